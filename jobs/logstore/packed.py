@@ -39,7 +39,7 @@ KEPT_FRAMES = 16  # 4 MiB: what the views of a page look at one after the other
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Where each frame ends in the file, and how many bytes the log has."""
+    """Table of a packed log: the end of each frame in the file, and the log's size."""
 
     ends: array[int]
     size: int
@@ -122,7 +122,7 @@ class PackedLog:
             or not 0 < sizes[-1] <= FRAME_BYTES
         ):
             raise self._damaged("the table of its frames is wrong")
-        # The log's size is told before any frame is read, and only the last frame's may be wrong.
+        # The log's size is known before any frame is read, and only the last frame's may be wrong.
         last = ends[-2] if count > 1 else 0
         if _content_size(os.pread(self.fd, HEADER_BYTES, last)) != sizes[-1]:
             raise self._damaged("its last frame has another size than the table says")

@@ -67,7 +67,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
 
 @contextmanager
 def _draft_of(path: Path) -> Iterator[Path | None]:
-    """Where to write the packed log of ``path``; None while another process does."""
+    """Return the path to write the packed log of ``path`` to; None while another process does."""
     draft = path.with_name(f"{packed_path(path).name}.new")
     fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:

@@ -41,13 +41,13 @@ from jobs.plans import from_json
 
 HEARTBEAT_S = 2.0
 TICK_S = 0.02  # how soon a new spool is noticed
-LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
+LOOK_S = 0.5  # interval of checking all spools, because a launcher may have died
 STOP_S = 5.0
 FACTS_S = 60.0
 CLEAN_S = 300.0  # how often what is over is looked at, to be removed and to be measured
 READINGS_S = 10.0  # how often the cards are asked for temperature and power
 READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
-UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
+UNKNOWN_WAIT_S = 30.0  # retry interval of a running spool unknown to the dashboard
 DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ class Agent:
         self._refused_with = 0  # a status that is said once, not every two seconds
 
     def stop(self) -> None:
-        """End soon; jobs and servers go on. Only sets a flag, for it is called by a signal."""
+        """Request the end; jobs and servers continue. Only sets a flag, because a signal calls
+        it."""
         self._stop_asked = True
 
     def run(self) -> None:
@@ -238,7 +239,7 @@ class Agent:
             if answer.status != self._refused_with:
                 log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
             self._refused_with = answer.status
-            if self._client.instance() != before:  # 412, and now we know whom we talk to
+            if self._client.instance() != before:  # 412; the dashboard is identified now
                 self._beat_now.set()
             return
         if not self._reachable:

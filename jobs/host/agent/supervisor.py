@@ -1,4 +1,4 @@
-"""Keeps a few named child processes alive until it is told to stop. Standard library only."""
+"""Keep named child processes alive until the stop signal. Standard library only."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class Supervisor:
 
 
 def _how(code: int) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, as text."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

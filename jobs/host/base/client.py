@@ -1,4 +1,4 @@
-"""What a host says to the dashboard over HTTP: see docs/architecture.md, "The intake"."""
+"""HTTP client of the dashboard: see docs/architecture.md, "The intake"."""
 
 from __future__ import annotations
 

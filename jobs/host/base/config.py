@@ -1,4 +1,4 @@
-"""What a host is told about itself: the environment, or the file that "Add a host" printed."""
+"""Settings of a host: the environment, or the file of "Add a host"."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
     def as_environment(self) -> dict[str, str]:
-        """The same settings as environment variables, for child processes."""
+        """Return the settings as environment variables, for child processes."""
         return {
             "HOST_NAME": self.name,
             "DASHBOARD_URL": self.dashboard_url,

@@ -134,7 +134,7 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 
 
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
-    """Why nothing of the spool's plan is run: it is not permitted, or cannot be read or filled."""
+    """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
     try:
         taken = spool.plan()
         return policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)

@@ -27,7 +27,7 @@ SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger one
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
 LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
-IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks, and where somebody does
+IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and while a viewer waits
 IDLE_AFTER = 250
 ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
 FIRST_WAIT_S = 0.25
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(enum.Enum):
-    """What became of one round."""
+    """Outcome of one round."""
 
     SENT = "something was sent"
     NOTHING = "there was nothing to send"
@@ -59,7 +59,7 @@ class _Stop(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """How far a round goes. Events are looked at first: what they speak of is in the others."""
+    """End of a round in each stream. Events come first: they refer to the other streams."""
 
     events: int
     ended: Mapping[str, Any] | None
@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._told_lost = 0  # up to where it is told that the dashboard asks for these again
+        self._told_lost = 0  # limit of reported repeats
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -185,7 +185,7 @@ class Shipper:
         )
 
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
-        """How far the log is free of secrets, once those that it holds are taken out.
+        """Return how far the log is free of secrets after redaction.
 
         What may be the beginning of one waits; at the end the launcher has cleaned it all.
         """
