@@ -53,7 +53,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
         logger.error("%s is not packed: its SHA-256 is %s, not %s", path, found, sha256)
         return False
     if (kept := _sha256_of(draft)) != found:
-        logger.error("%s is not packed: what was written has SHA-256 %s, not %s", path, kept, found)
+        logger.error("%s is not packed: the written file has SHA-256 %s, not %s", path, kept, found)
         return False
     # Nobody appends from here on, and whoever waits to do so finds that the file has gone.
     fcntl.flock(raw_fd, fcntl.LOCK_EX)

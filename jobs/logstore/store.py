@@ -47,7 +47,7 @@ class LogStore:
             ValueError: the key is not ``word/number``.
         """
         if not KEY.fullmatch(key):
-            raise ValueError(f"not the key of a log: {key!r}")
+            raise ValueError(f"not a log key: {key!r}")
         return self._root / f"{key}.log"
 
     def on_append(self, listener: Callable[[str], None]) -> None:

@@ -118,22 +118,22 @@ class Agent:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _keep_beating(self) -> None:
-        """A thread of its own: a dashboard that answers slowly holds nothing else up."""
+        """Send heartbeats from a separate thread: a slow dashboard delays nothing else."""
         while not self._stopped.is_set():
             self._beat_now.clear()
             self._boundary(self._heartbeat)
             self._beat_now.wait(HEARTBEAT_S)
 
     def _boundary(self, work: Callable[[], None]) -> None:
-        """A process boundary: whatever breaks here, the agent goes on with the next round."""
+        """Process boundary: after any error here, the agent continues with the next round."""
         try:
             work()
         except Unreachable as error:
             if self._reachable:
-                log.warning("%s; tried again every %g s", error, HEARTBEAT_S)
+                log.warning("%s; retry every %g s", error, HEARTBEAT_S)
             self._reachable = False
         except Exception:
-            log.exception("the agent goes on")
+            log.exception("the agent continues after an error")
 
     def _look_at_spools(self) -> None:
         """Adopt, set aside, ship, and watch the health of every spool."""
@@ -189,7 +189,7 @@ class Agent:
         """Once. It is not reported, so that the dashboard will miss it; the others go on."""
         if spool.path not in self._unreadable:
             self._unreadable.add(spool.path)
-            log.exception("%s cannot be read and is left alone", spool)
+            log.exception("%s cannot be read: skipped", spool)
 
     def _ship(self, spool: Spool) -> None:
         thread = self._shippers.get(spool.path)
@@ -218,7 +218,7 @@ class Agent:
             log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
             self._broken[spool.path] = shipper.broken_by
         if outcome is Outcome.UNKNOWN:
-            log.warning("the dashboard does not know of %s", spool)
+            log.warning("%s is unknown to the dashboard", spool)
             with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
                 if not self._forgotten.part_with(spool):
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
@@ -243,7 +243,7 @@ class Agent:
                 self._beat_now.set()
             return
         if not self._reachable:
-            log.info("the dashboard answers again")
+            log.info("the dashboard responds again")
         self._reachable, self._refused_with = True, 0
         if "facts" in report:
             self._facts_sent = facts
@@ -432,7 +432,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
     if lock is None:
-        log.error("another agent works in %s (HOST_DIR)", config.dir)
+        log.error("another agent already uses %s (HOST_DIR)", config.dir)
         return 1
     agent = Agent(config)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -89,7 +89,7 @@ def close_dead(spool: Spool) -> bool:
             }
         )
         spool.forget_secrets()
-        log.warning("%s died without a record: %s", spool, sentence_id)
+        log.warning("%s ended without a record: %s", spool, sentence_id)
         return True
     finally:
         os.close(lock)

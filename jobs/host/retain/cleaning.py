@@ -108,7 +108,7 @@ class Cleaner:
             finally:
                 os.close(lock)
         self._forget(spool)
-        log.info("%s is removed: the dashboard has all of it", spool)
+        log.info("%s removed: the dashboard has all data", spool)
         _remove_tree(gone)
         return True
 
@@ -157,4 +157,4 @@ def _remove_tree(path: Path) -> None:
     problems: list[object] = []
     shutil.rmtree(path, onerror=lambda _function, _path, problem: problems.append(problem[1]))
     if problems:
-        log.warning("%s cannot be removed whole: %s", path, problems[0])
+        log.warning("%s removed only in part: %s", path, problems[0])

@@ -78,7 +78,7 @@ class Launcher:
         except JobsError as error:
             verdict = Verdict("failed", error.id, {"problem": str(error)})
         except Exception as error:  # a process boundary: the job must get its verdict
-            log.exception("the launcher broke")
+            log.exception("the launcher failed")
             verdict = Verdict("failed", "internal:launcher", {"problem": repr(error)})
         if self._server is not None and verdict.verdict != "succeeded":
             self._server.stop()
@@ -339,9 +339,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Take the lock, run, let go. Exit code 0 unless another launcher has the spool."""
     parser = argparse.ArgumentParser(prog="jobs.host.run.launcher", description=__doc__)
     parser.add_argument("spool", type=Path, nargs="?")
-    parser.add_argument("--standby-fd", type=int, help="a socket that will tell the spool")
-    parser.add_argument("--lock-fd", type=int, help="a descriptor that holds the lock already")
-    parser.add_argument("--detach", action="store_true", help="go on in the background")
+    parser.add_argument("--standby-fd", type=int, help="socket that names the spool")
+    parser.add_argument("--lock-fd", type=int, help="descriptor that already holds the lock")
+    parser.add_argument("--detach", action="store_true", help="continue in the background")
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds before SIGKILL")
     options = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")

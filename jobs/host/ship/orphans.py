@@ -43,7 +43,7 @@ class Forgotten:
             first = moment
         self._told[key] = (first, moment)
         if moment - first >= GRACE_S and not spool.is_cancel_asked(meta.run):
-            words = f"the dashboard has not known of this for {GRACE_S:g} s; it is ended"
+            words = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
             log.warning("%s: %s", spool, words)
             spool.note(words)
             spool.ask_cancel(meta.run)

@@ -39,13 +39,13 @@ log = logging.getLogger(__name__)
 class Outcome(enum.Enum):
     """Outcome of one round."""
 
-    SENT = "something was sent"
-    NOTHING = "there was nothing to send"
+    SENT = "data was sent"
+    NOTHING = "no data to send"
     COMPLETE = "the dashboard has everything"
     AGAIN = "ask for the sizes again"
     REFUSED = "not now"
     UNKNOWN = "this dashboard knows no such job"
-    BROKEN = "it can never be sent whole"
+    BROKEN = "it can never be sent completely"
 
 
 class _Stop(Exception):
@@ -224,7 +224,7 @@ class Shipper:
         )
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
-        """Send one file up to ``end``; True when something was sent."""
+        """Send one file up to ``end``; True when data was sent."""
         have = self._have or {}
         sent = False
         while have[name] < end:
@@ -253,7 +253,7 @@ class Shipper:
             self._was_short.add(name)
             log.error("%s has %s bytes, the dashboard %s", path, size, sent)
         if name == "events":
-            raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
+            raise _Stop(Outcome.BROKEN, "events that were sent are missing")
         if self._meta.type == DEPLOYMENT:
             with path.open("ab") as file:
                 # Its last byte alone takes disk, and it never makes a file shorter.
@@ -270,8 +270,8 @@ class Shipper:
                 given_back = disk.give_back(file.fileno(), end)
             if not given_back and not self._given_back:
                 self._note(
-                    "the file system cannot give back the disk of what the dashboard has of the "
-                    "log (HOST_SERVER_LOG_KEEP): it takes as much as the log is long"
+                    "the file system cannot free the sent part of the log "
+                    "(HOST_SERVER_LOG_KEEP): the log keeps its full size"
                 )
             self._given_back = end
 
@@ -321,7 +321,7 @@ class Shipper:
         if answer.status != 413 or most <= SMALLEST:
             return False
         self._most = max(SMALLEST, min(most, sent) // 2)
-        log.warning("%s: %s bytes at once are too many, %s next", self._spool, sent, self._most)
+        log.warning("%s: %s bytes are too many per request, next %s", self._spool, sent, self._most)
         return True
 
     def _size_after(self, answer: Answer, before: int) -> int:
@@ -348,11 +348,13 @@ class Shipper:
             why = (
                 answer.body.get("error") or f"an answer {answer.status} from what stands before it"
             )
-            self.broken_by = f"the dashboard does not take it: {why}"
+            self.broken_by = f"the dashboard refused it: {why}"
             return Outcome.BROKEN
         refusal = (answer.status, answer.body.get("error"))
         if refusal != self._refusal:  # once, not for every try of a day
-            log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+            log.warning(
+                "%s: the dashboard responded %s %s", self._spool, answer.status, answer.body
+            )
         self._refusal = refusal
         return Outcome.REFUSED
 
