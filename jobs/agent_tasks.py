@@ -1,7 +1,7 @@
 """The only code that sends to a host's queue: short commands, by task name.
 
-A message is a hint. The host's heartbeat tells it the same within seconds, so that a broker that is
-away costs seconds and never an error: every function here returns, quickly, whatever happens.
+A message is only a notification. The heartbeat repeats it within seconds, so a broker outage costs
+seconds and never an error: every function returns quickly, whatever happens.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 VISIBILITY_TIMEOUT_S = 86_400
 _TIMEOUT_S = 0.5
-# After a failure nothing is tried for this long, so that a page with five jobs waits once, not five
-# times, for a broker that is away.
+# Pause after a failure, so that a page with five jobs waits once, not five times, for an
+# unreachable broker.
 _PAUSE_S = 3.0
 _paused_until = 0.0
 
@@ -32,7 +32,7 @@ def send_start(host: str, job_id: int) -> None:
 
 
 def send_stop(host: str, job_id: int) -> None:
-    """Somebody cancelled this job."""
+    """Cancel this job."""
     _send(host, "host.stop", job_id)
 
 
@@ -42,7 +42,7 @@ def send_serve(host: str, deployment_id: int) -> None:
 
 
 def send_stop_serve(host: str, deployment_id: int) -> None:
-    """Somebody wants this deployment stopped."""
+    """Stop this deployment."""
     _send(host, "host.stop_serve", deployment_id)
 
 
@@ -63,7 +63,7 @@ def broker_url(redis_url: str) -> str:
 
 @cache
 def producer(redis_url: str) -> Celery:
-    """A Celery app that only sends. One a process and address."""
+    """Return a Celery app for sending only. One per process and address."""
     app = Celery("jobs.agent_tasks", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
         task_ignore_result=True,

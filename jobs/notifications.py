@@ -1,8 +1,8 @@
-"""Hints between processes: "there is more of this". A fast path, never the delivery.
+"""Notifications between processes: "new data exists". A fast path, not the delivery.
 
 Published on one Redis channel for each dashboard, ``vacc:<instance id>:hints``, as JSON
-``{"type": topic, "at": seconds since the epoch, …}``. A hint may be lost; whoever waits for one
-also looks by itself every second.
+``{"type": topic, "at": seconds since the epoch, …}``. Notifications may be lost; listeners also
+poll every second.
 
 Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name),
 ``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment whose server told how it does).
@@ -32,10 +32,10 @@ from jobs.models import Instance
 
 logger = logging.getLogger(__name__)
 
-# What a listener hears beside the topics: hints come from now on; hints cannot come now.
+# Connection events for listeners: notifications resumed; notifications unavailable.
 CONNECTED = "connected"
 AWAY = "away"
-# A request never waits longer than this for Redis, and then not again for a while.
+# Max wait of a request for Redis, followed by a pause.
 TIMEOUT_S = 0.25
 REST_S = 2.0
 RECONNECT_S = 0.5
@@ -52,7 +52,7 @@ def channel() -> str:
 
 
 def publish(topic: str, **data: Any) -> None:
-    """Tell all processes of this dashboard. Never raises and hardly waits when Redis is away."""
+    """Notify all processes of this dashboard. Never raises, and hardly waits if Redis is down."""
     if settings.REDIS_URL:
         _publisher.send(topic, data)
 
@@ -60,7 +60,7 @@ def publish(topic: str, **data: Any) -> None:
 async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Yield ``(topic, data)`` for ever; ``data`` has ``at``. Connects again by itself.
 
-    After each (re)connect it yields ``(CONNECTED, {})``: whatever was said meanwhile is lost. While
+    After each (re)connect it yields ``(CONNECTED, {})``: notifications in between are lost. While
     Redis is away it yields ``(AWAY, {})`` at each try. Without any ``REDIS_URL`` it ends.
     """
     while settings.REDIS_URL:
@@ -68,7 +68,7 @@ async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
             async for hint in _listen_once():
                 yield hint
         except (redis.RedisError, OSError, DatabaseError, ValueError, KeyError) as error:
-            # The database is asked for the channel's name, once; a message that is none of ours.
+            # The channel's name is read once from the database; foreign messages are ignored.
             logger.debug("hints: %s", error)
         yield AWAY, {}
         await asyncio.sleep(RECONNECT_S)
@@ -79,7 +79,7 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         redis_py_url(settings.REDIS_URL),
         socket_connect_timeout=2.0,
         socket_timeout=None,
-        # A Redis that vanished without a word: a listener only listens, and would never notice.
+        # A silently vanished Redis: a listener only reads, and would not notice.
         **_keepalive(),
         retry=AsyncRetry(NoBackoff(), 0),
     )
@@ -111,7 +111,7 @@ def redis_py_url(url: str) -> str:
 
 
 class _Publisher:
-    """One client a process, with a rest after each failure so that no request waits twice."""
+    """One client per process, with a pause after each failure so that no request waits twice."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,11 +1,11 @@
-"""Plan, Step and slots: the one description of what a job runs.
+"""Plan, Step and slots: the single description of a job's commands.
 
 The same Plan is previewed in the form, run by the host's launcher, stored with the job and printed
 as a shell script. Standard library only, Python 3.10 or newer: a host imports this module.
 
-A *slot* is a name in braces inside an argument, e.g. ``{job_dir}``: what is known only later. A
-literal brace is doubled, as in ``str.format``; use :func:`literal` for text that a person typed.
-``run = fill(preview, values)`` holds for every kind: nothing but slots changes between the two.
+A *slot* is a name in braces inside an argument, e.g. ``{job_dir}``, filled later. A literal brace
+is doubled, as in ``str.format``; use :func:`literal` for user input. ``run = fill(preview,
+values)`` holds for every kind: only slots change between the two.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 
 from jobs.errors import PlanError
 
-# Later schemas have what _ADDED names; a plan without any of it is written as 1, so that an older
-# host runs it and its checksum stays.
-# Query of what a host asks of a ready server's health path, so that the server's log tells it from
-# what people ask; ``/health`` itself is asked without.
+# Later schemas add the fields in _ADDED; a plan without them is written as 1, so that older hosts
+# run it and its checksum stays.
+# Query of a host's health requests to a ready server, to mark them in its log; ``/health`` itself
+# is requested without.
 HEALTH_MARK = "by=vacc-dashboard"
 SCHEMAS = (1, 2, 3)
 _ADDED: dict[str, tuple[int, dict[str, Any]]] = {
@@ -33,13 +33,13 @@ _ADDED: dict[str, tuple[int, dict[str, Any]]] = {
 }
 _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
-# Names of watches whose points a page draws in its own way.
+# Names of watches with special charts.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.host.readers.counts
-CLIENT = "client"  # what the client of a benchmark has done, jobs.host.readers.client
+CLIENT = "client"  # progress of a benchmark's client, jobs.host.readers.client
 DIES = "dies"  # temperature and power, jobs.host.readers.dies
 LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 
-# Who fills a slot: the host when it takes the job, or the dashboard when it dispatches it.
+# Slots filled by the host when it claims the job, or by the dashboard at dispatch.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
 DASHBOARD_SLOTS = frozenset({"job", "dies"})
 ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
@@ -51,10 +51,10 @@ _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A text file that the plan brings along, written to ``{job_dir}/files/NAME`` before step 1.
+    """Text file of the plan, written to ``{job_dir}/files/NAME`` before step 1.
 
-    ``text`` is literal: slots are not filled in it. ``at`` is an absolute path (slots allowed)
-    where the file is put as well: for a tool that finds it there only.
+    ``text`` is literal: slots are not filled. ``at``: absolute path (slots allowed) of a copy, for
+    tools that need it there.
     """
 
     name: str
@@ -66,13 +66,13 @@ class PlanFile:
 class Step:
     """One command. It runs without a shell, in ``cwd`` ("" for ``{job_dir}/work``).
 
-    ``path`` are folders that come first in its PATH. ``cleanup`` is a command that runs when the
-    plan ends, however it ends, if the step was begun: it removes the container that the step made.
+    ``path``: folders first in PATH. ``cleanup``: command that always runs at the plan's end if the
+    step was started, to remove its container.
 
     ``serves`` marks the command as the server of the job's Deployment: it is started under a
     launcher of its own in ``{serve_dir}`` and outlives the job; the step ends when it is started.
-    Steps before it that serve too are what each start of the server needs first, such as its
-    container. ``health`` is the path that answers 200 once the server is ready.
+    Earlier serving steps are needed at each start of the server, such as its container.
+    ``health``: path that returns 200 once ready.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Files to keep: ``pattern`` is a glob below ``{job_dir}/work``, in the order of names.
+    """Files to keep: ``pattern`` is a glob below ``{job_dir}/work``, sorted by name.
 
     A required output without a file makes the job *failed*.
     """
@@ -100,11 +100,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A source of points that is read every ``interval_s`` seconds while the steps run.
+    """Source of points, read every ``interval_s`` seconds during the steps.
 
     Without a ``reader``: an endpoint ``url`` in Prometheus text format; ``metrics`` names the
-    samples to keep (exact names, labels summed). Watches of a plan that serves belong to its
-    server: they are read as long as it runs.
+    samples to keep (exact names, labels summed). Watches of a serving plan belong to its server
+    and are read while it runs.
 
     With a ``reader`` (a name in ``jobs.host.readers``): files that a tool writes below ``folder``,
     an absolute path; for the reader ``dies`` their numbers, between commas. ``expected`` lists
@@ -123,9 +123,9 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What must hold on the host before the first step: ``name`` is one of ``jobs.host.checks``.
+    """Requirement on the host before the first step: ``name`` is one of ``jobs.host.checks``.
 
-    ``args`` may have slots. ``asks``: a person may go on although it does not hold.
+    ``args`` may have slots. ``asks``: a person may confirm a failure.
     """
 
     name: str
@@ -135,12 +135,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job runs, whole. Immutable; :meth:`sha256` identifies it.
+    """Complete commands of a job. Immutable; :meth:`sha256` identifies it.
 
-    ``port`` is the one that its server would have ({port}); 0: any that is free. ``address`` is
-    the only one that the server listens on; "": it can be reached at 127.0.0.1 too. ``writes`` are
-    folders outside its own, absolute and without slots, that the job changes beside the place of
-    its product: two jobs that write one place never run together.
+    ``port``: its server's port ({port}); 0: any free one. ``address``: the server's only listen
+    address; "": 127.0.0.1 works too. ``writes``: absolute folders without slots that the job
+    changes in addition to its product's place: two jobs never write one place at once.
     """
 
     kind: str
@@ -182,7 +181,7 @@ class Plan:
                     del item[name]
                 else:
                     schema = max(schema, since)
-        if not data["writes"]:  # the dashboard's own concern: an older host runs the plan as well
+        if not data["writes"]:  # used only by the dashboard: older hosts run the plan too
             del data["writes"]
         return {"schema": schema, **data}
 
@@ -249,7 +248,7 @@ def _watch(item: Mapping[str, Any]) -> Watch:
 
 
 def literal(text: str) -> str:
-    """``text`` with its braces doubled, so that nothing in it is taken for a slot."""
+    """Double the braces of ``text``, so that it has no slots."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
@@ -264,15 +263,15 @@ def slots(plan: Plan) -> tuple[str, ...]:
 
 
 def secrets(plan: Plan) -> tuple[str, ...]:
-    """Names of the secrets that the plan's steps are given in their environment."""
+    """Return names of secrets in the environments of the steps."""
     return tuple(name.removeprefix(SECRET) for name in slots(plan) if name.startswith(SECRET))
 
 
 def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
-    """The plan with every slot replaced by its value. Changes nothing else.
+    """Return the plan with every slot replaced by its value.
 
     Raises:
-        PlanError: a slot has no value, or the plan is filled already.
+        PlanError: a slot has no value, or the plan is already filled.
     """
     if plan.filled:
         raise PlanError("the plan is filled already")
@@ -303,18 +302,19 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
 
 
 def fill_text(text: str, values: Mapping[str, str]) -> str:
-    """One text of a plan with its slots filled. Raises PlanError where one has no value."""
+    """Fill the slots of one text. Raises PlanError for a slot without a value."""
     return _fill(text, values)
 
 
 def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
-    """The plan as a bash script that runs by hand in an empty folder on the host.
+    """Return the plan as a bash script, to run by hand in an empty folder on the host.
 
-    Slots become variables; ``values`` are their defaults. What has no value must be set by hand.
+    Slots become variables; ``values`` are their defaults. Slots without a value must be set by
+    hand.
     """
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
-    # Run by hand nothing is watched.
+    # Manual runs have no watches.
     names = dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
     for name in names:
         variable, value = _variable(name), known.get(name)
@@ -337,7 +337,7 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
             lines.append(_trap(at_end, f"clean_{number}"))
         lines.append(_command(step) + (" &" if step is last_serving else ""))
         if step is last_serving:
-            # A shell's background commands ignore Ctrl-C and outlive it.
+            # Background commands of a shell ignore Ctrl-C and survive it.
             lines.append("stop_server() { kill %1 2>/dev/null && wait %1; }")
             lines.append(_trap(at_end, "stop_server"))
     if last_serving is not None:
@@ -346,7 +346,7 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
 
 
 def _trap(at_end: list[str], function: str) -> str:
-    """Have the script call ``function`` when it ends, before those of earlier steps."""
+    """Make the script call ``function`` at its end, before those of earlier steps."""
     at_end.insert(0, f"{function} || true")
     return f"trap '{'; '.join(at_end)}' EXIT"
 
@@ -359,13 +359,13 @@ def _command(step: Step) -> str:
     command += [_shell(arg) for arg in step.argv]
     if not step.cwd:
         return _folded(command)
-    # exec: what is in the background is the command itself, and a signal reaches it.
+    # exec: the background process is the command itself, so signals reach it.
     command.insert(len(command) - len(step.argv), "exec")
     return f"(cd {_shell(step.cwd)} && {_folded(command)})"
 
 
 def pieces(text: str) -> list[tuple[bool, str]]:
-    """``text`` cut into (is a slot, slot name or literal text): for pages that show slots."""
+    """Split ``text`` into (is a slot, slot name or literal text), for display."""
     return _pieces(text)
 
 
@@ -386,7 +386,7 @@ def _texts(plan: Plan) -> Iterator[str]:
 
 
 def _keep_secrets_in_environments(plan: Plan) -> None:
-    """Refuse a secret anywhere but in a step's environment: all else is shown and recorded."""
+    """Refuse secrets outside step environments, because all else is shown and stored."""
     shown = replace(plan, steps=tuple(replace(step, env=()) for step in plan.steps), filled=True)
     for text in _texts(shown):
         if any(is_slot and piece.startswith(SECRET) for is_slot, piece in _pieces(text)):
@@ -394,7 +394,7 @@ def _keep_secrets_in_environments(plan: Plan) -> None:
 
 
 def _pieces(text: str) -> list[tuple[bool, str]]:
-    """``text`` cut into (is a slot, slot name or literal text)."""
+    """Split ``text`` into (is a slot, slot name or literal text)."""
     pieces: list[tuple[bool, str]] = []
     plain = ""
     end = 0
@@ -447,7 +447,7 @@ def _default(variable: str, value: str) -> str:
     """Set a variable that has no value yet."""
     if _PLAIN.match(value):
         return f'{variable}="${{{variable}:-{value}}}"'
-    # Inside "${X:-…}" neither quotes nor a closing brace can be written so that every bash agrees.
+    # Inside "${X:-…}" quotes and closing braces are not portable between bash versions.
     return f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}'
 
 
@@ -455,7 +455,7 @@ def _heredoc(item: PlanFile) -> list[str]:
     mark = "END_OF_FILE"
     while mark in item.text:
         mark += "_"
-    # A heredoc always ends its text with a newline; one is cut off again where the file has none.
+    # A heredoc always ends with a newline; it is removed if the file has none.
     name = f'"$JOB_DIR/files/{item.name}"'
     lines = [f"cat > {name} <<'{mark}'", item.text.removesuffix("\n"), mark]
     if not item.text.endswith("\n"):

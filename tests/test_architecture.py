@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -173,9 +174,51 @@ def test_nothing_of_jobs_but_the_host_imports_the_host():
     assert found == []
 
 
+def pins(name: str) -> dict[str, str]:
+    """What a requirements file pins: distribution -> version."""
+    lines = (ROOT / name).read_text().splitlines()
+    found = (re.match(r"([A-Za-z0-9_-]+)(?:\[\w+\])?==([^ ]+)( ;.*)?$", line) for line in lines)
+    return {one[1].lower(): one[2] for one in found if one}
+
+
+def test_a_host_has_the_same_versions_as_the_dashboard():
+    assert pins("requirements-host.txt").items() <= pins("requirements.txt").items()
+
+
+def test_each_line_of_the_requirements_pins_a_version():
+    for name in ("requirements-host.txt", "requirements.txt"):
+        lines = (ROOT / name).read_text().splitlines()
+        assert len(pins(name)) == sum(not line.startswith("#") for line in lines), name
+
+
+def test_a_package_that_is_imported_is_named_in_the_requirements():
+    of_module = metadata.packages_distributions()
+    of_module["pydantic_core"] = ["pydantic"]  # which pins it
+    named = pins("requirements.txt").keys() | {"babel"}  # `manage.py messages` is for developers
+    # Scripts of plans run in environments of their own.
+    files = [p for n, p in MODULES.items() if not is_within(n, "jobs.toolchains.scripts")]
+
+    used = {name.split(".")[0] for path in files for name in imported(parsed(path))}
+    others = used - {"jobs", "dashboard"} - set(sys.stdlib_module_names)
+
+    missing = {m for m in others if not {d.lower() for d in of_module.get(m, ())} & named}
+    assert missing == set()
+
+
+def test_a_launcher_needs_the_standard_library_alone():
+    reached, next_ones = set(), {"jobs.host.run.launcher"}
+    while next_ones:
+        reached |= next_ones
+        next_ones = {n for m in next_ones if m in MODULES for n in imported(parsed(MODULES[m]))}
+        next_ones -= reached
+
+    others = {name.split(".")[0] for name in reached} - set(sys.stdlib_module_names)
+
+    assert others == {"jobs"}
+
+
 def test_a_host_needs_only_what_its_requirements_name():
-    text = (ROOT / "requirements-host.txt").read_text()
-    pinned = set(re.findall(r"^([a-z0-9_]+)==", text, re.MULTILINE))
+    pinned = set(pins("requirements-host.txt"))
     host_files = [
         path for name, path in MODULES.items() if any(is_within(name, unit) for unit in HOST_MAY)
     ]

@@ -22,7 +22,6 @@ ROOT = Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/glossary.md"
 CHINESE_GLOSSARY = ROOT / "docs/glossary.zh.md"
 BANNED = ROOT / "docs/glossary-banned.toml"
-TODO = ROOT / "tests/words_todo.txt"
 CATALOGUES = [ROOT / f"locale/zh_Hans/LC_MESSAGES/{name}.po" for name in ("django", "djangojs")]
 CODE = ("dashboard", "jobs", "tests")
 OWN_FILES = ("words.py", "test_words.py")
@@ -186,7 +185,8 @@ def _python_hits(path: Path) -> Iterator[Hit]:
 
 def documents() -> list[Path]:
     """Files of the documentation; the glossary itself names what it bans."""
-    heads = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/standins/README.md")
+    heads = [ROOT / name for name in names]
     texts = sorted((ROOT / "docs").rglob("*.md"))
     return [*heads, *(path for path in texts if path not in (GLOSSARY, CHINESE_GLOSSARY))]
 
@@ -208,17 +208,10 @@ def hits(paths: Iterable[str] = (), *, with_code: bool = False) -> list[Hit]:
     """
     wanted = tuple(path.rstrip("/") for path in paths)
     found = {*page_hits(), *document_hits(), *(code_hits() if with_code else ())}
-    return sorted(hit for hit in found if not wanted or is_under(hit.owner, wanted))
+    return sorted(hit for hit in found if not wanted or _is_under(hit.owner, wanted))
 
 
-def todo() -> list[str]:
-    """Files and folders of ``words_todo.txt``, whose texts are not done yet."""
-    if not TODO.exists():
-        return []
-    return [line for line in TODO.read_text().splitlines() if line and not line.startswith("#")]
-
-
-def is_under(owner: str, folders: Iterable[str]) -> bool:
+def _is_under(owner: str, folders: Iterable[str]) -> bool:
     return any(owner == folder or owner.startswith(f"{folder}/") for folder in folders)
 
 
@@ -228,7 +221,7 @@ def _forms(value: object) -> list[str]:
 
 
 def _is_help(owners: list[str]) -> bool:
-    return all(is_under(owner, HELP_TEXTS) for owner in owners)
+    return all(_is_under(owner, HELP_TEXTS) for owner in owners)
 
 
 @cache
@@ -254,24 +247,13 @@ def _line_of(owner: str, text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the hits; 1 where there are some.
-
-    ``--code`` includes docstrings and comments; ``--todo`` removes done files from the todo list.
-    """
-    if "--todo" in arguments:
-        found = hits()
-        TODO.write_text("".join(f"{name}\n" for name in todo() if has_hit(name, found)))
-        return 0
+    """Print the hits; 1 where there are some. ``--code`` includes docstrings and comments."""
     paths = [argument for argument in arguments if argument != "--code"]
     found = hits(paths, with_code="--code" in arguments)
     for hit in found:
         print(hit)
     print(f"{len(found)} hits in {len({hit.owner for hit in found})} files")
     return 1 if found else 0
-
-
-def has_hit(name: str, found: Iterable[Hit]) -> bool:
-    return any(is_under(hit.owner, [name]) for hit in found)
 
 
 if __name__ == "__main__":

@@ -89,12 +89,11 @@ class HostView:
 
     @property
     def state(self) -> str:
-        """As ``dashboard.text.state_styles`` has it; a host that is ready but not well needs a
-        look."""
+        """A state of ``dashboard.text.state_styles``; "unwell" for a ready host with a problem."""
         state = host_state(self.host)
         cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
         unwell = cards_unwell or self.iommu or self.is_full or not self.has_key
-        return "asks" if state == "ready" and unwell else state
+        return "unwell" if state == "ready" and unwell else state
 
     @property
     def queued_more(self) -> int:

@@ -1,4 +1,4 @@
-"""Pages of ``docs/`` as HTML, which the dashboard serves as its help, without a network."""
+"""Render pages of ``docs/`` as HTML: the help of the dashboard, without a network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from markdown_it.token import Token
 ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    gettext_noop("Use it"): ("use/launch", "use/watch", "use/compare", "use/chat"),
-    gettext_noop("Run it"): (
+    gettext_noop("User guide"): ("use/launch", "use/watch", "use/compare", "use/chat"),
+    gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
         *("run/storage", "run/security", "run/vllm-on-cpu"),
     ),
-    gettext_noop("Change it"): ("glossary", "architecture", "performance", "reliability"),
+    gettext_noop("Development"): ("glossary", "architecture", "performance", "reliability"),
 }
 # Where a page of the dashboard is explained: the beginning of its view's name, and the address
 # below docs/. The first that fits counts.

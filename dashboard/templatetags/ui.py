@@ -418,7 +418,7 @@ def area(values: Sequence[float | None], label: str) -> SafeString:
 def person(user: AbstractBaseUser | None) -> SafeString:
     """Who did it: initial and name."""
     if user is None:
-        return format_html('<span class="dim">{}</span>', gettext("nobody known"))
+        return format_html('<span class="dim">{}</span>', gettext("unknown person"))
     name = user.get_username()
     return format_html(
         '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>',

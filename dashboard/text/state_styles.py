@@ -41,6 +41,7 @@ STATES: dict[str, Look] = {
     "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
     "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
     "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
+    "unwell": Look(pgettext_lazy("host", "needs attention"), "warn", "warn"),
     # turns of a conversation
     "streaming": Look(_("answering"), "run", "run"),
     "done": Look(_("done"), "ok", "ok"),

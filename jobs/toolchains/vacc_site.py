@@ -1,4 +1,4 @@
-"""What a command line needs to know of a VACC host: its folders, and how a container sees them."""
+"""Folders of a VACC host for command lines, and their paths in containers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.plans import literal
 
-# The host of the deployment guide: no machine, only the paths that its commands are printed with.
+# Virtual host of the deployment guide: only the paths of its printed commands.
 GUIDE_FACTS: Mapping[str, Any] = {
     "arch": "x86_64",
     "cpu": {"cores": 64, "avx512": True},
@@ -32,7 +32,7 @@ GUIDE_FACTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class VaccSite:
-    """Folders of one VACC host. ``mount`` is where a container sees ``workspace``.
+    """Folders of one VACC host. ``mount``: path of ``workspace`` in containers.
 
     ``conda`` is conda's own folder, ``registry`` the host name of the image registry, without which
     the current stack has no image, ``modification`` the folder with the vendor's changed model
@@ -63,15 +63,15 @@ class VaccSite:
         return literal(str(PurePosixPath(self.workspace, *parts)))
 
     def inside(self, *parts: str) -> str:
-        """The same path as a container sees it."""
+        """Return the path in containers."""
         return literal(str(PurePosixPath(self.mount, *parts)))
 
 
 def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
-    """The site that a host's probe reported.
+    """Return the site from a host's probe.
 
     Raises:
-        KeyError: the host has not reported its folders yet, or is no VACC host.
+        KeyError: folders not reported yet, or not a VACC host.
     """
     cpu = facts.get("cpu") or {}
     return VaccSite(
@@ -93,7 +93,7 @@ def vacc_site_of(facts: Mapping[str, Any]) -> VaccSite:
 
 
 def inside_of(facts: Mapping[str, Any], path: str) -> str:
-    """How a container sees a path of the host; "" where it does not lie in the workspace."""
+    """Return a host path in containers; "" outside the workspace."""
     workspace, mount = facts.get("workspace"), facts.get("mount")
     if not workspace or not mount:
         return ""

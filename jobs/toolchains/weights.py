@@ -12,7 +12,7 @@ from jobs.toolchains.site import FILES, Site, path_in, script
 
 
 def prepare_plan(model: ZooModel, source: PackageSource, site: Site) -> Plan:
-    """Fetch a model's weights into the host's folder of weights."""
+    """Download a model's weights into the host's weights folder."""
     return Plan(
         kind="prepare",
         steps=(
@@ -28,7 +28,7 @@ def prepare_plan(model: ZooModel, source: PackageSource, site: Site) -> Plan:
 
 
 def path_of(model: ZooModel, source: PackageSource, site: Site) -> str:
-    """Where the weights lie on a host: a plain path, not an argument."""
+    """Return the path of the weights on a host: plain, not an argument."""
     return str(PurePosixPath(site.weights, model.id, source.file_name))
 
 

@@ -1,4 +1,4 @@
-"""YAML as the vendor's own files are written: a key a line, lists in brackets, order kept."""
+"""YAML in the style of the vendor's files: one key per line, lists in brackets, original order."""
 
 from __future__ import annotations
 

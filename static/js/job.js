@@ -1,7 +1,7 @@
 // @ts-check
-/** The page of one job: folds of its files. */
+/** Job page: folding of its file lists. */
 
-/** One press opens all folds of a list, the next one folds them again. */
+/** Toggle all folds of a list. */
 document.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-unfold]") : null;
   if (!(button instanceof HTMLElement)) return;

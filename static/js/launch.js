@@ -1,12 +1,12 @@
 // @ts-check
-/** The launch form: marks what was changed, follows the host, keeps the address, never launches twice. */
+/** Launch form: marks changes, follows the host, updates the address, prevents double launch. */
 
 import { watchChecks } from "./lib/launch_checked.js";
 
 const form = document.querySelector("[data-launch-form]");
 
 /**
- * What a field holds, as the server writes its proposal in `data-default`.
+ * Return a field's value in the format of the server's `data-default`.
  * @param {HTMLElement} field
  * @returns {string | null} null where there is nothing to fill in
  */
@@ -30,7 +30,7 @@ function valueOf(field) {
 }
 
 /**
- * Whether a field holds something else than what was proposed.
+ * Return true if a field differs from its default.
  * @param {Element} field
  */
 function isChanged(field) {
@@ -39,7 +39,7 @@ function isChanged(field) {
   return value !== null && value !== field.dataset.default;
 }
 
-/** A field that counts only with another's value is there only then. */
+/** Show a dependent field only with the required value of the other. */
 function showWhatCounts() {
   for (const field of document.querySelectorAll("[data-when]")) {
     if (!(field instanceof HTMLElement)) continue;
@@ -48,7 +48,7 @@ function showWhatCounts() {
   }
 }
 
-/** Errors arrive beside the fields; the fields themselves are left alone under the cursor. */
+/** Errors arrive separately; fields under the cursor are not replaced. */
 function markErrors() {
   for (const field of document.querySelectorAll("[data-field]")) {
     const control = field.querySelector(".form-control, .form-select, .form-check-input, [role=radiogroup]");
@@ -61,7 +61,7 @@ function markErrors() {
   }
 }
 
-/** The button is never replaced, so that no click is lost while the preview comes in. */
+/** The button is never replaced, so that no click is lost during a preview. */
 function markReady() {
   const ready = document.querySelector("[data-ready]")?.getAttribute("data-ready") === "yes";
   const asks = document.querySelector("[data-confirm]:not(:checked)") !== null;
@@ -73,7 +73,7 @@ function markReady() {
 }
 
 /**
- * The same form anew, with what is in it.
+ * Reload the form with its current values.
  * @param {HTMLFormElement} element
  * @param {(field: Element) => boolean} keeps whether what a field holds goes along
  * @param {string} place where to go on in it
@@ -89,8 +89,7 @@ function openAgain(element, keeps, place = "") {
 }
 
 /**
- * On another host: what was changed goes along, what was only proposed is proposed anew; assets of
- * the old host are not there.
+ * After a change of host: keep changed values, recompute defaults, drop assets of the old host.
  * @param {HTMLFormElement} element
  */
 function followHost(element) {
@@ -98,7 +97,7 @@ function followHost(element) {
 }
 
 /**
- * With another choice that proposals follow: the same, and all that was chosen goes along.
+ * After a change that defaults depend on: keep changed values and all choices.
  * @param {HTMLFormElement} element
  * @param {HTMLElement} chosen
  */
@@ -108,14 +107,14 @@ function followChoice(element, chosen) {
   openAgain(element, keeps, `#f-${chosen.dataset.field}`);
 }
 
-/** The button that copies a link copies the address as it is now. */
+/** The copy button copies the current address. */
 function markShare() {
   const button = document.querySelector("[data-share]");
   if (button instanceof HTMLElement) button.dataset.copyText = location.href.split("#", 1)[0];
 }
 
 if (form instanceof HTMLFormElement) {
-  // Sent and refused: the address has lost what was typed.
+  // Submitted and refused: the address lacks the input.
   if (form.dataset.address) history.replaceState(history.state, "", form.dataset.address);
   markShare();
   showWhatCounts();
@@ -130,13 +129,13 @@ if (form instanceof HTMLFormElement) {
     const chosen = event.target instanceof Element ? event.target.closest("[data-leads]") : null;
     if (chosen instanceof HTMLElement) followChoice(form, chosen);
   });
-  // After such a change whoever uses the keys goes on where they were.
+  // Restore keyboard focus after such a change.
   const led = document.querySelector(`[data-leads][data-field="${CSS.escape(location.hash.slice("#f-".length))}"]`);
   const control = led?.querySelector("select, input:checked, input[type=checkbox]");
   if (control instanceof HTMLElement) control.focus();
   form.addEventListener("submit", () => {
     const button = document.querySelector("[data-launch]");
-    // After this turn of the loop, or the browser would not send the form.
+    // After this event loop turn, or the browser would not submit the form.
     setTimeout(() => button?.setAttribute("disabled", ""), 0);
   });
   document.body.addEventListener("change", (event) => {
@@ -148,6 +147,6 @@ if (form instanceof HTMLFormElement) {
     markShare();
   });
   watchChecks();
-  // Back to the form from the job's page: it comes from the browser's cache, button still off.
+  // Restored from the back/forward cache: enable the button again.
   window.addEventListener("pageshow", markReady);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The panel of a log: `[data-log-url]`, its parts named by `data-log`, its buttons by `data-do`
- * (templates/_log.html). It opens at the end, reads what is looked at, and follows what comes.
+ * (templates/_log.html). It opens at the end, loads visible lines, and follows new ones.
  */
 
 import { LogBytes } from "./lib/log_bytes.js";
@@ -38,11 +38,11 @@ class LogPanel {
     this.hidden = new LogHidden(panel, this.rows, this.folds, (path) => this.source.json(path), () => this.#soon());
     this.find = this.#makeFind();
     this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
-    this.unread = ""; // why there is nothing to show
+    this.unread = ""; // reason for an empty view
     this.linked = placeIn(placeIn(location.hash)[0] ? location.hash : (panel.dataset.logAt ?? ""));
-    this.mode = "all"; // or "only" (lines that match), "warnings"
+    this.mode = "all"; // or "only" (matching lines), "warnings"
     this.warnings = new LogWarnings(() => this.source.json("/search?warnings=1&limit=5000"), () => this.#soon());
-    this.rangeFrom = this.linked[0]; // where a range of lines begins that a person chooses
+    this.rangeFrom = this.linked[0]; // start of the selected line range
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
     this.isDrawing = false;
@@ -73,7 +73,7 @@ class LogPanel {
     this.#bind();
   }
 
-  /** Read what is there, then follow. */
+  /** Load the log, then follow it. */
   async start() {
     this.look.restore();
     try {
@@ -119,7 +119,7 @@ class LogPanel {
     this.panel.addEventListener("click", (event) => this.#clicked(event));
     document.addEventListener("click", (event) => this.#jumped(event));
     addEventListener("hashchange", () => this.#showPlace(placeIn(location.hash)));
-    // The page swaps its fragments when the job changed: its steps may have changed too.
+    // The page swaps fragments on job changes: steps may have changed too.
     document.addEventListener("htmx:afterSettle", () => this.#refreshSteps());
     document.addEventListener("visibilitychange", () => this.#soon());
   }
@@ -140,7 +140,7 @@ class LogPanel {
     else if (line && event.target.matches(".l > a") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       if (!event.shiftKey || !this.rangeFrom) this.rangeFrom = line;
-      this.#stopFollowing(); // else the line would be gone before it can be read
+      this.#stopFollowing(); // else the line would scroll away unread
       this.#link([Math.min(this.rangeFrom, line), Math.max(this.rangeFrom, line)]);
     }
   }
@@ -250,7 +250,7 @@ class LogPanel {
     else this.rows.setOnly(this.mode === "only" && this.find.search.text ? this.find.search.lines : null);
   }
 
-  /** The first line in sight. */
+  /** First visible line. */
   get #topLine() {
     const [top] = this.scroll.inSight;
     const row = this.rows.count ? this.rows.at(top) : { line: 1 };
@@ -259,7 +259,7 @@ class LogPanel {
 
   /** @param {number} index */
   #row(index) {
-    if (index >= this.rows.count) return null; // drawn before there were fewer
+    if (index >= this.rows.count) return null; // drawn before rows were removed
     const row = this.rows.at(index);
     if ("group" in row) return this.#groupRow(row.group);
     const number = row.line;
@@ -294,13 +294,14 @@ class LogPanel {
     return { key: `g${group}`, state, make: () => groupRow(step, group, lines, isOpen, matches) };
   }
 
-  /** Lines that are shown: while bars draw, as far as it is known how; requests, once they are known. */
+  /** Number of shown lines: known ones only, while progress bars and own requests are still being
+  checked. */
   get #lineCount() {
     const lines = this.hidden.shown(this.bytes.lineCount);
     return this.folds.isBehind(this.bytes.movedAt) ? Math.min(this.folds.lines, lines) : lines;
   }
 
-  /** Draw with the next frame of the screen. */
+  /** Draw in the next animation frame. */
   #soon() {
     if (this.isDrawing) return;
     this.isDrawing = true;
@@ -337,7 +338,7 @@ class LogPanel {
   #setState(state, detail) {
     this.following.setState(state, detail);
     if (this.following.isOver) {
-      this.rows.keepOpen(); // what a person watched to its end
+      this.rows.keepOpen(); // steps watched to their end
       this.#refreshSteps();
       this.#refreshWarnings();
     }
@@ -405,7 +406,7 @@ class LogPanel {
 
   /** A match is to be looked at. @param {number} line */
   #found(line) {
-    this.unfolded.add(line); // it may be in what is folded
+    this.unfolded.add(line); // it may be folded
     if (this.mode === "only") this.#arrangeOnly();
     const index = this.rows.indexOfLine(line);
     const row = this.rows.at(index);
@@ -463,7 +464,7 @@ class LogPanel {
 }
 
 /**
- * Fill a panel of a log and keep it filled.
+ * Fill a log panel and keep it updated.
  * @param {HTMLElement} panel
  */
 export function mountLog(panel) {

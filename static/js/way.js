@@ -1,5 +1,5 @@
 // @ts-check
-/** The form of a whole pipeline: what its checks come to stands beside its button. */
+/** Pipeline form: summary of its checks next to the button. */
 
 import { watchChecks } from "./lib/launch_checked.js";
 

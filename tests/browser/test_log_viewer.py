@@ -431,7 +431,7 @@ def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, compl
     page.context.set_offline(True)  # new connections fail; the old one is closed by the script
     page.locator(".pill").click()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
-    page.locator(".pill", has_text="Paused · not live").wait_for()
+    page.locator(".pill", has_text="Paused · disconnected").wait_for()
     page.locator(".pill").click()
     page.locator(".pill", has_text="Disconnected, retrying").wait_for()
     log(lines(11, 20))

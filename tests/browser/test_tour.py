@@ -124,7 +124,7 @@ def test_the_preview_follows_what_is_typed(page):
     commands = page.locator("#effect")
     expect(commands).to_contain_text("--max-tokens 64")
 
-    page.get_by_label("Output").fill("33")
+    page.get_by_label("Output length").fill("33")
 
     expect(commands).to_contain_text("--max-tokens 33")
     expect(page.locator("[data-field=output_tokens]")).to_have_class(re.compile("is-changed"))
@@ -273,7 +273,7 @@ def number(text):
 
 def test_what_the_form_shows_is_what_is_stored(page, api):
     page.goto(reverse("launch-form", args=["benchmark"]) + "?concurrency=1&requests=2")
-    page.get_by_label("Output").fill("16")
+    page.get_by_label("Output length").fill("16")
     expect(page.locator("#effect")).to_contain_text("--max-tokens 16")
     page.get_by_role("button", name="Copy as script").wait_for()
     script = page.locator("#plan-script").text_content()

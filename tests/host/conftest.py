@@ -19,6 +19,7 @@ from jobs.host.base.ports import is_free
 from jobs.host.run import environment
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
+from tests.host.stub_server import Site
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -40,6 +41,13 @@ def host_dir(tmp_path):
 @pytest.fixture
 def intake():
     found = Intake()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def site():
+    found = Site()
     yield found
     found.close()
 

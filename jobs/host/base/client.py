@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import urllib3
 import zstandard
 
 from jobs.errors import JobsError
 from jobs.host.base.config import Config
+from jobs.host.base.http import HostSession, reason
 from jobs.host.base.spool import DEPLOYMENT, Meta, write_atomic
 
 PROTOCOL = 1
-TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+TIMEOUT = (5.0, 30.0)  # seconds to connect, and between any two bytes of an answer
+LONGEST = 64 * 1024 * 1024  # bytes of an answer: a plan comes with its scripts and files
+CONNECTIONS = 16  # that are kept; more threads than that open more
 log = logging.getLogger(__name__)
 
 
@@ -47,10 +49,9 @@ class Client:
 
     def __init__(self, config: Config) -> None:
         self.dashboard = config.dashboard_url
-        self._base = urlsplit(config.dashboard_url).path.rstrip("/") + "/api/v1/host/"
-        self._pool = urllib3.connection_from_url(
-            config.dashboard_url, maxsize=16, timeout=TIMEOUT, retries=False
-        )
+        at = urlsplit(config.dashboard_url)
+        self._base = f"{at.scheme}://{at.netloc}{at.path.rstrip('/')}/api/v1/host/"
+        self._session = HostSession(connections=CONNECTIONS)
         self._headers = {"Authorization": f"Bearer {config.key}", "X-Protocol": str(PROTOCOL)}
         self._file = config.dir / "instance"
         self._learning = threading.Lock()
@@ -121,21 +122,25 @@ class Client:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            answer = self._pool.request(
-                method, self._base + path, body=body, headers={**self._headers, **headers}
+            status, said = self._session.ask(
+                *(method, self._base + path, body),
+                headers={**self._headers, **headers},
+                timeout=TIMEOUT,
+                longest=LONGEST,
             )
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{self.dashboard}: {reason(error)}") from error
+        try:
             # Too large for a proxy: it says so in its own way, and again until less is sent.
-            found = {} if answer.status == 413 else json.loads(answer.data)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(f"{self.dashboard}: {error}") from error
+            found = {} if status == 413 else json.loads(said)
         except ValueError as error:  # a proxy's page, or a server that is starting
-            raise Unreachable(f"{self.dashboard}: answer {answer.status} is not JSON") from error
+            raise Unreachable(f"{self.dashboard}: answer {status} is not JSON") from error
         if not isinstance(found, dict):
-            raise Unreachable(f"{self.dashboard}: answer {answer.status} is not an object")
-        if answer.status >= 500:  # it broke, or what stands before it did: as good as no answer
-            raise Unreachable(f"{self.dashboard}: answer {answer.status}")
-        self._look_at(answer.status, found)
-        return Answer(answer.status, found)
+            raise Unreachable(f"{self.dashboard}: answer {status} is not an object")
+        if status >= 500:  # it broke, or what stands before it did: as good as no answer
+            raise Unreachable(f"{self.dashboard}: answer {status}")
+        self._look_at(status, found)
+        return Answer(status, found)
 
     def _look_at(self, status: int, body: Mapping[str, Any]) -> None:
         # One that does not know our key is not ours: a wrong address must not set spools aside.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from jobs.host.base.config import Config
+from jobs.host.base.http import HostSession, reason
 from jobs.host.base.ports import is_free
 from jobs.host.checks.found import Found, bad, good
 
-TIMEOUT_S = 5.0
+TIMEOUT = (5.0, 5.0)  # seconds to connect, and of silence
+LONGEST = 4 * 1024 * 1024  # bytes of a list of models
 
 
 def port(config: Config, args: Mapping[str, str]) -> Found:
@@ -21,22 +21,16 @@ def port(config: Config, args: Mapping[str, str]) -> Found:
 
 def endpoint(config: Config, args: Mapping[str, str]) -> Found:
     """The server at ``url`` answers, and serves ``model`` where one is named."""
-    parts = urlsplit(args["url"])
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port or 80, timeout=TIMEOUT_S
-    )
-    try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/v1/models")
-        answer = connection.getresponse()
-        said = answer.read(1_000_000)
-    except (OSError, http.client.HTTPException) as error:
-        return bad("endpoint_silent", url=args["url"], problem=str(error))
-    finally:
-        connection.close()
-    if answer.status == 401:  # it has a key, and is there
+    models = f"{args['url'].rstrip('/')}/v1/models"
+    with HostSession() as session:
+        try:
+            status, said = session.ask("GET", models, timeout=TIMEOUT, longest=LONGEST)
+        except (OSError, ValueError) as error:
+            return bad("endpoint_silent", url=args["url"], problem=reason(error))
+    if status == 401:  # it has a key, and is there
         return good("endpoint", url=args["url"])
-    if answer.status != 200:
-        return bad("endpoint_silent", url=args["url"], problem=f"HTTP {answer.status}")
+    if status != 200:
+        return bad("endpoint_silent", url=args["url"], problem=f"HTTP {status}")
     model = args.get("model", "")
     if model and f'"{model}"'.encode() not in said:
         return bad("endpoint_model", url=args["url"], model=model)

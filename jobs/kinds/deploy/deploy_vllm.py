@@ -57,7 +57,7 @@ class Params(BaseModel):
         1,
         ge=1,
         le=4,
-        description="Pipeline stages of the layers: 2 allow longer inputs.",
+        description="Groups of layers, one after the other: 2 allow longer inputs.",
         json_schema_extra={
             "label": "Pipeline parallel size",
             "unit": "stages",

@@ -1,8 +1,8 @@
-"""The line of a host, and the rule by which the next one of it starts.
+"""Queue of a host, and the rule that decides what starts next.
 
-Pure but for :func:`room_of` and :func:`line_of`, which read. Dispatch walks the line with this rule
-to start jobs, pages walk it to say why one waits, and ``jobs.queries.jobs.forecast`` walks it into
-the future: so the three never tell different stories.
+Pure except :func:`room_of` and :func:`line_of`, which read. Dispatch walks the queue with this
+rule to start jobs, pages to show reasons, and ``jobs.queries.jobs.forecast`` to predict starts, so
+all three agree.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AT_ONCE = 500
 _SERVED = "deployment"
 _SERVES_FROM = KeyTextTransform("path", "details")
 _COLUMNS = ("pk", "kind", "title", "quiet", "priority", "place", "created_by__username")
-# Of JSON the database tells what is wanted; what is told as text is mostly the same.
+# The database extracts the needed JSON; the texts mostly repeat.
 _READ: Mapping[str, Any] = {
     "dies": Cast(KeyTextTransform("dies", "plan"), IntegerField()),
     "is_checked": Q(plan__checks__0__isnull=False),
@@ -43,10 +43,10 @@ _READ: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A job on the host. ``dies`` are those that it gives back when it ends.
+    """A job on the host. ``dies`` are released when it ends.
 
-    ``serves``: it does not give them back, for its server goes on. ``places`` are written and
-    ``reads`` read, see ``jobs.queries.hosts.places``.
+    ``serves``: its server keeps the dies. ``places`` are written and ``reads`` read, see
+    ``jobs.queries.hosts.places``.
     """
 
     id: int
@@ -61,9 +61,9 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A deployment that lives on the host, with the job that made it and the dies that it holds.
+    """A deployment on the host, with its job and dies.
 
-    ``id`` is 0 for one that its job still starts, ``port`` where none is known.
+    ``id`` is 0 while its job is starting it, ``port`` is 0 if unknown.
     """
 
     id: int
@@ -75,14 +75,14 @@ class Server:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What is said of it to people."""
+        """Arguments of messages about it."""
         return {name: getattr(self, name) for name in ("id", "job", "name", "dies", "port")}
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A job in the line; the fields are the job's. ``serves``: a server of it goes on. ``by``: name
-    of who launched it, "" where nobody did.
+    """A queued job; the fields are the job's. ``serves``: it starts a server. ``by``: name of the
+    person who launched it, "" for none.
     """
 
     id: int
@@ -91,7 +91,7 @@ class Waiter:
     quiet: bool = False
     serves: bool = False
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    is_checked: bool = False  # its host looks first whether all is there
+    is_checked: bool = False  # the host runs its preflight first
     asks: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
@@ -107,10 +107,10 @@ class Waiter:
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept for those at the front of the line. Each field but the counts is the first.
+    """Reservations for the front of the queue. Each field except counts is the first such job.
 
-    ``held_up``: those that nothing is kept for, because servers hold the dies that they need. Where
-    a server is stopped, they still come first. ``readers``: those that will read places.
+    ``held_up``: jobs without reservation, because servers use their dies. They still come first
+    once a server is stopped. ``readers``: jobs that will read places.
     """
 
     first: Waiter | None = None
@@ -124,10 +124,10 @@ class Kept:
 
 @dataclass(slots=True)
 class Room:
-    """What a host has left. The line is walked from its front: each job is asked for with
-    :meth:`blocks`, and what starts or is to come first is told with :meth:`take` and :meth:`keep`.
+    """Free capacity of a host. The queue is walked from its front: :meth:`blocks` checks each job,
+    :meth:`take` and :meth:`keep` record starts and reservations.
 
-    ``free`` are dies that nobody holds.
+    ``free``: dies not in use.
     """
 
     host: str
@@ -139,12 +139,12 @@ class Room:
 
     @property
     def is_shut(self) -> bool:
-        """True when no job at all can start now, whatever it needs."""
+        """True if no job at all can start now."""
         is_kept = self.kept.quiet is not None or any(guest.quiet for guest in self.guests)
         return is_kept or len(self.guests) + self.kept.slots >= self.slots
 
     def blocks(self, job: Waiter) -> Remark | None:
-        """What keeps ``job`` from starting now; None: nothing does."""
+        """Return what blocks ``job`` now; None: nothing."""
         return (
             self._closed(job)
             or self._place(job)
@@ -154,11 +154,11 @@ class Room:
         )
 
     def keeps(self, job: Waiter) -> bool:
-        """Whether ``job``, which is blocked, is one for which those behind it leave room.
+        """Return True if capacity is reserved for the blocked ``job``.
 
-        It is, if it can start once the jobs that are here have ended. What a server holds comes
-        back when a person stops it, perhaps never: for that nobody is held up. Nor is anybody for a
-        job that waits for a place, or until another one has measured what both measure.
+        It is, if the job can start once running jobs have ended. Dies of a server may never be
+        released, so they reserve nothing. Nor do jobs that wait for a place or for another
+        benchmark.
         """
         if self._place(job) or self._load(job):
             return False
@@ -168,13 +168,13 @@ class Room:
         return job.dies > 0 and self.free > self.kept.dies and self._comes_free(job)
 
     def take(self, job: Waiter) -> None:
-        """``job`` starts."""
+        """Record the start of ``job``."""
         guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places, job.load)
         self.guests.append(replace(guest, reads=job.reads))
         self.free -= job.dies
 
     def keep(self, job: Waiter, *, slot: bool = False) -> None:
-        """Leave room for ``job``, ahead of all behind it. ``slot``: it can start any moment."""
+        """Reserve capacity for ``job``. ``slot``: it can start at any moment."""
         kept = self.kept
         kept.first = kept.first or job
         kept.slots += slot
@@ -185,17 +185,17 @@ class Room:
             kept.quiet = kept.quiet or job
 
     def pass_by(self, job: Waiter) -> None:
-        """``job`` cannot start, and nothing is kept for it."""
+        """Record that ``job`` cannot start; reserve nothing."""
         if job.dies and not self._comes_free(job):
             self.kept.held_up.append(job)
 
     def stay(self, job: Waiter) -> None:
-        """``job`` does not start now: what it will read is not to change before it."""
+        """Record that ``job`` does not start now; places it reads must not change before it."""
         if job.reads:
             self.kept.readers.append(job)
 
     def leave(self, guest: Guest) -> None:
-        """``guest`` has ended; the dies of one that serves are its server's from now on."""
+        """Record the end of ``guest``; a server keeps its dies."""
         self.guests.remove(guest)
         if guest.serves:
             server = Server(0, guest.id, guest.title, guest.dies, reads=guest.reads)
@@ -204,7 +204,7 @@ class Room:
             self.free += guest.dies
 
     def _closed(self, job: Waiter) -> Remark | None:
-        """What lets nothing start, whoever it is."""
+        """Return what blocks every job."""
         for guest in self.guests:
             if guest.quiet:
                 return Remark("wait:quiet_runs", self._about(guest))
@@ -218,7 +218,8 @@ class Room:
         return None
 
     def _place(self, job: Waiter) -> Remark | None:
-        """Who writes what ``job`` would write or read, or reads what it would write."""
+        """Return a conflict on places: a writer of places of ``job``, or a reader of its
+        output."""
         for guest in self.guests:
             if place := common(job.places, guest.places):
                 return Remark("wait:place", {**self._about(guest), "place": place})
@@ -238,11 +239,11 @@ class Room:
         return None
 
     def _load(self, job: Waiter) -> Remark | None:
-        """A benchmark that is here beside which ``job`` would be measured, or an evaluation that
-        asks what it would measure.
+        """Return a running benchmark that would disturb ``job``, or an evaluation of the same
+        deployment.
 
-        Two benchmarks of one host never are quiet: each would count as disturbed. One that wants
-        the host quiet waits for all jobs anyway, and those behind wait for it.
+        Two benchmarks on one host disturb each other. A job with exclusive use waits for all jobs
+        anyway, and jobs behind wait for it.
         """
         if job.load is None or job.quiet:
             return None
@@ -260,7 +261,7 @@ class Room:
         return None
 
     def _names(self, load: Load) -> set[tuple[str, int]]:
-        """All that a deployment is named by: its own number, and that of the job that made it."""
+        """Return all references of a deployment: its id, and its job's."""
         if not load.ref:
             return {("host", 0)}
         names = {(key, int(value)) for key, value in load.ref.items() if value}
@@ -270,12 +271,12 @@ class Room:
         return names
 
     def _noise(self, job: Waiter) -> Remark | None:
-        """What a job that wants the host quiet would hear."""
+        """Return what blocks a job with exclusive use."""
         if not job.quiet:
             return None
         servers = self._noisy_servers(job)
         if servers and not self._comes_free(job):
-            return self._held(job)  # beside servers that hold its dies it cannot measure
+            return self._held(job)  # it cannot run while servers use its dies
         if servers:
             args = {"host": self.host, "name": servers[0].name, **_to_stop(servers)}
             if len(servers) > 1:
@@ -301,7 +302,7 @@ class Room:
         return self._held(job)
 
     def _held(self, job: Waiter) -> Remark:
-        """Which servers have to be stopped for ``job``, for which too few dies come free."""
+        """Return the servers to stop for ``job``, if too few dies will be released."""
         holders = [server for server in self.servers if server.dies]
         holders += [
             Server(0, guest.id, guest.title, guest.dies)
@@ -319,11 +320,11 @@ class Room:
         return Remark("wait:dies_held", {**args, **stop, "first": first, **behind})
 
     def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
-        """How many of the ``held`` dies have to come back before ``job`` gets its own, and who
-        ahead of it takes some of them first: ``[{"job", "dies"}]``.
+        """Return how many ``held`` dies must be released before ``job`` starts, and jobs ahead
+        that take some first: ``[{"job", "dies"}]``.
 
-        Where all that comes back does not do for those ahead and ``job``: ``{"behind": [jobs],
-        "behind_serves": whether dies of theirs come back only once a person stops a server}``.
+        If released dies do not suffice for jobs ahead and ``job``: ``{"behind": [jobs],
+        "behind_serves": True if their dies are released only when a server is stopped}``.
         """
         coming = self._coming()
         for lack in range(job.dies - coming, held + 1):
@@ -340,11 +341,11 @@ class Room:
         return job.dies - coming, [], behind
 
     def _comes_free(self, job: Waiter) -> bool:
-        """Whether there are dies enough once the jobs that are here have ended."""
+        """Return True if dies suffice once running jobs have ended."""
         return job.dies <= self._coming()
 
     def _coming(self) -> int:
-        """Dies that are free once the jobs that are here have ended."""
+        """Return free dies once running jobs have ended."""
         return self.free + sum(guest.dies for guest in self.guests if not guest.serves)
 
     def _about(self, one: Guest | Waiter) -> dict[str, Any]:
@@ -352,15 +353,15 @@ class Room:
 
 
 def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
-    """What a person has to stop: ``every`` one, or as many as hold ``lack`` dies together."""
+    """Return servers to stop: ``every`` one, or as many as use ``lack`` dies in total."""
     return {"servers": [one.told for one in servers], "lack": lack, "every": every}
 
 
 def room_of(host: Host) -> Room:
-    """What ``host`` has left now, in two queries.
+    """Return the free capacity of ``host``, in two queries.
 
-    Of what is needed alone: this is asked at each start, and to name all columns of four tables
-    takes Django longer than the database needs to find them.
+    Only needed columns: this runs at each start, and Django takes longer to build all columns of
+    four tables than the database to find them.
     """
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
     told = {name: _READ[name] for name in ("writes_text", "overlaps")}
@@ -373,7 +374,7 @@ def room_of(host: Host) -> Room:
 
 
 def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]) -> Room:
-    """The same from records that were read already: jobs and deployments that are on the host."""
+    """Return the free capacity from given jobs and deployments on the host."""
     jobs, deployments = list(jobs), list(deployments)
     held = held_dies(jobs, deployments)
     there = [die for die in dies(host) if die in held]
@@ -407,11 +408,10 @@ def _port(deployment: Deployment) -> int:
 
 
 def line_of(host: Host) -> Iterator[Waiter]:
-    """The jobs that may start on ``host`` as soon as there is room, in their order.
+    """Return jobs that may start on ``host`` once capacity is free, in queue order.
 
-    Those whose predecessors have not succeeded are not among them. Read as far as it is walked,
-    in parts of ``_AT_ONCE``, and without plans: a line may be of ten thousand, of which the first
-    few fill their host.
+    Jobs with unfinished predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and
+    without plans: a queue may have ten thousand jobs, and the first few fill the host.
     """
     unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
     queued = Job.objects.filter(
@@ -425,7 +425,7 @@ def line_of(host: Host) -> Iterator[Waiter]:
 
 
 def _behind(row: Mapping[str, Any]) -> Q:
-    """What stands behind a job of the line, by ``Job.LINE``."""
+    """Return the filter of jobs behind a job, by ``Job.LINE``."""
     level = Q(priority=row["priority"])
     return (
         Q(priority__gt=row["priority"])
@@ -455,12 +455,12 @@ def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Any:
-    """JSON of a waiting job, which nobody changes: most of a line have the same."""
+    """Parse JSON of a queued job; cached, because most jobs of a queue have the same."""
     return json.loads(text)
 
 
 def waiter_of(job: Job) -> Waiter:
-    """A job of the line from its record."""
+    """Return a queued job from its record."""
     return Waiter(
         job.pk or 0,
         job.title,
@@ -478,14 +478,14 @@ def waiter_of(job: Job) -> Waiter:
 
 
 def _writes(job: Job) -> list[str]:
-    """What the plan declares; read by itself where the row was read without its plan."""
+    """Return the plan's declared writes; a separate query if the row has no plan."""
     if "plan" in job.get_deferred_fields():
         return list(json.loads(getattr(job, "writes_text", None) or "[]"))
     return list(job.plan.get("writes", ()))
 
 
 def _overlaps(job: Job) -> bool:
-    """Whether a benchmark may run beside others; told by itself where the row has no params."""
+    """Return True if a benchmark allows overlap; a separate column if the row has no params."""
     if "params" in job.get_deferred_fields():
         return bool(getattr(job, "overlaps", False))
     return bool(job.params.get("overlap"))

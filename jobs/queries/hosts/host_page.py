@@ -1,4 +1,4 @@
-"""What the pages about hosts read."""
+"""Reads of the host pages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ _RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class HostNow:
-    """A host with what is there now. ``on_host``: jobs that it has taken, or is about to.
+    """A host and its current jobs. ``on_host``: claimed or sent jobs.
 
-    ``queued`` are the first of its line, ``queued_count`` is how many wait in all (0 where nobody
-    asked for the first).
+    ``queued``: first jobs of its queue; ``queued_count``: queue length (0 if not requested).
     """
 
     host: Host
@@ -31,13 +30,13 @@ class HostNow:
 
     @property
     def held(self) -> dict[str, Job | Deployment]:
-        """Die -> who holds it."""
+        """Die -> its user."""
         return held_dies(self.on_host, self.deployments)
 
 
 @dataclass(frozen=True, slots=True)
 class HostPage:
-    """All about one host. Assets newest first; ``recent`` are its last jobs that ended."""
+    """Data of one host. Assets newest first; ``recent``: its last ended jobs."""
 
     now: HostNow
     weights: tuple[Weights, ...]
@@ -47,21 +46,22 @@ class HostPage:
 
     @property
     def has_assets(self) -> bool:
-        """True when anything lies on the host's disk for jobs to use."""
+        """True if the host has assets for jobs."""
         return bool(self.weights or self.artifacts or self.environments)
 
 
 def hosts_now(*, waiting: int) -> list[HostNow]:
-    """Every host, by name, with the first ``waiting`` of its line; in a fixed number of queries."""
+    """Return all hosts, by name, with the first ``waiting`` jobs of their queues; in a fixed
+    number of queries."""
     hosts = list(Host.objects.all())
     return _now(hosts, waiting)
 
 
 def host_page(name: str, *, waiting: int) -> HostPage:
-    """One host, with the first ``waiting`` of its line.
+    """Return one host, with the first ``waiting`` jobs of its queue.
 
     Raises:
-        Host.DoesNotExist: no host has this name.
+        Host.DoesNotExist: unknown name.
     """
     host = Host.objects.get(name=name)
     ended = Job.objects.filter(host=host).exclude(state__in=Job.OPEN_STATES)
@@ -75,15 +75,14 @@ def host_page(name: str, *, waiting: int) -> HostPage:
 
 
 def line(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
-    """Jobs that wait for ``host``, in their order: ``count`` of them from number ``start`` (0 is
-    the first), and how many wait in all."""
+    """Return queued jobs of ``host`` in order: ``count`` from index ``start``, and the queue
+    length."""
     waiting = _waiting([host])
     return list(waiting[start : start + count]), waiting.count()
 
 
 def place_in_line(job: Job) -> int:
-    """How many jobs wait for its host ahead of ``job``; those that come after it are not ahead,
-    wherever they stand."""
+    """Return the number of jobs ahead of ``job``; jobs that depend on it do not count."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
     queued = queued.exclude(pk__in=_behind(job))
     level = queued.filter(priority=job.priority)
@@ -93,14 +92,14 @@ def place_in_line(job: Job) -> int:
 
 
 def places_in_line(rows: Sequence[Job]) -> dict[int, int]:
-    """The same for the whole line of one host, in its order: by the job's id, in one query."""
+    """Return the number of jobs ahead for a host's whole queue, by job id, in one query."""
     if not rows:
         return {}
     through, queued = Job.after.through, Job.State.QUEUED
     pairs = through._default_manager.filter(
         to_job__host=rows[0].host_id, to_job__state=queued, from_job__state=queued
     )
-    waits_for: dict[int, set[int]] = defaultdict(set)  # a job -> those that come right after it
+    waits_for: dict[int, set[int]] = defaultdict(set)  # job -> direct dependents
     for before, behind in pairs.values_list("to_job", "from_job"):
         waits_for[before].add(behind)
     place = {row.pk: number for number, row in enumerate(rows)}
@@ -115,7 +114,7 @@ def places_in_line(rows: Sequence[Job]) -> dict[int, int]:
 
 
 def _behind(job: Job) -> set[int]:
-    """The queued jobs that wait for ``job``, be it for one between."""
+    """Return queued jobs that depend on ``job``, transitively."""
     found: set[int] = set()
     behind = {job.pk}
     while behind:
@@ -126,7 +125,8 @@ def _behind(job: Job) -> set[int]:
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
-    """What waits for these hosts, in order; plans are read by few pages, and are long."""
+    """Return queued jobs of these hosts, in order; without plans, which are long and rarely
+    needed."""
     predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
     queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
     jobs = queued.select_related("host", "created_by").prefetch_related(predecessors)
@@ -142,7 +142,7 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
         on_host[job.host_id].append(job)
     in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
     in_all = Window(Count("pk"), partition_by="host_id")
-    # Numbers first: the database sorts each line for it, and rows are wide.
+    # Ids first: the database sorts each queue, and rows are wide.
     narrow = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
     numbered = narrow.annotate(in_line=in_line, in_all=in_all).filter(in_line__lte=waiting)
     found = numbered.values_list("pk", "host_id", "in_all") if waiting else ()

@@ -1,4 +1,4 @@
-"""What a host is up to now."""
+"""Current state of a host."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from jobs.models import Deployment, Host, Job
 
 
 def is_away(host: Host, *, at: datetime | None = None) -> bool:
-    """True when the host has been silent for longer than ``HOST_AWAY_AFTER_S``, or always."""
+    """Return True if the last heartbeat is older than ``HOST_AWAY_AFTER_S``, or missing."""
     if host.heartbeat_at is None:
         return True
     return (at or now()) - host.heartbeat_at > timedelta(seconds=settings.HOST_AWAY_AFTER_S)
 
 
 def silent_s(host: Host, *, at: datetime | None = None) -> float | None:
-    """Seconds since the last heartbeat; None: never heard of."""
+    """Return seconds since the last heartbeat; None: none yet."""
     return (
         None if host.heartbeat_at is None else ((at or now()) - host.heartbeat_at).total_seconds()
     )
 
 
 def lacks_room(host: Host) -> bool:
-    """True when its disk has less free than it keeps in reserve (``HOST_DISK_RESERVE``)."""
+    """Return True if free disk is below the reserve (``HOST_DISK_RESERVE``)."""
     free, reserve = (host.load.get(f"disk_{name}_bytes") for name in ("free", "reserve"))
     return isinstance(free, int) and isinstance(reserve, int) and free < reserve
 
 
 def dies(host: Host) -> list[str]:
-    """Names of the host's dies, as its probe reports them: ``["0", "1", …]``."""
+    """Return names of the host's dies from its probe: ``["0", "1", …]``."""
     return [
         str(die["id"]) if isinstance(die, dict) else str(die) for die in host.facts.get("dies", [])
     ]
 
 
 def all_dies(host: Host) -> list[str]:
-    """The same, with those that it reported once and does not any more; by number."""
+    """Return all dies ever reported, missing ones included; by number."""
     return sorted({*host.dies_seen, *dies(host)}, key=lambda name: (len(name), name))
 
 
 def missing_dies(host: Host) -> list[str]:
-    """Dies that the host had once and has not any more."""
+    """Return dies that are no longer reported."""
     there = set(dies(host))
     return [name for name in all_dies(host) if name not in there]
 
 
 def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
-    """Deployments that hold dies on these hosts: those that live, and those that start again."""
+    """Return deployments that use dies on these hosts: running and restarting ones."""
     holds = Q(state__in=Deployment.LIVE_STATES) | Q(state=Deployment.State.WAITING, run__gt=1)
     found = Deployment.objects.filter(holds, host__in=hosts)
     found = found.select_related("host", "job", "artifact").defer("job__plan", "job__params")
@@ -63,9 +63,9 @@ def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
 def held_dies(
     jobs: Iterable[Job], deployments: Iterable[Deployment]
 ) -> dict[str, Job | Deployment]:
-    """Die -> who holds it, of the jobs and deployments of one host.
+    """Return die -> user, for jobs and deployments of one host.
 
-    The dies of a job that deploys are its deployment's as soon as there is one.
+    Dies of a deploy job belong to its deployment once created.
     """
     held: dict[str, Job | Deployment] = {}
     for job in jobs:
@@ -77,7 +77,7 @@ def held_dies(
 
 
 def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
-    """The same for each of many hosts, by their id, in two queries."""
+    """Return die -> user for many hosts, by id, in two queries."""
     with_dies = [host.pk for host in hosts if all_dies(host)]
     jobs: dict[int, list[Job]] = defaultdict(list)
     deployments: dict[int, list[Deployment]] = defaultdict(list)
@@ -91,32 +91,32 @@ def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
 
 
 def leased_dies(host: Host) -> dict[str, Job | Deployment]:
-    """Die -> who holds it, on this host."""
+    """Return die -> user, on this host."""
     return held_on([host]).get(host.pk, {})
 
 
 def free_dies(host: Host) -> list[str]:
-    """Dies that nobody holds, in the host's order."""
+    """Return unused dies, in host order."""
     held = leased_dies(host)
     return [die for die in dies(host) if die not in held]
 
 
 def proposed_dies(host: Host, wanted: int) -> list[str]:
-    """The dies that a job would get now; none where fewer are free than it needs."""
+    """Return the dies a job would get now; none if too few are free."""
     free = free_dies(host)
     return free[:wanted] if len(free) >= wanted else []
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a die was measured at last: °C and W; None where nobody told."""
+    """Last reading of a die: °C and W; None if unknown."""
 
     temp_c: float | None
     power_w: float | None
 
 
 def readings(host: Host) -> dict[str, Reading]:
-    """Die -> its reading, as the host's last heartbeat has them (see ``jobs.host.probe.vasmi``)."""
+    """Return die -> reading, from the last heartbeat (see ``jobs.host.probe.vasmi``)."""
     told = host.load.get("dies")
     if not isinstance(told, Mapping):
         return {}

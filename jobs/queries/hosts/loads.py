@@ -1,4 +1,4 @@
-"""What a benchmark measures and an evaluation asks: two of one host would measure each other."""
+"""Loads of benchmarks and evaluations: two on one host disturb each other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from jobs.kinds import KINDS
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a benchmark measures or an evaluation asks: the deployment that ``ref`` names (as in
-    ``Job.inputs``), or the host itself where it is empty. ``overlaps``: it is a benchmark that may
-    run beside others.
+    """Target of a benchmark or evaluation: the deployment named by ``ref`` (as in ``Job.inputs``),
+    or the host if empty. ``overlaps``: a benchmark that allows overlap.
     """
 
     ref: Mapping[str, Any]
@@ -21,16 +20,16 @@ class Load:
     is_benchmark: bool = True
 
     def may_run_beside(self, other: Load) -> bool:
-        """Whether both may run at once on one host, whatever they work on.
+        """Return True if both may run at once on one host.
 
-        The number of a benchmark suffers, so each of two has to allow it; an evaluation's score
-        does not, so only the benchmark is asked, and two evaluations are free.
+        Overlap distorts a benchmark, so both must allow it. An evaluation's score is unaffected,
+        so only the benchmark decides, and two evaluations may overlap.
         """
         return all(one.overlaps or not one.is_benchmark for one in (self, other))
 
 
 def load_of(kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool) -> Load | None:
-    """What a job of ``kind`` measures or asks; None unless it is a benchmark or an evaluation."""
+    """Return the load of a job of ``kind``; None unless a benchmark or evaluation."""
     family = KINDS[kind].family if kind in KINDS else ""
     if family not in ("benchmark", "evaluate"):
         return None

@@ -1,7 +1,7 @@
-"""Places on a host's disk: which a job writes, and which a deployment reads.
+"""Places on a host's disk, written by jobs and read by deployments.
 
-A place is the path of a folder or a file, the name of an image, or a name of its own, such as
-``docker:vllm``. A folder and all that lies in it are one place.
+A place is a folder or file path, an image name, or a special name such as ``docker:vllm``. A
+folder and its content are one place.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from jobs.models import Deployment
 
 
 def places_of(path: str | None, writes: Iterable[str]) -> tuple[str, ...]:
-    """Places that a job writes outside its own folder: its product's, and those that its plan
-    declares."""
+    """Return places that a job writes outside its own folder: its product's, and those declared
+    in its plan."""
     return tuple(dict.fromkeys([*([path] if path else []), *writes]))
 
 
 def reads_of(product: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Places that the server of a job reads while it lives; none of a job without a server."""
+    """Return places that a job's server reads; none without a server."""
     if product is None or product.get("type") != "deployment":
         return ()
     path = (product.get("details") or {}).get("path")
@@ -27,10 +27,9 @@ def reads_of(product: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def read_by(deployment: Deployment) -> tuple[str, ...]:
-    """Places that a server reads: the folder that it serves from, and its artifact.
+    """Return places that a server reads: its folder and its artifact.
 
-    Of a row that was read without its details, as ``jobs.queries.hosts.capacity`` reads it, by what
-    was read in their place.
+    Rows without details, as in ``jobs.queries.hosts.capacity``, use the columns read instead.
     """
     if "details" in deployment.get_deferred_fields():
         told = [getattr(deployment, name, None) for name in ("serves_from", "made_at")]
@@ -41,11 +40,11 @@ def read_by(deployment: Deployment) -> tuple[str, ...]:
 
 
 def common(places: Iterable[str], others: Iterable[str]) -> str:
-    """The first of ``places`` that is one with any of ``others``; "": none is."""
+    """Return the first of ``places`` that overlaps ``others``; "": none."""
     others = list(others)
     return next((place for place in places if any(_meet(place, one) for one in others)), "")
 
 
 def _meet(place: str, other: str) -> bool:
-    """Whether two places are one, or one lies in the other."""
+    """Return True if two places are equal or nested."""
     return place == other or place.startswith(f"{other}/") or other.startswith(f"{place}/")

@@ -1,4 +1,4 @@
-"""The slots of a plan before it runs: those that are known, and what the others may get."""
+"""Slots of a plan before it runs: known values and proposals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PORT_BY_HAND = 8080
 def slots_of(
     plan: Plan, refs: Mapping[str, AssetRef], host: Host, target: Target
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """(known, chosen at start) of the plan's slots."""
+    """Return (known, set at launch) slots of the plan."""
     there = {key: ref for key, ref in refs.items() if ref.id is not None}
     promised = {key: ref for key, ref in refs.items() if ref.id is None}
     known = asset_values(there)
@@ -47,7 +47,7 @@ def slots_of(
 
 
 def _is_promised(port: int, host: Host, target: Target) -> bool:
-    """Whether a server of the host has ``port``, or one that is launched already will take it."""
+    """Return True if a current or launched server of the host has ``port``."""
     if port in ports.held(target.servers):
         return True
     waiting = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, plan__port=port)
@@ -55,7 +55,7 @@ def _is_promised(port: int, host: Host, target: Target) -> bool:
 
 
 def by_hand(target: Target) -> dict[str, str]:
-    """What a script that is run by hand takes where nobody knows what a job would get."""
+    """Return defaults of unknown slots for a script run by hand."""
     port = ports.next_free(_PORT_BY_HAND, ports.held(target.servers))
     return {
         "port": str(port),
@@ -65,6 +65,6 @@ def by_hand(target: Target) -> dict[str, str]:
 
 
 def _next_number(model: type[Job | Deployment]) -> str:
-    """What the next record is numbered, if nobody is faster."""
+    """Return the likely id of the next record."""
     last = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
     return str((last or 0) + 1)

@@ -1,4 +1,4 @@
-"""A host as a kind sees it: facts, what is on its disk, and what open jobs have promised."""
+"""Snapshot of a host for kinds: facts, assets, and promises of active jobs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.U
 
 
 def target_of(host: Host) -> Target:
-    """The snapshot of ``host`` that plans are made from: newest assets first, then promises."""
+    """Return the snapshot of ``host`` for plans: newest assets first, then promises."""
     promised = _promises(host)
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
-    # The port that its job asks for, 0 for any: known before it listens. Other params stay there.
+    # The port requested by its job, 0 for any: known before the server listens.
     holding = holding.annotate(asked_port=F("job__params__port")).order_by("-created_at", "-pk")
     servers = {
         one.pk: replace(ref, data={**ref.data, "asked_port": one.asked_port or 0})
@@ -46,7 +46,7 @@ def target_of(host: Host) -> Target:
 
 
 def _can_be_chosen(deployment: Deployment) -> bool:
-    """It serves, and nobody has asked it to stop."""
+    """Return True if it is serving and no stop is requested."""
     is_made = deployment.job.state == Job.State.SUCCEEDED
     return deployment.state in _SERVING and deployment.wanted and is_made
 
@@ -65,9 +65,9 @@ def artifact_ref(artifact: Artifact) -> AssetRef:
 
 
 def deployment_ref(deployment: Deployment) -> AssetRef:
-    """A deployment as a choice. ``url`` is as its own host sees it.
+    """A deployment as a choice. ``url``: as seen by its own host.
 
-    What it serves is told by its artifact; one that serves weights as they are tells it itself.
+    The artifact describes the model; deployments of plain weights carry the details.
     """
     artifact = deployment.artifact
     address = urlsplit(deployment.host_url)
@@ -99,7 +99,7 @@ def dataset_ref(dataset: Dataset) -> AssetRef:
 
 
 def _data(record: Any, *fields: str) -> dict[str, Any]:
-    """What lies on a disk: its columns, over its details, and its path as a container sees it."""
+    """Return an asset's columns over its details, and its path in containers."""
     inside = inside_of(record.host.facts, record.path)
     return {**record.details, "mount_path": inside, **_columns(record, *fields)}
 
@@ -109,7 +109,7 @@ def _columns(record: Any, *fields: str) -> dict[str, Any]:
 
 
 def _details(details: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Details of a deployment; its number is known by now."""
+    """Return details of a deployment, with its id filled in."""
     return {
         name: value.replace("{deployment.id}", str(number)) if isinstance(value, str) else value
         for name, value in details.items()
@@ -121,9 +121,9 @@ def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tupl
 
 
 def _promises(host: Host) -> list[AssetRef]:
-    """What open jobs will register: newest first."""
+    """Return future products of active jobs, newest first."""
     jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
-    # Without plans: ten thousand of them are a hundred megabytes, and each launch asks.
+    # Without plans: ten thousand take a hundred megabytes, and each launch reads them.
     rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
     return [
         promise(product, title, host, job=pk, port=port, address=address)
@@ -141,10 +141,10 @@ def promise(
     port: int | None = None,
     address: str | None = None,
 ) -> AssetRef:
-    """What a job will register, as a choice. ``job`` may be a number that no job has.
+    """Return a job's future product as a choice. ``job`` may be an unused number.
 
-    ``port``: the one that it asks for, for a server; that it gets it is not sure before it does.
-    ``address``: the one that it listens on alone, as ``Plan.address``.
+    ``port``: the server's requested port, not guaranteed. ``address``: its only listen address, as
+    ``Plan.address``.
     """
     asked: dict[str, Any] = {"asked_port": port} if port else {}
     if address:
@@ -153,7 +153,7 @@ def promise(
 
 
 def _promised(made: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """A product as it is known before it is made, as flat as its record will be."""
+    """Return a future product, flattened like its record."""
     product = dict(made)
     inside = {}
     if product.get("path"):

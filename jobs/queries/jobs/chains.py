@@ -1,4 +1,4 @@
-"""Jobs that were made together: how far they are, and which attempt at each one counts."""
+"""Chains of jobs: progress, and the current attempt at each job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from jobs.models import Deployment, Job
 
-_CHAINS, _CHAIN_JOBS = 3, 60  # how far back a chain that is worth a line is looked for
+_CHAINS, _CHAIN_JOBS = 3, 60  # how far back to look for a recent chain
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
 BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
 _GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -18,10 +18,10 @@ _ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class ChainProgress:
-    """Jobs made together, and the deployments among what they made.
+    """Jobs of a chain, and their deployments.
 
-    ``jobs`` are those that count, in their order: of a job that was started again the last attempt.
-    ``earlier``: its attempts before, latest first, by its id.
+    ``jobs``: current attempts in order. ``earlier``: previous attempts, latest first, by id of the
+    current one.
     """
 
     id: UUID
@@ -36,7 +36,7 @@ class ChainProgress:
 
     @property
     def playground(self) -> Deployment | None:
-        """A deployment that one can chat with now."""
+        """A deployment available for chat now."""
         ready = (item for item in self.deployments if item.state == Deployment.State.READY)
         return next(ready, None)
 
@@ -47,32 +47,32 @@ class ChainProgress:
 
     @property
     def model_id(self) -> str:
-        """The catalogue's id of the model that it is about; "" where none is told."""
+        """Catalogue id of its model; "" if unknown."""
         return next((job.model_id for job in self.jobs if job.model_id), "")
 
     @property
     def done(self) -> int:
-        """How many succeeded."""
+        """Number of succeeded jobs."""
         return sum(job.state == Job.State.SUCCEEDED for job in self.jobs)
 
     @property
     def is_open(self) -> bool:
-        """True while one of the jobs may still change."""
+        """True while a job is active."""
         return any(job.is_open for job in self.jobs)
 
     @property
     def succeeded(self) -> bool:
-        """True when every job did."""
+        """True if every job succeeded."""
         return self.done == len(self.jobs)
 
     @property
     def broken(self) -> tuple[Job, ...]:
-        """Those that ended without success: failed, and cancelled with what they wait for."""
+        """Unsuccessful jobs: failed ones, and dependents cancelled with them."""
         return tuple(job for job in self.jobs if job.state in _ENDED_BADLY)
 
     @property
     def to_repeat(self) -> tuple[Job, ...]:
-        """Those, and what started a server that they use and that is up no more."""
+        """Unsuccessful jobs, and deploy jobs of stopped servers that they use."""
         gone = {item.job_id: item.pk for item in self.deployments if item.state in _GONE}
         used = [job.inputs.get("deployment", {}) for job in self.broken]
         down = {
@@ -85,30 +85,29 @@ class ChainProgress:
 
     @property
     def to_cancel(self) -> tuple[Job, ...]:
-        """Those that are open, and that nobody has cancelled yet."""
+        """Active jobs without a cancel request."""
         return tuple(job for job in self.jobs if job.is_open and job.cancel_asked_at is None)
 
     @property
     def ending(self) -> Job | None:
-        """The first that was cancelled and that its host has not ended yet: what comes after it
-        would be cancelled with it."""
+        """The first job still being cancelled: jobs after it would be cancelled too."""
         return next((job for job in self.jobs if job.is_open and job.cancel_asked_at), None)
 
     @property
     def failed(self) -> Job | None:
-        """The first that ended badly by itself, or that a person cancelled."""
+        """The first job that failed itself or was cancelled by a person."""
         ended = sorted(self.broken, key=lambda job: (job.state == Job.State.CANCELLED, job.pk))
         return next(iter(ended), None)
 
     @property
     def ended_at(self) -> datetime:
-        """When the last of those that ended did so; some time ago for none."""
+        """End time of the last ended job; a past time for none."""
         ended = [job.finished_at for job in self.jobs if job.finished_at]
         return max(ended, default=self.jobs[0].created_at)
 
     @property
     def took_s(self) -> float | None:
-        """Seconds from the start of the first job to the end of the last; None while it is open."""
+        """Seconds from the first start to the last end; None while active."""
         started = [job.started_at for job in self.jobs if job.started_at]
         if self.is_open or not started:
             return None
@@ -116,7 +115,7 @@ class ChainProgress:
 
 
 def chain_of(chain_id: UUID) -> ChainProgress | None:
-    """The jobs of a chain; None: no job is of it."""
+    """Return the progress of a chain; None: unknown chain."""
     jobs = list(
         Job.objects.filter(chain=chain_id)
         .select_related("host", "deployment", "created_by", "result")
@@ -131,7 +130,7 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
 
 
 def waiting_outside(chain: ChainProgress) -> list[Job]:
-    """Open jobs of no part of ``chain`` that wait for one that would be cancelled with it."""
+    """Return active jobs outside ``chain`` that depend on its active jobs."""
     found: dict[int, Job] = {}
     wanted = {job.pk for job in chain.to_cancel}
     while wanted:
@@ -143,9 +142,9 @@ def waiting_outside(chain: ChainProgress) -> list[Job]:
 
 
 def newest_chain(since: datetime) -> ChainProgress | None:
-    """The newest chain that is open, or that ended after ``since``; None if there is none.
+    """Return the newest chain that is active, or ended after ``since``; None for none.
 
-    Two jobs, one of them for the other's sake, are no chain to speak of once all went well.
+    A successful pair of a job and its requirement does not count.
     """
     newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
     for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
@@ -156,7 +155,7 @@ def newest_chain(since: datetime) -> ChainProgress | None:
 
 
 def _attempts(jobs: Iterable[Job]) -> tuple[list[Job], dict[int, tuple[Job, ...]]]:
-    """The last attempt at each job, where the first one stood, and the attempts before it."""
+    """Return the last attempt at each job in original order, and the attempts before it."""
     attempts: dict[int, list[Job]] = {}  # the first attempt -> all of them, oldest first
     first: dict[int, int] = {}
     for job in jobs:

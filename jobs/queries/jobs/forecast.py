@@ -1,7 +1,7 @@
-"""When a waiting job is likely to start: the line of its host, walked into the future.
+"""Forecast of starts: a simulation of the host's queue.
 
-:func:`forecast` is pure. What it goes by: how long earlier jobs of the same sort took on that host,
-what is left of those that run, and the rule of ``jobs.queries.hosts.capacity``.
+:func:`forecast` is pure. Inputs: durations of earlier similar jobs on the host, remaining times of
+running jobs, and the rule of ``jobs.queries.hosts.capacity``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jobs.queries.hosts.capacity import Room, Waiter, room_of, waiter_of
 from jobs.queries.hosts.hosts import is_away, lacks_room
 from jobs.queries.jobs.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
 
-# Remarks of what ends only when a person does something.
+# Remarks that need action by a person.
 FOR_A_PERSON = frozenset(
     f"forecast:{name}"
     for name in (
@@ -31,42 +31,42 @@ FOR_A_PERSON = frozenset(
         *("draining", "disk", "never"),
     )
 )
-MOST = 100  # so many of a line are looked at; behind them nobody can tell
-_HISTORY = 600  # ended jobs of a host that are asked how long such jobs take
+MOST = 100  # max jobs of a queue to simulate; starts behind them are unknown
+_HISTORY = 600  # ended jobs of a host used for durations
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A waiting job for :func:`forecast`: how long it will take (seconds; None: nobody knows), and
-    the open jobs that it comes after."""
+    """A queued job for :func:`forecast`: duration (seconds; None: unknown), and active
+    predecessors."""
 
     waiter: Waiter
     length_s: float | None
     after: frozenset[int] = frozenset()
-    lacks: Remark | None = None  # what it waits for that has no time
+    lacks: Remark | None = None  # a requirement without a known time
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``starts_in_s``: seconds from now, None where that is not known. ``remark`` says what is
-    assumed, or why it is not known; "forecast:now" that no other job has to end first."""
+    """``starts_in_s``: seconds from now, None if unknown. ``remark``: the assumption, or the
+    reason; "forecast:now": no other job must end first."""
 
     starts_in_s: float | None
     remark: Remark
 
     @property
     def waits_for_person(self) -> bool:
-        """Whether it does not start by itself."""
+        """True if the job does not start automatically."""
         return self.remark.id in FOR_A_PERSON
 
 
 @dataclass(slots=True)
 class _Course:
-    """How things stand at one moment of the future."""
+    """State of the simulation at one moment."""
 
     room: Room
     ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
-    endless: dict[int, Remark]  # jobs on the host of which nobody knows when they end
+    endless: dict[int, Remark]  # jobs on the host with unknown ends
     at_s: float = 0.0
     over: set[int] = field(default_factory=set)
     starts: dict[int, float] = field(default_factory=dict)
@@ -76,10 +76,10 @@ class _Course:
 def forecast(
     room: Room, line: Sequence[Ahead], left: Mapping[int, float | None]
 ) -> dict[int, Forecast]:
-    """When each of ``line`` starts, by its id.
+    """Return the forecast of each job of ``line``, by id.
 
-    ``left``: job on the host → seconds that it has to go, None where nobody knows. What ``room``
-    has as a guest is the truth: a job may have started or ended while all this was read.
+    ``left``: job on the host → remaining seconds, None if unknown. ``room`` is authoritative: a
+    job may have started or ended during the reads.
     """
     guests = {guest.id for guest in room.guests}
     course = _Course(
@@ -111,7 +111,7 @@ def forecast(
 
 
 def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
-    """Walk the line once, as dispatch does; those that still wait."""
+    """Walk the queue once, like dispatch; return jobs still queued."""
     course.room.kept = type(course.room.kept)()
     rest = []
     for ahead in waiting:
@@ -140,7 +140,7 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
 
 
 def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Remark:
-    """Why nobody can tell when this one starts."""
+    """Return why the start of a job is unknown."""
     if ahead.lacks:
         return ahead.lacks
     for pk in sorted(ahead.after - course.over):
@@ -166,7 +166,7 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
 
 
 def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
-    """When each of these waiting jobs is likely to start, by its id; a host's line is read once."""
+    """Return forecasts of these queued jobs, by id; each host's queue is read once."""
     by_host: dict[Host, set[int]] = defaultdict(set)
     for job in jobs:
         by_host[job.host].add(job.pk)
@@ -178,19 +178,19 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
 
 
 def forecast_host(host: Host) -> dict[int, Forecast]:
-    """The same for the first of a host's line."""
+    """Return forecasts of the first jobs of a host's queue."""
     return _read(host).told()
 
 
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
-    """When each of these would start if it alone were launched now; the line is read once."""
+    """Return forecasts of each draft if launched alone now; the queue is read once."""
     line = _read(host)
     return [line.told(draft)[0] for draft in drafts]
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What there was on a host at one moment. ``reason``: why nothing starts there at all."""
+    """Snapshot of a host. ``reason``: why nothing starts there."""
 
     host: Host
     reason: str
@@ -200,7 +200,7 @@ class _Line:
     left_s: Mapping[int, float | None]
 
     def told(self, also: Job | None = None) -> dict[int, Forecast]:
-        """Forecasts by the job's id. ``also``: a job that is only thought of, its id is 0."""
+        """Return forecasts by job id. ``also``: a draft, with id 0."""
         waiting, usual = list(self.waiting), dict(self.usual)
         if also is not None:
             waiting.append(also)
@@ -214,7 +214,7 @@ class _Line:
 
 
 def _read(host: Host) -> _Line:
-    # First, for all else is read about what was there at that moment.
+    # First, because all other reads refer to this moment.
     room = room_of(host)
     queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
     waiting = list(queued.prefetch_related("after")[:MOST])
@@ -233,7 +233,7 @@ def _why_nothing_starts(host: Host) -> str:
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
-    """How long such jobs took on ``host``, by the job's id; one without any is left out."""
+    """Return typical durations on ``host``, by job id; jobs without history are omitted."""
     kinds = {job.kind for job in jobs}
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
@@ -258,13 +258,13 @@ def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ah
         after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
     length_s = usual.typical_s if usual else None
     lack = lacks.get(job.pk or 0)
-    if job.asking:  # nobody knows when somebody says yes; those behind it pass meanwhile
+    if job.asking:  # the time of confirmation is unknown; jobs behind pass meanwhile
         lack = Remark("forecast:confirm", {"job": job.pk})
     return Ahead(waiter_of(job), length_s, frozenset(after), lack)
 
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
-    """Job → that the deployment which it works against is not ready, though its job is over."""
+    """Return job → remark that its deployment is not ready, though its deploy job has ended."""
     wanted = {job.pk or 0: job.inputs["deployment"] for job in jobs if "deployment" in job.inputs}
     ids = [ref["id"] for ref in wanted.values() if ref.get("id")]
     makers = [ref["job"] for ref in wanted.values() if ref.get("job")]
@@ -282,7 +282,7 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
 
 
 def _left_s(job: Job, usual: Durations | None) -> float | None:
-    """Seconds that a job on the host has to go; None: nobody knows, or longer than ever before."""
+    """Return remaining seconds of a job on the host; None: unknown, or longer than ever before."""
     if job.started_at is None:
         return usual.typical_s if usual else None
     ran_s = (now() - job.started_at).total_seconds()

@@ -1,4 +1,4 @@
-"""All that the page of one job reads, in a bounded number of queries."""
+"""Reads of a job's page, in a bounded number of queries."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from jobs.queries.jobs.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
 _BY_SERVER = ("work:server_ended", "work:server_killed")
-_FEW_FILES = 6  # so many outputs are listed without a fold
-_DURATIONS = 12  # earlier runs that an estimate looks at
-_ALIKE = 0.02  # amounts of work that differ by less are the same
-PACE_TELLS = 0.1  # share done from which a job's own pace says more than earlier runs
+_FEW_FILES = 6  # max outputs listed unfolded
+_DURATIONS = 12  # earlier runs used for an estimate
+_ALIKE = 0.02  # relative difference below which amounts of work are equal
+PACE_TELLS = 0.1  # progress share above which the job's own pace is the better estimate
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A step as it went: succeeded, running, failed, cancelled, lost, queued or skipped.
+    """State of a step: succeeded, running, failed, cancelled, lost, queued or skipped.
 
-    ``exit_code`` is the one to show; None: none, or one that tells nothing.
+    ``exit_code``: the one to show; None: none, or a meaningless one.
     """
 
     step: JobStep
@@ -40,9 +40,8 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """An earlier job, as an estimate sees it. ``work``: what it did, see ``Kind.work``; ``asked``:
-    what was asked of it, where that is another amount; ``exact``: its command was the guide's to
-    the letter.
+    """An earlier job for estimates. ``work``: amount done, see ``Kind.work``; ``asked``: requested
+    amount, if different; ``exact``: guide verbatim.
     """
 
     title: str
@@ -55,9 +54,9 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long earlier runs took, seconds. ``same``: they worked on the very same thing.
+    """Durations of earlier runs, seconds. ``same``: identical work.
 
-    ``scaled``: they did more or less of it, and their times are scaled to this amount.
+    ``scaled``: durations are scaled to this amount of work.
     """
 
     count: int
@@ -70,7 +69,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Outputs of one folder ("" is the job's own), each with its name. A long list is folded."""
+    """Outputs of one folder ("" is the job's own), with names. A long list is folded."""
 
     path: str
     files: tuple[tuple[str, OutputFile], ...]
@@ -78,13 +77,13 @@ class Folder:
 
     @property
     def bytes(self) -> int:
-        """Size of all of them."""
+        """Total size."""
         return sum(output.bytes for _name, output in self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One job and what stands around it. ``chain`` holds the jobs created with it, oldest first."""
+    """A job and its context. ``chain``: jobs created with it, oldest first."""
 
     job: Job
     steps: tuple[StepState, ...]
@@ -100,23 +99,23 @@ class JobPage:
 
     @property
     def waits(self) -> bool:
-        """True while the job has not been sent to its host."""
+        """True until the job is sent to its host."""
         return self.job.state == Job.State.QUEUED
 
     @property
     def failed_step(self) -> StepState | None:
-        """The step that ended badly."""
+        """The failed step."""
         return next((item for item in self.steps if item.state == "failed"), None)
 
     @property
     def ended_in(self) -> JobStep | None:
-        """The step that failed, or that went down with its job."""
+        """The step that failed or ended with its job."""
         ended = ("failed", "errored", "lost", "cancelled")
         return next((item.step for item in self.steps if item.state in ended), None)
 
     @property
     def now_step(self) -> JobStep | None:
-        """The step that runs."""
+        """The running step."""
         return self._first_step("running")
 
     @property
@@ -126,7 +125,7 @@ class JobPage:
 
     @property
     def share(self) -> float | None:
-        """How much of the running step is done, 0 to 1; None where that is not known."""
+        """Progress of the running step, 0 to 1; None if unknown."""
         done, total = (self.progress.get(name) for name in ("done", "total"))
         if self.now_step is None or done is None or not total:
             return None
@@ -134,27 +133,27 @@ class JobPage:
 
     @property
     def ran_s(self) -> float | None:
-        """How long it ran, or has run so far; seconds."""
+        """Duration so far; seconds."""
         if self.job.duration_s is not None or self.job.started_at is None:
             return self.job.duration_s
         return ((self.job.finished_at or now()) - self.job.started_at).total_seconds()
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it should end, see :func:`left_s`; None where nothing tells."""
+        """Estimated end, see :func:`left_s`; None if unknown."""
         left = left_s(self.job, self.ran_s, self.earlier)
         return None if left is None else now() + timedelta(seconds=left)
 
     @property
     def waited_s(self) -> float | None:
-        """How long it waited before it started; seconds."""
+        """Queue time; seconds."""
         if self.job.started_at is None:
             return None
         return max(0.0, (self.job.started_at - self.job.created_at).total_seconds())
 
     @property
     def before_open(self) -> tuple[Job, ...]:
-        """Jobs that wait for this one."""
+        """Active jobs that depend on this one."""
         return tuple(job for job in self.before if job.is_open)
 
     @property
@@ -165,7 +164,7 @@ class JobPage:
 
     @property
     def folders(self) -> tuple[Folder, ...]:
-        """Outputs by folder, those nearest to the top first: there the tools put their reports."""
+        """Outputs by folder, top level first, where tools put reports."""
         found: dict[str, list[tuple[str, OutputFile]]] = {}
         for output in self.outputs:
             path, _slash, name = output.path.rpartition("/")
@@ -183,12 +182,12 @@ class JobPage:
 
     @property
     def folds_outputs(self) -> bool:
-        """True when some outputs are not in sight until asked for."""
+        """True if some outputs are folded."""
         return not all(folder.is_open for folder in self.folders)
 
     @property
     def made(self) -> tuple[tuple[str, Any], ...]:
-        """What a success registered, name by name; empty for other jobs."""
+        """Fields of the product; empty for other jobs."""
         made = self.job.made or {}
         return tuple((name, value) for name, value in made.items() if isinstance(value, str | int))
 
@@ -197,7 +196,7 @@ class JobPage:
 
 
 def job_page(job_id: int) -> JobPage:
-    """The page of job ``job_id``.
+    """Return the page of job ``job_id``.
 
     Raises:
         Job.DoesNotExist: no such job.
@@ -228,9 +227,7 @@ def _earlier(job: Job) -> Durations | None:
 
 
 def durations(job: Job, host: Host) -> Durations | None:
-    """How long jobs such as ``job``, which may be one that is only thought of, took on ``host``:
-    see :func:`typical`.
-    """
+    """Return durations of jobs like ``job`` (or a draft) on ``host``: see :func:`typical`."""
     done = Job.objects.filter(
         kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
     ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
@@ -245,7 +242,7 @@ PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__me
 
 
 def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
-    """Earlier jobs from their columns, without those that did not do all of their work."""
+    """Return earlier jobs from columns, without those that did not complete their work."""
     found = []
     for kind, title, model, seconds, params, metrics in rows:
         measured = metrics or {}
@@ -268,16 +265,15 @@ def typical(
     *,
     exact: bool = False,
 ) -> Durations | None:
-    """Of jobs of one kind, latest first: those of the same title, else of the same model, else all
-    of them. The same title with the guide's command to the letter and with it put right (``exact``)
-    is not the same. Those that did as much as ``amount`` count before others, whose times are
-    scaled to it.
+    """Return durations of jobs of one kind, latest first: same title, else same model, else all.
+    Verbatim and corrected runs (``exact``) differ. Jobs with the same ``amount`` take precedence;
+    other durations are scaled.
     """
     same = [row for row in rows if row.title == title and row.exact == exact]
     alike = [row for row in rows if model and row.model == model]
     chosen = same or alike or list(rows)
     equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
-    # Of an older version, rows may not say how much they did: their times are told as they were.
+    # Rows of an older version lack amounts: their durations are used as they are.
     scaled = _scaled(chosen, amount) if amount is not None and not equal else []
     seconds = (scaled or [row.seconds for row in equal or chosen])[:_DURATIONS]
     if not seconds:
@@ -290,10 +286,10 @@ def typical(
 
 
 def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
-    """The times of ``rows`` for another amount of work.
+    """Scale the durations of ``rows`` to another amount of work.
 
-    What a run takes whatever it does (its start, its warm-up) is told by runs of several amounts,
-    by the line of least squares through them; of one amount alone all of its time is scaled.
+    Fixed time (start, warm-up) comes from a least-squares line through several amounts; with one
+    amount, all time is scaled.
     """
     known = [(row.work, row.seconds) for row in rows if row.work]
     fixed = 0.0
@@ -302,14 +298,14 @@ def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
         fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
     squares = sum(did * did for did, _seconds in known)
     pace = sum(did * (seconds - fixed) for did, seconds in known) / squares if known else 0.0
-    if not pace:  # all took as long as the shortest: nothing tells what more would take
+    if not pace:  # no slope: more work cannot be estimated
         fixed, pace = 0.0, 1.0
-    # A run that took more or less than the line says would do so of the other amount too.
+    # Keep each run's deviation from the line.
     return [seconds * (fixed + pace * amount) / (fixed + pace * did) for did, seconds in known]
 
 
 def _repeats(row: Past, title: str, amount: float | None) -> bool:
-    """True where the same was asked of the same thing: it will do as much of it again."""
+    """Return True if the request is identical, so the work repeats."""
     return row.asked is not None and row.title == title and _is_as_much(row.asked, amount)
 
 
@@ -320,10 +316,10 @@ def _is_as_much(one: float | None, other: float | None) -> bool:
 
 
 def progress_of(job: Job) -> Mapping[str, Any]:
-    """How far a job is: ``{"done", "total", "unit"}``, {} where nothing tells.
+    """Return the progress of a job: ``{"done", "total", "unit"}``, {} if unknown.
 
-    An evaluation that asks is as far as its questions are, as its table has them; all others, and
-    one that fetches or scores, as far as their log tells.
+    A generating evaluation counts questions, as in its table; all others, and downloading or
+    scoring ones, use the log.
     """
     whole = whole_standing(job)
     if whole and whole.asked < whole.total:
@@ -332,9 +328,9 @@ def progress_of(job: Job) -> Mapping[str, Any]:
 
 
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
-    """Seconds to go: from the pace so far once a tenth is done, else from earlier runs.
+    """Return remaining seconds: from the pace once a tenth is done, else from earlier runs.
 
-    Of an evaluation that asks, what its table has, once that has a pace.
+    For a generating evaluation: from its table, once that has a pace.
     """
     if ran_s is None:
         return None
@@ -351,7 +347,7 @@ def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | 
 
 
 def _tells_all(job: Job) -> bool:
-    """False where progress is of one concurrency of several: the others take other times."""
+    """Return False if progress covers one concurrency of several, which take different times."""
     kind = KINDS.get(job.kind)
     return kind is None or kind.progress_is_whole or len(job.params.get("concurrency") or ()) < 2
 
@@ -364,7 +360,7 @@ def _chain(job: Job, after: tuple[Job, ...], before: tuple[Job, ...]) -> tuple[J
 
 
 def _deployment_used(job: Job) -> Deployment | None:
-    """The deployment that the job works on, known or still promised by another job."""
+    """Return the job's deployment, existing or promised by another job."""
     ref: Mapping[str, Any] = job.inputs.get("deployment") or {}
     if not ref:
         return None
@@ -373,10 +369,10 @@ def _deployment_used(job: Job) -> Deployment | None:
 
 
 def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
-    """How the steps of ``job`` stand.
+    """Return the states of the steps of ``job``.
 
-    Where every command ended with 0 and the job failed all the same, for they did no work, the last
-    one that ran is the one that failed.
+    If all commands exited with 0 and the job failed for lack of work, the last executed step
+    counts as failed.
     """
     if job.state == Job.State.FAILED and job.sentence_id in _BY_SERVER:
         server = (job.sentence_args or {}).get("step")
@@ -391,9 +387,10 @@ def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
 
 
 def _beside_server(step: JobStep, job: Job) -> StepState:
-    """A step of a job whose server ended by itself: that one failed, whatever its start returned.
+    """Return the state of a step of a job whose server exited: the serving step failed, whatever
+    its start returned.
 
-    The step that waited for the server was ended by us: its signal tells nothing.
+    The waiting step was stopped by the launcher: its signal is meaningless.
     """
     said = job.sentence_args
     if step.name == said.get("step"):
@@ -411,5 +408,5 @@ def _step_state(step: JobStep, job: Job) -> str:
         return "cancelled" if job.state == Job.State.CANCELLED else "failed"
     if step.started_at is None:
         return "queued" if job.is_open else "skipped"
-    # Started, and nobody told how it ended: it runs, or it went down with its job.
+    # Started without a reported end: running, or ended with its job.
     return "running" if job.is_open else str(job.state)

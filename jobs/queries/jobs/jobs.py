@@ -15,14 +15,14 @@ from jobs.queries.sorting import text as text_column
 
 PAGE_SIZE = 50
 
-# Groups of states that a filter may ask for, besides each state by its name.
+# Groups of states for filters, in addition to single states.
 OPEN, BROKE, ASKS = "open", "broke", "asks"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     OPEN: Job.OPEN_STATES,
     BROKE: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
 }
 
-# By what the list can be sorted. Names are those of the address: ``?order=-duration``.
+# Sort columns, named as in the address: ``?order=-duration``.
 NEWEST = Order("made", descending=True)
 COLUMNS: Mapping[str, Column] = {
     "job": Column(F("pk"), read_whole, always=True),
@@ -39,7 +39,7 @@ COLUMNS: Mapping[str, Column] = {
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ends: the next one has what is older than this job."""
+    """End of a page: the next page has older jobs."""
 
     created_at: datetime
     id: int
@@ -50,8 +50,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a list is narrowed to; "" means any. ``state`` is a state, a name of ``GROUPS``,
-    or "asks": queued, and somebody must confirm what its host found. ``pinned``: those only.
+    """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or "asks": queued
+    and needs confirmation. ``pinned``: only kept jobs.
     """
 
     state: str = ""
@@ -63,34 +63,34 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        """True when the list is narrowed at all."""
+        """True if any filter is set."""
         return any((self.state, self.kind, self.host, self.person, self.text, self.pinned))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Jobs, newest first. ``older`` is the cursor of the next page, None at the end."""
+    """A page of jobs, newest first. ``older``: cursor of the next page, None at the end."""
 
     jobs: list[Job] = field(default_factory=list)
     older: Cursor | None = None
 
 
 def cursor(text: str) -> Cursor | None:
-    """The cursor that ``str(cursor)`` wrote; None for anything else."""
+    """Parse ``str(cursor)``; None if invalid."""
     moment, _, number = text.rpartition("_")
     try:
         created_at = datetime.fromisoformat(moment)
-        # A database is asked in UTC, which may lie before the year 1.
+        # Queries use UTC, which may fall before the year 1.
         return Cursor(created_at.astimezone(UTC), int(number)) if created_at.tzinfo else None
     except (ValueError, OverflowError):
         return None
 
 
 def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
-    """At most ``limit`` jobs, those older than ``before`` if it is given."""
+    """Return at most ``limit`` jobs, older than ``before`` if given."""
     jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
     if before is not None:
-        # Not the usual "older, or as old with a smaller id": that form throws the index range away.
+        # Not "older, or equal with a smaller id": that form loses the index range.
         jobs = jobs.filter(created_at__lte=before.created_at).exclude(
             created_at=before.created_at, id__gte=before.id
         )
@@ -102,7 +102,7 @@ def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SI
 
 
 def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[Job], str]:
-    """A page of jobs in this order, and the cursor of the next one, "" at the end."""
+    """Return a sorted page of jobs, and the next cursor, "" at the end."""
     jobs = _filtered(filters).select_related("host", "created_by").prefetch_related("steps")
     return sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
 
@@ -116,7 +116,7 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
     if filters.kind:
         jobs = jobs.filter(kind=filters.kind)
     if filters.host:
-        # By number, so that an index gives them in their order; with a join they are sorted.
+        # By id, so that an index provides the order; a join would sort.
         hosts = Host.objects.filter(name=filters.host).values_list("pk", flat=True)
         jobs = jobs.filter(host_id__in=list(hosts))
     if filters.person:

@@ -1,4 +1,4 @@
-"""The lines of a log that tell why a job ended, with their numbers."""
+"""Excerpts of a log on why a job ended, with line numbers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from jobs import logstore
 from jobs.errors import DamagedLog
 
-# What breaks; static/js/lib/log_row_view.js tints the same lines.
+# Error lines; static/js/lib/log_row_view.js highlights the same ones.
 BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
 _BREAKS = re.compile(BREAKS)
-_NOTHING_SAID = re.compile(r"[\W_]*$|[│┃║|]|.*\d+%\|")  # tables, and bars of progress
+_NOTHING_SAID = re.compile(r"[\W_]*$|[│┃║|]|.*\d+%\|")  # tables and progress bars
 _LOOKED_AT_BYTES = 64 * 1024
-_HEAD = 400  # characters of a line in which it says what it is
+_HEAD = 400  # characters at a line's start that show its type
 _LONGEST = 600
 _BREAKING_LINES = 4
 _LAST_LINES = 3
-# What was raised, or what a program says no with; the name of a logger before it tells nothing.
+# An exception or error message; a logger name before it is ignored.
 _RAISED = re.compile(
     r"(?<![\w.])(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S.*"
 )
@@ -26,8 +26,7 @@ _SAYS_NO = re.compile(
     r"\b(?:[Ff]atal|[Ee]rror|ERROR|FATAL|CRITICAL):\s*\w|\b(?:ERROR|FATAL|CRITICAL)\b.*\w"
     r"|: (?:No such file or directory|Permission denied|No space left on device|command not found)"
 )
-# Lines that only point at another one, repeat that a program which was called has failed, or
-# tell of what was gone on after.
+# Lines that only refer to another line, repeat a subprocess failure, or report recovered errors.
 _TELLS_LESS = re.compile(
     r"\b(?:[Ss]ee|[Cc]heck) (?:the )?(?:root cause|stack ?trace|traceback|logs?\b|errors?\b)"
     r"|CalledProcessError|ChildFailedError|Traceback \(most"
@@ -35,36 +34,36 @@ _TELLS_LESS = re.compile(
 )
 _HEADLINE = 300  # characters
 
-# Where something in a log begins and ends, bytes; None: where the log does.
+# Start and end of a log section, bytes; None: of the log.
 Part = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A line: its number in the log, from 1, and what a terminal shows of it."""
+    """A log line: its number, from 1, and its terminal text."""
 
     line: int
     text: str
 
 
 def line_of(key: str, number: int) -> list[Quote]:
-    """The one line ``number``; nothing where there is no such line."""
+    """Return line ``number``; empty if missing."""
     store = logstore.store()
     try:
         start = store.offset_of_line(key, number)
         end = min(store.offset_of_line(key, number + 1), start + _LOOKED_AT_BYTES)
         return _shown(number, store.read(key, start, end)) if start < end else []
-    except DamagedLog:  # which the log's own panel says
+    except DamagedLog:  # shown by the log panel
         return []
 
 
 def telling_lines(
     key: str, *, part: Part | None = None, elsewhere: bool = True, or_last: bool = True
 ) -> list[Quote]:
-    """The last lines that speak of an error; ``or_last``: else the last ones that say anything.
+    """Return the last error lines; ``or_last``: else the last non-empty lines.
 
-    Those of ``part`` come first: an error of a step that succeeded all the same tells less than
-    what the one that failed said last. Without ``elsewhere`` only those count.
+    Lines of ``part`` take precedence: errors of succeeded steps matter less. Without
+    ``elsewhere``, only those count.
     """
     try:
         rows = _end_of(key, (0, None)) if elsewhere else []
@@ -81,8 +80,8 @@ def telling_lines(
 
 
 def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Quote | None:
-    """The line of a log that tells most of why a run ended, without what a logger put before it;
-    of ``part`` first, without ``elsewhere`` only of it. None where no line speaks of an error."""
+    """Return the most telling error line without its logger prefix; ``part`` first, or only
+    ``part`` without ``elsewhere``. None without an error line."""
     parts = [one for one in (part, (0, None) if elsewhere else None) if one is not None]
     try:
         for one in parts:
@@ -94,7 +93,7 @@ def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Q
 
 
 def headline_in(text: str) -> str:
-    """The same in a few lines that were quoted; "" where none speaks of an error."""
+    """Return the most telling of a few quoted lines; "" without an error."""
     found = _headline_of(_shown(1, text.encode()[-_LOOKED_AT_BYTES:]))
     return found.text if found else ""
 
@@ -105,14 +104,14 @@ def _headline_of(rows: Sequence[Quote]) -> Quote | None:
             found = None if _TELLS_LESS.search(row.text) else tells.search(row.text)
             if found is None:
                 continue
-            # Of an exception its name comes first; else the line is told whole.
+            # An exception starts with its name; other lines are returned whole.
             text = found[0] if tells is _RAISED else row.text
             return Quote(row.line, text if len(text) <= _HEADLINE else f"{text[:_HEADLINE]}…")
     return None
 
 
 def _end_of(key: str, part: Part) -> list[Quote]:
-    """The last rows of a part of a log that say anything."""
+    """Return the last non-empty rows of a log section."""
     store = logstore.store()
     size = store.size(key)
     end = size if part[1] is None else min(part[1], size)
@@ -121,7 +120,7 @@ def _end_of(key: str, part: Part) -> list[Quote]:
 
 
 def _breaking(rows: Sequence[Quote]) -> list[Quote]:
-    """Those that speak of an error, the last few."""
+    """Return the last error rows."""
     found = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
     return _without_repeats(found)[-_BREAKING_LINES:]
 
@@ -133,5 +132,5 @@ def _shown(first: int, data: bytes) -> list[Quote]:
 
 
 def _without_repeats(rows: Sequence[Quote]) -> list[Quote]:
-    """Each text once, where it stood last."""
+    """Remove duplicates; keep the last occurrence."""
     return sorted({row.text: row for row in rows}.values(), key=lambda row: row.line)

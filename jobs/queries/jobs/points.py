@@ -1,4 +1,4 @@
-"""Points: what was scraped while a job or a deployment's server ran."""
+"""Points scraped during a job or a deployment's server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from jobs.models import PointBlock, ServedBlock
 
-# Blocks before the cursor that are read again, so that a rate over a window has its beginning.
+# Blocks before the cursor to reread, so that windowed rates are complete.
 _CONTEXT_BLOCKS = 12
 
 Sample: TypeAlias = tuple[float, dict[str, float]]
@@ -31,20 +31,20 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Samples by watch. ``after`` is the next cursor: the offset of the last block that was read,
-    or the old cursor when there was none.
+    """Samples by watch. ``after``: next cursor, the offset of the last read block, or the old
+    cursor without new blocks.
     """
 
     after: int
     samples: Mapping[str, Samples]
 
     def of(self, watch: str) -> Samples:
-        """Those of one watch."""
+        """Samples of one watch."""
         return self.samples.get(watch, Samples())
 
 
 def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
-    """What ``watches`` told behind the block at offset ``after`` (bytes; -1: everything)."""
+    """Return samples of ``watches`` after the block at offset ``after`` (bytes; -1: all)."""
     blocks = PointBlock.objects.filter(job=job_id, watch__in=watches)
     fresh: dict[str, list[Rows]] = {}
     for offset, watch, rows in (
@@ -67,12 +67,12 @@ def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]
 
 
 def has_points(job_id: int, watches: Sequence[str]) -> bool:
-    """True when any of the watches told anything."""
+    """Return True if any of the watches has points."""
     return PointBlock.objects.filter(job=job_id, watch__in=watches).exists()
 
 
 def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
-    """What servers told since then, for each deployment that told anything; in one query."""
+    """Return server samples since then, per deployment with points; in one query."""
     blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
     found: dict[int, list[Rows]] = {}
     for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):

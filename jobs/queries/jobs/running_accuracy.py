@@ -1,4 +1,4 @@
-"""How an evaluation stands while it runs: accuracy with its interval, pace, what is left."""
+"""Live state of an evaluation: accuracy with interval, pace, remaining time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from jobs.queries.statistics import Interval, wilson
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One data set, or all of them under the name "".
+    """State of one data set, or of all under the name "".
 
-    ``total`` is 0 where nobody knows it yet. ``accuracy`` is the share right of the ``scored``,
-    None before the first. ``left_s``: until all is asked, None without a pace or a total.
-    ``is_partial``: sets are asked one after the other, and not all have begun, so that the interval
-    of ``accuracy`` is that of the sets asked so far and says nothing of the whole.
+    ``total`` is 0 if unknown. ``accuracy``: correct share of ``scored``, None before the first.
+    ``left_s``: until all questions are done, None without pace or total. ``is_partial``: sets run
+    in sequence and not all have started, so the interval covers only started sets.
     """
 
     name: str
@@ -35,41 +34,41 @@ class Standing:
 
     @property
     def title(self) -> str:
-        """The name without the benchmark that a part belongs to."""
+        """Name without its benchmark prefix."""
         return self.name.rpartition("/")[2]
 
     @property
     def asked(self) -> int:
-        """Questions that came to an end, with an answer or without."""
+        """Finished questions, with or without an answer."""
         return self.answered + self.errors
 
     @property
     def is_done(self) -> bool:
-        """True when nothing is left to ask or to score; False where the total is not known."""
+        """True if all questions are done and scored; False if the total is unknown."""
         return 0 < self.total <= self.asked and self.scored >= self.answered
 
     @property
     def waits_for_scores(self) -> bool:
-        """True where answers are there and no score of any is."""
+        """True if answers exist without any score."""
         return self.answered > 0 and self.scored == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """All of a run, in the order of the plan."""
+    """States of a run's data sets, in plan order."""
 
     whole: Standing
     sets: tuple[Standing, ...]
-    begun_at: float | None = None  # when the last set began (seconds, the host's clock)
+    begun_at: float | None = None  # start of the last set (seconds, host clock)
 
     @property
     def scored_sets(self) -> int:
-        """How many sets were asked and scored whole."""
+        """Number of completed and scored sets."""
         return sum(one.is_done for one in self.sets)
 
 
 def standings(job: Job) -> Standings | None:
-    """How the job's evaluation stands; None for a job that is none, or that tells nothing."""
+    """Return the state of the job's evaluation; None for other jobs, or without counts."""
     expected = _expected(job.plan)
     if expected is None:
         return None
@@ -84,15 +83,15 @@ def standings(job: Job) -> Standings | None:
 
 
 def whole_standing(job: Job) -> Standing | None:
-    """All sets together; None before the first question was asked."""
-    if not (job.scores or {}).get(""):  # lists read the plan of an evaluation that runs alone
+    """Return the total state; None before the first question."""
+    if not (job.scores or {}).get(""):  # lists load plans only of running evaluations
         return None
     found = standings(job)
     return found.whole if found and found.whole.asked else None
 
 
 def _expected(plan: Mapping[str, Any]) -> dict[str, int] | None:
-    """The parts of the plan's watch of accuracy, with their sizes; None where it has none."""
+    """Return parts of the plan's accuracy watch, with sizes; None without one."""
     for watch in plan.get("watches", ()):
         if watch.get("name") == ACCURACY:
             return {str(name)[:LONGEST_PART]: int(size) for name, size in watch.get("expected", ())}

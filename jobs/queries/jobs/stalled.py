@@ -1,4 +1,4 @@
-"""Jobs that run and say nothing new: a download that stalls, a server that hangs. Not dead ones."""
+"""Stalled jobs: running without new output, such as a hanging download. Not dead ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.models import Job
 
-# What comes so long after the last figures is no longer of the same bar.
+# Output this long after the last figures no longer belongs to the same progress bar.
 _GOES_ON = timedelta(seconds=60)
 
 
 def last_arrival(key: str) -> datetime | None:
-    """When the last bytes of a log came; None for an empty one."""
+    """Return the time of the last log data; None for an empty log."""
     store = logstore.store()
     size = store.size(key)
     found = store.arrivals(key, size, size, limit=1) if size else []
@@ -23,10 +23,10 @@ def last_arrival(key: str) -> datetime | None:
 
 
 def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
-    """Since when a running job has told nothing new; None within ``settings.SILENT_AFTER_S`` of it.
+    """Return since when a running job is stalled; None within ``settings.SILENT_AFTER_S``.
 
-    While it tells figures, these count: a tool may draw the same bar again and again. They do no
-    more once the log goes on without them.
+    Progress figures count while printed, because a tool may redraw the same bar. They no longer
+    count once the log continues without them.
     """
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None
@@ -34,7 +34,7 @@ def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
     figures = job.progress or {}
     since = figures.get("since")
     heard = datetime.fromtimestamp(since, UTC) if since else job.started_at
-    # The log is looked at only where the figures are no answer: this is asked of every running job.
+    # The log is read only if figures do not decide: this runs for every running job.
     if not since or moment - heard > long:
         arrived = last_arrival(f"job/{job.pk}")
         drawn = datetime.fromtimestamp(figures.get("drawn", 0), UTC)

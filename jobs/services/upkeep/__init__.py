@@ -1,4 +1,4 @@
-"""Rounds of the dashboard's worker: lost jobs, packing, retention.
-Here: what is done again and again, and may be done twice.
+"""Periodic tasks of the dashboard's worker: lost jobs, packing, retention.
+Here: repeated tasks that are safe to run twice.
 Not here: the schedule (`dashboard.celery`).
 """

@@ -1,8 +1,8 @@
-"""Packs the logs that are closed, a bounded amount a round and at a low priority.
+"""Compression of closed logs, a bounded amount per round and at low priority.
 
-A log is packed when its record is closed, nothing was added for ``settings.PACK_LOGS_AFTER_S``, and
-it is worth it. Of a job, *closed* means as well that its host has said what the log is. What comes
-after all, from a host that was lost or a server that is started again, unpacks its log.
+A log is packed when its record is closed, nothing was added for ``settings.PACK_LOGS_AFTER_S``,
+and the gain is worth it. A job's log is *closed* only once its host has reported size and
+checksum. Later data, from a lost host or a restarted server, unpacks the log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from jobs.models import Deployment, Job, Turn
 logger = logging.getLogger(__name__)
 
 ROUND_S = 300.0
-# No log is begun after so long. One that was begun is finished: 20 GB take a minute or two.
+# No log is started after this time. A started one is finished: 20 GB take a minute or two.
 WORK_S = 30.0
 # A smaller file takes one or a few blocks of the disk either way; most logs are such.
 SMALL_BYTES = 64 * 1024
@@ -59,7 +59,8 @@ class _Candidate(NamedTuple):
 
 
 def pack_some(moment: datetime | None = None) -> int:
-    """One round; how many logs were packed. Does nothing while another process is at it."""
+    """Run one round; return the number of packed logs. Does nothing while another process
+    packs."""
     before = (moment or now()) - timedelta(seconds=settings.PACK_LOGS_AFTER_S)
     with _alone() as is_alone:
         if not is_alone:

@@ -1,9 +1,9 @@
-"""Looks for what nobody reports any more. Away is not lost: a silent host's jobs keep their state.
+"""Detection of lost jobs and deployments. Jobs of an offline host keep their state.
 
 A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
-has been silent for ``settings.HOST_LOST_AFTER_S``. A dashboard that was away itself heard nobody:
-hosts first get ``EAR_FOR`` to be heard again. Every change is conditional, so that two reapers do
-no harm; :func:`its_my_round` spares them the work.
+has been silent for ``settings.HOST_LOST_AFTER_S``. After downtime of the dashboard itself, hosts
+first get ``EAR_FOR`` to report. Every change is conditional, so two reapers are safe;
+:func:`its_my_round` avoids double work.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GIVEN_UP_AFTER = timedelta(minutes=5)
 
 
 def its_my_round(moment: datetime | None = None) -> bool:
-    """True for one caller a round, whoever asks. Notes when the rounds begin again after a gap."""
+    """Return True for one caller per round. Records when rounds resume after a gap."""
     moment = moment or now()
     instance_id()  # the row is there
     due = Q(swept_at=None) | Q(swept_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
@@ -46,7 +46,7 @@ def its_my_round(moment: datetime | None = None) -> bool:
 
 
 def reap(moment: datetime | None = None) -> int:
-    """One round; how many jobs and deployments were found lost."""
+    """Run one round; return the number of lost jobs and deployments."""
     moment = moment or now()
     _hint_unclaimed(moment)
     lifecycle.cancel_orphans()

@@ -1,4 +1,4 @@
-"""Removes logs, output files and points of what is long over: by age, and down to a size.
+"""Retention: removal of old logs, output files and points, by age and total size.
 
 What was found stays for good: the row with its plan, steps, verdict, sizes and checksums, and its
 result with every number. A removal is written into the row before the first file goes, so that no
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 def its_my_round(moment: datetime | None = None) -> bool:
-    """True for one caller a round, whoever asks."""
+    """Return True for one caller per round."""
     moment = moment or now()
     instance_id()  # the row is there
     due = Q(tidied_at=None) | Q(tidied_at__lt=moment - timedelta(seconds=ROUND_S * 0.8))
@@ -59,7 +59,7 @@ def its_my_round(moment: datetime | None = None) -> bool:
 
 
 def tidy(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:
-    """One round; of how many records something was removed."""
+    """Run one round; return the number of records with removals."""
     moment, ends_at = moment or now(), time.monotonic() + longest_s
     _settle(ends_at - longest_s / 2)
     removed = _remove_old(moment, ends_at) + _remove_over(moment, ends_at)
@@ -70,9 +70,9 @@ def tidy(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int
 
 
 def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
-    """Remove a job's log, files and points because a person wants it. It cannot be undone.
+    """Remove a job's log, files and points on request. Irreversible.
 
-    False: it runs, it is pinned, its server is wanted, or nothing is left of it.
+    False: running, kept, its server is in use, or nothing is left.
     """
     measure_job(job_id)
     return _remove_job(

@@ -1,4 +1,4 @@
 """EvalScope: performance test and evaluation.
-Here: its command lines, with shipped questions or a hub's data sets.
-Not here: how an answer is scored (`jobs.host.scoring`).
+Here: its command lines, with built-in questions or a hub's data sets.
+Not here: scoring of answers (`jobs.host.scoring`).
 """

@@ -16,7 +16,7 @@ from jobs.toolchains.site import FILES, Site, script
 PROGRAMS = ("python",)
 CLIENTS = ("ask_and_score.py",)
 
-# Nothing is fetched from a hub, and what it caches stays in the job's folder.
+# No hub access; caches stay in the job's folder.
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
     ("FORCE_COLOR", "1"),
@@ -32,34 +32,33 @@ _ENV = (
 # llama.cpp's server closes a connection after a stream without saying so first. A client that keeps
 # connections sends its next request into one that is just being closed: 7 of 60 requests failed.
 _HEADERS = ("--headers", "Connection=close")
-# EvalScope's own test of the connection goes on for as long as one request may take, six hours; a
-# deployment that does not answer shall fail at once, request by request.
+# EvalScope's connection test may take as long as a request, six hours; an unresponsive deployment
+# must fail immediately, request by request.
 _NO_WAIT = ("--no-test-connection", "--total-timeout", "600")
-# A question that gets no answer is left out and said so, rather than ending the whole run.
+# A question without an answer is skipped and reported, instead of ending the run.
 _PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
-# Every request is generated to its full length and read whole: without these a cached prompt would
-# flatter the first token, and an early end the rate.
+# Every request is generated to full length without cache: a cached prompt would distort TTFT, and
+# an early stop the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
-# Puts a mark of its own before each prompt, and writes down when each concurrency began.
+# Adds a unique mark before each prompt, and records the start of each concurrency.
 _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
-# Which benchmark of ask_and_score.py asks which sort of question.
+# Benchmark of ask_and_score.py per question type.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"
-# Read, not imported: it belongs to the host, where a watch scores by it too.
+# Read, not imported: it belongs to the host, where a watch uses it too.
 _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a benchmark sends. ``requests`` at each concurrency; tokens a request.
+    """Requests of a benchmark. ``requests`` per concurrency; tokens per request.
 
-    ``metrics`` are the engine's own counters to read meanwhile; none where it has none. Not
-    ``streamed``: answers come whole, from a server whose stream EvalScope cannot read. ``seed``
-    None: another one at each concurrency of each job.
+    ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
+    whose stream EvalScope cannot parse. ``seed`` None: a new one per concurrency and job.
     """
 
     concurrency: tuple[int, ...]
@@ -73,7 +72,8 @@ class Load:
 
 
 def perf_plan(load: Load, site: Site) -> Plan:
-    """Measure the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
+    ``{deployment.name}``."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *(
@@ -133,7 +133,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How questions are asked: ``batch`` at a time, answers of at most ``max_tokens``."""
+    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer."""
 
     questions: tuple[Question, ...]
     max_tokens: int
@@ -142,7 +142,8 @@ class Asking:
 
 
 def eval_plan(asking: Asking, site: Site) -> Plan:
-    """Ask the deployment of the slots ``{deployment.url}`` and ``{deployment.name}``."""
+    """Plan an evaluation of the deployment in the slots ``{deployment.url}`` and
+    ``{deployment.name}``."""
     subsets = _subsets(asking.questions)
     generation = {
         "max_tokens": asking.max_tokens,
@@ -189,12 +190,12 @@ def eval_plan(asking: Asking, site: Site) -> Plan:
 
 
 def _scoring() -> PlanFile:
-    """The rules by which answers are right, beside the script that asks."""
+    """Return the scoring rules as a file next to the script."""
     return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 
 
 def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
-    """The questions by subset, both in the order of the set."""
+    """Return questions by subset, in set order."""
     subsets: dict[str, list[Question]] = {}
     for question in questions:
         subsets.setdefault(question.subset, []).append(question)
@@ -202,7 +203,7 @@ def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
 
 
 def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
-    """EvalScope's --dataset-args: which benchmark reads which files of the plan."""
+    """Return EvalScope's --dataset-args: files of the plan per benchmark."""
     found: dict[str, dict[str, object]] = {}
     for sort, benchmark in BENCHMARKS.items():
         names = [name for name, questions in subsets.items() if questions[0].sort == sort]
@@ -212,7 +213,7 @@ def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, obj
 
 
 def question_line(question: Question) -> str:
-    """One question as ask_and_score.py reads it."""
+    """Format a question for ask_and_score.py."""
     record: dict[str, object] = {
         "id": question.id,
         "language": question.language,

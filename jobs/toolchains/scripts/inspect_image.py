@@ -47,7 +47,7 @@ def versions(name):
         said, code = docker(*words)
         found = json.loads(said.strip().splitlines()[-1]) if code == 0 else {}
     except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        print(f"the versions in {name} are not known: {error!r}", file=sys.stderr)
+        print(f"versions in {name} are unknown: {error!r}", file=sys.stderr)
         return {}
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
@@ -73,7 +73,7 @@ def inspect(name):
             "versions": versions(name),
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"docker image inspect answered what nobody knows: {error!r}") from error
+        raise ValueError(f"docker image inspect returned unknown output: {error!r}") from error
 
 
 def main():

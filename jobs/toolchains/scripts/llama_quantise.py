@@ -31,8 +31,8 @@ def arguments():
     parser.add_argument("--source-precision", required=True)
     parser.add_argument("--type", choices=FILE_TYPES, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="where the artifact belongs")
-    parser.add_argument("--stem", required=True, help="how its name begins")
+    parser.add_argument("--folder", type=Path, required=True, help="target folder")
+    parser.add_argument("--stem", required=True, help="prefix of its name")
     return parser.parse_args()
 
 
@@ -134,7 +134,7 @@ def main():
         types = Header(file).tensor_types()
     if args.type not in types:
         part.unlink()
-        print(f"error: llama.cpp made no {args.type} tensor, only {types}", file=sys.stderr)
+        print(f"error: llama.cpp produced no {args.type} tensor, only {types}", file=sys.stderr)
         return 1
     digest = sha256_of(part)
     path = args.folder / f"{args.stem}-{digest[:8]}.gguf"

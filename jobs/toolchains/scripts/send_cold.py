@@ -143,7 +143,7 @@ if __name__ == "__main__":
 
     own, sys.argv[1:] = sys.argv[1:7], sys.argv[7:]
     levels = ", ".join(map(str, seeds_of(own[1])))
-    print(f"EvalScope is loaded; then requests are sent at a concurrency of {levels}", flush=True)
+    print(f"EvalScope is loading; requests follow at concurrency {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
     seen = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)

@@ -12,7 +12,7 @@ def main():
     """Become the command, or say why not."""
     path, *command = sys.argv[1:]
     if Path(path).exists():
-        print(f"{path} is there already: {' '.join(command[:2])} … is not run", flush=True)
+        print(f"{path} already exists: skipping {' '.join(command[:2])} …", flush=True)
         return 0
     os.execvp(command[0], command)
 

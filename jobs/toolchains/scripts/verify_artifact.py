@@ -14,7 +14,7 @@ def main():
     parser.add_argument("--sha256", required=True)
     args = parser.parse_args()
     if not args.path.is_file():
-        print(f"error: {args.path} is gone", file=sys.stderr)
+        print(f"error: {args.path} is missing", file=sys.stderr)
         return 1
     size = args.path.stat().st_size
     if size != args.bytes:
@@ -27,7 +27,7 @@ def main():
     if digest.hexdigest() != args.sha256:
         print(f"error: {args.path} has changed: sha256 {digest.hexdigest()}", file=sys.stderr)
         return 1
-    print(f"{args.path.name}: {size:,} bytes, checksum right", flush=True)
+    print(f"{args.path.name}: {size:,} bytes, checksum verified", flush=True)
     return 0
 
 

@@ -212,7 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--expected", type=Path, required=True)
-    parser.add_argument("--sha256", action="store_true", help="read every shard whole")
+    parser.add_argument("--sha256", action="store_true", help="read every shard completely")
     args = parser.parse_args()
     try:
         report = verify(args, json.loads(args.expected.read_text(encoding="utf-8")))

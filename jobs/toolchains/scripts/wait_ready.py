@@ -57,7 +57,7 @@ def main():
     """Exit 0 when ready."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address without a path")
-    parser.add_argument("--model", required=True, help="name that the server must offer")
+    parser.add_argument("--model", required=True, help="required model name")
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.1, help="seconds")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
-"""Servers of the Build_In way: llmdeploy (the guide's) and vastgenx (today's) serve what vamc made.
+"""Build_In servers for vamc artifacts: llmdeploy (the guide's) and vastgenx (current).
 
-llmdeploy's YAML: its own sample, of which the ports for its processes are above 65535.
+llmdeploy's YAML follows its own sample, whose process ports exceed 65535.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEPS = {
 }
 KIND = "deploy-build-in"
 TEMPLATE = "llmdeploy.yaml"
-# A server is started again from its own folder, when the job's may be gone.
+# A server restarts from its own folder, because the job's may be removed.
 _SERVER_FILES = "{serve_dir}/files"
 _CONFIG = "{serve_dir}/llmdeploy.yaml"
 READY_TIMEOUT_S = 3600.0
@@ -32,10 +32,10 @@ READY_TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """How to serve. ``name`` is the artifact's folder, and so the model's name in the API.
+    """Server settings. ``name``: the artifact's folder, hence the model's name in the API.
 
-    ``deploy_config``: llmdeploy's file of the artifact. ``port``: that one and no other; 0: the
-    tool's own where it is free, else any that is.
+    ``deploy_config``: llmdeploy's file of the artifact. ``port``: exact; 0: the tool's default if
+    free, else any free one.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Serving:
 
 
 def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
-    """Look at the artifact, start the server, wait until it is ready."""
+    """Verify the artifact, start the server, wait until ready."""
     files = [script("verify_folder.py"), script("follow_ready.py")]
     if tools.config:
         files += [script("fill_template.py"), PlanFile(TEMPLATE, llmdeploy_text(serving))]
@@ -69,7 +69,7 @@ def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
 
 
 def llmdeploy_config(serving: Serving) -> dict[str, Any]:
-    """llmdeploy's YAML as data. What stands in angle brackets is known at the start only."""
+    """Return llmdeploy's YAML as data. Values in angle brackets are filled at launch."""
     return {
         "model": {
             "model_name": serving.name,
@@ -91,12 +91,12 @@ def llmdeploy_config(serving: Serving) -> dict[str, Any]:
 
 
 def llmdeploy_text(serving: Serving) -> str:
-    """The same as a template."""
+    """Return llmdeploy's YAML as a template."""
     return yaml_text.dump(llmdeploy_config(serving))
 
 
 def _with_config(tools: BuildIn, serving: Serving, site: VaccSite) -> tuple[Step, ...]:
-    """llmdeploy takes a file only, and dies and port are chosen at each start."""
+    """Return steps for llmdeploy, which needs a file; dies and port are set at each start."""
     fill = (
         *(site.python_word, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{TEMPLATE}"),
         *(_CONFIG, "dies={dies}", "port={port}"),
@@ -113,10 +113,10 @@ def _with_config(tools: BuildIn, serving: Serving, site: VaccSite) -> tuple[Step
 
 
 def _with_flags(tools: BuildIn, serving: Serving) -> tuple[Step, ...]:
-    """vastgenx is told all in its command line.
+    """Return the step for vastgenx, configured by its command line.
 
-    VACC_VISIBLE_DEVICES is not set beside --llm_devices: whether ids would then count among the
-    visible ones is documented nowhere.
+    VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
+    undocumented.
     """
     words = (
         *(*tools.serve_command, "--model", "{artifact.path}"),
@@ -127,7 +127,7 @@ def _with_flags(tools: BuildIn, serving: Serving) -> tuple[Step, ...]:
 
 
 def _look(site: VaccSite) -> Step:
-    """Its size only: reading 70 GB for a checksum takes longer than the server does."""
+    """Check only the size: a checksum of 70 GB takes longer than the server's start."""
     words = (
         *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
         *("--bytes", "{artifact.bytes}"),
@@ -136,7 +136,7 @@ def _look(site: VaccSite) -> Step:
 
 
 def _wait(serving: Serving, site: VaccSite) -> Step:
-    # Where readiness is asked elsewhere, /v1/models may not be there to name the model.
+    # With another readiness path, /v1/models may not exist.
     named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
     words = (
         *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),

@@ -1,6 +1,6 @@
-"""Datasets of the deployment guide: where each comes from, and what must be in it.
+"""Datasets of the deployment guide: sources and expected content.
 
-The counts are those of the published files; a part of a set is told, not refused.
+Counts are those of published files; a partial set is reported, not refused.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SONNET_URL = "https://raw.githubusercontent.com/vllm-project/vllm/v0.7.2/benchma
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Files of a dataset: a glob below its folder, how they are read, how many items are known."""
+    """Files of a dataset: a glob below its folder, format, expected number of items."""
 
     path: str
     sort: str
@@ -48,9 +48,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset. ``repo`` is its repository on a hub; "" for one that comes otherwise.
+    """A dataset. ``repo``: hub repository; "" for other sources.
 
-    ``calibrates``: the compiler may take it for int8. ``bytes`` is about what a download needs.
+    ``calibrates``: usable for int8 calibration. ``bytes``: approximate download size.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Dataset:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """What is downloaded from the hub."""
+        """Return files to download from the hub."""
         return tuple(part.path for part in self.parts)
 
 
@@ -126,14 +126,14 @@ DATASETS: dict[str, Dataset] = {
 
 
 def folder_of(dataset: Dataset, site: VaccSite) -> str:
-    """Where it lies unless a person has it elsewhere."""
+    """Return its default folder."""
     if dataset.name == OPENCOMPASS:
         return f"{site.workspace}/opencompass/data"
     return f"{site.workspace}/datasets/{dataset.name}"
 
 
 def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
-    """It is there already: only check it."""
+    """Plan a check of an existing dataset."""
     there = Check("path", (("path", literal(folder)), ("what", _("dataset folder"))))
     return _plan(dataset, site, folder, steps=(), checks=(there,))
 
@@ -163,10 +163,10 @@ def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
 
 
 def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
-    """Two archives into the checkout of OpenCompass, unpacked as the guide has it.
+    """Plan two archives into OpenCompass's checkout, unpacked as in the guide.
 
-    Not exact: a download that was cut off goes on, and unzip does not ask before it overwrites,
-    for nobody is there to answer.
+    Not exact: interrupted downloads resume, and unzip overwrites without prompting, because the
+    job is unattended.
     """
     checkout, more = site.at("opencompass"), () if exact else ("-c",)
     over = () if exact else ("-o",)

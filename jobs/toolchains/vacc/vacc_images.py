@@ -1,4 +1,4 @@
-"""Images of docker for VACC hosts: built by hand as the guide has it, or pulled."""
+"""Docker images for VACC hosts: built as in the guide, or pulled."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAME = "vllm_vacc"
 NO_AVX512 = ("--build-arg", "VLLM_CPU_DISABLE_AVX512=true")
 ARM_FILE = "Dockerfile.arm"
 DOCKER_ROOT = "/var/lib/docker"
-ROOM_BYTES = 40 * 10**9  # two images with torch and build tools in them, roughly
+ROOM_BYTES = 40 * 10**9  # rough size of two images with torch and build tools
 
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """How to build. ``folder`` is where the vendor's Dockerfile lies."""
+    """Build settings. ``folder``: folder of the vendor's Dockerfile."""
 
     repository: str
     folder: str
@@ -47,26 +47,26 @@ def image_of(stack: Stack) -> Image:
 
 
 def variant(site: VaccSite) -> str:
-    """How the name of an image for this processor ends."""
+    """Return the image name's suffix for this processor."""
     if site.arch == "aarch64":
         return "_arm"
     return "" if site.avx512 else "_noavx"
 
 
 def reference(stack: Stack, site: VaccSite, tag: str = "") -> str:
-    """The image of ``stack`` on this host as docker takes it; a tag of one's own stays as it is.
+    """Return the docker image of ``stack`` on this host; a custom tag stays unchanged.
 
     Raises:
-        ValueError: it is in a registry, and the host has no address of one.
+        ValueError: the image is in a registry, and the host has no registry address.
     """
     image = image_of(stack)
     if image.build:
-        return image.reference(site.registry)  # built here, for the processor that is here
+        return image.reference(site.registry)  # built on this host for its processor
     return image.reference(site.registry, tag=tag or f"{image.tag}{variant(site)}")
 
 
 def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
-    """Clone vLLM, build its CPU image, build the vendor's on it, look at what came out."""
+    """Clone vLLM, build its CPU image, build the vendor's image on it, inspect the result."""
     base, vacc = image_of(stack).build
     sources = site.at("vllm")
     clone, files = _clone(base, site, wanted)
@@ -101,7 +101,7 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
 
 
 def pull_plan(image: str, site: VaccSite) -> Plan:
-    """Pull the image, look at it."""
+    """Pull and inspect the image."""
     return Plan(
         kind=KIND,
         steps=(Step("pull", ("docker", "pull", literal(image))), _inspect(site, image)),
@@ -112,7 +112,7 @@ def pull_plan(image: str, site: VaccSite) -> Plan:
 
 
 def _clone(base: Build, site: VaccSite, wanted: Building) -> tuple[Step, tuple[PlanFile, ...]]:
-    """As printed, or by a program that does not mind a clone that is there."""
+    """Return the clone step: as printed, or with a script that accepts an existing clone."""
     if wanted.exact:
         return Step("clone", ("git", "clone", base.repository), cwd=site.at()), ()
     words = (
@@ -145,6 +145,6 @@ def _inspect(site: VaccSite, image: str) -> Step:
 
 
 def _room() -> Check:
-    """A guess at what the layers take: a person may know better."""
+    """Return a check of free space for the layers; an estimate, so it can be confirmed."""
     args = (("path", DOCKER_ROOT), ("bytes", str(ROOM_BYTES)))
     return Check("disk", args, asks=True)

@@ -1,8 +1,7 @@
-"""The vendor's changed model files, beside the weights of a Qwen distill.
+"""VACC patch: the vendor's model files in the weights folder of a Qwen distill.
 
-``config_vacc.json`` is made on the host, from the ``config.json`` that lies there at that moment,
-by the very module of the catalogue, which travels in the plan. A copy of the config in a record
-could be older than the weights, and so could a file that the dashboard made from it.
+``config_vacc.json`` is generated on the host from its current ``config.json``, by the catalogue's
+module, which the plan contains. A config stored by the dashboard could be older than the weights.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _FOLDER = "{weights.path}"
 
 
 def module() -> PlanFile:
-    """The catalogue's own module, to travel beside a program that imports it."""
+    """Return the catalogue's module as a plan file for importing scripts."""
     return PlanFile("modification.py", Path(modification.__file__).read_text(encoding="utf-8"))
 
 
 def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Plan:
-    """Show what would change, then change it; or undo it. The weights are the slot's."""
+    """Show changes, then apply them; or undo. The weights are in the slot."""
     if undo:
         return Plan(
             kind=KIND,

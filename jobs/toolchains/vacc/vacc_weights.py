@@ -1,4 +1,4 @@
-"""Weights of a model of a hub, brought into the workspace of a VACC host and checked there."""
+"""Weights from a hub in the workspace of a VACC host: download and verification."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SCRIPT = "verify_weights.py"
 def prepare_plan(
     model: ZooModel, source: HubSource, site: VaccSite, *, wanted: Download, read_all: bool
 ) -> Plan:
-    """Bring the weights (``wanted.source`` "folder": they are there) and check them.
+    """Download the weights (``wanted.source`` "folder": they exist) and verify them.
 
-    ``read_all``: every shard is read and gets a checksum, which takes minutes for each 100 GB.
+    ``read_all``: checksum every shard, which takes minutes per 100 GB.
     """
     check = Step(
         "verify",
@@ -54,7 +54,7 @@ def prepare_plan(
 
 
 def _expected(model: ZooModel, source: HubSource) -> str:
-    """What verify_weights.py compares with."""
+    """Return the expected values for verify_weights.py."""
     expected = {
         "model": model.name,
         "precision": source.precision,

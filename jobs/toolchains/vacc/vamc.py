@@ -1,4 +1,4 @@
-"""vamc, the compiler of the Build_In way: its YAML, its command, what it must have left.
+"""vamc, the Build_In compiler: YAML, command, expected output.
 
 Fields: VastModelZOO's LLM yamls for vamc 3; defaults are those of its two files for the distills.
 """
@@ -26,7 +26,7 @@ STEPS = {
 KIND = "compile-vacc"
 NAME = "vamc"
 MODEL_ARCH = "vacc"
-# As the guide names them, in the folder that its vamc is started in.
+# File names of the guide, in vamc's working folder.
 GUIDE_FOLDER = "build_in/build"
 _VERIFY = "verify_folder.py"
 _BEFORE = "before.json"
@@ -34,7 +34,7 @@ _BEFORE = "before.json"
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Data to quantise with: ``name`` is vamc's own word for its format (c4, ceval, alpaca)."""
+    """Calibration data: ``name`` is vamc's name of the format (c4, ceval, alpaca)."""
 
     name: str
     path: str
@@ -44,9 +44,9 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiling:
-    """What to compile. Lengths in tokens; ``folder`` holds the result's folder, ``name`` is its.
+    """Compile settings. Lengths in tokens; the result is ``folder``/``name``.
 
-    None for a field that the file leaves out, so that the tool's own default holds.
+    None omits a field, so that the tool's default applies.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Compiling:
 
 
 def config(wanted: Compiling) -> dict[str, Any]:
-    """The YAML as data, in the order of the vendor's files."""
+    """Return the YAML as data, in the order of the vendor's files."""
     kwargs = {
         "b2s": wanted.b2s,
         "tp": wanted.tp,
@@ -128,9 +128,9 @@ def compile_plan(
     stack_size: int,
     room_bytes: int,
 ) -> Plan:
-    """Compile, then look at what came out: exit code 0 alone proves nothing.
+    """Compile, then verify the result: exit code 0 alone proves nothing.
 
-    ``exact``: the file lies where the guide has it, and is named as the guide does.
+    ``exact``: the file's path and name are the guide's.
     """
     name = f"hf_ds_r1_distill_{wanted.precision}.yaml"
     place = f"{GUIDE_FOLDER}/{name}"
@@ -205,5 +205,5 @@ def _workspace(wanted: Compiling) -> dict[str, Any]:
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    """Only the fields that the file is to have."""
+    """Return only fields with values."""
     return {name: value for name, value in fields.items() if value is not None}

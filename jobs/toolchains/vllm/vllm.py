@@ -1,7 +1,7 @@
 """``vllm serve``: in a container on a VACC host, or in an environment of this computer.
 
-Commands are those of the deployment guide (Pytorch Deploy, step 2) and of VastModelZOO's
-llm/deepseek_r1 (June 2026); which flags a version has is the stack's own data.
+Commands follow the deployment guide (Pytorch Deploy, step 2) and VastModelZOO's llm/deepseek_r1
+(June 2026); the stack's data lists each version's flags.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ METRICS = (
 )
 ALL_ADDRESSES = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
-# The guide's own machine; no other one can listen there.
+# Address of the guide's machine; other hosts cannot listen on it.
 GUIDE_ADDRESS = "10.24.73.25"
 # 642 GiB from a slow disk: an hour and a half at 120 MB/s.
 READY_TIMEOUT_S = 2 * 3600.0
 LABEL = "vacc.job"
 OWN_NAME = "vllm-{deployment.id}"
-# A template that opens a thought, for a model that was not trained to.
+# Template that starts reasoning, for models not trained to reason.
 TEMPLATE = "reasoning.jinja"
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How to serve. ``weights``: the folder as the container sees it; ``folder``: as its host does.
+    """Server settings. ``weights``: path in the container; ``folder``: path on the host.
 
-    ``name`` is what requests call the model; "" leaves it to vLLM, which takes the folder.
-    ``long_input``: prompts may be longer than what the stack takes without more ado. ``exact``: as
-    the page of the stack prints it. ``key`` names the secret that requests carry.
-    ``template``: the model is made to think by a template of ours.
+    ``name``: model name in requests; "": vLLM uses the folder. ``long_input``: prompts may exceed
+    the stack's default limit. ``exact``: as printed on the stack's page. ``key``: name of the API
+    key's secret. ``template``: a built-in template makes the model reason.
     """
 
     weights: str
@@ -68,27 +67,27 @@ class Serving:
 
     @property
     def dies(self) -> int:
-        """How many it needs."""
+        """Number of dies."""
         return self.tp * self.pp
 
     @property
     def served_name(self) -> str:
-        """What requests call the model."""
+        """Model name in requests."""
         return self.name or self.weights
 
     @property
     def only_address(self) -> str:
-        """The one that the server listens on; "" where it listens on all."""
+        """Its only listen address; "" for all."""
         return "" if self.bind in (ALL_ADDRESSES, LOOPBACK) else self.bind
 
     @property
     def url(self) -> str:
-        """Where its own host reaches it."""
+        """Its URL on its own host."""
         return f"http://{self.only_address or LOOPBACK}:{{port}}"
 
 
 def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
-    """Start a container with a server in it, and wait until it is ready."""
+    """Start a container with a server, and wait until ready."""
     container = stack.vllm.container
     if container is None:
         raise ValueError(f"the stack {stack.id} runs in no container")
@@ -113,12 +112,13 @@ def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
 
 
 def one_name(container: str) -> tuple[str, ...]:
-    """What jobs write whose containers have the guide's one name: two cannot be there at once."""
+    """Return the place written by jobs with the guide's fixed container name, which allows one
+    at a time."""
     return (f"docker:{container}",)
 
 
 def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:
-    """Start the server from the stack's own environment, and wait until it is ready."""
+    """Start the server from the stack's environment, and wait until ready."""
     serve = Step(
         "serve",
         serve_words(stack, serving, vllm_cpu.command(stack, stack.vllm.command, site)),
@@ -149,10 +149,10 @@ def _template(serving: Serving) -> tuple[PlanFile, ...]:
 def waiting_container(
     container: Container, image: str, name: str, site: VaccSite, *, own: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """The guide's container: a shell that waits, for what is typed into it.
+    """Return the guide's container: a waiting shell.
 
-    -dit for the guide's -it: nobody is at a terminal, and the shell gets one of docker's own.
-    ``own`` are options that the guide does not print.
+    -dit replaces the guide's -it, because no terminal is attached. ``own``: options not in the
+    guide.
     """
     return (
         *("docker", "run", f"--ipc={container.ipc}", "--rm", "-dit"),
@@ -163,19 +163,19 @@ def waiting_container(
 
 
 def _bytes(size: str) -> int:
-    """A size as docker takes it ("256g") in bytes."""
+    """Parse a docker size ("256g") into bytes."""
     return bytes_of(float(size[:-1]), f"{size[-1].upper()}iB")
 
 
 def remove(name: str) -> tuple[str, ...]:
-    """What ends a container, whatever runs in it."""
+    """Return the command that removes a container."""
     return ("docker", "rm", "-f", name)
 
 
 def _start_and_exec(
     stack: Stack, serving: Serving, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
-    """The guide's way: a container that waits, and the server started in it."""
+    """Return the guide's steps: a waiting container, then the server in it."""
     own = () if serving.exact else _own_options(serving)
     return (
         Step(
@@ -195,7 +195,7 @@ def _start_and_exec(
 
 
 def _run(stack: Stack, serving: Serving, container: Container, name: str, site: VaccSite) -> Step:
-    """Today's way: one ``docker run``, whose command is the server."""
+    """Return the current step: one ``docker run`` with the server as its command."""
     argv = (
         *("docker", "run", "--privileged=true", f"--shm-size={container.shm_size}"),
         *("--name", name, "-v", f"{literal(site.weights)}:{container.mount}"),
@@ -216,7 +216,7 @@ def _run(stack: Stack, serving: Serving, container: Container, name: str, site: 
 
 
 def _own_options(serving: Serving) -> tuple[str, ...]:
-    """What the printed commands leave out: which dies, whose container it is, the key."""
+    """Return options missing in the printed commands: dies, label, API key."""
     return (
         *("--label", f"{LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
         *(("-e", "VLLM_API_KEY") if serving.key else ()),
@@ -229,7 +229,7 @@ def _own_options(serving: Serving) -> tuple[str, ...]:
 
 
 def _environment(serving: Serving) -> tuple[tuple[str, str], ...]:
-    """docker's own: ``-e NAME`` hands the value on, which so is in no list of processes."""
+    """Return docker's environment options: ``-e NAME`` keeps the value out of process lists."""
     return (("VLLM_API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()
 
 
@@ -241,7 +241,7 @@ def _long_input(stack: Stack, serving: Serving) -> tuple[str, ...]:
 
 
 def serve_words(stack: Stack, serving: Serving, command: tuple[str, ...]) -> tuple[str, ...]:
-    """The server's own command, its arguments in the order in which its page prints them."""
+    """Return the server's command, with arguments in the order of its page."""
     known = stack.vllm
     parser: tuple[str, ...] = ()
     if serving.reasoning:
@@ -258,19 +258,20 @@ def serve_words(stack: Stack, serving: Serving, command: tuple[str, ...]) -> tup
         *(("--served-model-name", literal(serving.name)) if serving.name else ()),
         *speculative,
         *(("--no-async-scheduling",) if is_synchronous(stack, serving) else ()),
-        # A server is started again from its own folder, when the job's may be gone.
+        # A server restarts from its own folder, because the job's may be removed.
         *(("--chat-template", f"{{serve_dir}}/files/{TEMPLATE}") if serving.template else ()),
     )
 
 
 def is_synchronous(stack: Stack, serving: Serving) -> bool:
-    """The page asks for --no-async-scheduling in words, and leaves it out of its command."""
+    """Return True if --no-async-scheduling is required: the page requires it in text, but omits
+    it in its command."""
     asked = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
     return asked and not serving.exact
 
 
 def _wait(stack: Stack, serving: Serving, python: str) -> Step:
-    """Show the server's log while it loads, until it answers and offers the model."""
+    """Follow the server's log until it is ready and serves the model."""
     return Step(
         "wait",
         (
@@ -287,15 +288,15 @@ def _wait(stack: Stack, serving: Serving, python: str) -> Step:
 
 
 def _checks(stack: Stack, container: Container, serving: Serving, name: str) -> tuple[Check, ...]:
-    """What must be there before a die is leased for an hour of loading."""
+    """Return checks before dies are leased for an hour of loading."""
     return (
         Check("docker"),
         Check("image", (("name", literal(serving.image)),)),
         Check("dies", (("ids", "{dies}"),)),
         Check("iommu"),
-        # One that is pulled is chosen for the processor; one built by hand may be for another.
+        # A pulled image matches the processor; a built one may not.
         *((Check("avx512", asks=True),) if stack.vllm.image and stack.vllm.image.build else ()),
-        # With --ipc=host the container has the host's own, whatever --shm-size says.
+        # With --ipc=host the container uses the host's shared memory, regardless of --shm-size.
         Check("shm", (("bytes", str(_bytes(container.shm_size))),), asks=True),
         Check("weights", (("path", literal(serving.folder)),)),
         Check("container", (("name", name),)),

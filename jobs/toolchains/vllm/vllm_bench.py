@@ -1,7 +1,7 @@
 """vLLM's three benchmarks: over HTTP against a deployment; offline throughput; offline latency.
 
-The deployment guide, Pytorch Deploy, step 3; ``vllm bench`` of VastModelZOO's llm/deepseek_r1. What
-each version has is the stack's own data.
+The deployment guide, Pytorch Deploy, step 3; ``vllm bench`` of VastModelZOO's llm/deepseek_r1. The
+stack's data lists each version's options.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ STEPS = {
 }
 IN_DEPLOYMENT = "{deployment.container}"
 OWN_NAME = "vllm-bench-{job}"
-# Inside the container: the guide's folder of results, and ours, one a job.
+# Result folders in the container: the guide's, and one per job.
 GUIDE_RESULTS = "/workspace/models/benchmark_result"
 OWN_RESULTS = "/tmp/vacc-bench-{job}"
-# Today's page has it below the folder that it is typed in.
+# On the current page it is below the working folder.
 PAGE_RESULTS = "./benchmark_result"
-# The job's own folder, as its container sees it.
+# The job's folder in its container.
 JOB_MOUNT = "/results"
-# The same without a container: where a job's commands work.
+# The job's working folder without a container.
 WORK = "{job_dir}/work"
 PERCENTILES = "50,90,95,99"
 CHAT = "/v1/chat/completions"
-# Of a stack in containers, or of one in an environment.
+# For stacks in containers, or in environments.
 AnySite = VaccSite | Site
-# What docker exec has started goes on when its client is ended: this ends it.
+# docker exec's process survives its client: this stops it.
 STOP = "stop_inside.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
+    """Requests to send. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
 
-    ``input_tokens`` holds ``prefix_tokens``, which all prompts begin with. ``seed`` None: another
-    one at each concurrency of each job.
+    ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
+    concurrency and job.
     """
 
     dataset: str
@@ -63,12 +63,12 @@ class Load:
 
 
 def online_plan(stack: Stack, load: Load) -> Plan:
-    """Measure a deployment at each concurrency, in its own container, and fetch what it wrote."""
+    """Benchmark a deployment at each concurrency in its own container, and copy the results."""
     as_printed = load.exact and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
     steps: list[Step] = []
     if not as_printed:
-        # 0.7.2 runs to its end and then finds that the folder is not there.
+        # 0.7.2 runs to its end before it finds the folder missing.
         steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
     for concurrency in load.concurrency:
         steps += _measured(stack, load, concurrency, folder)
@@ -86,7 +86,7 @@ def online_plan(stack: Stack, load: Load) -> Plan:
 
 
 def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
-    """Measure a deployment at each concurrency, from the stack's own environment."""
+    """Benchmark a deployment at each concurrency from the stack's environment."""
     command = vllm_cpu.command(stack, stack.bench.online.command, site)
     steps = []
     for concurrency in load.concurrency:
@@ -104,12 +104,12 @@ def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
 
 
 def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
-    """What the benchmark itself has done so far, by its log."""
+    """Return the watch of the benchmark's progress, from its log."""
     return Watch(CLIENT, interval_s=1.0, reader="bench-log", folder="{job_dir}", expected=runs)
 
 
 def _die_readings(dies: str) -> Watch:
-    """Power and temperature of the dies that the engine works on."""
+    """Return the watch of power and temperature of the engine's dies."""
     return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
 
 
@@ -126,14 +126,14 @@ def _endpoint() -> Check:
 
 
 def _names(load: Load, concurrency: int) -> tuple[str, str]:
-    """What tells the steps of one run apart from another's, and the name of its file."""
+    """Return the step suffix of a run, and its file name."""
     if len(load.concurrency) == 1:
         return "", "result.json"
     return f"-{concurrency}", f"result-{concurrency}.json"
 
 
 def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[Step, Step]:
-    """One run, and its file brought out of the container."""
+    """Return steps of one run: measure, then copy the file out of the container."""
     suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
@@ -157,7 +157,7 @@ def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[
 
 
 def _stop(mark: str) -> tuple[str, ...]:
-    """End a benchmark that still runs in the container: the one with this argument."""
+    """Return the command that stops the benchmark with this argument in the container."""
     program = literal((SCRIPTS / STOP).read_text(encoding="utf-8"))
     return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
 
@@ -165,7 +165,8 @@ def _stop(mark: str) -> tuple[str, ...]:
 def _guide_words(
     stack: Stack, load: Load, concurrency: int, folder: str, file: str
 ) -> tuple[str, ...]:
-    """As the guide prints it. Its default backend posts a prompt to the chat endpoint: it fails."""
+    """Return the guide's command. It fails, because its default backend posts a prompt to the
+    chat endpoint."""
     return (
         *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
         *_dataset_words(stack, load),
@@ -175,9 +176,7 @@ def _guide_words(
 
 
 def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[str, ...]:
-    """As the page of today's stack prints it, which is with random prompts, to the completions
-    endpoint.
-    """
+    """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.prompts))
     sent: tuple[str, ...] = (
         *("--dataset-name", "random", *prompts, "--random-input-len", str(load.input_tokens)),
@@ -202,7 +201,7 @@ def _own_words(
     file: str,
     command: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """What works, and makes a result comparable: a seed, percentiles, greedy answers."""
+    """Return the corrected command with comparable results: seed, percentiles, greedy decoding."""
     online = stack.bench.online
     return (
         *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
@@ -213,7 +212,7 @@ def _own_words(
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
         *("--seed", _seed(load, concurrency), "--trust-remote-code"),
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
-        # 0.7.2 sends it unasked
+        # 0.7.2 sends it by default
         *(("--temperature", "0.0") if online.sampling_flags else ()),
         *(("--save-detailed",) if online.save_detailed else ()),
     )
@@ -235,7 +234,7 @@ def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
     if name == "sharegpt":
         words = ("--dataset-name", name, "--dataset-path", literal(load.path))
         return (*words, "--sharegpt-output-len", str(load.output_tokens))
-    # Of random prompts the prefix comes on top of the input, of sonnets it is within.
+    # For random prompts the prefix is added to the input, for sonnets it is included.
     own = load.input_tokens - load.prefix_tokens
     prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
     return (
@@ -246,9 +245,9 @@ def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How an offline benchmark loads the model by itself. ``weights``: as the container sees it.
+    """Engine settings of an offline benchmark. ``weights``: path in the container.
 
-    ``kv_cache_gib`` counts on a processor only.
+    ``kv_cache_gib`` applies only on a processor.
     """
 
     weights: str
@@ -263,10 +262,10 @@ class Engine:
 def throughput_plan(
     stack: Stack, engine: Engine, site: AnySite, *, prompts: int, input_tokens: int, output: int
 ) -> Plan:
-    """How many tokens a second the engine makes of ``prompts`` requests that are there at once."""
+    """Measure throughput with ``prompts`` requests sent at once."""
     newer = stack.bench.throughput.dataset_name
     named = _RANDOM if engine.exact or newer else ()
-    # Where it has lengths of random prompts, with defaults of their own, it takes no others.
+    # If it has options for random lengths, their defaults override other options.
     of = "random-" if newer and not engine.exact else ""
     words = (
         *_engine_words(stack, engine),
@@ -288,7 +287,7 @@ def latency_plan(
     batch: int,
     iterations: int,
 ) -> Plan:
-    """How long a whole batch takes, over ``iterations`` after ten more to warm up."""
+    """Measure time per batch, over ``iterations`` after ten warm-up batches."""
     words = (
         *_engine_words(stack, engine),
         *("--input-len", str(input_tokens), "--output-len", str(output)),
@@ -338,7 +337,7 @@ def _offline_in_container(
     site: VaccSite,
     words: tuple[str, ...],
 ) -> Plan:
-    """A container of its own, for the engine wants the dies to itself; the benchmark in it."""
+    """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container
     if container is None:
         raise ValueError(f"the stack {stack.id} runs in no container")
@@ -378,10 +377,10 @@ def _offline_in_container(
 
 
 def _plugged_in(stack: Stack, tool: Offline, engine: Engine, name: str) -> tuple[Step, ...]:
-    """Only ``vllm`` itself imports the plug-in: a script that lacks it gets it as its first line.
+    """Only the command ``vllm`` imports the plug-in: other scripts get it as their first line.
 
-    In the script, and not by some program around it: worker processes read the script as well. It
-    is the container's own copy, and goes with it.
+    In the script, not in a wrapper, because worker processes load the script too. The container's
+    copy is removed with it.
     """
     if engine.exact or not tool.needs_import:
         return ()
@@ -402,7 +401,7 @@ def _own_options() -> tuple[str, ...]:
 
 
 def _exec(name: str, *, workdir: str = "", key: bool = False) -> tuple[str, ...]:
-    """``docker exec`` for what the guide types into a container's shell."""
+    """Return ``docker exec`` for a command of the guide's container shell."""
     where = ("-w", workdir) if workdir else ()
     given = ("-e", "OPENAI_API_KEY") if key else ()
     return ("docker", "exec", *where, *given, name)

@@ -1,4 +1,4 @@
-"""vLLM without cards: its own commands, from an environment instead of a container."""
+"""vLLM without cards: its commands from an environment instead of a container."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU
 from jobs.toolchains.site import FILES, Site, path_in, script
 
 PROGRAMS = ("python",)
-FORMAT = "safetensors"  # what it loads: a folder, not a GGUF file
+FORMAT = "safetensors"  # input: a folder, not a GGUF file
 PRECISION = "BF16"
 UNPACK = "gguf_to_hf.py"
-# Nothing is fetched from a hub, and nothing is told to anyone.
+# No hub access, no telemetry.
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
     ("HF_HUB_OFFLINE", "1"),
@@ -22,28 +22,28 @@ _ENV = (
 
 
 def command(stack: Stack, words: tuple[str, ...], site: Site) -> tuple[str, ...]:
-    """A command of the stack's data, its program by the path that it has in the environment."""
+    """Return a command of the stack's data, with its program's path in the environment."""
     return (ENVIRONMENTS[stack.environment].program(site, words[0]), *words[1:])
 
 
 def variables(kv_cache_gib: int = 0) -> tuple[tuple[str, str], ...]:
-    """What its processes get; ``kv_cache_gib``: memory of the KV cache, 0: as vLLM likes."""
+    """Return environment variables; ``kv_cache_gib``: KV cache memory, 0: vLLM's default."""
     space = (("VLLM_CPU_KVCACHE_SPACE", str(kv_cache_gib)),) if kv_cache_gib else ()
     return (*_ENV, *space)
 
 
 def checks(folder: str) -> tuple[Check, ...]:
-    """What must be there before it loads the weights in ``folder``."""
+    """Return checks before loading the weights in ``folder``."""
     return (Check("avx512", asks=True), Check("weights", (("path", literal(folder)),)))
 
 
 def label_of(source_precision: str) -> str:
-    """How weights are called that were unpacked: "BF16 from Q4_1"."""
+    """Return the label of unpacked weights: "BF16 from Q4_1"."""
     return f"{PRECISION} from {source_precision}"
 
 
 def unpack_plan(folder: str, label: str, site: Site) -> Plan:
-    """Make a folder of safetensors of the GGUF file in the slot ``{weights.path}``."""
+    """Convert the GGUF file in the slot ``{weights.path}`` to a folder of safetensors."""
     argv = (
         *(ENVIRONMENTS[VLLM_CPU].python(site), f"{FILES}/{UNPACK}"),
         *("--source", "{weights.path}", "--precision", literal(label), "--to", path_in(folder)),

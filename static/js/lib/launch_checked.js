@@ -1,5 +1,5 @@
 // @ts-check
-/** What all checks of a launch form come to: how many stop, ask and passed, beside the button. */
+/** Summary of a launch form's checks next to the button: blocked, warnings, passed. */
 
 /** @param {string} state @param {number} n */
 function words(state, n) {
@@ -8,7 +8,7 @@ function words(state, n) {
   return interpolate(ngettext("%(n)s passed", "%(n)s passed", n), { n }, true);
 }
 
-/** Count now, and whenever checks have come or gone: an answer without any has no event of its own. */
+/** Count now and on every change of checks: an empty answer fires no event. */
 export function watchChecks() {
   const page = document.querySelector(".two.launch");
   if (page) new MutationObserver(countChecks).observe(page, { childList: true, subtree: true });
@@ -26,7 +26,7 @@ function countChecks() {
     const text = place?.querySelector("span");
     if (text) text.textContent = n ? words(state, n) : "";
   }
-  // Asked for, or asked and not answered yet.
+  // Requested, or not answered yet.
   const isWaiting = checks?.querySelector('[data-preflight="waits"], div[hx-post]') !== null && checks !== null;
   summary.querySelector('[data-count="waits"]')?.toggleAttribute("hidden", !isWaiting);
 }

@@ -1,8 +1,8 @@
 // @ts-check
-/** Rows of a host's line: which may stand where, and what is said of one. */
+/** Rows of a host's queue: valid moves and position text. */
 
 /**
- * The row beside `row` with which it can change places: of the same priority.
+ * Return the adjacent row of the same priority, for a swap with `row`.
  * @param {Element} row
  * @param {string} to "earlier" or "later"
  * @returns {HTMLElement | null}
@@ -22,7 +22,7 @@ export function canStand(row, other) {
 }
 
 /**
- * Where a row stands, to be read out.
+ * Return a row's position as text for screen readers.
  * @param {Element} row
  */
 export function words(row) {

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The bytes of a log in blocks, fetched when they are needed and added to as they come. Every line is
- * found from the newline counts of the blocks alone, so that a gigabyte needs only what is looked at.
+ * Bytes of a log in blocks, fetched on demand and extended live. Lines are located by newline
+ * counts of the blocks, so a gigabyte log loads only visible parts.
  *
  * Line n belongs to the block that holds the newline before it; line 1 belongs to block 0.
  */
@@ -12,7 +12,7 @@ export const BLOCK = 65536;
 const MOST_BLOCKS = 96; // 6 MiB in memory
 const NEWLINE = 10;
 const ESCAPE = 27;
-// A line over more blocks than this is read at its begin and its end only.
+// Lines over more blocks than this are read only at both ends.
 const WHOLE_BLOCKS = 3;
 // eslint-disable-next-line no-control-regex
 const UP = /^\x1b(?:\[\d*[AF]|M)/;
@@ -45,21 +45,21 @@ export class LogBytes {
     this.coming = new Map();
     this.endsLine = true;
     this.movedAt = 0; // up to here a cursor may have moved up
-    this.tail = new Uint8Array(0); // the last bytes that were added: a sequence may be cut
+    this.tail = new Uint8Array(0); // last added bytes: a sequence may be cut
     this.decoder = new TextDecoder();
   }
 
-  /** Lines that there are; a last one without its newline counts. */
+  /** Number of lines; a last one without newline counts. */
   get lineCount() {
     return this.newlines + (this.endsLine ? 0 : 1);
   }
 
   /**
-   * Take over what the server says, keeping the blocks that are whole.
+   * Apply the server's counts, keeping complete blocks.
    * @param {Index} index
    */
   setIndex({ size, newlines, known = 0, counts, ends_line }) {
-    if (size < this.size) return; // an older answer
+    if (size < this.size) return; // outdated answer
     for (const [number, block] of this.blocks) {
       if (block.length < BLOCK && number * BLOCK + block.length < size) this.blocks.delete(number);
     }
@@ -71,7 +71,7 @@ export class LogBytes {
   }
 
   /**
-   * Add bytes that begin at `offset`. Bytes that are here already are passed over.
+   * Add bytes that begin at `offset`; known bytes are skipped.
    * @param {number} offset
    * @param {Uint8Array} bytes
    * @param {import("./log_frame.js").Time[]} times when they arrived at the dashboard
@@ -104,7 +104,7 @@ export class LogBytes {
   }
 
   /**
-   * One line, as far as it is here. What is missing is asked for, and `onLoad` called then.
+   * Return the loaded part of a line. Missing parts are fetched, then `onLoad` is called.
    * @param {number} n from 1
    * @returns {RawLine | null} null: not here yet
    */
@@ -124,7 +124,7 @@ export class LogBytes {
   }
 
   /**
-   * When the byte at `offset` arrived, as far as it is known.
+   * Return the arrival time of the byte at `offset`, if known.
    * @param {number} offset
    * @returns {number | null} milliseconds since the epoch
    */
@@ -135,7 +135,7 @@ export class LogBytes {
   }
 
   /**
-   * A block if it is here; else it is fetched.
+   * Return a loaded block; else fetch it.
    * @param {number} number
    * @returns {Block | null}
    */
@@ -152,7 +152,7 @@ export class LogBytes {
   }
 
   /**
-   * Fetch a block, once at a time.
+   * Fetch a block, without duplicate requests.
    * @param {number} number
    * @returns {Promise<void>}
    */
@@ -187,7 +187,7 @@ export class LogBytes {
       this.#keep(number, { bytes: new Uint8Array(0), times: [] });
       block = this.blocks.get(number);
     }
-    if (!block || block.length !== within) return; // not here: fetched whole when it is looked at
+    if (!block || block.length !== within) return; // not loaded: fetched whole when visible
     block.data.set(part, within);
     block.length += part.length;
     block.newlines = null;

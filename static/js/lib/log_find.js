@@ -1,11 +1,11 @@
 // @ts-check
-/** The search of a panel: what is typed, how many match, and the way from match to match. */
+/** Search of a log panel: input, match count, navigation. */
 
 import { LogMatcher } from "./log_matcher.js";
 import { LogSearch } from "./log_search.js";
 import { matchWords } from "./log_words.js";
 
-const WAIT_MS = 250; // typing may go on
+const WAIT_MS = 250; // debounce of typing
 
 /** @typedef {{line: number, isFollowing: boolean}} Here what a person sees: the first line, or the end */
 
@@ -36,7 +36,7 @@ export class LogFind {
     this.from = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.typing = undefined;
-    this.asked = 0; // searches of a person that are under way
+    this.asked = 0; // running searches by a person
     field.addEventListener("input", () => {
       clearTimeout(this.typing);
       this.typing = setTimeout(() => this.#asking(() => this.#typed()), WAIT_MS);
@@ -65,7 +65,7 @@ export class LogFind {
     const isNews = this.field.value !== this.search.text || this.search.answer.total === 0;
     if (isNews && !(await this.#renew())) return;
     const { current } = this.search;
-    if (current && !this.on.sees(current.line)) this.search.at = -1; // somebody went elsewhere: from there
+    if (current && !this.on.sees(current.line)) this.search.at = -1; // scrolled elsewhere
     await this.search.walk(step, this.on.here().line);
     this.from = null;
     this.#show();
@@ -82,12 +82,12 @@ export class LogFind {
     return this.#asking(() => this.#typed());
   }
 
-  /** A person went elsewhere: there is no way back any more to where they were. */
+  /** A person scrolled elsewhere: the old position is dropped. */
   leave() {
     this.from = null;
   }
 
-  /** Ask again, staying where we are: the log has grown. What a person asks meanwhile tells it as well. */
+  /** Repeat the search at the same place after growth, unless a person's search covers it. */
   async refresh() {
     if (this.search.text && !this.asked) await this.#renew();
   }
@@ -114,7 +114,7 @@ export class LogFind {
     return true;
   }
 
-  /** Each text that is typed goes to its first match from where the person was; none goes back there. */
+  /** Each input jumps to the first match from the person's position; an empty input returns there. */
   async #typed() {
     this.from ??= this.on.here();
     if (!(await this.#renew())) return;

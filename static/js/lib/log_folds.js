@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Which lines of a log have no row, where lines draw over others: several progress bars at once are
- * as many rows. The server plays the terminal (jobs/logstore/terminal.py); this is what it said. Pure.
+ * Lines without a row, because others overwrite them: parallel progress bars take one row each.
+ * The server emulates the terminal (jobs/logstore/terminal.py); this holds its answer. Pure.
  */
 
 import { firstWhere } from "./first.js";
@@ -24,16 +24,16 @@ export class LogFolds {
     /** @type {Fold[]} ascending; those that may change still are the last `openCount` */
     this.folds = [];
     this.openCount = 0;
-    this.to = 0; // bytes that were looked at
+    this.to = 0; // checked bytes
     this.lines = 0; // and lines
-    this.isDone = false; // once it was all that there was
-    this.isFull = false; // there are so many that what comes after `to` is not folded
+    this.isDone = false; // all known bytes are checked
+    this.isFull = false; // too many: nothing after `to` is folded
     /** @type {Set<number>} first lines of the rows that are unfolded */
     this.opened = new Set();
-    this.wanted = 0; // a line that is to be seen itself, once it is known what hides it
+    this.wanted = 0; // a line to unfold once its fold is known
   }
 
-  /** What to ask the server for. */
+  /** Return the next request to the server. */
   get query() {
     return `series=${this.series}&known=${this.folds.length - this.openCount}`;
   }
@@ -74,7 +74,7 @@ export class LogFolds {
   }
 
   /**
-   * Unfold what a row stands for, or fold it again.
+   * Toggle the fold of a row.
    * @param {number} line any line of it
    * @returns {number} the line that says so now: the first one of what is unfolded
    */

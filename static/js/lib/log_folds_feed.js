@@ -1,9 +1,9 @@
 // @ts-check
-/** Asks the server how bars were drawn, in parts, and no more often than is good for it. */
+/** Requests folds of progress bars from the server, in parts and rate-limited. */
 
 const EVERY_MS = 250;
-const AGAIN_MS = 3000; // after no answer
-const SHARE = 10; // at most a tenth of the time goes into asking
+const AGAIN_MS = 3000; // after a failed request
+const SHARE = 10; // requests take at most a tenth of the time
 
 export class LogFoldsFeed {
   /**
@@ -19,7 +19,7 @@ export class LogFoldsFeed {
     this.isWaiting = false;
   }
 
-  /** Ask until all is known. Without an answer every line has its row. */
+  /** Request until complete. Without an answer, every line has a row. */
   async ask() {
     for (let isOn = true; isOn; ) {
       const before = this.folds.to;
@@ -30,12 +30,12 @@ export class LogFoldsFeed {
       }
       this.folds.take(answer);
       this.onNews();
-      // Of a log that grows the rest comes with the next look.
+      // A growing log gets the rest with the next request.
       isOn = !answer.done && !this.folds.isDone && (answer.to > before || answer.folds.length > 0);
     }
   }
 
-  /** Ask soon, if nobody does. */
+  /** Schedule a request, if none is pending. */
   async refresh() {
     if (this.isWaiting || this.folds.isFull || document.hidden) return;
     this.isWaiting = true;

@@ -1,13 +1,12 @@
 // @ts-check
 /**
- * Whether a reader goes along with the end of a log, or looks at something else while it grows: the
- * pill that says so, how many lines came meanwhile, and what a screen reader hears of it.
+ * Follow mode of a log: the pill, the count of new lines, and screen reader messages.
  */
 
 import { duration } from "./log_row_view.js";
 import { pillWords, stateWords } from "./log_words.js";
 
-const NEWS_EVERY_MS = 20_000; // a screen reader hears of new lines
+const NEWS_EVERY_MS = 20_000; // interval of screen reader messages on new lines
 
 /** @typedef {"live" | "waiting" | "over"} State of the log: waiting is "not live, trying again" */
 
@@ -41,14 +40,14 @@ export class LogFollow {
     return this.state === "over";
   }
 
-  /** Go to the end, and along with it. */
+  /** Go to the end and follow. */
   start() {
     if (!this.isOn && !this.isOver) this.speech.say(gettext("Following"));
     this.isOn = true;
     this.scroll.showEnd();
   }
 
-  /** Stay where the reader is. */
+  /** Stop following. */
   stop() {
     if (this.isOn) {
       this.seenLines = this.#news;
@@ -68,7 +67,7 @@ export class LogFollow {
     if (state !== before) this.speech.say(stateWords(state));
   }
 
-  /** Say how it stands. */
+  /** Update the pill. */
   draw() {
     if (this.#seesEnd) this.seenLines = this.#news;
     const fresh = Math.max(0, this.#news - this.seenLines);
@@ -81,12 +80,12 @@ export class LogFollow {
     }
   }
 
-  /** Lines that are news to a reader. */
+  /** Lines added since the last visit of the end. */
   get #news() {
     return this.lines() - this.unheard();
   }
 
-  /** The last line is in sight, and not folded away with its step. */
+  /** Return true if the last line is visible and its step unfolded. */
   get #seesEnd() {
     if (!this.rows.count || this.rows.only || !this.scroll.isAtEnd) return false;
     const last = this.rows.at(this.rows.count - 1);

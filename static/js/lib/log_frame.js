@@ -1,5 +1,5 @@
 // @ts-check
-/** A part of a log as the dashboard sends it; jobs/logstore/frames.py says how it is laid out. Pure. */
+/** Parser of log frames; format: jobs/logstore/frames.py. Pure. */
 
 const HEAD_BYTES = 12;
 const TIME_BYTES = 16;

@@ -1,5 +1,5 @@
 // @ts-check
-/** Lines of a log without a row: drawn over by bars, or the dashboard's own requests to a server. */
+/** Lines without a row: overwritten progress bars, or the dashboard's own requests. */
 
 import { LogPolls } from "./log_polls.js";
 import { pollWords } from "./log_words.js";
@@ -17,11 +17,11 @@ export class LogHidden {
     this.folds = folds;
     this.onNews = onNews;
     this.button = /** @type {HTMLButtonElement | null} */ (panel.querySelector('[data-do="polls"]'));
-    // Only a server's log has them.
+    // Only server logs have them.
     this.polls = this.button ? new LogPolls((query) => ask(`/polls?${query}`), () => this.came()) : null;
   }
 
-  /** The dashboard's own requests so far: lines that are no news to anybody. */
+  /** Own requests so far: not counted as new lines. */
   get requests() {
     return this.polls?.lines ?? 0;
   }
@@ -31,13 +31,13 @@ export class LogHidden {
     return this.polls?.shown(lines) ?? lines;
   }
 
-  /** Say to the rows which lines have none. */
+  /** Pass lines without a row to the rows. */
   arrange() {
     const folded = this.folds.hidden();
     this.rows.setHidden(this.polls ? this.polls.hiddenWith(folded) : folded);
   }
 
-  /** More is known of what has no row. */
+  /** Update after new folds or requests. */
   came() {
     this.arrange();
     this.#say();
@@ -64,7 +64,7 @@ export class LogHidden {
     if (this.polls && size > this.polls.to) await this.polls.refresh();
   }
 
-  /** Say how many lines are hidden. */
+  /** Show the number of hidden lines. */
   #say() {
     if (this.polls && this.button) pollWords(this.button, this.polls);
   }

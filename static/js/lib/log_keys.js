@@ -1,5 +1,5 @@
 // @ts-check
-/** Keys of a log: in its search, in its field for a line, in the panel, and anywhere on its page. */
+/** Keyboard shortcuts of a log: search, line field, panel and page. */
 
 const ASIDE_PX = 80;
 const FIELDS = "input, textarea, select";
@@ -39,7 +39,7 @@ export function bindLogKeys(panel, { walk, clear, goTo, toWarning, toStart, toEn
   });
   panel.addEventListener("keydown", (event) => {
     if (!isOurs(event)) return;
-    // The browser's own way there is smooth, and ends where a line is drawn meanwhile.
+    // The browser's smooth scrolling stops when a line is drawn.
     if (event.key === "Home") toStart();
     else if (event.key === "End") toEnd();
     else if (event.key === "ArrowLeft") sideways(-ASIDE_PX);

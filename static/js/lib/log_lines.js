@@ -1,5 +1,5 @@
 // @ts-check
-/** The lines that were looked at last, and the pen that each begins with. */
+/** Recently shown lines, and the pen at their start. */
 
 import { penBefore } from "./log_pen.js";
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** How lines are shown, as the browser keeps it: wrapped or not, with the times of their arrival or not. */
+/** Display settings of lines, stored in the browser: wrapping and arrival times. */
 
 const LOOKS = ["wrap", "times"];
 
@@ -10,7 +10,7 @@ export class LogLook {
     this.onChange = onChange;
   }
 
-  /** As a person left it; on a small screen times need too much room to be there unasked. */
+  /** Stored settings; small screens hide times by default. */
   restore() {
     const isSmall = matchMedia("(max-width: 760px)").matches;
     for (const name of LOOKS) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Where a search matches within a line, and a line's pieces cut at the matches. Pure. */
+/** Matches of a search in a line, and pieces cut at matches. Pure. */
 
 /**
  * @typedef {import("./ansi.js").Span} Span
@@ -7,13 +7,13 @@
  */
 
 /**
- * An expression that matches as the server's search does: case counts only with a capital letter.
+ * Build an expression like the server's search: case-sensitive only with a capital letter.
  * @param {string} text @param {boolean} isRegex
  * @returns {RegExp | null} null: nothing to look for, or not an expression
  */
 export function pattern(text, isRegex) {
   if (!text) return null;
-  const anyCase = isRegex && text.startsWith("(?i)"); // Python's way to say it
+  const anyCase = isRegex && text.startsWith("(?i)"); // Python syntax
   const bare = anyCase ? text.slice("(?i)".length) : text;
   const named = bare.replace(/\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[^])/g, character);
   const source = isRegex ? named : text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
@@ -26,7 +26,7 @@ export function pattern(text, isRegex) {
 }
 
 /**
- * A character by its number, which the two sides spell differently; any other escape stays.
+ * Convert numeric escapes between Python and JavaScript; others stay.
  * @param {string} escape @param {string} [short] @param {string} [long]
  */
 function character(escape, short, long) {
@@ -51,7 +51,7 @@ export function ranges(text, expression) {
 }
 
 /**
- * Pieces cut at the ranges. `mark` is the number of the range that a piece is in, -1 for none.
+ * Cut pieces at the ranges. `mark`: index of the piece's range, -1 for none.
  * @param {Span[]} spans @param {Range[]} marks ascending
  * @returns {(Span & {mark: number})[]}
  */

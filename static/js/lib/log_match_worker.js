@@ -1,5 +1,5 @@
 // @ts-check
-/** Looks for an expression in lines, away from the page: an expression can take for ever. */
+/** Worker that matches an expression in lines, because it can run forever. */
 
 import { pattern, ranges } from "./log_marks.js";
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Where the lines in sight match. A text is looked for at once; an expression in a worker, which is
- * ended when it takes too long: the page is never held up, and the lines are without marks then.
+ * Matches in visible lines. Plain text is matched directly; expressions in a worker, which is
+ * terminated on timeout: the page never blocks, and marks are then missing.
  */
 
 import { pattern, ranges } from "./log_marks.js";
@@ -21,7 +21,7 @@ export class LogMatcher {
     this.makeWorker = makeWorker;
     this.text = "";
     this.isRegex = false;
-    this.version = 0; // rises whenever marks may be others
+    this.version = 0; // increases when marks may change
     /** @type {Map<string, Range[]>} by line */
     this.known = new Map();
     /** @type {Set<string>} lines to be looked at */

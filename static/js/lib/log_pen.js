@@ -1,14 +1,14 @@
 // @ts-check
-/** The colours that lines before have left on: a terminal's pen knows no lines. Pure. */
+/** Colours carried over from earlier lines, as in a terminal. Pure. */
 
-const FAR = 50; // lines; who forgot to end a colour further back is not minded
+const FAR = 50; // lines; colours left on further back are ignored
 // eslint-disable-next-line no-control-regex
 const COLOUR = /\x1b\[[\d;:]*m/g;
 // eslint-disable-next-line no-control-regex
 const RESET = /\x1b\[0?m/;
 
 /**
- * The sequences that are in force where line `number` begins.
+ * Return the active sequences at the start of line `number`.
  * @param {number} number
  * @param {number} first how far back one may look
  * @param {(number: number) => string | null} textOf null: not here

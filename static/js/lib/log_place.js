@@ -1,11 +1,11 @@
 // @ts-check
-/** A line or a range of lines as the end of an address: "#L12", "#L12-L40". Pure. */
+/** Line or line range in an address: "#L12", "#L12-L40". Pure. */
 
 /** @typedef {[number, number]} Place first and last line; [0, 0] for none */
 
 /**
- * The lines that an address ends with, or that a person typed: "12", "12-40", "#L12-L40".
- * Its thousands may be set apart, as the panel itself writes them.
+ * Parse lines of an address or input: "12", "12-40", "#L12-L40". Thousands separators are allowed,
+ * as shown in the panel.
  * @param {string} text
  * @returns {Place}
  */

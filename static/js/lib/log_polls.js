@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * Lines of a server's log that are the dashboard's own requests: they have no row while the filter is
- * on. The server finds them (jobs/logstore/polls.py), from where it left off.
+ * Own requests of the dashboard in a server's log: no row while the filter is on. The server finds
+ * them incrementally (jobs/logstore/polls.py).
  */
 
 const EVERY_MS = 500;
-const KEPT = "log-polls"; // in the browser: "no" once somebody wants to see them
+const KEPT = "log-polls"; // stored in the browser: "no" shows them
 
 /** @typedef {[number, number]} Range first and last line */
 /** @typedef {{to: number, ranges: Range[], done: boolean, lines: number}} Answer */
@@ -22,12 +22,12 @@ export class LogPolls {
     /** @type {Range[]} ascending */
     this.ranges = [];
     this.lines = 0; // in all ranges
-    this.to = 0; // bytes that were looked at
-    this.looked = 0; // lines of the log that were looked at
-    this.isHeard = false; // the last question was answered
+    this.to = 0; // checked bytes
+    this.looked = 0; // checked lines
+    this.isHeard = false; // the last request was answered
     this.askAt = 0;
     this.isAsking = false;
-    this.isDue = false; // more came while it was asked
+    this.isDue = false; // more arrived during the request
     this.isTimed = false;
     /** @type {Set<number>} lines that a person wants to see all the same */
     this.revealed = new Set();
@@ -43,7 +43,7 @@ export class LogPolls {
     if (this.isOn && this.ranges.some(([from, to]) => from <= line && line <= to)) this.revealed.add(line);
   }
 
-  /** Look at what came since, soon, and not too often. */
+  /** Schedule a check of new bytes, rate-limited. */
   async refresh() {
     if (document.hidden) return;
     this.isDue = this.isAsking;

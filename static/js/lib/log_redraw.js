@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What a terminal shows of one line that was drawn over: carriage returns, backspaces, erased states.
- * Lines that draw over each other are the server's: jobs/logstore/terminal.py. Pure.
+ * Terminal state of an overwritten line: carriage returns, backspaces, erased states.
+ * Overwriting across lines is the server's: jobs/logstore/terminal.py. Pure.
  */
 
 import { ESCAPE, strip } from "./ansi.js";
@@ -27,8 +27,8 @@ function erases(part) {
 }
 
 /**
- * The last state of a line that was drawn over and over. What was wiped away at its very end is shown
- * as it was before; other states that were erased do not count.
+ * Return the last state of an overwritten line. A final erasure is ignored; other erased states do
+ * not count.
  * @param {string} line without its newline; escape sequences stay
  * @returns {Drawn}
  */

@@ -1,12 +1,12 @@
 // @ts-check
-/** Rows of a log as elements. What a job printed becomes text, never HTML. */
+/** Rows of a log as elements. Output becomes text, never HTML. */
 
 import { spans, strip } from "./ansi.js";
 import { cut } from "./log_marks.js";
 import { lastState } from "./log_redraw.js";
 
-const LONGEST = 1000; // characters of a line before it folds
-// The server's count of warnings looks for the same: dashboard/api/logs.py.
+const LONGEST = 1000; // max characters of a folded line
+// The server counts warnings with the same pattern: dashboard/api/logs.py.
 const WARNS = /(WARN|WARNING)\b/;
 const BREAKS = /(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):/;
 
@@ -82,7 +82,7 @@ function permalink(number) {
   const link = make("a", "", String(number));
   link.setAttribute("href", `#L${number}`);
   link.draggable = false;
-  link.tabIndex = -1; // a thousand stops on the way through a page would be none
+  link.tabIndex = -1; // avoid a thousand tab stops
   return link;
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Which rows a log has: lines under their steps, folded or not; or only some lines. Pure. */
+/** Rows of a log: lines grouped by step, folded or not; or filtered lines. Pure. */
 
 import { firstWhere } from "./first.js";
 
@@ -33,7 +33,7 @@ export class LogRows {
     const fresh = lineCount - this.lineCount;
     const last = this.parts[this.parts.length - 1];
     const isOpenEnd = last && "line" in last && last.line + last.count - 1 === this.lineCount;
-    // The server may have said of lines that are on their way still that they have no row.
+    // The server may name hidden lines that have not arrived yet.
     const isHiddenAhead = (this.hidden[this.hidden.length - 1]?.[1] ?? 0) > this.lineCount;
     this.lineCount = lineCount;
     if (!isOpenEnd || isHiddenAhead || fresh < 0 || this.only) {
@@ -56,7 +56,7 @@ export class LogRows {
     this.#arrange();
   }
 
-  /** Someone reads: what is open now is not folded when it is done. */
+  /** While someone reads, open steps are not folded at their end. */
   keepOpen() {
     this.steps.forEach((_, group) => {
       if (this.isOpen(group)) this.choices.set(group, true);
@@ -70,7 +70,7 @@ export class LogRows {
   }
 
   /**
-   * What works, and what went wrong, is open; of what has ended well, the last step that printed.
+   * Open: running and failed steps, and the last succeeded step with output.
    * @param {number} group
    */
   isOpen(group) {
@@ -94,7 +94,7 @@ export class LogRows {
   }
 
   /**
-   * The row of a line; of its group where that is folded, or of the next line that is shown.
+   * Return the row of a line; or of its folded group, or of the next shown line.
    * @param {number} line
    */
   indexOfLine(line) {
@@ -107,7 +107,7 @@ export class LogRows {
     if (!part) return 0;
     const isEndPassed = "group" in part || line >= part.line + part.count;
     const next = this.parts[index + 1];
-    // It has no row itself: the line that has one comes next, but for what is in a folded group.
+    // Without a row: use the next line with one, except in a folded group.
     if (isEndPassed && next && "line" in next && ("line" in part || this.isOpen(part.group))) return next.at;
     return "group" in part ? part.at : part.at + Math.min(line - part.line, part.count - 1);
   }
@@ -137,7 +137,7 @@ export class LogRows {
       this.count = this.only.length;
       return;
     }
-    let next = 1; // the first line that has no row yet
+    let next = 1; // first line without a row so far
     this.steps.forEach((step, group) => {
       if (step.line_from === null) return;
       this.#addLines(next, Math.min(step.line_from - 1, this.lineCount));

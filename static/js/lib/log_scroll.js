@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * A list of any length in a scroller of bounded height. Rows have the height that they have.
+ * Virtual list of any length in a scroller of bounded height, with rows of any height.
  *
- * What is shown is said by an anchor: a row, and how many of its pixels are above the edge. The
- * scrollbar follows the anchor roughly; small moves of it are moves by pixels, large ones a share of
- * the whole. So neither the browsers' limit of 33,554,428 px nor rows of unknown height matter.
+ * An anchor defines the view: a row, and its pixels above the edge. The scrollbar follows roughly;
+ * small moves scroll by pixels, large ones by share. So the browsers' limit of 33,554,428 px and
+ * unknown row heights do not matter.
  */
 
 const TALLEST_PX = 30_000_000;
 const SETTLE_MS = 200;
-const RESIZE_MS = 150; // so soon after a change of the window it is the browser that moves the bar
+const RESIZE_MS = 150; // within this time of a resize, the browser moves the bar
 const FAR_PX = 1e7; // below any row
 
 export class LogScroll {
@@ -35,11 +35,11 @@ export class LogScroll {
     this.onMove = onMove;
     this.onDraw = onDraw;
     this.anchor = 0;
-    this.above = 0; // pixels of the anchor that are above the edge
+    this.above = 0; // anchor pixels above the edge
     /** @type {{index: number, share: number} | null} kept until a person scrolls: rows still load */
     this.target = null;
     this.average = 20;
-    this.expected = 0; // what scrollTop is when nobody scrolled
+    this.expected = 0; // scrollTop without user scrolling
     this.sized = ""; // the room that was drawn in
     /** @type {Map<number, HTMLElement>} rows that are drawn now */
     this.drawn = new Map();
@@ -48,7 +48,7 @@ export class LogScroll {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.settling = undefined;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.isPinned = false; // to the end, until a person or a row wants another place
+    this.isPinned = false; // pinned to the end until scrolled elsewhere
     this.resizedAt = -Infinity;
     addEventListener("resize", () => (this.resizedAt = performance.now()));
     new ResizeObserver(() => this.#stay()).observe(scroller);
@@ -58,13 +58,13 @@ export class LogScroll {
     return this.scroller.clientHeight;
   }
 
-  /** True when the last row's end is in sight. */
+  /** True if the last row's end is visible. */
   get isAtEnd() {
     const last = this.drawn.get(this.#lastShown());
     return !last || this.#offset + last.offsetTop + last.offsetHeight <= this.height + 2;
   }
 
-  /** Stay where we are, whatever was to be shown. */
+  /** Stay at the current position. */
   release() {
     this.target = null;
     this.isPinned = false;
@@ -113,7 +113,7 @@ export class LogScroll {
     return seen.length ? [seen[0][0], seen[seen.length - 1][0]] : [this.anchor, this.anchor];
   }
 
-  /** Draw what the anchor says; call it after any change of the rows. */
+  /** Draw from the anchor; call after any change of rows. */
   draw() {
     const count = this.count();
     if (this.target) {
@@ -137,7 +137,7 @@ export class LogScroll {
     const below = this.#collect(this.anchor, 1, 2 * this.height + Math.max(0, this.above));
     this.drawn = new Map([...above.toReversed(), ...below]);
     this.#put([...this.drawn.values()]);
-    // Rows may be lower than thought: never leave the view half empty while there are more.
+    // Rows may be shorter than estimated: fill the view while there are more.
     for (let round = 0; round < 50; round += 1) {
       const last = this.#lastShown();
       const end = this.drawn.get(last);
@@ -150,7 +150,7 @@ export class LogScroll {
     }
     let total = 0;
     for (const element of this.drawn.values()) total += element.offsetHeight;
-    // Of all rows between, those that are not shown as well: the bar counts them too.
+    // Include hidden rows in between: the bar counts them too.
     const [first] = this.drawn.keys();
     if (this.drawn.size) this.average = Math.max(1, total / (this.#lastShown() - first + 1));
     this.#forget();
@@ -205,7 +205,7 @@ export class LogScroll {
     if (last >= this.#lastRow(count)) top = Math.min(top, bottom - this.height);
     const [first] = this.drawn.keys();
     if (top < 0 && first > 0) {
-      // Drawn too little above: begin from the row that is first in sight now.
+      // Too few rows above: restart from the first visible row.
       const more = this.#collect(first - 1, -1, this.height - top);
       this.drawn = new Map([...more.toReversed(), ...this.drawn]);
       const before = end.offsetTop;
@@ -272,7 +272,7 @@ export class LogScroll {
     this.space.style.height = `${height}px`;
   }
 
-  /** Where the bar belongs for what is shown. */
+  /** Return the bar's position for the current view. */
   #barTop() {
     const range = this.space.offsetHeight - this.height;
     if (range <= 0) return 0;
@@ -282,8 +282,8 @@ export class LogScroll {
   }
 
   /**
-   * Put the bar where it belongs. While a person scrolls only where it would be in their way: a
-   * bar that is set ends the browser's own smooth movement.
+   * Set the bar's position. During user scrolling, only at the limits, because setting it stops
+   * smooth scrolling.
    * @param {boolean} isSettled they have stopped
    */
   #syncBar(isSettled) {
@@ -304,7 +304,7 @@ export class LogScroll {
     return `${this.scroller.clientWidth} ${this.height}`;
   }
 
-  /** Show the same place in a room of another size. */
+  /** Keep the position after a resize. */
   #stay() {
     if (this.isPinned) this.showEnd();
     else this.draw();
@@ -314,7 +314,7 @@ export class LogScroll {
     const now = this.scroller.scrollTop;
     const moved = now - this.expected;
     if (Math.abs(moved) < 1) return;
-    // It was the page that moved the bar: another room, a window of another size.
+    // The page moved the bar: resized panel or window.
     if (this.sized !== this.#room || performance.now() - this.resizedAt < RESIZE_MS) {
       this.#stay();
       this.#syncBar(true);

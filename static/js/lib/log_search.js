@@ -1,9 +1,9 @@
 // @ts-check
-/** A search through the whole log, by the server, and the place in it. Pure but for the fetch. */
+/** Search of the whole log by the server, and the position in it. Pure except for the fetch. */
 
 import { firstWhere } from "./first.js";
 
-const LIMIT = 5000; // lines that match are told at once
+const LIMIT = 5000; // max matching lines per answer
 const END = 999_999_999_999_999; // behind any line
 
 /**
@@ -24,7 +24,7 @@ export class LogSearch {
     this.isRegex = false;
     this.error = "";
     this.answer = NOTHING;
-    this.at = -1; // which of all matches is looked at
+    this.at = -1; // index of the current match
     this.round = 0;
     /** @type {Answer | null} what `sums` are of */
     this.summed = null;
@@ -32,7 +32,7 @@ export class LogSearch {
     this.sums = [];
   }
 
-  /** Lines that match, ascending, as far as they were told. */
+  /** Known matching lines, ascending. */
   get lines() {
     return this.answer.found.map(([line]) => line);
   }
@@ -53,7 +53,7 @@ export class LogSearch {
     if (!this.text || this.error) return null;
     if (this.summed !== this.answer) {
       this.summed = this.answer;
-      this.sums = [0]; // matches before each line that was told
+      this.sums = [0]; // matches before each known line
       for (const [, , count] of this.answer.found) this.sums.push(this.sums[this.sums.length - 1] + count);
     }
     const { found, total } = this.answer;
@@ -62,13 +62,13 @@ export class LogSearch {
     return before(to + 1) - before(from);
   }
 
-  /** Matches that were told. */
+  /** Number of known matches. */
   get #told() {
     return this.answer.found.reduce((sum, [, , count]) => sum + count, 0);
   }
 
   /**
-   * Ask the server. The newest question wins.
+   * Query the server. The newest query wins.
    * @param {string} text @param {boolean} isRegex
    * @returns {Promise<boolean>} false: a newer question has been asked meanwhile
    */
@@ -100,7 +100,7 @@ export class LogSearch {
   }
 
   /**
-   * Go to the next match or the one before; the first time to one at or after `line`. Round the ends.
+   * Go to the next or previous match; first to one at or after `line`. Wraps around.
    * @param {number} step 1 or -1
    * @param {number} line
    */

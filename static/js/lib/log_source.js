@@ -1,12 +1,12 @@
 // @ts-check
-/** Where a log comes from: pieces and facts by HTTP, what is new by socket. */
+/** Source of a log: pieces and facts by HTTP, new bytes by socket. */
 
 import { connect, socketUrl } from "./live_socket.js";
 import { readFrame } from "./log_frame.js";
 
-const ANSWER_MS = 5000; // an answer that takes longer is none: the server stands still
-const LOOK_MS = 10_000; // without news the size is asked for this often: a socket can die silently
-const AGAIN_MS = 5000; // a server's log may go on after a restart
+const ANSWER_MS = 5000; // timeout of an answer
+const LOOK_MS = 10_000; // interval of size checks without news: a socket can die silently
+const AGAIN_MS = 5000; // a server's log may continue after a restart
 
 /** A log that was removed since: the page itself says when and why. @param {Response} response */
 function showRemoval(response) {
@@ -35,7 +35,7 @@ export class LogSource {
       throw new Error(gettext("The dashboard is not responding."));
     });
     showRemoval(response);
-    // What stands before the dashboard answers in pages of its own.
+    // A proxy answers with its own pages.
     const answer = await response.json().catch(() => null);
     if (!response.ok || answer === null) {
       const words = interpolate(gettext("The dashboard returned HTTP %(status)s."), { status: response.status }, true);
@@ -58,7 +58,7 @@ export class LogSource {
   }
 
   /**
-   * Hear what comes from where `bytes` ends. A gap or a reconnect is made good by HTTP.
+   * Receive bytes after the end of `bytes`. Gaps and reconnects are filled by HTTP.
    * @param {import("./log_bytes.js").LogBytes} bytes
    * @param {object} on
    * @param {() => void} on.news
@@ -86,7 +86,7 @@ export class LogSource {
     this.looking = setInterval(() => {
       if (this.isCut || Date.now() - this.heardAt >= LOOK_MS) this.#look(bytes, on);
     }, LOOK_MS);
-    // Whether the dashboard answers, only a question tells: it may be on this very computer.
+    // Only a request shows if the dashboard responds: it may be on this computer.
     for (const change of ["online", "offline"]) addEventListener(change, () => this.#look(bytes, on));
   }
 
@@ -142,7 +142,7 @@ export class LogSource {
       if (isBehind || this.isCut) this.socket?.retry();
       this.isCut = false;
     } catch {
-      this.isCut = true; // the server or the network is away; the socket comes back by itself
+      this.isCut = true; // server or network is down; the socket reconnects
       if (!this.isOver) on.state("waiting", LOOK_MS);
     }
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What a screen reader is told of a log: how it stands, never its lines, and seldom. Of what is said
- * in quick succession the last counts. Pure but for the clock.
+ * Screen reader messages of a log: state only, no lines, rate-limited; the last of several counts.
+ * Pure except for the clock.
  */
 
 const QUIET_MS = 5000;

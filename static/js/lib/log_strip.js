@@ -1,14 +1,14 @@
 // @ts-check
-/** The strip beside the scrollbar: where errors, warnings and matches are, and what is in sight. */
+/** Strip next to the scrollbar: errors, warnings, matches, and the visible part. */
 
 const PLACES = 300;
-const EVERY_MS = 500; // the marks of a log that grows move only so often
-const RANK = { w: 0, e: 1, f: 2 }; // what is seen where several are
+const EVERY_MS = 500; // update interval of marks in a growing log
+const RANK = { w: 0, e: 1, f: 2 }; // priority of overlapping marks
 
 /** @typedef {"w" | "e" | "f"} Kind warning, error, found */
 
 /**
- * One mark a place: the gravest. Pure.
+ * One mark per place: the most severe. Pure.
  * @param {[number, Kind][]} rows row and kind of what is to be marked
  * @param {number} count rows there are
  * @returns {Map<number, Kind>} by place, 0 to PLACES
@@ -25,7 +25,7 @@ export function marksOf(rows, count) {
 }
 
 /**
- * Rows that have a mark.
+ * Rows with a mark.
  * @param {import("./log_search.js").Answer | null} warnings @param {import("./log_search.js").Answer} matches
  * @param {(line: number) => number} rowOf
  * @returns {[number, Kind][]}
@@ -56,7 +56,7 @@ export class LogStrip {
     });
   }
 
-  /** What is marked has changed. */
+  /** Update after changed marks. */
   renew() {
     this.isStale = true;
   }

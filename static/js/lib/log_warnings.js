@@ -1,10 +1,10 @@
 // @ts-check
-/** Lines that warn or break, as the server finds them in the whole log, looked for anew as it grows. */
+/** Warning and error lines, found by the server in the whole log and updated as it grows. */
 
 import { firstWhere } from "./first.js";
 
 const EVERY_MS = 3000;
-const SHARE = 20; // at most a twentieth of the time goes into looking for them
+const SHARE = 20; // searches take at most a twentieth of the time
 
 /** @typedef {import("./log_search.js").Answer} Answer */
 
@@ -18,10 +18,10 @@ export class LogWarnings {
     /** @type {Answer | null} */
     this.answer = null;
     this.dueAt = 0;
-    this.size = -1; // of the log that was looked through
+    this.size = -1; // searched log size
   }
 
-  /** Lines that were told, ascending. */
+  /** Known lines, ascending. */
   get lines() {
     return (this.answer?.found ?? []).map(([line]) => line);
   }
@@ -39,7 +39,7 @@ export class LogWarnings {
   }
 
   /**
-   * Look anew, unless nothing came since.
+   * Search again if the log has grown.
    * @param {number} size of the log, bytes
    * @returns {Promise<boolean>} false: nothing new is known
    */
@@ -55,7 +55,7 @@ export class LogWarnings {
   }
 
   /**
-   * The next such line, or the one before, round the ends; 0: there is none.
+   * Return the next or previous such line, wrapping around; 0: none.
    * @param {number} step 1 or -1 @param {number} here a line, which is passed over
    */
   next(step, here) {

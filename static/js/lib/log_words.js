@@ -1,5 +1,5 @@
 // @ts-check
-/** What the panel of a log says of itself. */
+/** Texts of a log panel. */
 
 import { grouped, sizeText } from "./log_row_view.js";
 
@@ -18,7 +18,7 @@ export function sizeWords(lines, bytes, folds) {
 }
 
 /**
- * The switch of the dashboard's own requests: how many lines it hides, or would.
+ * Label of the own-requests switch: number of lines it hides.
  * @param {HTMLButtonElement} button @param {import("./log_polls.js").LogPolls} polls
  */
 export function pollWords(button, { lines, isOn }) {
@@ -39,7 +39,7 @@ export function unreadWords(error) {
 }
 
 /**
- * What is said in place of lines, where a filter leaves none.
+ * Text in place of lines, if a filter matches none.
  * @param {import("./log_rows.js").LogRows} rows @param {string} mode
  */
 export function filterWords(rows, mode) {
@@ -71,7 +71,7 @@ export function stateWords(state) {
 }
 
 /**
- * What is wrong with a place that is asked for, "" for nothing.
+ * Error of a requested place, "" for none.
  * @param {string} text as it was typed @param {import("./log_place.js").Place} place @param {number} lines there are
  */
 export function placeWords(text, [first], lines) {
@@ -90,7 +90,7 @@ export function matchWords({ text, error, answer, at }) {
 }
 
 /**
- * The step that has ended meanwhile, "" for none.
+ * Step that ended meanwhile, "" for none.
  * @param {import("./log_rows.js").Step[]} before @param {import("./log_rows.js").Step[]} now
  */
 export function stepWords(before, now) {

@@ -95,7 +95,7 @@ def test_what_is_no_page_is_not_found(member, path):
 
 def test_text_of_a_page_is_never_markup(tmp_path, monkeypatch, member):
     monkeypatch.setattr(manual, "ROOT", tmp_path)
-    monkeypatch.setattr(manual, "GROUPS", {"Use it": ("use/launch",)})
+    monkeypatch.setattr(manual, "GROUPS", {"User guide": ("use/launch",)})
     (tmp_path / "use").mkdir()
     (tmp_path / "use/launch.md").write_text("# Launch <b>\n\n<script>alert(1)</script>\n")
 

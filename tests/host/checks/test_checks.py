@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.text.messages import SENTENCES
 from jobs.host.base.limits import Limits
-from jobs.host.checks import CHECKS
+from jobs.host.checks import CHECKS, network
 from jobs.host.claim import preflight
 from jobs.host.probe import probe
 from jobs.plans import Check, Plan, Step
@@ -235,6 +235,36 @@ def test_an_endpoint_that_is_silent_says_so(machine, ports):
     holds, sentence, args = found(machine, "endpoint", url=url)
 
     assert (holds, sentence, args["url"]) == (False, "check:endpoint_silent", url)
+    assert args["problem"] == "[Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "model", "holds", "sentence"),
+    [
+        (200, "", True, "check:endpoint"),
+        (200, "m", True, "check:endpoint"),
+        (200, "other", False, "check:endpoint_model"),
+        (401, "m", True, "check:endpoint"),
+        (307, "m", False, "check:endpoint_silent"),
+        (500, "m", False, "check:endpoint_silent"),
+    ],
+)
+def test_an_endpoint_serves_the_model(status, model, holds, sentence, machine, site):
+    site.says = status, {"Location": "/"}, b'{"data": [{"id": "m"}]}'
+
+    said = found(machine, "endpoint", url=f"http://127.0.0.1:{site.port}/v/", model=model)
+
+    assert said[:2] == (holds, sentence)
+    assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]
+
+
+def test_an_endless_endpoint_is_given_up(machine, site, monkeypatch):
+    monkeypatch.setattr(network, "LONGEST", 10)
+    site.says = 200, {}, b" " * 11
+
+    assert found(machine, "endpoint", url=f"http://127.0.0.1:{site.port}")[1] == (
+        "check:endpoint_silent"
+    )
 
 
 def run(config, *checks, values=None):

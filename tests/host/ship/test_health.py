@@ -67,3 +67,21 @@ def test_a_server_that_refuses_the_mark_is_asked_without_and_stays_ready(asked):
 
     assert came == ["/v1/models", MARKED, *["/v1/models"] * 4]
     assert one.state == health.READY
+
+
+def test_only_the_status_of_a_server_is_waited_for(site):
+    site.says = 200, {"Content-Length": "9"}, b"never"  # nine bytes never come
+
+    assert health.answers(site.port, "/health")
+
+
+def test_a_server_is_asked_over_a_new_connection_and_no_proxy(site, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+
+    assert [health.status(site.port, "/health") for _ in range(3)] == [200] * 3
+    assert len(site.connections) == 3
+
+
+@pytest.mark.parametrize("at", ["127.0.0.1", "::1", "a..b"])
+def test_a_server_that_is_not_there_says_nothing(at, ports):
+    assert health.status(ports[0], "/health", at) == 0

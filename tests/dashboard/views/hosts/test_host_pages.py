@@ -158,7 +158,7 @@ def test_a_host_that_is_not_well_needs_a_look(member):
 
     text = text_of(member.get(LIST))
 
-    assert "needs a look" in text
+    assert "needs attention" in text
     assert "Die 2 missing, Die 0 91.2 °C Show solution" in text
 
 
@@ -241,7 +241,7 @@ def test_of_an_away_host_nothing_is_said_to_run(member):
     text = text_of(page_of(member))
 
     here = text[text.index("Last known jobs") :]
-    assert "math_500 not known" in here
+    assert "math_500 unknown" in here
     assert "last report" in here
     assert "ping -c 3 10.0.0.12" in text
 

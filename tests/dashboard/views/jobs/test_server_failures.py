@@ -204,4 +204,4 @@ def test_the_step_of_a_server_that_ended_failed_and_our_own_signal_is_not_told(c
     serve, wait = track.split("<li")[1:]
     assert 'class="failed"' in serve and "exit code 137" in serve
     assert 'class="cancelled"' in wait and "signal" not in wait
-    assert re.search(r"<dt>Exit</dt><dd[^>]*>137<", html)
+    assert re.search(r"<dt>Exit code</dt><dd[^>]*>137<", html)

@@ -91,7 +91,7 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
     ("field", "value", "words"),
     [
         ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
-        ("hub_id", "only-a-name", "owner/name: each of letters, digits"),
+        ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
         ("parameters", "many", "Enter a whole number."),
         ("sampling.top_p", "2", "At most 1"),
         ("architecture.hidden_size", "", "Required."),
@@ -414,7 +414,7 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
 
     assert "paths: Enter precisions and dies for Build_In or vLLM." in page
     for place in ("hub_id", "family", "licence", "source.shards", "published.1.metric"):
-        assert f"{place}: This is needed." in page
+        assert f"{place}: Required." in page
     assert "source.bytes: Enter a whole number." in page
     assert "Invalid YAML, line 2: " in broken
     assert list(folder.iterdir()) == []

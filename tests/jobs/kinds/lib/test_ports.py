@@ -145,7 +145,7 @@ def test_a_job_is_not_run_again_with_ports_that_another_server_has_now(host):
     old = deployed(host)
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
+    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811") as caught:
         launch.run_again(old.pk, None)
 
     assert caught.value.field == "publish_port"
@@ -171,7 +171,7 @@ def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
     first = launch.run_again(old.pk, None)
 
-    with pytest.raises(LaunchError, match="Port 17810"):
+    with pytest.raises(LaunchError, match="[Pp]ort 17810"):
         launch.run_again(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
     assert launch.run_again(old.pk, None).pk
@@ -189,7 +189,7 @@ def test_a_server_is_not_started_again_on_ports_that_another_one_has_now(host):
     stopped = deployed(host).deployment
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811"):
+    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811"):
         deployments.restart_deployment(stopped.pk, None)
 
     stopped.refresh_from_db()
@@ -200,7 +200,7 @@ def test_a_server_of_vastgenx_is_not_started_again_where_another_one_listens(hos
     stopped = deployed(host, stack="current", port=9900).deployment
     serve(host, host_url="http://127.0.0.1:9900")
 
-    with pytest.raises(LaunchError, match="Port 9900"):
+    with pytest.raises(LaunchError, match="[Pp]ort 9900"):
         deployments.restart_deployment(stopped.pk, None)
 
 

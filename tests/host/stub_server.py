@@ -1,0 +1,63 @@
+"""A server that is asked something, and answers as a test tells it."""
+
+import http.server
+import threading
+
+
+class Site:
+    """A server that keeps what it is asked, and answers ``status, headers, body`` as it is told."""
+
+    def __init__(self):
+        self.says = 200, {}, b"{}"
+        self.asked = []  # (method, path, headers, body)
+        self.connections = []
+        self.waits = threading.Event()  # of an answer, once ``is_silent``
+        self.is_silent = False
+        handler = type("Handler", (_Handler,), {"site": self})
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def headers(self):
+        """Of the last request."""
+        return self.asked[-1][2]
+
+    def close(self):
+        self.waits.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    site = None
+
+    def setup(self):
+        super().setup()
+        self.site.connections.append(self.client_address)
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        self._do()
+
+    def do_POST(self):
+        self._do()
+
+    def _do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.site.asked.append((self.command, self.path, self.headers, body))
+        if self.site.is_silent:
+            self.site.waits.wait(60)
+        status, headers, answer = self.site.says
+        if status is None:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(answer)), **headers}.items():
+            if value is not None:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
