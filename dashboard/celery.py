@@ -49,7 +49,7 @@ class Every(schedule):  # type: ignore[misc]  # Celery has no types
     """Due every so many seconds, and at once where the last time is yet to come."""
 
     def is_due(self, last_run_at: datetime) -> Any:
-        """Whether it is due, and seconds until to look again."""
+        """Return whether the entry is due, and seconds until the next check."""
         if self.maybe_make_aware(last_run_at) > self.now():
             return schedstate(is_due=True, next=self.seconds)
         return super().is_due(last_run_at)

@@ -1,4 +1,4 @@
-"""What the frame shows on every page: areas with counts, and the dies of every host."""
+"""Context of the frame on every page: areas with counts, and the dies of every host."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FleetRow:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame of a page for somebody who is logged in."""
+    """Frame of a page for a logged-in person."""
 
     area: str
     help: str  # below docs/

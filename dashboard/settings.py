@@ -31,7 +31,7 @@ _is_https = _public.scheme == "https"
 
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
 REDIS_URL = ENV.redis_url
-# The same as hosts on other computers are told it.
+# The address that hosts on other computers use.
 HOST_REDIS_URL = env_module.host_redis_url(ENV)
 
 # Counters that all web processes share (dashboard.security.login_throttle); nothing that must not
@@ -171,7 +171,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": ENV.log_level},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # Answers such as 404 and 409 are not ours to mend; hosts get 409 by the protocol.
+        # Responses such as 404 and 409 are no faults of ours; hosts get 409 by protocol.
         "django.request": {"level": "ERROR"},
     },
 }

@@ -1,4 +1,4 @@
-"""What the API answers, as pydantic models: the OpenAPI document is made from them.
+"""Pydantic models of the API's responses; the OpenAPI document is made from them.
 
 :mod:`dashboard.api.serializers` fills them. Times are ISO 8601 in UTC; names carry the unit.
 """
@@ -88,7 +88,7 @@ class JobAnswer(Answer):
 
 
 class Wait(Answer):
-    """Why a queued job waits, and when it may start."""
+    """Queue reason of a job, and its possible start time."""
 
     sentence: str
     sentence_id: str
@@ -97,7 +97,7 @@ class Wait(Answer):
 
 
 class PlacedWait(Wait):
-    """The same, with how many jobs are ahead of it in its host's queue."""
+    """A queued job with the number of jobs ahead in its host's queue."""
 
     ahead: int | None
 
@@ -109,7 +109,7 @@ class QueuedJob(JobAnswer):
 
 
 class Queue(Answer):
-    """What waits for a host, in its order."""
+    """Queue of a host, in order."""
 
     jobs: list[QueuedJob]
     total: int
@@ -136,7 +136,7 @@ class Output(Answer):
 
 
 class SetStanding(Answer):
-    """How an evaluation stands on a data set; ``share`` is of the scored, from 0 to 1."""
+    """Progress of an evaluation on a data set; ``share`` is accuracy of the scored, from 0 to 1."""
 
     set: str
     answered: int
@@ -155,7 +155,7 @@ class SetStanding(Answer):
 
 
 class Accuracy(SetStanding):
-    """The same of all sets together, and of each."""
+    """Progress of an evaluation: all sets together, and each set."""
 
     sets: list[SetStanding]
 
@@ -186,7 +186,7 @@ class Jobs(Answer):
 
 
 class Preview(Answer):
-    """What a launch would run."""
+    """Preview of a launch."""
 
     plan: dict[str, Any]
     plan_sha256: str
@@ -347,7 +347,7 @@ class Hosts(Answer):
 
 
 class LogMatches(Answer):
-    """Where a log has a text: ``found`` is ``[line, offset, matches]`` of some of the lines;
+    """Matches of a text in a log: ``found`` is ``[line, offset, matches]`` of some of the lines;
     ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
     """
 

@@ -1,4 +1,4 @@
-"""Who calls: a host with its key, a person with a token or a session."""
+"""Authentication of callers: a host by its key, a person by a token or a session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HostView = Callable[..., HttpResponseBase]
 
 
 def hashed(secret: str) -> str:
-    """How keys and tokens are kept: their SHA-256, for they are long and random."""
+    """Return the SHA-256 under which keys and tokens are stored; they are long and random."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -133,10 +133,10 @@ def caller(action: str) -> list[AuthBase]:
 
 
 def identify(request: HttpRequest, action: str) -> None:
-    """The same for a view that is none of django-ninja.
+    """Authenticate in a view outside django-ninja.
 
     Raises:
-        Refused: nobody, or somebody who may not.
+        Refused: a stranger, or a user without the permission.
     """
     for way in caller(action):
         if way(request):

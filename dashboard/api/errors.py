@@ -108,7 +108,7 @@ def _words(item: Mapping[str, Any]) -> str:
 
 
 def _of_ninja(request: HttpRequest, found: HttpError) -> JsonResponse:
-    """What django-ninja itself refuses: too many requests, a body that is no JSON."""
+    """Return the response for errors of django-ninja itself: rate limit, invalid JSON."""
     if isinstance(found.__cause__, Refused):
         return found.__cause__.answer
     if isinstance(found, Throttled):

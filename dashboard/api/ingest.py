@@ -1,4 +1,4 @@
-"""What hosts say over HTTP: heartbeats, claims, streams. The contract: docs/architecture.md."""
+"""HTTP intake of hosts: heartbeats, claims, streams. The contract: docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
 @require_http_methods(["GET", "POST"])
 @host_only
 def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
-    """What a host is to check, and what it found."""
+    """Exchange preflight checks and their results with a host."""
     asked = Preflight.objects.filter(pk=check_id, host=host).first()
     if asked is None:
         return host_answer(404, error="unknown")
@@ -149,7 +149,7 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
 @require_GET
 @host_only
 def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
-    """What we have of a job's or a server's streams."""
+    """Return the stored sizes of a job's or a server's streams."""
     found = _owner(host, owner, owner_id)
     if found is None:
         return host_answer(404, error="unknown")

@@ -116,7 +116,8 @@ def log_lines(key: str, query: LinesAsked) -> HttpResponseBase:
 
 
 def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
-    """How many match, and the first of them, or with ``near`` those around that line."""
+    """Return the number of matches and the first of them, or with ``near`` those around that
+    line."""
     is_ours = query.warnings == "1"
     asked = LogQuery(
         WARNINGS if is_ours else query.q[:1000],
@@ -163,7 +164,7 @@ def log_index(key: str, query: KnownAsked) -> HttpResponseBase:
 
 
 def log_folds(key: str, query: FoldsAsked) -> HttpResponseBase:
-    """Rows that stand for more than one line, where bars were drawn over.
+    """Return collapsed updates: rows that stand for more than one line.
 
     ``folds`` begins with number ``known``, and ``open`` is what may change still. Asked again with
     what is known it goes on.
@@ -268,8 +269,8 @@ def _framed(logs: LogStore, key: str, *, start: int, end: int) -> HttpResponse:
 async def _pieces(logs: LogStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
     while start < end:
         piece = await asyncio.to_thread(logs.read, key, start, min(end, start + PIECE_BYTES))
-        if not piece:  # the answer breaks off, so that nobody takes what came for the whole
-            raise LogRemoved(f"the log {key} was removed while it was sent")
+        if not piece:  # the response ends early, so that no reader takes the part for the whole
+            raise LogRemoved(f"the log {key} was removed during the transfer")
         yield piece
         start += len(piece)
 

@@ -33,7 +33,7 @@ router = Router(tags=["Pipelines"])
     summary="Read a pipeline",
 )
 def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
-    """Its jobs in their order, each with what it comes after and why it waits."""
+    """Return the jobs of a pipeline in order, each with its dependencies and queue reason."""
     return serializers.pipeline(_found(chain_id))
 
 

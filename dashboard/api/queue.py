@@ -30,7 +30,7 @@ router = Router(tags=["Queue"])
     summary="Read the queue of a host",
 )
 def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
-    """What waits for it, in its order: at most the first 200, and how many in all."""
+    """Return queued jobs in order: at most the first 200, and their total."""
     host = Host.objects.filter(name=name).first()
     if host is None:
         raise missing()

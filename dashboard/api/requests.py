@@ -1,4 +1,4 @@
-"""What is asked of the API, in a query or a body, as pydantic models."""
+"""Pydantic models of the API's queries and bodies."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class ResultsAsked(Page):
 
 
 def _of(names: Any) -> Any:
-    """A text of which the domain says in its own words that it is none of ``names``."""
+    """Return the type of a text out of ``names``; the domain writes the error for others."""
     return WithJsonSchema({"type": "string", "enum": [*names]})
 
 
@@ -120,13 +120,13 @@ class ConfirmAsked(BaseModel):
 
 
 class PinAsked(BaseModel):
-    """Whether a job's log, files and points are kept for good."""
+    """Keep a job's log, files and points, or apply retention again."""
 
     pinned: StrictBool
 
 
 class MoveAsked(BaseModel):
-    """Where a waiting job goes: one of the three."""
+    """Target place of a queued job: one of the three."""
 
     to: Annotated[str, _of(STEPS)] | None = None
     before: int | None = Field(None, description="place before the job with this id")
@@ -140,7 +140,7 @@ class PriorityAsked(BaseModel):
 
 
 class QuietAsked(BaseModel):
-    """Whether a waiting job waits for a quiet host."""
+    """Require the host exclusively for a queued job, or not."""
 
     quiet: StrictBool = False
 
@@ -165,7 +165,7 @@ class LinesAsked(BaseModel):
 
 
 class SearchAsked(BaseModel):
-    """What is looked for in a log."""
+    """Query of a search in a log."""
 
     q: str = ""
     regex: str = Field("", description="1: q is a regular expression")
@@ -175,13 +175,13 @@ class SearchAsked(BaseModel):
 
 
 class KnownAsked(BaseModel):
-    """What the caller knows already; the answer begins after it."""
+    """Data that the caller already has; the response begins after it."""
 
     known: Offset = None
 
 
 class FoldsAsked(KnownAsked):
-    """The same of folds, which one series counts."""
+    """Folds that the caller already has, counted per series."""
 
     series: str = ""
 

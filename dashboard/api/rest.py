@@ -335,7 +335,7 @@ def job_answer(job_id: int) -> Answer:
 
 
 def whole_job_answer(job_id: int) -> Answer:
-    """The same, whole.
+    """Return a result in full.
 
     Raises:
         Refused: there is none.

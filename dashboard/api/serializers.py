@@ -98,7 +98,7 @@ def whole_job(row: Job) -> dict[str, Any]:
 
 
 def _accuracy(row: Job) -> dict[str, Any] | None:
-    """How an evaluation stands, or stood last while it ran; None for other jobs."""
+    """Return the latest progress of an evaluation; None for other jobs."""
     found = standings(row)
     if found is None:
         return None
@@ -125,7 +125,7 @@ def _standing(one: Standing) -> dict[str, Any]:
 
 
 def waits_of(row: Job) -> dict[str, Any] | None:
-    """Why a queued job waits and when it may start; None for one that does not wait."""
+    """Return queue reason and possible start of a queued job; None for other jobs."""
     if row.state != Job.State.QUEUED:
         return None
     ((why, forecast),) = waits([row]).values()
@@ -133,7 +133,7 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 
 def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
-    """A host's queue, each job with why it waits and when it may start."""
+    """Return a host's queue, each job with queue reason and possible start."""
     told, ahead = waits(rows), places_in_line(rows)
     return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
@@ -166,7 +166,7 @@ def pipeline(chain: ChainProgress) -> dict[str, Any]:
 
 
 def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
-    """``starts_in_s`` is None where nobody knows; ``starts`` says so, or what it supposes."""
+    """Return the forecast; ``starts_in_s`` is None if unknown, ``starts`` is the text."""
     seconds = forecast.starts_in_s
     return {
         "sentence": sentence(why.id, why.args),
@@ -280,7 +280,7 @@ def _failure(row: Job | Deployment) -> str | None:
 
 
 def _log_bytes(row: Job | Deployment) -> int:
-    """What has arrived of its log; the row may be a second behind."""
+    """Return the stored size of its log; the row may be a second behind."""
     try:
         return max(row.log_bytes, store().size(log_key(row)))
     except DamagedLog:

@@ -15,7 +15,7 @@ from jobs.models import ApiToken
 
 
 def create(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
-    """A new token of ``user``; what it is called by its caller is told here and never again.
+    """Create a token of ``user`` with the caller's name. The token is returned only here.
 
     ``by``: where it was made, for the record of changes.
     """
@@ -37,7 +37,7 @@ def revoke(user: AbstractBaseUser, row: ApiToken, *, by: str) -> None:
     """End a token: its next call is refused.
 
     Raises:
-        PermissionDenied: it is somebody else's.
+        PermissionDenied: another user owns it.
     """
     check(user, "token.delete", row)
     number, details = row.pk, {"name": row.name, "of": row.user.get_username()}

@@ -81,7 +81,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     turn = await sync_to_async(_permitted_turn)(request, turn_id)
     if isinstance(turn, HTTPStatus):
         return await _answer(send, turn)
-    # A turn that nobody has told of a deployment is asked of its conversation's.
+    # A turn without a deployment goes to the one of its conversation.
     turn.deployment = turn.deployment or turn.conversation.deployment
     expected = thinks(turn.deployment)
     if verb == "stop":
@@ -102,7 +102,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _start(turn_id: int, turn: Turn) -> None:
-    """Ask the engine, where nobody has; a deployment that is not ready is the turn's end."""
+    """Start the request to the engine, once per turn; fail the turn if its deployment is not
+    ready."""
     deployment = turn.deployment
     if deployment is None or deployment.state != Deployment.State.READY:
         await turns.refuse(turn_id)
@@ -115,7 +116,7 @@ async def _start(turn_id: int, turn: Turn) -> None:
 
 
 async def _times(send: Send, turn_id: int, text: str) -> None:
-    """Answer when bytes came, in milliseconds from the turn's start; null where nobody knows."""
+    """Send arrival times of bytes, milliseconds from the turn's start; null if unknown."""
     offsets = [_offset(part) for part in text.split(",")[:_MOST_OFFSETS]]
     found = await turns.times_at(turn_id, offsets)
     told = {"ms": [None if each is None else round(each * 1000, 3) for each in found]}
@@ -130,7 +131,7 @@ def _key_name(deployment: Deployment) -> str:
 
 
 def _api_key(deployment: Deployment) -> str:
-    """That secret; "" where nobody has kept it."""
+    """Return that secret; "" if it is not stored."""
     name = _key_name(deployment)
     return secrets.values([name]).get(name, "")
 

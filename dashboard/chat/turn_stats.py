@@ -1,4 +1,4 @@
-"""How fast a turn's answer came, and how many tokens of it were thought."""
+"""Statistics of a turn: speed of the answer, and its reasoning tokens."""
 
 from __future__ import annotations
 

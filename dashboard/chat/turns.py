@@ -42,7 +42,7 @@ TURN_TIMEOUT_S = 3600.0
 # Between two appends to a turn's file: each is a sync, and a hundred turns have one disk.
 KEEP_S = 0.25
 STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
-# The longest answer that can be asked for, 131,072 tokens of about 300 bytes as events, is 40 MB.
+# The maximum of output tokens, 131,072 of about 300 bytes as events, takes 40 MB.
 # What goes on past this is no answer any more.
 LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 # So much of what is in the file stays in memory too: who watches takes what is new from there, and
@@ -70,7 +70,7 @@ class Running:
         self.raw = bytearray()
         self.begin = 0
         self.written = 0  # how far the file goes
-        self.is_kept = True  # while somebody writes it
+        self.is_kept = True  # while another task writes it
         self.sizes, self.times = array("Q"), array("d")  # an entry a token, in a tenth of a list
         self.http_status = 200
         self.started = time.monotonic()
@@ -157,7 +157,7 @@ def running(turn_id: int) -> Running | None:
 
 
 async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
-    """Seconds from the turn's start to the byte behind each offset; None: nobody knows.
+    """Return seconds from the turn's start to the byte behind each offset; None if unknown.
 
     Of a turn that another process makes to a quarter of a second, from the times of its file.
     """
@@ -216,7 +216,7 @@ def start(
 async def stop(turn_id: int, *, expected: bool = False) -> None:
     """End the turn's work; here at once, in another process within ``STOP_LOOK_S``.
 
-    One that nobody works on gets its end here, from what was kept of it.
+    An orphaned turn ends here, from its stored stream.
     """
     if run := _running.get(turn_id):
         run.stop()
@@ -246,7 +246,7 @@ async def refuse(turn_id: int) -> None:
 async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
-    """What the whole of a stream is, and why it could not be read, as stats.
+    """Return statistics of a whole stream, with the reason if it could not be read.
 
     Other turns go on meanwhile: a long one takes seconds.
     """
@@ -264,7 +264,7 @@ async def _parsed(
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where and how a turn is asked."""
+    """Engine address and parameters of a turn."""
 
     url: str
     model: str
@@ -272,7 +272,7 @@ class Engine:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What goes with every request."""
+        """Return the fields of every request."""
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
@@ -330,7 +330,7 @@ async def _write(run: Running) -> None:
             else:
                 await asyncio.wait({run.news()})
     finally:
-        run.is_kept = False  # where the disk is full, the turn comes to its end all the same
+        run.is_kept = False  # on a full disk, the turn still ends
         run.wake()
 
 
@@ -366,7 +366,7 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
 
 
 def _token_count(raw: bytes) -> int:
-    """What a tokenizer counted; 0: it did not."""
+    """Return the tokenizer's count; 0 without one."""
     told = json.loads(raw)
     told = told if isinstance(told, dict) else {}
     tokens, count = told.get("tokens"), told.get("count")
@@ -376,7 +376,7 @@ def _token_count(raw: bytes) -> int:
 
 
 def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
-    """Why the connection to the engine broke, as stats; empty when it ended or was stopped."""
+    """Return the error of the engine's connection as stats; empty after a normal end or a stop."""
     if pump.cancelled():
         return {}
     error = pump.exception()

@@ -63,14 +63,14 @@ def read_port(raw: str) -> int:
 
 
 def read_web_processes(raw: str) -> int:
-    """How many processes serve one address together."""
+    """Parse the number of web processes that serve one address."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 16:
         raise ValueError("a whole number from 1 to 16")
     return int(raw)
 
 
 def read_queue_limit(raw: str) -> int:
-    """How many jobs may wait for one host."""
+    """Parse the maximum number of queued jobs per host."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 1_000_000:
         raise ValueError("a whole number from 1 to 1000000")
     return int(raw)

@@ -23,7 +23,8 @@ OPTIONAL = """\
 
 
 def host_file(name: str, key: str) -> str:
-    """What ``host.env`` of the host ``name`` holds. Whoever has it, is that host: mode 0600."""
+    """Return the text of ``host.env`` of the host ``name``. It holds the host's key: store it with
+    mode 0600."""
     lines = {
         "HOST_NAME": name,
         "HOST_KEY": key,

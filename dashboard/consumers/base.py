@@ -1,4 +1,4 @@
-"""What our sockets have in common."""
+"""Base class of all sockets."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class PageSocket(AsyncWebsocketConsumer):
                 await self._task
 
     def subject(self) -> tuple[str, Any]:
-        """What the page asks for: an action of :mod:`dashboard.security.permissions` and its
-        object.
+        """Return the page's permission: an action of :mod:`dashboard.security.permissions` and
+        its object.
 
         Asked in a thread, of people who are logged in.
 

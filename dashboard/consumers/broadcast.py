@@ -1,4 +1,4 @@
-"""What all sockets of one web process share: the listener for hints and the hub of logs."""
+"""State shared by all sockets of a web process: listener for notifications, hub of logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboard.security.log_access import is_over
 from jobs import notifications
 from jobs.logstore import Hub, store
 
-# While hints cannot arrive, pages are told this often to look by themselves.
+# While notifications cannot arrive, pages reload at this interval.
 BLIND_S = 2.0
 
 Hint = dict[str, Any]

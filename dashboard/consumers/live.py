@@ -23,7 +23,7 @@ class LiveConsumer(PageSocket):
     """Passes on hints, the newest of each subject, as fast as the page takes them."""
 
     def subject(self) -> tuple[str, Any]:
-        """What happens here."""
+        """Return the permission of the overview; it has no object."""
         return "overview.view", None
 
     async def serve(self) -> int:

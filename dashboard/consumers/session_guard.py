@@ -1,4 +1,4 @@
-"""Whether those who listen may go on: a socket outlives the login that opened it.
+"""Check that listeners may continue: a socket outlives the login that opened it.
 
 Sockets and the relay's streams are let in once, and looked at again every ``LOOK_S`` seconds and
 after each change of rights in this process (:func:`look_soon`). One look is two queries, however
@@ -66,7 +66,7 @@ class Doors:
         action: str,
         obj: Any = None,
     ) -> Guest:
-        """Let in somebody who was asked for their right to ``action`` just now."""
+        """Add a listener whose right to ``action`` was just checked."""
         password_hash = session.get(HASH_SESSION_KEY, "")
         guest = Guest(session.session_key or "", password_hash, user.pk, action, obj)
         self._guests.add(guest)
@@ -91,7 +91,7 @@ class Doors:
             try:
                 refused = await database_sync_to_async(refusals)(tuple(self._guests))
             except DatabaseError as error:
-                # What they hear comes from the same database: nobody is sent away for it.
+                # Their data comes from the same database: no listener is closed for this.
                 logger.warning("cannot check sessions of listeners: %s", error)
                 continue
             for guest, code in refused.items():
@@ -101,7 +101,7 @@ class Doors:
 
 
 def refusals(guests: Collection[Guest]) -> Mapping[Guest, int]:
-    """Who may not listen any more, and the code that says why."""
+    """Return listeners that lost their right, with the close code of the reason."""
     sessions = Session.objects.filter(
         session_key__in={guest.session_key for guest in guests}, expire_date__gt=now()
     )
@@ -135,6 +135,7 @@ def doors() -> Doors:
 
 
 def look_soon() -> None:
-    """Somebody's rights have changed: look at all who listen here. Other processes do in time."""
+    """Check all listeners after a change of rights. Other processes check at their next
+    interval."""
     for each in list(_doors.values()):
         each.look_soon()

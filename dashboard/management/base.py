@@ -1,4 +1,4 @@
-"""What the commands of ``manage.py`` share: whom they act for, how they follow a job."""
+"""Shared parts of the commands of ``manage.py``: their account, and following a job."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def state_line(job: Job) -> str:
 
 
 def about(job: Job) -> str:
-    """Why the job is as it is; for a queued one, what it waits for."""
+    """Return the message of a job's state; for a queued job its queue reason."""
     if job.state == Job.State.QUEUED:
         waits = dispatch.why_waiting(job)
         return sentence(waits.id, waits.args)

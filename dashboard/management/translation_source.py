@@ -58,7 +58,7 @@ def page_texts() -> Iterator[Text]:
                 yield from _found("python", path.read_bytes(), path)
     for path in sorted((BASE / "templates").rglob("*.html")):
         called = templatize(path.read_text(), origin=str(path))
-        # What is no call is blotted out by X, with the template's own indents: Python minds those.
+        # X replaces all but calls, with the template's indents, which Python would reject.
         flat = "\n".join(line.strip() for line in called.splitlines())
         yield from _found("python", flat.encode(), path)
     yield from _data_texts()

@@ -142,7 +142,8 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """What the cell itself shows: "84°", "missing", who held it last; "" for nothing known."""
+        """Return the text of the cell: "84°", "missing", the last holder; "" if nothing is
+        known."""
         holder, heat = self.die.holder, self.die.reading.temp_c
         if self.die.state == "missing":
             return gettext("missing")
@@ -153,7 +154,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds ``count`` dies, with the key of its colour."""
+    """Holder of ``count`` dies, with the key of its colour."""
 
     subject: Job | Deployment
     name: str
@@ -171,7 +172,7 @@ class Block:
 
     @property
     def gap(self) -> str:
-        """What a template slices eight places with, to fill a row that has fewer cards."""
+        """Return the slice of eight places that fills a row with fewer cards."""
         return f":{max(0, CARDS_A_ROW - len(self.cards))}"
 
 
@@ -185,7 +186,7 @@ class Cards:
 
     @property
     def count(self) -> int:
-        """How many cards."""
+        """Return the number of cards."""
         return sum(len(block.cards) for block in self.blocks)
 
     @property
@@ -252,12 +253,12 @@ def _holders(found: Sequence[Die]) -> tuple[Holder, ...]:
 
 
 def name_of(subject: Job | Deployment) -> str:
-    """What a holder is called in a grid: a deployment's name, "#17 Benchmark"."""
+    """Return the name of a holder in a grid: a deployment's name, "#17 Benchmark"."""
     if isinstance(subject, Deployment):
         return subject.name
     return f"#{subject.pk} {kind_title(subject.kind)}"
 
 
 def path_of(subject: Job | Deployment) -> str:
-    """Where a holder has its page, below the root: "jobs/17/"."""
+    """Return the path of a holder's page below the root: "jobs/17/"."""
     return f"{'jobs' if isinstance(subject, Job) else 'deployments'}/{subject.pk}/"

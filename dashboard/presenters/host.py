@@ -1,4 +1,4 @@
-"""What pages about hosts show of one: its grid, who is there, what waits for it and why."""
+"""A host as pages show it: die grid, running jobs, queue with reasons."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class HostView:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return the displayed name."""
         return host_title(self.host)
 
     @property
@@ -97,7 +97,7 @@ class HostView:
 
     @property
     def queued_more(self) -> int:
-        """How many wait behind those in ``queue``."""
+        """Return the number of queued jobs beyond ``queue``."""
         return self.now.queued_count - len(self.queue)
 
     @property

@@ -1,4 +1,4 @@
-"""What pages say of logs and files that were removed, will be removed, or are pinned."""
+"""Messages about removed, soon removed and kept logs and files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def size_text(count: float) -> str:
 
 
 def span_text(seconds: float) -> str:
-    """How long something is kept: "90 days", or "36 h 00 min" where it is no whole number."""
+    """Return a retention as text: "90 days", or "36 h 00 min" if it is no whole number of days."""
     days, rest = divmod(seconds, _DAY_S)
     if days and not rest:
         return ngettext("%(n)s day", "%(n)s days", int(days)) % {"n": int(days)}
@@ -40,7 +40,7 @@ def day_text(when: datetime) -> str:
 
 
 def removed_words(record: Job | Deployment) -> str:
-    """What was removed, when and why, and what stays; "" where nothing was."""
+    """Return what was removed, when, why, and what stays; "" if nothing was removed."""
     if record.removed_at is None:
         return ""
     files = record.outputs.count() if isinstance(record, Job) else 0
@@ -84,7 +84,7 @@ def _why(record: Job | Deployment, things: str, files: int) -> str:
 
 
 def pinned_words(job: Job) -> str:
-    """Who keeps it; "" where nobody does."""
+    """Return the message of a job whose files are kept; "" for others."""
     if job.pinned_at is None:
         return ""
     if job.pinned_by is None:
@@ -96,7 +96,7 @@ def pinned_words(job: Job) -> str:
 
 
 def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
-    """Whether ``user`` has a button for the job's pin: to set one, or to take this one away."""
+    """Return True if ``user`` may change whether the job's files are kept."""
     if job.removed_at is not None:
         return False
     if job.pinned_at is None:
@@ -105,7 +105,7 @@ def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
 
 
 def going_words(job: Job) -> str:
-    """That its log and files go within a week, and why; "" where they stay."""
+    """Return the message if log and files go within a week, with the reason; "" if they stay."""
     soon = job_going(job)
     given = limits()
     if soon is None:

@@ -1,4 +1,4 @@
-"""How often somebody may try to log in. Counted for all web processes together, in Redis.
+"""Limit login attempts, counted in Redis for all web processes together.
 
 Each try counts before the password is looked at, so that many at once get no further than many in a
 row. The windows are fixed spans of the clock: their end is known, and nothing prolongs it.
@@ -28,7 +28,7 @@ TOKENS_OF_AN_ADDRESS = 100
 def seconds_to_wait(name: str, address: str) -> int:
     """Count one try to log in as ``name`` from ``address``; 0 when it may go on.
 
-    While Redis is away nothing is counted: whom that keeps out are the people, not the guessers.
+    Without Redis nothing is counted (fail open): blocking would lock out users, not attackers.
     """
     span, passed = divmod(int(time()), WINDOW_S)
     try:

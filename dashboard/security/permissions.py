@@ -1,4 +1,4 @@
-"""Who may do what. The one place that knows: pages, API routes, sockets and the relay ask here.
+"""Permissions, in one place for pages, API routes, sockets and the relay.
 
 Finer roles change this file only.
 """

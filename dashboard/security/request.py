@@ -1,4 +1,4 @@
-"""What views ask of a request."""
+"""Helpers of views to read a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:
-    """Who is logged in; None for a stranger, whom ``requires`` lets into few views."""
+    """Return the logged-in user; None for a stranger, whose views ``requires`` limits."""
     return request.user if request.user.is_authenticated else None
 
 

@@ -19,13 +19,13 @@ from jobs.notifications import redis_py_url
 
 TIMEOUT_S = 1.0
 LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
-# Below both it is time to make room: people are told before anything stands still.
+# Below both, free space: people are warned before anything stops.
 LOW_SHARE, LOW_BYTES = 0.05, 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one part is. ``facts`` are plain data: what was found, or ``error``."""
+    """Health of one part. ``facts`` are plain data; ``error`` is set if the part fails."""
 
     is_ok: bool
     facts: dict[str, Any]
@@ -72,14 +72,16 @@ def disk() -> Check:
 
 
 def low_disk_bytes() -> int | None:
-    """What is free where ``DATA_DIR`` lies, once that is little; None while there is enough."""
+    """Return the free bytes of the disk of ``DATA_DIR`` if they are few; None if there are
+    enough."""
     usage = shutil.disk_usage(settings.DATA_DIR)
     is_low = usage.free < min(usage.total * LOW_SHARE, LOW_BYTES)
     return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
 
 
 def catalogue() -> Check:
-    """Files of the team's own models. One that is broken is told, and takes nothing else down."""
+    """Check the files of the team's own models. An invalid file is reported and harms nothing
+    else."""
 
     def ask() -> dict[str, Any]:
         reading = MODELS.reading()

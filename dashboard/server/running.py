@@ -1,4 +1,4 @@
-"""Whether a dashboard runs on this ``DATA_DIR``, for commands that wait for one."""
+"""Detect a running dashboard on this ``DATA_DIR``, for commands that wait for one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_argument(parser: ArgumentParser) -> None:
 
 
 class Watch:
-    """Looks while a command waits, and says once that nobody is there who could go on.
+    """Watch for a running dashboard while a command waits, and report its absence once.
 
     ``if_down``: "wait" goes on waiting, "end" ends the command.
     """

@@ -43,7 +43,7 @@ class _Files(WhiteNoise):  # type: ignore[misc]
 
 
 def static_prefix() -> str:
-    """Where static files lie, as the path of an address without the public prefix."""
+    """Return the URL path of static files without the public prefix."""
     prefix = settings.STATIC_URL.removeprefix(settings.FORCE_SCRIPT_NAME or "")
     return "/" + str(prefix).strip("/") + "/"
 

@@ -42,7 +42,7 @@ TELL_S = 5.0  # for the agent to ship what they left
 
 
 class CannotStart(Exception):
-    """Why the dashboard cannot start, as a sentence for people."""
+    """Message why the dashboard cannot start."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     try:
-        # What an earlier start remembers does not count: a start is told by its environment alone.
+        # Settings stored by an earlier start are ignored: only the environment counts.
         env = env_module.load(os.environ)
         with _own(env.data_dir), _listen(env) as listener:
             return _run(env, listener, keep_jobs=options.keep_jobs)
@@ -93,7 +93,7 @@ def _own(data_dir: Path) -> Iterator[None]:
 
 
 def _address_of(data_dir: Path) -> str:
-    """Where the dashboard that owns ``data_dir`` says it is."""
+    """Return the address of the dashboard that owns ``data_dir``."""
     try:
         return str(json.loads((data_dir / RUN_FILE).read_text())["address"])
     except (OSError, ValueError, KeyError):

@@ -1,8 +1,8 @@
-"""The embedded Valkey: where its socket lies, how it is started, whom it lets in.
+"""The embedded Valkey: place of its socket, start, access rights.
 
 It has a socket that only its own user may open, and no password. With ``VALKEY_LISTEN`` it listens
 on the network as well, where a password is all that tells friend from stranger. Valkey does not ask
-by which way somebody came, so that then the socket has one too.
+by the way of connecting, so that then the socket has one too.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Valkey:
 
     @property
     def log(self) -> Path:
-        """What it has to say."""
+        """Return the path of its log file."""
         return self.data / "valkey.log"
 
     @property
     def users(self) -> Path:
-        """Who may do what, with hashes of passwords: an ACL file."""
+        """Return the ACL file: rights of each user, with hashes of passwords."""
         return self.data / "users.acl"
 
     def argv(self) -> list[str]:

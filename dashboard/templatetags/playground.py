@@ -36,7 +36,7 @@ class Cut:
 
 @register.simple_tag
 def cut_of(turn: Turn) -> Cut | None:
-    """How a turn's answer was cut short; None when it was not."""
+    """Return why a turn's answer stopped early; None if it did not."""
     if turn.finish_reason != "length":
         return None
     limit = int(turn.request.get("max_tokens") or 0)
@@ -61,8 +61,8 @@ class ContextLeft:
 
 @register.simple_tag
 def context_left(turn: Turn, chosen: Deployment | None = None) -> ContextLeft | None:
-    """What a turn left of the context of the ``chosen`` deployment, its own without one; None where
-    nobody knows how long that is.
+    """Return the context that a turn left in the ``chosen`` deployment, by default its own; None
+    if its length is unknown.
     """
     total = context_tokens(chosen or turn.deployment)
     prompt = turn.stats.get("prompt_tokens")
@@ -75,7 +75,7 @@ def context_left(turn: Turn, chosen: Deployment | None = None) -> ContextLeft | 
 
 @register.simple_tag
 def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
-    """Why the chosen deployment cannot take what was said so far; "" where it can, or nobody knows.
+    """Return why the chosen deployment cannot take the chat so far; "" if it can, or unknown.
 
     Told before a message is sent, which the engine would refuse or answer with a few tokens.
     """
@@ -108,7 +108,7 @@ class Attempt:
 
 @register.simple_tag
 def attempt_of(turn: Turn, attempts: Sequence[int]) -> Attempt:
-    """Where a turn stands among the attempts at its question."""
+    """Return the position of a turn among the attempts at its question."""
     at = attempts.index(turn.pk)
     return Attempt(
         number=at + 1,
@@ -120,7 +120,7 @@ def attempt_of(turn: Turn, attempts: Sequence[int]) -> Attempt:
 
 @register.simple_tag
 def asked_with(turn: Turn) -> list[tuple[str, Any]]:
-    """What a turn was asked with beside its messages: ``(name, value)``; its model is apart."""
+    """Return the parameters of a turn beside messages and model, as ``(name, value)``."""
     return [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
 
 
@@ -145,5 +145,5 @@ def seconds(milliseconds: float) -> str:
 
 @register.simple_tag
 def chat_error(turn: Turn) -> str:
-    """Why a turn failed, where the engine said nothing itself."""
+    """Return the message of a failed turn for which the engine gave no error text."""
     return sentence(turn.stats["error_id"], {})

@@ -1,4 +1,4 @@
-"""Where a long name is cut when room is short: in its middle, so that variants differ on sight."""
+"""Shorten a long name in its middle, so that variants stay distinguishable."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dashboard.text.formatting import joined
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.models import Deployment, Job
 
-# What to do besides mending the cause.
+# Actions besides fixing the cause.
 _NEXT: dict[Severity, str | Promise] = {
     "error": _("Fix the cause first: a retry with the same settings would fail again."),
     "transient": _("Possibly temporary: retry unchanged."),
@@ -66,14 +66,15 @@ def words_of(kept: Any) -> str:
 
 
 def _read(kept: Any) -> tuple[KnownFailure | None, _Filled]:
-    """What a sentence keeps, whatever a host or an older version put there."""
+    """Return the arguments of a stored message, valid for any content from hosts or older
+    versions."""
     if not isinstance(kept, dict) or not isinstance(kept.get("args") or {}, dict):
         return None, _Filled()
     return KNOWN_FAILURES.get(str(kept.get("id"))), _Filled(kept.get("args") or {})
 
 
 class _Filled(dict[str, Any]):
-    """What fills the words; what is missing shows as "?", never as an error page."""
+    """Arguments for the placeholders; a missing one becomes "?", never an error."""
 
     def __missing__(self, key: str) -> str:
         return "?"

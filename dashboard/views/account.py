@@ -101,7 +101,7 @@ class Password(PasswordChangeView):
 
 
 class PersonForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
-    """Somebody new."""
+    """Form of a new person."""
 
     is_staff = forms.BooleanField(
         required=False,
@@ -131,7 +131,7 @@ def _people(request: HttpRequest, form: PersonForm, status: int = 200) -> HttpRe
 @require_POST
 @requires("user.manage")
 def person_add(request: HttpRequest) -> HttpResponse:
-    """Add somebody, as member or admin."""
+    """Add a person, as member or admin."""
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _people(request, form, status=422)
@@ -144,7 +144,7 @@ def person_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("user.manage")
 def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Set somebody's password."""
+    """Reset a person's password."""
     person = get_object_or_404(User, pk=user_id)
     form = SetPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -34,7 +34,7 @@ _MOST_NAMED = 20  # jobs that a stop would fail
 @require_GET
 @requires("deployment.view")
 def deployment_list(request: HttpRequest) -> HttpResponse:
-    """What is served; ``?all=1`` with those that ended."""
+    """List deployments; ``?all=1`` includes ended ones."""
     show_all = request.GET.get("all") == "1"
     found = deployments(only_live=not show_all)
     ready = sum(d.state == Deployment.State.READY for d in found)
@@ -61,7 +61,7 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
 @require_GET
 @requires("deployment.view")
 def deployment_now(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """What the engine of one tells now: the panel alone, for its page."""
+    """Show the engine's current values of a deployment: the panel alone, for its page."""
     deployment = get_object_or_404(Deployment.objects.select_related("host"), pk=deployment_id)
     return render(request, "deployments/_now.html", now_panel(deployment))
 

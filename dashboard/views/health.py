@@ -1,4 +1,4 @@
-"""Whether the dashboard is well, for load balancers, scripts and people."""
+"""Health checks of the dashboard for load balancers, scripts and people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def health(request: HttpRequest) -> JsonResponse:
     checks = all_checks()
     is_ok = all(check.is_ok for check in checks.values())
     answer: dict[str, object] = {"status": "ok" if is_ok else "not ok"}
-    # Without its database nobody can be told from a stranger.
+    # Without its database every caller counts as a stranger.
     if checks["database"].is_ok and allowed(request.user, "health.details"):
         answer |= {name: {"ok": check.is_ok, **check.facts} for name, check in checks.items()}
     return JsonResponse(answer, status=200 if is_ok else 503)

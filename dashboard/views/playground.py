@@ -67,7 +67,7 @@ class AskForm(forms.Form):
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
     def params(self) -> dict[str, Any]:
-        """What was asked for, without what was left empty."""
+        """Return the requested parameters without empty ones."""
         named = ("system", "temperature", "top_p", "max_tokens", "seed")
         values = {name: self.cleaned_data[name] for name in named}
         return {name: value for name, value in values.items() if value not in (None, "")}
@@ -76,7 +76,7 @@ class AskForm(forms.Form):
 @require_GET
 @requires("playground.use")
 def index(request: HttpRequest) -> HttpResponse:
-    """A new chat; ``?deployment=ID`` chooses with whom."""
+    """Show a new chat; ``?deployment=ID`` chooses the deployment."""
     return _page(request, None)
 
 
@@ -258,7 +258,8 @@ def _me(request: HttpRequest) -> AbstractBaseUser:
 
 
 def _recommended(deployment: Deployment | None) -> dict[str, Any]:
-    """How the model's authors would ask it; an answer leaves half of what is served to prompts."""
+    """Return the sampling that the model's authors recommend; answers leave half the context to
+    prompts."""
     model = MODELS.get(deployment.model_id) if deployment else None
     params = dict(model.sampling.model_dump() if model else RECOMMENDED)
     served = (deployment.details or {}).get("max_total") if deployment else None

@@ -1,4 +1,4 @@
-"""What lies on the dashboard's disk, what goes next, and removing a job's log and files by hand."""
+"""Disk usage of the dashboard, next removals, and removal of a job's log and files by hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NextRow:
 @require_GET
 @requires("storage.manage")
 def storage(request: HttpRequest) -> HttpResponse:
-    """Sizes, limits, the biggest jobs, what goes next, and what was made on hosts."""
+    """Show sizes, limits, largest jobs, next removals, and files on hosts."""
     counted, given = last_count(), limits()
     if not counted.at:
         counted = count(now(), aside=0)
@@ -98,7 +98,7 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 def _refusal(job: Job) -> str:
-    """Why nothing of a job can be removed; "" where it can."""
+    """Return why a job's files cannot be removed; "" if they can."""
     if job.removed_at is not None:
         return removed_words(job)
     if job.is_open:
@@ -134,7 +134,7 @@ def _parts(counted: Count) -> list[tuple[str, int, str]]:
 
 
 def _database_bytes() -> int:
-    """What the database takes, its points included."""
+    """Return the bytes of the database, points included."""
     if connection.vendor == "sqlite":
         name = str(connection.settings_dict["NAME"])
         files = (Path(f"{name}{ending}") for ending in ("", "-wal"))

@@ -102,7 +102,7 @@ def request_body(
 
 @dataclass(slots=True)
 class _Gathered:
-    """What the events of a stream add up to."""
+    """Sum of the events of a stream."""
 
     reasoning: list[str] = field(default_factory=list)
     content: list[str] = field(default_factory=list)
@@ -129,7 +129,7 @@ class _Gathered:
             self.deltas.append(offset)
 
     def remainder(self, text: str) -> str:
-        """What is new in ``text``: engines that send messages may send all so far each time."""
+        """Return the new part of ``text``: engines that send messages may repeat all so far."""
         if len(text) < self.content_length:
             return text
         return text.removeprefix("".join(self.content))
@@ -206,7 +206,7 @@ def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -
 
 
 def _is_one_object(raw: bytes) -> bool:
-    """True for an object that is no piece of a stream, which may lie on several lines."""
+    """Return True for an object that is no piece of a stream; it may span several lines."""
     if raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{":
         return False
     data = _loaded(raw)
@@ -230,7 +230,7 @@ def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
 
 
 def error_text(raw: bytes, http_status: int) -> str:
-    """What an engine said went wrong: the message of its JSON, else its text, else the status.
+    """Return the engine's error: the message of its JSON, else its text, else the status.
 
     Of a page of a web server its title, without markup.
     """
@@ -280,7 +280,7 @@ def _thought(message: Mapping[str, Any]) -> str:
 
 
 def _content(message: Mapping[str, Any]) -> str:
-    """What a message or a piece of one says; a refusal is an answer."""
+    """Return the text of a message or a piece of one; a refusal is an answer."""
     return _text(message.get("content")) or _text(message.get("refusal"))
 
 

@@ -113,7 +113,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _json(text: bytes) -> Any:
-    """What a text is as JSON; None for what is none. A character that was cut is replaced."""
+    """Return the JSON value of a text; None if invalid. A cut character is replaced."""
     try:
         return from_json(text)
     except ValueError:

@@ -51,7 +51,7 @@ class RawLog:
 
 
 def packed_path(path: Path) -> Path:
-    """Where the log of ``path`` lies when it is packed."""
+    """Return the path of the packed log of ``path``."""
     return path.with_name(f"{path.name}.zst")
 
 
@@ -99,7 +99,7 @@ def _open_packed(path: Path) -> Log | None:
 
 
 def log_bytes(path: Path) -> int:
-    """How many bytes the log of ``path`` has."""
+    """Return the size of the log of ``path``, bytes."""
     try:
         if size := path.stat().st_size:
             return size
@@ -110,7 +110,7 @@ def log_bytes(path: Path) -> int:
 
 
 def is_at(fd: int, path: Path) -> bool:
-    """Whether ``path`` still names the file that is open as ``fd``."""
+    """Return True if ``path`` still names the file that is open as ``fd``."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def is_at(fd: int, path: Path) -> bool:
 
 @contextmanager
 def locked(path: Path, *, create: bool = True) -> Iterator[int | None]:
-    """A descriptor of the file at ``path`` that nobody else has locked; None where there is none.
+    """Return a locked descriptor of the file at ``path``; None without a file.
 
     Who waited for a lock finds that another file has taken the place of the first, and waits anew.
     """

@@ -71,14 +71,14 @@ class _Reader:
         self.ends_line = True
 
     def is_of(self, log: Log) -> bool:
-        """Whether the file still holds what was read: a number that is given again, after an older
-        database was put back, begins with an empty log.
+        """Return True if the file still has the content read before: a number that is reused,
+        after a database was restored, begins with an empty log.
         """
         return log.pread(len(self._last), self.offset - len(self._last)) == self._last
 
     @property
     def is_full(self) -> bool:
-        """Whether it has as many folds as one log may."""
+        """Return True if the log has the maximum number of folds."""
         return self.folds_bytes > MOST_BYTES
 
     @property
@@ -111,7 +111,7 @@ class _Reader:
         if does_move or data.count(b"\n") <= 2 * ROWS + 2:
             self._draw(data)
             return
-        # Nothing is drawn over in the middle, which has left the screen at the end of the piece.
+        # The middle has no collapsed updates: it has left the screen at the end of the piece.
         head = tail = -1
         for _ in range(ROWS + 1):
             head = data.find(b"\n", head + 1)
@@ -131,7 +131,7 @@ def _bytes_of(fold: Fold) -> int:
 
 
 def _ends(line: re.Match[bytes]) -> bytes:
-    """What is drawn of a long line over which no cursor moves up."""
+    """Return the visible part of a long line over which no cursor moves up."""
     whole = line[0]
     redraw = whole.find(b"\r", len(whole) - LONG_END)
     return whole[:LONG_BEGIN] + (whole[redraw:] if redraw >= 0 else b"")
@@ -147,7 +147,7 @@ class FoldBook:
         self._readers: OrderedDict[Path, _Reader] = OrderedDict()
 
     def folds(self, path: Path, *, series: str, known: int, most: int, budget_s: float) -> Folds:
-        """What ``path`` has beyond the ``known`` folds of ``series``.
+        """Return the folds of ``path`` beyond the ``known`` ones of ``series``.
 
         Looks at the log for at most ``budget_s``. At most ``most`` folds; where some are left
         out, so is ``open``.

@@ -31,12 +31,12 @@ def unframe(message: bytes) -> tuple[int, list[Time], bytes]:
 
 
 def offset_of(message: bytes | memoryview) -> int:
-    """Where the bytes of a message begin in their log."""
+    """Return the offset in the log of a message's bytes."""
     offset: int = _HEAD.unpack_from(message)[0]
     return offset
 
 
 def data_begins(message: bytes | memoryview) -> int:
-    """Where the bytes of the log begin in a message."""
+    """Return the offset in a message of the log's bytes."""
     count: int = _HEAD.unpack_from(message)[1]
     return _HEAD.size + count * _TIME.size

@@ -18,7 +18,7 @@ POLL_S = 1.0
 
 
 class Source(Protocol):
-    """What the hub reads from; :class:`jobs.logstore.store.LogStore` is one."""
+    """Source that the hub reads from; :class:`jobs.logstore.store.LogStore` is one."""
 
     def size(self, key: str) -> int:
         """Bytes there are."""
@@ -76,7 +76,7 @@ class Hub:
                 elif reader.over and offset >= reader.end:
                     return
                 elif reader.over:
-                    raise RuntimeError(f"log {key} was removed while it was read")
+                    raise RuntimeError(f"log {key} was removed during reading")
                 else:
                     await reader.changed(seen)
         finally:

@@ -78,7 +78,7 @@ class LineIndex:
         return lambda offset: _newlines_before(log, offset, counts) + 1
 
     def offset_of_line(self, log: Log, n: int) -> int:
-        """Where line ``n`` begins; the size of the log when there is no such line."""
+        """Return the offset of line ``n``; the size of the log if there is no such line."""
         if n <= 1:
             return 0
         counts = self._whole(log)

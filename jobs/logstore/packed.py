@@ -39,7 +39,7 @@ KEPT_FRAMES = 16  # 4 MiB: what the views of a page look at one after the other
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Where each frame ends in the file, and how many bytes the log has."""
+    """Table of a packed log: the end of each frame in the file, and the log's size."""
 
     ends: array[int]
     size: int
@@ -111,7 +111,7 @@ class PackedLog:
         content_bytes = count * ENTRY.size + FOOTER.size
         begin = file_bytes - content_bytes - SKIPPABLE.size
         if magic != SEEKABLE_MAGIC or descriptor != 0 or count == 0 or begin <= 0:
-            raise self._damaged("it does not end in a table of its frames")
+            raise self._damaged("the table of frames is missing at its end")
         raw = os.pread(self.fd, SKIPPABLE.size + count * ENTRY.size, begin)
         numbers = struct.unpack_from(f"<{2 * count}I", raw, SKIPPABLE.size)
         ends, sizes = array("Q", accumulate(numbers[::2])), numbers[1::2]
@@ -121,8 +121,8 @@ class PackedLog:
             or any(size != FRAME_BYTES for size in sizes[:-1])
             or not 0 < sizes[-1] <= FRAME_BYTES
         ):
-            raise self._damaged("the table of its frames is wrong")
-        # The log's size is told before any frame is read, and only the last frame's may be wrong.
+            raise self._damaged("the table of frames is invalid")
+        # The log's size is known before any frame is read, and only the last frame's may be wrong.
         last = ends[-2] if count > 1 else 0
         if _content_size(os.pread(self.fd, HEADER_BYTES, last)) != sizes[-1]:
             raise self._damaged("its last frame has another size than the table says")

@@ -53,7 +53,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
         logger.error("%s is not packed: its SHA-256 is %s, not %s", path, found, sha256)
         return False
     if (kept := _sha256_of(draft)) != found:
-        logger.error("%s is not packed: what was written has SHA-256 %s, not %s", path, kept, found)
+        logger.error("%s is not packed: the written file has SHA-256 %s, not %s", path, kept, found)
         return False
     # Nobody appends from here on, and whoever waits to do so finds that the file has gone.
     fcntl.flock(raw_fd, fcntl.LOCK_EX)
@@ -67,7 +67,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
 
 @contextmanager
 def _draft_of(path: Path) -> Iterator[Path | None]:
-    """Where to write the packed log of ``path``; None while another process does."""
+    """Return the path to write the packed log of ``path`` to; None while another process does."""
     draft = path.with_name(f"{packed_path(path).name}.new")
     fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:

@@ -1,4 +1,4 @@
-"""A log's text as a terminal would leave it: no escape sequences, redraws folded into the last."""
+"""Text of a log as a terminal leaves it: no escape sequences, updates collapsed into the last."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain(data: bytes) -> bytes:
 
 
 def is_plain(data: bytes) -> bool:
-    """True when nothing in it is drawn over or left out: it is shown as it is.
+    """Return True if nothing in the text is collapsed or left out: it is shown unchanged.
 
     Each look is a memchr(3), a hundred times faster than an expression for them all.
     """
@@ -36,7 +36,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where each line begins and ends that was drawn over, in order."""
+    """Return begin and end of each line with collapsed updates, in order."""
     places = [data.find(sign) for sign in REDRAWS]
     while (first := min((place for place in places if place >= 0), default=-1)) >= 0:
         end = data.find(b"\n", first)
@@ -49,7 +49,8 @@ def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def plain_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same for a log in pieces, cut anywhere. Holds back at most 8 MiB of an unended line."""
+    """Make plain text of a log in pieces, cut anywhere. Holds back at most 8 MiB of an unended
+    line."""
     rest = b""
     for chunk in chunks:
         data = rest + chunk
@@ -78,7 +79,7 @@ def _bare(data: bytes) -> bytes:
 
 
 def _last_state(line: bytes) -> bytes:
-    """What a line shows after its carriage returns: texts drawn over each other.
+    """Return the visible text of a line after its carriage returns.
 
     What was wiped away at the very end is shown as it was before. ``lastState`` of
     static/js/lib/log_redraw.js says the same.

@@ -17,7 +17,7 @@ from jobs.logstore.lines import LineIndex
 from jobs.plans import HEALTH_MARK
 
 SCAN_BYTES = 8 * 1024 * 1024  # of one look
-# What lies further back is shown as it is: months of a busy server.
+# Older parts are shown unchanged: months of a busy server.
 MOST_BYTES = 256 * 1024 * 1024
 _COLOUR = rb"(?:\x1b\[[\d;]{0,12}m)*"
 _POLL = re.compile(
@@ -45,7 +45,7 @@ def polls(log: Log, index: LineIndex, start: int) -> Polls:
     data = log.pread(SCAN_BYTES, start)
     end = data.rfind(b"\n") + 1
     if not end:
-        # A line longer than a look is none of a request.
+        # A line longer than this is no request.
         is_long = len(data) == SCAN_BYTES
         to = start + len(data) if is_long else start
         return Polls(to, (), not is_long, index.line_at(log, start) - (not data))

@@ -1,4 +1,4 @@
-"""What was used last, by the file that it is of."""
+"""Cache of recently used values, by their file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 def which(stat: os.stat_result) -> Which:
-    """What a file is known by: another one, or another content, has another."""
+    """Return the identity of a file; another file or other content has another."""
     return (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 

@@ -24,7 +24,7 @@ from jobs.logstore.plain import LONGEST_LINE_BYTES, is_plain, plain
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
 FEW = 64  # lines that are looked at one by one
-# In an expression without capitals: what may stand for one all the same, as "\\x41" or "[@-_]".
+# In an expression without capitals: what may still match one, as "\\x41" or "[@-_]".
 MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
 # A character by its number, which an expression of bytes cannot say; or any other escape.
 ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
@@ -52,9 +52,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to look for.
+    """Query of a search.
 
-    ``limit``: how many lines are told; the first of them, or those around line ``near``.
+    ``limit``: maximum of returned lines; the first of them, or those around line ``near``.
     ``grave``: an expression for those lines that are to be told apart. ``words``: one of them is in
     every match, which finds out soon where there is none.
     """
@@ -112,7 +112,7 @@ def search_file(path: Path, query: Query) -> Matches:
 
 
 def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
-    """The same, in a process of its own.
+    """Search in a separate process.
 
     Raises:
         re.error: the text is not a regular expression.
@@ -144,7 +144,7 @@ class _Finder(Protocol):
     """Finds lines that match, in bytes that begin and end with a line."""
 
     def prepared(self, data: bytes) -> bytes:
-        """What to look in, as long as ``data``."""
+        """Return the text to search in, as long as ``data``."""
 
     def is_in(self, data: bytes) -> bool:
         """False where nothing can match."""
@@ -153,7 +153,7 @@ class _Finder(Protocol):
         """The lines that match: where the first match and the line end, how many matches."""
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
-        """How many matches there are, and lines with one."""
+        """Return the numbers of matches and of lines with one."""
 
 
 def _finder(text: str, *, regex: bool) -> _Finder:
@@ -226,7 +226,7 @@ class _Expression:
         return self._next(data, 0, len(data)) is not None
 
     def _next(self, data: bytes, start: int, end: int) -> int | None:
-        """Where the next line may be that matches; None where there is none."""
+        """Return the offset of the next line that may match; None if there is none."""
         if self._in_block is None:
             return start
         found = self._in_block.search(data, start, end)
@@ -251,7 +251,7 @@ class _Expression:
             start = line_end + 1
 
     def _places(self, line: bytes) -> list[int]:
-        """Where matches begin in a line; of nothing is none."""
+        """Return the offsets of matches in a line; none for an empty query."""
         if line.isascii():
             spans = [match.span() for match in self._in_line.finditer(line)]
             return [begin for begin, stop in spans if stop > begin]
@@ -315,7 +315,7 @@ class _Collected:
             start = edge
 
     def _is_kept(self, line: int) -> bool:
-        """Whether a match in ``line`` or behind it may be told."""
+        """Return True if a match in ``line`` or behind it may be returned."""
         if not self._query.near:
             return len(self._head) < self._query.limit
         return line < self._query.near or len(self._tail) < self._query.limit - len(self._head)
@@ -329,7 +329,7 @@ class _Collected:
         self._head.append(match)
 
     def _is_spread(self, part: int) -> bool:
-        """Whether there is nothing more to know of this part of the log."""
+        """Return True if this part of the log needs no further search."""
         known = self._spread.get(part)
         return known is not None and (known[1] or self._grave is None)
 
@@ -339,7 +339,7 @@ class _Collected:
             self._spread[part] = (line, is_grave)
 
     def matches(self) -> Matches:
-        """What was found."""
+        """Return the result of the search."""
         return Matches(
             total=self._total,
             lines=self._lines,
@@ -364,14 +364,14 @@ class _Place:
         self._at = position
 
     def shown(self, position: int, end: int) -> bytes:
-        """What is shown of its line, up to ``end``."""
+        """Return the shown part of its line, up to ``end``."""
         return self._shown[self._start(position) : end]
 
     def _start(self, position: int) -> int:
         return self._shown.rfind(b"\n", 0, position) + 1
 
     def raw_start(self, position: int) -> int:
-        """Where its line begins in the block."""
+        """Return the offset of its line in the block."""
         if self._shown is self._block:
             return self._start(position)
         while self._raw_line < self.line:
@@ -383,7 +383,7 @@ class _Place:
 def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
     """``(offset, bytes)`` of the log in blocks that end with a line, where a line is not huge."""
     offset, rest = 0, b""
-    # Not what has come since it was opened: all that is told is of one moment.
+    # Without data that arrived after opening: the result is of one moment.
     while (at := offset + len(rest)) < log.size:
         chunk = log.pread(min(READ_BYTES, log.size - at), at)
         if not chunk:

@@ -41,13 +41,13 @@ class LogStore:
         self._fold_book = FoldBook()
 
     def path(self, key: str) -> Path:
-        """Where the log lies while it is raw, and what lies beside it is named after.
+        """Return the path of the raw log; side files are named after it.
 
         Raises:
             ValueError: the key is not ``word/number``.
         """
         if not KEY.fullmatch(key):
-            raise ValueError(f"not the key of a log: {key!r}")
+            raise ValueError(f"not a log key: {key!r}")
         return self._root / f"{key}.log"
 
     def on_append(self, listener: Callable[[str], None]) -> None:
@@ -100,7 +100,8 @@ class LogStore:
                     path.unlink()  # it was removed at this moment
 
     def set_aside(self, key: str) -> Path | None:
-        """Move what lies under ``key`` to the folder ``aside``; where to, None: there is nothing.
+        """Move the files of ``key`` to the folder ``aside``. Returns the new path; None without
+        files.
 
         For whoever has just been given the key: a record that the database has forgotten, because
         an older one was put back, left it there. And for a log that can be read no more.
@@ -119,7 +120,7 @@ class LogStore:
             return aside
 
     def remove(self, key: str) -> None:
-        """Delete a log and all that lies beside it. Whoever reads it reads on."""
+        """Delete a log and its side files. Open readers continue."""
         with locked(self.path(key), create=False):
             for file in self._files(key):
                 file.unlink(missing_ok=True)
@@ -159,7 +160,7 @@ class LogStore:
             return log.pread(end - start, start) if log else b""
 
     def chunks(self, key: str, start: int, end: int) -> Iterator[bytes]:
-        """The same range in pieces of at most 1 MiB.
+        """Yield the range in pieces of at most 1 MiB.
 
         Raises:
             LogRemoved: the log ends before ``end``: nobody shall take what came for the whole.
@@ -167,7 +168,7 @@ class LogStore:
         while start < end:
             piece = self.read(key, start, min(end, start + READ_BYTES))
             if not piece:
-                raise LogRemoved(f"the log {key} was removed while it was read")
+                raise LogRemoved(f"the log {key} was removed during reading")
             yield piece
             start += len(piece)
 
@@ -195,7 +196,7 @@ class LogStore:
             return LineIndex(self.path(key)).line_at(log, offset) if log else 1
 
     def offset_of_line(self, key: str, n: int) -> int:
-        """Where line ``n`` begins; the log's size when it has fewer lines."""
+        """Return the offset of line ``n``; the log's size if it has fewer lines."""
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).offset_of_line(log, n) if log else 0
 
@@ -244,7 +245,7 @@ class LogStore:
         return search_apart(path, query, timeout_s=timeout_s)
 
     def _files(self, key: str) -> list[Path]:
-        """What there is of this log, in an order in which it can be taken away one by one."""
+        """Return the files of this log, in the order of their removal."""
         log = self.path(key)
         return [file for suffix in SUFFIXES if (file := log.with_suffix(suffix)).exists()]
 

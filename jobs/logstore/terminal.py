@@ -1,4 +1,4 @@
-"""What a terminal shows of what a job prints: a screen without a right edge, fed as a log grows.
+"""Terminal emulation of a job's output: a screen without a right edge, fed as a log grows.
 
 Every line of a log has a row of its own until a cursor moves up, as several progress bars at once
 do. Then some lines leave no row, and others leave a row that further lines have drawn over: that
@@ -61,7 +61,7 @@ class _Row:
         return not self.characters.strip(" " + SECOND)
 
     def text(self) -> str:
-        """What stands there, with its colours and without spaces at the end."""
+        """Return the row's text with its colours, without spaces at the end."""
         shown = self.characters.rstrip(" " + SECOND)
         if not self.pens:
             return shown.replace(SECOND, "")
@@ -254,14 +254,15 @@ class Terminal:
 
 
 def row_of(line: str) -> str:
-    """What a terminal shows of one line, without colours."""
+    """Return the visible text of one line, without colours."""
     terminal = Terminal()
     terminal.feed(line)
     return "".join(terminal.shown())
 
 
 def moves_up(data: bytes) -> bool:
-    """Whether a cursor moves up: by rows, to the begin of a row above, or by "reverse index"."""
+    """Return True if a cursor moves up: by rows, to the begin of a row above, or by "reverse
+    index"."""
     # Most logs are told to move nothing by what is left of their sequences, in a third of the time.
     bare = data.translate(None, NO_SIGNS)
     if not any(sign in bare for sign in (b"\x1b[A", b"\x1b[F", b"\x1bM")):

@@ -1,4 +1,4 @@
-"""Who this dashboard is, who may use its API, and who changed what."""
+"""Identity of this dashboard, access to its API, and the audit log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ApiToken(models.Model):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over."""
+        """Return True if the token has expired."""
         return self.expires_at is not None and self.expires_at <= now()
 
 

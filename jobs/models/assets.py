@@ -1,4 +1,4 @@
-"""What jobs make on a host and other jobs use."""
+"""Assets: files that jobs make on a host for other jobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Asset(models.Model):
 
 
 class Environment(Asset):
-    """Where a tool runs: a virtual environment, or an image of docker ("image:vllm_vacc").
+    """Environment of a tool: a virtual environment, or a docker image ("image:vllm_vacc").
 
     ``fingerprint`` is of its pinned requirements, or the image's id; an image's ``path`` is its
     name.
@@ -69,7 +69,7 @@ class Weights(Asset):
 
 
 class Artifact(Asset):
-    """What a compile made: model x toolchain x precision, with a checksum.
+    """Output of a compile: model x toolchain x precision, with a checksum.
 
     ``label`` is how pages and figures name the precision, with its source: "Q8_0 from Q4_1".
     """

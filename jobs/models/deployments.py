@@ -95,7 +95,7 @@ class DeploymentEvent(models.Model):
 
 
 class ServedBlock(models.Model):
-    """What a deployment's server told of itself, one watch: ``rows`` as in ``PointBlock``.
+    """Metrics that a deployment's server reported, one watch: ``rows`` as in ``PointBlock``.
 
     ``until`` is the time of the last row, by our clock. Blocks are dropped after a day
     (``jobs.services.intake.points``).

@@ -35,7 +35,7 @@ class Job(Kept):
 
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
-    *failed*: the work said no. *errored*: the dashboard broke. *lost*: nobody knows. Each change
+    *failed*: the work failed. *errored*: the dashboard failed. *lost*: unknown. Each change
     keeps a sentence: ``sentence_id`` names it (``dashboard.text.messages``), ``sentence_args`` fill
     it.
     """
@@ -180,7 +180,7 @@ class Job(Kept):
 
     @property
     def asking(self) -> list[dict[str, Any]]:
-        """What of its host's look a person must confirm before it starts."""
+        """Return the preflight warnings that a person must confirm before the start."""
         return list(self.asks) if self.state == self.State.QUEUED else []
 
 

@@ -1,5 +1,4 @@
-"""What of a record lies on the disk, and what became of it: see
-``jobs.services.upkeep.retention``."""
+"""Disk usage of a record, and its removal: see ``jobs.services.upkeep.retention``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host finds when it looks whether a plan can run, before it does."""
+"""Preflight of a plan on its host, before it runs."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from jobs.parsers.answers import question_key
 
 
 class Result(models.Model):
-    """What one job measured. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
+    """Measurements of one job. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
     those of the point with the highest output rate, and the requests of all under names of their
@@ -126,5 +126,6 @@ class Answer(models.Model):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What another result's answer to the same question has too: set, question, sample."""
+        """Return the fields shared with another result's answer to the same question: set,
+        question, sample."""
         return self.subset, question_key(self.question_id, self.question), self.sample

@@ -1,4 +1,4 @@
-"""What the playground shows."""
+"""Queries of the playground."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def thinks(deployment: Deployment | None) -> bool:
 
 
 def context_tokens(deployment: Deployment | None) -> int | None:
-    """How many tokens a request to it may have, prompt and answer together; None: not known."""
+    """Return the maximum tokens of a request, prompt and answer together; None if unknown."""
     if deployment is None:
         return None
     declared = (deployment.details or {}).get("max_total")

@@ -1,4 +1,4 @@
-"""What the pages about deployments show."""
+"""Queries of the pages about deployments."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def deployment_down(host: str, number: str) -> Deployment | None:
 
 
 def broken_since(moment: datetime) -> Q:
-    """Servers that ended unasked, or that nobody knows of; not those whose job failed itself."""
+    """Return failed or lost servers, without those whose job itself failed."""
     states = (Deployment.State.FAILED, Deployment.State.LOST)
     return Q(state__in=states, stopped_at__gte=moment, job__state=Job.State.SUCCEEDED)
 

@@ -16,7 +16,7 @@ _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 @dataclass(slots=True)
 class OnHost:
-    """What one host has of a model."""
+    """Assets and deployments of a model on one host."""
 
     host: Host
     weights: list[Weights] = field(default_factory=list)
@@ -25,7 +25,7 @@ class OnHost:
 
     @property
     def has_dies(self) -> bool:
-        """Whether it is a VACC host, or a simulated one."""
+        """Return True for a VACC host, or a simulated one."""
         return bool(self.host.facts.get("dies"))
 
     @property
@@ -60,7 +60,7 @@ class ModelRow:
 
     @property
     def deployments(self) -> list[Deployment]:
-        """What serves it now."""
+        """Return its active deployments."""
         return [deployment for place in self.hosts for deployment in place.deployments]
 
 

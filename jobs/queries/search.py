@@ -22,7 +22,7 @@ MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
+    """Matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
 
     job: Job | None = None
     jobs: Sequence[Job] = ()
@@ -40,7 +40,7 @@ class Found:
 
 
 def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> Found:
-    """What all the words of ``text`` match; nothing for no words. A number is that of a job.
+    """Return matches of all words of ``text``; nothing for no words. A number is that of a job.
 
     Of chats only those of ``user``.
     """

@@ -1,4 +1,4 @@
-"""What lies on the dashboard's disk, what may be removed of it, and what goes next.
+"""Disk usage of the dashboard, what may be removed, and the next removals.
 
 Sizes are kept in the rows (``kept_bytes``), measured once a record is over; nothing here walks over
 files. Sums over all of them are made by each round of ``jobs.services.upkeep.retention`` and kept.
@@ -22,11 +22,11 @@ from jobs.models.kept import Kept
 
 # What has just ended is being looked at, and its host may have something to tell still.
 FRESH_FOR = timedelta(hours=1)
-# Anybody may take a pin away: whoever set it has a day to see it and to set it again.
+# Anyone permitted may stop keeping files: the owner has a day to notice and keep them again.
 UNPINNED_FOR = timedelta(days=1)
 # A removal is foretold this long ahead.
 SOON = timedelta(days=7)
-_LOOKED_AT = 5000  # records, at most, to tell what goes next
+_LOOKED_AT = 5000  # maximum records to compute the next removals
 _LAST_MOMENT_S = 1e11  # seconds since the epoch that a host may tell: a date still
 _FAR = 520  # weeks: further ahead nobody needs to know
 _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
@@ -34,7 +34,7 @@ _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the settings say; None: no limit."""
+    """Limits of the settings; None: no limit."""
 
     keep_for: timedelta | None
     keep_within_bytes: int | None
@@ -54,7 +54,8 @@ def limits() -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a round of retention counted, bytes. ``at`` is when, ISO 8601; "" before the first.
+    """Usage counted by a round of retention, bytes. ``at`` is its time, ISO 8601; "" before the
+    first.
 
     ``within`` is all that counts for ``KEEP_WITHIN``. ``full_until``: what ended up to then goes
     within seven days for its size, at the pace of the last seven; "" where nothing does.
@@ -73,7 +74,7 @@ class Count:
 
     @property
     def within(self) -> int:
-        """What ``KEEP_WITHIN`` is about."""
+        """Return the bytes that ``KEEP_WITHIN`` limits."""
         return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
 
     def to_json(self) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class Count:
 
 
 def last_count() -> Count:
-    """What the last round of retention counted."""
+    """Return the usage of the last round of retention."""
     kept: Mapping[str, Any] = Instance.objects.values_list("storage", flat=True).first() or {}
     names = {each.name for each in fields(Count)}
     return Count(**{name: value for name, value in kept.items() if name in names})
@@ -90,7 +91,7 @@ def last_count() -> Count:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Bulk:
-    """What may be removed of one record: ``sort`` is "job", "deployment" or "turn"."""
+    """Removable part of one record: ``sort`` is "job", "deployment" or "turn"."""
 
     ended_at: datetime
     sort: str
@@ -112,7 +113,7 @@ def removable_jobs(moment: datetime) -> QuerySet[Job]:
 
 
 def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
-    """Servers that are over, as are their jobs, which nobody has pinned."""
+    """Return ended servers whose jobs have ended and are not kept."""
     rows = Deployment.objects.filter(
         kept_bytes__gt=0,
         removed_at=None,
@@ -132,7 +133,7 @@ def removable_turns(moment: datetime) -> QuerySet[Turn]:
 
 
 def oldest(moment: datetime, limit: int) -> list[Bulk]:
-    """What may be removed, at most ``limit`` of it; what ended first comes first."""
+    """Return what may be removed, at most ``limit``, oldest ended first."""
     found = heapq.merge(
         _bulks("deployment", removable_deployments(moment), "stopped_at", limit),
         _bulks("job", removable_jobs(moment), "finished_at", limit),
@@ -197,7 +198,7 @@ def _full_until(moment: datetime, found: Count) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """That something will be removed. ``at`` is when, None where only its size decides."""
+    """Coming removal of a record. ``at`` is its time; None if only the size decides."""
 
     why: str
     at: datetime | None
@@ -206,7 +207,7 @@ class Going:
 def going(
     ended_at: datetime | None, counted: Count, *, moment: datetime | None = None
 ) -> Going | None:
-    """Whether what ended at ``ended_at``, and may be removed, goes within seven days; None: no."""
+    """Return the removal within seven days of what ended at ``ended_at``; None without one."""
     moment, given = moment or now(), limits()
     if ended_at is None:
         return None
@@ -219,7 +220,7 @@ def going(
 
 
 def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, Going]]:
-    """What goes first and when, however far ahead; nothing without a limit.
+    """Return the next removals and their times, however far ahead; nothing without a limit.
 
     For its size something goes when all that ended before it has gone and there is no room again,
     at the pace of the last seven days; never, where nothing has come in these.
@@ -242,7 +243,7 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, Going]]:
 
 
 def job_going(job: Job) -> Going | None:
-    """The same of a job, whatever state it is in."""
+    """Return the removal of a job, in any state."""
     if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.kept_bytes:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
@@ -254,7 +255,7 @@ def job_going(job: Job) -> Going | None:
 
 
 def biggest(limit: int) -> list[Job]:
-    """The jobs of which most lies here, pinned or not."""
+    """Return the jobs with the largest usage, kept or not."""
     rows = Job.objects.filter(kept_bytes__gt=0).select_related("host", "created_by")
     return list(rows.order_by("-kept_bytes", "-pk")[:limit])
 
@@ -268,7 +269,7 @@ def unfinished() -> int:
 
 @dataclass(frozen=True, slots=True)
 class MadeOn:
-    """What jobs made on a host for others to use takes there, bytes; None: it did not tell.
+    """Usage of assets on a host, bytes; None if not reported.
 
     ``at`` is when the oldest of these was measured, in our time.
     """
@@ -282,7 +283,7 @@ class MadeOn:
 
 
 def made_on_hosts() -> list[MadeOn]:
-    """What each host said last of what was made on it (``jobs.host.probe.disk_usage``)."""
+    """Return the last usage of assets that each host reported (``jobs.host.probe.disk_usage``)."""
     return [_made_on(host) for host in Host.objects.order_by("name")]
 
 

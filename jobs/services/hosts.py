@@ -98,7 +98,7 @@ def forget_missing_dies(host_id: int) -> list[str]:
 def give_up(host_id: int, user: AbstractBaseUser) -> int:
     """Mark an offline host as lost, with its jobs and deployments.
 
-    If it comes back, its jobs are ended and a running server is reattached. Returns the
+    If it comes back, it ends those jobs, and a running server is reattached. Returns the
     number of lost jobs and deployments.
 
     Raises:

@@ -159,7 +159,7 @@ def test_a_broken_page_shows_nothing_of_the_inside(client, settings):
     response = client.get(reverse("host-detail", args=["odd"]))
 
     assert response.status_code == 500
-    assert title_of(response) == "The dashboard broke"
+    assert title_of(response) == "Internal error"
 
 
 # The overview.

@@ -22,7 +22,7 @@ PROGRAMS = frozenset(
 {programs}
     }}
 )
-# These ask a server, and so are told a model by its name; others load it from a folder.
+# These send requests to a server and get a model name; others load a folder.
 CLIENTS = frozenset(
     {{
 {clients}
@@ -32,7 +32,8 @@ CLIENTS = frozenset(
 
 
 class Command(BaseCommand):
-    """The list lies in a file of the host's, so that nothing which is sent to it can change it."""
+    """Write the list into a file of the host's code, so that nothing sent to a host can change
+    it."""
 
     help = "Write the default list of permitted programs of hosts, from the job types."
 

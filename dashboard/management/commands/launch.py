@@ -68,7 +68,7 @@ class Command(base.DashboardCommand):
 
 
 def add_launch_arguments(parser: ArgumentParser) -> None:
-    """What ``launch`` and ``plan`` have in common."""
+    """Add the arguments shared by ``launch`` and ``plan``."""
     parser.add_argument("kind", help="job type: see manage.py kinds")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"

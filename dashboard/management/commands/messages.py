@@ -101,7 +101,7 @@ def merged(texts: Iterable[Text]) -> list[Text]:
 
 
 def stored(domain: str) -> Catalog:
-    """The catalogue as it lies there; an empty one before the first time."""
+    """Return the stored catalogue; an empty one before the first run."""
     path = po_path(domain)
     if not path.exists():
         return _new_catalog()
@@ -119,7 +119,7 @@ def untranslated(domain: str) -> list[str]:
 
 
 def problems() -> list[str]:
-    """What is out of date: texts that translators never saw, or files not compiled."""
+    """Return outdated files: texts missing in .po, or .mo not compiled."""
     found = []
     for domain in DOMAINS:
         if not po_path(domain).exists() or po_bytes(collected(domain)) != po_path(

@@ -1,4 +1,4 @@
-"""What must be there before the processes start: tables, static files, administrator, host."""
+"""Prepare a start: tables, static files, administrator, host."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
 
 def problems(listed: dict[str, Any], base: Path = LIST.parents[2]) -> list[str]:
-    """What is missing, altered, or lies in a vendored folder unlisted; empty when all is well."""
+    """Return vendored files that are missing, altered or unlisted; empty if all match."""
     found = []
     known = {LIST}
     for package in listed["packages"]:

@@ -78,7 +78,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 @requires("host.view")
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
-    """Whether a host has arrived ``since`` (seconds since the epoch): a fragment that stays new."""
+    """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
     since = request.GET.get("since", "")
     moment = int(since) if since.isascii() and since.isdecimal() and len(since) < 12 else 0
@@ -112,7 +112,7 @@ def _arrival(host: Host, since: int) -> dict[str, Any]:
 
 
 def _reach() -> dict[str, Any]:
-    """What other machines do not reach yet, and the start with which they would."""
+    """Return settings that other machines still need, and the start command with them."""
     missing = out_of_reach()
     port = settings.ENV.port
     each = {

@@ -26,7 +26,7 @@ PAGE = 50
 @require_GET
 @requires("host.view")
 def host_queue(request: HttpRequest, name: str) -> HttpResponse:
-    """What waits for a host, in its order, from number ``from`` on (1 is the first)."""
+    """Show a host's queue in order, from number ``from`` on (1 is the first)."""
     host = get_object_or_404(Host, name=name)
     start = max(1, number_from(request.GET.get("from", "")) or 1) - 1
     ahead = 1 if start else 0  # the one before says whether the first may be moved
@@ -84,7 +84,7 @@ def job_quiet(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, job: Job, refused: Exception) -> HttpResponse:
-    """Why it was not done: beside the list for a script, on the next page for others."""
+    """Return the refusal: beside the list for a script, on the next page for others."""
     forbidden = isinstance(refused, PermissionDenied)
     words = _("Not allowed: another person launched this job.") if forbidden else str(refused)
     if _wants_json(request):
@@ -95,7 +95,7 @@ def _refused(request: HttpRequest, job: Job, refused: Exception) -> HttpResponse
 
 
 def _back(request: HttpRequest, job: Job) -> HttpResponse:
-    """Where the button was pressed: the job's page, the host's, or its queue there."""
+    """Return the page of the pressed button: the job's, the host's, or its queue there."""
     if request.POST.get("from") == "job":
         return redirect("job-detail", job.pk)
     if request.POST.get("from") == "host":

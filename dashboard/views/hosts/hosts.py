@@ -108,7 +108,7 @@ def host_drain(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @requires("host.change")
 def host_slots(request: HttpRequest, name: str) -> HttpResponse:
-    """How many jobs may run there at once: ``slots``."""
+    """Set the maximum of concurrent jobs of a host: ``slots``."""
     host = get_object_or_404(Host, name=name)
     try:
         slots = read_slots(request.POST.get("slots", "").strip())
@@ -123,7 +123,7 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @requires("host.change")
 def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
-    """Take missing dies for gone: somebody knows that the card was taken out."""
+    """Stop listing missing dies, after a card was removed."""
     host = get_object_or_404(Host, name=name)
     if gone := forget_missing_dies(host.pk):
         record(request.user, "host.change", f"host {host.name}", forgot_dies=gone)
@@ -133,7 +133,7 @@ def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.give_up")
 def host_gone(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then call lost (POST) what an away host had: somebody knows that it is gone."""
+    """Ask (GET), then mark an away host as lost, with its jobs and deployments (POST)."""
     host = get_object_or_404(Host, name=name)
     if request.method == "POST":
         _give_up(request, host)

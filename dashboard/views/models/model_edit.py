@@ -76,7 +76,7 @@ def model_edit_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
 @require_GET
 @requires("model.view")
 def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
-    """The model's file, to keep: as it lies there, or as one that ships says it."""
+    """Return the model's file for download: as stored, or as shipped."""
     if model_id in SHIPPED:
         text = yaml_text.dump(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
@@ -106,7 +106,7 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
 @require_GET
 @requires("model.change")
 def model_deleted(request: HttpRequest, model_id: str) -> HttpResponse:
-    """What offers to put a deleted model back, for as long as that can be done."""
+    """Return the offer to restore a deleted model, while that is possible."""
     if not MODELS.is_removed(model_id):
         raise Http404(f"{model_id} was not deleted here")
     return render(request, "models/deleted.html", {"model_id": model_id})

@@ -41,13 +41,13 @@ from jobs.plans import from_json
 
 HEARTBEAT_S = 2.0
 TICK_S = 0.02  # how soon a new spool is noticed
-LOOK_S = 0.5  # how often the spools are looked at all the same, for a launcher that died
+LOOK_S = 0.5  # interval of checking all spools, because a launcher may have died
 STOP_S = 5.0
 FACTS_S = 60.0
 CLEAN_S = 300.0  # how often what is over is looked at, to be removed and to be measured
 READINGS_S = 10.0  # how often the cards are asked for temperature and power
 READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
-UNKNOWN_WAIT_S = 30.0  # how soon a spool that nobody knows, but that runs, is tried again
+UNKNOWN_WAIT_S = 30.0  # retry interval of a running spool unknown to the dashboard
 DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ class Agent:
         self._refused_with = 0  # a status that is said once, not every two seconds
 
     def stop(self) -> None:
-        """End soon; jobs and servers go on. Only sets a flag, for it is called by a signal."""
+        """Request the end; jobs and servers continue. Only sets a flag, because a signal calls
+        it."""
         self._stop_asked = True
 
     def run(self) -> None:
@@ -117,22 +118,22 @@ class Agent:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _keep_beating(self) -> None:
-        """A thread of its own: a dashboard that answers slowly holds nothing else up."""
+        """Send heartbeats from a separate thread: a slow dashboard delays nothing else."""
         while not self._stopped.is_set():
             self._beat_now.clear()
             self._boundary(self._heartbeat)
             self._beat_now.wait(HEARTBEAT_S)
 
     def _boundary(self, work: Callable[[], None]) -> None:
-        """A process boundary: whatever breaks here, the agent goes on with the next round."""
+        """Process boundary: after any error here, the agent continues with the next round."""
         try:
             work()
         except Unreachable as error:
             if self._reachable:
-                log.warning("%s; tried again every %g s", error, HEARTBEAT_S)
+                log.warning("%s; retry every %g s", error, HEARTBEAT_S)
             self._reachable = False
         except Exception:
-            log.exception("the agent goes on")
+            log.exception("the agent continues after an error")
 
     def _look_at_spools(self) -> None:
         """Adopt, set aside, ship, and watch the health of every spool."""
@@ -188,7 +189,7 @@ class Agent:
         """Once. It is not reported, so that the dashboard will miss it; the others go on."""
         if spool.path not in self._unreadable:
             self._unreadable.add(spool.path)
-            log.exception("%s cannot be read and is left alone", spool)
+            log.exception("%s cannot be read: skipped", spool)
 
     def _ship(self, spool: Spool) -> None:
         thread = self._shippers.get(spool.path)
@@ -217,7 +218,7 @@ class Agent:
             log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
             self._broken[spool.path] = shipper.broken_by
         if outcome is Outcome.UNKNOWN:
-            log.warning("the dashboard does not know of %s", spool)
+            log.warning("%s is unknown to the dashboard", spool)
             with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
                 if not self._forgotten.part_with(spool):
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
@@ -238,11 +239,11 @@ class Agent:
             if answer.status != self._refused_with:
                 log.warning("heartbeat: %s %s", answer.status, dict(answer.body))
             self._refused_with = answer.status
-            if self._client.instance() != before:  # 412, and now we know whom we talk to
+            if self._client.instance() != before:  # 412; the dashboard is identified now
                 self._beat_now.set()
             return
         if not self._reachable:
-            log.info("the dashboard answers again")
+            log.info("the dashboard responds again")
         self._reachable, self._refused_with = True, 0
         if "facts" in report:
             self._facts_sent = facts
@@ -431,7 +432,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
     if lock is None:
-        log.error("another agent works in %s (HOST_DIR)", config.dir)
+        log.error("another agent already uses %s (HOST_DIR)", config.dir)
         return 1
     agent = Agent(config)
     for number in (signal.SIGTERM, signal.SIGINT):

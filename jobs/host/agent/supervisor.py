@@ -1,4 +1,4 @@
-"""Keeps a few named child processes alive until it is told to stop. Standard library only."""
+"""Keep named child processes alive until the stop signal. Standard library only."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Supervisor:
         kept.was_steady = kept.was_steady or steady
         kept.early_deaths = 0 if steady else kept.early_deaths + 1
         if kept.early_deaths == self._hopeless_after and not kept.was_steady:
-            self._log(f"{what}, {kept.early_deaths} times in a row. It cannot run; all is stopped.")
+            self._log(f"{what}, {kept.early_deaths} times in a row. Stopping everything.")
             self._is_hopeless = True
             return
         wait = min(FIRST_WAIT_S * 2 ** max(0, kept.early_deaths - 1), LONGEST_WAIT_S)
@@ -188,7 +188,7 @@ class Supervisor:
 
 
 def _how(code: int) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, as text."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

@@ -1,4 +1,5 @@
-"""What the dashboard's messages do. A message is a hint: each task is short and may be repeated."""
+"""Tasks of messages from the dashboard. A message only notifies: each task is short and
+repeatable."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def start(job_id: int) -> None:
 
 @app.task(name="host.stop")  # type: ignore[untyped-decorator]
 def stop(job_id: int) -> None:
-    """Somebody cancelled a job.
+    """Stop a cancelled job.
 
     The agent asks the dashboard which ones: a message may be old, and of another dashboard that
     used the same Redis.
@@ -53,7 +54,7 @@ def serve(deployment_id: int) -> None:
 
 @app.task(name="host.stop_serve")  # type: ignore[untyped-decorator]
 def stop_serve(deployment_id: int) -> None:
-    """Somebody wants a server stopped; the agent asks which."""
+    """Stop a server on request; the agent fetches which."""
     poke(CONFIG.dir)
 
 

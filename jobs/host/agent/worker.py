@@ -56,7 +56,7 @@ def children(config: Config) -> list[Child]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped. Exit code 2: a setting is wrong."""
     parser = argparse.ArgumentParser(prog="jobs.host.agent.worker", description=__doc__)
-    parser.add_argument("--env", type=Path, help='the file that "Add a host" printed')
+    parser.add_argument("--env", type=Path, help='host.env, the file from "Add a host"')
     options = parser.parse_args(argv)
     try:
         config = configs.load(file=options.env)

@@ -1,4 +1,4 @@
-"""What the other rooms stand on: settings, spool, disk, processes, client.
+"""Foundation of the host's packages: settings, spool, disk, processes, client.
 Here: standard library, and no decision about jobs.
 Not here: what a job is started with (`host.run`), cards (`host.probe`).
 """

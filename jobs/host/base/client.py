@@ -1,4 +1,4 @@
-"""What a host says to the dashboard over HTTP: see docs/architecture.md, "The intake"."""
+"""HTTP client of the dashboard: see docs/architecture.md, "The intake"."""
 
 from __future__ import annotations
 
@@ -150,10 +150,16 @@ class Client:
                 write_atomic(self._file, str(instance).encode())
         if status != self._complained and status in (401, 426):
             if status == 401:
-                log.error("the dashboard does not know this host's key (HOST_KEY)")
+                log.error(
+                    "the dashboard refused this host's key (HOST_KEY); make a new one on its page"
+                )
             else:
                 wanted = body.get("upgrade_to")
-                log.error("this agent speaks protocol %s, %s is wanted", PROTOCOL, wanted)
+                log.error(
+                    "this agent has protocol %s, the dashboard requires %s: copy the project again",
+                    PROTOCOL,
+                    wanted,
+                )
         self._complained = status if status in (401, 426) else 0
 
 

@@ -1,4 +1,4 @@
-"""What a host is told about itself: the environment, or the file that "Add a host" printed."""
+"""Settings of a host: the environment, or the file of "Add a host"."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
     def as_environment(self) -> dict[str, str]:
-        """The same settings as environment variables, for child processes."""
+        """Return the settings as environment variables, for child processes."""
         return {
             "HOST_NAME": self.name,
             "DASHBOARD_URL": self.dashboard_url,
@@ -93,7 +93,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         name=_name(values),
         dashboard_url=_dashboard_url(values),
         redis_url=_redis_url(values),
-        key=_required(values, "HOST_KEY", "the key that the dashboard printed for this host"),
+        key=_required(values, "HOST_KEY", "key of this host from the dashboard"),
         dir=_folder(values),
         wheels_dir=_existing(values, "WHEELS_DIR"),
         ports=_ports(values),
@@ -143,7 +143,7 @@ def _required(values: Mapping[str, str], name: str, meaning: str) -> str:
 
 
 def _name(values: Mapping[str, str]) -> str:
-    name = _required(values, "HOST_NAME", "the name that the dashboard knows this host by")
+    name = _required(values, "HOST_NAME", "name of this host on the dashboard")
     if not _NAME.match(name):
         raise ConfigError(
             f"HOST_NAME is {name!r}: small letters, digits and hyphens are allowed, 63 at most"
@@ -153,7 +153,7 @@ def _name(values: Mapping[str, str]) -> str:
 
 def _dashboard_url(values: Mapping[str, str]) -> str:
     url = _required(
-        values, "DASHBOARD_URL", "the dashboard's address, such as http://10.0.0.5:8000"
+        values, "DASHBOARD_URL", "address of the dashboard, such as http://10.0.0.5:8000"
     )
     try:
         parts = urlsplit(url)
@@ -169,14 +169,14 @@ def _dashboard_url(values: Mapping[str, str]) -> str:
 
 
 def _redis_url(values: Mapping[str, str]) -> str:
-    url = _required(values, "REDIS_URL", "the Redis address, such as redis://10.0.0.5:6379/0")
+    url = _required(values, "REDIS_URL", "address of Redis, such as redis://10.0.0.5:6379/0")
     if urlsplit(url).scheme not in REDIS_SCHEMES:
         raise ConfigError(f"REDIS_URL is {url!r}: it begins with redis://, rediss:// or unix://")
     return url
 
 
 def _folder(values: Mapping[str, str]) -> Path:
-    text = _required(values, "HOST_DIR", "a folder for jobs, models and environments")
+    text = _required(values, "HOST_DIR", "folder for jobs, models and environments")
     return _writable("HOST_DIR", text)
 
 

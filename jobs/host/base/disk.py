@@ -1,4 +1,4 @@
-"""What Linux does with files beyond Python's own library. Standard library only."""
+"""Linux file operations beyond Python's library. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def give_back(fd: int, end: int) -> bool:
 
 
 def data_from(path: Path, start: int) -> int:
-    """Where the first byte from ``start`` on lies that was not given back; the size: there is none.
+    """Return the first byte from ``start`` on that was not given back; the size if there is none.
 
     ``start`` itself where the file system does not tell.
     """
@@ -36,7 +36,7 @@ def data_from(path: Path, start: int) -> int:
 
 
 def taken_bytes(path: Path) -> int:
-    """What a folder or file takes of the disk. What goes meanwhile or may not be read is left out.
+    """Return the disk usage of a folder or file. Vanishing or unreadable files are left out.
 
     Links are not followed.
     """

@@ -1,4 +1,4 @@
-"""How much disk jobs and servers may take on a host, and for how long. Standard library only.
+"""Disk and time limits of jobs and servers on a host. Standard library only.
 
 The launchers of jobs that run hear of a change too: ``HOST_DIR/limits.json`` is what holds.
 """
@@ -37,7 +37,7 @@ class Limits:
     spools_bytes: int = 0
 
     def as_environment(self) -> dict[str, str]:
-        """The same as environment variables."""
+        """Return the limits as environment variables."""
         return {name: str(getattr(self, field)) for name, (field, _) in _VARIABLES.items()}
 
 
@@ -95,14 +95,14 @@ def keep(limits: Limits, host_dir: Path) -> None:
 
 
 def keep_first(limits: Limits, host_dir: Path) -> None:
-    """The same where nobody has: the agent does, and a worker may have older settings than it."""
+    """Store the limits unless they are stored: the agent's settings win over a worker's."""
     if not (host_dir / "limits.json").exists():
         with contextlib.suppress(OSError):  # then those of :class:`Limits` hold
             keep(limits, host_dir)
 
 
 def of_host(host_dir: Path) -> Limits:
-    """What :func:`keep` wrote; the defaults where it cannot be read."""
+    """Return the stored limits; defaults if they cannot be read."""
     known = {field.name for field in fields(Limits)}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         found = read_json(host_dir / "limits.json")

@@ -1,4 +1,4 @@
-"""What Linux tells about processes, and three things to ask of it. Reads /proc; no library."""
+"""Processes from /proc, and three operations on them. No library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when there is none of this id."""
+    """Return the start of a process in clock ticks since boot; None if no process has this id."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
 
@@ -77,7 +77,7 @@ def become_subreaper() -> None:
 
 
 def dies_with(parent_pid: int) -> Callable[[], None]:
-    """What a child runs between fork and exec so that the kernel kills it when its parent dies.
+    """Make the kernel kill a child when its parent dies; runs between fork and exec.
 
     The parent is the *thread* that forks (prctl(2)): start such children from the main thread.
     """

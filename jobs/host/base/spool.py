@@ -56,12 +56,12 @@ class Spool:
 
     @property
     def events(self) -> Path:
-        """What happened, JSON lines."""
+        """Return the file of events, JSON lines."""
         return self.path / "events.jsonl"
 
     @property
     def points(self) -> Path:
-        """What was scraped, JSON lines."""
+        """Return the file of scraped points, JSON lines."""
         return self.path / "points.jsonl"
 
     @property
@@ -101,7 +101,7 @@ class Spool:
         return found
 
     def keep_secrets(self, given: Mapping[str, str]) -> None:
-        """Write down what the run is given, for nobody but this user to read."""
+        """Store the values given to the run, readable by this user only."""
         if given:
             write_json(self.path / "secrets.json", dict(given), mode=0o600)
         else:
@@ -240,7 +240,7 @@ class Spool:
                 text = file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
-        # A progress bar redraws its line after each "\r": its last picture is the line.
+        # A progress bar updates its line after each "\r": the last update is the line.
         lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
         return "\n".join([line for line in lines if line.strip()][-count:])[-longest:]
 
@@ -368,7 +368,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def when_room(write: Callable[[], _T], wait_s: float) -> _T:
-    """What ``write()`` returns; it is tried again for ``wait_s`` seconds while the disk is full.
+    """Return what ``write()`` returns, with retries for ``wait_s`` seconds while the disk is full.
 
     Raises:
         OSError: the disk is full still, or it is something else.

@@ -1,4 +1,4 @@
-"""How the worker makes the agent look at once: a file in HOST_DIR whose times change."""
+"""Wake the agent from the worker: a file in HOST_DIR whose times change."""
 
 from __future__ import annotations
 

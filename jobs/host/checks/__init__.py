@@ -1,4 +1,4 @@
-"""What can be checked on a host before a job starts, by name.
+"""Checks of a host before a job starts, by name.
 Here: settings and arguments in, what was found out; seconds at most, nothing changed.
 Not here: running a plan's checks (`host.claim.preflight`).
 

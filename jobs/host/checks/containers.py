@@ -21,7 +21,8 @@ def docker(config: Config, args: Mapping[str, str]) -> Found:
 
 
 def image(config: Config, args: Mapping[str, str]) -> Found:
-    """The image ``name`` is on this host. Its id (SHA-256 of its configuration) is told as well."""
+    """Check that the image ``name`` is on this host. Returns its id (SHA-256 of its configuration)
+    too."""
     code, said = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
     if code == 0:
         return good("image", image=args["name"], id=said)

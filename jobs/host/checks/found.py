@@ -1,4 +1,4 @@
-"""What a check answers."""
+"""Result of a check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Whether it holds, and the sentence that says so: its id, and what fills it."""
+    """Pass or fail of a check, with message id and arguments."""
 
     holds: bool
     sentence_id: str

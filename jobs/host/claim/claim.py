@@ -53,7 +53,7 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
             spools.write_atomic(nonce, uuid.uuid4().hex.encode(), mode=0o600)
         answer = client.claim_job(job_id, nonce.read_text())
         if answer.status != 200:  # after a 412 the client knows the new instance: asked again
-            log.info("job %s is not for us: %s %s", job_id, answer.status, dict(answer.body))
+            log.info("claim of job %s refused: %s %s", job_id, answer.status, dict(answer.body))
             if answer.status in (404, 409):
                 nonce.unlink()
             return spool.path.exists()
@@ -134,7 +134,7 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 
 
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
-    """Why nothing of the spool's plan is run: it is not permitted, or cannot be read or filled."""
+    """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
     try:
         taken = spool.plan()
         return policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
@@ -188,7 +188,7 @@ def _claim_run(client: Client, deployment_id: int, last: int) -> Mapping[str, An
         # Runs that we never saw: restarted more than once while we were away.
         answer = client.claim_deployment(deployment_id, wanted)
     if answer.status != 200 or answer.body["run"] <= last:
-        log.info("server %s: no new run: %s", deployment_id, answer.status)
+        log.info("server %s not restarted: %s", deployment_id, answer.status)
         return None
     return answer.body
 
@@ -258,7 +258,7 @@ def _make_room(config: Config, client: Client, spool: Spool) -> bool:
     if known is None:  # the first heartbeat tells whose it is
         return False
     if spools.set_aside(spool, config.dir) is None:
-        log.warning("%s belongs to another dashboard and still runs", spool.path)
+        log.warning("%s of another dashboard is still running", spool.path)
         return False
     return True
 

@@ -39,7 +39,7 @@ _DIE = re.compile(r"/dev/vacc\d+")
 
 
 def of_command(argv: Sequence[str]) -> Iterator[str]:
-    """The paths among arguments; what a container's own command names is none of this host's."""
+    """Return the paths among arguments, without those inside a container's own command."""
     if argv and _last(argv[0]) == "docker":
         yield from _of_docker(argv[1:])
         return

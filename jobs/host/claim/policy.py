@@ -1,4 +1,4 @@
-"""What this host lets a plan run and touch: its own settings, whatever the dashboard sends.
+"""Permitted programs and paths of plans: this host's settings decide, whatever the dashboard sends.
 
 It looks at what a plan names: programs, working folders, files, and paths among arguments and in
 environments. What a permitted program does with its arguments, such as a script or a command in a
@@ -27,7 +27,7 @@ _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing of the plan runs: a sentence of the dashboard's and what fills it."""
+    """Reason to refuse a plan: message id of the dashboard and arguments."""
 
     sentence_id: str
     args: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Policy:
     roots: tuple[Path, ...]
 
     def refusal(self, plan: Plan, values: Mapping[str, str], work: Path) -> Refusal | None:
-        """What of ``plan`` this host does not permit, first; None: it may run.
+        """Return the first part of ``plan`` that this host does not permit; None: permitted.
 
         ``work`` is the folder of steps that name none.
         """
@@ -98,7 +98,7 @@ class Policy:
 
 
 def policy_of(config: Config) -> Policy:
-    """What ``config`` permits; unset, what the kinds of job need of this host's own folders."""
+    """Return what ``config`` permits; unset, what the kinds of job need in this host's folders."""
     own = [config.dir, config.workspace, config.modification_dir, config.wheels_dir]
     conda = vacc.conda_prefix()
     default = [str(path) for path in own if path] + ([conda] if conda else [])

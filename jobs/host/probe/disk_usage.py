@@ -1,4 +1,4 @@
-"""How much of the disk what jobs made here for others to use takes: measured seldom.
+"""Disk usage of files that jobs made for other jobs, measured seldom.
 
 These folders may hold hundreds of gigabytes in a hundred thousand files, on a disk that is slow to
 tell. So they are walked through once an hour, and besides only where something came or went right

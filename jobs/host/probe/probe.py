@@ -1,4 +1,4 @@
-"""What this host has: processor, memory, disk, tools, dies. Reads /proc, /etc and /dev."""
+"""Probe of this host: processor, memory, disk, tools, dies. Reads /proc, /etc and /dev."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def roots(host_dir: Path, workspace: Path | None = None) -> dict[str, str]:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """How busy the host is: ``{"load_1m", "memory_free_bytes", "disk_free_bytes"}``."""
+    """Return the load of the host: ``{"load_1m", "memory_free_bytes", "disk_free_bytes"}``."""
     return {
         "load_1m": round(os.getloadavg()[0], 2),
         "memory_free_bytes": _memory("MemAvailable"),

@@ -1,4 +1,4 @@
-"""What a VACC host has: dies, driver, folders, stacks. Reads files; asks no card.
+"""Probe of a VACC host: dies, driver, folders, stacks. Reads files; asks no card.
 
 The places are those that the vendor's own start script looks at (compose entry point of the R1
 image, driver installer).
@@ -50,7 +50,7 @@ def dies_below(devices: Path) -> list[dict[str, Any]]:
 
 
 def driver(path: Path) -> str:
-    """The driver's version, such as "00.25.12.30 d3_3_v2_9_a3_1"; "" where none is told."""
+    """Return the driver's version, such as "00.25.12.30 d3_3_v2_9_a3_1"; "" if unknown."""
     try:
         match = _DRIVER.search(path.read_bytes())
     except OSError:

@@ -39,7 +39,7 @@ def readings(config: Config) -> dict[str, Any]:
 
 
 def read_dies(numbers: Sequence[str]) -> dict[str, Any]:
-    """The same of the dies with these numbers."""
+    """Return the readings of the dies with these numbers."""
     program = shutil.which(PROGRAM)
     if program is None or not numbers:
         return {}

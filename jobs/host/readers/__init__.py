@@ -26,7 +26,7 @@ Points: TypeAlias = dict[str, dict[str, float]]
 
 
 class Reader(Protocol):
-    """What a watch asks."""
+    """Request of a watch."""
 
     IS_STEADY: bool
     READS_AT_END: bool

@@ -1,4 +1,4 @@
-"""What the client of a benchmark has done so far: requests sent, done and failed, tokens received.
+"""Progress of a benchmark client: requests sent, done and failed, tokens received.
 
 Warm-up requests are none of these; "warm" counts those that run.
 

@@ -1,4 +1,4 @@
-"""What to do with spools whose launcher is not there, and how to stop all that runs."""
+"""Handle spools whose launcher is gone, and stop all that runs."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def close_dead(spool: Spool) -> bool:
             }
         )
         spool.forget_secrets()
-        log.warning("%s died without a record: %s", spool, sentence_id)
+        log.warning("%s ended without a record: %s", spool, sentence_id)
         return True
     finally:
         os.close(lock)
@@ -129,7 +129,7 @@ def _kill_marked(spool: Spool) -> None:
 
 
 def _clean_up(spool: Spool) -> None:
-    """What the dead launcher would have run at its end: its containers are not its children."""
+    """Run the end steps of the dead launcher: its containers are not its children."""
     try:
         taken = spool.plan()
         given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}

@@ -1,7 +1,7 @@
 """Removes the spools of jobs that are over and that the dashboard has all of.
 
 Their logs and outputs are on the dashboard. What a job made for others to use (weights,
-environments, artifacts, data sets) lies in folders of its own and is never touched.
+environments, artifacts, data sets) is in separate folders and is never touched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Cleaner:
     """Looks at all spools now and then. ``forget`` is called with each that was removed.
 
     ``sizes`` are what the spools and what was set aside take of the disk, as last seen:
-    ``{"spool_bytes", "aside_bytes"}``. What lies in ``aside/`` is counted and never removed.
+    ``{"spool_bytes", "aside_bytes"}``. The folder ``aside/`` is counted and never removed.
     """
 
     def __init__(self, host_dir: Path, limits: Limits, forget: Callable[[Spool], None]) -> None:
@@ -92,7 +92,7 @@ class Cleaner:
         return _Over(inode, acked_at, disk.taken_bytes(spool.path))
 
     def _remove(self, spool: Spool) -> bool:
-        """True: nobody finds it any more. Its name goes first, so that nobody reads half of it."""
+        """Remove a spool; return True if done. Its name goes first: no reader sees half."""
         # Under this guard a plan is made that may name it: a server's next run uses its job's
         # folder, and a later job may name a file in an earlier one's.
         with spools.guard(self._host_dir, "ports"):
@@ -108,7 +108,7 @@ class Cleaner:
             finally:
                 os.close(lock)
         self._forget(spool)
-        log.info("%s is removed: the dashboard has all of it", spool)
+        log.info("%s removed: the dashboard has all data", spool)
         _remove_tree(gone)
         return True
 
@@ -118,7 +118,7 @@ class Cleaner:
         return [spool for spool in found if spool.path not in self._over]
 
     def _leftovers(self) -> list[Path]:
-        """What could not be removed whole."""
+        """Return what could not be removed completely."""
         return list((self._host_dir / spools.JOBS_FOLDER).glob(".*.gone"))
 
     def _remove_leftovers(self) -> None:
@@ -157,4 +157,4 @@ def _remove_tree(path: Path) -> None:
     problems: list[object] = []
     shutil.rmtree(path, onerror=lambda _function, _path, problem: problems.append(problem[1]))
     if problems:
-        log.warning("%s cannot be removed whole: %s", path, problems[0])
+        log.warning("%s removed only in part: %s", path, problems[0])

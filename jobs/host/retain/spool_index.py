@@ -46,7 +46,7 @@ class Listing:
     def open(self, instance: str | None) -> list[Spool]:
         """All but those that are closed and of this dashboard; jobs first, by number.
 
-        None: it is not known yet for whom we work, so none is closed.
+        None: the dashboard is not identified yet, so none is closed.
         """
         with self._looking:
             return [

@@ -14,7 +14,7 @@ _EVENTS_BYTES = 64 * 1024
 
 
 class Growth:
-    """Watches the files that lie in one folder, not those of folders below.
+    """Watch the files directly in one folder, not in folders below.
 
     ``works`` is False where the kernel has no watch left to give (by default 128 a user): then
     :meth:`wait` only waits, and whoever waits has to look.

@@ -31,14 +31,14 @@ from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
 FLOOD_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
-# For somebody to make room on a full disk: what the launcher cannot write down nobody will know.
+# Time to free space on a full disk: what the launcher cannot write is lost.
 ROOM_S = 600.0
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How it ended, and the sentence that says so."""
+    """State at the end, and its message."""
 
     verdict: str
     sentence_id: str
@@ -78,7 +78,7 @@ class Launcher:
         except JobsError as error:
             verdict = Verdict("failed", error.id, {"problem": str(error)})
         except Exception as error:  # a process boundary: the job must get its verdict
-            log.exception("the launcher broke")
+            log.exception("the launcher failed")
             verdict = Verdict("failed", "internal:launcher", {"problem": repr(error)})
         if self._server is not None and verdict.verdict != "succeeded":
             self._server.stop()
@@ -187,7 +187,7 @@ class Launcher:
         return told and Verdict("failed", told[0], {"step": step.name, **told[1]})
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
-        """What an exit code means. A server that ends by itself has failed, whatever its code."""
+        """Return the verdict for an exit code. A server that ends by itself has failed."""
         is_server = step.serves and step.name == self._server_step
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
             return CANCELLED if code != 0 or is_server else None
@@ -252,7 +252,7 @@ class Launcher:
         return verdict
 
     def _host_state(self) -> dict[str, Any]:
-        """How the host was when the plan failed, for whoever looks into it."""
+        """Return the host's condition at the failure of a plan, for diagnosis."""
         kills = process.oom_kills() - self._oom_kills
         return {**probe.load(self._spool.path), "oom_kills": max(0, kills)}
 
@@ -292,8 +292,8 @@ def size_and_sha256(path: Path) -> tuple[int, str]:
 
 
 def whole_log(spool: Spool) -> dict[str, Any]:
-    """What the last event says of the log. Of a server's, which goes on for months, the checksum
-    is "": nobody asks for it, and to read it all would hold up the next run."""
+    """Return the last event's facts of the log. A server's checksum is "": its log grows for
+    months, and reading all of it would delay the next run."""
     if spool.meta().type == spools.DEPLOYMENT:
         size = spool.log.stat().st_size if spool.log.exists() else 0
         return {"log_bytes": size, "log_sha256": ""}
@@ -330,7 +330,7 @@ def _can_be_told(path: Path) -> bool:
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
-        log.warning("%r is left out, for its name is not UTF-8", path)
+        log.warning("%r is left out: its name is not UTF-8", path)
         return False
     return True
 
@@ -339,9 +339,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Take the lock, run, let go. Exit code 0 unless another launcher has the spool."""
     parser = argparse.ArgumentParser(prog="jobs.host.run.launcher", description=__doc__)
     parser.add_argument("spool", type=Path, nargs="?")
-    parser.add_argument("--standby-fd", type=int, help="a socket that will tell the spool")
-    parser.add_argument("--lock-fd", type=int, help="a descriptor that holds the lock already")
-    parser.add_argument("--detach", action="store_true", help="go on in the background")
+    parser.add_argument("--standby-fd", type=int, help="socket that names the spool")
+    parser.add_argument("--lock-fd", type=int, help="descriptor that already holds the lock")
+    parser.add_argument("--detach", action="store_true", help="continue in the background")
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds before SIGKILL")
     options = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")

@@ -19,7 +19,7 @@ _SHARE = 16
 class Overflow:
     """Looks at one log, which is open as ``fd``.
 
-    A server's log counts by the disk that it takes, for it goes on for months and what the
+    A server's log counts by its disk usage, because it grows for months and what the
     dashboard has of it is given back. Of what runs before this one have left on a disk that gives
     nothing back, none counts.
     """
@@ -67,7 +67,7 @@ class Overflow:
         return "host:disk_full", {name: probe.size(count) for name, count in told.items()}
 
     def _kept_bytes(self) -> int:
-        """What a server's log takes while all is well: what is kept of it, and what comes until
-        the next is given back (:mod:`jobs.host.ship.shipper`)."""
+        """Return the usual disk usage of a server's log: its kept end, plus growth until space is
+        given back (:mod:`jobs.host.ship.shipper`)."""
         kept = self._limits.server_log_bytes if self._is_server else 0
         return kept + kept // 8

@@ -1,4 +1,4 @@
-"""Takes secrets out of what a job printed, before anybody reads it. Standard library only.
+"""Redact secrets in the output of a job before it is stored. Standard library only.
 
 In place, with as many ``*``: no offset moves, and every checksum is of what is left. A command that
 goes on appending is not disturbed.
@@ -33,7 +33,7 @@ def redact(path: Path, words: Sequence[bytes], start: int = 0) -> None:
 
 
 def unfinished(tail: bytes, words: Sequence[bytes]) -> int:
-    """How many bytes at the end of ``tail`` may be the beginning of one of ``words``."""
+    """Return the bytes at the end of ``tail`` that may begin one of ``words``."""
     longest = max(map(len, words), default=0) - 1
     for length in range(min(longest, len(tail)), 0, -1):
         if any(word.startswith(tail[-length:]) for word in words):

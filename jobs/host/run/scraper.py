@@ -195,7 +195,7 @@ def _look(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
     try:
         counted.add(time.time(), reader.read(), is_last=is_last)
     except Exception:  # a boundary: curves are for people, the job is for its result
-        log.exception("a reader broke")
+        log.exception("a reader failed")
         return False
     return True
 

@@ -108,7 +108,7 @@ def await_spool(fd: int) -> tuple[Spool, int] | None:
         os.dup2(words, 1)
         os.dup2(words, 2)
         os.close(words)
-        with contextlib.suppress(OSError):  # whoever asked is gone: the job runs all the same
+        with contextlib.suppress(OSError):  # the caller is gone: the job still runs
             waiting.send(b"+")
     return spool, fds[0]
 

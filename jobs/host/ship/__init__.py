@@ -1,4 +1,4 @@
-"""What the spool holds, sent to the dashboard; what is none of its own.
+"""Send the spool's content to the dashboard; handle orphans.
 Here: offsets, health of servers, orphans.
 Not here: the HTTP client (`host.base.client`).
 """

@@ -49,7 +49,8 @@ class Health:
             self._stopped.wait(ASK_READY_S if self.state == READY and fine else ASK_S)
 
     def _is_fine(self) -> bool:
-        """Whether it says 200; one that refuses the mark alone is asked without from then on."""
+        """Return True if the server answers 200; if it rejects only the mark, later requests omit
+        the mark."""
         if self.state == LOADING or not self._is_marked:
             return answers(self._port, self.path, self._address)
         said = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
@@ -80,7 +81,7 @@ def health_path(spool: Spool) -> str:
 
 
 def address(spool: Spool) -> str:
-    """Where to ask: the one address that the server listens on, or this machine's own."""
+    """Return the host to ask: the one address that the server listens on, or this machine's own."""
     return str(spool.plan()["plan"].get("address") or LOOPBACK)
 
 
@@ -90,9 +91,9 @@ def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
 
 
 def status(port: int, path: str, at: str = LOOPBACK) -> int:
-    """What the server on this port says to a request for ``path``; 0: nothing."""
+    """Return the status of the server on this port for ``path``; 0 without an answer."""
     host = f"[{at}]" if ":" in at else at
-    # A session of its own each time: a server that takes no new connection is not well.
+    # A new session each time: a server that takes no new connection is unhealthy.
     with HostSession() as session:
         try:
             return session.status(f"http://{host}:{port}{path}", timeout=TIMEOUT)

@@ -1,4 +1,4 @@
-"""What is here and none of the dashboard's: set aside, and ended first where it goes on running.
+"""Spools unknown to the dashboard: stop them, then quarantine them.
 
 It is another dashboard's, or this one's database has become an older one. Nobody could see it,
 stop it, or know why its dies are busy.
@@ -15,12 +15,12 @@ from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 
 GRACE_S = 600.0  # for whoever put a wrong database in its place, to put back the right one
-PAUSE_S = 120.0  # not heard of as forgotten for so long, it was known again meanwhile
+PAUSE_S = 120.0  # without a report as forgotten for so long, it was known again meanwhile
 log = logging.getLogger(__name__)
 
 
 class Forgotten:
-    """Remembers since when it is told that something is not known. ``clock`` is in seconds."""
+    """Remember since when the dashboard reports something as unknown. ``clock`` is in seconds."""
 
     def __init__(self, host_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._host_dir = host_dir
@@ -43,7 +43,7 @@ class Forgotten:
             first = moment
         self._told[key] = (first, moment)
         if moment - first >= GRACE_S and not spool.is_cancel_asked(meta.run):
-            words = f"the dashboard has not known of this for {GRACE_S:g} s; it is ended"
+            words = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
             log.warning("%s: %s", spool, words)
             spool.note(words)
             spool.ask_cancel(meta.run)

@@ -27,7 +27,7 @@ SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger one
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
 LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
-IDLE_LOOK_S = 0.1  # the same after IDLE_AFTER quiet looks, and where somebody does
+IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and while a viewer waits
 IDLE_AFTER = 250
 ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
 FIRST_WAIT_S = 0.25
@@ -37,15 +37,15 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(enum.Enum):
-    """What became of one round."""
+    """Outcome of one round."""
 
-    SENT = "something was sent"
-    NOTHING = "there was nothing to send"
+    SENT = "data was sent"
+    NOTHING = "no data to send"
     COMPLETE = "the dashboard has everything"
     AGAIN = "ask for the sizes again"
     REFUSED = "not now"
     UNKNOWN = "this dashboard knows no such job"
-    BROKEN = "it can never be sent whole"
+    BROKEN = "it can never be sent completely"
 
 
 class _Stop(Exception):
@@ -59,7 +59,7 @@ class _Stop(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """How far a round goes. Events are looked at first: what they speak of is in the others."""
+    """End of a round in each stream. Events come first: they refer to the other streams."""
 
     events: int
     ended: Mapping[str, Any] | None
@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._told_lost = 0  # up to where it is told that the dashboard asks for these again
+        self._told_lost = 0  # limit of reported repeats
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -185,7 +185,7 @@ class Shipper:
         )
 
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
-        """How far the log is free of secrets, once those that it holds are taken out.
+        """Return how far the log is free of secrets after redaction.
 
         What may be the beginning of one waits; at the end the launcher has cleaned it all.
         """
@@ -224,7 +224,7 @@ class Shipper:
         )
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
-        """Send one file up to ``end``; True when something was sent."""
+        """Send one file up to ``end``; True when data was sent."""
         have = self._have or {}
         sent = False
         while have[name] < end:
@@ -253,7 +253,7 @@ class Shipper:
             self._was_short.add(name)
             log.error("%s has %s bytes, the dashboard %s", path, size, sent)
         if name == "events":
-            raise _Stop(Outcome.BROKEN, "events are gone that had been sent")
+            raise _Stop(Outcome.BROKEN, "events that were sent are missing")
         if self._meta.type == DEPLOYMENT:
             with path.open("ab") as file:
                 # Its last byte alone takes disk, and it never makes a file shorter.
@@ -270,8 +270,8 @@ class Shipper:
                 given_back = disk.give_back(file.fileno(), end)
             if not given_back and not self._given_back:
                 self._note(
-                    "the file system cannot give back the disk of what the dashboard has of the "
-                    "log (HOST_SERVER_LOG_KEEP): it takes as much as the log is long"
+                    "the file system cannot free the sent part of the log "
+                    "(HOST_SERVER_LOG_KEEP): the log keeps its full size"
                 )
             self._given_back = end
 
@@ -321,7 +321,7 @@ class Shipper:
         if answer.status != 413 or most <= SMALLEST:
             return False
         self._most = max(SMALLEST, min(most, sent) // 2)
-        log.warning("%s: %s bytes at once are too many, %s next", self._spool, sent, self._most)
+        log.warning("%s: %s bytes are too many per request, next %s", self._spool, sent, self._most)
         return True
 
     def _size_after(self, answer: Answer, before: int) -> int:
@@ -348,11 +348,13 @@ class Shipper:
             why = (
                 answer.body.get("error") or f"an answer {answer.status} from what stands before it"
             )
-            self.broken_by = f"the dashboard does not take it: {why}"
+            self.broken_by = f"the dashboard refused it: {why}"
             return Outcome.BROKEN
         refusal = (answer.status, answer.body.get("error"))
         if refusal != self._refusal:  # once, not for every try of a day
-            log.warning("%s: the dashboard answers %s %s", self._spool, answer.status, answer.body)
+            log.warning(
+                "%s: the dashboard responded %s %s", self._spool, answer.status, answer.body
+            )
         self._refusal = refusal
         return Outcome.REFUSED
 

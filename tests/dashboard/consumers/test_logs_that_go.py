@@ -39,7 +39,7 @@ def test_who_follows_a_log_in_a_terminal_while_it_is_removed_is_told(monkeypatch
     assert next(follows) == LOG[:2]
     logstore.store().remove(f"job/{job.pk}")
 
-    with pytest.raises(CommandError, match="was removed while it was read"):
+    with pytest.raises(CommandError, match="was removed during reading"):
         next(follows)
 
 
@@ -68,6 +68,6 @@ def test_the_command_log_does_not_end_well_in_the_midst_of_a_log(monkeypatch, ca
 
     monkeypatch.setattr(logstore.LogStore, "read", removed_then)
 
-    with pytest.raises(CommandError, match="was removed while it was read"):
+    with pytest.raises(CommandError, match="was removed during reading"):
         call_command("log", str(job.pk), "--raw")
     assert capsysbinary.readouterr().out == LOG[:2]

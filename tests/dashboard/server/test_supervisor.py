@@ -119,9 +119,7 @@ def test_a_child_that_cannot_run_ends_it_all_with_a_sentence_and_an_exit_code(tm
 
     assert code == 1
     assert said[-1].startswith("the clock (process ")
-    assert said[-1].endswith(
-        "ended with exit code 3, 2 times in a row. It cannot run; all is stopped."
-    )
+    assert said[-1].endswith("ended with exit code 3, 2 times in a row. Stopping everything.")
 
 
 @pytest.fixture(scope="module")

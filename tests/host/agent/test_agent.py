@@ -317,7 +317,7 @@ def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
 
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
     told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
-    assert told[0]["broken"] == "events are gone that had been sent"
+    assert told[0]["broken"] == "events that were sent are missing"
 
 
 def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_thread, monkeypatch):

@@ -472,4 +472,4 @@ def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
     watcher = Watcher([Watch("x", reader="broken", interval_s=0.01)], tmp_path / "points.jsonl")
     watcher.stop()
 
-    assert "a reader broke" in caplog.text
+    assert "a reader failed" in caplog.text

@@ -51,7 +51,7 @@ def test_after_a_grace_it_is_ended_and_set_aside_with_a_word_why(
     until(aside.path.exists)
     assert aside.exit()["verdict"] == "cancelled"
     assert (aside.path / "launcher.log").read_text() == (
-        "the dashboard has not known of this for 0 s; it is ended\n"
+        "unknown to the dashboard for 0 s: ending it\n"
     )
 
 

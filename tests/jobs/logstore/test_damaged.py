@@ -111,5 +111,5 @@ def test_a_table_that_does_not_end_where_it_begins_is_refused_before_anything_is
 
     put(logs, whole)
 
-    with pytest.raises(DamagedLog, match="the table of its frames is wrong"):
+    with pytest.raises(DamagedLog, match="the table of frames is invalid"):
         logs.size(KEY)

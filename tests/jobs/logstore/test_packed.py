@@ -90,7 +90,7 @@ def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatc
     assert not logs.pack(KEY)
 
     assert names(logs) == before
-    assert "is not packed: what was written" in caplog.text
+    assert "is not packed: the written file" in caplog.text
 
 
 def test_a_log_that_grows_while_it_is_packed_stays_raw(logs, monkeypatch):
