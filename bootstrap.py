@@ -24,9 +24,9 @@ TARGETS = {
 NEWEST_TRIED = (3, 13)
 
 
-def fail(sentence):
+def fail(message):
     """Print the error and exit."""
-    sys.stderr.write("\n" + sentence + "\n\n")
+    sys.stderr.write("\n" + message + "\n\n")
     sys.exit(1)
 
 

@@ -89,8 +89,8 @@ app.conf.update(
             "schedule": Every(packing.ROUND_S),
             "options": {"expires": packing.ROUND_S},
         },
-        "tidy": {
-            "task": "dashboard.tidy",
+        "apply_retention": {
+            "task": "dashboard.apply_retention",
             "schedule": Every(retention.ROUND_S),
             "options": {"expires": retention.ROUND_S},
         },

@@ -157,11 +157,11 @@ STORAGES = {
 
 HOST_AWAY_AFTER_S = 30
 HOST_LOST_AFTER_S = ENV.host_lost_after_s
-SILENT_AFTER_S = ENV.silent_after_s
+STALLED_AFTER_S = ENV.stalled_after_s
 QUEUE_LIMIT = ENV.queue_limit
-PACK_LOGS_AFTER_S = ENV.pack_logs_after_s
-KEEP_FOR_S = ENV.keep_for_s
-KEEP_WITHIN_BYTES = ENV.keep_within_bytes
+COMPRESS_LOGS_AFTER_S = ENV.compress_logs_after_s
+RETENTION_AGE_S = ENV.retention_age_s
+RETENTION_SIZE_BYTES = ENV.retention_size_bytes
 
 LOGGING = {
     "version": 1,

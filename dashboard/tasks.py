@@ -10,9 +10,9 @@ from jobs.services.upkeep import packing, reaper, retention
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Find what is lost, then start what waits. One scheduler a round does it, however many ask."""
-    if reaper.its_my_round():
+    if reaper.claim_run():
         reaper.reap()
-        dispatch.look()
+        dispatch.run()
 
 
 @app.task(name="dashboard.pack_logs")  # type: ignore[untyped-decorator]
@@ -21,8 +21,8 @@ def pack_logs() -> None:
     packing.pack_some()
 
 
-@app.task(name="dashboard.tidy")  # type: ignore[untyped-decorator]
-def tidy() -> None:
+@app.task(name="dashboard.apply_retention")  # type: ignore[untyped-decorator]
+def apply_retention() -> None:
     """Remove what is too old or too much. One scheduler a round does it, however many ask."""
-    if retention.its_my_round():
-        retention.tidy()
+    if retention.claim_run():
+        retention.apply_retention()

@@ -52,7 +52,8 @@ def send_check(host: str, check_id: int) -> None:
 
 
 def broker_url(redis_url: str) -> str:
-    """Celery's spelling of a Redis address: ``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1``."""
+    """Celery's spelling of a Redis address: ``unix:///path?db=1`` is
+    ``redis+socket:///path?virtual_host=1``."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url

@@ -1,6 +1,6 @@
 """Start queued jobs, and give the reasons of those that wait.
 
-:func:`look` is safe to call concurrently: each start is one conditional UPDATE under the host's
+:func:`run` is safe to call concurrently: each start is one conditional UPDATE under the host's
 lock.
 """
 
@@ -16,12 +16,14 @@ from django.db import transaction
 
 from jobs import agent_tasks
 from jobs.errors import PlanError
-from jobs.kinds.lib.base import AssetRef, Remark, asset_values
+from jobs.kinds.lib.base import AssetRef, asset_values
 from jobs.kinds.lib.common import size
+from jobs.messages import Message
 from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
 from jobs.plans import from_json, slots
-from jobs.queries.hosts.capacity import Room, Waiter, line_of, room_of, waiter_of
-from jobs.queries.hosts.hosts import dies, free_dies, is_away, lacks_room, silent_s
+from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
+from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
+from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
 from jobs.queries.hosts.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
 from jobs.services import confirmations, lifecycle, preflights, secrets
 from jobs.services.outcomes.assets import made_by
@@ -39,7 +41,7 @@ class _Wait:
     ``ask``: the host must run the preflight first. ``person``: a person must confirm its findings.
     """
 
-    remark: Remark
+    message: Message
     never: str = ""
     ask: bool = False
     person: bool = False
@@ -49,7 +51,7 @@ class InputGone(Exception):
     """An input of a job is missing. ``args[0]`` is the slot's prefix."""
 
 
-def look() -> int:
+def run() -> int:
     """Start every queued job that can start now, in queue order per host; return the count."""
     if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
         return 0  # running jobs are being stopped: none replaces them
@@ -58,27 +60,27 @@ def look() -> int:
     for host in Host.objects.filter(pk__in=waiting.values("host")).order_by("pk"):
         # The capacity of a host with ten thousand queued jobs is read once.
         if _waits_for_host(host) is None:
-            started += _look_at(host)
+            started += _run_on(host)
     return started
 
 
-def why_waiting(job: Job) -> Remark:
+def why_waiting(job: Job) -> Message:
     """Return why a queued job has not started; never empty."""
     return reasons([job])[job.pk]
 
 
-def reasons(jobs: Iterable[Job]) -> dict[int, Remark]:
+def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
     """Return reasons for several jobs, by id. Each host's queue is walked once, up to the last
     of them."""
-    found: dict[int, Remark] = {}
+    found: dict[int, Message] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:
         before = [one for one in job.after.all() if one.state != Job.State.SUCCEEDED]
         if before:
             first = min(before, key=lambda one: one.pk)
-            found[job.pk] = Remark("wait:after", {"job": first.pk, "title": first.title})
+            found[job.pk] = Message("wait:after", {"job": first.pk, "title": first.title})
         else:
-            found[job.pk] = Remark("wait:soon")
+            found[job.pk] = Message("wait:soon")
             wanted.setdefault(job.host, set()).add(job.pk)
     for host, ids in wanted.items():
         found |= _reasons_on(host, ids)
@@ -94,16 +96,16 @@ def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
     return {key: _resolve(key, ref) for key, ref in inputs.items()}
 
 
-def _look_at(host: Host) -> int:
+def _run_on(host: Host) -> int:
     """Start jobs that can start on ``host``, from the front of its queue."""
-    room, started, known = room_of(host), 0, _Known(host)
-    if room.is_shut:
+    capacity, started, known = capacity_of(host), 0, _Known(host)
+    if capacity.is_closed:
         return 0
-    for one in line_of(host):
-        wait = _waits_for(one, room, known)
-        begun = _start(one, room) if wait is None else None
+    for one in startable_jobs(host):
+        wait = _waits_for(one, capacity, known)
+        begun = _start(one, capacity) if wait is None else None
         if begun is not None:
-            room.take(begun)
+            capacity.allocate(begun)
             started += 1
         elif wait is None:
             # Another process was faster, and this snapshot is stale. Continuing would lock the
@@ -111,32 +113,35 @@ def _look_at(host: Host) -> int:
             host.refresh_from_db()
             if _waits_for_host(host) is not None:
                 break
-            room, known = replace(room_of(host), kept=room.kept), _Known(host, known.overdue)
-            if one.id not in {guest.id for guest in room.guests}:
-                wait = _waits_for(one, room, known)  # reserved as if queued before
+            capacity, known = (
+                replace(capacity_of(host), reserved=capacity.reserved),
+                _Known(host, known.overdue),
+            )
+            if one.id not in {other.id for other in capacity.running}:
+                wait = _waits_for(one, capacity, known)  # reserved as if queued before
         if wait and wait.never:
-            lifecycle.finish_queued_job(one.id, wait.never, sentence=wait.remark)
+            lifecycle.finish_queued_job(one.id, wait.never, message=wait.message)
         elif wait and wait.ask:
             _ask_preflight(Job.objects.select_related("host", "deployment").get(pk=one.id))
-        if room.is_shut:
+        if capacity.is_closed:
             break
     return started
 
 
-def _reasons_on(host: Host, ids: set[int]) -> dict[int, Remark]:
+def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
     """Return why these jobs of the queue of ``host`` wait, assuming those ahead have started."""
     away = _waits_for_host(host)
     if away is not None:
         return dict.fromkeys(ids, away)
-    found: dict[int, Remark] = {}
-    room, known, missing = room_of(host), _Known(host), set(ids)
-    for one in line_of(host):
-        wait = _waits_for(one, room, known)
+    found: dict[int, Message] = {}
+    capacity, known, missing = capacity_of(host), _Known(host), set(ids)
+    for one in startable_jobs(host):
+        wait = _waits_for(one, capacity, known)
         if wait is None:
-            room.take(one)
+            capacity.allocate(one)
         if one.id in missing:
             missing.discard(one.id)
-            found[one.id] = wait.remark if wait else Remark("wait:soon")
+            found[one.id] = wait.message if wait else Message("wait:soon")
         if not missing:
             break
     return found
@@ -153,11 +158,11 @@ class _Known:
         self.overdue = overdue
 
     @cached_property
-    def looks(self) -> Mapping[int, preflights.Look]:
+    def preflight_states(self) -> Mapping[int, preflights.PreflightState]:
         """Return the preflight of each job of the queue, if any."""
-        return preflights.looks(self._host)
+        return preflights.preflight_states(self._host)
 
-    def waits_for_inputs(self, one: Waiter) -> _Wait | None:
+    def waits_for_inputs(self, one: QueuedJob) -> _Wait | None:
         """See :func:`_waits_for_inputs`."""
         inputs = dict(one.inputs)
         key = repr(sorted((name, sorted(ref.items())) for name, ref in inputs.items()))
@@ -166,48 +171,48 @@ class _Known:
         return self._of[key]
 
 
-def _waits_for(one: Waiter, room: Room, known: _Known) -> _Wait | None:
-    """Return what blocks a job of the queue; its reservation is added to ``room``."""
-    wait = _wait_of(one, room, known)
+def _waits_for(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
+    """Return what blocks a job of the queue; its reservation is added to ``capacity``."""
+    wait = _wait_of(one, capacity, known)
     if wait is not None and not wait.never:
-        room.stay(one)
+        capacity.protect_reads(one)
     return wait
 
 
-def _wait_of(one: Waiter, room: Room, known: _Known) -> _Wait | None:
+def _wait_of(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | None:
     """Return what blocks a job; places it reads are not reserved yet.
 
     Reserve only for a job that lacks nothing else: not for one with a missing input, nor for one
     that needs confirmation.
     """
-    full = room.blocks(one)
-    if full is not None and one.asks:
-        return _waits_for_person(one, one.asks)
-    if full is not None and not room.keeps(one):
-        room.pass_by(one)
+    full = capacity.blocker_of(one)
+    if full is not None and one.needs_confirmation:
+        return _waits_for_person(one, one.needs_confirmation)
+    if full is not None and not capacity.reserves_for(one):
+        capacity.skip(one)
         return _Wait(full)
     inputs = known.waits_for_inputs(one)
     if inputs is not None:
         return inputs
-    seen = known.looks.get(one.id) if one.is_checked else None
+    seen = known.preflight_states.get(one.id) if one.is_checked else None
     if full is not None and seen is not None and seen.is_overdue:
         return _Wait(full, ask=preflights.is_stale(seen))  # else it is overtaken forever
     if full is not None:
-        room.keep(one)
+        capacity.reserve(one)
         return _Wait(full)
-    wait = _waits_for_preflight(one, room.host, seen) if one.is_checked else None
+    wait = _waits_for_preflight(one, capacity.host, seen) if one.is_checked else None
     if wait is None or wait.never or wait.person:
         return wait
     if seen is not None and seen.is_overdue:
         known.overdue += 1  # it may never be answered: reserve nothing meanwhile
     elif seen is None and known.overdue >= _MOST_OVERDUE:
-        return _Wait(wait.remark)  # the host answers none: another request would be lost too
+        return _Wait(wait.message)  # the host answers none: another request would be lost too
     else:
-        room.keep(one, slot=True)
+        capacity.reserve(one, slot=True)
     return wait
 
 
-def _start(one: Waiter, room: Room) -> Waiter | None:
+def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
     """Lease the job's resources if still available, under the host's lock.
 
     Return the started job; None: not started. The row counts, not ``one``: exclusive use may have
@@ -216,19 +221,19 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
     with transaction.atomic():
         host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
         job = Job.objects.select_related("deployment").get(pk=one.id)
-        now_there, fresh = room_of(host), waiter_of(job)
-        now_there.kept = room.kept
-        if _waits_for_host(host) or now_there.blocks(fresh) or _waits_for_inputs(job.inputs):
+        now_there, fresh = capacity_of(host), queued_job_of(job)
+        now_there.reserved = capacity.reserved
+        if _waits_for_host(host) or now_there.blocker_of(fresh) or _waits_for_inputs(job.inputs):
             return None  # another process was faster
         if gone := secrets.missing(from_json(job.plan)):
-            remark = Remark("job:secret_gone", {"name": gone[0]})
-            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, sentence=remark)
+            message = Message("job:secret_gone", {"name": gone[0]})
+            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=message)
             return None
         try:
             values = _values(job, host)
         except PlanError as error:
-            remark = Remark("job:plan", {"reason": str(error)})
-            lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, sentence=remark)
+            message = Message("job:plan", {"reason": str(error)})
+            lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, message=message)
             return None
         if not lifecycle.lease_job(job.pk, values=values):
             return None
@@ -237,19 +242,21 @@ def _start(one: Waiter, room: Room) -> Waiter | None:
     return fresh
 
 
-def _waits_for_host(host: Host) -> Remark | None:
+def _waits_for_host(host: Host) -> Message | None:
     """Return why a host takes no job at all: offline or paused."""
     if host.heartbeat_at is None:
-        return Remark("wait:never_seen", {"host": host.name})
+        return Message("wait:never_seen", {"host": host.name})
     if is_away(host):
-        seconds = round(silent_s(host) or 0)
-        return Remark("wait:away", {"host": host.name, "seconds": seconds})
+        seconds = round(heartbeat_age_s(host) or 0)
+        return Message("wait:away", {"host": host.name, "seconds": seconds})
+    if host.is_outdated:
+        return Message("wait:protocol", {"host": host.name})
     if host.draining:
-        return Remark("wait:draining", {"host": host.name})
+        return Message("wait:draining", {"host": host.name})
     if lacks_room(host):
         sizes = {name: host.load[f"disk_{name}_bytes"] for name in ("free", "reserve")}
         told = {name: size(count) for name, count in sizes.items()}
-        return Remark("wait:disk", {"host": host.name, **told})
+        return Message("wait:disk", {"host": host.name, **told})
     return None
 
 
@@ -257,42 +264,44 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
     try:
         refs = resolve(inputs)
     except InputGone as error:
-        return _Wait(Remark("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
+        return _Wait(Message("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
     deployment = refs.get("deployment")
     if deployment is None:
         return None
     state = deployment.data["state"]
     args = {"name": deployment.data["name"], "state": state}
     if state in GONE:
-        return _Wait(Remark("job:deployment_gone", args), never=_CANCELLED)
-    return None if state == Deployment.State.READY else _Wait(Remark("wait:deployment", args))
+        return _Wait(Message("job:deployment_gone", args), never=_CANCELLED)
+    return None if state == Deployment.State.READY else _Wait(Message("wait:deployment", args))
 
 
-def _waits_for_preflight(one: Waiter, host: str, seen: preflights.Look | None) -> _Wait | None:
+def _waits_for_preflight(
+    one: QueuedJob, host: str, seen: preflights.PreflightState | None
+) -> _Wait | None:
     """Return the wait for a preflight; missing requirements fail the job."""
-    looks = Remark("wait:preflight", {"host": host})
+    looks = Message("wait:preflight", {"host": host})
     if seen is None or preflights.is_stale(seen):
         # Once the finding is fixed, the job starts without confirmation.
-        return _waits_for_person(one, one.asks, ask=True) or _Wait(looks, ask=True)
+        return _waits_for_person(one, one.needs_confirmation, ask=True) or _Wait(looks, ask=True)
     if seen.done_at is None:
-        return _waits_for_person(one, one.asks) or _Wait(looks)
+        return _waits_for_person(one, one.needs_confirmation) or _Wait(looks)
     stops = [item for item in seen.findings if item["level"] == "failed"]
     if stops:
-        first = Remark(stops[0]["sentence_id"], stops[0]["sentence_args"])
+        first = Message(stops[0]["message_id"], stops[0]["message_args"])
         return _Wait(first, never=Job.State.FAILED)
-    return _waits_for_person(one, confirmations.open_of(seen.ambers, one.confirmed))
+    return _waits_for_person(one, confirmations.open_of(seen.warnings, one.confirmed))
 
 
 def _waits_for_person(
-    one: Waiter, found: Sequence[Mapping[str, Any]], *, ask: bool = False
+    one: QueuedJob, found: Sequence[Mapping[str, Any]], *, ask: bool = False
 ) -> _Wait | None:
     """Return the wait for confirmation of ``found``."""
     if not found:
         return None
     args: dict[str, Any] = {"found": list(found)}
     if not one.by:
-        return _Wait(Remark("wait:confirm_admin", args), ask=ask, person=True)
-    return _Wait(Remark("wait:confirm", {**args, "by": one.by}), ask=ask, person=True)
+        return _Wait(Message("wait:confirm_admin", args), ask=ask, person=True)
+    return _Wait(Message("wait:confirm", {**args, "by": one.by}), ask=ask, person=True)
 
 
 def _ask_preflight(job: Job) -> None:

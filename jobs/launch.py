@@ -21,10 +21,10 @@ from jobs import agent_tasks, dispatch, logstore, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.availability import not_offered
+from jobs.kinds.lib.availability import unavailable
 from jobs.kinds.lib.base import AssetRef, Kind, Target
-from jobs.kinds.lib.defaults import proposals
-from jobs.kinds.lib.guide_diff import against_guide
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
@@ -33,7 +33,7 @@ from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
 from jobs.services import confirmations, lifecycle, queue, secrets
 from jobs.services.outcomes.assets import made_by
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 from jobs.validation_errors import messages
@@ -109,7 +109,7 @@ def launch(
             raise InvalidParams(seen.errors)
         draft = draft_of(chosen, seen, target)
         draft.priority, draft.repeats = priority, repeats
-        draft.confirmed = storable(confirmations.about(seen.plan, confirmed))
+        draft.confirmed = sanitize(confirmations.about(seen.plan, confirmed))
         first = _missing_environments(chosen, seen.params, target)
         return create(
             draft, host, user, chain=chain, after=after, environments=first, target=target
@@ -133,9 +133,9 @@ def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
         plan_sha256=seen.plan.sha256(),
         inputs=_inputs(refs),
         product=_json(product),
-        quiet=bool(getattr(seen.params, "quiet", False)),
+        exclusive=bool(getattr(seen.params, "exclusive", False)),
         model_id=_model_id(refs, product, seen.params),
-        guide=storable(seen.guide),
+        guide=sanitize(seen.guide),
     )
 
 
@@ -151,7 +151,7 @@ def confirmed_by_name(
     seen = preview(kind, raw, host)
     wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
     if seen.plan and wrong:
-        known = ", ".join([confirmations.ALL, *confirmations.asking(seen.plan)])
+        known = ", ".join([confirmations.ALL, *confirmations.confirmable(seen.plan)])
         words = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
         raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
     return confirmations.by_name(names, user)
@@ -161,7 +161,7 @@ def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseU
     """Confirm the findings ``found`` of a queued job. False: it is no longer queued."""
     with transaction.atomic():
         done = confirmations.confirm(job_id, found, user)
-        transaction.on_commit(dispatch.look)
+        transaction.on_commit(dispatch.run)
     return done
 
 
@@ -172,14 +172,14 @@ def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
         job = Job.objects.select_related("host").get(pk=job_id)
         if asked and job.state in Job.ON_HOST_STATES:
             transaction.on_commit(lambda: agent_tasks.send_stop(job.host.name, job.pk))
-        transaction.on_commit(dispatch.look)  # a place has become free
+        transaction.on_commit(dispatch.run)  # a place has become free
     return asked
 
 
-def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = False) -> Job:
+def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool = False) -> Job:
     """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
 
-    Priority and exclusive use are copied; urgent only with ``may_raise``.
+    Priority and exclusive use are copied; urgent only with ``can_prioritize``.
 
     Raises:
         LaunchError: an input is missing.
@@ -194,13 +194,13 @@ def run_again(job_id: int, user: AbstractBaseUser | None, *, may_raise: bool = F
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("The input of this job no longer exists.")) from None
         check_ports(old, target)
-        draft = repeat_of(old, params, may_raise=may_raise)
+        draft = repeat_of(old, params, can_prioritize=can_prioritize)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
         return create(draft, old.host, user, environments=first, target=target)
 
 
-def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
+def repeat_of(old: Job, params: BaseModel, *, can_prioritize: bool) -> Job:
     """Return an unsaved job with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
@@ -214,8 +214,8 @@ def repeat_of(old: Job, params: BaseModel, *, may_raise: bool) -> Job:
         plan=old.plan,
         plan_sha256=old.plan_sha256,
         product=old.product,
-        quiet=old.quiet,
-        priority=old.priority if may_raise else max(old.priority, Job.Priority.NORMAL),
+        exclusive=old.exclusive,
+        priority=old.priority if can_prioritize else max(old.priority, Job.Priority.NORMAL),
         model_id=old.model_id,
         guide=old.guide,
         repeats=old,
@@ -253,15 +253,15 @@ def _kind(name: str) -> Kind:
 def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
     try:
         given = settled(kind, raw)
-        params = kind.Params.model_validate(proposals(kind.Params, target, given) | given)
+        params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
-    if not kind.offered(target):
+    if not kind.is_available(target):
         return Preview(
             params=params,
             errors={"": _("This host does not support this job type. Choose another host.")},
         )
-    errors = not_offered(kind, params, target)
+    errors = unavailable(kind, params, target)
     if errors:
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
     try:
@@ -281,7 +281,7 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         open_slots=open_slots,
         script=plans.script(plan, offered | values),
         will_add=will_add,
-        guide=against_guide(kind, params, target, plan),
+        guide=guide_diff(kind, params, target, plan),
     )
 
 
@@ -308,22 +308,22 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in raw.items() if value not in ("", None)}
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
-        sort = extra.get("asset") if isinstance(extra, dict) else None
+        asset_type = extra.get("asset") if isinstance(extra, dict) else None
         value = given.get(name)
-        if sort and isinstance(value, str) and value.startswith("job:"):
-            made = _kept(value.removeprefix("job:"), str(sort))
+        if asset_type and isinstance(value, str) and value.startswith("job:"):
+            made = _kept(value.removeprefix("job:"), str(asset_type))
             given[name] = value if made is None else str(made)
     return given
 
 
-def _kept(job: str, sort: str) -> int | None:
+def _kept(job: str, asset_type: str) -> int | None:
     """Return the id of a succeeded job's product."""
     done = Job.objects.filter(pk=job, state=Job.State.SUCCEEDED) if job.isdecimal() else None
     if done is None or not done.exists():
         return None
-    if sort == "deployment":
+    if asset_type == "deployment":
         return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
-    made = made_by(int(job), sort)
+    made = made_by(int(job), asset_type)
     return made.pk if made else None
 
 
@@ -445,7 +445,7 @@ def create(
     known = target_of(host) if environments or target is None else target
     before |= _open_environment_jobs(draft, known)
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
-    draft.sentence_id = "job:queued"
+    draft.message_id = "job:queued"
     # Drafted before its requirements, and created after them.
     draft.created_at, draft.place = now(), last_place()
     draft.save()
@@ -458,7 +458,7 @@ def create(
     )
     if draft.product and draft.product["type"] == "deployment":
         _create_deployment(draft)
-    transaction.on_commit(dispatch.look)
+    transaction.on_commit(dispatch.run)
     return draft
 
 
@@ -480,6 +480,6 @@ def _create_deployment(job: Job) -> None:
         model_id=product.get("model_id", ""),
         details=product.get("details") or {},
         created_by_id=job.created_by_id,
-        sentence_id="deployment:waiting",
+        message_id="deployment:waiting",
     )
     logstore.store().set_aside(f"deployment/{deployment.pk}")

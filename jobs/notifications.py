@@ -1,6 +1,6 @@
 """Notifications between processes: "new data exists". A fast path, not the delivery.
 
-Published on one Redis channel for each dashboard, ``vacc:<instance id>:hints``, as JSON
+Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifications``, as JSON
 ``{"type": topic, "at": seconds since the epoch, …}``. Notifications may be lost; listeners also
 poll every second.
 
@@ -47,11 +47,11 @@ def channel() -> str:
     if _channel is None:
         # The one row, made by whoever asks first: see jobs.queries.instance, which stands above.
         instance, _is_new = Instance.objects.get_or_create(pk=1)
-        _channel = f"vacc:{instance.instance_id}:hints"
+        _channel = f"vacc:{instance.instance_id}:notifications"
     return _channel
 
 
-def publish(topic: str, **data: Any) -> None:
+def notify(topic: str, **data: Any) -> None:
     """Notify all processes of this dashboard. Never raises, and hardly waits if Redis is down."""
     if settings.REDIS_URL:
         _publisher.send(topic, data)
@@ -65,11 +65,11 @@ async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """
     while settings.REDIS_URL:
         try:
-            async for hint in _listen_once():
-                yield hint
+            async for notification in _listen_once():
+                yield notification
         except (redis.RedisError, OSError, DatabaseError, ValueError, KeyError) as error:
             # The channel's name is read once from the database; foreign messages are ignored.
-            logger.debug("hints: %s", error)
+            logger.debug("notifications: %s", error)
         yield AWAY, {}
         await asyncio.sleep(RECONNECT_S)
 
@@ -104,7 +104,8 @@ def _keepalive() -> dict[str, Any]:
 
 
 def redis_py_url(url: str) -> str:
-    """The spelling of redis-py; Celery writes a socket as ``redis+socket:///path?virtual_host=N``."""
+    """The spelling of redis-py; Celery writes a socket as
+    ``redis+socket:///path?virtual_host=N``."""
     if url.startswith("redis+socket://"):
         return url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
     return url

@@ -39,7 +39,7 @@ def make_host(name: str = "", **fields: Any) -> Host:
     return Host.objects.create(
         **{
             "name": name or f"host-{next(_numbers)}",
-            "sort": Host.Sort.THIS_COMPUTER,
+            "type": Host.Type.THIS_COMPUTER,
             "key_sha256": hashed(host_key(name)) if name else f"{next(_numbers):064d}",
             "heartbeat_at": now(),
             "facts": facts,
@@ -138,7 +138,7 @@ def make_result(**fields: Any) -> Result:
     return Result.objects.create(
         **{
             "job": job,
-            "sort": Result.Sort.BENCHMARK,
+            "type": Result.Type.BENCHMARK,
             "host": job.host,
             "model_id": "smollm2-135m-instruct",
             "label": "Q8_0 from Q4_1",
@@ -158,7 +158,7 @@ def make_measured(
 ) -> Result:
     """A benchmark with ``points``, or with ``scores`` an evaluation of as many questions."""
     job = fields.pop("job", None) or make_job(state=Job.State.SUCCEEDED, kind="benchmark")
-    sort = Result.Sort.EVALUATION if scores else Result.Sort.BENCHMARK
+    result_type = Result.Type.EVALUATION if scores else Result.Type.BENCHMARK
     if scores:
         right = sum(scores)
         metrics = {"accuracy": right / len(scores), "correct": right, "questions": len(scores)}
@@ -168,7 +168,7 @@ def make_measured(
     result = Result.objects.create(
         **{
             "job": job,
-            "sort": sort,
+            "type": result_type,
             "host": job.host,
             "model_id": "smollm2-135m-instruct",
             "label": "Q8_0 from Q4_1",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.utils.timezone import now
 
-from jobs.kinds.lib.base import Measured, Remark
+from jobs.kinds.lib.base import Measurement
+from jobs.messages import Message
 from jobs.models import Environment, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.services.outcomes import outcomes
@@ -52,8 +53,8 @@ def measured(
         inputs={"deployment": {"id": deployment.pk}},
         params={"deployment": str(deployment.pk), "requests": 50, "concurrency": [1], **params},
     )
-    found = Measured(
-        sort="benchmark",
+    found = Measurement(
+        type="benchmark",
         what="everyday",
         tool=tool,
         metrics={"output_tokens_per_s": max(rate for _c, rate in points)},
@@ -63,6 +64,6 @@ def measured(
         ],
     )
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 0.01}
-    verdict = outcomes.Verdict("succeeded", Remark("job:succeeded"), measured=found)
+    verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=found)
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)

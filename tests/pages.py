@@ -33,7 +33,7 @@ PAGES = {
     ],
     "host-list": ["/hosts/"],
     "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/", f"/hosts/{unwell.AWAY}/"],
-    "host-gone": [f"/hosts/{HOST}/gone/", f"/hosts/{unwell.AWAY}/gone/"],
+    "host-mark-lost": [f"/hosts/{HOST}/mark-lost/", f"/hosts/{unwell.AWAY}/mark-lost/"],
     "host-add": ["/hosts/add_host/"],
     "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
     "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],
@@ -50,7 +50,7 @@ PAGES = {
     "deployment-detail": ["/deployments/{deployment}/"],
     "deployment-stop": ["/deployments/{deployment}/stop/"],
     "deployment-restart": ["/deployments/{deployment}/restart/"],
-    "result-list": ["/results/", "/results/?sort=evaluation"],
+    "result-list": ["/results/", "/results/?type=evaluation"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
@@ -74,17 +74,17 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
-    *("job-again", "pipeline-again", "job-points", "job-output", "job-script"),
+    *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
-    *("launch-check", "launch-findings", "model-way", "model-way-check"),
-    *("job-confirm", "job-move", "job-priority", "job-quiet", "job-pin"),
+    *("launch-check", "launch-findings", "model-pipeline", "model-pipeline-check"),
+    *("job-confirm", "job-move", "job-priority", "job-exclusive", "job-pin"),
     # Of models of one's own, which the tour has none of:
     # tests/dashboard/views/models/test_model_edit.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
-    *("chain-put-away", "serving", "search-list", "docs", "docs-image"),
-    *("deployment-now", "result-file", "result-run-more"),
+    *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
+    *("deployment-metrics", "result-file", "result-run-more"),
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }

@@ -26,7 +26,7 @@ def make() -> dict[str, Any]:
     person.save()
     far = make_host(
         "simulated-vacc-host-in-the-second-rack",
-        sort="vacc",
+        type="vacc",
         facts={
             "dies": [{"id": n} for n in range(32)],
             "iommu": True,

@@ -11,7 +11,7 @@ atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 for _name in (
     "REDIS_URL",
     "PUBLIC_URL",
-    "HOST_BIND",
+    "BIND",
     "PORT",
     "SECRET_KEY",
     "WHEELS_DIR",

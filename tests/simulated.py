@@ -24,15 +24,15 @@ SPEED = 600
 STOP_S = 60
 DOCKER = ROOT / "tests" / "standins" / "bin" / "docker"
 LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
-LAUNCH_WAY = """
+LAUNCH_PIPELINE = """
 from dataclasses import replace
 from jobs.models import Host
-from jobs.pipelines import WAYS, launch_way
-way = WAYS[{way!r}]
-chosen = lambda *about: [link for link in way.links(*about) if link.name not in {without!r}]
-WAYS[way.id] = replace(way, links=chosen)
+from jobs.pipelines import PIPELINES, launch_pipeline
+pipeline = PIPELINES[{pipeline!r}]
+chosen = lambda *about: [job for job in pipeline.jobs(*about) if job.name not in {without!r}]
+PIPELINES[pipeline.id] = replace(pipeline, jobs=chosen)
 host = Host.objects.get(name={host!r})
-jobs = launch_way(way.id, {model!r}, host=host, stack="guide", user=None)
+jobs = launch_pipeline(pipeline.id, {model!r}, host=host, stack="guide", user=None)
 print([job.pk for job in jobs])
 """
 KEEP_ENVIRONMENT = """
@@ -48,7 +48,7 @@ class SimulatedHost(Api):
 
     def __init__(self, stack):
         super().__init__(stack)
-        self.ways = {}
+        self.pipelines = {}
 
     @property
     def folder(self):
@@ -64,9 +64,9 @@ class SimulatedHost(Api):
         body = {"kind": kind, "host": NAME, "params": {"stack": "guide", **params}}
         return self.ask("jobs", body)["id"]
 
-    def launch_way(self, way, model, without=()):
+    def launch_pipeline(self, pipeline, model, without=()):
         """Launch the links of the way but those ``without``; the numbers of their jobs."""
-        code = LAUNCH_WAY.format(way=way, model=model, without=without, host=NAME)
+        code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
         said = self.stack.manage("shell", "-v", "0", "-c", code).stdout
         return json.loads(said)
 
@@ -99,11 +99,11 @@ class SimulatedHost(Api):
         """Those that are ready, the newest first."""
         return self.ask("deployments?state=ready")["deployments"]
 
-    def way(self, way, model, without=()):
+    def pipeline(self, pipeline, model, without=()):
         """Numbers of the jobs of a way that was gone, by whomever; else it is launched."""
-        if (way, model) not in self.ways:
-            self.ways[way, model] = self.launch_way(way, model, without)
-        return self.ways[way, model]
+        if (pipeline, model) not in self.pipelines:
+            self.pipelines[pipeline, model] = self.launch_pipeline(pipeline, model, without)
+        return self.pipelines[pipeline, model]
 
     def stop_all(self):
         """Stop what is deployed; returns when it is gone."""
@@ -133,12 +133,14 @@ def simulated(tmp_path_factory, pytestconfig):
     """A dashboard with a simulated host that has told of its dies."""
     toured = pytestconfig.getoption("--toured")
     # Nobody waits ten minutes here for a download to be called silent.
-    with running(tmp_path_factory.mktemp("sim") / "data", environ={"SILENT_AFTER": "4s"}) as stack:
+    with running(tmp_path_factory.mktemp("sim") / "data", environ={"STALLED_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {
             "DATA_DIR": str(stack.data_dir),
             # EvalScope lies in the folder of another stack, maybe that of a run beside this one.
-            "HOST_ROOTS": f"default:{toured.parent if toured else tmp_path_factory.getbasetemp()}",
+            "AGENT_ALLOWED_PATHS": ":".join(
+                ("default", str(toured.parent if toured else tmp_path_factory.getbasetemp()))
+            ),
         }
         with (stack.data_dir.with_name("host.terminal")).open("wb") as terminal:
             simulated = subprocess.Popen(

@@ -194,7 +194,9 @@ def test_each_line_of_the_requirements_pins_a_version():
 def test_a_package_that_is_imported_is_named_in_the_requirements():
     of_module = metadata.packages_distributions()
     of_module["pydantic_core"] = ["pydantic"]  # which pins it
-    named = pins("requirements.txt").keys() | {"babel"}  # `manage.py messages` is for developers
+    named = pins("requirements.txt").keys() | {
+        "babel"
+    }  # `manage.py translations` is for developers
     # Scripts of plans run in environments of their own.
     files = [p for n, p in MODULES.items() if not is_within(n, "jobs.toolchains.scripts")]
 

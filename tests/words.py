@@ -2,7 +2,7 @@
 
 The terms are the column "not" of ``docs/glossary.md`` and ``docs/glossary.zh.md``, and the
 expressions of ``docs/glossary-banned.toml``. Texts of pages come from the catalogues of
-translations: run ``manage.py messages`` after a change of a text.
+translations: run ``manage.py translations`` after a change of a text.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def english_problems(text: str, *, is_help: bool = False) -> Iterator[str]:
         if rule.pattern.match(plain):
             yield f"label “{plain}” → {rule.instead}"
     if not is_help:
-        for sentence in _SENTENCE_END.split(plain):
-            if (count := len(sentence.split())) > MOST_WORDS:
+        for message in _SENTENCE_END.split(plain):
+            if (count := len(message.split())) > MOST_WORDS:
                 yield f"{count} words in a sentence"
 
 

@@ -33,11 +33,11 @@ def move(
         to=str(asked.get("to") or ""),
         before=number_from(str(asked.get("before") or "")),
         after=number_from(str(asked.get("after") or "")),
-        may_pass=allowed(user, "job.raise", job),
+        can_overtake=allowed(user, "job.raise", job),
     )
     if found.was != found.now:
         audit_log.record(user, "job.order", f"job {job.pk}", was=found.was, now=found.now)
-        dispatch.look()
+        dispatch.run()
     return found
 
 
@@ -52,15 +52,15 @@ def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) ->
     """
     check(user, "job.order", job)
     priority = read_priority(name)
-    may_raise = allowed(user, "job.raise", job)
-    if priority < Job.Priority.NORMAL and not may_raise:
+    can_prioritize = allowed(user, "job.raise", job)
+    if priority < Job.Priority.NORMAL and not can_prioritize:
         raise PermissionDenied("job.raise")
-    if changed := queue.set_priority(job.pk, priority, may_pass=may_raise):
+    if changed := queue.set_priority(job.pk, priority, can_overtake=can_prioritize):
         audit_log.record(user, "job.order", f"job {job.pk}", priority=name, jobs=changed)
-        dispatch.look()
+        dispatch.run()
 
 
-def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) -> None:
+def set_exclusive(user: AbstractBaseUser | AnonymousUser, job: Job, *, exclusive: bool) -> None:
     """Set exclusive use of a queued job on or off.
 
     Raises:
@@ -68,6 +68,6 @@ def set_quiet(user: AbstractBaseUser | AnonymousUser, job: Job, *, quiet: bool) 
         jobs.services.queue.NotMoved: the job is no longer queued.
     """
     check(user, "job.order", job)
-    if queue.set_quiet(job.pk, quiet=quiet):
-        audit_log.record(user, "job.order", f"job {job.pk}", quiet=quiet)
-        dispatch.look()
+    if queue.set_exclusive(job.pk, exclusive=exclusive):
+        audit_log.record(user, "job.order", f"job {job.pk}", exclusive=exclusive)
+        dispatch.run()

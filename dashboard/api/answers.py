@@ -56,9 +56,9 @@ class Ask(Answer):
     model_config = ConfigDict(extra="allow")
 
     check: str
-    sentence_id: str
-    sentence_args: dict[str, Any]
-    sentence: str
+    message_id: str
+    message_args: dict[str, Any]
+    message: str
 
 
 class JobAnswer(Answer):
@@ -69,14 +69,14 @@ class JobAnswer(Answer):
     title: str
     host: str
     state: JobState
-    sentence: str = Field(description="state as text")
-    sentence_id: str
-    asks: list[Ask]
+    message: str = Field(description="state as text")
+    message_id: str
+    needs_confirmation: list[Ask]
     failure: str | None = Field(description="id of the known failure that ended the job")
     chain: str | None = Field(description="id of the pipeline")
     repeats: int | None = Field(description="id of the job that this job retries")
     priority: str
-    quiet: bool
+    exclusive: bool
     created_by: str | None
     created_at: Time
     started_at: Time | None
@@ -90,8 +90,8 @@ class JobAnswer(Answer):
 class Wait(Answer):
     """Queue reason of a job, and its possible start time."""
 
-    sentence: str
-    sentence_id: str
+    message: str
+    message_id: str
     starts_in_s: int | None = Field(description="null if unknown")
     starts: str
 
@@ -238,7 +238,7 @@ class DeploymentAnswer(Answer):
     model: str
     label: str
     state: ServerState
-    sentence: str
+    message: str
     failure: str | None
     progress: Any
     run: int
@@ -263,7 +263,7 @@ class ResultAnswer(Answer):
 
     id: int
     job: int
-    sort: str
+    type: str
     host: str
     deployment: int | None
     model: str
@@ -276,7 +276,7 @@ class ResultAnswer(Answer):
     totals: dict[str, Any] = Field(description="metrics over all concurrencies")
     asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
     measured: dict[str, Any] = Field(description="actual tokens per request, means")
-    beside: Any = Field(description="other load on the host; null if not recorded")
+    concurrent_load: Any = Field(description="other load on the host; null if not recorded")
     remarks: list[str]
     disturbed: bool
     incomplete: bool
@@ -330,7 +330,7 @@ class HostAnswer(Answer):
     """A host, as it reports itself."""
 
     name: str
-    sort: str
+    type: str
     slots: int
     draining: bool
     away: bool

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast
 
 from django.conf import settings
@@ -26,8 +26,8 @@ from dashboard.security.permissions import ACTIONS, allowed, scope_of
 from jobs.models import ApiToken, Host
 from jobs.queries.instance import instance_id
 
-PROTOCOL = 1
-PROTOCOLS = (PROTOCOL,)  # ours and, once there is one, the one before
+PROTOCOL = Host.PROTOCOL
+PROTOCOLS = (PROTOCOL, PROTOCOL - 1)  # ours and the one before
 _USED_EVERY = timedelta(minutes=1)
 
 HostView = Callable[..., HttpResponseBase]
@@ -49,7 +49,7 @@ def host_answer(status: int = 200, **data: Any) -> JsonResponse:
     return JsonResponse({"instance": instance_id(), "protocol": PROTOCOL, **data}, status=status)
 
 
-def host_only(view: HostView) -> HostView:
+def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> HostView:
     """A view for hosts: ``view(request, host, …)``. Asks for the key, protocol and instance."""
 
     @wraps(view)
@@ -57,7 +57,7 @@ def host_only(view: HostView) -> HostView:
         host = host_of(request)
         if host is None:
             return host_answer(401, error="key")
-        if request.headers.get("X-Protocol", "") not in [str(number) for number in PROTOCOLS]:
+        if request.headers.get("X-Protocol", "") not in [str(number) for number in protocols]:
             return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
         told = request.headers.get("X-Instance")
         if told is not None and told != instance_id():
@@ -66,6 +66,10 @@ def host_only(view: HostView) -> HostView:
 
     asks.for_hosts = True  # type: ignore[attr-defined]  # read by the test of all views
     return cast(HostView, csrf_exempt(login_not_required(asks)))
+
+
+# What gives a host something new to do: one of the protocol before is told to upgrade.
+upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
 
 
 def host_of(request: HttpRequest) -> Host | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,15 +16,17 @@ from django.urls import path
 from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.api.auth import host_answer, host_only
+from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
 from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.services import deployments, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, points
 from jobs.services.intake.intake import Owner
 from jobs.services.outcomes.outcomes import Incomplete
+
+logger = logging.getLogger(__name__)
 
 LINES_MAX = 1024 * 1024  # raw bytes of events and points, where a long line may need it
 OUTPUT_CHUNK_MAX = 1024 * 1024
@@ -58,12 +61,28 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     except (KeyError, TypeError, ValueError) as error:
         return host_answer(400, error="heartbeat", detail=repr(error))
     if orders.news:
-        dispatch.look()
+        dispatch.run()
+    if host.is_outdated and _is_first_heartbeat(host):
+        return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
+_upgrade_asked: dict[int, Any] = {}  # host -> when its agent started, as this process heard it
+
+
+def _is_first_heartbeat(host: Host) -> bool:
+    """True once for each start of its agent: the 426 puts the upgrade into the agent's log."""
+    if _upgrade_asked.get(host.pk) == host.agent_started_at:
+        return False
+    _upgrade_asked[host.pk] = host.agent_started_at
+    logger.warning(
+        "%s speaks host protocol %s: upgrade it to %s", host.name, host.protocol, PROTOCOL
+    )
+    return True
+
+
 @require_POST
-@host_only
+@upgraded_host_only
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
     """The host takes a job."""
     try:
@@ -78,8 +97,8 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
     gone = secrets.missing(plans.from_json(job.plan))
     if gone and job.state == Job.State.STARTING:
         # It was deleted after the job was sent; what runs already has its own.
-        remark = Remark("job:secret_gone", {"name": gone[0]})
-        lifecycle.finish_job(job.pk, Job.State.FAILED, sentence=remark)
+        message = Message("job:secret_gone", {"name": gone[0]})
+        lifecycle.finish_job(job.pk, Job.State.FAILED, message=message)
         return host_answer(409, error="state", state=Job.State.FAILED)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
@@ -98,7 +117,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
 
 
 @require_POST
-@host_only
+@upgraded_host_only
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
     """The host takes a restart of a server."""
     try:
@@ -114,8 +133,8 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         return host_answer(409, error="state", state=error.state, run=error.run)
     gone = secrets.missing(plans.from_json(deployment.job.plan))
     if gone:
-        remark = Remark("job:secret_gone", {"name": gone[0]})
-        deployments.fail_run(deployment, remark)
+        message = Message("job:secret_gone", {"name": gone[0]})
+        deployments.fail_run(deployment, message)
         return host_answer(409, error="state", state=Deployment.State.FAILED, run=run)
     return host_answer(
         deployment=deployment.pk,
@@ -128,7 +147,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
 
 
 @require_http_methods(["GET", "POST"])
-@host_only
+@upgraded_host_only
 def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     """Exchange preflight checks and their results with a host."""
     asked = Preflight.objects.filter(pk=check_id, host=host).first()
@@ -142,7 +161,7 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
         return error.answer
     except (KeyError, TypeError, ValueError):
         return host_answer(400, error="findings")
-    dispatch.look()
+    dispatch.run()
     return host_answer()
 
 
@@ -231,7 +250,7 @@ def _append_events(owner: Owner, chunk: Chunk) -> int:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
         if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
-            dispatch.look()
+            dispatch.run()
 
 
 def _owner(host: Host, owner: str, owner_id: int) -> Owner | None:

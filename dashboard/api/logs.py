@@ -37,7 +37,7 @@ from dashboard.api.requests import (
 )
 from dashboard.security.log_access import ACTIONS, find_record
 from dashboard.text.labels import step_title
-from dashboard.text.state_styles import look
+from dashboard.text.state_styles import style_of
 from jobs.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
@@ -211,7 +211,7 @@ def log_steps(key: str) -> HttpResponseBase:
 
 
 def _step(item: StepState, key: str) -> dict[str, Any]:
-    step, shown = item.step, look(item.state)
+    step, shown = item.step, style_of(item.state)
     logs = store()
     line_from = line_to = None
     if step.log_from is not None:

@@ -19,7 +19,7 @@ from dashboard.api.errors import Refused, error, missing
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import person
-from jobs.pipelines.retry import cancel_rest, start_again
+from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.queries.jobs.chains import ChainProgress, chain_of
 
 router = Router(tags=["Pipelines"])
@@ -58,16 +58,18 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 
 
 @router.post(
-    "pipelines/{uuid:chain_id}/start-again",
+    "pipelines/{uuid:chain_id}/retry",
     auth=caller("job.repeat"),
     **answers(StartedPipeline, 422, status=201),
-    url_name="api-pipeline-again",
+    url_name="api-pipeline-retry",
     summary="Retry a pipeline",
 )
-def start_pipeline_again(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
+def retry_pipeline(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
     _found(chain_id)
-    jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
+    jobs = retry_failed_jobs(
+        chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
+    )
     for job in jobs:
         audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
     told = {**serializers.pipeline(_found(chain_id)), "started": sorted(job.pk for job in jobs)}

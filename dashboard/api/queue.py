@@ -12,10 +12,10 @@ from dashboard.api import serializers
 from dashboard.api.answers import Queue, WholeJob, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import missing
-from dashboard.api.requests import MoveAsked, PriorityAsked, QuietAsked
+from dashboard.api.requests import ExclusiveAsked, MoveAsked, PriorityAsked
 from dashboard.api.rest import find_job, whole_job_answer
 from jobs.models import Host
-from jobs.queries.hosts.host_page import line
+from jobs.queries.hosts.host_page import queued_jobs
 
 MOST = 200
 
@@ -34,8 +34,8 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
     host = Host.objects.filter(name=name).first()
     if host is None:
         raise missing()
-    rows, total = line(host, start=0, count=MOST)
-    return {"jobs": serializers.line(rows), "total": total}
+    rows, total = queued_jobs(host, start=0, count=MOST)
+    return {"jobs": serializers.queued_jobs(rows), "total": total}
 
 
 @router.post(
@@ -69,14 +69,16 @@ def set_priority(
 
 
 @router.post(
-    "jobs/{int:job_id}/quiet",
+    "jobs/{int:job_id}/exclusive",
     auth=caller("job.order"),
     **answers(WholeJob, 409, 413),
-    url_name="api-job-quiet",
+    url_name="api-job-exclusive",
     summary="Set whether a job needs the host exclusively",
 )
-def set_quiet(request: HttpRequest, job_id: int, asked: QuietAsked | None = None) -> dict[str, Any]:
+def set_exclusive(
+    request: HttpRequest, job_id: int, asked: ExclusiveAsked | None = None
+) -> dict[str, Any]:
     """A waiting job starts only when nothing else runs on its host, or whenever there is room."""
     job = find_job(job_id)
-    queue.set_quiet(request.user, job, quiet=asked.quiet if asked else False)
+    queue.set_exclusive(request.user, job, exclusive=asked.exclusive if asked else False)
     return whole_job_answer(job_id)

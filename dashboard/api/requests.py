@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
 from jobs.services.queue import STEPS
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 
 LIMIT, LIMIT_MAX = 50, 200
 _DIGITS = 18  # what a database holds, and no more
@@ -26,7 +26,7 @@ class JsonBody(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         """The body. Ours to refuse: text and numbers that no database takes."""
         body = json.loads(request.body)
-        if storable(body) != body:
+        if sanitize(body) != body:
             words = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
             raise Refused(error(400, "invalid", words))
         return cast(dict[str, Any], body)
@@ -80,7 +80,7 @@ class DeploymentsAsked(Page):
 class ResultsAsked(Page):
     """Which results."""
 
-    sort: str = ""
+    type: str = ""
     model: str = ""
     host: str = ""
     deployment: str = ""
@@ -97,7 +97,7 @@ Priority = Annotated[str, _of(PRIORITIES)]
 
 
 class Planned(BaseModel):
-    """A job to look at or to launch. ``params`` are those of its kind: ``manage.py kinds``."""
+    """A job to look at or to launch. ``params`` are those of its kind: ``manage.py job_types``."""
 
     kind: str
     host: str
@@ -139,10 +139,10 @@ class PriorityAsked(BaseModel):
     priority: Priority = ""
 
 
-class QuietAsked(BaseModel):
+class ExclusiveAsked(BaseModel):
     """Require the host exclusively for a queued job, or not."""
 
-    quiet: StrictBool = False
+    exclusive: StrictBool = False
 
 
 class LogAsked(BaseModel):

@@ -158,7 +158,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     row = find_job(job_id)
     must(request.user, "job.confirm", row)
     names = asked.checks if asked else None
-    found = [item for item in row.asks if names is None or item["check"] in names]
+    found = [item for item in row.needs_confirmation if names is None or item["check"] in names]
     if not found or not launch.confirm(job_id, found, _user(request)):
         raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
     checks = [item["check"] for item in found]
@@ -167,17 +167,19 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 
 
 @router.post(
-    "jobs/{int:job_id}/run-again",
+    "jobs/{int:job_id}/retry",
     auth=caller("job.repeat"),
     **answers(JobAnswer, 422, status=201),
-    url_name="api-job-run-again",
+    url_name="api-job-retry",
     tags=["Jobs"],
     summary="Retry a job",
 )
-def run_job_again(request: HttpRequest, job_id: int) -> Status[Answer]:
+def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
     find_job(job_id)
-    row = launch.run_again(job_id, _user(request), may_raise=allowed(request.user, "job.raise"))
+    row = launch.retry_job(
+        job_id, _user(request), can_prioritize=allowed(request.user, "job.raise")
+    )
     audit_log.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)
     return Status(201, job_answer(row.pk))
 
@@ -225,7 +227,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     if not deployments.stop_deployment(deployment_id, _user(request)):
         raise Refused(error(409, "stopped", _("This deployment is not running.")))
     audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-    dispatch.look()
+    dispatch.run()
     return _deployment_answer(deployment_id)
 
 
@@ -260,7 +262,7 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
 def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
     """Newest first."""
     fields = {
-        "sort": "sort",
+        "type": "type",
         "model": "model_id",
         "host": "host__name",
         "deployment": "deployment_id",

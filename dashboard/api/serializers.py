@@ -11,14 +11,14 @@ from dashboard.api.removed import removal
 from dashboard.presenters.queue import priority_name, starts, waits
 from dashboard.text.formatting import joined
 from dashboard.text.known_failures import view_of
-from dashboard.text.messages import sentence, server_sentence
-from dashboard.text.stalled import silence_words
+from dashboard.text.messages import message, server_message
+from dashboard.text.stalled import stalled_text
 from jobs.errors import DamagedLog
-from jobs.kinds.lib.base import Remark
 from jobs.kinds.lib.lengths import measured
 from jobs.logstore import store
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Result
-from jobs.queries.hosts.host_page import place_in_line, places_in_line
+from jobs.queries.hosts.host_page import queue_position, queue_positions
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.chains import ChainProgress
 from jobs.queries.jobs.forecast import Forecast
@@ -40,17 +40,17 @@ def job(row: Job) -> dict[str, Any]:
         "title": row.title,
         "host": row.host.name,
         "state": row.state,
-        "sentence": joined(sentence(row.sentence_id, row.sentence_args), silence_words(row)),
-        "sentence_id": row.sentence_id,
-        "asks": [
-            {**item, "sentence": sentence(item["sentence_id"], item["sentence_args"])}
-            for item in row.asking
+        "message": joined(message(row.message_id, row.message_args), stalled_text(row)),
+        "message_id": row.message_id,
+        "needs_confirmation": [
+            {**item, "message": message(item["message_id"], item["message_args"])}
+            for item in row.open_confirmations
         ],
         "failure": _failure(row),
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
         "priority": priority_name(row.priority),
-        "quiet": row.quiet,
+        "exclusive": row.exclusive,
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
         "started_at": _time(row.started_at),
@@ -129,12 +129,12 @@ def waits_of(row: Job) -> dict[str, Any] | None:
     if row.state != Job.State.QUEUED:
         return None
     ((why, forecast),) = waits([row]).values()
-    return {"ahead": place_in_line(row), **_wait(why, forecast)}
+    return {"ahead": queue_position(row), **_wait(why, forecast)}
 
 
-def line(rows: Sequence[Job]) -> list[dict[str, Any]]:
+def queued_jobs(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """Return a host's queue, each job with queue reason and possible start."""
-    told, ahead = waits(rows), places_in_line(rows)
+    told, ahead = waits(rows), queue_positions(rows)
     return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
 
 
@@ -165,12 +165,12 @@ def pipeline(chain: ChainProgress) -> dict[str, Any]:
     }
 
 
-def _wait(why: Remark, forecast: Forecast) -> dict[str, Any]:
+def _wait(why: Message, forecast: Forecast) -> dict[str, Any]:
     """Return the forecast; ``starts_in_s`` is None if unknown, ``starts`` is the text."""
     seconds = forecast.starts_in_s
     return {
-        "sentence": sentence(why.id, why.args),
-        "sentence_id": why.id,
+        "message": message(why.id, why.args),
+        "message_id": why.id,
         "starts_in_s": None if seconds is None else round(seconds),
         "starts": starts(forecast),
     }
@@ -181,7 +181,7 @@ def result(row: Result) -> dict[str, Any]:
     return {
         "id": row.pk,
         "job": row.job_id,
-        "sort": row.sort,
+        "type": row.type,
         "host": row.host.name,
         "deployment": row.deployment_id,
         "model": row.model_id,
@@ -199,8 +199,8 @@ def result(row: Result) -> dict[str, Any]:
         "asked": row.asked,
         "measured": measured(row.metrics),
         # What else ran on the host meanwhile; null where nobody wrote it down.
-        "beside": row.surroundings.get("beside"),
-        "remarks": [sentence(remark["id"], remark["args"]) for remark in row.remarks],
+        "concurrent_load": row.run_context.get("concurrent_load"),
+        "remarks": [message(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
         "simulated": row.simulated,
@@ -239,7 +239,7 @@ def host(row: Host) -> dict[str, Any]:
     """A host, as it reports itself."""
     return {
         "name": row.name,
-        "sort": row.sort,
+        "type": row.type,
         "slots": row.slots,
         "draining": row.draining,
         "away": is_away(row),
@@ -259,7 +259,7 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "model": row.model_id,
         "label": row.artifact.label if row.artifact else "",
         "state": row.state,
-        "sentence": server_sentence(row),
+        "message": server_message(row),
         "failure": _failure(row),
         "progress": row.progress,
         "run": row.run,

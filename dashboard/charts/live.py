@@ -30,7 +30,9 @@ CLOCK_TICKS = [
 # {"t": milliseconds since the epoch, "y": values}, both of one length
 Series: TypeAlias = dict[str, list[Any]]
 # (seconds since the epoch, a value for each of NAMES)
-Row: TypeAlias = tuple[float, float | None, float | None, float | None, float | None, float | None]
+LiveRow: TypeAlias = tuple[
+    float, float | None, float | None, float | None, float | None, float | None
+]
 
 _PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
 _RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
@@ -40,7 +42,7 @@ _OUTPUT = ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total")
 _DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
 
 
-def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[Row]:
+def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[LiveRow]:
     """Return ``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` per sample,
     oldest first.
 
@@ -49,7 +51,7 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     everything = [*context, *samples]
     output = _rates(everything, output_tokens)
     prompt = _rates(everything, lambda values: _first(values, _PROMPT))
-    rows: list[Row] = []
+    rows: list[LiveRow] = []
     for index in range(len(context), len(everything)):
         at, values = everything[index]
         cache = kv_cache(values)
@@ -62,7 +64,7 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     return rows
 
 
-def decimate(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
+def decimate(rows: Sequence[LiveRow], limit: int = MAX_POINTS) -> list[LiveRow]:
     """Return at most ``limit`` rows: mean of rates and maximum of counts per bucket."""
     if len(rows) <= limit:
         return list(rows)
@@ -70,7 +72,7 @@ def decimate(rows: Sequence[Row], limit: int = MAX_POINTS) -> list[Row]:
     return [_merged(rows[start : start + width]) for start in range(0, len(rows), width)]
 
 
-def series(rows: Sequence[Row]) -> dict[str, Series]:
+def series(rows: Sequence[LiveRow]) -> dict[str, Series]:
     """Return rows in the page's format, by series name."""
     moments = [milliseconds(row[0]) for row in rows]
     return {
@@ -316,7 +318,7 @@ def _rates(
     return rates
 
 
-def _merged(rows: Sequence[Row]) -> Row:
+def _merged(rows: Sequence[LiveRow]) -> LiveRow:
     def of(place: int, how: Callable[[list[float]], float]) -> float | None:
         known = [value for row in rows if (value := row[place]) is not None]
         return how(known) if known else None

@@ -35,7 +35,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turn_files, turns
-from dashboard.consumers.session_guard import Guest, doors
+from dashboard.consumers.session_guard import Listener, session_guard
 from dashboard.security.permissions import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
@@ -92,12 +92,14 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _times(send, turn_id, _query(scope, "at"))
     if verb == "start" and turn.state == Turn.State.STREAMING:
         await _start(turn_id, turn)
-    guest = doors().enter(request.session, request.user, "conversation.view", turn.conversation)
+    listener = session_guard().enter(
+        request.session, request.user, "conversation.view", turn.conversation
+    )
     try:
-        streaming = _Streaming(turn_id, expected, _until_gone(receive, guest), send)
+        streaming = _Streaming(turn_id, expected, _until_gone(receive, listener), send)
         await streaming.run(_offset(_query(scope, "from")))
     finally:
-        doors().leave(guest)
+        session_guard().leave(listener)
     return None
 
 
@@ -270,7 +272,7 @@ def _is_open(turn_id: int) -> bool:
     return Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).exists()
 
 
-async def _until_gone(receive: Receive, guest: Guest) -> None:
+async def _until_gone(receive: Receive, listener: Listener) -> None:
     """Until the browser has left, or may not listen any more."""
 
     async def until_left() -> None:
@@ -278,7 +280,7 @@ async def _until_gone(receive: Receive, guest: Guest) -> None:
             pass
 
     left = asyncio.create_task(until_left())
-    ends: set[asyncio.Future[Any]] = {left, guest.shown_out}
+    ends: set[asyncio.Future[Any]] = {left, listener.dismissed}
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -33,7 +33,7 @@ from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
 from jobs.services.chat import close_turn
-from jobs.services.sanitize import storable, storable_text
+from jobs.services.sanitize import sanitize, sanitize_text
 
 logger = logging.getLogger(__name__)
 
@@ -413,9 +413,9 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, found: Mapping[str, An
     close_turn(
         turn_id,
         state=state,
-        reasoning=storable_text(reply.reasoning),
-        answer=storable_text(reply.answer),
-        finish_reason=storable_text(reply.finish_reason)[:32],
-        error=storable_text(error),
-        stats=storable(kept),
+        reasoning=sanitize_text(reply.reasoning),
+        answer=sanitize_text(reply.answer),
+        finish_reason=sanitize_text(reply.finish_reason)[:32],
+        error=sanitize_text(error),
+        stats=sanitize(kept),
     )

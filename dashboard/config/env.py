@@ -18,6 +18,8 @@ from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from dashboard.config.renamed import RENAMED
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
 RUN_FILE = "run.json"
@@ -91,7 +93,7 @@ def read_duration_s(raw: str) -> float:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-def read_keep_for_s(raw: str) -> float | None:
+def read_retention_age_s(raw: str) -> float | None:
     """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
     ever."""
     if not raw:
@@ -186,10 +188,10 @@ class Env:
     """Every setting, read. The order is that of the table in docs/run/settings.md."""
 
     port: Annotated[int, Variable("PORT", read_port, "8000", "port of the dashboard")]
-    host_bind: Annotated[
+    bind: Annotated[
         str,
         Variable(
-            "HOST_BIND",
+            "BIND",
             read_text,
             "127.0.0.1",
             "listen address; an address that others can reach needs `PUBLIC_URL`",
@@ -275,10 +277,10 @@ class Env:
             "time without a heartbeat after which a host's jobs end as lost",
         ),
     ]
-    silent_after_s: Annotated[
+    stalled_after_s: Annotated[
         float,
         Variable(
-            "SILENT_AFTER",
+            "STALLED_AFTER",
             read_duration_s,
             "10m",
             "time without output after which a running job is shown as stalled",
@@ -293,28 +295,28 @@ class Env:
             "maximum number of queued jobs of a host; further jobs are refused",
         ),
     ]
-    pack_logs_after_s: Annotated[
+    compress_logs_after_s: Annotated[
         float,
         Variable(
-            "PACK_LOGS_AFTER",
+            "COMPRESS_LOGS_AFTER",
             read_duration_s,
             "1h",
             "delay before the log of an ended job is packed (zstd), from 64 KiB on",
         ),
     ]
-    keep_for_s: Annotated[
+    retention_age_s: Annotated[
         float | None,
         Variable(
-            "KEEP_FOR",
-            read_keep_for_s,
+            "RETENTION_AGE",
+            read_retention_age_s,
             "",
             "retention time of logs and files after a job's end, such as `90d`; default: unlimited",
         ),
     ]
-    keep_within_bytes: Annotated[
+    retention_size_bytes: Annotated[
         int | None,
         Variable(
-            "KEEP_WITHIN",
+            "RETENTION_SIZE",
             read_size_bytes,
             "",
             "maximum size of logs, files and points together, such as `200G`; default: unlimited",
@@ -343,11 +345,12 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     Raises:
         BadVariable: a value is not allowed.
     """
+    _refuse_old_names(environ)
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
-    if env.host_bind not in LOOPBACK and not env.public_url:
+    if env.bind not in LOOPBACK and not env.public_url:
         raise BadVariable(
-            f"HOST_BIND={env.host_bind} lets other machines in: set PUBLIC_URL to the address that "
+            f"BIND={env.bind} lets other machines in: set PUBLIC_URL to the address that "
             f"they use, such as PUBLIC_URL=http://gpu7:{env.port}"
         )
     if env.valkey_listen and is_everywhere(env.valkey_listen[0]) and not env.public_url:
@@ -355,6 +358,12 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
             "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
         )
     return env
+
+
+def _refuse_old_names(environ: Mapping[str, str]) -> None:
+    for old, new in RENAMED.items():
+        if environ.get(old):
+            raise BadVariable(f"{old} is now called {new}. Set {new} instead and remove {old}.")
 
 
 def is_everywhere(address: str) -> bool:

@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError
 
-from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, doors
+from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, session_guard
 from dashboard.security.permissions import allowed
 from jobs.errors import DamagedLog
 
@@ -72,7 +72,7 @@ class PageSocket(AsyncWebsocketConsumer):
 
     async def _run(self) -> None:
         try:
-            await self.close(await self._serve_guest())
+            await self.close(await self._serve_listener())
         except (OSError, RuntimeError, DatabaseError, DamagedLog) as error:
             # The page is gone, or log or database could not be read: it comes back by itself.
             if isinstance(error, DamagedLog):
@@ -80,20 +80,20 @@ class PageSocket(AsyncWebsocketConsumer):
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(1011)
 
-    async def _serve_guest(self) -> int:
+    async def _serve_listener(self) -> int:
         """Serve for as long as the page may listen; return the code to close with."""
         user: Any = self.scope["user"] or AnonymousUser()
         try:
             action, obj = await database_sync_to_async(self._permitted)(user)
         except RefusedError as refused:
             return int(refused.args[0])
-        guest = doors().enter(self.scope["session"], user, action, obj)
+        listener = session_guard().enter(self.scope["session"], user, action, obj)
         serving = asyncio.create_task(self.serve())
         try:
-            await asyncio.wait({serving, guest.shown_out}, return_when=asyncio.FIRST_COMPLETED)
-            return guest.shown_out.result() if guest.shown_out.done() else serving.result()
+            await asyncio.wait({serving, listener.dismissed}, return_when=asyncio.FIRST_COMPLETED)
+            return listener.dismissed.result() if listener.dismissed.done() else serving.result()
         finally:
-            doors().leave(guest)
+            session_guard().leave(listener)
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError, RuntimeError):
                 await serving

@@ -15,30 +15,30 @@ from jobs.logstore import Hub, store
 # While notifications cannot arrive, pages reload at this interval.
 BLIND_S = 2.0
 
-Hint = dict[str, Any]
+Notification = dict[str, Any]
 
 
 class Inbox:
     """Hints for one page: the newest of each subject, so that a slow page costs little."""
 
     def __init__(self) -> None:
-        self._hints: dict[str, Hint] = {}
+        self._pending: dict[str, Notification] = {}
         self._news = asyncio.Event()
 
-    def put(self, subject: str, hint: Hint) -> None:
+    def put(self, subject: str, notification: Notification) -> None:
         """Add a hint; it replaces one of the same subject that was not taken yet."""
-        self._hints[subject] = hint
+        self._pending[subject] = notification
         self._news.set()
 
-    async def take(self) -> list[Hint]:
+    async def take(self) -> list[Notification]:
         """Wait for news and return all of it, oldest subject first."""
         await self._news.wait()
         self._news.clear()
-        hints_, self._hints = list(self._hints.values()), {}
-        return hints_
+        pending, self._pending = list(self._pending.values()), {}
+        return pending
 
 
-class Switchboard:
+class Broadcaster:
     """Made once for each event loop. Its listener runs as long as the loop."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Switchboard:
         self._inboxes: set[Inbox] = set()
         self._blind_told_at = 0.0
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._listen(), name="hints")
+        self._task = asyncio.create_task(self._listen(), name="notifications")
         store().on_append(self._appended)
 
     def join(self) -> Inbox:
@@ -71,7 +71,7 @@ class Switchboard:
             self._take(notifications.AWAY, {})  # there is no Redis at all
             await asyncio.sleep(BLIND_S)
 
-    def _take(self, topic: str, data: Hint) -> None:
+    def _take(self, topic: str, data: Notification) -> None:
         if topic == "log":
             # Pages that show a log have a socket of their own; the others need not know.
             self.hub.wake(str(data.get("key", "")))
@@ -88,17 +88,17 @@ class Switchboard:
                 self.hub.wake(f"{topic}/{data.get('id')}", ended=True)
             self._tell(subject, {"type": topic, **data})
 
-    def _tell(self, subject: str, hint: Hint) -> None:
+    def _tell(self, subject: str, notification: Notification) -> None:
         for inbox in self._inboxes:
-            inbox.put(subject, hint)
+            inbox.put(subject, notification)
 
 
-_switchboards: WeakKeyDictionary[asyncio.AbstractEventLoop, Switchboard] = WeakKeyDictionary()
+_broadcasters: WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster] = WeakKeyDictionary()
 
 
-def switchboard() -> Switchboard:
+def broadcaster() -> Broadcaster:
     """The one of the running loop."""
     loop = asyncio.get_running_loop()
-    if loop not in _switchboards:
-        _switchboards[loop] = Switchboard()
-    return _switchboards[loop]
+    if loop not in _broadcasters:
+        _broadcasters[loop] = Broadcaster()
+    return _broadcasters[loop]

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from dashboard.consumers.base import PageSocket
-from dashboard.consumers.broadcast import switchboard
+from dashboard.consumers.broadcast import broadcaster
 
 LONGEST_PING = 200
 
@@ -28,20 +28,20 @@ class LiveConsumer(PageSocket):
 
     async def serve(self) -> int:
         """Send hints until the page leaves."""
-        board = switchboard()
-        inbox = board.join()
+        source = broadcaster()
+        inbox = source.join()
         try:
             await self.send_message("hello")
             while True:
-                for hint in await inbox.take():
-                    await self._pass_on(dict(hint))
+                for notification in await inbox.take():
+                    await self._pass_on(dict(notification))
         finally:
-            board.leave(inbox)
+            source.leave(inbox)
 
-    async def _pass_on(self, hint: dict[str, Any]) -> None:
-        if happened_at := hint.pop("at", None):
-            hint["age_ms"] = round(max(0.0, time.time() - happened_at) * 1000, 1)
-        await self.send_message(hint.pop("type"), **hint)
+    async def _pass_on(self, notification: dict[str, Any]) -> None:
+        if happened_at := notification.pop("at", None):
+            notification["age_ms"] = round(max(0.0, time.time() - happened_at) * 1000, 1)
+        await self.send_message(notification.pop("type"), **notification)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Answer a ping; anything else is ignored."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from dashboard.consumers.base import BAD_REQUEST, NOT_FOUND, OVER, PageSocket, RefusedError
-from dashboard.consumers.broadcast import switchboard
+from dashboard.consumers.broadcast import broadcaster
 from dashboard.security.log_access import ACTIONS, MAY_GO_ON, find_record
 
 
@@ -39,7 +39,7 @@ class LogConsumer(PageSocket):
 
     async def serve(self) -> int:
         """Send frames until the log is over."""
-        frames = switchboard().hub.follow(f"{self.kind}/{self.record_id}", self.offset)
+        frames = broadcaster().hub.follow(f"{self.kind}/{self.record_id}", self.offset)
         async with aclosing(frames):
             async for message in frames:
                 await self.send(bytes_data=message)  # waits while the page does not read

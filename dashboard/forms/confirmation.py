@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from dashboard.security.request import person
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.errors import LaunchError
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
@@ -29,12 +29,12 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
     number = request.POST.get("confirm", "")
     # 18 digits fit every database's big integer.
     known = looks.filter(pk=int(number)) if number.isdecimal() and len(number) <= 18 else []
-    found = [item for look in known for item in confirmations.found_by(look)]
+    found = [item for preflight in known for item in confirmations.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()
     if last is not None and not preflights.is_stale(last):
         left = confirmations.open_of(confirmations.found_by(last), found)
         if left:
-            told = " ".join(sentence(i["sentence_id"], i["sentence_args"]) for i in left)
+            told = " ".join(message(i["message_id"], i["message_args"]) for i in left)
             raise Unconfirmed(
                 _("Not launched: the host asks for confirmation. %(found)s") % {"found": told}
             )

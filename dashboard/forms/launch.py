@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from dashboard.text.labels import phrase, told_apart
+from dashboard.text.labels import disambiguate, phrase
 from dashboard.text.state_styles import STATES
 from jobs.kinds import KINDS
 from jobs.kinds.lib.availability import asset_named, fitting_first
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.lib.defaults import EXACT, bounds, leading, proposals
+from jobs.kinds.lib.defaults import EXACT, bounds, defaults_for, leading
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_down
 
@@ -54,7 +54,7 @@ class Missing:
     """Field without choices on this host: its asset, and the kind that produces one."""
 
     asset: str
-    sentence: str
+    message: str
     action: str
     kind: str
 
@@ -154,7 +154,7 @@ def make_form(
 ) -> LaunchForm:
     """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
-    proposed, most = proposals(kind.Params, target, given), bounds(kind.Params, target, given)
+    proposed, most = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
     for name, of_kind in _specs(kind.Params).items():
         if of_kind.get("needs_dies") and not target.has_dies:
@@ -173,14 +173,18 @@ def make_form(
     )
 
 
+# Fields of addresses that people saved before they were renamed.
+_SAVED_LINKS = {"exclusive": "quiet"}
+
+
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
     """Return values of the kind's fields in ``data``; the last value of a name counts."""
     return {
-        name: ", ".join(map(str, data.getlist(name)))
+        name: ", ".join(map(str, data.getlist(given)))
         if _takes_several(kind, name)
-        else str(data[name])
+        else str(data[given])
         for name in kind.Params.model_fields
-        if name in data
+        if (given := name if name in data else _SAVED_LINKS.get(name, "")) in data
     }
 
 
@@ -302,7 +306,7 @@ def _choices(
         named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
         if asset == "deployment":
             ports = [_number_and_port(refs.get(choice.value)) for choice in offered]
-            named = told_apart([(name, *one) for name, one in zip(named, ports, strict=True)])
+            named = disambiguate([(name, *one) for name, one in zip(named, ports, strict=True)])
         return [Choice(one.value, name) for one, name in zip(offered, named, strict=True)]
     if offered is None and "enum" in spec:
         return [Choice(_text(value), _text(value)) for value in spec["enum"]]
@@ -340,7 +344,7 @@ def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
     asset = str(spec["asset"])
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
     own = str(spec.get("made_by", ""))
-    if own and KINDS[own].offered(target):
+    if own and KINDS[own].is_available(target):
         words = _("No usable input on this host yet."), _("Prepare it")
         return Missing(asset, *words, own)
     return {

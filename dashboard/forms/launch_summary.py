@@ -18,12 +18,12 @@ from jobs.queries.jobs.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class SummaryLine:
     """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed;
     ``job``: a related job."""
 
     state: str
-    sentence: str
+    message: str
     remark: str = ""
     job: int | None = None
 
@@ -40,7 +40,7 @@ class Check:
 
 def checks(
     host: Host, seen: Preview, form: LaunchForm, starts: Forecast | None = None
-) -> list[Check]:
+) -> list[SummaryLine]:
     """Return all checks; blocking ones last, next to the button.
 
     ``starts``: forecast of the start; None if unknown.
@@ -48,52 +48,57 @@ def checks(
     return [*_host(host), *_queue(host, starts), *_first(seen), *_awaited(form), *_form(form)]
 
 
-def _host(host: Host) -> list[Check]:
+def _host(host: Host) -> list[SummaryLine]:
     if host.heartbeat_at is None:
         return [
-            Check(
+            SummaryLine(
                 "asks",
                 _("%(host)s has not connected yet; the job waits in the queue.") % _name(host),
             )
         ]
     heard = since(host.heartbeat_at)
     if is_away(host):
-        sentence = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
-        return [Check("asks", sentence, heard)]
+        message = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
+        return [SummaryLine("asks", message, heard)]
+    if host.is_outdated:
+        words = _("%(host)s runs an earlier version. The job starts when it is upgraded.")
+        return [SummaryLine("asks", words % _name(host))]
     if host.draining:
-        sentence = _("%(host)s is paused: no new jobs start there.") % _name(host)
-        return [Check("note", sentence)]  # paused on purpose: not a warning
+        message = _("%(host)s is paused: no new jobs start there.") % _name(host)
+        return [SummaryLine("note", message)]  # paused on purpose: not a warning
     if lacks_room(host):
         return [
-            Check(
+            SummaryLine(
                 "asks",
                 _("The disk of %(host)s is full; the job starts once there is room.") % _name(host),
             )
         ]
-    return [Check("passed", _("%(host)s is online.") % _name(host), heard)]
+    return [SummaryLine("passed", _("%(host)s is online.") % _name(host), heard)]
 
 
-def _queue(host: Host, starts: Forecast | None) -> list[Check]:
+def _queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
     if starts is not None and starts.starts_in_s is None:
         # The host's own reason is listed above.
         return (
-            [] if starts.remark.id in queue.OF_THE_HOST else [Check("note", queue.starts(starts))]
+            []
+            if starts.message.id in queue.OF_THE_HOST
+            else [SummaryLine("note", queue.starts(starts))]
         )
     if starts is None:
         return []
     if not queue.is_next(starts):
         open_here = Job.objects.filter(host=host)
         runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
-        first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.LINE).first()
-        return [Check("note", queue.starts(starts), job=first.pk if first else None)]
+        first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER).first()
+        return [SummaryLine("note", queue.starts(starts), job=first.pk if first else None)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
-        return [Check("passed", _("Starts next: queued jobs do not block this one."))]
-    return [Check("passed", _("The queue is empty: the job starts immediately."))]
+        return [SummaryLine("passed", _("Starts next: queued jobs do not block this one."))]
+    return [SummaryLine("passed", _("The queue is empty: the job starts immediately."))]
 
 
-def _first(seen: Preview) -> list[Check]:
+def _first(seen: Preview) -> list[SummaryLine]:
     return [
-        Check(
+        SummaryLine(
             "note",
             _("Environment %(name)s is missing on the host: a job installs it first.")
             % {"name": name},
@@ -103,26 +108,26 @@ def _first(seen: Preview) -> list[Check]:
     ]
 
 
-def _awaited(form: LaunchForm) -> list[Check]:
+def _awaited(form: LaunchForm) -> list[SummaryLine]:
     found = []
     for field in form.fields:
         number = field.value.removeprefix("job:")
         if number != field.value and number.isdecimal():
-            sentence = _("%(field)s is not finished yet: this job starts afterwards.") % {
+            message = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
-            found.append(Check("note", sentence, job=int(number)))
+            found.append(SummaryLine("note", message, job=int(number)))
     return found
 
 
-def _form(form: LaunchForm) -> list[Check]:
+def _form(form: LaunchForm) -> list[SummaryLine]:
     wrong = sum(bool(field.error) for field in form.fields if not field.missing)
-    found = [Check("failed", field.missing.sentence) for field in form.fields if field.missing]
+    found = [SummaryLine("failed", field.missing.message) for field in form.fields if field.missing]
     if wrong:
-        sentence = ngettext(
+        message = ngettext(
             "%(count)d field is invalid.", "%(count)d fields are invalid.", wrong
         ) % {"count": wrong}
-        found.append(Check("failed", sentence))
+        found.append(SummaryLine("failed", message))
     return found
 
 

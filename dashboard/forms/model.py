@@ -31,12 +31,12 @@ Data = dict[str, Any]
 class Spec:
     """One field: path of its value in the file, and label.
 
-    ``sort``: text, number, several (words between commas), numbers, check, choice.
+    ``type``: text, number, several (words between commas), numbers, check, choice.
     """
 
     path: tuple[str, ...]
     label: str | Promise
-    sort: str = "text"
+    type: str = "text"
     help: str | Promise = ""
     choices: tuple[str, ...] = ()
     wide: bool = False
@@ -141,7 +141,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
 SPECS = tuple(spec for _title, specs in GROUPS for spec in specs)
 # Values of config.json: if all are empty, the form has not been started.
 _CONFIG_FIELDS = tuple(
-    spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.sort != "check"
+    spec.name for spec in SPECS if spec.path[0] == "architecture" and spec.type != "check"
 )
 EMPTY: Data = {
     "source": {"sort": "hub", "shards": 1},
@@ -327,7 +327,7 @@ def text_field(
 
 def _field(spec: Spec, typed: Mapping[str, str], errors: Mapping[str, str]) -> Field:
     value = typed.get(spec.name, "")
-    control = {"check": "check", "choice": "select", "number": "number"}.get(spec.sort, "text")
+    control = {"check": "check", "choice": "select", "number": "number"}.get(spec.type, "text")
     options = tuple(Option(word, word, word == value) for word in ("", *spec.choices))
     return Field(
         name=spec.name,
@@ -343,23 +343,23 @@ def _field(spec: Spec, typed: Mapping[str, str], errors: Mapping[str, str]) -> F
 
 def _value(spec: Spec, text: str) -> Any:
     """Parse a text; None: empty. Invalid numbers are left to the schema."""
-    if spec.sort == "check":
+    if spec.type == "check":
         return text == "1"
     words = [word for word in re.split(r"[,，\s]+", text) if word]
     if not words:
         return None
-    if spec.sort == "number":
+    if spec.type == "number":
         return _number(text)
-    if spec.sort == "several":
+    if spec.type == "several":
         return words
-    return [_number(word) for word in words] if spec.sort == "numbers" else text
+    return [_number(word) for word in words] if spec.type == "numbers" else text
 
 
 def _number(text: str) -> Any:
     plain = text.replace(",", "").replace("_", "")
-    for sort in (int, float):
+    for convert in (int, float):
         try:
-            return sort(plain)
+            return convert(plain)
         except ValueError:
             continue
     return text
@@ -437,12 +437,12 @@ def _field_at(place: str) -> str:
 
 def _words(fault: Mapping[str, Any]) -> str:
     """Return the message of an error: model file messages first, then general ones."""
-    place, sort = _place(fault), str(fault["type"])
-    if place == "paths" and sort in ("missing", "too_short"):
+    place, fault_type = _place(fault), str(fault["type"])
+    if place == "paths" and fault_type in ("missing", "too_short"):
         return gettext("Enter precisions and dies for Build_In or vLLM.")
-    if place == "id" and sort == "string_pattern_mismatch":
+    if place == "id" and fault_type == "string_pattern_mismatch":
         return gettext("Use small letters, digits, single dots and hyphens.")
-    if place == "hub_id" and sort == "string_pattern_mismatch":
+    if place == "hub_id" and fault_type == "string_pattern_mismatch":
         return gettext("Enter owner/name: letters, digits, dots, dashes and underscores.")
     words: dict[str, str | Promise] = {
         "extra_forbidden": _("Unknown field."),
@@ -458,6 +458,6 @@ def _words(fault: Mapping[str, Any]) -> str:
         "active_above_all": _("active_parameters must not exceed parameters."),
         "heads_uneven": _("num_attention_heads must be a multiple of num_key_value_heads."),
     }
-    if sort in words:
-        return str(str(words[sort]) % fault.get("ctx", {}))
+    if fault_type in words:
+        return str(str(words[fault_type]) % fault.get("ctx", {}))
     return message_of(fault)

@@ -14,7 +14,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from dashboard.forms.launch import offers
 from dashboard.server.running import Watch
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
@@ -156,7 +156,7 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
         if not job.is_open:
             return
         if watch is not None:
-            watch.look()
+            watch.update()
         time.sleep(POLL_S)
         close_old_connections()
 
@@ -170,5 +170,5 @@ def about(job: Job) -> str:
     """Return the message of a job's state; for a queued job its queue reason."""
     if job.state == Job.State.QUEUED:
         waits = dispatch.why_waiting(job)
-        return sentence(waits.id, waits.args)
-    return sentence(job.sentence_id, job.sentence_args)
+        return message(waits.id, waits.args)
+    return message(job.message_id, job.message_args)

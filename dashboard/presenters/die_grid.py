@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from dashboard.text.formatting import number
 from dashboard.text.labels import kind_title, state_of
-from dashboard.text.state_styles import look
+from dashboard.text.state_styles import style_of
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
 
@@ -50,7 +50,7 @@ class Die:
         if state:
             said.append(state)
         if self.holder:
-            said.append(f"{name_of(self.holder)} ({look(state_of(self.holder)).word})")
+            said.append(f"{name_of(self.holder)} ({style_of(state_of(self.holder)).word})")
         elif self.state in ("hot", "free"):
             said.append(gettext("free"))
         return gettext(", ").join(said)

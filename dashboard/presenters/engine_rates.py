@@ -15,7 +15,7 @@ MINUTES = 30
 BIN_S = 30.0
 NOW_S = 10.0  # window of the current rate: shorter windows show single requests as spikes
 # An idle engine reports every 30 s: see jobs.host.run.scraper.
-SILENT_S = 75.0
+STALE_S = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Rates:
 
     ``output`` is in tokens/s. ``history`` is the output rate over the last half hour, oldest first,
     None without reports. ``kv_cache`` is in per cent. ``heard`` is the time of the last report,
-    ``is_silent``: the last report is stale.
+    ``is_stale``: the last report is stale.
     """
 
     output: float | None
@@ -33,7 +33,7 @@ class Rates:
     kv_cache: float | None
     history: tuple[float | None, ...]
     heard: datetime
-    is_silent: bool
+    is_stale: bool
 
 
 def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict[int, Rates]:
@@ -53,7 +53,7 @@ def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict
 
 def _rates(samples: Sequence[Sample], moment: float) -> Rates:
     heard, last = samples[-1]
-    is_silent = moment - heard > SILENT_S
+    is_stale = moment - heard > STALE_S
     grown = _grown(samples)
     kv_cache = live.kv_cache(last)
     now = _rate(grown, heard - NOW_S, heard)
@@ -61,13 +61,13 @@ def _rates(samples: Sequence[Sample], moment: float) -> Rates:
     bins = [first_bin + number * BIN_S for number in range(round(MINUTES * 60 / BIN_S))]
     history = [_rate(grown, start, start + BIN_S) for start in bins]
     return Rates(
-        output=None if is_silent else now,
-        running=None if is_silent else live.running(last),
-        waiting=None if is_silent else live.waiting(last),
-        kv_cache=None if is_silent or kv_cache is None else 100 * kv_cache,
-        history=(*history[:-1], history[-1] if is_silent else now),
+        output=None if is_stale else now,
+        running=None if is_stale else live.running(last),
+        waiting=None if is_stale else live.waiting(last),
+        kv_cache=None if is_stale or kv_cache is None else 100 * kv_cache,
+        history=(*history[:-1], history[-1] if is_stale else now),
         heard=datetime.fromtimestamp(heard, tz=UTC),
-        is_silent=is_silent,
+        is_stale=is_stale,
     )
 
 
@@ -79,7 +79,7 @@ def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
         total = live.output_tokens(values)
         if total is None:
             continue
-        if before is not None and at > before[0] and at - before[0] <= SILENT_S:
+        if before is not None and at > before[0] and at - before[0] <= STALE_S:
             more = total - before[1]
             # Decode calls times busy slots: rounded factors, so the product may decrease slightly.
             is_new = more < -0.001 * before[1]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from dashboard.presenters.die_grid import Cards, cards, name_of, path_of
 from dashboard.presenters.engine_rates import Rates, rates
-from dashboard.presenters.queue import Row, rows
+from dashboard.presenters.queue import QueueRow, rows
 from dashboard.text.labels import host_state, host_title, stack_name
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.host_page import HostNow
@@ -41,7 +41,7 @@ class HostView:
     now: HostNow
     cards: Cards | None
     here: tuple[Here, ...]
-    queue: tuple[Row, ...]
+    queue: tuple[QueueRow, ...]
 
     @property
     def host(self) -> Host:

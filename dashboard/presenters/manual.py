@@ -30,7 +30,7 @@ HELP: Mapping[str, str] = {
     "overview": "use/launch/",
     "launch": "use/launch/#one-job",
     "pipeline": "use/launch/#from-a-model",
-    "model-way": "use/launch/#from-a-model",
+    "model-pipeline": "use/launch/#from-a-model",
     "model": "use/launch/#a-model-of-your-own",
     "host-queue": "use/launch/#the-queue",
     "host-add": "run/hosts/#add-a-host",

@@ -13,10 +13,10 @@ from django.utils.translation import gettext, pgettext_lazy
 
 from dashboard.security.permissions import allowed
 from dashboard.text.formatting import about, clock
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import dispatch
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Job
 from jobs.queries.deployments import needing
 from jobs.queries.jobs.forecast import Forecast, forecasts
@@ -32,23 +32,23 @@ _WORDS = {
     "normal": pgettext_lazy("priority", "normal"),
     "low": pgettext_lazy("priority", "low"),
 }
-OF_THE_HOST = ("forecast:away", "forecast:draining", "forecast:disk")
+OF_THE_HOST = ("forecast:away", "forecast:protocol", "forecast:draining", "forecast:disk")
 _SOON_S = 60.0  # precise enough below this
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QueueRow:
     """A job of the queue, for one viewer.
 
-    ``earlier`` and ``later``: the viewer may move it one place. ``may_raise``: it may pass jobs of
-    others.
+    ``earlier`` and ``later``: the viewer may move it one place. ``can_prioritize``: it may pass
+    jobs of others.
     """
 
     job: Job
-    why: Remark
+    why: Message
     forecast: Forecast
     may_order: bool = False
-    may_raise: bool = False
+    can_prioritize: bool = False
     earlier: bool = False
     later: bool = False
 
@@ -68,16 +68,16 @@ def is_next(forecast: Forecast) -> bool:
 
     Seconds are no criterion: a job whose predecessor ends soon is not next.
     """
-    return forecast.remark.id == "forecast:now"
+    return forecast.message.id == "forecast:now"
 
 
-def starts(forecast: Forecast, why: Remark | None = None) -> str:
+def starts(forecast: Forecast, why: Message | None = None) -> str:
     """Return text of a forecast start with its assumption, or the reason why it is unknown.
 
     ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated.
     """
-    seconds, words = forecast.starts_in_s, sentence(forecast.remark.id, forecast.remark.args)
-    if why is not None and seconds is None and _is_told(forecast.remark, why):
+    seconds, words = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
+    if why is not None and seconds is None and _is_told(forecast.message, why):
         return gettext("Start time unknown.")
     if seconds is None:
         return words
@@ -92,7 +92,7 @@ def starts(forecast: Forecast, why: Remark | None = None) -> str:
     }
 
 
-def _is_told(remark: Remark, why: Remark) -> bool:
+def _is_told(remark: Message, why: Message) -> bool:
     if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
         return True
     return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
@@ -151,11 +151,11 @@ def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
     return [name for name in PRIORITIES if name != "urgent" or _may_launch_urgent(user)]
 
 
-def waits(jobs: Sequence[Job]) -> dict[int, tuple[Remark, Forecast]]:
+def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
     """Return reason and forecast of queued jobs, by id, with the active jobs that need servers
     to be stopped."""
     whys, whens = dispatch.reasons(jobs), forecasts(jobs)
-    remarks = [*whys.values(), *(when.remark for when in whens.values())]
+    remarks = [*whys.values(), *(when.message for when in whens.values())]
     told = [one for remark in remarks for one in remark.args.get("servers") or ()]
     if told:
         needed = needing((one["id"], one["job"]) for one in told)
@@ -170,7 +170,7 @@ def rows(
     *,
     before: Job | None = None,
     more: bool = False,
-) -> list[Row]:
+) -> list[QueueRow]:
     """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
     follow."""
     told = waits(jobs)
@@ -180,19 +180,19 @@ def rows(
     ):
         if job is None:
             continue
-        may_raise, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
+        can_prioritize, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
         passes = ahead is not None and ahead.priority == job.priority
         own = ahead is not None and ahead.created_by_id == job.created_by_id
         follows = more if behind is None else behind.priority == job.priority
         why, forecast = told[job.pk]
         found.append(
-            Row(
+            QueueRow(
                 job,
                 why,
                 forecast,
                 may_order=may_order,
-                may_raise=may_raise,
-                earlier=may_order and passes and (own or may_raise),
+                can_prioritize=can_prioritize,
+                earlier=may_order and passes and (own or can_prioritize),
                 later=may_order and follows,
             )
         )

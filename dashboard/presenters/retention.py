@@ -13,8 +13,8 @@ from django.utils.translation import ngettext, pgettext
 from dashboard.security.permissions import allowed
 from dashboard.text.formatting import duration, joined, size
 from jobs.models import Deployment, Job
-from jobs.models.kept import Kept
-from jobs.queries.storage import Going, job_going, limits
+from jobs.models.retained import Retained
+from jobs.queries.storage import PendingRemoval, limits, pending_removal_of
 from jobs.services import pins
 
 _DAY_S = 86400
@@ -61,20 +61,22 @@ def _why(record: Job | Deployment, things: str, files: int) -> str:
     assert record.removed_at is not None
     args = record.removed_args
     words = {"what": things, "date": day_text(record.removed_at)}
-    if record.removed_why == Kept.Why.AGE:
+    if record.removed_why == Retained.Why.AGE:
         told = ngettext(
-            "%(what)s was removed on %(date)s because its age exceeded %(time)s (KEEP_FOR).",
-            "%(what)s were removed on %(date)s because their age exceeded %(time)s (KEEP_FOR).",
+            "%(what)s was removed on %(date)s because its age exceeded %(time)s (RETENTION_AGE).",
+            "%(what)s were removed on %(date)s because their age exceeded %(time)s "
+            "(RETENTION_AGE).",
             1 + files,
         )
-        return told % {**words, "time": span_text(args.get("keep_for_s", 0))}
-    if record.removed_why == Kept.Why.SIZE:
+        return told % {**words, "time": span_text(args.get("retention_age_s", 0))}
+    if record.removed_why == Retained.Why.SIZE:
         told = ngettext(
-            "%(what)s was removed on %(date)s because storage exceeded %(limit)s (KEEP_WITHIN).",
-            "%(what)s were removed on %(date)s because storage exceeded %(limit)s (KEEP_WITHIN).",
+            "%(what)s was removed on %(date)s because storage exceeded %(limit)s (RETENTION_SIZE).",
+            "%(what)s were removed on %(date)s because storage exceeded %(limit)s "
+            "(RETENTION_SIZE).",
             1 + files,
         )
-        return told % {**words, "limit": size_text(args.get("keep_within_bytes", 0))}
+        return told % {**words, "limit": size_text(args.get("retention_size_bytes", 0))}
     told = ngettext(
         "%(what)s was removed on %(date)s by %(user)s.",
         "%(what)s were removed on %(date)s by %(user)s.",
@@ -104,33 +106,36 @@ def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
     return allowed(user, "job.unpin", pins.pin_of(job))
 
 
-def going_words(job: Job) -> str:
+def removal_words(job: Job) -> str:
     """Return the message if log and files go within a week, with the reason; "" if they stay."""
-    soon = job_going(job)
+    soon = pending_removal_of(job)
     given = limits()
     if soon is None:
         return ""
-    words = {"size": size_text(job.kept_bytes or 0), "when": when_text(soon)}
-    if soon.why == Kept.Why.AGE and given.keep_for is not None:
-        words["time"] = span_text(given.keep_for.total_seconds())
+    words = {"size": size_text(job.stored_bytes or 0), "when": when_text(soon)}
+    if soon.why == Retained.Why.AGE and given.retention_age is not None:
+        words["time"] = span_text(given.retention_age.total_seconds())
         return (
-            _("Log and files (%(size)s) will be removed %(when)s: retention %(time)s (KEEP_FOR).")
+            _(
+                "Log and files (%(size)s) will be removed %(when)s: retention %(time)s "
+                "(RETENTION_AGE)."
+            )
             % words
         )
-    words["limit"] = size_text(given.keep_within_bytes or 0)
+    words["limit"] = size_text(given.retention_size_bytes or 0)
     return (
         _(
             "Log and files (%(size)s) may be removed %(when)s: storage limit %(limit)s "
-            "(KEEP_WITHIN)."
+            "(RETENTION_SIZE)."
         )
         % words
     )
 
 
-def when_text(going: Going) -> str:
+def when_text(removal: PendingRemoval) -> str:
     """When something goes, as it stands within a sentence."""
-    if going.at is None:
+    if removal.at is None:
         return _("within a week")
-    if going.at <= timezone.now() + timedelta(minutes=5):
+    if removal.at <= timezone.now() + timedelta(minutes=5):
         return _("within minutes")
-    return _("on %(date)s") % {"date": day_text(going.at)}
+    return _("on %(date)s") % {"date": day_text(removal.at)}

@@ -46,7 +46,7 @@ ACTIONS: dict[str, Role] = {
     "host.view": Role.MEMBER,
     "host.add": Role.ADMIN,
     "host.change": Role.ADMIN,
-    "host.give_up": Role.ADMIN,
+    "host.mark_lost": Role.ADMIN,
     "host.key": Role.ADMIN,
     "model.view": Role.MEMBER,
     "model.change": Role.ADMIN,

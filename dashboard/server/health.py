@@ -24,14 +24,14 @@ LOW_SHARE, LOW_BYTES = 0.05, 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PartHealth:
     """Health of one part. ``facts`` are plain data; ``error`` is set if the part fails."""
 
     is_ok: bool
     facts: dict[str, Any]
 
 
-def database() -> Check:
+def database() -> PartHealth:
     """The database answers."""
 
     def ask() -> dict[str, Any]:
@@ -42,7 +42,7 @@ def database() -> Check:
     return _timed(ask)
 
 
-def broker() -> Check:
+def broker() -> PartHealth:
     """Redis or Valkey answers. Without it jobs still run, only later; pages poll."""
 
     def ask() -> dict[str, Any]:
@@ -57,7 +57,7 @@ def broker() -> Check:
     return _timed(ask)
 
 
-def disk() -> Check:
+def disk() -> PartHealth:
     """``DATA_DIR`` takes writes and has room."""
 
     def ask() -> dict[str, Any]:
@@ -79,7 +79,7 @@ def low_disk_bytes() -> int | None:
     return usage.free if is_low or usage.free < LEAST_FREE_BYTES else None
 
 
-def catalogue() -> Check:
+def catalogue() -> PartHealth:
     """Check the files of the team's own models. An invalid file is reported and harms nothing
     else."""
 
@@ -91,15 +91,17 @@ def catalogue() -> Check:
     return _timed(ask)
 
 
-def all_checks() -> dict[str, Check]:
+def all_checks() -> dict[str, PartHealth]:
     """Every check, by name."""
     return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
 
 
-def _timed(ask: Callable[[], dict[str, Any]]) -> Check:
+def _timed(ask: Callable[[], dict[str, Any]]) -> PartHealth:
     began = time.perf_counter()
     try:
         facts = ask()
     except (DatabaseError, redis.RedisError, OSError) as error:
-        return Check(is_ok=False, facts={"error": str(error)})
-    return Check(is_ok=True, facts={**facts, "ms": round((time.perf_counter() - began) * 1e3, 2)})
+        return PartHealth(is_ok=False, facts={"error": str(error)})
+    return PartHealth(
+        is_ok=True, facts={**facts, "ms": round((time.perf_counter() - began) * 1e3, 2)}
+    )

@@ -65,7 +65,7 @@ class Watch:
         self._down_since: float | None = None
         self._said = False
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Look, at most every ``every_s``.
 
         Raises:

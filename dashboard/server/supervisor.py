@@ -1,7 +1,7 @@
 """``make run``: everything that the dashboard and This computer consist of, under one supervisor.
 
 It keeps to the standard library and ``jobs.host.agent.supervisor``, so that it stays small for as
-long as the rest runs. Django's part of a start is ``manage.py prepare_run``.
+long as the rest runs. Django's part of a start is ``manage.py setup``.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
-def say(sentence: str) -> None:
+def say(message: str) -> None:
     """One line for the person at the terminal."""
-    sys.stderr.write(sentence + "\n")
+    sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
 
@@ -102,21 +102,21 @@ def _address_of(data_dir: Path) -> str:
 
 def _listen(env: Env) -> socket.socket:
     """The socket that the web server will serve. It outlives the server's own restarts."""
-    family = socket.AF_INET6 if ":" in env.host_bind else socket.AF_INET
+    family = socket.AF_INET6 if ":" in env.bind else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((env.host_bind, env.port))
+        listener.bind((env.bind, env.port))
         listener.listen(2048)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(
-                f"Port {env.port} on {env.host_bind} is in use by another program. "
+                f"Port {env.port} on {env.bind} is in use by another program. "
                 f"Choose another port: PORT={env.port + 1} make run"
             ) from error
         raise CannotStart(
-            f"Cannot listen on HOST_BIND={env.host_bind}, PORT={env.port}: {error.strerror}"
+            f"Cannot listen on BIND={env.bind}, PORT={env.port}: {error.strerror}"
         ) from error
     return listener
 
@@ -175,9 +175,9 @@ def _old_valkey_folder(data_dir: Path) -> str:
 
 
 def _reachable(env: Env) -> str:
-    """The address under which this computer reaches what listens on HOST_BIND."""
+    """The address under which this computer reaches what listens on BIND."""
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-    host = everywhere.get(env.host_bind, env.host_bind)
+    host = everywhere.get(env.bind, env.bind)
     return f"[{host}]" if ":" in host else host
 
 
@@ -203,7 +203,7 @@ def _prepare(env: Env) -> None:
     (env.data_dir / STOPPING_FILE).unlink(missing_ok=True)
     prefix = urlsplit(env.public_url).path
     url = f"http://{_reachable(env)}:{env.port}{prefix}"
-    command = [sys.executable, str(BASE_DIR / "manage.py"), "prepare_run", "--dashboard-url", url]
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "setup", "--dashboard-url", url]
     if subprocess.run(command, check=False).returncode != 0:
         raise CannotStart("Preparing the start failed: see the error above.")
 

@@ -10,7 +10,7 @@ from django import template
 from django.utils.translation import gettext
 
 from dashboard.text import formatting
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.inference.completions import SAMPLING
 from jobs.models import Deployment, Turn
 from jobs.queries.chat import context_tokens, thinks
@@ -146,4 +146,4 @@ def seconds(milliseconds: float) -> str:
 @register.simple_tag
 def chat_error(turn: Turn) -> str:
     """Return the message of a failed turn for which the engine gave no error text."""
-    return sentence(turn.stats["error_id"], {})
+    return message(turn.stats["error_id"], {})

@@ -57,7 +57,7 @@ def cell(name: str, result: Result) -> SafeString:
     found = result.metrics.get(name)
     is_batch = "batch_latency_mean_s" in result.metrics
     if found is None and (
-        is_batch or (result.sort == Result.Sort.EVALUATION) != (name == "accuracy")
+        is_batch or (result.type == Result.Type.EVALUATION) != (name == "accuracy")
     ):
         return mark_safe("")
     return value(name, result.metrics)
@@ -212,7 +212,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
 
     None for a batch and for a single concurrency: a single dot adds nothing to the numbers.
     """
-    if result.sort == Result.Sort.EVALUATION:
+    if result.type == Result.Type.EVALUATION:
         categories, whole = queries.categories(result), queries.accuracy(result)
         return {
             "figure": accuracy.figure(categories, whole),

@@ -40,11 +40,11 @@ from dashboard.text.labels import (
     step_title,
     unit_word,
 )
-from dashboard.text.messages import PLAIN_REMARKS, server_sentence
-from dashboard.text.messages import sentence as sentence_text
-from dashboard.text.stalled import silence_words
-from dashboard.text.state_styles import look
-from jobs.kinds.lib.base import Remark
+from dashboard.text.messages import PLAIN_REMARKS, server_message
+from dashboard.text.messages import message as message_text
+from dashboard.text.stalled import stalled_text
+from dashboard.text.state_styles import style_of
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.jobs.forecast import Forecast
@@ -73,20 +73,23 @@ def icon(name: str, label: str = "", small: bool = False) -> SafeString:
 def shape(state: str, label: str = "") -> SafeString:
     """The shape of a state alone; in a note or a track, where the word stands beside it."""
     return format_html(
-        '<svg {}><use href="{}#s-{}"/></svg>', _named(label), static("icons.svg"), look(state).shape
+        '<svg {}><use href="{}#s-{}"/></svg>',
+        _named(label),
+        static("icons.svg"),
+        style_of(state).shape,
     )
 
 
 @register.filter
 def state_word(name: str) -> str:
     """A state where only text can stand, as in an option."""
-    return str(look(name).word)
+    return str(style_of(name).word)
 
 
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
     """A state as shape and word: of a job, deployment, host or turn, or given by its name."""
-    appearance = look(state_of(thing))
+    appearance = style_of(state_of(thing))
     return format_html(
         '<span class="st {}">{}{}</span>',
         appearance.css,
@@ -130,7 +133,7 @@ def metric(name: str, value: Any) -> SafeString:
 @register.simple_tag
 def headline(result: Result) -> SafeString:
     """The one number that stands for a result."""
-    name = headline_metric(result.sort, result.metrics)
+    name = headline_metric(result.type, result.metrics)
     return metric(name, result.metrics.get(name))
 
 
@@ -165,16 +168,16 @@ def since(when: datetime | None) -> SafeString:
 
 
 @register.simple_tag
-def sentence(thing: Any) -> str:
+def message(thing: Any) -> str:
     """The sentence that a job, deployment or event keeps, or that of a remark."""
-    if isinstance(thing, Remark):
-        return sentence_text(thing.id, thing.args)
+    if isinstance(thing, Message):
+        return message_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
-        thing = {"id": thing.get("sentence_id"), "args": thing.get("sentence_args"), **thing}
-        return sentence_text(thing["id"], thing["args"] or {}) if thing["id"] else ""
+        thing = {"id": thing.get("message_id"), "args": thing.get("message_args"), **thing}
+        return message_text(thing["id"], thing["args"] or {}) if thing["id"] else ""
     if isinstance(thing, Deployment):
-        return server_sentence(thing)
-    return sentence_text(thing.sentence_id, thing.sentence_args) if thing.sentence_id else ""
+        return server_message(thing)
+    return message_text(thing.message_id, thing.message_args) if thing.message_id else ""
 
 
 @register.filter
@@ -210,9 +213,9 @@ def priority_word(name: str) -> str:
 
 
 @register.simple_tag
-def silence(job: Job) -> str:
+def stalled(job: Job) -> str:
     """For how long a running job has told nothing new; "" for one that does."""
-    return silence_words(job)
+    return stalled_text(job)
 
 
 @register.filter
@@ -304,7 +307,7 @@ def stamps(result: Result) -> dict[str, Any]:
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
         "disturbed": " ".join(
-            sentence_text(one["id"], one["args"])
+            message_text(one["id"], one["args"])
             for one in result.remarks
             if one["id"].startswith("result:beside_")
         ),
@@ -317,8 +320,8 @@ def missed_words(result: Result) -> str:
     """How many of its requests failed, or of its questions were not scored."""
     remarks = [(one["id"], one["args"]) for one in result.remarks]
     missed = shortfall(result.metrics, remarks)._asdict()
-    is_evaluation = result.sort == Result.Sort.EVALUATION
-    return sentence_text(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
+    is_evaluation = result.type == Result.Type.EVALUATION
+    return message_text(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
@@ -376,7 +379,7 @@ def progress(done: float | None, total: float | None, state: str = "running") ->
     share = min(100, max(0, round(100 * done / total)))
     return format_html(
         '<svg class="prog {}" role="img" aria-label="{}"><rect width="{}%" height="100%"/></svg>',
-        look(state).css,
+        style_of(state).css,
         f"{share} %",
         share,
     )

@@ -106,10 +106,10 @@ def about(seconds: float) -> str:
     return duration(minutes * 60)
 
 
-def joined(*sentences: str) -> str:
+def joined(*messages: str) -> str:
     """Join sentences, without a space after a full-width stop."""
     told = ""
-    for text in filter(None, sentences):
+    for text in filter(None, messages):
         told += text if not told or told.endswith(("。", "！", "？")) else f" {text}"
     return told
 

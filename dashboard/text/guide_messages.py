@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-GUIDE_SENTENCES: dict[str, str | Promise] = {
+GUIDE_MESSAGES: dict[str, str | Promise] = {
     # Containers.
     "guide:detached": _("docker run uses -dit instead of -it, because no terminal is attached."),
     "guide:workspace_here": _(

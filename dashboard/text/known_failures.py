@@ -41,7 +41,7 @@ class FailureView:
 
 def view_of(record: Job | Deployment) -> FailureView | None:
     """The known failure that ended a job or a server; None where none is known."""
-    kept = (record.sentence_args or {}).get("failure")
+    kept = (record.message_args or {}).get("failure")
     failure, args = _read(kept)
     if failure is None or not isinstance(kept, dict):
         return None

@@ -162,10 +162,10 @@ def step_title(name: str) -> str:
 
     A numbered step keeps its number: "measure-4".
     """
-    sort, dash, which = name.partition("-")
-    if name in _STEPS or not dash or sort not in _STEPS:
+    base, dash, which = name.partition("-")
+    if name in _STEPS or not dash or base not in _STEPS:
         return str(_STEPS.get(name, name))
-    return f"{_STEPS[sort]} {which}"
+    return f"{_STEPS[base]} {which}"
 
 
 def check_word(name: str) -> str:
@@ -207,7 +207,7 @@ def state_of(thing: Any) -> str:
     return str(thing.state)
 
 
-def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
+def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
     """Return unique labels of deployments (name, number, port): repeated names get number and
     port.
 
@@ -226,18 +226,20 @@ def told_apart(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
 
 def host_title(host: Host) -> str:
     """Return the display name of a host; its name is for addresses, commands and the API."""
-    return host_word(host.name) if host.sort == Host.Sort.THIS_COMPUTER else host.name
+    return host_word(host.name) if host.type == Host.Type.THIS_COMPUTER else host.name
 
 
 def host_word(name: str) -> str:
     """Return the display name of the host with this name."""
-    return gettext("This computer") if name == Host.Sort.THIS_COMPUTER else name
+    return gettext("This computer") if name == Host.Type.THIS_COMPUTER else name
 
 
 def host_state(host: Host) -> str:
-    """ "ready", "away", "draining", or "expected" before the first heartbeat."""
+    """ "ready", "away", "outdated", "draining", or "expected" before the first heartbeat."""
     if host.heartbeat_at is None:
         return "expected"
     if is_away(host):
         return "away"
+    if host.is_outdated:
+        return "outdated"
     return "draining" if host.draining else "ready"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-LENGTH_SENTENCES: dict[str, str | Promise] = {
+LENGTH_MESSAGES: dict[str, str | Promise] = {
     "lengths:output_ended": _(
         "Answers average %(measured)s tokens at concurrency %(concurrency)s; %(asked)s "
         "requested. The benchmark sends no ignore_eos, so the model may stop early."

@@ -1,6 +1,6 @@
 """Messages for people, by id: outcomes of jobs and deployments.
 
-Records store an id and arguments (``jobs.kinds.lib.base.Remark``), so that each viewer gets their
+Records store an id and arguments (``jobs.messages.Message``), so that each viewer gets their
 own language. An id is ``area:case``; a placeholder is a named one: ``%(name)s``.
 """
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import joined, number
-from dashboard.text.guide_messages import GUIDE_SENTENCES
+from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.known_failures import words_of
 from dashboard.text.labels import (
     asset_word,
@@ -25,15 +25,15 @@ from dashboard.text.labels import (
     step_title,
     unit_word,
 )
-from dashboard.text.length_messages import LENGTH_SENTENCES
+from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.message_numbers import number_texts
-from dashboard.text.result_messages import RESULT_SENTENCES
+from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.state_styles import STATES
-from dashboard.text.wait_messages import WAIT_SENTENCES, server_names, to_stop
+from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
 from jobs.models import Deployment
 
-SENTENCES: dict[str, str | Promise] = {
+MESSAGES: dict[str, str | Promise] = {
     # Outcomes of a job (jobs.services, jobs.host.run.launcher).
     "job:queued": _("Queued."),
     "job:sent": _("Sent to %(host)s; not accepted yet."),
@@ -85,13 +85,13 @@ SENTENCES: dict[str, str | Promise] = {
     "host:rebooted": _("The host was restarted during the run."),
     "policy:program": _(
         "Blocked before the first command: this host does not allow %(program)s (step "
-        '%(step)s). To allow it, add HOST_PROGRAMS="default NAME" to host.env and restart '
+        '%(step)s). To allow it, add AGENT_ALLOWED_PROGRAMS="default NAME" to host.env and restart '
         "the worker."
     ),
     "policy:root": _(
         "Blocked before the first command: %(path)s (step %(step)s) resolves to "
         "%(leads_to)s, outside the folders this host allows. To allow it, add "
-        "HOST_ROOTS=default:FOLDER to host.env and restart the worker."
+        "AGENT_ALLOWED_PATHS=default:FOLDER to host.env and restart the worker."
     ),
     "policy:variable": _(
         "Blocked before the first command: this host does not allow setting %(variable)s "
@@ -184,7 +184,7 @@ SENTENCES: dict[str, str | Promise] = {
     "benchmark:no_figures": _("The tool exited with 0, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine process, without a server or HTTP requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
-    **LENGTH_SENTENCES,
+    **LENGTH_MESSAGES,
     "evaluate:done": _("Accuracy %(accuracy)s %% on %(questions)s questions."),
     "evaluate:no_question": _(
         "The tool exited with 0, but none of %(questions)s questions was scored."
@@ -226,8 +226,8 @@ SENTENCES: dict[str, str | Promise] = {
         "Only %(questions)s questions: the 95 %% confidence interval is wide."
     ),
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
-    **WAIT_SENTENCES,
-    **RESULT_SENTENCES,
+    **WAIT_MESSAGES,
+    **RESULT_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx."),
@@ -301,7 +301,7 @@ SENTENCES: dict[str, str | Promise] = {
     # Requests beyond the limits of the model, the stack or the card.
     **limits.WORDS,
     # Differences of a plan from the deployment guide (notes of jobs.kinds).
-    **GUIDE_SENTENCES,
+    **GUIDE_MESSAGES,
     "guide:weights_linked": _(
         "The guide gives only hub links here; the command is the tool's own."
     ),
@@ -434,9 +434,9 @@ class _Shown(dict[str, Any]):
         return "?"
 
 
-def server_sentence(deployment: Deployment) -> str:
+def server_message(deployment: Deployment) -> str:
     """Return the message of a deployment, with the loading progress of its server."""
-    told = sentence(deployment.sentence_id, deployment.sentence_args)
+    told = message(deployment.message_id, deployment.message_args)
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
         return told
@@ -448,21 +448,21 @@ def server_sentence(deployment: Deployment) -> str:
     return joined(told, counted)
 
 
-def sentence(sentence_id: str, args: Mapping[str, Any] | None = None) -> str:
+def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
     """Return the message in the viewer's language; "" for no id, the id itself if unknown.
 
     A known failure among the arguments adds its cause and advice; the most telling log line comes
     first.
     """
-    if not sentence_id:
+    if not message_id:
         return ""
-    text = SENTENCES.get(sentence_id)
+    text = MESSAGES.get(message_id)
     if text is None:
-        return sentence_id
+        return message_id
     given = dict(args or {})
     known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # nested messages
-        parts = [sentence(item["sentence_id"], item["sentence_args"]) for item in given["found"]]
+        parts = [message(item["message_id"], item["message_args"]) for item in given["found"]]
         given["found"] = " ".join(parts)
     if isinstance(given.get("servers"), list):
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-RESULT_SENTENCES: dict[str, str | Promise] = {
+RESULT_MESSAGES: dict[str, str | Promise] = {
     # Runs in which requests failed or questions were not scored (jobs.services.outcomes.shortfall).
     "benchmark:done_incomplete": _(
         "%(failed)s of %(total)s requests failed. Peak output: %(output_tokens_per_s)s tokens/s at "

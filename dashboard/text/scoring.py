@@ -41,9 +41,9 @@ def rule_words(answer: Answer) -> str:
         )
     if rule in _RULES:
         return str(_RULES[rule])
-    sort, _underscore, language = answer.subset.partition("_")
-    if language in ("en", "zh") and sort in _EARLIER:
-        return str(_EARLIER[sort])
+    subset, _underscore, language = answer.subset.partition("_")
+    if language in ("en", "zh") and subset in _EARLIER:
+        return str(_EARLIER[subset])
     return _("Scored by the tool.")
 
 

@@ -9,12 +9,12 @@ from django.utils.translation import ngettext
 from dashboard.text.formatting import joined
 from jobs.kinds import KINDS
 from jobs.models import Job
-from jobs.queries.jobs.stalled import silent_since
+from jobs.queries.jobs.stalled import stalled_since
 
 
-def silence_words(job: Job) -> str:
+def stalled_text(job: Job) -> str:
     """Return how long a job has been stalled, and what to do; "" if not stalled."""
-    since = silent_since(job)
+    since = stalled_since(job)
     if since is None:
         return ""
     minutes = int((now() - since).total_seconds() // 60)

@@ -10,7 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StateStyle:
     """Label of a state, its CSS class, and its shape in ``static/icons.svg``."""
 
     word: str | Promise
@@ -18,42 +18,43 @@ class Look:
     shape: str
 
 
-STATES: dict[str, Look] = {
+STATES: dict[str, StateStyle] = {
     # jobs and their steps
-    "queued": Look(_("queued"), "queued", "queued"),
-    "starting": Look(_("starting"), "starting", "starting"),
-    "running": Look(_("running"), "run", "run"),
-    "cancelling": Look(_("cancelling"), "run", "run"),
-    "succeeded": Look(_("succeeded"), "ok", "ok"),
-    "failed": Look(_("failed"), "failed", "failed"),
-    "errored": Look(_("errored"), "errored", "errored"),
-    "cancelled": Look(_("cancelled"), "cancelled", "cancelled"),
-    "lost": Look(_("lost"), "lost", "lost"),
-    "skipped": Look(_("skipped"), "skip", "skip"),
+    "queued": StateStyle(_("queued"), "queued", "queued"),
+    "starting": StateStyle(_("starting"), "starting", "starting"),
+    "running": StateStyle(_("running"), "run", "run"),
+    "cancelling": StateStyle(_("cancelling"), "run", "run"),
+    "succeeded": StateStyle(_("succeeded"), "ok", "ok"),
+    "failed": StateStyle(_("failed"), "failed", "failed"),
+    "errored": StateStyle(_("errored"), "errored", "errored"),
+    "cancelled": StateStyle(_("cancelled"), "cancelled", "cancelled"),
+    "lost": StateStyle(_("lost"), "lost", "lost"),
+    "skipped": StateStyle(_("skipped"), "skip", "skip"),
     # deployments
-    "waiting": Look(_("waiting"), "queued", "queued"),
-    "loading": Look(_("loading"), "loading", "loading"),
-    "ready": Look(_("ready"), "ready", "ready"),
-    "unhealthy": Look(_("unhealthy"), "unhealthy", "warn"),
-    "stopping": Look(_("stopping"), "run", "run"),
-    "stopped": Look(_("stopped"), "cancelled", "cancelled"),
+    "waiting": StateStyle(_("waiting"), "queued", "queued"),
+    "loading": StateStyle(_("loading"), "loading", "loading"),
+    "ready": StateStyle(_("ready"), "ready", "ready"),
+    "unhealthy": StateStyle(_("unhealthy"), "unhealthy", "warn"),
+    "stopping": StateStyle(_("stopping"), "run", "run"),
+    "stopped": StateStyle(_("stopped"), "cancelled", "cancelled"),
     # hosts
-    "away": Look(pgettext_lazy("host", "offline"), "lost", "lost"),
-    "draining": Look(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
-    "expected": Look(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
-    "unwell": Look(pgettext_lazy("host", "needs attention"), "warn", "warn"),
+    "away": StateStyle(pgettext_lazy("host", "offline"), "lost", "lost"),
+    "outdated": StateStyle(pgettext_lazy("host", "outdated"), "warn", "warn"),
+    "draining": StateStyle(pgettext_lazy("host", "paused"), "cancelled", "cancelled"),
+    "expected": StateStyle(pgettext_lazy("host", "not connected yet"), "queued", "queued"),
+    "unwell": StateStyle(pgettext_lazy("host", "needs attention"), "warn", "warn"),
     # turns of a conversation
-    "streaming": Look(_("answering"), "run", "run"),
-    "done": Look(_("done"), "ok", "ok"),
+    "streaming": StateStyle(_("answering"), "run", "run"),
+    "done": StateStyle(_("done"), "ok", "ok"),
     # preflight checks
-    "passed": Look(_("passed"), "ok", "ok"),
-    "asks": Look(_("needs confirmation"), "warn", "warn"),
-    "note": Look(_("info"), "queued", "queued"),
+    "passed": StateStyle(_("passed"), "ok", "ok"),
+    "asks": StateStyle(_("needs confirmation"), "warn", "warn"),
+    "note": StateStyle(_("info"), "queued", "queued"),
 }
 
-UNKNOWN = Look(_("unknown"), "lost", "lost")
+UNKNOWN = StateStyle(_("unknown"), "lost", "lost")
 
 
-def look(state: str) -> Look:
+def style_of(state: str) -> StateStyle:
     """Return the style of ``state``; UNKNOWN if not in the table."""
     return STATES.get(state, UNKNOWN)

@@ -14,11 +14,14 @@ from dashboard.text.labels import phrase
 
 _MOST_NAMED = 5  # jobs per message
 
-WAIT_SENTENCES: dict[str, str | Promise] = {
+WAIT_MESSAGES: dict[str, str | Promise] = {
     # Queue reasons (jobs.dispatch).
     "wait:after": _("Queued behind job %(job)s (%(title)s), which must succeed first."),
     "wait:away": _("%(host)s is offline: no heartbeat for %(seconds)s seconds."),
     "wait:never_seen": _("%(host)s has not connected yet."),
+    "wait:protocol": _(
+        "%(host)s runs an earlier version and starts no jobs. Upgrade it and restart its worker."
+    ),
     "wait:draining": _("%(host)s is paused: no new jobs start there."),
     "wait:disk": _(
         "%(host)s is low on disk: %(free)s free, %(reserve)s reserved (HOST_DISK_RESERVE). "
@@ -69,22 +72,22 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
         "(%(title)s), which is ahead and needs %(first)s."
     ),
     "wait:before": _("Job %(job)s (%(title)s) is ahead and starts first."),
-    "wait:quiet_runs": _(
+    "wait:exclusive_running": _(
         "Job %(job)s (%(title)s) has exclusive use of %(host)s: nothing else starts before it ends."
     ),
-    "wait:quiet_next": _(
+    "wait:exclusive_next": _(
         "%(host)s is reserved for job %(job)s (%(title)s), which is ahead and needs exclusive use."
     ),
-    "wait:quiet_jobs": _(
+    "wait:exclusive_jobs": _(
         "Needs exclusive use of %(host)s, but job %(job)s (%(title)s) is running. Jobs "
         "behind this one wait too."
     ),
-    "wait:quiet_server": _(
+    "wait:exclusive_server": _(
         "Needs exclusive use of %(host)s, but deployment %(name)s is running. Stop that "
         "deployment, or launch without “Exclusive host”. Jobs behind this one may start "
         "meanwhile."
     ),
-    "wait:quiet_servers": _(
+    "wait:exclusive_servers": _(
         "Needs exclusive use of %(host)s, but deployments are running (%(servers)s). Stop "
         "them, or launch without “Exclusive host”. Jobs behind this one may start meanwhile."
     ),
@@ -121,6 +124,7 @@ WAIT_SENTENCES: dict[str, str | Promise] = {
     "forecast:confirm": _("Start time unknown: job %(job)s needs confirmation."),
     "forecast:elsewhere": _("Start time unknown: job %(job)s is on another host."),
     "forecast:away": _("Start time unknown: %(host)s is offline."),
+    "forecast:protocol": _("Start time unknown: %(host)s must be upgraded first."),
     "forecast:draining": _("Start time unknown: %(host)s is paused."),
     "forecast:disk": _("Start time unknown: the disk of %(host)s is full."),
     "forecast:far": _("Start time unknown: more than %(n)s jobs are ahead."),

@@ -27,7 +27,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import JavaScriptCatalog, set_language
 
-from dashboard.consumers.session_guard import look_soon
+from dashboard.consumers.session_guard import check_soon
 from dashboard.security import login_throttle
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
@@ -81,7 +81,7 @@ class Logout(LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """End the session, then everything that listens with it."""
         answer = super().post(request, *args, **kwargs)
-        look_soon()
+        check_soon()
         return answer
 
 
@@ -96,7 +96,7 @@ class Password(PasswordChangeView):
         """Change it and say so."""
         messages.success(self.request, gettext("Password changed."))
         answer = super().form_valid(form)
-        look_soon()
+        check_soon()
         return answer
 
 
@@ -149,7 +149,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
     form = SetPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
-        look_soon()
+        check_soon()
         record(request.user, "user.manage", f"user {person.pk}", did="password")
         messages.success(
             request,
@@ -180,7 +180,7 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         )
     else:
         User.objects.filter(pk=person.pk).update(**cast(Any, changes))
-        look_soon()
+        check_soon()
         record(request.user, "user.manage", f"user {person.pk}", did=wanted)
     return redirect("people")
 

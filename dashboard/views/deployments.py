@@ -60,10 +60,10 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
 
 @require_GET
 @requires("deployment.view")
-def deployment_now(request: HttpRequest, deployment_id: int) -> HttpResponse:
+def deployment_metrics(request: HttpRequest, deployment_id: int) -> HttpResponse:
     """Show the engine's current values of a deployment: the panel alone, for its page."""
     deployment = get_object_or_404(Deployment.objects.select_related("host"), pk=deployment_id)
-    return render(request, "deployments/_now.html", now_panel(deployment))
+    return render(request, "deployments/_metrics.html", metrics_panel(deployment))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +76,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
         return render(request, "deployments/stop.html", _used(deployment))
     if stop_deployment(deployment_id, person(request)):
         audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-        dispatch.look()  # one that waited to start again has ended with this
+        dispatch.run()  # one that waited to start again has ended with this
     else:
         messages.info(request, _("This deployment has already ended."))
     return redirect("deployment-detail", deployment_id)
@@ -110,7 +110,7 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
     todo = server_advice(deployment)
     return {
         "page": page,
-        **now_panel(deployment),
+        **metrics_panel(deployment),
         **why,
         "said": joined(why["told"], known.cause if known else "") if why else "",
         "can_stop": may_stop and deployment.state in (*_RUNS, Deployment.State.WAITING),
@@ -133,7 +133,7 @@ def _used(deployment: Deployment) -> dict[str, Any]:
     return {"deployment": deployment, "is_up": is_up, "jobs": jobs[:_MOST_NAMED]}
 
 
-def now_panel(deployment: Deployment) -> dict[str, Any]:
+def metrics_panel(deployment: Deployment) -> dict[str, Any]:
     """Context of the panel with what the engine tells; ``heard`` is None before it does."""
     return {"deployment": deployment, "heard": rates([deployment]).get(deployment.pk)}
 
@@ -153,7 +153,7 @@ def _example(deployment: Deployment) -> str:
 urlpatterns: list[URLPattern] = [
     path("", deployment_list, name="deployment-list"),
     path("<int:deployment_id>/", deployment_detail, name="deployment-detail"),
-    path("<int:deployment_id>/now/", deployment_now, name="deployment-now"),
+    path("<int:deployment_id>/metrics/", deployment_metrics, name="deployment-metrics"),
     path("<int:deployment_id>/stop/", deployment_stop, name="deployment-stop"),
     path("<int:deployment_id>/restart/", deployment_restart, name="deployment-restart"),
 ]

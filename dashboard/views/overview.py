@@ -25,13 +25,13 @@ from dashboard.security.permissions import allowed, requires
 from dashboard.server.health import low_disk_bytes
 from jobs import launch
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Environment, Host, Job
 from jobs.queries import overview as queries
 from jobs.queries.hosts.host_page import hosts_now
 from jobs.queries.jobs.chains import newest_chain
 
-_PUT_AWAY = "chain put away"  # session key: the dismissed pipeline
+_DISMISSED = "dismissed chain"  # session key: the dismissed pipeline
 
 
 @require_GET
@@ -43,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     mine = request.GET.get("whose") == "mine"
     context = _busy(request.user, mine=mine)
     chain = newest_chain(_midnight())
-    if chain is None or str(chain.id) != request.session.get(_PUT_AWAY):
+    if chain is None or str(chain.id) != request.session.get(_DISMISSED):
         context["chain"] = chain
     return render(request, "overview/index.html", context)
 
@@ -92,7 +92,7 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
     }
 
 
-def _waiting(user: Any) -> list[tuple[Job, Remark, str, int]]:
+def _waiting(user: Any) -> list[tuple[Job, Message, str, int]]:
     """Return queued jobs: reason, start estimate, number of further jobs of the pipeline."""
     found = queries.waiting(user)
     told = queue.waits([item.job for item in found])
@@ -158,9 +158,9 @@ def _start(request: HttpRequest, host: Host, user: Any) -> None:
 
 @require_POST
 @requires("overview.view")
-def chain_put_away(request: HttpRequest) -> HttpResponse:
+def chain_dismiss(request: HttpRequest) -> HttpResponse:
     """Dismiss the pipeline ``chain`` for this session."""
-    request.session[_PUT_AWAY] = request.POST.get("chain", "")[:36]
+    request.session[_DISMISSED] = request.POST.get("chain", "")[:36]
     return redirect("overview")
 
 
@@ -174,7 +174,7 @@ def frame(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern] = [
     path("", overview, name="overview"),
     path("tour/", tour_start, name="tour-start"),
-    path("chain/away/", chain_put_away, name="chain-put-away"),
+    path("chain/dismiss/", chain_dismiss, name="chain-dismiss"),
     path("serving/", serving, name="serving"),
     path("frame/", frame, name="frame"),
 ]

@@ -25,7 +25,7 @@ from dashboard.security.audit_log import record
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
 from dashboard.templatetags.playground import MOST_TOKENS
-from dashboard.text.labels import told_apart
+from dashboard.text.labels import disambiguate
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
@@ -247,7 +247,7 @@ def _labels(deployments: Sequence[Deployment]) -> list[str]:
     def port(one: Deployment) -> str:
         return str(urlsplit(one.host_url).port or "")
 
-    return told_apart([(one.name, one.pk, port(one)) for one in deployments])
+    return disambiguate([(one.name, one.pk, port(one)) for one in deployments])
 
 
 def _me(request: HttpRequest) -> AbstractBaseUser:

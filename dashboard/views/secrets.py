@@ -50,7 +50,7 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     record(request.user, "secret.manage", f"secret {name}", did="set" if is_new else "replace")
     words = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
     messages.success(request, words % {"name": name})
-    dispatch.look()
+    dispatch.run()
     return redirect("secret-list")
 
 

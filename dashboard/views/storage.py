@@ -28,9 +28,9 @@ from jobs.queries.storage import (
     Count,
     biggest,
     count,
+    disk_usage_of_hosts,
     last_count,
     limits,
-    made_on_hosts,
     next_to_go,
 )
 from jobs.queries.storage import unfinished as unfinished_removals
@@ -57,7 +57,7 @@ def storage(request: HttpRequest) -> HttpResponse:
     if not counted.at:
         counted = count(now(), aside=0)
     disk = shutil.disk_usage(settings.DATA_DIR)
-    within = given.keep_within_bytes
+    within = given.retention_size_bytes
     context = {
         "counted": counted,
         "counted_at": datetime.fromisoformat(counted.at),
@@ -65,12 +65,14 @@ def storage(request: HttpRequest) -> HttpResponse:
         "disk": disk,
         "disk_share": disk.used / disk.total,
         "limits": given,
-        "keep_for": span_text(given.keep_for.total_seconds()) if given.keep_for else "",
+        "retention_age": span_text(given.retention_age.total_seconds())
+        if given.retention_age
+        else "",
         "share": counted.within / within if within else None,
         "over": within is not None and counted.within > within,
         "next_rows": _next_rows(counted),
         "biggest": biggest(SHOWN),
-        "made": made_on_hosts(),
+        "disk_usage": disk_usage_of_hosts(),
         "unfinished": unfinished_removals(),
         "title": _title(counted, disk.free),
     }
@@ -146,14 +148,14 @@ def _database_bytes() -> int:
 
 def _next_rows(counted: Count) -> list[NextRow]:
     found = next_to_go(counted, SHOWN)
-    jobs = Job.objects.in_bulk([bulk.id for bulk, _going in found if bulk.sort == "job"])
+    jobs = Job.objects.in_bulk([bulk.id for bulk, _removal in found if bulk.type == "job"])
     servers = Deployment.objects.in_bulk(
-        [bulk.id for bulk, _going in found if bulk.sort == "deployment"]
+        [bulk.id for bulk, _removal in found if bulk.type == "deployment"]
     )
     records: dict[str, dict[int, Any]] = {"job": jobs, "deployment": servers}
     return [
-        NextRow(bulk, records.get(bulk.sort, {}).get(bulk.id), when_text(going), going.why)
-        for bulk, going in found
+        NextRow(bulk, records.get(bulk.type, {}).get(bulk.id), when_text(removal), removal.why)
+        for bulk, removal in found
     ]
 
 

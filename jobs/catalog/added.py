@@ -55,7 +55,7 @@ class Folder:
 
     def reading(self) -> Reading:
         """Return the catalogue with the folder's models. Lists the folder once."""
-        now = _look(self.path)
+        now = _read_folder(self.path)
         with self._lock:
             if now != self._seen:
                 self._reading = self._build(now)
@@ -206,7 +206,7 @@ def _write(path: Path, content: bytes, mode: int | None) -> None:
 _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"
 
 
-def _look(path: Path) -> dict[str, _Signature] | str:
+def _read_folder(path: Path) -> dict[str, _Signature] | str:
     """Return a signature per file; a text: why the folder cannot be read."""
     found = {}
     try:

@@ -77,8 +77,8 @@ def _parts(config: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     scaling = config.get("rope_scaling")
     if isinstance(scaling, dict):
-        sort = scaling.get("rope_type") or scaling.get("type")
-        found["rope_scaling"] = {"type": sort, **_of(RopeScaling, scaling, but="type")}
+        rope_type = scaling.get("rope_type") or scaling.get("type")
+        found["rope_scaling"] = {"type": rope_type, **_of(RopeScaling, scaling, but="type")}
     if config.get("kv_lora_rank"):
         found["mla"] = _of(Mla, config)
     if config.get("n_routed_experts"):

@@ -2,7 +2,8 @@
 
 ``failures/*.yaml``, a list in each file. The words are English source texts in the file itself, as
 titles of kinds and labels of metrics are, and pages pass them through ``gettext``: so a failure is
-one entry in one file, without code, and the translators' list finds it (``manage.py messages``).
+one entry in one file, without code, and the translators' list finds it (``manage.py
+translations``).
 """
 
 from __future__ import annotations

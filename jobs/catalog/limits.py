@@ -14,9 +14,9 @@ from jobs.catalog import fit as sizes
 from jobs.catalog.schema import (
     PATH_TITLES,
     DeployPath,
-    Limits,
     PathName,
     Precision,
+    PublishedLimits,
     ZooModel,
 )
 from jobs.catalog.stacks_schema import BuildIn, Stack
@@ -30,7 +30,7 @@ class Finding:
 
     field: str
     level: Level
-    sentence: str
+    message_id: str
     args: Mapping[str, Any]
 
 
@@ -158,7 +158,7 @@ def _compiling(model: ZooModel, tools: BuildIn, path: DeployPath, wish: Wish) ->
         yield _amber("max_length", "limit:shape_not_shown", **args)
 
 
-def _served(stack: Stack, published: list[Limits], wish: Wish) -> Iterator[Finding]:
+def _served(stack: Stack, published: list[PublishedLimits], wish: Wish) -> Iterator[Finding]:
     here = next((one for one in published if one.pp == wish.pp), None)
     if published and here is None:
         allowed = _listed(one.pp for one in published)
@@ -172,7 +172,9 @@ def _served(stack: Stack, published: list[Limits], wish: Wish) -> Iterator[Findi
         yield _red("mtp", "limit:mtp_pp", pp=wish.pp)
 
 
-def _within(here: Limits, published: list[Limits], wish: Wish) -> Iterator[Finding]:
+def _within(
+    here: PublishedLimits, published: list[PublishedLimits], wish: Wish
+) -> Iterator[Finding]:
     """Yield findings: a length above its limit blocks; excess requests only queue."""
     for name, asked in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         most = getattr(here, name)
@@ -190,12 +192,12 @@ def _within(here: Limits, published: list[Limits], wish: Wish) -> Iterator[Findi
         )
 
 
-def _red(name: str, sentence: str, **args: Any) -> Finding:
-    return Finding(name, "red", sentence, args)
+def _red(name: str, message_id: str, **args: Any) -> Finding:
+    return Finding(name, "red", message_id, args)
 
 
-def _amber(name: str, sentence: str, **args: Any) -> Finding:
-    return Finding(name, "amber", sentence, args)
+def _amber(name: str, message_id: str, **args: Any) -> Finding:
+    return Finding(name, "amber", message_id, args)
 
 
 def _listed(items: Iterable[object]) -> str:

@@ -122,7 +122,7 @@ class Prompting(Strict):
     samples: int = Field(1, ge=1, le=1000)
 
 
-class Limits(Strict):
+class PublishedLimits(Strict):
     """Limits of one way of running: lengths in tokens, concurrency.
 
     ``pp`` is the pipeline parallel size. ``stacks``: published only for these; empty: for all.
@@ -159,7 +159,7 @@ class DeployPath(Strict):
     tp_shown: tuple[int, ...] = ()
     shape: Shape | None = None
     shape_shown: Shape | None = None
-    limits: tuple[Limits, ...] = ()
+    limits: tuple[PublishedLimits, ...] = ()
     modification: tuple[FileName, ...] = ()
     source: Text
 

@@ -1,4 +1,4 @@
-"""The kinds of job: Params in, Plan out; outputs in, Conclusion out.
+"""The kinds of job: Params in, Plan out; outputs in, Outcome out.
 Here: a kind is a file in its family, and a name in `KINDS`.
 Not here: helpers (`kinds.lib`), command lines (`toolchains`), records (`models`).
 """

@@ -187,7 +187,7 @@ class _Reader:
         try:
             while True:
                 self._woken.clear()
-                await self._look()
+                await self._poll()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._poll_s)
         except asyncio.CancelledError:
@@ -197,7 +197,7 @@ class _Reader:
             self._notify()
             raise
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         over = self.over
         # Asked before the size: what arrived before the end is then surely seen.
         if (moment := asyncio.get_running_loop().time()) >= self._ask_at:

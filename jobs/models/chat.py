@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.deployments import Deployment
-from jobs.models.kept import Measured
+from jobs.models.retained import StoredRecord
 
 
 class Conversation(models.Model):
@@ -32,7 +32,7 @@ class Conversation(models.Model):
         return self.title or f"conversation {self.pk}"
 
 
-class Turn(Measured):
+class Turn(StoredRecord):
     """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
 
     A question that was asked again has several, of which one is shown: later requests send its
@@ -74,11 +74,11 @@ class Turn(Measured):
         ]
         indexes: ClassVar = [
             models.Index(
-                fields=["created_at", "kept_bytes"],
+                fields=["created_at", "stored_bytes"],
                 name="turn_to_remove",
-                condition=Q(kept_bytes__gt=0),
+                condition=Q(stored_bytes__gt=0),
             ),
-            models.Index(fields=["id"], name="turn_to_measure", condition=Q(kept_bytes=None)),
+            models.Index(fields=["id"], name="turn_to_measure", condition=Q(stored_bytes=None)),
         ]
 
     def __str__(self) -> str:

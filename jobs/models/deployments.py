@@ -12,10 +12,10 @@ from django.utils.timezone import now
 from jobs.models.assets import Artifact
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
-from jobs.models.kept import Kept
+from jobs.models.retained import Retained
 
 
-class Deployment(Kept):
+class Deployment(Retained):
     """A model behind an OpenAI-compatible API.
 
     ``state`` changes only through ``jobs.services.deployments``. ``run`` counts the starts of its
@@ -43,8 +43,8 @@ class Deployment(Kept):
     model_id = models.CharField(max_length=100)
     details = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
-    sentence_id = models.CharField(max_length=64, blank=True)
-    sentence_args = models.JSONField(default=dict)
+    message_id = models.CharField(max_length=64, blank=True)
+    message_args = models.JSONField(default=dict)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="deployments"
     )
@@ -83,8 +83,8 @@ class DeploymentEvent(models.Model):
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="events")
     run = models.PositiveIntegerField()
     state = models.CharField(max_length=16, choices=Deployment.State)
-    sentence_id = models.CharField(max_length=64, blank=True)
-    sentence_args = models.JSONField(default=dict)
+    message_id = models.CharField(max_length=64, blank=True)
+    message_args = models.JSONField(default=dict)
     at = models.DateTimeField(default=now)
 
     class Meta:

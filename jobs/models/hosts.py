@@ -16,13 +16,15 @@ class Host(models.Model):
     computed when asked for and never stored.
     """
 
-    class Sort(models.TextChoices):
+    class Type(models.TextChoices):
         VACC = "vacc"
         THIS_COMPUTER = "this-computer"
         SIMULATED = "simulated"
 
+    PROTOCOL: ClassVar = 2  # that this dashboard speaks, as ``jobs.host.base.client`` does
+
     name = models.SlugField(max_length=63, unique=True)  # also its queue: host.<name>
-    sort = models.CharField(max_length=16, choices=Sort, default=Sort.VACC)
+    type = models.CharField(max_length=16, choices=Type, default=Type.VACC)
     key_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=now)
     slots = models.PositiveSmallIntegerField(default=1)  # jobs that may run at once
@@ -49,4 +51,9 @@ class Host(models.Model):
     @property
     def is_simulated(self) -> bool:
         """True where stand-ins run in place of the real tools."""
-        return self.sort == self.Sort.SIMULATED
+        return self.type == self.Type.SIMULATED
+
+    @property
+    def is_outdated(self) -> bool:
+        """True when it spoke an earlier protocol last: it must be upgraded to get new jobs."""
+        return 0 < self.protocol < self.PROTOCOL

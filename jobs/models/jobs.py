@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.hosts import Host
-from jobs.models.kept import Kept
+from jobs.models.retained import Retained
 
 # Between two jobs of one second fit thirty others, each put between the last two.
 PLACES_A_SECOND = 1 << 30
@@ -28,7 +28,7 @@ def last_place() -> int:
     return place_of(now())
 
 
-class Job(Kept):
+class Job(Retained):
     """One run of one kind of work on a host.
 
     State changes only through ``jobs.services.lifecycle``, and only forward::
@@ -36,7 +36,7 @@ class Job(Kept):
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
     *failed*: the work failed. *errored*: the dashboard failed. *lost*: unknown. Each change
-    keeps a sentence: ``sentence_id`` names it (``dashboard.text.messages``), ``sentence_args`` fill
+    keeps a sentence: ``message_id`` names it (``dashboard.text.messages``), ``message_args`` fill
     it.
     """
 
@@ -58,7 +58,7 @@ class Job(Kept):
         LOW = 2
 
     # The order in which jobs wait for their host: see ``jobs.services.queue``.
-    LINE: ClassVar = ("priority", "place", "pk")
+    QUEUE_ORDER: ClassVar = ("priority", "place", "pk")
     OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
     ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
 
@@ -75,14 +75,14 @@ class Job(Kept):
     product = models.JSONField(null=True)
     made = models.JSONField(null=True)  # the same as it was registered, and as its tool measured it
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
-    sentence_id = models.CharField(max_length=64, blank=True)
-    sentence_args = models.JSONField(default=dict)
+    message_id = models.CharField(max_length=64, blank=True)
+    message_args = models.JSONField(default=dict)
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
     chain = models.UUIDField(null=True, db_index=True)  # jobs created together
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
     # Where it stands among waiting jobs of its priority: people move it, age gives it.
     place = models.BigIntegerField(default=last_place)
-    quiet = models.BooleanField(default=False)  # starts when nothing else runs, and alone
+    exclusive = models.BooleanField(default=False)  # starts when nothing else runs, and alone
     model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one
     repeats = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeated_by")
     created_by = models.ForeignKey(
@@ -99,7 +99,7 @@ class Job(Kept):
     )
     # What its host found that a person must confirm before it starts, and what was confirmed:
     # jobs.services.confirmations.
-    asks = models.JSONField(default=list)
+    needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
     guide = models.JSONField(
         default=dict
@@ -138,7 +138,7 @@ class Job(Kept):
             models.Index(fields=["kind", "-created_at", "-id"], name="job_by_kind"),
             models.Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
             models.Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
-            models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_line"),
+            models.Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
             models.Index(fields=["-created_at", "-id"], name="job_by_age"),
             models.Index(
                 fields=["-created_at", "-id"],
@@ -148,18 +148,18 @@ class Job(Kept):
             models.Index(
                 fields=["finished_at", "id"],
                 name="job_to_remove",
-                condition=Q(kept_bytes__gt=0, pinned_at=None),
+                condition=Q(stored_bytes__gt=0, pinned_at=None),
             ),
             # With all that is summed, so that no row is read for it.
             models.Index(
-                fields=["-kept_bytes", "-id", "points_bytes", "finished_at"],
+                fields=["-stored_bytes", "-id", "points_bytes", "finished_at"],
                 name="job_by_size",
-                condition=Q(kept_bytes__gt=0),
+                condition=Q(stored_bytes__gt=0),
             ),
             models.Index(
                 fields=["id"],
                 name="job_to_measure",
-                condition=Q(kept_bytes=None, finished_at__isnull=False),
+                condition=Q(stored_bytes=None, finished_at__isnull=False),
             ),
         ]
         constraints: ClassVar = [
@@ -179,9 +179,9 @@ class Job(Kept):
         return self.state in self.OPEN_STATES
 
     @property
-    def asking(self) -> list[dict[str, Any]]:
+    def open_confirmations(self) -> list[dict[str, Any]]:
         """Return the preflight warnings that a person must confirm before the start."""
-        return list(self.asks) if self.state == self.State.QUEUED else []
+        return list(self.needs_confirmation) if self.state == self.State.QUEUED else []
 
 
 class JobStep(models.Model):

@@ -24,7 +24,7 @@ class Preflight(models.Model):
     asked_at = models.DateTimeField(default=now)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     done_at = models.DateTimeField(null=True)
-    # [{"name", "level": ok|warn|failed|unknown, "sentence_id", "sentence_args"}], in plan order.
+    # [{"name", "level": ok|warn|failed|unknown, "message_id", "message_args"}], in plan order.
     findings = models.JSONField(default=list)
 
     class Meta:

@@ -23,12 +23,12 @@ class Result(models.Model):
     An evaluation has :class:`Answer` rows.
     """
 
-    class Sort(models.TextChoices):
+    class Type(models.TextChoices):
         BENCHMARK = "benchmark"
         EVALUATION = "evaluation"
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="result")
-    sort = models.CharField(max_length=16, choices=Sort)
+    type = models.CharField(max_length=16, choices=Type)
     host = models.ForeignKey(Host, models.PROTECT, related_name="results")
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="results")
     model_id = models.CharField(max_length=100)
@@ -38,9 +38,9 @@ class Result(models.Model):
     metrics = models.JSONField(default=dict)
     # What a benchmark asked for, in tokens of a request: {"input_tokens": n, "output_tokens": n}.
     asked = models.JSONField(default=dict)
-    remarks = models.JSONField(default=list)  # [{"id": sentence id, "args": {…}}], e.g. few samples
+    remarks = models.JSONField(default=list)  # [{"id": message id, "args": {…}}], e.g. few samples
     # The host and the tools at that time: see jobs.services.outcomes.run_context.
-    surroundings = models.JSONField(default=dict)
+    run_context = models.JSONField(default=dict)
     # What makes it a repeat of others: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
@@ -53,7 +53,7 @@ class Result(models.Model):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [
-            models.Index(fields=["sort", "-created_at", "-id"], name="result_by_sort"),
+            models.Index(fields=["type", "-created_at", "-id"], name="result_by_type"),
             models.Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
             models.Index(fields=["label", "-created_at", "-id"], name="result_by_precision"),
             models.Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
@@ -63,7 +63,7 @@ class Result(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sort} of {self.model_id}, job {self.job_id}"
+        return f"{self.type} of {self.model_id}, job {self.job_id}"
 
     @property
     def counts(self) -> bool:

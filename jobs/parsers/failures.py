@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure
-from jobs.parsers.lines import Line, Lines
+from jobs.parsers.lines import Lines, LogLine
 
 # Stored length of a matching line: some tools print a whole request in one line.
 LONGEST_TEXT = 500
@@ -19,8 +19,8 @@ class Sighting:
     """
 
     failure: KnownFailure
-    first: Line | None = None
-    last: Line | None = None
+    first: LogLine | None = None
+    last: LogLine | None = None
     count: int = 0
     args: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class FailureScan:
     def feed(self, chunk: bytes) -> None:
         """Search the lines that end in ``chunk``."""
         for line in self._lines.feed(chunk):
-            self._look_at(line)
+            self._read_line(line)
 
     def end(self) -> tuple[Sighting, ...]:
         """Return the matches, most specific first, and among equals the latest first.
@@ -61,7 +61,7 @@ class FailureScan:
         The first logged error seldom ends a run, because tools retry or continue.
         """
         for line in self._lines.end():
-            self._look_at(line)
+            self._read_line(line)
         by_code = [
             Sighting(each)
             for each in self._failures
@@ -79,7 +79,7 @@ class FailureScan:
             )
         )
 
-    def _look_at(self, line: Line) -> None:
+    def _read_line(self, line: LogLine) -> None:
         # Plain texts first: nearly no line of a log contains one.
         for text in self._texts:
             if text in line.text:

@@ -18,7 +18,7 @@ LONGEST_PART = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """Line, or one state of a line redrawn after a carriage return.
 
     ``number`` counts newlines from 1; ``offset`` is the first byte of the line.
@@ -38,7 +38,7 @@ class Lines:
         self._read = 0  # its bytes already returned
         self._rest = b""
 
-    def feed(self, chunk: bytes) -> Iterator[Line]:
+    def feed(self, chunk: bytes) -> Iterator[LogLine]:
         """Return the lines that end in ``chunk``."""
         *ended, self._rest = (self._rest + chunk).split(b"\n")
         for raw in ended:
@@ -52,21 +52,21 @@ class Lines:
             yield from self._states(part)
             self._read += cut
 
-    def end(self) -> Iterator[Line]:
+    def end(self) -> Iterator[LogLine]:
         """Return the last line, without a newline."""
         rest, self._rest = self._rest, b""
         if rest:
             yield from self._states(rest)
             self._read += len(rest)
 
-    def _states(self, raw: bytes) -> Iterator[Line]:
+    def _states(self, raw: bytes) -> Iterator[LogLine]:
         for part in raw.split(b"\r"):
             text = ESCAPES.sub(b"", part).decode("utf-8", errors="replace").rstrip()
             if text:
-                yield Line(self._number, self._offset, text)
+                yield LogLine(self._number, self._offset, text)
 
 
-def lines_of(content: bytes) -> Iterator[Line]:
+def lines_of(content: bytes) -> Iterator[LogLine]:
     """Return the lines of a whole log or file."""
     lines = Lines()
     yield from lines.feed(content)

@@ -24,23 +24,23 @@ from jobs.kinds.lib.base import AssetRef, Target
 from jobs.kinds.lib.defaults import EXACT
 from jobs.launch import Preview, draft_of, environment_of, launch, preview
 from jobs.models import Host, Job
-from jobs.pipelines.base import Link, Way
-from jobs.pipelines.links import WAYS
+from jobs.pipelines.base import Pipeline, PipelineJob
+from jobs.pipelines.definitions import PIPELINES
 from jobs.pipelines.options import Options
 from jobs.plans import Plan, Step
 from jobs.queries.hosts.targets import promise, target_of
 from jobs.services import lifecycle
 
 __all__ = [
-    "WAYS",
+    "PIPELINES",
     "Draft",
     "Options",
-    "Way",
+    "Pipeline",
+    "checks_of",
     "drafts",
-    "launch_way",
-    "look_of",
+    "launch_pipeline",
+    "pipelines_of",
     "stages",
-    "ways_of",
 ]
 
 # Checks of the machine that no job of a chain can change.
@@ -51,7 +51,7 @@ _MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"
 class Stage:
     """Link on one host: ``there`` is the existing asset that makes a job unnecessary."""
 
-    link: Link
+    job: PipelineJob
     there: AssetRef | None
 
 
@@ -71,18 +71,18 @@ class Draft:
     @property
     def title(self) -> str:
         """Title of its job, see ``Kind.title_of``; "" without a plan."""
-        kind, seen = KINDS[self.stage.link.kind], self.seen
+        kind, seen = KINDS[self.stage.job.kind], self.seen
         return kind.title_of(seen.params, self.target) if seen and seen.plan else ""
 
     @property
     def is_in_guide(self) -> bool:
         """True if the guide has the command, so that verbatim mode applies."""
-        return EXACT in KINDS[self.stage.link.kind].Params.model_fields
+        return EXACT in KINDS[self.stage.job.kind].Params.model_fields
 
     @property
     def ports(self) -> dict[str, int]:
         """Ports of its server: name → port, 0 for a port set at launch."""
-        seen, kind = self.seen, KINDS[self.stage.link.kind]
+        seen, kind = self.seen, KINDS[self.stage.job.kind]
         if seen is None or seen.plan is None or seen.params is None:
             return {}
         product = kind.product(seen.params, self.target) or {}
@@ -94,27 +94,27 @@ class Draft:
 
 
 def stages(
-    way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
+    pipeline: Pipeline, model: ZooModel, host: Host, stack: str, options: Options | None = None
 ) -> list[Stage]:
     """Return the pipeline's stages on ``host`` in order, without tool environments."""
     target = target_of(host)
     return [
-        Stage(link, link.there(target) if link.there else None)
-        for link in way.links(model, stack, options or Options())
+        Stage(job, job.there(target) if job.there else None)
+        for job in pipeline.jobs(model, stack, options or Options())
     ]
 
 
 def drafts(
-    way: Way, model: ZooModel, host: Host, stack: str, options: Options | None = None
+    pipeline: Pipeline, model: ZooModel, host: Host, stack: str, options: Options | None = None
 ) -> list[Draft]:
-    """Return the plan of each job, as :func:`launch_way` creates it. Changes nothing.
+    """Return the plan of each job, as :func:`launch_pipeline` creates it. Changes nothing.
 
     Environments come before the job that needs them, as at launch. A stage that cannot be planned
     blocks the stages that use its product.
     """
     chosen = options or Options()
     drafting = _Drafting(host, stack, chosen, target_of(host))
-    for stage in stages(way, model, host, stack, chosen):
+    for stage in stages(pipeline, model, host, stack, chosen):
         drafting.add(stage)
     return drafting.found
 
@@ -131,26 +131,26 @@ class _Drafting:
 
     def add(self, stage: Stage) -> None:
         """Add the next stage, after the environments it needs."""
-        link, number = stage.link, len(self.found) + 1
+        job, number = stage.job, len(self.found) + 1
         if stage.there is not None:
-            self._keys[link.name] = stage.there.key
+            self._keys[job.name] = stage.there.key
             self.found.append(Draft(stage, self._target, number))
             return
-        raw = _raw(link, self._keys, self._stack, self._options)
-        seen = preview(link.kind, raw, self._host, self._target)
+        raw = _raw(job, self._keys, self._stack, self._options)
+        seen = preview(job.kind, raw, self._host, self._target)
         if seen.will_add:
             for name in seen.will_add:
-                self.add(Stage(_environment_link(name), None))
+                self.add(Stage(_environment_job(name), None))
             number = len(self.found) + 1
-            seen = preview(link.kind, raw, self._host, self._target)
-        self.found.append(Draft(stage, self._target, number, seen, self._after(link, seen)))
-        self._keys[link.name], self._numbers[link.name] = f"job:-{number}", number
-        self._promise(link, seen, number)
+            seen = preview(job.kind, raw, self._host, self._target)
+        self.found.append(Draft(stage, self._target, number, seen, self._after(job, seen)))
+        self._keys[job.name], self._numbers[job.name] = f"job:-{number}", number
+        self._promise(job, seen, number)
 
-    def _after(self, link: Link, seen: Preview) -> tuple[int, ...]:
+    def _after(self, job: PipelineJob, seen: Preview) -> tuple[int, ...]:
         """Return the positions of jobs it depends on."""
-        named = {self._numbers[name] for name in link.after if name in self._numbers}
-        kind = KINDS[link.kind]
+        named = {self._numbers[name] for name in job.after if name in self._numbers}
+        kind = KINDS[job.kind]
         if seen.plan is None:
             return tuple(sorted(named))
         inputs = draft_of(kind, seen, self._target).inputs.values()
@@ -161,9 +161,9 @@ class _Drafting:
         jobs = [ref.get("job", 0) for ref in inputs] + [ref.job or 0 for ref in needed if ref]
         return tuple(sorted(named | {-job for job in jobs if job < 0}))
 
-    def _promise(self, link: Link, seen: Preview, number: int) -> None:
+    def _promise(self, job: PipelineJob, seen: Preview, number: int) -> None:
         """Add the job's future product to the host, for later stages."""
-        kind = KINDS[link.kind]
+        kind = KINDS[job.kind]
         product = kind.product(seen.params, self._target) if seen.plan else None
         if product is None or seen.plan is None:
             return
@@ -175,12 +175,14 @@ class _Drafting:
         self._target = _with(self._target, ref)
 
 
-def _environment_link(name: str) -> Link:
+def _environment_job(name: str) -> PipelineJob:
     """Return the prepare stage that a launch adds, see ``jobs.launch``."""
-    return Link(f"environment-{name}", "prepare", {"what": "environment", "environment": name})
+    return PipelineJob(
+        f"environment-{name}", "prepare", {"what": "environment", "environment": name}
+    )
 
 
-def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
+def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
     """Return one preflight for a whole chain, with known slots; None: nothing to check.
 
     It checks only what no job of the chain can change, and what a person may confirm.
@@ -191,8 +193,8 @@ def look_of(way: Way, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] |
     if not wanted:
         return None
     dies = max((draft.seen.open_slots.get("dies", "") for draft in planned if draft.seen), key=len)
-    look = Plan(kind=way.id, steps=(Step("look", ("true",)),), checks=tuple(wanted))
-    return look, {"dies": dies} if dies else {}
+    checked = Plan(kind=pipeline.id, steps=(Step("check", ("true",)),), checks=tuple(wanted))
+    return checked, {"dies": dies} if dies else {}
 
 
 def _with(target: Target, ref: AssetRef) -> Target:
@@ -204,13 +206,13 @@ def _with(target: Target, ref: AssetRef) -> Target:
     return replace(target, **fields)
 
 
-def ways_of(model: ZooModel) -> list[Way]:
+def pipelines_of(model: ZooModel) -> list[Pipeline]:
     """Return the pipelines of a model."""
-    return [way for way in WAYS.values() if way.suits(model)]
+    return [pipeline for pipeline in PIPELINES.values() if pipeline.suits(model)]
 
 
-def launch_way(
-    way_id: str,
+def launch_pipeline(
+    pipeline_id: str,
     model_id: str,
     *,
     host: Host,
@@ -226,37 +228,37 @@ def launch_way(
     Raises:
         LaunchError: unknown pipeline or model, or a job cannot be launched; then none is.
     """
-    way, model = WAYS.get(way_id), MODELS.get(model_id)
-    if way is None or model is None or not way.suits(model):
-        raise LaunchError(_("This model has no such pipeline."), "way")
+    pipeline, model = PIPELINES.get(pipeline_id), MODELS.get(model_id)
+    if pipeline is None or model is None or not pipeline.suits(model):
+        raise LaunchError(_("This model has no such pipeline."), "pipeline")
     chosen = options or Options()
     chain, made, keys = uuid.uuid4(), dict[str, Job](), dict[str, str]()
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)
-        for stage in stages(way, model, host, stack, chosen):
-            link = stage.link
+        for stage in stages(pipeline, model, host, stack, chosen):
+            job = stage.job
             if stage.there is not None:
-                keys[link.name] = stage.there.key
+                keys[job.name] = stage.there.key
                 continue
-            made[link.name] = launch(
-                link.kind,
-                _raw(link, keys, stack, chosen),
+            made[job.name] = launch(
+                job.kind,
+                _raw(job, keys, stack, chosen),
                 host=host,
                 user=user,
                 chain=chain,
-                after=[made[name] for name in link.after if name in made],
+                after=[made[name] for name in job.after if name in made],
                 confirmed=confirmed,
             )
-            keys[link.name] = f"job:{made[link.name].pk}"
+            keys[job.name] = f"job:{made[job.name].pk}"
         return list(Job.objects.filter(chain=chain).select_related("host").order_by("pk"))
 
 
-def _raw(link: Link, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
+def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
     """The link's Params; ``keys``: link -> its product or existing asset."""
-    fields = KINDS[link.kind].Params.model_fields
+    fields = KINDS[job.kind].Params.model_fields
     raw = {
         name: keys[value[1:]] if isinstance(value, str) and value.startswith("@") else value
-        for name, value in link.params.items()
+        for name, value in job.params.items()
     }
     common = {"stack": stack, EXACT: options.as_in_guide}
     return {name: value for name, value in common.items() if name in fields} | raw

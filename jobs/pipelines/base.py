@@ -12,7 +12,7 @@ from jobs.pipelines.options import Options
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class PipelineJob:
     """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that link.
 
     ``there`` finds an asset that makes the job unnecessary. ``after`` names further links it
@@ -27,7 +27,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Pipeline:
     """Chain for some models, on hosts with or without dies.
 
     ``options`` names the fields of :class:`Options` that a person can set.
@@ -36,6 +36,6 @@ class Way:
     id: str
     title: str
     suits: Callable[[ZooModel], bool]
-    links: Callable[[ZooModel, str, Options], Sequence[Link]]  # of a model, with a stack
+    jobs: Callable[[ZooModel, str, Options], Sequence[PipelineJob]]  # of a model, with a stack
     needs_dies: bool = True
     options: tuple[str, ...] = ()

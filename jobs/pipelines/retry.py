@@ -30,14 +30,14 @@ from jobs.services import lifecycle
 _PROMISE = "job:"
 
 
-def start_again(
-    chain_id: UUID, user: AbstractBaseUser | None, *, may_raise: bool = False
+def retry_failed_jobs(
+    chain_id: UUID, user: AbstractBaseUser | None, *, can_prioritize: bool = False
 ) -> list[Job]:
     """Retry every failed, cancelled or lost job of the chain, in order.
 
     Jobs of stopped servers that they use are retried too. Plans stay unchanged, and dependencies
     move to the new attempts; succeeded jobs are reused. New jobs belong to the same chain. Urgent
-    priority is copied only with ``may_raise``.
+    priority is copied only with ``can_prioritize``.
 
     Raises:
         LaunchError: nothing to retry, a job is still being cancelled, or an input is missing; then
@@ -54,7 +54,7 @@ def start_again(
             raise LaunchError(words % {"job": found.ending.pk})
         counts, made = _what_counts(found), dict[int, Job]()
         for old in sorted(found.to_repeat, key=lambda job: job.pk):
-            made[old.pk] = _again(old, counts, made, chain_id, user, may_raise=may_raise)
+            made[old.pk] = _again(old, counts, made, chain_id, user, can_prioritize=can_prioritize)
     return list(made.values())
 
 
@@ -82,7 +82,7 @@ def _again(
     chain_id: UUID,
     user: AbstractBaseUser | None,
     *,
-    may_raise: bool,
+    can_prioritize: bool,
 ) -> Job:
     """Return the next attempt at ``old``. ``made``: earlier new attempts, by the job they
     repeat."""
@@ -99,7 +99,7 @@ def _again(
         words = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
         raise LaunchError(words % {"job": old.pk}) from None
     check_ports(old, target)
-    draft = repeat_of(old, params, may_raise=may_raise)
+    draft = repeat_of(old, params, can_prioritize=can_prioritize)
     old.inputs = {
         # A dispatched job names the record; a new attempt at its producer takes precedence.
         key: {"job": now_for(ref["job"])}

@@ -108,13 +108,13 @@ def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
         ModelRow(
             model,
             sorted(places[model.id].values(), key=lambda item: item.host.name),
-            _latest(model.id, Result.Sort.BENCHMARK),
-            _latest(model.id, Result.Sort.EVALUATION),
+            _latest(model.id, Result.Type.BENCHMARK),
+            _latest(model.id, Result.Type.EVALUATION),
         )
         for model in wanted.values()
     ]
 
 
-def _latest(model_id: str, sort: str) -> Result | None:
-    found = Result.objects.filter(model_id=model_id, sort=sort, simulated=False)
+def _latest(model_id: str, result_type: str) -> Result | None:
+    found = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
     return found.select_related("host").first()

@@ -15,7 +15,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.deployments import broken_since
 from jobs.queries.jobs.chains import BROKEN_STATES
 from jobs.queries.jobs.job_page import durations, left_s, progress_of
-from jobs.queries.results.headline import beside, headline
+from jobs.queries.results.headline import headline, secondary_metric
 from jobs.queries.results.repeats import at_concurrency, repeats_of
 
 _MOST = 8
@@ -59,7 +59,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultFigures:
     """Result with its main and second metric.
 
     ``history``: main metric of its earlier counted repeats and of itself, oldest first, at the
@@ -75,7 +75,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServedModel:
     """Deployment with its latest benchmark that has an output rate."""
 
     deployment: Deployment
@@ -93,10 +93,10 @@ def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
 
     Only the first job of a pipeline is listed, with the number of its further queued jobs.
     """
-    queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.LINE)
-    asking = list(queued.exclude(asks=[])[:_MOST])
+    queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
+    asking = list(queued.exclude(needs_confirmation=[])[:_MOST])
     told, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
-    for number, chain in queued.filter(asks=[]).values_list("pk", "chain")[:_SCANNED]:
+    for number, chain in queued.filter(needs_confirmation=[]).values_list("pk", "chain")[:_SCANNED]:
         if len(shown) < _MOST and (chain is None or chain not in told):
             shown.append(number)
             told |= {chain} if chain else set()
@@ -126,7 +126,7 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
         .aggregate(
             running=Count("pk", filter=Q(state__in=Job.ON_HOST_STATES)),
             waiting=Count("pk", filter=queued),
-            asking=Count("pk", filter=queued & ~Q(asks=[])),
+            asking=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
         ),
         "broke": _broke(user, since).count() + len(broken_servers(user, since)),
     }
@@ -145,7 +145,7 @@ def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deplo
     return list(found.order_by("-stopped_at", "-id")[:_MOST])
 
 
-def results(user: AbstractBaseUser | None) -> list[Found]:
+def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
     """Return the latest results."""
     found = Result.objects.select_related("host", "deployment", "created_by")
     if user is not None:
@@ -154,7 +154,7 @@ def results(user: AbstractBaseUser | None) -> list[Found]:
     return [_found(result) for result in latest]
 
 
-def serving() -> list[Serving]:
+def serving() -> list[ServedModel]:
     """Return running and starting deployments with their latest benchmark."""
     deployments = (
         Deployment.objects.filter(
@@ -174,7 +174,7 @@ def is_new() -> bool:
 
 def this_computer() -> Host | None:
     """Return the embedded host."""
-    return Host.objects.filter(sort=Host.Sort.THIS_COMPUTER).order_by("created_at", "id").first()
+    return Host.objects.filter(type=Host.Type.THIS_COMPUTER).order_by("created_at", "id").first()
 
 
 def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
@@ -207,10 +207,10 @@ def running_of(job: Job) -> Running:
     )
 
 
-def _found(result: Result) -> Found:
-    metric = headline(result.sort, result.metrics)
-    second = beside(result.sort, result.metrics)
-    return Found(
+def _found(result: Result) -> ResultFigures:
+    metric = headline(result.type, result.metrics)
+    second = secondary_metric(result.type, result.metrics)
+    return ResultFigures(
         result=result,
         metric=metric,
         value=result.metrics.get(metric),
@@ -227,7 +227,7 @@ def _history(result: Result, metric: str) -> list[float]:
     before = repeats_of(result).filter(created_at__lte=result.created_at)
     latest = before.order_by("-created_at", "-id").prefetch_related("points")[: _SPARK - 1]
     runs = [*reversed(latest), result]
-    if result.sort == Result.Sort.EVALUATION:
+    if result.type == Result.Type.EVALUATION:
         return [run.metrics[metric] for run in runs if metric in run.metrics]
     value = result.metrics[metric]
     points = result.points.all()
@@ -236,7 +236,7 @@ def _history(result: Result, metric: str) -> list[float]:
     return [] if concurrency is None else at_concurrency(runs, metric, concurrency)
 
 
-def _serving(deployment: Deployment) -> Serving:
-    measured = deployment.results.filter(sort=Result.Sort.BENCHMARK).order_by("-created_at", "-id")
+def _serving(deployment: Deployment) -> ServedModel:
+    measured = deployment.results.filter(type=Result.Type.BENCHMARK).order_by("-created_at", "-id")
     rated = (result for result in measured[:_SPARK] if "output_tokens_per_s" in result.metrics)
-    return Serving(deployment, next(rated, None))
+    return ServedModel(deployment, next(rated, None))

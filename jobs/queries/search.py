@@ -21,7 +21,7 @@ MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResults:
     """Matches, newest first, at most ``MOST`` of each; ``job`` is the one of that number."""
 
     job: Job | None = None
@@ -39,19 +39,19 @@ class Found:
         return self.job is not None or any(listed)
 
 
-def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> Found:
+def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> SearchResults:
     """Return matches of all words of ``text``; nothing for no words. A number is that of a job.
 
     Of chats only those of ``user``.
     """
     words = text.split()
     if not words:
-        return Found()
+        return SearchResults()
     job = _numbered(words)
     listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
     found = results.matching(results.Filters(text=text)).select_related("host", "deployment")
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in words))
-    return Found(
+    return SearchResults(
         job=job,
         jobs=[item for item in listed if item != job],
         results=list(found[:most]),
@@ -74,7 +74,7 @@ def _numbered(words: Sequence[str]) -> Job | None:
 def _host_has(word: str) -> Q:
     """By its name, and This computer by what people call it."""
     by_name = Q(name__icontains=word)
-    own = Q(sort=Host.Sort.THIS_COMPUTER)
+    own = Q(type=Host.Type.THIS_COMPUTER)
     return by_name | own if _has_all(gettext("This computer"), [word]) else by_name
 
 

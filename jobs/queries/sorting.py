@@ -18,7 +18,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-Row = TypeVar("Row", bound=Model)
+Record = TypeVar("Record", bound=Model)
 
 LONGEST = 300  # characters of a value in a cursor
 _VALUE = "sorted_by"
@@ -59,15 +59,15 @@ def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Orde
     return Order(name, text.startswith("-")) if name in columns else default
 
 
-def in_order(rows: QuerySet[Row], column: Column, order: Order) -> QuerySet[Row]:
+def in_order(rows: QuerySet[Record], column: Column, order: Order) -> QuerySet[Record]:
     """The rows in that order, all of them."""
-    ordered: QuerySet[Row] = rows.annotate(**{_VALUE: column.value})
+    ordered: QuerySet[Record] = rows.annotate(**{_VALUE: column.value})
     return ordered.order_by(*_ordering(column, order))
 
 
 def sorted_page(
-    rows: QuerySet[Row], column: Column, order: Order, after: str, size: int
-) -> tuple[list[Row], str]:
+    rows: QuerySet[Record], column: Column, order: Order, after: str, size: int
+) -> tuple[list[Record], str]:
     """At most ``size`` rows behind the cursor ``after``, and the next cursor, "" at the end.
 
     A cursor that no page has given is taken for the begin of the list.
@@ -137,7 +137,9 @@ def _ordering(column: Column, order: Order) -> list[Any]:
     return [ordered, "-pk" if order.descending else "pk"]
 
 
-def _behind(rows: QuerySet[Row], column: Column, order: Order, cursor: Cursor) -> QuerySet[Row]:
+def _behind(
+    rows: QuerySet[Record], column: Column, order: Order, cursor: Cursor
+) -> QuerySet[Record]:
     further = "lt" if order.descending else "gt"
     if cursor.value is None:
         return rows.filter(**{f"{_VALUE}__isnull": True, f"pk__{further}": cursor.number})

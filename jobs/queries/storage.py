@@ -1,7 +1,8 @@
 """Disk usage of the dashboard, what may be removed, and the next removals.
 
-Sizes are kept in the rows (``kept_bytes``), measured once a record is over; nothing here walks over
-files. Sums over all of them are made by each round of ``jobs.services.upkeep.retention`` and kept.
+Sizes are kept in the rows (``stored_bytes``), measured once a record is over; nothing here walks
+over files. Sums over all of them are made by each round of ``jobs.services.upkeep.retention`` and
+kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.timezone import now
 
 from jobs.models import Deployment, Host, Instance, Job, OutputFile, Turn
-from jobs.models.kept import Kept
+from jobs.models.retained import Retained
 
 # What has just ended is being looked at, and its host may have something to tell still.
 FRESH_FOR = timedelta(hours=1)
@@ -33,23 +34,23 @@ _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RetentionLimits:
     """Limits of the settings; None: no limit."""
 
-    keep_for: timedelta | None
-    keep_within_bytes: int | None
+    retention_age: timedelta | None
+    retention_size_bytes: int | None
 
     @property
     def any(self) -> bool:
         """True when something is removed by itself at all."""
-        return self.keep_for is not None or self.keep_within_bytes is not None
+        return self.retention_age is not None or self.retention_size_bytes is not None
 
 
-def limits() -> Limits:
-    """``KEEP_FOR`` and ``KEEP_WITHIN``."""
-    seconds = settings.KEEP_FOR_S
-    keep_for = None if seconds is None else timedelta(seconds=seconds)
-    return Limits(keep_for, settings.KEEP_WITHIN_BYTES)
+def limits() -> RetentionLimits:
+    """``RETENTION_AGE`` and ``RETENTION_SIZE``."""
+    seconds = settings.RETENTION_AGE_S
+    retention_age = None if seconds is None else timedelta(seconds=seconds)
+    return RetentionLimits(retention_age, settings.RETENTION_SIZE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Count:
     """Usage counted by a round of retention, bytes. ``at`` is its time, ISO 8601; "" before the
     first.
 
-    ``within`` is all that counts for ``KEEP_WITHIN``. ``full_until``: what ended up to then goes
+    ``within`` is all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then goes
     within seven days for its size, at the pace of the last seven; "" where nothing does.
     """
 
@@ -74,7 +75,7 @@ class Count:
 
     @property
     def within(self) -> int:
-        """Return the bytes that ``KEEP_WITHIN`` limits."""
+        """Return the bytes that ``RETENTION_SIZE`` limits."""
         return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
 
     def to_json(self) -> dict[str, Any]:
@@ -91,10 +92,10 @@ def last_count() -> Count:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Bulk:
-    """Removable part of one record: ``sort`` is "job", "deployment" or "turn"."""
+    """Removable part of one record: ``type`` is "job", "deployment" or "turn"."""
 
     ended_at: datetime
-    sort: str
+    type: str
     id: int
     bytes: int = field(compare=False)
 
@@ -102,7 +103,7 @@ class Bulk:
 def may_be_removed(moment: datetime) -> QuerySet[Job]:
     """Jobs of which files may go: over, not pinned, and not that of a server that is wanted."""
     served = Deployment.objects.filter(job=OuterRef("pk"), state__in=_SERVES)
-    over = Job.objects.filter(kept_bytes__gt=0, pinned_at=None, finished_at__lt=moment)
+    over = Job.objects.filter(stored_bytes__gt=0, pinned_at=None, finished_at__lt=moment)
     return over.filter(~Exists(served), removed_at=None)
 
 
@@ -115,7 +116,7 @@ def removable_jobs(moment: datetime) -> QuerySet[Job]:
 def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
     """Return ended servers whose jobs have ended and are not kept."""
     rows = Deployment.objects.filter(
-        kept_bytes__gt=0,
+        stored_bytes__gt=0,
         removed_at=None,
         state__in=Deployment.ENDED_STATES,
         stopped_at__lt=moment - FRESH_FOR,
@@ -128,7 +129,7 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
 def removable_turns(moment: datetime) -> QuerySet[Turn]:
     """Turns of chats that are over and told by their rows: a stream repeats what they say."""
     told = ~Q(answer="") | ~Q(reasoning="")
-    over = Turn.objects.filter(kept_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
+    over = Turn.objects.filter(stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
     return over.filter(told).exclude(state=Turn.State.STREAMING)
 
 
@@ -142,9 +143,9 @@ def oldest(moment: datetime, limit: int) -> list[Bulk]:
     return list(islice(found, limit))
 
 
-def _bulks(sort: str, rows: QuerySet[Any], ended: str, limit: int) -> list[Bulk]:
-    found = rows.order_by(ended, "pk").values_list(ended, "pk", "kept_bytes")
-    return [Bulk(at, sort, pk, size) for at, pk, size in found[:limit]]
+def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> list[Bulk]:
+    found = rows.order_by(ended, "pk").values_list(ended, "pk", "stored_bytes")
+    return [Bulk(at, record_type, pk, size) for at, pk, size in found[:limit]]
 
 
 def count(moment: datetime, *, aside: int) -> Count:
@@ -153,24 +154,24 @@ def count(moment: datetime, *, aside: int) -> Count:
     What is not measured yet counts with the length of its log, as do jobs and servers that run.
     """
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
-    fresh_jobs = Job.objects.filter(kept_bytes=None, finished_at__isnull=False, removed_at=None)
+    fresh_jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False, removed_at=None)
     servers = Deployment.objects.filter(removed_at=None)
-    jobs, points = _sums(Job.objects.filter(kept_bytes__gt=0), "kept_bytes", "points_bytes")
+    jobs, points = _sums(Job.objects.filter(stored_bytes__gt=0), "stored_bytes", "points_bytes")
     outputs = _sum(OutputFile.objects.filter(job__removed_at=None), "received_bytes")
-    measured = OutputFile.objects.filter(job__kept_bytes__gt=0)
+    measured = OutputFile.objects.filter(job__stored_bytes__gt=0)
     logs = jobs - points - _sum(measured, "received_bytes")
-    week = Job.objects.filter(kept_bytes__gt=0, finished_at__gt=moment - SOON)
+    week = Job.objects.filter(stored_bytes__gt=0, finished_at__gt=moment - SOON)
     found = Count(
         at=moment.isoformat(),
         job_logs=max(0, logs) + _sum(open_jobs, "log_bytes") + _sum(fresh_jobs, "log_bytes"),
         outputs=outputs,
         points=points,
-        server_logs=_sum(servers.filter(kept_bytes__gt=0), "kept_bytes")
-        + _sum(servers.filter(kept_bytes=None), "log_bytes"),
-        chats=_sum(Turn.objects.filter(kept_bytes__gt=0), "kept_bytes"),
+        server_logs=_sum(servers.filter(stored_bytes__gt=0), "stored_bytes")
+        + _sum(servers.filter(stored_bytes=None), "log_bytes"),
+        chats=_sum(Turn.objects.filter(stored_bytes__gt=0), "stored_bytes"),
         aside=aside,
-        pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "kept_bytes"),
-        week=_sum(week, "kept_bytes"),
+        pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "stored_bytes"),
+        week=_sum(week, "stored_bytes"),
     )
     return replace(found, full_until=_full_until(moment, found))
 
@@ -186,7 +187,7 @@ def _sum(rows: QuerySet[Any], name: str) -> int:
 
 def _full_until(moment: datetime, found: Count) -> str:
     """When the last of what must go within seven days ended; "" where all will fit."""
-    limit = limits().keep_within_bytes
+    limit = limits().retention_size_bytes
     excess = 0 if limit is None else found.within + found.week - limit
     last = ""
     for bulk in oldest(moment, _LOOKED_AT) if excess > 0 else ():
@@ -197,29 +198,31 @@ def _full_until(moment: datetime, found: Count) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class PendingRemoval:
     """Coming removal of a record. ``at`` is its time; None if only the size decides."""
 
     why: str
     at: datetime | None
 
 
-def going(
+def pending_removal(
     ended_at: datetime | None, counted: Count, *, moment: datetime | None = None
-) -> Going | None:
+) -> PendingRemoval | None:
     """Return the removal within seven days of what ended at ``ended_at``; None without one."""
     moment, given = moment or now(), limits()
     if ended_at is None:
         return None
-    if given.keep_for is not None and ended_at + given.keep_for <= moment + SOON:
-        return Going(Kept.Why.AGE, max(ended_at + given.keep_for, ended_at + FRESH_FOR))
-    if given.keep_within_bytes is None or not counted.full_until:
+    if given.retention_age is not None and ended_at + given.retention_age <= moment + SOON:
+        return PendingRemoval(
+            Retained.Why.AGE, max(ended_at + given.retention_age, ended_at + FRESH_FOR)
+        )
+    if given.retention_size_bytes is None or not counted.full_until:
         return None
     is_due = ended_at <= datetime.fromisoformat(counted.full_until)
-    return Going(Kept.Why.SIZE, None) if is_due else None
+    return PendingRemoval(Retained.Why.SIZE, None) if is_due else None
 
 
-def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, Going]]:
+def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
     """Return the next removals and their times, however far ahead; nothing without a limit.
 
     For its size something goes when all that ended before it has gone and there is no room again,
@@ -228,27 +231,27 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, Going]]:
     given, moment, before, found = limits(), now(), 0, []
     for bulk in oldest(moment, most) if given.any else ():
         dates = []
-        if given.keep_for is not None:
-            dates.append((max(bulk.ended_at + given.keep_for, moment), str(Kept.Why.AGE)))
-        if given.keep_within_bytes is not None:
-            room = given.keep_within_bytes + before - counted.within
+        if given.retention_age is not None:
+            dates.append((max(bulk.ended_at + given.retention_age, moment), str(Retained.Why.AGE)))
+        if given.retention_size_bytes is not None:
+            room = given.retention_size_bytes + before - counted.within
             if room < 0 or counted.week:
                 weeks = max(0, room) / counted.week if counted.week else 0
-                dates.append((moment + min(weeks, _FAR) * SOON, str(Kept.Why.SIZE)))
+                dates.append((moment + min(weeks, _FAR) * SOON, str(Retained.Why.SIZE)))
         before += bulk.bytes
         if dates:
             at, why = min(dates)
-            found.append((bulk, Going(why, at)))
+            found.append((bulk, PendingRemoval(why, at)))
     return found
 
 
-def job_going(job: Job) -> Going | None:
+def pending_removal_of(job: Job) -> PendingRemoval | None:
     """Return the removal of a job, in any state."""
-    if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.kept_bytes:
+    if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
         return None
-    soon = going(job.finished_at, last_count())
+    soon = pending_removal(job.finished_at, last_count())
     if soon is None or soon.at is None or job.unpinned_at is None:
         return soon
     return replace(soon, at=max(soon.at, job.unpinned_at + UNPINNED_FOR))
@@ -256,19 +259,19 @@ def job_going(job: Job) -> Going | None:
 
 def biggest(limit: int) -> list[Job]:
     """Return the jobs with the largest usage, kept or not."""
-    rows = Job.objects.filter(kept_bytes__gt=0).select_related("host", "created_by")
-    return list(rows.order_by("-kept_bytes", "-pk")[:limit])
+    rows = Job.objects.filter(stored_bytes__gt=0).select_related("host", "created_by")
+    return list(rows.order_by("-stored_bytes", "-pk")[:limit])
 
 
 def unfinished() -> int:
     """Jobs and servers of which something is left that was to be removed."""
-    half = {"removed_at__isnull": False, "kept_bytes": None}
+    half = {"removed_at__isnull": False, "stored_bytes": None}
     jobs = Job.objects.filter(finished_at__isnull=False, **half)  # as an index has it
     return jobs.count() + Deployment.objects.filter(**half).count()
 
 
 @dataclass(frozen=True, slots=True)
-class MadeOn:
+class HostDiskUsage:
     """Usage of assets on a host, bytes; None if not reported.
 
     ``at`` is when the oldest of these was measured, in our time.
@@ -282,13 +285,13 @@ class MadeOn:
     at: datetime | None
 
 
-def made_on_hosts() -> list[MadeOn]:
+def disk_usage_of_hosts() -> list[HostDiskUsage]:
     """Return the last usage of assets that each host reported (``jobs.host.probe.disk_usage``)."""
-    return [_made_on(host) for host in Host.objects.order_by("name")]
+    return [_disk_usage_of(host) for host in Host.objects.order_by("name")]
 
 
-def _made_on(host: Host) -> MadeOn:
-    told = host.load.get("made")
+def _disk_usage_of(host: Host) -> HostDiskUsage:
+    told = host.load.get("disk_usage")
     sizes, times = {}, []
     for name, found in (told if isinstance(told, Mapping) else {}).items():
         size, at = (
@@ -298,4 +301,6 @@ def _made_on(host: Host) -> MadeOn:
             sizes[name] = size
             times.append(at - host.clock_skew_s)
     kept = {name: sizes.get(name) for name in ("environments", "weights", "artifacts", "datasets")}
-    return MadeOn(host, **kept, at=datetime.fromtimestamp(min(times), tz=UTC) if times else None)
+    return HostDiskUsage(
+        host, **kept, at=datetime.fromtimestamp(min(times), tz=UTC) if times else None
+    )

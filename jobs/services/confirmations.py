@@ -17,11 +17,11 @@ from django.utils.timezone import now
 from jobs import notifications
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, from_json
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 
 ALL = "all"
 
-# {"check", "sentence_id", "sentence_args"} as found; {"check", "by", "at", …} as confirmed.
+# {"check", "message_id", "message_args"} as found; {"check", "by", "at", …} as confirmed.
 Item = Mapping[str, Any]
 
 
@@ -30,18 +30,18 @@ def key(check: Check) -> str:
     return f"{check.name}({', '.join(f'{name}={value}' for name, value in check.args)})"
 
 
-def ambers(plan: Mapping[str, Any], findings: Sequence[Item]) -> list[dict[str, Any]]:
+def warnings(plan: Mapping[str, Any], findings: Sequence[Item]) -> list[dict[str, Any]]:
     """Return ``findings`` that need confirmation, in the order of the plan's checks."""
-    return ambers_of(from_json(plan).checks, findings)
+    return warnings_of(from_json(plan).checks, findings)
 
 
-def ambers_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[str, Any]]:
+def warnings_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[str, Any]]:
     """Return findings that need confirmation, from the checks alone."""
     return [
         {
             "check": key(check),
-            "sentence_id": item["sentence_id"],
-            "sentence_args": item["sentence_args"],
+            "message_id": item["message_id"],
+            "message_args": item["message_args"],
         }
         for check, item in zip(checks, findings, strict=False)
         if item["level"] == "warn"
@@ -50,7 +50,7 @@ def ambers_of(checks: Sequence[Check], findings: Sequence[Item]) -> list[dict[st
 
 def found_by(preflight: Preflight) -> list[dict[str, Any]]:
     """Return warnings of a form's preflight; none while unanswered."""
-    return ambers(preflight.plan, preflight.findings)
+    return warnings(preflight.plan, preflight.findings)
 
 
 def open_of(found: Iterable[Item], confirmed: Iterable[Item]) -> list[Item]:
@@ -72,10 +72,10 @@ def by_name(names: Iterable[str], user: AbstractBaseUser | None) -> list[dict[st
 
 def unknown_names(plan: Plan, names: Iterable[str]) -> list[str]:
     """Return names that match no confirmable check of this plan."""
-    return [name for name in names if name not in (ALL, *asking(plan))]
+    return [name for name in names if name not in (ALL, *confirmable(plan))]
 
 
-def asking(plan: Plan) -> list[str]:
+def confirmable(plan: Plan) -> list[str]:
     """Return names of the plan's confirmable checks, each once."""
     return list(dict.fromkeys(check.name for check in plan.checks if check.asks))
 
@@ -91,8 +91,10 @@ def note(job_id: int, plan: Mapping[str, Any], findings: Sequence[Item]) -> None
     """Store with a queued job the findings that need confirmation."""
     with transaction.atomic():
         job = Job.objects.select_for_update(no_key=True).get(pk=job_id)
-        left = open_of(ambers(plan, findings), job.confirmed)
-        Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(asks=storable(left))
+        left = open_of(warnings(plan, findings), job.confirmed)
+        Job.objects.filter(pk=job_id, state=Job.State.QUEUED).update(
+            needs_confirmation=sanitize(left)
+        )
 
 
 def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -> bool:
@@ -104,9 +106,10 @@ def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -
             return False
         confirmed = [*job.confirmed, *confirmation(open_of(found, job.confirmed), user)]
         Job.objects.filter(pk=job_id).update(
-            confirmed=storable(confirmed), asks=open_of(job.asks, confirmed)
+            confirmed=sanitize(confirmed),
+            needs_confirmation=open_of(job.needs_confirmation, confirmed),
         )
-        transaction.on_commit(lambda: notifications.publish("job", id=job_id))
+        transaction.on_commit(lambda: notifications.notify("job", id=job_id))
     return True
 
 

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from jobs import agent_tasks, notifications
 from jobs.errors import JobsError, LaunchError
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import from_json
-from jobs.queries.hosts.capacity import room_of
+from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.queries.hosts.places import common, read_by
 from jobs.queries.hosts.targets import target_of
@@ -35,7 +35,7 @@ _HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UN
 _SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
 # A recovered server's log is completed: its host sends the missing part.
 _KEPT_AGAIN: Mapping[str, Any] = {
-    "kept_bytes": None,
+    "stored_bytes": None,
     "removed_at": None,
     "removed_why": "",
     "removed_args": {},
@@ -63,15 +63,15 @@ class RunRefused(JobsError):
 def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
     """Request a stop of the server; immediate if not started yet. False: it has ended."""
     deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
-    sentence = Remark("deployment:stopping", {"user": _name(user)})
+    message = Message("deployment:stopping", {"user": _name(user)})
     with transaction.atomic():
-        if _change(deployment, State.STOPPING, sentence=sentence, only_from=_SERVING, wanted=False):
+        if _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
             _tell_stop(deployment)
             return True
-        stopped = Remark("deployment:stopped")
+        stopped = Message("deployment:stopped")
         fields = {"wanted": False, "stopped_at": now()}
         return _change(
-            deployment, State.STOPPED, sentence=stopped, only_from=(State.WAITING,), **fields
+            deployment, State.STOPPED, message=stopped, only_from=(State.WAITING,), **fields
         )
 
 
@@ -88,7 +88,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
         raise NotRestartable(f"job {deployment.job_id} is {deployment.job.state}")
-    sentence = Remark("deployment:restart", {"user": _name(user)})
+    message = Message("deployment:restart", {"user": _name(user)})
     fields = {
         "wanted": True,
         "run": F("run") + 1,
@@ -103,16 +103,16 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_dies(deployment)
         _check_ports(deployment)
         _check_places(deployment)
-        _check_quiet(deployment)
+        _check_exclusive(deployment)
         secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
             state=State.WAITING
         )
-        if changed.update(state=State.WAITING, **_fields(sentence), **fields):
+        if changed.update(state=State.WAITING, **_fields(message), **fields):
             deployment.run += 1
-            _keep_event(deployment, State.WAITING, sentence)
+            _keep_event(deployment, State.WAITING, message)
             tell = agent_tasks.send_stop_serve if was_live else agent_tasks.send_serve
             transaction.on_commit(partial(tell, deployment.host.name, deployment_id))
         deployment.refresh_from_db(fields=["run"])
@@ -155,28 +155,28 @@ def _check_dies(deployment: Deployment) -> None:
         raise LaunchError(words % {**args, "name": user.name})
 
 
-def _check_quiet(deployment: Deployment) -> None:
+def _check_exclusive(deployment: Deployment) -> None:
     """Refuse during a job with exclusive use: a loading server would disturb it."""
     if deployment.state in Deployment.LIVE_STATES:
         return  # it is running already, and may be the measured one
-    for guest in room_of(deployment.host).guests:
-        if guest.quiet:
+    for other in capacity_of(deployment.host).running:
+        if other.exclusive:
             words = _(
                 "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
                 "after that job has ended."
             )
-            raise LaunchError(words % {"id": guest.id, "name": guest.title})
+            raise LaunchError(words % {"id": other.id, "name": other.title})
 
 
 def _check_places(deployment: Deployment) -> None:
     reads = read_by(deployment)
-    for guest in room_of(deployment.host).guests:
-        if place := common(reads, guest.places):
+    for other in capacity_of(deployment.host).running:
+        if place := common(reads, other.places):
             words = _(
                 "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
                 "deployment reads. Restart after that job has ended."
             )
-            raise LaunchError(words % {"job": guest.id, "title": guest.title, "place": place})
+            raise LaunchError(words % {"job": other.id, "title": other.title, "place": place})
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
@@ -197,11 +197,11 @@ def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:
     return deployment
 
 
-def fail_run(deployment: Deployment, sentence: Remark) -> bool:
+def fail_run(deployment: Deployment, message: Message) -> bool:
     """Fail the run that its host has just claimed. False: it is no longer starting."""
     fields = {"wanted": False, "stopped_at": now()}
     only_from = (State.WAITING, State.LOADING)
-    return _change(deployment, State.FAILED, sentence=sentence, only_from=only_from, **fields)
+    return _change(deployment, State.FAILED, message=message, only_from=only_from, **fields)
 
 
 def note_started(deployment: Deployment, *, run: int, port: str | int | None) -> bool:
@@ -227,27 +227,27 @@ def note_ended(
     job = deployment.job
     if not job.is_open and job.state != "succeeded":
         state: str = State.STOPPED if job.state == "cancelled" else State.FAILED
-        sentence = Remark("deployment:job_failed", {"job": job.pk, "state": job.state})
+        message = Message("deployment:job_failed", {"job": job.pk, "state": job.state})
     elif not deployment.wanted:
-        state, sentence = State.STOPPED, Remark("deployment:stopped")
+        state, message = State.STOPPED, Message("deployment:stopped")
     elif ended["verdict"] == "cancelled":  # on the host itself, e.g. with everything there
-        state, sentence = State.STOPPED, Remark("deployment:stopped_on_host")
+        state, message = State.STOPPED, Message("deployment:stopped_on_host")
     else:
         state = State.FAILED
-        sentence = _why(ended)
+        message = _why(ended)
     if cause and state == State.FAILED:
-        sentence = Remark(sentence.id, {**sentence.args, **cause})
+        message = Message(message.id, {**message.args, **cause})
     only_from = (State.WAITING, *Deployment.LIVE_STATES, State.LOST)
-    return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=now())
+    return _change(deployment, state, message=message, only_from=only_from, stopped_at=now())
 
 
-def _why(ended: Mapping[str, Any]) -> Remark:
+def _why(ended: Mapping[str, Any]) -> Message:
     """Return the message of a server's end; a negative exit code is a signal."""
-    args = dict(ended["sentence_args"])
+    args = dict(ended["message_args"])
     code = ended.get("exit_code") or 0
-    if ended["sentence_id"] == "work:server_ended" and code < 0:
-        return Remark("work:server_killed", {**args, "signal": -code})
-    return Remark(ended["sentence_id"], args)
+    if ended["message_id"] == "work:server_ended" and code < 0:
+        return Message("work:server_killed", {**args, "signal": -code})
+    return Message(ended["message_id"], args)
 
 
 def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
@@ -289,7 +289,7 @@ def follow_job(job_id: int, state: str) -> None:
     _change(
         deployment,
         State.STOPPED if state == "cancelled" else State.FAILED,
-        sentence=Remark("deployment:job_failed", args),
+        message=Message("deployment:job_failed", args),
         only_from=(State.WAITING,),
         wanted=False,
         stopped_at=now(),
@@ -297,23 +297,23 @@ def follow_job(job_id: int, state: str) -> None:
     if _change(
         deployment,
         State.STOPPING,
-        sentence=Remark("deployment:stopping_with_job", args),
+        message=Message("deployment:stopping_with_job", args),
         only_from=_SERVING,
         wanted=False,
     ):
         _tell_stop(deployment)
 
 
-def lose(deployment: Deployment, sentence: Remark) -> bool:
+def lose(deployment: Deployment, message: Message) -> bool:
     """Mark a server as lost. One with a requested stop counts as stopped."""
     fields = {"stopped_at": now()}
     return _change(
         deployment,
         State.STOPPED,
-        sentence=Remark("deployment:stopped"),
+        message=Message("deployment:stopped"),
         only_from=(State.STOPPING,),
         **fields,
-    ) or _change(deployment, State.LOST, sentence=sentence, only_from=_SERVING, **fields)
+    ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, **fields)
 
 
 def _note_health(deployment: Deployment, serve: Mapping[str, Any]) -> bool:
@@ -325,16 +325,16 @@ def _note_health(deployment: Deployment, serve: Mapping[str, Any]) -> bool:
         return _be_ready(deployment)
     if state == State.LOADING:
         return _start(deployment)
-    sentence = Remark("deployment:unhealthy")
+    message = Message("deployment:unhealthy")
     only_from = (State.READY, State.LOADING, State.LOST)
-    return _change(deployment, state, sentence=sentence, only_from=only_from, stopped_at=None)
+    return _change(deployment, state, message=message, only_from=only_from, stopped_at=None)
 
 
 def _start(deployment: Deployment) -> bool:
     return _change(
         deployment,
         State.LOADING,
-        sentence=Remark("deployment:loading"),
+        message=Message("deployment:loading"),
         only_from=(State.WAITING, State.LOST),
         missing_since=None,
         stopped_at=None,
@@ -345,7 +345,7 @@ def _be_ready(deployment: Deployment) -> bool:
     return _change(
         deployment,
         State.READY,
-        sentence=Remark("deployment:ready", {"url": deployment.host_url}),
+        message=Message("deployment:ready", {"url": deployment.host_url}),
         only_from=(State.WAITING, State.LOADING, State.UNHEALTHY, State.LOST),
         ready_at=now(),
         stopped_at=None,
@@ -357,7 +357,7 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
     if not port:
         return
     host = deployment.host
-    here = host.sort == Host.Sort.THIS_COMPUTER
+    here = host.type == Host.Type.THIS_COMPUTER
     only = str(deployment.job.plan.get("address") or "")
     address = "127.0.0.1" if here else str(host.facts.get("address") or "127.0.0.1")
     host_url, dashboard_url = (f"http://{only or near}:{port}" for near in ("127.0.0.1", address))
@@ -367,7 +367,7 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 
 
 def _change(
-    deployment: Deployment, state: str, *, sentence: Remark, only_from: Iterable[str], **fields: Any
+    deployment: Deployment, state: str, *, message: Message, only_from: Iterable[str], **fields: Any
 ) -> bool:
     """One conditional UPDATE of this run."""
     if state not in Deployment.ENDED_STATES:
@@ -375,23 +375,23 @@ def _change(
     with transaction.atomic():
         changed = Deployment.objects.filter(
             pk=deployment.pk, run=deployment.run, state__in=list(only_from)
-        ).update(state=state, **_fields(sentence), **fields)
+        ).update(state=state, **_fields(message), **fields)
         if changed:
-            _keep_event(deployment, state, sentence)
+            _keep_event(deployment, state, message)
     return changed == 1
 
 
-def _keep_event(deployment: Deployment, state: str, sentence: Remark) -> None:
+def _keep_event(deployment: Deployment, state: str, message: Message) -> None:
     DeploymentEvent.objects.create(
-        deployment=deployment, run=deployment.run, state=state, **_fields(sentence)
+        deployment=deployment, run=deployment.run, state=state, **_fields(message)
     )
     transaction.on_commit(
-        partial(notifications.publish, "deployment", id=deployment.pk, state=state)
+        partial(notifications.notify, "deployment", id=deployment.pk, state=state)
     )
 
 
-def _fields(sentence: Remark) -> dict[str, Any]:
-    return {"sentence_id": sentence.id, "sentence_args": dict(sentence.args)}
+def _fields(message: Message) -> dict[str, Any]:
+    return {"message_id": message.id, "message_args": dict(message.args)}
 
 
 def _tell_stop(deployment: Deployment) -> None:

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.errors import JobsError, LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
-from jobs.notifications import publish
+from jobs.notifications import notify
 from jobs.queries.hosts.hosts import dies, is_away, missing_dies
 from jobs.services import deployments, lifecycle
 
@@ -28,7 +28,7 @@ class HostAnswers(JobsError):
     id = "host:answers"
 
 
-def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[Host, str]:
+def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tuple[Host, str]:
     """Add a host; return it with its key. Only the key's hash is stored, so it cannot be viewed
     again.
 
@@ -40,11 +40,11 @@ def add(name: str, sort: str = Host.Sort.VACC, *, slots: int = SLOTS) -> tuple[H
         raise LaunchError(words, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
-        name=name, defaults={"sort": sort, "slots": slots, "key_sha256": _sha256(key)}
+        name=name, defaults={"type": host_type, "slots": slots, "key_sha256": _sha256(key)}
     )
     if not is_new:
         raise LaunchError(_("A host of this name already exists."), "name")
-    publish("host", name=name)
+    notify("host", name=name)
     return host, key
 
 
@@ -64,7 +64,7 @@ def set_draining(name: str, *, draining: bool) -> bool:
     """Pause or resume new jobs of a host; running jobs continue. False: no change."""
     changed = Host.objects.filter(name=name, draining=not draining).update(draining=draining)
     if changed:
-        publish("host", name=name)
+        notify("host", name=name)
     return changed == 1
 
 
@@ -95,7 +95,7 @@ def forget_missing_dies(host_id: int) -> list[str]:
     return gone
 
 
-def give_up(host_id: int, user: AbstractBaseUser) -> int:
+def mark_lost(host_id: int, user: AbstractBaseUser) -> int:
     """Mark an offline host as lost, with its jobs and deployments.
 
     If it comes back, it ends those jobs, and a running server is reattached. Returns the
@@ -109,16 +109,16 @@ def give_up(host_id: int, user: AbstractBaseUser) -> int:
         if not is_away(host):
             raise HostAnswers(f"{host.name} answers")
         args = {"host": host.name, "user": user.get_username()}
-        return lose_all(host, Remark("job:given_up", args), Remark("deployment:given_up", args))
+        return lose_all(host, Message("job:given_up", args), Message("deployment:given_up", args))
 
 
-def lose_all(host: Host, job_sentence: Remark, deployment_sentence: Remark) -> int:
+def lose_all(host: Host, job_message: Message, deployment_message: Message) -> int:
     """Mark all jobs and deployments of a host as *lost*; return the count."""
     lost = 0
     for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):
-        lost += lifecycle.finish_job(job.pk, Job.State.LOST, sentence=job_sentence)
+        lost += lifecycle.finish_job(job.pk, Job.State.LOST, message=job_message)
     for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
-        lost += deployments.lose(row, deployment_sentence)
+        lost += deployments.lose(row, deployment_message)
     return lost
 
 

@@ -18,10 +18,10 @@ from django.utils.timezone import now
 
 from jobs import notifications
 from jobs.errors import JobsError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Host, Job
 from jobs.services import deployments
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 
 State = Job.State
 
@@ -68,7 +68,7 @@ def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
         return _change(
             Q(pk=job_id, state=State.QUEUED, cancel_asked_at=None),
             State.STARTING,
-            sentence=Remark("job:sent", {"host": host.name}),
+            message=Message("job:sent", {"host": host.name}),
             values=dict(values),
             dispatched_at=now(),
         )
@@ -87,7 +87,7 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
         _change(
             open_to_claim,
             State.STARTING,
-            sentence=Remark("job:taken", {"host": host.name}),
+            message=Message("job:taken", {"host": host.name}),
             claim_id=claim_id,
             claimed_at=moment,
             seen_at=moment,
@@ -105,14 +105,14 @@ def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
     return _change(
         Q(pk=job_id, state=State.STARTING),
         State.RUNNING,
-        sentence=Remark("job:running", {"host": job.host.name}),
+        message=Message("job:running", {"host": job.host.name}),
         values={**job.values, **values},
         started_at=at,
     )
 
 
 def finish_job(
-    job_id: int, state: str, *, sentence: Remark, duration_s: float | None = None
+    job_id: int, state: str, *, message: Message, duration_s: float | None = None
 ) -> bool:
     """Close an active job; False if already closed: the first verdict stands.
 
@@ -121,17 +121,17 @@ def finish_job(
     Raises:
         ValueError: ``state`` does not close a job.
     """
-    return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, sentence, duration_s=duration_s)
+    return _close(Q(pk=job_id, state__in=Job.OPEN_STATES), state, message, duration_s=duration_s)
 
 
-def finish_queued_job(job_id: int, state: str, *, sentence: Remark) -> bool:
+def finish_queued_job(job_id: int, state: str, *, message: Message) -> bool:
     """Close a job that is still queued: one sent meanwhile has its resources."""
-    return _close(Q(pk=job_id, state=State.QUEUED), state, sentence)
+    return _close(Q(pk=job_id, state=State.QUEUED), state, message)
 
 
-def finish_unclaimed_job(job_id: int, state: str, *, sentence: Remark) -> bool:
+def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
     """Close a job that was sent and not claimed."""
-    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, sentence)
+    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message)
 
 
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -144,7 +144,7 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
         if _close(
             Q(pk=job_id) & unclaimed,
             State.CANCELLED,
-            Remark("job:cancelled_in_queue", name),
+            Message("job:cancelled_in_queue", name),
             **by,
         ):
             return True
@@ -156,13 +156,13 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     return asked == 1 or Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES).exists()
 
 
-def _close(which: Q, state: str, sentence: Remark, **fields: Any) -> bool:
+def _close(which: Q, state: str, message: Message, **fields: Any) -> bool:
     if state in Job.OPEN_STATES:
         raise ValueError(f"{state} does not finish a job")
     with transaction.atomic():
         job = Job.objects.filter(which).only("pk").first()
         if job is None or not _change(
-            which & Q(pk=job.pk), state, sentence=sentence, finished_at=now(), **fields
+            which & Q(pk=job.pk), state, message=message, finished_at=now(), **fields
         ):
             return False
         deployments.follow_job(job.pk, state)
@@ -186,7 +186,7 @@ def cancel_orphans() -> int:
 
 
 def _cancel_successors(job_id: int, state: str) -> None:
-    sentence = Remark("job:predecessor", {"job": job_id, "state": state})
+    message = Message("job:predecessor", {"job": job_id, "state": state})
     waiting, all_waiting = _waiting_after([job_id]), set[int]()
     behind = waiting
     while behind:
@@ -195,7 +195,7 @@ def _cancel_successors(job_id: int, state: str) -> None:
     if len(all_waiting) > 1:
         lock_waiting(all_waiting)
     for successor in waiting:
-        _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, sentence)
+        _close(Q(pk=successor, state=State.QUEUED), State.CANCELLED, message)
 
 
 def _waiting_after(ids: Sequence[int]) -> list[int]:
@@ -204,13 +204,13 @@ def _waiting_after(ids: Sequence[int]) -> list[int]:
     return list(after.values_list("pk", flat=True))
 
 
-def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
+def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
     with transaction.atomic():
         ids = list(Job.objects.filter(which).values_list("pk", flat=True)[:1])
         changed = Job.objects.filter(which).update(
             state=state,
-            sentence_id=sentence.id,
-            sentence_args=storable(dict(sentence.args)),  # some contain tool output
+            message_id=message.id,
+            message_args=sanitize(dict(message.args)),  # some contain tool output
             **fields,
         )
         if changed:
@@ -219,4 +219,4 @@ def _change(which: Q, state: str, *, sentence: Remark, **fields: Any) -> bool:
 
 
 def _hint(job_id: int, **data: str) -> None:
-    transaction.on_commit(partial(notifications.publish, "job", id=job_id, **data))
+    transaction.on_commit(partial(notifications.notify, "job", id=job_id, **data))

@@ -83,8 +83,8 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
         if row.is_whole and _sha256(path) != row.sha256:
             row.received_bytes = 0
         row.save()
-        if owner.kept_bytes is not None:
-            Job.objects.filter(pk=job.pk).update(kept_bytes=None)  # to be measured again
+        if owner.stored_bytes is not None:
+            Job.objects.filter(pk=job.pk).update(stored_bytes=None)  # to be measured again
     if row.received_bytes < offset + len(data):
         raise OffsetMismatch(row.received_bytes)
     return row.received_bytes

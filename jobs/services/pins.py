@@ -57,4 +57,4 @@ def unpin(job_id: int) -> bool:
 
 
 def _hint(job_id: int) -> None:
-    transaction.on_commit(lambda: notifications.publish("job", id=job_id))
+    transaction.on_commit(lambda: notifications.notify("job", id=job_id))

@@ -15,10 +15,11 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from jobs import notifications
+from jobs.messages import from_host
 from jobs.models import Host, Job, Preflight
 from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 
 # Findings older than this are stale: the host is asked again before a job starts.
 FRESH_FOR = timedelta(minutes=2)
@@ -31,7 +32,7 @@ LEVELS = ("ok", "warn", "failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PreflightState:
     """Preflight of a queued job: request and answer.
 
     ``unanswered_since``: time of the first unanswered request; None: answered.
@@ -44,9 +45,9 @@ class Look:
     unanswered_since: datetime | None = None
 
     @property
-    def ambers(self) -> list[dict[str, Any]]:
+    def warnings(self) -> list[dict[str, Any]]:
         """Findings that need confirmation."""
-        return confirmations.ambers_of(checks_from_json(self.checks), self.findings)
+        return confirmations.warnings_of(checks_from_json(self.checks), self.findings)
 
     @property
     def is_overdue(self) -> bool:
@@ -91,27 +92,27 @@ def last_told(job: Job) -> Preflight | None:
     return told.order_by("-done_at").first()
 
 
-def looks(host: Host) -> dict[int, Look]:
+def preflight_states(host: Host) -> dict[int, PreflightState]:
     """Return the valid preflights of ``host``'s queued jobs, by job: in one query and without
     plans, because queues and plans may be long."""
     asked = Preflight.objects.filter(job__host=host, job__state=Job.State.QUEUED)
     rows = asked.annotate(checks=F("plan__checks")).values_list(
         "job_id", "asked_at", "done_at", "findings", "checks"
     )
-    by_job: dict[int, list[Look]] = {}
+    by_job: dict[int, list[PreflightState]] = {}
     for job_id, asked_at, done_at, findings, checks in rows:
-        look = Look(asked_at, done_at, findings, checks or ())
-        by_job.setdefault(job_id, []).append(look)
-    return {job_id: _look_that_counts(told) for job_id, told in by_job.items()}
+        state = PreflightState(asked_at, done_at, findings, checks or ())
+        by_job.setdefault(job_id, []).append(state)
+    return {job_id: _state_that_counts(told) for job_id, told in by_job.items()}
 
 
-def _look_that_counts(told: Sequence[Look]) -> Look:
+def _state_that_counts(told: Sequence[PreflightState]) -> PreflightState:
     """Return the valid preflight of a job, from its last first: a fresh answer, even a late
     one; else the last."""
-    for look in told:
-        if look.done_at is not None and not is_stale(look):
-            return look
-    waiting = list(takewhile(lambda look: look.done_at is None, told))
+    for state in told:
+        if state.done_at is not None and not is_stale(state):
+            return state
+    waiting = list(takewhile(lambda state: state.done_at is None, told))
     since = waiting[-1].asked_at if waiting else None
     return replace(told[0], unanswered_since=since)
 
@@ -125,7 +126,7 @@ def _prune(job: Job) -> None:
     Preflight.objects.filter(pk__in=[pk for pk, _done in told if pk not in kept]).delete()
 
 
-def is_stale(preflight: Preflight | Look, *, at: datetime | None = None) -> bool:
+def is_stale(preflight: Preflight | PreflightState, *, at: datetime | None = None) -> bool:
     """Return True if the request must be repeated: answer stale or missing."""
     moment = at or now()
     if preflight.done_at is None:
@@ -145,18 +146,18 @@ def answer(preflight: Preflight, findings: Any) -> bool:
     Raises:
         KeyError, TypeError, ValueError: invalid ``findings``.
     """
-    found = [_finding(item) for item in findings]
+    found = [_finding(from_host(item)) for item in findings]
     with transaction.atomic():
         changed = Preflight.objects.filter(pk=preflight.pk, done_at=None).update(
-            done_at=now(), findings=storable(found)
+            done_at=now(), findings=sanitize(found)
         )
         if changed:
             if preflight.job_id:
                 confirmations.note(preflight.job_id, preflight.plan, found)
             about = {"id": preflight.job_id} if preflight.job_id else {}
-            sort = "job" if preflight.job_id else "preflight"
+            topic = "job" if preflight.job_id else "preflight"
             about = about or {"id": preflight.pk}
-            transaction.on_commit(partial(notifications.publish, sort, **about))
+            transaction.on_commit(partial(notifications.notify, topic, **about))
     return changed == 1
 
 
@@ -166,6 +167,6 @@ def _finding(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": str(item["name"])[:64],
         "level": item["level"],
-        "sentence_id": str(item["sentence_id"])[:64],
-        "sentence_args": dict(item["sentence_args"]),
+        "message_id": str(item["message_id"])[:64],
+        "message_args": dict(item["message_args"]),
     }

@@ -72,16 +72,16 @@ def move(
     to: str = "",
     before: int | None = None,
     after: int | None = None,
-    may_pass: bool,
+    can_overtake: bool,
 ) -> Move:
     """Move a queued job within its priority: one of ``STEPS``, or before or after another.
 
-    ``may_pass``: it may pass other people's jobs.
+    ``can_overtake``: it may pass other people's jobs.
 
     Raises:
         Job.DoesNotExist: unknown job.
         NotMoved: it, or the other one, is no longer queued there.
-        PassesOthers: see ``may_pass``.
+        PassesOthers: see ``can_overtake``.
     """
     with transaction.atomic():
         lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
@@ -93,21 +93,22 @@ def move(
         mine = rows.pop(was)
         target = _index(job, rows, was, to=to, before=before, after=after)
         passed = [row for row in rows[target:was] if row.owner != mine.owner]
-        if passed and not may_pass:
+        if passed and not can_overtake:
             words = _(
                 "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
             )
             raise PassesOthers(words % {"job": passed[0].id})
         if target != was:
             _put(mine, rows, target)
-            transaction.on_commit(partial(notifications.publish, "job", id=job.pk))
+            transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
     return Move(was + 1, target + 1)
 
 
-def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
+def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
     """Set the priority of a queued job; a higher one also for jobs it depends on.
 
-    ``may_pass``: it keeps its place, even before other people's jobs. Returns ids of changed jobs.
+    ``can_overtake``: it keeps its place, even before other people's jobs. Returns ids of changed
+    jobs.
 
     Raises:
         Job.DoesNotExist: unknown job.
@@ -119,24 +120,26 @@ def set_priority(job_id: int, priority: int, *, may_pass: bool = False) -> list[
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("This job is no longer queued."))
         lock_waiting([job_id, *_all_before(job_id, priority)])
-        changed = _enter(queued.filter(pk=job_id).exclude(priority=priority), priority, may_pass)
-        changed += raise_those_before(job_id, priority, may_pass=may_pass)
+        changed = _enter(
+            queued.filter(pk=job_id).exclude(priority=priority), priority, can_overtake
+        )
+        changed += raise_those_before(job_id, priority, can_overtake=can_overtake)
         for pk in changed:
-            transaction.on_commit(partial(notifications.publish, "job", id=pk))
+            transaction.on_commit(partial(notifications.notify, "job", id=pk))
     return changed
 
 
-def raise_those_before(job_id: int, priority: int, *, may_pass: bool = False) -> list[int]:
+def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
     """Raise queued jobs that a job depends on to its priority; return their ids.
 
-    Otherwise an urgent job would wait for one that others overtake. ``may_pass``: as above.
+    Otherwise an urgent job would wait for one that others overtake. ``can_overtake``: as above.
     """
     lower = _all_before(job_id, priority)
     if not lower:
         return []
     lock_waiting(lower)
     waiting = Job.objects.filter(pk__in=lower, state=Job.State.QUEUED)
-    return _enter(waiting, priority, may_pass)
+    return _enter(waiting, priority, can_overtake)
 
 
 def _all_before(job_id: int, priority: int) -> list[int]:
@@ -150,7 +153,7 @@ def _all_before(job_id: int, priority: int) -> list[int]:
     return sorted(found)
 
 
-def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
+def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
     """Move queued jobs to another priority; return their ids.
 
     Without permission to pass, age decides the place: otherwise a detour through an empty priority
@@ -160,7 +163,7 @@ def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
         jobs.order_by("place", "pk").only("pk", "host_id", "place", "created_at", "created_by_id")
     )
     for job in entered:
-        if not may_pass:
+        if not can_overtake:
             # Older jobs of others may have been moved back or respaced since.
             older = Job.objects.filter(
                 host_id=job.host_id,
@@ -176,7 +179,7 @@ def _enter(jobs: QuerySet[Job], priority: int, may_pass: bool) -> list[int]:
     return [job.pk for job in entered]
 
 
-def set_quiet(job_id: int, *, quiet: bool) -> bool:
+def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
     """Set exclusive use of a queued job. False: no change.
 
     Raises:
@@ -187,16 +190,16 @@ def set_quiet(job_id: int, *, quiet: bool) -> bool:
         queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED)
         if not queued.exists():
             raise NotMoved(_("This job is no longer queued."))
-        changed = queued.exclude(quiet=quiet).update(quiet=quiet)
+        changed = queued.exclude(exclusive=exclusive).update(exclusive=exclusive)
         if changed:
-            transaction.on_commit(partial(notifications.publish, "job", id=job_id))
+            transaction.on_commit(partial(notifications.notify, "job", id=job_id))
     return changed == 1
 
 
 def _level(job: Job) -> list[_Row]:
     """Return queued jobs of the same host and priority, in order."""
     waiting = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED, priority=job.priority)
-    values = waiting.order_by(*Job.LINE).values_list("pk", "place", "created_by_id")
+    values = waiting.order_by(*Job.QUEUE_ORDER).values_list("pk", "place", "created_by_id")
     return [_Row(*row) for row in values]
 
 

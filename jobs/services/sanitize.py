@@ -19,23 +19,23 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _MOST = 2**63  # larger numbers are not real counts and overflow a float
 
 
-def storable_text(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Replace characters that databases refuse by U+FFFD."""
     return _UNFIT.sub("\ufffd", text)
 
 
-def storable(value: Any) -> Any:
-    """Apply :func:`storable_text` to JSON data; NaN and infinity become null."""
+def sanitize(value: Any) -> Any:
+    """Apply :func:`sanitize_text` to JSON data; NaN and infinity become null."""
     if isinstance(value, str):
-        return storable_text(value)
+        return sanitize_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):
         return value if -_MOST <= value < _MOST else None
     if isinstance(value, Mapping):
-        return {storable_text(str(key)): storable(item) for key, item in value.items()}
+        return {sanitize_text(str(key)): sanitize(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable(item) for item in value]
+        return [sanitize(item) for item in value]
     return value
 
 
@@ -43,7 +43,7 @@ def json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
     """Parse JSON objects, one per line; invalid lines are logged and skipped."""
     for line in data.splitlines():
         try:
-            found = storable(json.loads(line))
+            found = sanitize(json.loads(line))
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):

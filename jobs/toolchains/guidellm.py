@@ -34,7 +34,7 @@ _REQUEST_S = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class GuideLLMLoad:
     """Requests to send. ``requests`` per concurrency; tokens per request.
 
     ``metrics``: engine counters to scrape. Not ``streamed``: complete answers. ``seed`` None: a
@@ -51,7 +51,7 @@ class Load:
     seed: int | None = None
 
 
-def benchmark_plan(load: Load, site: Site) -> Plan:
+def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``.
 
@@ -83,7 +83,7 @@ def benchmark_plan(load: Load, site: Site) -> Plan:
     )
 
 
-def _command(load: Load, level: int, site: Site) -> tuple[str, ...]:
+def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
     backend = {
         "kind": "openai_http",
         "target": "URL",

@@ -90,9 +90,9 @@ def _hfd(wanted: Download) -> tuple[str, ...]:
 
 
 def _modelscope(wanted: Download) -> tuple[str, ...]:
-    sort = "--dataset" if wanted.is_dataset else "--model"
+    flag = "--dataset" if wanted.is_dataset else "--model"
     return (
-        *("modelscope", "download", sort, literal(wanted.repo)),
+        *("modelscope", "download", flag, literal(wanted.repo)),
         *map(literal, wanted.files),
         *("--local_dir", literal(wanted.folder)),
         *_revision(wanted),

@@ -63,7 +63,7 @@ def compile_plan(model_id: str, precision: str, source_precision: str, site: Sit
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class LlamaServer:
     """Server settings: ``context`` tokens per request, ``parallel`` concurrent requests,
     ``listen`` address.
     """
@@ -76,7 +76,7 @@ class Serving:
     reasoning: bool
 
 
-def deploy_plan(serving: Serving, site: Site) -> Plan:
+def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
     """Verify the artifact in the slot ``{artifact.path}``, serve it, wait until ready."""
     python = ENVIRONMENTS[LLAMA_CPP].python(site)
     name = literal(serving.name)
@@ -106,7 +106,7 @@ def deploy_plan(serving: Serving, site: Site) -> Plan:
     )
 
 
-def _serve_arguments(serving: Serving) -> tuple[str, ...]:
+def _serve_arguments(serving: LlamaServer) -> tuple[str, ...]:
     # A server restarts from its own folder, because the job's may be removed.
     words = (
         *("{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),

@@ -5,7 +5,7 @@
  */
 
 import { swap } from "./lib/fragments.js";
-import { canStand, neighbour, words } from "./lib/line.js";
+import { canStand, neighbour, words } from "./lib/queue_rows.js";
 
 /** @type {HTMLElement | null} */
 let dragged = null;
@@ -15,7 +15,7 @@ let asked = 0;
 /** Moves are told one after the other: each counts from where the one before has left the row. */
 let told = Promise.resolve("");
 
-const list = () => /** @type {HTMLElement | null} */ (document.querySelector("[data-line]"));
+const list = () => /** @type {HTMLElement | null} */ (document.querySelector("[data-queue]"));
 
 /** Handles are of use only with this script. */
 function showGrips() {
@@ -60,7 +60,7 @@ async function post(address, body) {
  * @param {Record<string, string>} where
  */
 async function tell(row, where) {
-  const form = row.querySelector("[data-line-form]");
+  const form = row.querySelector("[data-queue-form]");
   if (!(form instanceof HTMLFormElement)) return;
   const body = new FormData(form);
   for (const [name, value] of Object.entries(where)) body.set(name, value);
@@ -81,7 +81,7 @@ async function tell(row, where) {
 
 /** @param {string} refusal @param {HTMLElement} row */
 function say(refusal, row) {
-  const error = document.querySelector("[data-line-error]");
+  const error = document.querySelector("[data-queue-error]");
   if (error) error.textContent = refusal;
   const announcer = document.getElementById("announcer");
   if (announcer && !refusal && row.isConnected) announcer.textContent = words(row);
@@ -89,7 +89,7 @@ function say(refusal, row) {
 
 /** A button that has just been switched off hands the focus to its neighbour. @param {HTMLElement} row @param {HTMLElement} focused */
 function keepFocus(row, focused) {
-  const usable = row.querySelector("[data-line-form] button:not(:disabled)") ?? row.querySelector("summary");
+  const usable = row.querySelector("[data-queue-form] button:not(:disabled)") ?? row.querySelector("summary");
   if (focused.matches(":disabled")) /** @type {HTMLElement | null} */ (usable)?.focus();
   else focused.focus();
 }
@@ -107,7 +107,7 @@ function put(row, next) {
 
 /** @param {HTMLElement} row @param {"earlier" | "later"} to */
 function step(row, to) {
-  const button = row.querySelector(`[data-line-form] button[value="${to}"]`);
+  const button = row.querySelector(`[data-queue-form] button[value="${to}"]`);
   const other = neighbour(row, to);
   if (!(button instanceof HTMLButtonElement) || button.disabled) return;
   if (other) put(row, to === "earlier" ? other : other.nextElementSibling);
@@ -115,8 +115,8 @@ function step(row, to) {
 }
 
 document.addEventListener("submit", (event) => {
-  const form = event.target instanceof Element ? event.target.closest("[data-line-form]") : null;
-  const row = form?.closest("[data-line-job]");
+  const form = event.target instanceof Element ? event.target.closest("[data-queue-form]") : null;
+  const row = form?.closest("[data-queue-job]");
   const to = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "";
   if (!(row instanceof HTMLElement) || (to !== "earlier" && to !== "later")) return;
   event.preventDefault();
@@ -124,7 +124,7 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const row = event.target instanceof Element ? event.target.closest("[data-line-job]") : null;
+  const row = event.target instanceof Element ? event.target.closest("[data-queue-job]") : null;
   const to = { ArrowUp: "earlier", ArrowDown: "later" }[event.key];
   if (!event.altKey || !(row instanceof HTMLElement) || !to) return;
   event.preventDefault();
@@ -134,26 +134,26 @@ document.addEventListener("keydown", (event) => {
 // Only a row that was taken by its handle can be dragged: its text can still be selected.
 document.addEventListener("pointerdown", (event) => {
   const grip = event.target instanceof Element ? event.target.closest("[data-grip]") : null;
-  const row = grip?.closest("[data-line-job]");
+  const row = grip?.closest("[data-queue-job]");
   if (row instanceof HTMLElement) row.draggable = true;
 });
 document.addEventListener("pointerup", () => {
-  for (const row of document.querySelectorAll("[data-line-job][draggable]")) row.removeAttribute("draggable");
+  for (const row of document.querySelectorAll("[data-queue-job][draggable]")) row.removeAttribute("draggable");
 });
 
 document.addEventListener("dragstart", (event) => {
-  const row = event.target instanceof Element ? event.target.closest("[data-line-job][draggable]") : null;
+  const row = event.target instanceof Element ? event.target.closest("[data-queue-job][draggable]") : null;
   if (!(row instanceof HTMLElement) || !event.dataTransfer) return;
   dragged = row;
   wasBefore = row.nextElementSibling;
   event.dataTransfer.effectAllowed = "move";
-  event.dataTransfer.setData("text/plain", row.dataset.lineJob ?? "");
+  event.dataTransfer.setData("text/plain", row.dataset.queueJob ?? "");
   row.classList.add("is-dragged");
   hold(true);
 });
 
 document.addEventListener("dragover", (event) => {
-  const over = event.target instanceof Element ? event.target.closest("[data-line-job]") : null;
+  const over = event.target instanceof Element ? event.target.closest("[data-queue-job]") : null;
   if (!dragged || !(over instanceof HTMLElement)) return;
   if (over !== dragged && !canStand(dragged, over)) return; // among those of its priority only
   event.preventDefault();
@@ -178,8 +178,8 @@ document.addEventListener("dragend", (event) => {
     return;
   }
   const [next, previous] = [neighbour(row, "later"), neighbour(row, "earlier")];
-  if (next) tell(row, { before: next.dataset.lineJob ?? "" });
-  else if (previous) tell(row, { after: previous.dataset.lineJob ?? "" });
+  if (next) tell(row, { before: next.dataset.queueJob ?? "" });
+  else if (previous) tell(row, { after: previous.dataset.queueJob ?? "" });
 });
 
 document.addEventListener("live:updated", showGrips);

@@ -2,7 +2,7 @@
 /**
  * Keeps every `[data-live="job:17 deployment"]` up to date: a hint says that something changed, and
  * the page asks for itself again (or for `data-live-url`). Hints may be lost: it also asks by itself.
- * Others hear of hints as `live:hint` on the document, and of new content as `live:updated`.
+ * Others hear of hints as `live:notification` on the document, and of new content as `live:updated`.
  */
 
 import { concerns, restMs, swap, topics } from "./lib/fragments.js";
@@ -101,18 +101,18 @@ function askForAll() {
 
 /** @param {string} data */
 function heard(data) {
-  const hint = JSON.parse(data);
-  if (hint.type === "pong") {
-    halfTripMs = (performance.now() - hint.t) / 2;
-    if (hint.at_ms) setClock(hint.at_ms + halfTripMs);
+  const notification = JSON.parse(data);
+  if (notification.type === "pong") {
+    halfTripMs = (performance.now() - notification.t) / 2;
+    if (notification.at_ms) setClock(notification.at_ms + halfTripMs);
     say(halfTripMs);
-  } else if (hint.type === "missed") {
+  } else if (notification.type === "missed") {
     askForAll();
-  } else if (hint.type !== "hello") {
-    if (hint.age_ms !== undefined) say(hint.age_ms + halfTripMs);
-    document.dispatchEvent(new CustomEvent("live:hint", { detail: hint }));
-    const about = topics(hint);
-    for (const address of addresses((element) => concerns(element, about))) askSoon(address, restMs(hint.type));
+  } else if (notification.type !== "hello") {
+    if (notification.age_ms !== undefined) say(notification.age_ms + halfTripMs);
+    document.dispatchEvent(new CustomEvent("live:notification", { detail: notification }));
+    const about = topics(notification);
+    for (const address of addresses((element) => concerns(element, about))) askSoon(address, restMs(notification.type));
   }
 }
 

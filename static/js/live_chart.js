@@ -216,9 +216,9 @@ function follow(panel) {
       showRange();
     });
   }
-  document.addEventListener("live:hint", (event) => {
-    const hint = /** @type {CustomEvent} */ (event).detail ?? {};
-    const about = hint.type === "points" ? hint.job : hint.type === "job" ? hint.id : null;
+  document.addEventListener("live:notification", (event) => {
+    const notification = /** @type {CustomEvent} */ (event).detail ?? {};
+    const about = notification.type === "points" ? notification.job : notification.type === "job" ? notification.id : null;
     if (about !== null && String(about) === panel.dataset.job) ask();
   });
   const timer = setInterval(() => {

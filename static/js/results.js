@@ -71,7 +71,7 @@ function older(a, b) {
 function problem(chosen) {
   if (chosen.length < 2) return gettext("Select at least two results.");
   if (chosen.length > MOST) return interpolate(gettext("Select at most %(n)s results."), { n: MOST }, true);
-  if (new Set(chosen.map((box) => box.dataset.sort)).size > 1)
+  if (new Set(chosen.map((box) => box.dataset.type)).size > 1)
     return gettext("A benchmark and an evaluation have no common metrics.");
   return "";
 }

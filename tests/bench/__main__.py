@@ -133,8 +133,8 @@ def _print_markdown(figures: Sequence[dict[str, Any]]) -> None:
         print(f"| {' | '.join(words)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
 
 
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

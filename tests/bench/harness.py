@@ -67,7 +67,7 @@ class Figure:
 
 
 # Goal's name -> (measured, limit); the limit is None where there is nothing beside it.
-Found = Mapping[str, tuple[float, float | None]]
+Readings = Mapping[str, tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Bench:
         return quick if self.quick else full
 
 
-class Row(Protocol):
+class BenchRow(Protocol):
     """A module of ``rows/``. ``LIMIT_S`` bounds its time, the start of what it needs included."""
 
     NAME: str
@@ -91,11 +91,11 @@ class Row(Protocol):
     GOALS: tuple[Goal, ...]
     LIMIT_S: int
 
-    def measure(self, bench: Bench) -> Found:
+    def measure(self, bench: Bench) -> Readings:
         """Measure every goal of the row."""
 
 
-def figures(row: Row, bench: Bench) -> list[Figure]:
+def figures(row: BenchRow, bench: Bench) -> list[Figure]:
     """The row's figures, in the order of its goals."""
     found = row.measure(bench)
     return [goal.figure(row.NAME, *found[goal.name]) for goal in row.GOALS]

@@ -34,7 +34,7 @@ def beat(stack, key):
     request = urllib.request.Request(
         f"{stack.url}/api/v1/host/heartbeat",
         json.dumps({**told, "facts": FACTS}).encode(),
-        {"Authorization": f"Bearer {key}", "X-Protocol": "1", "Content-Type": "application/json"},
+        {"Authorization": f"Bearer {key}", "X-Protocol": "2", "Content-Type": "application/json"},
     )
     urllib.request.urlopen(request).close()
 

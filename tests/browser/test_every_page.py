@@ -21,9 +21,9 @@ def made(toured, person, stack):
         found.setdefault(job["kind"], job["id"])
         found["chain"] = job["chain"] or found.get("chain")
     for result in toured.ask("results")["results"][::-1]:
-        sort = "speed" if result["sort"] == "benchmark" else "quality"
-        found.setdefault(sort, result["id"])
-        found["speed2" if sort == "speed" else sort] = result["id"]
+        group = "speed" if result["type"] == "benchmark" else "quality"
+        found.setdefault(group, result["id"])
+        found["speed2" if group == "speed" else group] = result["id"]
     found["token"] = 1  # one of those that the tests call with
     found["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
     page = person.new_page()

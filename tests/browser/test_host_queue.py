@@ -49,13 +49,13 @@ def page(person, queue):
 
 
 def expect_order(page, numbers):
-    rows = page.locator("[data-line-job]")
+    rows = page.locator("[data-queue-job]")
     words = [re.compile(rf"#{number}\b") for number in numbers]
     expect(rows).to_contain_text(words)
 
 
 def row(page, number):
-    return page.locator(f"#line-{number}")
+    return page.locator(f"#queue-{number}")
 
 
 def test_a_row_that_is_dragged_stays_where_it_was_dropped_and_others_see_it(page, person, queue):
@@ -82,7 +82,7 @@ def test_a_row_is_not_dropped_among_those_of_another_priority(page, queue):
     )
 
     page.reload()
-    assert page.locator("[data-line-job]").first.get_attribute("id") == f"line-{queue[0]}"
+    assert page.locator("[data-queue-job]").first.get_attribute("id") == f"line-{queue[0]}"
 
 
 def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):

@@ -17,7 +17,7 @@ from tests.factories import make_host, make_weights
 person = get_user_model().objects.first()
 person.is_staff = True
 person.save()
-host = make_host({HOST!r}, sort="vacc", dies_seen=[str(n) for n in range(32)], facts={{
+host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)], facts={{
     "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"],
     "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})
 make_weights(host=host, model_id="deepseek-r1-distill-qwen-32b")
@@ -43,7 +43,7 @@ def page(browser, own_server):
 def test_launch_is_in_sight_on_every_form_at_the_begin_in_the_middle_and_at_the_end(page):
     hidden = []
     addresses = [f"/launch/{kind}/?host={HOST}" for kind in KINDS]
-    addresses.append(f"/models/deepseek-r1-distill-qwen-32b/ways/build-in/?host={HOST}")
+    addresses.append(f"/models/deepseek-r1-distill-qwen-32b/pipelines/build-in/?host={HOST}")
     for address in addresses:
         assert page.goto(address).ok
         for share in (0, 0.5, 1):

@@ -19,7 +19,7 @@ host, admin = make_host({HOST!r}), User.objects.get(username="admin")
 old, kept = (ended(age * DAY, files=2, host=host, created_by=admin) for age in (100, 1))
 make_result(job=kept)
 retention.remove_now(old.pk, admin)
-retention.tidy()
+retention.apply_retention()
 print("jobs", old.pk, kept.pk)
 """
 CLEAN = f"""

@@ -16,7 +16,7 @@ sets = [{"dataset": name, "version": "5ab83b", "metric": "accuracy", "mode": "ge
                                    ("cluewsc-test", 95.18, "cluewsc"),
                                    *((f"lukaemon_mmlu_high_school_government_and_politics_{n}",
                                       80.0, "mmlu") for n in range(57))]]
-result = make_measured(scores=[1, 0] * 30, surroundings={"sets": sets})
+result = make_measured(scores=[1, 0] * 30, run_context={"sets": sets})
 for answer in result.answers.all():
     answer.detail, answer.reasoning = {}, "because " * 900
     answer.question = "Is it so? " * 90

@@ -11,7 +11,7 @@ STEPS = """
 from django.utils.timezone import now
 from jobs.models import JobStep
 from tests.factories import make_job
-job = make_job(state="failed", sentence_id="work:exit", started_at=now(), finished_at=now())
+job = make_job(state="failed", message_id="work:exit", started_at=now(), finished_at=now())
 JobStep.objects.filter(job=job).delete()
 ends = [("create the environment", 0, 65.2), ("download", 0, 3725.0), ("install", -15, 12.0)]
 ends += [(f"check the installation {n}", None, None) for n in range(4)]

@@ -20,7 +20,7 @@ from tests.browser.lib.visits import Complaints, log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
-SORTS = ["benchmark", "evaluation"]
+TYPES = ["benchmark", "evaluation"]
 KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]
 FIRST_TIME_S = 420  # environments are installed, on two cores that do other things as well
 CURVES = """() => [...document.querySelectorAll("[data-live-chart] .scatterlayer path.js-line")]
@@ -229,7 +229,9 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     said, _ = command.communicate(timeout=60)
 
     report = json.loads(said)
-    speed, quality = (api.ask(f"results?sort={sort}")["results"][0]["metrics"] for sort in SORTS)
+    speed, quality = (
+        api.ask(f"results?type={result_type}")["results"][0]["metrics"] for result_type in TYPES
+    )
     names = ("output_tokens_per_s", "ttft_p50_ms"), ("accuracy", "questions")
     wanted = {name: speed[name] for name in names[0]} | {name: quality[name] for name in names[1]}
     assert {name: report[name] for name in wanted} == wanted
@@ -239,19 +241,19 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     for job in report["jobs"]:
         log = api.raw(f"jobs/{job['id']}/log?from=0")
         assert hashlib.sha256(log).hexdigest() == job["log_sha256"], job["title"]
-        told = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['sentence']}\n"
+        told = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['message']}\n"
         assert told.encode() in logs.read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("sort", "names"),
+    ("result_type", "names"),
     [
         ("benchmark", ["output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms", "requests_per_s"]),
         ("evaluation", ["accuracy", "questions", "accuracy_en", "accuracy_zh"]),
     ],
 )
-def test_a_result_page_shows_the_numbers_of_the_api(page, api, sort, names):
-    result = api.ask(f"results?sort={sort}")["results"][-1]
+def test_a_result_page_shows_the_numbers_of_the_api(page, api, result_type, names):
+    result = api.ask(f"results?type={result_type}")["results"][-1]
     page.goto(reverse("result-detail", args=[result["id"]]))
 
     shown = page.locator("dl.facts").first.locator("dd .num").all_inner_texts()
@@ -401,8 +403,8 @@ def test_an_answer_that_was_cut_is_asked_for_again_with_more(page):
 
 
 def test_two_results_stand_side_by_side(page, api):
-    until(lambda: len(api.ask("results?sort=benchmark")["results"]) == 2, "a second result", 120)
-    page.goto(reverse("result-list") + "?sort=benchmark")
+    until(lambda: len(api.ask("results?type=benchmark")["results"]) == 2, "a second result", 120)
+    page.goto(reverse("result-list") + "?type=benchmark")
     for box in page.get_by_role("checkbox", name=re.compile("Select #")).all():
         box.check()
 

@@ -13,7 +13,7 @@ from django.test import Client
 
 from jobs.kinds import KINDS
 from jobs.kinds.lib import base
-from jobs.kinds.lib.base import Conclusion, Kind
+from jobs.kinds.lib.base import Kind, Outcome
 from jobs.models import Job
 from jobs.plans import Output
 from jobs.queries.instance import instance_id
@@ -31,7 +31,7 @@ class Caller:
         self.client = Client()
         self.headers = {
             "Authorization": f"Bearer {host_key(host.name)}",
-            "X-Protocol": "1",
+            "X-Protocol": "2",
             "X-Instance": instance_id(),
         }
 
@@ -99,8 +99,8 @@ def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
     return {
         "type": "ended",
         "verdict": verdict,
-        "sentence_id": "done",
-        "sentence_args": {},
+        "message_id": "done",
+        "message_args": {},
         "exit_code": 0,
         "duration_s": 4.5,
         "log_bytes": len(LOG),
@@ -121,8 +121,8 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     name = title = "fake"
     family = "prepare"
 
-    def __init__(self, conclusion=None):
-        self.conclusion = conclusion or Conclusion()
+    def __init__(self, outcome=None):
+        self.outcome = outcome or Outcome()
         self.seen = {}
         self.log = b""
 
@@ -132,12 +132,12 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
     def plan(self, params, target):
         return make_plan(kind="fake")
 
-    def conclude(self, params, plan, outputs, exit_code):
+    def parse_outcome(self, params, plan, outputs, exit_code):
         self.seen = dict(outputs)
         self.log = self.seen.pop(base.LOG)
-        if isinstance(self.conclusion, Exception):
-            raise self.conclusion
-        return self.conclusion
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
 
 
 def taken_job(caller, **fields) -> Job:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.template import loader
 from django.utils import translation
 
-from dashboard.management.commands import messages, vendor_assets
+from dashboard.management.commands import translations, vendor_assets
 from dashboard.text.state_styles import STATES
 
 BASE = Path(settings.BASE_DIR)
@@ -111,17 +111,17 @@ def test_every_state_has_a_shape_in_the_sprite_and_a_class_in_the_style_sheet():
     assert {look.shape for look in STATES.values()} <= shapes
 
 
-@pytest.mark.parametrize("domain", sorted(messages.DOMAINS))
+@pytest.mark.parametrize("domain", sorted(translations.DOMAINS))
 def test_translations_are_compiled_from_what_translators_wrote(domain):
-    assert messages.is_compiled(domain)
+    assert translations.is_compiled(domain)
 
 
-@pytest.mark.parametrize("domain", sorted(messages.DOMAINS))
+@pytest.mark.parametrize("domain", sorted(translations.DOMAINS))
 def test_translators_have_every_text_of_the_program(domain):
-    listed = {(str(item.context or ""), item.id) for item in messages.stored(domain) if item.id}
+    listed = {(str(item.context or ""), item.id) for item in translations.stored(domain) if item.id}
     wanted = {
         (text.context, (text.text, text.plural) if text.plural else text.text)
-        for text in messages.merged(messages.DOMAINS[domain]())
+        for text in translations.merged(translations.DOMAINS[domain]())
     }
 
     assert sorted(map(str, wanted - listed)) == []
@@ -129,8 +129,8 @@ def test_translators_have_every_text_of_the_program(domain):
 
 def test_a_translation_keeps_every_placeholder():
     broken = []
-    for domain in messages.DOMAINS:
-        for item in messages.stored(domain):
+    for domain in translations.DOMAINS:
+        for item in translations.stored(domain):
             ids = item.id if isinstance(item.id, tuple) else (item.id,)
             names = set().union(*(re.findall(r"%\((\w+)\)", text) for text in ids if text))
             strings = item.string if isinstance(item.string, tuple) else (item.string,)

@@ -49,7 +49,7 @@ def make_result(job: Job, **fields: Any) -> Result:
     return Result.objects.create(
         **{
             "job": job,
-            "sort": "benchmark",
+            "type": "benchmark",
             "host": job.host,
             "model_id": "smollm2",
             "label": "Q8_0 from Q4_1",

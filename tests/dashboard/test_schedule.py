@@ -49,12 +49,12 @@ def ticks(scheduler, seconds):
 
 @pytest.mark.parametrize("back_s", [0.0, 90.0, 3600.0])
 def test_all_goes_on_when_the_clock_is_put_back(scheduler, back_s):
-    assert {"sweep", "pack_logs", "tidy"} <= ticks(scheduler, 700)
+    assert {"sweep", "pack_logs", "apply_retention"} <= ticks(scheduler, 700)
 
     scheduler.moment[0] -= timedelta(seconds=back_s)
 
     assert "sweep" in ticks(scheduler, 2 * ROUND_S)
-    assert {"sweep", "pack_logs", "tidy"} <= ticks(scheduler, 700)
+    assert {"sweep", "pack_logs", "apply_retention"} <= ticks(scheduler, 700)
 
 
 def test_logs_are_packed_by_a_task_of_their_own():
@@ -66,5 +66,5 @@ def test_logs_are_packed_by_a_task_of_their_own():
 
 
 def test_retention_is_due_every_five_minutes():
-    assert due_after(timedelta(seconds=retention.ROUND_S + 1), "tidy").is_due
-    assert not due_after(timedelta(seconds=retention.ROUND_S / 2), "tidy").is_due
+    assert due_after(timedelta(seconds=retention.ROUND_S + 1), "apply_retention").is_due
+    assert not due_after(timedelta(seconds=retention.ROUND_S / 2), "apply_retention").is_due

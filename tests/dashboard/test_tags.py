@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from dashboard.text import formatting
 from dashboard.text.labels import host_state, metric_text, state_of
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Job
 from tests.factories import make_host
 
@@ -123,13 +123,13 @@ def test_text_of_jobs_is_escaped():
     assert "<b>" not in render("{% num x x %}", x="<b>")
 
 
-def test_a_sentence_comes_from_a_record_a_remark_and_its_json():
-    remark = Remark("wait:draining", {"host": "va16-01"})
+def test_a_message_comes_from_a_record_a_remark_and_its_json():
+    remark = Message("wait:draining", {"host": "va16-01"})
     stored = {"id": remark.id, "args": remark.args}
 
-    assert "va16-01" in render("{% sentence x %}", x=remark)
-    assert render("{% sentence x %}", x=stored) == render("{% sentence x %}", x=remark)
-    assert render("{% sentence x %}", x=Job(sentence_id="")) == ""
+    assert "va16-01" in render("{% message x %}", x=remark)
+    assert render("{% message x %}", x=stored) == render("{% message x %}", x=remark)
+    assert render("{% message x %}", x=Job(message_id="")) == ""
 
 
 def test_an_open_job_that_was_asked_to_stop_says_so():
@@ -168,7 +168,7 @@ def test_a_host_is_expected_then_ready_then_away():
     ]
 
 
-def test_sentences_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
+def test_messages_are_joined_by_a_space_but_for_one_behind_a_full_width_stop():
     assert formatting.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
     assert formatting.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
     assert formatting.joined("", "Mend it.") == "Mend it."

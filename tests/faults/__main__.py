@@ -14,7 +14,7 @@ from tests.faults import report
 from tests.faults.cases import CASES, Case
 from tests.faults.middles import Middle
 from tests.faults.random_kills import KINDS, Killer, Kills, new_seed
-from tests.faults.trial import Row, Trial
+from tests.faults.trial import FaultRow, Trial
 from tests.faults.world import World, may_mount
 
 LONG_KILLS = 200
@@ -62,8 +62,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace) -> list[Row]:
-    rows: list[Row] = []
+def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace) -> list[FaultRow]:
+    rows: list[FaultRow] = []
     for text in report.HEAD if cases else ():
         report.say(text)
     for case in cases:
@@ -76,15 +76,15 @@ def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace)
     return rows
 
 
-def _tell(row: Row, kills: int) -> None:
+def _tell(row: FaultRow, kills: int) -> None:
     report.say(f"{report.line(row)} after {kills} kills")
     for wrong in row.wrong:
         report.say(f"    wrong: {wrong}")
 
 
-def _end(rows: Sequence[Row], kills: Kills | None, options: argparse.Namespace) -> int:
-    for sentence in report.summary(rows, kills):
-        report.say(sentence)
+def _end(rows: Sequence[FaultRow], kills: Kills | None, options: argparse.Namespace) -> int:
+    for message in report.summary(rows, kills):
+        report.say(message)
     if options.write:
         report.write(rows, kills, database=_database(options))
     looked_at = [*rows, *(kills.rows if kills is not None else ())]

@@ -51,8 +51,8 @@ FAULTS: dict[tuple[str, str], Fault] = {
     ("host's network", "slow"): hits.network("slow"),
     ("host's network", "answers lost"): hits.network("forgetful"),
     ("host's network", "damages chunks"): hits.damaged_network,
-    ("link to Valkey", "cut"): hits.hints("refused"),
-    ("link to Valkey", "silent"): hits.hints("silent"),
+    ("link to Valkey", "cut"): hits.notifications("refused"),
+    ("link to Valkey", "silent"): hits.notifications("silent"),
     ("host's disk", "full"): hits.full_disk("host"),
     ("dashboard's disk", "full"): hits.full_disk("dashboard"),
     ("host's clock", "1 h forward"): hits.clock("host", 3600),
@@ -69,7 +69,7 @@ FAULTS: dict[tuple[str, str], Fault] = {
 @dataclass(frozen=True)
 class Case:
     """One hit. ``when``: before the job is launched, in its "middle", or at its "end", when its
-    command has printed all. ``sentence``: the id that its sentence must have; "" for the kind's
+    command has printed all. ``message``: the id that its sentence must have; "" for the kind's
     own. ``or_failed``: the id of one with which it may be *failed* as well, where it hangs on what
     the job's next step was just about. ``is_away``: the host must be said to be away meanwhile.
     ``lasts``: seconds at least, where another time than that of a stop is wanted (None). ``also``:
@@ -81,7 +81,7 @@ class Case:
     kind: str
     when: str = "middle"
     verdict: str = SUCCEEDED
-    sentence: str = ""
+    message: str = ""
     or_failed: str = ""
     is_away: bool = False
     lasts: float | None = None
@@ -92,11 +92,11 @@ class Case:
     def fault(self) -> Fault:
         return FAULTS[self.hit, self.how]
 
-    def is_met(self, state: str, sentence: str) -> bool:
+    def is_met(self, state: str, message: str) -> bool:
         """Whether a job is what it should have become."""
-        if self.or_failed and (state, sentence) == (FAILED, self.or_failed):
+        if self.or_failed and (state, message) == (FAILED, self.or_failed):
             return True
-        return state == self.verdict and sentence == (self.sentence or sentence)
+        return state == self.verdict and message == (self.message or message)
 
     @property
     def name(self) -> str:
@@ -112,8 +112,8 @@ class Case:
 
 
 P, C, D, B, E = "prepare", "compile", "deploy", "benchmark", "evaluate"
-LAUNCHER_DIED: dict[str, Any] = {"verdict": LOST, "sentence": "host:launcher_died"}
-SIGNAL: dict[str, Any] = {"verdict": FAILED, "sentence": "work:signal"}
+LAUNCHER_DIED: dict[str, Any] = {"verdict": LOST, "message": "host:launcher_died"}
+SIGNAL: dict[str, Any] = {"verdict": FAILED, "message": "work:signal"}
 
 CASES = (
     Case("host's Celery worker", KILL, P, "before", is_short=True),
@@ -137,7 +137,7 @@ CASES = (
     Case("host's supervisor", KILL, P, "before"),
     Case("host's supervisor", KILL, D),
     Case("host's supervisor", STOP, C),
-    Case("host's folder of the job", "removed", C, verdict=LOST, sentence="job:missing"),
+    Case("host's folder of the job", "removed", C, verdict=LOST, message="job:missing"),
     Case("dashboard's supervisor", KILL, P, is_short=True),
     Case("dashboard's supervisor", KILL, E),
     Case("dashboard's supervisor", KILL, B, "end"),
@@ -174,7 +174,7 @@ CASES = (
     Case("host's network", "damages chunks", P, "end", lasts=5),
     Case("link to Valkey", "cut", D, "before", lasts=5),
     Case("link to Valkey", "silent", B),
-    Case("host's disk", "full", P, verdict=FAILED, sentence="work:exit", lasts=5),
+    Case("host's disk", "full", P, verdict=FAILED, message="work:exit", lasts=5),
     # Its next step writes the artifact: it may find no room, or be over before there is none.
     Case("host's disk", "full", C, "end", or_failed="work:exit", lasts=5),
     Case("dashboard's disk", "full", E, lasts=10),
@@ -187,13 +187,13 @@ CASES = (
         *("dashboard's clock", "1 h back", P),
         also=("host's folder of the job", "removed"),
         verdict=LOST,
-        sentence="job:missing",
+        message="job:missing",
     ),
     Case("shippers", "three at once", P, lasts=2, is_short=True),
     Case("chunks", "replayed", C),
     Case("chunks", "reordered", D),
     Case("chunks", "damaged", B),
-    Case("host", "rebooted", P, verdict=LOST, sentence="host:rebooted", is_short=True),
-    Case("host", "rebooted", D, verdict=LOST, sentence="host:rebooted"),
-    Case("host", "rebooted", E, verdict=LOST, sentence="host:rebooted"),
+    Case("host", "rebooted", P, verdict=LOST, message="host:rebooted", is_short=True),
+    Case("host", "rebooted", D, verdict=LOST, message="host:rebooted"),
+    Case("host", "rebooted", E, verdict=LOST, message="host:rebooted"),
 )

@@ -238,9 +238,9 @@ def network(mode: str) -> Fault:
     return lambda scene: _proxy(scene.world.network, mode)
 
 
-def hints(mode: str) -> Fault:
+def notifications(mode: str) -> Fault:
     """What lies between the host's worker and Valkey."""
-    return lambda scene: _proxy(scene.world.hints, mode)
+    return lambda scene: _proxy(scene.world.notifications, mode)
 
 
 def browsers(mode: str) -> Fault:
@@ -437,7 +437,7 @@ def damaged_chunks(scene: Scene) -> Iterator[None]:
             {
                 "Authorization": f"Bearer {config.key}",
                 "Content-Type": "application/zstd",  # not a form, which urllib would call it
-                "X-Protocol": "1",
+                "X-Protocol": "2",
                 "X-Instance": meta.instance,
                 "X-Token": meta.token,
                 "X-Crc32": str(zlib.crc32(data)),

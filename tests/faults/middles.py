@@ -29,9 +29,9 @@ class Middle:
     def prepare(self, kinds: set[str]) -> None:
         """Bring what jobs of these kinds need; "prepare" alone needs nothing."""
         if kinds & {"benchmark", "evaluate"}:
-            self._way("pytorch", LARGE, PYTORCH_WITHOUT)
+            self._pipeline("pytorch", LARGE, PYTORCH_WITHOUT)
         if kinds & {"compile", "deploy"}:
-            jobs = self._way("build-in", SMALL, BUILD_IN_WITHOUT)
+            jobs = self._pipeline("build-in", SMALL, BUILD_IN_WITHOUT)
             self.compiled = next(job["params"] for job in jobs if job["kind"] == "compile-vacc")
 
     def serve_again(self) -> None:
@@ -47,7 +47,7 @@ class Middle:
                 )
             )
             if job["state"] != "succeeded":
-                raise AssertionError(f"the large model is not served: {job['sentence']}")
+                raise AssertionError(f"the large model is not served: {job['message']}")
 
     def launch(self, kind: str, counter: Path, gate: Path) -> int:
         """Launch one; its number."""
@@ -82,16 +82,18 @@ class Middle:
             return "deploy-build-in", {"artifact": self._artifact()}
         if kind == "benchmark":
             # Beside the server that evaluations ask, which does not end by itself.
-            return "benchmark-latency", {"weights": self._large(), "quiet": False}
+            return "benchmark-latency", {"weights": self._large(), "exclusive": False}
         self.serve_again()
         return "evaluate-opencompass", {"deployment": str(self._served())}
 
-    def _way(self, way: str, model: str, without: list[str]) -> list[dict[str, Any]]:
-        numbers = self.world.tell("way", host=NAME, way=way, model=model, without=without)
+    def _pipeline(self, pipeline: str, model: str, without: list[str]) -> list[dict[str, Any]]:
+        numbers = self.world.tell(
+            "pipeline", host=NAME, pipeline=pipeline, model=model, without=without
+        )
         jobs = [self.world.ended(number) for number in numbers]
-        bad = [job["sentence"] for job in jobs if job["state"] != "succeeded"]
+        bad = [job["message"] for job in jobs if job["state"] != "succeeded"]
         if bad:
-            raise AssertionError(f"the way {way} cannot be gone: {bad}")
+            raise AssertionError(f"the way {pipeline} cannot be gone: {bad}")
         return jobs
 
     def _large(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from jobs.host.base import process
 from tests.faults.cases import KILL, LAUNCHER_DIED, SIGNAL, Case
 from tests.faults.hits import Scene, pid_of_job
-from tests.faults.trial import Row, Trial
+from tests.faults.trial import FaultRow, Trial
 from tests.faults.world import World
 
 KILLS_A_JOB = 10
@@ -44,13 +44,13 @@ class Kills:
 
     seed: int
     done: Counter[str] = field(default_factory=Counter)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[FaultRow] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         return sum(self.done.values())
 
-    def sentence(self) -> str:
+    def message(self) -> str:
         verdicts = Counter(row.verdict for row in self.rows)
         told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
         done = ", ".join(f"{name} {count}" for name, count in self.done.most_common())
@@ -75,7 +75,7 @@ class Killer:
         self._chance = random.Random(seed)
         self.kills = Kills(seed)
 
-    def run(self, count: int, tell: Callable[[Row, int], None]) -> Kills:
+    def run(self, count: int, tell: Callable[[FaultRow, int], None]) -> Kills:
         """Run jobs, and kill ``count`` times; each job is told with the kills so far."""
         self._count = count
         while self.kills.count < self._count:

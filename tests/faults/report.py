@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.cases import CASES, Case
 from tests.faults.random_kills import Kills
-from tests.faults.trial import Row
+from tests.faults.trial import FaultRow
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 SHORT = 8  # digits of a checksum that are shown
@@ -27,7 +27,7 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def line(row: Row) -> str:
+def line(row: FaultRow) -> str:
     """One line of the table."""
     pages = sorted({page[:SHORT] for page in row.pages})
     shown = f"{len(row.pages)} × {pages[0]}" if len(pages) == 1 else ", ".join(pages) or "–"
@@ -44,7 +44,7 @@ def line(row: Row) -> str:
     return f"| {' | '.join([*_about(row.case), *found])} |"
 
 
-def summary(rows: Sequence[Row], kills: Kills | None) -> list[str]:
+def summary(rows: Sequence[FaultRow], kills: Kills | None) -> list[str]:
     """How it went, in sentences."""
     ran = [row for row in rows if not row.skipped]
     bad = [row for row in ran if row.wrong]
@@ -56,7 +56,7 @@ def summary(rows: Sequence[Row], kills: Kills | None) -> list[str]:
             f"{sum(row.lost_bytes for row in ran)} bytes lost, {len(bad)} wrong."
         )
     if kills is not None:
-        said.append(kills.sentence())
+        said.append(kills.message())
     return said
 
 
@@ -69,7 +69,7 @@ def machine() -> str:
     )
 
 
-def write(rows: Sequence[Row], kills: Kills | None, *, database: str) -> None:
+def write(rows: Sequence[FaultRow], kills: Kills | None, *, database: str) -> None:
     """Put the run into docs/reliability.md: these cases' lines, and how the kills went.
 
     Lines of other cases stay; those that are no case any more go.
@@ -82,7 +82,7 @@ def write(rows: Sequence[Row], kills: Kills | None, *, database: str) -> None:
         kept = [found for found in lines if found is not None]
         text = between(text, "matrix", "\n".join([f"{_whole(kept, database)}", "", *HEAD, *kept]))
     if kills is not None:
-        text = between(text, "kills", f"{machine()}, {database}. {kills.sentence()}")
+        text = between(text, "kills", f"{machine()}, {database}. {kills.message()}")
     DOCUMENT.write_text(text, encoding="utf-8")
 
 

@@ -52,7 +52,7 @@ def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> 
         job = launching.launch(kind, params, host=Host.objects.get(name=host), user=None)
     finally:
         module.plan = plan  # type: ignore[method-assign]
-    dispatch.look()
+    dispatch.run()
     return int(job.pk)
 
 
@@ -65,18 +65,20 @@ def _middle(steps: Any) -> int:
     return 0
 
 
-def way(host: str, way: str, model: str, without: list[str]) -> list[int]:
+def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
     """Launch the links of a way but those of ``without``; the numbers of the jobs."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
-    from jobs.pipelines import WAYS, launch_way  # noqa: PLC0415 -- needs Django set up
+    from jobs.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django set up
 
-    whole = WAYS[way]
-    chosen = lambda *about: [link for link in whole.links(*about) if link.name not in without]  # noqa: E731
-    WAYS[way] = replace(whole, links=chosen)
+    whole = PIPELINES[pipeline]
+    chosen = lambda *about: [job for job in whole.jobs(*about) if job.name not in without]  # noqa: E731
+    PIPELINES[pipeline] = replace(whole, jobs=chosen)
     try:
-        jobs = launch_way(way, model, host=Host.objects.get(name=host), stack="guide", user=None)
+        jobs = launch_pipeline(
+            pipeline, model, host=Host.objects.get(name=host), stack="guide", user=None
+        )
     finally:
-        WAYS[way] = whole
+        PIPELINES[pipeline] = whole
     return [job.pk for job in jobs]
 
 
@@ -112,7 +114,7 @@ def session() -> str:
     return f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"
 
 
-ASKED = {f.__name__: f for f in (launch, way, host_state, asset, session)}
+ASKED = {f.__name__: f for f in (launch, pipeline, host_state, asset, session)}
 
 
 if __name__ == "__main__":

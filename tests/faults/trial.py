@@ -28,7 +28,7 @@ AWAY_S = 90.0
 
 
 @dataclass
-class Row:
+class FaultRow:
     """What came of a case: a line of the table."""
 
     case: Case
@@ -51,16 +51,16 @@ class Trial:
         self.middle = middle
         self._stopped_s = stopped_s
 
-    def run(self, case: Case) -> Row:
+    def run(self, case: Case) -> FaultRow:
         """Run it; what is wrong is in the row, not raised."""
         skipped = self._skipped(case)
         if skipped:
-            return Row(case, skipped=skipped)
+            return FaultRow(case, skipped=skipped)
         return self.run_with(case, lambda scene: self._go(case, scene))
 
-    def run_with(self, case: Case, hit: Callable[[Scene], Case]) -> Row:
+    def run_with(self, case: Case, hit: Callable[[Scene], Case]) -> FaultRow:
         """The same with another way to launch and hit; it returns what is to be expected then."""
-        row, began = Row(case), time.monotonic()
+        row, began = FaultRow(case), time.monotonic()
         try:
             self._run(case, row, hit)
         except Exception as error:  # one case is not to end the others
@@ -75,7 +75,7 @@ class Trial:
             return "a small disk needs root and mount(8)"
         return ""
 
-    def _run(self, case: Case, row: Row, hit: Callable[[Scene], Case]) -> None:
+    def _run(self, case: Case, row: FaultRow, hit: Callable[[Scene], Case]) -> None:
         world, files = self._world, self._world.folder / f"case-{time.monotonic_ns()}"
         until(world.is_well, "all runs before the case", WELL_S)
         if case.kind == "evaluate":
@@ -163,7 +163,7 @@ class Trial:
             assert audience is not None
             until(lambda: audience.has(now), "pages have what there was by then", WELL_S)
 
-    def _see(self, case: Case, scene: Scene, row: Row) -> None:
+    def _see(self, case: Case, scene: Scene, row: FaultRow) -> None:
         """The verdict, how often it ran, and whether all have the same bytes."""
         if case.verdict == UNKNOWN:
             self._see_forgotten(scene, row)
@@ -172,9 +172,9 @@ class Trial:
         assert audience is not None
         job = world.ended(scene.job, ENDED_S)
         row.verdict = job["state"]
-        if not case.is_met(job["state"], job["sentence_id"]):
-            row.wrong.append(f"{job['state']} ({job['sentence_id']}): {job['sentence']}")
-        is_gone = case.sentence == "job:missing"
+        if not case.is_met(job["state"], job["message_id"]):
+            row.wrong.append(f"{job['state']} ({job['message_id']}): {job['message']}")
+        is_gone = case.message == "job:missing"
         log = scene.gone / "log" if is_gone else scene.spool.log
         until(audience.is_over, "the pages have the end", ENDED_S)
         if not is_gone:
@@ -187,7 +187,9 @@ class Trial:
         self._compare(row, kept, shown, is_gone=is_gone, told=job["log_sha256"])
         row.wrong += _ran_once(case, scene, is_gone=is_gone)
 
-    def _compare(self, row: Row, kept: bytes, shown: bytes, *, is_gone: bool, told: str) -> None:
+    def _compare(
+        self, row: FaultRow, kept: bytes, shown: bytes, *, is_gone: bool, told: str
+    ) -> None:
         if is_gone:
             # What the host's disk lost before it was sent is nobody's any more.
             if kept[: len(shown)] != shown:
@@ -200,7 +202,7 @@ class Trial:
         if set(row.pages) != {row.dashboard}:
             row.wrong.append("pages differ from the dashboard")
 
-    def _see_forgotten(self, scene: Scene, row: Row) -> None:
+    def _see_forgotten(self, scene: Scene, row: FaultRow) -> None:
         """A database from before the job: the host keeps it whole, and its number is used again."""
         world = self._world
         until(lambda: _has_printed(scene), "the command has printed all", ENDED_S)
@@ -219,10 +221,10 @@ class Trial:
         shown = world.raw(f"jobs/{again.job}/log?from=0")
         log = world.host_folder / "host" / "spool" / str(again.job) / "log"
         if job["state"] != SUCCEEDED or log.read_bytes() != shown:
-            row.wrong.append(f"the next job of this number: {job['state']}, {job['sentence']}")
+            row.wrong.append(f"the next job of this number: {job['state']}, {job['message']}")
         row.dashboard = _sha(shown)
 
-    def _nothing_left(self, case: Case, scene: Scene, before: Any, row: Row) -> None:
+    def _nothing_left(self, case: Case, scene: Scene, before: Any, row: FaultRow) -> None:
         """No process, no container, no lease, no second server."""
         world = self._world
         left = _without_error(lambda: not world.processes_of(scene.job), "processes of it run")

@@ -62,7 +62,7 @@ class World(Api):
         self.stack = Stack(data, port, self._clock_environment(self.clock), ("--keep-jobs",))
         self.network = Proxy(self.loop, lambda: port)
         self.browsers = Proxy(self.loop, lambda: port)
-        self.hints = Proxy(self.loop, self._valkey_socket)
+        self.notifications = Proxy(self.loop, self._valkey_socket)
         try:
             self._start(with_postgres=with_postgres, small_disks=small_disks)
         except BaseException:
@@ -153,11 +153,11 @@ class World(Api):
             **self._clock_environment(self.host_clock),
             "FAULTS_BOOT_ID": str(self.boot_id),
             # The command in the middle of each job, and where it counts, are not the host's own.
-            "HOST_ROOTS": f"default:{self.folder}:{ROOT / 'tests' / 'faults'}",
+            "AGENT_ALLOWED_PATHS": f"default:{self.folder}:{ROOT / 'tests' / 'faults'}",
             "HOST_DISK_RESERVE": "0",  # its small disk is filled to the last byte
         }
         addresses = [f"http://127.0.0.1:{self.network.port}"]
-        addresses += [f"redis://127.0.0.1:{self.hints.port}/0", str(SPEED), str(DIES)]
+        addresses += [f"redis://127.0.0.1:{self.notifications.port}/0", str(SPEED), str(DIES)]
         with (self.folder / "host.terminal").open("ab") as terminal:
             self._host = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.simulated", *addresses],
@@ -255,7 +255,7 @@ class World(Api):
             self.stack.process.send_signal(signal.SIGCONT)
             self.stack.process.send_signal(signal.SIGINT)
             _wait(self.stack.process)
-        for proxy in (self.network, self.browsers, self.hints):
+        for proxy in (self.network, self.browsers, self.notifications):
             proxy.close()
         self.loop.close()
         if self.database is not None:

@@ -71,7 +71,7 @@ def config(host_dir, intake, ports):
         dir=host_dir,
         wheels_dir=None,
         ports=ports,
-        programs=("default", "sh", "true", "false", "sleep", "cat"),
+        allowed_programs=("default", "sh", "true", "false", "sleep", "cat"),
     )
 
 
@@ -82,7 +82,7 @@ def client(config):
 
 def said(ended):
     """What fills the sentence, without the host's state."""
-    return {name: value for name, value in ended["sentence_args"].items() if name != "host"}
+    return {name: value for name, value in ended["message_args"].items() if name != "host"}
 
 
 @pytest.fixture

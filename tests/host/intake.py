@@ -210,7 +210,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "forget":
             self.close_connection = True
             return
-        told = {**answer, "instance": self.intake.instance, "protocol": 1}
+        told = {**answer, "instance": self.intake.instance, "protocol": 2}
         self._send(status, json.dumps(told).encode())
 
     def _send(self, status, data):

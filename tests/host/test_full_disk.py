@@ -47,7 +47,7 @@ def test_the_verdict_waits_for_room_and_is_the_right_one(small_disk, make_spool,
     (spool.work / "fill").unlink()
 
     assert launcher.wait(30) == 0
-    assert (spool.exit()["sentence_id"], spool.exit()["exit_code"]) == ("work:exit", 3)
+    assert (spool.exit()["message_id"], spool.exit()["exit_code"]) == ("work:exit", 3)
     kinds = [event["type"] for event in spool.read_events()]
     assert kinds == ["started", "step_started", "step_ended", "ended"]
 
@@ -123,4 +123,4 @@ def test_a_dead_launcher_with_a_long_log_holds_up_nobody(
     assert intake.jobs[6].ended is None
     read.set()
     until(lambda: intake.jobs[6].ended)
-    assert intake.jobs[6].ended["sentence_id"] == "host:rebooted"
+    assert intake.jobs[6].ended["message_id"] == "host:rebooted"

@@ -5,8 +5,8 @@ import pytest
 
 from jobs import agent_tasks, dispatch, launch, logstore
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
 from jobs.launch import InvalidParams
+from jobs.messages import Message
 from jobs.models import Deployment, Environment, Job, JobStep
 from jobs.plans import fill, from_json
 from jobs.queries.hosts.targets import target_of
@@ -42,7 +42,7 @@ def with_environments(host) -> None:
 
 
 def succeed(job: Job) -> None:
-    lifecycle.finish_job(job.pk, "succeeded", sentence=Remark("done"))
+    lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
 
 
 def after(job: Job) -> set[int]:
@@ -87,7 +87,7 @@ def test_the_values_that_dispatch_fills_are_those_of_the_preview(host):
     seen = launch.preview("compile", raw, host)
     job = launch.launch("compile", raw, host=host, user=None)
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
     assert seen.values.items() <= job.values.items()
@@ -138,7 +138,7 @@ def test_errors_stand_at_their_fields(host):
 
 def test_what_the_host_does_not_offer_is_refused(host):
     raw = {"what": "weights", "model": "gpt-9"}
-    cards = make_host(sort="vacc", facts={**GUIDE_FACTS, "stacks": ["guide"]})
+    cards = make_host(type="vacc", facts={**GUIDE_FACTS, "stacks": ["guide"]})
 
     assert launch.preview("prepare", raw, host).errors == {
         "model": "Unknown model. Choose one from the catalogue."
@@ -249,7 +249,7 @@ def test_run_again_has_the_very_plan(host):
     Job.objects.filter(pk=old.pk).update(plan={**old.plan, "dies": 0, "kind": "compile"})
     succeed(old)
 
-    new = launch.run_again(old.pk, user)
+    new = launch.retry_job(old.pk, user)
 
     old.refresh_from_db()
     assert (new.plan, new.plan_sha256, new.title) == (old.plan, old.plan_sha256, old.title)
@@ -258,17 +258,17 @@ def test_run_again_has_the_very_plan(host):
 
 
 @pytest.mark.parametrize(
-    ("was", "may_raise", "now_is"), [(2, False, 2), (0, False, 1), (0, True, 0), (1, False, 1)]
+    ("was", "can_prioritize", "now_is"), [(2, False, 2), (0, False, 1), (0, True, 0), (1, False, 1)]
 )
-def test_run_again_waits_as_the_old_job_did(host, was, may_raise, now_is):
+def test_run_again_waits_as_the_old_job_did(host, was, can_prioritize, now_is):
     with_environments(host)
     raw = {"weights": str(make_weights(host=host).pk)}
     old = launch.launch("compile", raw, host=host, user=None)
-    Job.objects.filter(pk=old.pk).update(priority=was, quiet=True)
+    Job.objects.filter(pk=old.pk).update(priority=was, exclusive=True)
 
-    new = launch.run_again(old.pk, None, may_raise=may_raise)
+    new = launch.retry_job(old.pk, None, can_prioritize=can_prioritize)
 
-    assert (new.priority, new.quiet) == (now_is, True)
+    assert (new.priority, new.exclusive) == (now_is, True)
 
 
 def test_run_again_of_what_is_gone_is_refused(host):
@@ -279,7 +279,7 @@ def test_run_again_of_what_is_gone_is_refused(host):
     weights.delete()
 
     with pytest.raises(LaunchError, match="no longer exists"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
     assert Job.objects.count() == 1
 
@@ -292,7 +292,7 @@ def test_retrying_an_outdated_job_is_refused_with_text(host):
     Job.objects.filter(pk=old.pk).update(params={**old.params, "field_of_then": 1})
 
     with pytest.raises(LaunchError, match="no longer exists"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
 
 def test_retrying_on_a_stopped_deployment_says_restart(host):
@@ -304,7 +304,7 @@ def test_retrying_on_a_stopped_deployment_says_restart(host):
     Deployment.objects.update(state="stopped")
 
     with pytest.raises(LaunchError, match="Restart it first"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
 
 def test_run_again_prepares_an_environment_that_is_gone(host):
@@ -314,7 +314,7 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
     succeed(old)
     Environment.objects.all().delete()
 
-    new = launch.run_again(old.pk, None)
+    new = launch.retry_job(old.pk, None)
 
     assert after(new) == {Job.objects.get(kind="prepare").pk}
 
@@ -326,7 +326,7 @@ def test_run_again_uses_the_environment_of_its_plan_not_a_newer_one(host):
     succeed(old)
     Environment.objects.update(fingerprint="of last year")
 
-    new = launch.run_again(old.pk, None)
+    new = launch.retry_job(old.pk, None)
 
     old.refresh_from_db()
     assert (after(new), new.plan) == (set(), old.plan)
@@ -339,7 +339,7 @@ def test_retrying_with_a_replaced_environment_is_refused(host):
     Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
 
     with pytest.raises(LaunchError, match="Launch a new job"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
 
 def test_cancelling_a_job_tells_its_host_and_frees_its_place(

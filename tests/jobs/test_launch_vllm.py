@@ -19,7 +19,7 @@ ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
 
 @pytest.fixture
 def host():
-    return make_host(sort="vacc", facts=dict(GUIDE_FACTS), slots=4)
+    return make_host(type="vacc", facts=dict(GUIDE_FACTS), slots=4)
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def weights(host):
 
 def started(job):
     """The filled plan of a job that dispatch has started, its host content with all."""
-    dispatch.look()
+    dispatch.run()
     preflights.answer(preflights.latest(job.pk), [])
-    dispatch.look()
+    dispatch.run()
     job.refresh_from_db()
     assert job.state == "starting"
     return fill(from_json(job.plan), job.values | ON_HOST)
@@ -115,4 +115,4 @@ def test_what_named_a_secret_is_not_run_again_without_it(host, weights):
     secrets.forget("API_KEY")
 
     with pytest.raises(LaunchError, match="API_KEY does not exist"):
-        launch.run_again(job.pk, None)
+        launch.retry_job(job.pk, None)

@@ -23,7 +23,7 @@ QWEN, LLAMA, R1, SMALL = (
 
 @pytest.fixture
 def host():
-    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8, sort="vacc")
+    return make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8, type="vacc")
 
 
 SERVED = {

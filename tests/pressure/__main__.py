@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is named, or all."""
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
-    rows: list[scene.Row] = []
+    rows: list[scene.PressureRow] = []
     with under_pressure() as stack:
         if not options.json:
             for text in (*report.HEAD, report.bounds()):
@@ -80,13 +80,13 @@ def under_pressure() -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="pressure-"))
     roots = f"default:{ROOT / 'tests' / 'pressure'}"
     try:
-        with dashboard(folder, HOST_ROOTS=roots) as stack:
+        with dashboard(folder, AGENT_ALLOWED_PATHS=roots) as stack:
             yield stack
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tell(row: scene.Row) -> None:
+def _tell(row: scene.PressureRow) -> None:
     say(report.line(row))
     if row.figures:
         say(f"    {report.figures(row)}")

@@ -109,7 +109,7 @@ def deaf_chats(scene: Scene) -> None:
 def queue(scene: Scene) -> None:
     """Ten thousand jobs that wait for one host."""
     order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
-    told = inside(scene.stack.data_dir, "queue_line", **order)
+    told = inside(scene.stack.data_dir, "long_queue", **order)
     scene.row.figures |= told["seconds"]
     scene.row.figures["MB of the process that launches"] = told["peak_mb"]
     if told["waiting"] != LINE or not told["refused"]:

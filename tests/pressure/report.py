@@ -8,7 +8,7 @@ from typing import Any
 from tests.faults.report import DOCUMENT, between, machine
 from tests.pressure.cases import CASES
 from tests.pressure.memory import ROLES
-from tests.pressure.scene import Row
+from tests.pressure.scene import PressureRow
 
 HEAD = (
     f"| case | {' | '.join(ROLES)} | log, bytes | SHA-256 | slowest page, s | s | bound met |",
@@ -18,7 +18,7 @@ SHORT = 8  # digits of a checksum that are shown
 _WHAT = {case.name: case.what for case in CASES}
 
 
-def line(row: Row) -> str:
+def line(row: PressureRow) -> str:
     """One line of the table: MB of one process at most, a role."""
     peaks = [f"{row.peaks[role]:.0f}" if role in row.peaks else "–" for role in ROLES]
     told = [f"{row.log_bytes:,}", row.sha256[:SHORT] or "–", f"{row.slowest_page_s:.1f}"]
@@ -33,12 +33,12 @@ def bounds() -> str:
     return f"| *bound, MB* | {' | '.join(cells)} |  |  |  |  |  |"
 
 
-def figures(row: Row) -> str:
+def figures(row: PressureRow) -> str:
     """What was timed besides; "" for nothing."""
     return "; ".join(f"{name} {value:g}" for name, value in row.figures.items())
 
 
-def to_json(row: Row) -> dict[str, Any]:
+def to_json(row: PressureRow) -> dict[str, Any]:
     """As ``--json`` prints it."""
     found = {
         role: {"mb": round(mb, 1), "bound_mb": ROLES[role].bound_mb}
@@ -51,7 +51,7 @@ def to_json(row: Row) -> dict[str, Any]:
     }
 
 
-def write(rows: Sequence[Row]) -> None:
+def write(rows: Sequence[PressureRow]) -> None:
     """Put the run into docs/reliability.md. Lines of cases that were not run stay as they are."""
     text = DOCUMENT.read_text(encoding="utf-8")
     old = text.partition("<!-- pressure: begin -->")[2].partition("<!-- pressure: end -->")[0]
@@ -63,7 +63,7 @@ def write(rows: Sequence[Row]) -> None:
     DOCUMENT.write_text(between(text, "pressure", new), encoding="utf-8")
 
 
-def _name(row: Row) -> str:
+def _name(row: PressureRow) -> str:
     return _WHAT.get(row.name, row.name)
 
 

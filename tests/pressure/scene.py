@@ -29,7 +29,7 @@ STARTED_S, OTHER_S, ENDED_S = 120.0, 300.0, 3600.0
 
 
 @dataclass(slots=True)
-class Row:
+class PressureRow:
     """What came of one case. ``wrong``: all that must not be, in words."""
 
     name: str
@@ -53,7 +53,7 @@ class Row:
 class Scene:
     """The stack, and what one case does with it."""
 
-    def __init__(self, stack: Stack, row: Row, *, log_gb: float, short: bool) -> None:
+    def __init__(self, stack: Stack, row: PressureRow, *, log_gb: float, short: bool) -> None:
         self.stack, self.row, self.log_gb, self.short = stack, row, log_gb, short
         self.api = Api(stack)
         self.cookie: str = inside(stack.data_dir, "page")["cookie"]
@@ -92,7 +92,7 @@ class Scene:
         until(lambda: self.api.job(job)["state"] in CLOSED, f"job {job} ends", ENDED_S)
         told = self.api.job(job)
         if told["state"] != "succeeded":
-            self.row.wrong.append(f"job {job} is {told['state']}: {told['sentence']}")
+            self.row.wrong.append(f"job {job} is {told['state']}: {told['message']}")
         kept = self.log(job)
         host, size = _sha256(kept)
         with self.open(f"/api/v1/jobs/{job}/log?from=0") as answer:
@@ -123,7 +123,7 @@ class Scene:
                 self.row.wrong.append(f"{path} answers {status}")
         ended = self.api.ended(other, OTHER_S)
         if ended["state"] != "succeeded":
-            self.row.wrong.append(f"another job is {ended['state']}: {ended['sentence']}")
+            self.row.wrong.append(f"another job is {ended['state']}: {ended['message']}")
 
     def status(self, path: str) -> int:
         """Of a page, as a person who is logged in gets it; 0 where it does not come in time."""
@@ -164,9 +164,9 @@ Work = Callable[[Scene], None]
 PARTS = ("index", "folds", "steps", "search?warnings=1&limit=5000", "lines?from=1&to=3")
 
 
-def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> Row:
+def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> PressureRow:
     """One case: its memory is watched, its time is taken, and what breaks it is told."""
-    row, began = Row(name), time.monotonic()
+    row, began = PressureRow(name), time.monotonic()
     watch = Watch(stack)
     try:
         work(Scene(stack, row, log_gb=log_gb, short=short))

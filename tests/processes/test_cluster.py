@@ -41,7 +41,7 @@ for host in Host.objects.filter(name__startswith="host-").order_by("name"):
     step = Step("print", ("python3", "-c", code, host.name))
     plan = Plan(kind="deploy", steps=(step,), outputs=kept)
     make_job(plan=plan, params={{"artifact": "1"}}, host=host)
-dispatch.look()
+dispatch.run()
 """
 
 

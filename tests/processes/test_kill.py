@@ -55,7 +55,7 @@ def goes_on_and_succeeds_once(api, number, pid):
 
     job = api.ended(number)
 
-    assert job["state"] == "succeeded", job["sentence"]
+    assert job["state"] == "succeeded", job["message"]
     assert launcher(spool) == pid
     assert api.events(number).count("started") == 1
     assert api.events(number).count("ended") == 1

@@ -26,7 +26,10 @@ for number in range({JOBS}):
     age = (100 if number < {OLD} else 10) * DAY
     ended(age, log=b"x" * 5000, files=2, points=2, host=host)
 """
-ROUND = "from jobs.services.upkeep import retention; print('begun', flush=True); retention.tidy()"
+ROUND = (
+    "from jobs.services.upkeep import retention; print('begun', flush=True);"
+    " retention.apply_retention()"
+)
 TELL = """
 import json
 from jobs import logstore
@@ -36,7 +39,7 @@ store = logstore.store()
 print("told", json.dumps([
     {
         "removed": job.removed_at is not None,
-        "finished": job.kept_bytes == 0,
+        "finished": job.stored_bytes == 0,
         "log": store.disk_bytes(f"job/{job.pk}") > 0,
         "files": outputs_folder(job.pk).exists(),
         "points": job.point_blocks.exists(),
@@ -101,4 +104,4 @@ def manage(data: Path, *arguments: str) -> bytes:
 
 
 def environment(data: Path) -> dict[str, str]:
-    return clean_environment() | {"DATA_DIR": str(data), "KEEP_FOR": "90d"}
+    return clean_environment() | {"DATA_DIR": str(data), "RETENTION_AGE": "90d"}

@@ -24,14 +24,16 @@ code = (
 step = Step("print", ("python3", "-c", code))
 plan = Plan(kind="deploy", steps=(step,), outputs=(Output("ready", "ready.json"),))
 print(make_job(plan=plan, params={{"artifact": "1"}}, host=Host.objects.get()).pk)
-dispatch.look()
+dispatch.run()
 """
 ASK = "from dashboard.tasks import pack_logs; pack_logs.delay()"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("pk") / "data", environ={"PACK_LOGS_AFTER": "1s"}) as made:
+    with running(
+        tmp_path_factory.mktemp("pk") / "data", environ={"COMPRESS_LOGS_AFTER": "1s"}
+    ) as made:
         yield made
 
 

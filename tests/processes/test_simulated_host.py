@@ -29,7 +29,7 @@ for line in sys.stdin:
     job = Job.objects.get(pk=int(line))
     print(json.dumps({{
         "dispatched": job.dispatched_at is not None,
-        "failure": (job.sentence_args.get("failure") or {{}}).get("id", ""),
+        "failure": (job.message_args.get("failure") or {{}}).get("id", ""),
         "free": len(free_dies(Host.objects.get(name={NAME!r}))),
     }}), flush=True)
 """
@@ -65,7 +65,7 @@ def tell(host):
 @pytest.fixture(scope="module")
 def gone(host):
     """The jobs of the PyTorch way of the full model, all closed."""
-    return [host.ended(number) for number in host.way("pytorch", LARGE)]
+    return [host.ended(number) for number in host.pipeline("pytorch", LARGE)]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def idle(host, gone):
 @pytest.fixture(scope="module")
 def built(host, idle):
     """The jobs of the Build_In way of a small model; what it deployed is stopped."""
-    jobs = [host.ended(number) for number in host.way("build-in", SMALL, NEED_EVALSCOPE)]
+    jobs = [host.ended(number) for number in host.pipeline("build-in", SMALL, NEED_EVALSCOPE)]
     host.stop_all()
     return jobs
 
@@ -97,12 +97,12 @@ def break_(host):
     host.break_()
 
 
-def sentences(jobs):
-    return [(job["kind"], job["state"], job["sentence"]) for job in jobs]
+def messages(jobs):
+    return [(job["kind"], job["state"], job["message"]) for job in jobs]
 
 
 def test_each_job_of_the_pytorch_way_succeeds_and_keeps_its_log(host, gone):
-    assert {job["state"] for job in gone} == {"succeeded"}, sentences(gone)
+    assert {job["state"] for job in gone} == {"succeeded"}, messages(gone)
     assert len(gone) == 9
     for job in gone:
         shown, kept = host.log_sha256s(job["id"])
@@ -152,7 +152,7 @@ def test_a_fault_at_a_server_leaves_the_server(
     job = host.ended(host.launch(kind, deployment=str(served["id"]), **params))
 
     assert job["state"] == "failed"
-    assert words in job["sentence"]
+    assert words in job["message"]
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": 0}
     assert len(host.containers()) == 1
 
@@ -173,8 +173,8 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
     assert not host.containers()
     server = host.ask(f"deployments/{served['id']}")
     assert (server["state"], server["failure"]) == ("failed", "out-of-memory")
-    assert "ended by itself with exit code 1" in server["sentence"]
-    assert "Out of memory" in server["sentence"]
+    assert "ended by itself with exit code 1" in server["message"]
+    assert "Out of memory" in server["message"]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, w
 
     break_()
     assert job["state"] == "failed"
-    assert job["sentence_id"].startswith("check:")
-    assert words in job["sentence"]
+    assert job["message_id"].startswith("check:")
+    assert words in job["message"]
     assert tell(job["id"]) == {"dispatched": False, "failure": "", "free": DIES}
     assert not host.containers()
 
@@ -223,7 +223,7 @@ def test_a_fault_is_named_and_leaves_nothing(
 
     break_()
     assert job["state"] == "failed"
-    assert words in job["sentence"]
+    assert words in job["message"]
     until(lambda: has_dies(host), "its dies are there again")
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
     until(lambda: not host.containers(), "its container is gone")
@@ -237,7 +237,7 @@ def test_an_archive_that_was_not_unpacked_is_missed(host, idle, break_):
 
     assert job["state"] == "failed"
     assert job["failure"] == "dataset-folder-missing"
-    assert "an archive was not unpacked" in job["sentence"]
+    assert "an archive was not unpacked" in job["message"]
     break_()
     assert (
         host.ended(host.launch("prepare-datasets", dataset="opencompass"))["state"] == "succeeded"
@@ -249,11 +249,11 @@ def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, id
     break_("download_stalls")
 
     number = host.launch(**weights)
-    until(lambda: "Stalled: no output for" in host.job(number)["sentence"], "it is called silent")
+    until(lambda: "Stalled: no output for" in host.job(number)["message"], "it is called silent")
 
     job = host.job(number)
     assert job["state"] == "running"
-    assert "Otherwise cancel and retry: downloaded data is kept" in job["sentence"]
+    assert "Otherwise cancel and retry: downloaded data is kept" in job["message"]
     host.ask(f"jobs/{number}/cancel", {})
     assert host.ended(number)["state"] == "cancelled"
     break_()
@@ -261,7 +261,7 @@ def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, id
 
 
 def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built):
-    assert {job["state"] for job in built} == {"succeeded"}, sentences(built)
+    assert {job["state"] for job in built} == {"succeeded"}, messages(built)
     assert {"compile-vacc", "deploy-build-in"} <= {job["kind"] for job in built}
     for job in built:
         shown, kept = host.log_sha256s(job["id"])
@@ -283,5 +283,5 @@ def test_a_compiler_that_makes_nothing_says_why(host, tell, built, break_, fault
     job = host.ended(host.launch("compile-vacc", **{**compiled, "name": fault.replace("_", "-")}))
 
     assert job["state"] == "failed"
-    assert words in job["sentence"]
+    assert words in job["message"]
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}

@@ -18,7 +18,7 @@ from jobs.plans import Plan, Step
 from tests.factories import make_job
 code = "for number in range(1, 20001): print('{word}', number)"
 plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
-print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.look())
+print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
 """
 
 

@@ -20,15 +20,15 @@ from tests.stack import ROOT, running
 
 pytestmark = pytest.mark.vllm
 
-MODEL, WAY, STACK = "smollm2-135m-instruct", "vllm-cpu", "vllm-cpu"
+MODEL, PIPELINE, STACK = "smollm2-135m-instruct", "vllm-cpu", "vllm-cpu"
 INSTALL_S = 3600
 EACH_TIME = ("benchmark-throughput", "benchmark-latency", "deploy-vllm", "benchmark-online")
 LAUNCH = f"""
 import json
 from jobs.models import Host
-from jobs.pipelines import launch_way
+from jobs.pipelines import launch_pipeline
 host = Host.objects.get(name="this-computer")
-jobs = launch_way({WAY!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
+jobs = launch_pipeline({PIPELINE!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
 print(json.dumps([job.pk for job in jobs]))
 """
 # What a server told of itself, as the dashboard keeps it.
@@ -61,16 +61,16 @@ def figures(vllm: Api) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def way(vllm: Api) -> list[dict[str, Any]]:
+def pipeline(vllm: Api) -> list[dict[str, Any]]:
     """The jobs of the whole way, all ended. What was there already has none."""
     said = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
     return [vllm.ended(number, INSTALL_S) for number in json.loads(said)]
 
 
 @pytest.fixture(scope="module")
-def gone(way: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def gone(pipeline: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The jobs that run each time, by their kind."""
-    return {job["kind"]: job for job in way if job["kind"] in EACH_TIME}
+    return {job["kind"]: job for job in pipeline if job["kind"] in EACH_TIME}
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +91,14 @@ def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, f
     }
 
 
-def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, way, gone, figures):
+def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figures):
     figures["jobs"] = [
-        {name: job[name] for name in ("kind", "title", "state", "duration_s", "sentence")}
-        for job in way
+        {name: job[name] for name in ("kind", "title", "state", "duration_s", "message")}
+        for job in pipeline
     ]
-    assert {job["state"] for job in way} == {"succeeded"}
+    assert {job["state"] for job in pipeline} == {"succeeded"}
     assert tuple(gone) == EACH_TIME
-    for job in way:
+    for job in pipeline:
         shown, kept = vllm.log_sha256s(job["id"])
         assert shown == kept == job["log_sha256"]
 

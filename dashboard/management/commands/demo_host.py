@@ -84,7 +84,7 @@ def _write_settings(folder: Path, own: dict[str, str]) -> Path:
     Host.objects.update_or_create(
         name=NAME,
         defaults={
-            "sort": Host.Sort.SIMULATED,
+            "type": Host.Type.SIMULATED,
             "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
             "slots": SLOTS,
         },

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dashboard.management import base
 from dashboard.management.commands.launch import add_launch_arguments
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import launch, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         else:
             sample = self._on_host(options, raw)
         if options["format"] == "json":
-            notes = [sentence(note.id, note.args) for note in sample.notes]
+            notes = [message(note.id, note.args) for note in sample.notes]
             text = json.dumps(guide.as_json(sample, notes), ensure_ascii=False, indent=2)
             self.stdout.write(text)
         else:

@@ -102,7 +102,7 @@ def report_of(chain: uuid.UUID) -> dict[str, Any]:
                 "kind": job.kind,
                 "title": job.title,
                 "state": job.state,
-                "sentence": base.about(job),
+                "message": base.about(job),
                 "duration_s": job.duration_s,
                 "log_bytes": job.log_bytes,
                 "log_sha256": store().sha256(f"job/{job.pk}"),
@@ -110,7 +110,7 @@ def report_of(chain: uuid.UUID) -> dict[str, Any]:
             for job in rows
         ],
         "results": [
-            {"id": result.pk, "job": result.job_id, "sort": result.sort, "metrics": result.metrics}
+            {"id": result.pk, "job": result.job_id, "type": result.type, "metrics": result.metrics}
             for result in results
         ],
     }

@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.presenters.job.remedies import failed_as_printed, server_down
 from dashboard.text.formatting import joined
 from dashboard.text.known_failures import view_of
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.models import Deployment, Job
 
-_BY_SENTENCE: dict[str, str | Promise] = {
+_BY_MESSAGE: dict[str, str | Promise] = {
     "work:output_missing": _(
         "The command exited with 0, but wrote no file where the plan expects one. The "
         "log shows where it wrote."
@@ -104,7 +104,7 @@ def server_advice(deployment: Deployment) -> str:
         return known.next  # the message has the advice
     if deployment.state == Deployment.State.FAILED:
         trouble = _end_of_log(deployment)
-    return str(_OF_SERVERS.get(deployment.sentence_id, trouble)) if trouble else ""
+    return str(_OF_SERVERS.get(deployment.message_id, trouble)) if trouble else ""
 
 
 def _end_of_log(deployment: Deployment) -> str | Promise:
@@ -119,17 +119,17 @@ def advice(job: Job) -> str:
     """Return advice for ``job``; "" if active or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
-    if job.sentence_id.startswith(("check:", "job:secret_gone")):
+    if job.message_id.startswith(("check:", "job:secret_gone")):
         return ""  # the message has cause and advice
     known = view_of(job)
     if known is not None:
         return known.next  # the message has the advice
-    if job.sentence_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
+    if job.message_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
         down = server_down(job)
         if down is not None:
             words = gettext("Deployment %(name)s is not running. Restart it, then retry this job.")
             return words % {"name": down.name}
-    if job.sentence_id == "job:deployment_gone":
+    if job.message_id == "job:deployment_gone":
         return str(_("The deployment is running again. Retry this job."))
     if job.state == Job.State.CANCELLED and job.started_at is None:
         return str(_("Retry when needed."))
@@ -141,14 +141,14 @@ def advice(job: Job) -> str:
 def _known_to_fail(job: Job) -> list[str]:
     """Return the plan's notes that predicted the failure."""
     notes = [note for note in job.guide.get("notes", ()) if note["id"] in _FAILS_AS_PRINTED]
-    return [sentence(note["id"], note["args"]) for note in notes]
+    return [message(note["id"], note["args"]) for note in notes]
 
 
 def _what_to_do(job: Job) -> str | Promise:
-    own, state = _BY_SENTENCE.get(job.sentence_id), Job.State(job.state)
-    about_log = own is None or job.sentence_id in _SPEAKS_OF_LOG
+    own, state = _BY_MESSAGE.get(job.message_id), Job.State(job.state)
+    about_log = own is None or job.message_id in _SPEAKS_OF_LOG
     if job.removed_at is not None:
-        gone = _REMOVED.get(job.sentence_id) or (_REMOVED.get(state) if about_log else None)
+        gone = _REMOVED.get(job.message_id) or (_REMOVED.get(state) if about_log else None)
         return gone or own or _BY_STATE.get(state, "")
     if job.state == Job.State.FAILED and about_log and job.started_at is None:
         return _NEVER_RAN

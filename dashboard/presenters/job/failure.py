@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from dashboard.text.known_failures import FailureView, view_of
-from dashboard.text.messages import sentence, telling_line
+from dashboard.text.messages import message, telling_line
 from jobs.models import Deployment, Job, JobStep, Preflight
 from jobs.queries.jobs.job_page import JobPage
 from jobs.queries.jobs.log_excerpts import Part, Quote, headline, line_of, telling_lines
@@ -23,7 +23,7 @@ def why_job(page: JobPage) -> dict[str, Any]:
     """Return the cause for a job, and the deployment it started."""
     job, server = page.job, page.deployment
     known, own = view_of(job), f"job/{job.pk}"
-    where = known.where if known else ("server" if job.sentence_id in _BY_SERVER else "")
+    where = known.where if known else ("server" if job.message_id in _BY_SERVER else "")
     log = f"deployment/{server.pk}" if server is not None and where == "server" else own
     fine = job.is_open or job.state in (Job.State.SUCCEEDED, Job.State.CANCELLED)
     line = known.line if known and where in ("", "server") else None
@@ -59,10 +59,10 @@ def why_server(deployment: Deployment) -> dict[str, Any]:
 
 def told(record: Job | Deployment) -> str:
     """Return the outcome without the cause, which is shown separately."""
-    args = dict(record.sentence_args or {})
+    args = dict(record.message_args or {})
     args.pop("failure", None)
     args.pop("telling", None)
-    return sentence(record.sentence_id, args)
+    return message(record.message_id, args)
 
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
@@ -79,8 +79,8 @@ def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> d
 
 def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
     """Return the log line stored with the verdict; older records are searched now."""
-    kept = telling_line((record.sentence_args or {}).get("telling"))
-    if kept or record.state != "failed" or not record.sentence_id.startswith("work:"):
+    kept = telling_line((record.message_args or {}).get("telling"))
+    if kept or record.state != "failed" or not record.message_id.startswith("work:"):
         return kept
     found = headline(log, part, elsewhere=isinstance(record, Job))
     return found.text if found else ""
@@ -88,22 +88,24 @@ def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
 
 def _also_found(job: Job) -> list[dict[str, Any]]:
     """Return further missing requirements of a job that never started."""
-    if job.started_at is not None or not job.sentence_id.startswith("check:"):
+    if job.started_at is not None or not job.message_id.startswith("check:"):
         return []
-    look, own = preflights.latest(job.pk), (job.sentence_id, job.sentence_args)
-    return [item for item in _missed(look) if (item["sentence_id"], item["sentence_args"]) != own]
+    preflight, own = preflights.latest(job.pk), (job.message_id, job.message_args)
+    return [
+        item for item in _missed(preflight) if (item["message_id"], item["message_args"]) != own
+    ]
 
 
 def missed_before(job: Job) -> dict[str, Any] | None:
     """Return missing requirements of the last preflight of a queued job, launch form included,
     and its time; None if none."""
-    look = preflights.last_told(job)
-    missed = _missed(look)
-    return {"missed": missed, "at": look.done_at} if look and missed else None
+    preflight = preflights.last_told(job)
+    missed = _missed(preflight)
+    return {"missed": missed, "at": preflight.done_at} if preflight and missed else None
 
 
-def _missed(look: Preflight | None) -> list[dict[str, Any]]:
-    return [item for item in look.findings if item["level"] == "failed"] if look else []
+def _missed(preflight: Preflight | None) -> list[dict[str, Any]]:
+    return [item for item in preflight.findings if item["level"] == "failed"] if preflight else []
 
 
 def _part_of(step: JobStep | None) -> Part | None:
@@ -125,7 +127,7 @@ def _quotes(
 def _host_then(record: Job | Deployment) -> Mapping[str, float] | None:
     """Return load, memory and disk of the host at the end, and out-of-memory kills during the
     run; None if not recorded."""
-    seen = (record.sentence_args or {}).get("host")
+    seen = (record.message_args or {}).get("host")
     if not isinstance(seen, dict) or not all(isinstance(seen.get(n), int | float) for n in _LOAD):
         return None
     return seen

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.kinds.deploy.deploy_vllm import PRINTED_PORT
 from jobs.plans import Plan, Step, from_json
 from jobs.toolchains.vacc_site import GUIDE_FACTS
@@ -87,22 +87,22 @@ _OWN_STEPS = frozenset(
 class Mark:
     """Reason of a difference. ``number``: the note's number in the list, 0: none.
 
-    ``printed``: the guide's text, if its plan for this host does not have it.
+    ``guide_text``: the guide's text, if its plan for this host does not have it.
     """
 
     number: int
     reason: str
-    printed: str = ""
+    guide_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Words of a command that differ from the guide, by index; ``printed``: the guide's text
+    """Words of a command that differ from the guide, by index; ``guide_text``: the guide's text
     there, ``gone``: words only in the guide.
     """
 
     words: frozenset[int] = frozenset()
-    printed: Mapping[int, str] = field(default_factory=dict)
+    guide_text: Mapping[int, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     is_new: bool = False
 
@@ -129,7 +129,7 @@ class Against:
         here = {step.name for step in plan.steps} | _OWN_STEPS
         return [step.name for step in self.plan.steps if step.name not in here] if self.plan else []
 
-    def file_printed(self, name: str) -> str | None:
+    def guide_file(self, name: str) -> str | None:
         """Return the guide's text of a file, if different."""
         files = self.plan.files if self.plan else ()
         return next((item.text for item in files if item.name == name), None)
@@ -165,31 +165,31 @@ def against(data: Mapping[str, Any]) -> Against:
     notes: Sequence[Mapping[str, Any]] = data.get("notes", [])
     return Against(
         ids=tuple(str(note["id"]) for note in notes),
-        notes=tuple(sentence(str(note["id"]), note["args"]) for note in notes),
+        notes=tuple(message(str(note["id"]), note["args"]) for note in notes),
         plan=from_json(data["plan"]) if data.get("plan") else None,
     )
 
 
-def _compare(printed: list[str], words: list[str]) -> Changes:
+def _compare(guide_text: list[str], words: list[str]) -> Changes:
     changed: set[int] = set()
     there: dict[int, str] = {}
     gone = []
-    matcher = SequenceMatcher(None, printed, words, autojunk=False)
+    matcher = SequenceMatcher(None, guide_text, words, autojunk=False)
     for tag, start, end, first, last in matcher.get_opcodes():
         if tag in ("insert", "replace"):
             changed.update(range(first, last))
         if tag == "replace":
-            there |= _places(printed[start:end], words[first:last], first)
+            there |= _places(guide_text[start:end], words[first:last], first)
         if tag == "delete":
-            gone.append(" ".join(printed[start:end]))
+            gone.append(" ".join(guide_text[start:end]))
     return Changes(frozenset(changed), there, tuple(gone))
 
 
-def _places(printed: list[str], words: list[str], first: int) -> dict[int, str]:
-    """Return which of ``words`` replace ``printed``: the same option, else the first."""
+def _places(guide_text: list[str], words: list[str], first: int) -> dict[int, str]:
+    """Return which of ``words`` replace ``guide_text``: the same option, else the first."""
     options = {word.partition("=")[0]: n for n, word in enumerate(words) if word.startswith("--")}
     found: dict[int, str] = {}
-    for word in printed:
+    for word in guide_text:
         option = word.partition("=")[0]
         at = first + options.get(option if word.startswith("--") else "", 0)
         found[at] = f"{found[at]} {word}" if at in found else word

@@ -12,7 +12,7 @@ from jobs.catalog import MODELS, STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
 from jobs.models import Job
-from jobs.pipelines import Options, Way, ways_of
+from jobs.pipelines import Options, Pipeline, pipelines_of
 from jobs.pipelines.options import BOTH, PRECISIONS
 from jobs.queries.hosts.hosts import dies
 from jobs.queries.jobs.chains import ChainProgress
@@ -36,24 +36,26 @@ def preview_address(chain: ChainProgress) -> str:
     """
     jobs = chain.jobs
     stack = next((name for job in jobs if (name := job.params.get("stack")) in STACKS), "")
-    way = _way_of(jobs, chain.model_id, stack)
-    if way is None:
+    pipeline = _pipeline_of(jobs, chain.model_id, stack)
+    if pipeline is None:
         return ""
     given = {"host": jobs[0].host.name, "stack": stack, EXACT: "0", **_options(jobs)}
-    known = ("host", "stack", *way.options)
+    known = ("host", "stack", *pipeline.options)
     query = urlencode({name: value for name, value in given.items() if value and name in known})
-    return f"{reverse('model-way', args=[chain.model_id, way.id])}?{query}"
+    return f"{reverse('model-pipeline', args=[chain.model_id, pipeline.id])}?{query}"
 
 
-def _way_of(jobs: Sequence[Job], model_id: str, stack: str) -> Way | None:
+def _pipeline_of(jobs: Sequence[Job], model_id: str, stack: str) -> Pipeline | None:
     """Return the pipeline whose links have all these kinds."""
     model, kinds = MODELS.get(model_id), {job.kind for job in jobs}
     if model is None or not stack or not any(_family(job) == "deploy" for job in jobs):
         return None
-    for way in ways_of(model):
-        links = {link.kind for link in way.links(model, stack, Options())} | {"prepare"}
-        if way.needs_dies == bool(dies(jobs[0].host)) and kinds <= links:
-            return way
+    for pipeline in pipelines_of(model):
+        kinds_of_pipeline = {job.kind for job in pipeline.jobs(model, stack, Options())} | {
+            "prepare"
+        }
+        if pipeline.needs_dies == bool(dies(jobs[0].host)) and kinds <= kinds_of_pipeline:
+            return pipeline
     return None
 
 

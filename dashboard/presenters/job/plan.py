@@ -26,10 +26,10 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CommandLine:
     """A flag (or nothing) and its values. ``was``: the previous text, if changed.
 
-    ``mark``: reason of the difference from the guide; ``printed``: the guide's text.
+    ``mark``: reason of the difference from the guide; ``guide_text``: the guide's text.
     """
 
     flag: str
@@ -38,7 +38,7 @@ class Line:
     was: str = ""
     last: bool = False
     mark: Mark | None = None
-    printed: str = ""
+    guide_text: str = ""
     ours: bool = False  # the flag itself
 
 
@@ -55,8 +55,8 @@ class StepView:
     """One command. ``gone``: lines of the compared plan that this one lacks."""
 
     name: str
-    lines: tuple[Line, ...]
-    env: tuple[Line, ...]
+    lines: tuple[CommandLine, ...]
+    env: tuple[CommandLine, ...]
     gone: tuple[str, ...] = ()
     serves: bool = False
     timeout_s: float | None = None
@@ -114,8 +114,8 @@ def command_view(
 
     Differences from the guide are marked too, with their note's number.
     """
-    printed = guide or Against()
-    shown = _Shown(values, proposed or {}, printed, compare=before is not None)
+    differences = guide or Against()
+    shown = _Shown(values, proposed or {}, differences, compare=before is not None)
     old_steps = {step.name: step for step in before.steps} if before else {}
     old_files = {item.name: item for item in before.files} if before else {}
     return CommandView(
@@ -126,8 +126,8 @@ def command_view(
             for name in (() if plan.filled else slots(plan))
         ),
         sha256=plan.sha256(),
-        notes=printed.notes,
-        steps_gone=tuple(printed.steps_gone(plan)),
+        notes=differences.notes,
+        steps_gone=tuple(differences.steps_gone(plan)),
     )
 
 
@@ -204,7 +204,7 @@ def _lines(
     old_groups: list[tuple[str, tuple[str, ...]]],
     changes: Changes,
     shown: _Shown,
-) -> tuple[Line, ...]:
+) -> tuple[CommandLine, ...]:
     old = _numbered(old_groups)
     lines, at = [], 0
     for index, (key, words) in enumerate(_numbered(groups).items()):
@@ -216,17 +216,19 @@ def _lines(
         here, at = range(at, first + len(words)), first + len(words)
         text = " ".join([key[0], *words])
         differs = not changes.words.isdisjoint(here)
-        printed = " ".join(_plain(changes.printed[n]) for n in here if n in changes.printed)
+        guide_text = " ".join(
+            _plain(changes.guide_text[n]) for n in here if n in changes.guide_text
+        )
         mark = shown.guide.mark(step, key[0], text, changed=differs)
         lines.append(
-            Line(
+            CommandLine(
                 flag=key[0],
                 pieces=tuple(_pieces_of(words, shown, changes, first)),
                 changed=changed,
                 was=" ".join(_plain(word) for word in before) if changed and before else "",
                 last=index == len(groups) - 1,
                 mark=mark,
-                printed=printed or (mark.printed if mark else ""),
+                guide_text=guide_text or (mark.guide_text if mark else ""),
                 ours=(first if own is None else own) in changes.words,
             )
         )
@@ -270,17 +272,18 @@ def _plain(word: str) -> str:
 def _file(item: PlanFile, old: PlanFile | None, shown: _Shown) -> FileView:
     lines = item.text.splitlines()
     changed: set[int] = set()
-    printed = shown.guide.file_printed(item.name)
+    guide_text = shown.guide.guide_file(item.name)
     if shown.compare and (old is None or old.text != item.text):
         changed = _changed_lines(old.text.splitlines() if old else [], lines)
-    elif printed is not None:
-        changed = _changed_lines(printed.splitlines(), lines)
+    elif guide_text is not None:
+        changed = _changed_lines(guide_text.splitlines(), lines)
     return FileView(
         name=item.name,
         lines=tuple((line, index in changed) for index, line in enumerate(lines)),
         bytes=len(item.text.encode()),
         changed=bool(changed),
-        ours=printed is not None and not (shown.compare and (old is None or old.text != item.text)),
+        ours=guide_text is not None
+        and not (shown.compare and (old is None or old.text != item.text)),
     )
 
 

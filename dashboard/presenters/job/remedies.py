@@ -23,7 +23,7 @@ from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
 
 # Outcomes that a retry may fix with the same settings.
-_MAY_PASS = (
+_TRANSIENT = (
     *("job:not_taken", "job:missing", "job:broken", "job:log_differs", "job:host_gone"),
     *("host:launcher_never_started", "host:launcher_died", "host:rebooted", "host:serve_busy"),
     "internal:launcher",
@@ -65,22 +65,22 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     """
     if job.is_open or job.state == Job.State.SUCCEEDED or not allowed(user, "job.repeat", job):
         return []
-    again = Action(str(_AGAIN), reverse("job-again", args=[job.pk]), "refresh", posts=True)
+    again = Action(str(_AGAIN), reverse("job-retry", args=[job.pk]), "refresh", posts=True)
     edit = Action(str(_EDIT), form_address(job), "adjustments")
     fix, pipeline, server = _fix(job, user), _pipeline(job), server_down(job)
     if server is not None and not (pipeline and server.job.chain == job.chain):
         restart = _restart(server, user)
-        if _cause(job) in _OF_DEPLOYMENT or _may_pass(job):
+        if _cause(job) in _OF_DEPLOYMENT or _is_transient(job):
             return [_first(restart), edit]
         return [_first(fix or edit), restart, *([edit] if fix else [])]
     retries = [pipeline, again] if pipeline else [again]
-    if not can_run_again(job):
+    if not can_retry(job):
         retries.remove(again)
     if pipeline and (_is_dead(job) or server is not None):
         return [_first(pipeline), *([fix] if fix else []), edit]
     if fix is not None:
         return [_first(fix), *retries, edit]
-    if retries and _may_pass(job):
+    if retries and _is_transient(job):
         return [_first(retries[0]), *retries[1:], edit]
     if is_for_host(job):
         words = gettext("Open host %(name)s") % {"name": job.host.name}
@@ -92,7 +92,7 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     return [_first(edit), *retries]
 
 
-def can_run_again(job: Job) -> bool:
+def can_retry(job: Job) -> bool:
     """Return True if the plan can run unchanged: inputs exist, and its server is up."""
     return not _is_dead(job) and server_down(job) is None
 
@@ -113,7 +113,7 @@ def failed_as_printed(job: Job) -> bool:
     """Return True if a verbatim command failed by itself, not because of its host."""
     is_printed = job.params.get(EXACT) is True and bool(job.guide.get("notes"))
     ran = job.state == Job.State.FAILED and job.started_at is not None
-    return is_printed and ran and not is_for_host(job) and not _may_pass(job)
+    return is_printed and ran and not is_for_host(job) and not _is_transient(job)
 
 
 def ends_the_same(job: Job) -> bool:
@@ -127,34 +127,34 @@ def ends_the_same(job: Job) -> bool:
 def is_for_host(job: Job) -> bool:
     """Return True if the cause is on the host, so that no form setting fixes it."""
     known = view_of(job)
-    return known.on_host if known else job.sentence_id in _ON_HOST
+    return known.on_host if known else job.message_id in _ON_HOST
 
 
 def _first(action: Action) -> Action:
     return Action(action.words, action.address, action.icon, action.posts, primary=True)
 
 
-def _may_pass(job: Job) -> bool:
-    if job.sentence_id == "job:deployment_gone":
+def _is_transient(job: Job) -> bool:
+    if job.message_id == "job:deployment_gone":
         return True
     if job.state in (Job.State.CANCELLED, Job.State.LOST):
-        return job.sentence_id != "job:given_up" and not _is_dead(job)
+        return job.message_id != "job:given_up" and not _is_dead(job)
     known = view_of(job)
-    return known.severity == "transient" if known else job.sentence_id in _MAY_PASS
+    return known.severity == "transient" if known else job.message_id in _TRANSIENT
 
 
 def _is_dead(job: Job) -> bool:
     """Return True if an input is missing, so that the plan cannot run unchanged."""
-    return job.sentence_id in ("job:predecessor", "job:input_gone")
+    return job.message_id in ("job:predecessor", "job:input_gone")
 
 
 def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     """Return the action that fixes the cause, if the dashboard has one."""
-    said: Mapping[str, Any] = job.sentence_args or {}
-    if job.sentence_id == "job:predecessor" and isinstance(said.get("job"), int):
+    said: Mapping[str, Any] = job.message_args or {}
+    if job.message_id == "job:predecessor" and isinstance(said.get("job"), int):
         words = gettext("Open job #%(job)s (cause)") % {"job": said["job"]}
         return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
-    if job.sentence_id == "job:secret_gone" and allowed(user, "secret.manage"):
+    if job.message_id == "job:secret_gone" and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
         return Action(gettext("Open secrets"), address, "lock")
     cause = _cause(job)
@@ -173,7 +173,7 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
 
 def _cause(job: Job) -> str:
     known = view_of(job)
-    return known.id if known else job.sentence_id
+    return known.id if known else job.message_id
 
 
 def _used(job: Job) -> Deployment | None:
@@ -210,4 +210,4 @@ def _pipeline(job: Job) -> Action | None:
     words = gettext("Retry the pipeline from here")
     if chain.failed.pk != job.pk:
         words = gettext("Retry the pipeline from #%(job)s") % {"job": chain.failed.pk}
-    return Action(words, reverse("pipeline-again", args=[chain.id]), "refresh", posts=True)
+    return Action(words, reverse("pipeline-retry", args=[chain.id]), "refresh", posts=True)

@@ -55,7 +55,7 @@ def result_csv(page: ResultPage) -> HttpResponse:
     """Return the points of a benchmark like the list, or the questions of an evaluation with their
     context."""
     row = page.result
-    if row.sort != Result.Sort.EVALUATION:
+    if row.type != Result.Type.EVALUATION:
         return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
     about = fixed(row)
     rows = (
@@ -87,7 +87,7 @@ def fixed(row: Result) -> dict[str, Any]:
     return {
         "result": row.pk,
         "job": row.job_id,
-        "sort": row.sort,
+        "type": row.type,
         "model": row.model_id,
         "precision": row.label,
         "host": row.host.name,

@@ -45,7 +45,7 @@ _NAMES: dict[str, str | Promise] = {
     "tool": gettext_lazy("Tool"),
     "measured_in": gettext_lazy("Tool version"),
     "host_load": gettext_lazy("Host load"),
-    "ran_beside": gettext_lazy("Also running"),
+    "concurrent_load": gettext_lazy("Also running"),
     "arguments": gettext_lazy("Engine arguments"),
     "environment": gettext_lazy("Engine version"),
     "plan": gettext_lazy("Plan"),
@@ -132,8 +132,8 @@ def part_text(name: str, value: Any) -> str:
 
 def _numbered(name: str) -> str:
     """Return the title of a named part: "environment llama.cpp", "image 2"; "" for other parts."""
-    sort, _space, which = name.partition(" ")
-    return str(_NAMED[sort]) % {"name": which} if which and sort in _NAMED else ""
+    part, _space, which = name.partition(" ")
+    return str(_NAMED[part]) % {"name": which} if which and part in _NAMED else ""
 
 
 def _listed(text: str) -> str:
@@ -148,8 +148,8 @@ def _listed(text: str) -> str:
 def _provenance_text(name: str, value: Any) -> str:
     if name == "host_load":
         return _load_text(value)
-    if name == "ran_beside":
-        return _beside_text(value)
+    if name == "concurrent_load":
+        return _concurrent_load_text(value)
     if name in ("engine", "measured_in"):
         image = str(_NAMED["image"])
         return _(", ").join(
@@ -182,10 +182,10 @@ def _rounded(one: Mapping[str, float]) -> dict[str, str]:
     return {name: number(float(one[name])) for name in ("mean", "max")}
 
 
-def _beside_text(beside: Mapping[str, Any]) -> str:
-    jobs = _(", ").join(f"#{pk}" for pk in beside["jobs"])
-    names = _(", ").join(beside["deployments"])
-    chats = beside.get("chats")  # missing in results of older versions
+def _concurrent_load_text(concurrent_load: Mapping[str, Any]) -> str:
+    jobs = _(", ").join(f"#{pk}" for pk in concurrent_load["jobs"])
+    names = _(", ").join(concurrent_load["deployments"])
+    chats = concurrent_load.get("chats")  # missing in results of older versions
     told = [
         _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
         _("deployments %(names)s") % {"names": names} if names else "",

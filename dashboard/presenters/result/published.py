@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text.labels import host_title, phrase, stack_name
 from jobs.catalog.schema import Published
-from jobs.queries.results.published import Beside, Ours, Why
+from jobs.queries.results.published import Ours, PublishedComparison, Why
 
 _WHY: dict[Why, str | Promise] = {
     "metric": gettext_lazy("the metric is not accuracy"),
@@ -24,7 +24,7 @@ _WHY: dict[Why, str | Promise] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PublishedRow:
     """Published figure; ``ours`` is our latest result, with figures in per cent as text."""
 
     item: Published
@@ -39,13 +39,13 @@ class Row:
     best_value: str = ""
 
 
-def row_of(found: Beside) -> Row:
+def row_of(found: PublishedComparison) -> PublishedRow:
     """Return a row of the table."""
     ours = found.latest
     if ours is None:
-        return Row(found.published, None, None, "", "")
+        return PublishedRow(found.published, None, None, "", "")
     why = _("; ").join(str(_WHY[name]) for name in found.why)
-    return Row(
+    return PublishedRow(
         found.published,
         ours,
         found.best,
@@ -59,7 +59,7 @@ def row_of(found: Beside) -> Row:
     )
 
 
-def _verdict(found: Beside, why: str) -> str:
+def _verdict(found: PublishedComparison, why: str) -> str:
     if why:
         return _("Not comparable: %(why)s.") % {"why": why}
     if found.within is None:

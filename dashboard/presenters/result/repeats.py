@@ -37,7 +37,7 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
     """Return the table, None without repeats. The result itself is the first row."""
     if not page.repeats:
         return None
-    metric = headline(page.result.sort, page.result.metrics)
+    metric = headline(page.result.type, page.result.metrics)
     runs = [page.result, *page.repeats]
     found = [_by_concurrency(run, metric) for run in runs]
     shared = [c for c in found[0] if any(c in other for other in found[1:])]
@@ -54,6 +54,6 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
 
 
 def _by_concurrency(run: Result, metric: str) -> dict[int | None, float]:
-    if run.sort == Result.Sort.EVALUATION:
+    if run.type == Result.Type.EVALUATION:
         return {None: run.metrics[metric]} if metric in run.metrics else {}
     return {c: metrics[metric] for c, metrics in point_rows(run) if metric in metrics}

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard.api.auth import PROTOCOLS
+from dashboard.api.auth import PROTOCOL
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.presenters.host import host_views
 from dashboard.security.audit_log import record
@@ -106,8 +106,8 @@ def _arrival(host: Host, since: int) -> dict[str, Any]:
         "heard": heard,
         "facts": facts,
         "clock_is_right": abs(host.clock_skew_s) < CLOCK_OFF_S,
-        "speaks_ours": host.protocol in PROTOCOLS,
-        "has_arrived": heard and bool(facts) and host.protocol in PROTOCOLS,
+        "speaks_ours": host.protocol == PROTOCOL,
+        "has_arrived": heard and bool(facts) and host.protocol == PROTOCOL,
     }
 
 
@@ -116,7 +116,7 @@ def _reach() -> dict[str, Any]:
     missing = out_of_reach()
     port = settings.ENV.port
     each = {
-        "PUBLIC_URL": f"HOST_BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:{port}",
+        "PUBLIC_URL": f"BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:{port}",
         "VALKEY_LISTEN": "VALKEY_LISTEN=10.0.0.5:6380",
         "REDIS_URL": "REDIS_URL=redis://10.0.0.5:6379/0",
     }
@@ -126,7 +126,7 @@ def _reach() -> dict[str, Any]:
 
 def is_ours(host: Host) -> bool:
     """False for hosts whose keys the dashboard keeps itself, and renews at each start."""
-    return host.sort == Host.Sort.VACC
+    return host.type == Host.Type.VACC
 
 
 def _ours(name: str) -> Host:

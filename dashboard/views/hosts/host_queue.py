@@ -17,7 +17,7 @@ from dashboard.security.request import number_from
 from dashboard.text.labels import host_title
 from jobs.errors import JobsError
 from jobs.models import Host, Job
-from jobs.queries.hosts.host_page import line
+from jobs.queries.hosts.host_page import queued_jobs
 from jobs.services.queue import PassesOthers
 
 PAGE = 50
@@ -30,7 +30,7 @@ def host_queue(request: HttpRequest, name: str) -> HttpResponse:
     host = get_object_or_404(Host, name=name)
     start = max(1, number_from(request.GET.get("from", "")) or 1) - 1
     ahead = 1 if start else 0  # the one before says whether the first may be moved
-    jobs, total = line(host, start=start - ahead, count=PAGE + ahead)
+    jobs, total = queued_jobs(host, start=start - ahead, count=PAGE + ahead)
     before, jobs = (jobs[0], jobs[1:]) if ahead and jobs else (None, jobs)
     more = total > start + len(jobs)
     context = {
@@ -73,11 +73,13 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @require_POST
 @requires("job.order")
-def job_quiet(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Have a waiting job wait for a quiet host (``quiet`` is "1"), or not ("0")."""
+def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Have a waiting job wait for a quiet host (``exclusive`` is "1"), or not ("0")."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        queue_actions.set_quiet(request.user, job, quiet=request.POST.get("quiet") == "1")
+        queue_actions.set_exclusive(
+            request.user, job, exclusive=request.POST.get("exclusive") == "1"
+        )
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     return _back(request, job)
@@ -102,7 +104,7 @@ def _back(request: HttpRequest, job: Job) -> HttpResponse:
         return redirect(f"{reverse('host-detail', args=[job.host.name])}#queue")
     start = number_from(request.POST.get("start", ""))
     query = f"?from={start}" if start else ""
-    return redirect(f"{reverse('host-queue', args=[job.host.name])}{query}#line-{job.pk}")
+    return redirect(f"{reverse('host-queue', args=[job.host.name])}{query}#queue-{job.pk}")
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -113,5 +115,5 @@ urlpatterns: list[URLPattern] = [path("<slug:name>/queue/", host_queue, name="ho
 job_urlpatterns: list[URLPattern] = [
     path("<int:job_id>/move/", job_move, name="job-move"),
     path("<int:job_id>/priority/", job_priority, name="job-priority"),
-    path("<int:job_id>/quiet/", job_quiet, name="job-quiet"),
+    path("<int:job_id>/exclusive/", job_exclusive, name="job-exclusive"),
 ]

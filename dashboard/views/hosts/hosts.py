@@ -25,7 +25,7 @@ from jobs.queries.hosts.host_page import host_page, hosts_now
 from jobs.services.hosts import (
     HostAnswers,
     forget_missing_dies,
-    give_up,
+    mark_lost,
     read_slots,
     set_draining,
     set_slots,
@@ -84,7 +84,7 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
         "slots_error": slots_error,
         "slots_typed": request.POST.get("slots", view.host.slots),
         "may_change": allowed(request.user, "host.change", view.host),
-        "may_give_up": allowed(request.user, "host.give_up", view.host),
+        "may_mark_lost": allowed(request.user, "host.mark_lost", view.host),
         "may_key": allowed(request.user, "host.key", view.host) and host_keys.is_ours(view.host),
     }
     status = 422 if slots_error else 200
@@ -99,7 +99,7 @@ def host_drain(request: HttpRequest, name: str) -> HttpResponse:
     draining = request.POST.get("draining") == "1"
     if set_draining(host.name, draining=draining):
         record(request.user, "host.change", f"host {host.name}", draining=draining)
-        dispatch.look()
+        dispatch.run()
     if request.POST.get("from") == "list":
         return redirect("host-list")
     return redirect("host-detail", host.name)
@@ -116,7 +116,7 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
         return _detail(request, name, slots_error=str(error))
     if set_slots(host.pk, slots):
         record(request.user, "host.change", f"host {host.name}", slots=slots, before=host.slots)
-        dispatch.look()
+        dispatch.run()
     return redirect("host-detail", host.name)
 
 
@@ -131,12 +131,12 @@ def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@requires("host.give_up")
-def host_gone(request: HttpRequest, name: str) -> HttpResponse:
+@requires("host.mark_lost")
+def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
     """Ask (GET), then mark an away host as lost, with its jobs and deployments (POST)."""
     host = get_object_or_404(Host, name=name)
     if request.method == "POST":
-        _give_up(request, host)
+        _mark_lost(request, host)
         return redirect("host-detail", host.name)
     (view,) = host_views([host_page(name, waiting=0).now], request.user)
     context = {
@@ -145,17 +145,17 @@ def host_gone(request: HttpRequest, name: str) -> HttpResponse:
         "jobs": view.now.on_host,
         "deployments": view.now.deployments,
     }
-    return render(request, "hosts/gone.html", context)
+    return render(request, "hosts/mark_lost.html", context)
 
 
-def _give_up(request: HttpRequest, host: Host) -> None:
+def _mark_lost(request: HttpRequest, host: Host) -> None:
     try:
-        lost = give_up(host.pk, cast(User, request.user))
+        lost = mark_lost(host.pk, cast(User, request.user))
     except HostAnswers:
         messages.error(request, gettext("Not marked as lost: the host is online again."))
         return
-    record(request.user, "host.give_up", f"host {host.name}", lost=lost)
-    dispatch.look()
+    record(request.user, "host.mark_lost", f"host {host.name}", lost=lost)
+    dispatch.run()
 
 
 urlpatterns: list[URLPattern] = [
@@ -166,5 +166,5 @@ urlpatterns: list[URLPattern] = [
     path("<slug:name>/drain/", host_drain, name="host-drain"),
     path("<slug:name>/slots/", host_slots, name="host-slots"),
     path("<slug:name>/dies/forget/", host_forget_dies, name="host-forget-dies"),
-    path("<slug:name>/gone/", host_gone, name="host-gone"),
+    path("<slug:name>/mark-lost/", host_mark_lost, name="host-mark-lost"),
 ]

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from dashboard.presenters.columns import JOBS, chosen, heads
 from dashboard.security.permissions import requires
 from dashboard.text.labels import kind_title
-from dashboard.text.state_styles import look
+from dashboard.text.state_styles import style_of
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.jobs.forecast import forecasts
@@ -65,10 +65,10 @@ def _choices(filters: Filters) -> dict[str, Any]:
     states = [
         (OPEN, gettext("active")),
         (BROKE, gettext("failed or lost")),
-        (ASKS, look(ASKS).word),
+        (ASKS, style_of(ASKS).word),
     ]
     return {
-        "states": [*states, *((state, look(state).word) for state in Job.State.values)],
+        "states": [*states, *((state, style_of(state).word) for state in Job.State.values)],
         "kinds": [(name, kind_title(name)) for name in KINDS],
         "hosts": list(Host.objects.all()),
         "people": list(

@@ -22,9 +22,9 @@ from dashboard.presenters.job.advice import advice
 from dashboard.presenters.job.failure import missed_before, told, why_job
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
-from dashboard.presenters.job.remedies import actions, can_run_again, form_address
+from dashboard.presenters.job.remedies import actions, can_retry, form_address
 from dashboard.presenters.job.step_links import step_links
-from dashboard.presenters.retention import going_words, may_pin, pinned_words, removed_words
+from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
@@ -37,14 +37,14 @@ from dashboard.text.labels import (
     step_title,
     unit_word,
 )
-from dashboard.text.messages import sentence
-from dashboard.text.stalled import silence_words
+from dashboard.text.messages import message
+from dashboard.text.stalled import stalled_text
 from jobs import logstore
 from jobs.errors import DamagedLog, LaunchError
-from jobs.launch import cancel, run_again
+from jobs.launch import cancel, retry_job
 from jobs.models import Job, OutputFile
 from jobs.plans import CLIENT, DIES, from_json, script
-from jobs.queries.hosts.host_page import place_in_line
+from jobs.queries.hosts.host_page import queue_position
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
@@ -116,11 +116,11 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @require_POST
 @requires("job.repeat")
-def job_again(request: HttpRequest, job_id: int) -> HttpResponse:
+def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
     """Retry a job unchanged, as a new job."""
     get_object_or_404(Job, pk=job_id)
     try:
-        job = run_again(job_id, person(request), may_raise=allowed(request.user, "job.raise"))
+        job = retry_job(job_id, person(request), can_prioritize=allowed(request.user, "job.raise"))
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("job-detail", job_id)
@@ -209,19 +209,19 @@ def _page(job_id: int) -> JobPage:
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job = page.job
     why = why_job(page)
-    in_line = _in_line(request, job) if page.waits else None
+    in_queue = _in_queue(request, job) if page.waits else None
     return {
         "page": page,
         "job": job,
-        "sentence": _sentence(page, in_line, why),
+        "message": _message(page, in_queue, why),
         **why,
         "advice": joined(why["known"].advice if why["known"] else "", advice(job)),
         "may_cancel": job.is_open and allowed(request.user, "job.cancel", job),
         "may_repeat": allowed(request.user, "job.repeat", job),
-        "can_again": can_run_again(job),
+        "can_retry": can_retry(job),
         "may_pin": may_pin(request.user, job),
         "pinned_words": pinned_words(job),
-        "going_words": going_words(job),
+        "removal_words": removal_words(job),
         "removed_words": removed_words(job),
         "form_address": form_address(job),
         "actions": actions(job, request.user),
@@ -235,9 +235,9 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             if value != ""
         ],
         "next_steps": step_links(job),
-        "in_line": in_line,
+        "in_queue": in_queue,
         "found_before": missed_before(job) if page.waits else None,
-        "ahead": place_in_line(job) if page.waits else 0,
+        "ahead": queue_position(job) if page.waits else 0,
     }
 
 
@@ -251,7 +251,7 @@ def _never_ran(job: Job) -> bool:
         return False
 
 
-def _in_line(request: HttpRequest, job: Job) -> queue.Row:
+def _in_queue(request: HttpRequest, job: Job) -> queue.QueueRow:
     """Return the queued job's row in its host's queue."""
     (row,) = queue.rows(request.user, [job])
     return row
@@ -270,15 +270,15 @@ def _headline(page: JobPage) -> list[tuple[str, str, float]]:
     return [(name, metric_label(name), metrics[name]) for name in _HEADLINE if name in metrics]
 
 
-def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) -> str:
+def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, Any]) -> str:
     """Return the message next to the state."""
     job = page.job
     if job.is_open and job.cancel_asked_at:
         return _("Cancel requested by %(user)s; the host is stopping the commands.") % {
             "user": job.cancelled_by or _("a person")
         }
-    if in_line is not None:
-        return sentence(in_line.why.id, in_line.why.args)
+    if in_queue is not None:
+        return message(in_queue.why.id, in_queue.why.args)
     if job.is_open and page.host_away:
         heard = job.host.heartbeat_at
         return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
@@ -289,7 +289,7 @@ def _sentence(page: JobPage, in_line: queue.Row | None, why: Mapping[str, Any]) 
         known, line = why["known"], why["telling"]
         return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
     said = _doing(page) or told(job)
-    quiet = silence_words(job)
+    quiet = stalled_text(job)
     if quiet:
         return joined(said, quiet)
     if page.ends_at:
@@ -330,7 +330,7 @@ def _neighbours(page: JobPage) -> dict[str, Job | None]:
 urlpatterns: list[URLPattern] = [
     path("<int:job_id>/", job_detail, name="job-detail"),
     path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
-    path("<int:job_id>/again/", job_again, name="job-again"),
+    path("<int:job_id>/retry/", job_retry, name="job-retry"),
     path("<int:job_id>/points", job_points, name="job-points"),
     path("<int:job_id>/outputs/<int:output_id>", job_output, name="job-output"),
     path("<int:job_id>/reproduce.sh", job_script, name="job-script"),

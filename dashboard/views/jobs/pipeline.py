@@ -25,18 +25,18 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import person
 from dashboard.text.labels import kind_title
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.models import Job, Result
-from jobs.pipelines.retry import cancel_rest, start_again
+from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.headline import headline
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PipelineRow:
     """One job of the pipeline. ``why`` and ``starts``: texts for a queued job, else ""."""
 
     job: Job
@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PipelineResult:
     """A result of the pipeline, with its headline number."""
 
     result: Result
@@ -66,11 +66,13 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 
 @require_POST
 @requires("job.repeat")
-def pipeline_again(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
     _found(chain_id)
     try:
-        jobs = start_again(chain_id, person(request), may_raise=allowed(request.user, "job.raise"))
+        jobs = retry_failed_jobs(
+            chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
+        )
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("pipeline", chain_id)
@@ -109,7 +111,7 @@ def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
     }
 
 
-def _may_again(request: HttpRequest, chain: ChainProgress) -> bool:
+def _may_retry(request: HttpRequest, chain: ChainProgress) -> bool:
     """Return True if a job failed and no ending job would cancel the new ones."""
     is_over = bool(chain.broken) and chain.ending is None
     return is_over and allowed(request.user, "job.repeat")
@@ -139,8 +141,8 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "rows": rows,
         "told": _told(rows, chain),
         "outcomes": [_outcome(result) for result in results],
-        "may_again": _may_again(request, chain),
-        "again_words": _again_words(chain),
+        "may_retry": _may_retry(request, chain),
+        "retry_words": _retry_words(chain),
         **_preview(chain),
         "may_cancel": _may_cancel(request, chain),
     }
@@ -155,23 +157,25 @@ def title_of(chain: ChainProgress) -> str:
     return _("%(model)s: %(jobs)s") % {"model": name, "jobs": jobs} if name else jobs
 
 
-def _rows(chain: ChainProgress) -> list[Row]:
+def _rows(chain: ChainProgress) -> list[PipelineRow]:
     waits = queue.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
     found = []
     for number, job in enumerate(chain.jobs, 1):
         earlier = chain.earlier.get(job.pk, ())
         if job.state in Job.ON_HOST_STATES:
-            found.append(Row(job, number, earlier, running=running_of(job)))
+            found.append(PipelineRow(job, number, earlier, running=running_of(job)))
         elif job.pk in waits:
             why, starts = waits[job.pk]
-            words = sentence(why.id, why.args)
-            found.append(Row(job, number, earlier, why=words, starts=queue.starts_in(starts)))
+            words = message(why.id, why.args)
+            found.append(
+                PipelineRow(job, number, earlier, why=words, starts=queue.starts_in(starts))
+            )
         else:
-            found.append(Row(job, number, earlier))
+            found.append(PipelineRow(job, number, earlier))
     return found
 
 
-def _told(rows: list[Row], chain: ChainProgress) -> str:
+def _told(rows: list[PipelineRow], chain: ChainProgress) -> str:
     """Return the pipeline's progress and next job."""
     if chain.succeeded:
         return _("All jobs succeeded.")
@@ -194,7 +198,7 @@ def _named(jobs: Sequence[Job]) -> str:
     return _(", ").join(f"#{job.pk} {kind_title(job.kind)}" for job in jobs)
 
 
-def _again_words(chain: ChainProgress) -> str:
+def _retry_words(chain: ChainProgress) -> str:
     if chain.failed is None:
         return ""
     count = len(chain.to_repeat)
@@ -214,13 +218,13 @@ def _preview(chain: ChainProgress) -> dict[str, str]:
     return {"preview_address": address, "preview_words": words}
 
 
-def _outcome(result: Result) -> Outcome:
-    metric = headline(result.sort, result.metrics)
-    return Outcome(result, metric, result.metrics.get(metric))
+def _outcome(result: Result) -> PipelineResult:
+    metric = headline(result.type, result.metrics)
+    return PipelineResult(result, metric, result.metrics.get(metric))
 
 
 urlpatterns: list[URLPattern] = [
     path("<uuid:chain_id>/", pipeline, name="pipeline"),
-    path("<uuid:chain_id>/again/", pipeline_again, name="pipeline-again"),
+    path("<uuid:chain_id>/retry/", pipeline_retry, name="pipeline-retry"),
     path("<uuid:chain_id>/cancel/", pipeline_cancel, name="pipeline-cancel"),
 ]

@@ -139,7 +139,7 @@ def _host(data: QueryDict) -> Host | None:
     name = str(data.get("host", ""))
     if name in hosts:
         return hosts[name]
-    own = [host for host in hosts.values() if host.sort == Host.Sort.THIS_COMPUTER]
+    own = [host for host in hosts.values() if host.type == Host.Type.THIS_COMPUTER]
     return next(iter([*own, *hosts.values()]), None)
 
 
@@ -261,7 +261,7 @@ def _families(kind: Kind, target: Target | None) -> list[_Family]:
         kinds = tuple(
             item
             for item in _in_order(target)
-            if item.family == name and (item is kind or target is None or item.offered(target))
+            if item.family == name and (item is kind or target is None or item.is_available(target))
         )
         if kinds:
             found.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
@@ -274,7 +274,7 @@ def _in_order(target: Target | None) -> list[Kind]:
     if target is None or not target.has_dies:
         return kinds
     without = replace(target, facts={**target.facts, "dies": []})
-    first = [item for item in kinds if item.offered(target) and not item.offered(without)]
+    first = [item for item in kinds if item.is_available(target) and not item.is_available(without)]
     return [*first, *(item for item in kinds if item not in first)]
 
 

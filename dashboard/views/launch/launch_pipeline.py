@@ -27,7 +27,15 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.vacc import stack_choices
 from jobs.launch import draft_of
 from jobs.models import Host
-from jobs.pipelines import Draft, Options, Way, drafts, launch_way, look_of, ways_of
+from jobs.pipelines import (
+    Draft,
+    Options,
+    Pipeline,
+    checks_of,
+    drafts,
+    launch_pipeline,
+    pipelines_of,
+)
 from jobs.pipelines.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
 from jobs.queries.hosts.hosts import dies, is_away
 from jobs.queries.hosts.targets import target_of
@@ -38,22 +46,22 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("job.launch")
-def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
+def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
-    model, way = _found(model_id, way_id)
+    model, pipeline = _found(model_id, pipeline_id)
     if request.method != "POST":
-        return _page(request, _context(model, way, request.GET))
-    context = _context(model, way, request.POST)
+        return _page(request, _context(model, pipeline, request.GET))
+    context = _context(model, pipeline, request.POST)
     host, stack = context["host"], context["stack"]
     if host is None:
-        return redirect("model-way", model_id, way_id)
+        return redirect("model-pipeline", model_id, pipeline_id)
     if context["errors"] or "show" in request.POST:
         return _page(request, context, status=422 if context["errors"] else 200)
-    look = look_of(way, context["drafts"])
+    checked = checks_of(pipeline, context["drafts"])
     try:
-        confirmed = confirmed_in(request, host, look[0]) if look else []
-        jobs = launch_way(
-            way.id,
+        confirmed = confirmed_in(request, host, checked[0]) if checked else []
+        jobs = launch_pipeline(
+            pipeline.id,
             model.id,
             host=host,
             stack=stack,
@@ -75,44 +83,48 @@ def model_way(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
 
 @require_POST
 @requires("job.launch")
-def way_check(request: HttpRequest, model_id: str, way_id: str) -> HttpResponse:
+def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Request the preflight of the whole chain now."""
-    model, way = _found(model_id, way_id)
-    context = _context(model, way, request.POST)
-    host, look = context["host"], look_of(way, context["drafts"])
-    if host is None or look is None or is_away(host):
+    model, pipeline = _found(model_id, pipeline_id)
+    context = _context(model, pipeline, request.POST)
+    host, checked = context["host"], checks_of(pipeline, context["drafts"])
+    if host is None or checked is None or is_away(host):
         return HttpResponse()
-    asked = preflights.ask(host, look[0].to_json(), look[1], user=person(request))
+    asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
     agent_tasks.send_check(host.name, asked.pk)
-    return fragment(request, asked, form_id="way-form")
+    return fragment(request, asked, form_id="pipeline-form")
 
 
-def _found(model_id: str, way_id: str) -> tuple[ZooModel, Way]:
+def _found(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
     model = MODELS.get(model_id)
-    way = next((item for item in ways_of(model) if item.id == way_id), None) if model else None
-    if model is None or way is None:
-        raise Http404(f"{model_id} has no way {way_id}")
-    return model, way
+    pipeline = (
+        next((item for item in pipelines_of(model) if item.id == pipeline_id), None)
+        if model
+        else None
+    )
+    if model is None or pipeline is None:
+        raise Http404(f"{model_id} has no way {pipeline_id}")
+    return model, pipeline
 
 
-def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
+def _context(model: ZooModel, pipeline: Pipeline, data: QueryDict) -> dict[str, Any]:
     """``hosts``: suitable ones. Default: the first one and its first stack.
 
     ``errors``: option → message; ``typed``: entered values.
     """
-    hosts = [host for host in Host.objects.all() if bool(dies(host)) == way.needs_dies]
+    hosts = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
     host = next(iter([*named, *hosts]), None)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
-    options, errors = _options(way, data)
-    planned = drafts(way, model, host, stack, options) if host and stack and not errors else []
+    options, errors = _options(pipeline, data)
+    planned = drafts(pipeline, model, host, stack, options) if host and stack and not errors else []
     away = host is None or is_away(host)
     return {
         "model": model,
-        "way": way,
+        "pipeline": pipeline,
         "hosts": hosts,
         "host": host,
         "stacks": [STACKS[name] for name in offered],
@@ -129,20 +141,20 @@ def _context(model: ZooModel, way: Way, data: QueryDict) -> dict[str, Any]:
     }
 
 
-def _options(way: Way, data: QueryDict) -> tuple[Options, dict[str, str]]:
+def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, str]]:
     """Return options, and option → message; invalid ones fall back to defaults."""
-    given = {name: str(data.get(name, "")) for name in way.options}
+    given = {name: str(data.get(name, "")) for name in pipeline.options}
     errors: dict[str, str] = {}
     while True:
         try:
-            return read_options({**given, **dict.fromkeys(errors, "")}, way.options), errors
+            return read_options({**given, **dict.fromkeys(errors, "")}, pipeline.options), errors
         except LaunchError as error:
             errors[error.field] = str(error)
 
 
 def _outside_guide(planned: Sequence[Draft]) -> str:
     """Return titles of kinds in the chain that the guide has no command for."""
-    kinds = [draft.stage.link.kind for draft in planned if draft.seen and not draft.is_in_guide]
+    kinds = [draft.stage.job.kind for draft in planned if draft.seen and not draft.is_in_guide]
     return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
 
 
@@ -154,7 +166,7 @@ def precision_words(name: str) -> str:
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     host, planned = context["host"], context["drafts"]
     waits = _waits(host, planned) if host else []
-    return render(request, "models/way.html", context | {"waits": waits}, status=status)
+    return render(request, "models/pipeline.html", context | {"waits": waits}, status=status)
 
 
 def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
@@ -162,7 +174,7 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
     jobs = []
     for draft in planned:
         if draft.seen is not None and draft.seen.plan is not None:
-            job = draft_of(KINDS[draft.stage.link.kind], draft.seen, draft.target)
+            job = draft_of(KINDS[draft.stage.job.kind], draft.seen, draft.target)
             # Waiting for earlier jobs of the chain is normal.
             job.host, job.inputs = host, {}
             jobs.append(job)
@@ -183,6 +195,10 @@ def _shown(draft: Draft) -> CommandView | None:
 
 
 urlpatterns: list[URLPattern] = [
-    path("<str:model_id>/ways/<slug:way_id>/", model_way, name="model-way"),
-    path("<str:model_id>/ways/<slug:way_id>/check/", way_check, name="model-way-check"),
+    path("<str:model_id>/pipelines/<slug:pipeline_id>/", model_pipeline, name="model-pipeline"),
+    path(
+        "<str:model_id>/pipelines/<slug:pipeline_id>/check/",
+        pipeline_check,
+        name="model-pipeline-check",
+    ),
 ]

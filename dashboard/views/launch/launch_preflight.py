@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from dashboard.views.launch.launch import form_preview
 from jobs import agent_tasks
 from jobs.models import Preflight
@@ -24,17 +24,17 @@ from jobs.services import confirmations, preflights
 # The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
 _LAUNCH = "launch-form"
-_FORMS = {name: name for name in (_LAUNCH, "way-form")}
+_FORMS = {name: name for name in (_LAUNCH, "pipeline-form")}
 _SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queued"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FindingLine:
     """One finding for display."""
 
     state: str
     word: str
-    sentence: str
+    message: str
 
 
 @require_POST
@@ -67,14 +67,14 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
         "asked": asked,
         "lines": lines,
         "form_id": form_id or _FORMS.get(request.GET.get("form", ""), _LAUNCH),
-        "ambers": [sentence(item["sentence_id"], item["sentence_args"]) for item in found],
+        "warnings": [message(item["message_id"], item["message_args"]) for item in found],
         "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
         "stops": sum(line.state == "failed" for line in lines),
     }
     return render(request, "launch/_preflight.html", context)
 
 
-def _line(item: dict[str, object]) -> Line:
+def _line(item: dict[str, object]) -> FindingLine:
     words = {
         "ok": _("passed"),
         "warn": _("needs confirmation"),
@@ -82,9 +82,9 @@ def _line(item: dict[str, object]) -> Line:
         "unknown": _("deferred"),
     }
     level = str(item["level"])
-    args = item["sentence_args"]
+    args = item["message_args"]
     assert isinstance(args, dict)
-    return Line(_SHAPES[level], words[level], sentence(str(item["sentence_id"]), args))
+    return FindingLine(_SHAPES[level], words[level], message(str(item["message_id"]), args))
 
 
 urlpatterns: list[URLPattern] = [

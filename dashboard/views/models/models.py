@@ -12,9 +12,9 @@ from dashboard.presenters.model_fit import TOKENS, fit_rows
 from dashboard.presenters.result.published import row_of
 from dashboard.security.permissions import allowed, requires
 from jobs.catalog import MODELS
-from jobs.pipelines import ways_of
+from jobs.pipelines import pipelines_of
 from jobs.queries.models import model_page, model_rows
-from jobs.queries.results.published import beside
+from jobs.queries.results.published import published_comparisons
 
 
 @require_GET
@@ -41,14 +41,14 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
     context = {
         "page": page,
         "model": model,
-        "ways": ways_of(model),
+        "pipelines": pipelines_of(model),
         "fits": fit_rows(model) if model.package is None else [],
         "fit_tokens": TOKENS,
         "fits_word": _("fits"),
         "fits_not_word": _("does not fit"),
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
-        "published": [row_of(found) for found in beside(model)],
+        "published": [row_of(found) for found in published_comparisons(model)],
     }
     return render(request, "models/detail.html", context)
 

@@ -24,7 +24,7 @@ from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import number_from, person
 from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
-from jobs.launch import run_again
+from jobs.launch import retry_job
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.repeats import counted_with, repeats_of
@@ -75,8 +75,10 @@ def run_more(request: HttpRequest) -> HttpResponse:
             for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
                 if pk not in found:
                     continue
-                job = run_again(
-                    found[pk].job_id, person(request), may_raise=allowed(request.user, "job.raise")
+                job = retry_job(
+                    found[pk].job_id,
+                    person(request),
+                    can_prioritize=allowed(request.user, "job.raise"),
                 )
                 launched.append(job)
                 audit_log.record(
@@ -141,7 +143,7 @@ def _problem(groups: Sequence[Sequence[Result]]) -> str:
     if len(groups) > MOST:
         words = _("%(n)s results are selected. At most %(most)s can be compared.")
         return words % {"n": len(groups), "most": MOST}
-    if len({result.sort for result in results}) > 1:
+    if len({result.type for result in results}) > 1:
         return _("A benchmark and an evaluation have no common metrics.")
     if len({result.pk for result in results}) < len(results):
         return _("A run is selected twice. Select each run once.")
@@ -162,7 +164,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     show_all = request.GET.get("all") == "1"
     groups = [list(column.runs) for column in comparison.columns]
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
-    is_evaluation = heads[0].sort == Result.Sort.EVALUATION
+    is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
     repeated = _with_repeats(groups)
     context = {

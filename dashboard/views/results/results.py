@@ -18,7 +18,7 @@ from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.result import export, sets_table
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
-from dashboard.presenters.retention import going_words, may_pin, pinned_words, removed_words
+from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import number_from
 from dashboard.text.formatting import number
@@ -99,7 +99,7 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page: metrics, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
-    if page.result.sort == Result.Sort.EVALUATION:
+    if page.result.type == Result.Type.EVALUATION:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
@@ -176,7 +176,7 @@ def _stamp_words() -> dict[str, str]:
 
 def _facet_titles() -> dict[str, str]:
     return {
-        "sort": _("Kind"),
+        "type": _("Kind"),
         "model": _("Model"),
         "precision": _("Precision"),
         "host": _("Host"),
@@ -195,7 +195,7 @@ def _value_words() -> dict[str, str]:
         "few": _("few samples"),
         "cut": _("answers cut off"),
         "quiet": _("no flags"),
-        Host.Sort.THIS_COMPUTER: host_word(Host.Sort.THIS_COMPUTER),
+        Host.Type.THIS_COMPUTER: host_word(Host.Type.THIS_COMPUTER),
     }
 
 
@@ -249,17 +249,17 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "page": page,
         "result": result,
         "title": _title(page),
-        "environments": result.surroundings.get("environments", []),
-        "is_evaluation": result.sort == Result.Sort.EVALUATION,
+        "environments": result.run_context.get("environments", []),
+        "is_evaluation": result.type == Result.Type.EVALUATION,
         "pinned_words": pinned_words(result.job),
-        "going_words": going_words(result.job),
+        "removal_words": removal_words(result.job),
         "removed_words": removed_words(result.job),
         "identity": identity_rows(result),
         "unknown": unknown_words(result),
         "repeat_table": repeat_table(page),
         "provenance": provenance_rows(result),
     }
-    if result.sort == Result.Sort.EVALUATION:
+    if result.type == Result.Type.EVALUATION:
         categories = page.categories
         return context | {
             "figure": accuracy.figure(categories, page.accuracy),

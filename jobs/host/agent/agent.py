@@ -26,16 +26,16 @@ from jobs.host.base import limits, process, wakeup
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client, Unreachable
 from jobs.host.base.config import Config
-from jobs.host.base.log_dedup import Repeats
+from jobs.host.base.log_dedup import DuplicateFilter
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim, preflight
 from jobs.host.probe import probe, vasmi
-from jobs.host.probe.disk_usage import Made
+from jobs.host.probe.disk_usage import DiskUsage
 from jobs.host.retain.adopt import Adopter
 from jobs.host.retain.cleaning import Cleaner
-from jobs.host.retain.spool_index import Listing
+from jobs.host.retain.spool_index import SpoolIndex
 from jobs.host.ship.health import LOADING, READY, Health
-from jobs.host.ship.orphans import Forgotten
+from jobs.host.ship.orphans import Orphans
 from jobs.host.ship.shipper import Outcome, Shipper
 from jobs.plans import from_json
 
@@ -63,7 +63,7 @@ class Agent:
         self._config = config
         self._client = Client(config)
         self._adopter = Adopter(config)
-        self._forgotten = Forgotten(config.dir)
+        self._orphans = Orphans(config.dir)
         self._started_at = time.time()
         self._boot_id = process.boot_id()
         self._stop_asked = False
@@ -71,9 +71,9 @@ class Agent:
         self._beat_now = threading.Event()
         self._shippers: dict[Path, threading.Thread] = {}
         self._not_before: dict[Path, float] = {}
-        self._listing = Listing(config.dir)
+        self._spool_index = SpoolIndex(config.dir)
         self._cleaner = Cleaner(config.dir, config.limits, self._forget)
-        self._made = Made()
+        self._disk_usage = DiskUsage()
         self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
         self._unreadable: set[Path] = set()
         self._adopting: set[Path] = set()
@@ -93,8 +93,8 @@ class Agent:
     def run(self) -> None:
         """Work until :meth:`stop`."""
         probe.roots(self._config.dir, self._config.workspace)
-        self._boundary(self._keep_limits)
-        pokes = wakeup.Poke(self._config.dir)
+        self._boundary(self._write_limits)
+        wakeup_file = wakeup.Wakeup(self._config.dir)
         for work in (
             self._keep_facts,
             self._keep_readings,
@@ -105,12 +105,12 @@ class Agent:
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
         seen, next_look = (0, 0), 0.0
         while not self._stop_asked:
-            if pokes.was_poked():
+            if wakeup_file.was_woken():
                 self._beat_now.set()
             now_seen = _folders_changed(self._config.dir)
             if now_seen != seen or time.monotonic() >= next_look:
                 seen, next_look = now_seen, time.monotonic() + LOOK_S
-                self._boundary(self._look_at_spools)
+                self._boundary(self._check_spools)
             time.sleep(TICK_S)
         self._stopped.set()
         deadline = time.monotonic() + STOP_S
@@ -135,29 +135,29 @@ class Agent:
         except Exception:
             log.exception("the agent continues after an error")
 
-    def _look_at_spools(self) -> None:
+    def _check_spools(self) -> None:
         """Adopt, set aside, ship, and watch the health of every spool."""
         known = self._client.instance()
         alive: set[tuple[Path, int]] = set()
-        for spool in self._listing.open(known):
+        for spool in self._spool_index.open(known):
             try:
                 meta = spool.meta()
                 if known is not None and meta.instance != known:
-                    self._forgotten.part_with(spool)
+                    self._orphans.set_aside(spool)
                     continue
                 self._adopt(spool)
                 if not spool.is_acked():
                     self._ship(spool)
                 elif spool.exit() is not None:
                     self._forget_shipper(spool)
-                    self._listing.close(spool, meta.instance)
+                    self._spool_index.close(spool, meta.instance)
                 if meta.type == spools.DEPLOYMENT and spool.exit() is None:
                     alive.add((spool.path, meta.run))
                     self._watch_health(spool, meta.run)
             except FileNotFoundError:
                 continue  # set aside meanwhile, or never whole
             except (ValueError, LookupError, TypeError, OSError):
-                self._complain_of(spool)
+                self._log_unreadable(spool)
         for key in set(self._healths) - alive:
             self._healths.pop(key).stop()
 
@@ -168,24 +168,24 @@ class Agent:
 
         def work() -> None:
             try:
-                self._adopter.look(spool)
+                self._adopter.adopt(spool)
             except FileNotFoundError:
                 pass  # set aside meanwhile
             except (ValueError, LookupError, TypeError, OSError):
-                self._complain_of(spool)
+                self._log_unreadable(spool)
 
         _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
 
     def _forget(self, spool: Spool) -> None:
         """It has been removed."""
-        self._listing.forget(spool)
+        self._spool_index.forget(spool)
         self._unreadable.discard(spool.path)
 
     def _forget_shipper(self, spool: Spool) -> None:
         self._shippers.pop(spool.path, None)
         self._not_before.pop(spool.path, None)
 
-    def _complain_of(self, spool: Spool) -> None:
+    def _log_unreadable(self, spool: Spool) -> None:
         """Once. It is not reported, so that the dashboard will miss it; the others go on."""
         if spool.path not in self._unreadable:
             self._unreadable.add(spool.path)
@@ -220,7 +220,7 @@ class Agent:
         if outcome is Outcome.UNKNOWN:
             log.warning("%s is unknown to the dashboard", spool)
             with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
-                if not self._forgotten.part_with(spool):
+                if not self._orphans.set_aside(spool):
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
         self._beat_now.set()
 
@@ -250,10 +250,10 @@ class Agent:
         elif answer.body.get("facts_wanted") and facts is not None:
             self._facts_sent = None
             self._beat_now.set()
-        self._give_up({job["id"] for job in report["jobs"] if "broken" in job})
-        self._act(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
+        self._set_aside_broken({job["id"] for job in report["jobs"] if "broken" in job})
+        self._follow_orders(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
 
-    def _give_up(self, told: set[int]) -> None:
+    def _set_aside_broken(self, told: set[int]) -> None:
         """Set broken spools aside: of jobs once the dashboard knows, of servers at once."""
         for path in list(self._broken):
             spool = Spool(path)
@@ -261,7 +261,7 @@ class Agent:
             if is_known and spools.set_aside(spool, self._config.dir) is not None:
                 del self._broken[path]
 
-    def _act(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
+    def _follow_orders(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:
         """Do what the dashboard asks for; a request that fails leaves the others alone.
 
         ``runs`` are those that were reported: a stop is meant for them, not for a later one.
@@ -272,8 +272,10 @@ class Agent:
                 if claim.cancel(self._config, self._client, kind, number, run=run):
                     log.info("asked %s %s to stop", kind, number)
         self._start_checks(body.get("checks", ()))
-        self._take_each(claim.take_job, [*body.get("start", ()), *claim.half_claimed(self._config)])
-        self._take_each(claim.take_deployment, body.get("serve", ()))
+        self._claim_each(
+            claim.claim_job, [*body.get("start", ()), *claim.half_claimed(self._config)]
+        )
+        self._claim_each(claim.claim_deployment, body.get("serve", ()))
 
     def _start_checks(self, numbers: Iterable[int]) -> None:
         """Check each in a thread of its own: a tool that hangs holds nothing else up."""
@@ -289,19 +291,19 @@ class Agent:
 
         self._boundary(work)
 
-    def _take_each(
-        self, taker: Callable[[Config, Client, int], bool], numbers: Iterable[int]
+    def _claim_each(
+        self, claimer: Callable[[Config, Client, int], bool], numbers: Iterable[int]
     ) -> None:
         for number in numbers:
             try:
-                taker(self._config, self._client, int(number))
+                claimer(self._config, self._client, int(number))
             except (JobsError, OSError) as error:
-                log.warning("%s %s: %s", taker.__name__, number, error)
+                log.warning("%s %s: %s", claimer.__name__, number, error)
 
     def _report(self) -> dict[str, Any]:
         jobs, serves = [], []
         known = self._client.instance()
-        for spool in self._listing.open(known):
+        for spool in self._spool_index.open(known):
             try:
                 meta = spool.meta()
                 if meta.instance != known or spool.is_acked():
@@ -320,7 +322,7 @@ class Agent:
             except FileNotFoundError:
                 continue
             except (ValueError, LookupError, TypeError, OSError):
-                self._complain_of(spool)
+                self._log_unreadable(spool)
         return {
             "boot_id": self._boot_id,
             "agent_started_at": self._started_at,
@@ -347,16 +349,16 @@ class Agent:
             **probe.load(self._config.dir),
             "disk_reserve_bytes": self._config.limits.disk_reserve_bytes,
             **self._cleaner.sizes,
-            **({"made": self._made.sizes} if self._made.sizes else {}),
+            **({"disk_usage": self._disk_usage.sizes} if self._disk_usage.sizes else {}),
             **self._fresh_readings(),
         }
 
-    def _keep_limits(self) -> None:
-        limits.keep(self._config.limits, self._config.dir)
+    def _write_limits(self) -> None:
+        limits.write(self._config.limits, self._config.dir)
 
     def _keep_clean(self) -> None:
         while not self._stopped.is_set():
-            self._boundary(self._keep_limits)  # the disk may have been full at the start
+            self._boundary(self._write_limits)  # the disk may have been full at the start
             self._boundary(lambda: self._cleaner.clean(self._client.instance()))
             self._stopped.wait(CLEAN_S)
 
@@ -367,7 +369,7 @@ class Agent:
 
     def _measure(self) -> None:
         folders = probe.roots(self._config.dir, self._config.workspace)
-        self._made.look(folders, at=time.time())
+        self._disk_usage.measure(folders, at=time.time())
 
     def _keep_readings(self) -> None:
         while not self._stopped.is_set():
@@ -424,7 +426,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s agent %(levelname)s %(message)s", stream=sys.stderr
     )
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Repeats())
+        handler.addFilter(DuplicateFilter())
     try:
         config = configs.load(file=options.env)
     except configs.ConfigError as error:

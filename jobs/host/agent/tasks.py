@@ -9,7 +9,7 @@ from celery.signals import worker_ready
 
 from jobs.host.agent.app import CONFIG, app
 from jobs.host.base.client import Client, Unreachable
-from jobs.host.base.wakeup import poke
+from jobs.host.base.wakeup import wake
 from jobs.host.claim import claim
 from jobs.host.run import spawn
 
@@ -27,7 +27,7 @@ def stand_by(**_: object) -> None:
 def start(job_id: int) -> None:
     """Claim this job and start it."""
     try:
-        claim.take_job(CONFIG, CLIENT, job_id)
+        claim.claim_job(CONFIG, CLIENT, job_id)
     except Unreachable as error:  # the heartbeat will name it again
         log.warning("job %s: %s", job_id, error)
     spawn.STANDBY.prepare()
@@ -40,14 +40,14 @@ def stop(job_id: int) -> None:
     The agent asks the dashboard which ones: a message may be old, and of another dashboard that
     used the same Redis.
     """
-    poke(CONFIG.dir)
+    wake(CONFIG.dir)
 
 
 @app.task(name="host.serve")  # type: ignore[untyped-decorator]
 def serve(deployment_id: int) -> None:
     """Claim the next run of this deployment and start it."""
     try:
-        claim.take_deployment(CONFIG, CLIENT, deployment_id)
+        claim.claim_deployment(CONFIG, CLIENT, deployment_id)
     except Unreachable as error:
         log.warning("server %s: %s", deployment_id, error)
 
@@ -55,10 +55,10 @@ def serve(deployment_id: int) -> None:
 @app.task(name="host.stop_serve")  # type: ignore[untyped-decorator]
 def stop_serve(deployment_id: int) -> None:
     """Stop a server on request; the agent fetches which."""
-    poke(CONFIG.dir)
+    wake(CONFIG.dir)
 
 
 @app.task(name="host.check")  # type: ignore[untyped-decorator]
 def check(check_id: int) -> None:
     """Something is to be checked; the agent asks what."""
-    poke(CONFIG.dir)
+    wake(CONFIG.dir)

@@ -19,7 +19,7 @@ from jobs.host.base.config import Config
 from jobs.host.base.http import HostSession, reason
 from jobs.host.base.spool import DEPLOYMENT, Meta, write_atomic
 
-PROTOCOL = 1
+PROTOCOL = 2
 TIMEOUT = (5.0, 30.0)  # seconds to connect, and between any two bytes of an answer
 LONGEST = 64 * 1024 * 1024  # bytes of an answer: a plan comes with its scripts and files
 CONNECTIONS = 16  # that are kept; more threads than that open more
@@ -139,10 +139,10 @@ class Client:
             raise Unreachable(f"{self.dashboard}: answer {status} is not an object")
         if status >= 500:  # it broke, or what stands before it did: as good as no answer
             raise Unreachable(f"{self.dashboard}: answer {status}")
-        self._look_at(status, found)
+        self._note_answer(status, found)
         return Answer(status, found)
 
-    def _look_at(self, status: int, body: Mapping[str, Any]) -> None:
+    def _note_answer(self, status: int, body: Mapping[str, Any]) -> None:
         # One that does not know our key is not ours: a wrong address must not set spools aside.
         instance = body.get("instance") if status != 401 else None
         if instance and instance != self.instance():

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from jobs.errors import JobsError
 from jobs.host.base import limits
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
+from jobs.host.base.renamed import RENAMED
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
@@ -37,8 +38,8 @@ class Config:
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
     simulated host alone. ``root`` is put before ``/dev``, ``/proc`` and ``/sys`` when it is probed.
-    ``programs`` and ``roots`` are what jobs may run and touch (``jobs.host.claim.policy``; none:
-    its default), ``limits`` how much of the disk they may take.
+    ``allowed_programs`` and ``allowed_paths`` are what jobs may run and touch
+    (``jobs.host.claim.policy``; none: its default), ``limits`` how much of the disk they may take.
     """
 
     name: str
@@ -54,9 +55,9 @@ class Config:
     modification_dir: Path | None = None
     root: Path = Path("/")
     scale: float = 1.0
-    programs: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    allowed_programs: tuple[str, ...] = ()
+    allowed_paths: tuple[str, ...] = ()
+    limits: HostLimits = field(default_factory=HostLimits)
 
     def as_environment(self) -> dict[str, str]:
         """Return the settings as environment variables, for child processes."""
@@ -74,8 +75,8 @@ class Config:
             "HOST_MODIFICATION_DIR": str(self.modification_dir or ""),
             "HOST_ROOT": str(self.root),
             "HOST_SCALE": f"{self.scale!r}",
-            "HOST_PROGRAMS": " ".join(self.programs),
-            "HOST_ROOTS": ":".join(self.roots),
+            "AGENT_ALLOWED_PROGRAMS": " ".join(self.allowed_programs),
+            "AGENT_ALLOWED_PATHS": ":".join(self.allowed_paths),
             **self.limits.as_environment(),
         }
 
@@ -89,6 +90,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     values = dict(os.environ if environ is None else environ)
     if file is not None:
         values |= read_env_file(file)
+    _refuse_old_names(values)
     return Config(
         name=_name(values),
         dashboard_url=_dashboard_url(values),
@@ -103,8 +105,8 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
         modification_dir=_existing(values, "HOST_MODIFICATION_DIR"),
         root=_existing(values, "HOST_ROOT") or Path("/"),
         scale=_scale(values),
-        programs=_programs(values),
-        roots=_roots(values),
+        allowed_programs=_allowed_programs(values),
+        allowed_paths=_allowed_paths(values),
         limits=_limits(values),
     )
 
@@ -133,6 +135,14 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
         values[name.strip()] = " ".join(words)
     return values
+
+
+def _refuse_old_names(values: Mapping[str, str]) -> None:
+    for old, new in RENAMED.items():
+        if values.get(old):
+            raise ConfigError(
+                f"{old} is now called {new}. Write {new} into host.env or the environment instead."
+            )
 
 
 def _required(values: Mapping[str, str], name: str, meaning: str) -> str:
@@ -234,29 +244,31 @@ def _scale(values: Mapping[str, str]) -> float:
     return scale
 
 
-def _programs(values: Mapping[str, str]) -> tuple[str, ...]:
-    names = tuple(re.split(r"[\s,]+", values.get("HOST_PROGRAMS", "").strip()))
+def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(re.split(r"[\s,]+", values.get("AGENT_ALLOWED_PROGRAMS", "").strip()))
     for name in filter(None, names):
         if not _PROGRAM.match(name):
             raise ConfigError(
-                f"HOST_PROGRAMS has {name!r}: names of programs without a folder are allowed, and "
+                f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
+                "allowed, and "
                 "the word default for those that are permitted unless it is set"
             )
     return tuple(filter(None, names))
 
 
-def _roots(values: Mapping[str, str]) -> tuple[str, ...]:
-    folders = tuple(filter(None, values.get("HOST_ROOTS", "").strip().split(":")))
+def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
+    folders = tuple(filter(None, values.get("AGENT_ALLOWED_PATHS", "").strip().split(":")))
     for folder in folders:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
-                f"HOST_ROOTS has {folder!r}: absolute folders between colons are allowed, but not "
+                f"AGENT_ALLOWED_PATHS has {folder!r}: absolute folders between colons are allowed, "
+                "but not "
                 "/, and the word default for the host's own"
             )
     return folders
 
 
-def _limits(values: Mapping[str, str]) -> Limits:
+def _limits(values: Mapping[str, str]) -> HostLimits:
     try:
         return limits.read(values)
     except ValueError as error:

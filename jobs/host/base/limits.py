@@ -21,7 +21,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HostLimits:
     """0 is no limit, everywhere.
 
     ``log_bytes``: how long a job's log may become. ``disk_reserve_bytes``: what stays free on the
@@ -70,8 +70,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], int]]] = {
 }
 
 
-def read(values: Mapping[str, str]) -> Limits:
-    """Limits from environment variables; what is not set is as in :class:`Limits`.
+def read(values: Mapping[str, str]) -> HostLimits:
+    """Limits from environment variables; what is not set is as in :class:`HostLimits`.
 
     Raises:
         ValueError: one is not allowed; the message names it.
@@ -85,26 +85,26 @@ def read(values: Mapping[str, str]) -> Limits:
             given[field] = reader(text)
         except ValueError as error:
             raise ValueError(f"{name} is {text!r}: {error}") from None
-    return Limits(**given)
+    return HostLimits(**given)
 
 
-def keep(limits: Limits, host_dir: Path) -> None:
+def write(limits: HostLimits, host_dir: Path) -> None:
     """Write them down for the launchers of this host."""
     if of_host(host_dir) != limits or not (host_dir / "limits.json").exists():
         write_json(host_dir / "limits.json", asdict(limits))
 
 
-def keep_first(limits: Limits, host_dir: Path) -> None:
+def write_if_missing(limits: HostLimits, host_dir: Path) -> None:
     """Store the limits unless they are stored: the agent's settings win over a worker's."""
     if not (host_dir / "limits.json").exists():
-        with contextlib.suppress(OSError):  # then those of :class:`Limits` hold
-            keep(limits, host_dir)
+        with contextlib.suppress(OSError):  # then those of :class:`HostLimits` hold
+            write(limits, host_dir)
 
 
-def of_host(host_dir: Path) -> Limits:
+def of_host(host_dir: Path) -> HostLimits:
     """Return the stored limits; defaults if they cannot be read."""
-    known = {field.name for field in fields(Limits)}
+    known = {field.name for field in fields(HostLimits)}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         found = read_json(host_dir / "limits.json")
-        return Limits(**{name: int(value) for name, value in found.items() if name in known})
-    return Limits()
+        return HostLimits(**{name: int(value) for name, value in found.items() if name in known})
+    return HostLimits()

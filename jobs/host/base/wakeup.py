@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 
-class Poke:
+class Wakeup:
     """The agent's side."""
 
     def __init__(self, host_dir: Path) -> None:
-        self._path = host_dir / "poke"
+        self._path = host_dir / "wakeup"
         self._seen = _time(self._path)
 
-    def was_poked(self) -> bool:
+    def was_woken(self) -> bool:
         """True once, for any number of pokes since this was last asked."""
         before, self._seen = self._seen, _time(self._path)
         return self._seen != before
 
 
-def poke(host_dir: Path) -> None:
+def wake(host_dir: Path) -> None:
     """Make the agent send a heartbeat now."""
-    path = host_dir / "poke"
+    path = host_dir / "wakeup"
     # A new file has a new inode: two pokes within one tick of the file system's clock differ.
     new = path.with_name(f".{path.name}.new")
     new.touch()

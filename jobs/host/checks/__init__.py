@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 from jobs.host.base.config import Config
 from jobs.host.checks import containers, files, machine, network
-from jobs.host.checks.found import Found
+from jobs.host.checks.found import CheckResult
 
-CHECKS: dict[str, Callable[[Config, Mapping[str, str]], Found]] = {
+CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     "avx512": machine.avx512,
     "conda": files.conda,
     "container": containers.container,

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import Found, bad, good
-from jobs.host.probe.run_command import ask
+from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.probe.run_command import run_command
 
-ASK_S = 10.0
+TIMEOUT_S = 10.0
 
 
-def docker(config: Config, args: Mapping[str, str]) -> Found:
+def docker(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Docker is there and its daemon answers."""
     if shutil.which("docker") is None:
         return bad("tool_missing", tool="docker")
@@ -20,7 +20,7 @@ def docker(config: Config, args: Mapping[str, str]) -> Found:
     return good("docker", version=said) if code == 0 else bad("docker_down", problem=said)
 
 
-def image(config: Config, args: Mapping[str, str]) -> Found:
+def image(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Check that the image ``name`` is on this host. Returns its id (SHA-256 of its configuration)
     too."""
     code, said = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
@@ -30,7 +30,7 @@ def image(config: Config, args: Mapping[str, str]) -> Found:
     return bad("image_missing", image=args["name"]) if missing else bad("docker_down", problem=said)
 
 
-def container(config: Config, args: Mapping[str, str]) -> Found:
+def container(config: Config, args: Mapping[str, str]) -> CheckResult:
     """No container is called ``name``, so that one can be."""
     code, said = _ask("ps", "-a", "-q", "--filter", f"name=^{args['name']}$")
     if code != 0:
@@ -40,6 +40,6 @@ def container(config: Config, args: Mapping[str, str]) -> Found:
 
 def _ask(*words: str) -> tuple[int | None, str]:
     """docker's exit code (None: it was not asked) and the last line of what it said."""
-    answer = ask(["docker", *words], ASK_S)
+    answer = run_command(["docker", *words], TIMEOUT_S)
     lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
     return answer.code, lines[-1][:300] if lines else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import Found, bad, good
+from jobs.host.checks.found import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 INDEX = "model.safetensors.index.json"
@@ -34,7 +34,7 @@ CONSTANTS = (
 )
 
 
-def disk(config: Config, args: Mapping[str, str]) -> Found:
+def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The disk of ``path``, or of where it will be, has ``bytes`` free, and the host's reserve.
 
     With ``resumes`` what an earlier download left in ``path`` counts too.
@@ -47,23 +47,23 @@ def disk(config: Config, args: Mapping[str, str]) -> Found:
     free = shutil.disk_usage(place).free
     reserve = config.limits.disk_reserve_bytes
     is_ours = place.stat().st_dev == config.dir.stat().st_dev
-    sizes = {"path": args["path"], "wanted": probe.size(wanted), "free": probe.size(free)}
+    sizes = {"path": args["path"], "wanted": probe.size_text(wanted), "free": probe.size_text(free)}
     if free < wanted:
         return bad("disk_full", **sizes)
     if is_ours and free - reserve < wanted:
-        return bad("disk_reserve", **sizes, reserve=probe.size(reserve))
+        return bad("disk_reserve", **sizes, reserve=probe.size_text(reserve))
     if not wanted:
         return good("disk_nothing_more", path=sizes["path"], free=sizes["free"])
     return good("disk", **sizes)
 
 
-def path(config: Config, args: Mapping[str, str]) -> Found:
+def path(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The file or folder ``path`` is there; ``what`` says what it is for."""
     told = {"path": args["path"], "what": args.get("what", "")}
     return good("path", **told) if Path(args["path"]).exists() else bad("path_missing", **told)
 
 
-def weights(config: Config, args: Mapping[str, str]) -> Found:
+def weights(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Every shard that the index of the weights in ``path`` names is there, and not empty."""
     folder = Path(args["path"])
     if not folder.is_dir():
@@ -77,7 +77,7 @@ def weights(config: Config, args: Mapping[str, str]) -> Found:
     return good("weights", path=args["path"], shards=len(shards))
 
 
-def modification(config: Config, args: Mapping[str, str]) -> Found:
+def modification(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The changed files are beside the weights in ``path`` and fit the model's own config.json."""
     folder = Path(args["path"])
     missing = [name for name in MODIFIED if not _is_there(folder / name)]
@@ -90,7 +90,7 @@ def modification(config: Config, args: Mapping[str, str]) -> Found:
     return good("modification", path=args["path"])
 
 
-def conda(config: Config, args: Mapping[str, str]) -> Found:
+def conda(config: Config, args: Mapping[str, str]) -> CheckResult:
     """conda is there, with the environment ``env`` where one is named."""
     prefix, env = vacc.conda_prefix(), args.get("env", "")
     if not prefix:

@@ -8,19 +8,19 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckResult:
     """Pass or fail of a check, with message id and arguments."""
 
     holds: bool
-    sentence_id: str
+    message_id: str
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-def good(sentence: str, /, **args: Any) -> Found:
+def good(message_id: str, /, **args: Any) -> CheckResult:
     """It holds."""
-    return Found(True, f"check:{sentence}", args)
+    return CheckResult(True, f"check:{message_id}", args)
 
 
-def bad(sentence: str, /, **args: Any) -> Found:
+def bad(message_id: str, /, **args: Any) -> CheckResult:
     """It does not hold."""
-    return Found(False, f"check:{sentence}", args)
+    return CheckResult(False, f"check:{message_id}", args)

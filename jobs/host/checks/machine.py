@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import Found, bad, good
+from jobs.host.checks.found import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 
-def dies(config: Config, args: Mapping[str, str]) -> Found:
+def dies(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The device files of these dies (``ids``, between commas) are there."""
     wanted = [number for number in args["ids"].split(",") if number]
     there = {str(die["id"]) for die in vacc.dies_below(config.root / "dev")}
@@ -22,28 +22,28 @@ def dies(config: Config, args: Mapping[str, str]) -> Found:
     return good("dies", count=len(wanted))
 
 
-def iommu(config: Config, args: Mapping[str, str]) -> Found:
+def iommu(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The IOMMU is off."""
     return bad("iommu_on") if vacc.iommu_is_on(config.root) else good("iommu_off")
 
 
-def avx512(config: Config, args: Mapping[str, str]) -> Found:
+def avx512(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The processor has AVX-512."""
     cpu = probe.cpu(config.root)
     name = {"cpu": cpu["model"]}
     return good("avx512", **name) if cpu["avx512"] else bad("avx512_missing", **name)
 
 
-def shm(config: Config, args: Mapping[str, str]) -> Found:
+def shm(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Shared memory can hold ``bytes``."""
     wanted = int(int(args["bytes"]) * config.scale)
     stat = os.statvfs(config.root / "dev/shm")
     total = stat.f_frsize * stat.f_blocks
-    sizes = {"wanted": probe.size(wanted), "total": probe.size(total)}
+    sizes = {"wanted": probe.size_text(wanted), "total": probe.size_text(total)}
     return good("shm", **sizes) if total >= wanted else bad("shm_small", **sizes)
 
 
-def tool(config: Config, args: Mapping[str, str]) -> Found:
+def tool(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The program ``name`` is there, in ``version`` or newer where that is given."""
     name, wanted = args["name"], args.get("version", "").rstrip("+")
     if shutil.which(name) is None:

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from jobs.host.base.config import Config
 from jobs.host.base.http import HostSession, reason
 from jobs.host.base.ports import is_free
-from jobs.host.checks.found import Found, bad, good
+from jobs.host.checks.found import CheckResult, bad, good
 
 TIMEOUT = (5.0, 5.0)  # seconds to connect, and of silence
 LONGEST = 4 * 1024 * 1024  # bytes of a list of models
 
 
-def port(config: Config, args: Mapping[str, str]) -> Found:
+def port(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Nothing listens on ``port``."""
     number = int(args["port"])
     return good("port", port=number) if is_free(number) else bad("port_busy", port=number)
 
 
-def endpoint(config: Config, args: Mapping[str, str]) -> Found:
+def endpoint(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The server at ``url`` answers, and serves ``model`` where one is named."""
     models = f"{args['url'].rstrip('/')}/v1/models"
     with HostSession() as session:

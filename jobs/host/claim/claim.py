@@ -27,7 +27,7 @@ from jobs.plans import Plan, from_json, slots
 log = logging.getLogger(__name__)
 
 
-def take_job(config: Config, client: Client, job_id: int) -> bool:
+def claim_job(config: Config, client: Client, job_id: int) -> bool:
     """Claim a job and start it. True when it is ours now: it runs or has run.
 
     Safe to repeat: the nonce of the claim is on the disk before it is used, and a job that is here
@@ -42,7 +42,7 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
     if spool.is_running() and spool.meta().instance == client.instance():
         return True
     with spools.guard(config.dir, f"job-{job_id}"):
-        if not _make_room(config, client, spool):
+        if not _set_aside_foreign(config, client, spool):
             return False
         if spool.path.exists() and (start_if_fresh(config, spool) or spool.exit() is None):
             return True
@@ -57,7 +57,9 @@ def take_job(config: Config, client: Client, job_id: int) -> bool:
             if answer.status in (404, 409):
                 nonce.unlink()
             return spool.path.exists()
-        if spool.path.exists() and not _make_way(config, spool, str(answer.body["token"])):
+        if spool.path.exists() and not _set_aside_previous(
+            config, spool, str(answer.body["token"])
+        ):
             return False
         spool = _create(config, client, answer)
         nonce.unlink()
@@ -74,13 +76,13 @@ def half_claimed(config: Config) -> list[int]:
     return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
 
 
-def take_deployment(config: Config, client: Client, deployment_id: int) -> bool:
-    """Claim the next run of a server and start it. True when it runs. Raises as take_job."""
+def claim_deployment(config: Config, client: Client, deployment_id: int) -> bool:
+    """Claim the next run of a server and start it. True when it runs. Raises as claim_job."""
     spool = Spool(config.dir / "serve" / str(deployment_id))
     if spool.is_running():
         return False  # the run before is still ending; we are asked again
     with spools.guard(config.dir, f"deployment-{deployment_id}"):
-        if not _make_room(config, client, spool):
+        if not _set_aside_foreign(config, client, spool):
             return False
         if spool.is_running():
             return False  # the run before is still ending; we are asked again
@@ -121,9 +123,9 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
     try:
         refusal = _refusal(config, spool)
         if refusal is not None:
-            log.warning("%s is refused: %s %s", spool, refusal.sentence_id, dict(refusal.args))
+            log.warning("%s is refused: %s %s", spool, refusal.message_id, dict(refusal.args))
             _close_as_failed(spool, refusal)
-        limits.keep_first(config.limits, config.dir)
+        limits.write_if_missing(config.limits, config.dir)
     except BaseException:
         os.close(lock)
         raise
@@ -136,8 +138,8 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
     """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
     try:
-        taken = spool.plan()
-        return policy_of(config).refusal(from_json(taken["plan"]), taken["values"], spool.work)
+        claimed = spool.plan()
+        return policy_of(config).refusal(from_json(claimed["plan"]), claimed["values"], spool.work)
     except PlanError as error:
         return Refusal(error.id, {"problem": str(error)})
     except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
@@ -148,8 +150,8 @@ def _close_as_failed(spool: Spool, refusal: Refusal) -> None:
     spool.append_ended(
         {
             "verdict": "failed",
-            "sentence_id": refusal.sentence_id,
-            "sentence_args": dict(refusal.args),
+            "message_id": refusal.message_id,
+            "message_args": dict(refusal.args),
             "exit_code": None,
             "duration_s": None,
             **whole_log(spool),
@@ -209,7 +211,7 @@ def _start_run(config: Config, client: Client, spool: Spool, body: Mapping[str, 
             # The first run's job has been removed; its files are here as well.
             values["job_dir"] = str(spool.path)
         secrets = body.get("secrets") or {}
-        lock = serving.prepare_run(spool, config.dir, meta, plan, values, secrets)
+        lock = serving.prepare_spool(spool, config.dir, meta, plan, values, secrets)
     if lock is None:
         return False
     _launch(config, spool, lock)
@@ -250,7 +252,7 @@ def _with_own(
     return filled
 
 
-def _make_room(config: Config, client: Client, spool: Spool) -> bool:
+def _set_aside_foreign(config: Config, client: Client, spool: Spool) -> bool:
     """Set another dashboard's spool of this number aside. False: it still runs, so not now."""
     known = client.instance()
     if not spool.path.exists() or spool.meta().instance == known:
@@ -263,6 +265,6 @@ def _make_room(config: Config, client: Client, spool: Spool) -> bool:
     return True
 
 
-def _make_way(config: Config, spool: Spool, token: str) -> bool:
+def _set_aside_previous(config: Config, spool: Spool, token: str) -> bool:
     """Set aside what another job of this number left. False: it is this one's own, or it runs."""
     return spool.meta().token != token and spools.set_aside(spool, config.dir) is not None

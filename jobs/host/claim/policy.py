@@ -29,7 +29,7 @@ _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 class Refusal:
     """Reason to refuse a plan: message id of the dashboard and arguments."""
 
-    sentence_id: str
+    message_id: str
     args: Mapping[str, Any]
 
 
@@ -37,8 +37,8 @@ class Refusal:
 class Policy:
     """Names of programs, and folders; each path is looked at where it leads to, links followed."""
 
-    programs: frozenset[str]
-    roots: tuple[Path, ...]
+    allowed_programs: frozenset[str]
+    allowed_paths: tuple[Path, ...]
 
     def refusal(self, plan: Plan, values: Mapping[str, str], work: Path) -> Refusal | None:
         """Return the first part of ``plan`` that this host does not permit; None: permitted.
@@ -80,17 +80,17 @@ class Policy:
     def _may_run(self, program: str, cwd: Path) -> bool:
         """By its name, or by a path to one of that name in a folder of the host's own."""
         if "/" not in program:
-            return program in self.programs
+            return program in self.allowed_programs
         path = cwd / program
         own = Path(sys.executable)
-        if path.parent == own.parent and path.name in self.programs | {own.name}:
+        if path.parent == own.parent and path.name in self.allowed_programs | {own.name}:
             return True
         # Its last part is followed no further: a virtual environment's python leads out of it.
-        return path.name in self.programs and self._permits(path.parent)
+        return path.name in self.allowed_programs and self._permits(path.parent)
 
     def _permits(self, path: Path) -> bool:
         real = Path(os.path.realpath(path))
-        return any(real.is_relative_to(root) for root in self.roots)
+        return any(real.is_relative_to(root) for root in self.allowed_paths)
 
     def _outside(self, step: str, text: str, cwd: Path) -> Refusal:
         leads_to = os.path.realpath(cwd / text)
@@ -103,8 +103,10 @@ def policy_of(config: Config) -> Policy:
     conda = vacc.conda_prefix()
     default = [str(path) for path in own if path] + ([conda] if conda else [])
     return Policy(
-        programs=frozenset(_expanded(config.programs, sorted(PROGRAMS))),
-        roots=tuple(Path(os.path.realpath(path)) for path in _expanded(config.roots, default)),
+        allowed_programs=frozenset(_expanded(config.allowed_programs, sorted(PROGRAMS))),
+        allowed_paths=tuple(
+            Path(os.path.realpath(path)) for path in _expanded(config.allowed_paths, default)
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.errors import PlanError
 from jobs.host.base.config import Config
 from jobs.host.checks import CHECKS
-from jobs.host.checks.found import Found
+from jobs.host.checks.found import CheckResult
 from jobs.plans import Check, Plan, fill_text
 
 log = logging.getLogger(__name__)
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 def run(config: Config, plan: Plan, values: Mapping[str, str]) -> list[dict[str, Any]]:
     """A finding for each check, in the plan's order.
 
-    ``{"name", "level", "sentence_id", "sentence_args"}``; level: *ok* holds, *warn* does not and a
+    ``{"name", "level", "message_id", "message_args"}``; level: *ok* holds, *warn* does not and a
     person may go on, *failed* does not, *unknown* cannot be told here and now.
     """
-    return [_look(config, check, values) for check in plan.checks]
+    return [_check(config, check, values) for check in plan.checks]
 
 
-def _look(config: Config, check: Check, values: Mapping[str, str]) -> dict[str, Any]:
+def _check(config: Config, check: Check, values: Mapping[str, str]) -> dict[str, Any]:
     known = CHECKS.get(check.name)
     if known is None:  # a newer dashboard knows more checks
         return _finding(check, "unknown", "check:unknown", {"name": check.name})
@@ -33,19 +33,19 @@ def _look(config: Config, check: Check, values: Mapping[str, str]) -> dict[str, 
     except PlanError:  # what fills the slot is made by a job before this one
         return _finding(check, "unknown", "check:later", {"check": check.name})
     try:
-        found: Found = known(config, args)
+        found: CheckResult = known(config, args)
     except (OSError, ValueError, LookupError) as error:
         log.warning("check %s: %s", check.name, error)
         args = {"name": check.name, "problem": str(error)}
         return _finding(check, "unknown", "check:broke", args)
     level = "ok" if found.holds else "warn" if check.asks else "failed"
-    return _finding(check, level, found.sentence_id, found.args)
+    return _finding(check, level, found.message_id, found.args)
 
 
-def _finding(check: Check, level: str, sentence_id: str, args: Mapping[str, Any]) -> dict[str, Any]:
+def _finding(check: Check, level: str, message_id: str, args: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": check.name,
         "level": level,
-        "sentence_id": sentence_id,
-        "sentence_args": dict(args),
+        "message_id": message_id,
+        "message_args": dict(args),
     }

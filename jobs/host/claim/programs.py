@@ -1,6 +1,6 @@
 """Programs of the kinds of job, for the host's policy; its own settings may permit less or more.
 
-Written by ``manage.py host_programs`` from ``jobs.kinds``. Those need Django, which no host has.
+Written by ``manage.py allowed_programs`` from ``jobs.kinds``. Those need Django, which no host has.
 """
 
 PROGRAMS = frozenset(

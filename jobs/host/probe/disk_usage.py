@@ -15,11 +15,11 @@ from typing import Any
 from jobs.host.base import disk
 
 # Of the host's folders (``jobs.host.probe.probe.roots``); images of docker are nowhere in them.
-MADE = ("environments", "weights", "artifacts", "datasets")
-AGAIN_S = 3600.0
+FOLDERS = ("environments", "weights", "artifacts", "datasets")
+INTERVAL_S = 3600.0
 
 
-class Made:
+class DiskUsage:
     """``sizes`` is what was found: folder → ``{"bytes", "at"}`` (seconds since the epoch).
 
     A folder that cannot be looked into is not in it.
@@ -29,9 +29,9 @@ class Made:
         self._marks: dict[str, object] = {}
         self.sizes: dict[str, dict[str, Any]] = {}
 
-    def look(self, folders: Mapping[str, str], *, at: float) -> None:
+    def measure(self, folders: Mapping[str, str], *, at: float) -> None:
         """One look at all of them; ``at`` is the time now."""
-        for name in MADE:
+        for name in FOLDERS:
             mark = _mark(folders[name]) if name in folders else None
             others = {key: value for key, value in self.sizes.items() if key != name}
             if mark is None:
@@ -43,7 +43,7 @@ class Made:
 
     def _is_due(self, name: str, mark: object, at: float) -> bool:
         known = self.sizes.get(name)
-        return known is None or mark != self._marks[name] or not 0 <= at - known["at"] < AGAIN_S
+        return known is None or mark != self._marks[name] or not 0 <= at - known["at"] < INTERVAL_S
 
 
 def _mark(folder: str) -> object:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jobs.host.base.config import Config
 from jobs.host.probe import vacc
-from jobs.host.probe.run_command import ask
+from jobs.host.probe.run_command import run_command
 
 # Program -> the arguments that make it say its version; None: it is not asked (too slow, or it
 # would do something).
@@ -37,7 +37,7 @@ TOOLS: dict[str, tuple[str, ...] | None] = {
     "vllm": None,
 }
 _VERSION = re.compile(r"\d+(?:\.\d+)+[^\s,;)]*")
-ASK_S = 5.0
+TIMEOUT_S = 5.0
 
 
 def probe(config: Config) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _os() -> str:
     return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
 
 
-def size(count: int) -> str:
+def size_text(count: int) -> str:
     """Bytes in words: "98.4 GB"; something is never "0.0 MB"."""
     for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= least:
@@ -129,7 +129,7 @@ def tool(name: str) -> dict[str, str] | None:
         return None
     said = ""
     if arguments is not None:
-        answer = ask([path, *arguments], ASK_S)
+        answer = run_command([path, *arguments], TIMEOUT_S)
         said = answer.out + answer.err if answer.code == 0 else ""
     match = _VERSION.search(said)
     return {"name": name, "version": match[0] if match else "", "path": path}

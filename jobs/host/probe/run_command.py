@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """Its exit code and words. One that could not be asked, or took too long, has no code, and
     ``err`` says why.
     """
@@ -18,7 +18,7 @@ class Said:
     err: str
 
 
-def ask(argv: Sequence[str], timeout_s: float) -> Said:
+def run_command(argv: Sequence[str], timeout_s: float) -> CommandResult:
     """Run ``argv`` to its end, without any input."""
     try:
         done = subprocess.run(
@@ -31,5 +31,5 @@ def ask(argv: Sequence[str], timeout_s: float) -> Said:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Said(None, "", str(error))
-    return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(None, "", str(error))
+    return CommandResult(done.returncode, done.stdout, done.stderr)

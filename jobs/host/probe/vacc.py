@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from jobs.host.base.config import Config
-from jobs.host.probe.run_command import ask
+from jobs.host.probe.run_command import run_command
 
 _DIE = re.compile(r"^vacc(\d+)$")
 _DRIVER = re.compile(rb"Driver[^\n:]*:?\s*([^\n]+)")
 _IOMMU_ON = re.compile(r"\b(?:intel_iommu|amd_iommu|iommu)=on\b")
-ASK_S = 5.0
+TIMEOUT_S = 5.0
 GUIDE_IMAGE = "vllm_vacc"
 
 
@@ -79,7 +79,7 @@ def docker_images() -> list[str]:
     docker = shutil.which("docker")
     if docker is None:
         return []
-    answer = ask([docker, "images", "--format", "{{.Repository}}:{{.Tag}}"], ASK_S)
+    answer = run_command([docker, "images", "--format", "{{.Repository}}:{{.Tag}}"], TIMEOUT_S)
     return sorted(answer.out.split()) if answer.code == 0 else []
 
 

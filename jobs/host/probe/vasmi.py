@@ -13,10 +13,10 @@ from typing import Any
 
 from jobs.host.base.config import Config
 from jobs.host.probe import vacc
-from jobs.host.probe.run_command import ask
+from jobs.host.probe.run_command import run_command
 
 PROGRAM = "vasmi"
-ASK_S = 5.0
+TIMEOUT_S = 5.0
 UNREAD_CHARS = 1000
 # "device 3", "Device id 0 status", "die: 12", "/dev/vacc7", "id=4"
 _DEVICE = re.compile(r"(?:\b(?:device|die|dev|id)|/dev/vacc)(?:\s+id)?\s*[:#=]?\s*(\d+)\b", re.I)
@@ -46,7 +46,7 @@ def read_dies(numbers: Sequence[str]) -> dict[str, Any]:
     dies: dict[str, dict[str, float]] = {}
     unread = {}
     for name, (command, pattern, limits) in _ASKED.items():
-        answer = ask([program, command, "-d", ",".join(numbers)], ASK_S)
+        answer = run_command([program, command, "-d", ",".join(numbers)], TIMEOUT_S)
         said = "" if answer.code is None else answer.out + answer.err
         found = read(said, pattern, limits, numbers)
         # Numbers for a few dies only are likely those of something else, such as dies of a card.

@@ -79,11 +79,11 @@ class EvalScopeReader:
         known = [name for name in self._known if stem.startswith(f"{name}_")]
         return max(known, key=len, default=stem)
 
-    def _added(self, sort: str) -> Iterator[tuple[str, list[bytes], bool]]:
-        for stem, path in _newest(self._folder / sort).items():
-            if len(self._tails) >= MOST_FILES and (sort, stem) not in self._tails:
+    def _added(self, folder: str) -> Iterator[tuple[str, list[bytes], bool]]:
+        for stem, path in _newest(self._folder / folder).items():
+            if len(self._tails) >= MOST_FILES and (folder, stem) not in self._tails:
                 continue
-            lines, is_other = self._tails.setdefault((sort, stem), Tail()).read(path)
+            lines, is_other = self._tails.setdefault((folder, stem), Tail()).read(path)
             yield stem, lines, is_other
 
     def _read_log(self) -> None:

@@ -35,7 +35,7 @@ class Adopter:
         self._host_dir = config.dir
         self._starts: dict[tuple[Path, int], int] = {}
 
-    def look(self, spool: Spool) -> None:
+    def adopt(self, spool: Spool) -> None:
         """Adopt one spool: running and ended ones are left, a fresh one is started, a dead one
         gets its last event.
 
@@ -74,12 +74,12 @@ def close_dead(spool: Spool) -> bool:
         _kill_marked(spool)
         _clean_up(spool)
         redact(spool.log, [word.encode() for word in spool.secrets().values()])
-        sentence_id, args = _why(spool)
+        message_id, args = _why(spool)
         spool.append_ended(
             {
                 "verdict": "lost",
-                "sentence_id": sentence_id,
-                "sentence_args": args,
+                "message_id": message_id,
+                "message_args": args,
                 "exit_code": None,
                 "duration_s": _duration_s(spool, run),
                 **whole_log(spool),
@@ -89,7 +89,7 @@ def close_dead(spool: Spool) -> bool:
             }
         )
         spool.forget_secrets()
-        log.warning("%s ended without a record: %s", spool, sentence_id)
+        log.warning("%s ended without a record: %s", spool, message_id)
         return True
     finally:
         os.close(lock)
@@ -131,9 +131,9 @@ def _kill_marked(spool: Spool) -> None:
 def _clean_up(spool: Spool) -> None:
     """Run the end steps of the dead launcher: its containers are not its children."""
     try:
-        taken = spool.plan()
+        claimed = spool.plan()
         given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}
-        plan = fill(from_json(taken["plan"]), {**taken["values"], **given})
+        plan = fill(from_json(claimed["plan"]), {**claimed["values"], **given})
     except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
         return
     begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from jobs.host.base import disk
 from jobs.host.base import spool as spools
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
 from jobs.host.base.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Cleaner:
     ``{"spool_bytes", "aside_bytes"}``. The folder ``aside/`` is counted and never removed.
     """
 
-    def __init__(self, host_dir: Path, limits: Limits, forget: Callable[[Spool], None]) -> None:
+    def __init__(self, host_dir: Path, limits: HostLimits, forget: Callable[[Spool], None]) -> None:
         self._host_dir = host_dir
         self._limits = limits
         self._forget = forget
@@ -50,7 +50,7 @@ class Cleaner:
     def clean(self, instance: str | None) -> None:
         """One look. Only what the dashboard ``instance`` has all of is removed."""
         self._remove_leftovers()
-        over, others = self._look(instance)
+        over, others = self._scan(instance)
         self._over = over
         limits, moment = self._limits, time.time()
         left = sum(one.bytes for one in over.values())
@@ -67,7 +67,7 @@ class Cleaner:
             "aside_bytes": self._aside_bytes(),
         }
 
-    def _look(self, instance: str | None) -> tuple[dict[Path, _Over], list[Spool]]:
+    def _scan(self, instance: str | None) -> tuple[dict[Path, _Over], list[Spool]]:
         """Those that may go, and all others."""
         over: dict[Path, _Over] = {}
         others = []

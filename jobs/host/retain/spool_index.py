@@ -16,7 +16,7 @@ SETTLED_NS = 2 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Snapshot:
     """A folder as it was listed: when it had changed, and who was not closed then."""
 
     changed_ns: int
@@ -34,13 +34,13 @@ class _Closed:
     changed_ns: int
 
 
-class Listing:
+class SpoolIndex:
     """Knows the spools of one host. Any number of threads may share it."""
 
     def __init__(self, host_dir: Path) -> None:
         self._host_dir = host_dir
         self._closed: dict[tuple[str, int], _Closed] = {}
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _Snapshot] = {}
         self._looking = threading.Lock()
 
     def open(self, instance: str | None) -> list[Spool]:
@@ -79,7 +79,7 @@ class Listing:
         is_settled = time.time_ns() - changed_ns > SETTLED_NS and folder == spools.JOBS_FOLDER
         there = seen.open if seen and is_same and is_settled else _numbers(path)
         still = tuple(one for one in there if not self._is_closed(folder, *one, instance))
-        self._seen[folder] = _Seen(changed_ns, instance, still)
+        self._seen[folder] = _Snapshot(changed_ns, instance, still)
         return still
 
     def _is_closed(self, folder: str, number: int, inode: int, instance: str | None) -> bool:

@@ -13,7 +13,7 @@ _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _EVENTS_BYTES = 64 * 1024
 
 
-class Growth:
+class FolderChanges:
     """Watch the files directly in one folder, not in folders below.
 
     ``works`` is False where the kernel has no watch left to give (by default 128 a user): then
@@ -30,7 +30,7 @@ class Growth:
             )
         self.works = watched >= 0
 
-    def __enter__(self) -> Growth:
+    def __enter__(self) -> FolderChanges:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -23,14 +23,14 @@ from jobs.host.base.spool import Spool
 from jobs.host.probe import probe
 from jobs.host.run import environment, spawn
 from jobs.host.run.commands import Commands
-from jobs.host.run.log_limit import Overflow
+from jobs.host.run.log_limit import LogLimit
 from jobs.host.run.redact import redact
-from jobs.host.run.scraper import Watcher
+from jobs.host.run.scraper import Scraper
 from jobs.host.run.serving import Server
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
-FLOOD_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
+LOG_LIMIT_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
 # Time to free space on a full disk: what the launcher cannot write is lost.
 ROOM_S = 600.0
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class Verdict:
     """State at the end, and its message."""
 
     verdict: str
-    sentence_id: str
-    sentence_args: dict[str, Any] = field(default_factory=dict)
+    message_id: str
+    message_args: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
 
 
@@ -61,11 +61,11 @@ class Launcher:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._log_fd = os.open(spool.log, flags, 0o644)
         self._commands = Commands(spool.path, self._log_fd)
-        self._overflow = Overflow(
+        self._log_limit = LogLimit(
             self._log_fd, spool.host_dir, is_server=self._meta.type == spools.DEPLOYMENT
         )
         self._server: Server | None = None
-        self._watcher: Watcher | None = None
+        self._scraper: Scraper | None = None
         self._outputs: tuple[Output, ...] = ()
         self._secrets: dict[str, str] = {}
         self._server_step = ""  # of a server's plan: the one that is to go on
@@ -84,58 +84,60 @@ class Launcher:
             self._server.stop()
         self._commands.kill_leftovers()
         self._clean_up()
-        if self._watcher is not None:
-            self._watcher.stop()
+        if self._scraper is not None:
+            self._scraper.stop()
         return self._conclude(verdict)
 
     def _run_plan(self) -> Verdict:
-        taken = self._spool.plan()
-        self._tell("started", values=taken["values"], boot_id=process.boot_id(), run=self._meta.run)
-        template = from_json(taken["plan"])
+        claimed = self._spool.plan()
+        self._write_event(
+            "started", values=claimed["values"], boot_id=process.boot_id(), run=self._meta.run
+        )
+        template = from_json(claimed["plan"])
         self._secrets = self._spool.secrets()
         given = {f"{SECRET}{name}": value for name, value in self._secrets.items()}
-        plan = template if template.filled else fill(template, {**taken["values"], **given})
+        plan = template if template.filled else fill(template, {**claimed["values"], **given})
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
         write_files(plan, self._spool.path / "files")
-        self._watcher = self._watch(plan)
+        self._scraper = self._start_scraper(plan)
         exit_code = None
         for index, step in enumerate(plan.steps):
-            failure = self._asked_to_stop() or self._run_step(index, step, template, taken)
+            failure = self._asked_to_stop() or self._run_step(index, step, template, claimed)
             if failure is not None:
                 return failure
             exit_code = 0
         return Verdict("succeeded", "done", {}, exit_code)
 
-    def _watch(self, plan: Plan) -> Watcher | None:
+    def _start_scraper(self, plan: Plan) -> Scraper | None:
         """Scrape what the plan names. Of a plan that serves, the launcher of its server does."""
         is_server = self._meta.type == spools.DEPLOYMENT
         if not plan.watches or (not is_server and any(step.serves for step in plan.steps)):
             return None
-        return Watcher(plan.watches, self._spool.points, endless=is_server)
+        return Scraper(plan.watches, self._spool.points, endless=is_server)
 
     def _run_step(
-        self, index: int, step: Step, template: Plan, taken: dict[str, Any]
+        self, index: int, step: Step, template: Plan, claimed: dict[str, Any]
     ) -> Verdict | None:
         """Run one step; None when it went well."""
         began = time.monotonic()
         self._event("step_started", index, step)
         if step.serves and self._meta.type == spools.JOB:
             # All steps of the server run in its own launcher, which the first of them starts.
-            failure = self._start_server(template, taken) if self._server is None else None
+            failure = self._start_server(template, claimed) if self._server is None else None
             code = 0 if failure is None else 1
         else:
             failure, code = self._run_command(step)
         self._event("step_ended", index, step, exit_code=code, duration_s=time.monotonic() - began)
         return failure
 
-    def _start_server(self, template: Plan, taken: dict[str, Any]) -> Verdict | None:
-        self._server = Server(self._spool, self._meta, taken)
+    def _start_server(self, template: Plan, claimed: dict[str, Any]) -> Verdict | None:
+        self._server = Server(self._spool, self._meta, claimed)
         pid = self._server.start(template)
         if pid is None:
             return Verdict("failed", "host:serve_busy", {"deployment": self._server.deployment})
         self._commands.spare(pid)
-        self._tell("serve_started", deployment=self._server.deployment, run=self._server.run)
+        self._write_event("serve_started", deployment=self._server.deployment, run=self._server.run)
         return None
 
     def _run_command(self, step: Step) -> tuple[Verdict | None, int]:
@@ -156,15 +158,15 @@ class Launcher:
             return Verdict("failed", "work:not_started", problem, 126), 126
         deadline = None if step.timeout_s is None else time.monotonic() + step.timeout_s
         while (code := self._commands.exit_code(pid)) is None:
-            flooded = self._floods(step)
-            stopped = self._asked_to_stop() or self._out_of_time(step, deadline) or flooded
+            exceeded = self._exceeds_log_limit(step)
+            stopped = self._asked_to_stop() or self._out_of_time(step, deadline) or exceeded
             if stopped is not None:
-                grace_s = min(self._grace_s, FLOOD_GRACE_S) if flooded else self._grace_s
+                grace_s = min(self._grace_s, LOG_LIMIT_GRACE_S) if exceeded else self._grace_s
                 self._commands.end(pid, grace_s)
                 code = self._commands.exit_code(pid)
                 code = -9 if code is None else code
                 # Of a server the job that waits for it says how its command ended.
-                told = replace(stopped, exit_code=code) if stopped is flooded else stopped
+                told = replace(stopped, exit_code=code) if stopped is exceeded else stopped
                 return told, code
             self._commands.wait()
         return self._after_command(step, code), code
@@ -182,8 +184,8 @@ class Launcher:
             return None
         return Verdict("failed", "work:timeout", {"step": step.name, "timeout_s": step.timeout_s})
 
-    def _floods(self, step: Step) -> Verdict | None:
-        told = self._overflow.look()
+    def _exceeds_log_limit(self, step: Step) -> Verdict | None:
+        told = self._log_limit.exceeded()
         return told and Verdict("failed", told[0], {"step": step.name, **told[1]})
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
@@ -230,15 +232,15 @@ class Launcher:
             elif missing is not None:
                 what = {"output": missing.name, "pattern": missing.pattern}
                 verdict = Verdict("failed", "work:output_missing", what, verdict.exit_code)
-        args = dict(verdict.sentence_args)
+        args = dict(verdict.message_args)
         if verdict.verdict == "failed":
             args["host"] = self._host_state()
         os.fsync(self._log_fd)
         self._spool.append_ended(
             {
                 "verdict": verdict.verdict,
-                "sentence_id": verdict.sentence_id,
-                "sentence_args": args,
+                "message_id": verdict.message_id,
+                "message_args": args,
                 "exit_code": verdict.exit_code,
                 "duration_s": time.monotonic() - self._started,
                 **whole_log(self._spool),
@@ -264,9 +266,9 @@ class Launcher:
 
     def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
         offset = os.fstat(self._log_fd).st_size
-        self._tell(type, index=index, name=step.name, log_offset=offset, **fields)
+        self._write_event(type, index=index, name=step.name, log_offset=offset, **fields)
 
-    def _tell(self, type: str, **fields: Any) -> None:
+    def _write_event(self, type: str, **fields: Any) -> None:
         spools.when_room(lambda: self._spool.append_event(type, **fields), ROOM_S)
 
 

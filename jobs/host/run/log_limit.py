@@ -16,7 +16,7 @@ LIMITS_FRESH_S = 5.0  # how soon a changed setting holds for what runs
 _SHARE = 16
 
 
-class Overflow:
+class LogLimit:
     """Looks at one log, which is open as ``fd``.
 
     A server's log counts by its disk usage, because it grows for months and what the
@@ -33,7 +33,7 @@ class Overflow:
         self._begun_at_bytes = self._size() if is_server else 0
         self._touched_at_bytes: int | None = None  # how long it was when the disk became short
 
-    def look(self) -> tuple[str, dict[str, Any]] | None:
+    def exceeded(self) -> tuple[str, dict[str, Any]] | None:
         """The sentence that says why the command has to end, and its arguments; None: it has not.
 
         Costs two system calls.
@@ -44,7 +44,7 @@ class Overflow:
         self._begun_at_bytes = min(self._begun_at_bytes, size)
         most = self._limits.log_bytes
         if most and size - self._begun_at_bytes >= most:
-            return "work:log_limit", {"limit": probe.size(most)}
+            return "work:log_limit", {"limit": probe.size_text(most)}
         return self._fills_the_disk(size)
 
     def _size(self) -> int:
@@ -64,7 +64,7 @@ class Overflow:
         if size < max(reserve, self._kept_bytes()) or grown < reserve // _SHARE:
             return None
         told = {"free": free, "reserve": reserve, "log": size}
-        return "host:disk_full", {name: probe.size(count) for name, count in told.items()}
+        return "host:disk_full", {name: probe.size_text(count) for name, count in told.items()}
 
     def _kept_bytes(self) -> int:
         """Return the usual disk usage of a server's log: its kept end, plus growth until space is

@@ -115,7 +115,7 @@ class Points:
             disk.give_back(self._fd, self._marks.pop(0))
 
 
-class Watcher:
+class Scraper:
     """Reads every watch in a thread of its own and appends to one points file."""
 
     def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
@@ -149,10 +149,10 @@ class Watcher:
             due = max(due + watch.interval_s, time.monotonic())
             if reader is None:
                 self._scrape(watch)
-            elif not _look(reader, counted):
+            elif not _read(reader, counted):
                 return
         if reader is not None and reader.READS_AT_END:  # what was written since, to the last line
-            _look(reader, counted, is_last=True)
+            _read(reader, counted, is_last=True)
 
     def _scrape(self, watch: Watch) -> None:
         at = time.time()
@@ -190,7 +190,7 @@ def _grew(before: Values, now: Values) -> bool:
     )
 
 
-def _look(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
+def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
     """Read once more. False: the reader broke, which launcher.log says and no job suffers from."""
     try:
         counted.add(time.time(), reader.read(), is_last=is_last)

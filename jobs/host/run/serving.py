@@ -17,19 +17,19 @@ from jobs.plans import Plan
 class Server:
     """A job's view of the server that it starts in ``serve/<deployment>/``."""
 
-    def __init__(self, job: Spool, meta: Meta, taken: Mapping[str, Any]) -> None:
-        """``taken`` is the job's plan.json.
+    def __init__(self, job: Spool, meta: Meta, claimed: Mapping[str, Any]) -> None:
+        """``claimed`` is the job's plan.json.
 
         Raises:
             PlanError: the dashboard named no deployment for a plan that serves.
         """
-        about = taken.get("deployment")
-        if not about or "serve_dir" not in taken["values"]:
+        about = claimed.get("deployment")
+        if not about or "serve_dir" not in claimed["values"]:
             raise PlanError("the plan starts a server, but the job has no deployment")
         self.deployment: int = about["id"]
         self.run: int = about["run"]
         self._host_dir = job.host_dir
-        self._values: Mapping[str, str] = taken["values"]
+        self._values: Mapping[str, str] = claimed["values"]
         self._secrets = job.secrets()
         self._meta = replace(
             meta, type=spools.DEPLOYMENT, id=self.deployment, token=about["token"], run=self.run
@@ -39,7 +39,7 @@ class Server:
     def start(self, template: Plan) -> int | None:
         """Start it. The launcher's process id; None when another server has the folder."""
         with spools.guard(self._host_dir, f"deployment-{self.deployment}"):
-            lock = prepare_run(
+            lock = prepare_spool(
                 self._spool, self._host_dir, self._meta, template, self._values, self._secrets
             )
             return None if lock is None else spawn.start_launcher(self._spool, lock, detach=False)
@@ -57,7 +57,7 @@ class Server:
         if ended is None:
             return None
         return {
-            "step": ended["sentence_args"].get("step", ""),
+            "step": ended["message_args"].get("step", ""),
             "exit_code": ended["exit_code"],
             "last_lines": self._spool.last_lines(),
         }
@@ -69,7 +69,7 @@ class Server:
             return False
 
 
-def prepare_run(
+def prepare_spool(
     spool: Spool,
     host_dir: Path,
     meta: Meta,

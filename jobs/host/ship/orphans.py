@@ -19,7 +19,7 @@ PAUSE_S = 120.0  # without a report as forgotten for so long, it was known again
 log = logging.getLogger(__name__)
 
 
-class Forgotten:
+class Orphans:
     """Remember since when the dashboard reports something as unknown. ``clock`` is in seconds."""
 
     def __init__(self, host_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class Forgotten:
         self._clock = clock
         self._told: dict[tuple[Path, str], tuple[float, float]] = {}  # first and last time
 
-    def part_with(self, spool: Spool) -> bool:
+    def set_aside(self, spool: Spool) -> bool:
         """Set the spool aside. False: it still runs, or just began to end; to be tried again.
 
         Raises:

@@ -17,7 +17,7 @@ from jobs.host.base import disk
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client, Unreachable
 from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
-from jobs.host.run.inotify import Growth
+from jobs.host.run.inotify import FolderChanges
 from jobs.host.run.launcher import size_and_sha256
 from jobs.host.run.redact import redact, unfinished
 
@@ -99,10 +99,10 @@ class Shipper:
 
         Returns NOTHING when ``stopped`` was set.
         """
-        with Growth(self._spool.path) as growth:
-            return self._run(stopped, growth)
+        with FolderChanges(self._spool.path) as changes:
+            return self._run(stopped, changes)
 
-    def _run(self, stopped: threading.Event, growth: Growth) -> Outcome:
+    def _run(self, stopped: threading.Event, changes: FolderChanges) -> Outcome:
         failures, quiet = 0, 0
         while not stopped.is_set():
             longest, sizes = LONGEST_WAIT_S, self._sizes_now()
@@ -135,7 +135,7 @@ class Shipper:
             elif quiet == 0:
                 stopped.wait(REST_S)
             else:
-                growth.wait(IDLE_LOOK_S if growth.works or quiet > IDLE_AFTER else LOOK_S)
+                changes.wait(IDLE_LOOK_S if changes.works or quiet > IDLE_AFTER else LOOK_S)
         return Outcome.NOTHING
 
     def round(self) -> Outcome:

@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
 from jobs.kinds.lib import over_http
-from jobs.kinds.lib.base import Conclusion, Need, Remark, Target
-from jobs.kinds.lib.common import overlap_field, quiet_field, site, tool_version
+from jobs.kinds.lib.base import Need, Outcome, Target
+from jobs.kinds.lib.common import exclusive_field, overlap_field, site, tool_version
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.evalscope import evalscope_perf
 from jobs.parsers.evalscope.evalscope_perf import PerfPoint
@@ -19,10 +20,10 @@ from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
 
-class Params(over_http.Load):
+class Params(over_http.LoadParams):
     """Requests to send. Lengths are in tokens."""
 
-    quiet: bool = quiet_field(False)
+    exclusive: bool = exclusive_field(False)
     overlap: bool = overlap_field()
 
 
@@ -48,7 +49,7 @@ class Benchmark(over_http.OverHttp, params=Params):
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
         return evalscope.perf_plan(
-            evalscope.Load(
+            evalscope.PerfLoad(
                 concurrency=params.concurrency,
                 requests=params.requests,
                 output_tokens=params.output_tokens,
@@ -69,9 +70,9 @@ class Benchmark(over_http.OverHttp, params=Params):
         """EvalScope's progress bars."""
         return progress.share_of_runs(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """A point per concurrency; the headline is the one with the highest output rate. Requests
         are counted over all points.
         """
@@ -85,11 +86,11 @@ class Benchmark(over_http.OverHttp, params=Params):
         )
 
 
-def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Remark]:
+def _remarks(params: Params, points: Sequence[PerfPoint]) -> list[Message]:
     streamed = any("ttft_mean_ms" in point.metrics for point in points)
     return [
         *over_http.failed_remarks(points),
-        *([] if streamed else [Remark("benchmark:no_stream")]),
+        *([] if streamed else [Message("benchmark:no_stream")]),
         *over_http.few_remark(params.requests),
         *over_http.missing_remark(params.concurrency, points),
     ]

@@ -8,18 +8,19 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
 from jobs.kinds.lib import over_http
-from jobs.kinds.lib.base import Conclusion, Need, Remark, Target
-from jobs.kinds.lib.common import overlap_field, quiet_field, site, tool_version
+from jobs.kinds.lib.base import Need, Outcome, Target
+from jobs.kinds.lib.common import exclusive_field, overlap_field, site, tool_version
+from jobs.messages import Message
 from jobs.parsers import guidellm as parser
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import guidellm
 
 
-class Params(over_http.Load):
+class Params(over_http.LoadParams):
     """Requests to send. Lengths are in tokens."""
 
-    quiet: bool = quiet_field(False)
+    exclusive: bool = exclusive_field(False)
     overlap: bool = overlap_field()
 
 
@@ -48,7 +49,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
             raise LaunchError(words, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
-        load = guidellm.Load(
+        load = guidellm.GuideLLMLoad(
             concurrency=params.concurrency,
             requests=params.requests,
             output_tokens=params.output_tokens,
@@ -68,9 +69,9 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         """Requests of the current concurrency."""
         return parser.progress(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """A point per concurrency; the headline is the one with the highest output rate."""
         files = {path: text for path, text in outputs.items() if path.startswith("result-")}
         found = [parser.parse(path, content) for path, content in files.items()]
@@ -82,7 +83,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
             tool=f"guidellm {tool_version(plan, guidellm.NAME)}",
             remarks=[
                 *over_http.failed_remarks(points),
-                *([] if streamed else [Remark("benchmark:no_stream")]),
+                *([] if streamed else [Message("benchmark:no_stream")]),
                 *over_http.few_remark(params.requests),
                 *over_http.missing_remark(params.concurrency, points),
             ],

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
 from jobs.kinds.lib import lengths, vllm_common, work
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
-from jobs.kinds.lib.common import asset, overlap_field, quiet_field
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Need, Outcome, Target
+from jobs.kinds.lib.common import asset, exclusive_field, overlap_field
 from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_field, stack_of
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.parsers.vllm import vllm_latency
@@ -60,7 +61,7 @@ class Params(BaseModel):
             "without_dies": 5,
         },
     )
-    quiet: bool = quiet_field(True)
+    exclusive: bool = exclusive_field(True)
     overlap: bool = overlap_field()
 
 
@@ -90,7 +91,7 @@ class BenchmarkLatency(Kind, params=Params):
         """The weights."""
         return {"weights": _weights(params, target)}
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack = stack_of(params)
         return vllm_common.engine_notes(
@@ -123,23 +124,23 @@ class BenchmarkLatency(Kind, params=Params):
         """Batches, warm-up included."""
         return work.batches(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """One point: the batch."""
         found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
         if found is None:
-            return Conclusion(failure=Remark("benchmark:no_figures"))
+            return Outcome(failure=Message("benchmark:no_figures"))
         seconds = found.metrics["batch_latency_mean_s"]
-        return Conclusion(
-            sentence=Remark("benchmark:batch", {"seconds": seconds}),
-            measured=Measured(
-                sort="benchmark",
+        return Outcome(
+            message=Message("benchmark:batch", {"seconds": seconds}),
+            measured=Measurement(
+                type="benchmark",
                 what=_what(params),
                 tool=f"vLLM {stack_of(params).vllm.version} latency",
                 metrics=found.metrics,
                 points=[(params.batch_size, found.metrics)],
-                remarks=[Remark("benchmark:no_server")],
+                remarks=[Message("benchmark:no_server")],
             ),
         )
 

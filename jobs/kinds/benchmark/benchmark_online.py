@@ -13,9 +13,10 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
-from jobs.kinds.lib.common import asset, overlap_field, quiet_field, seed_field
+from jobs.kinds.lib.base import LOG, AssetRef, Choice, Kind, Need, Outcome, Target
+from jobs.kinds.lib.common import asset, exclusive_field, overlap_field, seed_field
 from jobs.kinds.lib.vacc import PATH_PATTERN, exact_field, stack_field, stack_name, stack_of
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.parsers.vllm import vllm_bench_serve
@@ -112,7 +113,7 @@ class Params(BaseModel):
         },
     )
     seed: int | None = seed_field()
-    quiet: bool = quiet_field(False)
+    exclusive: bool = exclusive_field(False)
     overlap: bool = overlap_field()
 
 
@@ -151,29 +152,29 @@ class BenchmarkOnline(Kind, params=Params):
         """The deployment."""
         return {"deployment": _deployment(params, target)}
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack = stack_of(params)
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
             return ()
-        found = [Remark("guide:docker_exec")]
+        found = [Message("guide:docker_exec")]
         if params.as_in_guide and not by_script:
-            return [*found, Remark("guide:completions"), Remark("guide:same_requests")]
+            return [*found, Message("guide:completions"), Message("guide:same_requests")]
         if params.as_in_guide:
             return [
                 *found,
-                Remark("guide:backend_fails", {"backend": online.default_backend}),
-                Remark("guide:address_unnamed"),
-                Remark("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
-                Remark("guide:same_requests"),
+                Message("guide:backend_fails", {"backend": online.default_backend}),
+                Message("guide:address_unnamed"),
+                Message("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
+                Message("guide:same_requests"),
             ]
-        found.append(Remark("guide:backend_added", {"backend": online.chat_backend}))
+        found.append(Message("guide:backend_added", {"backend": online.chat_backend}))
         if not online.makes_result_dir:
-            found.append(Remark("guide:folder_made"))
-        found += [Remark("guide:address_named"), Remark("guide:comparable")]
+            found.append(Message("guide:folder_made"))
+        found += [Message("guide:address_named"), Message("guide:comparable")]
         # vLLM 0.7.2 has no such option and decodes greedily by default.
-        return [*found, Remark("guide:greedy")] if online.sampling_flags else found
+        return [*found, Message("guide:greedy")] if online.sampling_flags else found
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark at each concurrency, in the deployment's container if any."""
@@ -181,7 +182,7 @@ class BenchmarkOnline(Kind, params=Params):
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
         _check_load(params, stack, deployment)
-        load = vllm_bench.Load(
+        load = vllm_bench.BenchLoad(
             dataset=_dataset(params),
             path=_path(params, stack, site),
             input_tokens=params.input_tokens,
@@ -209,9 +210,9 @@ class BenchmarkOnline(Kind, params=Params):
         """Rounds of requests, at each concurrency."""
         return work.over_http(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """A point per concurrency; the headline is the one with the highest output rate. Requests
         are counted over all points.
         """
@@ -229,7 +230,7 @@ class BenchmarkOnline(Kind, params=Params):
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
             remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
             keeps_failed=False,
-            may_be_silent=True,
+            may_have_no_tokens=True,
         )
 
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import ZooModel
 from jobs.kinds.lib import lengths, vllm_common, work
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Need, Remark, Target
-from jobs.kinds.lib.common import asset, overlap_field, quiet_field
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Need, Outcome, Target
+from jobs.kinds.lib.common import asset, exclusive_field, overlap_field
 from jobs.kinds.lib.vacc import exact_field, is_exact, model_of_asset, stack_field, stack_of
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.parsers.vllm import vllm_throughput
@@ -48,7 +49,7 @@ class Params(BaseModel):
         "Output tokens per request, always generated in full.",
         without_dies=64,
     )
-    quiet: bool = quiet_field(True)
+    exclusive: bool = exclusive_field(True)
     overlap: bool = overlap_field()
 
 
@@ -78,17 +79,17 @@ class BenchmarkThroughput(Kind, params=Params):
         """The weights."""
         return {"weights": _weights(params, target)}
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack = stack_of(params)
         told = vllm_common.engine_notes(
             params, stack, stack.bench.throughput, _model(params, target), target
         )
         if stack.bench.throughput.dataset_name:
-            return [*told, Remark("guide:random_lengths")] if stack.vllm.container else told
+            return [*told, Message("guide:random_lengths")] if stack.vllm.container else told
         if is_exact(params):
-            return [*told, Remark("guide:dataset_name_fails")]
-        return [*told, Remark("guide:dataset_name_dropped")]
+            return [*told, Message("guide:dataset_name_fails")]
+        return [*told, Message("guide:dataset_name_dropped")]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark, in the stack's container if any."""
@@ -115,9 +116,9 @@ class BenchmarkThroughput(Kind, params=Params):
         """All requests together."""
         return work.all_at_once(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """One point: all requests at once."""
 
         def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
@@ -125,27 +126,27 @@ class BenchmarkThroughput(Kind, params=Params):
 
         found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
         if found is None:
-            return Conclusion(failure=Remark("benchmark:no_figures"))
-        return Conclusion(
-            sentence=_sentence(found.metrics),
-            measured=Measured(
-                sort="benchmark",
+            return Outcome(failure=Message("benchmark:no_figures"))
+        return Outcome(
+            message=_message(found.metrics),
+            measured=Measurement(
+                type="benchmark",
                 what=_what(params),
                 tool=f"vLLM {stack_of(params).vllm.version} throughput",
                 metrics=found.metrics,
                 points=[(params.requests, found.metrics)],
-                remarks=[Remark("benchmark:no_server")],
+                remarks=[Message("benchmark:no_server")],
             ),
         )
 
 
-def _sentence(metrics: Mapping[str, float]) -> Remark:
+def _message(metrics: Mapping[str, float]) -> Message:
     """Return the output rate; some logs have only the rate of all tokens."""
     if "output_tokens_per_s" in metrics:
         rate = metrics["output_tokens_per_s"]
-        return Remark("benchmark:offline", {"output_tokens_per_s": rate})
+        return Message("benchmark:offline", {"output_tokens_per_s": rate})
     rate = metrics["total_tokens_per_s"]
-    return Remark("benchmark:offline_total", {"total_tokens_per_s": rate})
+    return Message("benchmark:offline_total", {"total_tokens_per_s": rate})
 
 
 def _model(params: Params, target: Target) -> ZooModel:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
 from jobs.kinds.lib.common import asset, gguf_choices, site, size
+from jobs.messages import Message
 from jobs.parsers import progress, reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -43,7 +44,7 @@ class Compile(Kind, params=Params):
     programs = llama_cpp.PROGRAMS
     steps = llama_cpp.STEPS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host without accelerator cards."""
         return not target.has_dies
 
@@ -96,14 +97,14 @@ class Compile(Kind, params=Params):
         """Quantised tensors."""
         return progress.tensors(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """The artifact's size and checksum."""
         made = reports.read(outputs, "artifact.json", reports.ArtifactReport)
         label = f"{made.type} from {made.source.precision}"
-        return Conclusion(
-            sentence=Remark("compile:made", {"label": label, "size": size(made.bytes)}),
+        return Outcome(
+            message=Message("compile:made", {"label": label, "size": size(made.bytes)}),
             product=made.model_dump(include={"path", "bytes", "sha256"}),
         )
 

@@ -15,7 +15,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import asset, size
 from jobs.kinds.lib.vacc import (
     exact_field,
@@ -26,6 +26,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -251,7 +252,7 @@ class CompileVacc(Kind, params=Params):
     programs = vamc.PROGRAMS
     steps = vamc.STEPS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -267,28 +268,28 @@ class CompileVacc(Kind, params=Params):
             return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and on known risks."""
         model, stack = _model(params, target), stack_of(params)
         folder = vacc_site(target).artifacts
         wish = _wish(params, model, stack)
         if is_exact(params):
             return [
-                Remark("guide:yaml_filled", {"folder": folder}),
-                Remark("guide:folder_looked_at"),
+                Message("guide:yaml_filled", {"folder": folder}),
+                Message("guide:folder_looked_at"),
                 *map(_as_printed, limits.found(model, stack, wish)),
                 *_replaced(f"{folder}/{_name(params, model)}", target),
             ]
-        said = [Remark("guide:yaml_made", {"folder": folder}), Remark("guide:folder_looked_at")]
+        said = [Message("guide:yaml_made", {"folder": folder}), Message("guide:folder_looked_at")]
         if wish.align_qkv and params.align_qkv == "auto":
             heads = model.architecture.num_key_value_heads
-            said.append(Remark("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
+            said.append(Message("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
         if wish.stack_size:
-            said.append(Remark("guide:stack_size_set", {"size": wish.stack_size}))
+            said.append(Message("guide:stack_size_set", {"size": wish.stack_size}))
         if params.precision == "int8" and params.device != "cpu":
-            said.append(Remark("guide:int8_cuda"))
+            said.append(Message("guide:int8_cuda"))
         if params.precision == "int8" and not params.calibration:
-            said.append(Remark("guide:no_calibration"))
+            said.append(Message("guide:no_calibration"))
         said += limits.asked(model, stack, wish)
         return [*said, *_replaced(f"{folder}/{_name(params, model)}", target)]
 
@@ -343,9 +344,9 @@ class CompileVacc(Kind, params=Params):
         """Bytes read, or vamc's own counter."""
         return progress.compiled(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """The artifact's size and checksum."""
         made = reports.read(outputs, "artifact.json", vacc_reports.FolderReport)
         details = {
@@ -355,23 +356,23 @@ class CompileVacc(Kind, params=Params):
         }
         if made.tokenizer:
             details["tokenizer"] = f"{made.path}/tokenizer"
-        return Conclusion(
-            sentence=Remark("compile:made", {"label": _label(params), "size": size(made.bytes)}),
+        return Outcome(
+            message=Message("compile:made", {"label": _label(params), "size": size(made.bytes)}),
             product={**made.model_dump(include={"path", "bytes", "sha256"}), "details": details},
         )
 
 
-def _replaced(path: str, target: Target) -> list[Remark]:
+def _replaced(path: str, target: Target) -> list[Message]:
     """Note that the folder is named by model, precision and lengths: other settings overwrite
     it."""
     there = any(ref.data.get("path") == path for ref in target.artifacts)
-    return [Remark("guide:folder_replaced", {"path": path})] if there else []
+    return [Message("guide:folder_replaced", {"path": path})] if there else []
 
 
-def _as_printed(found: Remark) -> Remark:
+def _as_printed(found: Message) -> Message:
     """In verbatim mode no flag can be set: a violated limit says how the command fails."""
     fails = found.id == "limit:align_qkv"
-    return Remark("guide:align_qkv_fails", found.args) if fails else found
+    return Message("guide:align_qkv_fails", found.args) if fails else found
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:
@@ -417,11 +418,11 @@ def _calibration(params: Params, target: Target) -> Calibration | None:
     if not _calibrates(params):
         return None
     data = asset(target.datasets, params.calibration, "calibration").data
-    sort = str(data["name"])
-    if sort not in DATASETS or not DATASETS[sort].calibrates:
+    dataset = str(data["name"])
+    if dataset not in DATASETS or not DATASETS[dataset].calibrates:
         raise LaunchError(_("vamc does not support this calibration data."), "calibration")
-    length = params.sample_tokens or _CALIBRATION_LENGTHS[sort]
-    return Calibration(sort, str(data["path"]), params.samples, length)
+    length = params.sample_tokens or _CALIBRATION_LENGTHS[dataset]
+    return Calibration(dataset, str(data["path"]), params.samples, length)
 
 
 def _calibrates(params: Params) -> bool:

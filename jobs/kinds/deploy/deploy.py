@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Conclusion, Kind, Need, Target
+from jobs.kinds.lib.base import AssetRef, Kind, Need, Outcome, Target
 from jobs.kinds.lib.common import asset, site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
@@ -73,7 +73,7 @@ class Deploy(Kind, params=Params):
     programs = llama_cpp.PROGRAMS
     clients = llama_cpp.CLIENTS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host without accelerator cards."""
         return not target.has_dies
 
@@ -115,7 +115,7 @@ class Deploy(Kind, params=Params):
             )
         here = site(target)
         return llama_cpp.deploy_plan(
-            llama_cpp.Serving(
+            llama_cpp.LlamaServer(
                 name=_served_name(params, target),
                 # The dashboard's chat must reach the server; on This computer nothing else must.
                 listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
@@ -131,9 +131,9 @@ class Deploy(Kind, params=Params):
         """Measure it."""
         return ("benchmark", "evaluate")
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Time until the server was ready."""
         return when_ready(outputs)
 

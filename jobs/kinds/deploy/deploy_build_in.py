@@ -14,7 +14,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import asset, when_ready
 from jobs.kinds.lib.vacc import (
     exact_field,
@@ -24,9 +24,10 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.plans import Plan
 from jobs.toolchains.vacc import build_in, vamc
-from jobs.toolchains.vacc.build_in import Serving
+from jobs.toolchains.vacc.build_in import BuildInServer
 
 EVERYWHERE = "0.0.0.0"  # the dashboard's chat must reach the server
 # llmdeploy's sample has ports above 65535.
@@ -128,7 +129,7 @@ class DeployBuildIn(Kind, params=Params):
     clients = build_in.CLIENTS
     steps = build_in.STEPS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -141,17 +142,17 @@ class DeployBuildIn(Kind, params=Params):
             return [Choice(ref.key, ref.label) for ref in refs]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes: the guide has no command for this step, and known risks."""
         stack = stack_of(params)
         tools, model = _tools(stack), _model(params, target)
-        said = [Remark("guide:server_in_words", {"tool": tools.server})]
+        said = [Message("guide:server_in_words", {"tool": tools.server})]
         if tools.config:
             ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
-            said.append(Remark("guide:ports_corrected", ports))
+            said.append(Message("guide:ports_corrected", ports))
         if tools.bare_stream:
-            said.append(Remark("guide:bare_stream"))
-        said.append(Remark("guide:no_key", {"tool": tools.server}))
+            said.append(Message("guide:bare_stream"))
+        said.append(Message("guide:no_key", {"tool": tools.server}))
         return [*said, *limits.asked(model, stack, _wish(params, target))]
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -195,7 +196,7 @@ class DeployBuildIn(Kind, params=Params):
         limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
         ports.refuse(_ports(params, tools), target.servers)
         served_name = _name(params, target)
-        serving = Serving(
+        serving = BuildInServer(
             name=served_name,
             tp=int(served["tp"]),
             max_length=int(served["max_total"]),
@@ -215,9 +216,9 @@ class DeployBuildIn(Kind, params=Params):
         """Measure it; OpenCompass needs longer requests than most artifacts support."""
         return ("benchmark", "evaluate", "evaluate-opencompass")
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Time until the server was ready."""
         return when_ready(outputs)
 

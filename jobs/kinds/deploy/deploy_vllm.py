@@ -12,7 +12,7 @@ from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports, vllm_common
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
 from jobs.kinds.lib.common import asset, when_ready
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import (
@@ -24,6 +24,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -184,7 +185,7 @@ class DeployVllm(Kind, params=Params):
             },
         }
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
         told = limits.found if params.as_in_guide else limits.asked
@@ -193,11 +194,11 @@ class DeployVllm(Kind, params=Params):
             return [*_own_template(serving), *limited]
         found = container_notes(stack, target)
         if _by_hand(stack):
-            found.append(Remark("guide:docker_exec"))
+            found.append(Message("guide:docker_exec"))
         found += _port_notes(params)
         found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
         if stack.vllm.needs_both_think_tags and params.reasoning:
-            found.append(Remark("guide:think_tags"))
+            found.append(Message("guide:think_tags"))
         return [*found, *limited]
 
     def plan(self, params: Params, target: Target) -> Plan:
@@ -224,49 +225,49 @@ class DeployVllm(Kind, params=Params):
         """Shards that are loaded."""
         return progress.shards(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Time until the server was ready."""
         return when_ready(outputs)
 
 
-def _own_template(serving: vllm.Serving) -> list[Remark]:
-    return [Remark("deploy:own_template")] if serving.template else []
+def _own_template(serving: vllm.VllmServer) -> list[Message]:
+    return [Message("deploy:own_template")] if serving.template else []
 
 
-def _port_notes(params: Params) -> list[Remark]:
+def _port_notes(params: Params) -> list[Message]:
     if params.port == PRINTED_PORT:
         return []
     args = {"port": params.port, "printed": PRINTED_PORT}
-    return [Remark("guide:port_other" if params.port else "guide:port_free", args)]
+    return [Message("guide:port_other" if params.port else "guide:port_free", args)]
 
 
-def _exact_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
     """Return notes on known failures in verbatim mode."""
-    found = [Remark("guide:dies_unnamed", {"dies": serving.dies})]
+    found = [Message("guide:dies_unnamed", {"dies": serving.dies})]
     if serving.only_address:
-        found.append(Remark("guide:address", {"address": serving.only_address}))
+        found.append(Message("guide:address", {"address": serving.only_address}))
     if not serving.name:
-        found.append(Remark("guide:name_is_path", {"name": serving.weights}))
+        found.append(Message("guide:name_is_path", {"name": serving.weights}))
     if stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1):
-        found.append(Remark("guide:async_left"))
+        found.append(Message("guide:async_left"))
     return found
 
 
-def _own_notes(stack: Stack, serving: vllm.Serving) -> list[Remark]:
+def _own_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
     """Return notes on additions and their reasons."""
     found = [
-        Remark("guide:own_name"),
-        Remark("guide:dies_named"),
-        Remark("guide:served_name", {"name": serving.name}),
+        Message("guide:own_name"),
+        Message("guide:dies_named"),
+        Message("guide:served_name", {"name": serving.name}),
     ]
     if _by_hand(stack) and not serving.only_address:
-        found.append(Remark("guide:listens_everywhere"))
+        found.append(Message("guide:listens_everywhere"))
     if serving.key:
-        found.append(Remark("guide:key_in_environment"))
+        found.append(Message("guide:key_in_environment"))
     if vllm.is_synchronous(stack, serving):
-        found.append(Remark("guide:async_off"))
+        found.append(Message("guide:async_off"))
     return found
 
 
@@ -327,13 +328,13 @@ def _wish(params: Params, target: Target) -> Wish:
     )
 
 
-def _serving(params: Params, target: Target) -> vllm.Serving:
+def _serving(params: Params, target: Target) -> vllm.VllmServer:
     stack, weights = stack_of(params), _weights(params, target)
     # The guide sets no name, the page of the current stack does.
     own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
     long = stack.vllm.long_input
     model = _model(params, target)
-    return vllm.Serving(
+    return vllm.VllmServer(
         weights=vllm_common.inside(stack, weights, target),
         folder=str(weights.data.get("path") or ""),
         name=params.name or own_name,

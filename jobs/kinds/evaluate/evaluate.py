@@ -14,16 +14,16 @@ from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
     AssetRef,
     Choice,
-    Conclusion,
     Kind,
-    Measured,
+    Measurement,
     Need,
-    Remark,
+    Outcome,
     SetScore,
     Target,
 )
 from jobs.kinds.lib.common import asset, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope import evalscope_eval
@@ -137,7 +137,7 @@ class Evaluate(Kind, params=Params):
         check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
         check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
         return evalscope.eval_plan(
-            evalscope.Asking(
+            evalscope.QuestionRun(
                 questions=questions,
                 max_tokens=params.max_tokens,
                 temperature=params.temperature,
@@ -158,24 +158,24 @@ class Evaluate(Kind, params=Params):
         """Questions, in parallel."""
         return work.shipped_questions(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Accuracy over all questions, and each question with its answer and score."""
         evaluation = evalscope_eval.parse(outputs)
         scored = evaluation.scored
         asked = sum(report.requested for report in evaluation.reports)
         counted = [row for row in scored if row.score is not None]
         if not counted:
-            return Conclusion(failure=Remark("evaluate:no_question", {"questions": asked}))
+            return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))
         metrics = _metrics(scored, counted)
-        return Conclusion(
-            sentence=Remark(
+        return Outcome(
+            message=Message(
                 "evaluate:done",
                 {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
             ),
-            measured=Measured(
-                sort="evaluation",
+            measured=Measurement(
+                type="evaluation",
                 what=_what(params, asked),
                 tool=_tool(plan, counted),
                 metrics=metrics,
@@ -250,7 +250,7 @@ def answer(row: Scored, subset: str) -> Answered:
     )
 
 
-def cut(rows: Sequence[Scored], max_tokens: int) -> list[Remark]:
+def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
     """Count cut-off answers: by finish reason if all have one, else estimated by length."""
     is_told = all(row.finish for row in rows)
     if is_told:
@@ -258,21 +258,21 @@ def cut(rows: Sequence[Scored], max_tokens: int) -> list[Remark]:
     else:
         ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
     args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
-    return [Remark("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
+    return [Message("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
 
 
-def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Remark]:
+def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Message]:
     remarks = []
     if len(counted) < asked:
         remarks.append(
-            Remark("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
+            Message("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
         )
     empty = sum(not row.answer.strip() for row in counted)
     if empty:
-        remarks.append(Remark("evaluate:empty", {"empty": empty, "total": len(counted)}))
+        remarks.append(Message("evaluate:empty", {"empty": empty, "total": len(counted)}))
     remarks += cut(counted, params.max_tokens)
     if len(counted) < ENOUGH_QUESTIONS:
-        remarks.append(Remark("evaluate:few_questions", {"questions": len(counted)}))
+        remarks.append(Message("evaluate:few_questions", {"questions": len(counted)}))
     return remarks
 
 

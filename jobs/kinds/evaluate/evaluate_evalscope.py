@@ -15,11 +15,10 @@ from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
     AssetRef,
     Choice,
-    Conclusion,
     Kind,
-    Measured,
+    Measurement,
     Need,
-    Remark,
+    Outcome,
     SetScore,
     Target,
 )
@@ -34,6 +33,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import kept
 from jobs.parsers.evalscope import evalscope_eval
@@ -42,7 +42,7 @@ from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope_hub
-from jobs.toolchains.evalscope.evalscope_hub import Asking
+from jobs.toolchains.evalscope.evalscope_hub import HubRun
 from jobs.toolchains.hub import HF_MIRROR
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
@@ -156,7 +156,7 @@ class EvaluateEvalscope(Kind, params=Params):
     programs = evalscope_hub.PROGRAMS
     clients = evalscope_hub.CLIENTS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -187,11 +187,11 @@ class EvaluateEvalscope(Kind, params=Params):
         """The deployment."""
         return {"deployment": _deployment(params, target)}
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the page of the current stack."""
-        found = [Remark("guide:evalscope_command")]
+        found = [Message("guide:evalscope_command")]
         if _deployment(params, target).data.get("api_key"):
-            found.append(Remark("guide:evalscope_key"))
+            found.append(Message("guide:evalscope_key"))
         return found
 
     def plan(self, params: Params, target: Target) -> Plan:
@@ -209,7 +209,7 @@ class EvaluateEvalscope(Kind, params=Params):
             )
             raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
         from_folder = params.source == "folder"
-        asking = Asking(
+        asking = HubRun(
             datasets=params.datasets,
             ten_of_mmlu=params.mmlu == "ten",
             hub="" if from_folder else params.source,
@@ -236,20 +236,20 @@ class EvaluateEvalscope(Kind, params=Params):
         """Questions of all sets, in parallel."""
         return work.public_questions(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Accuracy over all questions, mean over the sets, and each question with its answer."""
         found = evalscope_eval.parse({path: text for path, text in outputs.items() if "/" in path})
         scored = {report.benchmark for report in found.reports if report.score is not None}
         lacking = [name for name in params.datasets if name not in scored]
         if lacking:
             args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
-            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+            return Outcome(failure=Message("evaluate:sets_missing", args))
         rows = [row for row in found.scored if row.score is not None]
         metrics = _metrics(found, rows)
-        return Conclusion(
-            sentence=Remark(
+        return Outcome(
+            message=Message(
                 "evaluate:means",
                 {
                     "macro": 100 * metrics["accuracy_macro"],
@@ -258,8 +258,8 @@ class EvaluateEvalscope(Kind, params=Params):
                     "questions": int(metrics["questions"]),
                 },
             ),
-            measured=Measured(
-                sort="evaluation",
+            measured=Measurement(
+                type="evaluation",
                 what=_what(params),
                 tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
                 metrics=metrics,
@@ -315,15 +315,15 @@ def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, 
     return (sum(own) / size if size and len(own) == size else report.score or 0.0), size
 
 
-def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Remark]:
+def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Message]:
     remarks = []
     asked = sum(report.requested for report in found.reports)
     errored = sum(report.errored or 0 for report in found.reports)
     if errored:
-        remarks.append(Remark("evaluate:unscored", {"unscored": errored, "total": asked}))
+        remarks.append(Message("evaluate:unscored", {"unscored": errored, "total": asked}))
     remarks += evaluate.cut(rows, params.max_tokens)
     if params.limit:
-        remarks.append(Remark("evaluate:limited", {"questions": params.limit}))
+        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
     return remarks
 
 

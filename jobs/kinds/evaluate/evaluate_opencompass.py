@@ -16,10 +16,9 @@ from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
     AssetRef,
     Choice,
-    Conclusion,
     Kind,
-    Measured,
-    Remark,
+    Measurement,
+    Outcome,
     SetScore,
     Target,
 )
@@ -33,6 +32,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.opencompass import opencompass as parser
@@ -40,7 +40,7 @@ from jobs.parsers.opencompass.opencompass import Run, SetResult
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains.opencompass import opencompass
-from jobs.toolchains.opencompass.opencompass import CEVAL, Asking
+from jobs.toolchains.opencompass.opencompass import CEVAL, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
@@ -142,7 +142,7 @@ class EvaluateOpencompass(Kind, params=Params):
     programs = opencompass.PROGRAMS
     steps = opencompass.STEPS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -165,29 +165,29 @@ class EvaluateOpencompass(Kind, params=Params):
         """The deployment."""
         return {"deployment": _deployment(params, target)}
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
         asking, exact = _asking(params, target), is_exact(params)
         found = [
-            Remark("guide:config_made", {"model": asking.model}),
-            Remark(
+            Message("guide:config_made", {"model": asking.model}),
+            Message(
                 "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
             ),
         ]
         if exact:
-            found += [Remark("guide:run_collected"), Remark("guide:one_by_one")]
+            found += [Message("guide:run_collected"), Message("guide:one_by_one")]
             longest = _longest(params, target)
             if longest and params.max_length > longest:
                 args = {"length": params.max_length, "tokens": longest}
-                found.append(Remark("guide:longer_than_served", args))
+                found.append(Message("guide:longer_than_served", args))
         else:
             found += [
-                Remark("guide:own_folder"),
-                Remark("guide:details_kept"),
-                Remark("guide:in_parallel", {"batch": asking.batch}),
+                Message("guide:own_folder"),
+                Message("guide:details_kept"),
+                Message("guide:in_parallel", {"batch": asking.batch}),
             ]
         if asking.modelscope:
-            found.append(Remark("guide:dataset_source"))
+            found.append(Message("guide:dataset_source"))
         seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
         args = {
             "questions": asking.questions,
@@ -197,8 +197,8 @@ class EvaluateOpencompass(Kind, params=Params):
         }
         if seconds < 3600:
             minutes = str(max(1, round(seconds / 60)))
-            return [*found, Remark("evaluate:estimate_min", {**args, "minutes": minutes})]
-        return [*found, Remark("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
+            return [*found, Message("evaluate:estimate_min", {**args, "minutes": minutes})]
+        return [*found, Message("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
@@ -226,26 +226,26 @@ class EvaluateOpencompass(Kind, params=Params):
         """Questions of all sets, in parallel."""
         return work.public_questions(params)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
         run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
         lacking = _lacking(params, run)
         if lacking:
             sets = len({score.dataset for score in run.scores} | set(lacking))
             args = {"missing": len(lacking), "sets": sets, "first": lacking[0]}
-            return Conclusion(failure=Remark("evaluate:sets_missing", args))
+            return Outcome(failure=Message("evaluate:sets_missing", args))
         (model,) = run.models
         means = run.means(model)
         if means is None:
-            return Conclusion(failure=Remark("evaluate:no_question", {"questions": 0}))
+            return Outcome(failure=Message("evaluate:no_question", {"questions": 0}))
         answers = _answers(run, model)
         metrics = {**means.metrics, "unanswered": float(_unanswered(run, model))}
         if means.weighted is not None and means.questions:
             metrics["correct"] = float(round(means.weighted * means.questions))
-        return Conclusion(
-            sentence=Remark(
+        return Outcome(
+            message=Message(
                 "evaluate:means",
                 {
                     "macro": 100 * means.macro,
@@ -254,8 +254,8 @@ class EvaluateOpencompass(Kind, params=Params):
                     "questions": means.questions or "?",
                 },
             ),
-            measured=Measured(
-                sort="evaluation",
+            measured=Measurement(
+                type="evaluation",
                 what=_what(params),
                 tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
                 metrics=metrics,
@@ -291,10 +291,10 @@ def _longest(params: Params, target: Target) -> int:
     return int(_deployment(params, target).data.get("max_total") or 0)
 
 
-def _asking(params: Params, target: Target) -> Asking:
+def _asking(params: Params, target: Target) -> OpenCompassRun:
     served, exact = _deployment(params, target).data, is_exact(params)
     model_id = str(served.get("model_id") or "")
-    return Asking(
+    return OpenCompassRun(
         families=params.datasets,
         ten_of_mmlu=params.mmlu == "ten",
         limit=params.limit,
@@ -363,17 +363,17 @@ def _unanswered(run: Run, model: str) -> int:
     )
 
 
-def _remarks(params: Params, run: Run, model: str) -> list[Remark]:
+def _remarks(params: Params, run: Run, model: str) -> list[Message]:
     asked = sum(len(rows) for (of, _set), rows in run.predictions.items() if of == model)
     empty = _unanswered(run, model)
     remarks = []
     if empty:
-        remarks.append(Remark("evaluate:empty", {"empty": empty, "total": asked}))
+        remarks.append(Message("evaluate:empty", {"empty": empty, "total": asked}))
     others = [score.dataset for score in run.scores if score.is_as_published is False]
     if others:
-        remarks.append(Remark("evaluate:other_prompt", {"sets": ", ".join(others)}))
+        remarks.append(Message("evaluate:other_prompt", {"sets": ", ".join(others)}))
     if params.limit:
-        remarks.append(Remark("evaluate:limited", {"questions": params.limit}))
+        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
     return remarks
 
 

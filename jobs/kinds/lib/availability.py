@@ -13,7 +13,7 @@ from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.kinds.lib.vacc import stack_choices
 
 
-def not_offered(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
+def unavailable(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]:
     """Return field → why its value is refused; the plan gives the reason if it can."""
     errors = {}
     for name in type(params).model_fields:
@@ -47,8 +47,8 @@ def _has_way(weights: AssetRef, way: str, target: Target) -> bool:
 def asset_named(kind: Kind, field: str, value: str, target: Target) -> AssetRef | None:
     """Return the host's asset named by ``value``, usable by the kind or not."""
     extra = kind.Params.model_fields[field].json_schema_extra
-    sort = extra.get("asset") if isinstance(extra, dict) else None
-    refs = target.assets(str(sort)) if sort else ()
+    asset_type = extra.get("asset") if isinstance(extra, dict) else None
+    refs = target.assets(str(asset_type)) if asset_type else ()
     return next((ref for ref in refs if ref.key == value), None)
 
 

@@ -1,4 +1,4 @@
-"""Interface of a job type: Params in, Plan out; outputs in, Conclusion out.
+"""Interface of a job type: Params in, Plan out; outputs in, Outcome out.
 
 Pure: no clock, no disk, no database.
 """
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django.utils.functional import Promise
 from pydantic import BaseModel
 
+from jobs.messages import Message
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 
@@ -62,7 +63,7 @@ class Target:
     """
 
     name: str
-    sort: str
+    type: str
     facts: Mapping[str, Any]
     weights: tuple[AssetRef, ...] = ()
     artifacts: tuple[AssetRef, ...] = ()
@@ -74,14 +75,14 @@ class Target:
     @property
     def is_this_computer(self) -> bool:
         """True if the dashboard runs on the same machine."""
-        return self.sort == "this-computer"
+        return self.type == "this-computer"
 
     @property
     def has_dies(self) -> bool:
         """True if the host has accelerator dies: a VACC host, or a simulated one."""
         return bool(self.facts.get("dies"))
 
-    def assets(self, sort: str) -> tuple[AssetRef, ...]:
+    def assets(self, asset_type: str) -> tuple[AssetRef, ...]:
         """Return assets of one type: "weights", "artifact", "deployment", "server",
         "environment", "dataset"."""
         return {
@@ -91,7 +92,7 @@ class Target:
             "server": self.servers,
             "environment": self.environments,
             "dataset": self.datasets,
-        }.get(sort, ())
+        }.get(asset_type, ())
 
     def root(self, name: str) -> str:
         """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
@@ -114,14 +115,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """Message for people: an id of ``dashboard.text.messages`` and its arguments."""
-
-    id: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class SetScore:
     """Score of one data set, as reported by the tool.
 
@@ -140,36 +133,36 @@ class SetScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
     ``began``: concurrency -> start time (seconds since the epoch, host clock), if no separate step
     gives it.
     """
 
-    sort: str
+    type: str
     what: str
     tool: str
     metrics: Mapping[str, float]
     points: Sequence[tuple[int, Mapping[str, float]]] = ()  # (concurrency, metrics)
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
-    remarks: Sequence[Remark] = ()
+    remarks: Sequence[Message] = ()
     began: Mapping[int, float] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
+class Outcome:
     """Outcome of a job, as parsed from the tool's output.
 
     ``failure`` is set when the tool exited 0 but did no work. ``product`` completes the job's
-    promised product (bytes, sha256, path …). ``sentence`` gives the success in one number.
+    promised product (bytes, sha256, path …). ``message`` gives the success in one number.
     """
 
-    failure: Remark | None = None
-    sentence: Remark | None = None
+    failure: Message | None = None
+    message: Message | None = None
     product: Mapping[str, Any] | None = None
-    measured: Measured | None = None
+    measured: Measurement | None = None
 
 
 def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
@@ -228,7 +221,7 @@ class Kind(ABC):
     def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
         cls.Params = params
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True if this host supports the job type."""
         return True
 
@@ -263,7 +256,7 @@ class Kind(ABC):
         """Return the commands. Raises ``LaunchError`` at a field that makes a valid command
         impossible."""
 
-    def notes(self, params: Any, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Any, target: Target) -> Sequence[Message]:
         """Return the plan's differences from the deployment guide, with reasons."""
         return ()
 
@@ -287,9 +280,9 @@ class Kind(ABC):
         return None
 
     @abstractmethod
-    def conclude(
+    def parse_outcome(
         self, params: Any, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Parse the job's output. ``outputs`` is path -> content, and LOG -> the log's end.
 
         Raises:

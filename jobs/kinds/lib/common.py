@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
+from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.site import Site, site_of
@@ -55,14 +56,14 @@ def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mappi
     }
 
 
-def when_ready(outputs: Mapping[str, bytes]) -> Conclusion:
+def when_ready(outputs: Mapping[str, bytes]) -> Outcome:
     """Return the outcome with the time until the server was ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
-    return Conclusion(sentence=Remark("deploy:ready", {"seconds": seconds}))
+    return Outcome(message=Message("deploy:ready", {"seconds": seconds}))
 
 
-def quiet_field(default: bool) -> Any:
-    """Return the field ``quiet`` of a benchmark: used by dispatch, not by the commands."""
+def exclusive_field(default: bool) -> Any:
+    """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
     return Field(
         default,
         description="Starts when nothing else runs on the host except the measured deployment, and "
@@ -72,7 +73,7 @@ def quiet_field(default: bool) -> Any:
 
 
 def overlap_field() -> Any:
-    """Return the field ``overlap`` of a benchmark: used by dispatch, like ``quiet``."""
+    """Return the field ``overlap`` of a benchmark: used by dispatch, like ``exclusive``."""
     return Field(
         default=False,
         description="Runs alongside other benchmarks of this host that allow overlap, and "

@@ -24,7 +24,7 @@ def is_asked(raw: Mapping[str, Any]) -> bool:
     return str(raw.get(EXACT, False)).lower() in _YES
 
 
-def proposals(
+def defaults_for(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return defaults on ``target`` that differ from the field's own: field -> value.

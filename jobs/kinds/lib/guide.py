@@ -9,8 +9,9 @@ from typing import Any
 
 from jobs.catalog import MODELS, STACKS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Kind, Remark, Target, asset_values
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_values
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.messages import Message
 from jobs.plans import Plan, Step, fill, slots
 from jobs.toolchains.vacc_site import GUIDE_FACTS, inside_of
 
@@ -43,7 +44,7 @@ def target_for(model_id: str, stack: str) -> Target:
     weights = str(PurePosixPath(GUIDE_FACTS["roots"]["weights"], name))
     return Target(
         name="guide",
-        sort="vacc",
+        type="vacc",
         facts={**GUIDE_FACTS, "stacks": [stack]},
         weights=(_ref("weights", name, model_id, path=weights, precision=model.dtype),),
         artifacts=(_artifact(name, model_id),),
@@ -57,7 +58,7 @@ class Sample:
 
     plan: Plan
     values: Mapping[str, str]
-    notes: Sequence[Remark]
+    notes: Sequence[Message]
 
     @property
     def filled(self) -> Plan:
@@ -81,7 +82,7 @@ def plan_for(
     known = {"stack": stack, "as_in_guide": as_in_guide, "model": model_id, **_assets(kind, target)}
     fields = kind.Params.model_fields
     raw = {name: value for name, value in {**known, **given}.items() if name in fields}
-    params = kind.Params.model_validate(proposals(kind.Params, target, raw) | raw)
+    params = kind.Params.model_validate(defaults_for(kind.Params, target, raw) | raw)
     plan = kind.plan(params, target)
     return Sample(plan, _values(plan, kind.inputs(params, target)), kind.notes(params, target))
 
@@ -96,9 +97,9 @@ def _assets(kind: Kind, target: Target) -> dict[str, str]:
     found = {}
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
-        sort = extra.get("asset") if isinstance(extra, dict) else None
-        if sort in refs:
-            found[name] = refs[str(sort)][0].key
+        asset_type = extra.get("asset") if isinstance(extra, dict) else None
+        if asset_type in refs:
+            found[name] = refs[str(asset_type)][0].key
     return found
 
 
@@ -162,10 +163,10 @@ def _environment(step: Step) -> dict[str, str]:
     return {**first, **dict(step.env)}
 
 
-def _ref(sort: str, title: str, model_id: str, *, path: str, **data: Any) -> AssetRef:
+def _ref(asset_type: str, title: str, model_id: str, *, path: str, **data: Any) -> AssetRef:
     inside = inside_of(GUIDE_FACTS, path)
     known = {"id": 1, "model_id": model_id, "path": path, "mount_path": inside, **data}
-    return AssetRef(sort, title, id=1, data=known)
+    return AssetRef(asset_type, title, id=1, data=known)
 
 
 def _artifact(name: str, model_id: str) -> AssetRef:

@@ -13,7 +13,7 @@ from jobs.kinds.lib.defaults import EXACT
 from jobs.plans import Plan
 
 
-def against_guide(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> dict[str, Any]:
+def guide_diff(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> dict[str, Any]:
     """``{"notes": [{"id", "args"}], "plan": the guide's, as Plan.to_json()}``.
 
     The guide's plan is the same job with ``as_in_guide``. It has only the files that differ, and is
@@ -23,13 +23,13 @@ def against_guide(kind: Kind, params: BaseModel, target: Target, plan: Plan) -> 
     if EXACT not in type(params).model_fields:
         return {}
     notes = [{"id": note.id, "args": dict(note.args)} for note in kind.notes(params, target)]
-    printed = _printed(kind, params, target) if target.has_dies else None
-    if printed is None or printed.sha256() == plan.sha256():
+    guide_plan = _guide_plan(kind, params, target) if target.has_dies else None
+    if guide_plan is None or guide_plan.sha256() == plan.sha256():
         return {"notes": notes, "plan": None}
-    return {"notes": notes, "plan": _without_common_files(printed.to_json(), plan)}
+    return {"notes": notes, "plan": _without_common_files(guide_plan.to_json(), plan)}
 
 
-def _printed(kind: Kind, params: BaseModel, target: Target) -> Plan | None:
+def _guide_plan(kind: Kind, params: BaseModel, target: Target) -> Plan | None:
     try:
         exact = kind.Params.model_validate({**params.model_dump(mode="json"), EXACT: True})
         return kind.plan(exact, target)

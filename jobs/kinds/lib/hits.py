@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.kinds.lib.base import Remark
 from jobs.kinds.lib.defaults import EXACT
+from jobs.messages import Message
 
 MOST = 0.01  # share of prompt tokens; a cold benchmark has less
 
 
 def hits_remark(
     params: Mapping[str, Any], points: Sequence[tuple[int, Mapping[str, float]]]
-) -> Remark | None:
+) -> Message | None:
     """Return a remark on the point with the most hits, with the cause if ``params`` show it."""
     hits = {concurrency: m.get("engine_prefix_hits", 0.0) for concurrency, m in points}
     worst = max(hits, key=lambda concurrency: hits[concurrency], default=None)
@@ -23,16 +23,16 @@ def hits_remark(
     args: dict[str, Any] = {"share": f"{100 * hits[worst]:.2f}", "concurrency": worst}
     prefix, length = params.get("prefix_tokens") or 0, params.get("input_tokens") or 0
     if params.get(EXACT):
-        return Remark("benchmark:hits_guide", args)
+        return Message("benchmark:hits_guide", args)
     if params.get("seed") is not None:
-        return Remark("benchmark:hits_seed", {**args, "seed": params["seed"]})
+        return Message("benchmark:hits_seed", {**args, "seed": params["seed"]})
     if prefix and params.get("dataset") != "sharegpt" and hits[worst] <= 1.5 * prefix / length:
-        return Remark("benchmark:hits_prefix", {**args, "tokens": prefix})
-    return Remark("benchmark:hits", args)
+        return Message("benchmark:hits_prefix", {**args, "tokens": prefix})
+    return Message("benchmark:hits", args)
 
 
-def since_start_remark(share: float) -> Remark | None:
+def since_start_remark(share: float) -> Message | None:
     """Return a remark on a share that counts all requests since the server's start."""
     if share <= MOST:
         return None
-    return Remark("benchmark:hits_since_start", {"share": f"{100 * share:.2f}"})
+    return Message("benchmark:hits_since_start", {"share": f"{100 * share:.2f}"})

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 
 APART = 0.1  # relative difference that is not reported
 INPUT, OUTPUT = "input_tokens", "output_tokens"
@@ -122,7 +122,7 @@ def length_remarks(
     *,
     full: bool,
     context: int = 0,
-) -> list[Remark]:
+) -> list[Message]:
     """Return remarks on lengths that differ by more than ``APART`` from the requested ones, with
     causes.
 
@@ -138,9 +138,9 @@ def length_remarks(
         args = {"asked": wanted, "measured": round(found[worst]), "concurrency": worst}
         prompt = measured(dict(points)[worst]).get(INPUT, 0)
         if name == OUTPUT and found[worst] < wanted and 0 < context < prompt + wanted:
-            remarks.append(Remark("lengths:output_context", {**args, "context": context}))
+            remarks.append(Message("lengths:output_context", {**args, "context": context}))
             continue
-        remarks.append(Remark(_cause(name, is_short=found[worst] < wanted, full=full), args))
+        remarks.append(Message(_cause(name, is_short=found[worst] < wanted, full=full), args))
     return remarks
 
 

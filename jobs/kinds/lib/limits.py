@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Finding, Wish, limits
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 
 WORDS: dict[str, Promise] = {
     "limit:path": _("The catalogue has no deployment of %(model)s with %(path)s."),
@@ -73,15 +73,15 @@ WORDS: dict[str, Promise] = {
 }
 
 
-def found(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
+def found(model: ZooModel, stack: Stack, wish: Wish) -> list[Message]:
     """Return all violated limits: for a verbatim plan, which runs anyway."""
-    return [Remark(one.sentence, one.args) for one in limits(model, stack, wish)]
+    return [Message(one.message_id, one.args) for one in limits(model, stack, wish)]
 
 
-def asked(model: ZooModel, stack: Stack, wish: Wish) -> list[Remark]:
+def asked(model: ZooModel, stack: Stack, wish: Wish) -> list[Message]:
     """Return amber findings, which a person may accept."""
     amber = [one for one in limits(model, stack, wish) if one.level == "amber"]
-    return [Remark(one.sentence, one.args) for one in amber]
+    return [Message(one.message_id, one.args) for one in amber]
 
 
 def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str]) -> None:
@@ -100,4 +100,4 @@ def words(finding: Finding) -> str:
     args = dict(finding.args)
     if "stack" in args:
         args["stack"] = gettext(STACKS[args["stack"]].name)
-    return str(WORDS[finding.sentence]) % args
+    return str(WORDS[finding.message_id]) % args

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Measured, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Outcome, Target
 from jobs.kinds.lib.common import asset, of_all, seed_field
 from jobs.kinds.lib.lengths import about_tokens, check_answer
+from jobs.messages import Message
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.vllm import vllm
 
@@ -26,7 +27,7 @@ ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
-class Load(BaseModel):
+class LoadParams(BaseModel):
     """Requests with built-in prompts. Lengths are in tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,8 +74,8 @@ class Load(BaseModel):
     seed: int | None = seed_field()
 
 
-class OverHttp(Kind, params=Load):
-    """Base of kinds that send ``Load`` to a deployment."""
+class OverHttp(Kind, params=LoadParams):
+    """Base of kinds that send ``LoadParams`` to a deployment."""
 
     family = "benchmark"
     lengths = (lengths.OUTPUT,)
@@ -83,12 +84,12 @@ class OverHttp(Kind, params=Load):
         """Return the choices of ``field`` on this host."""
         return prompt_choices() if field == "prompts" else None
 
-    def title_of(self, params: Load, target: Target) -> str:
+    def title_of(self, params: LoadParams, target: Target) -> str:
         """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
         served = deployment(params, target).data["name"]
         return f"{served} @ {', '.join(map(str, params.concurrency))}"
 
-    def inputs(self, params: Load, target: Target) -> Mapping[str, AssetRef]:
+    def inputs(self, params: LoadParams, target: Target) -> Mapping[str, AssetRef]:
         """The deployment."""
         return {"deployment": deployment(params, target)}
 
@@ -117,7 +118,7 @@ class Point(Protocol):
         """By name of ``jobs.metrics``."""
 
 
-def deployment(params: Load, target: Target) -> AssetRef:
+def deployment(params: LoadParams, target: Target) -> AssetRef:
     """Return the deployment to measure.
 
     Raises:
@@ -126,7 +127,7 @@ def deployment(params: Load, target: Target) -> AssetRef:
     return asset(target.deployments, params.deployment, "deployment")
 
 
-def check_output(params: Load, served: AssetRef) -> None:
+def check_output(params: LoadParams, served: AssetRef) -> None:
     """Refuse answers that do not fit with the longest prompt.
 
     Raises:
@@ -171,29 +172,29 @@ def outcome(
     *,
     what: str,
     tool: str,
-    remarks: Sequence[Remark],
+    remarks: Sequence[Message],
     began: Mapping[int, float] | None = None,
     keeps_failed: bool = True,
-    may_be_silent: bool = False,
-) -> Conclusion:
+    may_have_no_tokens: bool = False,
+) -> Outcome:
     """Build the outcome: the headline is the point with the highest output rate; requests are
     counted over all points.
 
-    ``began``: see :class:`Measured`. ``keeps_failed``: points without a completed request are
-    kept, with their failures. ``may_be_silent``: answers without tokens are not a failure.
+    ``began``: see :class:`Measurement`. ``keeps_failed``: points without a completed request are
+    kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a failure.
     """
     done = [point for point in points if point.completed]
     if not done:
         failed = sum(point.failed for point in points)
-        return Conclusion(failure=Remark("benchmark:no_request", {"failed": failed}))
-    if not may_be_silent and not any(point.metrics.get(RATE) for point in done):
-        return Conclusion(failure=Remark("benchmark:no_token"))
+        return Outcome(failure=Message("benchmark:no_request", {"failed": failed}))
+    if not may_have_no_tokens and not any(point.metrics.get(RATE) for point in done):
+        return Outcome(failure=Message("benchmark:no_token"))
     best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
     said = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
-    return Conclusion(
-        sentence=Remark("benchmark:done", said),
-        measured=Measured(
-            sort="benchmark",
+    return Outcome(
+        message=Message("benchmark:done", said),
+        measured=Measurement(
+            type="benchmark",
             what=what,
             tool=tool,
             metrics=of_all(best.metrics, ((one.completed, one.failed) for one in points)),
@@ -206,10 +207,10 @@ def outcome(
     )
 
 
-def failed_remarks(points: Sequence[Point]) -> list[Remark]:
+def failed_remarks(points: Sequence[Point]) -> list[Message]:
     """Return a remark per concurrency with failed requests."""
     return [
-        Remark(
+        Message(
             "benchmark:failed_requests",
             {
                 "failed": point.failed,
@@ -222,15 +223,15 @@ def failed_remarks(points: Sequence[Point]) -> list[Remark]:
     ]
 
 
-def few_remark(requests: int) -> list[Remark]:
+def few_remark(requests: int) -> list[Message]:
     """Return a remark on percentiles of too few requests."""
     if requests >= ENOUGH_FOR_P99:
         return []
-    return [Remark("benchmark:few_requests", {"requests": requests})]
+    return [Message("benchmark:few_requests", {"requests": requests})]
 
 
-def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Remark]:
+def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Message]:
     """Return a remark per requested concurrency that was not measured."""
     measured = {point.concurrency for point in points}
     missing = ", ".join(str(value) for value in asked if value not in measured)
-    return [Remark("benchmark:not_measured", {"concurrency": missing})] if missing else []
+    return [Message("benchmark:not_measured", {"concurrency": missing})] if missing else []

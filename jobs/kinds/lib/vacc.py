@@ -11,7 +11,8 @@ from pydantic import Field
 
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.messages import Message
 from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
 
@@ -69,8 +70,8 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
 
 def stack_choices(target: Target) -> Sequence[Choice]:
     """Return the stacks that the host reports, or all if it reports none."""
-    sort = "vacc" if target.has_dies else "cpu"
-    known = [stack for stack in STACKS.values() if stack.hosts == sort]
+    host_type = "vacc" if target.has_dies else "cpu"
+    known = [stack for stack in STACKS.values() if stack.hosts == host_type]
     said = target.facts.get("stacks")
     has = [stack for stack in known if said is None or stack.id in said]
     return [Choice(stack.id, stack.name) for stack in has or known]
@@ -167,18 +168,18 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
     return str(folder)
 
 
-def container_notes(stack: Stack, target: Target) -> list[Remark]:
+def container_notes(stack: Stack, target: Target) -> list[Message]:
     """Return notes on a container that the guide starts by hand; none for other stacks."""
     container = stack.vllm.container
     if container is None or container.publish_port:
         return []
-    site, found = vacc_site(target), [Remark("guide:detached")]
+    site, found = vacc_site(target), [Message("guide:detached")]
     if (site.workspace, site.mount) != (GUIDE_FACTS["workspace"], GUIDE_FACTS["mount"]):
         args = {"folder": site.workspace, "mount": site.mount}
-        found.append(Remark("guide:workspace_here", args))
+        found.append(Message("guide:workspace_here", args))
     return found
 
 
-def note(name: str, **args: Any) -> Remark:
+def note(name: str, **args: Any) -> Message:
     """Return notes on differences from the guide."""
-    return Remark(f"guide:{name}", args)
+    return Message(f"guide:{name}", args)

@@ -14,7 +14,7 @@ from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import Offline
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Need, Remark, Target
+from jobs.kinds.lib.base import LOG, AssetRef, Choice, Need, Target
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import (
     OfStack,
@@ -25,6 +25,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite, inside_of
 from jobs.toolchains.vllm import vllm_bench, vllm_cpu
@@ -271,21 +272,23 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
 
 def engine_notes(
     params: Loading, stack: Stack, tool: Offline, model: ZooModel, target: Target
-) -> list[Remark]:
+) -> list[Message]:
     """Return notes on differences of an offline benchmark from the guide."""
     if stack.vllm.container is None:
         return limits.asked(model, stack, _loaded(params, model))
     exact = is_exact(params)
-    found = [*container_notes(stack, target), Remark("guide:docker_exec")]
+    found = [*container_notes(stack, target), Message("guide:docker_exec")]
     if tool.needs_import:
         args = {"module": tool.needs_import}
         found.append(
-            Remark("guide:plugin_missing", args) if exact else Remark("guide:plugin_imported", args)
+            Message("guide:plugin_missing", args)
+            if exact
+            else Message("guide:plugin_imported", args)
         )
     if exact:
-        found.append(Remark("guide:dies_unnamed", {"dies": params.tp}))
+        found.append(Message("guide:dies_unnamed", {"dies": params.tp}))
     else:
-        found += [Remark("guide:json_kept"), Remark("guide:dies_named")]
+        found += [Message("guide:json_kept"), Message("guide:dies_named")]
     told = limits.found if exact else limits.asked
     return [*found, *told(model, stack, _loaded(params, model))]
 

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import asset
 from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_choices, stack_field, vacc_site
+from jobs.messages import Message
 from jobs.parsers import reports, vacc_reports
 from jobs.plans import Plan
 from jobs.toolchains.vacc import vacc_modification
@@ -54,7 +55,7 @@ class ApplyModification(Kind, params=Params):
         "check:modification_differs",
     )
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -67,12 +68,12 @@ class ApplyModification(Kind, params=Params):
             return [Choice(ref.key, ref.label) for ref in refs]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes: the guide describes the patch in words, and its linked file fits no
         distill."""
         if params.undo:
-            return [Remark("guide:nothing_printed")]
-        return [Remark("guide:modification_in_words"), Remark("guide:config_vacc_made")]
+            return [Message("guide:nothing_printed")]
+        return [Message("guide:modification_in_words"), Message("guide:config_vacc_made")]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The model's name."""
@@ -115,18 +116,18 @@ class ApplyModification(Kind, params=Params):
         """Compile the patched weights."""
         return () if params.undo or params.only_show else ("compile-vacc",)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Number of files applied or restored."""
         done = reports.read(outputs, "modification.json", vacc_reports.ModificationReport)
         args = {"files": len(done.files), "path": done.path}
-        sentences = {
-            "shown": Remark("modification:shown", args),
-            "applied": Remark("modification:applied", args),
-            "undone": Remark("modification:undone", args),
+        messages = {
+            "shown": Message("modification:shown", args),
+            "applied": Message("modification:applied", args),
+            "undone": Message("modification:undone", args),
         }
-        return Conclusion(sentence=sentences[done.done])
+        return Outcome(message=messages[done.done])
 
 
 def _needs_it(model_id: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
@@ -20,6 +20,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -91,7 +92,7 @@ class BuildImages(Kind, params=Params):
     )
     brings = True
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -99,24 +100,24 @@ class BuildImages(Kind, params=Params):
         """Return the choices of ``field`` on this host."""
         return stack_choices(target) if field == "stack" else None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         site = vacc_site(target)
         if params.stack == "current":
             return _notes_of_pull(params, target)
-        said = [Remark("guide:cd")]
+        said = [Message("guide:cd")]
         processor = variant(site)
         if is_exact(params):
-            said.append(Remark("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
+            said.append(Message("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
             if processor:
-                said.append(Remark("guide:image_needs_avx512"))
-            return [*said, Remark("guide:inspect_added")]
-        said.append(Remark("guide:clone_there"))
+                said.append(Message("guide:image_needs_avx512"))
+            return [*said, Message("guide:inspect_added")]
+        said.append(Message("guide:clone_there"))
         if processor == "_noavx":
-            said.append(Remark("guide:image_noavx"))
+            said.append(Message("guide:image_noavx"))
         if processor == "_arm":
-            said.append(Remark("guide:image_arm", {"file": vacc_images.ARM_FILE}))
-        return [*said, Remark("guide:inspect_added")]
+            said.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
+        return [*said, Message("guide:inspect_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The image's name."""
@@ -155,13 +156,13 @@ class BuildImages(Kind, params=Params):
         """Steps of a build, layers of a pull."""
         return progress.image(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """The image's ID and versions."""
         made = reports.read(outputs, "image.json", vacc_reports.ImageReport)
-        return Conclusion(
-            sentence=Remark(
+        return Outcome(
+            message=Message(
                 "images:made",
                 {"image": made.name, "id": made.fingerprint[:12], "size": size(made.bytes)},
             ),
@@ -174,12 +175,12 @@ class BuildImages(Kind, params=Params):
         )
 
 
-def _notes_of_pull(params: Params, target: Target) -> Sequence[Remark]:
+def _notes_of_pull(params: Params, target: Target) -> Sequence[Message]:
     site = vacc_site(target)
     if params.tag or not variant(site):
-        return [Remark("guide:inspect_added")]
+        return [Message("guide:inspect_added")]
     image = _image(params, target)
-    return [Remark("guide:image_variant", {"image": image}), Remark("guide:inspect_added")]
+    return [Message("guide:image_variant", {"image": image}), Message("guide:inspect_added")]
 
 
 def _image(params: Params, target: Target) -> str:

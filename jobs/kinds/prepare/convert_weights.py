@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.kinds.lib.base import AssetRef, Choice, Conclusion, Kind, Need, Remark, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
 from jobs.kinds.lib.common import asset, gguf_choices, site, size
 from jobs.kinds.lib.vacc import model_of_asset
+from jobs.messages import Message
 from jobs.parsers import progress, reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -37,13 +38,13 @@ class ConvertWeights(Kind, params=Params):
     family = "prepare"
     programs = vllm_cpu.PROGRAMS
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host without accelerator cards."""
         return not target.has_dies
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on additions to the folder."""
-        return (Remark("convert:think_tokens"),)
+        return (Message("convert:think_tokens"),)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
@@ -83,13 +84,13 @@ class ConvertWeights(Kind, params=Params):
         """Quantised tensors."""
         return progress.tensors(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """The folder's size and checksum."""
         made = reports.read(outputs, "weights.json", reports.WeightsReport)
-        return Conclusion(
-            sentence=Remark("compile:made", {"label": made.precision, "size": size(made.bytes)}),
+        return Outcome(
+            message=Message("compile:made", {"label": made.precision, "size": size(made.bytes)}),
             product=made.model_dump(),
         )
 

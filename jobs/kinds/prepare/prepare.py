@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import site, size
+from jobs.messages import Message
 from jobs.parsers import progress, reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -110,14 +111,14 @@ class Prepare(Kind, params=Params):
         """pip's output, or the unpacked share."""
         return progress.packages_or_size(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Summary of the installed content."""
         if params.what == "environment":
             made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
-            return Conclusion(
-                sentence=Remark(
+            return Outcome(
+                message=Message(
                     "prepare:environment",
                     {
                         "environment": _environment(params).title,
@@ -129,8 +130,8 @@ class Prepare(Kind, params=Params):
                 product=made.model_dump(include={"path", "versions"}),
             )
         found = reports.read(outputs, "weights.json", reports.WeightsReport)
-        return Conclusion(
-            sentence=Remark(
+        return Outcome(
+            message=Message(
                 "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
             ),
             product=found.model_dump(),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
@@ -20,6 +20,7 @@ from jobs.kinds.lib.vacc import (
     stack_field,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -78,7 +79,7 @@ class PrepareDatasets(Kind, params=Params):
     )
     brings = True
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -96,23 +97,23 @@ class PrepareDatasets(Kind, params=Params):
             ]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         if params.source == "folder":
-            return [Remark("guide:nothing_printed")]
+            return [Message("guide:nothing_printed")]
         if params.dataset != OPENCOMPASS:
-            return [Remark("guide:dataset_linked"), Remark("guide:verify_added")]
+            return [Message("guide:dataset_linked"), Message("guide:verify_added")]
         if is_exact(params):
             return [
-                Remark("guide:comments_run"),
-                Remark("guide:unzip_asks"),
-                Remark("guide:verify_added"),
+                Message("guide:comments_run"),
+                Message("guide:unzip_asks"),
+                Message("guide:verify_added"),
             ]
         return [
-            Remark("guide:comments_run"),
-            Remark("guide:wget_resumes"),
-            Remark("guide:unzip_overwrites"),
-            Remark("guide:verify_added"),
+            Message("guide:comments_run"),
+            Message("guide:wget_resumes"),
+            Message("guide:unzip_overwrites"),
+            Message("guide:verify_added"),
         ]
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -165,23 +166,23 @@ class PrepareDatasets(Kind, params=Params):
         """Downloaded share."""
         return progress.brought(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Size of the dataset; missing items are reported."""
         found = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
         args = {"dataset": found.name, "files": found.files, "size": size(found.bytes)}
         differs = [path for path, known in found.known.items() if found.counts.get(path) != known]
-        sentence = Remark("dataset:there", args)
+        message = Message("dataset:there", args)
         if differs:
             more = {
                 "path": differs[0],
                 "items": found.counts.get(differs[0], 0),
                 "known": found.known[differs[0]],
             }
-            sentence = Remark("dataset:differs", {**args, **more})
-        return Conclusion(
-            sentence=sentence,
+            message = Message("dataset:differs", {**args, **more})
+        return Outcome(
+            message=message,
             product={
                 **found.model_dump(include={"path", "files", "bytes"}),
                 "details": {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs.catalog import STACKS
 from jobs.catalog.stacks_schema import Evaluation
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     exact_field,
@@ -21,6 +21,7 @@ from jobs.kinds.lib.vacc import (
     stack_of,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.opencompass import opencompass_env
@@ -70,7 +71,7 @@ class PrepareOpencompass(Kind, params=Params):
     )
     brings = True
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -83,28 +84,28 @@ class PrepareOpencompass(Kind, params=Params):
             return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         site = vacc_site(target)
         said = [
-            Remark("guide:cd"),
-            Remark("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
-            Remark("guide:conda_yes"),
+            Message("guide:cd"),
+            Message("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
+            Message("guide:conda_yes"),
         ]
         if is_exact(params):
             return [
                 *said,
-                Remark("guide:conda_anew"),
-                Remark("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
-                Remark("guide:opencompass_unheld"),
-                Remark("guide:verify_added"),
+                Message("guide:conda_anew"),
+                Message("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
+                Message("guide:opencompass_unheld"),
+                Message("guide:verify_added"),
             ]
         return [
             *said,
-            Remark("guide:conda_there"),
-            Remark("guide:clone_there"),
-            Remark("guide:opencompass_held"),
-            Remark("guide:verify_added"),
+            Message("guide:conda_there"),
+            Message("guide:clone_there"),
+            Message("guide:opencompass_held"),
+            Message("guide:verify_added"),
         ]
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -135,9 +136,9 @@ class PrepareOpencompass(Kind, params=Params):
         """Prepare its data in the checkout."""
         return ("prepare-datasets", "evaluate-opencompass")
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Summary of the environment."""
         made = reports.read(outputs, "versions.json", reports.EnvironmentReport)
         args = {
@@ -146,8 +147,8 @@ class PrepareOpencompass(Kind, params=Params):
             "packages": len(made.versions),
             "size": size(made.bytes),
         }
-        return Conclusion(
-            sentence=Remark("prepare:environment", args),
+        return Outcome(
+            message=Message("prepare:environment", args),
             product=made.model_dump(include={"path", "versions"}),
         )
 

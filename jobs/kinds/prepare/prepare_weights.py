@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Conclusion, Kind, Remark, Target
+from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
@@ -21,6 +21,7 @@ from jobs.kinds.lib.vacc import (
     stack_field,
     vacc_site,
 )
+from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -108,7 +109,7 @@ class PrepareWeights(Kind, params=Params):
     )
     brings = True
 
-    def offered(self, target: Target) -> bool:
+    def is_available(self, target: Target) -> bool:
         """True on a host with accelerator cards."""
         return target.has_dies
 
@@ -129,9 +130,9 @@ class PrepareWeights(Kind, params=Params):
             ]
         return None
 
-    def notes(self, params: Params, target: Target) -> Sequence[Remark]:
+    def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, which only links to the hub's pages."""
-        return [Remark("guide:weights_linked"), Remark("guide:verify_added")]
+        return [Message("guide:weights_linked"), Message("guide:verify_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The model's name."""
@@ -194,19 +195,19 @@ class PrepareWeights(Kind, params=Params):
         """Downloaded share."""
         return progress.brought(log)
 
-    def conclude(
+    def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
-    ) -> Conclusion:
+    ) -> Outcome:
         """Size of the weights, and the depth of verification."""
         found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
         model = model_of(params.model)
         args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
         if found.compared:
-            sentence = Remark("weights:compared", {**args, "compared": found.compared})
+            message = Message("weights:compared", {**args, "compared": found.compared})
         elif found.checked == "sha256":
-            sentence = Remark("weights:read", args)
+            message = Message("weights:read", args)
         else:
-            sentence = Remark("weights:measured", args)
+            message = Message("weights:measured", args)
         details = {
             "hub_id": model.hub_id,
             "revision": params.revision,
@@ -214,8 +215,8 @@ class PrepareWeights(Kind, params=Params):
             "checked": found.checked,
             "compared": found.compared,
         }
-        return Conclusion(
-            sentence=sentence,
+        return Outcome(
+            message=message,
             product={
                 **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
                 "details": details,

@@ -74,7 +74,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MetricRow:
     """Metric with the values of all columns and the changes vs the first."""
 
     metric: str
@@ -156,7 +156,7 @@ class Comparison:
     columns: Sequence[Column]
     concurrency: int | None
     common: Sequence[int]
-    rows: Sequence[Row]
+    rows: Sequence[MetricRow]
     settings: Sequence[Setting]
     paired: Sequence[Paired | None]
     barriers: Sequence[Difference]
@@ -179,7 +179,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
 
     ``concurrency`` is used if all groups have it, else the highest common concurrency.
     """
-    is_evaluation = groups[0][0].sort == Result.Sort.EVALUATION
+    is_evaluation = groups[0][0].type == Result.Type.EVALUATION
     columns = [_column(runs) for runs in groups]
     common = sorted(set.intersection(*({c for c, _ in column.points} for column in columns)))
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
@@ -261,14 +261,14 @@ class _Table:
     barred: frozenset[int]
     other_questions: frozenset[int]
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> MetricRow:
         values = [column.values(name, self.concurrency) for column in self.columns]
         cells = [
             Cell(_mean(found) if found else None, len(found), mean_interval(found))
             for found in values
         ]
         changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
-        return Row(name, cells, changes)
+        return MetricRow(name, cells, changes)
 
     def _change(
         self, name: str, mine: Sequence[float], theirs: Sequence[float], index: int
@@ -320,7 +320,7 @@ def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Ch
 
 
 def _settle(
-    rows: Sequence[Row], columns: Sequence[Column], concurrency: int | None
+    rows: Sequence[MetricRow], columns: Sequence[Column], concurrency: int | None
 ) -> Settle | None:
     """Return the missing runs for the first row; None when significant or equal."""
     if not rows:

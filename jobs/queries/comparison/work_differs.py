@@ -43,7 +43,7 @@ def differences(
 
     ``metrics`` are those of each result at the compared concurrency.
     """
-    is_evaluation = results[0].sort == Result.Sort.EVALUATION
+    is_evaluation = results[0].type == Result.Type.EVALUATION
     left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()
     columns = [_work(result) for result in results]
     found = []

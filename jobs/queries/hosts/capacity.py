@@ -1,48 +1,23 @@
 """Queue of a host, and the rule that decides what starts next.
 
-Pure except :func:`room_of` and :func:`line_of`, which read. Dispatch walks the queue with this
-rule to start jobs, pages to show reasons, and ``jobs.queries.jobs.forecast`` to predict starts, so
-all three agree.
+Pure except :func:`capacity_of` and :func:`startable_jobs`, which read. Dispatch walks the queue
+with this rule to start jobs, pages to show reasons, and ``jobs.queries.jobs.forecast`` to predict
+starts, so all three agree.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, TextField
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
-
-from jobs.kinds.lib.base import Remark
-from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.hosts import dies, held_dies, holding_deployments
-from jobs.queries.hosts.loads import Load, load_of
-from jobs.queries.hosts.places import common, places_of, read_by, reads_of
-
-_AT_ONCE = 500
-_SERVED = "deployment"
-_SERVES_FROM = KeyTextTransform("path", "details")
-_COLUMNS = ("pk", "kind", "title", "quiet", "priority", "place", "created_by__username")
-# The database extracts the needed JSON; the texts mostly repeat.
-_READ: Mapping[str, Any] = {
-    "dies": Cast(KeyTextTransform("dies", "plan"), IntegerField()),
-    "is_checked": Q(plan__checks__0__isnull=False),
-    "sort": KeyTextTransform("type", "product"),
-    **{f"{name}_text": Cast(name, TextField()) for name in ("inputs", "asks", "confirmed")},
-    "path": KeyTextTransform("path", "product"),
-    "serves_from": KeyTextTransform("path", KeyTextTransform("details", "product")),
-    "writes_text": KeyTextTransform("writes", "plan"),
-    "overlaps": Q(params__overlap=True),
-}
+from jobs.messages import Message
+from jobs.queries.hosts.loads import RequestLoad
+from jobs.queries.hosts.places import common
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
+class RunningJob:
     """A job on the host. ``dies`` are released when it ends.
 
     ``serves``: its server keeps the dies. ``places`` are written and ``reads`` read, see
@@ -52,10 +27,10 @@ class Guest:
     id: int
     title: str
     dies: int = 0
-    quiet: bool = False
+    exclusive: bool = False
     serves: bool = False
     places: tuple[str, ...] = ()
-    load: Load | None = None
+    load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
 
@@ -80,7 +55,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiter:
+class QueuedJob:
     """A queued job; the fields are the job's. ``serves``: it starts a server. ``by``: name of the
     person who launched it, "" for none.
     """
@@ -88,15 +63,15 @@ class Waiter:
     id: int
     title: str
     dies: int = 0
-    quiet: bool = False
+    exclusive: bool = False
     serves: bool = False
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     is_checked: bool = False  # the host runs its preflight first
-    asks: Sequence[Mapping[str, Any]] = ()
+    needs_confirmation: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
     places: tuple[str, ...] = ()  # written, as of a Guest
-    load: Load | None = None
+    load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
     def is_served_by(self, server: Server) -> bool:
@@ -106,26 +81,26 @@ class Waiter:
 
 
 @dataclass(slots=True)
-class Kept:
+class Reservation:
     """Reservations for the front of the queue. Each field except counts is the first such job.
 
     ``held_up``: jobs without reservation, because servers use their dies. They still come first
     once a server is stopped. ``readers``: jobs that will read places.
     """
 
-    first: Waiter | None = None
-    quiet: Waiter | None = None  # nothing starts before it
-    wants_dies: Waiter | None = None
+    first: QueuedJob | None = None
+    exclusive: QueuedJob | None = None  # nothing starts before it
+    wants_dies: QueuedJob | None = None
     dies: int = 0
     slots: int = 0
-    held_up: list[Waiter] = field(default_factory=list)
-    readers: list[Waiter] = field(default_factory=list)
+    held_up: list[QueuedJob] = field(default_factory=list)
+    readers: list[QueuedJob] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class Room:
-    """Free capacity of a host. The queue is walked from its front: :meth:`blocks` checks each job,
-    :meth:`take` and :meth:`keep` record starts and reservations.
+class HostCapacity:
+    """Free capacity of a host. The queue is walked from its front: :meth:`blocker_of` checks each
+    job, :meth:`allocate` and :meth:`reserve` record starts and reservations.
 
     ``free``: dies not in use.
     """
@@ -133,17 +108,19 @@ class Room:
     host: str
     slots: int
     free: int
-    guests: list[Guest] = field(default_factory=list)
+    running: list[RunningJob] = field(default_factory=list)
     servers: list[Server] = field(default_factory=list)
-    kept: Kept = field(default_factory=Kept)
+    reserved: Reservation = field(default_factory=Reservation)
 
     @property
-    def is_shut(self) -> bool:
+    def is_closed(self) -> bool:
         """True if no job at all can start now."""
-        is_kept = self.kept.quiet is not None or any(guest.quiet for guest in self.guests)
-        return is_kept or len(self.guests) + self.kept.slots >= self.slots
+        is_kept = self.reserved.exclusive is not None or any(
+            other.exclusive for other in self.running
+        )
+        return is_kept or len(self.running) + self.reserved.slots >= self.slots
 
-    def blocks(self, job: Waiter) -> Remark | None:
+    def blocker_of(self, job: QueuedJob) -> Message | None:
         """Return what blocks ``job`` now; None: nothing."""
         return (
             self._closed(job)
@@ -153,7 +130,7 @@ class Room:
             or self._dies(job)
         )
 
-    def keeps(self, job: Waiter) -> bool:
+    def reserves_for(self, job: QueuedJob) -> bool:
         """Return True if capacity is reserved for the blocked ``job``.
 
         It is, if the job can start once running jobs have ended. Dies of a server may never be
@@ -162,105 +139,109 @@ class Room:
         """
         if self._place(job) or self._load(job):
             return False
-        if job.quiet:
-            is_next = self.kept.first is None and not self._noisy_servers(job)
+        if job.exclusive:
+            is_next = self.reserved.first is None and not self._noisy_servers(job)
             return is_next and self._comes_free(job)
-        return job.dies > 0 and self.free > self.kept.dies and self._comes_free(job)
+        return job.dies > 0 and self.free > self.reserved.dies and self._comes_free(job)
 
-    def take(self, job: Waiter) -> None:
+    def allocate(self, job: QueuedJob) -> None:
         """Record the start of ``job``."""
-        guest = Guest(job.id, job.title, job.dies, job.quiet, job.serves, job.places, job.load)
-        self.guests.append(replace(guest, reads=job.reads))
+        other = RunningJob(
+            job.id, job.title, job.dies, job.exclusive, job.serves, job.places, job.load
+        )
+        self.running.append(replace(other, reads=job.reads))
         self.free -= job.dies
 
-    def keep(self, job: Waiter, *, slot: bool = False) -> None:
+    def reserve(self, job: QueuedJob, *, slot: bool = False) -> None:
         """Reserve capacity for ``job``. ``slot``: it can start at any moment."""
-        kept = self.kept
-        kept.first = kept.first or job
-        kept.slots += slot
-        kept.dies += job.dies
+        reserved = self.reserved
+        reserved.first = reserved.first or job
+        reserved.slots += slot
+        reserved.dies += job.dies
         if job.dies:
-            kept.wants_dies = kept.wants_dies or job
-        if job.quiet:
-            kept.quiet = kept.quiet or job
+            reserved.wants_dies = reserved.wants_dies or job
+        if job.exclusive:
+            reserved.exclusive = reserved.exclusive or job
 
-    def pass_by(self, job: Waiter) -> None:
+    def skip(self, job: QueuedJob) -> None:
         """Record that ``job`` cannot start; reserve nothing."""
         if job.dies and not self._comes_free(job):
-            self.kept.held_up.append(job)
+            self.reserved.held_up.append(job)
 
-    def stay(self, job: Waiter) -> None:
+    def protect_reads(self, job: QueuedJob) -> None:
         """Record that ``job`` does not start now; places it reads must not change before it."""
         if job.reads:
-            self.kept.readers.append(job)
+            self.reserved.readers.append(job)
 
-    def leave(self, guest: Guest) -> None:
-        """Record the end of ``guest``; a server keeps its dies."""
-        self.guests.remove(guest)
-        if guest.serves:
-            server = Server(0, guest.id, guest.title, guest.dies, reads=guest.reads)
+    def release(self, other: RunningJob) -> None:
+        """Record the end of ``other``; a server keeps its dies."""
+        self.running.remove(other)
+        if other.serves:
+            server = Server(0, other.id, other.title, other.dies, reads=other.reads)
             self.servers.append(server)
         else:
-            self.free += guest.dies
+            self.free += other.dies
 
-    def _closed(self, job: Waiter) -> Remark | None:
+    def _closed(self, job: QueuedJob) -> Message | None:
         """Return what blocks every job."""
-        for guest in self.guests:
-            if guest.quiet:
-                return Remark("wait:quiet_runs", self._about(guest))
-        if len(self.guests) >= self.slots:
-            return Remark("wait:slots", self._about(self.guests[0]))
-        if self.kept.quiet:
-            return Remark("wait:quiet_next", self._about(self.kept.quiet))
-        is_full = len(self.guests) + self.kept.slots >= self.slots
-        if self.kept.first and (job.quiet or is_full):
-            return Remark("wait:before", self._about(self.kept.first))
+        for other in self.running:
+            if other.exclusive:
+                return Message("wait:exclusive_running", self._about(other))
+        if len(self.running) >= self.slots:
+            return Message("wait:slots", self._about(self.running[0]))
+        if self.reserved.exclusive:
+            return Message("wait:exclusive_next", self._about(self.reserved.exclusive))
+        is_full = len(self.running) + self.reserved.slots >= self.slots
+        if self.reserved.first and (job.exclusive or is_full):
+            return Message("wait:before", self._about(self.reserved.first))
         return None
 
-    def _place(self, job: Waiter) -> Remark | None:
+    def _place(self, job: QueuedJob) -> Message | None:
         """Return a conflict on places: a writer of places of ``job``, or a reader of its
         output."""
-        for guest in self.guests:
-            if place := common(job.places, guest.places):
-                return Remark("wait:place", {**self._about(guest), "place": place})
-            if place := common(job.reads, guest.places):
-                return Remark("wait:place_written", {**self._about(guest), "place": place})
+        for other in self.running:
+            if place := common(job.places, other.places):
+                return Message("wait:place", {**self._about(other), "place": place})
+            if place := common(job.reads, other.places):
+                return Message("wait:place_written", {**self._about(other), "place": place})
         read = [(one, place) for one in self.servers if (place := common(job.places, one.reads))]
         if read:
             args = {"host": self.host, "place": read[0][1]}
-            return Remark("wait:place_served", args | _to_stop([one for one, _ in read]))
+            return Message("wait:place_served", args | _to_stop([one for one, _ in read]))
         readers = [
-            (guest.reads, "wait:place_starting", self._about(guest)) for guest in self.guests
+            (other.reads, "wait:place_starting", self._about(other)) for other in self.running
         ]
-        readers += [(one.reads, "wait:place_ahead", self._about(one)) for one in self.kept.readers]
+        readers += [
+            (one.reads, "wait:place_ahead", self._about(one)) for one in self.reserved.readers
+        ]
         for reads, name, args in readers:
             if place := common(job.places, reads):
-                return Remark(name, {**args, "place": place})
+                return Message(name, {**args, "place": place})
         return None
 
-    def _load(self, job: Waiter) -> Remark | None:
+    def _load(self, job: QueuedJob) -> Message | None:
         """Return a running benchmark that would disturb ``job``, or an evaluation of the same
         deployment.
 
         Two benchmarks on one host disturb each other. A job with exclusive use waits for all jobs
         anyway, and jobs behind wait for it.
         """
-        if job.load is None or job.quiet:
+        if job.load is None or job.exclusive:
             return None
         mine = self._names(job.load)
-        for guest in self.guests:
-            if guest.load is None or job.load.may_run_beside(guest.load):
+        for other in self.running:
+            if other.load is None or job.load.may_run_beside(other.load):
                 continue
-            is_same = bool(job.load.ref) and bool(mine & self._names(guest.load))
-            if not guest.load.is_benchmark:
+            is_same = bool(job.load.ref) and bool(mine & self._names(other.load))
+            if not other.load.is_benchmark:
                 if is_same:
-                    return Remark("wait:evaluation", self._about(guest))
+                    return Message("wait:evaluation", self._about(other))
             elif is_same or job.load.is_benchmark:
                 name = "wait:benchmark" if is_same else "wait:benchmark_host"
-                return Remark(name, self._about(guest))
+                return Message(name, self._about(other))
         return None
 
-    def _names(self, load: Load) -> set[tuple[str, int]]:
+    def _names(self, load: RequestLoad) -> set[tuple[str, int]]:
         """Return all references of a deployment: its id, and its job's."""
         if not load.ref:
             return {("host", 0)}
@@ -270,9 +251,9 @@ class Room:
             names |= its if its & names else set()
         return names
 
-    def _noise(self, job: Waiter) -> Remark | None:
+    def _noise(self, job: QueuedJob) -> Message | None:
         """Return what blocks a job with exclusive use."""
-        if not job.quiet:
+        if not job.exclusive:
             return None
         servers = self._noisy_servers(job)
         if servers and not self._comes_free(job):
@@ -280,46 +261,46 @@ class Room:
         if servers:
             args = {"host": self.host, "name": servers[0].name, **_to_stop(servers)}
             if len(servers) > 1:
-                return Remark("wait:quiet_servers", args)
-            return Remark("wait:quiet_server", args)
-        if self.guests:
-            return Remark("wait:quiet_jobs", self._about(self.guests[0]))
+                return Message("wait:exclusive_servers", args)
+            return Message("wait:exclusive_server", args)
+        if self.running:
+            return Message("wait:exclusive_jobs", self._about(self.running[0]))
         return None
 
-    def _noisy_servers(self, job: Waiter) -> list[Server]:
+    def _noisy_servers(self, job: QueuedJob) -> list[Server]:
         return [server for server in self.servers if not job.is_served_by(server)]
 
-    def _dies(self, job: Waiter) -> Remark | None:
+    def _dies(self, job: QueuedJob) -> Message | None:
         args = {"host": self.host, "wanted": job.dies, "free": self.free}
-        left = max(0, self.free - self.kept.dies)
+        left = max(0, self.free - self.reserved.dies)
         if job.dies <= left:
             return None
-        if self.kept.wants_dies and self._comes_free(job):
-            first = self.kept.wants_dies
-            return Remark("wait:kept", {**args, **self._about(first), "first": first.dies})
+        if self.reserved.wants_dies and self._comes_free(job):
+            first = self.reserved.wants_dies
+            return Message("wait:kept", {**args, **self._about(first), "first": first.dies})
         if self._comes_free(job):
-            return Remark("wait:dies_kept" if left else "wait:dies", args)
+            return Message("wait:dies_kept" if left else "wait:dies", args)
         return self._held(job)
 
-    def _held(self, job: Waiter) -> Remark:
+    def _held(self, job: QueuedJob) -> Message:
         """Return the servers to stop for ``job``, if too few dies will be released."""
         holders = [server for server in self.servers if server.dies]
         holders += [
-            Server(0, guest.id, guest.title, guest.dies)
-            for guest in self.guests
-            if guest.serves and guest.dies
+            Server(0, other.id, other.title, other.dies)
+            for other in self.running
+            if other.serves and other.dies
         ]
         args = {"host": self.host, "wanted": job.dies, "free": self.free}
         held, lack = sum(one.dies for one in holders), job.dies - self._coming()
         if lack > held:
-            return Remark("wait:dies_few", {**args, "free": self._coming() + held})
+            return Message("wait:dies_few", {**args, "free": self._coming() + held})
         lack, first, behind = self._lack(job, held)
         needed = [one for one in holders if held - one.dies < lack]
         every = sum(one.dies for one in needed) >= lack
         stop = _to_stop(needed if every else holders, lack=lack, every=every)
-        return Remark("wait:dies_held", {**args, **stop, "first": first, **behind})
+        return Message("wait:dies_held", {**args, **stop, "first": first, **behind})
 
-    def _lack(self, job: Waiter, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
+    def _lack(self, job: QueuedJob, held: int) -> tuple[int, list[dict[str, int]], dict[str, Any]]:
         """Return how many ``held`` dies must be released before ``job`` starts, and jobs ahead
         that take some first: ``[{"job", "dies"}]``.
 
@@ -329,167 +310,29 @@ class Room:
         coming = self._coming()
         for lack in range(job.dies - coming, held + 1):
             left, first = coming + lack, []
-            for one in self.kept.held_up:
+            for one in self.reserved.held_up:
                 if one.dies <= left:
                     left -= one.dies
                     first.append({"job": one.id, "dies": one.dies})
             if job.dies <= left:
                 return lack, first, {}
-        takers = [one for one in self.kept.held_up if one.dies <= coming + held]
+        takers = [one for one in self.reserved.held_up if one.dies <= coming + held]
         serves = any(one.serves for one in takers)
         behind = {"behind": [one.id for one in takers], "behind_serves": serves}
         return job.dies - coming, [], behind
 
-    def _comes_free(self, job: Waiter) -> bool:
+    def _comes_free(self, job: QueuedJob) -> bool:
         """Return True if dies suffice once running jobs have ended."""
         return job.dies <= self._coming()
 
     def _coming(self) -> int:
         """Return free dies once running jobs have ended."""
-        return self.free + sum(guest.dies for guest in self.guests if not guest.serves)
+        return self.free + sum(other.dies for other in self.running if not other.serves)
 
-    def _about(self, one: Guest | Waiter) -> dict[str, Any]:
+    def _about(self, one: RunningJob | QueuedJob) -> dict[str, Any]:
         return {"host": self.host, "job": one.id, "title": one.title}
 
 
 def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
     """Return servers to stop: ``every`` one, or as many as use ``lack`` dies in total."""
     return {"servers": [one.told for one in servers], "lack": lack, "every": every}
-
-
-def room_of(host: Host) -> Room:
-    """Return the free capacity of ``host``, in two queries.
-
-    Only needed columns: this runs at each start, and Django takes longer to build all columns of
-    four tables than the database to find them.
-    """
-    on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
-    told = {name: _READ[name] for name in ("writes_text", "overlaps")}
-    jobs = on_host.annotate(**told).only(
-        *("kind", "title", "state", "values", "quiet", "product", "inputs")
-    )
-    held = holding_deployments([host]).defer(None).select_related(None).select_related("job")
-    held = held.annotate(serves_from=_SERVES_FROM, made_at=F("artifact__path"))
-    return make_room(host, jobs, held.only("name", "host_url", "job", "job__values"))
-
-
-def make_room(host: Host, jobs: Iterable[Job], deployments: Iterable[Deployment]) -> Room:
-    """Return the free capacity from given jobs and deployments on the host."""
-    jobs, deployments = list(jobs), list(deployments)
-    held = held_dies(jobs, deployments)
-    there = [die for die in dies(host) if die in held]
-    jobs_hold = [holder.pk for die in there if isinstance(holder := held[die], Job)]
-    servers_hold = [holder.pk for die in there if isinstance(holder := held[die], Deployment)]
-    return Room(
-        host=host.name,
-        slots=host.slots,
-        free=len(dies(host)) - len(there),
-        guests=[
-            Guest(
-                *(job.pk, job.title, jobs_hold.count(job.pk), job.quiet, _serves(job.product)),
-                places=places_of((job.product or {}).get("path"), _writes(job)),
-                load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
-                reads=reads_of(job.product),
-            )
-            for job in jobs
-        ],
-        servers=[
-            Server(
-                *(one.pk, one.job_id, one.name, servers_hold.count(one.pk), _port(one)),
-                reads=read_by(one),
-            )
-            for one in deployments
-        ],
-    )
-
-
-def _port(deployment: Deployment) -> int:
-    return urlsplit(deployment.host_url).port or 0
-
-
-def line_of(host: Host) -> Iterator[Waiter]:
-    """Return jobs that may start on ``host`` once capacity is free, in queue order.
-
-    Jobs with unfinished predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and
-    without plans: a queue may have ten thousand jobs, and the first few fill the host.
-    """
-    unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
-    queued = Job.objects.filter(
-        ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
-    )
-    rows = queued.annotate(**_READ).order_by(*Job.LINE).values(*_COLUMNS, *_READ)
-    part = list(rows[:_AT_ONCE])
-    while part:
-        yield from map(_waiter_of_row, part)
-        part = list(rows.filter(_behind(part[-1]))[:_AT_ONCE]) if len(part) == _AT_ONCE else []
-
-
-def _behind(row: Mapping[str, Any]) -> Q:
-    """Return the filter of jobs behind a job, by ``Job.LINE``."""
-    level = Q(priority=row["priority"])
-    return (
-        Q(priority__gt=row["priority"])
-        | level & Q(place__gt=row["place"])
-        | level & Q(place=row["place"], pk__gt=row["pk"])
-    )
-
-
-def _waiter_of_row(row: Mapping[str, Any]) -> Waiter:
-    inputs = _parsed(row["inputs_text"])
-    return Waiter(
-        row["pk"],
-        row["title"],
-        row["dies"] or 0,
-        row["quiet"],
-        row["sort"] == _SERVED,
-        inputs,
-        is_checked=row["is_checked"],
-        asks=_parsed(row["asks_text"]),
-        confirmed=_parsed(row["confirmed_text"]),
-        by=row["created_by__username"] or "",
-        places=places_of(row["path"], _parsed(row["writes_text"] or "[]")),
-        load=load_of(row["kind"], inputs, overlaps=bool(row["overlaps"])),
-        reads=(row["serves_from"],) if row["sort"] == _SERVED and row["serves_from"] else (),
-    )
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Any:
-    """Parse JSON of a queued job; cached, because most jobs of a queue have the same."""
-    return json.loads(text)
-
-
-def waiter_of(job: Job) -> Waiter:
-    """Return a queued job from its record."""
-    return Waiter(
-        job.pk or 0,
-        job.title,
-        int(job.plan.get("dies", 0)),
-        job.quiet,
-        _serves(job.product),
-        job.inputs,
-        is_checked=bool(job.plan.get("checks")),
-        asks=job.asking,
-        confirmed=job.confirmed,
-        places=places_of((job.product or {}).get("path"), _writes(job)),
-        load=load_of(job.kind, job.inputs, overlaps=_overlaps(job)),
-        reads=reads_of(job.product),
-    )
-
-
-def _writes(job: Job) -> list[str]:
-    """Return the plan's declared writes; a separate query if the row has no plan."""
-    if "plan" in job.get_deferred_fields():
-        return list(json.loads(getattr(job, "writes_text", None) or "[]"))
-    return list(job.plan.get("writes", ()))
-
-
-def _overlaps(job: Job) -> bool:
-    """Return True if a benchmark allows overlap; a separate column if the row has no params."""
-    if "params" in job.get_deferred_fields():
-        return bool(getattr(job, "overlaps", False))
-    return bool(job.params.get("overlap"))
-
-
-def _serves(product: Mapping[str, Any] | None) -> bool:
-    return product is not None and product.get("type") == _SERVED

@@ -74,14 +74,14 @@ def host_page(name: str, *, waiting: int) -> HostPage:
     )
 
 
-def line(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
+def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
     """Return queued jobs of ``host`` in order: ``count`` from index ``start``, and the queue
     length."""
     waiting = _waiting([host])
     return list(waiting[start : start + count]), waiting.count()
 
 
-def place_in_line(job: Job) -> int:
+def queue_position(job: Job) -> int:
     """Return the number of jobs ahead of ``job``; jobs that depend on it do not count."""
     queued = Job.objects.filter(host=job.host_id, state=Job.State.QUEUED)
     queued = queued.exclude(pk__in=_behind(job))
@@ -91,7 +91,7 @@ def place_in_line(job: Job) -> int:
     return lower + level.filter(place__lt=job.place).count() + same
 
 
-def places_in_line(rows: Sequence[Job]) -> dict[int, int]:
+def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
     """Return the number of jobs ahead for a host's whole queue, by job id, in one query."""
     if not rows:
         return {}
@@ -130,7 +130,7 @@ def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
     predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
     queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
     jobs = queued.select_related("host", "created_by").prefetch_related(predecessors)
-    return jobs.defer("plan", "params").order_by(*Job.LINE)
+    return jobs.defer("plan", "params").order_by(*Job.QUEUE_ORDER)
 
 
 def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
@@ -140,11 +140,13 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
     there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
     for job in there.select_related("host", "created_by").order_by("created_at", "id"):
         on_host[job.host_id].append(job)
-    in_line = Window(RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.LINE])
+    in_queue = Window(
+        RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.QUEUE_ORDER]
+    )
     in_all = Window(Count("pk"), partition_by="host_id")
     # Ids first: the database sorts each queue, and rows are wide.
     narrow = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
-    numbered = narrow.annotate(in_line=in_line, in_all=in_all).filter(in_line__lte=waiting)
+    numbered = narrow.annotate(in_queue=in_queue, in_all=in_all).filter(in_queue__lte=waiting)
     found = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
     counts = {host_id: in_all for _pk, host_id, in_all in found}
     for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in found]):

@@ -21,7 +21,7 @@ def is_away(host: Host, *, at: datetime | None = None) -> bool:
     return (at or now()) - host.heartbeat_at > timedelta(seconds=settings.HOST_AWAY_AFTER_S)
 
 
-def silent_s(host: Host, *, at: datetime | None = None) -> float | None:
+def heartbeat_age_s(host: Host, *, at: datetime | None = None) -> float | None:
     """Return seconds since the last heartbeat; None: none yet."""
     return (
         None if host.heartbeat_at is None else ((at or now()) - host.heartbeat_at).total_seconds()

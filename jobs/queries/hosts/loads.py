@@ -10,7 +10,7 @@ from jobs.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class RequestLoad:
     """Target of a benchmark or evaluation: the deployment named by ``ref`` (as in ``Job.inputs``),
     or the host if empty. ``overlaps``: a benchmark that allows overlap.
     """
@@ -19,7 +19,7 @@ class Load:
     overlaps: bool
     is_benchmark: bool = True
 
-    def may_run_beside(self, other: Load) -> bool:
+    def may_run_beside(self, other: RequestLoad) -> bool:
         """Return True if both may run at once on one host.
 
         Overlap distorts a benchmark, so both must allow it. An evaluation's score is unaffected,
@@ -28,9 +28,11 @@ class Load:
         return all(one.overlaps or not one.is_benchmark for one in (self, other))
 
 
-def load_of(kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool) -> Load | None:
+def load_of(
+    kind: str, inputs: Mapping[str, Mapping[str, Any]], *, overlaps: bool
+) -> RequestLoad | None:
     """Return the load of a job of ``kind``; None unless a benchmark or evaluation."""
     family = KINDS[kind].family if kind in KINDS else ""
     if family not in ("benchmark", "evaluate"):
         return None
-    return Load(inputs.get("deployment", {}), overlaps, family == "benchmark")
+    return RequestLoad(inputs.get("deployment", {}), overlaps, family == "benchmark")

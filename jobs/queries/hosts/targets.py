@@ -34,7 +34,7 @@ def target_of(host: Host) -> Target:
     datasets = Dataset.objects.filter(host=host).select_related("host")
     return Target(
         name=host.name,
-        sort=host.sort,
+        type=host.type,
         facts=host.facts,
         weights=_refs(map(weights_ref, weights), promised, "weights"),
         artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
@@ -116,8 +116,10 @@ def _details(details: Mapping[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-def _refs(refs: Iterable[AssetRef], promised: list[AssetRef], sort: str) -> tuple[AssetRef, ...]:
-    return (*refs, *(ref for ref in promised if ref.type == sort))
+def _refs(
+    refs: Iterable[AssetRef], promised: list[AssetRef], asset_type: str
+) -> tuple[AssetRef, ...]:
+    return (*refs, *(ref for ref in promised if ref.type == asset_type))
 
 
 def _promises(host: Host) -> list[AssetRef]:

@@ -16,10 +16,11 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.kinds import work_of
-from jobs.kinds.lib.base import Remark
 from jobs.kinds.lib.defaults import EXACT
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts.capacity import Room, Waiter, room_of, waiter_of
+from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
+from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of
 from jobs.queries.hosts.hosts import is_away, lacks_room
 from jobs.queries.jobs.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
 
@@ -40,106 +41,108 @@ class Ahead:
     """A queued job for :func:`forecast`: duration (seconds; None: unknown), and active
     predecessors."""
 
-    waiter: Waiter
+    job: QueuedJob
     length_s: float | None
     after: frozenset[int] = frozenset()
-    lacks: Remark | None = None  # a requirement without a known time
+    lacks: Message | None = None  # a requirement without a known time
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``starts_in_s``: seconds from now, None if unknown. ``remark``: the assumption, or the
+    """``starts_in_s``: seconds from now, None if unknown. ``message``: the assumption, or the
     reason; "forecast:now": no other job must end first."""
 
     starts_in_s: float | None
-    remark: Remark
+    message: Message
 
     @property
     def waits_for_person(self) -> bool:
         """True if the job does not start automatically."""
-        return self.remark.id in FOR_A_PERSON
+        return self.message.id in FOR_A_PERSON
 
 
 @dataclass(slots=True)
 class _Course:
     """State of the simulation at one moment."""
 
-    room: Room
+    capacity: HostCapacity
     ends: list[tuple[float, int]]  # a heap: (seconds from now, job)
-    endless: dict[int, Remark]  # jobs on the host with unknown ends
+    endless: dict[int, Message]  # jobs on the host with unknown ends
     at_s: float = 0.0
     over: set[int] = field(default_factory=set)
     starts: dict[int, float] = field(default_factory=dict)
-    blocked: dict[int, Remark] = field(default_factory=dict)
+    blocked: dict[int, Message] = field(default_factory=dict)
 
 
 def forecast(
-    room: Room, line: Sequence[Ahead], left: Mapping[int, float | None]
+    capacity: HostCapacity, queue: Sequence[Ahead], left: Mapping[int, float | None]
 ) -> dict[int, Forecast]:
-    """Return the forecast of each job of ``line``, by id.
+    """Return the forecast of each job of ``queue``, by id.
 
-    ``left``: job on the host → remaining seconds, None if unknown. ``room`` is authoritative: a
+    ``left``: job on the host → remaining seconds, None if unknown. ``capacity`` is authoritative: a
     job may have started or ended during the reads.
     """
-    guests = {guest.id for guest in room.guests}
+    running = {other.id for other in capacity.running}
     course = _Course(
-        room=room,
+        capacity=capacity,
         ends=sorted(
-            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in guests
+            (seconds, pk) for pk, seconds in left.items() if seconds is not None and pk in running
         ),
         endless={
-            guest.id: Remark("forecast:no_end", {"job": guest.id, "title": guest.title})
-            for guest in room.guests
-            if left.get(guest.id) is None
+            other.id: Message("forecast:no_end", {"job": other.id, "title": other.title})
+            for other in capacity.running
+            if left.get(other.id) is None
         },
     )
-    waiting = [ahead for ahead in line if ahead.waiter.id not in guests]
+    waiting = [ahead for ahead in queue if ahead.job.id not in running]
     waiting = _start_what_can(course, waiting)
     at_once = set(course.starts)
     while waiting and course.ends:
         course.at_s, ended = heapq.heappop(course.ends)
         course.over.add(ended)
-        course.room.leave(next(guest for guest in course.room.guests if guest.id == ended))
+        course.capacity.release(
+            next(other for other in course.capacity.running if other.id == ended)
+        )
         waiting = _start_what_can(course, waiting)
     found = {
-        pk: Forecast(seconds, Remark("forecast:now" if pk in at_once else "forecast:usual"))
+        pk: Forecast(seconds, Message("forecast:now" if pk in at_once else "forecast:usual"))
         for pk, seconds in course.starts.items()
     }
     for ahead in waiting:
-        found[ahead.waiter.id] = Forecast(None, _why_not(course, ahead, found))
+        found[ahead.job.id] = Forecast(None, _why_not(course, ahead, found))
     return found
 
 
 def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
     """Walk the queue once, like dispatch; return jobs still queued."""
-    course.room.kept = type(course.room.kept)()
+    course.capacity.reserved = type(course.capacity.reserved)()
     rest = []
     for ahead in waiting:
-        one = ahead.waiter
+        one = ahead.job
         if ahead.lacks or not ahead.after <= course.over:
             rest.append(ahead)
             continue
-        blocked = course.room.blocks(one)
+        blocked = course.capacity.blocker_of(one)
         if blocked is None:
-            course.room.take(one)
+            course.capacity.allocate(one)
             course.starts[one.id] = course.at_s
             if ahead.length_s is None:
-                remark = Remark("forecast:no_history", {"job": one.id, "title": one.title})
-                course.endless[one.id] = remark
+                message = Message("forecast:no_history", {"job": one.id, "title": one.title})
+                course.endless[one.id] = message
             else:
                 heapq.heappush(course.ends, (course.at_s + ahead.length_s, one.id))
             continue
         course.blocked[one.id] = blocked
-        course.room.stay(one)
-        if course.room.keeps(one):
-            course.room.keep(one)
+        course.capacity.protect_reads(one)
+        if course.capacity.reserves_for(one):
+            course.capacity.reserve(one)
         else:
-            course.room.pass_by(one)
+            course.capacity.skip(one)
         rest.append(ahead)
     return rest
 
 
-def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Remark:
+def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Message:
     """Return why the start of a job is unknown."""
     if ahead.lacks:
         return ahead.lacks
@@ -147,22 +150,22 @@ def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Re
         if pk in course.endless:
             return course.endless[pk]
         if pk in found and found[pk].starts_in_s is None:
-            return found[pk].remark
-        return Remark("forecast:elsewhere", {"job": pk})
-    blocked = course.blocked.get(ahead.waiter.id)
+            return found[pk].message
+        return Message("forecast:elsewhere", {"job": pk})
+    blocked = course.blocked.get(ahead.job.id)
     if blocked is not None and blocked.id == "wait:dies_held":
-        return Remark("forecast:dies_held", blocked.args)
+        return Message("forecast:dies_held", blocked.args)
     if blocked is not None and blocked.id == "wait:place_served":
-        return Remark("forecast:place_served", blocked.args)
+        return Message("forecast:place_served", blocked.args)
     if blocked is not None and blocked.id == "wait:place_ahead":
-        return Remark("forecast:place_ahead", blocked.args)
+        return Message("forecast:place_ahead", blocked.args)
     if blocked is not None and "servers" in blocked.args:
-        return Remark("forecast:servers", blocked.args)
+        return Message("forecast:servers", blocked.args)
     if course.endless:
         return next(iter(course.endless.values()))
     if blocked is not None and "job" in blocked.args:
-        return Remark("forecast:behind", blocked.args)
-    return Remark("forecast:never", {"host": course.room.host})
+        return Message("forecast:behind", blocked.args)
+    return Message("forecast:never", {"host": course.capacity.host})
 
 
 def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
@@ -184,17 +187,17 @@ def forecast_host(host: Host) -> dict[int, Forecast]:
 
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
     """Return forecasts of each draft if launched alone now; the queue is read once."""
-    line = _read(host)
-    return [line.told(draft)[0] for draft in drafts]
+    queue = _read(host)
+    return [queue.told(draft)[0] for draft in drafts]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _HostQueue:
     """Snapshot of a host. ``reason``: why nothing starts there."""
 
     host: Host
     reason: str
-    room: Room
+    capacity: HostCapacity
     waiting: Sequence[Job]
     usual: Mapping[int, Durations]
     left_s: Mapping[int, float | None]
@@ -209,19 +212,19 @@ class _Line:
         if self.reason:
             return {job.pk or 0: _unknown(self.reason, host=self.host.name) for job in waiting}
         lacks = _servers_not_ready(waiting)
-        line = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
-        return forecast(deepcopy(self.room), line, self.left_s)
+        queue = [_ahead(job, usual.get(job.pk or 0), lacks) for job in waiting]
+        return forecast(deepcopy(self.capacity), queue, self.left_s)
 
 
-def _read(host: Host) -> _Line:
+def _read(host: Host) -> _HostQueue:
     # First, because all other reads refer to this moment.
-    room = room_of(host)
-    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.LINE)
+    capacity = capacity_of(host)
+    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
     waiting = list(queued.prefetch_related("after")[:MOST])
-    on_host = list(Job.objects.filter(pk__in=[guest.id for guest in room.guests]))
+    on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
     usual = usual_times(host, [*waiting, *on_host])
     left = {job.pk: _left_s(job, usual.get(job.pk)) for job in on_host}
-    return _Line(host, _why_nothing_starts(host), room, waiting, usual, left)
+    return _HostQueue(host, _why_nothing_starts(host), capacity, waiting, usual, left)
 
 
 def _why_nothing_starts(host: Host) -> str:
@@ -229,6 +232,8 @@ def _why_nothing_starts(host: Host) -> str:
         return "forecast:draining"
     if is_away(host):
         return "forecast:away"
+    if host.is_outdated:
+        return "forecast:protocol"
     return "forecast:disk" if lacks_room(host) else ""
 
 
@@ -252,18 +257,18 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     return found
 
 
-def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Remark]) -> Ahead:
+def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
     after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
     if job.pk:
         after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
     length_s = usual.typical_s if usual else None
     lack = lacks.get(job.pk or 0)
-    if job.asking:  # the time of confirmation is unknown; jobs behind pass meanwhile
-        lack = Remark("forecast:confirm", {"job": job.pk})
-    return Ahead(waiter_of(job), length_s, frozenset(after), lack)
+    if job.open_confirmations:  # the time of confirmation is unknown; jobs behind pass meanwhile
+        lack = Message("forecast:confirm", {"job": job.pk})
+    return Ahead(queued_job_of(job), length_s, frozenset(after), lack)
 
 
-def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
+def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
     """Return job → remark that its deployment is not ready, though its deploy job has ended."""
     wanted = {job.pk or 0: job.inputs["deployment"] for job in jobs if "deployment" in job.inputs}
     ids = [ref["id"] for ref in wanted.values() if ref.get("id")]
@@ -274,10 +279,10 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Remark]:
     made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
     found = {}
     for server in made.exclude(state=Deployment.State.READY):
-        remark = Remark("forecast:deployment", {"name": server.name})
+        message = Message("forecast:deployment", {"name": server.name})
         for pk, ref in wanted.items():
             if ref.get("id") == server.pk or ref.get("job") == server.job_id:
-                found[pk] = remark
+                found[pk] = message
     return found
 
 
@@ -290,4 +295,4 @@ def _left_s(job: Job, usual: Durations | None) -> float | None:
 
 
 def _unknown(reason: str, **args: object) -> Forecast:
-    return Forecast(None, Remark(reason, args))
+    return Forecast(None, Message(reason, args))

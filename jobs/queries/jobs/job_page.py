@@ -374,8 +374,8 @@ def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:
     If all commands exited with 0 and the job failed for lack of work, the last executed step
     counts as failed.
     """
-    if job.state == Job.State.FAILED and job.sentence_id in _BY_SERVER:
-        server = (job.sentence_args or {}).get("step")
+    if job.state == Job.State.FAILED and job.message_id in _BY_SERVER:
+        server = (job.message_args or {}).get("step")
         if any(step.name == server for step in steps):
             return tuple(_beside_server(step, job) for step in steps)
     states = [_step_state(step, job) for step in steps]
@@ -392,7 +392,7 @@ def _beside_server(step: JobStep, job: Job) -> StepState:
 
     The waiting step was stopped by the launcher: its signal is meaningless.
     """
-    said = job.sentence_args
+    said = job.message_args
     if step.name == said.get("step"):
         code = said.get("exit_code")
         return StepState(step, "failed", code if isinstance(code, int) else None)

@@ -110,7 +110,7 @@ def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[J
 def _filtered(filters: Filters) -> QuerySet[Job]:
     jobs = Job.objects.all()
     if filters.state == ASKS:
-        jobs = jobs.filter(state=Job.State.QUEUED).exclude(asks=[])
+        jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
     elif filters.state:
         jobs = jobs.filter(state__in=GROUPS.get(filters.state, (filters.state,)))
     if filters.kind:

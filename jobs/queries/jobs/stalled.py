@@ -22,15 +22,15 @@ def last_arrival(key: str) -> datetime | None:
     return datetime.fromtimestamp(found[-1][1] / 1000, UTC) if found else None
 
 
-def silent_since(job: Job, moment: datetime | None = None) -> datetime | None:
-    """Return since when a running job is stalled; None within ``settings.SILENT_AFTER_S``.
+def stalled_since(job: Job, moment: datetime | None = None) -> datetime | None:
+    """Return since when a running job is stalled; None within ``settings.STALLED_AFTER_S``.
 
     Progress figures count while printed, because a tool may print the same bar again. They no
     longer count once the log continues without them.
     """
     if job.state != Job.State.RUNNING or job.started_at is None:
         return None
-    moment, long = moment or now(), timedelta(seconds=settings.SILENT_AFTER_S)
+    moment, long = moment or now(), timedelta(seconds=settings.STALLED_AFTER_S)
     figures = job.progress or {}
     since = figures.get("since")
     heard = datetime.fromtimestamp(since, UTC) if since else job.started_at

@@ -14,7 +14,7 @@ _OF_DIES = ("driver", "firmware", "dies")
 PARTS = (
     *_OF_DIES,
     *("image", "image_id", "weights_sha256", "dataset_sha256", "engine", "tool"),
-    *("measured_in", "host_load", "ran_beside"),
+    *("measured_in", "host_load", "concurrent_load"),
 )
 _PROGRAM = "program "
 
@@ -34,7 +34,7 @@ class Provenance:
 
 def provenance(result: Result) -> Provenance:
     """Return the provenance of ``result``."""
-    kept, identity = result.surroundings, result.identity.get("parts") or {}
+    kept, identity = result.run_context, result.identity.get("parts") or {}
     host = kept.get("host") or {}
     images = kept.get("images") or {}
     workload = identity.get("workload") or {}
@@ -50,7 +50,7 @@ def provenance(result: Result) -> Provenance:
         "tool": result.tool,
         "measured_in": measured_in,
         "host_load": kept.get("load"),
-        "ran_beside": kept.get("beside"),
+        "concurrent_load": kept.get("concurrent_load"),
     }
     wanted = [name for name in PARTS if has_dies or name not in _OF_DIES]
     if "image" in engine:
@@ -63,8 +63,8 @@ def provenance(result: Result) -> Provenance:
         found["dataset_sha256"] = workload[checksums[0]]
     else:
         wanted.remove("dataset_sha256")
-    if result.sort == Result.Sort.EVALUATION and found["ran_beside"] is None:
-        wanted.remove("ran_beside")  # irrelevant for accuracy; missing in older results
+    if result.type == Result.Type.EVALUATION and found["concurrent_load"] is None:
+        wanted.remove("concurrent_load")  # irrelevant for accuracy; missing in older results
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
     missing = tuple(name for name in wanted if _is_unknown(name, found.get(name)))
@@ -81,7 +81,7 @@ def _is_program(name: str) -> bool:
 
 def _is_unknown(name: str, value: Any) -> bool:
     """Return True for missing or empty text; an empty list of other work is a known value."""
-    return value is None if name == "ran_beside" else not value
+    return value is None if name == "concurrent_load" else not value
 
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
@@ -89,7 +89,7 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
 
     Without a deployment, both are the same: the second is empty.
     """
-    kept = result.surroundings
+    kept = result.run_context
     served, tools = dict[str, str](), dict[str, str]()
     for one in kept.get("environments") or []:
         name = str(one["name"])

@@ -57,7 +57,7 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class PublishedComparison:
     """Published figure with our latest and best result on the same data set.
 
     ``why``: reasons against a comparison, empty for comparable figures. ``best`` is None when the
@@ -77,12 +77,12 @@ class Beside:
         return self.latest.share.low <= self.published.value / 100 <= self.latest.share.high
 
 
-def beside(model: ZooModel) -> list[Beside]:
+def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
     """Return every published figure of the model, in order, with our results."""
     results = {
         result.pk: result
         for result in Result.objects.filter(
-            model_id=model.id, sort=Result.Sort.EVALUATION
+            model_id=model.id, type=Result.Type.EVALUATION
         ).select_related("host", "deployment", "job")
     }
     scored = list(
@@ -92,17 +92,19 @@ def beside(model: ZooModel) -> list[Beside]:
         .values_list("result_id", "subset")
         .annotate(questions=Count("pk"), right=Sum("score"))
     )
-    return [_beside(item, model, _ours(item.dataset, results, scored)) for item in model.published]
+    return [
+        _comparison(item, model, _ours(item.dataset, results, scored)) for item in model.published
+    ]
 
 
-def _beside(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Beside:
+def _comparison(item: Published, model: ZooModel, ours: Sequence[Ours]) -> PublishedComparison:
     real = [one for one in ours if not one.result.simulated]
     latest = next(iter([*real, *ours]), None)
     if latest is None:
-        return Beside(item, None, None, ())
+        return PublishedComparison(item, None, None, ())
     alike = [one for one in real if one.questions >= latest.questions]
     best = max(alike, key=lambda one: one.share.value, default=None)
-    return Beside(
+    return PublishedComparison(
         item,
         latest,
         best if best is not None and best.share.value > latest.share.value else None,

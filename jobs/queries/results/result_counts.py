@@ -19,7 +19,7 @@ from jobs.models import Result
 
 # Facet -> filtered field, in display order.
 FACETS = {
-    "sort": "sort",
+    "type": "type",
     "model": "model_id",
     "precision": "label",
     "host": "host__name",

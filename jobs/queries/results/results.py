@@ -88,7 +88,7 @@ class ResultPage:
     @property
     def host_facts(self) -> list[tuple[str, str]]:
         """Return the host's facts at the time of the run that affect speed."""
-        facts = self.result.surroundings.get("host", {})
+        facts = self.result.run_context.get("host", {})
         told = facts.get("cpu")
         cpu = told if isinstance(told, dict) else {}
         named = {
@@ -227,7 +227,7 @@ def result_page(result_id: int) -> ResultPage:
         "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
     ).get(pk=result_id)
     deployment = result.deployment
-    is_evaluation = result.sort == Result.Sort.EVALUATION
+    is_evaluation = result.type == Result.Type.EVALUATION
     return ResultPage(
         result=result,
         points=points_of(result),
@@ -254,7 +254,7 @@ def points_of(result: Result) -> list[ResultPoint]:
 def accuracy(result: Result) -> Interval | None:
     """Return an evaluation's accuracy with its Wilson interval."""
     questions = int(result.metrics.get("questions") or 0)
-    if result.sort != Result.Sort.EVALUATION or not questions:
+    if result.type != Result.Type.EVALUATION or not questions:
         return None
     return wilson(result.metrics.get("accuracy", 0.0) * questions, questions)
 

@@ -65,7 +65,7 @@ def set_groups(result: Result) -> list[SetGroup]:
 
     For results stored without sets, the sets come from the remark, else from the answers.
     """
-    if result.sort != Result.Sort.EVALUATION:
+    if result.type != Result.Type.EVALUATION:
         return []
     rows = _kept(result) or _said(result) or _answered(result)
     groups: dict[str, list[SetRow]] = {}
@@ -77,7 +77,7 @@ def set_groups(result: Result) -> list[SetGroup]:
 def _kept(result: Result) -> list[tuple[str, SetRow]]:
     return [
         (str(one["group"]), _row(**{name: one[name] for name in one if name != "group"}))
-        for one in result.surroundings.get("sets") or ()
+        for one in result.run_context.get("sets") or ()
     ]
 
 

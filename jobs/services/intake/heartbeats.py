@@ -17,12 +17,12 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs import notifications
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
 from jobs.services import deployments, lifecycle, preflights
 from jobs.services.outcomes import host_load
-from jobs.services.sanitize import storable
+from jobs.services.sanitize import sanitize
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 
@@ -56,8 +56,8 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     Raises:
         KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
     """
-    body = storable(body)
-    was_shut = is_away(host) or lacks_room(host)
+    body = sanitize(body)
+    was_shut = is_away(host) or lacks_room(host) or host.is_outdated
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, body, protocol=protocol)
@@ -67,7 +67,9 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         news |= deployments.note_heartbeat(host, body["serves"])
         serve, stop_serve = _serves(host, body["serves"])
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
-        transaction.on_commit(partial(notifications.publish, "host", name=host.name))
+        transaction.on_commit(partial(notifications.notify, "host", name=host.name))
+    if host.is_outdated:  # it ends what it runs, and gets nothing new
+        return Orders(cancel=cancel, stop_serve=stop_serve, facts_wanted=facts_wanted, news=news)
     return Orders(
         start=list(start.order_by("pk").values_list("pk", flat=True)),
         cancel=cancel,
@@ -87,7 +89,7 @@ def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
     host.heartbeat_at = moment
     host.boot_id = str(body["boot_id"])
     host.agent_started_at = started
-    host.load = dict(body["load"])
+    host.load = _load(body["load"])
     host.protocol = protocol
     host.clock_skew_s = float(body["now"]) - moment.timestamp()
     fields = [
@@ -105,6 +107,11 @@ def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
         is_new_agent = False
     host.save(update_fields=fields)
     return is_new_agent or host.facts_at is None or moment - host.facts_at > FACTS_FRESH_FOR
+
+
+def _load(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The load of a heartbeat; protocol 1 called its ``disk_usage`` made."""
+    return {"disk_usage" if name == "made" else name: value for name, value in sent.items()}
 
 
 def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
@@ -140,8 +147,8 @@ def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
         job = Job.objects.filter(pk=int(told["id"]), host=host).only("claim_token").first()
         if job is not None and str(job.claim_token) == str(told["token"]):
             args = {"host": host.name, "reason": str(told["broken"])[:500]}
-            remark = Remark("job:broken", args)
-            closed |= lifecycle.finish_job(job.pk, Job.State.LOST, sentence=remark)
+            message = Message("job:broken", args)
+            closed |= lifecycle.finish_job(job.pk, Job.State.LOST, message=message)
     return closed
 
 

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from jobs import logstore, notifications
 from jobs.errors import DamagedLog, OffsetMismatch
+from jobs.messages import from_host
 from jobs.models import Deployment, Job, JobStep
 from jobs.services import deployments, lifecycle, outputs
 from jobs.services.intake import progress
@@ -62,8 +63,8 @@ def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     key = log_key(owner)
     size = _append(key, offset, data)
     _note_size(owner, key, size)
-    notifications.publish("log", key=key, size=size)
-    progress.look_at(owner, size)
+    notifications.notify("log", key=key, size=size)
+    progress.update(owner, size)
     return size
 
 
@@ -82,15 +83,15 @@ def _append(key: str, offset: int, data: bytes) -> int:
     return _readable(key, partial(logstore.store().append, key, offset, data))
 
 
-def _readable(key: str, look: Callable[[], Taken]) -> Taken:
-    """Return what ``look`` returns. A corrupt packed log is set aside, because its host still has
+def _readable(key: str, read: Callable[[], Taken]) -> Taken:
+    """Return what ``read`` returns. A corrupt packed log is set aside, because its host still has
     it.
 
     Raises:
-        OffsetMismatch: as ``look``, or because it has to be sent from its beginning.
+        OffsetMismatch: as ``read``, or because it has to be sent from its beginning.
     """
     try:
-        return look()
+        return read()
     except DamagedLog as damaged:
         aside = logstore.store().set_aside(key)
         logger.error("%s; it is in %s now", damaged, aside)
@@ -110,7 +111,7 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
         row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
         if row.removed_at is None:
             size = _append(key, offset, data)
-            told = {"log_bytes": max(row.log_bytes, size), "kept_bytes": None}
+            told = {"log_bytes": max(row.log_bytes, size), "stored_bytes": None}
         elif row.log_bytes != offset:
             raise OffsetMismatch(row.log_bytes)
         else:
@@ -118,7 +119,7 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
             size = offset + len(data)
             told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
         rows.filter(pk=owner.pk).update(**told)
-    notifications.publish("log", key=key, size=size)
+    notifications.notify("log", key=key, size=size)
     return size
 
 
@@ -155,7 +156,7 @@ def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
         try:
             outcomes.check_whole(job, event)
             # Parsing may take seconds; no lock is held meanwhile.
-            verdict = outcomes.reach(job, event) if job.is_open else None
+            verdict = outcomes.evaluate(job, event) if job.is_open else None
         except Incomplete as error:
             taken, incomplete = lines[:number], error
         break
@@ -169,7 +170,7 @@ def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
                 _apply_to_job(row, event, verdict)
         size = offset + sum(map(len, taken))
         Job.objects.filter(pk=job.pk).update(events_bytes=size)
-        transaction.on_commit(partial(notifications.publish, "job", id=job.pk))
+        transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
     if incomplete is not None:
         raise incomplete
     return size
@@ -230,7 +231,7 @@ def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Eve
             log_from = event["log_offset"]
         is_of_run = event["type"] == "ended" and event["run"] == deployment.run
         if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
-            said, code = event.get("sentence_args") or {}, event.get("exit_code")
+            said, code = event.get("message_args") or {}, event.get("exit_code")
             return servers_cause(deployment, log_from=log_from, exit_code=code, said=said)
     return None
 
@@ -251,7 +252,7 @@ def _apply_to_deployment(deployment_id: int, event: Event, cause: Event | None) 
 def _event(line: bytes, owner: Owner) -> Event | None:
     """Parse the event of a line; None for an invalid one, which is skipped for good."""
     event = next(json_lines(line, f"events of {log_key(owner)}"), None)
-    return event if event is not None and isinstance(event.get("type"), str) else None
+    return from_host(event) if event and isinstance(event.get("type"), str) else None
 
 
 def _moment(job: Job, event: Event) -> datetime:

@@ -50,11 +50,11 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
         scores = with_points(row.scores, rows)
         if scores is not None:
             told["scores"] = scores
-        if row.removed_at is None and row.kept_bytes is not None:
-            told["kept_bytes"] = None  # to be measured again
+        if row.removed_at is None and row.stored_bytes is not None:
+            told["stored_bytes"] = None  # to be measured again
         Job.objects.filter(pk=job.pk).update(**told)
         if rows:
-            transaction.on_commit(partial(notifications.publish, "points", job=job.pk))
+            transaction.on_commit(partial(notifications.notify, "points", job=job.pk))
     return offset + len(whole)
 
 
@@ -72,7 +72,7 @@ def _append_to_deployment(deployment: Deployment, offset: int, data: bytes) -> i
         size = offset + len(whole)
         Deployment.objects.filter(pk=deployment.pk).update(points_bytes=size)
         if rows:
-            transaction.on_commit(partial(notifications.publish, "rates", id=deployment.pk))
+            transaction.on_commit(partial(notifications.notify, "rates", id=deployment.pk))
     return size
 
 

@@ -26,14 +26,14 @@ _LINE_ENDS = (b"\n", b"\r")
 _BAR = re.compile(rb"\r[^\r\n]|\d%\||\[#\w+ ")
 
 
-def look_at(owner: Job | Deployment, size: int) -> None:
+def update(owner: Job | Deployment, size: int) -> None:
     """Read the end of the owner's log of ``size`` bytes, at most once a second.
 
     Stored ``since``: time of the figures' last change (seconds since the epoch); ``drawn``: time
     the log last printed figures or drew a bar.
     """
-    sort = "job" if isinstance(owner, Job) else "deployment"
-    key, moment = f"{sort}/{owner.pk}", time.monotonic()
+    topic = "job" if isinstance(owner, Job) else "deployment"
+    key, moment = f"{topic}/{owner.pk}", time.monotonic()
     last, seen = _looked_at.get(key, (-EVERY_S, 0))
     if moment - last < EVERY_S:
         return
@@ -49,7 +49,7 @@ def look_at(owner: Job | Deployment, size: int) -> None:
     now, known = round(time.time(), 1), owner.progress or {}
     if not found.items() <= known.items():
         if _while_it_works(owner).update(progress={**found, "since": now, "drawn": now}):
-            notifications.publish(sort, id=owner.pk, state=owner.state)
+            notifications.notify(topic, id=owner.pk, state=owner.state)
     elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and _draws(kind, tail, seen - start):
         _while_it_works(owner).update(progress={**known, "drawn": now})
 

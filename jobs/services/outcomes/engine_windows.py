@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jobs.kinds.lib.base import Measured, Remark
+from jobs.kinds.lib.base import Measurement
 from jobs.kinds.lib.hits import hits_remark, since_start_remark
+from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.parsers.engine_counters import during, hits_since_start, running_peak
 
@@ -16,7 +17,7 @@ _STEP = "measure"
 Window = tuple[float, float]
 
 
-def with_engine(job: Job, measured: Measured) -> Measured:
+def with_engine(job: Job, measured: Measurement) -> Measurement:
     """Return ``measured`` with engine metrics at each point, and a remark on cached prompts.
 
     Metrics of the tool stay. Without points or windows, ``measured`` is returned unchanged. For an
@@ -47,7 +48,7 @@ def with_engine(job: Job, measured: Measured) -> Measured:
 
 def _others_remark(
     samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
-) -> Remark | None:
+) -> Message | None:
     """Return a remark when the engine ran more requests than the client sent: other clients.
 
     The point with the largest excess counts; a client without a limit (0) is left out.
@@ -57,7 +58,7 @@ def _others_remark(
     if worst is None or peaks[worst] <= worst:
         return None
     args = {"running": int(peaks[worst]), "concurrency": worst}
-    return Remark("result:other_clients", args)
+    return Message("result:other_clients", args)
 
 
 def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
@@ -67,7 +68,7 @@ def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
     return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
 
 
-def _windows(job: Job, measured: Measured) -> dict[int, Window]:
+def _windows(job: Job, measured: Measurement) -> dict[int, Window]:
     """Return concurrency → time window by the host's clock (seconds since the epoch).
 
     The window is recorded by the tool, else that of the step with this concurrency.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Host, Job
 
 # Readings of a heartbeat, with the unit in the name.
@@ -40,7 +40,7 @@ def summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -> list[Remark]:
+def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -> list[Message]:
     """Return a remark on a loaded host: mean load average of :func:`summary` above cores ×
     ``LOADED``. Nothing when either is unknown.
     """
@@ -48,7 +48,7 @@ def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -
     cores = cpu.get("cores") if isinstance(cpu, dict) else None
     if told is None or cores is None or not _is_number(cores) or told["mean"] <= LOADED * cores:
         return []
-    return [Remark("result:host_loaded", {"load": told["mean"], "cores": cores})]
+    return [Message("result:host_loaded", {"load": told["mean"], "cores": cores})]
 
 
 def _readings(load: Mapping[str, Any]) -> dict[str, float]:

@@ -35,7 +35,7 @@ _PLACES = frozenset(
 # Parameters of the job's execution, or covered elsewhere in the identity.
 _NOT_WORK = frozenset(
     (
-        *("concurrency", "seed", "quiet", "overlap", "stack", "model", "weights", "artifact"),
+        *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
         *("endpoint", "source", "folder", "dataset_source", "token"),
     )
 )
@@ -100,7 +100,7 @@ def identity_of(result: Result) -> dict[str, Any]:
 
 def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": result.job.kind, "tool": result.tool or None}
-    if own is not None and result.sort == Result.Sort.EVALUATION:
+    if own is not None and result.type == Result.Type.EVALUATION:
         scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
         if scripts:
             found["scorer_sha256"] = hashlib.sha256("".join(scripts).encode()).hexdigest()
@@ -113,13 +113,13 @@ def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
     found = {name: _value(value) for name, value in params.items() if name not in left_out}
     found["seed"] = _seed(params)
-    if result.sort == Result.Sort.EVALUATION:
+    if result.type == Result.Type.EVALUATION:
         found["questions_sha256"] = questions_sha256(result)
     elif own is not None:
         found |= _files_sha256(own)
         if params.get("dataset") == "sharegpt" or params.get("path"):
             # A file on the host: the checksum comes from the job that prepared the file.
-            prepared = result.surroundings.get("dataset") or {}
+            prepared = result.run_context.get("dataset") or {}
             found["dataset_sha256"] = prepared.get("sha256") or None
     else:
         found["plan"] = None
@@ -215,13 +215,13 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
     """Return image ids, fingerprints of environments and versions of programs."""
     if plan is None:
         return {"image": None}
-    made = result.surroundings.get("environments") or []
+    made = result.run_context.get("environments") or []
     found: dict[str, Any] = {
         f"environment {one['name']}": one["fingerprint"]
         for one in made
         if not str(one["name"]).startswith("image:")
     }
-    ids, versions = (result.surroundings.get(name) or {} for name in ("images", "programs"))
+    ids, versions = (result.run_context.get(name) or {} for name in ("images", "programs"))
     for number, name in enumerate(images(plan), start=1):
         found["image" if number == 1 else f"image {number}"] = ids.get(name) or None
     for step in plan.steps:
@@ -233,7 +233,7 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
 
 
 def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
-    facts = result.surroundings.get("host") or {}
+    facts = result.run_context.get("host") or {}
     told = facts.get("cpu")
     cpu = told if isinstance(told, dict) else {}
     found = {

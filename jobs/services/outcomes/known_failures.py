@@ -9,7 +9,7 @@ from typing import Any
 from jobs import logstore
 from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.errors import PlanError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Job, JobStep
 from jobs.parsers.failures import FailureScan, Sighting
 from jobs.plans import from_json
@@ -29,20 +29,20 @@ _TOLD_BY_SERVER = ("work:server_ended", "work:server_killed")
 KILLED = (-9, 137)
 
 
-def cause(job: Job, *, exit_code: int | None, sentence: Remark) -> dict[str, Any]:
+def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any]:
     """Return the cause for a failed job's message: ``{"failure": …}`` for a known failure, else
     ``{"telling": {"line", "text"}}`` with the most significant log line; ``{}``: neither.
 
     ``line`` counts from 1; None: line of the server's log.
     """
-    said = sentence.args
+    said = message.args
     known = known_failure(job, exit_code=exit_code, said=said)
     if known is not None:
         return {"failure": known}
-    if sentence.id in _TOLD_BY_SERVER:
+    if message.id in _TOLD_BY_SERVER:
         text = headline_in(str(said.get("last_lines") or ""))
         return {"telling": {"line": None, "text": text}} if text else {}
-    if sentence.id not in _TOLD_BY_LOG:
+    if message.id not in _TOLD_BY_LOG:
         return {}
     step = JobStep.objects.filter(job=job, name=str(said.get("step"))).first()
     part = (step.log_from, step.log_to) if step and step.log_from is not None else None
@@ -66,7 +66,7 @@ def _telling(found: Quote | None) -> dict[str, Any]:
 def known_failure(
     job: Job, *, exit_code: int | None, said: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Return the known failure for a failed job's message (``sentence_args["failure"]``), or None.
+    """Return the known failure for a failed job's message (``message_args["failure"]``), or None.
 
     ``{"id", "args", "where", "line", "offset", "last_line", "count"}``: ``where`` is "" for the
     job's log, "server" for that of its deployment, else the path of an output. ``line`` (from 1)

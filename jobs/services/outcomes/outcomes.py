@@ -1,6 +1,6 @@
 """Verdict on a job, from the host's final event and the kind's conclusion on the outputs.
 
-:func:`reach` reads and parses files outside any transaction; :func:`apply` writes inside the
+:func:`evaluate` reads and parses files outside any transaction; :func:`apply` writes inside the
 event's transaction.
 """
 
@@ -15,8 +15,9 @@ from django.db import DataError, IntegrityError, transaction
 from jobs import logstore
 from jobs.errors import JobsError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, LOG_BYTES, Conclusion, Measured, Remark
+from jobs.kinds.lib.base import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_remarks
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
@@ -24,7 +25,7 @@ from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
-from jobs.services.sanitize import storable, storable_text
+from jobs.services.sanitize import sanitize, sanitize_text
 
 State = Job.State
 
@@ -60,9 +61,9 @@ class Verdict:
     """Final state of a job with its result."""
 
     state: str
-    sentence: Remark
+    message: Message
     product: Mapping[str, Any] | None = None
-    measured: Measured | None = None
+    measured: Measurement | None = None
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
@@ -83,37 +84,37 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
         raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
 
 
-def reach(job: Job, ended: Mapping[str, Any]) -> Verdict:
+def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
     """Return the verdict on an ended job with complete data (:func:`check_whole`).
 
     Raises:
         Incomplete: the checksum of a long log is not finished; the host must retry.
     """
-    told = Remark(
-        ended.get("sentence_id") or f"job:{ended['verdict']}", ended.get("sentence_args") or {}
+    told = Message(
+        ended.get("message_id") or f"job:{ended['verdict']}", ended.get("message_args") or {}
     )
     if ended["verdict"] == "lost":
         # After a power cut the host may have less of the log than it had sent.
         return Verdict(State.LOST, told)
     if _sha256_of_log(job) != ended["log_sha256"]:
         # Appending cannot repair this: do not ask the host again.
-        return Verdict(State.ERRORED, Remark("job:log_differs", {"host": job.host.name}))
+        return Verdict(State.ERRORED, Message("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
-        return Verdict(State.CANCELLED, Remark("job:cancelled", {"user": _canceller(job)}))
+        return Verdict(State.CANCELLED, Message("job:cancelled", {"user": _canceller(job)}))
     if ended["verdict"] != "succeeded":
         return _failed(job, ended, State(ended["verdict"]), told)
     if job.kind not in KINDS:
-        return Verdict(State.ERRORED, Remark("job:kind_unknown", {"kind": job.kind}))
+        return Verdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
     try:
-        conclusion = _conclude(job, ended)
-        product = _whole_product(job, conclusion)
+        outcome = _parse_outcome(job, ended)
+        product = _whole_product(job, outcome)
     except _PARSER_ERRORS as error:
         return _unreadable(error)
-    failure = conclusion.failure or shortfall.too_few(conclusion)
+    failure = outcome.failure or shortfall.too_few(outcome)
     if failure:
         return _failed(job, ended, State.FAILED, failure)
-    sentence = shortfall.worded(conclusion.sentence or told, conclusion.measured)
-    return Verdict(State.SUCCEEDED, sentence, product=product, measured=conclusion.measured)
+    message = shortfall.worded(outcome.message or told, outcome.measured)
+    return Verdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
 
 
 def _sha256_of_log(job: Job) -> str:
@@ -123,12 +124,12 @@ def _sha256_of_log(job: Job) -> str:
         raise Incomplete({"hashed": error.hashed}) from None
 
 
-def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Remark) -> Verdict:
+def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Message) -> Verdict:
     """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
         return Verdict(state, told)
-    found = cause(job, exit_code=ended.get("exit_code"), sentence=told)
-    return Verdict(state, Remark(told.id, {**told.args, **found}))
+    found = cause(job, exit_code=ended.get("exit_code"), message=told)
+    return Verdict(state, Message(told.id, {**told.args, **found}))
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
@@ -147,10 +148,10 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
     fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
     Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
     closed = lifecycle.finish_job(
-        job.pk, verdict.state, sentence=verdict.sentence, duration_s=ended.get("duration_s")
+        job.pk, verdict.state, message=verdict.message, duration_s=ended.get("duration_s")
     )
     if closed and verdict.product:
-        made = storable(verdict.product)
+        made = sanitize(verdict.product)
         assets.register(job, made)
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
@@ -161,13 +162,13 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
 def _unreadable(error: Exception) -> Verdict:
     """Return the verdict on a job whose outputs the parser or the database rejects."""
     reason = str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
-    args = {"reason": storable_text(reason)[:500]}
-    return Verdict(State.ERRORED, Remark("job:unreadable", args))
+    args = {"reason": sanitize_text(reason)[:500]}
+    return Verdict(State.ERRORED, Message("job:unreadable", args))
 
 
-def _conclude(job: Job, ended: Mapping[str, Any]) -> Conclusion:
+def _parse_outcome(job: Job, ended: Mapping[str, Any]) -> Outcome:
     kind = KINDS[job.kind]
-    return kind.conclude(
+    return kind.parse_outcome(
         kind.Params.model_validate(job.params),
         from_json(job.plan),
         {**outputs.contents(job), LOG: _log_end(job)},
@@ -181,45 +182,47 @@ def _log_end(job: Job) -> bytes:
     return store.read(key, max(0, size - LOG_BYTES), size)
 
 
-def _whole_product(job: Job, conclusion: Conclusion) -> Mapping[str, Any] | None:
-    if job.product is None or conclusion.failure:
+def _whole_product(job: Job, outcome: Outcome) -> Mapping[str, Any] | None:
+    if job.product is None or outcome.failure:
         return None
-    product = {**job.product, **(conclusion.product or {})}
+    product = {**job.product, **(outcome.product or {})}
     assets.check_product(product)
     return product
 
 
-def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> None:
+def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -> None:
     about = _about(job)
     kind = KINDS[job.kind]
     asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
-    if measured.sort == Result.Sort.BENCHMARK:
+    if measured.type == Result.Type.BENCHMARK:
         measured = with_engine(job, measured)
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])
-    remarks, disturbances = list(measured.remarks), list[Remark]()
-    kept["beside"] = run_context.beside(job, under_test=about.deployment, duration_s=duration_s)
-    if measured.sort == Result.Sort.BENCHMARK:
+    remarks, disturbances = list(measured.remarks), list[Message]()
+    kept["concurrent_load"] = run_context.concurrent_load(
+        job, under_test=about.deployment, duration_s=duration_s
+    )
+    if measured.type == Result.Type.BENCHMARK:
         remarks += length_remarks(
             asks,
             measured.points,
             full=ignores_ends(run_context.arguments_of(job)),
             context=_context_of(about.deployment),
         )
-        disturbances = _disturbed(kept["beside"])
+        disturbances = _disturbed(kept["concurrent_load"])
         remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
     result = Result.objects.create(
         job=job,
-        sort=measured.sort,
+        type=measured.type,
         host_id=job.host_id,
         deployment=about.deployment,
         model_id=about.model_id,
         label=about.label,
-        what=storable_text(measured.what),
-        tool=storable_text(measured.tool),
+        what=sanitize_text(measured.what),
+        tool=sanitize_text(measured.tool),
         metrics=_numbers({**answer_means(measured.answers), **measured.metrics}),
         asked=asks,
-        remarks=storable([asdict(remark) for remark in remarks]),
-        surroundings={**kept, "sets": storable([asdict(one) for one in measured.sets])},
+        remarks=sanitize([asdict(remark) for remark in remarks]),
+        run_context={**kept, "sets": sanitize([asdict(one) for one in measured.sets])},
         disturbed=bool(disturbances),
         incomplete=shortfall.of_measured(measured).failed > 0,
         simulated=job.host.is_simulated,
@@ -230,7 +233,7 @@ def _keep_result(job: Job, measured: Measured, *, duration_s: float | None) -> N
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     Answer.objects.bulk_create(
-        Answer(result=result, index=index, **storable(answer))
+        Answer(result=result, index=index, **sanitize(answer))
         for index, answer in enumerate(measured.answers)
     )
     identity.keep(result)
@@ -241,17 +244,17 @@ def _context_of(deployment: Deployment | None) -> int:
     return int((deployment.details if deployment else {}).get("max_total") or 0)
 
 
-def _disturbed(beside: Mapping[str, Any] | None) -> list[Remark]:
+def _disturbed(concurrent_load: Mapping[str, Any] | None) -> list[Message]:
     """Return remarks on a speed measured while other work of this dashboard was running."""
     found = []
-    if beside and beside["jobs"]:
-        jobs = ", ".join(f"#{pk}" for pk in beside["jobs"])
-        found.append(Remark("result:beside_jobs", {"jobs": jobs}))
-    if beside and beside["deployments"]:
-        names = ", ".join(beside["deployments"])
-        found.append(Remark("result:beside_deployments", {"names": names}))
-    if beside and beside["chats"]:
-        found.append(Remark("result:beside_chats", {"chats": beside["chats"]}))
+    if concurrent_load and concurrent_load["jobs"]:
+        jobs = ", ".join(f"#{pk}" for pk in concurrent_load["jobs"])
+        found.append(Message("result:beside_jobs", {"jobs": jobs}))
+    if concurrent_load and concurrent_load["deployments"]:
+        names = ", ".join(concurrent_load["deployments"])
+        found.append(Message("result:beside_deployments", {"names": names}))
+    if concurrent_load and concurrent_load["chats"]:
+        found.append(Message("result:beside_chats", {"chats": concurrent_load["chats"]}))
     return found
 
 
@@ -259,7 +262,7 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the measured metrics: without NaN, counts as integers."""
     return {
         name: int(value) if _is_whole(name, value) else value
-        for name, value in storable(metrics).items()
+        for name, value in sanitize(metrics).items()
         if value is not None
     }
 

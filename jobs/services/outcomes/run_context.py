@@ -57,7 +57,7 @@ def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
     found = {}
     for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
         for finding in preflight.findings:
-            args = finding["sentence_args"]
+            args = finding["message_args"]
             if finding["name"] == "image" and finding["level"] == "ok" and args.get("id"):
                 found[str(args["image"])] = str(args["id"])
     return found
@@ -89,7 +89,7 @@ def _dataset(job: Job) -> dict[str, Any]:
     return {}
 
 
-def beside(
+def concurrent_load(
     job: Job, *, under_test: Deployment | None, duration_s: float | None
 ) -> dict[str, Any] | None:
     """Return the other work of this dashboard on the host during the job.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from jobs.kinds.lib.base import Conclusion, Measured, Remark
+from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.messages import Message
 
 # A run with this share of failures has failed: the median request failed, and the rest was measured
 # under a different load than requested.
@@ -40,26 +41,26 @@ def shortfall(
     return Shortfall(failed, failed + completed)
 
 
-def of_measured(measured: Measured) -> Shortfall:
+def of_measured(measured: Measurement) -> Shortfall:
     """Return the shortfall of a kind's measurement."""
     return shortfall(measured.metrics, [(one.id, one.args) for one in measured.remarks])
 
 
-def too_few(conclusion: Conclusion) -> Remark | None:
+def too_few(outcome: Outcome) -> Message | None:
     """Return the failure of a run with half or more failed; None otherwise."""
-    if conclusion.measured is None:
+    if outcome.measured is None:
         return None
-    failed, total = of_measured(conclusion.measured)
+    failed, total = of_measured(outcome.measured)
     if not failed or failed < MOSTLY * total:
         return None
-    is_evaluation = conclusion.measured.sort == "evaluation"
+    is_evaluation = outcome.measured.type == "evaluation"
     name = "evaluate:mostly_unscored" if is_evaluation else "benchmark:mostly_failed"
-    return Remark(name, {"failed": failed, "total": total})
+    return Message(name, {"failed": failed, "total": total})
 
 
-def worded(sentence: Remark, measured: Measured | None) -> Remark:
+def worded(message: Message, measured: Measurement | None) -> Message:
     """Return the message of a success, with the failures if any."""
     missed = of_measured(measured) if measured else Shortfall(0, 0)
-    if not missed.failed or sentence.id not in _INCOMPLETE:
-        return sentence
-    return Remark(_INCOMPLETE[sentence.id], {**sentence.args, **missed._asdict()})
+    if not missed.failed or message.id not in _INCOMPLETE:
+        return message
+    return Message(_INCOMPLETE[message.id], {**message.args, **missed._asdict()})

@@ -1,6 +1,6 @@
 """Compression of closed logs, a bounded amount per round and at low priority.
 
-A log is packed when its record is closed, nothing was added for ``settings.PACK_LOGS_AFTER_S``,
+A log is packed when its record is closed, nothing was added for ``settings.COMPRESS_LOGS_AFTER_S``,
 and the gain is worth it. A job's log is *closed* only once its host has reported size and
 checksum. Later data, from a lost host or a restarted server, unpacks the log.
 """
@@ -61,7 +61,7 @@ class _Candidate(NamedTuple):
 def pack_some(moment: datetime | None = None) -> int:
     """Run one round; return the number of packed logs. Does nothing while another process
     packs."""
-    before = (moment or now()) - timedelta(seconds=settings.PACK_LOGS_AFTER_S)
+    before = (moment or now()) - timedelta(seconds=settings.COMPRESS_LOGS_AFTER_S)
     with _alone() as is_alone:
         if not is_alone:
             return 0
@@ -104,8 +104,8 @@ def _has_room(candidate: _Candidate) -> bool:
 
 def _measure_again(packed: _Candidate) -> None:
     """It takes less now; :mod:`jobs.services.upkeep.retention` keeps how much."""
-    rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, kept_bytes__gt=0)
-    rows.update(kept_bytes=None)
+    rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, stored_bytes__gt=0)
+    rows.update(stored_bytes=None)
 
 
 def _be_humble() -> None:
@@ -163,10 +163,10 @@ def _closed_jobs(ids: list[int], before: datetime) -> Mapping[int, str]:
         .exclude(state__in=Job.OPEN_STATES)
         .exclude(log_sha256="")
     )
-    rows = jobs.values_list("pk", "log_sha256", "state", "sentence_id")
+    rows = jobs.values_list("pk", "log_sha256", "state", "message_id")
     return {
-        pk: "" if state == Job.State.LOST or sentence == "job:log_differs" else sha256
-        for pk, sha256, state, sentence in rows
+        pk: "" if state == Job.State.LOST or message == "job:log_differs" else sha256
+        for pk, sha256, state, message in rows
     }
 
 

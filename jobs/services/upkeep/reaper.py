@@ -3,7 +3,7 @@
 A job is *lost* when its host answers without it for longer than ``MISSING_FOR``, or when its host
 has been silent for ``settings.HOST_LOST_AFTER_S``. After downtime of the dashboard itself, hosts
 first get ``EAR_FOR`` to report. Every change is conditional, so two reapers are safe;
-:func:`its_my_round` avoids double work.
+:func:`claim_run` avoids double work.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils.timezone import now
 
 from jobs import agent_tasks, notifications
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Instance, Job
 from jobs.queries.instance import instance_id
-from jobs.queries.jobs.stalled import silent_since
+from jobs.queries.jobs.stalled import stalled_since
 from jobs.services import deployments, lifecycle
 from jobs.services.hosts import lose_all
 from jobs.services.intake import points
@@ -31,10 +31,10 @@ EAR_FOR = timedelta(minutes=2)
 # A job that was sent and not claimed is notified again after a new heartbeat.
 UNCLAIMED_FOR = timedelta(seconds=10)
 # Then something is wrong there (a full disk, a folder that cannot be written): others wait behind.
-GIVEN_UP_AFTER = timedelta(minutes=5)
+UNCLAIMED_CLOSED_AFTER = timedelta(minutes=5)
 
 
-def its_my_round(moment: datetime | None = None) -> bool:
+def claim_run(moment: datetime | None = None) -> bool:
     """Return True for one caller per round. Records when rounds resume after a gap."""
     moment = moment or now()
     instance_id()  # the row is there
@@ -50,8 +50,8 @@ def reap(moment: datetime | None = None) -> int:
     moment = moment or now()
     _hint_unclaimed(moment)
     lifecycle.cancel_orphans()
-    _give_up_unclaimed(moment)
-    _hint_quiet(moment)
+    _close_unclaimed(moment)
+    _notify_stalled(moment)
     points.forget_old_points(moment)
     return (
         _lose_missing_jobs(moment)
@@ -72,7 +72,7 @@ def _lose_missing_jobs(moment: datetime) -> int:
     ).select_related("host")
     return sum(
         lifecycle.finish_job(
-            job.pk, Job.State.LOST, sentence=Remark("job:missing", {"host": job.host.name})
+            job.pk, Job.State.LOST, message=Message("job:missing", {"host": job.host.name})
         )
         for job in missing
     )
@@ -85,7 +85,7 @@ def _lose_missing_deployments(moment: datetime) -> int:
         missing_since__lt=moment - MISSING_FOR,
     ).select_related("host")
     return sum(
-        deployments.lose(row, Remark("deployment:missing", {"host": row.host.name}))
+        deployments.lose(row, Message("deployment:missing", {"host": row.host.name}))
         for row in missing
     )
 
@@ -97,7 +97,9 @@ def _lose_all_of_gone_hosts(moment: datetime) -> int:
         return 0
     for host in Host.objects.filter(heartbeat_at__lt=moment - after):
         args = {"host": host.name, "hours": round(after.total_seconds() / 3600)}
-        lost += lose_all(host, Remark("job:host_gone", args), Remark("deployment:host_gone", args))
+        lost += lose_all(
+            host, Message("job:host_gone", args), Message("deployment:host_gone", args)
+        )
     return lost
 
 
@@ -112,24 +114,24 @@ def _hint_unclaimed(moment: datetime) -> None:
         agent_tasks.send_start(job.host.name, job.pk)
 
 
-def _hint_quiet(moment: datetime) -> None:
+def _notify_stalled(moment: datetime) -> None:
     """Pages say for how long such a job has been silent; it gives no hint of that itself."""
     for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
-        if silent_since(job, moment):
-            notifications.publish("job", id=job.pk, state=job.state)
+        if stalled_since(job, moment):
+            notifications.notify("job", id=job.pk, state=job.state)
 
 
-def _give_up_unclaimed(moment: datetime) -> None:
+def _close_unclaimed(moment: datetime) -> None:
     untaken = Job.objects.filter(
         _answering(moment),
         state=Job.State.STARTING,
         claim_id="",
-        dispatched_at__lt=moment - GIVEN_UP_AFTER,
+        dispatched_at__lt=moment - UNCLAIMED_CLOSED_AFTER,
     ).select_related("host")
     # Right after it was away itself the dashboard has not been asked for the job for long.
-    if Instance.objects.filter(awake_since__gt=moment - GIVEN_UP_AFTER).exists():
+    if Instance.objects.filter(awake_since__gt=moment - UNCLAIMED_CLOSED_AFTER).exists():
         return
-    minutes = round(GIVEN_UP_AFTER.total_seconds() / 60)
+    minutes = round(UNCLAIMED_CLOSED_AFTER.total_seconds() / 60)
     for job in untaken:
-        sentence = Remark("job:not_taken", {"host": job.host.name, "minutes": minutes})
-        lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, sentence=sentence)
+        message = Message("job:not_taken", {"host": job.host.name, "minutes": minutes})
+        lifecycle.finish_unclaimed_job(job.pk, Job.State.ERRORED, message=message)

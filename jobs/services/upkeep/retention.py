@@ -2,7 +2,7 @@
 
 What was found stays for good: the row with its plan, steps, verdict, sizes and checksums, and its
 result with every number. A removal is written into the row before the first file goes, so that no
-page shows half of a log; ``kept_bytes`` is None until the last file has gone, and the next round
+page shows half of a log; ``stored_bytes`` is None until the last file has gone, and the next round
 goes on with what a killed one left. Nothing is harmed by two rounds at once.
 """
 
@@ -28,7 +28,7 @@ from django.utils.timezone import now
 from jobs import logstore, notifications
 from jobs.errors import DamagedLog
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
-from jobs.models.kept import Kept
+from jobs.models.retained import Retained
 from jobs.queries.instance import instance_id
 from jobs.queries.storage import (
     Bulk,
@@ -49,7 +49,7 @@ _BLOCKS = 500  # of points, deleted in one statement: others write between two
 log = logging.getLogger(__name__)
 
 
-def its_my_round(moment: datetime | None = None) -> bool:
+def claim_run(moment: datetime | None = None) -> bool:
     """Return True for one caller per round."""
     moment = moment or now()
     instance_id()  # the row is there
@@ -58,7 +58,7 @@ def its_my_round(moment: datetime | None = None) -> bool:
     return Instance.objects.filter(due).update(tidied_at=moment) > 0
 
 
-def tidy(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:
+def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:
     """Run one round; return the number of records with removals."""
     moment, ends_at = moment or now(), time.monotonic() + longest_s
     _settle(ends_at - longest_s / 2)
@@ -76,7 +76,7 @@ def remove_now(job_id: int, user: AbstractBaseUser) -> bool:
     """
     measure_job(job_id)
     return _remove_job(
-        may_be_removed(now()), job_id, Kept.Why.PERSON, {"user": user.get_username()}
+        may_be_removed(now()), job_id, Retained.Why.PERSON, {"user": user.get_username()}
     )
 
 
@@ -105,20 +105,20 @@ def _keep_size(rows: QuerySet[Any], measure: Callable[[], int], *, more: Any = 0
     """Store measured sizes, except changed ones: a log packed or completed meanwhile is
     measured in the next round."""
     size = measure()
-    rows.update(kept_bytes=size + more)
+    rows.update(stored_bytes=size + more)
     if measure() != size:
-        rows.update(kept_bytes=None)
+        rows.update(stored_bytes=None)
 
 
 def _settle(ends_at: float) -> None:
     """Finish started removals, and measure ended records without sizes."""
-    jobs = Job.objects.filter(kept_bytes=None, finished_at__isnull=False)
+    jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False)
     for pk, removed_at in _each(jobs, ends_at):
         if removed_at is None:
             measure_job(pk)
         else:
             _erase_job(pk)
-    servers = Deployment.objects.filter(kept_bytes=None, state__in=Deployment.ENDED_STATES)
+    servers = Deployment.objects.filter(stored_bytes=None, state__in=Deployment.ENDED_STATES)
     for pk, removed_at in _each(servers, ends_at):
         if removed_at is None:
             rows = Deployment.objects.filter(
@@ -127,7 +127,7 @@ def _settle(ends_at: float) -> None:
             _keep_size(rows, partial(logstore.store().disk_bytes, f"deployment/{pk}"))
         else:
             _erase_deployment(pk)
-    turns = Turn.objects.filter(kept_bytes=None).exclude(state=Turn.State.STREAMING)
+    turns = Turn.objects.filter(stored_bytes=None).exclude(state=Turn.State.STREAMING)
     for (pk,) in _each(turns, ends_at, marks=()):
         turn = Turn.objects.filter(pk=pk)
         _keep_size(turn, partial(logstore.store().disk_bytes, f"turn/{pk}"))
@@ -150,24 +150,24 @@ def _each(
 
 
 def _remove_old(moment: datetime, ends_at: float) -> int:
-    keep_for, removed = limits().keep_for, 0
-    if keep_for is None:
+    retention_age, removed = limits().retention_age, 0
+    if retention_age is None:
         return 0
-    args = {"keep_for_s": keep_for.total_seconds()}
+    args = {"retention_age_s": retention_age.total_seconds()}
     for bulk in _oldest(moment, ends_at):
-        if bulk.ended_at > moment - keep_for:
+        if bulk.ended_at > moment - retention_age:
             break
-        removed += _remove(bulk, moment, Kept.Why.AGE, args)
+        removed += _remove(bulk, moment, Retained.Why.AGE, args)
     return removed
 
 
 def _remove_over(moment: datetime, ends_at: float) -> int:
-    limit, removed = limits().keep_within_bytes, 0
+    limit, removed = limits().retention_size_bytes, 0
     if limit is None:
         return 0
     over = count(moment, aside=0).within - limit
     for bulk in _oldest(moment, ends_at) if over > 0 else ():
-        if _remove(bulk, moment, Kept.Why.SIZE, {"keep_within_bytes": limit}):
+        if _remove(bulk, moment, Retained.Why.SIZE, {"retention_size_bytes": limit}):
             removed, over = removed + 1, over - bulk.bytes
         if over <= 0:
             break
@@ -195,12 +195,12 @@ def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
 
 
 def _remove(bulk: Bulk, moment: datetime, why: str, args: dict[str, Any]) -> bool:
-    if bulk.sort == "job":
+    if bulk.type == "job":
         return _remove_job(removable_jobs(moment), bulk.id, why, args)
-    if bulk.sort == "deployment":
+    if bulk.type == "deployment":
         rows = removable_deployments(moment).filter(pk=bulk.id)
         return _mark(rows, f"deployment/{bulk.id}", why, args) and _erase_deployment(bulk.id)
-    return _erased(f"turn/{bulk.id}") and Turn.objects.filter(pk=bulk.id).update(kept_bytes=0) > 0
+    return _erased(f"turn/{bulk.id}") and Turn.objects.filter(pk=bulk.id).update(stored_bytes=0) > 0
 
 
 def _remove_job(rows: QuerySet[Job], job_id: int, why: str, args: dict[str, Any]) -> bool:
@@ -220,8 +220,8 @@ def _mark(rows: QuerySet[Any], key: str, why: str, args: dict[str, Any]) -> bool
             removed_at=now(),
             removed_why=why,
             removed_args=args,
-            removed_bytes=row.kept_bytes,
-            kept_bytes=None,
+            removed_bytes=row.stored_bytes,
+            stored_bytes=None,
             log_bytes=max(row.log_bytes, _log_size(key)),
         )
     return True
@@ -243,8 +243,8 @@ def _erase_job(job_id: int) -> bool:
     blocks = PointBlock.objects.filter(job=job_id).order_by("pk").values_list("pk", flat=True)
     while some := list(blocks[:_BLOCKS]):
         PointBlock.objects.filter(pk__in=some).delete()
-    Job.objects.filter(pk=job_id, removed_at__isnull=False).update(kept_bytes=0)
-    notifications.publish("job", id=job_id)
+    Job.objects.filter(pk=job_id, removed_at__isnull=False).update(stored_bytes=0)
+    notifications.notify("job", id=job_id)
     return True
 
 
@@ -253,8 +253,8 @@ def _erase_deployment(deployment_id: int) -> bool:
     rows = Deployment.objects.filter(pk=deployment_id, removed_at__isnull=False)
     if not rows.exists() or not _erased(f"deployment/{deployment_id}"):
         return False
-    rows.update(kept_bytes=0)
-    notifications.publish("deployment", id=deployment_id)
+    rows.update(stored_bytes=0)
+    notifications.notify("deployment", id=deployment_id)
     return True
 
 

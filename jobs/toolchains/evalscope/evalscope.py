@@ -54,7 +54,7 @@ _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PerfLoad:
     """Requests of a benchmark. ``requests`` per concurrency; tokens per request.
 
     ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
@@ -71,7 +71,7 @@ class Load:
     has_dies: bool = False
 
 
-def perf_plan(load: Load, site: Site) -> Plan:
+def perf_plan(load: PerfLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
     argv = (
@@ -132,7 +132,7 @@ def perf_plan(load: Load, site: Site) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class QuestionRun:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer."""
 
     questions: tuple[Question, ...]
@@ -141,7 +141,7 @@ class Asking:
     batch: int
 
 
-def eval_plan(asking: Asking, site: Site) -> Plan:
+def eval_plan(asking: QuestionRun, site: Site) -> Plan:
     """Plan an evaluation of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
     subsets = _subsets(asking.questions)

@@ -43,7 +43,7 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
     ``limit``: questions per subset, 0 for all. ``key``: name of the API key's secret.
@@ -62,7 +62,7 @@ class Asking:
     key: str = ""
 
 
-def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
+def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
     """Download the data if needed; generate and score."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "eval"),
@@ -104,7 +104,7 @@ def evaluate_plan(asking: Asking, site: Site, host: VaccSite) -> Plan:
     )
 
 
-def _brought(asking: Asking, site: Site, host: VaccSite) -> tuple[Step, ...]:
+def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
     """Existing files are only compared with the hub."""
     if asking.hub != "modelscope":
         return ()
@@ -119,7 +119,7 @@ def _brought(asking: Asking, site: Site, host: VaccSite) -> tuple[Step, ...]:
     )
 
 
-def _dataset_args(asking: Asking) -> dict[str, dict[str, Any]]:
+def _dataset_args(asking: HubRun) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in asking.datasets:
         if not asking.hub:
@@ -129,7 +129,7 @@ def _dataset_args(asking: Asking) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _generation(asking: Asking) -> dict[str, Any]:
+def _generation(asking: HubRun) -> dict[str, Any]:
     return {
         "max_tokens": asking.max_tokens,
         "temperature": asking.temperature,
@@ -141,7 +141,7 @@ def _generation(asking: Asking) -> dict[str, Any]:
     }
 
 
-def _environment(asking: Asking, host: VaccSite) -> tuple[tuple[str, str], ...]:
+def _environment(asking: HubRun, host: VaccSite) -> tuple[tuple[str, str], ...]:
     """Return the environment; downloads stay for the next job."""
     key = (("EVALSCOPE_API_KEY", f"{{secret:{asking.key}}}"),) if asking.key else ()
     endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()

@@ -112,7 +112,7 @@ FAMILIES: dict[str, Family] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class OpenCompassRun:
     """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all.
 
     ``model``: name in requests, ``abbr``: name in tables, ``tokenizer``: folder on the host to
@@ -167,7 +167,7 @@ class Asking:
         return sum(min(size, self.limit) if self.limit else size for size in sizes)
 
 
-def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
+def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
     """Plan a dry run, which loads every set, then the run."""
     steps = _printed_steps(asking, site) if asking.exact else _own_steps(asking, site)
     config = PlanFile(
@@ -202,14 +202,14 @@ def evaluate_plan(asking: Asking, site: VaccSite) -> Plan:
     )
 
 
-def _outputs_folder(asking: Asking, site: VaccSite) -> str:
+def _outputs_folder(asking: OpenCompassRun, site: VaccSite) -> str:
     """Return the folder of the tool's runs."""
     if asking.exact:
         return site.at("opencompass", "outputs", "default")
     return f"{{job_dir}}/work/{OUTPUTS}"
 
 
-def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
+def _printed_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
     """Return the guide's steps in its checkout; the run's files are copied to the job."""
     checkout, tool = site.at("opencompass"), _Tool(asking, site)
     collect = (
@@ -223,7 +223,7 @@ def _printed_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
     )
 
 
-def _own_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
+def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
     """Return steps in the job's own folder, with the checkout's data, so that the checkout stays
     clean.
 
@@ -244,7 +244,7 @@ def _own_steps(asking: Asking, site: VaccSite) -> tuple[Step, ...]:
 class _Tool:
     """The conda environment of both steps, and its variables."""
 
-    asking: Asking
+    asking: OpenCompassRun
     site: VaccSite
 
     def step(self, name: str, argv: tuple[str, ...], cwd: str = "") -> Step:
@@ -265,7 +265,7 @@ class _Tool:
         )
 
 
-def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
+def _checks(asking: OpenCompassRun, site: VaccSite) -> tuple[Check, ...]:
     data = site.at("opencompass", "data")
     files = [
         (file, FAMILIES[family].loads or asking.modelscope)
@@ -285,7 +285,7 @@ def _checks(asking: Asking, site: VaccSite) -> tuple[Check, ...]:
     )
 
 
-def config_text(asking: Asking) -> str:
+def config_text(asking: OpenCompassRun) -> str:
     """Return the configuration as Python code."""
     families = [FAMILIES[name] for name in asking.families]
     imports = [
@@ -320,14 +320,14 @@ def config_text(asking: Asking) -> str:
     )
 
 
-def _ten(asking: Asking) -> list[str]:
+def _ten(asking: OpenCompassRun) -> list[str]:
     if not asking.ten_of_mmlu or "mmlu" not in asking.families:
         return []
     names = [name for name in asking.sets if name.startswith(MMLU)]
     return ["ten_of_mmlu = [", *(f"    {name!r}," for name in names), "]"]
 
 
-def _sum(asking: Asking, families: Sequence[Family]) -> str:
+def _sum(asking: OpenCompassRun, families: Sequence[Family]) -> str:
     ten = "[one for one in mmlu_datasets if one['abbr'] in ten_of_mmlu]"
     names = {one.name: one.name for one in families}
     if asking.ten_of_mmlu and "mmlu" in asking.families:
@@ -335,7 +335,7 @@ def _sum(asking: Asking, families: Sequence[Family]) -> str:
     return " + ".join(names.values())
 
 
-def _limited(asking: Asking) -> list[str]:
+def _limited(asking: OpenCompassRun) -> list[str]:
     if not asking.limit:
         return []
     return [
@@ -345,7 +345,7 @@ def _limited(asking: Asking) -> list[str]:
     ]
 
 
-def _model(asking: Asking) -> Mapping[str, str]:
+def _model(asking: OpenCompassRun) -> Mapping[str, str]:
     """Return the model's dict: field -> Python code."""
     rate = {} if asking.per_second is None else {"query_per_second": repr(asking.per_second)}
     return {

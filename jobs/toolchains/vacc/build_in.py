@@ -31,7 +31,7 @@ READY_TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class BuildInServer:
     """Server settings. ``name``: the artifact's folder, hence the model's name in the API.
 
     ``deploy_config``: llmdeploy's file of the artifact. ``port``: exact; 0: the tool's default if
@@ -51,7 +51,7 @@ class Serving:
     subscribe_port: int = 17110
 
 
-def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
+def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
     """Verify the artifact, start the server, wait until ready."""
     files = [script("verify_folder.py"), script("follow_ready.py")]
     if tools.config:
@@ -59,7 +59,7 @@ def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
     steps = _with_config(tools, serving, site) if tools.config else _with_flags(tools, serving)
     return Plan(
         kind=KIND,
-        steps=(_look(site), *steps, _wait(serving, site)),
+        steps=(_check_step(site), *steps, _wait(serving, site)),
         files=tuple(files),
         outputs=(Output("ready", "ready.json"),),
         dies=serving.tp,
@@ -68,7 +68,7 @@ def serve_plan(tools: BuildIn, serving: Serving, site: VaccSite) -> Plan:
     )
 
 
-def llmdeploy_config(serving: Serving) -> dict[str, Any]:
+def llmdeploy_config(serving: BuildInServer) -> dict[str, Any]:
     """Return llmdeploy's YAML as data. Values in angle brackets are filled at launch."""
     return {
         "model": {
@@ -90,12 +90,12 @@ def llmdeploy_config(serving: Serving) -> dict[str, Any]:
     }
 
 
-def llmdeploy_text(serving: Serving) -> str:
+def llmdeploy_text(serving: BuildInServer) -> str:
     """Return llmdeploy's YAML as a template."""
     return yaml_text.dump(llmdeploy_config(serving))
 
 
-def _with_config(tools: BuildIn, serving: Serving, site: VaccSite) -> tuple[Step, ...]:
+def _with_config(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> tuple[Step, ...]:
     """Return steps for llmdeploy, which needs a file; dies and port are set at each start."""
     fill = (
         *(site.python_word, f"{_SERVER_FILES}/fill_template.py", f"{_SERVER_FILES}/{TEMPLATE}"),
@@ -112,7 +112,7 @@ def _with_config(tools: BuildIn, serving: Serving, site: VaccSite) -> tuple[Step
     )
 
 
-def _with_flags(tools: BuildIn, serving: Serving) -> tuple[Step, ...]:
+def _with_flags(tools: BuildIn, serving: BuildInServer) -> tuple[Step, ...]:
     """Return the step for vastgenx, configured by its command line.
 
     VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
@@ -126,7 +126,7 @@ def _with_flags(tools: BuildIn, serving: Serving) -> tuple[Step, ...]:
     return (Step("serve", words, serves=True, health=serving.ready_path),)
 
 
-def _look(site: VaccSite) -> Step:
+def _check_step(site: VaccSite) -> Step:
     """Check only the size: a checksum of 70 GB takes longer than the server's start."""
     words = (
         *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
@@ -135,7 +135,7 @@ def _look(site: VaccSite) -> Step:
     return Step("check", words)
 
 
-def _wait(serving: Serving, site: VaccSite) -> Step:
+def _wait(serving: BuildInServer, site: VaccSite) -> Step:
     # With another readiness path, /v1/models may not exist.
     named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
     words = (
@@ -146,7 +146,7 @@ def _wait(serving: Serving, site: VaccSite) -> Step:
     return Step("wait", words)
 
 
-def _checks(tools: BuildIn, serving: Serving) -> tuple[Check, ...]:
+def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
     found = [
         Check("tool", (("name", tools.server), ("version", ""))),
         Check("dies", (("ids", "{dies}"),)),

@@ -136,13 +136,13 @@ def compile_plan(
     place = f"{GUIDE_FOLDER}/{name}"
     argument = f"./{place}" if exact else f"{FILES}/{name}"
     env = (("VACC_STACK_SIZE", str(stack_size)),) if stack_size else ()
-    look = (site.python_word, f"{FILES}/{_VERIFY}", literal(f"{wanted.folder}/{wanted.name}"))
+    verify = (site.python_word, f"{FILES}/{_VERIFY}", literal(f"{wanted.folder}/{wanted.name}"))
     return Plan(
         kind=KIND,
         steps=(
-            Step("note", (*look, "--note", _BEFORE)),
+            Step("note", (*verify, "--note", _BEFORE)),
             Step("compile", (*tools.compile_command, argument), env=env),
-            Step("verify", (*look, "--since", _BEFORE)),
+            Step("verify", (*verify, "--since", _BEFORE)),
         ),
         files=(
             PlanFile(name, text(wanted), at=f"{{job_dir}}/work/{place}" if exact else ""),

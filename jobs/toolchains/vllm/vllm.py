@@ -40,7 +40,7 @@ TEMPLATE = "reasoning.jinja"
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class VllmServer:
     """Server settings. ``weights``: path in the container; ``folder``: path on the host.
 
     ``name``: model name in requests; "": vLLM uses the folder. ``long_input``: prompts may exceed
@@ -86,7 +86,7 @@ class Serving:
         return f"http://{self.only_address or LOOPBACK}:{{port}}"
 
 
-def serve_plan(stack: Stack, serving: Serving, site: VaccSite) -> Plan:
+def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
     """Start a container with a server, and wait until ready."""
     container = stack.vllm.container
     if container is None:
@@ -117,7 +117,7 @@ def one_name(container: str) -> tuple[str, ...]:
     return (f"docker:{container}",)
 
 
-def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:
+def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
     """Start the server from the stack's environment, and wait until ready."""
     serve = Step(
         "serve",
@@ -138,11 +138,11 @@ def serve_here_plan(stack: Stack, serving: Serving, site: Site) -> Plan:
     )
 
 
-def _metrics(serving: Serving) -> Watch:
+def _metrics(serving: VllmServer) -> Watch:
     return Watch("engine", f"{serving.url}/metrics", METRICS, interval_s=1.0)
 
 
-def _template(serving: Serving) -> tuple[PlanFile, ...]:
+def _template(serving: VllmServer) -> tuple[PlanFile, ...]:
     return (script(TEMPLATE),) if serving.template else ()
 
 
@@ -173,7 +173,7 @@ def remove(name: str) -> tuple[str, ...]:
 
 
 def _start_and_exec(
-    stack: Stack, serving: Serving, container: Container, name: str, site: VaccSite
+    stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
 ) -> tuple[Step, ...]:
     """Return the guide's steps: a waiting container, then the server in it."""
     own = () if serving.exact else _own_options(serving)
@@ -194,7 +194,9 @@ def _start_and_exec(
     )
 
 
-def _run(stack: Stack, serving: Serving, container: Container, name: str, site: VaccSite) -> Step:
+def _run(
+    stack: Stack, serving: VllmServer, container: Container, name: str, site: VaccSite
+) -> Step:
     """Return the current step: one ``docker run`` with the server as its command."""
     argv = (
         *("docker", "run", "--privileged=true", f"--shm-size={container.shm_size}"),
@@ -215,7 +217,7 @@ def _run(stack: Stack, serving: Serving, container: Container, name: str, site: 
     )
 
 
-def _own_options(serving: Serving) -> tuple[str, ...]:
+def _own_options(serving: VllmServer) -> tuple[str, ...]:
     """Return options missing in the printed commands: dies, label, API key."""
     return (
         *("--label", f"{LABEL}={{job}}", "-e", "VACC_VISIBLE_DEVICES={dies}"),
@@ -228,19 +230,19 @@ def _own_options(serving: Serving) -> tuple[str, ...]:
     )
 
 
-def _environment(serving: Serving) -> tuple[tuple[str, str], ...]:
+def _environment(serving: VllmServer) -> tuple[tuple[str, str], ...]:
     """Return docker's environment options: ``-e NAME`` keeps the value out of process lists."""
     return (("VLLM_API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()
 
 
-def _long_input(stack: Stack, serving: Serving) -> tuple[str, ...]:
+def _long_input(stack: Stack, serving: VllmServer) -> tuple[str, ...]:
     long = stack.vllm.long_input
     if long is None or not serving.long_input:
         return ()
     return tuple(word for key, value in long.env.items() for word in ("-e", f"{key}={value}"))
 
 
-def serve_words(stack: Stack, serving: Serving, command: tuple[str, ...]) -> tuple[str, ...]:
+def serve_words(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> tuple[str, ...]:
     """Return the server's command, with arguments in the order of its page."""
     known = stack.vllm
     parser: tuple[str, ...] = ()
@@ -263,14 +265,14 @@ def serve_words(stack: Stack, serving: Serving, command: tuple[str, ...]) -> tup
     )
 
 
-def is_synchronous(stack: Stack, serving: Serving) -> bool:
+def is_synchronous(stack: Stack, serving: VllmServer) -> bool:
     """Return True if --no-async-scheduling is required: the page requires it in text, but omits
     it in its command."""
     asked = stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1)
     return asked and not serving.exact
 
 
-def _wait(stack: Stack, serving: Serving, python: str) -> Step:
+def _wait(stack: Stack, serving: VllmServer, python: str) -> Step:
     """Follow the server's log until it is ready and serves the model."""
     return Step(
         "wait",
@@ -287,7 +289,9 @@ def _wait(stack: Stack, serving: Serving, python: str) -> Step:
     )
 
 
-def _checks(stack: Stack, container: Container, serving: Serving, name: str) -> tuple[Check, ...]:
+def _checks(
+    stack: Stack, container: Container, serving: VllmServer, name: str
+) -> tuple[Check, ...]:
     """Return checks before dies are leased for an hour of loading."""
     return (
         Check("docker"),

@@ -43,7 +43,7 @@ STOP = "stop_inside.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class BenchLoad:
     """Requests to send. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
 
     ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
@@ -62,7 +62,7 @@ class Load:
     key: str = ""
 
 
-def online_plan(stack: Stack, load: Load) -> Plan:
+def online_plan(stack: Stack, load: BenchLoad) -> Plan:
     """Benchmark a deployment at each concurrency in its own container, and copy the results."""
     as_printed = load.exact and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
@@ -85,7 +85,7 @@ def online_plan(stack: Stack, load: Load) -> Plan:
     )
 
 
-def online_here_plan(stack: Stack, load: Load, site: Site) -> Plan:
+def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     """Benchmark a deployment at each concurrency from the stack's environment."""
     command = vllm_cpu.command(stack, stack.bench.online.command, site)
     steps = []
@@ -113,7 +113,7 @@ def _die_readings(dies: str) -> Watch:
     return Watch(DIES, interval_s=5.0, reader="dies", folder=dies)
 
 
-def _runs(load: Load) -> tuple[tuple[str, int], ...]:
+def _runs(load: BenchLoad) -> tuple[tuple[str, int], ...]:
     return tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
 
 
@@ -125,14 +125,14 @@ def _endpoint() -> Check:
     return Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}")))
 
 
-def _names(load: Load, concurrency: int) -> tuple[str, str]:
+def _names(load: BenchLoad, concurrency: int) -> tuple[str, str]:
     """Return the step suffix of a run, and its file name."""
     if len(load.concurrency) == 1:
         return "", "result.json"
     return f"-{concurrency}", f"result-{concurrency}.json"
 
 
-def _measured(stack: Stack, load: Load, concurrency: int, folder: str) -> tuple[Step, Step]:
+def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> tuple[Step, Step]:
     """Return steps of one run: measure, then copy the file out of the container."""
     suffix, file = _names(load, concurrency)
     workdir = ""
@@ -163,7 +163,7 @@ def _stop(mark: str) -> tuple[str, ...]:
 
 
 def _guide_words(
-    stack: Stack, load: Load, concurrency: int, folder: str, file: str
+    stack: Stack, load: BenchLoad, concurrency: int, folder: str, file: str
 ) -> tuple[str, ...]:
     """Return the guide's command. It fails, because its default backend posts a prompt to the
     chat endpoint."""
@@ -175,7 +175,7 @@ def _guide_words(
     )
 
 
-def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[str, ...]:
+def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
     """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.prompts))
     sent: tuple[str, ...] = (
@@ -195,7 +195,7 @@ def _page_words(stack: Stack, load: Load, concurrency: int, file: str) -> tuple[
 
 def _own_words(
     stack: Stack,
-    load: Load,
+    load: BenchLoad,
     concurrency: int,
     folder: str,
     file: str,
@@ -218,11 +218,11 @@ def _own_words(
     )
 
 
-def _seed(load: Load, concurrency: int) -> str:
+def _seed(load: BenchLoad, concurrency: int) -> str:
     return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
 
 
-def _dataset_words(stack: Stack, load: Load) -> tuple[str, ...]:
+def _dataset_words(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
     name = load.dataset
     if name == "sonnet":
         return (

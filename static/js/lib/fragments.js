@@ -7,13 +7,13 @@ const RATES_WAIT_MS = 1500; // and so do engines
 
 /**
  * The topics that a hint is about, as `data-live` names them.
- * @param {{type: string, id?: number, name?: string, job?: number, key?: string}} hint
+ * @param {{type: string, id?: number, name?: string, job?: number, key?: string}} notification
  * @returns {string[]}
  */
-export function topics(hint) {
-  const subject = { job: hint.id, deployment: hint.id, rates: hint.id, host: hint.name, points: hint.job, log: hint.key };
-  const about = /** @type {Record<string, any>} */ (subject)[hint.type];
-  return about === undefined ? [hint.type] : [hint.type, `${hint.type}:${about}`];
+export function topics(notification) {
+  const subject = { job: notification.id, deployment: notification.id, rates: notification.id, host: notification.name, points: notification.job, log: notification.key };
+  const about = /** @type {Record<string, any>} */ (subject)[notification.type];
+  return about === undefined ? [notification.type] : [notification.type, `${notification.type}:${about}`];
 }
 
 /**

@@ -23,7 +23,7 @@ from tests.factories import make_job
 def claim(*, spool: str, log: str) -> dict[str, Any]:
     """Make both."""
     moment = now()
-    host = Host.objects.get(sort=Host.Sort.THIS_COMPUTER)
+    host = Host.objects.get(type=Host.Type.THIS_COMPUTER)
     fields = {"started_at": moment, "claimed_at": moment, "seen_at": moment}
     job = make_job(host=host, state=Job.State.RUNNING, claim_id="bench", **fields)
     meta = Meta(spools.JOB, job.pk, str(instance_id()), str(job.claim_token), 1, "")

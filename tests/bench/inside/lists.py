@@ -80,7 +80,7 @@ def _job(n: int, hosts: list[Host], people: list[Any], *, is_rare: bool) -> dict
         "title": f"SmolLM2-135M int{4 + n % 3 * 4}" + " oddity" * is_rare,
         "host": hosts[0 if is_common else n % 5],
         "state": Job.State.SUCCEEDED if is_common else Job.State.FAILED,
-        "sentence_id": "done",
+        "message_id": "done",
         "created_by": people[0 if is_common else n % 4],
         "created_at": at,
         "started_at": at,
@@ -91,7 +91,7 @@ def _job(n: int, hosts: list[Host], people: list[Any], *, is_rare: bool) -> dict
 
 def _result(n: int, job: Job, *, is_rare: bool) -> dict[str, Any]:
     return {
-        "sort": Result.Sort.BENCHMARK,
+        "type": Result.Type.BENCHMARK,
         "host": job.host,
         "model_id": "deepseek-r1" if is_rare else f"distill-{0 if _is_common(n) else n % 7}",
         "label": f"int{4 + n % 3 * 4}",

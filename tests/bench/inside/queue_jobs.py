@@ -22,9 +22,9 @@ def queue(*, argv: Sequence[str], count: int = 1, slots: int = 1) -> dict[str, A
     host = Host.objects.get(name="this-computer")
     steps = (Step("work", tuple(map(literal, argv))),)
     plan = Plan("deploy", steps, outputs=(Output("ready", "ready.json"),))
-    fields = {"params": {"artifact": "1"}, "sentence_id": "job:queued", "host": host}
+    fields = {"params": {"artifact": "1"}, "message_id": "job:queued", "host": host}
     jobs = [make_job(plan=plan, state=Job.State.QUEUED, **fields).pk for _ in range(count)]
-    dispatch.look()
+    dispatch.run()
     return {"jobs": jobs}
 
 

@@ -1,6 +1,6 @@
 """Waits for jobs to end, and tells what has become of them.
 
-Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state", "sentence",
+Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state", "message",
 "steps_s", "started_at", "finished_at"}}``; times are seconds since the epoch. It looks seldom and
 takes little, for what it waits for is being measured.
 """
@@ -21,7 +21,7 @@ def tell(job: Job) -> dict[str, Any]:
     """One job that has ended."""
     return {
         "state": job.state,
-        "sentence": [job.sentence_id, job.sentence_args],
+        "message": [job.message_id, job.message_args],
         "steps_s": sum(step.duration_s or 0.0 for step in job.steps.all()),
         "started_at": job.started_at.timestamp() if job.started_at else None,
         "finished_at": job.finished_at.timestamp() if job.finished_at else None,

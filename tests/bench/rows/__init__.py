@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.harness import Row
+from tests.bench.harness import BenchRow
 from tests.bench.rows import (
     chart,
     intake,
@@ -19,7 +19,7 @@ from tests.bench.rows import (
 )
 
 # In the order of the table in docs/performance.md.
-ROWS: dict[str, Row] = {
+ROWS: dict[str, BenchRow] = {
     row.NAME: row
     for row in (
         live_log,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import CDPSession
 
 from tests.bench.chromium import chromium, seen, window
-from tests.bench.harness import Bench, Found, Goal
+from tests.bench.harness import Bench, Goal, Readings
 from tests.bench.programs import program
 from tests.bench.stacks import dashboard, environment, inside
 
@@ -18,7 +18,7 @@ HZ = 2
 POINTS = "Number(document.querySelector('[data-live-chart]')?.dataset.points ?? 0)"
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """The time of the page's main thread, all that it does, for each update."""
     seconds = bench.size(30, 8)
     with dashboard(bench.folder) as stack, chromium() as browser:

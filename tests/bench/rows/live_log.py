@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench.harness import Bench, Found, Goal, cpu_s, interleaved
+from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved
 from tests.bench.programs import Program, program
 from tests.bench.stacks import dashboard, environment, inside, web
 from tests.stack import Stack
@@ -27,7 +27,7 @@ LINE_BYTES = 100
 SEED = LINE_BYTES  # what every socket has before the rest is sent
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Interleaved rounds of both, with the same readers."""
     lines = bench.size(200_000, 40_000)
     path = bench.folder / "log"

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.harness import Bench, Found, Goal, percentile, until
+from tests.bench.harness import Bench, Goal, Readings, percentile, until
 from tests.bench.programs import program
 from tests.bench.stacks import dashboard, inside, until_closed
 from tests.stack import ROOT
@@ -27,7 +27,7 @@ WARM_S = 2.0  # at the beginning, not counted
 EVERY = 50  # of how many lines one is looked at, on each socket
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Each line says when it was printed; the readers note when each frame came."""
     seconds = bench.size(20, 6)
     lines = seconds * RATE

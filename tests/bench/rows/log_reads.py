@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.harness import Bench, Found, Goal, interleaved
+from tests.bench.harness import Bench, Goal, Readings, interleaved
 from tests.bench.stacks import dashboard, inside
 from tests.stack import Stack
 
@@ -39,7 +39,7 @@ SEARCHES = {
 }
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Reads in a process with Django; searches over HTTP, as the page asks for them."""
     lines = bench.size(10_000_000, 1_000_000)
     with dashboard(bench.folder) as stack:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.bench.chromium import FRAMES, chromium, seen, window
-from tests.bench.harness import Bench, Found, Goal, percentile
+from tests.bench.harness import Bench, Goal, Readings, percentile
 from tests.bench.programs import program
 from tests.bench.stacks import dashboard, inside
 
@@ -35,7 +35,7 @@ IS_DONE = "document.querySelector('[data-turn]')?.dataset.state === 'done'"
 AFTER_MS = 500  # the end is drawn once more
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """From the first block to half a second after the end."""
     blocks = bench.size(120, 20)
     text = "".join(BLOCK.format(number=number) for number in range(1, blocks + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench.harness import Bench, Found, Goal
+from tests.bench.harness import Bench, Goal, Readings
 from tests.bench.stacks import dashboard, inside, until_closed
 
 NAME = "queue"
@@ -21,7 +21,7 @@ WORK = (
 )
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """From the first lease to the last verdict, beside the same jobs without a gap between them."""
     count = bench.size(1000, 40)
     with dashboard(bench.folder) as stack:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.bench.harness import Bench, Found, Goal, cpu_s, interleaved
+from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved
 from tests.bench.programs import Program, program
 from tests.bench.stacks import dashboard, inside, web
 from tests.stack import Stack
@@ -25,7 +25,7 @@ GOALS = (
 LIMIT_S = 180
 RATE = 100
 CSRF = "t" * 32
-WAYS = ("relay", "direct")
+PIPELINES = ("relay", "direct")
 
 
 class Chats:
@@ -66,7 +66,7 @@ class Chats:
         }
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
     found: dict[str, tuple[float, float | None]] = {}
     with (
@@ -85,7 +85,7 @@ def measure(bench: Bench) -> Found:
                 direct=lambda streams=streams, body=body: chats.direct(streams, body),
             )
             for name in ("ttft", "rate"):
-                found[f"{name}-{streams}"] = tuple(sides[way][name] for way in WAYS)
+                found[f"{name}-{streams}"] = tuple(sides[way][name] for way in PIPELINES)
         found["cpu"] = (_cpu_a_token(bench, stack, chats), None)
     return {**found, "cut": (float(chats.cut), None)}
 

@@ -7,7 +7,7 @@ import json
 from playwright.sync_api import Page
 
 from tests.bench.chromium import chromium, seen, window
-from tests.bench.harness import Bench, Found, Goal, percentile, until
+from tests.bench.harness import Bench, Goal, Readings, percentile, until
 from tests.bench.stacks import dashboard
 from tests.stack import Stack
 
@@ -32,7 +32,7 @@ new MutationObserver((_, observer) => {
 """
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """A person's launches, one after the other, each when the one before has ended."""
     empty = bench.folder / "wheels"
     empty.mkdir()

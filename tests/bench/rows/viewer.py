@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.chromium import FRAMES, chromium, renderer_bytes, seen, window
-from tests.bench.harness import Bench, Found, Goal, percentile
+from tests.bench.harness import Bench, Goal, Readings, percentile
 from tests.bench.programs import program
 from tests.bench.rows.live_log import LINE_BYTES, write_lines
 from tests.bench.stacks import dashboard, environment, inside
@@ -21,7 +21,7 @@ LAST = """() =>
   Number([...document.querySelectorAll(".logrows [data-line]")].at(-1)?.dataset.line ?? 0)"""
 
 
-def measure(bench: Bench) -> Found:
+def measure(bench: Bench) -> Readings:
     """Open it at its end, go to its begin, its middle and back, then follow 2,000 lines/s."""
     lines, seconds = bench.size(1_000_000, 200_000), bench.size(20, 6)
     log, more = bench.folder / "log", bench.folder / "more"

@@ -21,7 +21,7 @@ def make() -> None:
     host, is_new = Host.objects.update_or_create(
         name=HOST,
         defaults={
-            "sort": Host.Sort.VACC,
+            "type": Host.Type.VACC,
             "key_sha256": "0" * 64,
             # Nobody beats for it: it shall not be away before the tests are over.
             "heartbeat_at": now() + timedelta(hours=2),
@@ -34,7 +34,7 @@ def make() -> None:
     if is_new:
         make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
         make_job(host=host)
-    silent = {"sort": Host.Sort.VACC, "heartbeat_at": now() - timedelta(hours=1)}
+    silent = {"type": Host.Type.VACC, "heartbeat_at": now() - timedelta(hours=1)}
     host, is_new = Host.objects.update_or_create(name=AWAY, defaults=silent)
     if is_new:
         make_job(host=host, state="running", started_at=now())

@@ -110,11 +110,11 @@ def test_a_page_that_cannot_be_is_refused(api, path, query):
 
 
 def test_one_job_is_told_whole(api):
-    job = make_job(sentence_id="job:queued", created_by=api.user)
+    job = make_job(message_id="job:queued", created_by=api.user)
 
     told = api.get(f"jobs/{job.pk}").json()
 
-    assert (told["state"], told["sentence"], told["created_by"]) == ("queued", "Queued.", "ada")
+    assert (told["state"], told["message"], told["created_by"]) == ("queued", "Queued.", "ada")
     assert told["plan"] == json.loads(json.dumps(job.plan))
     assert [step["name"] for step in told["steps"]] == ["fetch", "check"]
 
@@ -181,7 +181,7 @@ def test_another_persons_job_is_not_cancelled(api):
 def test_a_job_is_run_again(api):
     old = make_job(state="failed")
 
-    answer = api.post(f"jobs/{old.pk}/run-again")
+    answer = api.post(f"jobs/{old.pk}/retry")
 
     assert answer.status_code == 201
     assert Job.objects.get(pk=answer.json()["id"]).repeats == old

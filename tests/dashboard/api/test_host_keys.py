@@ -18,7 +18,7 @@ def status(key: str, path: str = "jobs/1/streams") -> int:
     """How the intake answers a request with this key; 404 is an answer to somebody known."""
     headers = {
         "Authorization": f"Bearer {key}",
-        "X-Protocol": "1",
+        "X-Protocol": "2",
         "X-Instance": instance_id(),
     }
     return Client().get(f"/api/v1/host/{path}", headers=headers).status_code

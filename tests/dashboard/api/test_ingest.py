@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from dashboard.api import serializers
 from jobs import logstore
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
@@ -36,7 +36,7 @@ def test_another_protocol_is_told_which_one_to_upgrade_to(caller):
 
     answer = caller.post("heartbeat", {})
 
-    assert (answer.status_code, answer.json()["upgrade_to"]) == (426, 1)
+    assert (answer.status_code, answer.json()["upgrade_to"]) == (426, 2)
 
 
 def test_nothing_is_taken_that_is_meant_for_another_dashboard(caller):
@@ -93,7 +93,7 @@ def test_a_heartbeat_says_which_jobs_to_cancel(caller):
 
 def test_a_job_that_was_given_up_is_to_stop_when_its_host_names_it_again(caller):
     job = taken_job(caller)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing"))
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
     named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
 
     assert caller.beat(jobs=named)["cancel"] == [job.pk]
@@ -141,7 +141,7 @@ def test_a_claim_is_answered_with_plan_values_and_token(caller):
 
     assert answer.json() == {
         "instance": instance_id(),
-        "protocol": 1,
+        "protocol": 2,
         "job": job.pk,
         "token": str(job.claim_token),
         "plan": json.loads(json.dumps(job.plan)),
@@ -163,7 +163,7 @@ def test_a_host_is_given_the_secrets_that_its_job_names_and_no_others(caller):
 
     assert answer.json()["secrets"] == {"HF_TOKEN": "hf_0123456789"}
     job.refresh_from_db()
-    assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.sentence_args])
+    assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.message_args])
 
 
 def test_a_claim_whose_secret_was_deleted_since_fails_the_job_by_its_name(caller):
@@ -175,8 +175,8 @@ def test_a_claim_whose_secret_was_deleted_since_fails_the_job_by_its_name(caller
 
     assert (answer.status_code, answer.json()["state"]) == (409, "failed")
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("failed", "job:secret_gone")
-    assert job.sentence_args == {"name": "HF_TOKEN"}
+    assert (job.state, job.message_id) == ("failed", "job:secret_gone")
+    assert job.message_args == {"name": "HF_TOKEN"}
 
 
 def test_a_restart_whose_secret_was_deleted_since_fails_by_its_name(caller):
@@ -188,7 +188,7 @@ def test_a_restart_whose_secret_was_deleted_since_fails_by_its_name(caller):
 
     assert answer.status_code == 409
     server.refresh_from_db()
-    assert (server.state, server.sentence_id) == ("failed", "job:secret_gone")
+    assert (server.state, server.message_id) == ("failed", "job:secret_gone")
 
 
 def test_a_second_claim_is_told_the_state(caller):
@@ -407,11 +407,11 @@ def test_a_servers_log_and_events_are_taken(caller):
     deployment = make_deployment(host=caller.host, state="loading")
     caller.stream(deployment, "log", 0, LOG)
 
-    sent = events(ended("failed", sentence_id="work:server_ended", sentence_args={"exit_code": 1}))
+    sent = events(ended("failed", message_id="work:server_ended", message_args={"exit_code": 1}))
     assert caller.stream(deployment, "events", 0, sent).json()["size"] == len(sent)
 
     deployment.refresh_from_db()
-    assert (deployment.state, deployment.sentence_args) == ("failed", {"exit_code": 1})
+    assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 1})
     assert logstore.store().read(f"deployment/{deployment.pk}", 0, 99) == LOG
     deployment.job.refresh_from_db()
     assert deployment.job.state == "succeeded"
@@ -428,8 +428,8 @@ def test_a_job_that_its_host_can_never_deliver_is_lost_and_says_why(caller, kind
 
     caller.beat(jobs=[{**told, "broken": "an output is gone"}])
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("lost", "job:broken")
-    assert job.sentence_args == {"host": caller.host.name, "reason": "an output is gone"}
+    assert (job.state, job.message_id) == ("lost", "job:broken")
+    assert job.message_args == {"host": caller.host.name, "reason": "an output is gone"}
 
 
 def test_the_sizes_of_a_job_are_not_told_to_an_older_job_of_its_number(caller, kind):
@@ -459,9 +459,7 @@ def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
     assert beat["checks"] == [asked.pk]
     assert from_json(answer.json()["plan"]) == plan
     assert answer.json()["values"] == {"dies": "0"}
-    found = [
-        {"name": "iommu", "level": "ok", "sentence_id": "check:iommu_off", "sentence_args": {}}
-    ]
+    found = [{"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}]
     assert caller.post(f"checks/{asked.pk}", {"findings": found}).status_code == 200
     asked.refresh_from_db()
     assert asked.findings == found

@@ -12,8 +12,8 @@ from jobs.host.base import spool as spools
 from jobs.host.base.client import Answer, Client
 from jobs.host.base.spool import JOB, Meta
 from jobs.host.ship.shipper import Outcome, Shipper
-from jobs.kinds.lib.base import Remark
 from jobs.logstore import packing
+from jobs.messages import Message
 from jobs.models import Deployment, Job
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle
@@ -32,13 +32,13 @@ POINT = b'{"t": 1.0, "w": "engine", "v": {"a": 1}}\n'
 @pytest.fixture
 def job(caller, kind, settings):
     """Half of its log is here; its host was silent, it counts as lost, and retention came by."""
-    settings.KEEP_FOR_S = 86400.0
+    settings.RETENTION_AGE_S = 86400.0
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
     caller.stream(job, "points", 0, POINT)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
     Job.objects.filter(pk=job.pk).update(finished_at=now() - timedelta(days=2))
-    retention.tidy()
+    retention.apply_retention()
     job.refresh_from_db()
     assert job.removed_at is not None
     return job
@@ -65,7 +65,7 @@ def test_what_comes_is_counted_and_not_kept(caller, job):
     assert not job.point_blocks.exists()
     assert (job.log_bytes, job.removed_bytes) == (len(HERE + REST), removed + len(REST))
     assert job.points_bytes == 2 * len(POINT)
-    assert (job.kept_bytes, job.state) == (0, "lost")
+    assert (job.stored_bytes, job.state) == (0, "lost")
 
 
 def test_an_output_is_said_to_be_here_and_its_name_size_and_checksum_are_kept(caller, job):
@@ -139,35 +139,35 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
 
 
 def test_a_late_log_that_was_not_removed_is_kept_as_ever_and_measured_again(caller, kind, settings):
-    settings.KEEP_FOR_S = None
+    settings.RETENTION_AGE_S = None
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
-    retention.tidy()
-    before = Job.objects.get(pk=job.pk).kept_bytes
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
+    retention.apply_retention()
+    before = Job.objects.get(pk=job.pk).stored_bytes
 
     assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
     assert caller.stream(job, "log", 3, b"?").status_code == 409
-    retention.tidy()
+    retention.apply_retention()
 
     job.refresh_from_db()
     assert logstore.store().read(f"job/{job.pk}", 0, 99) == HERE + REST
-    assert job.kept_bytes == logstore.store().disk_bytes(f"job/{job.pk}")
-    assert job.kept_bytes >= before + len(REST)
+    assert job.stored_bytes == logstore.store().disk_bytes(f"job/{job.pk}")
+    assert job.stored_bytes >= before + len(REST)
     assert job.log_bytes == len(HERE + REST)
 
 
 @pytest.fixture
 def server(caller, settings):
     """A server that counts as lost, whose log was removed."""
-    settings.KEEP_FOR_S = 86400.0
+    settings.RETENTION_AGE_S = 86400.0
     server = make_deployment(host=caller.host)
     Deployment.objects.filter(pk=server.pk).update(host=caller.host)
     caller.stream(server, "log", 0, HERE)
     long_ago = now() - timedelta(days=2)
     Deployment.objects.filter(pk=server.pk).update(state="lost", stopped_at=long_ago)
     Job.objects.filter(pk=server.job_id).update(finished_at=long_ago)
-    retention.tidy()
+    retention.apply_retention()
     server.refresh_from_db()
     assert server.removed_at is not None
     return server
@@ -177,7 +177,7 @@ def test_a_server_that_ended_meanwhile_can_say_so(caller, server):
     assert caller.get(f"deployments/{server.pk}/streams").json()["log"] == len(HERE)
     assert caller.stream(server, "log", len(HERE), REST).status_code == 200
 
-    last = events(STARTED, ended("failed", log_bytes=len(HERE + REST), sentence_id="host:rebooted"))
+    last = events(STARTED, ended("failed", log_bytes=len(HERE + REST), message_id="host:rebooted"))
     assert caller.stream(server, "events", 0, last).status_code == 200
 
     server.refresh_from_db()
@@ -211,7 +211,7 @@ def test_a_server_that_runs_still_sends_its_log_from_the_beginning(caller, serve
 def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, kind, monkeypatch):
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
     assert logstore.store().pack(f"job/{job.pk}")
     unpack, held = packing._unpack, []
 
@@ -231,7 +231,7 @@ def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, ki
 def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, kind, where):
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing", {"host": "x"}))
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
     key = f"job/{job.pk}"
     assert logstore.store().pack(key)
     packed = logstore.store().path(key).with_suffix(".log.zst")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Conclusion, Measured
+from jobs.kinds.lib.base import Measurement, Outcome
 from jobs.models import Job, JobStep, Result
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 
@@ -31,7 +31,7 @@ def test_a_result_keeps_asked_lengths_and_what_the_engine_did_and_says_what_is_o
         **{"output_tokens_per_s": 40.0, "requests": 20.0},
         **{"input_tokens_mean": 1019.0, "output_tokens_mean": 272.0},
     }
-    kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", metrics, [(4, metrics)]))
+    kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", metrics, [(4, metrics)]))
     real = KINDS["benchmark-online"]
     kind.Params, kind.lengths = real.Params, real.lengths
     monkeypatch.setitem(KINDS, "benchmark-online", kind)

@@ -7,7 +7,8 @@ from django.urls import reverse
 
 from jobs import dispatch
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Conclusion, Measured, Remark
+from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.messages import Message
 from jobs.models import Artifact, Result
 from jobs.queries.jobs.job_page import job_page
 from jobs.services import lifecycle
@@ -52,7 +53,7 @@ def test_the_line_is_looked_at_when_a_job_has_ended_and_after_no_other_event(
 ):
     looks = []
     job = taken_job(caller)
-    monkeypatch.setattr(dispatch, "look", lambda: looks.append(1))
+    monkeypatch.setattr(dispatch, "run", lambda: looks.append(1))
     step = {"type": "step_ended", "index": 0, "duration_s": 1.0, "exit_code": 0, "log_offset": 8}
     begun = events(STARTED, {**STARTED, **step})
     caller.stream(job, "log", 0, LOG)
@@ -69,49 +70,49 @@ def test_a_log_that_differs_from_the_hosts_makes_the_job_errored(caller, kind):
     end(caller, job, ended(log_sha256="0" * 64))
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("errored", "job:log_differs")
+    assert (job.state, job.message_id) == ("errored", "job:log_differs")
 
 
 def test_a_tool_that_exits_0_without_work_makes_the_job_failed(caller, kind):
-    kind.conclusion = Conclusion(failure=Remark("benchmark:no_request", {"failed": 3}))
+    kind.outcome = Outcome(failure=Message("benchmark:no_request", {"failed": 3}))
     job = taken_job(caller)
 
     end(caller, job, ended())
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_args) == ("failed", {"failed": 3})
+    assert (job.state, job.message_args) == ("failed", {"failed": 3})
 
 
 def test_a_parser_that_breaks_makes_the_job_errored_and_the_files_stay(caller, kind, settings):
-    kind.conclusion = KeyError("ttft")
+    kind.outcome = KeyError("ttft")
     job = taken_job(caller)
     caller.output(job, "x.json", b"{}")
 
     end(caller, job, ended())
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_args) == ("errored", {"reason": "KeyError: 'ttft'"})
+    assert (job.state, job.message_args) == ("errored", {"reason": "KeyError: 'ttft'"})
     assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").exists()
 
 
 def test_what_the_launcher_says_of_a_failure_is_kept(caller, kind):
     job = taken_job(caller)
 
-    end(caller, job, ended("failed", sentence_id="work:exit", sentence_args={"step": "fetch"}))
+    end(caller, job, ended("failed", message_id="work:exit", message_args={"step": "fetch"}))
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("failed", "work:exit")
-    assert job.sentence_args == {"step": "fetch"}
+    assert (job.state, job.message_id) == ("failed", "work:exit")
+    assert job.message_args == {"step": "fetch"}
 
 
 def test_who_cancelled_is_named(caller, kind):
     job = taken_job(caller)
     lifecycle.ask_cancel(job.pk, make_user("ada"))
 
-    end(caller, job, ended("cancelled", sentence_id="cancelled"))
+    end(caller, job, ended("cancelled", message_id="cancelled"))
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_args) == ("cancelled", {"user": "ada"})
+    assert (job.state, job.message_args) == ("cancelled", {"user": "ada"})
 
 
 def test_a_success_registers_what_it_promised(caller, kind):
@@ -124,7 +125,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
         "source_precision": "Q4_1",
     }
     made = {"path": "/a/x.gguf", "bytes": 5, "sha256": "c" * 64}
-    kind.conclusion = Conclusion(sentence=Remark("compile:made"), product=made)
+    kind.outcome = Outcome(message=Message("compile:made"), product=made)
     job = taken_job(caller, product=promise)
 
     end(caller, job, ended())
@@ -140,7 +141,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
 def test_a_jobs_page_says_what_was_made_and_not_what_was_promised(caller, kind):
     promise = {"type": "weights", "model_id": "m", "precision": "bf16", "bytes": 15_231_233_024}
     made = {"path": "/w/m", "bytes": 179_820, "sha256": "c" * 64}
-    kind.conclusion = Conclusion(sentence=Remark("weights:read"), product=made)
+    kind.outcome = Outcome(message=Message("weights:read"), product=made)
     job = taken_job(caller, product=promise)
 
     end(caller, job, ended())
@@ -156,7 +157,7 @@ def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):
     end(caller, job, ended())
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("errored", "job:unreadable")
+    assert (job.state, job.message_id) == ("errored", "job:unreadable")
 
 
 def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
@@ -169,18 +170,18 @@ def test_a_measurement_becomes_a_result_with_points_and_answers(caller, kind):
         "score": 1.0,
         "detail": {},
     }
-    kind.conclusion = Conclusion(
-        measured=Measured(
+    kind.outcome = Outcome(
+        measured=Measurement(
             "evaluation",
             "basics",
             "evalscope",
             {"accuracy": 1.0},
             points=[(2, {"output_tokens_per_s": 5.0})],
             answers=[answer],
-            remarks=[Remark("evaluate:few_questions", {"questions": 1})],
+            remarks=[Message("evaluate:few_questions", {"questions": 1})],
         )
     )
-    caller.host.sort = "simulated"
+    caller.host.type = "simulated"
     caller.host.save()
     job = taken_job(caller, inputs={"deployment": {"id": deployment.pk}}, created_by=make_user())
 
@@ -209,7 +210,7 @@ def test_a_result_of_weights_that_are_served_as_they_are_names_their_precision(
     caller, kind, details, label
 ):
     deployment = make_deployment(details=details, artifact=None, model_id="deepseek-r1")
-    kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", {}))
+    kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", {}))
     job = taken_job(caller, inputs={"deployment": {"id": deployment.pk}})
 
     end(caller, job, ended())
@@ -220,7 +221,7 @@ def test_a_result_of_weights_that_are_served_as_they_are_names_their_precision(
 
 def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(caller, kind):
     weights = make_weights(host=caller.host, model_id="deepseek-r1", precision="fp8")
-    kind.conclusion = Conclusion(measured=Measured("benchmark", "b", "t", {}))
+    kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", {}))
     kind.Params = KINDS["benchmark-latency"].Params
     params = {"weights": str(weights.pk), "tp": 32}
     job = taken_job(caller, inputs={"weights": {"id": weights.pk}}, params=params)
@@ -234,8 +235,8 @@ def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(cal
 
 def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind, client):
     metrics = {"questions": 142.0, "duration_s": 30.0, "input_tokens_mean": 44.0, "correct": 7.5}
-    kind.conclusion = Conclusion(
-        measured=Measured("benchmark", "b", "t", metrics, points=[(4, {"requests": 12.0})])
+    kind.outcome = Outcome(
+        measured=Measurement("benchmark", "b", "t", metrics, points=[(4, {"requests": 12.0})])
     )
     job = taken_job(caller)
 
@@ -251,7 +252,7 @@ def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind,
 
 def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):
     job = taken_job(caller)
-    lifecycle.finish_job(job.pk, "lost", sentence=Remark("job:missing"))
+    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
 
     assert end(caller, job, ended()).status_code == 200
 
@@ -271,8 +272,8 @@ def test_the_end_of_a_job_starts_the_next(caller, kind):
 
 def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
     torn = "half a pair \ud83d and a zero \x00"
-    kind.conclusion = Conclusion(
-        measured=Measured(
+    kind.outcome = Outcome(
+        measured=Measurement(
             "evaluation",
             "basics",
             "evalscope",
@@ -284,42 +285,42 @@ def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
     )
     job = taken_job(caller)
 
-    assert end(caller, job, ended(sentence_args={"last_lines": torn})).status_code == 200
+    assert end(caller, job, ended(message_args={"last_lines": torn})).status_code == 200
 
     result = Result.objects.get(job=job)
     assert result.metrics == {"accuracy": 1.0}
     assert result.answers.get().answer == "half a pair \ufffd and a zero \ufffd"
     job.refresh_from_db()
-    assert (job.state, job.ended["sentence_args"]["last_lines"][-1]) == ("succeeded", "\ufffd")
+    assert (job.state, job.ended["message_args"]["last_lines"][-1]) == ("succeeded", "\ufffd")
 
 
 def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
     answer = {"subset": "a", "question": "q", "expected": "x", "answer": "y", "score": None}
-    kind.conclusion = Conclusion(measured=Measured("evaluation", "b", "t", {}, answers=[answer]))
+    kind.outcome = Outcome(measured=Measurement("evaluation", "b", "t", {}, answers=[answer]))
     job = taken_job(caller)
 
     assert end(caller, job, ended()).status_code == 200
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("errored", "job:unreadable")
+    assert (job.state, job.message_id) == ("errored", "job:unreadable")
     assert not Result.objects.filter(job=job).exists()
 
 
 def test_a_tools_failure_in_odd_characters_is_told(caller, kind):
-    kind.conclusion = Conclusion(failure=Remark("benchmark:no_request", {"why": "\x00"}))
+    kind.outcome = Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))
     job = taken_job(caller)
 
     assert end(caller, job, ended()).status_code == 200
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_args) == ("failed", {"why": "\ufffd"})
+    assert (job.state, job.message_args) == ("failed", {"why": "\ufffd"})
 
 
 def test_a_host_that_lost_the_end_of_its_log_in_a_power_cut_still_closes_its_job(caller, kind):
     job = taken_job(caller)
     shorter = ended(
         "lost",
-        sentence_id="host:rebooted",
+        message_id="host:rebooted",
         log_bytes=4,
         log_sha256=hashlib.sha256(LOG[:4]).hexdigest(),
     )
@@ -327,4 +328,4 @@ def test_a_host_that_lost_the_end_of_its_log_in_a_power_cut_still_closes_its_job
     end(caller, job, shorter)
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("lost", "host:rebooted")
+    assert (job.state, job.message_id) == ("lost", "host:rebooted")

@@ -56,7 +56,7 @@ def test_a_long_log_that_differs_is_found_out(caller, kind):
         caller.stream(job, "events", start, last)
 
     job.refresh_from_db()
-    assert job.sentence_id == "job:log_differs"
+    assert job.message_id == "job:log_differs"
 
 
 def test_two_logs_are_checked_in_turns(caller, kind):

@@ -28,7 +28,7 @@ ADDRESSES = [
 @pytest.fixture
 def job(client):
     client.force_login(make_user())
-    job = make_job(state="failed", sentence_id="job:failed", log_bytes=len(TEXT))
+    job = make_job(state="failed", message_id="job:failed", log_bytes=len(TEXT))
     job.steps.filter(index=0).update(log_from=0, log_to=len(TEXT) // 2)
     store().append(f"job/{job.pk}", 0, TEXT)
     return job

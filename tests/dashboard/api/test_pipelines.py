@@ -47,8 +47,8 @@ def test_a_pipeline_has_its_jobs_with_states_and_waits(api, chain):
     ]
     waits = [job["waits"] for job in told["jobs"]]
     assert waits[:2] == [None, None]
-    assert waits[2]["sentence_id"] == "wait:after"
-    assert f"job {second.pk}" in waits[2]["sentence"]
+    assert waits[2]["message_id"] == "wait:after"
+    assert f"job {second.pk}" in waits[2]["message"]
     assert told["jobs"][0]["deployment"] == deployment.pk
     assert told["jobs"][0]["result"] == result.pk
     assert api.get(f"jobs/{first.pk}").json()["chain"] == told["id"]
@@ -101,7 +101,7 @@ def test_jobs_of_others_are_not_cancelled_and_then_none_is(api, chain):
 def test_it_is_started_again_from_where_it_broke(api, chain):
     done, failed, waited = make_chain(chain, api.user, "succeeded", "failed", "cancelled")
 
-    answer = api.post(f"pipelines/{chain}/start-again")
+    answer = api.post(f"pipelines/{chain}/retry")
 
     assert answer.status_code == 201
     told = answer.json()
@@ -115,13 +115,13 @@ def test_it_is_started_again_from_where_it_broke(api, chain):
 def test_what_cannot_be_started_again_says_why(api, chain):
     make_chain(chain, api.user, "succeeded")
 
-    answer = api.post(f"pipelines/{chain}/start-again")
+    answer = api.post(f"pipelines/{chain}/retry")
 
     assert (answer.status_code, answer.json()["error"]) == (422, "launch")
     assert answer.json()["message"] == "No job of the pipeline failed or was cancelled."
 
 
-@pytest.mark.parametrize("more", ["", "/cancel", "/start-again"])
+@pytest.mark.parametrize("more", ["", "/cancel", "/retry"])
 def test_an_unknown_pipeline_is_missing(api, chain, more):
     address = f"pipelines/{chain}{more}"
     answer = api.post(address) if more else api.get(address)

@@ -130,7 +130,7 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
 
 def test_who_logs_out_hears_no_more_and_the_turn_goes_on(client, monkeypatch):
     first = delta(content="a")
-    monkeypatch.setattr(session_guard, "LOOK_S", 3600)
+    monkeypatch.setattr(session_guard, "CHECK_S", 3600)
 
     async def scenario(engine, turn):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")

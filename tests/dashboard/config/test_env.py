@@ -23,7 +23,7 @@ SETTINGS = ROOT / "docs/run/settings.md"
 def test_nothing_has_to_be_set():
     found = env.load({})
 
-    assert (found.port, found.host_bind, found.data_dir) == (8000, "127.0.0.1", ROOT / "data")
+    assert (found.port, found.bind, found.data_dir) == (8000, "127.0.0.1", ROOT / "data")
     assert (found.database_url, found.redis_url, found.wheels_dir) == ("", "", None)
 
 
@@ -41,12 +41,12 @@ def test_nothing_has_to_be_set():
         ("HOST_LOST_AFTER", "soon", "a length of time above 0"),
         ("HOST_LOST_AFTER", "0h", "a length of time above 0"),
         ("QUEUE_LIMIT", "0", "a whole number from 1 to 1000000"),
-        ("KEEP_FOR", "a while", "a length of time above 0"),
-        ("KEEP_FOR", "90", 'a length of time above 0 with its unit, such as "90d"'),
-        ("KEEP_FOR", "1000000d", "36500d at most"),
-        ("KEEP_WITHIN", "200", 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'),
-        ("KEEP_WITHIN", "0G", "a size above 0"),
-        ("KEEP_WITHIN", "-5G", "a size above 0"),
+        ("RETENTION_AGE", "a while", "a length of time above 0"),
+        ("RETENTION_AGE", "90", 'a length of time above 0 with its unit, such as "90d"'),
+        ("RETENTION_AGE", "1000000d", "36500d at most"),
+        ("RETENTION_SIZE", "200", 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'),
+        ("RETENTION_SIZE", "0G", "a size above 0"),
+        ("RETENTION_SIZE", "-5G", "a size above 0"),
         ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
         ("WHEELS_DIR", "/no/such/folder", "a folder that exists"),
         ("DEBUG", "yes", "1 or 0"),
@@ -90,19 +90,19 @@ def test_lengths_of_time_have_units(text, seconds):
     ],
 )
 def test_sizes_have_units_in_powers_of_a_thousand(text, size):
-    assert env.load({"KEEP_WITHIN": text}).keep_within_bytes == size
+    assert env.load({"RETENTION_SIZE": text}).retention_size_bytes == size
 
 
 def test_everything_is_kept_for_ever_unless_set():
-    assert (env.load({}).keep_for_s, env.load({}).keep_within_bytes) == (None, None)
-    assert env.load({"KEEP_FOR": "90d"}).keep_for_s == 90 * 86400
+    assert (env.load({}).retention_age_s, env.load({}).retention_size_bytes) == (None, None)
+    assert env.load({"RETENTION_AGE": "90d"}).retention_age_s == 90 * 86400
 
 
 def test_letting_other_machines_in_needs_the_address_that_they_use():
     with pytest.raises(BadVariable, match="set PUBLIC_URL"):
-        env.load({"HOST_BIND": "0.0.0.0"})
+        env.load({"BIND": "0.0.0.0"})
 
-    found = env.load({"HOST_BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
+    found = env.load({"BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
     assert found.public_url == "http://gpu7:8000/vacc"
 
 
@@ -200,7 +200,7 @@ def test_the_docs_list_every_setting_of_a_host(tmp_path):
     read = (ROOT / "jobs/host/base/config.py").read_text() + (
         ROOT / "jobs/host/base/limits.py"
     ).read_text()
-    named = set(re.findall(r'"((?:HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
+    named = set(re.findall(r'"((?:AGENT|HOST|DASHBOARD|REDIS|WHEELS)_[A-Z_]+)"', read))
 
     assert named == set(host_config(tmp_path).as_environment())
     assert named <= set(documented_rows())

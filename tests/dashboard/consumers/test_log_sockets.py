@@ -102,14 +102,18 @@ def test_a_hint_brings_new_bytes_before_the_next_look(server, log):
     with server.socket(f"log/job/{server.job}/") as page:
         assert frames_of(page, until=6) == b"first\n"
         log(b"second\n")
-        hint = {"type": "log", "key": f"job/{server.job}", "size": 13}
+        notification = {"type": "log", "key": f"job/{server.job}", "size": 13}
         channel = server.redis.pubsub_channels()[0]
-        waited = [_delay(page, lambda: server.redis.publish(channel, json.dumps(hint)))]
+        waited = [_delay(page, lambda: server.redis.publish(channel, json.dumps(notification)))]
         for n in range(4):
             start = 13 + 2 * n
             log(b"x\n")
             waited.append(
-                _delay(page, lambda: server.redis.publish(channel, json.dumps(hint)), start=start)
+                _delay(
+                    page,
+                    lambda: server.redis.publish(channel, json.dumps(notification)),
+                    start=start,
+                )
             )
 
     # A look by itself comes every second: five in a row cannot all be as soon as this by chance.
@@ -210,8 +214,8 @@ def test_a_page_hears_what_changed_and_how_long_ago(server):
         assert abs(time.time() * 1000 - pong["at_ms"]) < 600_000
         for nonsense in ("{", "[1]", '{"type": "x"}', "x" * 1000):
             page.send(nonsense)
-        hint = {"type": "job", "id": 7, "state": "running", "at": time.time() - 2}
-        server.redis.publish(channel, json.dumps(hint))
+        notification = {"type": "job", "id": 7, "state": "running", "at": time.time() - 2}
+        server.redis.publish(channel, json.dumps(notification))
         heard = json.loads(page.recv(timeout=PATIENCE_S))
 
     assert heard.pop("age_ms") >= 2000

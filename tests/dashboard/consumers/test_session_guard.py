@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from dashboard.consumers import session_guard as module
 from dashboard.consumers.base import PageSocket
-from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, doors, refusals
+from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, refusals, session_guard
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -46,12 +46,12 @@ def refused_after(change, *, action="overview.view", **fields):
     client, session = logged_in(user)
 
     async def scenario():
-        guest = doors().enter(session, user, action)
-        before = await sync_to_async(refusals)([guest])
+        listener = session_guard().enter(session, user, action)
+        before = await sync_to_async(refusals)([listener])
         await sync_to_async(change)(user, client)
-        after = await sync_to_async(refusals)([guest])
-        doors().leave(guest)
-        return before.get(guest), after.get(guest)
+        after = await sync_to_async(refusals)([listener])
+        session_guard().leave(listener)
+        return before.get(listener), after.get(listener)
 
     return listening(scenario)
 
@@ -94,59 +94,59 @@ def test_a_look_costs_two_queries_however_many_listen(django_assert_num_queries)
 
     async def scenario():
         return [
-            doors().enter(session, user, "overview.view")
+            session_guard().enter(session, user, "overview.view")
             for user, session in sessions
             for _ in range(3)
         ]
 
-    guests = listening(scenario)
+    listeners = listening(scenario)
 
     with django_assert_num_queries(2):
-        assert refusals(guests) == {}
+        assert refusals(listeners) == {}
 
 
 @pytest.mark.parametrize("how", ["in time", "at once"])
 def test_a_look_comes_in_time_and_at_once_after_a_logout_here(monkeypatch, how):
-    monkeypatch.setattr(module, "LOOK_S", 0.05 if how == "in time" else 3600)
+    monkeypatch.setattr(module, "CHECK_S", 0.05 if how == "in time" else 3600)
     user = make_user()
     (client, session), (_client, other) = logged_in(user), logged_in(user)
     key = session.session_key
 
     async def scenario():
-        guest = doors().enter(session, user, "overview.view")
-        stays = doors().enter(other, user, "overview.view")
+        listener = session_guard().enter(session, user, "overview.view")
+        stays = session_guard().enter(other, user, "overview.view")
         if how == "in time":
             await Session.objects.filter(session_key=key).adelete()
         else:
             await sync_to_async(log_out)(user, client)
-        code = await guest.shown_out
-        doors().leave(stays)
-        return code, stays.shown_out.done()
+        code = await listener.dismissed
+        session_guard().leave(stays)
+        return code, stays.dismissed.done()
 
     assert listening(scenario) == (LOGGED_OUT, False)
 
 
 def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
-    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    monkeypatch.setattr(module, "CHECK_S", 0.01)
     user = make_user()
     client, session = logged_in(user)
     looks = []
 
-    def look(guests):
-        looks.append(guests)
+    def look(listeners):
+        looks.append(listeners)
         if len(looks) < 3:
             raise OperationalError("away")
-        return refusals(guests)
+        return refusals(listeners)
 
     monkeypatch.setattr(module, "refusals", look)
 
     async def scenario():
-        guest = doors().enter(session, user, "overview.view")
+        listener = session_guard().enter(session, user, "overview.view")
         while len(looks) < 2:
             await asyncio.sleep(0)
-        still_here = not guest.shown_out.done()
+        still_here = not listener.dismissed.done()
         await sync_to_async(log_out)(user, client)
-        return still_here, await guest.shown_out
+        return still_here, await listener.dismissed
 
     assert listening(scenario) == (True, LOGGED_OUT)
 

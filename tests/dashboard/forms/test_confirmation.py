@@ -24,7 +24,7 @@ KIND = ["deploy-vllm"]
 @pytest.fixture
 def host():
     facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
-    return make_host("va16-01", facts=facts, slots=8, sort=Host.Sort.SIMULATED)
+    return make_host("va16-01", facts=facts, slots=8, type=Host.Type.SIMULATED)
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def amber(name):
     return {
         "name": name,
         "level": "warn",
-        "sentence_id": "check:shm_small",
-        "sentence_args": args,
+        "message_id": "check:shm_small",
+        "message_args": args,
     }
 
 
 def answer_amber(asked):
     """The host found too little shared memory, and nothing else amiss."""
-    good = {"level": "ok", "sentence_id": "check:iommu_off", "sentence_args": {}}
+    good = {"level": "ok", "message_id": "check:iommu_off", "message_args": {}}
     names = [check["name"] for check in asked.plan["checks"]]
     found = [amber(name) if name == "shm" else {"name": name, **good} for name in names]
     preflights.answer(asked, found)
@@ -123,7 +123,7 @@ def test_the_tick_launches_and_is_kept_with_the_job_and_its_audit(ada, form):
     ada.post(reverse("launch-form", args=KIND), {**form, "confirm": asked.pk})
 
     kept = Job.objects.get().confirmed
-    assert [(item["by"], item["sentence_id"]) for item in kept] == [("ada", "check:shm_small")]
+    assert [(item["by"], item["message_id"]) for item in kept] == [("ada", "check:shm_small")]
     audit = AuditEntry.objects.get(action="job.launch").detail
     assert audit["confirmed"] == [kept[0]["check"]]
 
@@ -205,7 +205,7 @@ def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
     eve.post(reverse("job-confirm", args=[job.pk]), {"check": "disk(path=/)"})
 
     job.refresh_from_db()
-    assert (job.confirmed, len(job.asking)) == ([], 1)
+    assert (job.confirmed, len(job.open_confirmations)) == ([], 1)
 
 
 def test_another_member_sees_who_may_say_yes_and_may_not(ada, job):
@@ -246,13 +246,13 @@ def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
 def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
     address = reverse("api-job-confirm", args=[job.pk])
 
-    told = eve.get(reverse("api-job", args=[job.pk])).json()["asks"]
+    told = eve.get(reverse("api-job", args=[job.pk])).json()["needs_confirmation"]
     refused = call(eve, address, {"checks": ["disk"]})
     answer = call(eve, address, {"checks": [told[0]["check"]]})
 
-    assert told[0]["sentence"].startswith("Shared memory is 1 GB")
+    assert told[0]["message"].startswith("Shared memory is 1 GB")
     assert refused.status_code == 409
-    assert answer.json()["asks"] == []
+    assert answer.json()["needs_confirmation"] == []
     assert call(eve, address, {}).status_code == 409
 
 
@@ -260,7 +260,7 @@ def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
     (told,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
 
     assert told["id"] == job.pk
-    assert told["asks"][0]["sentence"].startswith("Shared memory is 1 GB")
+    assert told["needs_confirmation"][0]["message"].startswith("Shared memory is 1 GB")
 
 
 def test_over_the_api_another_members_job_takes_no_yes(ada, job):
@@ -279,14 +279,14 @@ def test_from_a_terminal_the_flag_names_the_check(form):
 
 
 def test_a_chain_needs_one_preflight_and_one_checkbox(ada, host):
-    way = {"host": host.name, "stack": "guide"}
-    ada.post(reverse("model-way-check", args=WAY), way)
+    pipeline = {"host": host.name, "stack": "guide"}
+    ada.post(reverse("model-pipeline-check", args=WAY), pipeline)
     asked = Preflight.objects.get()
     names = {check["name"] for check in asked.plan["checks"]}
     answer_amber(asked)
 
-    refused = ada.post(reverse("model-way", args=WAY), way)
-    launched = ada.post(reverse("model-way", args=WAY), {**way, "confirm": asked.pk})
+    refused = ada.post(reverse("model-pipeline", args=WAY), pipeline)
+    launched = ada.post(reverse("model-pipeline", args=WAY), {**pipeline, "confirm": asked.pk})
 
     assert {"shm", "dies", "iommu", "docker"} <= names
     assert "image" not in names  # a job of the chain makes it

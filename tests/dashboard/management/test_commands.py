@@ -38,7 +38,7 @@ def host():
 
 
 def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
-    command = [sys.executable, "manage.py", "kinds"]
+    command = [sys.executable, "manage.py", "job_types"]
     environ = clean_environment() | {"DATA_DIR": str(tmp_path)}
     reads, writes = os.pipe()
     os.close(reads)
@@ -79,7 +79,9 @@ def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
     assert not is_there or list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [("kinds",), ("plan", "prepare-weights", "--stack", "guide")])
+@pytest.mark.parametrize(
+    "arguments", [("job_types",), ("plan", "prepare-weights", "--stack", "guide")]
+)
 def test_a_command_that_needs_no_dashboard_leaves_no_folder_for_one(arguments, tmp_path):
     environ = {"VALKEY_LISTEN": "127.0.0.1:6380"}
 
@@ -182,7 +184,7 @@ def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, 
     call_command("log", str(job.pk))  # without --follow the command has done what it was asked
 
 
-def test_following_says_each_new_sentence_on_a_line_of_its_own():
+def test_following_says_each_new_message_on_a_line_of_its_own():
     job = make_job(state="succeeded")
     store().append(f"job/{job.pk}", 0, b"no newline at the end")
     said = StringIO()
@@ -301,7 +303,7 @@ def test_the_report_of_a_tour_is_what_its_results_hold(host):
     made = Job.objects.get(pk=first.pk).created_at
     Job.objects.filter(pk=first.pk).update(finished_at=made + timedelta(seconds=90))
     Result.objects.create(
-        job=first, sort="evaluation", host=host, metrics={"accuracy": 0.5, "questions": 120}
+        job=first, type="evaluation", host=host, metrics={"accuracy": 0.5, "questions": 120}
     )
 
     report = tour.report_of(first.chain)
@@ -318,10 +320,10 @@ def test_preparing_a_run_twice_changes_nothing_the_second_time(settings, monkeyp
     settings.STATIC_ROOT = settings.DATA_DIR / "staticfiles"
     settings.REDIS_URL = "unix:///tmp/x.sock?db=0"
 
-    first = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+    first = run("setup", "--dashboard-url", "http://127.0.0.1:1")
     rows = list(Host.objects.values()), list(Instance.objects.values()), list(User.objects.values())
     host_env = (settings.DATA_DIR / "host" / "host.env").read_text()
-    second = run("prepare_run", "--dashboard-url", "http://127.0.0.1:1")
+    second = run("setup", "--dashboard-url", "http://127.0.0.1:1")
 
     assert "Log in as   admin" in first
     assert second == ""

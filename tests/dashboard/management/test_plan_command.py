@@ -1,4 +1,4 @@
-"""``manage.py plan`` without a host, and ``manage.py kinds``: to compare with the guide."""
+"""``manage.py plan`` without a host, and ``manage.py job_types``: to compare with the guide."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_planned_is_refused_with_the_reason(words, message):
 
 
 def test_the_kinds_are_listed_with_the_schema_of_their_params(capsys):
-    call_command("kinds", "--json")
+    call_command("job_types", "--json")
 
     found = json.loads(capsys.readouterr().out)
     assert [item["name"] for item in found] == list(KINDS)

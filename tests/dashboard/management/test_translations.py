@@ -9,11 +9,11 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from django.utils.translation import override
 
-from dashboard.management.commands import messages as command
-from dashboard.management.commands.messages import DOMAINS, problems, stored, untranslated
+from dashboard.management.commands import translations as command
+from dashboard.management.commands.translations import DOMAINS, problems, stored, untranslated
 from dashboard.management.translation_source import Text
 from dashboard.text.labels import setting_title, step_title, unit_word
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs.kinds import KINDS
 from tests.jobs.lib.target import PARAMS, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
@@ -66,7 +66,7 @@ def test_a_translation_holds_what_its_text_holds(domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_chinese_sentences_have_their_own_punctuation(domain: str) -> None:
+def test_chinese_messages_have_their_own_punctuation(domain: str) -> None:
     wrong = [
         chinese
         for message in messages(domain)
@@ -84,16 +84,16 @@ def test_accuracy_has_one_word_in_chinese(domain: str) -> None:
     assert [text for text in found if "正确率" in text] == []
 
 
-def test_a_sentence_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
+def test_a_message_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
     with override("zh-hans"):
-        assert "失败" in sentence("job:predecessor", {"job": 3, "state": "failed"})
-        assert "测量" in sentence("work:exit", {"step": "measure", "exit_code": 1})
-        assert "产物" in sentence("job:input_gone", {"input": "artifact"})
+        assert "失败" in message("job:predecessor", {"job": 3, "state": "failed"})
+        assert "测量" in message("work:exit", {"step": "measure", "exit_code": 1})
+        assert "产物" in message("job:input_gone", {"input": "artifact"})
 
 
 def test_a_name_that_nobody_knows_stands_as_it_is() -> None:
     with override("zh-hans"):
-        assert "odd" in sentence("job:predecessor", {"job": 3, "state": "odd"})
+        assert "odd" in message("job:predecessor", {"job": 3, "state": "odd"})
         assert (step_title("odd"), setting_title("odd"), unit_word("ms")) == ("odd", "odd", "ms")
 
 

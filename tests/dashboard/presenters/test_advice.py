@@ -7,7 +7,7 @@ from django.utils import translation
 from django.utils.timezone import now
 
 from dashboard.presenters.job.advice import advice, server_advice
-from dashboard.text.messages import SENTENCES, sentence
+from dashboard.text.messages import MESSAGES, message
 from tests.factories import make_deployment, make_job
 
 pytestmark = pytest.mark.django_db
@@ -23,32 +23,32 @@ def english():
 
 
 def test_a_job_with_output_advises_its_last_lines():
-    assert advice(make_job(state="failed", sentence_id="work:exit", **RAN)).startswith(LAST_LINES)
+    assert advice(make_job(state="failed", message_id="work:exit", **RAN)).startswith(LAST_LINES)
 
 
-@pytest.mark.parametrize("sentence_id", ["internal:plan", "policy:program", "job:plan"])
-def test_of_a_job_that_was_refused_no_log_is_to_be_read(sentence_id):
-    todo = advice(make_job(state="failed", sentence_id=sentence_id))
+@pytest.mark.parametrize("message_id", ["internal:plan", "policy:program", "job:plan"])
+def test_of_a_job_that_was_refused_no_log_is_to_be_read(message_id):
+    todo = advice(make_job(state="failed", message_id=message_id))
 
     assert todo.endswith("There is no log, because no command ran.")
 
 
-@pytest.mark.parametrize("sentence_id", ["work:exit", "work:output_missing"])
-def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(sentence_id):
-    job = make_job(state="failed", sentence_id=sentence_id, started_at=now(), log_bytes=0)
+@pytest.mark.parametrize("message_id", ["work:exit", "work:output_missing"])
+def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(message_id):
+    job = make_job(state="failed", message_id=message_id, started_at=now(), log_bytes=0)
 
     assert advice(job).startswith("The log is empty:")
 
 
-@pytest.mark.parametrize("sentence_id", ["work:exit", "work:output_missing", "host:disk_full"])
-def test_of_a_log_that_was_removed_nothing_is_to_be_read(sentence_id):
-    job = make_job(state="failed", sentence_id=sentence_id, removed_at=now(), **RAN)
+@pytest.mark.parametrize("message_id", ["work:exit", "work:output_missing", "host:disk_full"])
+def test_of_a_log_that_was_removed_nothing_is_to_be_read(message_id):
+    job = make_job(state="failed", message_id=message_id, removed_at=now(), **RAN)
 
     assert advice(job).startswith("The log was removed")
 
 
 @pytest.mark.parametrize(
-    ("state", "sentence_id"),
+    ("state", "message_id"),
     [
         ("failed", "job:unreadable"),
         ("lost", "job:host_gone"),
@@ -56,8 +56,8 @@ def test_of_a_log_that_was_removed_nothing_is_to_be_read(sentence_id):
         ("cancelled", "cancelled"),
     ],
 )
-def test_what_was_removed_is_not_said_to_be_kept(state, sentence_id):
-    made = {"state": state, "sentence_id": sentence_id, **RAN}
+def test_what_was_removed_is_not_said_to_be_kept(state, message_id):
+    made = {"state": state, "message_id": message_id, **RAN}
 
     before, after = advice(make_job(**made)), advice(make_job(**made, removed_at=now()))
 
@@ -68,19 +68,19 @@ def test_what_was_removed_is_not_said_to_be_kept(state, sentence_id):
 
 
 def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
-    made = {"state": "failed", "sentence_id": "benchmark:no_request", **RAN}
+    made = {"state": "failed", "message_id": "benchmark:no_request", **RAN}
 
     assert advice(make_job(**made, removed_at=now())) == advice(make_job(**made))
 
 
-@pytest.mark.parametrize("sentence_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
-def test_a_sentence_for_good_does_not_promise_what_may_be_removed(sentence_id):
-    said = sentence(sentence_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
+@pytest.mark.parametrize("message_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
+def test_a_message_for_good_does_not_promise_what_may_be_removed(message_id):
+    said = message(message_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
 
-    assert sentence_id in SENTENCES
+    assert message_id in MESSAGES
     assert "is complete" not in said
     assert "kept." not in said
-    assert advice(make_job(state="failed", sentence_id=sentence_id, **RAN))
+    assert advice(make_job(state="failed", message_id=message_id, **RAN))
 
 
 def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():

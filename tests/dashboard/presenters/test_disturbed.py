@@ -31,7 +31,7 @@ def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
     result = measured(server)
 
     assert result.disturbed
-    assert result.surroundings["beside"]["chats"] == 2
+    assert result.run_context["concurrent_load"]["chats"] == 2
     html = admin_client.get(reverse("result-detail", args=[result.pk])).content.decode()
     assert "chat answers: 2" in html
     assert ">disturbed</span>" in html

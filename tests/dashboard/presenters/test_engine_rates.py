@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from dashboard.charts import sparklines
-from dashboard.presenters.engine_rates import MINUTES, SILENT_S, rates
+from dashboard.presenters.engine_rates import MINUTES, STALE_S, rates
 from jobs.models import ServedBlock
 from tests.factories import make_deployment, make_host, make_measured, make_user
 
@@ -104,11 +104,11 @@ def test_while_nothing_was_heard_nothing_is_known():
 
 def test_numbers_that_are_old_are_not_those_of_now():
     deployment = make_deployment()
-    tell(deployment, (SILENT_S + 12, vllm(0)), (SILENT_S + 2, vllm(100)))
+    tell(deployment, (STALE_S + 12, vllm(0)), (STALE_S + 2, vllm(100)))
 
     found = of(deployment)
 
-    assert (found.is_silent, found.output, found.running) == (True, None, None)
+    assert (found.is_stale, found.output, found.running) == (True, None, None)
 
 
 def test_samples_are_set_right_by_the_clock_of_their_host():
@@ -149,9 +149,9 @@ def busy():
     return deployment
 
 
-@pytest.mark.parametrize("page", ["overview", "serving", "deployment-list", "deployment-now"])
+@pytest.mark.parametrize("page", ["overview", "serving", "deployment-list", "deployment-metrics"])
 def test_pages_show_what_the_engine_does_now(lin, busy, page):
-    address = reverse(page, args=[busy.pk] if page == "deployment-now" else [])
+    address = reverse(page, args=[busy.pk] if page == "deployment-metrics" else [])
 
     text = re.sub(r"<[^>]+>", "", lin.get(address).content.decode())
 

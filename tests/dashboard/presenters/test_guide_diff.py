@@ -10,13 +10,13 @@ from django.urls import reverse
 
 from dashboard.presenters.job.guide_diff import ABOUT, against
 from dashboard.presenters.job.plan import command_view
-from dashboard.text.messages import SENTENCES
+from dashboard.text.messages import MESSAGES
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.guide import model_named, target_for
-from jobs.kinds.lib.guide_diff import against_guide
-from jobs.launch import launch, run_again
+from jobs.kinds.lib.guide_diff import guide_diff
+from jobs.launch import launch, retry_job
 from jobs.models import Job, Weights
 from jobs.plans import Plan, PlanFile, Step
 from jobs.toolchains.vacc_site import GUIDE_FACTS
@@ -35,7 +35,7 @@ def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
     }
     params = KINDS[kind].Params.model_validate(raw)
     plan = KINDS[kind].plan(params, target)
-    told = against(against_guide(KINDS[kind], params, target, plan))
+    told = against(guide_diff(KINDS[kind], params, target, plan))
     return command_view(plan, {}, guide=told)
 
 
@@ -48,7 +48,7 @@ def line(view, name, flag):
 
 
 def told(line):
-    return (line.mark.reason if line.mark else "", line.printed)
+    return (line.mark.reason if line.mark else "", line.guide_text)
 
 
 def test_an_argument_that_the_guide_lacks_is_marked_with_its_reason():
@@ -67,7 +67,7 @@ def test_an_argument_with_another_value_says_what_the_guide_has():
     host = line(view, "serve", "--host")
 
     assert "10.24.73.25 is its own machine's" in host.mark.reason
-    assert host.printed == "10.24.73.25"
+    assert host.guide_text == "10.24.73.25"
     assert [piece.ours for piece in host.pieces] == [True]
     assert not host.ours  # the option itself is the guide's
 
@@ -113,7 +113,7 @@ def test_a_file_that_the_guide_has_otherwise_shows_its_lines():
 
 
 def test_each_note_that_marks_is_a_note_of_some_kind():
-    assert set(ABOUT) <= set(SENTENCES)
+    assert set(ABOUT) <= set(MESSAGES)
 
 
 def test_everything_of_ours_in_every_kinds_command_has_a_reason():
@@ -137,8 +137,8 @@ def test_everything_of_ours_in_every_kinds_command_has_a_reason():
 
 def test_what_differs_without_a_note_is_marked_all_the_same():
     plan = Plan("x", (Step("a", ("tool", "--n", "4")), Step("b", ("c",))))
-    printed = Plan("x", (Step("a", ("tool", "--n", "5")), Step("d", ("e",))))
-    data = {"notes": [], "plan": printed.to_json()}
+    guide_text = Plan("x", (Step("a", ("tool", "--n", "5")), Step("d", ("e",))))
+    data = {"notes": [], "plan": guide_text.to_json()}
 
     view = command_view(plan, {}, guide=against(data))
 
@@ -153,7 +153,7 @@ def test_files_that_both_have_are_not_kept_twice():
     plan = kind.plan(params, target)
     assert isinstance(plan.files[0], PlanFile)
 
-    kept = against_guide(kind, params, target, plan)
+    kept = guide_diff(kind, params, target, plan)
 
     assert kept["plan"]["files"] == []
 
@@ -180,7 +180,7 @@ def test_a_job_and_its_retry_store_the_differences(host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
 
-    again = run_again(job.pk, None)
+    again = retry_job(job.pk, None)
 
     assert {"id": "guide:dies_named", "args": {}} in job.guide["notes"]
     assert again.guide == Job.objects.get(pk=job.pk).guide
@@ -197,7 +197,7 @@ def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
     pages = {
         "form": reverse("launch-form", args=["deploy-vllm"]) + f"?host={host.name}",
         "job": reverse("job-detail", args=[job.pk]),
-        "way": reverse("model-way", args=["deepseek-r1", "pytorch"]),
+        "pipeline": reverse("model-pipeline", args=["deepseek-r1", "pytorch"]),
     }
 
     for address in pages.values():
@@ -227,7 +227,7 @@ def host_view(kind, *, exact=False, **given):
     raw = {"stack": "guide", "weights": "1", EXACT: exact, **given}
     params = KINDS[kind].Params.model_validate(raw)
     plan = KINDS[kind].plan(params, target)
-    return command_view(plan, {}, guide=against(against_guide(KINDS[kind], params, target, plan)))
+    return command_view(plan, {}, guide=against(guide_diff(KINDS[kind], params, target, plan)))
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -236,9 +236,9 @@ def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact)
     view = host_view(kind, exact=exact)
 
     terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
-    assert terminal.printed == "-it"
+    assert terminal.guide_text == "-it"
     assert "no terminal is attached" in terminal.mark.reason
-    assert folder.printed == "/nfs/workspace:/test"
+    assert folder.guide_text == "/nfs/workspace:/test"
     assert "mounted at /ws" in folder.mark.reason
     assert terminal.mark.number and folder.mark.number
 
@@ -252,8 +252,8 @@ def test_a_port_that_the_guide_has_not_is_marked(port, words):
     marked = line(view_of("deploy-vllm", port=port), "serve", "--port")
 
     assert words in marked.mark.reason
-    assert marked.printed == "8000"
-    assert line(view_of("deploy-vllm"), "serve", "--port").printed == ""
+    assert marked.guide_text == "8000"
+    assert line(view_of("deploy-vllm"), "serve", "--port").guide_text == ""
 
 
 def test_no_note_speaks_of_an_option_that_the_command_has_not():

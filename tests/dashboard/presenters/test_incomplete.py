@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Conclusion, Measured, Remark
+from jobs.kinds.lib.base import Measurement, Outcome
+from jobs.messages import Message
 from jobs.models import Job, Result
 from jobs.queries.jobs.job_page import durations
 from jobs.queries.results.repeats import repeats_of
@@ -16,53 +17,53 @@ pytestmark = pytest.mark.django_db
 
 
 def benchmark(failed, total=200):
-    done = Remark("benchmark:done", {"output_tokens_per_s": 13.0, "concurrency": 2})
+    done = Message("benchmark:done", {"output_tokens_per_s": 13.0, "concurrency": 2})
     metrics = {
         **{"output_tokens_per_s": 13.0},
         **{"requests": float(total - failed), "failed_requests": float(failed)},
     }
-    found = Measured("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
-    return Conclusion(sentence=done, measured=found)
+    found = Measurement("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
+    return Outcome(message=done, measured=found)
 
 
 def evaluation(unscored, total=142):
-    done = Remark("evaluate:done", {"accuracy": 50.0, "questions": total - unscored})
+    done = Message("evaluate:done", {"accuracy": 50.0, "questions": total - unscored})
     metrics = {"accuracy": 0.5, "questions": float(total - unscored)}
-    remarks = [Remark("evaluate:unscored", {"unscored": unscored, "total": total})]
-    found = Measured("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
-    return Conclusion(sentence=done, measured=found)
+    remarks = [Message("evaluate:unscored", {"unscored": unscored, "total": total})]
+    found = Measurement("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
+    return Outcome(message=done, measured=found)
 
 
 @pytest.mark.parametrize(
-    ("conclusion", "sentence"),
+    ("outcome", "message"),
     [
         (benchmark(180), "benchmark:mostly_failed"),
         (benchmark(100), "benchmark:mostly_failed"),
         (evaluation(122), "evaluate:mostly_unscored"),
     ],
 )
-def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, conclusion, sentence):
-    kind.conclusion = conclusion
+def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, message):
+    kind.outcome = outcome
     job = taken_job(caller)
 
     end(caller, job, ended())
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("failed", sentence)
-    assert job.sentence_args["failed"] in (180, 100, 122)
+    assert (job.state, job.message_id) == ("failed", message)
+    assert job.message_args["failed"] in (180, 100, 122)
     assert not Result.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("conclusion", "words"),
+    ("outcome", "words"),
     [
         (benchmark(99), "99 of 200 requests failed"),
         (benchmark(1), "1 of 200 requests failed"),
         (evaluation(70), "70 of 142 questions were not scored"),
     ],
 )
-def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, conclusion, words):
-    kind.conclusion, kind.title = conclusion, "Fake"
+def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, outcome, words):
+    kind.outcome, kind.title = outcome, "Fake"
     job = taken_job(caller)
 
     end(caller, job, ended())
@@ -91,8 +92,8 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
         for n in (10, 20)
     ]
     metrics = {"accuracy": 1.0, "questions": 2.0}
-    found = Measured("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
-    kind.conclusion, kind.Params = Conclusion(measured=found), KINDS["evaluate"].Params
+    found = Measurement("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
+    kind.outcome, kind.Params = Outcome(measured=found), KINDS["evaluate"].Params
     kind.answer_limit = KINDS["evaluate"].answer_limit
     monkeypatch.setitem(KINDS, "evaluate", kind)
     job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
@@ -103,17 +104,17 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
     told = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
     assert told["asked"] == {"output_tokens": 48}
     assert told["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
-    assert told["beside"] == {"jobs": [], "deployments": [], "chats": 0}
+    assert told["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
 
 
 def test_a_run_without_failures_is_not_incomplete(caller, kind):
-    kind.conclusion = benchmark(0)
+    kind.outcome = benchmark(0)
     job = taken_job(caller)
 
     end(caller, job, ended())
 
     job.refresh_from_db()
-    assert (job.sentence_id, job.result.incomplete) == ("benchmark:done", False)
+    assert (job.message_id, job.result.incomplete) == ("benchmark:done", False)
 
 
 def test_api_and_export_mark_an_incomplete_run(admin_client):

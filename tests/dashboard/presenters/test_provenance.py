@@ -49,7 +49,7 @@ def beat(host, **load):
         "jobs": [],
         "serves": [],
     }
-    heartbeats.heartbeat(host, body, protocol=1)
+    heartbeats.heartbeat(host, body, protocol=2)
 
 
 def test_the_api_tells_identity_repeats_provenance(get, host):
@@ -176,13 +176,13 @@ def test_provenance_says_what_the_host_had_and_did(get, host):
     deployment = served(host, argv)
     plan = Plan("deploy", (Step("serve", argv, serves=True),), dies=2)
     Job.objects.filter(pk=deployment.job_id).update(plan=plan.to_json(), values={"dies": "3,11"})
-    finding = {"name": "image", "level": "ok", "sentence_id": "check:image"}
+    finding = {"name": "image", "level": "ok", "message_id": "check:image"}
     args = {"image": "registry/vllm:25", "id": "sha256:77"}
     Preflight.objects.create(
         host=host,
         job=deployment.job,
         plan={},
-        findings=[{**finding, "sentence_args": args}],
+        findings=[{**finding, "message_args": args}],
         done_at=now(),
     )
     host.facts = {**host.facts, "driver": "V3.3"}

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.presenters.job.remedies import actions
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import logstore
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Job, Preflight
 from jobs.services.outcomes.known_failures import cause
 from tests.factories import make_deployment, make_host, make_job, make_user
@@ -42,9 +42,9 @@ def primary(job, user) -> str:
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
-@pytest.mark.parametrize("sentence_id", ["check:weights_missing", "policy:program", "work:exit"])
-def test_every_job_that_did_not_succeed_has_a_card(client, lin, state, sentence_id):
-    assert "<h2" in card(client, make_job(state=state, sentence_id=sentence_id))
+@pytest.mark.parametrize("message_id", ["check:weights_missing", "policy:program", "work:exit"])
+def test_every_job_that_did_not_succeed_has_a_card(client, lin, state, message_id):
+    assert "<h2" in card(client, make_job(state=state, message_id=message_id))
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "running", "succeeded"])
@@ -54,20 +54,20 @@ def test_other_jobs_have_none(client, lin, state):
 
 def test_a_job_failed_early_lists_all_missing_parts(client, lin):
     first, second = ({"path": "/nfs/w"}, {"image": "vllm_vacc:latest"})
-    job = make_job(state="failed", sentence_id="check:weights_missing", sentence_args=first)
+    job = make_job(state="failed", message_id="check:weights_missing", message_args=first)
     findings = [
-        {"name": "w", "level": "failed", "sentence_id": job.sentence_id, "sentence_args": first},
+        {"name": "w", "level": "failed", "message_id": job.message_id, "message_args": first},
         {
             "name": "i",
             "level": "failed",
-            "sentence_id": "check:image_missing",
-            "sentence_args": second,
+            "message_id": "check:image_missing",
+            "message_args": second,
         },
         {
             "name": "d",
             "level": "ok",
-            "sentence_id": "check:docker",
-            "sentence_args": {"version": 1},
+            "message_id": "check:docker",
+            "message_args": {"version": 1},
         },
     ]
     Preflight.objects.create(
@@ -84,7 +84,7 @@ def test_a_job_failed_early_lists_all_missing_parts(client, lin):
 
 
 def test_the_headline_is_the_telling_log_line(client, lin):
-    job = make_job(state="failed", sentence_id="work:exit", started_at=now(), log_bytes=200)
+    job = make_job(state="failed", message_id="work:exit", started_at=now(), log_bytes=200)
     log = f'starts\nTraceback (most recent call last):\n  File "a.py", line 3\n{NO_FILE}\n'
     logstore.store().append(f"job/{job.pk}", 0, log.encode())
 
@@ -96,23 +96,23 @@ def test_the_headline_is_the_telling_log_line(client, lin):
 def test_the_line_is_kept_with_the_verdict_for_lists_and_the_api():
     job = make_job(state="running")
     logstore.store().append(f"job/{job.pk}", 0, f"starts\n{NO_FILE}\n".encode())
-    said = Remark("work:exit", {"step": "fetch", "exit_code": 1})
+    said = Message("work:exit", {"step": "fetch", "exit_code": 1})
 
-    found = cause(job, exit_code=1, sentence=said)
+    found = cause(job, exit_code=1, message=said)
 
     assert found == {"telling": {"line": 2, "text": NO_FILE}}
-    assert sentence(said.id, {**said.args, **found}).startswith(f"{NO_FILE} · Step")
+    assert message(said.id, {**said.args, **found}).startswith(f"{NO_FILE} · Step")
 
 
 @pytest.mark.parametrize("kept", [5, "x", {"text": 5}, {}, None, []])
-def test_whatever_a_host_puts_there_the_sentence_is_told(kept):
+def test_whatever_a_host_puts_there_the_message_is_told(kept):
     args = {"step": "fetch", "exit_code": 1, "telling": kept}
 
-    assert sentence("work:exit", args).startswith("Step")
+    assert message("work:exit", args).startswith("Step")
 
 
 @pytest.mark.parametrize(
-    ("state", "sentence_id", "wanted"),
+    ("state", "message_id", "wanted"),
     [
         ("failed", "work:exit", EDIT),
         ("failed", "check:port_busy", EDIT),
@@ -129,8 +129,8 @@ def test_whatever_a_host_puts_there_the_sentence_is_told(kept):
         ("lost", "job:given_up", EDIT),
     ],
 )
-def test_a_retry_is_primary_only_where_it_can_succeed(lin, state, sentence_id, wanted):
-    assert primary(make_job(state=state, sentence_id=sentence_id), lin) == wanted
+def test_a_retry_is_primary_only_where_it_can_succeed(lin, state, message_id, wanted):
+    assert primary(make_job(state=state, message_id=message_id), lin) == wanted
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_retry_is_primary_only_where_it_can_succeed(lin, state, sentence_id, w
 )
 def test_a_known_failure_says_whether_a_retry_helps(lin, failure, wanted):
     args = {"failure": {"id": failure, "args": {}, "where": ""}}
-    job = make_job(state="failed", sentence_id="work:exit", sentence_args=args)
+    job = make_job(state="failed", message_id="work:exit", message_args=args)
 
     assert primary(job, lin) == wanted
 
@@ -149,8 +149,8 @@ def test_a_cancelled_dependent_links_to_its_cause(lin):
     job = make_job(
         host=first.host,
         state="cancelled",
-        sentence_id="job:predecessor",
-        sentence_args={"job": first.pk, "state": "failed"},
+        message_id="job:predecessor",
+        message_args={"job": first.pk, "state": "failed"},
     )
 
     found = actions(job, lin)
@@ -164,7 +164,7 @@ def test_what_a_silent_deployment_failed_leads_to_its_page(lin):
     job = make_job(
         host=server.host,
         state="failed",
-        sentence_id="benchmark:no_request",
+        message_id="benchmark:no_request",
         inputs={"deployment": {"id": server.pk}},
     )
 
@@ -172,9 +172,7 @@ def test_what_a_silent_deployment_failed_leads_to_its_page(lin):
 
 
 def test_an_administrator_is_led_to_the_secrets(lin):
-    job = make_job(
-        state="failed", sentence_id="job:secret_gone", sentence_args={"name": "HF_TOKEN"}
-    )
+    job = make_job(state="failed", message_id="job:secret_gone", message_args={"name": "HF_TOKEN"})
 
     (first, *_others) = actions(job, make_user(is_staff=True))
 
@@ -182,39 +180,39 @@ def test_an_administrator_is_led_to_the_secrets(lin):
 
 
 def test_the_overview_offers_the_action_that_helps(client, lin):
-    job = make_job(state="failed", sentence_id="check:weights_missing", finished_at=now())
+    job = make_job(state="failed", message_id="check:weights_missing", finished_at=now())
     Job.objects.filter(pk=job.pk).update(created_by=lin)
 
     html = client.get(reverse("overview")).text
 
     broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
     assert "Open form “Prepare weights”" in broke
-    assert reverse("job-again", args=[job.pk]) not in broke
+    assert reverse("job-retry", args=[job.pk]) not in broke
 
 
-@pytest.mark.parametrize("sentence_id", ["job:deployment_gone", "benchmark:no_request"])
-def test_a_down_deployment_offers_its_restart(client, lin, sentence_id):
+@pytest.mark.parametrize("message_id", ["job:deployment_gone", "benchmark:no_request"])
+def test_a_down_deployment_offers_its_restart(client, lin, message_id):
     server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=lin)
     Job.objects.filter(pk=server.job_id).update(state="succeeded")
     job = make_job(
         host=server.host,
-        state="cancelled" if sentence_id == "job:deployment_gone" else "failed",
-        sentence_id=sentence_id,
-        sentence_args={"name": "t1", "state": "stopped"},
+        state="cancelled" if message_id == "job:deployment_gone" else "failed",
+        message_id=message_id,
+        message_args={"name": "t1", "state": "stopped"},
         inputs={"deployment": {"id": server.pk}},
     )
 
     html = client.get(reverse("job-detail", args=[job.pk])).text
 
     assert [action.words for action in actions(job, lin)] == ["Restart t1", EDIT]
-    assert reverse("job-again", args=[job.pk]) not in html
+    assert reverse("job-retry", args=[job.pk]) not in html
     assert "Deployment t1 is not running. Restart it, then retry this job." in html
 
     server.state = "ready"
     server.save()
 
     html = client.get(reverse("job-detail", args=[job.pk])).text
-    assert reverse("job-again", args=[job.pk]) in html
+    assert reverse("job-retry", args=[job.pk]) in html
     assert AGAIN in [action.words for action in actions(job, lin)]
 
 
@@ -224,7 +222,7 @@ def test_a_deployment_of_somebody_else_is_opened_not_restarted(lin):
     job = make_job(
         host=server.host,
         state="cancelled",
-        sentence_id="job:deployment_gone",
+        message_id="job:deployment_gone",
         inputs={"deployment": {"id": server.pk}},
     )
 
@@ -233,17 +231,17 @@ def test_a_deployment_of_somebody_else_is_opened_not_restarted(lin):
 
 def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
     chain, host = uuid4(), make_host()
-    first = make_job(host=host, chain=chain, state="cancelled", sentence_id="job:cancelled")
+    first = make_job(host=host, chain=chain, state="cancelled", message_id="job:cancelled")
     args = {"job": first.pk, "state": "cancelled"}
     later = make_job(
         host=host,
         chain=chain,
         state="cancelled",
-        sentence_id="job:predecessor",
-        sentence_args=args,
+        message_id="job:predecessor",
+        message_args=args,
     )
     later.after.add(first)
-    again = reverse("pipeline-again", args=[chain])
+    again = reverse("pipeline-retry", args=[chain])
 
     (own, *_rest), (of_later, *_rest) = actions(first, lin), actions(later, lin)
     assert (own.words, own.address) == ("Retry the pipeline from here", again)
@@ -253,7 +251,7 @@ def test_a_job_of_a_pipeline_offers_the_pipeline_again_first(client, lin):
 
 def test_a_retried_job_does_not_offer_its_pipeline(lin):
     chain, host = uuid4(), make_host()
-    old = make_job(host=host, chain=chain, state="failed", sentence_id="host:rebooted")
+    old = make_job(host=host, chain=chain, state="failed", message_id="host:rebooted")
     make_job(host=host, chain=chain, state="succeeded")
     make_job(host=host, chain=chain, state="succeeded", repeats=old)
 
@@ -277,13 +275,13 @@ def test_a_deployment_that_is_stopped_is_named_with_what_to_do(client, kind):
 
 
 def test_a_failed_verbatim_command_offers_correction(client, lin):
-    host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    host = make_host("va16", type="vacc", facts={"dies": [{"id": n} for n in range(8)]})
     job = make_job(
         kind="compile-vacc",
         host=host,
         state="failed",
-        sentence_id="work:exit",
-        sentence_args={"step": "compile", "exit_code": 1},
+        message_id="work:exit",
+        message_args={"step": "compile", "exit_code": 1},
         started_at=now(),
         log_bytes=9,
         params={"stack": "guide", "as_in_guide": True, "precision": "fp16"},
@@ -300,7 +298,7 @@ def test_a_failed_verbatim_command_offers_correction(client, lin):
 
 
 def test_what_is_for_the_host_leads_to_its_page_before_a_retry(lin):
-    job = make_job(state="failed", sentence_id="host:disk_full")
+    job = make_job(state="failed", message_id="host:disk_full")
 
     first = actions(job, lin)[0]
 

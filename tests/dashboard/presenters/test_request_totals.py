@@ -4,11 +4,11 @@ import json
 from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.urls import reverse
 
 from tests.dashboard.points import SOME_FAILED, point
 from tests.factories import make_measured, make_user
+from tests.past import models_of
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def test_requests_of_older_results_are_separated():
     offline = make_measured(metrics={"batch_latency_mean_s": 2.0})
     migration = import_module("jobs.migrations.0025_requests_apart")
 
-    migration.tell_apart(apps, None)
+    migration.tell_apart(models_of("0025_requests_apart"), None)
     old.refresh_from_db()
     offline.refresh_from_db()
     assert old.metrics == {
@@ -47,7 +47,7 @@ def test_requests_of_older_results_are_separated():
         "duration_s": 9.0,
     }
     assert offline.metrics == {"batch_latency_mean_s": 2.0}
-    migration.put_back(apps, None)
+    migration.put_back(models_of("0025_requests_apart"), None)
     old.refresh_from_db()
     assert (old.metrics["requests"], old.metrics["failed_requests"]) == (34, 2)
     assert "requests_all" not in old.metrics

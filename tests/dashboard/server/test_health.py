@@ -3,12 +3,16 @@
 import pytest
 
 from dashboard.server import health
-from dashboard.server.health import Check
+from dashboard.server.health import PartHealth
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
-WELL = {"database": Check(True, {"ms": 1}), "redis": Check(True, {}), "disk": Check(True, {})}
+WELL = {
+    "database": PartHealth(True, {"ms": 1}),
+    "redis": PartHealth(True, {}),
+    "disk": PartHealth(True, {}),
+}
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def test_strangers_learn_that_all_is_well_and_nothing_else(client, found):
 
 @pytest.mark.parametrize("part", ["database", "redis", "disk"])
 def test_one_part_that_is_not_well_is_a_503(client, found, part):
-    found[part] = Check(False, {"error": "secret words"})
+    found[part] = PartHealth(False, {"error": "secret words"})
 
     answer = client.get("/healthz")
 
@@ -37,7 +41,7 @@ def test_one_part_that_is_not_well_is_a_503(client, found, part):
 
 def test_people_who_are_logged_in_see_which_part(client, found):
     client.force_login(make_user())
-    found["redis"] = Check(False, {"error": "refused"})
+    found["redis"] = PartHealth(False, {"error": "refused"})
 
     answer = client.get("/healthz").json()
 
@@ -51,7 +55,7 @@ def test_people_who_are_logged_in_see_which_part(client, found):
 
 def test_nobody_is_looked_up_when_the_database_is_away(client, found, django_assert_num_queries):
     client.force_login(make_user())
-    found["database"] = Check(False, {"error": "gone"})
+    found["database"] = PartHealth(False, {"error": "gone"})
 
     with django_assert_num_queries(0):
         answer = client.get("/healthz")

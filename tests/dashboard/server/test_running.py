@@ -69,12 +69,12 @@ def test_who_waits_is_told_once_and_again_when_it_runs(ran, supervisor):
     watch = Watch(said, grace_s=0.0, every_s=0.0)
     ran(0x7FFFFFFF)
 
-    watch.look()
-    watch.look()
+    watch.update()
+    watch.update()
 
     assert said.getvalue().count("The dashboard is not running") == 1
     ran(supervisor.pid)
-    watch.look()
+    watch.update()
     assert said.getvalue().endswith("The dashboard is running again.\n")
 
 

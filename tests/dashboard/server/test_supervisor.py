@@ -28,7 +28,7 @@ from tests.factories import make_job
 step = Step("wait", ("python3", "-c", "import time; time.sleep(600)"))
 plan = Plan(kind="prepare", steps=(step,))
 host = Host.objects.get(name="this-computer")
-print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk, dispatch.look())
+print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk, dispatch.run())
 """
 STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_list('state'))"
 
@@ -91,9 +91,9 @@ def test_a_port_in_use_is_said_with_the_variable_that_chooses_another(tmp_path):
 
 
 def test_an_address_that_is_not_this_computers_is_said(tmp_path):
-    said = refused(DATA_DIR=str(tmp_path), HOST_BIND="192.0.2.1", PUBLIC_URL="http://x")
+    said = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
 
-    assert said.startswith("Cannot listen on HOST_BIND=192.0.2.1, PORT=8000: ")
+    assert said.startswith("Cannot listen on BIND=192.0.2.1, PORT=8000: ")
 
 
 def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
@@ -111,7 +111,7 @@ def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_child_that_cannot_run_ends_it_all_with_a_sentence_and_an_exit_code(tmp_path):
+def test_a_child_that_cannot_run_ends_it_all_with_a_message_and_an_exit_code(tmp_path):
     said: list[str] = []
     bad = Child("the clock", [sys.executable, "-c", "raise SystemExit(3)"])
 

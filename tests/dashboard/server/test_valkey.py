@@ -111,9 +111,9 @@ def test_passwords_lie_in_private_files_and_stand_in_no_command(listening):
     [
         "GET cache:login-attempts",
         "LPUSH dashboard {}",
-        "PUBLISH vacc:x:hints {}",
+        "PUBLISH vacc:x:notifications {}",
         "PUBLISH /0.celery.pidbox shutdown",
-        "SUBSCRIBE vacc:x:hints",
+        "SUBSCRIBE vacc:x:notifications",
         "FLUSHALL",
         "CONFIG GET *",
         "ACL LIST",
@@ -146,7 +146,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
             "host.check", args=(1,), queue="host.va16-01"
         )
 
-        until((tmp_path / "poke").exists, "the worker did as it was told")
+        until((tmp_path / "wakeup").exists, "the worker did as it was told")
         assert dashboard.acl_log() == []
     finally:
         worker.terminate()

@@ -9,9 +9,10 @@ from django.utils.translation import override
 
 from dashboard.presenters.job.advice import advice
 from dashboard.text.known_failures import view_of
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import logstore
-from jobs.kinds.lib.base import Conclusion, Remark
+from jobs.kinds.lib.base import Outcome
+from jobs.messages import Message
 from jobs.models import Job
 from jobs.plans import Output, Step
 from jobs.services import lifecycle
@@ -37,18 +38,18 @@ def end_with(caller, log, *, verdict="failed", outputs=None, plan=None, **fields
         sha256 = hashlib.sha256(content).hexdigest()
         named.append({"name": "made", "path": path, "bytes": len(content), "sha256": sha256})
     fields |= {"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()}
-    told = {"sentence_id": "work:exit", "sentence_args": {"step": "make", "exit_code": 1}}
+    told = {"message_id": "work:exit", "message_args": {"step": "make", "exit_code": 1}}
     event = ended(verdict, **({"exit_code": 1, **told} | fields), outputs=named)
     caller.stream(job, "events", 0, events(STARTED, event))
     job.refresh_from_db()
     return job
 
 
-def test_the_sentence_names_what_happened_the_cause_and_what_to_do(caller, kind):
+def test_the_message_names_what_happened_the_cause_and_what_to_do(caller, kind):
     job = end_with(caller, FULL)
 
     with override("en"):
-        said = sentence(job.sentence_id, job.sentence_args)
+        said = message(job.message_id, job.message_args)
     assert job.state == "failed"
     assert said.startswith("Step make failed with exit code 1. Disk full on the host. Free ")
 
@@ -56,7 +57,7 @@ def test_the_sentence_names_what_happened_the_cause_and_what_to_do(caller, kind)
 def test_the_failing_line_is_kept(caller, kind):
     job = end_with(caller, FULL)
 
-    assert job.sentence_args["failure"] == {
+    assert job.message_args["failure"] == {
         "id": "disk-full",
         "args": {},
         "where": "",
@@ -84,16 +85,16 @@ def test_what_the_log_says_fills_the_words(caller, kind):
     )
 
     with override("en"):
-        assert "Python package mmengine is missing" in sentence(job.sentence_id, job.sentence_args)
+        assert "Python package mmengine is missing" in message(job.message_id, job.message_args)
 
 
 def test_a_tool_that_exits_0_without_work_names_the_cause_too(caller, kind):
-    kind.conclusion = Conclusion(failure=Remark("benchmark:no_request", {"failed": 3}))
+    kind.outcome = Outcome(failure=Message("benchmark:no_request", {"failed": 3}))
 
     job = end_with(caller, b"Cannot connect to host 127.0.0.1:1 ssl\n", verdict="succeeded")
 
-    assert (job.state, job.sentence_args["failed"]) == ("failed", 3)
-    assert job.sentence_args["failure"]["args"] == {"address": "127.0.0.1:1"}
+    assert (job.state, job.message_args["failed"]) == ("failed", 3)
+    assert job.message_args["failure"]["args"] == {"address": "127.0.0.1:1"}
 
 
 def test_the_cause_may_stand_in_a_log_among_the_outputs(caller, kind):
@@ -103,7 +104,7 @@ def test_the_cause_may_stand_in_a_log_among_the_outputs(caller, kind):
 
     job = end_with(caller, console, outputs={"x.out": task, "x.json": task})
 
-    failure = job.sentence_args["failure"]
+    failure = job.message_args["failure"]
     assert (failure["id"], failure["where"], failure["line"]) == ("opencompass-api", "x.out", 2)
 
 
@@ -149,12 +150,12 @@ def test_a_last_line_longer_than_what_is_looked_at_is_looked_at_too(monkeypatch)
 
 
 def test_a_signal_alone_is_told(caller, kind):
-    signal = {"sentence_id": "work:signal", "sentence_args": {"step": "make", "signal": 9}}
+    signal = {"message_id": "work:signal", "message_args": {"step": "make", "signal": 9}}
 
     job = end_with(caller, b"quiet\n", exit_code=-9, **signal)
 
-    assert job.sentence_args["failure"]["id"] == "killed"
-    assert job.sentence_args["failure"]["line"] is None
+    assert job.message_args["failure"]["id"] == "killed"
+    assert job.message_args["failure"]["line"] is None
 
 
 def test_the_command_of_the_step_says_which_tool_it_was(caller, kind):
@@ -164,15 +165,15 @@ def test_the_command_of_the_step_says_which_tool_it_was(caller, kind):
         for program in ("/opt/bin/opencompass", "evalscope")
     )
 
-    known = end_with(caller, line, plan=ours).sentence_args["failure"]
+    known = end_with(caller, line, plan=ours).message_args["failure"]
     assert known["id"] == "opencompass-packages"
-    assert "failure" not in end_with(caller, line, plan=other).sentence_args
+    assert "failure" not in end_with(caller, line, plan=other).message_args
 
 
-def test_where_nothing_is_known_the_sentence_stays_as_it_is(caller, kind):
+def test_where_nothing_is_known_the_message_stays_as_it_is(caller, kind):
     job = end_with(caller, b"it broke\n")
 
-    assert job.sentence_args == {"step": "make", "exit_code": 1}
+    assert job.message_args == {"step": "make", "exit_code": 1}
     assert view_of(job) is None
     with override("en"):
         assert advice(job).startswith("Read the last lines")
@@ -181,13 +182,13 @@ def test_where_nothing_is_known_the_sentence_stays_as_it_is(caller, kind):
 def test_a_warning_is_not_why_a_job_failed(caller, kind):
     job = end_with(caller, b"max_out_len was truncated from 9 to 8\n")
 
-    assert "failure" not in job.sentence_args
+    assert "failure" not in job.message_args
 
 
 def test_a_job_that_did_not_fail_is_not_looked_at(caller, kind):
-    assert "failure" not in end_with(caller, FULL, verdict="cancelled").sentence_args
-    assert "failure" not in end_with(caller, FULL, verdict="succeeded").sentence_args
-    assert "failure" not in end_with(caller, FULL, verdict="lost").sentence_args
+    assert "failure" not in end_with(caller, FULL, verdict="cancelled").message_args
+    assert "failure" not in end_with(caller, FULL, verdict="succeeded").message_args
+    assert "failure" not in end_with(caller, FULL, verdict="lost").message_args
 
 
 @pytest.mark.parametrize(
@@ -195,15 +196,15 @@ def test_a_job_that_did_not_fail_is_not_looked_at(caller, kind):
 )
 def test_what_a_host_or_an_older_version_kept_breaks_no_page(kept):
     args = {"step": "make", "exit_code": 1, "failure": kept}
-    job = make_job(state="failed", sentence_id="work:exit", sentence_args=args)
+    job = make_job(state="failed", message_id="work:exit", message_args=args)
 
     assert view_of(job) is None
     with override("en"):
-        assert sentence("work:exit", args) == "Step make failed with exit code 1."
+        assert message("work:exit", args) == "Step make failed with exit code 1."
 
 
 def test_words_that_are_not_filled_show_a_question_mark():
     args = {"failure": {"id": "die-missing", "args": {}}}
 
     with override("en"):
-        assert "Die ? does not exist." in sentence("done", args)
+        assert "Die ? does not exist." in message("done", args)

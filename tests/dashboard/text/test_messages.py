@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from django.utils.translation import override
 
-from dashboard.text.messages import SENTENCES, sentence
+from dashboard.text.messages import MESSAGES, message
 
 ROOT = Path(__file__).parents[3]
 FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
 HOLE = re.compile(r"%[^ ]?\(")
 ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
 # Where an id stands, by the name of what is called: index of the argument, or its keyword.
-PLACES = {"Remark": (0, "id"), "Verdict": (1, "sentence_id"), "sentence": (0, "sentence_id")}
+PLACES = {"Message": (0, "id"), "Verdict": (1, "message_id"), "message": (0, "message_id")}
 
 
 def used_ids():
@@ -20,12 +20,12 @@ def used_ids():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                index, keyword = PLACES.get(name, (99, "sentence_id"))
+                index, keyword = PLACES.get(name, (99, "message_id"))
                 found = [*node.args[index : index + 1]]
                 found += [k.value for k in node.keywords if k.arg == keyword]
                 found = [value for value in found if isinstance(value, ast.Constant)]
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(
-                ".sentence_id"
+                ".message_id"
             ):
                 found = [node.value]
             elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
@@ -42,33 +42,33 @@ def test_every_id_that_is_used_has_its_words():
     used = set(used_ids())
 
     assert {"job:missing", "work:exit", "benchmark:done", "host:rebooted", "done"} <= used
-    assert used - set(SENTENCES) == set()
+    assert used - set(MESSAGES) == set()
 
 
-def test_every_sentence_can_be_said():
+def test_every_message_can_be_said():
     with override("en"):
-        said = {sentence_id: sentence(sentence_id, {}) for sentence_id in SENTENCES}
+        said = {message_id: message(message_id, {}) for message_id in MESSAGES}
 
     assert {name: words for name, words in said.items() if not words or HOLE.search(words)} == {}
 
 
-def test_arguments_fill_the_sentence():
+def test_arguments_fill_the_message():
     with override("en"):
-        assert sentence("work:exit", {"step": "fetch", "exit_code": 2}) == (
+        assert message("work:exit", {"step": "fetch", "exit_code": 2}) == (
             "Step fetch failed with exit code 2."
         )
 
 
 def test_a_missing_argument_is_no_error():
-    assert "?" in sentence("work:exit", {"step": "fetch"})
+    assert "?" in message("work:exit", {"step": "fetch"})
 
 
 def test_without_an_id_there_is_nothing_to_say():
-    assert sentence("") == ""
+    assert message("") == ""
 
 
 def test_an_id_of_a_newer_host_is_shown_as_it_is():
-    assert sentence("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
+    assert message("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
         ("evaluate:done", {"accuracy": "?", "questions": 8}, "Accuracy ? % on 8 questions"),
     ],
 )
-def test_numbers_in_sentences_are_those_of_the_pages(id_, args, said):
-    assert sentence(id_, args).startswith(said)
+def test_numbers_in_messages_are_those_of_the_pages(id_, args, said):
+    assert message(id_, args).startswith(said)
 
 
 def test_what_cannot_be_checked_yet_is_named():
-    assert sentence("check:later", {"check": "weights"}).startswith("Weights: deferred until")
-    assert sentence("check:later", {"check": "sorcery"}).startswith("sorcery:")
+    assert message("check:later", {"check": "weights"}).startswith("Weights: deferred until")
+    assert message("check:later", {"check": "sorcery"}).startswith("sorcery:")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from dashboard.text.labels import phrase
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from tests.factories import make_artifact, make_host, make_job, make_user
 
 ROOT = Path(__file__).parents[3]
@@ -77,9 +77,9 @@ def test_a_job_s_page_says_in_chinese_what_it_made(client):
     assert "Q8_0（源自Q4_1）" in page
 
 
-def test_a_sentence_names_another_job_in_the_viewer_s_language():
+def test_a_message_names_another_job_in_the_viewer_s_language():
     with override("zh-hans"):
-        said = sentence("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
+        said = message("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
 
     assert "BF16（源自Q4_1）" in said
 
@@ -97,7 +97,7 @@ def test_no_template_shows_a_title_or_label_without_its_phrases():
 
 def test_what_a_compile_made_is_said_in_chinese_beside_its_label():
     with override("zh-hans"):
-        said = sentence("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
+        said = message("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
 
     assert "Q8_0（源自Q4_1）" in said
 

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from dashboard.presenters import queue
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import dispatch
 from tests.dashboard.page_text import text_of
 from tests.factories import make_host, make_job, make_plan, make_user
@@ -36,7 +36,7 @@ def test_advice_to_stop_a_server_names_the_jobs_that_need_it(host, page):
 
     (why, _when) = queue.waits([job])[job.pk]
 
-    assert f"Jobs #{runs.pk}, #{later.pk} need r1 and must end first." in sentence(why.id, why.args)
+    assert f"Jobs #{runs.pk}, #{later.pk} need r1 and must end first." in message(why.id, why.args)
     assert f"Jobs #{runs.pk}, #{later.pk} need r1" in page(job)
 
 
@@ -83,6 +83,6 @@ def test_a_job_of_all_dies_names_jobs_ahead(host):
 
     ahead = [job.pk for job in small]
     assert [told[job.pk]["behind"] for job in wide] == [ahead, [*ahead, wide[0].pk]]
-    words = sentence("wait:dies_held", told[wide[0].pk])
+    words = message("wait:dies_held", told[wide[0].pk])
     assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead, take these dies first" in words
     assert "Deployments started by those jobs must be stopped too." in words

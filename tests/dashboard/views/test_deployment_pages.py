@@ -41,7 +41,7 @@ def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
 def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
     deployment = make_deployment(name="served", dashboard_url="http://10.0.0.7:8000")
     DeploymentEvent.objects.create(
-        deployment=deployment, run=1, state="loading", sentence_id="deployment:loading"
+        deployment=deployment, run=1, state="loading", message_id="deployment:loading"
     )
 
     text = client.get(reverse("deployment-detail", args=[deployment.pk])).content.decode()

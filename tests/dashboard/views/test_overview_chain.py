@@ -113,8 +113,8 @@ def test_waiting_jobs_of_one_chain_are_one_line(lin, chain):
 
 def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
     make_tour(chain, deploy="queued", benchmark="queued", evaluate="queued")
-    asks = [{"check": "shm", "sentence_id": "check:shm", "sentence_args": {}}]
-    Job.objects.filter(kind="deploy").update(asks=asks)
+    asks = [{"check": "shm", "message_id": "check:shm", "message_args": {}}]
+    Job.objects.filter(kind="deploy").update(needs_confirmation=asks)
 
     found = queries.waiting(None)
 
@@ -161,7 +161,7 @@ def test_the_line_can_be_put_away_and_others_still_see_it(lin, chain):
     other = Client()
     other.force_login(make_user("chen"))
 
-    assert lin.post(reverse("chain-put-away"), {"chain": str(chain)}).url == reverse("overview")
+    assert lin.post(reverse("chain-dismiss"), {"chain": str(chain)}).url == reverse("overview")
 
     assert panel(lin) == ""
     assert "5 of 5 succeeded" in panel(other)
@@ -169,7 +169,7 @@ def test_the_line_can_be_put_away_and_others_still_see_it(lin, chain):
 
 def test_the_next_chain_is_shown_again(lin, chain):
     make_tour(chain)
-    lin.post(reverse("chain-put-away"), {"chain": str(chain)})
+    lin.post(reverse("chain-dismiss"), {"chain": str(chain)})
 
     make_tour(uuid.uuid4(), evaluate="running")
 
@@ -179,4 +179,4 @@ def test_the_next_chain_is_shown_again(lin, chain):
 def test_a_tour_that_runs_cannot_be_put_away(lin, chain):
     make_tour(chain, evaluate="running")
 
-    assert reverse("chain-put-away") not in panel(lin)
+    assert reverse("chain-dismiss") not in panel(lin)

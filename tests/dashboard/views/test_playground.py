@@ -157,7 +157,7 @@ def test_a_second_page_cannot_ask_while_an_answer_is_written(client, lin):
 
 def test_each_turn_says_which_model_answered_and_how_it_was_asked(client, lin):
     first, second = make_deployment(name="first"), make_deployment(name="second")
-    first.host.sort = "simulated"
+    first.host.type = "simulated"
     first.host.save()
     ask(client, deployment=first.pk, system="Be brief.", seed="7")
     chat = Conversation.objects.get()

@@ -34,7 +34,7 @@ WATCHED = Plan(
 
 @pytest.fixture(autouse=True)
 def limits(settings):
-    settings.KEEP_FOR_S, settings.KEEP_WITHIN_BYTES = 90 * 86400, None
+    settings.RETENTION_AGE_S, settings.RETENTION_SIZE_BYTES = 90 * 86400, None
     return settings
 
 
@@ -54,7 +54,7 @@ def admin(client):
 
 def removed(**fields):
     job = ended(**fields)
-    retention.tidy()
+    retention.apply_retention()
     job.refresh_from_db()
     assert job.removed_at is not None
     return job
@@ -131,10 +131,10 @@ def test_the_button_leads_back_to_the_list_as_it_was_and_nowhere_else(client, li
     job = ended(DAY)
     address = reverse("job-pin", args=[job.pk])
 
-    back = client.post(address, {"pinned": "1", "next": "/results/?sort=benchmark&pinned=1"})
+    back = client.post(address, {"pinned": "1", "next": "/results/?type=benchmark&pinned=1"})
     away = client.post(address, {"pinned": "0", "next": "https://example.org/"})
 
-    assert back.headers["Location"] == "/results/?sort=benchmark&pinned=1"
+    assert back.headers["Location"] == "/results/?type=benchmark&pinned=1"
     assert away.headers["Location"] == reverse("job-detail", args=[job.pk])
 
 
@@ -238,7 +238,7 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
     date = f"{now():%-d %b %Y}"
     assert (
         f"The log (8 B) and 4 files were removed on {date} because their age exceeded 90 days"
-        " (KEEP_FOR). Command, steps and results stay." in text
+        " (RETENTION_AGE). Command, steps and results stay." in text
     )
     assert job.log_sha256 in text
     assert "data-log-url" not in text
@@ -248,10 +248,10 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
 def test_the_words_tell_each_reason(limits):
     job = removed()
     assert removed_words(job).startswith("The log (8 B) was removed on ")
-    assert "because its age exceeded 90 days (KEEP_FOR)." in removed_words(job)
+    assert "because its age exceeded 90 days (RETENTION_AGE)." in removed_words(job)
 
-    job.removed_why, job.removed_args = "size", {"keep_within_bytes": 200 * 10**9}
-    assert "because storage exceeded 200 GB (KEEP_WITHIN)." in removed_words(job)
+    job.removed_why, job.removed_args = "size", {"retention_size_bytes": 200 * 10**9}
+    assert "because storage exceeded 200 GB (RETENTION_SIZE)." in removed_words(job)
 
     job.removed_why, job.removed_args = "person", {"user": "ada"}
     assert removed_words(job).endswith("by ada. Command, steps and results stay.")
@@ -277,7 +277,7 @@ def test_curves_without_points_are_said_to_be_removed_and_not_drawn_empty(client
 def test_a_result_keeps_its_page_and_says_that_its_files_are_gone(client, lin):
     job = ended(files=1)
     result = make_measured(points=[(1, {"output_tokens_per_s": 61.9})], job=job)
-    retention.tidy()
+    retention.apply_retention()
 
     text = text_of(client, "result-detail", result.pk)
 
@@ -288,7 +288,7 @@ def test_a_result_keeps_its_page_and_says_that_its_files_are_gone(client, lin):
 
 def test_the_page_of_a_server_says_that_its_log_was_removed(client, lin):
     server = over()
-    retention.tidy()
+    retention.apply_retention()
 
     text = text_of(client, "deployment-detail", server.pk)
 
@@ -348,12 +348,12 @@ def test_the_command_log_says_that_it_was_removed():
 
 def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     soon, later = ended(84 * DAY), ended(82 * DAY)
-    retention.tidy()
+    retention.apply_retention()
 
     text = text_of(client, "job-detail", soon.pk)
 
     when = soon.finished_at + timedelta(days=90)
-    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (KEEP_FOR)." in text
+    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (RETENTION_AGE)." in text
     assert "Pin the job to keep them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
@@ -362,9 +362,9 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
 
 def test_the_scheduled_task_does_one_round_however_many_ask():
     first = ended()
-    tasks.tidy()
+    tasks.apply_retention()
     second = ended()
-    tasks.tidy()
+    tasks.apply_retention()
 
     first.refresh_from_db()
     second.refresh_from_db()
@@ -383,26 +383,26 @@ def test_storage_is_an_administrators(client, lin):
 
 
 def test_storage_of_a_new_dashboard_says_that_nothing_is_there_yet(client, admin, limits):
-    limits.KEEP_FOR_S = None
+    limits.RETENTION_AGE_S = None
 
     text = text_of(client, "storage")
 
     assert "No job measured yet" in text
-    assert "KEEP_FOR and KEEP_WITHIN are not set" in text
+    assert "RETENTION_AGE and RETENTION_SIZE are not set" in text
 
 
 def test_storage_tells_sizes_limits_the_biggest_and_what_goes_next(client, admin, limits):
-    limits.KEEP_WITHIN_BYTES = 10**9
+    limits.RETENTION_SIZE_BYTES = 10**9
     big, old = ended(2 * DAY, log=b"x" * 5000), ended(80 * DAY)
     server = over(70 * DAY)
-    retention.tidy()
+    retention.apply_retention()
 
     answer = client.get(reverse("storage"))
 
     assert answer.context["biggest"][0] == big
     first, *others = answer.context["next_rows"]
-    assert (first.bulk.sort, first.bulk.id, first.why) == ("job", old.pk, "age")
-    assert {(row.bulk.sort, row.bulk.id) for row in others} >= {("deployment", server.pk)}
+    assert (first.bulk.type, first.bulk.id, first.why) == ("job", old.pk, "age")
+    assert {(row.bulk.type, row.bulk.id) for row in others} >= {("deployment", server.pk)}
     assert "90 days" in answer.text
     assert reverse("storage-remove", args=[big.pk]) in answer.text
     assert answer.context["counted"] == last_count()
@@ -411,18 +411,18 @@ def test_storage_tells_sizes_limits_the_biggest_and_what_goes_next(client, admin
 def test_the_sizes_are_not_counted_at_each_look(client, admin, django_assert_max_num_queries):
     for _ in range(3):
         ended(2 * DAY)
-    retention.tidy()
+    retention.apply_retention()
 
     with django_assert_max_num_queries(25):
         client.get(reverse("storage"))
 
 
 def test_more_than_the_limit_is_said(client, admin, limits):
-    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = None, 10
+    limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = None, 10
     make_job(state="running", log_bytes=5000)
-    retention.tidy()
+    retention.apply_retention()
 
-    assert "Storage exceeds KEEP_WITHIN." in text_of(client, "storage")
+    assert "Storage exceeds RETENTION_SIZE." in text_of(client, "storage")
 
 
 def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
@@ -468,7 +468,7 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
     assert words[why] in asked and "Remove log and files" not in asked
     assert words[why] in answer.text
     after = Job.objects.values().get(pk=job.pk)
-    assert {**after, "kept_bytes": 0} == {**before, "kept_bytes": 0}
+    assert {**after, "stored_bytes": 0} == {**before, "stored_bytes": 0}
 
 
 def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch):

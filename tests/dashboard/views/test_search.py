@@ -23,7 +23,7 @@ def records():
     """One of each that has "alpha" in it, and one of each that has not."""
     made = {}
     for word in ("alpha", "beta"):
-        host = make_host(f"{word}-host", sort="vacc")
+        host = make_host(f"{word}-host", type="vacc")
         job = make_job(title=f"{word} thing", host=host)
         done = make_job(kind="benchmark", host=host, state="succeeded")
         made[word] = {
@@ -74,7 +74,7 @@ def test_a_model_is_found_by_its_name(lin):
 @pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
 def test_this_computer_is_found_by_what_people_call_it(lin, language, name):
     make_host("this-computer")
-    make_host("that-computer", sort="vacc")
+    make_host("that-computer", type="vacc")
     lin.cookies["django_language"] = language
 
     assert found(lin, name) == [reverse("host-detail", args=["this-computer"])]

@@ -135,12 +135,12 @@ def test_a_head_sorts_and_a_second_click_turns_it_round(client, results):
     client.force_login(make_user())
     address = reverse("result-list")
 
-    first = head_of(client.get(address, {"sort": "benchmark"}), "output_tokens_per_s")
+    first = head_of(client.get(address, {"type": "benchmark"}), "output_tokens_per_s")
     second = head_of(client.get(f"{address}?{first.query}"), "output_tokens_per_s")
 
-    assert first.query == "sort=benchmark&order=-output_tokens_per_s"
+    assert first.query == "type=benchmark&order=-output_tokens_per_s"
     assert (first.sorted, second.sorted) == ("", "descending")
-    assert second.query == "sort=benchmark&order=output_tokens_per_s"
+    assert second.query == "type=benchmark&order=output_tokens_per_s"
     html = client.get(f"{address}?{first.query}").content.decode()
     assert 'aria-sort="descending"' in html
     assert html.index("1\u202f234") < html.index("61.9")

@@ -10,7 +10,7 @@ import pytest
 from jobs.host.agent import agent
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
-from jobs.host.probe.disk_usage import MADE
+from jobs.host.probe.disk_usage import FOLDERS
 from jobs.plans import Output, PlanFile, Step
 from tests.host.conftest import record_of, until
 
@@ -82,7 +82,7 @@ def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
     )
     token = intake.jobs[7].token
     assert beat["jobs"] == [{"id": 7, "token": token, "state": "running", "log_bytes": 3}]
-    measured = {"spool_bytes", "aside_bytes", "made"}  # a moment later, the first time
+    measured = {"spool_bytes", "aside_bytes", "disk_usage"}  # a moment later, the first time
     assert set(beat["load"]) - measured == {
         "load_1m",
         "memory_free_bytes",
@@ -90,7 +90,7 @@ def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
         "disk_reserve_bytes",
     }
     until(lambda: measured <= set(intake.heartbeats[-1]["load"]))
-    made = until(lambda: set(intake.heartbeats[-1]["load"]["made"]) == set(MADE))
+    made = until(lambda: set(intake.heartbeats[-1]["load"]["disk_usage"]) == set(FOLDERS))
     assert made
     facts = until(lambda: next((b["facts"] for b in intake.heartbeats if b.get("facts")), None))
     assert facts["roots"]["weights"] == str(config.dir / "weights")
@@ -224,11 +224,11 @@ def test_steps_that_wait_for_a_server_that_ended_are_aborted(intake, start_agent
     start_agent()
 
     until(lambda: job.ended)
-    assert job.ended["sentence_id"] == "work:server_ended"
-    args = job.ended["sentence_args"]
+    assert job.ended["message_id"] == "work:server_ended"
+    args = job.ended["message_args"]
     assert (args["step"], args["exit_code"], args["last_lines"]) == ("serve", 4, "no model")
     until(lambda: deployment.ended)
-    assert deployment.ended["sentence_id"] == "work:server_ended"
+    assert deployment.ended["message_id"] == "work:server_ended"
 
 
 def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, deployed):
@@ -302,7 +302,7 @@ def test_events_that_a_power_cut_tore_still_get_their_end(intake, start_agent, m
     start_agent()
 
     ended = until(spool.exit)
-    assert (ended["verdict"], ended["sentence_id"]) == ("lost", "host:rebooted")
+    assert (ended["verdict"], ended["message_id"]) == ("lost", "host:rebooted")
 
 
 def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(

@@ -100,7 +100,7 @@ def test_a_child_that_dies_at_once_is_tried_again_after_longer_and_longer_waits(
     assert text.splitlines()[2].endswith("3 times in a row. It is started again in 2 s.")
 
 
-def test_a_program_that_does_not_exist_is_a_sentence(supervise, tmp_path):
+def test_a_program_that_does_not_exist_is_a_message(supervise, tmp_path):
     code = PROGRAM.replace('["sh", "-c", text]', "[text]")
     argv = [sys.executable, "-c", code, str(tmp_path / "log"), "/nowhere/tool"]
     popen = subprocess.Popen(argv, cwd=tmp_path, env={**os.environ, **_PATH})

@@ -62,7 +62,7 @@ def host(host_python, tmp_path, intake, host_dir, redis_url, ports):
     env_file.write_text(
         f"# The host\nHOST_NAME=here\nDASHBOARD_URL='{intake.url}'\nREDIS_URL={redis_url}\n"
         f"HOST_KEY={KEY}\nHOST_DIR={host_dir}\nHOST_PORTS={ports[0]}-{ports[1]}\n"
-        "HOST_PROGRAMS='default sh'\n"
+        "AGENT_ALLOWED_PROGRAMS='default sh'\n"
     )
     bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     argv = [str(host_python), "-m", "jobs.host.agent.worker", "--env", str(env_file)]

@@ -47,7 +47,7 @@ def test_a_chunk_goes_with_its_headers_and_no_others(site, client):
         "host": f"127.0.0.1:{site.port}",
         "x-crc32": "891568578",
         "x-instance": "i-1",
-        "x-protocol": "1",
+        "x-protocol": "2",
         "x-raw-bytes": "3",
         "x-token": "t-1",
     }

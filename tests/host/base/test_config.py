@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.host.base.config import ConfigError, load
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
     assert load(config.as_environment()) == config
     assert config.dashboard_url == "http://10.0.0.5:8000/lab"
     assert config.dir.is_dir()
-    assert config.limits == Limits(
+    assert config.limits == HostLimits(
         log_bytes=2_500_000_000,
         disk_reserve_bytes=0,
         server_log_bytes=500_000_000,

@@ -2,7 +2,7 @@
 
 import logging
 
-from jobs.host.base.log_dedup import MOST, Repeats
+from jobs.host.base.log_dedup import MOST, DuplicateFilter
 
 
 def record(text, error=None):
@@ -12,24 +12,24 @@ def record(text, error=None):
 
 def test_a_day_of_the_same_trouble_is_a_few_lines():
     clock = [0.0]
-    repeats = Repeats(lambda: clock[0])
-    said = []
+    filter_ = DuplicateFilter(lambda: clock[0])
+    known = []
     for second in range(86_400):
         clock[0] = float(second)
         item = record("no answer")
-        if repeats.filter(item):
-            said.append(item.getMessage())
+        if filter_.filter(item):
+            known.append(item.getMessage())
 
-    assert len(said) == 144
-    assert said[:2] == ["no answer", "no answer (599 times more since then)"]
+    assert len(known) == 144
+    assert known[:2] == ["no answer", "no answer (599 times more since then)"]
 
 
 def test_other_words_and_other_errors_are_said():
-    repeats = Repeats(lambda: 0.0)
+    filter_ = DuplicateFilter(lambda: 0.0)
 
-    first = [repeats.filter(record("a", error)) for error in (None, OSError("1"), OSError("2"))]
+    first = [filter_.filter(record("a", error)) for error in (None, OSError("1"), OSError("2"))]
 
-    assert (first, repeats.filter(record("b")), repeats.filter(record("a"))) == (
+    assert (first, filter_.filter(record("b")), filter_.filter(record("a"))) == (
         [True, True, True],
         True,
         False,
@@ -37,9 +37,9 @@ def test_other_words_and_other_errors_are_said():
 
 
 def test_it_remembers_no_more_than_so_many():
-    repeats = Repeats(lambda: 0.0)
+    filter_ = DuplicateFilter(lambda: 0.0)
 
     for number in range(3 * MOST):
-        repeats.filter(record(f"{number}"))
+        filter_.filter(record(f"{number}"))
 
-    assert len(repeats._said) == MOST
+    assert len(filter_._logged) == MOST

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dashboard.text.messages import SENTENCES
-from jobs.host.base.limits import Limits
+from dashboard.text.messages import MESSAGES
+from jobs.host.base.limits import HostLimits
 from jobs.host.checks import CHECKS, network
 from jobs.host.claim import preflight
 from jobs.host.probe import probe
@@ -46,9 +46,9 @@ def put(tmp_path):
 def found(config, check, /, **args):
     """(holds, sentence, its arguments)"""
     answer = CHECKS[check](config, args)
-    assert answer.sentence_id in SENTENCES
-    assert SENTENCES[answer.sentence_id] % answer.args
-    return answer.holds, answer.sentence_id, dict(answer.args)
+    assert answer.message_id in MESSAGES
+    assert MESSAGES[answer.message_id] % answer.args
+    return answer.holds, answer.message_id, dict(answer.args)
 
 
 def test_dies_that_are_gone_are_named(machine):
@@ -77,16 +77,16 @@ def test_shared_memory_and_disk_are_compared_with_what_is_needed(machine, tmp_pa
     assert found(machine, "shm", bytes=str(10**18))[:2] == (False, "check:shm_small")
     new = str(tmp_path / "not" / "yet")
     assert found(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
-    holds, sentence, args = found(machine, "disk", path=new, bytes=str(10**18))
-    assert (holds, sentence, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
+    holds, message, args = found(machine, "disk", path=new, bytes=str(10**18))
+    assert (holds, message, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
 
 
 def test_what_a_host_keeps_in_reserve_is_not_free(machine, tmp_path):
-    frugal = replace(machine, limits=Limits(disk_reserve_bytes=10**18))
+    frugal = replace(machine, limits=HostLimits(disk_reserve_bytes=10**18))
 
-    holds, sentence, args = found(frugal, "disk", path=str(tmp_path), bytes="1")
+    holds, message, args = found(frugal, "disk", path=str(tmp_path), bytes="1")
 
-    assert (holds, sentence, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
+    assert (holds, message, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
     [(7, "7 B"), (1234, "1.2 kB"), (98_000, "98.0 kB"), (2_000_000, "2.0 MB"), (10**10, "10.0 GB")],
 )
 def test_sizes_are_never_rounded_to_nothing(count, words):
-    assert probe.size(count) == words
+    assert probe.size_text(count) == words
 
 
 def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):
@@ -177,9 +177,9 @@ def test_a_shard_that_is_missing_or_empty_is_named(machine):
     (folder / "1.safetensors").write_bytes(b"x")
     (folder / "3.safetensors").touch()
 
-    holds, sentence, args = found(machine, "weights", path=at)
+    holds, message, args = found(machine, "weights", path=at)
 
-    assert (holds, sentence) == (False, "check:shard_missing")
+    assert (holds, message) == (False, "check:shard_missing")
     assert args == {"file": "2.safetensors", "missing": 2, "shards": 3}
     for name in ("2.safetensors", "3.safetensors"):
         (folder / name).write_bytes(b"x")
@@ -232,14 +232,14 @@ def test_a_port_is_busy_while_something_listens_on_it(machine):
 def test_an_endpoint_that_is_silent_says_so(machine, ports):
     url = f"http://127.0.0.1:{ports[0]}"
 
-    holds, sentence, args = found(machine, "endpoint", url=url)
+    holds, message, args = found(machine, "endpoint", url=url)
 
-    assert (holds, sentence, args["url"]) == (False, "check:endpoint_silent", url)
+    assert (holds, message, args["url"]) == (False, "check:endpoint_silent", url)
     assert args["problem"] == "[Errno 111] Connection refused"
 
 
 @pytest.mark.parametrize(
-    ("status", "model", "holds", "sentence"),
+    ("status", "model", "holds", "message"),
     [
         (200, "", True, "check:endpoint"),
         (200, "m", True, "check:endpoint"),
@@ -249,12 +249,12 @@ def test_an_endpoint_that_is_silent_says_so(machine, ports):
         (500, "m", False, "check:endpoint_silent"),
     ],
 )
-def test_an_endpoint_serves_the_model(status, model, holds, sentence, machine, site):
+def test_an_endpoint_serves_the_model(status, model, holds, message, machine, site):
     site.says = status, {"Location": "/"}, b'{"data": [{"id": "m"}]}'
 
     said = found(machine, "endpoint", url=f"http://127.0.0.1:{site.port}/v/", model=model)
 
-    assert said[:2] == (holds, sentence)
+    assert said[:2] == (holds, message)
     assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]
 
 
@@ -270,7 +270,7 @@ def test_an_endless_endpoint_is_given_up(machine, site, monkeypatch):
 def run(config, *checks, values=None):
     plan = Plan(kind="test", steps=(Step("a", ("true",)),), checks=checks)
     return [
-        (item["name"], item["level"], item["sentence_id"])
+        (item["name"], item["level"], item["message_id"])
         for item in preflight.run(config, plan, values or {})
     ]
 
@@ -314,6 +314,6 @@ def test_an_agent_answers_what_it_is_asked_to_check(intake, config, start_agent)
     start_agent()
 
     findings = until(lambda: intake.findings.get(7))
-    assert [(item["level"], item["sentence_id"]) for item in findings] == [
+    assert [(item["level"], item["message_id"]) for item in findings] == [
         ("failed", "check:path_missing")
     ]

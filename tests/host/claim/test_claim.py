@@ -10,7 +10,7 @@ import pytest
 from jobs.host.base import limits
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client, Unreachable
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
 from jobs.host.base.ports import free_port
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
@@ -30,7 +30,7 @@ def known(intake, client):
 def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(intake, config, client):
     intake.jobs[7] = record_of("echo {job} {port} {job_dir}", values={"job": "7"})
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
@@ -47,7 +47,7 @@ def test_a_server_has_the_port_that_its_plan_asks_for(intake, config, client):
     asked = config.ports[1]
     intake.jobs[7] = record_of("echo {port}", port=asked)
 
-    claim.take_job(config, client, 7)
+    claim.claim_job(config, client, 7)
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
@@ -59,7 +59,7 @@ def test_a_port_that_is_taken_is_not_waited_for(intake, config, client):
     intake.jobs[7] = record_of("echo {port}", port=asked)
 
     with socket.create_server(("127.0.0.1", asked)):
-        claim.take_job(config, client, 7)
+        claim.claim_job(config, client, 7)
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
@@ -69,7 +69,7 @@ def test_a_port_that_is_taken_is_not_waited_for(intake, config, client):
 def test_many_at_once_start_a_job_once(intake, config):
     intake.jobs[7] = record_of("echo once; sleep 0.2")
     threads = [
-        threading.Thread(target=claim.take_job, args=(config, Client(config), 7)) for _ in range(8)
+        threading.Thread(target=claim.claim_job, args=(config, Client(config), 7)) for _ in range(8)
     ]
 
     for thread in threads:
@@ -87,10 +87,10 @@ def test_a_claim_whose_answer_was_lost_is_repeated_with_the_same_nonce(intake, c
     intake.jobs[7] = record_of("echo hi")
     intake.fault = lambda method, path: "forget"
     with pytest.raises(Unreachable):
-        claim.take_job(config, client, 7)
+        claim.claim_job(config, client, 7)
     intake.fault = lambda method, path: None
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
     assert intake.jobs[7].claims == 2
 
 
@@ -98,30 +98,32 @@ def test_a_job_that_another_host_has_is_left(intake, config, client):
     intake.jobs[7] = record_of("echo hi")
     intake.jobs[7].claim_id = "someone-else"
 
-    assert claim.take_job(config, client, 7) is False
+    assert claim.claim_job(config, client, 7) is False
     assert not (config.dir / "spool" / "7").exists()
 
 
 def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known):
     intake.jobs[7] = record_of("echo once")
-    claim.take_job(config, client, 7)
+    claim.claim_job(config, client, 7)
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
     assert spool.log.read_text() == "once\n"
     assert intake.jobs[7].claims == 1
 
 
 @pytest.mark.parametrize(
-    ("take_it", "kind"), [("take_job", "job"), ("take_deployment", "deployment")]
+    ("claim_it", "kind"), [("claim_job", "job"), ("claim_deployment", "deployment")]
 )
-def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, take_it, kind):
+def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, claim_it, kind):
     folder = {"job": "spool", "deployment": "serve"}[kind]
     meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
     found = []
-    asks = threading.Thread(target=lambda: found.append(getattr(claim, take_it)(config, client, 7)))
+    asks = threading.Thread(
+        target=lambda: found.append(getattr(claim, claim_it)(config, client, 7))
+    )
     with spools.guard(config.dir, f"{kind}-7"):
         lock = spool.lock()
 
@@ -133,15 +135,15 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, t
 
 
 def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, config, client):
-    of_the_agent = Limits(log_bytes=123)
-    limits.keep(of_the_agent, config.dir)
+    of_the_agent = HostLimits(log_bytes=123)
+    limits.write(of_the_agent, config.dir)
     intake.jobs[7] = record_of("true")
 
-    claim.take_job(config, client, 7)
+    claim.claim_job(config, client, 7)
 
     assert limits.of_host(config.dir) == of_the_agent
-    limits.keep_first(Limits(log_bytes=7), config.dir / "claims")
-    assert limits.of_host(config.dir / "claims") == Limits(log_bytes=7)
+    limits.write_if_missing(HostLimits(log_bytes=7), config.dir / "claims")
+    assert limits.of_host(config.dir / "claims") == HostLimits(log_bytes=7)
     until(Spool(config.dir / "spool" / "7").exit)
 
 
@@ -150,7 +152,7 @@ def test_a_claimed_job_whose_launcher_was_never_started_is_started(intake, confi
     meta = spools.Meta("job", 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / "spool" / "7", meta, record_of("echo late").plan, {}, None)
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
     until(spool.exit)
     assert spool.log.read_text() == "late\n"
@@ -163,7 +165,7 @@ def test_two_dashboards_with_the_same_job_number_never_mix(
     launch(old)
     intake.jobs[7] = record_of("echo ours")
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
@@ -179,13 +181,13 @@ def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
     until(lambda: old.log.stat().st_size)
     intake.jobs[7] = record_of("echo ours")
 
-    assert claim.take_job(config, client, 7) is False
+    assert claim.claim_job(config, client, 7) is False
     assert intake.jobs[7].claims == 0
     assert old.is_running()
 
     old.ask_cancel()
     popen.wait(30)
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
 
 def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
@@ -197,7 +199,7 @@ def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
     old.mark_acked(1)
     intake.jobs[7] = record_of("echo new")
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)
@@ -216,7 +218,7 @@ def test_a_server_that_the_dashboard_has_forgotten_does_not_stand_in_for_a_new_o
     spool.log.write_text("old\n")
     wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
 
-    lock = serving.prepare_run(spool, host_dir, wanted, plan, {}, {})
+    lock = serving.prepare_spool(spool, host_dir, wanted, plan, {}, {})
 
     assert lock is not None
     os.close(lock)
@@ -265,7 +267,7 @@ def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, ma
 def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, config, client):
     intake.jobs[7] = record_of("echo up; sleep 0.5")
 
-    claim.take_job(config, client, 7)
+    claim.claim_job(config, client, 7)
 
     spool = Spool(config.dir / "spool" / "7")
     pid = until(lambda: (spool.path / "launcher.json").exists() and spools.launcher_pid(spool))
@@ -279,12 +281,12 @@ def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, confi
 def test_a_plan_with_a_slot_that_nothing_fills_gets_its_verdict(intake, config, client):
     intake.jobs[7] = record_of("echo {artifact.path}")
 
-    assert claim.take_job(config, client, 7) is True
+    assert claim.claim_job(config, client, 7) is True
 
     spool = Spool(config.dir / "spool" / "7")
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "internal:plan")
-    assert "{artifact.path}" in ended["sentence_args"]["problem"]
+    assert (ended["verdict"], ended["message_id"]) == ("failed", "internal:plan")
+    assert "{artifact.path}" in ended["message_args"]["problem"]
     assert [event["type"] for event in spool.read_events()] == ["ended"]
     assert not spool.is_running()
 
@@ -296,7 +298,7 @@ def test_a_plan_that_cannot_be_read_gets_its_verdict(config, make_spool, text):
 
     assert claim.start_if_fresh(config, spool) is True
 
-    assert spool.exit()["sentence_id"] == "internal:plan"
+    assert spool.exit()["message_id"] == "internal:plan"
     assert not spool.is_running()
 
 
@@ -309,7 +311,7 @@ def test_what_breaks_before_the_launcher_starts_leaves_no_lock(config, make_spoo
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "append_ended", full)
         with pytest.raises(OSError, match="no space"):
-            claim.start_if_fresh(replace(config, programs=("nothing",)), spool)
+            claim.start_if_fresh(replace(config, allowed_programs=("nothing",)), spool)
     assert not spool.is_running()
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "plan", full)

@@ -26,19 +26,19 @@ def strict(config, tmp_path):
     """A host with a workspace, and the default policy."""
     workspace = tmp_path / "nfs"
     workspace.mkdir()
-    return replace(config, workspace=workspace, programs=())
+    return replace(config, workspace=workspace, allowed_programs=())
 
 
 def refused(config, *argv, **step):
     """The sentence that refuses a command, and what fills it; None: it may run."""
     plan = Plan("x", (Step("only", argv, **step),))
     found = policy_of(config).refusal(plan, {"job_dir": "x"}, config.dir / "spool/1/work")
-    return None if found is None else (found.sentence_id, dict(found.args))
+    return None if found is None else (found.message_id, dict(found.args))
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("step", "sentence"),
+    ("step", "message"),
     [
         (Step("only", ("/bin/sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
         (Step("only", ("sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
@@ -51,15 +51,15 @@ def refused(config, *argv, **step):
     ],
 )
 def test_what_is_not_permitted_ends_the_job_before_anything_runs(
-    step, sentence, intake, strict, client
+    step, message, intake, strict, client
 ):
     intake.jobs[7] = record_of(step)
 
-    claim.take_job(strict, client, 7)
+    claim.claim_job(strict, client, 7)
 
     spool = Spool(strict.dir / "spool" / "7")
     ended = until(spool.exit)
-    assert (ended["verdict"], ended["sentence_id"]) == ("failed", sentence)
+    assert (ended["verdict"], ended["message_id"]) == ("failed", message)
     assert not spool.is_running()
     assert [event["type"] for event in spool.read_events()] == ["ended"]
     assert list(spool.work.iterdir()) == []
@@ -70,7 +70,7 @@ def test_what_is_permitted_runs_through_the_real_launcher(intake, strict, client
     run = Step("only", ("python3", "-c", "print('ran')"), cwd=str(strict.workspace))
     intake.jobs[7] = record_of(run)
 
-    claim.take_job(strict, client, 7)
+    claim.claim_job(strict, client, 7)
 
     spool = Spool(strict.dir / "spool" / "7")
     assert until(spool.exit)["verdict"] == "succeeded"
@@ -83,7 +83,7 @@ def test_a_spool_that_was_left_before_its_start_is_looked_at_too(strict, make_sp
 
     claim.start_if_fresh(strict, spool)
 
-    assert spool.exit()["sentence_id"] == "policy:program"
+    assert spool.exit()["message_id"] == "policy:program"
 
 
 def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
@@ -95,7 +95,7 @@ def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
 
     told = {"path": path, "leads_to": str(tmp_path / "big/R1"), "step": "only"}
     assert found == ("policy:root", told)
-    permitted = replace(strict, roots=("default", str(tmp_path / "big")))
+    permitted = replace(strict, allowed_paths=("default", str(tmp_path / "big")))
     assert refused(permitted, "hf", "download", "--local-dir", path) is None
 
 
@@ -232,15 +232,15 @@ def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(st
     assert refused(strict, f"{strict.dir}/environments/x/bin/python", "-V") is None
     assert refused(strict, f"{strict.dir}/environments/x/bin/sh") is not None
     assert refused(strict, "/tmp/python") is not None
-    added = replace(strict, programs=("default", "nvcc"))
+    added = replace(strict, allowed_programs=("default", "nvcc"))
     assert refused(strict, "nvcc") == ("policy:program", {"program": "nvcc", "step": "only"})
     assert refused(added, "nvcc") is None
     assert refused(added, "git") is None
-    assert refused(replace(strict, programs=("nvcc",)), "git") is not None
+    assert refused(replace(strict, allowed_programs=("nvcc",)), "git") is not None
 
 
 @pytest.mark.parametrize(
-    ("env", "sentence"),
+    ("env", "message"),
     [
         (("LD_PRELOAD", "x.so"), "policy:variable"),
         (("PYTHONPATH", "."), "policy:variable"),
@@ -251,8 +251,8 @@ def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(st
         (("DATA", "/etc:https://hf-mirror.com"), "policy:root"),
     ],
 )
-def test_an_environment_leads_out_no_more_than_arguments(strict, env, sentence):
-    assert refused(strict, "git", "status", env=(env,))[0] == sentence
+def test_an_environment_leads_out_no_more_than_arguments(strict, env, message):
+    assert refused(strict, "git", "status", env=(env,))[0] == message
 
 
 def test_an_address_in_an_environment_is_no_path(strict):
@@ -274,7 +274,7 @@ def test_files_that_are_watched_must_lie_in_the_roots_too(strict):
 
     found = policy_of(strict).refusal(plan, {}, strict.dir)
 
-    assert (found.sentence_id, found.args["path"]) == ("policy:root", "/etc")
+    assert (found.message_id, found.args["path"]) == ("policy:root", "/etc")
 
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
@@ -282,7 +282,7 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
     policy = policy_of(
         replace(
             strict,
-            roots=("/nfs/workspace", "/root/miniconda3"),
+            allowed_paths=("/nfs/workspace", "/root/miniconda3"),
         )
     )
     seen, refusals = 0, []
@@ -311,7 +311,7 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
 )
 def test_the_default_permits_every_kind_on_this_computer(strict, monkeypatch, kind, raw):
     monkeypatch.setattr("sys.executable", here().facts["python"]["path"])
-    policy = policy_of(replace(strict, roots=("/data/host", "/data/a {b} host")))
+    policy = policy_of(replace(strict, allowed_paths=("/data/host", "/data/a {b} host")))
 
     plan = KINDS[kind].plan(KINDS[kind].Params(**raw), here())
 
@@ -326,7 +326,7 @@ def test_the_default_permits_every_kind_on_this_computer(strict, monkeypatch, ki
 def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch, kind, raw):
     host = vacc_host()
     monkeypatch.setattr("sys.executable", host.facts["python"]["path"])
-    policy = policy_of(replace(strict, roots=("/nfs", "/data", host.facts["conda"])))
+    policy = policy_of(replace(strict, allowed_paths=("/nfs", "/data", host.facts["conda"])))
     # A deployment may be called after its folder in the container.
     values = {**vacc_values(host), "deployment.name": "/test/weights/DeepSeek-R1"}
 
@@ -338,10 +338,10 @@ def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("HOST_PROGRAMS", "/bin/sh", "names of programs without a folder"),
-        ("HOST_PROGRAMS", "a;b", "names of programs"),
-        ("HOST_ROOTS", "/", "but not /"),
-        ("HOST_ROOTS", "weights", "absolute folders"),
+        ("AGENT_ALLOWED_PROGRAMS", "/bin/sh", "names of programs without a folder"),
+        ("AGENT_ALLOWED_PROGRAMS", "a;b", "names of programs"),
+        ("AGENT_ALLOWED_PATHS", "/", "but not /"),
+        ("AGENT_ALLOWED_PATHS", "weights", "absolute folders"),
     ],
 )
 def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, words, config):
@@ -350,12 +350,15 @@ def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, words, co
 
 
 def test_a_policy_comes_through_the_environment_whole(config):
-    given = {"HOST_PROGRAMS": "default, nvcc", "HOST_ROOTS": "default:/data/models"}
+    given = {
+        "AGENT_ALLOWED_PROGRAMS": "default, nvcc",
+        "AGENT_ALLOWED_PATHS": "default:/data/models",
+    }
 
     loaded = load({**config.as_environment(), **given})
 
-    assert loaded.programs == ("default", "nvcc")
-    assert loaded.roots == ("default", "/data/models")
+    assert loaded.allowed_programs == ("default", "nvcc")
+    assert loaded.allowed_paths == ("default", "/data/models")
     assert load(loaded.as_environment()) == loaded
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.probe.disk_usage import AGAIN_S, Made
+from jobs.host.probe.disk_usage import INTERVAL_S, DiskUsage
 
 
 @pytest.fixture
@@ -25,59 +25,59 @@ def write(path, size=500_000):
 
 def test_each_folder_is_measured_with_all_that_is_in_it(folders):
     write(Path(folders["weights"]) / "model" / "part")
-    made = Made()
+    usage = DiskUsage()
 
-    made.look(folders, at=1000.0)
+    usage.measure(folders, at=1000.0)
 
-    assert 500_000 <= made.sizes["weights"]["bytes"] < 600_000
-    assert made.sizes["environments"]["bytes"] < 100_000
-    assert {each["at"] for each in made.sizes.values()} == {1000.0}
+    assert 500_000 <= usage.sizes["weights"]["bytes"] < 600_000
+    assert usage.sizes["environments"]["bytes"] < 100_000
+    assert {each["at"] for each in usage.sizes.values()} == {1000.0}
 
 
 def test_what_looks_the_same_is_not_walked_again_for_an_hour(folders):
     write(Path(folders["weights"]) / "model" / "part")
-    made = Made()
-    made.look(folders, at=1000.0)
+    usage = DiskUsage()
+    usage.measure(folders, at=1000.0)
     # Grows within: neither the folder nor what lies right in it looks otherwise.
     write(Path(folders["weights"]) / "model" / "part", 900_000)
 
-    made.look(folders, at=1000.0 + AGAIN_S - 1)
-    before = made.sizes["weights"]
-    made.look(folders, at=1000.0 + AGAIN_S)
+    usage.measure(folders, at=1000.0 + INTERVAL_S - 1)
+    before = usage.sizes["weights"]
+    usage.measure(folders, at=1000.0 + INTERVAL_S)
 
     assert before["at"] == 1000.0
     assert before["bytes"] < 600_000
-    assert made.sizes["weights"]["at"] == 1000.0 + AGAIN_S
-    assert made.sizes["weights"]["bytes"] >= 900_000
+    assert usage.sizes["weights"]["at"] == 1000.0 + INTERVAL_S
+    assert usage.sizes["weights"]["bytes"] >= 900_000
 
 
 def test_what_comes_and_what_goes_is_measured_at_the_next_look(folders):
-    made = Made()
-    made.look(folders, at=1000.0)
+    usage = DiskUsage()
+    usage.measure(folders, at=1000.0)
     write(Path(folders["weights"]) / "model" / "part")
 
-    made.look(folders, at=1300.0)
-    came = made.sizes
+    usage.measure(folders, at=1300.0)
+    came = usage.sizes
     (Path(folders["weights"]) / "model" / "part").unlink()
-    made.look(folders, at=1600.0)
+    usage.measure(folders, at=1600.0)
 
     assert came["weights"]["bytes"] >= 500_000
     assert came["environments"]["at"] == 1000.0
-    assert made.sizes["weights"]["bytes"] < 100_000
+    assert usage.sizes["weights"]["bytes"] < 100_000
 
 
 def test_of_a_folder_that_cannot_be_looked_into_nothing_is_told(folders, tmp_path):
-    made = Made()
+    usage = DiskUsage()
 
-    made.look({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)
+    usage.measure({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)
 
-    assert set(made.sizes) == {"environments", "weights"}
+    assert set(usage.sizes) == {"environments", "weights"}
 
 
 def test_a_clock_that_was_put_back_does_not_stop_the_measuring(folders):
-    made = Made()
-    made.look(folders, at=10_000.0)
+    usage = DiskUsage()
+    usage.measure(folders, at=10_000.0)
 
-    made.look(folders, at=1000.0)
+    usage.measure(folders, at=1000.0)
 
-    assert made.sizes["weights"]["at"] == 1000.0
+    assert usage.sizes["weights"]["at"] == 1000.0

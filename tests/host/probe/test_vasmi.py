@@ -145,7 +145,7 @@ def test_without_dies_nothing_is_asked(dies, tmp_path):
 def test_a_tool_that_does_not_answer_leaves_nothing(dies, tmp_path, monkeypatch):
     config = dies(1)
     (tmp_path / "bin/vasmi").write_text("#!/bin/sh\nexec sleep 600\n")
-    monkeypatch.setattr(vasmi, "ASK_S", 0.05)
+    monkeypatch.setattr(vasmi, "TIMEOUT_S", 0.05)
 
     assert vasmi.readings(config) == {"dies": {}}
 

@@ -15,7 +15,7 @@ from jobs.host.readers.dies import DiesReader
 from jobs.host.readers.evalscope import EvalScopeReader
 from jobs.host.readers.opencompass import OpenCompassReader
 from jobs.host.run import scraper
-from jobs.host.run.scraper import Counted, Watcher
+from jobs.host.run.scraper import Counted, Scraper
 from jobs.plans import Watch
 
 DATA = Path(__file__).parent.parent.parent / "data"
@@ -32,10 +32,10 @@ class Growing:
     def __init__(self, folder, source=OWN):
         self.folder, self.source = folder, source
 
-    def write(self, sort, name, lines, torn=0, written=".rerun-4d98"):
+    def write(self, folder, name, lines, torn=0, written=".rerun-4d98"):
         """The first ``lines`` of a file, and ``torn`` bytes of the next one."""
-        whole = (self.source / sort / "model" / name).read_bytes().splitlines(keepends=True)
-        path = self.folder / sort / "model" / (name + (written if sort == "reviews" else ""))
+        whole = (self.source / folder / "model" / name).read_bytes().splitlines(keepends=True)
+        path = self.folder / folder / "model" / (name + (written if folder == "reviews" else ""))
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("r+b" if path.exists() else "wb") as file:
             file.write(b"".join(whole[:lines]) + (whole[lines][:torn] if torn else b""))
@@ -163,8 +163,8 @@ def test_questions_of_a_published_set_are_known_once_the_log_says_so(tmp_path):
     ],
 )
 def test_a_strange_line_breaks_nothing_and_counts_no_score(tmp_path, line):
-    for sort in ("predictions", "reviews"):
-        path = tmp_path / sort / "model" / SHORT
+    for folder in ("predictions", "reviews"):
+        path = tmp_path / folder / "model" / SHORT
         path.parent.mkdir(parents=True)
         path.write_bytes(line + b"\n")
 
@@ -453,9 +453,9 @@ def test_points_of_a_reader_are_written_when_they_change_and_whole_at_the_end(tm
 
 def test_the_last_look_comes_after_the_last_line(tmp_path, growing):
     watch = Watch("accuracy", reader="evalscope", folder=str(growing.folder), interval_s=3600)
-    watcher = Watcher([watch], tmp_path / "points.jsonl")
+    scraper = Scraper([watch], tmp_path / "points.jsonl")
     shutil.copytree(OWN, growing.folder)
-    watcher.stop()
+    scraper.stop()
 
     lines = [json.loads(line) for line in (tmp_path / "points.jsonl").read_text().splitlines()]
     assert [line["v"]["scored"] for line in lines if line["w"] == "accuracy"][-1] == 26
@@ -469,7 +469,7 @@ def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
             raise ValueError("x")
 
     monkeypatch.setitem(READERS, "broken", lambda *_: Broken())
-    watcher = Watcher([Watch("x", reader="broken", interval_s=0.01)], tmp_path / "points.jsonl")
-    watcher.stop()
+    scraper = Scraper([Watch("x", reader="broken", interval_s=0.01)], tmp_path / "points.jsonl")
+    scraper.stop()
 
     assert "a reader failed" in caplog.text

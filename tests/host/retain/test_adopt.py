@@ -25,7 +25,7 @@ def test_a_running_job_is_left_alone(make_spool, launch, config):
     launch(spool, wait=False)
     until(lambda: spool.log.stat().st_size)
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     assert spool.is_running()
     assert spool.exit() is None
@@ -37,12 +37,12 @@ def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launc
     until(lambda: b"last" in spool.log.read_bytes())
     _kill(spool)
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("lost", "host:launcher_died")
-    assert ended["sentence_args"]["last_lines"] == "first\nlast"
-    assert ended["sentence_args"]["host"]["memory_free_bytes"] > 0
+    assert (ended["verdict"], ended["message_id"]) == ("lost", "host:launcher_died")
+    assert ended["message_args"]["last_lines"] == "first\nlast"
+    assert ended["message_args"]["host"]["memory_free_bytes"] > 0
     assert ended["log_bytes"] == spool.log.stat().st_size
     assert spool.read_events()[-1] == ended
 
@@ -54,7 +54,7 @@ def test_what_a_dead_launcher_left_running_is_ended(make_spool, launch, config):
     _kill(spool)
     assert process.is_running(pid)
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     until(lambda: not process.is_running(pid))
 
@@ -65,7 +65,7 @@ def test_another_boot_is_told_from_a_dead_launcher(make_spool, host_dir):
 
     close_dead(spool)
 
-    assert spool.exit()["sentence_id"] == "host:rebooted"
+    assert spool.exit()["message_id"] == "host:rebooted"
 
 
 def test_a_launcher_that_wrote_its_last_event_is_not_lost(make_spool, launch, config):
@@ -74,7 +74,7 @@ def test_a_launcher_that_wrote_its_last_event_is_not_lost(make_spool, launch, co
     ended = spool.exit()
     (spool.path / "exit.json").unlink()
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     assert spool.exit() == ended
     assert len([e for e in spool.read_events() if e["type"] == "ended"]) == 1
@@ -95,7 +95,7 @@ def test_a_living_launcher_is_never_called_dead(make_spool, launch):
 def test_a_spool_that_was_never_started_is_started(make_spool, config):
     spool = make_spool("echo late")
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     until(spool.exit)
     assert spool.log.read_text() == "late\n"
@@ -107,9 +107,9 @@ def test_a_launcher_that_never_begins_is_given_up(make_spool, config, monkeypatc
     monkeypatch.setattr("jobs.host.retain.adopt.start_if_fresh", lambda config, spool: True)
 
     for _ in range(4):
-        adopter.look(spool)
+        adopter.adopt(spool)
 
-    assert spool.exit()["sentence_id"] == "host:launcher_never_started"
+    assert spool.exit()["message_id"] == "host:launcher_never_started"
 
 
 def test_half_an_event_is_cut_off_before_the_next(make_spool):

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.host.agent import agent as agents
 from jobs.host.base import spool as spools
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
 from jobs.host.base.spool import Meta
 from jobs.host.retain.cleaning import Cleaner
 from tests.host.conftest import plan_of, record_of, until
@@ -37,7 +37,7 @@ def clean(host_dir):
 
     def look(instance="i-1", **given):
         gone = []
-        cleaner = Cleaner(host_dir, Limits(**given), gone.append)
+        cleaner = Cleaner(host_dir, HostLimits(**given), gone.append)
         cleaner.clean(instance)
         return cleaner.sizes, [int(spool.path.name) for spool in gone]
 
@@ -137,7 +137,7 @@ def test_a_server_that_is_started_while_others_are_removed_keeps_its_folder(host
         removed.append(spool.path.name)
         serve(used)
 
-    Cleaner(host_dir, Limits(), starts_a_server).clean("i-1")
+    Cleaner(host_dir, HostLimits(), starts_a_server).clean("i-1")
 
     assert removed == ["1"]
     assert numbers(host_dir) == [2]
@@ -164,11 +164,11 @@ def refuse(path, **_):
 def test_what_a_job_made_for_others_stays(host_dir, over, clean):
     made = {}
     spool = over(1, days=80)
-    for sort in ("weights", "artifacts", "environments", "datasets"):
-        made[sort] = host_dir / sort / "of-job-1"
-        made[sort].mkdir(parents=True)
-        (made[sort] / "file").write_bytes(b"x")
-        (spool.work / sort).symlink_to(made[sort])
+    for folder in ("weights", "artifacts", "environments", "datasets"):
+        made[folder] = host_dir / folder / "of-job-1"
+        made[folder].mkdir(parents=True)
+        (made[folder] / "file").write_bytes(b"x")
+        (spool.work / folder).symlink_to(made[folder])
 
     clean()
 
@@ -203,7 +203,7 @@ def test_an_agent_removes_what_was_shipped_and_goes_on(
 ):
     monkeypatch.setattr(agents, "CLEAN_S", 0.1)
     monkeypatch.setattr(
-        agents, "Cleaner", lambda folder, _, forget: Cleaner(folder, Limits(spools_s=1), forget)
+        agents, "Cleaner", lambda folder, _, forget: Cleaner(folder, HostLimits(spools_s=1), forget)
     )
     intake.jobs[7] = record_of("echo one")
     intake.start.add(7)

@@ -2,44 +2,44 @@ import os
 import threading
 from pathlib import Path
 
-from jobs.host.run.inotify import Growth
+from jobs.host.run.inotify import FolderChanges
 
 OPEN = Path("/proc/self/fd")
 
 
 def test_a_wait_ends_when_something_is_written(tmp_path):
     (tmp_path / "log").write_bytes(b"")
-    with Growth(tmp_path) as growth, (tmp_path / "log").open("ab") as log:
+    with FolderChanges(tmp_path) as changes, (tmp_path / "log").open("ab") as log:
         writer = threading.Timer(0.05, lambda: os.write(log.fileno(), b"a line\n"))
         writer.start()
 
-        assert growth.wait(30)
+        assert changes.wait(30)
 
 
 def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
-    with Growth(tmp_path) as growth:
+    with FolderChanges(tmp_path) as changes:
         (tmp_path / "new").write_bytes(b"x")
-        assert growth.wait(30)
+        assert changes.wait(30)
 
         (tmp_path / "new").replace(tmp_path / "exit.json")
-        assert growth.wait(30)
+        assert changes.wait(30)
 
 
 def test_nothing_is_told_where_nothing_was_written(tmp_path):
-    with Growth(tmp_path) as growth:
-        assert not growth.wait(0)
+    with FolderChanges(tmp_path) as changes:
+        assert not changes.wait(0)
 
 
 def test_without_a_watch_it_only_waits(tmp_path):
-    with Growth(tmp_path / "there is no such folder") as growth:
-        assert not growth.works
-        assert not growth.wait(0)
+    with FolderChanges(tmp_path / "there is no such folder") as changes:
+        assert not changes.works
+        assert not changes.wait(0)
 
 
 def test_it_leaves_no_descriptor_open(tmp_path):
     before = len(list(OPEN.iterdir()))
     for folder in (tmp_path, tmp_path / "none"):
-        with Growth(folder):
+        with FolderChanges(folder):
             pass
 
     assert len(list(OPEN.iterdir())) == before

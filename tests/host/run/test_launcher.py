@@ -44,7 +44,7 @@ def test_the_log_holds_the_commands_output_and_nothing_else(make_spool, launch):
 
     assert spool.log.read_bytes() == b"a\r\0bc"
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("succeeded", "done")
+    assert (ended["verdict"], ended["message_id"]) == ("succeeded", "done")
     assert (ended["log_bytes"], ended["log_sha256"]) == (5, sha256(b"a\r\0bc").hexdigest())
     assert spool.read_events()[-1] == ended
 
@@ -63,7 +63,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
     launch(spool)
 
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"], ended["exit_code"]) == (
+    assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == (
         "failed",
         "work:exit",
         3,
@@ -77,7 +77,7 @@ def test_a_signal_is_said_to_be_one(make_spool, launch):
 
     launch(spool)
 
-    assert spool.exit()["sentence_id"] == "work:signal"
+    assert spool.exit()["message_id"] == "work:signal"
     assert said(spool.exit()) == {"step": "step-0", "signal": 11}
 
 
@@ -86,11 +86,11 @@ def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
     launch(failed)
     launch(fine)
 
-    host = failed.exit()["sentence_args"]["host"]
+    host = failed.exit()["message_args"]["host"]
 
     assert set(host) == {"load_1m", "memory_free_bytes", "disk_free_bytes", "oom_kills"}
     assert host["memory_free_bytes"] > 0 and host["disk_free_bytes"] > 0
-    assert fine.exit()["sentence_args"] == {}
+    assert fine.exit()["message_args"] == {}
 
 
 def test_what_the_kernel_has_ended_for_want_of_memory_is_counted():
@@ -104,7 +104,7 @@ def test_a_program_that_is_not_there_is_named(make_spool, launch):
 
     launch(spool)
 
-    assert spool.exit()["sentence_id"] == "work:not_found"
+    assert spool.exit()["message_id"] == "work:not_found"
     assert said(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
 
 
@@ -113,7 +113,7 @@ def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
 
     launch(spool)
 
-    assert spool.exit()["sentence_id"] == "work:timeout"
+    assert spool.exit()["message_id"] == "work:timeout"
     assert said(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
@@ -123,7 +123,7 @@ def test_a_missing_required_output_fails_the_job(make_spool, launch):
 
     launch(spool)
 
-    assert spool.exit()["sentence_id"] == "work:output_missing"
+    assert spool.exit()["message_id"] == "work:output_missing"
     assert said(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
@@ -194,7 +194,7 @@ def test_cancelling_ends_grandchildren_that_left_the_session(make_spool, launch)
     spool.ask_cancel()
 
     popen.wait(30)
-    assert (spool.exit()["verdict"], spool.exit()["sentence_id"]) == ("cancelled", "cancelled")
+    assert (spool.exit()["verdict"], spool.exit()["message_id"]) == ("cancelled", "cancelled")
     assert not process.is_running(daemon)
     assert spool.log.read_text() == ""
 
@@ -265,13 +265,13 @@ def test_a_job_is_never_run_twice(make_spool, launch):
     assert len([e for e in spool.read_events() if e["type"] == "ended"]) == 1
 
 
-def test_a_slot_without_a_value_is_a_failed_job_with_a_sentence(make_spool, launch):
+def test_a_slot_without_a_value_is_a_failed_job_with_a_message(make_spool, launch):
     spool = make_spool("echo {weights.path}")
 
     launch(spool)
 
-    assert spool.exit()["sentence_id"] == "internal:plan"
-    assert "{weights.path}" in spool.exit()["sentence_args"]["problem"]
+    assert spool.exit()["message_id"] == "internal:plan"
+    assert "{weights.path}" in spool.exit()["message_args"]["problem"]
 
 
 def test_a_watch_is_scraped_while_the_steps_run(make_spool, launch, ports):

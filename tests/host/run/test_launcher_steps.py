@@ -47,7 +47,7 @@ def test_a_folder_that_is_not_there_is_named(make_spool, launch):
     launch(spool)
 
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "work:no_folder")
+    assert (ended["verdict"], ended["message_id"]) == ("failed", "work:no_folder")
     assert said(ended) == {"step": "a", "folder": "/nowhere/at/all"}
 
 
@@ -106,7 +106,7 @@ def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, 
     os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
     until(lambda: not spool.is_running())
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     assert spool.exit()["verdict"] == "lost"
     assert _cleaned(spool) == ["b", "a"]
@@ -164,9 +164,9 @@ def test_a_server_that_cannot_be_prepared_ends_its_job_with_the_reason(
     launch(job)
 
     ended = job.exit()
-    assert (ended["sentence_id"], ended["exit_code"]) == ("work:server_ended", 125)
-    assert ended["sentence_args"]["step"] == "container"
-    assert ended["sentence_args"]["last_lines"] == "no such image"
+    assert (ended["message_id"], ended["exit_code"]) == ("work:server_ended", 125)
+    assert ended["message_args"]["step"] == "container"
+    assert ended["message_args"]["last_lines"] == "no such image"
 
 
 def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, ports):

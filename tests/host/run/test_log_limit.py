@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.host.base import disk, limits, process
-from jobs.host.base.limits import Limits
+from jobs.host.base.limits import HostLimits
 from jobs.host.run import environment, log_limit
-from jobs.host.run.log_limit import Overflow
+from jobs.host.run.log_limit import LogLimit
 from jobs.plans import Step
 from tests.host.conftest import said, until
 
@@ -26,13 +26,13 @@ def living(spool):
 
 
 def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, make_spool, launch):
-    limits.keep(Limits(log_bytes=300_000), host_dir)
+    limits.write(HostLimits(log_bytes=300_000), host_dir)
     spool = make_spool(FLOOD, "echo later")
 
     launch(spool)
 
     ended = spool.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "work:log_limit")
+    assert (ended["verdict"], ended["message_id"]) == ("failed", "work:log_limit")
     assert said(ended) == {"step": "flood", "limit": "300.0 kB"}
     assert ended["exit_code"] == -9
     text = spool.log.read_bytes()
@@ -43,7 +43,7 @@ def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, mak
 
 
 def test_without_a_limit_a_log_may_grow(host_dir, make_spool, launch):
-    limits.keep(Limits(log_bytes=0), host_dir)
+    limits.write(HostLimits(log_bytes=0), host_dir)
     spool = make_spool("yes | head -c 3000000; sleep 0.3")
 
     launch(spool)
@@ -53,64 +53,64 @@ def test_without_a_limit_a_log_may_grow(host_dir, make_spool, launch):
 
 def test_a_limit_that_is_raised_meanwhile_holds_for_what_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(log_limit, "LIMITS_FRESH_S", -1.0)
-    limits.keep(Limits(log_bytes=10), tmp_path)
+    limits.write(HostLimits(log_bytes=10), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         log.write(b"x" * 10)
         log.flush()
-        looks = Overflow(log.fileno(), tmp_path, is_server=False)
-        assert looks.look() == ("work:log_limit", {"limit": "10 B"})
+        looks = LogLimit(log.fileno(), tmp_path, is_server=False)
+        assert looks.exceeded() == ("work:log_limit", {"limit": "10 B"})
 
-        limits.keep(Limits(log_bytes=11), tmp_path)
+        limits.write(HostLimits(log_bytes=11), tmp_path)
 
-        assert looks.look() is None
+        assert looks.exceeded() is None
 
 
 def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
-    limits.keep(Limits(log_bytes=1_000_000), tmp_path)
+    limits.write(HostLimits(log_bytes=1_000_000), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         log.truncate(5_000_000)  # all of it was given back
 
-        assert Overflow(log.fileno(), tmp_path, is_server=True).look() is None
-        assert Overflow(log.fileno(), tmp_path, is_server=False).look() is not None
+        assert LogLimit(log.fileno(), tmp_path, is_server=True).exceeded() is None
+        assert LogLimit(log.fileno(), tmp_path, is_server=False).exceeded() is not None
 
 
 def test_what_a_servers_runs_before_have_left_on_the_disk_is_not_this_ones(tmp_path):
-    limits.keep(Limits(log_bytes=1_000_000), tmp_path)
+    limits.write(HostLimits(log_bytes=1_000_000), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         os.posix_fallocate(log.fileno(), 0, 3_000_000)
-        looks = Overflow(log.fileno(), tmp_path, is_server=True)
+        looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
-        assert looks.look() is None
+        assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 3_000_000, 900_000)
-        assert looks.look() is None
+        assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 3_900_000, 200_000)
-        assert looks.look() == ("work:log_limit", {"limit": "1.0 MB"})
+        assert looks.exceeded() == ("work:log_limit", {"limit": "1.0 MB"})
 
         disk.give_back(log.fileno(), 3_500_000 // 4096 * 4096)
-        assert looks.look() is None
+        assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 4_100_000, 1_100_000)
-        assert looks.look() is not None  # nobody gets back what was given back
+        assert looks.exceeded() is not None  # nobody gets back what was given back
 
 
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
     (tmp_path / "limits.json").write_text('{"log_bytes": ')
 
-    assert limits.of_host(tmp_path) == Limits()
+    assert limits.of_host(tmp_path) == HostLimits()
 
 
 @pytest.fixture
 def short_disk(tmp_path, monkeypatch):
     """Looks at a log on a disk that has one byte too few; the log's length at each look."""
-    limits.keep(Limits(log_bytes=0, disk_reserve_bytes=16_000), tmp_path)
+    limits.write(HostLimits(log_bytes=0, disk_reserve_bytes=16_000), tmp_path)
     disk = SimpleNamespace(f_bavail=15_999, f_frsize=1)
     monkeypatch.setattr(log_limit.os, "fstatvfs", lambda fd: disk)
     with (tmp_path / "log").open("wb") as log:
-        looks = Overflow(log.fileno(), tmp_path, is_server=False)
+        looks = LogLimit(log.fileno(), tmp_path, is_server=False)
 
         def look(size, *, free=15_999):
             log.truncate(size)
             disk.f_bavail = free
-            return looks.look()
+            return looks.exceeded()
 
         yield look
 
@@ -135,17 +135,17 @@ def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
 
 
 def test_on_a_short_disk_a_server_may_have_as_much_log_as_is_kept_of_it(short_disk, tmp_path):
-    told = Limits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
-    limits.keep(told, tmp_path)
+    told = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
+    limits.write(told, tmp_path)
     with (tmp_path / "server").open("wb") as log:
-        looks = Overflow(log.fileno(), tmp_path, is_server=True)
+        looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
         os.posix_fallocate(log.fileno(), 0, 900_000)
-        assert looks.look() is None
+        assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 900_000, 200_000)
-        assert looks.look() is None
+        assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 1_100_000, 50_000)
-        assert looks.look()[0] == "host:disk_full"
+        assert looks.exceeded()[0] == "host:disk_full"
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def disk_of_64_mb(host_dir):
         pytest.skip("a small disk needs root and mount(8)")
     for name in ("spool", "serve"):
         (host_dir / name).mkdir()
-    limits.keep(Limits(disk_reserve_bytes=16_000_000), host_dir)
+    limits.write(HostLimits(disk_reserve_bytes=16_000_000), host_dir)
     yield host_dir
     subprocess.run(["umount", "--lazy", str(host_dir)], check=True)
 
@@ -179,7 +179,7 @@ def test_a_log_that_fills_the_disk_ends_its_own_job_and_the_others_go_on(
     launch(loud)
 
     ended = loud.exit()
-    assert (ended["verdict"], ended["sentence_id"]) == ("failed", "host:disk_full")
+    assert (ended["verdict"], ended["message_id"]) == ("failed", "host:disk_full")
     assert said(ended)["reserve"] == "16.0 MB"
     assert os.statvfs(disk_of_64_mb).f_bavail > 0
     size = quiet.log.stat().st_size

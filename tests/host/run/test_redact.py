@@ -104,10 +104,10 @@ def test_a_killed_launcher_leaves_no_secret_behind(given, launch, config):
     os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
     until(lambda: not spool.is_running())
 
-    Adopter(config).look(spool)
+    Adopter(config).adopt(spool)
 
     assert spool.log.read_bytes() == STARS + b"\n"
-    assert spool.exit()["sentence_args"]["last_lines"] == STARS.decode()
+    assert spool.exit()["message_args"]["last_lines"] == STARS.decode()
     assert not (spool.path / "secrets.json").exists()
 
 
@@ -124,7 +124,7 @@ def test_a_server_gets_the_secrets_of_its_job_and_tells_none(make_spool, launch,
 
     launch(job)
 
-    assert job.exit()["sentence_args"]["last_lines"] == "key " + STARS.decode()
+    assert job.exit()["message_args"]["last_lines"] == "key " + STARS.decode()
     server = spools.Spool(host_dir / "serve" / "5")
     assert server.log.read_bytes() == b"key " + STARS + b"\n"
     until(lambda: not (server.path / "secrets.json").exists())

@@ -5,7 +5,7 @@ import pytest
 from jobs.host.agent import agent
 from jobs.host.base.spool import Spool
 from jobs.host.ship import orphans, shipper
-from jobs.host.ship.orphans import Forgotten
+from jobs.host.ship.orphans import Orphans
 from tests.host.conftest import record_of, until
 
 pytestmark = pytest.mark.processes
@@ -93,11 +93,11 @@ def test_one_that_was_known_again_meanwhile_gets_its_whole_grace_again(
     spool = make_spool("sleep 600")
     launch(spool, wait=False)
     until(spool.is_running)
-    parting = Forgotten(host_dir, lambda: clock[0])
+    parting = Orphans(host_dir, lambda: clock[0])
 
     def told_at(moment):
         clock[0] = moment
-        assert parting.part_with(spool) is False
+        assert parting.set_aside(spool) is False
         return spool.is_cancel_asked(1)
 
     assert not told_at(0)

@@ -412,7 +412,7 @@ def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path
     assert ship(spool)() is Outcome.COMPLETE
 
     assert intake.jobs[1].log == text
-    assert intake.jobs[1].ended["sentence_id"] == "work:exit"
+    assert intake.jobs[1].ended["message_id"] == "work:exit"
 
 
 def test_a_job_that_is_lost_meanwhile_is_shipped_whole_by_a_shipper_that_says_it_once(

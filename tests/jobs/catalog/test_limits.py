@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.text.messages import SENTENCES, sentence
+from dashboard.text.messages import MESSAGES, message
 from jobs.catalog import SHIPPED, STACKS, limits
 from jobs.catalog.limits import Wish
 
@@ -30,10 +30,10 @@ def found(model, wish, stack="current", **changes):
     names = [name for name in SHIPPED if name.endswith(model)]
     findings = limits.limits(SHIPPED[names[0]], STACKS[stack], replace(wish, **changes))
     for finding in findings:
-        words = sentence(finding.sentence, finding.args)
-        assert finding.sentence in SENTENCES
+        words = message(finding.message_id, finding.args)
+        assert finding.message_id in MESSAGES
         assert "?" not in words, words
-    return [(finding.field, finding.level, finding.sentence) for finding in findings]
+    return [(finding.field, finding.level, finding.message_id) for finding in findings]
 
 
 @pytest.mark.parametrize("stack", ["guide", "current"])
@@ -208,4 +208,4 @@ def test_every_finding_has_its_words():
         f"limit:{field}{end}" for field in ("max_input", "max_length") for end in ("", "_of_pp")
     }
 
-    assert ids | of_fields == {name for name in SENTENCES if name.startswith("limit:")}
+    assert ids | of_fields == {name for name in MESSAGES if name.startswith("limit:")}

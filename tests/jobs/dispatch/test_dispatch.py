@@ -6,7 +6,7 @@ from django.utils.timezone import now
 from jobs import agent_tasks, dispatch
 from jobs.models import Deployment, Job, Preflight
 from jobs.plans import Check, Plan, Step
-from jobs.queries.hosts.capacity import line_of, room_of
+from jobs.queries.hosts.capacity_reads import capacity_of, startable_jobs
 from jobs.services import preflights
 from tests.factories import make_artifact, make_deployment, make_host, make_job, make_plan
 from tests.threads import together
@@ -31,8 +31,8 @@ def states(*jobs: Job) -> list[str]:
 
 
 def why(job: Job) -> tuple[str, dict]:
-    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
-    return remark.id, dict(remark.args)
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+    return message.id, dict(message.args)
 
 
 def test_the_oldest_job_starts_and_its_host_is_told(sent, django_capture_on_commit_callbacks):
@@ -40,7 +40,7 @@ def test_the_oldest_job_starts_and_its_host_is_told(sent, django_capture_on_comm
     first, second = make_job(host=host), make_job(host=host)
 
     with django_capture_on_commit_callbacks(execute=True):
-        assert dispatch.look() == 1
+        assert dispatch.run() == 1
 
     assert states(first, second) == ["starting", "queued"]
     assert sent == [(host.name, first.pk)]
@@ -54,7 +54,7 @@ def test_a_job_waits_for_those_it_comes_after():
     first, second = make_job(), make_job()
     second.after.add(first)
 
-    dispatch.look()
+    dispatch.run()
 
     assert states(first, second) == ["starting", "queued"]
     assert why(second) == ("wait:after", {"job": first.pk, "title": first.title})
@@ -64,13 +64,13 @@ def test_a_job_starts_when_those_it_comes_after_have_succeeded():
     first, second = make_job(state="succeeded"), make_job()
     second.after.add(first)
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
 
 def test_a_host_that_is_away_starts_nothing():
     job = make_job(host=make_host(heartbeat_at=now() - timedelta(seconds=100)))
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     assert why(job)[0] == "wait:away"
 
@@ -79,7 +79,7 @@ def test_a_host_that_never_reported_starts_nothing():
     host = make_host(heartbeat_at=None)
     job = make_job(host=host)
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     assert why(job) == ("wait:never_seen", {"host": host.name})
 
@@ -87,7 +87,7 @@ def test_a_host_that_never_reported_starts_nothing():
 def test_a_drained_host_starts_nothing():
     job = make_job(host=make_host(draining=True))
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     assert why(job)[0] == "wait:draining"
 
@@ -96,7 +96,7 @@ def test_a_host_whose_disk_is_full_starts_nothing_and_says_so():
     load = {"disk_free_bytes": 900_000_000, "disk_reserve_bytes": 2_000_000_000}
     job = make_job(host=make_host("rack-1", load=load))
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     args = {"host": "rack-1", "free": "900.0 MB", "reserve": "2.0 GB"}
     assert why(job) == ("wait:disk", args)
@@ -114,7 +114,7 @@ def test_a_host_whose_disk_is_full_starts_nothing_and_says_so():
 def test_a_host_that_has_its_reserve_or_keeps_none_starts_jobs(load):
     make_job(host=make_host(load=load))
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
 
 def test_nothing_starts_while_everything_stops(settings):
@@ -122,14 +122,14 @@ def test_nothing_starts_while_everything_stops(settings):
     settings.STOPPING_FILE = settings.DATA_DIR / "stopping"
     settings.STOPPING_FILE.touch()
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
 
 def test_a_lease_of_dies_is_exclusive():
     host = make_host(slots=9, facts={"dies": [{"id": 0}, {"id": 1}, {"id": 2}]})
     jobs = [make_job(host=host, plan=plan_with("{dies}", dies=2)) for _ in range(2)]
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
     assert Job.objects.get(pk=jobs[0].pk).values == {"dies": "0,1"}
     assert why(jobs[1]) == ("wait:dies_kept", {"host": host.name, "wanted": 2, "free": 1})
@@ -141,7 +141,7 @@ def test_a_servers_dies_stay_its_own_after_its_job():
     make_deployment(job=starter)
     job = make_job(host=host, plan=plan_with("{dies}", dies=1))
 
-    dispatch.look()
+    dispatch.run()
 
     assert Job.objects.get(pk=job.pk).values == {"dies": "1"}
 
@@ -154,7 +154,7 @@ def test_the_slots_of_an_input_come_from_its_record():
         host=host, plan=plan_with("{artifact.path}:{artifact.label}:{job}"), inputs=inputs
     )
 
-    dispatch.look()
+    dispatch.run()
 
     assert Job.objects.get(pk=job.pk).values == {
         "artifact.path": "/a/x.gguf",
@@ -172,7 +172,7 @@ def test_a_promised_input_is_what_the_job_made():
     )
     starting = make_deployment(job=job, state="waiting")
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
     starting.refresh_from_db()
@@ -186,17 +186,17 @@ def test_a_job_whose_input_was_deleted_is_cancelled():
     artifact = make_artifact(host=host, deleted_at=now())
     job = make_job(host=host, inputs={"artifact": {"id": artifact.pk}})
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("cancelled", "job:input_gone")
+    assert (job.state, job.message_id) == ("cancelled", "job:input_gone")
 
 
 def test_a_benchmark_waits_until_its_deployment_is_ready():
     deployment = make_deployment(state="loading")
     job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     assert why(job) == ("wait:deployment", {"name": deployment.name, "state": "loading"})
 
@@ -205,26 +205,26 @@ def test_a_benchmark_of_a_deployment_that_ended_is_cancelled():
     deployment = make_deployment(state="failed")
     job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("cancelled", "job:deployment_gone")
+    assert (job.state, job.message_id) == ("cancelled", "job:deployment_gone")
 
 
 def test_a_slot_that_nothing_fills_makes_the_job_errored():
     job = make_job(plan=plan_with("{artifact.path}"))
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == ("errored", "job:plan")
+    assert (job.state, job.message_id) == ("errored", "job:plan")
 
 
 def test_a_job_that_cannot_start_holds_no_other_up():
     away = make_job(host=make_host(heartbeat_at=None))
     job = make_job()
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
     assert states(away, job) == ["queued", "starting"]
 
@@ -234,7 +234,7 @@ def test_two_who_look_at_once_start_each_job_once(sent):
     host = make_host(slots=3)
     jobs = [make_job(host=host) for _ in range(3)]
 
-    started = together(dispatch.look, dispatch.look, dispatch.look)
+    started = together(dispatch.run, dispatch.run, dispatch.run)
 
     assert sum(started) == 3
     assert sorted(sent) == [(host.name, job.pk) for job in jobs]
@@ -248,14 +248,14 @@ def test_a_full_host_is_asked_once_however_many_jobs_wait(count, django_assert_n
         make_job(host=host)
 
     with django_assert_num_queries(3):
-        assert dispatch.look() == 0
+        assert dispatch.run() == 0
 
 
 def test_a_sent_job_keeps_running_without_its_input():
     host = make_host(slots=2)
     deployment = make_deployment(host=host)
     job = make_job(host=host, inputs={"deployment": {"id": deployment.pk}})
-    room, (seen_before,) = room_of(host), line_of(host)
+    room, (seen_before,) = capacity_of(host), startable_jobs(host)
     Job.objects.filter(pk=job.pk).update(state="running")
     Deployment.objects.filter(pk=deployment.pk).update(state="failed")
 
@@ -268,11 +268,11 @@ def test_a_job_whose_secret_is_gone_is_closed_with_its_name():
     step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
     job = make_job(host=make_host(), plan=Plan(kind="prepare", steps=(step,)))
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == (Job.State.FAILED, "job:secret_gone")
-    assert job.sentence_args == {"name": "HF_TOKEN"}
+    assert (job.state, job.message_id) == (Job.State.FAILED, "job:secret_gone")
+    assert job.message_args == {"name": "HF_TOKEN"}
 
 
 @pytest.fixture
@@ -283,54 +283,54 @@ def checked():
 
 
 def _found(level):
-    return [{"name": "iommu", "level": level, "sentence_id": "check:iommu_on", "sentence_args": {}}]
+    return [{"name": "iommu", "level": level, "message_id": "check:iommu_on", "message_args": {}}]
 
 
 def test_a_job_starts_only_once_its_host_has_looked(checked):
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
     asked = Preflight.objects.get(job=checked)
     assert dispatch.why_waiting(checked).id == "wait:preflight"
 
     preflights.answer(asked, _found("ok"))
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
     assert Preflight.objects.count() == 1
 
 
 def test_a_missing_requirement_fails_with_advice(checked):
-    dispatch.look()
+    dispatch.run()
 
     preflights.answer(Preflight.objects.get(job=checked), _found("failed"))
-    dispatch.look()
+    dispatch.run()
 
     checked.refresh_from_db()
-    assert (checked.state, checked.sentence_id) == (Job.State.FAILED, "check:iommu_on")
+    assert (checked.state, checked.message_id) == (Job.State.FAILED, "check:iommu_on")
     assert checked.dispatched_at is None
 
 
 def test_a_host_is_asked_once_until_its_answer_is_old(checked):
-    dispatch.look()
-    dispatch.look()
+    dispatch.run()
+    dispatch.run()
     asked = Preflight.objects.get(job=checked)
     preflights.answer(asked, _found("ok"))
     Preflight.objects.update(done_at=now() - timedelta(minutes=3))
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     assert Preflight.objects.filter(job=checked).count() == 2
 
 
 def test_a_host_that_does_not_answer_is_asked_again(checked):
-    dispatch.look()
+    dispatch.run()
     Preflight.objects.update(asked_at=now() - timedelta(seconds=31))
 
-    dispatch.look()
+    dispatch.run()
 
     assert Preflight.objects.filter(job=checked, done_at=None).count() == 2
 
 
 def test_the_first_answer_of_a_host_stands(checked):
-    dispatch.look()
+    dispatch.run()
     asked = Preflight.objects.get(job=checked)
 
     assert preflights.answer(asked, _found("ok")) is True
@@ -343,7 +343,7 @@ def test_the_first_answer_of_a_host_stands(checked):
 def test_a_job_that_needs_no_look_starts_at_once():
     make_job(host=make_host())
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -355,7 +355,7 @@ def test_fifty_concurrent_leases_share_no_die(sent, settings):
     for _ in range(12):
         make_job(host=host, plan=plan)
 
-    together(*[dispatch.look] * 50)
+    together(*[dispatch.run] * 50)
 
     started = list(Job.objects.filter(state="starting"))
     held = [die for job in started for die in job.values["dies"].split(",")]

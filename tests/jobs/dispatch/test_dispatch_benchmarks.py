@@ -3,11 +3,11 @@
 import pytest
 from django.utils.timezone import now
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import agent_tasks, dispatch
 from jobs.models import Job
 from jobs.plans import Step
-from jobs.queries.hosts.capacity import line_of, room_of, waiter_of
+from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.jobs.forecast import forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
@@ -54,21 +54,21 @@ def why(job):
 def test_four_benchmarks_of_one_deployment_run_one_after_the_other(served):
     first, *others = (benchmark(served) for _ in range(4))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk}
     told = why(others[0])
     assert (told.id, told.args["job"]) == ("wait:benchmark", first.pk)
-    assert f"Benchmark {first.pk} (" in sentence(told.id, told.args)
+    assert f"Benchmark {first.pk} (" in message(told.id, told.args)
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
-    dispatch.look()
+    dispatch.run()
     assert started() == {others[0].pk}
 
 
 def test_both_tools_count(served):
     first, second = benchmark(served, kind="benchmark"), benchmark(served)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk}
     assert why(second).id == "wait:benchmark"
@@ -78,7 +78,7 @@ def test_benchmarks_of_two_deployments_run_in_sequence(host, served):
     other = make_deployment(job=make_job(host=host, state="succeeded"))
     first, second = benchmark(served), benchmark(other)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk}
     assert why(second).id == "wait:benchmark_host"
@@ -91,7 +91,7 @@ EVALUATIONS = ["evaluate", "evaluate-evalscope", "evaluate-opencompass"]
 def test_an_evaluation_waits_for_the_benchmark_of_its_deployment(served, kind):
     first, second = benchmark(served), benchmark(served, kind=kind)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk}
     assert why(second).id == "wait:benchmark"
@@ -102,19 +102,19 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
     benchmark(served, kind=kind, state="running")
     job = benchmark(served)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
     told = why(job)
     assert told.id == "wait:evaluation"
-    assert "is using the same deployment" in sentence(told.id, told.args)
+    assert "is using the same deployment" in message(told.id, told.args)
 
 
 def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):
     benchmark(served, kind="evaluate", state="running")
     job, behind = benchmark(served, params=MAY), benchmark(served, kind="evaluate")
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk, behind.pk}
 
@@ -124,7 +124,7 @@ def test_evaluations_run_alongside_other_loads(host, served):
     asked = [benchmark(served, kind="evaluate") for _ in range(2)]
     measured = benchmark(other)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {*(job.pk for job in asked), measured.pk}
 
@@ -136,7 +136,7 @@ def test_two_overlap_where_both_may(served, runs, waits, starts):
     benchmark(served, state="running", params=runs)
     job = benchmark(served, params=waits)
 
-    dispatch.look()
+    dispatch.run()
 
     assert (job.pk in started()) is starts
 
@@ -145,7 +145,7 @@ def test_a_deployment_is_one_by_whichever_number_it_is_named(served):
     benchmark(served, state="running")
     job = benchmark(served, inputs={"deployment": {"job": served.job_id}})
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
     assert why(job).id == "wait:benchmark"
@@ -155,7 +155,7 @@ def test_offline_benchmarks_of_one_host_run_one_after_the_other(host):
     first, second = offline(host), offline(host, kind="benchmark-latency")
     elsewhere = offline(make_host())
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk, elsewhere.pk}
     assert why(second).id == "wait:benchmark_host"
@@ -166,7 +166,7 @@ def test_one_that_waits_for_another_holds_nobody_up(host, served):
     blocked = offline(host, plan=make_plan(steps=PLAN.steps, dies=4))
     behind = make_job(host=host, plan=make_plan(steps=PLAN.steps, dies=4))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {behind.pk}
     assert why(blocked).id == "wait:benchmark_host"
@@ -174,12 +174,12 @@ def test_one_that_waits_for_another_holds_nobody_up(host, served):
 
 def test_one_that_wants_quiet_is_passed_by_nobody(host, served):
     benchmark(served, state="running")
-    quiet, behind = benchmark(served, quiet=True), make_job(host=host, plan=PLAN)
+    exclusive, behind = benchmark(served, exclusive=True), make_job(host=host, plan=PLAN)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
-    assert (why(quiet).id, why(behind).id) == ("wait:quiet_jobs", "wait:quiet_next")
+    assert (why(exclusive).id, why(behind).id) == ("wait:exclusive_jobs", "wait:exclusive_next")
 
 
 def test_the_forecast_puts_it_behind_the_other(served):
@@ -194,9 +194,9 @@ def test_the_forecast_puts_it_behind_the_other(served):
 def test_what_a_job_measures_is_known_however_it_is_read(served, params):
     job = benchmark(served, params=params)
 
-    (of_row,) = line_of(served.host)
+    (of_row,) = startable_jobs(served.host)
 
-    assert of_row.load == waiter_of(job).load
+    assert of_row.load == queued_job_of(job).load
     assert of_row.load.overlaps is bool(params)
     Job.objects.filter(pk=job.pk).update(state="running")
-    assert room_of(served.host).guests[0].load == of_row.load
+    assert capacity_of(served.host).running[0].load == of_row.load

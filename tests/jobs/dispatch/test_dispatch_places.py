@@ -2,13 +2,13 @@
 
 import pytest
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import agent_tasks, dispatch
 from jobs.errors import LaunchError
 from jobs.launch import launch
 from jobs.models import Deployment, Job
 from jobs.plans import from_json
-from jobs.queries.hosts.capacity import line_of, room_of, waiter_of
+from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.jobs.forecast import forecast_drafts, forecasts
 from jobs.services.deployments import restart_deployment
 from jobs.toolchains.vacc_site import GUIDE_FACTS
@@ -79,17 +79,17 @@ def test_the_same_compile_launched_twice_runs_once_after_the_other(host):
     elsewhere = launch("compile-vacc", {**raw, "name": "other"}, host=host, user=None)
     Job.objects.update(plan=make_plan().to_json())  # nothing to look for beforehand
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {first.pk, elsewhere.pk}
     told = why(second)
     assert (told.id, told.args["job"]) == ("wait:place", first.pk)
-    words = sentence(told.id, told.args)
+    words = message(told.id, told.args)
     assert f"Job {first.pk}" in words
     assert str(first.product["path"]) in words
 
     finish(first)
-    dispatch.look()
+    dispatch.run()
 
     assert second.pk in started()
 
@@ -108,7 +108,7 @@ def test_a_folder_and_what_lies_in_it_are_one_place(host, other, is_one):
     job_at(host, FOLDER, state="running")
     job = job_at(host, other)
 
-    dispatch.look()
+    dispatch.run()
 
     assert (job.pk not in started()) is is_one
 
@@ -117,7 +117,7 @@ def test_the_same_place_on_two_hosts_is_two_places(host):
     job_at(host, FOLDER, state="running")
     job = job_at(make_host(), FOLDER)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -127,7 +127,7 @@ def test_what_a_plan_writes_besides_counts_too(host):
     make_job(host=host, plan=plan, state="running")
     job = job_at(host, "/nfs/workspace/opencompass/data")
 
-    dispatch.look()
+    dispatch.run()
 
     assert why(job).id == "wait:place"
     assert from_json(plan.to_json()) == plan
@@ -137,11 +137,11 @@ def test_what_a_plan_writes_besides_counts_too(host):
 def test_a_waiting_job_knows_its_places_however_it_is_read(host):
     job = make_job(host=host, plan=make_plan(writes=("/x",)), product=artifact_at(FOLDER))
 
-    (of_row,) = line_of(host)
+    (of_row,) = startable_jobs(host)
 
-    assert of_row.places == waiter_of(job).places == (FOLDER, "/x")
+    assert of_row.places == queued_job_of(job).places == (FOLDER, "/x")
     Job.objects.update(state="running")
-    assert room_of(host).guests[0].places == (FOLDER, "/x")
+    assert capacity_of(host).running[0].places == (FOLDER, "/x")
 
 
 def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
@@ -149,7 +149,7 @@ def test_nothing_is_kept_for_a_job_that_waits_for_a_place(host):
     blocked = job_at(host, FOLDER, plan=make_plan(dies=32))
     behind = make_job(host=host, plan=make_plan(dies=1))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {behind.pk}
     assert why(blocked).id == "wait:place"
@@ -162,7 +162,7 @@ def test_a_forecast_follows_the_writer_of_the_place(host):
     told = forecasts([second])[second.pk]
 
     assert told.starts_in_s is None
-    assert told.remark.id == "forecast:no_end"
+    assert told.message.id == "forecast:no_end"
 
 
 def test_servers_write_no_place(host):
@@ -171,7 +171,7 @@ def test_servers_write_no_place(host):
     make_job(host=host, product=served, state="running")
     job = make_job(host=host, product=served)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -182,17 +182,17 @@ def test_a_place_in_use_is_not_written(host, state):
     job = job_at(host, FOLDER, title="qwen")
     behind = make_job(host=host)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {behind.pk}
     told = why(job)
-    words = sentence(told.id, told.args)
+    words = message(told.id, told.args)
     assert told.id == "wait:place_served"
     assert FOLDER in words
     assert "Stop: qwen (port 20000)." in words
 
     Deployment.objects.filter(pk=server.pk).update(state="stopped")
-    dispatch.look()
+    dispatch.run()
 
     assert job.pk in started()
 
@@ -205,7 +205,7 @@ def test_a_deployment_reads_all_that_lies_in_its_folder(host, place, waits):
     live(host, FOLDER)
     job = job_at(host, place)
 
-    dispatch.look()
+    dispatch.run()
 
     assert (job.pk not in started()) is waits
 
@@ -214,7 +214,7 @@ def test_a_deployment_of_another_host_reads_another_folder(host):
     live(make_host(), FOLDER)
     job = job_at(host, FOLDER)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -224,7 +224,7 @@ def test_an_artifact_that_is_a_file_is_read_too(host):
     make_deployment(host=host, artifact=artifact)
     job = job_at(host, "/data/artifacts/qwen.gguf")
 
-    dispatch.look()
+    dispatch.run()
 
     assert why(job).id == "wait:place_served"
 
@@ -233,28 +233,28 @@ def test_what_a_deployment_is_starting_from_is_not_written(host):
     first = make_job(host=host, state="starting", product=server_of(FOLDER), title="qwen")
     job = job_at(host, FOLDER)
 
-    dispatch.look()
+    dispatch.run()
 
     told = why(job)
     assert (told.id, told.args["job"]) == ("wait:place_starting", first.pk)
-    assert f"Job {first.pk}" in sentence(told.id, told.args)
+    assert f"Job {first.pk}" in message(told.id, told.args)
 
 
 def test_a_place_needed_ahead_is_not_written(host):
     first = make_job(host=host, plan=make_plan(dies=999), product=server_of(FOLDER), title="qwen")
     job = job_at(host, FOLDER)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
     told = why(job)
     assert (told.id, told.args["job"]) == ("wait:place_ahead", first.pk)
-    assert "Cancel that job, or move this one ahead" in sentence(told.id, told.args)
+    assert "Cancel that job, or move this one ahead" in message(told.id, told.args)
     when = forecasts([job])[job.pk]
-    assert (when.remark.id, when.waits_for_person) == ("forecast:place_ahead", True)
+    assert (when.message.id, when.waits_for_person) == ("forecast:place_ahead", True)
 
     Job.objects.filter(pk=job.pk).update(priority=0)
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -264,7 +264,7 @@ def test_a_deployment_that_comes_after_a_compile_does_not_hold_it_up(host):
     deploys = make_job(host=host, product=server_of(FOLDER), place=0)
     deploys.after.add(compiles)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {compiles.pk}
 
@@ -273,12 +273,12 @@ def test_a_deployment_starts_when_its_folder_is_written(host):
     writes = job_at(host, FOLDER, state="running", title="int8")
     job = make_job(host=host, product=server_of(FOLDER))
 
-    dispatch.look()
+    dispatch.run()
 
     told = why(job)
     assert (told.id, told.args["job"]) == ("wait:place_written", writes.pk)
     finish(writes)
-    dispatch.look()
+    dispatch.run()
     assert job.pk in started()
 
 
@@ -286,7 +286,7 @@ def test_two_deployments_read_one_folder_together(host):
     live(host, FOLDER)
     job = make_job(host=host, product=server_of(FOLDER))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -308,7 +308,7 @@ def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
 
     (told,) = forecast_drafts(host, [draft])
 
-    words = sentence(told.remark.id, told.remark.args)
+    words = message(told.message.id, told.message.args)
     assert told.starts_in_s is None
     assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in words
 
@@ -316,8 +316,8 @@ def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
 def test_a_waiting_deployment_knows_what_it_reads_however_it_is_read(host):
     job = make_job(host=host, product=server_of(FOLDER))
 
-    (of_row,) = line_of(host)
+    (of_row,) = startable_jobs(host)
 
-    assert of_row.reads == waiter_of(job).reads == (FOLDER,)
+    assert of_row.reads == queued_job_of(job).reads == (FOLDER,)
     Job.objects.update(state="running")
-    assert room_of(host).guests[0].reads == (FOLDER,)
+    assert capacity_of(host).running[0].reads == (FOLDER,)

@@ -8,12 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import agent_tasks, dispatch
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Check, Step
-from jobs.queries.hosts import capacity
-from jobs.queries.hosts.capacity import line_of
+from jobs.queries.hosts import capacity_reads
+from jobs.queries.hosts.capacity_reads import startable_jobs
 from jobs.services import preflights, queue
 from tests.factories import make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
@@ -53,14 +53,14 @@ def why(job):
 
 
 def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypatch):
-    monkeypatch.setattr(capacity, "_AT_ONCE", 3)
+    monkeypatch.setattr(capacity_reads, "_AT_ONCE", 3)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
     jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
     in_order = sorted(jobs, key=lambda job: (job.priority, job.place, job.pk))
-    assert [one.id for one in line_of(host)] == [job.pk for job in in_order]
+    assert [one.id for one in startable_jobs(host)] == [job.pk for job in in_order]
 
     with CaptureQueriesContext(connection) as queries:
-        walk = line_of(host)
+        walk = startable_jobs(host)
         assert [next(walk).id for _ in range(3)] == [job.pk for job in in_order[:3]]
     assert len(queries) == 1
 
@@ -69,9 +69,9 @@ def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_qu
     running(host, "0,1"), running(host, "2"), serving(host, "3,4")
 
     with django_assert_num_queries(2):
-        found = capacity.room_of(host)
+        found = capacity_reads.capacity_of(host)
 
-    assert (found.free, [guest.dies for guest in found.guests]) == (3, [2, 1])
+    assert (found.free, [other.dies for other in found.running]) == (3, [2, 1])
     assert [server.dies for server in found.servers] == [2]
 
 
@@ -84,7 +84,7 @@ def test_priority_then_place_then_age_say_who_starts():
 
     starts = []
     for _ in range(3):
-        dispatch.look()
+        dispatch.run()
         starts += started()
         Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
 
@@ -95,12 +95,12 @@ def test_free_dies_are_kept_for_the_first_in_line(host):
     running(host, "0,1,2,3")
     big, small, other = job_of(host, 6), job_of(host, 2), job_of(host)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {other.pk}
     assert why(big) == "wait:dies_kept"
-    remark = dispatch.why_waiting(small)
-    assert (remark.id, remark.args["job"], remark.args["first"]) == ("wait:kept", big.pk, 6)
+    message = dispatch.why_waiting(small)
+    assert (message.id, message.args["job"], message.args["first"]) == ("wait:kept", big.pk, 6)
 
 
 def test_a_big_job_starts_however_many_small_ones_follow(host):
@@ -108,11 +108,11 @@ def test_a_big_job_starts_however_many_small_ones_follow(host):
     big = job_of(host, 8)
     for _ in range(5):
         job_of(host, 1)
-        dispatch.look()
+        dispatch.run()
     assert started() == set()
     Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {big.pk}
 
@@ -121,25 +121,25 @@ def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
     server = serving(host, "0,1,2,3", name="qwen32b")
     big, small = job_of(host, 6), job_of(host, 2)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
-    remark = dispatch.why_waiting(big)
-    assert (remark.id, remark.args["every"]) == ("wait:dies_held", True)
-    assert [one["id"] for one in remark.args["servers"]] == [server.pk]
+    message = dispatch.why_waiting(big)
+    assert (message.id, message.args["every"]) == ("wait:dies_held", True)
+    assert [one["id"] for one in message.args["servers"]] == [server.pk]
 
 
 def test_a_job_of_all_dies_names_servers_to_stop(host):
     first = serving(host, "0,1", name="qwen", host_url="http://127.0.0.1:7863")
     second = serving(host, "2,3", name="qwen", host_url="http://127.0.0.1:21000")
-    big, quiet, half = job_of(host, 8), job_of(host, 8, quiet=True), job_of(host, 6)
+    big, exclusive, half = job_of(host, 8), job_of(host, 8, exclusive=True), job_of(host, 6)
 
-    for job, every in [(big, True), (quiet, True), (half, False)]:
-        remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
-        assert (remark.id, remark.args["every"]) == ("wait:dies_held", every)
-        named = [(one["id"], one["port"], one["dies"]) for one in remark.args["servers"]]
+    for job, every in [(big, True), (exclusive, True), (half, False)]:
+        message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+        assert (message.id, message.args["every"]) == ("wait:dies_held", every)
+        named = [(one["id"], one["port"], one["dies"]) for one in message.args["servers"]]
         assert named == [(first.pk, 7863, 2), (second.pk, 21000, 2)]
-        assert (remark.args["wanted"], remark.args["free"]) == (8 if every else 6, 4)
+        assert (message.args["wanted"], message.args["free"]) == (8 if every else 6, 4)
 
 
 def test_small_servers_need_no_stop_if_others_suffice(host):
@@ -147,23 +147,23 @@ def test_small_servers_need_no_stop_if_others_suffice(host):
     serving(host, "5", name="qwen")
     big = job_of(host, 7)
 
-    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
 
-    assert remark.args["every"] is True
-    assert [one["id"] for one in remark.args["servers"]] == [large.pk]
+    assert message.args["every"] is True
+    assert [one["id"] for one in message.args["servers"]] == [large.pk]
 
 
 def test_advice_counts_dies_taken_by_jobs_ahead(host):
     servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
     first, second = job_of(host, 4), job_of(host, 4)
 
-    told = {pk: remark.args for pk, remark in dispatch.reasons([first, second]).items()}
+    told = {pk: message.args for pk, message in dispatch.reasons([first, second]).items()}
 
     assert (told[first.pk]["lack"], told[first.pk]["first"]) == (4, [])
     assert told[second.pk]["lack"] == 8
     assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
     assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
-    words = sentence("wait:dies_held", told[second.pk])
+    words = message("wait:dies_held", told[second.pk])
     assert f"Job #{first.pk} is ahead and takes 4 of these dies." in words
 
 
@@ -173,35 +173,35 @@ def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
     job_of(host, 8)
     small = job_of(host, 4)
 
-    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=small.pk))
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=small.pk))
 
-    assert (remark.args["lack"], remark.args["first"]) == (4, [])
+    assert (message.args["lack"], message.args["first"]) == (4, [])
 
 
 def test_a_quiet_job_names_every_server_that_it_would_hear(host):
     servers = [serving(host, "0", name="qwen"), serving(host, "1", name="qwen")]
-    job = job_of(host, quiet=True)
+    job = job_of(host, exclusive=True)
 
-    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
 
-    assert remark.id == "wait:quiet_servers"
-    assert [one["id"] for one in remark.args["servers"]] == [one.pk for one in servers]
+    assert message.id == "wait:exclusive_servers"
+    assert [one["id"] for one in message.args["servers"]] == [one.pk for one in servers]
 
 
 def test_what_no_stop_can_give_is_not_waited_for_from_servers(host):
     serving(host, "0,1")
     big = job_of(host, 9)
 
-    remark = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
+    message = dispatch.why_waiting(Job.objects.select_related("host").get(pk=big.pk))
 
-    assert (remark.id, remark.args["free"]) == ("wait:dies_few", 8)
+    assert (message.id, message.args["free"]) == ("wait:dies_few", 8)
 
 
 def test_a_server_that_starts_counts_as_one_that_stays(host):
     running(host, "0,1,2,3", product=DEPLOYMENT)
     big, small = job_of(host, 6), job_of(host, 2)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
     assert why(big) == "wait:dies_held"
@@ -210,7 +210,7 @@ def test_a_server_that_starts_counts_as_one_that_stays(host):
 def test_more_dies_than_the_host_has_keep_nobody_up(host):
     big, small = job_of(host, 32), job_of(host, 2)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
     assert why(big) == "wait:dies_few"
@@ -218,12 +218,12 @@ def test_more_dies_than_the_host_has_keep_nobody_up(host):
 
 def test_an_exclusive_job_without_dies_blocks_nobody(host):
     running(host)
-    big, small = job_of(host, 32, quiet=True), job_of(host, 2)
+    big, small = job_of(host, 32, exclusive=True), job_of(host, 2)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
-    assert why(big) == "wait:quiet_jobs"
+    assert why(big) == "wait:exclusive_jobs"
 
 
 def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
@@ -232,7 +232,7 @@ def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
     big = job_of(host, 6, inputs={"deployment": {"id": server.pk}})
     small = job_of(host, 2)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
     assert why(big) == "wait:deployment"
@@ -242,7 +242,7 @@ def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
     plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
     big, small = make_job(host=host, plan=plan), job_of(host, 4)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
     assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
@@ -253,7 +253,7 @@ def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
     plan = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
     jobs = [make_job(host=host, plan=plan) for _ in range(5)]
 
-    dispatch.look()
+    dispatch.run()
 
     assert [why(job) for job in jobs] == ["wait:preflight"] * 2 + ["wait:before"] * 3
 
@@ -269,31 +269,31 @@ def asked_ago(job, *seconds):
 
 
 def test_an_overdue_preflight_blocks_nobody(host):
-    quiet, other = make_job(host=host, plan=CHECKED, quiet=True), job_of(host)
-    asked_ago(quiet, 20)
-    dispatch.look()
+    exclusive, other = make_job(host=host, plan=CHECKED, exclusive=True), job_of(host)
+    asked_ago(exclusive, 20)
+    dispatch.run()
     assert started() == set()
     Preflight.objects.all().delete()
-    asked_ago(quiet, 65, 35, 5)
+    asked_ago(exclusive, 65, 35, 5)
 
-    dispatch.look()
+    dispatch.run()
 
     later = job_of(host)
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {other.pk, later.pk}
-    assert why(quiet) == "wait:quiet_jobs"
+    assert why(exclusive) == "wait:exclusive_jobs"
 
 
 def test_a_late_preflight_answer_still_starts_the_job(host):
     job = make_job(host=host, plan=CHECKED)
     asked_ago(job, 45)
     late = preflights.latest(job.pk)
-    dispatch.look()
+    dispatch.run()
     assert preflights.latest(job.pk) != late
 
     preflights.answer(late, [])
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {job.pk}
 
@@ -315,7 +315,7 @@ def test_a_silent_host_gets_few_preflight_requests():
         asked_ago(job, 100)
     free = job_of(host)
 
-    dispatch.look()
+    dispatch.run()
 
     assert Preflight.objects.values("job").distinct().count() == 20
     assert started() == {free.pk}
@@ -326,36 +326,36 @@ def test_a_silent_host_gets_few_preflight_requests():
 
 def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
     before = running(host)
-    quiet, other = job_of(host, quiet=True), job_of(host)
+    exclusive, other = job_of(host, exclusive=True), job_of(host)
 
-    dispatch.look()
+    dispatch.run()
     assert started() == set()
-    assert (why(quiet), why(other)) == ("wait:quiet_jobs", "wait:quiet_next")
+    assert (why(exclusive), why(other)) == ("wait:exclusive_jobs", "wait:exclusive_next")
 
     Job.objects.filter(pk=before.pk).update(state="succeeded", finished_at=now())
-    dispatch.look()
-    assert started() == {quiet.pk}
-    assert why(other) == "wait:quiet_runs"
+    dispatch.run()
+    assert started() == {exclusive.pk}
+    assert why(other) == "wait:exclusive_running"
 
 
 def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
     server = serving(host, "0,1")
-    quiet = job_of(host, quiet=True, inputs={"deployment": {"id": server.pk}})
+    exclusive = job_of(host, exclusive=True, inputs={"deployment": {"id": server.pk}})
 
-    dispatch.look()
+    dispatch.run()
 
-    assert started() == {quiet.pk}
+    assert started() == {exclusive.pk}
 
 
 def test_an_exclusive_job_waits_for_a_deployment(host):
     server = serving(host, "0,1", name="other")
-    quiet, small = job_of(host, quiet=True), job_of(host)
+    exclusive, small = job_of(host, exclusive=True), job_of(host)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == {small.pk}
-    remark = dispatch.why_waiting(quiet)
-    assert (remark.id, remark.args["name"]) == ("wait:quiet_server", server.name)
+    message = dispatch.why_waiting(exclusive)
+    assert (message.id, message.args["name"]) == ("wait:exclusive_server", server.name)
 
 
 def test_a_job_made_exclusive_late_waits_for_others(host, monkeypatch):
@@ -363,13 +363,13 @@ def test_a_job_made_exclusive_late_waits_for_others(host, monkeypatch):
     job = job_of(host)
 
     def as_it_was(host):
-        found = list(line_of(host))
-        queue.set_quiet(job.pk, quiet=True)
+        found = list(startable_jobs(host))
+        queue.set_exclusive(job.pk, exclusive=True)
         return found
 
-    monkeypatch.setattr(dispatch, "line_of", as_it_was)
+    monkeypatch.setattr(dispatch, "startable_jobs", as_it_was)
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
     assert started() == set()
 
 
@@ -406,7 +406,7 @@ def test_an_outrun_dispatch_stops_early(host, monkeypatch, meanwhile):
     jobs = [job_of(host, inputs={"deployment": {"id": server.pk}}) for _ in range(20)]
     tried = outrun(monkeypatch, partial(meanwhile, host))
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
     assert tried == [jobs[0].pk]
 
 
@@ -415,29 +415,29 @@ def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
     first, _smaller = job_of(host, 4), job_of(host, 2)
     outrun(monkeypatch, partial(running, host, "4,5"))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
     assert why(first) == "wait:dies_kept"
 
 
 def test_a_quiet_job_that_was_outrun_keeps_its_place(host, monkeypatch):
-    job_of(host, quiet=True), job_of(host)
+    job_of(host, exclusive=True), job_of(host)
     outrun(monkeypatch, partial(running, host))
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
 
 
 def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
     running(host, "0,1,2,3")
-    big, quiet = job_of(host, 6), job_of(host, quiet=True)
+    big, exclusive = job_of(host, 6), job_of(host, exclusive=True)
 
-    dispatch.look()
+    dispatch.run()
 
     assert started() == set()
-    assert (why(big), why(quiet)) == ("wait:dies_kept", "wait:before")
+    assert (why(big), why(exclusive)) == ("wait:dies_kept", "wait:before")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -448,14 +448,14 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
     normal = [job_of(host, 8) for _ in range(3)]
     urgent = job_of(host, 16, priority=URGENT)
 
-    together(*[dispatch.look] * 50)
+    together(*[dispatch.run] * 50)
     assert started() == {urgent.pk, normal[0].pk, normal[1].pk}
 
     Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
-    quiet = job_of(host, priority=URGENT, quiet=True)
-    together(*[dispatch.look] * 50)
-    assert started() == {quiet.pk}
-    assert {why(job) for job in [*low, normal[2]]} == {"wait:quiet_runs"}
+    exclusive = job_of(host, priority=URGENT, exclusive=True)
+    together(*[dispatch.run] * 50)
+    assert started() == {exclusive.pk}
+    assert {why(job) for job in [*low, normal[2]]} == {"wait:exclusive_running"}
 
 
 def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
@@ -468,10 +468,14 @@ def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
         with CaptureQueriesContext(
             connection,
         ) as asked:
-            dispatch.look()
+            dispatch.run()
         return len(asked)
 
-    assert queries(10) == queries(capacity._AT_ONCE - 1) == queries(capacity._AT_ONCE * 2 - 1) - 1
+    assert (
+        queries(10)
+        == queries(capacity_reads._AT_ONCE - 1)
+        == queries(capacity_reads._AT_ONCE * 2 - 1) - 1
+    )
 
 
 def test_an_away_host_is_not_walked(host):
@@ -479,6 +483,6 @@ def test_an_away_host_is_not_walked(host):
     host.save()
     job = job_of(host)
 
-    dispatch.look()
+    dispatch.run()
 
     assert why(job) == "wait:away"

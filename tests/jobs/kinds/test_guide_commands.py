@@ -45,7 +45,7 @@ def unasked(argv: Argv) -> Argv:
 
 
 @dataclass(frozen=True)
-class Row:
+class GuideCommand:
     """Location of a command of the guide: the n-th is step ``step`` of ``kind``."""
 
     command: str  # how it begins in the guide
@@ -57,62 +57,64 @@ class Row:
 
 
 TABLE = [
-    Row(
+    GuideCommand(
         "vamc compile ./build_in/build/hf_ds_r1_distill_fp16.yaml",
         *("compile-vacc", "compile"),
         model=QWEN_7B,
         given={"precision": "fp16"},
     ),
-    Row(
+    GuideCommand(
         "vamc compile ./build_in/build/hf_ds_r1_distill_int8.yaml",
         *("compile-vacc", "compile"),
         model=QWEN_7B,
         given={"precision": "int8"},
     ),
-    Row("git clone https://github.com/vllm-project/vllm.git", "build-images", "clone"),
-    Row("git checkout v0.7.2", "build-images", "checkout"),
-    Row("docker build -f Dockerfile.cpu", "build-images", "build-base"),
-    Row("docker build -t vllm_vacc", "build-images", "build-vacc"),
-    Row("docker run --ipc=host", "deploy-vllm", "container", detached),
-    Row("vllm serve", "deploy-vllm", "serve", in_container),
-    Row(
+    GuideCommand("git clone https://github.com/vllm-project/vllm.git", "build-images", "clone"),
+    GuideCommand("git checkout v0.7.2", "build-images", "checkout"),
+    GuideCommand("docker build -f Dockerfile.cpu", "build-images", "build-base"),
+    GuideCommand("docker build -t vllm_vacc", "build-images", "build-vacc"),
+    GuideCommand("docker run --ipc=host", "deploy-vllm", "container", detached),
+    GuideCommand("vllm serve", "deploy-vllm", "serve", in_container),
+    GuideCommand(
         "python3 /workspace/vllm/benchmarks/benchmark_serving.py",
         *("benchmark-online", "measure"),
         in_container,
     ),
-    Row("python3 benchmark_throughput.py", "benchmark-throughput", "measure", in_benchmarks),
-    Row("python3 benchmark_latency.py", "benchmark-latency", "measure", in_benchmarks),
-    Row("conda create", "prepare-opencompass", "create", unasked),
-    Row("git clone https://github.com/open-compass", "prepare-opencompass", "clone"),
-    Row("git checkout 0.4.1", "prepare-opencompass", "checkout"),
-    Row("pip install -e .[full]", "prepare-opencompass", "install"),
-    Row(
+    GuideCommand(
+        "python3 benchmark_throughput.py", "benchmark-throughput", "measure", in_benchmarks
+    ),
+    GuideCommand("python3 benchmark_latency.py", "benchmark-latency", "measure", in_benchmarks),
+    GuideCommand("conda create", "prepare-opencompass", "create", unasked),
+    GuideCommand("git clone https://github.com/open-compass", "prepare-opencompass", "clone"),
+    GuideCommand("git checkout 0.4.1", "prepare-opencompass", "checkout"),
+    GuideCommand("pip install -e .[full]", "prepare-opencompass", "install"),
+    GuideCommand(
         "wget https://github.com/open-compass/opencompass/releases",
         *("prepare-datasets", "download-core"),
         given={"dataset": "opencompass"},
     ),
-    Row(
+    GuideCommand(
         "wget http://opencompass.oss-cn-shanghai.aliyuncs.com",
         *("prepare-datasets", "download-math"),
         given={"dataset": "opencompass"},
     ),
-    Row(
+    GuideCommand(
         "unzip OpenCompassData-core-20240207.zip",
         *("prepare-datasets", "unpack-core"),
         given={"dataset": "opencompass"},
     ),
-    Row(
+    GuideCommand(
         "unzip -o math.zip",
         *("prepare-datasets", "unpack-math"),
         given={"dataset": "opencompass"},
     ),
-    Row(
+    GuideCommand(
         "pip install ModelScope",
         *("prepare-opencompass", "install-modelscope"),
         given={"dataset_source": "modelscope"},
     ),
-    Row("opencompass eval/eval_ds.py --dry-run", "evaluate-opencompass", "dry-run"),
-    Row("opencompass eval/eval_ds.py", "evaluate-opencompass", "evaluate"),
+    GuideCommand("opencompass eval/eval_ds.py --dry-run", "evaluate-opencompass", "dry-run"),
+    GuideCommand("opencompass eval/eval_ds.py", "evaluate-opencompass", "evaluate"),
 ]
 
 # What is no command of its own: (kind, step, what it sets there).

@@ -15,7 +15,7 @@ from jobs.catalog import QUESTION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics import METRICS
 from jobs.plans import fill, script, slots
 from tests.jobs.lib.target import PARAMS, VALUES, here
@@ -41,7 +41,7 @@ every_kind = pytest.mark.parametrize(
 def is_here(kind, raw):
     """Return True if the kind is for this computer, not for a VACC host."""
     of_a_stack = "stack" in KINDS[kind].Params.model_fields
-    return KINDS[kind].offered(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
+    return KINDS[kind].is_available(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
 
 
 def home(kind, raw, root="/nfs"):
@@ -206,7 +206,7 @@ def chosen(module, raw, target, field, value):
         if (module.Params.model_fields[name].json_schema_extra or {}).get("follows", [""])[0]
         != field
     } | {field: value}
-    return proposals(module.Params, target, given) | given
+    return defaults_for(module.Params, target, given) | given
 
 
 @every_kind
@@ -245,9 +245,11 @@ def test_a_server_has_the_threads_that_were_asked_for():
     assert argv[argv.index("--threads") + 1] == "3"
 
 
-@pytest.mark.parametrize(("sort", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")])
-def test_a_server_of_another_host_can_be_reached_from_the_dashboard(sort, listen):
-    argv = planned("deploy", {"artifact": "2"}, replace(here(), sort=sort)).steps[1].argv
+@pytest.mark.parametrize(
+    ("host_type", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")]
+)
+def test_a_server_of_another_host_can_be_reached_from_the_dashboard(host_type, listen):
+    argv = planned("deploy", {"artifact": "2"}, replace(here(), type=host_type)).steps[1].argv
 
     assert argv[argv.index("--host") + 1] == listen
 

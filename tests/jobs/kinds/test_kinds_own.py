@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.management.commands import host_programs
+from dashboard.management.commands import allowed_programs
 from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.errors import LaunchError
 from jobs.host.claim import programs
@@ -49,7 +49,7 @@ def test_so_it_does_for_the_commands_of_the_guide(name, stack):
 def test_what_hosts_permit_unasked_is_what_kinds_run():
     written = Path(programs.__file__).read_text()
 
-    assert written == host_programs.text(), "run `manage.py host_programs`"
+    assert written == allowed_programs.text(), "run `manage.py allowed_programs`"
 
 
 def test_each_failure_that_a_kind_mends_is_known():
@@ -106,7 +106,7 @@ def test_guidellm_stands_in_its_own_files_and_in_two_lists():
         and "guidellm" in path.read_text(encoding="utf-8").lower()
     ]
 
-    lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py host_programs`
+    lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py allowed_programs`
     own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
     assert {path.name for path in files} == own | lists
     assert len(files) == 6  # a toolchain and a parser are both called guidellm.py

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import fill
 from jobs.toolchains import environments
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -34,7 +34,7 @@ SERVED = {f"deployment.{name}": str(value) for name, value in SERVED_BY_VLLM.ite
 def params(kind, target=None, **raw):
     """The kind's Params as a launch on this computer makes them."""
     named = {"deployment": "5"} if kind is benchmark_online else {"weights": "4"}
-    return kind.Params(**{**proposals(kind.Params, target or here()), **named, **raw})
+    return kind.Params(**{**defaults_for(kind.Params, target or here()), **named, **raw})
 
 
 def run(kind, target=None, **raw):
@@ -91,7 +91,7 @@ def test_without_a_reasoning_parser_the_template_is_the_model_s_own():
 
 def test_only_on_this_computer_the_server_is_for_this_computer_alone():
     target = vacc_host({"dies": []})
-    other = type(target)(**{**{n: getattr(here(), n) for n in here().__slots__}, "sort": "vacc"})
+    other = type(target)(**{**{n: getattr(here(), n) for n in here().__slots__}, "type": "vacc"})
 
     words = run(deploy_vllm, other).steps[0].argv
 
@@ -195,12 +195,12 @@ def test_unpacked_weights_are_what_the_report_says():
     plan = convert_weights.plan(asked, here())
     report = b'{"path": "/w/m", "bytes": 9, "sha256": "aa", "precision": "BF16 from Q4_1"}'
 
-    found = convert_weights.conclude(asked, plan, {"weights.json": report}, 0)
+    found = convert_weights.parse_outcome(asked, plan, {"weights.json": report}, 0)
 
     assert found.product["sha256"] == "aa"
-    assert found.sentence.args == {"label": "BF16 from Q4_1", "size": "9 B"}
+    assert found.message.args == {"label": "BF16 from Q4_1", "size": "9 B"}
     with pytest.raises(ParseError):
-        convert_weights.conclude(asked, plan, {}, 0)
+        convert_weights.parse_outcome(asked, plan, {}, 0)
 
 
 def test_a_real_result_of_each_benchmark_is_understood():
@@ -211,7 +211,7 @@ def test_a_real_result_of_each_benchmark_is_understood():
         (benchmark_latency, "latency.json"),
     ):
         outputs = {"result.json": (bench / file).read_bytes()}
-        found = kind.conclude(params(kind), run(kind), outputs, 0)
+        found = kind.parse_outcome(params(kind), run(kind), outputs, 0)
         assert found.failure is None
         assert "0.32" in found.measured.tool
 

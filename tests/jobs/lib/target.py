@@ -99,7 +99,7 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
     root = "/data/a {b} host"
     return Target(
         name="this-computer",
-        sort="this-computer",
+        type="this-computer",
         facts={
             "roots": {name: f"{root}/{name}" for name in ("weights", "artifacts", "environments")},
             "python": {"path": "/opt/venv/bin/python", "version": "3.12.0"},

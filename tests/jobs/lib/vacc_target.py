@@ -94,7 +94,7 @@ def vacc_host(facts: Mapping[str, Any] | None = None, *, root: str = "/nfs") -> 
     folder = f"{roots['artifacts']}/{QWEN_7B_NAME}-int8-tp4-1024-2048"
     return Target(
         name="va16",
-        sort="vacc",
+        type="vacc",
         facts={
             "arch": "x86_64",
             "conda": "/opt/miniconda3",

@@ -7,7 +7,7 @@ import pytest
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.models import Environment, Job, Weights
-from jobs.pipelines import WAYS, Options, drafts, launch_way, stages, ways_of
+from jobs.pipelines import PIPELINES, Options, drafts, launch_pipeline, pipelines_of, stages
 from jobs.pipelines.options import read_options
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
@@ -39,13 +39,13 @@ def before(jobs):
 
 
 def test_a_distill_goes_build_in_and_the_full_model_pytorch():
-    assert [way.id for way in ways_of(MODELS[QWEN])] == ["build-in"]
-    assert [way.id for way in ways_of(MODELS[R1])] == ["pytorch"]
-    assert [way.id for way in ways_of(MODELS[SMALL])] == ["vllm-cpu"]
+    assert [pipeline.id for pipeline in pipelines_of(MODELS[QWEN])] == ["build-in"]
+    assert [pipeline.id for pipeline in pipelines_of(MODELS[R1])] == ["pytorch"]
+    assert [pipeline.id for pipeline in pipelines_of(MODELS[SMALL])] == ["vllm-cpu"]
 
 
 def test_the_build_in_way_is_one_chain_of_rows(host):
-    jobs = launch_way("build-in", QWEN, host=host, stack="current", user=None)
+    jobs = launch_pipeline("build-in", QWEN, host=host, stack="current", user=None)
 
     assert kinds(jobs) == [
         "prepare-weights",
@@ -67,13 +67,13 @@ def test_the_build_in_way_is_one_chain_of_rows(host):
 
 
 def test_a_model_that_needs_no_modification_gets_none(host):
-    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None)
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None)
 
     assert "apply-modification" not in kinds(jobs)
 
 
 def test_what_needs_the_dies_alone_comes_before_the_server(host):
-    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None)
+    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None)
 
     order = kinds(jobs)
     assert order.index("benchmark-latency") < order.index("deploy-vllm")
@@ -90,7 +90,7 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
 
 
 def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
-    jobs = launch_way("pytorch", R1, host=host, stack="current", user=None)
+    jobs = launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
 
     assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
     assert not {"prepare-opencompass", "evaluate-opencompass"} & set(kinds(jobs))
@@ -107,22 +107,22 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
     )
     Environment.objects.create(host=host, name="image:vllm_vacc", fingerprint="x", path="vllm_vacc")
 
-    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None)
+    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None)
 
     assert not {"prepare-weights", "build-images"} & set(kinds(jobs))
     throughput = next(job for job in jobs if job.kind == "benchmark-throughput")
     assert throughput.inputs == {"weights": {"id": weights.pk}}
     assert list(throughput.after.all()) == []
 
-    current = launch_way("pytorch", R1, host=host, stack="current", user=None)
+    current = launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
     assert "build-images" in kinds(current)
 
 
 def test_the_stages_say_what_is_there_before_anything_is_launched(host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    seen = stages(WAYS["pytorch"], MODELS[R1], host, "guide")
-    found = {stage.link.name: stage.there for stage in seen}
+    seen = stages(PIPELINES["pytorch"], MODELS[R1], host, "guide")
+    found = {stage.job.name: stage.there for stage in seen}
 
     assert found["opencompass"] is not None
     assert found["weights"] is None
@@ -133,23 +133,23 @@ def test_a_way_that_cannot_be_gone_whole_is_not_begun():
     host = make_host("bare", facts={**GUIDE_FACTS, "registry": ""}, slots=8)
 
     with pytest.raises(LaunchError, match="registry"):
-        launch_way("pytorch", R1, host=host, stack="current", user=None)
+        launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
 
     assert Job.objects.count() == 0
 
 
-@pytest.mark.parametrize(("way", "model"), [("pytorch", QWEN), ("x", R1), ("build-in", "x")])
-def test_a_way_that_a_model_has_not_is_refused(host, way, model):
+@pytest.mark.parametrize(("pipeline", "model"), [("pytorch", QWEN), ("x", R1), ("build-in", "x")])
+def test_a_way_that_a_model_has_not_is_refused(host, pipeline, model):
     with pytest.raises(LaunchError) as caught:
-        launch_way(way, model, host=host, stack="guide", user=None)
+        launch_pipeline(pipeline, model, host=host, stack="guide", user=None)
 
-    assert caught.value.field == "way"
+    assert caught.value.field == "pipeline"
 
 
 def test_vllm_on_the_processor_measures_one_thing_after_the_other():
     here = make_host()
 
-    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+    jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
 
     assert kinds(jobs) == [
         *("prepare", "prepare", "convert-weights", "benchmark-throughput", "benchmark-latency"),
@@ -167,7 +167,7 @@ def test_vllm_on_the_processor_tells_file_from_folder():
     file = make_weights(host=here, model_id=SMALL)
     folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
 
-    jobs = launch_way("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+    jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
 
     assert "convert-weights" not in kinds(jobs)
     assert kinds(jobs).count("prepare") == 1  # the environment
@@ -185,13 +185,15 @@ WHOLE = [
 ]
 
 
-@pytest.mark.parametrize(("way", "model", "stack", "options"), WHOLE)
-def test_the_preview_lists_exactly_the_jobs_that_are_launched(host, way, model, stack, options):
-    seen = drafts(WAYS[way], MODELS[model], host, stack, options)
+@pytest.mark.parametrize(("pipeline", "model", "stack", "options"), WHOLE)
+def test_the_preview_lists_exactly_the_jobs_that_are_launched(
+    host, pipeline, model, stack, options
+):
+    seen = drafts(PIPELINES[pipeline], MODELS[model], host, stack, options)
 
-    jobs = launch_way(way, model, host=host, stack=stack, user=None, options=options)
+    jobs = launch_pipeline(pipeline, model, host=host, stack=stack, user=None, options=options)
 
-    assert [draft.stage.link.kind for draft in seen] == kinds(jobs)
+    assert [draft.stage.job.kind for draft in seen] == kinds(jobs)
     numbers = {job.pk: number for number, job in enumerate(jobs, 1)}
     for draft, job in zip(seen, jobs, strict=True):
         assert draft.seen.plan.sha256() == job.plan_sha256, job.kind
@@ -202,7 +204,7 @@ def test_the_preview_lists_exactly_the_jobs_that_are_launched(host, way, model, 
 def test_both_precisions_are_measured_in_sequence(host):
     options = Options(precision="both", concurrency=(1, 32))
 
-    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
 
     compiled = [job for job in jobs if job.kind == "compile-vacc"]
     served = [job for job in jobs if job.kind == "deploy-build-in"]
@@ -223,7 +225,7 @@ def test_both_precisions_are_measured_in_sequence(host):
 def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
     options = Options(calibration=name)
 
-    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
 
     (data,) = (job for job in jobs if job.kind == "prepare-datasets")
     (compiled,) = (job for job in jobs if job.kind == "compile-vacc")
@@ -234,7 +236,7 @@ def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
 def test_fp16_alone_needs_no_calibration_data(host):
     options = Options(precision="fp16")
 
-    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
 
     assert "prepare-datasets" not in kinds(jobs)
 
@@ -242,7 +244,7 @@ def test_fp16_alone_needs_no_calibration_data(host):
 def test_one_switch_takes_every_command_to_the_letter(host):
     options = Options(as_in_guide=True)
 
-    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)
 
     switched = {job.kind: job.params["as_in_guide"] for job in jobs if "as_in_guide" in job.params}
     assert len(switched) > 6
@@ -254,7 +256,7 @@ def test_one_switch_takes_every_command_to_the_letter(host):
 
 def test_a_failing_verbatim_benchmark_cancels_nothing(host):
     options = Options(as_in_guide=True)
-    jobs = launch_way("pytorch", R1, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)
 
     failing = {"benchmark-throughput", "benchmark-latency", "benchmark-online"}
     waits = before(jobs)
@@ -267,8 +269,8 @@ def test_a_failing_verbatim_benchmark_cancels_nothing(host):
 
 def test_the_server_gets_the_requested_or_a_free_port(host):
     def port(**options):
-        seen = drafts(WAYS["pytorch"], MODELS[R1], host, "guide", Options(**options))
-        (served,) = (draft for draft in seen if draft.stage.link.kind == "deploy-vllm")
+        seen = drafts(PIPELINES["pytorch"], MODELS[R1], host, "guide", Options(**options))
+        (served,) = (draft for draft in seen if draft.stage.job.kind == "deploy-vllm")
         return served.ports["port"]
 
     assert port() == 0
@@ -280,12 +282,12 @@ def test_the_server_gets_the_requested_or_a_free_port(host):
 def test_options_are_read_as_a_form_has_them():
     given = {"precision": "both", "calibration": "alpaca", "concurrency": "1, 4，16"}
 
-    found = read_options({**given, "as_in_guide": "1"}, WAYS["build-in"].options)
+    found = read_options({**given, "as_in_guide": "1"}, PIPELINES["build-in"].options)
 
     chosen = {"precision": "both", "calibration": "alpaca", "concurrency": (1, 4, 16)}
     assert found == Options(as_in_guide=True, **chosen)
     assert found.precisions == ("fp16", "int8")
-    assert read_options(given, ()) == read_options({}, WAYS["build-in"].options) == Options()
+    assert read_options(given, ()) == read_options({}, PIPELINES["build-in"].options) == Options()
 
 
 @pytest.mark.parametrize(

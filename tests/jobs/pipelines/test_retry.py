@@ -7,8 +7,8 @@ import pytest
 from jobs import agent_tasks, dispatch
 from jobs.errors import LaunchError
 from jobs.models import Deployment, Job
-from jobs.pipelines import Options, launch_way
-from jobs.pipelines.retry import start_again
+from jobs.pipelines import Options, launch_pipeline
+from jobs.pipelines.retry import retry_failed_jobs
 from jobs.queries.jobs.chains import chain_of
 from jobs.services import lifecycle
 from jobs.services.outcomes.assets import register
@@ -34,7 +34,7 @@ def host():
 @pytest.fixture
 def jobs(host):
     """Weights, data, compile, deploy, environment, benchmark, evaluate."""
-    return launch_way("build-in", LLAMA, host=host, stack="guide", user=None)
+    return launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None)
 
 
 def kinds(jobs):
@@ -46,11 +46,11 @@ def succeed(job):
     Job.objects.filter(pk=job.pk).update(state="running", product=product)
     job.refresh_from_db()
     register(job, product)
-    lifecycle.finish_job(job.pk, "succeeded", sentence=dispatch.Remark("job:running", {}))
+    lifecycle.finish_job(job.pk, "succeeded", message=dispatch.Message("job:running", {}))
 
 
 def fail(job):
-    lifecycle.finish_job(job.pk, "failed", sentence=dispatch.Remark("job:running", {}))
+    lifecycle.finish_job(job.pk, "failed", message=dispatch.Message("job:running", {}))
 
 
 def break_at_the_compile(jobs):
@@ -67,7 +67,7 @@ def test_a_retry_reruns_failures_and_dependents(host, jobs):
     assert states(jobs)[2:4] == ["failed", "cancelled"]
     user = make_user("lin")
 
-    again = start_again(jobs[0].chain, user)
+    again = retry_failed_jobs(jobs[0].chain, user)
 
     assert kinds(again) == ["compile-vacc", "deploy-build-in", "benchmark", "evaluate"]
     compiled, served, measured, asked = again
@@ -93,7 +93,7 @@ def test_a_queued_environment_is_not_created_twice(jobs):
     (tool,) = (job for job in jobs if job.kind == "prepare")
     assert Job.objects.get(pk=tool.pk).state == "queued"
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert Job.objects.filter(kind="prepare").count() == 1
     assert tool in again[2].after.all()
@@ -101,10 +101,10 @@ def test_a_queued_environment_is_not_created_twice(jobs):
 
 def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
     break_at_the_compile(jobs)
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
     fail(again[0])
 
-    third = start_again(jobs[0].chain, None)
+    third = retry_failed_jobs(jobs[0].chain, None)
 
     found = chain_of(jobs[0].chain)
     assert kinds(found.jobs) == kinds(jobs)
@@ -117,7 +117,7 @@ def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
 def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):
     lifecycle.ask_cancel(jobs[0].pk, make_user())
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert kinds(again) == [
         "prepare-weights",
@@ -129,7 +129,7 @@ def test_an_environment_that_failed_is_made_again_once(jobs):
     (tool,) = (job for job in jobs if job.kind == "prepare")
     fail(tool)
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert kinds(again) == ["prepare", "benchmark", "evaluate"]
     assert again[0] in again[1].after.all()
@@ -137,9 +137,9 @@ def test_an_environment_that_failed_is_made_again_once(jobs):
 
 def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
     with pytest.raises(LaunchError):
-        start_again(jobs[0].chain, None)
+        retry_failed_jobs(jobs[0].chain, None)
     with pytest.raises(LaunchError):
-        start_again(uuid.uuid4(), None)
+        retry_failed_jobs(uuid.uuid4(), None)
 
     assert Job.objects.count() == len(jobs)
 
@@ -156,7 +156,7 @@ def test_a_server_that_is_down_is_started_again_for_what_uses_it(host, jobs, sta
     measured.save()
     fail(measured), fail(asked)
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert kinds(again) == ["deploy-build-in", "benchmark", "evaluate"]
     assert [job.inputs["deployment"] for job in again[1:]] == [{"job": again[0].pk}] * 2
@@ -171,7 +171,7 @@ def test_a_server_that_is_up_is_used_as_it_is(host, jobs):
     Deployment.objects.filter(job=served).update(state="ready")
     fail(measured), fail(asked)
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert kinds(again) == ["benchmark", "evaluate"]
 
@@ -186,19 +186,19 @@ def test_a_server_that_nothing_broken_uses_stays_down(jobs):
     Deployment.objects.filter(job=served).update(state="stopped")
 
     with pytest.raises(LaunchError):
-        start_again(jobs[0].chain, None)
+        retry_failed_jobs(jobs[0].chain, None)
 
 
 def test_of_two_precisions_only_the_one_that_broke_runs_again(host):
     options = Options(precision="both")
-    jobs = launch_way("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
     compiled = [job for job in jobs if job.kind == "compile-vacc"]
     for job in jobs[:2]:
         succeed(job)
     succeed(compiled[0])
     fail(compiled[1])
 
-    again = start_again(jobs[0].chain, None)
+    again = retry_failed_jobs(jobs[0].chain, None)
 
     assert kinds(again)[0] == "compile-vacc"
     assert again[0].params["precision"] == "int8"

@@ -10,19 +10,19 @@ from django.utils.timezone import now
 from jobs.kinds import work_of
 from jobs.models import Job
 from jobs.plans import Step
-from jobs.queries.hosts.capacity import Guest, Room, Server, Waiter
+from jobs.queries.hosts.capacity import HostCapacity, QueuedJob, RunningJob, Server
 from jobs.queries.jobs import forecast as forecast_module
 from jobs.queries.jobs.forecast import Ahead, forecast, forecast_drafts, forecasts
 from jobs.queries.jobs.job_page import Past, left_s, pasts, typical
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
 
-def room(*guests, slots=9, free=0, servers=()):
-    return Room("va16", slots, free, list(guests), list(servers))
+def capacity(*running, slots=9, free=0, servers=()):
+    return HostCapacity("va16", slots, free, list(running), list(servers))
 
 
 def ahead(number, length_s=100.0, after=(), **fields):
-    return Ahead(Waiter(number, f"work {number}", **fields), length_s, frozenset(after))
+    return Ahead(QueuedJob(number, f"work {number}", **fields), length_s, frozenset(after))
 
 
 def times(found):
@@ -30,45 +30,49 @@ def times(found):
 
 
 def test_jobs_follow_each_other_in_a_slot():
-    found = forecast(room(Guest(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
+    found = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
 
     assert times(found) == {2: 40.0, 3: 100.0}
-    assert found[2].remark.id == "forecast:usual"
+    assert found[2].message.id == "forecast:usual"
 
 
 def test_what_has_room_starts_next():
-    found = forecast(room(), [ahead(1)], {})
+    found = forecast(capacity(), [ahead(1)], {})
 
-    assert (found[1].starts_in_s, found[1].remark.id) == (0.0, "forecast:now")
+    assert (found[1].starts_in_s, found[1].message.id) == (0.0, "forecast:now")
 
 
 def test_a_job_behind_a_running_one_is_not_next():
-    guests = room(Guest(1, "a"), slots=2)
+    running = capacity(RunningJob(1, "a"), slots=2)
 
-    found = forecast(guests, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
+    found = forecast(running, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
 
     assert times(found) == {2: 0.0, 3: 2.0, 4: 0.0}
-    assert [found[pk].remark.id for pk in (2, 3, 4)] == [
+    assert [found[pk].message.id for pk in (2, 3, 4)] == [
         *("forecast:now", "forecast:usual", "forecast:usual"),
     ]
 
 
 def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
-    guests = room(Guest(1, "a", dies=6), free=2)
+    running = capacity(RunningJob(1, "a", dies=6), free=2)
 
-    found = forecast(guests, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
+    found = forecast(running, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
 
     assert times(found) == {2: 30.0, 3: 80.0}
 
 
 def test_a_chain_waits_for_each_of_its_links():
-    found = forecast(room(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {})
+    found = forecast(
+        capacity(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {}
+    )
 
     assert times(found) == {1: 0.0, 2: 10.0, 3: 30.0}
 
 
 def test_a_quiet_job_has_the_host_to_itself():
-    found = forecast(room(Guest(1, "a")), [ahead(2, 60.0, quiet=True), ahead(3)], {1: 15.0})
+    found = forecast(
+        capacity(RunningJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
+    )
 
     assert times(found) == {2: 15.0, 3: 75.0}
 
@@ -76,27 +80,34 @@ def test_a_quiet_job_has_the_host_to_itself():
 @pytest.mark.parametrize(
     ("there", "line", "left", "why"),
     [
-        (room(Guest(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
-        (room(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
-        (room(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:dies_held"),
-        (room(servers=[Server(7, 3, "qwen")]), [ahead(9, quiet=True)], {}, "forecast:servers"),
-        (room(free=2), [ahead(9, dies=4)], {}, "forecast:never"),
-        (room(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
+        (capacity(RunningJob(1, "a"), slots=1), [ahead(9)], {1: None}, "forecast:no_end"),
+        (capacity(slots=1), [ahead(1, None), ahead(9)], {}, "forecast:no_history"),
+        (capacity(servers=[Server(7, 3, "qwen", 6)]), [ahead(9, dies=4)], {}, "forecast:dies_held"),
+        (
+            capacity(servers=[Server(7, 3, "qwen")]),
+            [ahead(9, exclusive=True)],
+            {},
+            "forecast:servers",
+        ),
+        (capacity(free=2), [ahead(9, dies=4)], {}, "forecast:never"),
+        (capacity(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
     ],
-)  # fmt: skip
+)
 def test_what_nobody_can_know_is_said_so(there, line, left, why):
     found = forecast(there, line, left)[9]
 
-    assert (found.starts_in_s, found.remark.id) == (None, why)
+    assert (found.starts_in_s, found.message.id) == (None, why)
 
 
 def test_the_dies_of_a_job_that_serves_do_not_come_back():
-    guests = room(Guest(1, "deploy", dies=8, serves=True))
+    running = capacity(RunningJob(1, "deploy", dies=8, serves=True))
 
-    found = forecast(guests, [ahead(2, dies=8)], {1: 5.0})
+    found = forecast(running, [ahead(2, dies=8)], {1: 5.0})
 
-    assert found[2].remark.id == "forecast:dies_held"
-    assert [(one["job"], one["name"]) for one in found[2].remark.args["servers"]] == [(1, "deploy")]
+    assert found[2].message.id == "forecast:dies_held"
+    assert [(one["job"], one["name"]) for one in found[2].message.args["servers"]] == [
+        (1, "deploy")
+    ]
 
 
 def test_durations_prefer_same_job_then_model_then_kind():
@@ -194,15 +205,15 @@ def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
 
 
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():
-    line = [Ahead(Waiter(5, "x"), 20), Ahead(Waiter(6, "x"), 3)]
+    line = [Ahead(QueuedJob(5, "x"), 20), Ahead(QueuedJob(6, "x"), 3)]
 
-    found = forecast(Room("h", 1, 0), line, {9: 12.0})
+    found = forecast(HostCapacity("h", 1, 0), line, {9: 12.0})
 
     assert times(found) == {5: 0.0, 6: 20.0}
 
 
 def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
-    found = forecast(room(Guest(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
+    found = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
 
     assert times(found) == {2: 5.0}
 
@@ -237,7 +248,7 @@ def test_running_jobs_use_their_own_pace():
 def test_a_host_that_takes_nothing_has_no_times(fields, why):
     job = make_job(host=make_host(**fields))
 
-    assert forecasts([job])[job.pk].remark.id == why
+    assert forecasts([job])[job.pk].message.id == why
 
 
 @pytest.mark.django_db
@@ -245,7 +256,7 @@ def test_a_benchmark_of_a_server_that_loads_again_has_no_time():
     server = make_deployment(state="loading")
     job = make_job(host=server.host, inputs={"deployment": {"id": server.pk}})
 
-    assert forecasts([job])[job.pk].remark.id == "forecast:deployment"
+    assert forecasts([job])[job.pk].message.id == "forecast:deployment"
 
 
 @pytest.mark.django_db
@@ -255,7 +266,7 @@ def test_what_is_far_behind_is_not_guessed_at():
     Job.objects.bulk_create(Job(kind="x", title=f"{n}", host=host, plan=plan) for n in range(101))
     last = Job.objects.order_by("-pk").first()
 
-    assert forecasts([last])[last.pk].remark.id == "forecast:far"
+    assert forecasts([last])[last.pk].message.id == "forecast:far"
 
 
 @pytest.mark.django_db
@@ -264,13 +275,13 @@ def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
     runs = make_job(host=host, title="it", state="running", started_at=now())
     first, second = make_job(host=host), make_job(host=host)
-    look = forecast_module.room_of
+    look = forecast_module.capacity_of
 
     def slow_look(host):
         Job.objects.filter(pk=runs.pk).update(state="succeeded", finished_at=now())
         return look(host)
 
-    monkeypatch.setattr(forecast_module, "room_of", slow_look)
+    monkeypatch.setattr(forecast_module, "capacity_of", slow_look)
 
     assert forecasts([first, second])[first.pk].starts_in_s == 0.0
 
@@ -279,14 +290,14 @@ def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
 def test_an_unconfirmed_job_has_no_time_and_blocks_nobody():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
-    asks = make_job(host=host, title="it", asks=[{"check": "shm"}])
+    asks = make_job(host=host, title="it", needs_confirmation=[{"check": "shm"}])
     follows, other = make_job(host=host, title="it"), make_job(host=host, title="it")
     follows.after.add(asks)
 
     found = forecasts([asks, follows, other])
 
-    assert found[asks.pk].remark.id == found[follows.pk].remark.id == "forecast:confirm"
-    assert found[follows.pk].remark.args == {"job": asks.pk}
+    assert found[asks.pk].message.id == found[follows.pk].message.id == "forecast:confirm"
+    assert found[follows.pk].message.args == {"job": asks.pk}
     assert found[other.pk].starts_in_s == 0.0
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jobs.queries.results.headline import beside, headline
+from jobs.queries.results.headline import headline, secondary_metric
 
 
 @pytest.mark.parametrize(
-    ("sort", "metrics", "expected"),
+    ("result_type", "metrics", "expected"),
     [
         (
             "benchmark",
@@ -27,5 +27,5 @@ from jobs.queries.results.headline import beside, headline
         ("evaluation", {"accuracy": 1, "questions": 2}, ("accuracy", "questions")),
     ],
 )
-def test_a_result_is_shown_by_what_was_measured(sort, metrics, expected):
-    assert (headline(sort, metrics), beside(sort, metrics)) == expected
+def test_a_result_is_shown_by_what_was_measured(result_type, metrics, expected):
+    assert (headline(result_type, metrics), secondary_metric(result_type, metrics)) == expected

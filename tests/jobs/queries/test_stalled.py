@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import logstore, notifications
-from jobs.queries.jobs.stalled import silent_since
+from jobs.queries.jobs.stalled import stalled_since
 from jobs.services.upkeep import reaper
 from tests.factories import make_job
 
@@ -31,15 +31,15 @@ def job_of(since, **fields):
 def test_unchanged_figures_count_as_stalled():
     since = ago(11)
 
-    assert silent_since(job_of(since)) == since
-    assert silent_since(job_of(ago(9))) is None
+    assert stalled_since(job_of(since)) == since
+    assert stalled_since(job_of(ago(9))) is None
 
 
 def test_a_bar_that_is_drawn_again_and_again_hides_no_stall():
     job = job_of(ago(11))
     logstore.store().append(f"job/{job.pk}", 0, b"[#1 0B/9MB CN:4 DL:0B]\n")
 
-    assert silent_since(job) is not None
+    assert stalled_since(job) is not None
 
 
 def test_new_lines_after_figures_are_not_stalled():
@@ -47,8 +47,8 @@ def test_new_lines_after_figures_are_not_stalled():
     job.progress["drawn"] = ago(9).timestamp()
     logstore.store().append(f"job/{job.pk}", 0, b"reading the tokenizer\n")
 
-    assert silent_since(job) is None
-    assert silent_since(job, now() + timedelta(minutes=11)) > ago(1)
+    assert stalled_since(job) is None
+    assert stalled_since(job, now() + timedelta(minutes=11)) > ago(1)
 
 
 def test_redrawn_figures_hide_no_stall():
@@ -57,38 +57,38 @@ def test_redrawn_figures_hide_no_stall():
     job.progress["drawn"] = ago(0.5).timestamp()
     logstore.store().append(f"job/{job.pk}", 0, b"still trying\n")
 
-    assert silent_since(job) == since
+    assert stalled_since(job) == since
 
 
 def test_without_figures_the_last_bytes_of_the_log_count():
     job = make_job(state="running", started_at=ago(60))
     logstore.store().append(f"job/{job.pk}", 0, b"hello\n")
 
-    assert silent_since(job) is None
-    assert silent_since(job, now() + timedelta(minutes=11)) is not None
+    assert stalled_since(job) is None
+    assert stalled_since(job, now() + timedelta(minutes=11)) is not None
 
 
 def test_a_job_without_output_is_stalled_since_its_start():
     job = make_job(state="running", started_at=ago(60))
 
-    assert silent_since(job) == job.started_at
+    assert stalled_since(job) == job.started_at
 
 
 @pytest.mark.parametrize("state", ["queued", "starting", "failed", "succeeded"])
 def test_only_a_job_that_runs_is_silent(state):
-    assert silent_since(make_job(state=state)) is None
+    assert stalled_since(make_job(state=state)) is None
 
 
 def test_pages_hear_of_a_silent_job_in_each_round_and_it_goes_on(monkeypatch):
     heard = []
     monkeypatch.setattr(
-        notifications, "publish", lambda topic, **about: heard.append((topic, about))
+        notifications, "notify", lambda topic, **about: heard.append((topic, about))
     )
-    silent, busy = job_of(ago(11)), job_of(ago(1))
+    stalled, busy = job_of(ago(11)), job_of(ago(1))
 
     reaper.reap()
 
-    assert [about["id"] for topic, about in heard if topic == "job"] == [silent.pk]
-    for job in (silent, busy):
+    assert [about["id"] for topic, about in heard if topic == "job"] == [stalled.pk]
+    for job in (stalled, busy):
         job.refresh_from_db()
         assert job.state == "running"

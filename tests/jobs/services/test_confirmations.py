@@ -29,13 +29,13 @@ def job():
 
 
 def finding(name, level, **args):
-    sentence = "check:shm_small" if name == "shm" else "check:disk_full"
-    return {"name": name, "level": level, "sentence_id": sentence, "sentence_args": args}
+    message = "check:shm_small" if name == "shm" else "check:disk_full"
+    return {"name": name, "level": level, "message_id": message, "message_args": args}
 
 
 def found(job, *, shm="ok", disk="ok", free="1 GB"):
     """The host looks at what the job needs, and answers."""
-    dispatch.look()
+    dispatch.run()
     asked = Preflight.objects.filter(job=job, done_at=None).first()
     room = finding("disk", disk, path="/a", free=free, wanted="9 GB")
     preflights.answer(asked, [finding("shm", shm, total="1 GB", wanted="34 GB"), room])
@@ -49,23 +49,23 @@ def looked_long_ago():
 def test_a_warning_waits_for_the_owner_s_confirmation(job):
     found(job, shm="warn")
 
-    assert dispatch.look() == 0
+    assert dispatch.run() == 0
 
     why = dispatch.why_waiting(job)
     assert (why.id, why.args["by"]) == ("wait:confirm", "ada")
-    assert [item["check"] for item in job.asking] == ["shm(bytes=34)"]
+    assert [item["check"] for item in job.open_confirmations] == ["shm(bytes=34)"]
 
 
 def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_commit_callbacks):
     found(job, shm="warn")
 
     with django_capture_on_commit_callbacks(execute=True):
-        assert launch.confirm(job.pk, job.asking, make_user("eve"))
+        assert launch.confirm(job.pk, job.open_confirmations, make_user("eve"))
 
     job.refresh_from_db()
-    assert (job.state, job.asking) == (Job.State.STARTING, [])
+    assert (job.state, job.open_confirmations) == (Job.State.STARTING, [])
     kept = job.confirmed[0]
-    assert (kept["check"], kept["by"], kept["sentence_id"]) == (
+    assert (kept["check"], kept["by"], kept["message_id"]) == (
         "shm(bytes=34)",
         "eve",
         "check:shm_small",
@@ -74,33 +74,33 @@ def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_com
 
 def test_only_new_findings_need_a_new_confirmation(job):
     found(job, shm="warn")
-    confirmations.confirm(job.pk, job.asking, make_user())
+    confirmations.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
     found(job, shm="warn", disk="warn")
 
-    assert [item["check"] for item in job.asking] == ["disk(path=/a, bytes=9)"]
-    assert dispatch.look() == 0
+    assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.run() == 0
 
 
 def test_another_figure_of_what_was_confirmed_asks_no_second_time(job):
     found(job, disk="warn", free="5 GB")
-    confirmations.confirm(job.pk, job.asking, make_user())
+    confirmations.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
     found(job, disk="warn", free="4 GB")
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
 
 def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
     found(job, shm="warn", disk="warn")
 
-    confirmations.confirm(job.pk, job.asking[:1], make_user())
+    confirmations.confirm(job.pk, job.open_confirmations[:1], make_user())
 
     job.refresh_from_db()
-    assert [item["check"] for item in job.asking] == ["disk(path=/a, bytes=9)"]
-    assert dispatch.look() == 0
+    assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
+    assert dispatch.run() == 0
 
 
 def test_a_job_starts_once_its_warning_is_fixed(job):
@@ -109,15 +109,15 @@ def test_a_job_starts_once_its_warning_is_fixed(job):
 
     found(job)
 
-    assert job.asking == []
-    assert dispatch.look() == 1
+    assert job.open_confirmations == []
+    assert dispatch.run() == 1
 
 
 def test_while_its_host_looks_again_the_job_goes_on_asking(job):
     found(job, shm="warn")
     looked_long_ago()
 
-    dispatch.look()
+    dispatch.run()
 
     assert Preflight.objects.filter(job=job, done_at=None).count() == 1
     assert dispatch.why_waiting(job).id == "wait:confirm"
@@ -135,7 +135,7 @@ def test_a_job_that_asks_holds_no_other_up(job):
     found(job, shm="warn")
     other = make_job(host=job.host)
 
-    assert dispatch.look() == 1
+    assert dispatch.run() == 1
 
     other.refresh_from_db()
     assert other.state == Job.State.STARTING
@@ -144,16 +144,16 @@ def test_a_job_that_asks_holds_no_other_up(job):
 def test_what_stops_is_not_asked(job):
     found(job, shm="warn", disk="failed")
 
-    dispatch.look()
+    dispatch.run()
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id) == (Job.State.FAILED, "check:disk_full")
-    assert job.asking == []
+    assert (job.state, job.message_id) == (Job.State.FAILED, "check:disk_full")
+    assert job.open_confirmations == []
 
 
 def test_a_job_that_has_started_takes_no_yes(job):
     found(job)
-    dispatch.look()
+    dispatch.run()
 
     assert not launch.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
 
@@ -164,8 +164,8 @@ def test_a_yes_beforehand_may_name_the_check_what_it_looks_at_or_all(job, name):
 
     found(job, shm="warn")
 
-    assert job.asking == []
-    assert dispatch.look() == 1
+    assert job.open_confirmations == []
+    assert dispatch.run() == 1
 
 
 def test_a_yes_for_a_chain_is_kept_with_the_jobs_that_it_is_about():
@@ -193,8 +193,8 @@ def test_queries_do_not_grow_with_unconfirmed_jobs(job):
             asks = make_job(host=job.host, plan=plan, created_by=job.created_by)
             found(asks, shm="warn")
         with CaptureQueriesContext(connection) as asked:
-            dispatch.look()
-        assert Job.objects.exclude(asks=[]).count() == count
+            dispatch.run()
+        assert Job.objects.exclude(needs_confirmation=[]).count() == count
         return len(asked)
 
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())

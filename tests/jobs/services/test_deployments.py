@@ -5,7 +5,7 @@ from django.utils.timezone import now
 
 from jobs import agent_tasks
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment
 from jobs.queries.hosts.hosts import free_dies
 from jobs.services import deployments, lifecycle
@@ -45,7 +45,7 @@ def beat(deployment: Deployment, *serves):
         "jobs": [],
         "serves": list(serves),
     }
-    orders = heartbeats.heartbeat(deployment.host, body, protocol=1)
+    orders = heartbeats.heartbeat(deployment.host, body, protocol=2)
     deployment.refresh_from_db()
     return orders
 
@@ -54,8 +54,8 @@ def ended(deployment: Deployment, verdict: str = "failed", **fields):
     event = {
         "verdict": verdict,
         "run": deployment.run,
-        "sentence_id": "work:server_ended",
-        "sentence_args": {"exit_code": 9},
+        "message_id": "work:server_ended",
+        "message_args": {"exit_code": 9},
         **fields,
     }
     deployments.note_ended(Deployment.objects.select_related("job").get(pk=deployment.pk), event)
@@ -74,11 +74,11 @@ def test_the_health_that_the_host_tells_is_the_state():
 
     assert history(deployment) == ["loading", "ready", "unhealthy", "ready"]
     assert deployment.host_url == "http://127.0.0.1:20001"
-    assert deployment.sentence_args == {"url": "http://127.0.0.1:20001"}
+    assert deployment.message_args == {"url": "http://127.0.0.1:20001"}
 
 
 def test_the_dashboard_reaches_another_host_by_its_address():
-    host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
+    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
     deployment = make_deployment(host=host, state="loading")
 
     beat(deployment, serve(deployment))
@@ -88,7 +88,7 @@ def test_the_dashboard_reaches_another_host_by_its_address():
 
 
 def test_a_single_listen_address_is_used_by_all():
-    host = make_host(sort="vacc", facts={"address": "10.0.0.7"})
+    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
     job = make_job(host=host, state="succeeded")
     job.plan = {**job.plan, "schema": 2, "address": "192.168.1.7"}
     job.save()
@@ -123,7 +123,7 @@ def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
     job = make_job(state="running", values={"port": "20002"})
     deployment = make_deployment(job=job, state="loading", host_url="")
 
-    lifecycle.finish_job(job.pk, "succeeded", sentence=Remark("done"))
+    lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
 
     deployment.refresh_from_db()
     assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
@@ -134,7 +134,7 @@ def test_a_server_that_ends_unasked_has_failed_and_its_job_has_not():
 
     ended(deployment)
 
-    assert (deployment.state, deployment.sentence_args) == ("failed", {"exit_code": 9})
+    assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 9})
     deployment.job.refresh_from_db()
     assert deployment.job.state == "succeeded"
 
@@ -144,7 +144,7 @@ def test_a_server_that_was_killed_is_said_to_be():
 
     ended(deployment, exit_code=-9)
 
-    assert (deployment.sentence_id, deployment.sentence_args["signal"]) == ("work:server_killed", 9)
+    assert (deployment.message_id, deployment.message_args["signal"]) == ("work:server_killed", 9)
 
 
 def test_a_restart_has_not_been_ready_yet(sent):
@@ -167,7 +167,7 @@ def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_cal
     assert sent == [("send_stop_serve", deployment.pk)]
     assert orders.stop_serve == [deployment.pk]
     assert history(deployment) == ["stopping", "stopped"]
-    assert deployment.events.order_by("pk").first().sentence_args == {"user": "ada"}
+    assert deployment.events.order_by("pk").first().message_args == {"user": "ada"}
     assert not deployments.stop_deployment(deployment.pk, user)
 
 
@@ -176,7 +176,7 @@ def test_a_server_that_was_stopped_on_its_host_has_not_failed():
 
     ended(deployment, "cancelled")
 
-    assert (deployment.state, deployment.sentence_id) == (
+    assert (deployment.state, deployment.message_id) == (
         "stopped",
         "deployment:stopped_on_host",
     )
@@ -185,11 +185,11 @@ def test_a_server_that_was_stopped_on_its_host_has_not_failed():
 def test_a_server_whose_job_failed_has_failed():
     job = make_job(state="running")
     deployment = make_deployment(job=job, state="loading")
-    lifecycle.finish_job(job.pk, "failed", sentence=Remark("x"))
+    lifecycle.finish_job(job.pk, "failed", message=Message("x"))
 
     ended(deployment, "cancelled")
 
-    assert (deployment.state, deployment.sentence_id) == ("failed", "deployment:job_failed")
+    assert (deployment.state, deployment.message_id) == ("failed", "deployment:job_failed")
 
 
 def test_a_restart_is_the_next_run(sent, django_capture_on_commit_callbacks):
@@ -263,7 +263,7 @@ def test_a_restart_that_waits_is_not_asked_for_twice():
 
 @pytest.fixture
 def va16():
-    return make_host("va16", sort="vacc", slots=8, facts={"dies": [{"id": n} for n in range(8)]})
+    return make_host("va16", type="vacc", slots=8, facts={"dies": [{"id": n} for n in range(8)]})
 
 
 def on_dies(host, names: str, **fields) -> Deployment:
@@ -307,7 +307,7 @@ def test_a_restart_never_takes_the_dies_of_a_job(va16):
 
 
 def test_a_restart_leaves_a_host_quiet_that_a_job_wants_quiet(va16):
-    job = make_job(host=va16, state="running", quiet=True)
+    job = make_job(host=va16, state="running", exclusive=True)
     stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
 
     assert f"job #{job.pk}" in restart_refused(stopped)
@@ -325,7 +325,7 @@ def test_a_restart_takes_dies_that_are_free_or_its_own(va16):
 
 def test_a_lost_server_that_comes_back_is_ready_again():
     deployment = make_deployment()
-    assert deployments.lose(deployment, Remark("deployment:missing"))
+    assert deployments.lose(deployment, Message("deployment:missing"))
 
     beat(deployment, serve(deployment))
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.models import Deployment, Job
 from jobs.services import lifecycle
 from jobs.services.lifecycle import ClaimRefused
@@ -10,7 +10,7 @@ from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.threads import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-DONE = Remark("done")
+DONE = Message("done")
 
 
 def claimed_job(**fields) -> Job:
@@ -22,18 +22,18 @@ def claimed_job(**fields) -> Job:
 def test_the_first_verdict_on_a_job_stands():
     job = make_job()
 
-    assert lifecycle.finish_job(job.pk, "cancelled", sentence=Remark("first", {"by": "me"}))
-    assert not lifecycle.finish_job(job.pk, "succeeded", sentence=DONE)
+    assert lifecycle.finish_job(job.pk, "cancelled", message=Message("first", {"by": "me"}))
+    assert not lifecycle.finish_job(job.pk, "succeeded", message=DONE)
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_id, job.sentence_args) == ("cancelled", "first", {"by": "me"})
+    assert (job.state, job.message_id, job.message_args) == ("cancelled", "first", {"by": "me"})
 
 
 def test_a_job_is_not_finished_into_an_open_state():
     job = make_job()
 
     with pytest.raises(ValueError, match="running does not finish a job"):
-        lifecycle.finish_job(job.pk, "running", sentence=DONE)
+        lifecycle.finish_job(job.pk, "running", message=DONE)
 
 
 def test_a_lease_fills_the_slots_and_names_the_host():
@@ -42,7 +42,7 @@ def test_a_lease_fills_the_slots_and_names_the_host():
     assert lifecycle.lease_job(job.pk, values={"job": "1"})
 
     job.refresh_from_db()
-    assert (job.state, job.values, job.sentence_id) == ("starting", {"job": "1"}, "job:sent")
+    assert (job.state, job.values, job.message_id) == ("starting", {"job": "1"}, "job:sent")
     assert job.dispatched_at is not None
 
 
@@ -126,7 +126,7 @@ def test_a_queued_job_is_cancelled_at_once():
     assert lifecycle.ask_cancel(job.pk, user)
 
     job.refresh_from_db()
-    assert (job.state, job.sentence_args, job.cancelled_by) == ("cancelled", {"user": "ada"}, user)
+    assert (job.state, job.message_args, job.cancelled_by) == ("cancelled", {"user": "ada"}, user)
 
 
 def test_a_job_that_was_sent_but_not_taken_is_cancelled_at_once():
@@ -173,15 +173,15 @@ def test_dependents_of_an_unsuccessful_job_are_cancelled():
     second.after.add(first)
     third.after.add(second)
 
-    lifecycle.finish_job(first.pk, "failed", sentence=DONE)
+    lifecycle.finish_job(first.pk, "failed", message=DONE)
 
     second.refresh_from_db()
     third.refresh_from_db()
-    assert (second.state, second.sentence_args) == (
+    assert (second.state, second.message_args) == (
         "cancelled",
         {"job": first.pk, "state": "failed"},
     )
-    assert (third.state, third.sentence_args) == (
+    assert (third.state, third.message_args) == (
         "cancelled",
         {"job": second.pk, "state": "cancelled"},
     )
@@ -191,7 +191,7 @@ def test_what_comes_after_a_job_that_succeeded_stays_queued():
     first, second = make_job(), make_job()
     second.after.add(first)
 
-    lifecycle.finish_job(first.pk, "succeeded", sentence=DONE)
+    lifecycle.finish_job(first.pk, "succeeded", message=DONE)
 
     second.refresh_from_db()
     assert second.state == "queued"
@@ -201,7 +201,7 @@ def test_a_deploy_job_that_fails_has_its_server_stopped():
     job = make_job(state="running")
     deployment = make_deployment(job=job, state="loading")
 
-    lifecycle.finish_job(job.pk, "failed", sentence=DONE)
+    lifecycle.finish_job(job.pk, "failed", message=DONE)
 
     deployment.refresh_from_db()
     assert (deployment.state, deployment.wanted) == ("stopping", False)
@@ -211,7 +211,7 @@ def test_a_deploy_job_that_never_started_its_server_leaves_none():
     job = make_job()
     deployment = make_deployment(job=job, state="waiting")
 
-    lifecycle.finish_job(job.pk, "cancelled", sentence=DONE)
+    lifecycle.finish_job(job.pk, "cancelled", message=DONE)
 
     deployment.refresh_from_db()
     assert deployment.state == Deployment.State.STOPPED
@@ -269,8 +269,8 @@ def test_of_two_verdicts_at_once_one_stands():
     job = make_job(state="running")
 
     won = together(
-        lambda: lifecycle.finish_job(job.pk, "failed", sentence=DONE),
-        lambda: lifecycle.finish_job(job.pk, "lost", sentence=DONE),
+        lambda: lifecycle.finish_job(job.pk, "failed", message=DONE),
+        lambda: lifecycle.finish_job(job.pk, "lost", message=DONE),
     )
 
     job.refresh_from_db()

@@ -7,7 +7,7 @@ import pytest
 
 from jobs import dispatch
 from jobs.models import Job
-from jobs.queries.hosts.host_page import place_in_line
+from jobs.queries.hosts.host_page import queue_position
 from jobs.services import lifecycle, queue
 from jobs.services.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
@@ -29,12 +29,12 @@ def jobs(host):
 
 
 def order(host):
-    waiting = Job.objects.filter(host=host, state="queued").order_by(*Job.LINE)
+    waiting = Job.objects.filter(host=host, state="queued").order_by(*Job.QUEUE_ORDER)
     return list(waiting.values_list("pk", flat=True))
 
 
 def move(job, **where):
-    return queue.move(job.pk, **{"may_pass": True, **where})
+    return queue.move(job.pk, **{"can_overtake": True, **where})
 
 
 def ids(*jobs):
@@ -126,9 +126,9 @@ def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     theirs = make_job(host=host, created_by=other)
     own = [make_job(host=host, created_by=owner) for _ in range(2)]
 
-    move(own[1], to="earlier", may_pass=False)
+    move(own[1], to="earlier", can_overtake=False)
     with pytest.raises(PassesOthers, match=f"#{theirs.pk} of another person"):
-        move(own[1], to="first", may_pass=False)
+        move(own[1], to="first", can_overtake=False)
 
     assert order(host) == ids(theirs, own[1], own[0])
 
@@ -141,7 +141,7 @@ def test_nobody_passes_others_by_way_of_another_priority(host):
     move(theirs[0], after=theirs[2].pk)
 
     queue.set_priority(own.pk, LOW)
-    move(own, to="first", may_pass=False)
+    move(own, to="first", can_overtake=False)
     Job.objects.filter(pk=own.pk).update(place=1)
     queue.set_priority(own.pk, NORMAL)
 
@@ -163,7 +163,7 @@ def test_who_is_raised_along_passes_nobody_either(host):
 def test_who_may_pass_others_keeps_its_place_in_another_priority(host, jobs):
     Job.objects.filter(pk=jobs[3].pk).update(priority=LOW, place=1)
 
-    queue.set_priority(jobs[3].pk, NORMAL, may_pass=True)
+    queue.set_priority(jobs[3].pk, NORMAL, can_overtake=True)
 
     assert order(host)[0] == jobs[3].pk
 
@@ -183,16 +183,16 @@ def test_an_urgent_job_takes_along_what_it_waits_for(host, jobs):
 def test_the_number_ahead_counts_the_whole_line(host, jobs):
     queue.set_priority(jobs[3].pk, URGENT)
 
-    numbers = [place_in_line(Job.objects.get(pk=job.pk)) for job in jobs]
+    numbers = [queue_position(Job.objects.get(pk=job.pk)) for job in jobs]
 
     assert numbers == [1, 2, 3, 0]
 
 
 def test_who_waits_for_a_quiet_host_may_give_that_up(host):
-    job = make_job(host=host, quiet=True)
+    job = make_job(host=host, exclusive=True)
 
-    assert queue.set_quiet(job.pk, quiet=False) is True
-    assert queue.set_quiet(job.pk, quiet=False) is False
+    assert queue.set_exclusive(job.pk, exclusive=False) is True
+    assert queue.set_exclusive(job.pk, exclusive=False) is False
 
 
 @pytest.mark.django_db(transaction=True)
@@ -202,7 +202,7 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
 
     def shuffle(number):
         try:
-            queue.move(jobs[number].pk, to="first", may_pass=True)
+            queue.move(jobs[number].pk, to="first", can_overtake=True)
             queue.set_priority(jobs[number].pk, number % 3)
         except NotMoved:
             pass  # it was sent meanwhile
@@ -210,7 +210,7 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
     def shuffler(number):
         return lambda: shuffle(number)
 
-    together(dispatch.look, *[shuffler(number) for number in range(8)], dispatch.look)
+    together(dispatch.run, *[shuffler(number) for number in range(8)], dispatch.run)
 
     states = list(Job.objects.filter(host=host).values_list("state", flat=True))
     assert states.count("starting") == 3
@@ -220,7 +220,7 @@ def test_an_order_survives_those_who_change_it_while_jobs_start():
     Job.objects.filter(host=host, state="starting").update(state="running")
     host.slots = 4
     host.save()
-    dispatch.look()
+    dispatch.run()
     assert Job.objects.get(host=host, state="starting").pk == waiting[0]
 
 

@@ -1,17 +1,17 @@
-from jobs.services.sanitize import json_lines, storable
+from jobs.services.sanitize import json_lines, sanitize
 
 
 def test_a_number_that_is_none_becomes_null():
     told = {"a": float("nan"), "b": float("inf"), "c": 10**400, "d": -(2**63) - 1}
 
-    assert storable(told) == dict.fromkeys(told)
+    assert sanitize(told) == dict.fromkeys(told)
 
 
 def test_counts_flags_and_rates_stay_what_they_are():
     told = {"a": 2**63 - 1, "b": True, "c": -1.5, "d": [0]}
 
-    assert storable(told) == told
-    assert storable(True) is True
+    assert sanitize(told) == told
+    assert sanitize(True) is True
 
 
 def test_a_number_of_thousands_of_digits_is_dropped():

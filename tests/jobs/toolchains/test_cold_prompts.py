@@ -74,7 +74,9 @@ def test_a_thousand_requests_are_a_thousand_new_prompts(tmp_path):
 
 
 def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
-    load = evalscope.Load(concurrency=(2,), requests=1, output_tokens=1, prompts=("a",), metrics=())
+    load = evalscope.PerfLoad(
+        concurrency=(2,), requests=1, output_tokens=1, prompts=("a",), metrics=()
+    )
     plan = evalscope.perf_plan(load, site_of(here().facts))
     for item in plan.files:
         (tmp_path / item.name).write_text(item.text, encoding="utf-8")

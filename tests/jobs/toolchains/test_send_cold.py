@@ -7,8 +7,8 @@ import json
 from dataclasses import replace
 
 from jobs.host.readers.client import ProgressReader
-from jobs.host.run.scraper import Watcher
-from jobs.toolchains.evalscope.evalscope import Load, perf_plan
+from jobs.host.run.scraper import Scraper
+from jobs.toolchains.evalscope.evalscope import PerfLoad, perf_plan
 from jobs.toolchains.scripts import send_cold
 from jobs.toolchains.site import site_of
 from tests.api import until
@@ -107,14 +107,14 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
-    load = Load((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
+    load = PerfLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches
     argv = plan.steps[0].argv
     client = send_cold.Client(tmp_path / argv[argv.index("--progress") + 1], is_whole=True)
     client.follow()
     points = tmp_path / "points.jsonl"
-    watcher = Watcher((replace(watch, folder=str(tmp_path)),), points)
+    watcher = Scraper((replace(watch, folder=str(tmp_path)),), points)
     client.begin_level(2, 0)
     client.begin()
 

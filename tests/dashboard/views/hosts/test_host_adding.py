@@ -35,7 +35,7 @@ def admin(client, settings):
 
 @pytest.fixture
 def host():
-    return make_host("va16-01", sort=Host.Sort.VACC)
+    return make_host("va16-01", type=Host.Type.VACC)
 
 
 def status(key):
@@ -153,7 +153,7 @@ def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, word
         (
             "http://127.0.0.1:8000",
             "unix:///tmp/v.sock?db=0",
-            "HOST_BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:8000 \\\n"
+            "BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:8000 \\\n"
             "  VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run",
         ),
         ("http://gpu7:8000", "unix:///tmp/v.sock", "VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run"),
@@ -194,7 +194,7 @@ def arrival(client, since=0):
 
 
 def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
-    caller = Caller(make_host("va16-01", sort=Host.Sort.VACC, heartbeat_at=None, facts={}))
+    caller = Caller(make_host("va16-01", type=Host.Type.VACC, heartbeat_at=None, facts={}))
     since = int(time.time()) - 1
     assert "Waiting for va16-01" in _page(arrival(admin, since))
 
@@ -215,7 +215,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
 
 
 def test_a_heartbeat_with_the_old_key_is_no_arrival_with_the_new_one(admin, host):
-    Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=1)
+    Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=2)
 
     assert "Waiting for" in _page(arrival(admin, int(time.time())))
     assert "is connected" in _page(arrival(admin, int(time.time()) - 10))
@@ -270,9 +270,9 @@ def test_revoking_names_what_goes_on_there_first(admin, host):
     assert "Key revoked." in page
 
 
-@pytest.mark.parametrize("sort", [Host.Sort.THIS_COMPUTER, Host.Sort.SIMULATED])
-def test_a_key_that_the_dashboard_keeps_itself_is_nobodys_to_change(admin, sort):
-    make_host("here", sort=sort)
+@pytest.mark.parametrize("host_type", [Host.Type.THIS_COMPUTER, Host.Type.SIMULATED])
+def test_a_key_that_the_dashboard_keeps_itself_is_nobodys_to_change(admin, host_type):
+    make_host("here", type=host_type)
 
     for name in ("host-new-key", "host-revoke-key"):
         assert admin.post(reverse(name, args=["here"])).status_code == 404

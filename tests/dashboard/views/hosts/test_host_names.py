@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.timezone import now
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -29,7 +29,7 @@ def made(client):
     client.force_login(make_user("lin", is_staff=True))
     host = make_host(NAME, facts={"roots": {"weights": "/w"}})
     make_weights(host=host)
-    make_job(host=host, state="running", started_at=now(), sentence_id="job:running")
+    make_job(host=host, state="running", started_at=now(), message_id="job:running")
     job = make_job(host=host, state="succeeded", kind="benchmark")
     deployment = make_deployment(host=host, artifact=make_artifact(host=host))
     points = [(1, {"output_tokens_per_s": 60.0})]
@@ -81,18 +81,18 @@ def test_it_is_named_in_the_viewers_language(client, made):
     assert "本机" in client.get(reverse("job-list")).content.decode()
 
 
-def test_sentences_name_it_as_people_do():
+def test_messages_name_it_as_people_do():
     args = {"host": NAME}
 
     with translation.override("en"):
-        assert sentence("job:running", args) == "Running on This computer."
-        assert sentence("job:running", {"host": "va16-01"}) == "Running on va16-01."
+        assert message("job:running", args) == "Running on This computer."
+        assert message("job:running", {"host": "va16-01"}) == "Running on va16-01."
     with translation.override("zh-hans"):
-        assert "本机" in sentence("job:running", args)
+        assert "本机" in message("job:running", args)
 
 
 def test_a_host_of_another_sort_keeps_its_name(client):
     client.force_login(make_user("lin"))
-    make_host("va16-01", sort="vacc")
+    make_host("va16-01", type="vacc")
 
     assert "This computer" not in client.get(reverse("host-list")).content.decode()

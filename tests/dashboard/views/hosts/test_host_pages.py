@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.text.labels import host_state
-from dashboard.text.state_styles import look
+from dashboard.text.state_styles import style_of
 from jobs import agent_tasks
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
@@ -57,7 +57,7 @@ def member(client):
 def vacc_host(name="va16-01", dies=range(4), **fields):
     """A host with cards."""
     given = {
-        "sort": Host.Sort.VACC,
+        "type": Host.Type.VACC,
         "facts": {**FACTS, "dies": [{"id": number} for number in dies], **fields.pop("facts", {})},
         "dies_seen": [str(number) for number in range(4)],
         "facts_at": now(),
@@ -119,7 +119,10 @@ def test_a_host_that_somebody_paused_is_no_warning(member):
 
     assert "New jobs are paused on this host." in page
     assert "note warn" not in page
-    assert (look("draining").css, look(host_state(host)).shape) == ("cancelled", "cancelled")
+    assert (style_of("draining").css, style_of(host_state(host)).shape) == (
+        "cancelled",
+        "cancelled",
+    )
 
 
 FULL = {"load_1m": 0.5, "memory_free_bytes": 1e9, "disk_free_bytes": 9 * 10**8}
@@ -147,7 +150,7 @@ def test_a_disk_with_room_is_no_trouble_and_tells_who_takes_it(member):
 
 
 def test_what_comes_from_stand_ins_is_stamped_everywhere(member):
-    vacc_host(sort=Host.Sort.SIMULATED)
+    vacc_host(type=Host.Type.SIMULATED)
 
     for answer in (member.get(LIST), page_of(member), member.get("/jobs/")):
         assert '<span class="stamp sim"' in answer.content.decode()
@@ -247,7 +250,7 @@ def test_of_an_away_host_nothing_is_said_to_run(member):
 
 
 def test_a_host_that_was_never_heard_says_what_is_missing(member):
-    make_host("va16-09", sort=Host.Sort.VACC, facts={}, heartbeat_at=None)
+    make_host("va16-09", type=Host.Type.VACC, facts={}, heartbeat_at=None)
 
     text = text_of(page_of(member, "va16-09"))
 
@@ -326,7 +329,7 @@ def test_draining_from_the_list_comes_back_to_the_list(admin):
 
 @pytest.fixture
 def caller():
-    make_host("va16-01", sort=Host.Sort.VACC, facts={})
+    make_host("va16-01", type=Host.Type.VACC, facts={})
     return Caller(Host.objects.get())
 
 

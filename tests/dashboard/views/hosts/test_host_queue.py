@@ -47,7 +47,7 @@ def member(client, lin):
 
 
 def order(host):
-    waiting = Job.objects.filter(host=host, state="queued").order_by(*Job.LINE)
+    waiting = Job.objects.filter(host=host, state="queued").order_by(*Job.QUEUE_ORDER)
     return list(waiting.values_list("pk", flat=True))
 
 
@@ -76,7 +76,7 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
 
     page = queue_of(admin, host, **{"from": "3"}).content.decode()
 
-    assert [f'id="line-{job.pk}"' in page for job in jobs] == [False, False, True, True, False]
+    assert [f'id="queue-{job.pk}"' in page for job in jobs] == [False, False, True, True, False]
     assert 'href="?from=1"' in page
     assert 'href="?from=5"' in page
     # The one before it is on the other page, and it can be moved past it all the same.
@@ -102,7 +102,7 @@ def test_a_button_moves_a_job_and_the_audit_knows(admin, host, ada):
 
     answer = admin.post(reverse("job-move", args=[second.pk]), {"to": "first", "from": "queue"})
 
-    assert answer["Location"] == f"/hosts/va16-01/queue/#line-{second.pk}"
+    assert answer["Location"] == f"/hosts/va16-01/queue/#queue-{second.pk}"
     assert order(host) == [second.pk, first.pk]
     entry = AuditEntry.objects.get(action="job.order")
     assert (entry.subject, entry.detail) == (f"job {second.pk}", {"was": 2, "now": 1})
@@ -154,13 +154,13 @@ def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
 
 
 def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin):
-    job = make_job(host=host, created_by=lin, quiet=True)
+    job = make_job(host=host, created_by=lin, exclusive=True)
     assert "Allow other jobs on the host" in member.get(f"/jobs/{job.pk}/").content.decode()
 
-    member.post(reverse("job-quiet", args=[job.pk]), {"quiet": "0", "from": "job"})
+    member.post(reverse("job-exclusive", args=[job.pk]), {"exclusive": "0", "from": "job"})
 
     job.refresh_from_db()
-    assert not job.quiet
+    assert not job.exclusive
 
 
 def test_the_page_of_a_job_says_where_it_stands_and_when_it_may_start(member, host, lin):
@@ -233,14 +233,14 @@ def test_a_job_whose_predecessor_ends_in_a_moment_does_not_start_next(member, ho
 
 def test_the_api_has_the_line_of_a_host(admin, host, ada):
     first = make_job(host=host, created_by=ada)
-    second = make_job(host=host, created_by=ada, quiet=True)
+    second = make_job(host=host, created_by=ada, exclusive=True)
 
     found = admin.get("/api/v1/hosts/va16-01/queue").json()
 
     assert (found["total"], [job["id"] for job in found["jobs"]]) == (2, [first.pk, second.pk])
-    assert (found["jobs"][1]["priority"], found["jobs"][1]["quiet"]) == ("normal", True)
+    assert (found["jobs"][1]["priority"], found["jobs"][1]["exclusive"]) == ("normal", True)
     waits = found["jobs"][1]["waits"]
-    assert (waits["ahead"], waits["sentence_id"], waits["starts_in_s"]) == (
+    assert (waits["ahead"], waits["message_id"], waits["starts_in_s"]) == (
         1,
         "wait:draining",
         None,
@@ -255,11 +255,13 @@ def post(client, path, body):
 
 
 def test_the_api_moves_raises_and_waives(admin, host, ada):
-    first, second = (make_job(host=host, created_by=ada, quiet=True) for _ in range(2))
+    first, second = (make_job(host=host, created_by=ada, exclusive=True) for _ in range(2))
 
     assert post(admin, f"jobs/{second.pk}/move", {"before": first.pk}).json()["waits"]["ahead"] == 0
     assert post(admin, f"jobs/{first.pk}/priority", {"priority": "urgent"}).status_code == 200
-    assert post(admin, f"jobs/{first.pk}/quiet", {"quiet": False}).json()["quiet"] is False
+    assert (
+        post(admin, f"jobs/{first.pk}/exclusive", {"exclusive": False}).json()["exclusive"] is False
+    )
 
     assert order(host) == [first.pk, second.pk]
     assert post(admin, f"jobs/{first.pk}/priority", {"priority": "x"}).status_code == 422
@@ -284,7 +286,7 @@ def computer(host):
     """A host on which something can be launched."""
     roots = ("weights", "artifacts", "environments", "spool", "cache")
     host.facts = {"roots": {name: f"/{name}" for name in roots}, "python": {"path": "/py"}}
-    host.sort = "this-computer"
+    host.type = "this-computer"
     host.save()
     return host
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.timezone import now
 
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock
 from jobs.plans import Plan, Step, Watch, script
@@ -58,7 +58,7 @@ def test_a_queued_job_says_why_it_waits(page):
 @pytest.mark.parametrize("state", ["failed", "lost"])
 def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
     first, second = b"ERROR: no cache, made anew\n", b"ERROR: no route\n"
-    job = make_job(state=state, sentence_id="work:exit", started_at=now(), log_bytes=43)
+    job = make_job(state=state, message_id="work:exit", started_at=now(), log_bytes=43)
     logstore.store().append(f"job/{job.pk}", 0, first + second)
     job.steps.filter(index=0).update(started_at=now(), exit_code=0, log_from=0, log_to=len(first))
     exit_code = 1 if state == "failed" else None
@@ -80,7 +80,7 @@ def test_a_job_of_all_dies_links_to_servers_to_stop(page):
         for die, port in [("0,1", 7863), ("2,3", 21000)]
     ]
     plan = make_plan(steps=(Step("only", ("tool", "{dies}")),), dies=8)
-    job = make_job(host=host, plan=plan, quiet=True)
+    job = make_job(host=host, plan=plan, exclusive=True)
 
     waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
 
@@ -111,8 +111,8 @@ def test_a_job_that_was_cancelled_before_it_began_left_nothing(page):
 def test_a_failed_job_says_what_why_and_what_to_do(page):
     job = make_job(
         state="failed",
-        sentence_id="job:step_failed",
-        sentence_args={"step": "check", "exit_code": 3},
+        message_id="job:step_failed",
+        message_args={"step": "check", "exit_code": 3},
     )
     job.steps.filter(index=1).update(started_at=now(), exit_code=3, duration_s=1.0)
     lines = "".join(f"line {n}\n" for n in range(50)) + "\x1b[31mno such file <b>\x1b[0m\n"
@@ -120,7 +120,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
 
     text = shown(page, job)
 
-    assert escape(sentence(job.sentence_id, job.sentence_args)) in text
+    assert escape(message(job.message_id, job.message_args)) in text
     assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
     assert 'href="#L49"' in text and 'href="#L48"' not in text
     assert "Retry unchanged" in text
@@ -160,7 +160,7 @@ def test_step_icons_match_the_job_s_state(state, exit_codes, wanted):
 
 
 def test_a_step_whose_command_ended_well_without_a_result_says_so(page):
-    job = make_job(state="failed", sentence_id="benchmark:no_request")
+    job = make_job(state="failed", message_id="benchmark:no_request")
     job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
 
     assert "exit code 0, no result" in shown(page, job)
@@ -197,8 +197,8 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     failure = {"id": "connection-refused", "args": {"address": "127.0.0.1:20001"}, "where": ""}
     job = make_job(
         state="failed",
-        sentence_id="benchmark:no_request",
-        sentence_args={"failed": 24, "failure": {**failure, "line": 2, "offset": 6}},
+        message_id="benchmark:no_request",
+        message_args={"failed": 24, "failure": {**failure, "line": 2, "offset": 6}},
     )
     logstore.store().append(f"job/{job.pk}", 0, b"start\nErrno 111 refused\nERROR: the end\n")
 
@@ -220,7 +220,7 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
 def test_of_a_lost_job_the_last_sign_of_it_and_its_host_are_told(page):
     host = {"load_1m": 7.69, "memory_free_bytes": 20859695104, "disk_free_bytes": 78712573952}
     args = {"host": host, "last_lines": "x"}
-    job = make_job(state="lost", sentence_id="host:launcher_died", sentence_args=args)
+    job = make_job(state="lost", message_id="host:launcher_died", message_args=args)
     logstore.store().append(f"job/{job.pk}", 0, b"INFO all is well\n")
 
     text = re.sub(r"<[^>]+>", "", shown(page, job))
@@ -233,13 +233,13 @@ def test_of_a_lost_job_the_last_sign_of_it_and_its_host_are_told(page):
 @pytest.mark.parametrize("host", ["va16-01", {"load_1m": "?"}, None])
 def test_a_lost_job_of_which_less_is_known_has_its_page_too(page, host):
     args = {"host": host}
-    job = make_job(state="lost", sentence_id="job:missing", sentence_args=args)
+    job = make_job(state="lost", message_id="job:missing", message_args=args)
 
     assert "Host at the time" not in shown(page, job)
 
 
 def test_of_a_cancelled_job_no_line_is_quoted(page):
-    job = make_job(state="cancelled", sentence_id="job:cancelled", sentence_args={"user": "lin"})
+    job = make_job(state="cancelled", message_id="job:cancelled", message_args={"user": "lin"})
     logstore.store().append(f"job/{job.pk}", 0, b"ERROR: Got signal SIGTERM\n")
 
     assert "SIGTERM" not in shown(page, job)
@@ -409,7 +409,7 @@ def test_a_running_job_says_when_it_should_end(page):
     host = make_host()
     make_job(host=host, title="a", state="succeeded", duration_s=3600.0)
     job = make_job(
-        host=host, title="a", state="running", started_at=now(), sentence_id="job:running"
+        host=host, title="a", state="running", started_at=now(), message_id="job:running"
     )
 
     assert "Estimated end" in shown(page, job)
@@ -463,7 +463,7 @@ def test_the_page_of_a_model_has_every_open_job_of_it(page):
 
 
 def test_what_a_job_made_leads_to_the_forms_of_its_own_host(client):
-    host = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
     weights = make_weights(host=host, model_id="deepseek-r1-distill-llama-8b")
     product = {"type": "weights", "model_id": weights.model_id, "path": weights.path}
     params = {"model": weights.model_id, "stack": "guide"}

@@ -85,7 +85,7 @@ def test_it_ends_in_the_chat_and_the_results(lin, chain):
     assert f"{reverse('playground')}?deployment={deployment.pk}" in html
     assert reverse("result-detail", args=[result.pk]) in html
     assert "90.7" in text_of(html)
-    assert reverse("pipeline-again", args=[chain]) not in html
+    assert reverse("pipeline-retry", args=[chain]) not in html
 
 
 def test_one_button_retries_from_the_first_failure(lin, chain):
@@ -95,7 +95,7 @@ def test_one_button_retries_from_the_first_failure(lin, chain):
     second.after.add(first)
 
     html = shown(lin, chain)
-    answer = lin.post(reverse("pipeline-again", args=[chain]))
+    answer = lin.post(reverse("pipeline-retry", args=[chain]))
 
     assert f"Retry from #{first.pk} Prepare (2 jobs)" in text_of(html)
     assert answer.url == reverse("pipeline", args=[chain])
@@ -111,14 +111,14 @@ def test_one_button_retries_from_the_first_failure(lin, chain):
 def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
     make_chain(chain)
 
-    answer = lin.post(reverse("pipeline-again", args=[chain]), follow=True)
+    answer = lin.post(reverse("pipeline-retry", args=[chain]), follow=True)
 
     assert "No job of the pipeline failed or was cancelled." in answer.text
 
 
 def test_an_unknown_pipeline_is_not_found_and_strangers_see_none(lin, chain):
     assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
-    assert lin.post(reverse("pipeline-again", args=[chain])).status_code == 404
+    assert lin.post(reverse("pipeline-retry", args=[chain])).status_code == 404
     make_chain(chain)
     assert Client().get(reverse("pipeline", args=[chain])).status_code == 302
 
@@ -204,7 +204,7 @@ def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
 
 
 def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, half_done):
-    again = reverse("pipeline-again", args=[chain])
+    again = reverse("pipeline-retry", args=[chain])
     running = half_done[2]
     lin.post(reverse("pipeline-cancel", args=[chain]))
 
@@ -251,15 +251,15 @@ def test_the_rest_of_an_unknown_pipeline_is_not_found(lin, chain):
 
 
 def verbatim_failure(chain, **fields):
-    host = make_host("va16", sort="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+    host = make_host("va16", type="vacc", facts={"dies": [{"id": n} for n in range(8)]})
     common = {"host": host, "chain": chain, "model_id": "deepseek-r1-distill-qwen-1.5b"}
     params = {"stack": "guide", "as_in_guide": True, "precision": "fp16"}
     notes = [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]
     failed = make_job(
         kind="compile-vacc",
         state="failed",
-        sentence_id="work:exit",
-        sentence_args={"step": "compile", "exit_code": 1},
+        message_id="work:exit",
+        message_args={"step": "compile", "exit_code": 1},
         started_at=now(),
         log_bytes=9,
         params=params,
@@ -281,7 +281,9 @@ def test_a_repeating_failure_offers_correction_first(lin, chain):
     primary = re.search(r'<a class="btn btn-primary" href="([^"]+)">(.*?)</a>', head, re.S)
     address = primary[1].replace("&amp;", "&")
     assert "Preview corrected pipeline" in primary[2]
-    assert "/models/deepseek-r1-distill-qwen-1.5b/ways/build-in/?host=va16&stack=guide" in address
+    assert (
+        "/models/deepseek-r1-distill-qwen-1.5b/pipelines/build-in/?host=va16&stack=guide" in address
+    )
     assert {"as_in_guide=0", "precision=fp16", "concurrency=1%2C4"} <= set(address.split("&"))
     assert '<button class="btn" type="submit">' in head
     assert lin.get(address).status_code == 200
@@ -289,7 +291,7 @@ def test_a_repeating_failure_offers_correction_first(lin, chain):
 
 def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
     jobs = make_chain(chain, deploy="failed")
-    Job.objects.filter(pk=jobs[2].pk).update(sentence_id="job:not_taken")
+    Job.objects.filter(pk=jobs[2].pk).update(message_id="job:not_taken")
 
     html = shown(lin, chain)
 

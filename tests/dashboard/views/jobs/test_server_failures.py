@@ -43,8 +43,8 @@ def end(caller, deployment, log, *, at=0, begins=0, exit_code=1, seq=0, **args) 
     said = {"step": "serve", "exit_code": exit_code, "host": HOST, **args}
     last = ended(
         "failed",
-        sentence_id="work:server_ended",
-        sentence_args=said,
+        message_id="work:server_ended",
+        message_args=said,
         exit_code=exit_code,
         log_bytes=at + len(log),
         run=deployment.run,
@@ -65,7 +65,7 @@ def test_its_message_has_cause_advice_and_line(caller):
     deployment = end(caller, serve(caller), READY + GONE)
 
     assert deployment.state == "failed"
-    failure = deployment.sentence_args["failure"]
+    failure = deployment.message_args["failure"]
     assert (failure["id"], failure["where"], failure["line"]) == ("die-missing", "", 3)
     assert failure["offset"] == len(READY)
 
@@ -80,27 +80,27 @@ def test_what_ended_an_earlier_run_did_not_end_this_one(caller):
     deployment = end(caller, deployment, READY + b"it broke\n", at=before, begins=before)
 
     assert (deployment.state, deployment.run) == ("failed", 2)
-    assert "failure" not in deployment.sentence_args
+    assert "failure" not in deployment.message_args
     assert deployment.log_from == before
 
 
 def test_a_server_that_was_asked_to_stop_has_not_failed(caller):
     deployment = end(caller, serve(caller, wanted=False), READY + GONE)
 
-    assert (deployment.state, deployment.sentence_args) == ("stopped", {})
+    assert (deployment.state, deployment.message_args) == ("stopped", {})
 
 
 def test_the_kernel_that_ended_a_process_for_want_of_memory_tells_it(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 1})
 
-    failure = deployment.sentence_args["failure"]
+    failure = deployment.message_args["failure"]
     assert (failure["id"], failure["line"]) == ("out-of-memory", None)
 
 
 def test_a_kill_while_no_process_was_short_of_memory_is_only_a_kill(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 0})
 
-    assert deployment.sentence_args["failure"]["id"] == "killed"
+    assert deployment.message_args["failure"]["id"] == "killed"
 
 
 def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, client, lin):
@@ -135,7 +135,7 @@ def test_overview_list_and_api_say_why(caller, client, lin):
         assert "Die /dev/vacc16 does not exist." in text_of(client, address)
     told = client.get(f"/api/v1/deployments/{deployment.pk}").json()
     assert told["failure"] == "die-missing"
-    assert "Die /dev/vacc16 does not exist." in told["sentence"]
+    assert "Die /dev/vacc16 does not exist." in told["message"]
 
 
 def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
@@ -143,8 +143,8 @@ def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
         kind="deploy-vllm",
         host=caller.host,
         state="failed",
-        sentence_id="work:server_ended",
-        sentence_args={"step": "serve", "exit_code": 1, "last_lines": "x"},
+        message_id="work:server_ended",
+        message_args={"step": "serve", "exit_code": 1, "last_lines": "x"},
     )
     deployment = make_deployment(job=job, host=caller.host, state="failed")
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"fine\nit broke\n")
@@ -158,7 +158,7 @@ def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
 def test_one_that_loads_says_how_much_it_has(client, lin):
     progress = {"done": 41, "total": 163, "unit": "shards", "since": 1.0}
     deployment = make_deployment(
-        state="loading", sentence_id="deployment:loading", progress=progress, ready_at=None
+        state="loading", message_id="deployment:loading", progress=progress, ready_at=None
     )
 
     page = text_of(client, reverse("deployment-detail", args=[deployment.pk]))
@@ -181,7 +181,7 @@ def test_a_stalled_job_says_since_when_everywhere(client, lin):
     for name in ("overview", "job-list"):
         assert words in text_of(client, reverse(name))
     assert words in text_of(client, reverse("job-detail", args=[job.pk]))
-    assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["sentence"]
+    assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["message"]
 
 
 def test_the_serving_step_failed_without_our_signal(client, lin):
@@ -192,8 +192,8 @@ def test_the_serving_step_failed_without_our_signal(client, lin):
         plan=make_plan(kind="deploy", steps=steps),
         state="failed",
         started_at=now(),
-        sentence_id="work:server_ended",
-        sentence_args={"step": "serve", "exit_code": 137, "last_lines": "", "host": host},
+        message_id="work:server_ended",
+        message_args={"step": "serve", "exit_code": 137, "last_lines": "", "host": host},
     )
     job.steps.filter(name="serve").update(started_at=now(), exit_code=0)
     job.steps.filter(name="wait").update(started_at=now(), exit_code=-15)

@@ -86,11 +86,11 @@ def test_the_form_offers_what_its_host_can_do_by_sort_of_work(page, host):
     ]
     assert links_of(text, "Compile") == []  # there is one only
 
-    cards = make_host(sort="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
+    cards = make_host(type="vacc", facts={"cards": [{"dies": 4}], "dies": 4, "roots": {}})
     text = page.get(reverse("launch-form", args=["benchmark-online"]), {"host": cards.name}).text
     assert "benchmark-online" in links_of(text, "Job type")
     assert "compile" not in links_of(text, "Job type")
-    can = {name for name, kind in KINDS.items() if kind.offered(target_of(cards))}
+    can = {name for name, kind in KINDS.items() if kind.is_available(target_of(cards))}
     assert {"benchmark-online", "benchmark-latency"} <= set(links_of(text, "Benchmark")) <= can
 
 
@@ -170,7 +170,7 @@ def test_what_to_make_first_is_made_by_a_kind_of_that_host(kind, maker, host):
     others = tuple(ref for ref in vacc_host().deployments if ref.data["engine"] != "vllm")
     target = replace(vacc_host(), weights=(), artifacts=(), datasets=(), deployments=others)
     assert others
-    target = target if KINDS[kind].offered(target) else target_of(host)
+    target = target if KINDS[kind].is_available(target) else target_of(host)
 
     form = make_form(KINDS[kind], target, {}, errors={})
 
@@ -462,7 +462,7 @@ def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
 
 
 def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
-    host = make_host(sort="vacc", facts=dict(GUIDE_FACTS))
+    host = make_host(type="vacc", facts=dict(GUIDE_FACTS))
     job = make_job(kind="deploy-vllm", host=host, state="succeeded")
     details = {"engine": "vllm", "stack": "guide", "max_total": 4096}
     server = make_deployment(job=job, host=host, model_id="deepseek-r1", details=details)
@@ -481,7 +481,7 @@ def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(page):
 def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
     client.force_login(make_user())
     make_host("here")
-    vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), sort="vacc")
+    vacc = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
 
     start = reverse("launch")
     page = client.get(reverse("launch-form", args=["prepare-weights"]), {"host": vacc.name}).text

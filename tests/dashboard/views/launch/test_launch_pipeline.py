@@ -15,13 +15,13 @@ from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
-WAY = ("deepseek-r1", "pytorch")
+PIPELINE = ("deepseek-r1", "pytorch")
 
 
 @pytest.fixture
 def host():
     facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
-    return make_host("sim-va16", facts=facts, slots=8, sort=Host.Sort.SIMULATED)
+    return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
 
 
 @pytest.fixture
@@ -33,15 +33,17 @@ def browser(client):
 def test_a_model_leads_to_its_ways_and_to_no_other(browser):
     page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
 
-    assert reverse("model-way", args=WAY) in page
-    assert browser.get(reverse("model-way", args=("deepseek-r1", "build-in"))).status_code == 404
-    assert browser.get(reverse("model-way", args=("x", "pytorch"))).status_code == 404
+    assert reverse("model-pipeline", args=PIPELINE) in page
+    assert (
+        browser.get(reverse("model-pipeline", args=("deepseek-r1", "build-in"))).status_code == 404
+    )
+    assert browser.get(reverse("model-pipeline", args=("x", "pytorch"))).status_code == 404
 
 
 def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
 
     assert page.count("already on the host") == 1
     assert "simulated" in page
@@ -49,7 +51,9 @@ def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host)
 
 
 def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
-    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "guide"})
+    answer = browser.post(
+        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "guide"}
+    )
 
     jobs = list(Job.objects.order_by("pk"))
     assert answer.url == reverse("pipeline", args=[jobs[0].chain])
@@ -62,7 +66,9 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
     host.facts = {**host.facts, "registry": ""}
     host.save()
 
-    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name, "stack": "current"})
+    answer = browser.post(
+        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "current"}
+    )
 
     assert answer.status_code == 422
     assert "has no image registry" in answer.content.decode()
@@ -70,13 +76,13 @@ def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
 
 
 def test_the_page_names_jobs_that_wait_for_dies(browser, host):
-    way = reverse("model-way", args=WAY)
-    assert "Start time unknown" not in browser.get(way).content.decode()
+    pipeline = reverse("model-pipeline", args=PIPELINE)
+    assert "Start time unknown" not in browser.get(pipeline).content.decode()
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
 
-    page = browser.get(way).content.decode()
+    page = browser.get(pipeline).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
     (told,) = (words for words in waits if "Start time unknown" in words)
@@ -90,8 +96,8 @@ def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, ho
     del host.facts["stacks"]
     host.save()
 
-    page = browser.get(reverse("model-way", args=WAY)).content.decode()
-    answer = browser.post(reverse("model-way", args=WAY), {"host": host.name})
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
+    answer = browser.post(reverse("model-pipeline", args=PIPELINE), {"host": host.name})
 
     assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
     assert answer.status_code == 302
@@ -100,7 +106,7 @@ def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, ho
 def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
     make_host("this-computer")
 
-    page = browser.get(reverse("model-way", args=WAY)).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
 
     assert "No host with cards yet." in page
 
@@ -123,9 +129,9 @@ def test_published_figures_are_marked_as_measured_elsewhere(browser):
 
 def test_processor_pipelines_need_hosts_without_dies(browser, host):
     here = make_host("here")
-    way = reverse("model-way", args=("smollm2-135m-instruct", "vllm-cpu"))
+    pipeline = reverse("model-pipeline", args=("smollm2-135m-instruct", "vllm-cpu"))
 
-    page = browser.get(way).content.decode()
+    page = browser.get(pipeline).content.decode()
 
     assert f'value="{here.name}"' in page
     assert f'value="{host.name}"' not in page
@@ -136,11 +142,11 @@ BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
 
 
 def test_pipeline_options_are_shown_launched_and_linked(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
     chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
 
-    page = browser.get(way, chosen).content.decode()
-    browser.post(way, chosen)
+    page = browser.get(pipeline, chosen).content.decode()
+    browser.post(pipeline, chosen)
 
     assert page.count("Compile for VACC") == 2
     assert 'value="both" selected' in page
@@ -154,10 +160,10 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
 
 
 def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
-    way = reverse("model-way", args=WAY)
+    pipeline = reverse("model-pipeline", args=PIPELINE)
 
-    page = browser.get(way, {"as_in_guide": "1"}).content.decode()
-    browser.post(way, {"host": host.name, "as_in_guide": "1"})
+    page = browser.get(pipeline, {"as_in_guide": "1"}).content.decode()
+    browser.post(pipeline, {"host": host.name, "as_in_guide": "1"})
 
     assert "match the guide verbatim" in html.unescape(page)
     assert "10.24.73.25" in page
@@ -166,16 +172,16 @@ def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
 
 
 def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
     wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
 
-    shown = browser.get(way, wrong)
-    answer = browser.post(way, wrong)
+    shown = browser.get(pipeline, wrong)
+    answer = browser.post(pipeline, wrong)
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.content.decode(), answer.content.decode()):
         assert re.search(
-            r'id="e-w-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
+            r'id="e-option-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
         )
         assert 'value="fp16" selected' in page
         assert 'value="1, x"' in page
@@ -183,9 +189,9 @@ def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
 
 
 def test_without_scripts_a_button_shows_the_commands(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
 
-    answer = browser.post(way, {"host": host.name, "precision": "fp16", "show": "1"})
+    answer = browser.post(pipeline, {"host": host.name, "precision": "fp16", "show": "1"})
 
     assert answer.status_code == 200
     assert "Prepare datasets" not in answer.content.decode().split("Host and options")[0]
@@ -193,9 +199,9 @@ def test_without_scripts_a_button_shows_the_commands(browser, host):
 
 
 def test_the_ports_that_the_server_will_have_are_shown(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
 
-    page = browser.get(way, {"precision": "both"}).content.decode()
+    page = browser.get(pipeline, {"precision": "both"}).content.decode()
 
     assert "port 7863" in page
     assert "port set at start" in page  # the second server: the first will have that one
@@ -209,9 +215,9 @@ def stages(page: str) -> list[str]:
 
 
 def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
 
-    page = browser.get(way, {"precision": "both"}).content.decode()
+    page = browser.get(pipeline, {"precision": "both"}).content.decode()
 
     fp16, int8 = [text for text in stages(page) if "Benchmark" in text.partition("will run")[0]]
     assert "127.0.0.1:7863/" in fp16
@@ -221,7 +227,7 @@ def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
 def test_evaluations_use_the_server_s_listen_address(browser, host):
     chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
 
-    page = browser.get(reverse("model-way", args=WAY), chosen).content.decode()
+    page = browser.get(reverse("model-pipeline", args=PIPELINE), chosen).content.decode()
 
     (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
     assert "http://10.24.73.25:8000" in asked
@@ -229,10 +235,10 @@ def test_evaluations_use_the_server_s_listen_address(browser, host):
 
 
 def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
-    way = reverse("model-way", args=BUILD_IN)
+    pipeline = reverse("model-pipeline", args=BUILD_IN)
 
-    exact = browser.get(way, {"stack": "guide", "as_in_guide": "1"}).content.decode()
-    right = browser.get(way, {"stack": "guide"}).content.decode()
+    exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).content.decode()
+    right = browser.get(pipeline, {"stack": "guide"}).content.decode()
 
     marked = [text for text in stages(exact) if "not in the guide" in text]
     titles = ("Prepare", "Benchmark", "Evaluate")

@@ -77,8 +77,8 @@ def test_the_form_says_when_dies_are_released(browser, host, weights):
     assert "starts immediately" not in shown
 
 
-def finding(level, sentence_id, **args):
-    return {"name": "x", "level": level, "sentence_id": sentence_id, "sentence_args": args}
+def finding(level, message_id, **args):
+    return {"name": "x", "level": level, "message_id": message_id, "message_args": args}
 
 
 def test_the_form_has_its_host_look_with_what_is_proposed(browser, host, weights):
@@ -165,8 +165,8 @@ def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, w
 def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights, served):
     ask(browser, host, weights)
     look = Preflight.objects.get()
-    busy = {"name": "port", "level": "failed", "sentence_id": "check:port_busy"}
-    preflights.answer(look, [busy | {"sentence_args": {"port": 8000}}])
+    busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
+    preflights.answer(look, [busy | {"message_args": {"port": 8000}}])
     data = {"host": host.name, "weights": str(weights.pk)}
     browser.post(reverse("launch-form", args=["deploy-vllm"]), data)
     job = Job.objects.get(state="queued")
@@ -183,8 +183,8 @@ def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights,
 
 def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, served):
     ask(browser, host, weights, port="9000")
-    busy = {"name": "port", "level": "failed", "sentence_id": "check:port_busy"}
-    preflights.answer(Preflight.objects.get(), [busy | {"sentence_args": {"port": 9000}}])
+    busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
+    preflights.answer(Preflight.objects.get(), [busy | {"message_args": {"port": 9000}}])
     data = {"host": host.name, "weights": str(weights.pk)}
     browser.post(reverse("launch-form", args=["deploy-vllm"]), data)
 

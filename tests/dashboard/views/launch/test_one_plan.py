@@ -27,7 +27,7 @@ def test_the_form_the_api_and_the_command_make_one_plan(name, stack, exact):
     target, fields = target_for(model, stack), kind.Params.model_fields
     chosen = {"stack": stack, EXACT: exact, "model": model, **ASSETS}
     given = {field: value for field, value in chosen.items() if field in fields}
-    host = make_host(sort="vacc", facts=dict(target.facts))
+    host = make_host(type="vacc", facts=dict(target.facts))
     typed = {field: "1" if value is True else str(value) for field, value in given.items()}
     typed |= {EXACT: "1" if exact else "0"}
 

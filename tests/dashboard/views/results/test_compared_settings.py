@@ -72,13 +72,13 @@ def test_a_file_of_the_server_s_own_folder_goes_by_its_name():
 
 def test_yes_no_and_stacks_are_in_the_viewer_s_words():
     with override("zh-hans"):
-        assert (setting_text("yes", "quiet"), setting_text("no", "quiet")) == ("是", "否")
+        assert (setting_text("yes", "exclusive"), setting_text("no", "exclusive")) == ("是", "否")
         assert setting_text("guide", "stack") != "guide"
 
 
 @pytest.mark.django_db
 def test_which_asset_was_used_is_told_by_model_and_precision():
-    params = {"stack": "guide", "weights": "job:40", "quiet": True, "as_in_guide": False}
+    params = {"stack": "guide", "weights": "job:40", "exclusive": True, "as_in_guide": False}
     job = make_job(state="succeeded", kind="benchmark-latency", params=params)
     host = {"cpu": {"model": "Kunpeng", "cores": 64, "avx512": True}}
     result = make_measured(job=job, host=make_host(facts=host))
@@ -86,14 +86,14 @@ def test_which_asset_was_used_is_told_by_model_and_precision():
     found = {setting.name: setting.values for setting in settings([result])}
 
     assert "weights" not in found
-    assert (found["quiet"], found["as_in_guide"]) == (["yes"], ["no"])
+    assert (found["exclusive"], found["as_in_guide"]) == (["yes"], ["no"])
     assert (found["host cpu"], found["host cores"]) == (["Kunpeng"], ["64"])
 
 
 @pytest.mark.django_db
 def test_the_pages_show_no_word_of_the_program(client):
     client.force_login(make_user("lin"))
-    params = {"stack": "guide", "quiet": True, "as_in_guide": False, "concurrency": [1, 4]}
+    params = {"stack": "guide", "exclusive": True, "as_in_guide": False, "concurrency": [1, 4]}
     kind = KINDS["deploy-vllm"]
     plan = kind.plan(kind.Params(weights="6"), vacc_host())
     results = [

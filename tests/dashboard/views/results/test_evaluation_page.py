@@ -37,7 +37,7 @@ SUBJECTS = [kept(name, 80.0 + n % 2, group="mmlu") for n, name in enumerate(MMLU
 
 
 def evaluated(*sets, scores=(1, 0, 1, 0), **fields):
-    return make_measured(scores=scores, surroundings={"sets": list(sets)}, **fields)
+    return make_measured(scores=scores, run_context={"sets": list(sets)}, **fields)
 
 
 @pytest.fixture

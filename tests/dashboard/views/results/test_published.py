@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from jobs.catalog import SHIPPED
 from jobs.models import Answer, Result
-from jobs.queries.results.published import beside
+from jobs.queries.results.published import published_comparisons
 from tests.factories import make_deployment, make_host, make_result, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
     """An evaluation of R1: {subset: (questions, right)}."""
     deployment = make_deployment(host=make_host(), details={"stack": "guide"})
     result = make_result(
-        sort=Result.Sort.EVALUATION,
+        type=Result.Type.EVALUATION,
         model_id=R1.id,
         tool="OpenCompass 0.4.1",
         label="fp8",
@@ -45,7 +45,7 @@ def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
 
 
 def row(dataset, device="VACC"):
-    found = [item for item in beside(R1) if item.published.dataset == dataset]
+    found = [item for item in published_comparisons(R1) if item.published.dataset == dataset]
     return next(item for item in found if item.published.device == device)
 
 
@@ -92,7 +92,7 @@ def test_what_was_asked_otherwise_is_not_compared(remarks, right, why):
 
 def test_a_rating_or_a_consensus_is_no_share():
     measured({"aime2024": (30, 20)})
-    found = [item for item in beside(R1) if item.published.dataset == "aime24"]
+    found = [item for item in published_comparisons(R1) if item.published.dataset == "aime24"]
 
     why = {item.published.metric: item.why for item in found}
 
@@ -123,7 +123,7 @@ def test_the_best_real_one_is_named_where_the_latest_is_not_it():
 
 def test_names_of_both_tools_count_and_a_similar_name_does_not():
     measured({"mmlu/anatomy": (5, 5), "lukaemon_mmlu_law": (5, 4), "mmlu_pro/law": (5, 0)})
-    shares = [item.latest for item in beside(R1) if item.published.dataset == "mmlu"]
+    shares = [item.latest for item in published_comparisons(R1) if item.published.dataset == "mmlu"]
 
     assert {(one.questions, one.share.value) for one in shares} == {(10, 0.9)}
 
@@ -147,7 +147,7 @@ def test_the_table_needs_two_queries(count, django_assert_num_queries):
         measured({"cluewsc-dev": (3, 2)})
 
     with django_assert_num_queries(2):
-        beside(R1)
+        published_comparisons(R1)
 
 
 def test_accuracy_is_translated_and_score_names_are_not(client):

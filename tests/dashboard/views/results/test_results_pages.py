@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.templatetags.results import delta
-from dashboard.text.messages import sentence
+from dashboard.text.messages import message
 from dashboard.views.results import results as results_view
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
@@ -454,8 +454,8 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
         text = client.get(reverse(page, args=[number])).text
         notes = re.findall(r'<div class="(note[^"]*)">.*?<span>(.*?)</span></div>', text)
         looks = {words: look for look, words in notes}
-        assert looks[sentence("benchmark:no_server", {})] == "note"
-        assert looks[sentence("benchmark:few_requests", {"requests": 6})] == "note warn"
+        assert looks[message("benchmark:no_server", {})] == "note"
+        assert looks[message("benchmark:few_requests", {"requests": 6})] == "note warn"
 
 
 def test_hits_since_start_are_labelled_and_not_per_point(page):

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS, progress_of
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers import guidellm
 from jobs.plans import fill
@@ -28,8 +28,8 @@ def planned(**raw):
     return KIND.plan(params(**raw), here())
 
 
-def concluded(outputs, **raw):
-    return KIND.conclude(params(**raw), planned(**raw), outputs, 0)
+def outcome_of(outputs, **raw):
+    return KIND.parse_outcome(params(**raw), planned(**raw), outputs, 0)
 
 
 def changed(change) -> bytes:
@@ -152,17 +152,17 @@ def test_the_fastest_concurrency_stands_for_all():
     )
     outputs = {"result-4.json": OUT, "result-1.json": slow}
 
-    found = concluded(outputs, concurrency=(1, 4, 8), requests=20)
+    found = outcome_of(outputs, concurrency=(1, 4, 8), requests=20)
 
-    assert found.sentence.id == "benchmark:done"
-    assert found.sentence.args["concurrency"] == 4
+    assert found.message.id == "benchmark:done"
+    assert found.message.args["concurrency"] == 4
     assert [level for level, _ in found.measured.points] == [1, 4]
     assert found.measured.metrics["requests_all"] == 40
     assert found.measured.tool == "guidellm 0.8.1"
     assert found.measured.began.keys() == {1, 4}
     assert list(found.measured.remarks) == [
-        Remark("benchmark:few_requests", {"requests": 20}),
-        Remark("benchmark:not_measured", {"concurrency": "8"}),
+        Message("benchmark:few_requests", {"requests": 20}),
+        Message("benchmark:not_measured", {"concurrency": "8"}),
     ]
 
 
@@ -171,9 +171,9 @@ def test_a_run_without_one_answer_has_failed():
         lambda run: run["scheduler_metrics"]["requests_made"].update(successful=0, errored=20)
     )
 
-    failure = concluded({"result-4.json": nothing}).failure
+    failure = outcome_of({"result-4.json": nothing}).failure
 
-    assert failure == Remark("benchmark:no_request", {"failed": 20})
+    assert failure == Message("benchmark:no_request", {"failed": 20})
 
 
 def test_so_has_one_whose_answers_had_no_token():
@@ -183,7 +183,7 @@ def test_so_has_one_whose_answers_had_no_token():
         )
     )
 
-    assert concluded({"result-4.json": silent}).failure == Remark("benchmark:no_token")
+    assert outcome_of({"result-4.json": silent}).failure == Message("benchmark:no_token")
 
 
 def test_what_has_no_sample_is_no_zero():

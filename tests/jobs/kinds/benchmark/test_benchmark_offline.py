@@ -7,7 +7,8 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Conclusion, Remark, asset_values
+from jobs.kinds.lib.base import LOG, Outcome, asset_values
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill
 from tests.jobs.lib.target import DATA
@@ -50,8 +51,8 @@ def ids(kind, **raw):
     return [remark.id for remark in kind.notes(params(kind, **raw), vacc_host())]
 
 
-def concluded(kind, outputs, **raw):
-    return kind.conclude(params(kind, **raw), run(kind, **raw), outputs, 0)
+def outcome_of(kind, outputs, **raw):
+    return kind.parse_outcome(params(kind, **raw), run(kind, **raw), outputs, 0)
 
 
 # -- the commands ---------------------------------------------------------------------------------
@@ -210,47 +211,47 @@ def test_to_the_letter_limits_are_told_and_not_refused(kind):
 def test_a_throughput_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "throughput.json").read_bytes()}
 
-    found = concluded(benchmark_throughput, outputs, requests=16, output_tokens=32)
+    found = outcome_of(benchmark_throughput, outputs, requests=16, output_tokens=32)
 
     measured = found.measured
-    assert found.sentence == Remark(
+    assert found.message == Message(
         "benchmark:offline", {"output_tokens_per_s": approx(145.6, abs=0.05)}
     )
     assert measured.what == "offline, 16 × 1000 → 32 tok"
     assert measured.points == [(16, measured.metrics)]
-    assert measured.remarks == [Remark("benchmark:no_server")]
+    assert measured.remarks == [Message("benchmark:no_server")]
     assert set(measured.metrics) <= set(METRICS)
 
 
 def test_a_throughput_without_a_file_is_read_from_the_log():
-    found = concluded(benchmark_throughput, {LOG: OLD_LOG}, **EXACT)
+    found = outcome_of(benchmark_throughput, {LOG: OLD_LOG}, **EXACT)
 
-    assert found.sentence == Remark("benchmark:offline", {"output_tokens_per_s": 122.83})
+    assert found.message == Message("benchmark:offline", {"output_tokens_per_s": 122.83})
     assert found.measured.metrics["total_tokens_per_s"] == 245.67
 
 
 def test_a_rate_of_all_tokens_is_not_called_one_of_the_output():
-    found = concluded(
+    found = outcome_of(
         benchmark_throughput, {LOG: b"Throughput: 0.12 requests/s, 245.67 total tokens/s\n"}
     )
 
-    assert found.sentence == Remark("benchmark:offline_total", {"total_tokens_per_s": 245.67})
+    assert found.message == Message("benchmark:offline_total", {"total_tokens_per_s": 245.67})
 
 
 def test_a_latency_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "latency.json").read_bytes()}
 
-    found = concluded(benchmark_latency, outputs, batch_size=4)
+    found = outcome_of(benchmark_latency, outputs, batch_size=4)
 
     measured = found.measured
-    assert found.sentence == Remark("benchmark:batch", {"seconds": approx(1.57, abs=0.005)})
+    assert found.message == Message("benchmark:batch", {"seconds": approx(1.57, abs=0.005)})
     assert measured.what == "offline, batch 4, 1024 → 1024 tok"
     assert measured.points == [(4, measured.metrics)]
     assert set(measured.metrics) <= set(METRICS)
 
 
 def test_a_latency_without_a_file_is_read_from_the_log():
-    found = concluded(benchmark_latency, {LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
+    found = outcome_of(benchmark_latency, {LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
 
     assert found.measured.metrics["batch_latency_mean_s"] == pytest.approx(1.5655, abs=1e-3)
 
@@ -258,10 +259,10 @@ def test_a_latency_without_a_file_is_read_from_the_log():
 @both
 @pytest.mark.parametrize("outputs", [{}, {LOG: b"Loading safetensors checkpoint shards\n"}])
 def test_a_tool_that_exits_0_without_figures_has_failed(kind, outputs):
-    assert concluded(kind, outputs) == Conclusion(failure=Remark("benchmark:no_figures"))
+    assert outcome_of(kind, outputs) == Outcome(failure=Message("benchmark:no_figures"))
 
 
 @both
 def test_a_file_that_is_torn_is_no_result(kind):
     with pytest.raises(ParseError):
-        concluded(kind, {"result.json": b'{"elapsed_time": 3.'})
+        outcome_of(kind, {"result.json": b'{"elapsed_time": 3.'})

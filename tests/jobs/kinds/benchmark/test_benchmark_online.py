@@ -9,8 +9,9 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Remark, asset_values
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.base import LOG, asset_values
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.messages import Message
 from jobs.plans import fill, secrets
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -45,8 +46,8 @@ def ids(**raw):
     return [remark.id for remark in kind.notes(params(**raw), vacc_host())]
 
 
-def concluded(outputs, **raw):
-    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+def outcome_of(outputs, **raw):
+    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the commands ---------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def test_what_was_changed_is_told():
 
 def test_the_current_page_sends_three_completions():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
-    found = params(**{**proposals(kind.Params, vacc_host(), raw), **raw})
+    found = params(**{**defaults_for(kind.Params, vacc_host(), raw), **raw})
 
     assert (found.requests, found.concurrency, found.prefix_tokens) == (3, (1,), 0)
     assert ids(**raw) == ["guide:docker_exec", "guide:completions", "guide:same_requests"]
@@ -230,14 +231,14 @@ def test_verbatim_accepts_any_length_and_concurrency():
 
 
 def test_a_run_of_0_7_2_is_a_result():
-    found = concluded({"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()})
+    found = outcome_of({"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()})
 
     measured = found.measured
     assert found.failure is None
-    assert found.sentence == Remark(
+    assert found.message == Message(
         "benchmark:done", {"output_tokens_per_s": approx(500.1, abs=0.05), "concurrency": 4}
     )
-    assert (measured.sort, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
+    assert (measured.type, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
     assert measured.what == "sonnet 1024 → 1024 tok"
     assert [concurrency for concurrency, _ in measured.points] == [4]
     assert measured.metrics == measured.points[0][1] | {
@@ -253,7 +254,7 @@ def test_the_point_with_the_highest_rate_stands_for_all():
         "result-4.json": (OLD / "benchmark_serving_ok.json").read_bytes(),
     }
 
-    measured = concluded(files, concurrency=(1, 4)).measured
+    measured = outcome_of(files, concurrency=(1, 4)).measured
 
     requests = sum(metrics["requests"] for _, metrics in measured.points)
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
@@ -270,7 +271,7 @@ def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
     runs = {"result-1.json": some, "result-2.json": none, "result-4.json": good}
     files = {name: json.dumps(data).encode() for name, data in runs.items()}
 
-    measured = concluded(files, concurrency=(1, 2, 4)).measured
+    measured = outcome_of(files, concurrency=(1, 2, 4)).measured
 
     assert [concurrency for concurrency, _ in measured.points] == [1, 4]
     assert measured.metrics["failed_requests_all"] == sent + 2
@@ -278,14 +279,14 @@ def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
 
 
 def test_a_run_of_today_s_is_a_result():
-    found = concluded({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
+    found = outcome_of({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
 
     assert found.failure is None
     assert found.measured.metrics["output_tokens_per_s"] > 0
 
 
 def test_a_tool_that_exits_0_after_every_request_failed_has_failed():
-    found = concluded({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
+    found = outcome_of({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
 
     assert found.failure is not None
     assert found.failure.id == "benchmark:no_request"
@@ -297,18 +298,18 @@ def test_some_failed_requests_and_few_of_them_are_told():
     data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
     data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
 
-    remarks = concluded({"result.json": json.dumps(data).encode()}, requests=20).measured.remarks
+    remarks = outcome_of({"result.json": json.dumps(data).encode()}, requests=20).measured.remarks
 
     assert remarks == [
-        Remark("benchmark:failed_requests", {"failed": 3, "total": 20, "concurrency": 4}),
-        Remark("benchmark:few_requests", {"requests": 20}),
+        Message("benchmark:failed_requests", {"failed": 3, "total": 20, "concurrency": 4}),
+        Message("benchmark:few_requests", {"requests": 20}),
     ]
 
 
 def test_without_a_file_the_log_is_read():
     log = (OLD / "benchmark_serving_no_result_dir.txt").read_bytes()
 
-    found = concluded({LOG: log})
+    found = outcome_of({LOG: log})
 
     assert found.measured.metrics["output_tokens_per_s"] > 0
 
@@ -316,7 +317,7 @@ def test_without_a_file_the_log_is_read():
 @pytest.mark.parametrize("outputs", [{}, {"result.json": b"{}"}, {"result.json": b'{"a": '}])
 def test_what_is_no_result_is_said_so(outputs):
     with pytest.raises(ParseError):
-        concluded(outputs)
+        outcome_of(outputs)
 
 
 # -- cold prompts ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs import agent_tasks, dispatch
-from jobs.launch import launch, preview, run_again
+from jobs.launch import launch, preview, retry_job
 from jobs.models import Environment, Job
 from jobs.plans import fill, from_json
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -31,8 +31,8 @@ def test_preview_run_and_repeat_are_one_plan(monkeypatch, seed):
 
     seen = preview("benchmark", raw, host)
     first = launch("benchmark", raw, host=host, user=None)
-    again = run_again(first.pk, None)
-    dispatch.look()
+    again = retry_job(first.pk, None)
+    dispatch.run()
 
     first, again = (Job.objects.get(pk=job.pk) for job in (first, again))
     assert first.plan_sha256 == again.plan_sha256 == seen.plan.sha256()

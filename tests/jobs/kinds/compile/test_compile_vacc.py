@@ -7,7 +7,8 @@ import yaml
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import AssetRef, Remark
+from jobs.kinds.lib.base import AssetRef
+from jobs.messages import Message
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host
 
@@ -327,12 +328,12 @@ def test_a_result_is_registered_with_size_and_checksum(host):
     done = look(host, "verify")
 
     assert done.returncode == 0, done.stderr
-    conclusion = KIND.conclude(KIND.Params(weights="1"), None, host.outputs(), 0)
-    assert conclusion.sentence == Remark(
+    outcome = KIND.parse_outcome(KIND.Params(weights="1"), None, host.outputs(), 0)
+    assert outcome.message == Message(
         "compile:made", {"label": "fp16 tp4 1024/2048", "size": "6 B"}
     )
-    assert (conclusion.product["path"], conclusion.product["bytes"]) == (str(host.folder), 6)
-    details = conclusion.product["details"]
+    assert (outcome.product["path"], outcome.product["bytes"]) == (str(host.folder), 6)
+    details = outcome.product["details"]
     assert details["tokenizer"] == f"{host.folder}/tokenizer"
     assert details["deploy_config"].endswith(f"{VENDOR['name']}_deploy.json")
     assert (details["tp"], details["files"]) == (4, 2)

@@ -5,7 +5,7 @@ import yaml
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.plans import fill
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host, vacc_values
@@ -179,8 +179,8 @@ def test_an_artifact_that_changed_is_not_served(host, size, code, said):
 
 
 def test_a_deployment_says_how_long_it_took():
-    conclusion = KIND.conclude(
+    outcome = KIND.parse_outcome(
         KIND.Params(artifact="3"), None, {"ready.json": b'{"seconds": 61.25}'}, 0
     )
 
-    assert conclusion.sentence == Remark("deploy:ready", {"seconds": 61.25})
+    assert outcome.message == Message("deploy:ready", {"seconds": 61.25})

@@ -9,8 +9,9 @@ import pytest
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import AssetRef, Remark
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.messages import Message
 from jobs.plans import fill, secrets, slots
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -195,7 +196,7 @@ def test_mtp_comes_with_its_configuration():
 
 def test_to_the_letter_today_s_page_lacks_what_it_says_in_words():
     target, asked = vacc_host(DIES_64), {"as_in_guide": True, **CURRENT}
-    raw = {**asked, **proposals(kind.Params, target, asked)}
+    raw = {**asked, **defaults_for(kind.Params, target, asked)}
 
     assert (raw["pp"], raw["max_length"]) == (2, 131072)
     assert "--no-async-scheduling" not in step("serve", target, **raw).argv
@@ -346,16 +347,16 @@ def test_it_says_how_long_it_took():
     outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
     params, plan = kind.Params(**WEIGHTS), run()
 
-    assert kind.conclude(params, plan, outputs, 0).sentence.id == "deploy:ready"
+    assert kind.parse_outcome(params, plan, outputs, 0).message.id == "deploy:ready"
     with pytest.raises(ParseError):
-        kind.conclude(params, plan, {}, 0)
+        kind.parse_outcome(params, plan, {}, 0)
 
 
-def test_a_note_is_a_sentence_with_all_its_arguments():
+def test_a_note_is_a_message_with_all_its_arguments():
     found = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
 
-    assert Remark("guide:address", {"address": "10.24.73.25"}) in found
-    assert Remark("guide:dies_unnamed", {"dies": 32}) in found
+    assert Message("guide:address", {"address": "10.24.73.25"}) in found
+    assert Message("guide:dies_unnamed", {"dies": 32}) in found
 
 
 def test_stacks_follow_the_host_s_dies():

@@ -9,7 +9,8 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Need, Remark, asset_values
+from jobs.kinds.lib.base import LOG, Need, asset_values
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -45,8 +46,8 @@ def after(argv, option):
     return argv[argv.index(option) + 1]
 
 
-def concluded(outputs, **raw):
-    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+def outcome_of(outputs, **raw):
+    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -160,11 +161,11 @@ def test_only_today_s_stack_is_offered():
 
 
 def test_a_run_is_a_result_with_both_means_and_each_answer():
-    found = concluded(LEFT, **TWO)
+    found = outcome_of(LEFT, **TWO)
 
     measured = found.measured
     assert found.failure is None
-    assert found.sentence == Remark(
+    assert found.message == Message(
         "evaluate:means",
         {"macro": approx(26.67, abs=0.005), "weighted": 25.0, "sets": 2, "questions": 8},
     )
@@ -177,22 +178,22 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
 
 
 def test_each_set_and_the_limit_are_told():
-    assert concluded(LEFT, **TWO).measured.remarks == [
-        Remark("evaluate:limited", {"questions": 3}),
+    assert outcome_of(LEFT, **TWO).measured.remarks == [
+        Message("evaluate:limited", {"questions": 3}),
     ]
 
 
 def test_answers_that_were_cut_are_told():
-    remarks = concluded(LEFT, **TWO, max_tokens=9).measured.remarks
+    remarks = outcome_of(LEFT, **TWO, max_tokens=9).measured.remarks
 
     # These are reviews without predictions, which alone tell what ended an answer.
-    assert Remark("evaluate:cut_guess", {"cut": 8, "total": 8, "max_tokens": 9}) in remarks
+    assert Message("evaluate:cut_guess", {"cut": 8, "total": 8, "max_tokens": 9}) in remarks
 
 
 def test_reports_alone_are_a_result():
     alone = {path: text for path, text in LEFT.items() if "/reviews/" not in path}
 
-    measured = concluded(alone, **TWO).measured
+    measured = outcome_of(alone, **TWO).measured
 
     assert measured.answers == []
     assert measured.metrics["accuracy_weighted"] == pytest.approx(0.25, abs=1e-3)
@@ -202,19 +203,19 @@ def test_a_set_without_a_score_is_no_success():
     path = "eval/reports/model/gsm8k.json"
     report = json.loads(LEFT[path]) | {"metrics": []}
 
-    found = concluded({**LEFT, path: json.dumps(report).encode()}, **TWO)
+    found = outcome_of({**LEFT, path: json.dumps(report).encode()}, **TWO)
 
-    assert found.failure == Remark(
+    assert found.failure == Message(
         "evaluate:sets_missing", {"missing": 1, "sets": 2, "first": "gsm8k"}
     )
 
 
 def test_a_set_that_was_not_asked_is_missed():
-    found = concluded(LEFT, datasets=("gsm8k", "math_500", "aime24"))
+    found = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
 
     assert found.failure.args["first"] == "aime24"
 
 
 def test_nothing_of_a_run_is_said_so():
     with pytest.raises(ParseError, match="wrote no report"):
-        concluded({LOG: b"reports/model/x.json"})
+        outcome_of({LOG: b"reports/model/x.json"})

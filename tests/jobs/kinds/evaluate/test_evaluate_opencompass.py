@@ -10,8 +10,9 @@ import pytest
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate_opencompass import _asking
-from jobs.kinds.lib.base import LOG, Remark, asset_values
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.base import LOG, asset_values
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.opencompass.opencompass import FAMILIES, config_text
@@ -57,8 +58,8 @@ def left(folder):
     return {f"outputs/{path}": content for path, content in files.items()} | {LOG: b"the console"}
 
 
-def concluded(outputs, **raw):
-    return kind.conclude(params(**raw), run(**raw), outputs, 0)
+def outcome_of(outputs, **raw):
+    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 @pytest.fixture
@@ -283,7 +284,7 @@ def short(max_total):
 @pytest.mark.parametrize("max_total", [128, 255])
 def test_a_deployment_too_small_for_questions_is_refused(max_total):
     target = short(max_total)
-    proposed = proposals(kind.Params, target, GUIDE)
+    proposed = defaults_for(kind.Params, target, GUIDE)
 
     assert proposed == {"max_answer": max_total // 2, "max_length": max_total}
     with pytest.raises(LaunchError) as caught:
@@ -298,7 +299,7 @@ def test_a_deployment_too_small_for_questions_is_refused(max_total):
 def test_what_is_proposed_for_a_short_deployment_runs():
     target = short(256)
 
-    assert kind.plan(params(**proposals(kind.Params, target, GUIDE)), target)
+    assert kind.plan(params(**defaults_for(kind.Params, target, GUIDE)), target)
 
 
 def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
@@ -328,21 +329,21 @@ def test_only_the_guide_s_stack_is_offered():
 
 
 def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
-    found = concluded(left(PLAIN), **WSC_AND_MATH)
+    found = outcome_of(left(PLAIN), **WSC_AND_MATH)
 
     measured = found.measured
     assert found.failure is None
-    assert found.sentence.id == "evaluate:means"
-    assert set(found.sentence.args) == {"macro", "weighted", "sets", "questions"}
+    assert found.message.id == "evaluate:means"
+    assert set(found.message.args) == {"macro", "weighted", "sets", "questions"}
     assert measured.metrics["accuracy_macro"] != measured.metrics["accuracy_weighted"]
     assert measured.metrics["accuracy"] == measured.metrics["accuracy_weighted"]
     assert set(measured.metrics) <= set(METRICS)
-    assert (measured.sort, measured.tool) == ("evaluation", "OpenCompass 0.4.1")
+    assert (measured.type, measured.tool) == ("evaluation", "OpenCompass 0.4.1")
     assert measured.what == "cluewsc + math_500"
 
 
 def test_each_set_s_score_is_kept_as_the_tool_has_it():
-    sets = concluded(left(PLAIN), **WSC_AND_MATH).measured.sets
+    sets = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.sets
 
     assert [(one.dataset, one.version, one.metric, one.mode, one.group) for one in sets] == [
         ("cluewsc-dev", "5ab83b", "accuracy", "gen", "cluewsc"),
@@ -354,13 +355,13 @@ def test_each_set_s_score_is_kept_as_the_tool_has_it():
 
 
 def test_the_subjects_of_mmlu_are_one_group():
-    sets = concluded(left(WHOLE), mmlu="ten", limit=2).measured.sets
+    sets = outcome_of(left(WHOLE), mmlu="ten", limit=2).measured.sets
 
     assert [one.group for one in sets].count("mmlu") == 10
 
 
 def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
-    answers = concluded(left(PLAIN), **WSC_AND_MATH).measured.answers
+    answers = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.answers
 
     assert len(answers) == 61
     assert {answer["status"] for answer in answers} == {"unscored"}
@@ -368,7 +369,7 @@ def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
 
 
 def test_with_details_each_question_has_its_answer_and_verdict():
-    measured = concluded(left(WHOLE), mmlu="ten", limit=2).measured
+    measured = outcome_of(left(WHOLE), mmlu="ten", limit=2).measured
 
     assert len(measured.answers) == 13 * 2
     right = sum(answer["score"] for answer in measured.answers)
@@ -377,11 +378,11 @@ def test_with_details_each_question_has_its_answer_and_verdict():
     assert (first["answer"], first["status"]) == ("A. The answer is \\boxed{2}", "")
     assert (first["extracted"], first["reasoning"]) == ("A", "thinking about it")
     assert {answer["subset"] for answer in measured.answers} >= {"cluewsc-dev", "math-500"}
-    assert Remark("evaluate:limited", {"questions": 2}) in measured.remarks
+    assert Message("evaluate:limited", {"questions": 2}) in measured.remarks
 
 
 def test_a_set_without_a_score_is_no_success():
-    found = concluded(left(PLAIN))  # MMLU was to be asked too
+    found = outcome_of(left(PLAIN))  # MMLU was to be asked too
 
     assert found.failure.id == "evaluate:sets_missing"
     assert found.failure.args == {
@@ -397,17 +398,17 @@ def test_a_failed_subset_is_a_failure():
     summary = next(path for path in files if path.endswith(".csv"))
     files[summary] = files[summary].rstrip() + b"\nceval-law,-,-,-,-\n"
 
-    found = concluded(files, datasets=("cluewsc", "math_500", "ceval"))
+    found = outcome_of(files, datasets=("cluewsc", "math_500", "ceval"))
 
     assert found.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
 
 
 def test_a_run_in_which_every_task_failed_is_none():
-    found = concluded(left(FAILED), **WSC_AND_MATH)
+    found = outcome_of(left(FAILED), **WSC_AND_MATH)
 
     assert found.failure.id == "evaluate:sets_missing"
 
 
 def test_nothing_of_a_run_is_said_so():
     with pytest.raises(ParseError, match="no folder of an OpenCompass run"):
-        concluded({LOG: b"20261124_140927"})
+        outcome_of({LOG: b"20261124_140927"})

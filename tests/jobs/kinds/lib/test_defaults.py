@@ -12,7 +12,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import AssetRef
-from jobs.kinds.lib.defaults import bounds, leading, proposals
+from jobs.kinds.lib.defaults import bounds, defaults_for, leading
 from jobs.queries.hosts.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
@@ -35,7 +35,7 @@ def test_the_stack_is_that_of_the_deployment_that_was_chosen():
     target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
 
     for number, stack in [("2", "current"), ("1", None), ("7", None)]:
-        found = proposals(benchmark_online.Params, target, {"deployment": number})
+        found = defaults_for(benchmark_online.Params, target, {"deployment": number})
         assert found.get("stack") == stack
 
 
@@ -45,7 +45,7 @@ def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
     )
 
     def proposed(kind, number):
-        return proposals(KINDS[kind].Params, target, {"deployment": number})
+        return defaults_for(KINDS[kind].Params, target, {"deployment": number})
 
     assert proposed("benchmark-online", "1") == {"input_tokens": 512}
     assert proposed("evaluate-opencompass", "1") == {"max_answer": 1024, "max_length": 2048}
@@ -61,9 +61,9 @@ def test_the_guide_s_lengths_ignore_the_deployment():
 
     for exact in (True, "1", "true"):
         raw = {"deployment": "1", "as_in_guide": exact}
-        assert proposals(benchmark_online.Params, target, raw) == {}
+        assert defaults_for(benchmark_online.Params, target, raw) == {}
         # The page of today's stack prints figures of its own.
-        assert proposals(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
+        assert defaults_for(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
             **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
             "concurrency": [1],
         }
@@ -82,7 +82,7 @@ def test_the_guide_s_lengths_ignore_the_deployment():
 def test_reasoning_models_default_to_long_answers(served, proposed):
     target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
 
-    found = proposals(kind.Params, target, {"deployment": "1"})
+    found = defaults_for(kind.Params, target, {"deployment": "1"})
 
     assert found.get("max_tokens", 32) == proposed
     assert "deployment" in leading(kind.Params)
@@ -100,22 +100,22 @@ def test_a_switch_that_the_stack_does_not_have_frees_no_length():
     target = host_with(deployment(1, max_total=2048))
     raw = {"deployment": "1", "as_in_guide": "1"}
 
-    assert proposals(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
+    assert defaults_for(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
 
 
 def test_on_a_processor_other_figures_are_proposed_than_on_cards():
     class Params(BaseModel):
         length: int = Field(1024, json_schema_extra={"without_dies": 128})
 
-    assert proposals(Params, here()) == {"length": 128}
-    assert proposals(Params, vacc_host()) == {}
+    assert defaults_for(Params, here()) == {"length": 128}
+    assert defaults_for(Params, vacc_host()) == {}
 
 
 def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
     first = deployment(1, publish_port=17810, subscribe_port=17110)
     third = deployment(3, publish_port=17811, subscribe_port=17500)
 
-    found = proposals(deploy_build_in.Params, host_with(first, third))
+    found = defaults_for(deploy_build_in.Params, host_with(first, third))
 
     assert found == {"publish_port": 17812, "subscribe_port": 17111}
 
@@ -126,7 +126,7 @@ def test_default_ports_fit_a_given_port():
 
     for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
         said = {name: value for name, value in given.items() if value != ""}
-        found = proposals(deploy_build_in.Params, target, given) | said
+        found = defaults_for(deploy_build_in.Params, target, given) | said
         params = deploy_build_in.Params(artifact="3", stack="guide", **found)
         assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
         deploy_build_in.plan(params, target)
@@ -141,7 +141,7 @@ def test_ports_of_restarting_servers_stay_reserved(fields):
     make_deployment(job=maker, details={"engine": "llmdeploy", **ports}, **fields)
     target = target_of(host)
 
-    assert proposals(deploy_build_in.Params, target) == {
+    assert defaults_for(deploy_build_in.Params, target) == {
         "publish_port": 17811,
         "subscribe_port": 17111,
     }
@@ -160,7 +160,7 @@ def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
     kind = KINDS["evaluate-opencompass"]
     target = host_with(deployment(1, stack="current"))
 
-    assert "stack" not in proposals(kind.Params, target, {"deployment": "1"})
+    assert "stack" not in defaults_for(kind.Params, target, {"deployment": "1"})
 
 
 @pytest.mark.parametrize("field", ["publish_port", "subscribe_port"])
@@ -256,7 +256,7 @@ def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
 def test_a_proposed_answer_fits_beside_the_question():
     target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
 
-    found = proposals(KINDS["evaluate"].Params, target, {"deployment": "3"})
+    found = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
 
     assert found["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
 

@@ -69,7 +69,7 @@ def test_early_stops_are_remarked_at_the_furthest_point():
 
 
 @pytest.mark.parametrize(
-    ("input_mean", "output_mean", "full", "sentence"),
+    ("input_mean", "output_mean", "full", "message"),
     [
         (1024.0, 900.0, True, "lengths:output_cut"),
         (1024.0, 1500.0, False, "lengths:output_long"),
@@ -77,8 +77,8 @@ def test_early_stops_are_remarked_at_the_furthest_point():
         (1400.0, 1024.0, True, "lengths:input"),
     ],
 )
-def test_the_cause_is_said(input_mean, output_mean, full, sentence):
-    assert [one.id for one in remarks(input_mean, output_mean, full=full)] == [sentence]
+def test_the_cause_is_said(input_mean, output_mean, full, message):
+    assert [one.id for one in remarks(input_mean, output_mean, full=full)] == [message]
 
 
 def test_of_what_was_not_asked_for_nothing_is_said():

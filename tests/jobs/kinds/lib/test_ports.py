@@ -10,7 +10,7 @@ from jobs import agent_tasks, launch
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
-from jobs.kinds.lib.defaults import proposals
+from jobs.kinds.lib.defaults import defaults_for
 from jobs.models import Artifact, Deployment, Job
 from jobs.queries.hosts.targets import target_of
 from jobs.services import deployments, lifecycle
@@ -46,14 +46,14 @@ def refused(kind, target, **raw):
 def test_another_port_is_proposed_to_a_second_server_of_vllm():
     target = beside(port="8000")
 
-    assert proposals(KINDS["deploy-vllm"].Params, target)["port"] == 8001
-    assert "port" not in proposals(KINDS["deploy-vllm"].Params, vacc_host())
+    assert defaults_for(KINDS["deploy-vllm"].Params, target)["port"] == 8001
+    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, vacc_host())
 
 
 def test_verbatim_keeps_the_printed_port_or_refuses():
     target = beside(port="8000")
 
-    assert "port" not in proposals(KINDS["deploy-vllm"].Params, target, EXACT)
+    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, target, EXACT)
     assert refused("deploy-vllm", target, weights="6", **EXACT) == (
         "port",
         "Port 8000 is in use by deployment the other. Port 8001 is free.",
@@ -71,7 +71,7 @@ def test_a_typed_port_in_use_is_refused():
 def test_llmdeploy_s_own_ports_avoid_used_ones():
     target = beside(port="17810")
 
-    assert proposals(KINDS["deploy-build-in"].Params, target)["publish_port"] == 17811
+    assert defaults_for(KINDS["deploy-build-in"].Params, target)["publish_port"] == 17811
     assert refused("deploy-build-in", target, artifact="3")[0] == "publish_port"
 
 
@@ -85,8 +85,8 @@ def test_a_waiting_server_reserves_only_its_requested_port():
     waiting = beside(state="waiting", port="8000", asked_port=0)
     asks = beside(state="waiting", port="", asked_port=8000)
 
-    assert "port" not in proposals(KINDS["deploy-vllm"].Params, waiting)
-    assert proposals(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
+    assert "port" not in defaults_for(KINDS["deploy-vllm"].Params, waiting)
+    assert defaults_for(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
 
 
 def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
@@ -104,7 +104,7 @@ def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
 def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
     raw = {"port": "9" * 10_000, "publish_port": "17110"}
 
-    found = proposals(KINDS["deploy-build-in"].Params, vacc_host(), raw)
+    found = defaults_for(KINDS["deploy-build-in"].Params, vacc_host(), raw)
 
     assert found["subscribe_port"] == 17111
 
@@ -114,7 +114,7 @@ def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
 
 @pytest.fixture
 def host(db):
-    return make_host("va16", sort="vacc", facts={**GUIDE_FACTS, "stacks": ["guide", "current"]})
+    return make_host("va16", type="vacc", facts={**GUIDE_FACTS, "stacks": ["guide", "current"]})
 
 
 def deployed(host, **raw) -> Job:
@@ -132,7 +132,7 @@ def deployed(host, **raw) -> Job:
     given = {"artifact": str(artifact.pk), **raw}
     job = launch.launch("deploy-build-in", given, host=host, user=None)
     Job.objects.filter(pk=job.pk).update(state="running")
-    lifecycle.finish_job(job.pk, "succeeded", sentence=lifecycle.Remark("done"))
+    lifecycle.finish_job(job.pk, "succeeded", message=lifecycle.Message("done"))
     Deployment.objects.filter(job=job).update(state="stopped", wanted=False)
     return job
 
@@ -146,7 +146,7 @@ def test_a_retry_with_ports_in_use_is_refused(host):
     serve(host, details=LLMDEPLOY)
 
     with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811") as caught:
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
     assert caught.value.field == "publish_port"
     assert Job.objects.filter(kind="deploy-build-in").count() == 1
@@ -157,24 +157,24 @@ def test_a_retry_with_a_used_listen_port_is_refused(host):
     serve(host, host_url="http://127.0.0.1:9900")
 
     with pytest.raises(LaunchError, match=r"Port 9900.*the other"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
 
 
 def test_a_retry_with_any_port_is_accepted(host):
     old = deployed(host, stack="current")
     serve(host, host_url="http://127.0.0.1:9900")
 
-    assert launch.run_again(old.pk, None).plan_sha256 == old.plan_sha256
+    assert launch.retry_job(old.pk, None).plan_sha256 == old.plan_sha256
 
 
 def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
-    first = launch.run_again(old.pk, None)
+    first = launch.retry_job(old.pk, None)
 
     with pytest.raises(LaunchError, match=r"[Pp]ort 17810"):
-        launch.run_again(old.pk, None)
+        launch.retry_job(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
-    assert launch.run_again(old.pk, None).pk
+    assert launch.retry_job(old.pk, None).pk
 
 
 def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):
@@ -182,7 +182,7 @@ def test_a_port_that_a_waiting_job_was_promised_is_not_proposed(host):
     raw = {**Job.objects.get().params, "stack": "current", "port": 8000}
     launch.launch("deploy-build-in", raw, host=host, user=None)
 
-    assert proposals(KINDS["deploy-vllm"].Params, target_of(host))["port"] == 8001
+    assert defaults_for(KINDS["deploy-vllm"].Params, target_of(host))["port"] == 8001
 
 
 def test_a_restart_on_ports_in_use_is_refused(host):

@@ -21,7 +21,7 @@ VASTGENX, OF_TODAY, OF_LLAMA_CPP = "10", "9", "3"
 
 
 def errors(kind, target, **raw):
-    host = make_host(sort=target.sort, facts=dict(target.facts))
+    host = make_host(type=target.type, facts=dict(target.facts))
     return preview(kind, raw, host, target).errors
 
 

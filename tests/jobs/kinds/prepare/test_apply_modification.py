@@ -7,7 +7,7 @@ import pytest
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, vacc_host
 
@@ -113,9 +113,9 @@ def test_four_files_lie_beside_the_weights_afterwards(host):
     assert {key: made[key] for key in own} == own
     assert made["insert_slice"] is True
     assert all((host.folder / name).read_text() == f"# {name}\n" for name in SOURCES)
-    conclusion = KIND.conclude(KIND.Params(**APPLY), None, host.outputs(), 0)
+    outcome = KIND.parse_outcome(KIND.Params(**APPLY), None, host.outputs(), 0)
     args = {"files": 4, "path": str(host.folder)}
-    assert conclusion.sentence == Remark("modification:applied", args)
+    assert outcome.message == Message("modification:applied", args)
 
 
 def test_undoing_puts_back_what_was_there(host):
@@ -127,8 +127,8 @@ def test_undoing_puts_back_what_was_there(host):
 
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_text() for path in host.folder.iterdir()} == before
-    conclusion = KIND.conclude(KIND.Params(**APPLY, undo=True), None, host.outputs(), 0)
-    assert conclusion.sentence.id == "modification:undone"
+    outcome = KIND.parse_outcome(KIND.Params(**APPLY, undo=True), None, host.outputs(), 0)
+    assert outcome.message.id == "modification:undone"
 
 
 def test_what_was_there_first_is_kept_when_it_is_applied_again(host):

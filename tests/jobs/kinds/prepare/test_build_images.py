@@ -4,7 +4,7 @@ import pytest
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.plans import Step, fill
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
@@ -124,14 +124,14 @@ def test_an_image_is_registered_by_its_id_with_what_is_in_it(host):
     done = host.step("build-images", {}, "inspect")
 
     assert done.returncode == 0, done.stderr
-    conclusion = KIND.conclude(KIND.Params(), None, host.outputs(), 0)
-    assert conclusion.product == {
+    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    assert outcome.product == {
         "path": "vllm_vacc",
         "fingerprint": "1a" * 32,
         "versions": {"python": "3.10.12", "vllm": "0.7.2+cpu", "torch": "2.5.1+cpu"},
         "details": {"bytes": 12_000_000_000, "architecture": "amd64"},
     }
-    assert conclusion.sentence == Remark(
+    assert outcome.message == Message(
         "images:made", {"image": "vllm_vacc", "id": "1a" * 6, "size": "12.0 GB"}
     )
 

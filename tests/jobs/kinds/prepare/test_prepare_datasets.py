@@ -132,10 +132,10 @@ def test_a_whole_dataset_is_registered_with_its_counts(host, name):
     done = filled(host, name, GOOD[name])
 
     assert done.returncode == 0, done.stderr
-    conclusion = KIND.conclude(KIND.Params(dataset=name), None, host.outputs(), 0)
-    assert conclusion.product["files"] == len(GOOD[name])
-    assert conclusion.product["bytes"] == sum(map(len, GOOD[name].values()))
-    assert all(conclusion.product["details"]["counts"].values())
+    outcome = KIND.parse_outcome(KIND.Params(dataset=name), None, host.outputs(), 0)
+    assert outcome.product["files"] == len(GOOD[name])
+    assert outcome.product["bytes"] == sum(map(len, GOOD[name].values()))
+    assert all(outcome.product["details"]["counts"].values())
 
 
 def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
@@ -149,7 +149,7 @@ def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
 def test_a_dataset_is_known_by_the_checksum_of_what_its_files_hold(host):
     def checksum(files):
         filled(host, "sonnet", files)
-        done = KIND.conclude(KIND.Params(dataset="sonnet"), None, host.outputs(), 0)
+        done = KIND.parse_outcome(KIND.Params(dataset="sonnet"), None, host.outputs(), 0)
         return done.product["details"]["sha256"]
 
     first = checksum(GOOD["sonnet"])
@@ -163,18 +163,18 @@ def test_a_dataset_is_known_by_the_checksum_of_what_its_files_hold(host):
 def test_the_set_of_the_published_table_is_whole(host):
     filled(host, "opencompass", GOOD["opencompass"])
 
-    conclusion = KIND.conclude(KIND.Params(dataset="opencompass"), None, host.outputs(), 0)
+    outcome = KIND.parse_outcome(KIND.Params(dataset="opencompass"), None, host.outputs(), 0)
 
-    assert conclusion.sentence.id == "dataset:there"
+    assert outcome.message.id == "dataset:there"
 
 
 def test_a_part_of_a_dataset_is_told(host):
     filled(host, "c4", GOOD["c4"])
 
-    sentence = KIND.conclude(KIND.Params(dataset="c4"), None, host.outputs(), 0).sentence
+    message = KIND.parse_outcome(KIND.Params(dataset="c4"), None, host.outputs(), 0).message
 
-    assert sentence.id == "dataset:differs"
-    assert (sentence.args["items"], sentence.args["known"]) == (5, 356_317)
+    assert message.id == "dataset:differs"
+    assert (message.args["items"], message.args["known"]) == (5, 356_317)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Remark
 from jobs.kinds.lib.common import size
+from jobs.messages import Message
 from jobs.plans import fill
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import EXACT, QWEN_7B, R1, vacc_host, vacc_values
@@ -180,14 +180,14 @@ def test_whole_weights_are_registered_as_they_were_found(host):
     assert done.returncode == 0, done.stderr
     sizes = sum((host.folder / name).stat().st_size for name in SHARDS)
     assert f"checked {sizes / 1e6:.1f}/{sizes / 1e6:.1f} MB" in done.stdout
-    conclusion = KIND.conclude(KIND.Params(), None, host.outputs(), 0)
-    assert conclusion.sentence == Remark(
+    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    assert outcome.message == Message(
         "weights:read",
         {"model": "DeepSeek-R1-Distill-Qwen-7B", "size": size(sizes), "shards": 2},
     )
-    assert conclusion.product["path"] == str(host.folder)
-    assert (conclusion.product["bytes"], conclusion.product["precision"]) == (sizes, "bf16")
-    assert conclusion.product["details"]["shards"] == 2
+    assert outcome.product["path"] == str(host.folder)
+    assert (outcome.product["bytes"], outcome.product["precision"]) == (sizes, "bf16")
+    assert outcome.product["details"]["shards"] == 2
 
 
 def test_the_checksum_of_all_changes_with_any_of_them(host):
@@ -206,9 +206,9 @@ def test_without_checksums_sizes_are_checked(host):
 
     assert done.returncode == 0
     assert "checked 0" not in done.stdout
-    conclusion = KIND.conclude(KIND.Params(), None, host.outputs(), 0)
-    assert conclusion.sentence.id == "weights:measured"
-    assert conclusion.product["details"]["checked"] == "sizes"
+    outcome = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0)
+    assert outcome.message.id == "weights:measured"
+    assert outcome.product["details"]["checked"] == "sizes"
 
 
 def test_one_file_needs_no_index(host):
@@ -294,8 +294,8 @@ def test_the_hub_s_checksums_are_compared_where_the_tool_left_them(host):
     (notes / f"{SHARDS[0]}.metadata").write_text(f"commit\n{right}\n0\n")
 
     assert verified(host).returncode == 0
-    sentence = KIND.conclude(KIND.Params(), None, host.outputs(), 0).sentence
-    assert (sentence.id, sentence.args["compared"]) == ("weights:compared", 1)
+    message = KIND.parse_outcome(KIND.Params(), None, host.outputs(), 0).message
+    assert (message.id, message.args["compared"]) == ("weights:compared", 1)
 
     (notes / f"{SHARDS[1]}.metadata").write_text(f"commit\n{'0' * 64}\n0\n")
     done = verified(host)

@@ -19,7 +19,7 @@ def nothing_looked_at(monkeypatch):
 def log(job, text: bytes) -> None:
     key = f"job/{job.pk}"
     size = logstore.store().append(key, logstore.store().size(key), text)
-    progress.look_at(job, size)
+    progress.update(job, size)
     job.refresh_from_db()
 
 
@@ -127,7 +127,7 @@ SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:2
 def serve_log(deployment, text: bytes) -> None:
     key = f"deployment/{deployment.pk}"
     size = logstore.store().append(key, logstore.store().size(key), text)
-    progress.look_at(deployment, size)
+    progress.update(deployment, size)
     deployment.refresh_from_db()
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from importlib import import_module
 
 import pytest
-from django.apps import apps
 
-from jobs.kinds.lib.base import Measured
+from jobs.kinds.lib.base import Measurement
 from jobs.models import JobStep, PointBlock
 from jobs.plans import Step
 from jobs.services.outcomes.engine_windows import with_engine
 from tests.factories import make_host, make_job, make_measured, make_plan
+from tests.past import models_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -21,8 +21,8 @@ HITS, QUERIES = "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total
 KV = "vllm:kv_cache_usage_perc"
 GAUGE = "vllm:gpu_prefix_cache_hit_rate"  # of 0.7.2, since its start
 COLD = {"seed": None, "dataset": "random", "prefix_tokens": 0, "input_tokens": 1024}
-MEASURED = Measured(
-    sort="benchmark",
+MEASURED = Measurement(
+    type="benchmark",
     what="random 1024 → 64 tok",
     tool="vLLM",
     metrics={"output_tokens_per_s": 90.0, "requests": 40.0},
@@ -115,7 +115,7 @@ def test_what_the_tool_itself_told_stays():
 
 
 @pytest.mark.parametrize(
-    ("params", "hits", "sentence"),
+    ("params", "hits", "message"),
     [
         (COLD, 0.01, None),
         (COLD, 0.011, "benchmark:hits"),
@@ -126,7 +126,7 @@ def test_what_the_tool_itself_told_stays():
         ({}, 0.3, "benchmark:hits"),
     ],
 )
-def test_over_one_per_cent_of_hits_is_a_remark(params, hits, sentence):
+def test_over_one_per_cent_of_hits_is_a_remark(params, hits, message):
     job = measured_job(steps=("measure-1", "measure-4"), params=params)
     scraped(
         job,
@@ -137,8 +137,8 @@ def test_over_one_per_cent_of_hits_is_a_remark(params, hits, sentence):
 
     remarks = with_engine(job, MEASURED).remarks
 
-    assert [remark.id for remark in remarks] == ([sentence] if sentence else [])
-    if sentence:
+    assert [remark.id for remark in remarks] == ([message] if message else [])
+    if message:
         assert (remarks[0].args["concurrency"], remarks[0].args["share"]) == (
             4,
             f"{100 * hits:.2f}",
@@ -189,7 +189,8 @@ def kept_before(job, share):
 
 
 def migrated(result):
-    import_module("jobs.migrations.0023_hits_since_start").tell(apps, None)
+    name = "0023_hits_since_start"
+    import_module(f"jobs.migrations.{name}").tell(models_of(name), None)
     result.refresh_from_db()
     return result.metrics, result.points.get().metrics, [one["id"] for one in result.remarks]
 

@@ -105,7 +105,7 @@ def test_equal_deployments_have_one_identity(host):
 
 def configured(host, artifact=None, **fields):
     """Return a deployment with llmdeploy and its generated file."""
-    serving = build_in.Serving(
+    serving = build_in.BuildInServer(
         **{
             "name": "qwen-int8-tp4",
             "tp": 4,
@@ -194,8 +194,8 @@ def in_container(host, image_id):
         finding = {
             "name": "image",
             "level": "ok",
-            "sentence_id": "check:image",
-            "sentence_args": {"image": IMAGE, "id": image_id},
+            "message_id": "check:image",
+            "message_args": {"image": IMAGE, "id": image_id},
         }
         Preflight.objects.create(
             host=host,

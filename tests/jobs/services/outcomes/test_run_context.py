@@ -48,8 +48,8 @@ def test_the_environment_of_the_server_under_test_is_kept_too():
     assert [made["name"] for made in kept["environments"]] == ["engine"]
 
 
-def beside(job, **fields):
-    return run_context.beside(job, **{"under_test": None, "duration_s": 60.0, **fields})
+def concurrent_load(job, **fields):
+    return run_context.concurrent_load(job, **{"under_test": None, "duration_s": 60.0, **fields})
 
 
 @pytest.fixture
@@ -67,14 +67,14 @@ def test_work_before_or_after_a_run_does_not_disturb(measured):
     make_job(host=measured.host)
     make_job(state="running", started_at=start)
 
-    assert beside(measured) == {"jobs": [], "deployments": [], "chats": 0}
+    assert concurrent_load(measured) == {"jobs": [], "deployments": [], "chats": 0}
 
 
 def test_jobs_that_ran_meanwhile_are_named(measured):
     late = measured.started_at + timedelta(seconds=50)
     other = make_job(host=measured.host, state="running", started_at=late)
 
-    assert beside(measured)["jobs"] == [other.pk]
+    assert concurrent_load(measured)["jobs"] == [other.pk]
 
 
 def test_other_running_deployments_are_named(measured):
@@ -85,11 +85,11 @@ def test_other_running_deployments_are_named(measured):
     gone.state, gone.stopped_at = "stopped", measured.started_at - timedelta(minutes=1)
     gone.save()
 
-    assert beside(measured, under_test=own)["deployments"] == [other.name]
+    assert concurrent_load(measured, under_test=own)["deployments"] == [other.name]
 
 
 def test_a_job_that_never_started_says_nothing():
-    assert beside(make_job()) is None
+    assert concurrent_load(make_job()) is None
 
 
 def answered(deployment, at, *, state=Turn.State.DONE, seconds=10.0):
@@ -114,14 +114,14 @@ def test_chat_answers_during_the_run_are_counted(measured):
     answered(own, start + timedelta(seconds=61))
     answered(elsewhere, start + timedelta(seconds=20))
 
-    assert beside(measured, under_test=own)["chats"] == 2
+    assert concurrent_load(measured, under_test=own)["chats"] == 2
 
 
 def test_an_answer_that_is_still_written_counts(measured):
     server = make_deployment(host=measured.host)
     answered(server, measured.started_at - timedelta(minutes=2), state=Turn.State.STREAMING)
 
-    assert beside(measured)["chats"] == 1
+    assert concurrent_load(measured)["chats"] == 1
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ SHA256 = hashlib.sha256(TEXT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def an_hour(settings, monkeypatch):
-    settings.PACK_LOGS_AFTER_S = 3600.0
+    settings.COMPRESS_LOGS_AFTER_S = 3600.0
     monkeypatch.setattr(packing, "_left", {})
 
 
@@ -113,7 +113,7 @@ def test_a_mismatched_log_stays_raw_and_is_logged_once(caplog):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"state": "lost"}, {"state": "errored", "sentence_id": "job:log_differs"}]
+    "fields", [{"state": "lost"}, {"state": "errored", "message_id": "job:log_differs"}]
 )
 def test_a_log_known_to_differ_is_packed_unchanged(fields):
     key = closed_job(**fields, log_sha256="0" * 64)
@@ -237,12 +237,14 @@ def test_a_log_without_room_waits_for_smaller_ones(monkeypatch):
     assert (is_packed(large), is_packed(small)) == (False, True)
 
 
-@pytest.mark.parametrize(("kept_bytes", "after"), [(len(TEXT), None), (0, 0)])
-def test_what_a_packed_log_takes_is_measured_again_if_it_is_kept(kept_bytes, after):
-    job = make_job(state="succeeded", finished_at=ago(61), log_sha256=SHA256, kept_bytes=kept_bytes)
+@pytest.mark.parametrize(("stored_bytes", "after"), [(len(TEXT), None), (0, 0)])
+def test_what_a_packed_log_takes_is_measured_again_if_it_is_kept(stored_bytes, after):
+    job = make_job(
+        state="succeeded", finished_at=ago(61), log_sha256=SHA256, stored_bytes=stored_bytes
+    )
     write(f"job/{job.pk}")
 
     assert pack_some() == 1
 
     job.refresh_from_db()
-    assert job.kept_bytes == after
+    assert job.stored_bytes == after

@@ -25,7 +25,7 @@ def test_a_job_is_lost_when_its_host_answers_without_it():
     job = make_job(state="running", missing_since=ago(31))
 
     assert state_after_reaping(job) == "lost"
-    assert (job.sentence_id, job.sentence_args) == ("job:missing", {"host": job.host.name})
+    assert (job.message_id, job.message_args) == ("job:missing", {"host": job.host.name})
 
 
 def test_a_job_that_has_been_missing_for_a_moment_is_not_lost():
@@ -50,7 +50,7 @@ def test_what_a_host_that_stays_away_had_is_lost_in_the_end(settings):
     assert state_after_reaping(job) == "lost"
     deployment.refresh_from_db()
     assert deployment.state == "lost"
-    assert job.sentence_args == {"host": host.name, "hours": 24}
+    assert job.message_args == {"host": host.name, "hours": 24}
 
 
 def test_after_downtime_hosts_get_time_to_report(settings):
@@ -58,13 +58,13 @@ def test_after_downtime_hosts_get_time_to_report(settings):
     Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(25 * 3600)})
     job = make_job(state="running", host=make_host(heartbeat_at=ago(25 * 3600)))
 
-    assert reaper.its_my_round()
+    assert reaper.claim_run()
     assert state_after_reaping(job) == "running"
 
     # The host sends no heartbeat in the following rounds.
     later = now() + reaper.EAR_FOR + timedelta(seconds=1)
     for seconds in range(10, 130, 10):
-        assert reaper.its_my_round(now() + timedelta(seconds=seconds))
+        assert reaper.claim_run(now() + timedelta(seconds=seconds))
     reaper.reap(later)
     job.refresh_from_db()
     assert job.state == "lost"
@@ -73,8 +73,8 @@ def test_after_downtime_hosts_get_time_to_report(settings):
 def test_a_clock_that_was_put_back_does_not_stop_the_rounds():
     Instance.objects.update_or_create(pk=1, defaults={"swept_at": ago(-3600)})
 
-    assert reaper.its_my_round()
-    assert not reaper.its_my_round()
+    assert reaper.claim_run()
+    assert not reaper.claim_run()
 
 
 def test_a_server_that_is_missing_is_lost():
@@ -103,8 +103,8 @@ def test_a_job_that_nobody_took_is_hinted_again(monkeypatch):
 
 
 def test_of_several_schedulers_one_has_the_round():
-    assert [reaper.its_my_round() for _ in range(3)] == [True, False, False]
-    assert reaper.its_my_round(now() + timedelta(seconds=10))
+    assert [reaper.claim_run() for _ in range(3)] == [True, False, False]
+    assert reaper.claim_run(now() + timedelta(seconds=10))
 
 
 def test_a_job_launched_after_a_failure_is_cancelled():
@@ -115,7 +115,7 @@ def test_a_job_launched_after_a_failure_is_cancelled():
     assert state_after_reaping(second) == "cancelled"
     third.refresh_from_db()
     assert third.state == "cancelled"
-    assert second.sentence_args == {"job": first.pk, "state": "failed"}
+    assert second.message_args == {"job": first.pk, "state": "failed"}
 
 
 def test_a_job_that_its_host_does_not_take_is_given_up(monkeypatch):
@@ -125,5 +125,5 @@ def test_a_job_that_its_host_does_not_take_is_given_up(monkeypatch):
     away = make_job(state="starting", dispatched_at=ago(301), host=make_host(heartbeat_at=ago(60)))
 
     assert state_after_reaping(untaken) == "errored"
-    assert untaken.sentence_args == {"host": untaken.host.name, "minutes": 5}
+    assert untaken.message_args == {"host": untaken.host.name, "minutes": 5}
     assert [state_after_reaping(job) for job in (taken, away)] == ["starting", "starting"]

@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture(autouse=True)
 def limits(settings):
     """Ninety days, no limit of size; tests change them."""
-    settings.KEEP_FOR_S = 90 * 86400
-    settings.KEEP_WITHIN_BYTES = None
+    settings.RETENTION_AGE_S = 90 * 86400
+    settings.RETENTION_SIZE_BYTES = None
     return settings
 
 
@@ -33,10 +33,10 @@ def left(record):
     return logstore.store().disk_bytes(f"{word}/{record.pk}")
 
 
-def test_what_is_older_than_keep_for_loses_its_log_files_and_points():
+def test_what_is_older_than_the_retention_age_loses_its_log_files_and_points():
     job = ended(files=2, points=3)
 
-    assert retention.tidy() == 1
+    assert retention.apply_retention() == 1
 
     assert left(job) == 0
     assert not outputs_folder(job.pk).exists()
@@ -50,14 +50,14 @@ def test_the_row_keeps_numbers_and_the_removal():
     job = result.job
     before = Job.objects.values().get(pk=job.pk)
 
-    retention.tidy()
+    retention.apply_retention()
 
     after = Job.objects.values().get(pk=job.pk)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"removed_at", "removed_why", "removed_args", "removed_bytes", "kept_bytes"}
-    assert (after["removed_why"], after["removed_args"]) == ("age", {"keep_for_s": 90 * 86400})
+    assert changed == {"removed_at", "removed_why", "removed_args", "removed_bytes", "stored_bytes"}
+    assert (after["removed_why"], after["removed_args"]) == ("age", {"retention_age_s": 90 * 86400})
     assert after["removed_bytes"] >= len(LOG) + 20 + 20
-    assert after["kept_bytes"] == 0
+    assert after["stored_bytes"] == 0
     assert list(job.outputs.values_list("path", "bytes", "received_bytes")) == [
         ("deep/0.json", 10, 10),
         ("deep/1.json", 10, 10),
@@ -72,7 +72,7 @@ def test_a_packed_log_that_is_damaged_holds_up_no_removal():
     path.unlink()
     path.with_suffix(".log.zst").write_bytes(b"no packed log at all")
 
-    assert retention.tidy() == 2
+    assert retention.apply_retention() == 2
 
     assert (left(damaged), left(young)) == (0, 0)
 
@@ -80,41 +80,41 @@ def test_a_packed_log_that_is_damaged_holds_up_no_removal():
 def test_what_is_younger_stays():
     job = ended(89 * DAY, files=1, points=1)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
 
     job.refresh_from_db()
     assert (job.removed_at, left(job) > 0, job.point_blocks.count()) == (None, True, 1)
 
 
 def test_without_a_limit_nothing_is_ever_removed(limits):
-    limits.KEEP_FOR_S = None
+    limits.RETENTION_AGE_S = None
     job = ended(9000 * DAY)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
     assert left(job) > 0
 
 
 def test_over_the_limit_of_size_what_ended_first_goes_until_it_fits(limits):
-    limits.KEEP_FOR_S = None
+    limits.RETENTION_AGE_S = None
     jobs = [ended(age * DAY, log=b"x" * 1000) for age in (3, 5, 4)]
-    retention.tidy()
-    each = Job.objects.get(pk=jobs[0].pk).kept_bytes
-    limits.KEEP_WITHIN_BYTES = 2 * each
+    retention.apply_retention()
+    each = Job.objects.get(pk=jobs[0].pk).stored_bytes
+    limits.RETENTION_SIZE_BYTES = 2 * each
 
-    assert retention.tidy() == 1
+    assert retention.apply_retention() == 1
 
     assert [left(job) > 0 for job in jobs] == [True, False, True]
     gone = Job.objects.get(pk=jobs[1].pk)
-    assert (gone.removed_why, gone.removed_args) == ("size", {"keep_within_bytes": 2 * each})
-    assert retention.tidy() == 0
+    assert (gone.removed_why, gone.removed_args) == ("size", {"retention_size_bytes": 2 * each})
+    assert retention.apply_retention() == 0
 
 
 def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
-    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = None, 5000
+    limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = None, 5000
     running = make_job(state=Job.State.RUNNING, log_bytes=4990)
     job = ended(2 * DAY)
 
-    assert retention.tidy() == 1
+    assert retention.apply_retention() == 1
 
     assert left(job) == 0
     running.refresh_from_db()
@@ -122,34 +122,34 @@ def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
 
 
 def test_one_that_is_pinned_is_never_touched(limits):
-    limits.KEEP_WITHIN_BYTES = 1
+    limits.RETENTION_SIZE_BYTES = 1
     job, server = ended(), over()
     pins.pin(job.pk, make_user())
     pins.pin(server.job_id, make_user())
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
 
     assert (left(job) > 0, left(server) > 0) == (True, True)
 
 
 def test_one_that_is_open_or_ended_within_the_hour_is_never_touched(limits):
-    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = 1.0, 1
+    limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = 1.0, 1
     fresh = ended(timedelta(minutes=59))
     running = make_job(state=Job.State.RUNNING)
     logstore.store().append(f"job/{running.pk}", 0, LOG)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
 
     assert (left(fresh) > 0, left(running) > 0) == (True, True)
 
 
 @pytest.mark.parametrize("state", ["waiting", "loading", "ready", "unhealthy", "stopping"])
 def test_a_server_in_use_keeps_its_job_and_log(limits, state):
-    limits.KEEP_WITHIN_BYTES = 1
+    limits.RETENTION_SIZE_BYTES = 1
     server = make_deployment(job=ended(), state=state)
     logstore.store().append(f"deployment/{server.pk}", 0, LOG)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
 
     assert (left(server) > 0, left(server.job) > 0) == (True, True)
 
@@ -159,7 +159,7 @@ def test_the_log_of_a_server_that_is_over_goes_the_same_way(state):
     server = over()
     Deployment.objects.filter(pk=server.pk).update(state=state)
 
-    assert retention.tidy() == 2  # it, and its job
+    assert retention.apply_retention() == 2  # it, and its job
 
     server.refresh_from_db()
     assert (left(server), server.removed_why, server.log_bytes) == (0, "age", len(LOG))
@@ -167,7 +167,7 @@ def test_the_log_of_a_server_that_is_over_goes_the_same_way(state):
 
 def test_a_server_that_is_started_again_has_its_log_again():
     server = over()
-    retention.tidy()
+    retention.apply_retention()
 
     deployments.restart_deployment(server.pk, None)
 
@@ -191,7 +191,7 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
         logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
         made[name] = turn
 
-    assert retention.tidy() == 2
+    assert retention.apply_retention() == 2
 
     sizes = {name: logstore.store().size(f"turn/{turn.pk}") for name, turn in made.items()}
     assert sizes == {"told": 0, "thought": 0, "untold": 10, "running": 10}
@@ -201,23 +201,23 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
 def test_a_second_round_at_once_is_nobodys():
     moment = now()
 
-    assert retention.its_my_round(moment)
-    assert not retention.its_my_round(moment + timedelta(seconds=200))
-    assert retention.its_my_round(moment + timedelta(seconds=301))
+    assert retention.claim_run(moment)
+    assert not retention.claim_run(moment + timedelta(seconds=200))
+    assert retention.claim_run(moment + timedelta(seconds=301))
 
 
 def test_a_round_goes_on_after_the_clock_was_put_back():
-    retention.its_my_round(now() + DAY)
+    retention.claim_run(now() + DAY)
 
-    assert retention.its_my_round()
+    assert retention.claim_run()
 
 
 def test_two_rounds_one_after_the_other_are_as_one():
     job = ended(files=1)
-    retention.tidy()
+    retention.apply_retention()
     first = Job.objects.values().get(pk=job.pk)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
     assert Job.objects.values().get(pk=job.pk) == first
 
 
@@ -226,15 +226,15 @@ def test_what_a_killed_round_left_is_finished_by_the_next(monkeypatch):
     job = ended(files=1, points=1)
     monkeypatch.setattr(retention, "_erase_job", lambda pk: exit())
     with pytest.raises(SystemExit):
-        retention.tidy()
+        retention.apply_retention()
     job.refresh_from_db()
-    assert (job.removed_why, job.kept_bytes, left(job) > 0) == ("age", None, True)
+    assert (job.removed_why, job.stored_bytes, left(job) > 0) == ("age", None, True)
     monkeypatch.undo()
 
-    retention.tidy()
+    retention.apply_retention()
 
     job.refresh_from_db()
-    assert (left(job), outputs_folder(job.pk).exists(), job.kept_bytes) == (0, False, 0)
+    assert (left(job), outputs_folder(job.pk).exists(), job.stored_bytes) == (0, False, 0)
     assert job.removed_bytes > 0
     assert not job.point_blocks.exists()
 
@@ -249,11 +249,11 @@ def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
         remove(store, key)
 
     monkeypatch.setattr(logstore.LogStore, "remove", refuse)
-    retention.tidy()
+    retention.apply_retention()
     assert (left(stuck) > 0, left(other), storage.unfinished()) == (True, 0, 1)
     monkeypatch.undo()
 
-    retention.tidy()
+    retention.apply_retention()
 
     assert (left(stuck), storage.unfinished()) == (0, 0)
 
@@ -274,7 +274,7 @@ def test_streams_that_do_not_go_hold_up_nothing_that_ended_later(monkeypatch):
 
     monkeypatch.setattr(logstore.LogStore, "remove", refuse)
 
-    assert retention.tidy() == 1
+    assert retention.apply_retention() == 1
     assert left(job) == 0
 
 
@@ -282,7 +282,7 @@ def test_the_row_has_the_log_s_exact_length():
     job = ended()
     Job.objects.filter(pk=job.pk).update(log_bytes=3)
 
-    retention.tidy()
+    retention.apply_retention()
 
     job.refresh_from_db()
     assert job.log_bytes == len(LOG)
@@ -291,14 +291,14 @@ def test_the_row_has_the_log_s_exact_length():
 def test_a_round_ends_when_its_time_is_over_and_the_next_goes_on():
     jobs = [ended(), ended()]
 
-    assert retention.tidy(longest_s=0.0) == 0
-    assert retention.tidy() == 2
+    assert retention.apply_retention(longest_s=0.0) == 0
+    assert retention.apply_retention() == 2
     assert [left(job) for job in jobs] == [0, 0]
 
 
 def test_a_pin_comes_too_late_once_the_removal_is_written_down():
     job = ended()
-    retention.tidy()
+    retention.apply_retention()
 
     assert not pins.pin(job.pk, make_user())
 
@@ -315,10 +315,10 @@ def test_the_first_pin_stays_until_a_day_after_unpinning():
 
     assert pins.unpin(job.pk)
     assert not pins.unpin(job.pk)
-    assert retention.tidy(now() + timedelta(hours=23)) == 0
+    assert retention.apply_retention(now() + timedelta(hours=23)) == 0
     job.refresh_from_db()
-    assert storage.job_going(job).at == job.unpinned_at + DAY
-    assert retention.tidy(now() + timedelta(hours=25)) == 1
+    assert storage.pending_removal_of(job).at == job.unpinned_at + DAY
+    assert retention.apply_retention(now() + timedelta(hours=25)) == 1
 
 
 def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
@@ -326,8 +326,8 @@ def test_the_log_of_the_server_of_an_unpinned_job_has_a_day_too():
     pins.pin(server.job_id, make_user())
     pins.unpin(server.job_id)
 
-    assert retention.tidy(now() + timedelta(hours=23)) == 0
-    assert retention.tidy(now() + timedelta(hours=25)) > 0
+    assert retention.apply_retention(now() + timedelta(hours=23)) == 0
+    assert retention.apply_retention(now() + timedelta(hours=25)) > 0
     assert left(server) == 0
 
 
@@ -357,14 +357,14 @@ def test_a_person_removes_jobs_neither_pinned_nor_running():
 def test_a_job_without_a_log_is_not_said_to_be_removed():
     job = make_job(state=Job.State.CANCELLED, finished_at=now() - 100 * DAY)
 
-    assert retention.tidy() == 0
+    assert retention.apply_retention() == 0
 
     job.refresh_from_db()
-    assert (job.removed_at, job.kept_bytes) == (None, 0)
+    assert (job.removed_at, job.stored_bytes) == (None, 0)
 
 
 def test_a_round_counts_what_lies_where(limits, settings):
-    limits.KEEP_FOR_S = None
+    limits.RETENTION_AGE_S = None
     ended(2 * DAY, log=b"x" * 100, files=3, points=2)
     pinned = ended(20 * DAY, log=b"x" * 50)
     pins.pin(pinned.pk, None)
@@ -373,7 +373,7 @@ def test_a_round_counts_what_lies_where(limits, settings):
     aside.mkdir(parents=True)
     (aside / "7.log").write_bytes(b"x" * 33)
 
-    retention.tidy()
+    retention.apply_retention()
 
     counted = storage.last_count()
     side = logstore.store().disk_bytes(f"job/{pinned.pk}") - 50  # files beside each log
@@ -389,47 +389,47 @@ def test_a_round_counts_what_lies_where(limits, settings):
 
 def test_what_goes_within_a_week_is_foretold_for_age(limits):
     soon, later = ended(84 * DAY), ended(80 * DAY)
-    retention.tidy()
+    retention.apply_retention()
 
     for job in (soon, later):
         job.refresh_from_db()
-    going = storage.job_going(soon)
-    assert (going.why, going.at) == ("age", soon.finished_at + 90 * DAY)
-    assert storage.job_going(later) is None
+    removal = storage.pending_removal_of(soon)
+    assert (removal.why, removal.at) == ("age", soon.finished_at + 90 * DAY)
+    assert storage.pending_removal_of(later) is None
     pins.pin(soon.pk, None)
     soon.refresh_from_db()
-    assert storage.job_going(soon) is None
+    assert storage.pending_removal_of(soon) is None
 
 
 def test_what_goes_within_a_week_is_foretold_for_size(limits):
     """At the pace of the last week, in which one job came: one has to go."""
-    limits.KEEP_FOR_S, limits.KEEP_WITHIN_BYTES = None, 10**9
+    limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = None, 10**9
     first, second, third = (ended(age * DAY, log=b"x" * 1000) for age in (30, 20, 1))
-    retention.tidy()
-    limits.KEEP_WITHIN_BYTES = storage.last_count().within
-    retention.tidy()
+    retention.apply_retention()
+    limits.RETENTION_SIZE_BYTES = storage.last_count().within
+    retention.apply_retention()
 
     found = []
     for job in (first, second, third):
         job.refresh_from_db()
-        found.append(storage.job_going(job))
+        found.append(storage.pending_removal_of(job))
     assert [item and item.why for item in found] == ["size", None, None]
     goes = storage.next_to_go(storage.last_count(), 10)
-    assert [bulk.id for bulk, _going in goes] == [first.pk, second.pk, third.pk]
-    weeks = [(going.at - now()) / timedelta(weeks=1) for _bulk, going in goes]
+    assert [bulk.id for bulk, _removal in goes] == [first.pk, second.pk, third.pk]
+    weeks = [(removal.at - now()) / timedelta(weeks=1) for _bulk, removal in goes]
     assert weeks == pytest.approx([0, 1, 2], abs=0.1)
 
 
 def test_nothing_is_foretold_without_a_limit(limits):
-    limits.KEEP_FOR_S = None
+    limits.RETENTION_AGE_S = None
     ended()
-    retention.tidy()
+    retention.apply_retention()
 
     assert storage.next_to_go(storage.last_count(), 10) == []
 
 
 def test_a_count_of_another_version_is_read_as_far_as_it_goes():
-    retention.its_my_round()
+    retention.claim_run()
     Instance.objects.update(storage={"at": "2026-01-01T00:00:00+00:00", "job_logs": 5, "new": 1})
 
     assert storage.last_count().job_logs == 5
@@ -451,9 +451,9 @@ def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch
     monkeypatch.setattr(logs, "disk_bytes", looked_at)
     retention._settle(time.monotonic() + 60)
     record.refresh_from_db()
-    assert (looks, record.kept_bytes) == ([True], None)
+    assert (looks, record.stored_bytes) == ([True], None)
 
     retention._settle(time.monotonic() + 60)
 
     record.refresh_from_db()
-    assert record.kept_bytes == left(record)
+    assert record.stored_bytes == left(record)

@@ -21,7 +21,7 @@ TRIES = 8
 
 @pytest.fixture(autouse=True)
 def limits(settings):
-    settings.KEEP_FOR_S, settings.KEEP_WITHIN_BYTES = 86400.0, None
+    settings.RETENTION_AGE_S, settings.RETENTION_SIZE_BYTES = 86400.0, None
 
 
 def test_of_a_pin_and_a_removal_at_once_one_comes_too_late():
@@ -30,7 +30,7 @@ def test_of_a_pin_and_a_removal_at_once_one_comes_too_late():
         job = ended(host=host)
         retention.measure_job(job.pk)
 
-        pinned, removed = together(lambda pk=job.pk: pins.pin(pk, user), retention.tidy)
+        pinned, removed = together(lambda pk=job.pk: pins.pin(pk, user), retention.apply_retention)
 
         job.refresh_from_db()
         there = logstore.store().size(f"job/{job.pk}") > 0
@@ -42,10 +42,10 @@ def test_two_rounds_at_once_remove_each_once():
     host = make_host()
     jobs = [ended(host=host) for _ in range(6)]
 
-    removed = together(retention.tidy, retention.tidy)
+    removed = together(retention.apply_retention, retention.apply_retention)
 
     assert sum(removed) == len(jobs)
-    assert not Job.objects.exclude(kept_bytes=0).exists()
+    assert not Job.objects.exclude(stored_bytes=0).exists()
 
 
 def test_a_server_started_during_removal_is_not_removed():
@@ -55,7 +55,7 @@ def test_a_server_started_during_removal_is_not_removed():
 
         together(
             lambda pk=server.pk: deployments.restart_deployment(pk, None),
-            retention.tidy,
+            retention.apply_retention,
         )
 
         server.refresh_from_db()
@@ -73,9 +73,9 @@ def test_late_data_during_a_removal_leaves_no_file():
         def send(row=row):
             return intake.append_log(row, offset=len(LOG), data=b"three\n")
 
-        together(send, retention.tidy)
-        retention.tidy()
+        together(send, retention.apply_retention)
+        retention.apply_retention()
 
         job.refresh_from_db()
-        assert (job.log_bytes, job.kept_bytes) == (len(LOG) + 6, 0)
+        assert (job.log_bytes, job.stored_bytes) == (len(LOG) + 6, 0)
         assert logstore.store().disk_bytes(f"job/{job.pk}") == 0

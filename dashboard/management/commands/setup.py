@@ -71,7 +71,7 @@ def _this_computer(dashboard_url: str) -> None:
     Host.objects.update_or_create(
         name=HOST_NAME,
         defaults={
-            "sort": Host.Sort.THIS_COMPUTER,
+            "type": Host.Type.THIS_COMPUTER,
             "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
         },
     )

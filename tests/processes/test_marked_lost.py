@@ -27,7 +27,7 @@ for number in itertools.count():
         raise SystemExit(3)
 '''
 plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
-print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.look())
+print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
 """
 # What the reaper does when the host has been silent for longer than HOST_LOST_AFTER.
 A_DAY_LATER = """
@@ -62,7 +62,7 @@ def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api)
     api.stack.manage("shell", "--no-imports", "-c", A_DAY_LATER)
 
     job = api.job(1)
-    assert (job["state"], job["sentence"]) == (
+    assert (job["state"], job["message"]) == (
         "lost",
         "This computer has been offline for 24 hours.",
     )
@@ -73,7 +73,7 @@ def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api)
     assert "cancelled" in (api.spool(1) / "exit.json").read_text()
     sha256s = api.log_sha256s(1)
     assert sha256s[0] == sha256s[1]
-    assert api.job(1)["sentence"] == job["sentence"]
+    assert api.job(1)["message"] == job["message"]
 
 
 def test_a_dashboard_that_was_away_gets_all_and_its_host_has_not_grown(api):
@@ -88,7 +88,7 @@ def test_a_dashboard_that_was_away_gets_all_and_its_host_has_not_grown(api):
     time.sleep(1.0)
     os.kill(web, signal.SIGCONT)
 
-    assert api.ended(1)["sentence"] == "Step print failed with exit code 3."
+    assert api.ended(1)["message"] == "Step print failed with exit code 3."
 
     sha256s = api.log_sha256s(1)
     assert sha256s[0] == sha256s[1]

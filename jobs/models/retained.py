@@ -5,23 +5,24 @@ from __future__ import annotations
 from django.db import models
 
 
-class Measured(models.Model):
-    """A record with files of its own. ``kept_bytes`` is how much they take; None: not measured yet.
+class StoredRecord(models.Model):
+    """A record with files of its own. ``stored_bytes`` is how much they take; None: not measured
+    yet.
 
     Nothing is measured before the record is over.
     """
 
-    kept_bytes = models.BigIntegerField(null=True)
+    stored_bytes = models.BigIntegerField(null=True)
 
     class Meta:
         abstract = True
 
 
-class Kept(Measured):
+class Retained(StoredRecord):
     """One whose files may be removed while the record stays.
 
     ``removed_at`` is written before the first file goes, so that no page shows half of it; until
-    the last one is gone ``kept_bytes`` is None.
+    the last one is gone ``stored_bytes`` is None.
     """
 
     class Why(models.TextChoices):

@@ -83,7 +83,7 @@ def _time_all(took: dict[str, float], host: Host, first: Job, last: Job) -> None
         **{"agent_started_at": host.agent_started_at.timestamp(), "jobs": [], "serves": []},
     }
     protocol = host.protocol
-    _timed(took, "look", dispatch.look)
+    _timed(took, "look", dispatch.run)
     _timed(took, "heartbeat", lambda: heartbeats.heartbeat(host, body, protocol=protocol))
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
     client = Client(SERVER_NAME="127.0.0.1")

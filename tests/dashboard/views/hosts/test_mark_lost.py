@@ -11,7 +11,7 @@ from tests.factories import make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
-GONE = reverse("host-gone", args=["far"])
+MARK_LOST = reverse("host-mark-lost", args=["far"])
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def job():
 
 
 def test_it_asks_first_and_names_what_will_be_lost(admin, job):
-    shown = admin.get(GONE).content.decode()
+    shown = admin.get(MARK_LOST).content.decode()
 
     assert reverse("job-detail", args=[job.pk]) in shown
     assert "Mark host far as lost?" in shown
@@ -38,27 +38,31 @@ def test_it_asks_first_and_names_what_will_be_lost(admin, job):
 
 def test_it_is_offered_on_the_page_of_an_away_host_to_administrators_only(admin, job, client):
     page = reverse("host-detail", args=["far"])
-    assert GONE in admin.get(page).content.decode()
+    assert MARK_LOST in admin.get(page).content.decode()
 
     client.force_login(make_user())
 
-    assert GONE not in client.get(page).content.decode()
+    assert MARK_LOST not in client.get(page).content.decode()
 
 
 def test_what_it_had_is_lost_and_the_record_says_by_whom(admin, job):
-    admin.post(GONE)
+    admin.post(MARK_LOST)
 
     job.refresh_from_db()
     entry = AuditEntry.objects.get()
     assert job.state == "lost"
-    assert (entry.user.username, entry.action, entry.subject) == ("ada", "host.give_up", "host far")
+    assert (entry.user.username, entry.action, entry.subject) == (
+        "ada",
+        "host.mark_lost",
+        "host far",
+    )
     assert entry.detail == {"lost": 1}
 
 
 def test_a_member_gives_nothing_up(client, job):
     client.force_login(make_user())
 
-    assert (client.get(GONE).status_code, client.post(GONE).status_code) == (403, 403)
+    assert (client.get(MARK_LOST).status_code, client.post(MARK_LOST).status_code) == (403, 403)
     job.refresh_from_db()
     assert job.state == "running"
 
@@ -67,8 +71,8 @@ def test_a_host_that_answers_again_keeps_its_jobs(admin, job):
     job.host.heartbeat_at = now()
     job.host.save()
 
-    assert "danger" not in admin.get(GONE).content.decode()
-    shown = admin.post(GONE, follow=True).content.decode()
+    assert "danger" not in admin.get(MARK_LOST).content.decode()
+    shown = admin.post(MARK_LOST, follow=True).content.decode()
 
     job.refresh_from_db()
     assert job.state == "running"

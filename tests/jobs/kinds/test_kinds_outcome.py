@@ -8,7 +8,7 @@ import pytest
 
 from jobs.errors import ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Remark
+from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.parsers.evalscope.evalscope_perf import SUMMARY
 from jobs.plans import fill
@@ -17,58 +17,58 @@ from tests.jobs.lib.target import DATA, VALUES, files_below, here
 PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
 
 
-def concluded(kind, raw, outputs):
+def outcome_of(kind, raw, outputs):
     module = KINDS[kind]
     params = module.Params(**raw)
     plan = fill(module.plan(params, here()), VALUES)
-    return module.conclude(params, plan, outputs, 0)
+    return module.parse_outcome(params, plan, outputs, 0)
 
 
 def test_weights_are_registered_as_they_were_found():
     outputs = {"weights.json": (DATA / "pip" / "weights.json").read_bytes()}
 
-    conclusion = concluded("prepare", {}, outputs)
+    outcome = outcome_of("prepare", {}, outputs)
 
-    assert conclusion.sentence == Remark(
+    assert outcome.message == Message(
         "prepare:weights", {"model": "SmolLM2-135M-Instruct", "size": "98.4 MB"}
     )
-    assert conclusion.product["bytes"] == 98362432
-    assert conclusion.product["precision"] == "Q4_1"
+    assert outcome.product["bytes"] == 98362432
+    assert outcome.product["precision"] == "Q4_1"
 
 
 def test_an_environment_is_registered_with_its_versions():
     outputs = {"versions.json": (DATA / "pip" / "versions.json").read_bytes()}
 
-    conclusion = concluded("prepare", {"what": "environment", "environment": "evalscope"}, outputs)
+    outcome = outcome_of("prepare", {"what": "environment", "environment": "evalscope"}, outputs)
 
-    assert conclusion.product["versions"]["evalscope"] == "1.14.1"
-    assert conclusion.sentence.args["version"] == "1.14.1"
-    assert conclusion.sentence.args["packages"] == len(conclusion.product["versions"])
+    assert outcome.product["versions"]["evalscope"] == "1.14.1"
+    assert outcome.message.args["version"] == "1.14.1"
+    assert outcome.message.args["packages"] == len(outcome.product["versions"])
 
 
 def test_an_artifact_is_registered_with_size_and_checksum():
     outputs = {"artifact.json": (DATA / "llama.cpp" / "artifact.json").read_bytes()}
 
-    conclusion = concluded("compile", {"weights": "1"}, outputs)
+    outcome = outcome_of("compile", {"weights": "1"}, outputs)
 
-    assert conclusion.sentence == Remark(
+    assert outcome.message == Message(
         "compile:made", {"label": "Q8_0 from Q4_1", "size": "144.8 MB"}
     )
-    assert set(conclusion.product) == {"path", "bytes", "sha256"}
-    assert conclusion.product["bytes"] == 144811072
+    assert set(outcome.product) == {"path", "bytes", "sha256"}
+    assert outcome.product["bytes"] == 144811072
 
 
 def test_a_deployment_says_how_long_it_took():
     outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
 
-    sentence = concluded("deploy", {"artifact": "2"}, outputs).sentence
+    message = outcome_of("deploy", {"artifact": "2"}, outputs).message
 
-    assert sentence.id == "deploy:ready"
-    assert float(sentence.args["seconds"]) > 0
+    assert message.id == "deploy:ready"
+    assert float(message.args["seconds"]) > 0
 
 
 def test_a_benchmark_stands_for_its_fastest_point():
-    measured = concluded(
+    measured = outcome_of(
         "benchmark", {"deployment": "3", "output_tokens": 16}, files_below(PERF / "levels")
     ).measured
 
@@ -77,19 +77,19 @@ def test_a_benchmark_stands_for_its_fastest_point():
         **{"requests_all": 12.0, "failed_requests_all": 0.0}
     }
     assert measured.metrics["output_tokens_per_s"] == 46.5383
-    assert (measured.sort, measured.tool) == ("benchmark", "evalscope 1.14.1")
+    assert (measured.type, measured.tool) == ("benchmark", "evalscope 1.14.1")
     assert measured.what == "everyday → 16 tok"
 
 
 def test_few_requests_and_failed_ones_are_said_beside_the_number():
     raw = {"deployment": "3", "concurrency": (2, 8), "requests": 24}
 
-    measured = concluded("benchmark", raw, files_below(PERF / "disconnected")).measured
+    measured = outcome_of("benchmark", raw, files_below(PERF / "disconnected")).measured
 
     assert list(measured.remarks) == [
-        Remark("benchmark:failed_requests", {"failed": 4, "total": 24, "concurrency": 2}),
-        Remark("benchmark:few_requests", {"requests": 24}),
-        Remark("benchmark:not_measured", {"concurrency": "8"}),
+        Message("benchmark:failed_requests", {"failed": 4, "total": 24, "concurrency": 2}),
+        Message("benchmark:few_requests", {"requests": 24}),
+        Message("benchmark:not_measured", {"concurrency": "8"}),
     ]
 
 
@@ -98,7 +98,7 @@ def test_requests_are_counted_over_all_concurrencies():
     first = next(path for path in files if path.endswith("parallel_1_number_4/" + SUMMARY))
     files[first] = files[first].replace(b'"Failed Requests": 0', b'"Failed Requests": 2')
 
-    measured = concluded("benchmark", {"deployment": "3"}, files).measured
+    measured = outcome_of("benchmark", {"deployment": "3"}, files).measured
 
     assert [metrics["failed_requests"] for _, metrics in measured.points] == [2.0, 0.0, 0.0]
     assert measured.metrics["failed_requests"] == 0.0
@@ -112,9 +112,9 @@ def test_a_benchmark_whose_tool_saw_no_token_has_failed():
         summary = json.loads(files[path])
         files[path] = json.dumps({**summary, "Output Throughput (tok/s)": 0.0}).encode()
 
-    conclusion = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files)
+    outcome = outcome_of("benchmark", {"deployment": "3", "output_tokens": 16}, files)
 
-    assert conclusion.failure == Remark("benchmark:no_token")
+    assert outcome.failure == Message("benchmark:no_token")
 
 
 def test_a_benchmark_without_a_stream_says_what_was_not_measured():
@@ -123,23 +123,23 @@ def test_a_benchmark_without_a_stream_says_what_was_not_measured():
     for path in [path for path in files if path.endswith("benchmark_summary.json")]:
         files[path] = json.dumps({**json.loads(files[path]), **whole}).encode()
 
-    measured = concluded("benchmark", {"deployment": "3", "output_tokens": 16}, files).measured
+    measured = outcome_of("benchmark", {"deployment": "3", "output_tokens": 16}, files).measured
 
-    assert Remark("benchmark:no_stream") in measured.remarks
+    assert Message("benchmark:no_stream") in measured.remarks
     assert "ttft_mean_ms" not in measured.metrics
 
 
 def test_a_benchmark_in_which_no_request_completed_has_failed():
-    conclusion = concluded(
+    outcome = outcome_of(
         "benchmark", {"deployment": "3", "concurrency": (1, 2)}, files_below(PERF / "nobody")
     )
 
-    assert conclusion.failure == Remark("benchmark:no_request", {"failed": 6})
-    assert conclusion.measured is None
+    assert outcome.failure == Message("benchmark:no_request", {"failed": 6})
+    assert outcome.measured is None
 
 
 def test_an_evaluation_keeps_every_question_with_its_answer():
-    measured = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
+    measured = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
 
     assert measured.metrics["accuracy"] == sum(a["score"] for a in measured.answers) / 16
     assert measured.metrics["questions"] == len(measured.answers) == 16
@@ -167,7 +167,7 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
 
 
 def test_accuracy_is_told_by_part_too():
-    metrics = concluded(
+    metrics = outcome_of(
         "evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")
     ).measured.metrics
 
@@ -176,7 +176,7 @@ def test_accuracy_is_told_by_part_too():
 
 
 def test_few_questions_and_cut_answers_are_said_beside_the_number():
-    remarks = concluded(
+    remarks = outcome_of(
         "evaluate", {"deployment": "3", "max_tokens": 32}, files_below(EVAL / "limit16")
     ).measured.remarks
 
@@ -186,19 +186,19 @@ def test_few_questions_and_cut_answers_are_said_beside_the_number():
         for line in path.read_text(encoding="utf-8").splitlines()
     )
     assert list(remarks) == [
-        Remark("evaluate:cut_guess", {"cut": cut, "total": 16, "max_tokens": 32}),
-        Remark("evaluate:few_questions", {"questions": 16}),
+        Message("evaluate:cut_guess", {"cut": cut, "total": 16, "max_tokens": 32}),
+        Message("evaluate:few_questions", {"questions": 16}),
     ]
 
 
 def test_what_ended_an_answer_is_told_where_evalscope_wrote_it():
-    measured = concluded(
+    measured = outcome_of(
         "evaluate", {"deployment": "3", "max_tokens": 24}, files_below(EVAL / "finished")
     ).measured
 
     ended = [answer["finish"] for answer in measured.answers]
     assert (ended.count("length"), ended.count("stop"), len(ended)) == (8, 16, 24)
-    assert Remark("evaluate:cut", {"cut": 8, "total": 24, "max_tokens": 24}) in measured.remarks
+    assert Message("evaluate:cut", {"cut": 8, "total": 24, "max_tokens": 24}) in measured.remarks
     by_id = {answer["question_id"]: answer for answer in measured.answers}
     assert by_id["short-root-49"]["detail"]["rule"] == "number"
     assert by_id["short-root-49"]["extracted"] == "17"
@@ -213,7 +213,7 @@ def test_questions_without_a_score_are_kept_and_count_for_nothing():
         line["sample_score"]["score"]["status"] = "excluded"
     outputs[path] = "\n".join(map(json.dumps, lines)).encode()
 
-    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+    measured = outcome_of("evaluate", {"deployment": "3"}, outputs).measured
 
     left_out = [answer for answer in measured.answers if answer["status"]]
     assert [answer["status"] for answer in left_out] == ["excluded"] * len(lines)
@@ -221,10 +221,10 @@ def test_questions_without_a_score_are_kept_and_count_for_nothing():
 
 
 def test_an_evaluation_in_which_nothing_was_scored_has_failed():
-    conclusion = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "nobody"))
+    outcome = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "nobody"))
 
-    assert conclusion.failure == Remark("evaluate:no_question", {"questions": 10})
-    assert conclusion.measured is None
+    assert outcome.failure == Message("evaluate:no_question", {"questions": 10})
+    assert outcome.measured is None
 
 
 def test_questions_without_a_score_are_said_beside_the_number():
@@ -232,9 +232,9 @@ def test_questions_without_a_score_are_said_beside_the_number():
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     outputs[path] = b"".join(outputs[path].splitlines(keepends=True)[1:])
 
-    remarks = concluded("evaluate", {"deployment": "3"}, outputs).measured.remarks
+    remarks = outcome_of("evaluate", {"deployment": "3"}, outputs).measured.remarks
 
-    assert remarks[0] == Remark("evaluate:unscored", {"unscored": 1, "total": 16})
+    assert remarks[0] == Message("evaluate:unscored", {"unscored": 1, "total": 16})
 
 
 def test_answers_that_were_all_thought_are_said_beside_the_number():
@@ -245,21 +245,21 @@ def test_answers_that_were_all_thought_are_said_beside_the_number():
         line["sample_score"]["score"]["prediction"] = ""
     outputs[path] = "\n".join(map(json.dumps, lines)).encode()
 
-    measured = concluded("evaluate", {"deployment": "3"}, outputs).measured
+    measured = outcome_of("evaluate", {"deployment": "3"}, outputs).measured
 
     assert measured.metrics["unanswered"] == 3
-    assert measured.remarks[0] == Remark("evaluate:empty", {"empty": 3, "total": 16})
+    assert measured.remarks[0] == Message("evaluate:empty", {"empty": 3, "total": 16})
 
 
 @pytest.mark.parametrize("run", ["levels", "disconnected"])
 def test_a_benchmark_has_only_metrics_that_are_known(run):
-    measured = concluded("benchmark", {"deployment": "3"}, files_below(PERF / run)).measured
+    measured = outcome_of("benchmark", {"deployment": "3"}, files_below(PERF / run)).measured
 
     assert {name for _, metrics in measured.points for name in metrics} <= set(METRICS)
 
 
 def test_an_evaluation_has_only_metrics_that_are_known():
-    measured = concluded("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
+    measured = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
 
     assert set(measured.metrics) <= set(METRICS)
 
@@ -279,4 +279,4 @@ def test_an_evaluation_has_only_metrics_that_are_known():
 )
 def test_what_cannot_be_read_is_a_parse_error(kind, raw, outputs):
     with pytest.raises(ParseError):
-        concluded(kind, raw, outputs)
+        outcome_of(kind, raw, outputs)

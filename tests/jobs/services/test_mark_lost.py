@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.services.hosts import HostAnswers, give_up
+from jobs.services.hosts import HostAnswers, mark_lost
 from jobs.services.intake import heartbeats
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -25,15 +25,15 @@ def test_its_jobs_are_lost_and_dependents_cancelled(away):
     deployment = make_deployment(host=away)
     elsewhere = make_job(state="running", host=make_host("near"))
 
-    assert give_up(away.pk, make_user("ada")) == 2
+    assert mark_lost(away.pk, make_user("ada")) == 2
 
     for record in (running, waiting, other, deployment, elsewhere):
         record.refresh_from_db()
     assert (running.state, waiting.state, deployment.state) == ("lost", "cancelled", "lost")
     assert (other.state, elsewhere.state) == ("queued", "running")
-    assert running.sentence_id == "job:given_up"
-    assert running.sentence_args == {"host": "far", "user": "ada"}
-    assert deployment.sentence_id == "deployment:given_up"
+    assert running.message_id == "job:given_up"
+    assert running.message_args == {"host": "far", "user": "ada"}
+    assert deployment.message_id == "deployment:given_up"
 
 
 def test_a_host_that_answers_is_not_given_up():
@@ -41,7 +41,7 @@ def test_a_host_that_answers_is_not_given_up():
     job = make_job(state="running", host=host)
 
     with pytest.raises(HostAnswers):
-        give_up(host.pk, make_user())
+        mark_lost(host.pk, make_user())
 
     job.refresh_from_db()
     assert job.state == "running"
@@ -50,7 +50,7 @@ def test_a_host_that_answers_is_not_given_up():
 def test_one_that_comes_back_ends_the_jobs_and_keeps_the_servers(away):
     job = make_job(state="running", host=away, claim_id="n")
     deployment = make_deployment(host=away)
-    give_up(away.pk, make_user())
+    mark_lost(away.pk, make_user())
     serve = {"id": deployment.pk, "token": str(deployment.claim_token), "run": deployment.run}
 
     orders = heartbeats.heartbeat(
@@ -63,7 +63,7 @@ def test_one_that_comes_back_ends_the_jobs_and_keeps_the_servers(away):
             "jobs": [{"id": job.pk, "token": str(job.claim_token), "state": "running"}],
             "serves": [{**serve, "state": "running", "health": "ready", "port": 1}],
         },
-        protocol=1,
+        protocol=2,
     )
 
     deployment.refresh_from_db()

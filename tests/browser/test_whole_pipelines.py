@@ -23,7 +23,7 @@ from tests.simulated import LARGE, NAME, SMALL
 pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 
 TOUR_S = 600
-WAY_S = 300  # much less, but for a machine that does other things as well
+PIPELINE_S = 300  # much less, but for a machine that does other things as well
 BUILD_IN, PYTORCH = ("build-in", SMALL), ("pytorch", LARGE)
 KINDS_OF = {
     BUILD_IN: {
@@ -40,7 +40,10 @@ FORMS = [kind for kind in KINDS if kind not in TOUR_KINDS]
 LOOKS = {"en": {"390 px": "light"}, "zh-CN": {"1440 px": "dark"}}
 PAGES = [
     f"/models/{SMALL}/",
-    *(f"/models/{model}/ways/{way}/?host={NAME}" for way, model in (BUILD_IN, PYTORCH)),
+    *(
+        f"/models/{model}/pipelines/{pipeline}/?host={NAME}"
+        for pipeline, model in (BUILD_IN, PYTORCH)
+    ),
     f"/hosts/{NAME}/",
     "/deployments/?all=1",
     *(f"/launch/{kind}/?host={NAME}" for kind in FORMS),
@@ -84,41 +87,43 @@ def inspectors(guest):
         }
 
 
-def launched(page, host, way, model):
+def launched(page, host, pipeline, model):
     """Numbers of the jobs that one click on the way's page has launched."""
     page.goto(reverse("model-detail", args=[model]))
-    title = {"build-in": "Build_In", "pytorch": "PyTorch"}[way]
+    title = {"build-in": "Build_In", "pytorch": "PyTorch"}[pipeline]
     page.get_by_role("link", name=f"Full pipeline: {title}").click()
     expect(page.get_by_label("Jobs of the pipeline").locator("details.stage")).not_to_have_count(0)
     expect(page.locator(".start .stamp.sim")).to_have_text("simulated")
     page.get_by_role("button", name="Launch full pipeline").click()
     page.wait_for_url(re.compile(r"/pipelines/[0-9a-f-]{36}/$"))
     chain = page.url.split("/")[-2]
-    host.ways[way, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]
-    return host.ways[way, model]
+    host.pipelines[pipeline, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]
+    return host.pipelines[pipeline, model]
 
 
 # Scope: all tests of one way, then all of the next.
-@pytest.mark.parametrize(("way", "model"), [BUILD_IN, PYTORCH], scope="class")
+@pytest.mark.parametrize(("pipeline", "model"), [BUILD_IN, PYTORCH], scope="class")
 class TestAWay:
     """From the page of the model to an answer."""
 
-    def test_one_click_launches_all_of_it_as_one_chain(self, page, host, way, model):
-        numbers = launched(page, host, way, model)
+    def test_one_click_launches_all_of_it_as_one_chain(self, page, host, pipeline, model):
+        numbers = launched(page, host, pipeline, model)
 
-        assert {host.job(number)["kind"] for number in numbers} >= KINDS_OF[way, model]
+        assert {host.job(number)["kind"] for number in numbers} >= KINDS_OF[pipeline, model]
 
-    def test_the_page_tells_by_itself_when_its_first_job_has_succeeded(self, page, way, model):
+    def test_the_page_tells_by_itself_when_its_first_job_has_succeeded(self, page, pipeline, model):
         expect(page.locator("#pipeline")).to_contain_text("simulated")
         first = page.locator("#pipeline tbody tr").first
-        expect(first.locator(".st.ok")).to_be_visible(timeout=WAY_S * 1000)
+        expect(first.locator(".st.ok")).to_be_visible(timeout=PIPELINE_S * 1000)
 
-    def test_opencompass_has_a_row_for_each_data_set_while_it_runs(self, page, host, way, model):
-        if (way, model) == BUILD_IN:
+    def test_opencompass_has_a_row_for_each_data_set_while_it_runs(
+        self, page, host, pipeline, model
+    ):
+        if (pipeline, model) == BUILD_IN:
             pytest.skip("EvalScope evaluates it")
         number = next(
             number
-            for number in host.ways[way, model]
+            for number in host.pipelines[pipeline, model]
             if host.job(number)["kind"] == "evaluate-opencompass"
         )
         page.goto(reverse("job-detail", args=[number]))  # while it waits: it runs for seconds
@@ -133,25 +138,25 @@ class TestAWay:
                 shown.update(asked.all_inner_texts())
             return len(shown) > 2 and waited and page.locator("#accuracy .main-svg").count()
 
-        until(has_moved, "questions asked grow, scores come later, a chart is drawn", WAY_S)
+        until(has_moved, "questions asked grow, scores come later, a chart is drawn", PIPELINE_S)
 
-    def test_the_overview_follows_it_to_the_playground(self, page, host, way, model):
+    def test_the_overview_follows_it_to_the_playground(self, page, host, pipeline, model):
         page.goto(reverse("overview"))
 
         link = page.get_by_role("link", name="Open the playground")
-        expect(link).to_be_visible(timeout=WAY_S * 1000)
+        expect(link).to_be_visible(timeout=PIPELINE_S * 1000)
         expect(page.locator("#serving .stamp.sim").first).to_be_visible()
-        jobs = [host.ended(number, WAY_S) for number in host.ways[way, model]]
-        assert {job["state"] for job in jobs} == {"succeeded"}, [job["sentence"] for job in jobs]
+        jobs = [host.ended(number, PIPELINE_S) for number in host.pipelines[pipeline, model]]
+        assert {job["state"] for job in jobs} == {"succeeded"}, [job["message"] for job in jobs]
 
-    def test_its_own_page_is_whole(self, inspectors, host, way, model):
-        chain = host.job(host.ways[way, model][0])["chain"]
+    def test_its_own_page_is_whole(self, inspectors, host, pipeline, model):
+        chain = host.job(host.pipelines[pipeline, model][0])["chain"]
         for locale, inspector in inspectors.items():
             address = reverse("pipeline", args=[chain])
             assert inspector.faults(address, looks=LOOKS[locale]) == [], locale
 
-    def test_each_result_of_it_is_marked_as_simulated(self, page, host, way, model):
-        made = set(host.ways[way, model])
+    def test_each_result_of_it_is_marked_as_simulated(self, page, host, pipeline, model):
+        made = set(host.pipelines[pipeline, model])
         results = [one for one in host.ask("results")["results"] if one["job"] in made]
 
         assert len(results) >= 2
@@ -159,7 +164,7 @@ class TestAWay:
             page.goto(reverse("result-detail", args=[result["id"]]))
             expect(page.locator("main .stamp.sim").first).to_have_text("simulated")
 
-    def test_it_ends_in_a_chat(self, page, host, way, model):
+    def test_it_ends_in_a_chat(self, page, host, pipeline, model):
         (deployment,) = host.deployments()
         page.goto(reverse("deployment-detail", args=[deployment["id"]]))
         page.get_by_role("link", name="Open in playground").click()
@@ -171,8 +176,8 @@ class TestAWay:
         expect(turn.locator("[data-part=answer]")).to_contain_text("42")
         expect(page.locator(".stamp.sim").first).to_be_visible()
 
-    def test_what_holds_the_dies_is_stopped_for_the_next(self, page, host, way, model):
-        if (way, model) == PYTORCH:
+    def test_what_holds_the_dies_is_stopped_for_the_next(self, page, host, pipeline, model):
+        if (pipeline, model) == PYTORCH:
             pytest.skip("nobody needs them")
         (deployment,) = host.deployments()
         page.goto(reverse("deployment-detail", args=[deployment["id"]]))

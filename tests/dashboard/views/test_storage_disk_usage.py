@@ -20,7 +20,7 @@ def shown(client):
 
     def read():
         text = client.get(reverse("storage")).text
-        table = text.partition('id="made-title"')[2].partition("</tbody>")[0]
+        table = text.partition('id="disk-usage-title"')[2].partition("</tbody>")[0]
         rows = table.split("<tr")[2:]
         return {row.partition("<b>")[2].partition("</b>")[0]: row for row in rows}
 
@@ -34,7 +34,7 @@ def measured(*, minutes_ago=5, **sizes):
 
 def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
     made = measured(environments=1_300_000_000, weights=98_000_000, artifacts=0)
-    make_host("va16-01", sort="vacc", load={"made": made})
+    make_host("va16-01", type="vacc", load={"disk_usage": made})
 
     row = shown()["va16-01"]
 
@@ -46,10 +46,12 @@ def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
 
 
 def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
-    make_host("older", sort="vacc")
-    make_host("part", sort="vacc", load={"made": measured(weights=98_000_000)})
-    make_host("odd", sort="vacc", load={"made": {"weights": {"bytes": "much", "at": None}, "x": 3}})
-    make_host("far", sort="vacc", load={"made": {"weights": {"bytes": 1, "at": 1e300}}})
+    make_host("older", type="vacc")
+    make_host("part", type="vacc", load={"disk_usage": measured(weights=98_000_000)})
+    make_host(
+        "odd", type="vacc", load={"disk_usage": {"weights": {"bytes": "much", "at": None}, "x": 3}}
+    )
+    make_host("far", type="vacc", load={"disk_usage": {"weights": {"bytes": 1, "at": 1e300}}})
 
     found = shown()
 
@@ -61,9 +63,9 @@ def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
 def test_when_it_was_measured_is_told_by_our_clock(shown):
     make_host(
         "ahead",
-        sort="vacc",
+        type="vacc",
         clock_skew_s=3600.0,
-        load={"made": measured(minutes_ago=-30, weights=1)},
+        load={"disk_usage": measured(minutes_ago=-30, weights=1)},
     )
 
     assert "30 min ago" in shown()["ahead"]

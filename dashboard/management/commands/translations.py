@@ -44,7 +44,7 @@ class Command(BaseCommand):
         if options["check"]:
             wrong = problems()
             if wrong:
-                raise CommandError("\n".join([*wrong, "Run manage.py messages."]))
+                raise CommandError("\n".join([*wrong, "Run manage.py translations."]))
             return
         FOLDER.mkdir(parents=True, exist_ok=True)
         for domain in DOMAINS:
@@ -159,7 +159,7 @@ def _new_catalog() -> Catalog:
         locale=LOCALE,
         project="VACC dashboard",
         version="1",
-        header_comment="# Texts of the dashboard: manage.py messages collects them.",
+        header_comment="# Texts of the dashboard: manage.py translations collects them.",
         creation_date=DATED,
         revision_date=DATED,
         last_translator="the project",

@@ -1,0 +1,20 @@
+"""A form's address that somebody saved before a field was renamed keeps its meaning."""
+
+from __future__ import annotations
+
+import pytest
+from django.http import QueryDict
+
+from dashboard.forms.launch import typed_values
+from jobs.kinds import KINDS
+
+
+@pytest.mark.parametrize(
+    ("query", "exclusive"),
+    [("quiet=1", "1"), ("exclusive=1", "1"), ("quiet=1&exclusive=0", "0"), ("seed=3", None)],
+)
+def test_a_saved_address_says_whether_a_benchmark_is_exclusive(query, exclusive):
+    typed = typed_values(KINDS["benchmark-online"], QueryDict(query))
+
+    assert typed.get("exclusive") == exclusive
+    assert "quiet" not in typed

@@ -1,0 +1,118 @@
+"""A host of protocol 1 beside a running dashboard: its running job ends with its whole result."""
+
+import hashlib
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+import zlib
+
+import pytest
+import zstandard
+
+from tests.api import Api, until
+from tests.stack import running
+
+pytestmark = pytest.mark.processes
+LOG = b"one\ntwo\n"
+JOBS = """
+from jobs.models import Host
+from jobs.plans import Plan, Step
+from tests.factories import make_job
+plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", "print(1)")),))
+Host.objects.filter(name="rack-1").update(slots=1)
+host = Host.objects.get(name="rack-1")
+print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk)
+"""
+
+
+class FakeHost:
+    """What a host sends, in the protocol that ``protocol`` says."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2
+
+    def send(self, path, body=None, **headers):
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        told = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
+        request = urllib.request.Request(self.url + path, data, told | headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def beat(self, *jobs):
+        return self.send(
+            "heartbeat",
+            {
+                "boot_id": "b",
+                "agent_started_at": 1.0,
+                "now": time.time(),
+                "load": {"load_1m": 0.5},
+                "facts": {"cpu": {"cores": 2}},
+                "jobs": list(jobs),
+                "serves": [],
+            },
+        )
+
+    def append(self, token, stream, raw):
+        return self.send(
+            f"jobs/1/streams/{stream}?offset=0",
+            zstandard.compress(raw),
+            **{
+                "Content-Type": "application/zstd",
+                "X-Token": token,
+                "X-Crc32": str(zlib.crc32(raw)),
+                "X-Raw-Bytes": str(len(raw)),
+            },
+        )
+
+
+def test_its_running_job_ends_with_its_result_and_no_other_starts(tmp_path):
+    with running(tmp_path / "data") as stack:
+        api = Api(stack)
+        printed = stack.manage("add_host", "rack-1").stdout.decode()
+        host = FakeHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
+        host.beat()
+        stack.manage("shell", "--no-imports", "-c", JOBS)
+        until(lambda: host.beat()[1]["start"] == [1], "the first job is for it")
+        token = host.send("jobs/1/claim", {"claim_id": "n"})[1]["token"]
+
+        # The dashboard was upgraded, this host was not.
+        host.protocol = 1
+        first, second = host.beat(), host.beat()
+        assert (first[0], first[1]["upgrade_to"]) == (426, 2)
+        assert (second[0], second[1]["start"]) == (200, [])
+        reason = {f"sentence_{key}": it for key, it in {"id": "done", "args": {}}.items()}
+        events = [
+            {"type": "started", "values": {}, "boot_id": "b", "run": 1},
+            {
+                "type": "ended",
+                "verdict": "succeeded",
+                **reason,
+                "exit_code": 0,
+                "duration_s": 4.5,
+                "log_bytes": len(LOG),
+                "log_sha256": hashlib.sha256(LOG).hexdigest(),
+                "points_bytes": 0,
+                "outputs": [],
+                "run": 1,
+            },
+        ]
+        clock = {"at": time.time(), "mono": 1.0}
+        lines = [json.dumps({"seq": n, **clock, **it}) for n, it in enumerate(events)]
+        status, answer = host.append(token, "log", LOG)
+        assert (status, answer.get("size")) == (200, len(LOG)), answer
+        host.append(token, "events", ("\n".join(lines) + "\n").encode())
+
+        ended = api.ended(1)
+        assert ended["log_bytes"] == len(LOG)
+        assert api.raw("jobs/1/log?from=0") == LOG
+        host.beat()
+        assert api.job(2)["state"] == "queued"
+        assert host.send("jobs/2/claim", {"claim_id": "n"})[0] == 426
+
+        host.protocol = 2
+        until(lambda: host.beat()[1]["start"] == [2], "it is upgraded and gets the second job")
