@@ -41,7 +41,8 @@ _NOT_WORK = frozenset(
 )
 # Parameters of kinds that load the model themselves: engine settings.
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
-# Our scripts that score answers.
+# Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
+# older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
 _HASHED_AT_ONCE = 2000
 _KEPT_AT_ONCE = 200

@@ -2,8 +2,8 @@
 
 short_answers: EvalScope 1.14 compares whole answers only, so "The capital is Paris." would not
 match "Paris". choice_letters: EvalScope's own reading falls back to the last capital letter, so
-that "A) Bus" would say B. The scoring rules are in scoring.py next to this file
-(jobs/host/scoring.py); each review names its rule.
+that "A) Bus" would say B. When an answer is right is in scoring.py, which lies beside this file
+(jobs/host/scoring.py); each review says by which of its rules it was scored.
 
 The command line is EvalScope's own:
 `python ask_and_score.py eval --datasets short_answers choice_letters ...`.
