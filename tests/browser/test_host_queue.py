@@ -93,19 +93,19 @@ def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):
 
     page.keyboard.press("Enter")
     expect_order(page, [urgent, first, third, second, fourth])
-    expect(announcer).to_have_text(f"#{third} is now number 3 in the line.")
+    expect(announcer).to_have_text(f"#{third} is now at position 3 in the queue.")
     expect(earlier).to_be_focused()
 
     page.keyboard.press("Alt+ArrowUp")
     expect_order(page, [urgent, third, first, second, fourth])
-    expect(announcer).to_have_text(f"#{third} is now number 2 in the line.")
+    expect(announcer).to_have_text(f"#{third} is now at position 2 in the queue.")
     # It is the first of its priority now: that button is off, its neighbour has the focus.
     expect(earlier).to_be_disabled()
     down = re.compile("^Move .* down$")
     expect(row(page, third).get_by_role("button", name=down)).to_be_focused()
 
     page.keyboard.press("Alt+ArrowDown")
-    expect(announcer).to_have_text(f"#{third} is now number 3 in the line.")
+    expect(announcer).to_have_text(f"#{third} is now at position 3 in the queue.")
     page.reload()
     expect_order(page, [urgent, first, third, second, fourth])
 
