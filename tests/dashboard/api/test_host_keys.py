@@ -75,5 +75,5 @@ def test_a_name_that_cannot_be_a_host_is_refused(name):
 def test_two_hosts_have_two_names():
     hosts.add("va16-01")
 
-    with pytest.raises(LaunchError, match="with this name"):
+    with pytest.raises(LaunchError, match="of this name"):
         hosts.add("va16-01")

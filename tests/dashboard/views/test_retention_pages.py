@@ -77,7 +77,7 @@ def test_a_pin_on_the_page_of_a_job_says_who_keeps_it_and_is_written_down(client
     assert answer.headers["Location"] == reverse("job-detail", args=[job.pk])
     text = text_of(client, "job-detail", job.pk)
     assert "Log and files are kept by lin. Only lin or an administrator can stop this." in text
-    assert "Unpin" in text
+    assert "Stop keeping files" in text
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.action, entry.subject) == (lin, "job.pin", f"job {job.pk}")
     assert entry.detail == {"pinned": True}
@@ -221,7 +221,7 @@ def test_a_terminal_pins_and_unpins():
     call_command("pin", str(job.pk), "--off", stdout=out)
     with pytest.raises(CommandError, match="is not pinned"):
         call_command("pin", str(job.pk), "--off")
-    with pytest.raises(CommandError, match="There is no job"):
+    with pytest.raises(CommandError, match="No job has the number"):
         call_command("pin", "999999")
     with pytest.raises(CommandError, match="Nothing is left to pin"):
         call_command("pin", str(removed().pk))
@@ -353,8 +353,8 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     text = text_of(client, "job-detail", soon.pk)
 
     when = soon.finished_at + timedelta(days=90)
-    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (RETENTION_AGE)." in text
-    assert "Pin the job to keep them." in text
+    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (KEEP_FOR)." in text
+    assert "Use “Keep files” to retain them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
     assert "will be removed" not in text_of(client, "job-detail", soon.pk)
