@@ -120,7 +120,7 @@ def test_pages_with_removals_and_pins_are_whole(inspector, jobs, stack):
 def test_removing_by_hand_asks_first(page, jobs):
     _old, kept = jobs
     page.goto("/storage/")
-    page.get_by_role("link", name=f"Remove now #{kept}").click()
+    page.get_by_role("link", name=f"Remove files #{kept}").click()
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
 
     page.get_by_role("button", name="Remove log and files").click()
