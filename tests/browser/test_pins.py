@@ -62,8 +62,8 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
-    page.get_by_role("button", name="Unpin").click()
-    expect(page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stop keeping files").click()
+    expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
     expect(page.get_by_text("Pinned by admin")).to_have_count(0)
 
 
