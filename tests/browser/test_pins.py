@@ -64,7 +64,7 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
     page.get_by_role("button", name="Stop keeping files").click()
     expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
-    expect(page.get_by_text("Kept by admin")).to_have_count(0)
+    expect(page.get_by_text("Pinned by admin")).to_have_count(0)
 
 
 def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs):
@@ -120,7 +120,7 @@ def test_pages_with_removals_and_pins_are_whole(inspector, jobs, stack):
 def test_removing_by_hand_asks_first(page, jobs):
     _old, kept = jobs
     page.goto("/storage/")
-    page.get_by_role("link", name=f"Remove now #{kept}").click()
+    page.get_by_role("link", name=f"Remove files #{kept}").click()
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
 
     page.get_by_role("button", name="Remove log and files").click()
