@@ -353,7 +353,7 @@ def test_a_page_says_a_week_ahead_that_its_files_will_go(client, lin):
     text = text_of(client, "job-detail", soon.pk)
 
     when = soon.finished_at + timedelta(days=90)
-    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (KEEP_FOR)." in text
+    assert f"will be removed on {when:%-d %b %Y}: retention 90 days (RETENTION_AGE)." in text
     assert "Use “Keep files” to retain them." in text
     assert "will be removed" not in text_of(client, "job-detail", later.pk)
     pins.pin(soon.pk, lin)
