@@ -18,7 +18,7 @@ REFUSED = b'INFO:     127.0.0.1:55136 - "GET /health HTTP/1.1" 503 Service Unava
 LOG = b"".join(ASKED) * 900 + WRONG + b"".join(ASKED) * 900 + ANSWERED + REFUSED
 FIRST, SECOND = 1801, 3602  # what is no poll: the error, then the other two
 IN_ROWS = """() =>
-  [...document.querySelectorAll(".logrows [data-queue]")].map((row) => Number(row.dataset.line))"""
+  [...document.querySelectorAll(".logrows [data-line]")].map((row) => Number(row.dataset.line))"""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_ser
         """() => {
           window.seen = [];
           const look = () => {
-            for (const row of document.querySelectorAll(".logrows [data-queue]"))
+            for (const row of document.querySelectorAll(".logrows [data-line]"))
               if (row.textContent.includes("GET /metrics HTTP")) window.seen.push(row.dataset.line);
             requestAnimationFrame(look);
           };

@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from django.apps import apps
 
 from jobs.models import Job, Preflight
 from tests.factories import make_job
+from tests.past import models_of
 
 pytestmark = pytest.mark.django_db
 migration = import_module("jobs.migrations.0028_messages_in_json")
@@ -17,16 +17,21 @@ OLD = {"check": "shm()", "sentence_id": "check:shm_small", "sentence_args": {"fr
 NEW = {"check": "shm()", "message_id": "check:shm_small", "message_args": {"free": "64 MB"}}
 
 
+@pytest.fixture
+def apps():
+    return models_of("0028_messages_in_json")
+
+
 def kept() -> Job:
     return make_job(
         message_id="wait:confirm",
         message_args={"by": "ada", "found": [OLD]},
-        asks=[OLD],
+        needs_confirmation=[OLD],
         confirmed=[{**OLD, "by": "ada", "at": "2026-01-02"}],
     )
 
 
-def test_what_a_job_asks_for_and_who_confirmed_it_is_kept_under_the_names_of_today():
+def test_what_a_job_asks_for_and_who_confirmed_it_is_kept_under_the_names_of_today(apps):
     job = kept()
     found = {"name": "shm", "level": "warn", **OLD}
     look = Preflight.objects.create(host=job.host, job=job, plan={}, findings=[found])
@@ -35,22 +40,25 @@ def test_what_a_job_asks_for_and_who_confirmed_it_is_kept_under_the_names_of_tod
 
     job.refresh_from_db()
     look.refresh_from_db()
-    assert (job.asks, job.confirmed) == ([NEW], [{**NEW, "by": "ada", "at": "2026-01-02"}])
+    assert (job.needs_confirmation, job.confirmed) == (
+        [NEW],
+        [{**NEW, "by": "ada", "at": "2026-01-02"}],
+    )
     assert (job.message_id, job.message_args) == ("wait:confirm", {"by": "ada", "found": [NEW]})
     assert look.findings == [{"name": "shm", "level": "warn", **NEW}]
 
 
-def test_the_way_back_restores_what_was():
+def test_the_way_back_restores_what_was(apps):
     job = kept()
     migration.to_today(apps, None)
 
     migration.to_before(apps, None)
 
     job.refresh_from_db()
-    assert (job.asks, job.message_args["found"]) == ([OLD], [OLD])
+    assert (job.needs_confirmation, job.message_args["found"]) == ([OLD], [OLD])
 
 
-def test_a_row_without_such_names_is_not_written(django_assert_num_queries):
+def test_a_row_without_such_names_is_not_written(apps, django_assert_num_queries):
     make_job(message_args={"host": "here"})
     with django_assert_num_queries(len(migration.COLUMNS)):
         migration.to_today(apps, None)

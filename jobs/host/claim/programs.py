@@ -1,4 +1,4 @@
-"""Programs of the kinds of job, for the host's policy; its own settings may permit less or more.
+"""What the kinds of job run, for the host's policy; its own settings may permit less or more.
 
 Written by ``manage.py allowed_programs`` from ``jobs.kinds``. Those need Django, which no host has.
 """
@@ -25,7 +25,7 @@ PROGRAMS = frozenset(
         "wget",
     }
 )
-# These ask a server, and so are told a model by its name; others load it from a folder.
+# These send requests to a server and get a model name; others load a folder.
 CLIENTS = frozenset(
     {
         "ask_and_score.py",

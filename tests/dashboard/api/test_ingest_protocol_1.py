@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from jobs.models import Deployment
-from jobs.plans import Check, Plan, Step
-from jobs.services import preflights
 from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment
 
@@ -49,15 +47,3 @@ def test_a_server_that_was_begun_before_the_upgrade_ends_with_its_cause(older):
     row = Deployment.objects.get(pk=deployment.pk)
     assert (row.state, row.message_id) == ("failed", "work:server_ended")
     assert row.message_args["exit_code"] == 9
-
-
-def test_what_it_finds_before_a_start_is_kept_in_the_names_of_today(older):
-    plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(Check("iommu"),))
-    asked = preflights.ask(older.host, plan.to_json(), {})
-    found = {"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}
-
-    answer = older.post(f"checks/{asked.pk}", {"findings": [of_protocol_1(found)]})
-
-    assert answer.status_code == 200
-    asked.refresh_from_db()
-    assert asked.findings == [found]

@@ -131,8 +131,8 @@ def test_a_file_system_that_gives_nothing_back_is_told_of_once(server, client, m
         ships.round()
 
     assert (spool.path / "launcher.log").read_text() == (
-        "the file system cannot give back the disk of what the dashboard has of the log "
-        "(HOST_SERVER_LOG_KEEP): it takes as much as the log is long\n"
+        "the file system cannot free the sent part of the log (HOST_SERVER_LOG_KEEP): "
+        "the log keeps its full size\n"
     )
 
 

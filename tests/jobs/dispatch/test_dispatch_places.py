@@ -295,7 +295,7 @@ def test_a_restart_waits_for_writers_of_its_folder(host):
     server = live(host, FOLDER, "stopped")
     writes = job_at(host, FOLDER, state="running", title="int8")
 
-    with pytest.raises(LaunchError, match=rf"job {writes.pk} \(int8\) is writing to {FOLDER}"):
+    with pytest.raises(LaunchError, match=rf"job #{writes.pk} \(int8\) writes {FOLDER}"):
         restart_deployment(server.pk, None)
 
     finish(writes)
