@@ -20,7 +20,7 @@ PAGES = {
     "token-list": ["/account/tokens/"],
     "token-revoke": ["/account/tokens/{token}/revoke/"],
     "people": ["/people/"],
-    "person-password": ["/people/1/password/"],
+    "person-password": ["/people/{person}/password/"],
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],

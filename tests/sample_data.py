@@ -39,6 +39,7 @@ def make() -> dict[str, Any]:
         for precision in ("int8", "fp16")
     ]
     made = _jobs(person) | _results(person, far, served)
+    made["person"] = person.pk
     made["deployment"] = served[0].pk
     made["away"] = Job.objects.get(host__name=unwell.AWAY).pk
     made["token"] = ApiToken.objects.create(

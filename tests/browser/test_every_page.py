@@ -25,6 +25,7 @@ def made(toured, person, stack):
         found.setdefault(group, result["id"])
         found["speed2" if group == "speed" else group] = result["id"]
     found["token"] = 1  # one of those that the tests call with
+    found["person"] = 1
     found["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
     page = person.new_page()
     page.goto(reverse("playground"))
