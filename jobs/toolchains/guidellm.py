@@ -97,10 +97,10 @@ def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
     }
     # As cold.py calls it. The tool prints it: how many requests there are stands in the log.
     prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
-    told = literal(json.dumps(backend))
-    told = told.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
+    text = literal(json.dumps(backend))
+    text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
-        *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", told),
+        *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
         *("--data", f"kind=text_file,path={prompts}"),

@@ -72,12 +72,15 @@ class SpoolIndex:
     def _open_of(self, folder: str, instance: str | None) -> tuple[tuple[int, int], ...]:
         path = self._host_dir / folder
         changed_ns = path.stat().st_mtime_ns
-        seen = self._seen.get(folder)
-        is_same = seen is not None and (seen.changed_ns, seen.instance) == (changed_ns, instance)
+        snapshot = self._seen.get(folder)
+        is_same = snapshot is not None and (snapshot.changed_ns, snapshot.instance) == (
+            changed_ns,
+            instance,
+        )
         # Nobody came or went: only those that were open need a look. But a closed server may have
         # begun its next run, which shows in its own folder.
         is_settled = time.time_ns() - changed_ns > SETTLED_NS and folder == spools.JOBS_FOLDER
-        there = seen.open if seen and is_same and is_settled else _numbers(path)
+        there = snapshot.open if snapshot and is_same and is_settled else _numbers(path)
         still = tuple(one for one in there if not self._is_closed(folder, *one, instance))
         self._seen[folder] = _Snapshot(changed_ns, instance, still)
         return still

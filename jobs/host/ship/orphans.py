@@ -43,8 +43,8 @@ class Orphans:
             first = moment
         self._told[key] = (first, moment)
         if moment - first >= GRACE_S and not spool.is_cancel_asked(meta.run):
-            words = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
-            log.warning("%s: %s", spool, words)
-            spool.note(words)
+            text = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
+            log.warning("%s: %s", spool, text)
+            spool.note(text)
             spool.ask_cancel(meta.run)
         return False

@@ -190,13 +190,13 @@ class Shipper:
         What may be the beginning of one waits; at the end the launcher has cleaned it all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
-        words = [] if ended else [word.encode() for word in self._spool.secrets().values()]
-        if not words or size <= have:
+        secrets = [] if ended else [word.encode() for word in self._spool.secrets().values()]
+        if not secrets or size <= have:
             return size
-        redact(self._spool.log, words, start=have)
-        longest = max(map(len, words))
+        redact(self._spool.log, secrets, start=have)
+        longest = max(map(len, secrets))
         tail = _read(self._spool.log, max(have, size - longest), min(longest, size - have))
-        return size - unfinished(tail, words)
+        return size - unfinished(tail, secrets)
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)
@@ -275,11 +275,11 @@ class Shipper:
                 )
             self._given_back = end
 
-    def _note(self, words: str) -> None:
+    def _note(self, text: str) -> None:
         """For whoever looks into the spool, and into what the agent says."""
-        log.error("%s: %s", self._spool, words)
+        log.error("%s: %s", self._spool, text)
         with contextlib.suppress(OSError):  # a full disk
-            self._spool.note(words)
+            self._spool.note(text)
 
     def _tell_what_is_lost(self, have: int) -> None:
         """The dashboard begins where the disk was given back: it has lost what it had taken."""

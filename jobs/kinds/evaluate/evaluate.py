@@ -215,13 +215,13 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
 
 
 def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
-    found = []
+    scores = []
     for subset in dict.fromkeys(row.subset for row in counted):
         right = [row.score or 0.0 for row in counted if row.subset == subset]
         value = 100 * sum(right) / len(right)
         score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
-        found.append(score)
-    return found
+        scores.append(score)
+    return scores
 
 
 def _tool(plan: Plan, counted: Sequence[Scored]) -> str:

@@ -204,12 +204,12 @@ def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
 
 def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
     """Return EvalScope's --dataset-args: files of the plan per benchmark."""
-    found: dict[str, dict[str, object]] = {}
+    arguments: dict[str, dict[str, object]] = {}
     for sort, benchmark in BENCHMARKS.items():
         names = [name for name, questions in subsets.items() if questions[0].sort == sort]
         if names:
-            found[benchmark] = {"local_path": "../files", "subset_list": names}
-    return found
+            arguments[benchmark] = {"local_path": "../files", "subset_list": names}
+    return arguments
 
 
 def question_line(question: Question) -> str:

@@ -77,11 +77,11 @@ class Client:
 
     def told(self):
         """The counts as they are now, and the rate of answers that come whole."""
-        found, paces = dict(self.counts), list(self._paces)
+        counts, paces = dict(self.counts), list(self._paces)
         if self._is_whole:
-            in_flight = found["sent"] - found["done"] - found["failed"] + found["warm"]
-            found["rate"] = sum(paces) / len(paces) * in_flight if paces else None
-        return found
+            in_flight = counts["sent"] - counts["done"] - counts["failed"] + counts["warm"]
+            counts["rate"] = sum(paces) / len(paces) * in_flight if paces else None
+        return counts
 
     def follow(self):
         """Write each change down, from now on."""
@@ -128,8 +128,8 @@ def register(seeds, windows, client):
     @register_dataset("cold_lines")
     class ColdLines(line_by_line.LineByLineDatasetPlugin):
         def build_messages(self):
-            told = self.query_parameters.parallel
-            concurrency = told[0] if isinstance(told, list) else told
+            parallel = self.query_parameters.parallel
+            concurrency = parallel[0] if isinstance(parallel, list) else parallel
             client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")

@@ -156,17 +156,17 @@ def compile_plan(
 def _checks(
     tools: BuildIn, wanted: Compiling, *, model: ZooModel, room_bytes: int
 ) -> tuple[Check, ...]:
-    found = [
+    checks = [
         Check("tool", (("name", tools.compiler), ("version", "3.0+"))),
         Check("weights", (("path", "{weights.path}"),)),
         Check("disk", (("path", literal(wanted.folder)), ("bytes", str(room_bytes)))),
     ]
     if model.modification and wanted.vacc_files:
-        found.append(Check("modification", (("path", "{weights.path}"),)))
+        checks.append(Check("modification", (("path", "{weights.path}"),)))
     if wanted.calibration and wanted.precision == "int8":
         data = literal(wanted.calibration.path)
-        found.append(Check("path", (("path", data), ("what", _("calibration data")))))
-    return tuple(found)
+        checks.append(Check("path", (("path", data), ("what", _("calibration data")))))
+    return tuple(checks)
 
 
 def _quantize(wanted: Compiling) -> dict[str, Any]:

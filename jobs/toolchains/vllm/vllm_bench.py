@@ -91,9 +91,9 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     steps = []
     for concurrency in load.concurrency:
         suffix, file = _names(load, concurrency)
-        words = _own_words(stack, load, concurrency, WORK, file, command)
+        argv = _own_words(stack, load, concurrency, WORK, file, command)
         env = (*vllm_cpu.variables(), *_key(load.key))
-        steps.append(Step(f"measure{suffix}", words, env=env))
+        steps.append(Step(f"measure{suffix}", argv, env=env))
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
@@ -137,18 +137,18 @@ def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> t
     suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
-        words = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
+        argv = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
         written, mark = folder, folder
     elif stack.bench.folder:
-        words = _guide_words(stack, load, concurrency, folder, file)
+        argv = _guide_words(stack, load, concurrency, folder, file)
         written, mark = folder, folder
     else:
-        words = _page_words(stack, load, concurrency, file)
+        argv = _page_words(stack, load, concurrency, file)
         workdir, mark = folder, PAGE_RESULTS
         written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
     measure = Step(
         f"measure{suffix}",
-        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *words),
+        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *argv),
         env=_key(load.key),
         cleanup=_stop(mark),
     )
@@ -232,8 +232,8 @@ def _dataset_words(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
             *("--dataset-path", literal(load.path or stack.bench.online.sonnet_file)),
         )
     if name == "sharegpt":
-        words = ("--dataset-name", name, "--dataset-path", literal(load.path))
-        return (*words, "--sharegpt-output-len", str(load.output_tokens))
+        options = ("--dataset-name", name, "--dataset-path", literal(load.path))
+        return (*options, "--sharegpt-output-len", str(load.output_tokens))
     # For random prompts the prefix is added to the input, for sonnets it is included.
     own = load.input_tokens - load.prefix_tokens
     prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
@@ -267,13 +267,13 @@ def throughput_plan(
     named = _RANDOM if engine.exact or newer else ()
     # If it has options for random lengths, their defaults override other options.
     of = "random-" if newer and not engine.exact else ""
-    words = (
+    options = (
         *_engine_words(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
         *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
     tool = stack.bench.throughput
-    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, words)
+    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, options)
     return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
 
 
@@ -288,12 +288,12 @@ def latency_plan(
     iterations: int,
 ) -> Plan:
     """Measure time per batch, over ``iterations`` after ten warm-up batches."""
-    words = (
+    options = (
         *_engine_words(stack, engine),
         *("--input-len", str(input_tokens), "--output-len", str(output)),
         *("--batch-size", str(batch), "--num-iters", str(iterations)),
     )
-    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, words)
+    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, options)
 
 
 _RANDOM = ("--dataset-name", "random")
@@ -313,12 +313,12 @@ def _offline_plan(
     tool: Offline,
     engine: Engine,
     site: AnySite,
-    words: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> Plan:
     if isinstance(site, VaccSite):
-        return _offline_in_container(kind, stack, tool, engine, site, words)
+        return _offline_in_container(kind, stack, tool, engine, site, options)
     argv = (
-        *(*vllm_cpu.command(stack, tool.command, site), *words),
+        *(*vllm_cpu.command(stack, tool.command, site), *options),
         *("--output-json", f"{WORK}/result.json"),
     )
     return Plan(
@@ -335,7 +335,7 @@ def _offline_in_container(
     tool: Offline,
     engine: Engine,
     site: VaccSite,
-    words: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> Plan:
     """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container
@@ -353,7 +353,7 @@ def _offline_in_container(
     else:
         started = vllm.waiting_container(container, engine.image, name, site, own=own)
     result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
-    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *words, *result)
+    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *options, *result)
     return Plan(
         kind=kind,
         steps=(
