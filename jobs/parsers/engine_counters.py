@@ -46,7 +46,7 @@ VLLM: tuple[str, ...] = (
     *_KV_CACHE,
     *(f"{_QUEUE}_{part}" for part in ("sum", "count")),
     *(_PREEMPTIONS, _HIT_RATE, *_ACCEPTED),
-    *(name for found, wanted in _HITS[:2] for name in (found, *wanted)),
+    *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
 LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
 

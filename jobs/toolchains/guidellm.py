@@ -9,7 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 NAME = "guidellm"
@@ -59,7 +59,7 @@ def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
     """
     write = (
         *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),
-        *("--seeds", seed_words(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
+        *("--seeds", seeds_text(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
     )
     return Plan(
         kind=KIND,

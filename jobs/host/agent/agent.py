@@ -107,9 +107,9 @@ class Agent:
         while not self._stop_asked:
             if wakeup_file.was_woken():
                 self._beat_now.set()
-            now_seen = _folders_changed(self._config.dir)
-            if now_seen != before or time.monotonic() >= next_look:
-                before, next_look = now_seen, time.monotonic() + LOOK_S
+            changed = _folders_changed(self._config.dir)
+            if changed != before or time.monotonic() >= next_look:
+                before, next_look = changed, time.monotonic() + LOOK_S
                 self._boundary(self._check_spools)
             time.sleep(TICK_S)
         self._stopped.set()

@@ -191,7 +191,7 @@ class Spool:
         when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
 
     def note(self, text: str) -> None:
-        """Keep words for whoever looks into this folder."""
+        """Keep a text for whoever looks into this folder."""
         with (self.path / "launcher.log").open("a") as file:
             file.write(f"{text}\n")
 

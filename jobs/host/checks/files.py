@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 INDEX = "model.safetensors.index.json"

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.host.base.config import Config
 from jobs.host.base.http import HostSession, reason
 from jobs.host.base.ports import is_free
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 
 TIMEOUT = (5.0, 5.0)  # seconds to connect, and of silence
 LONGEST = 4 * 1024 * 1024  # bytes of a list of models

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.errors import PlanError
 from jobs.host.base.config import Config
 from jobs.host.checks import CHECKS
-from jobs.host.checks.found import CheckResult
+from jobs.host.checks.results import CheckResult
 from jobs.plans import Check, Plan, fill_text
 
 log = logging.getLogger(__name__)

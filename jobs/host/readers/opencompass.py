@@ -137,7 +137,7 @@ class _Result:
 
     def __init__(self) -> None:
         self.share: float | None = None
-        self._seen: tuple[int, int] | None = None
+        self._last_state: tuple[int, int] | None = None
 
     def read(self, path: Path) -> None:
         """Take the score from both ends of the file: details, which lie between, may be long."""
@@ -146,7 +146,7 @@ class _Result:
             return
         try:
             state = os.fstat(fd)
-            if (state.st_size, state.st_mtime_ns) == self._seen:
+            if (state.st_size, state.st_mtime_ns) == self._last_state:
                 return
             text = os.pread(fd, _ENDS_OF_RESULT, 0)
             if state.st_size > _ENDS_OF_RESULT:
@@ -157,7 +157,7 @@ class _Result:
             os.close(fd)
         if not text.rstrip().endswith(b"\n}"):  # half written
             return
-        self._seen = (state.st_size, state.st_mtime_ns)
+        self._last_state = (state.st_size, state.st_mtime_ns)
         self.share = None if _ERROR.search(text) else _share(_numbers(text))
 
 

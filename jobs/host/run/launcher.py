@@ -223,7 +223,7 @@ class Launcher:
     def _conclude(self, verdict: Verdict) -> Verdict:
         """Look at what is there now, and write the last event."""
         secrets = self._hide_secrets()
-        outputs, missing = _found_outputs(self._spool.work, self._outputs, secrets)
+        outputs, missing = _output_files(self._spool.work, self._outputs, secrets)
         if verdict.verdict == "succeeded":
             # The server may have gone while the last step was ending.
             gone = self._server.ended() if self._server is not None else None
@@ -303,7 +303,7 @@ def whole_log(spool: Spool) -> dict[str, Any]:
     return {"log_bytes": size, "log_sha256": digest}
 
 
-def _found_outputs(
+def _output_files(
     work: Path, outputs: Sequence[Output], secrets: Sequence[bytes]
 ) -> tuple[list[dict[str, Any]], Output | None]:
     """The files of the outputs, each once, and the first required output that has none."""
@@ -312,7 +312,7 @@ def _found_outputs(
     for output in outputs:
         # A link may lead out of the work folder; what it leads to is not the job's own.
         paths = [p for p in sorted(work.glob(output.pattern)) if p.is_file()]
-        paths = [p for p in paths if p.resolve().is_relative_to(root) and _can_be_told(p)]
+        paths = [p for p in paths if p.resolve().is_relative_to(root) and _has_utf8_name(p)]
         if not paths and output.required and missing is None:
             missing = output
         for path in paths:
@@ -327,7 +327,7 @@ def _found_outputs(
     return files, missing
 
 
-def _can_be_told(path: Path) -> bool:
+def _has_utf8_name(path: Path) -> bool:
     """False for a name that no JSON can hold; said in launcher.log."""
     try:
         os.fspath(path).encode()

@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._told_lost = 0  # limit of reported repeats
+        self._lost_reported = 0  # limit of reported repeats
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -190,7 +190,7 @@ class Shipper:
         What may be the beginning of one waits; at the end the launcher has cleaned it all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
-        secrets = [] if ended else [word.encode() for word in self._spool.secrets().values()]
+        secrets = [] if ended else [secret.encode() for secret in self._spool.secrets().values()]
         if not secrets or size <= have:
             return size
         redact(self._spool.log, secrets, start=have)
@@ -286,8 +286,8 @@ class Shipper:
         if not 0 <= have < _size(self._spool.log):
             return
         end = disk.data_from(self._spool.log, have)
-        if end > max(have, self._told_lost):
-            self._told_lost = end
+        if end > max(have, self._lost_reported):
+            self._lost_reported = end
             self._note(
                 f"the dashboard asks again for bytes {have} to {end} of the log, which it had; "
                 "their disk was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes"

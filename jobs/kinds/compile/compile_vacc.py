@@ -277,7 +277,7 @@ class CompileVacc(Kind, params=Params):
             return [
                 Message("guide:yaml_filled", {"folder": folder}),
                 Message("guide:folder_looked_at"),
-                *map(_as_printed, limits.found(model, stack, wish)),
+                *map(_as_printed, limits.violated(model, stack, wish)),
                 *_replaced(f"{folder}/{_name(params, model)}", target),
             ]
         notes = [Message("guide:yaml_made", {"folder": folder}), Message("guide:folder_looked_at")]

@@ -188,7 +188,7 @@ class DeployVllm(Kind, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
-        findings_of = limits.found if params.as_in_guide else limits.asked
+        findings_of = limits.violated if params.as_in_guide else limits.asked
         limited = findings_of(_model(params, target), stack, _wish(params, target))
         if stack.vllm.container is None:
             return [*_own_template(serving), *limited]

@@ -252,13 +252,13 @@ def answer(row: Scored, subset: str) -> Answered:
 
 def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
     """Count cut-off answers: by finish reason if all have one, else estimated by length."""
-    is_told = all(row.finish for row in rows)
-    if is_told:
+    is_reported = all(row.finish for row in rows)
+    if is_reported:
         ended = sum(row.finish == "length" for row in rows)
     else:
         ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
     args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
-    return [Message("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
+    return [Message("evaluate:cut" if is_reported else "evaluate:cut_guess", args)] if ended else []
 
 
 def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Message]:

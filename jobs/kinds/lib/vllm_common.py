@@ -289,7 +289,7 @@ def engine_notes(
         notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
     else:
         notes += [Message("guide:json_kept"), Message("guide:dies_named")]
-    findings_of = limits.found if exact else limits.asked
+    findings_of = limits.violated if exact else limits.asked
     return [*notes, *findings_of(model, stack, _loaded(params, model))]
 
 

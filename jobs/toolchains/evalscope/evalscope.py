@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
@@ -78,7 +78,7 @@ def perf_plan(load: PerfLoad, site: Site) -> Plan:
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *(
             "--seeds",
-            seed_words(load.seed, load.concurrency),
+            seeds_text(load.seed, load.concurrency),
             "--windows",
             WINDOWS,
             "--progress",

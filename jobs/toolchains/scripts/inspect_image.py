@@ -14,13 +14,13 @@ ASK_S = 120
 PACKAGES = ("vllm", "vllm_vacc", "torch", "torch_vacc", "transformers")
 VERSIONS = f"""
 import importlib.metadata as m, json, platform
-found = {{"python": platform.python_version()}}
+versions = {{"python": platform.python_version()}}
 for name in {PACKAGES!r}:
     try:
-        found[name] = m.version(name)
+        versions[name] = m.version(name)
     except m.PackageNotFoundError:
         pass
-print(json.dumps(found))
+print(json.dumps(versions))
 """
 
 
@@ -42,28 +42,16 @@ def docker(*arguments):
 
 def versions(name):
     """Package -> version inside the image; empty when it does not tell."""
-    arguments = (
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--entrypoint",
-        "python3",
-        name,
-        "-c",
-        VERSIONS,
-    )
+    argv = ("run", "--rm", "--network", "none", "--entrypoint", "python3", name, "-c", VERSIONS)
     try:
-        output, code = docker(*arguments)
+        output, code = docker(*argv)
         packages = json.loads(output.strip().splitlines()[-1]) if code == 0 else {}
     except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
         print(f"versions in {name} are unknown: {error!r}", file=sys.stderr)
         return {}
-    return (
-        {str(key): str(value) for key, value in packages.items()}
-        if isinstance(packages, dict)
-        else {}
-    )
+    if not isinstance(packages, dict):
+        return {}
+    return {str(key): str(value) for key, value in packages.items()}
 
 
 def inspect(name):

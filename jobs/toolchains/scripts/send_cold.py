@@ -75,7 +75,7 @@ class Client:
             if is_done:
                 self._paces.append(tokens / max(time.monotonic() - own["began"], 1e-6))
 
-    def told(self):
+    def current_counts(self):
         """The counts as they are now, and the rate of answers that come whole."""
         counts, paces = dict(self.counts), list(self._paces)
         if self._is_whole:
@@ -90,7 +90,7 @@ class Client:
     def _write(self):
         written = {}
         while True:
-            counts = self.told()
+            counts = self.current_counts()
             if counts != written:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"t": time.time(), **counts}) + "\n")
@@ -146,10 +146,10 @@ if __name__ == "__main__":
     print(f"EvalScope is loading; requests follow at concurrency {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    seen = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
-    register(seeds_of(own[1]), Path(own[3]), seen)
-    count(seen)
-    seen.follow()
+    client = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
+    register(seeds_of(own[1]), Path(own[3]), client)
+    count(client)
+    client.follow()
     # A line for each request would tear the progress bar apart.
     for name in ("httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)

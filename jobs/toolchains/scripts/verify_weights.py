@@ -78,7 +78,7 @@ def header_of(path):
 
 
 def check_shard(path, tensors, dtype_bytes):
-    """Check one shard, add its bytes a dtype to `seen`, and return its size."""
+    """Check one shard, add its bytes a dtype to `dtype_bytes`, and return its size."""
     if not path.is_file():
         raise Refused(f"{path.name} is missing")
     entries, wanted = header_of(path)

@@ -91,7 +91,7 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     steps = []
     for concurrency in load.concurrency:
         suffix, file = _names(load, concurrency)
-        argv = _own_words(stack, load, concurrency, WORK, file, command)
+        argv = _own_argv(stack, load, concurrency, WORK, file, command)
         env = (*vllm_cpu.variables(), *_key(load.key))
         steps.append(Step(f"measure{suffix}", argv, env=env))
     return Plan(
@@ -137,13 +137,13 @@ def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> t
     suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
-        argv = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
+        argv = _own_argv(stack, load, concurrency, folder, file, stack.bench.online.command)
         written, mark = folder, folder
     elif stack.bench.folder:
-        argv = _guide_words(stack, load, concurrency, folder, file)
+        argv = _guide_argv(stack, load, concurrency, folder, file)
         written, mark = folder, folder
     else:
-        argv = _page_words(stack, load, concurrency, file)
+        argv = _page_argv(stack, load, concurrency, file)
         workdir, mark = folder, PAGE_RESULTS
         written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
     measure = Step(
@@ -162,20 +162,20 @@ def _stop(mark: str) -> tuple[str, ...]:
     return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
 
 
-def _guide_words(
+def _guide_argv(
     stack: Stack, load: BenchLoad, concurrency: int, folder: str, file: str
 ) -> tuple[str, ...]:
     """Return the guide's command. It fails, because its default backend posts a prompt to the
     chat endpoint."""
     return (
         *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
-        *_dataset_words(stack, load),
+        *_dataset_options(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
     )
 
 
-def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
+def _page_argv(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
     """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.prompts))
     sent: tuple[str, ...] = (
@@ -183,7 +183,7 @@ def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> t
         *("--ignore-eos", "--random-output-len", str(load.output_tokens)),
     )
     if load.dataset != "random":
-        sent = (*_dataset_words(stack, load), *prompts)
+        sent = (*_dataset_options(stack, load), *prompts)
     return (
         *(*stack.bench.online.command, "--host", "{deployment.host}"),
         *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
@@ -193,7 +193,7 @@ def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> t
     )
 
 
-def _own_words(
+def _own_argv(
     stack: Stack,
     load: BenchLoad,
     concurrency: int,
@@ -207,7 +207,7 @@ def _own_words(
         *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
         *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
         *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
-        *_dataset_words(stack, load),
+        *_dataset_options(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
         *("--seed", _seed(load, concurrency), "--trust-remote-code"),
@@ -222,7 +222,7 @@ def _seed(load: BenchLoad, concurrency: int) -> str:
     return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
 
 
-def _dataset_words(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
+def _dataset_options(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
     name = load.dataset
     if name == "sonnet":
         return (
@@ -268,7 +268,7 @@ def throughput_plan(
     # If it has options for random lengths, their defaults override other options.
     of = "random-" if newer and not engine.exact else ""
     options = (
-        *_engine_words(stack, engine),
+        *_engine_options(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
         *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
@@ -289,7 +289,7 @@ def latency_plan(
 ) -> Plan:
     """Measure time per batch, over ``iterations`` after ten warm-up batches."""
     options = (
-        *_engine_words(stack, engine),
+        *_engine_options(stack, engine),
         *("--input-len", str(input_tokens), "--output-len", str(output)),
         *("--batch-size", str(batch), "--num-iters", str(iterations)),
     )
@@ -299,7 +299,7 @@ def latency_plan(
 _RANDOM = ("--dataset-name", "random")
 
 
-def _engine_words(stack: Stack, engine: Engine) -> tuple[str, ...]:
+def _engine_options(stack: Stack, engine: Engine) -> tuple[str, ...]:
     return (
         *("--model", literal(engine.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
