@@ -69,14 +69,14 @@ class Means:
     @property
     def metrics(self) -> dict[str, float]:
         """Return both means under their names in ``jobs.metrics.METRICS``."""
-        means = {"accuracy_macro": self.macro}
+        values = {"accuracy_macro": self.macro}
         if self.weighted is not None and self.questions:
-            means |= {
+            values |= {
                 "accuracy_weighted": self.weighted,
                 "accuracy": self.weighted,
                 "questions": float(self.questions),
             }
-        return means
+        return values
 
 
 def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> Means | None:
