@@ -50,16 +50,16 @@ def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
     """Return the answers as records. Questions with the same key get a number, in the order of the
     set: "…~2" for the second.
     """
-    seen: dict[tuple[str, str, int], int] = {}
-    found = []
+    counts: dict[tuple[str, str, int], int] = {}
+    records = []
     for answer in answers:
         bounded = _bounded(answer)
-        times = seen[bounded.key] = seen.get(bounded.key, 0) + 1
+        times = counts[bounded.key] = counts.get(bounded.key, 0) + 1
         if times > 1:
             same = question_key(bounded.question_id, bounded.question)
             bounded = replace(bounded, question_id=f"{same}~{times}")
-        found.append(asdict(bounded))
-    return found
+        records.append(asdict(bounded))
+    return records
 
 
 def _bounded(answer: Answered) -> Answered:

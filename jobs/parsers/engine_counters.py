@@ -46,7 +46,7 @@ VLLM: tuple[str, ...] = (
     *_KV_CACHE,
     *(f"{_QUEUE}_{part}" for part in ("sum", "count")),
     *(_PREEMPTIONS, _HIT_RATE, *_ACCEPTED),
-    *(name for found, wanted in _HITS[:2] for name in (found, *wanted)),
+    *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
 LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
 
@@ -58,35 +58,35 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     ``engine_kv_cache_peak`` the peak share of the KV cache in use. Unreported metrics are left out;
     after a restart in the window all are left out, because the counters restart.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     inside = [values for at, values in samples if begin <= at <= end]
     used = [value for values in inside if (value := _first(values, _KV_CACHE)) is not None]
     if used:
-        found["engine_kv_cache_peak"] = max(used)
+        metrics["engine_kv_cache_peak"] = max(used)
     before, after = _edges(samples, begin, end)
     grown = {name: after[name] - before[name] for name in after if name in before}
     if any(value < 0 for name, value in grown.items() if name.endswith(("_total", "_count"))):
         return {}
     if grown.get(f"{_QUEUE}_count") and f"{_QUEUE}_sum" in grown:
         mean_s = grown[f"{_QUEUE}_sum"] / grown[f"{_QUEUE}_count"]
-        found["engine_queue_mean_ms"] = MS_PER_S * mean_s
+        metrics["engine_queue_mean_ms"] = MS_PER_S * mean_s
     if _PREEMPTIONS in grown:
-        found["engine_preemptions"] = grown[_PREEMPTIONS]
+        metrics["engine_preemptions"] = grown[_PREEMPTIONS]
     accepted, drafted = (grown.get(name) for name in _ACCEPTED)
     if drafted and accepted is not None:
-        found["acceptance_rate"] = accepted / drafted
+        metrics["acceptance_rate"] = accepted / drafted
     hits = _hits(grown)
     if hits is not None:
-        found["engine_prefix_hits"] = hits
-    return found
+        metrics["engine_prefix_hits"] = hits
+    return metrics
 
 
 def running_peak(samples: Samples, begin: float, end: float) -> float | None:
     """Return the peak concurrency of the engine between ``begin`` and ``end``, both exclusive
     because other windows touch there. None: not reported, or no sample in the window.
     """
-    found = [_first(values, _RUNNING) for at, values in samples if begin < at < end]
-    return max((value for value in found if value is not None), default=None)
+    running = [_first(values, _RUNNING) for at, values in samples if begin < at < end]
+    return max((value for value in running if value is not None), default=None)
 
 
 def hits_since_start(samples: Samples, end: float) -> float | None:

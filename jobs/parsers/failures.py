@@ -48,7 +48,7 @@ class FailureScan:
         ]
         self._texts = tuple({s.text for each in self._failures for s in each.signatures})
         self._exit_code = exit_code
-        self._seen: dict[str, Sighting] = {}
+        self._sightings: dict[str, Sighting] = {}
 
     def feed(self, chunk: bytes) -> None:
         """Search the lines that end in ``chunk``."""
@@ -70,7 +70,7 @@ class FailureScan:
         places = {each.id: place for place, each in enumerate(self._failures)}
         return tuple(
             sorted(
-                [*self._seen.values(), *by_code],
+                [*self._sightings.values(), *by_code],
                 key=lambda s: (
                     *s.failure.rank,
                     -s.last.number if s.last else 0,
@@ -90,8 +90,8 @@ class FailureScan:
             args = failure.match(line.text)
             if args is not None:
                 kept = replace(line, text=line.text[:LONGEST_TEXT])
-                before = self._seen.get(failure.id, Sighting(failure, first=kept))
-                self._seen[failure.id] = replace(
+                before = self._sightings.get(failure.id, Sighting(failure, first=kept))
+                self._sightings[failure.id] = replace(
                     before, last=kept, count=before.count + 1, args=args
                 )
 

@@ -75,27 +75,27 @@ def parse(path: str, content: bytes) -> GuidePoint:
 
 
 def _measured(path: str, run: Mapping[str, Any]) -> dict[str, float]:
-    found: dict[str, float | None] = {"duration_s": number_or_none(run, "duration")}
-    told = _part(path, run, "metrics")
+    metrics: dict[str, float | None] = {"duration_s": number_or_none(run, "duration")}
+    distributions = _part(path, run, "metrics")
     for name, ours in _RATES.items():
-        found[ours] = number_or_none(_of_successes(told, name), "mean")
+        metrics[ours] = number_or_none(_of_successes(distributions, name), "mean")
     for name, ours in _COUNTS.items():
-        found[ours] = number_or_none(_of_successes(told, name), "total_sum")
-        found[f"{ours}_mean"] = number_or_none(_of_successes(told, name), "mean")
+        metrics[ours] = number_or_none(_of_successes(distributions, name), "total_sum")
+        metrics[f"{ours}_mean"] = number_or_none(_of_successes(distributions, name), "mean")
     for name, (family, unit) in _LATENCIES.items():
-        values = _of_successes(told, name)
+        values = _of_successes(distributions, name)
         shares = values.get("percentiles") or {}
-        found[f"{family}_mean_{unit}"] = number_or_none(values, "mean")
-        found[f"{family}_std_{unit}"] = number_or_none(values, "std_dev")
+        metrics[f"{family}_mean_{unit}"] = number_or_none(values, "mean")
+        metrics[f"{family}_std_{unit}"] = number_or_none(values, "std_dev")
         for share in _PERCENTILES:
-            found[f"{family}_{share}_{unit}"] = number_or_none(shares, share)
-    found |= _tpot(run)
-    return {name: value for name, value in found.items() if value is not None}
+            metrics[f"{family}_{share}_{unit}"] = number_or_none(shares, share)
+    metrics |= _tpot(run)
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _of_successes(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _of_successes(distributions: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the distribution over completed requests; empty without samples (reported as 0)."""
-    values = (told.get(name) or {}).get("successful") or {}
+    values = (distributions.get(name) or {}).get("successful") or {}
     return values if values.get("count") else {}
 
 
@@ -105,14 +105,14 @@ def _tpot(run: Mapping[str, Any]) -> dict[str, float | None]:
     Percentiles follow the tool's definition: the smallest value that this share does not exceed.
     """
     rows = (run.get("requests") or {}).get("successful") or ()
-    told = [number_or_none(row, "inter_token_latency_ms") for row in rows]
-    each = sorted(value for value in told if value is not None)
-    if not each or len(each) < len(told):
+    latencies = [number_or_none(row, "inter_token_latency_ms") for row in rows]
+    each = sorted(value for value in latencies if value is not None)
+    if not each or len(each) < len(latencies):
         return {}
-    found: dict[str, float | None] = {"tpot_mean_ms": fmean(each)}
+    metrics: dict[str, float | None] = {"tpot_mean_ms": fmean(each)}
     for share in _PERCENTILES:
-        found[f"tpot_{share}_ms"] = each[ceil(int(share[1:]) * len(each) / 100) - 1]
-    return found
+        metrics[f"tpot_{share}_ms"] = each[ceil(int(share[1:]) * len(each) / 100) - 1]
+    return metrics
 
 
 def _part(path: str, data: Any, *keys: str) -> dict[str, Any]:

@@ -64,8 +64,8 @@ def text_of(tail: bytes) -> str:
 
 def tensors(text: str) -> Progress | None:
     """Return the progress of llama.cpp's quantiser."""
-    found = _last(_TENSOR, text)
-    return _progress(int(found[1]), int(found[2]), "tensors") if found else None
+    match = _last(_TENSOR, text)
+    return _progress(int(match[1]), int(match[2]), "tensors") if match else None
 
 
 def packages_or_size(text: str) -> Progress | None:
@@ -95,9 +95,9 @@ def share_of_runs(text: str) -> Progress | None:
 
 def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | None]:
     def read(text: str) -> Progress | None:
-        found = _last(pattern, text)
+        match = _last(pattern, text)
         scale = 100 if unit == "%" else None
-        return _progress(int(found[1]), int(found[2]), unit, scale=scale) if found else None
+        return _progress(int(match[1]), int(match[2]), unit, scale=scale) if match else None
 
     return read
 
@@ -144,20 +144,20 @@ def sets(text: str) -> Progress | None:
     begun = _last(_SET, text)
     if begun is None:
         return None
-    told = text[begun.end() :]
-    if _ALL_ASKED in told:
-        return _progress(ASKING + (1 - ASKING) * _scored(told), 1, "%", scale=100)
+    after = text[begun.end() :]
+    if _ALL_ASKED in after:
+        return _progress(ASKING + (1 - ASKING) * _scored(after), 1, "%", scale=100)
     # An earlier bar belongs to the few-shot examples.
-    _, asks, bars = told.partition(_ASKS)
+    _, asks, bars = after.partition(_ASKS)
     batches = _last(_REQUESTS, bars) if asks else None
     share = int(batches[1]) / max(1, int(batches[2])) if batches else 0.0
     return _progress(ASKING * (int(begun[1]) - 1 + share), int(begun[2]), "%", scale=100)
 
 
-def _scored(told: str) -> float:
+def _scored(log: str) -> float:
     """Return the share of scored sets, from the log of a run with all questions answered."""
-    begun = _last(_SCORES, told[told.rindex(_ALL_ASKED) :])
-    tasks = _last(_REQUESTS, told[told.rindex(begun[0]) :]) if begun else None
+    begun = _last(_SCORES, log[log.rindex(_ALL_ASKED) :])
+    tasks = _last(_REQUESTS, log[log.rindex(begun[0]) :]) if begun else None
     return int(tasks[1]) / max(1, int(tasks[2])) if tasks else 0.0
 
 
@@ -173,10 +173,10 @@ def _progress(done: float, total: float, unit: str, *, scale: float | None = Non
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = None
+    latest = None
     for match in pattern.finditer(text):
-        found = match
-    return found
+        latest = match
+    return latest
 
 
 def shards(text: str) -> Progress | None:

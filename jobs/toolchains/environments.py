@@ -82,16 +82,18 @@ def _load(path: Path) -> Environment:
     """Parse a list with its header: ``#: title = EvalScope``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     head = [line.removeprefix("#:") for line in lines if line.startswith("#:")]
-    said = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)}
-    alias = said.get("alias", "").split()
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition("=") for line in head)
+    }
+    alias = fields.get("alias", "").split()
     return Environment(
         name=path.stem,
-        title=said["title"],
-        main=said["main"],
-        modules=tuple(said["modules"].split()),
+        title=fields["title"],
+        main=fields["main"],
+        modules=tuple(fields["modules"].split()),
         requirements="".join(lines[len(head) :]),
         alias=(alias[0], alias[1]) if alias else None,
-        first=tuple(said.get("first", "").split()),
+        first=tuple(fields.get("first", "").split()),
     )
 
 
@@ -142,8 +144,8 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
 def _alias(environment: Environment, python: str) -> tuple[Step, ...]:
     if environment.alias is None:
         return ()
-    words = (python, f"{FILES}/{ALIAS}", environment.main, *environment.alias)
-    return (Step("name", words, env=(("PYTHONUNBUFFERED", "1"),)),)
+    argv = (python, f"{FILES}/{ALIAS}", environment.main, *environment.alias)
+    return (Step("name", argv, env=(("PYTHONUNBUFFERED", "1"),)),)
 
 
 def site_python(site: Site) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 NAME = "guidellm"
@@ -59,7 +59,7 @@ def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
     """
     write = (
         *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),
-        *("--seeds", seed_words(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
+        *("--seeds", seeds_text(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
     )
     return Plan(
         kind=KIND,
@@ -97,10 +97,10 @@ def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
     }
     # As cold.py calls it. The tool prints it: how many requests there are stands in the log.
     prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
-    told = literal(json.dumps(backend))
-    told = told.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
+    text = literal(json.dumps(backend))
+    text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
-        *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", told),
+        *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
         *("--data", f"kind=text_file,path={prompts}"),

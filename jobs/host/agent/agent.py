@@ -103,13 +103,13 @@ class Agent:
             self._keep_measured,
         ):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
-        seen, next_look = (0, 0), 0.0
+        before, next_look = (0, 0), 0.0
         while not self._stop_asked:
             if wakeup_file.was_woken():
                 self._beat_now.set()
-            now_seen = _folders_changed(self._config.dir)
-            if now_seen != seen or time.monotonic() >= next_look:
-                seen, next_look = now_seen, time.monotonic() + LOOK_S
+            changed = _folders_changed(self._config.dir)
+            if changed != before or time.monotonic() >= next_look:
+                before, next_look = changed, time.monotonic() + LOOK_S
                 self._boundary(self._check_spools)
             time.sleep(TICK_S)
         self._stopped.set()
@@ -253,11 +253,11 @@ class Agent:
         self._set_aside_broken({job["id"] for job in report["jobs"] if "broken" in job})
         self._follow_orders(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
 
-    def _set_aside_broken(self, told: set[int]) -> None:
+    def _set_aside_broken(self, reported: set[int]) -> None:
         """Set broken spools aside: of jobs once the dashboard knows, of servers at once."""
         for path in list(self._broken):
             spool = Spool(path)
-            is_known = path.parent.name == "serve" or int(path.name) in told
+            is_known = path.parent.name == "serve" or int(path.name) in reported
             if is_known and spools.set_aside(spool, self._config.dir) is not None:
                 del self._broken[path]
 
@@ -380,8 +380,8 @@ class Agent:
         self._readings = (time.monotonic(), vasmi.readings(self._config))
 
     def _fresh_readings(self) -> dict[str, Any]:
-        read_at, found = self._readings
-        return found if time.monotonic() - read_at < READINGS_FRESH_S else {}
+        read_at, readings = self._readings
+        return readings if time.monotonic() - read_at < READINGS_FRESH_S else {}
 
     def _probe(self) -> None:
         self._facts = probe.probe(self._config)

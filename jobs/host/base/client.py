@@ -122,7 +122,7 @@ class Client:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            status, said = self._session.ask(
+            status, content = self._session.ask(
                 *(method, self._base + path, body),
                 headers={**self._headers, **headers},
                 timeout=TIMEOUT,
@@ -132,15 +132,15 @@ class Client:
             raise Unreachable(f"{self.dashboard}: {reason(error)}") from error
         try:
             # Too large for a proxy: it says so in its own way, and again until less is sent.
-            found = {} if status == 413 else json.loads(said)
+            answer = {} if status == 413 else json.loads(content)
         except ValueError as error:  # a proxy's page, or a server that is starting
             raise Unreachable(f"{self.dashboard}: answer {status} is not JSON") from error
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise Unreachable(f"{self.dashboard}: answer {status} is not an object")
         if status >= 500:  # it broke, or what stands before it did: as good as no answer
             raise Unreachable(f"{self.dashboard}: answer {status}")
-        self._note_answer(status, found)
-        return Answer(status, found)
+        self._note_answer(status, answer)
+        return Answer(status, answer)
 
     def _note_answer(self, status: int, body: Mapping[str, Any]) -> None:
         # One that does not know our key is not ours: a wrong address must not set spools aside.

@@ -130,10 +130,10 @@ def read_env_file(path: Path) -> dict[str, str]:
         if not equals or not name.strip().isidentifier():
             raise ConfigError(f"ENV: line {number} of {path} is not NAME=value: {line!r}")
         try:
-            words = shlex.split(value)
+            parts = shlex.split(value)
         except ValueError as error:
             raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
-        values[name.strip()] = " ".join(words)
+        values[name.strip()] = " ".join(parts)
     return values
 
 

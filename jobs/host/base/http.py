@@ -62,13 +62,13 @@ class HostSession(Session):
             OSError: there is no answer, or one that breaks off or is too long (TooLong).
             ValueError: no such address, or a header that cannot be sent.
         """
-        found = bytearray()
+        content = bytearray()
         with self._sent(method, url, body, headers=headers, timeout=timeout) as answer:
             for part in answer.iter_content(PART):
-                found += part
-                if len(found) > longest:
+                content += part
+                if len(content) > longest:
                     raise TooLong(f"the answer is longer than {longest} bytes")
-        return answer.status_code, bytes(found)
+        return answer.status_code, bytes(content)
 
     def status(self, url: str, *, timeout: tuple[float, float]) -> int:
         """Of the answer to a GET, whose body is left unread. Raises as :meth:`ask` does."""

@@ -105,6 +105,6 @@ def of_host(host_dir: Path) -> HostLimits:
     """Return the stored limits; defaults if they cannot be read."""
     known = {field.name for field in fields(HostLimits)}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        found = read_json(host_dir / "limits.json")
-        return HostLimits(**{name: int(value) for name, value in found.items() if name in known})
+        values = read_json(host_dir / "limits.json")
+        return HostLimits(**{name: int(value) for name, value in values.items() if name in known})
     return HostLimits()

@@ -38,13 +38,13 @@ def is_free(port: int) -> bool:
 
 def _given_ports(host_dir: Path) -> set[int]:
     """Ports of the spools that have not ended."""
-    found = set()
+    given = set()
     for spool in spools.all_spools(host_dir):
         try:
             # Most are of jobs that are over, and one look tells that of a job.
             is_over = spool.is_of_job and (spool.path / "exit.json").exists()
             if not is_over and spool.exit() is None:
-                found.add(int(spool.plan()["values"].get("port", 0)))
+                given.add(int(spool.plan()["values"].get("port", 0)))
         except (FileNotFoundError, ValueError, LookupError, TypeError):  # set aside, or torn
             continue
-    return found
+    return given

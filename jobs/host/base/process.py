@@ -45,13 +45,13 @@ def descendants(root: int) -> list[int]:
             fields = _stat(int(entry.name))
             if fields and fields[0] not in ("Z", "X"):
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found: list[int] = []
+    pids: list[int] = []
     waiting = [root]
     while waiting:
         below = children.get(waiting.pop(), [])
-        found += below
+        pids += below
         waiting += below
-    return sorted(found)
+    return sorted(pids)
 
 
 def send(pid: int, number: int) -> None:

@@ -89,16 +89,16 @@ class Spool:
 
     def plan(self) -> dict[str, Any]:
         """``{"plan", "values", "deployment"}``, the host's own values included."""
-        found: dict[str, Any] = read_json(self.path / "plan.json")
-        return found
+        content: dict[str, Any] = read_json(self.path / "plan.json")
+        return content
 
     def secrets(self) -> dict[str, str]:
         """Name -> secret that the present run was given; empty once it has ended."""
         try:
-            found: dict[str, str] = read_json(self.path / "secrets.json")
+            content: dict[str, str] = read_json(self.path / "secrets.json")
         except FileNotFoundError:
             return {}
-        return found
+        return content
 
     def keep_secrets(self, given: Mapping[str, str]) -> None:
         """Store the values given to the run, readable by this user only."""
@@ -190,10 +190,10 @@ class Spool:
         event = when_room(lambda: self.append_event("ended", **ended), wait_s)
         when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
 
-    def note(self, words: str) -> None:
-        """Keep words for whoever looks into this folder."""
+    def note(self, text: str) -> None:
+        """Keep a text for whoever looks into this folder."""
         with (self.path / "launcher.log").open("a") as file:
-            file.write(f"{words}\n")
+            file.write(f"{text}\n")
 
     def ask_cancel(self, run: int | None = None) -> None:
         """Ask the launcher of this run (None: the present one) to stop. It looks every 0.1 s.
@@ -314,12 +314,12 @@ def set_aside(spool: Spool, host_dir: Path) -> Path | None:
 
 def all_spools(host_dir: Path) -> list[Spool]:
     """Every spool of the host, jobs first, by number."""
-    found = []
+    spools = []
     for name in FOLDERS:
         folder = host_dir / name
         numbers = (p.name for p in folder.iterdir()) if folder.is_dir() else ()
-        found += [Spool(folder / str(n)) for n in sorted(int(n) for n in numbers if n.isdigit())]
-    return found
+        spools += [Spool(folder / str(n)) for n in sorted(int(n) for n in numbers if n.isdigit())]
+    return spools
 
 
 @contextlib.contextmanager

@@ -10,12 +10,12 @@ class Wakeup:
 
     def __init__(self, host_dir: Path) -> None:
         self._path = host_dir / "wakeup"
-        self._seen = _time(self._path)
+        self._woken_at = _time(self._path)
 
     def was_woken(self) -> bool:
         """True once, for any number of pokes since this was last asked."""
-        before, self._seen = self._seen, _time(self._path)
-        return self._seen != before
+        before, self._woken_at = self._woken_at, _time(self._path)
+        return self._woken_at != before
 
 
 def wake(host_dir: Path) -> None:

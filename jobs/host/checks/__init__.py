@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from jobs.host.base.config import Config
 from jobs.host.checks import containers, files, machine, network
-from jobs.host.checks.found import CheckResult
+from jobs.host.checks.results import CheckResult
 
 CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     "avx512": machine.avx512,

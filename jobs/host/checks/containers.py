@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe.run_command import run_command
 
 TIMEOUT_S = 10.0
@@ -16,30 +16,32 @@ def docker(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Docker is there and its daemon answers."""
     if shutil.which("docker") is None:
         return bad("tool_missing", tool="docker")
-    code, said = _ask("version", "--format", "{{.Server.Version}}")
-    return good("docker", version=said) if code == 0 else bad("docker_down", problem=said)
+    code, output = _ask("version", "--format", "{{.Server.Version}}")
+    return good("docker", version=output) if code == 0 else bad("docker_down", problem=output)
 
 
 def image(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Check that the image ``name`` is on this host. Returns its id (SHA-256 of its configuration)
     too."""
-    code, said = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
+    code, output = _ask("image", "inspect", "--format", "{{.Id}}", args["name"])
     if code == 0:
-        return good("image", image=args["name"], id=said)
-    missing = "no such" in said.lower()
-    return bad("image_missing", image=args["name"]) if missing else bad("docker_down", problem=said)
+        return good("image", image=args["name"], id=output)
+    missing = "no such" in output.lower()
+    return (
+        bad("image_missing", image=args["name"]) if missing else bad("docker_down", problem=output)
+    )
 
 
 def container(config: Config, args: Mapping[str, str]) -> CheckResult:
     """No container is called ``name``, so that one can be."""
-    code, said = _ask("ps", "-a", "-q", "--filter", f"name=^{args['name']}$")
+    code, output = _ask("ps", "-a", "-q", "--filter", f"name=^{args['name']}$")
     if code != 0:
-        return bad("docker_down", problem=said)
-    return bad("container_there", name=args["name"]) if said else good("container", **args)
+        return bad("docker_down", problem=output)
+    return bad("container_there", name=args["name"]) if output else good("container", **args)
 
 
-def _ask(*words: str) -> tuple[int | None, str]:
+def _ask(*arguments: str) -> tuple[int | None, str]:
     """docker's exit code (None: it was not asked) and the last line of what it said."""
-    answer = run_command(["docker", *words], TIMEOUT_S)
+    answer = run_command(["docker", *arguments], TIMEOUT_S)
     lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
     return answer.code, lines[-1][:300] if lines else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 INDEX = "model.safetensors.index.json"
@@ -59,8 +59,10 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 def path(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The file or folder ``path`` is there; ``what`` says what it is for."""
-    told = {"path": args["path"], "what": args.get("what", "")}
-    return good("path", **told) if Path(args["path"]).exists() else bad("path_missing", **told)
+    details = {"path": args["path"], "what": args.get("what", "")}
+    return (
+        good("path", **details) if Path(args["path"]).exists() else bad("path_missing", **details)
+    )
 
 
 def weights(config: Config, args: Mapping[str, str]) -> CheckResult:
@@ -117,7 +119,7 @@ def _is_there(file: Path) -> bool:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
 
@@ -48,10 +48,10 @@ def tool(config: Config, args: Mapping[str, str]) -> CheckResult:
     name, wanted = args["name"], args.get("version", "").rstrip("+")
     if shutil.which(name) is None:
         return bad("tool_missing", tool=name)
-    said = (probe.tool(name) or {}).get("version", "") if name in probe.TOOLS else ""
-    if wanted and said and _numbers(said) < _numbers(wanted):
-        return bad("tool_old", tool=name, version=said, wanted=wanted)
-    return good("tool", tool=name, version=said)
+    version = (probe.tool(name) or {}).get("version", "") if name in probe.TOOLS else ""
+    if wanted and version and _numbers(version) < _numbers(wanted):
+        return bad("tool_old", tool=name, version=version, wanted=wanted)
+    return good("tool", tool=name, version=version)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.host.base.config import Config
 from jobs.host.base.http import HostSession, reason
 from jobs.host.base.ports import is_free
-from jobs.host.checks.found import CheckResult, bad, good
+from jobs.host.checks.results import CheckResult, bad, good
 
 TIMEOUT = (5.0, 5.0)  # seconds to connect, and of silence
 LONGEST = 4 * 1024 * 1024  # bytes of a list of models
@@ -24,7 +24,7 @@ def endpoint(config: Config, args: Mapping[str, str]) -> CheckResult:
     models = f"{args['url'].rstrip('/')}/v1/models"
     with HostSession() as session:
         try:
-            status, said = session.ask("GET", models, timeout=TIMEOUT, longest=LONGEST)
+            status, content = session.ask("GET", models, timeout=TIMEOUT, longest=LONGEST)
         except (OSError, ValueError) as error:
             return bad("endpoint_silent", url=args["url"], problem=reason(error))
     if status == 401:  # it has a key, and is there
@@ -32,6 +32,6 @@ def endpoint(config: Config, args: Mapping[str, str]) -> CheckResult:
     if status != 200:
         return bad("endpoint_silent", url=args["url"], problem=f"HTTP {status}")
     model = args.get("model", "")
-    if model and f'"{model}"'.encode() not in said:
+    if model and f'"{model}"'.encode() not in content:
         return bad("endpoint_model", url=args["url"], model=model)
     return good("endpoint", url=args["url"])

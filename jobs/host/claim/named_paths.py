@@ -45,10 +45,10 @@ def of_command(argv: Sequence[str]) -> Iterator[str]:
         return
     # The program, or the script that a python runs.
     asks = not CLIENTS.isdisjoint(map(_last, argv[:2]))
-    told = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
+    exempt = (*_OF_SERVERS, "--model") if asks else _OF_SERVERS
     for before, word in pairwise(argv):
         option = word.partition("=")[0] if word.startswith("-") else before
-        if option not in told:
+        if option not in exempt:
             yield from _of_word(word)
 
 
@@ -72,16 +72,16 @@ def _of_word(word: str) -> Iterator[str]:
 
 
 def _of_file_addresses(text: str) -> Iterator[str]:
-    for found in _FILE_ADDRESS.findall(text):
+    for address in _FILE_ADDRESS.findall(text):
         # Some programs end the path where a query begins, some do not.
-        for path in {unquote(found), unquote(re.split(r"[?#]", found)[0])}:
+        for path in {unquote(address), unquote(re.split(r"[?#]", address)[0])}:
             if _is_path(path):
                 yield path
 
 
-def _of_docker(words: Sequence[str]) -> Iterator[str]:
+def _of_docker(argv: Sequence[str]) -> Iterator[str]:
     """Mounts, devices and files that docker itself reads, and what is built or copied."""
-    options, rest = _parsed(words, _SWITCHES, "Dv")
+    options, rest = _parsed(argv, _SWITCHES, "Dv")
     for _, value in options:
         yield from _of_word(value)
     verb, arguments = "".join(rest[:1]), rest[1:]
@@ -98,7 +98,7 @@ def _of_docker(words: Sequence[str]) -> Iterator[str]:
 
 
 def _parsed(
-    words: Sequence[str], switches: frozenset[str], letters: str
+    argv: Sequence[str], switches: frozenset[str], letters: str
 ) -> tuple[list[tuple[str, str]], Sequence[str]]:
     """The options that stand first, with their values, and the words after them.
 
@@ -106,20 +106,20 @@ def _parsed(
     ``-itv/etc:/x``.
     """
     options, at = [], 0
-    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
-        option, given, value = words[at].partition("=")
+    while at < len(argv) and argv[at].startswith("-") and argv[at] not in ("-", "--"):
+        option, given, value = argv[at].partition("=")
         at += 1
         if not option.startswith("--"):
-            short = words[at - 1][1:].lstrip(letters)
+            short = argv[at - 1][1:].lstrip(letters)
             option, given = f"-{short[:1]}", short[1:]
             value = given.removeprefix("=")
         if option == "-" or option in switches:
             continue
-        if not given and at < len(words) and not words[at].startswith("-"):
-            value = words[at]
+        if not given and at < len(argv) and not argv[at].startswith("-"):
+            value = argv[at]
             at += 1
         options.append((option, value))
-    return options, words[at:]
+    return options, argv[at:]
 
 
 def _of_run(option: str, value: str) -> Iterator[str]:
@@ -158,9 +158,9 @@ def _in_container(word: str) -> bool:
     return ":" in word and not word.startswith(("/", "."))
 
 
-def _of_other_verbs(words: Sequence[str]) -> Iterator[str]:
+def _of_other_verbs(arguments: Sequence[str]) -> Iterator[str]:
     """build, load, save, compose: each word, and each part of ``type=local,dest=/x``."""
-    for before, word in pairwise(("", *words)):
+    for before, word in pairwise(("", *arguments)):
         option = word.partition("=")[0] if word.startswith("-") else before
         if option in _OF_IMAGES:
             continue

@@ -49,9 +49,9 @@ class Policy:
         known = {name: "-" for name in slots(plan) if name.startswith(SECRET)}
         whole = plan if plan.filled else fill(plan, {**values, **known})
         for step in whole.steps:
-            found = self._step(step, Path(step.cwd) if step.cwd else work)
-            if found is not None:
-                return found
+            problem = self._step(step, Path(step.cwd) if step.cwd else work)
+            if problem is not None:
+                return problem
         for item in whole.files:
             if item.at and not self._permits(Path(item.at)):
                 return self._outside(item.name, item.at, work)
@@ -71,8 +71,8 @@ class Policy:
             for text in named_paths.of_variable(value):
                 if not self._permits(cwd / text):
                     return self._outside(step.name, text, cwd)
-        told = (*named_paths.of_command(step.argv), *named_paths.of_command(step.cleanup))
-        for text in (str(cwd), *step.path, *told):
+        named = (*named_paths.of_command(step.argv), *named_paths.of_command(step.cleanup))
+        for text in (str(cwd), *step.path, *named):
             if not self._permits(cwd / text):
                 return self._outside(step.name, text, cwd)
         return None

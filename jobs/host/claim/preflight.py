@@ -9,7 +9,7 @@ from typing import Any
 from jobs.errors import PlanError
 from jobs.host.base.config import Config
 from jobs.host.checks import CHECKS
-from jobs.host.checks.found import CheckResult
+from jobs.host.checks.results import CheckResult
 from jobs.plans import Check, Plan, fill_text
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,13 @@ def _check(config: Config, check: Check, values: Mapping[str, str]) -> dict[str,
     except PlanError:  # what fills the slot is made by a job before this one
         return _finding(check, "unknown", "check:later", {"check": check.name})
     try:
-        found: CheckResult = known(config, args)
+        result: CheckResult = known(config, args)
     except (OSError, ValueError, LookupError) as error:
         log.warning("check %s: %s", check.name, error)
         args = {"name": check.name, "problem": str(error)}
         return _finding(check, "unknown", "check:broke", args)
-    level = "ok" if found.holds else "warn" if check.asks else "failed"
-    return _finding(check, level, found.message_id, found.args)
+    level = "ok" if result.holds else "warn" if check.asks else "failed"
+    return _finding(check, level, result.message_id, result.args)
 
 
 def _finding(check: Check, level: str, message_id: str, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class DiskUsage:
                 self.sizes = others
             elif self._is_due(name, mark, at):
                 self._marks[name] = mark
-                found = {"bytes": disk.taken_bytes(Path(folders[name])), "at": at}
-                self.sizes = {**others, name: found}  # anew, for the heartbeat reads it meanwhile
+                size = {"bytes": disk.taken_bytes(Path(folders[name])), "at": at}
+                self.sizes = {**others, name: size}  # anew, for the heartbeat reads it meanwhile
 
     def _is_due(self, name: str, mark: object, at: float) -> bool:
         known = self.sizes.get(name)

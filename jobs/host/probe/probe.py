@@ -53,7 +53,7 @@ def probe(config: Config) -> dict[str, Any]:
         "os": _os(),
         "python": {"path": sys.executable, "version": platform.python_version()},
         "roots": roots(config.dir, config.workspace),
-        "tools": [found for name in sorted(TOOLS) if (found := tool(name)) is not None],
+        "tools": [program for name in sorted(TOOLS) if (program := tool(name)) is not None],
         "wheels_dir": str(config.wheels_dir) if config.wheels_dir else None,
         **vacc.facts(config),
     }
@@ -66,11 +66,11 @@ def roots(host_dir: Path, workspace: Path | None = None) -> dict[str, str]:
     places["weights"] = (workspace or host_dir) / "weights"
     places["artifacts"] = workspace / "vacc_deploy" if workspace else host_dir / "artifacts"
     places["datasets"] = (workspace or host_dir) / "datasets"
-    found = {}
+    folders = {}
     for name, folder in places.items():
         folder.mkdir(parents=True, exist_ok=True)
-        found[name] = str(folder)
-    return found
+        folders[name] = str(folder)
+    return folders
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -127,11 +127,11 @@ def tool(name: str) -> dict[str, str] | None:
     path, arguments = shutil.which(name), TOOLS[name]
     if path is None:
         return None
-    said = ""
+    output = ""
     if arguments is not None:
         answer = run_command([path, *arguments], TIMEOUT_S)
-        said = answer.out + answer.err if answer.code == 0 else ""
-    match = _VERSION.search(said)
+        output = answer.out + answer.err if answer.code == 0 else ""
+    match = _VERSION.search(output)
     return {"name": name, "version": match[0] if match else "", "path": path}
 
 

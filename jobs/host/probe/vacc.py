@@ -88,12 +88,12 @@ def stacks(images: list[str]) -> list[str]:
     names = [image.rpartition("/")[2] for image in images]
     guide = any(name.startswith(f"{GUIDE_IMAGE}:latest") for name in names)
     current = any(name.startswith(f"{GUIDE_IMAGE}:VVI") for name in names)
-    found = []
+    ids = []
     if guide or shutil.which("llmdeploy"):
-        found.append("guide")
+        ids.append("guide")
     if current or shutil.which("vastgenx"):
-        found.append("current")
-    return found or ["guide", "current"]
+        ids.append("current")
+    return ids or ["guide", "current"]
 
 
 def _first_line(path: Path) -> str:

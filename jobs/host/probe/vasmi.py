@@ -47,14 +47,14 @@ def read_dies(numbers: Sequence[str]) -> dict[str, Any]:
     unread = {}
     for name, (command, pattern, limits) in _ASKED.items():
         answer = run_command([program, command, "-d", ",".join(numbers)], TIMEOUT_S)
-        said = "" if answer.code is None else answer.out + answer.err
-        found = read(said, pattern, limits, numbers)
+        output = "" if answer.code is None else answer.out + answer.err
+        values = read(output, pattern, limits, numbers)
         # Numbers for a few dies only are likely those of something else, such as dies of a card.
-        if 2 * len(found) >= len(numbers):
-            for number, value in found.items():
+        if 2 * len(values) >= len(numbers):
+            for number, value in values.items():
                 dies.setdefault(number, {})[name] = value
-        elif said.strip():
-            unread[command] = said.strip()[:UNREAD_CHARS]
+        elif output.strip():
+            unread[command] = output.strip()[:UNREAD_CHARS]
     return {"dies": dies, **({"unread": unread} if unread else {})}
 
 
@@ -65,7 +65,7 @@ def read(
 
     A value belongs to the device that was named last, on its line or before it.
     """
-    found: dict[str, float] = {}
+    highest: dict[str, float] = {}
     device = ""
     for line in text.splitlines():
         if match := _DEVICE.search(line):
@@ -74,5 +74,5 @@ def read(
             continue
         for value in map(float, pattern.findall(line)):
             if limits[0] <= value <= limits[1]:
-                found[device] = max(value, found.get(device, value))
-    return found
+                highest[device] = max(value, highest.get(device, value))
+    return highest

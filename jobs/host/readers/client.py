@@ -45,13 +45,13 @@ class ProgressReader:
         """Counts so far, under ""."""
         for line in self._tail.read(self._path)[0][-1:]:
             try:
-                found = json.loads(line)
-                values = {name: _count(found.get(name)) for name in NAMES}
+                counts = json.loads(line)
+                values = {name: _count(counts.get(name)) for name in NAMES}
             except (ValueError, AttributeError, RecursionError):
                 continue
-            if "rate" in found:
+            if "rate" in counts:
                 del values["tokens"]
-                if (rate := _number(found["rate"])) is not None:
+                if (rate := _number(counts["rate"])) is not None:
                     values["rate"] = rate
             self._values = values
         return {"": {**self._values, "total": float(self._total)}}

@@ -58,5 +58,5 @@ def added(parts: Iterable[Counts]) -> Counts:
 
 def rows(sets: Mapping[str, Counts]) -> dict[str, dict[str, float]]:
     """A point for each data set, and one for all of them under the name ""."""
-    found = {name[:LONGEST_PART]: counts.values() for name, counts in sets.items() if name}
-    return {"": added(sets.values()).values(), **found}
+    of_sets = {name[:LONGEST_PART]: counts.values() for name, counts in sets.items() if name}
+    return {"": added(sets.values()).values(), **of_sets}

@@ -88,9 +88,9 @@ class EvalScopeReader:
 
     def _read_log(self) -> None:
         for line in self._log.read(self._folder / "logs" / "eval_log.log")[0]:
-            told = _LINE.match(line.decode(errors="replace"))
-            if told:
-                self._take(told[1])
+            match = _LINE.match(line.decode(errors="replace"))
+            if match:
+                self._take(match[1])
 
     def _take(self, text: str) -> None:
         begins, samples, failed = (each.match(text) for each in (_BEGINS, _SAMPLES, _FAILED))
@@ -109,20 +109,20 @@ class EvalScopeReader:
 
 def _newest(folder: Path) -> dict[str, Path]:
     """The file of each stem; a file that is being written comes before a whole one."""
-    found: dict[str, Path] = {}
+    newest: dict[str, Path] = {}
     for path in sorted(folder.glob("*/*.jsonl*")):
         stem = _RERUN.fullmatch(path.name)
         if stem:
-            found[stem[1]] = path  # "x.jsonl" sorts before "x.jsonl.rerun-…"
-    return found
+            newest[stem[1]] = path  # "x.jsonl" sorts before "x.jsonl.rerun-…"
+    return newest
 
 
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _add_answer(counts: Counts, line: bytes) -> None:

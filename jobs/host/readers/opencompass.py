@@ -48,9 +48,9 @@ class OpenCompassReader:
     def read(self) -> dict[str, dict[str, float]]:
         """Counts so far by data set, those of all under ""."""
         for line in self._log.read(self._log_path)[0]:
-            told = _RUN.search(line)
-            if told and told[1].decode() != self._run:  # a dry run has a folder of its own
-                self._run = told[1].decode()
+            match = _RUN.search(line)
+            if match and match[1].decode() != self._run:  # a dry run has a folder of its own
+                self._run = match[1].decode()
                 self._asked, self._scored = {}, {}
         if self._run:
             self._look(self._folder / self._run)
@@ -122,14 +122,14 @@ class _Growing:
         self.members += 1
         text = member.strip().lstrip(b"{").strip().strip(b",")
         try:
-            found = json.loads(b"{" + text + b"}")
-            said = next(iter(found.values()))["prediction"]
+            parsed = json.loads(b"{" + text + b"}")
+            answer = next(iter(parsed.values()))["prediction"]
         except (ValueError, KeyError, TypeError, StopIteration, RecursionError):
             return
-        said = said if isinstance(said, str) else json.dumps(said) if said else ""
-        self.empty += not said.strip()
+        answer = answer if isinstance(answer, str) else json.dumps(answer) if answer else ""
+        self.empty += not answer.strip()
         # A thought without an end: the answer was cut in it.
-        self.cut += "<think>" in said and "</think>" not in said
+        self.cut += "<think>" in answer and "</think>" not in answer
 
 
 class _Result:
@@ -137,7 +137,7 @@ class _Result:
 
     def __init__(self) -> None:
         self.share: float | None = None
-        self._seen: tuple[int, int] | None = None
+        self._last_state: tuple[int, int] | None = None
 
     def read(self, path: Path) -> None:
         """Take the score from both ends of the file: details, which lie between, may be long."""
@@ -146,7 +146,7 @@ class _Result:
             return
         try:
             state = os.fstat(fd)
-            if (state.st_size, state.st_mtime_ns) == self._seen:
+            if (state.st_size, state.st_mtime_ns) == self._last_state:
                 return
             text = os.pread(fd, _ENDS_OF_RESULT, 0)
             if state.st_size > _ENDS_OF_RESULT:
@@ -157,12 +157,12 @@ class _Result:
             os.close(fd)
         if not text.rstrip().endswith(b"\n}"):  # half written
             return
-        self._seen = (state.st_size, state.st_mtime_ns)
+        self._last_state = (state.st_size, state.st_mtime_ns)
         self.share = None if _ERROR.search(text) else _share(_numbers(text))
 
 
 def _numbers(text: bytes) -> dict[str, float]:
-    return {found[1].decode(errors="replace"): float(found[2]) for found in _NUMBER.finditer(text)}
+    return {match[1].decode(errors="replace"): float(match[2]) for match in _NUMBER.finditer(text)}
 
 
 def _share(numbers: Mapping[str, float]) -> float | None:

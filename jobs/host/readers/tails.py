@@ -44,12 +44,12 @@ class Tail:
         if fd is None:
             return [], False
         try:
-            found = os.fstat(fd)
-            inode = (found.st_dev, found.st_ino)
+            state = os.fstat(fd)
+            inode = (state.st_dev, state.st_ino)
             is_other = self._inode is not None and inode != self._inode
             if inode != self._inode:
                 self._inode, self._offset, self._skips = inode, 0, False
-            if found.st_size <= self._offset:
+            if state.st_size <= self._offset:
                 return [], is_other
             data = os.pread(fd, MOST_BYTES, self._offset)
         except OSError:

@@ -72,11 +72,11 @@ class Cleaner:
         over: dict[Path, _Over] = {}
         others = []
         for spool in spools.all_spools(self._host_dir):
-            found = self._over_of(spool, instance) if spool.is_of_job and instance else None
-            if found is None:
+            ended = self._over_of(spool, instance) if spool.is_of_job and instance else None
+            if ended is None:
                 others.append(spool)
             else:
-                over[spool.path] = found
+                over[spool.path] = ended
         return over, others
 
     def _over_of(self, spool: Spool, instance: str | None) -> _Over | None:
@@ -114,8 +114,8 @@ class Cleaner:
 
     def _in_use(self) -> list[Spool]:
         """All spools, as they are now, but those that may go."""
-        found = spools.all_spools(self._host_dir)
-        return [spool for spool in found if spool.path not in self._over]
+        existing = spools.all_spools(self._host_dir)
+        return [spool for spool in existing if spool.path not in self._over]
 
     def _leftovers(self) -> list[Path]:
         """Return what could not be removed completely."""
@@ -127,13 +127,13 @@ class Cleaner:
 
     def _aside_bytes(self) -> int:
         folder = self._host_dir / "aside"
-        found: dict[Path, tuple[int, int]] = {}
+        sizes: dict[Path, tuple[int, int]] = {}
         for path in folder.iterdir() if folder.is_dir() else ():
             inode, known = path.lstat().st_ino, self._aside.get(path)
             same = known is not None and known[0] == inode
-            found[path] = known if known and same else (inode, disk.taken_bytes(path))
-        self._aside = found
-        return sum(count for _, count in found.values())
+            sizes[path] = known if known and same else (inode, disk.taken_bytes(path))
+        self._aside = sizes
+        return sum(count for _, count in sizes.values())
 
 
 def _plans_of(others: list[Spool]) -> str:

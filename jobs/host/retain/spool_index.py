@@ -40,7 +40,7 @@ class SpoolIndex:
     def __init__(self, host_dir: Path) -> None:
         self._host_dir = host_dir
         self._closed: dict[tuple[str, int], _Closed] = {}
-        self._seen: dict[str, _Snapshot] = {}
+        self._snapshots: dict[str, _Snapshot] = {}
         self._looking = threading.Lock()
 
     def open(self, instance: str | None) -> list[Spool]:
@@ -72,14 +72,14 @@ class SpoolIndex:
     def _open_of(self, folder: str, instance: str | None) -> tuple[tuple[int, int], ...]:
         path = self._host_dir / folder
         changed_ns = path.stat().st_mtime_ns
-        seen = self._seen.get(folder)
-        is_same = seen is not None and (seen.changed_ns, seen.instance) == (changed_ns, instance)
+        last = self._snapshots.get(folder)
+        is_same = last is not None and (last.changed_ns, last.instance) == (changed_ns, instance)
         # Nobody came or went: only those that were open need a look. But a closed server may have
         # begun its next run, which shows in its own folder.
         is_settled = time.time_ns() - changed_ns > SETTLED_NS and folder == spools.JOBS_FOLDER
-        there = seen.open if seen and is_same and is_settled else _numbers(path)
+        there = last.open if last and is_same and is_settled else _numbers(path)
         still = tuple(one for one in there if not self._is_closed(folder, *one, instance))
-        self._seen[folder] = _Snapshot(changed_ns, instance, still)
+        self._snapshots[folder] = _Snapshot(changed_ns, instance, still)
         return still
 
     def _is_closed(self, folder: str, number: int, inode: int, instance: str | None) -> bool:

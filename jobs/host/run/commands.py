@@ -118,8 +118,8 @@ class Commands:
         spared = set(self._spared)
         for pid in self._spared:
             spared.update(process.descendants(pid))
-        found = {*process.descendants(os.getpid()), *environment.marked(self._spool)}
-        return sorted(pid for pid in found - spared if process.is_running(pid))
+        pids = {*process.descendants(os.getpid()), *environment.marked(self._spool)}
+        return sorted(pid for pid in pids - spared if process.is_running(pid))
 
     def _signal(self, pids: Sequence[int], number: int, *, besides: int | None = None) -> None:
         for pid in pids:

@@ -34,15 +34,15 @@ def of_step(
 
     ``path`` are folders to look for programs in first.
     """
-    found = {
+    variables = {
         **without_secrets(os.environ),
         "PYTHONUNBUFFERED": "1",
         **dict(env),
         MARK: str(spool),
     }
     if path:
-        found["PATH"] = os.pathsep.join((*path, found.get("PATH", os.defpath)))
-    return found
+        variables["PATH"] = os.pathsep.join((*path, variables.get("PATH", os.defpath)))
+    return variables
 
 
 def cleanups(
@@ -57,7 +57,7 @@ def cleanups(
 def marked(spool: Path) -> list[int]:
     """Processes that a command of this spool started, whoever is their parent now."""
     mark = f"{MARK}={spool}".encode()
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -66,5 +66,5 @@ def marked(spool: Path) -> list[int]:
         except OSError:  # it ended meanwhile, or belongs to another user
             continue
         if mark in environ.split(b"\0"):
-            found.append(int(entry.name))
-    return found
+            pids.append(int(entry.name))
+    return pids

@@ -166,8 +166,8 @@ class Launcher:
                 code = self._commands.exit_code(pid)
                 code = -9 if code is None else code
                 # Of a server the job that waits for it says how its command ended.
-                told = replace(stopped, exit_code=code) if stopped is exceeded else stopped
-                return told, code
+                verdict = replace(stopped, exit_code=code) if stopped is exceeded else stopped
+                return verdict, code
             self._commands.wait()
         return self._after_command(step, code), code
 
@@ -185,8 +185,8 @@ class Launcher:
         return Verdict("failed", "work:timeout", {"step": step.name, "timeout_s": step.timeout_s})
 
     def _exceeds_log_limit(self, step: Step) -> Verdict | None:
-        told = self._log_limit.exceeded()
-        return told and Verdict("failed", told[0], {"step": step.name, **told[1]})
+        excess = self._log_limit.exceeded()
+        return excess and Verdict("failed", excess[0], {"step": step.name, **excess[1]})
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
         """Return the verdict for an exit code. A server that ends by itself has failed."""
@@ -222,8 +222,8 @@ class Launcher:
 
     def _conclude(self, verdict: Verdict) -> Verdict:
         """Look at what is there now, and write the last event."""
-        words = self._hide_secrets()
-        outputs, missing = _found_outputs(self._spool.work, self._outputs, words)
+        secrets = self._hide_secrets()
+        outputs, missing = _output_files(self._spool.work, self._outputs, secrets)
         if verdict.verdict == "succeeded":
             # The server may have gone while the last step was ending.
             gone = self._server.ended() if self._server is not None else None
@@ -260,9 +260,9 @@ class Launcher:
 
     def _hide_secrets(self) -> list[bytes]:
         """Take the secrets out of the log; what was looked for."""
-        words = [value.encode() for value in self._secrets.values()]
-        redact(self._spool.log, words)
-        return words
+        secrets = [value.encode() for value in self._secrets.values()]
+        redact(self._spool.log, secrets)
+        return secrets
 
     def _event(self, type: str, index: int, step: Step, **fields: Any) -> None:
         offset = os.fstat(self._log_fd).st_size
@@ -303,31 +303,31 @@ def whole_log(spool: Spool) -> dict[str, Any]:
     return {"log_bytes": size, "log_sha256": digest}
 
 
-def _found_outputs(
+def _output_files(
     work: Path, outputs: Sequence[Output], secrets: Sequence[bytes]
 ) -> tuple[list[dict[str, Any]], Output | None]:
     """The files of the outputs, each once, and the first required output that has none."""
-    root, found, missing = work.resolve(), [], None
-    seen: set[Path] = set()
+    root, files, missing = work.resolve(), [], None
+    known: set[Path] = set()
     for output in outputs:
         # A link may lead out of the work folder; what it leads to is not the job's own.
         paths = [p for p in sorted(work.glob(output.pattern)) if p.is_file()]
-        paths = [p for p in paths if p.resolve().is_relative_to(root) and _can_be_told(p)]
+        paths = [p for p in paths if p.resolve().is_relative_to(root) and _has_utf8_name(p)]
         if not paths and output.required and missing is None:
             missing = output
         for path in paths:
-            if path not in seen:
-                seen.add(path)
+            if path not in known:
+                known.add(path)
                 redact(path, secrets)
                 size, digest = size_and_sha256(path)
                 relative = path.relative_to(work).as_posix()
-                found.append(
+                files.append(
                     {"name": output.name, "path": relative, "bytes": size, "sha256": digest}
                 )
-    return found, missing
+    return files, missing
 
 
-def _can_be_told(path: Path) -> bool:
+def _has_utf8_name(path: Path) -> bool:
     """False for a name that no JSON can hold; said in launcher.log."""
     try:
         os.fspath(path).encode()
@@ -352,10 +352,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             os._exit(0)
         os.setsid()
     if options.standby_fd is not None:
-        told = spawn.await_spool(options.standby_fd)
-        if told is None:
+        claimed = spawn.await_spool(options.standby_fd)
+        if claimed is None:
             return 0
-        spool, lock = told
+        spool, lock = claimed
         return _run(spool, lock, grace_s=options.grace)
     if options.spool is None:
         parser.error("which spool?")

@@ -63,8 +63,8 @@ class LogLimit:
         grown = size - self._touched_at_bytes
         if size < max(reserve, self._kept_bytes()) or grown < reserve // _SHARE:
             return None
-        told = {"free": free, "reserve": reserve, "log": size}
-        return "host:disk_full", {name: probe.size_text(count) for name, count in told.items()}
+        sizes = {"free": free, "reserve": reserve, "log": size}
+        return "host:disk_full", {name: probe.size_text(count) for name, count in sizes.items()}
 
     def _kept_bytes(self) -> int:
         """Return the usual disk usage of a server's log: its kept end, plus growth until space is

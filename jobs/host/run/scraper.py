@@ -40,7 +40,7 @@ def samples(text: str, names: Collection[str]) -> dict[str, float]:
 
     Source of the format: prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
     """
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for line in text.splitlines():
         name = line.partition("{")[0].split(" ", 1)[0].strip()
         if name not in names or line.startswith("#"):
@@ -52,8 +52,8 @@ def samples(text: str, names: Collection[str]) -> dict[str, float]:
         except (ValueError, IndexError):
             continue
         if math.isfinite(value):
-            found[name] = found.get(name, 0.0) + value
-    return found
+            values[name] = values.get(name, 0.0) + value
+    return values
 
 
 class Points:

@@ -27,9 +27,9 @@ def start_launcher(spool: Spool, lock: int, *, detach: bool) -> int:
     Without, the caller must collect it. Returns the process id (of no use with ``detach``).
     """
     try:
-        with (spool.path / "launcher.log").open("ab") as words:
+        with (spool.path / "launcher.log").open("ab") as output:
             arguments = [str(spool.path), "--lock-fd", str(lock), *(["--detach"] * detach)]
-            popen = _popen(arguments, lock, words.fileno())
+            popen = _popen(arguments, lock, output.fileno())
     finally:
         os.close(lock)
     if detach:
@@ -104,23 +104,23 @@ def await_spool(fd: int) -> tuple[Spool, int] | None:
         if not path:
             return None
         spool = Spool(Path(os.fsdecode(path)))
-        words = os.open(spool.path / "launcher.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.dup2(words, 1)
-        os.dup2(words, 2)
-        os.close(words)
+        output = os.open(spool.path / "launcher.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
         with contextlib.suppress(OSError):  # the caller is gone: the job still runs
             waiting.send(b"+")
     return spool, fds[0]
 
 
-def _popen(arguments: list[str], fd: int, words: int) -> subprocess.Popen[bytes]:
+def _popen(arguments: list[str], fd: int, output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "jobs.host.run.launcher", *arguments],
         cwd=REPOSITORY,
         env=environment.without_secrets(os.environ),
         stdin=subprocess.DEVNULL,
-        stdout=words,
-        stderr=words,
+        stdout=output,
+        stderr=output,
         pass_fds=(fd,),
         start_new_session=True,
     )

@@ -53,9 +53,9 @@ class Health:
         the mark."""
         if self.state == LOADING or not self._is_marked:
             return answers(self._port, self.path, self._address)
-        said = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
-        if said in (0, 200):
-            return said == 200
+        code = status(self._port, f"{self.path}?{HEALTH_MARK}", self._address)
+        if code in (0, 200):
+            return code == 200
         fine = answers(self._port, self.path, self._address)
         self._is_marked = not fine
         return fine

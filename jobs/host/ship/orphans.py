@@ -25,7 +25,7 @@ class Orphans:
     def __init__(self, host_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._host_dir = host_dir
         self._clock = clock
-        self._told: dict[tuple[Path, str], tuple[float, float]] = {}  # first and last time
+        self._reported: dict[tuple[Path, str], tuple[float, float]] = {}  # first and last time
 
     def set_aside(self, spool: Spool) -> bool:
         """Set the spool aside. False: it still runs, or just began to end; to be tried again.
@@ -36,15 +36,15 @@ class Orphans:
         meta, moment = spool.meta(), self._clock()
         key = (spool.path, meta.token)
         if not spool.is_running() and spools.set_aside(spool, self._host_dir) is not None:
-            self._told.pop(key, None)
+            self._reported.pop(key, None)
             return True
-        first, last = self._told.get(key, (moment, moment))
+        first, last = self._reported.get(key, (moment, moment))
         if moment - last > PAUSE_S:
             first = moment
-        self._told[key] = (first, moment)
+        self._reported[key] = (first, moment)
         if moment - first >= GRACE_S and not spool.is_cancel_asked(meta.run):
-            words = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
-            log.warning("%s: %s", spool, words)
-            spool.note(words)
+            text = f"unknown to the dashboard for {GRACE_S:g} s: ending it"
+            log.warning("%s: %s", spool, text)
+            spool.note(text)
             spool.ask_cancel(meta.run)
         return False

@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._told_lost = 0  # limit of reported repeats
+        self._lost_reported = 0  # limit of reported repeats
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -190,13 +190,13 @@ class Shipper:
         What may be the beginning of one waits; at the end the launcher has cleaned it all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
-        words = [] if ended else [word.encode() for word in self._spool.secrets().values()]
-        if not words or size <= have:
+        secrets = [] if ended else [secret.encode() for secret in self._spool.secrets().values()]
+        if not secrets or size <= have:
             return size
-        redact(self._spool.log, words, start=have)
-        longest = max(map(len, words))
+        redact(self._spool.log, secrets, start=have)
+        longest = max(map(len, secrets))
         tail = _read(self._spool.log, max(have, size - longest), min(longest, size - have))
-        return size - unfinished(tail, words)
+        return size - unfinished(tail, secrets)
 
     def _ship(self, ends: _Ends) -> Outcome:
         sent = self._stream("log", self._spool.log, ends.log)
@@ -275,19 +275,19 @@ class Shipper:
                 )
             self._given_back = end
 
-    def _note(self, words: str) -> None:
+    def _note(self, text: str) -> None:
         """For whoever looks into the spool, and into what the agent says."""
-        log.error("%s: %s", self._spool, words)
+        log.error("%s: %s", self._spool, text)
         with contextlib.suppress(OSError):  # a full disk
-            self._spool.note(words)
+            self._spool.note(text)
 
     def _tell_what_is_lost(self, have: int) -> None:
         """The dashboard begins where the disk was given back: it has lost what it had taken."""
         if not 0 <= have < _size(self._spool.log):
             return
         end = disk.data_from(self._spool.log, have)
-        if end > max(have, self._told_lost):
-            self._told_lost = end
+        if end > max(have, self._lost_reported):
+            self._lost_reported = end
             self._note(
                 f"the dashboard asks again for bytes {have} to {end} of the log, which it had; "
                 "their disk was given back (HOST_SERVER_LOG_KEEP), so it gets zero bytes"

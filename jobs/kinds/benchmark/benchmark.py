@@ -42,10 +42,10 @@ class Benchmark(over_http.OverHttp, params=Params):
         """One step: EvalScope's performance test. The engine's counters are scraped meanwhile."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _(
+            message = _(
                 "EvalScope would show the API key in the process list. Use “Benchmark online”."
             )
-            raise LaunchError(words, "deployment")
+            raise LaunchError(message, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
         return evalscope.perf_plan(

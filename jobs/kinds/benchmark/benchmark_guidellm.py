@@ -43,10 +43,10 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         scraped too."""
         served = over_http.deployment(params, target)
         if served.data.get("api_key"):
-            words = _(
+            message = _(
                 "GuideLLM would show the API key in the process list. Use “Benchmark online”."
             )
-            raise LaunchError(words, "deployment")
+            raise LaunchError(message, "deployment")
         over_http.check_concurrency(params.concurrency)
         over_http.check_output(params, served)
         load = guidellm.GuideLLMLoad(
@@ -74,8 +74,8 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     ) -> Outcome:
         """A point per concurrency; the headline is the one with the highest output rate."""
         files = {path: text for path, text in outputs.items() if path.startswith("result-")}
-        found = [parser.parse(path, content) for path, content in files.items()]
-        points = sorted(found, key=lambda point: point.concurrency)
+        parsed = [parser.parse(path, content) for path, content in files.items()]
+        points = sorted(parsed, key=lambda point: point.concurrency)
         streamed = any("ttft_mean_ms" in point.metrics for point in points)
         return over_http.outcome(
             points,

@@ -128,18 +128,18 @@ class BenchmarkLatency(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """One point: the batch."""
-        found = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
-        if found is None:
+        result = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+        if result is None:
             return Outcome(failure=Message("benchmark:no_figures"))
-        seconds = found.metrics["batch_latency_mean_s"]
+        seconds = result.metrics["batch_latency_mean_s"]
         return Outcome(
             message=Message("benchmark:batch", {"seconds": seconds}),
             measured=Measurement(
                 type="benchmark",
                 what=_what(params),
                 tool=f"vLLM {stack_of(params).vllm.version} latency",
-                metrics=found.metrics,
-                points=[(params.batch_size, found.metrics)],
+                metrics=result.metrics,
+                points=[(params.batch_size, result.metrics)],
                 remarks=[Message("benchmark:no_server")],
             ),
         )

@@ -158,23 +158,23 @@ class BenchmarkOnline(Kind, params=Params):
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
             return ()
-        found = [Message("guide:docker_exec")]
+        notes = [Message("guide:docker_exec")]
         if params.as_in_guide and not by_script:
-            return [*found, Message("guide:completions"), Message("guide:same_requests")]
+            return [*notes, Message("guide:completions"), Message("guide:same_requests")]
         if params.as_in_guide:
             return [
-                *found,
+                *notes,
                 Message("guide:backend_fails", {"backend": online.default_backend}),
                 Message("guide:address_unnamed"),
                 Message("guide:folder_missing", {"folder": vllm_bench.GUIDE_RESULTS}),
                 Message("guide:same_requests"),
             ]
-        found.append(Message("guide:backend_added", {"backend": online.chat_backend}))
+        notes.append(Message("guide:backend_added", {"backend": online.chat_backend}))
         if not online.makes_result_dir:
-            found.append(Message("guide:folder_made"))
-        found += [Message("guide:address_named"), Message("guide:comparable")]
+            notes.append(Message("guide:folder_made"))
+        notes += [Message("guide:address_named"), Message("guide:comparable")]
         # vLLM 0.7.2 has no such option and decodes greedily by default.
-        return [*found, Message("guide:greedy")] if online.sampling_flags else found
+        return [*notes, Message("guide:greedy")] if online.sampling_flags else notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark at each concurrency, in the deployment's container if any."""
@@ -238,7 +238,7 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
     data = deployment.data
     engine = str(data.get("engine") or data.get("toolchain") or "")
     if engine != "vllm":
-        words = _(
+        message = _(
             "%(name)s runs on %(engine)s, but this benchmark needs vLLM. Choose a vLLM "
             "deployment, or use “%(other)s”, which supports any."
         )
@@ -247,11 +247,13 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
             "name": data["name"],
             "other": _(Benchmark.title),
         }
-        raise LaunchError(words % args, "deployment")
+        raise LaunchError(message % args, "deployment")
     served = str(data.get("stack"))
     if served != params.stack:
-        words = _("%(name)s uses stack “%(stack)s”. Choose that stack, or another deployment.")
-        raise LaunchError(words % {"name": data["name"], "stack": stack_name(served)}, "deployment")
+        message = _("%(name)s uses stack “%(stack)s”. Choose that stack, or another deployment.")
+        raise LaunchError(
+            message % {"name": data["name"], "stack": stack_name(served)}, "deployment"
+        )
 
 
 def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
@@ -266,23 +268,23 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This benchmark version does not support this data set."), "dataset")
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
-        words = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
-        raise LaunchError(words % {"tokens": params.input_tokens}, "prefix_tokens")
+        message = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
+        raise LaunchError(message % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency
     if most and max(params.concurrency) > most:
-        words = _("Max concurrency of the engine is %(most)d.")
-        raise LaunchError(words % {"most": most}, "concurrency")
+        message = _("Max concurrency of the engine is %(most)d.")
+        raise LaunchError(message % {"most": most}, "concurrency")
     _check_lengths(params, deployment)
 
 
 def _check_lengths(params: Params, deployment: AssetRef) -> None:
     longest, most = deployment.data.get("max_total"), deployment.data.get("max_input")
     if most and params.input_tokens > int(most):
-        words = _("Max prompt length of the deployment is %(tokens)d tokens.")
-        raise LaunchError(words % {"tokens": int(most)}, "input_tokens")
+        message = _("Max prompt length of the deployment is %(tokens)d tokens.")
+        raise LaunchError(message % {"tokens": int(most)}, "input_tokens")
     if longest and params.input_tokens + params.output_tokens > int(longest):
-        words = _("Prompt and output exceed the deployment's %(tokens)d tokens.")
-        raise LaunchError(words % {"tokens": int(longest)}, "output_tokens")
+        message = _("Prompt and output exceed the deployment's %(tokens)d tokens.")
+        raise LaunchError(message % {"tokens": int(longest)}, "output_tokens")
 
 
 def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:

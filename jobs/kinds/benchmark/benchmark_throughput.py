@@ -82,14 +82,14 @@ class BenchmarkThroughput(Kind, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack = stack_of(params)
-        told = vllm_common.engine_notes(
+        notes = vllm_common.engine_notes(
             params, stack, stack.bench.throughput, _model(params, target), target
         )
         if stack.bench.throughput.dataset_name:
-            return [*told, Message("guide:random_lengths")] if stack.vllm.container else told
+            return [*notes, Message("guide:random_lengths")] if stack.vllm.container else notes
         if is_exact(params):
-            return [*told, Message("guide:dataset_name_fails")]
-        return [*told, Message("guide:dataset_name_dropped")]
+            return [*notes, Message("guide:dataset_name_fails")]
+        return [*notes, Message("guide:dataset_name_dropped")]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark, in the stack's container if any."""
@@ -124,17 +124,17 @@ class BenchmarkThroughput(Kind, params=Params):
         def parse(path: str, content: bytes) -> vllm_throughput.Throughput:
             return vllm_throughput.parse(path, content, output_tokens_each=params.output_tokens)
 
-        found = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
-        if found is None:
+        result = vllm_common.file_or_log(outputs, parse, vllm_throughput.parse_log)
+        if result is None:
             return Outcome(failure=Message("benchmark:no_figures"))
         return Outcome(
-            message=_message(found.metrics),
+            message=_message(result.metrics),
             measured=Measurement(
                 type="benchmark",
                 what=_what(params),
                 tool=f"vLLM {stack_of(params).vllm.version} throughput",
-                metrics=found.metrics,
-                points=[(params.requests, found.metrics)],
+                metrics=result.metrics,
+                points=[(params.requests, result.metrics)],
                 remarks=[Message("benchmark:no_server")],
             ),
         )

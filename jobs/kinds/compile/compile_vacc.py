@@ -277,21 +277,21 @@ class CompileVacc(Kind, params=Params):
             return [
                 Message("guide:yaml_filled", {"folder": folder}),
                 Message("guide:folder_looked_at"),
-                *map(_as_printed, limits.found(model, stack, wish)),
+                *map(_as_printed, limits.violated(model, stack, wish)),
                 *_replaced(f"{folder}/{_name(params, model)}", target),
             ]
-        said = [Message("guide:yaml_made", {"folder": folder}), Message("guide:folder_looked_at")]
+        notes = [Message("guide:yaml_made", {"folder": folder}), Message("guide:folder_looked_at")]
         if wish.align_qkv and params.align_qkv == "auto":
             heads = model.architecture.num_key_value_heads
-            said.append(Message("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
+            notes.append(Message("guide:align_qkv_set", {"heads": heads, "tp": params.tp}))
         if wish.stack_size:
-            said.append(Message("guide:stack_size_set", {"size": wish.stack_size}))
+            notes.append(Message("guide:stack_size_set", {"size": wish.stack_size}))
         if params.precision == "int8" and params.device != "cpu":
-            said.append(Message("guide:int8_cuda"))
+            notes.append(Message("guide:int8_cuda"))
         if params.precision == "int8" and not params.calibration:
-            said.append(Message("guide:no_calibration"))
-        said += limits.asked(model, stack, wish)
-        return [*said, *_replaced(f"{folder}/{_name(params, model)}", target)]
+            notes.append(Message("guide:no_calibration"))
+        notes += limits.asked(model, stack, wish)
+        return [*notes, *_replaced(f"{folder}/{_name(params, model)}", target)]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The folder of the result."""
@@ -369,10 +369,10 @@ def _replaced(path: str, target: Target) -> list[Message]:
     return [Message("guide:folder_replaced", {"path": path})] if there else []
 
 
-def _as_printed(found: Message) -> Message:
+def _as_printed(finding: Message) -> Message:
     """In verbatim mode no flag can be set: a violated limit says how the command fails."""
-    fails = found.id == "limit:align_qkv"
-    return Message("guide:align_qkv_fails", found.args) if fails else found
+    fails = finding.id == "limit:align_qkv"
+    return Message("guide:align_qkv_fails", finding.args) if fails else finding
 
 
 def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bool) -> Compiling:

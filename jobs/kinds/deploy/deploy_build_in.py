@@ -146,14 +146,14 @@ class DeployBuildIn(Kind, params=Params):
         """Return notes: the guide has no command for this step, and known risks."""
         stack = stack_of(params)
         tools, model = _tools(stack), _model(params, target)
-        said = [Message("guide:server_in_words", {"tool": tools.server})]
+        notes = [Message("guide:server_in_words", {"tool": tools.server})]
         if tools.config:
             ports = {"publish": params.publish_port, "subscribe": params.subscribe_port}
-            said.append(Message("guide:ports_corrected", ports))
+            notes.append(Message("guide:ports_corrected", ports))
         if tools.bare_stream:
-            said.append(Message("guide:bare_stream"))
-        said.append(Message("guide:no_key", {"tool": tools.server}))
-        return [*said, *limits.asked(model, stack, _wish(params, target))]
+            notes.append(Message("guide:bare_stream"))
+        notes.append(Message("guide:no_key", {"tool": tools.server}))
+        return [*notes, *limits.asked(model, stack, _wish(params, target))]
 
     def title_of(self, params: Params, target: Target) -> str:
         """Name in the API: the name of the artifact's folder."""
@@ -249,8 +249,8 @@ def _artifact(params: Params, target: Target) -> AssetRef:
     """Return the artifact, which vamc must have compiled for this number of dies."""
     ref = asset(target.artifacts, params.artifact, "artifact")
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
-        words = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
-        raise LaunchError(words % {"artifact": ref.label}, "artifact")
+        message = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
+        raise LaunchError(message % {"artifact": ref.label}, "artifact")
     return ref
 
 

@@ -148,8 +148,8 @@ class DeployVllm(Kind, params=Params):
         if not stack_of(params).vllm.container:
             return f"{_model(params, target).name}, {_label(params, target)}"
         shape = f"tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
-        words = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
-        return ", ".join(words)
+        parts = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
+        return ", ".join(parts)
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
         """The weights."""
@@ -188,18 +188,18 @@ class DeployVllm(Kind, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the stack's page."""
         stack, serving = stack_of(params), _serving(params, target)
-        told = limits.found if params.as_in_guide else limits.asked
-        limited = told(_model(params, target), stack, _wish(params, target))
+        findings_of = limits.violated if params.as_in_guide else limits.asked
+        limited = findings_of(_model(params, target), stack, _wish(params, target))
         if stack.vllm.container is None:
             return [*_own_template(serving), *limited]
-        found = container_notes(stack, target)
+        notes = container_notes(stack, target)
         if _by_hand(stack):
-            found.append(Message("guide:docker_exec"))
-        found += _port_notes(params)
-        found += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
+            notes.append(Message("guide:docker_exec"))
+        notes += _port_notes(params)
+        notes += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
         if stack.vllm.needs_both_think_tags and params.reasoning:
-            found.append(Message("guide:think_tags"))
-        return [*found, *limited]
+            notes.append(Message("guide:think_tags"))
+        return [*notes, *limited]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Start the server, in the stack's container if any, and wait until ready."""
@@ -245,40 +245,40 @@ def _port_notes(params: Params) -> list[Message]:
 
 def _exact_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
     """Return notes on known failures in verbatim mode."""
-    found = [Message("guide:dies_unnamed", {"dies": serving.dies})]
+    notes = [Message("guide:dies_unnamed", {"dies": serving.dies})]
     if serving.only_address:
-        found.append(Message("guide:address", {"address": serving.only_address}))
+        notes.append(Message("guide:address", {"address": serving.only_address}))
     if not serving.name:
-        found.append(Message("guide:name_is_path", {"name": serving.weights}))
+        notes.append(Message("guide:name_is_path", {"name": serving.weights}))
     if stack.vllm.no_async_scheduling and (serving.mtp or serving.pp > 1):
-        found.append(Message("guide:async_left"))
-    return found
+        notes.append(Message("guide:async_left"))
+    return notes
 
 
 def _own_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
     """Return notes on additions and their reasons."""
-    found = [
+    notes = [
         Message("guide:own_name"),
         Message("guide:dies_named"),
         Message("guide:served_name", {"name": serving.name}),
     ]
     if _by_hand(stack) and not serving.only_address:
-        found.append(Message("guide:listens_everywhere"))
+        notes.append(Message("guide:listens_everywhere"))
     if serving.key:
-        found.append(Message("guide:key_in_environment"))
+        notes.append(Message("guide:key_in_environment"))
     if vllm.is_synchronous(stack, serving):
-        found.append(Message("guide:async_off"))
-    return found
+        notes.append(Message("guide:async_off"))
+    return notes
 
 
 def _refuse_what_is_not_printed(params: Params) -> None:
     """A setting that the printed commands have no place for must not be dropped silently."""
-    words = _("The guide's commands do not have this setting. Leave the default.")
+    message = _("The guide's commands do not have this setting. Leave the default.")
     for name in ("api_key", "kv_cache_space"):
         if getattr(params, name):
-            raise LaunchError(words, name)
+            raise LaunchError(message, name)
     if params.mtp and stack_of(params).vllm.mtp is None:
-        raise LaunchError(words, "mtp")
+        raise LaunchError(message, "mtp")
 
 
 def _by_hand(stack: Stack) -> bool:

@@ -215,13 +215,13 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
 
 
 def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
-    found = []
+    scores = []
     for subset in dict.fromkeys(row.subset for row in counted):
         right = [row.score or 0.0 for row in counted if row.subset == subset]
         value = 100 * sum(right) / len(right)
         score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
-        found.append(score)
-    return found
+        scores.append(score)
+    return scores
 
 
 def _tool(plan: Plan, counted: Sequence[Scored]) -> str:
@@ -252,13 +252,13 @@ def answer(row: Scored, subset: str) -> Answered:
 
 def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
     """Count cut-off answers: by finish reason if all have one, else estimated by length."""
-    is_told = all(row.finish for row in rows)
-    if is_told:
+    is_reported = all(row.finish for row in rows)
+    if is_reported:
         ended = sum(row.finish == "length" for row in rows)
     else:
         ended = sum((row.detail.get("output_tokens") or 0) >= max_tokens for row in rows)
     args = {"cut": ended, "total": len(rows), "max_tokens": max_tokens}
-    return [Message("evaluate:cut" if is_told else "evaluate:cut_guess", args)] if ended else []
+    return [Message("evaluate:cut" if is_reported else "evaluate:cut_guess", args)] if ended else []
 
 
 def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Message]:

@@ -189,10 +189,10 @@ class EvaluateEvalscope(Kind, params=Params):
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the page of the current stack."""
-        found = [Message("guide:evalscope_command")]
+        notes = [Message("guide:evalscope_command")]
         if _deployment(params, target).data.get("api_key"):
-            found.append(Message("guide:evalscope_key"))
-        return found
+            notes.append(Message("guide:evalscope_key"))
+        return notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope downloads the data, generates and scores."""
@@ -204,10 +204,10 @@ class EvaluateEvalscope(Kind, params=Params):
         check_limit(params.limit, work.questions_of_largest(params.datasets))
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
-            words = _(
+            message = _(
                 "Max model length of the deployment is %(tokens)d tokens, question and answer."
             )
-            raise LaunchError(words % {"tokens": int(longest)}, "max_tokens")
+            raise LaunchError(message % {"tokens": int(longest)}, "max_tokens")
         from_folder = params.source == "folder"
         asking = HubRun(
             datasets=params.datasets,
@@ -240,21 +240,23 @@ class EvaluateEvalscope(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, mean over the sets, and each question with its answer."""
-        found = evalscope_eval.parse({path: text for path, text in outputs.items() if "/" in path})
-        scored = {report.benchmark for report in found.reports if report.score is not None}
+        evaluation = evalscope_eval.parse(
+            {path: text for path, text in outputs.items() if "/" in path}
+        )
+        scored = {report.benchmark for report in evaluation.reports if report.score is not None}
         lacking = [name for name in params.datasets if name not in scored]
         if lacking:
             args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
             return Outcome(failure=Message("evaluate:sets_missing", args))
-        rows = [row for row in found.scored if row.score is not None]
-        metrics = _metrics(found, rows)
+        rows = [row for row in evaluation.scored if row.score is not None]
+        metrics = _metrics(evaluation, rows)
         return Outcome(
             message=Message(
                 "evaluate:means",
                 {
                     "macro": 100 * metrics["accuracy_macro"],
                     "weighted": 100 * metrics["accuracy_weighted"],
-                    "sets": len(found.reports),
+                    "sets": len(evaluation.reports),
                     "questions": int(metrics["questions"]),
                 },
             ),
@@ -264,17 +266,18 @@ class EvaluateEvalscope(Kind, params=Params):
                 tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
                 metrics=metrics,
                 answers=kept(
-                    evaluate.answer(row, f"{row.benchmark}/{row.subset}") for row in found.scored
+                    evaluate.answer(row, f"{row.benchmark}/{row.subset}")
+                    for row in evaluation.scored
                 ),
-                remarks=_remarks(params, found, rows),
-                sets=[score for report in found.reports for score in _sets(report)],
+                remarks=_remarks(params, evaluation, rows),
+                sets=[score for report in evaluation.reports for score in _sets(report)],
             ),
         )
 
 
-def _metrics(found: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
+def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
     """Return metrics that count each set and each question once."""
-    sets = [_score_and_size(report, rows) for report in found.reports]
+    sets = [_score_and_size(report, rows) for report in evaluation.reports]
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
     return {
@@ -315,10 +318,10 @@ def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, 
     return (sum(own) / size if size and len(own) == size else report.score or 0.0), size
 
 
-def _remarks(params: Params, found: Evaluation, rows: Sequence[Scored]) -> list[Message]:
+def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> list[Message]:
     remarks = []
-    asked = sum(report.requested for report in found.reports)
-    errored = sum(report.errored or 0 for report in found.reports)
+    asked = sum(report.requested for report in evaluation.reports)
+    errored = sum(report.errored or 0 for report in evaluation.reports)
     if errored:
         remarks.append(Message("evaluate:unscored", {"unscored": errored, "total": asked}))
     remarks += evaluate.cut(rows, params.max_tokens)

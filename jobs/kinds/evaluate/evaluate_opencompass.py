@@ -168,26 +168,26 @@ class EvaluateOpencompass(Kind, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
         asking, exact = _asking(params, target), is_exact(params)
-        found = [
+        notes = [
             Message("guide:config_made", {"model": asking.model}),
             Message(
                 "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
             ),
         ]
         if exact:
-            found += [Message("guide:run_collected"), Message("guide:one_by_one")]
+            notes += [Message("guide:run_collected"), Message("guide:one_by_one")]
             longest = _longest(params, target)
             if longest and params.max_length > longest:
                 args = {"length": params.max_length, "tokens": longest}
-                found.append(Message("guide:longer_than_served", args))
+                notes.append(Message("guide:longer_than_served", args))
         else:
-            found += [
+            notes += [
                 Message("guide:own_folder"),
                 Message("guide:details_kept"),
                 Message("guide:in_parallel", {"batch": asking.batch}),
             ]
         if asking.modelscope:
-            found.append(Message("guide:dataset_source"))
+            notes.append(Message("guide:dataset_source"))
         seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
         args = {
             "questions": asking.questions,
@@ -197,8 +197,8 @@ class EvaluateOpencompass(Kind, params=Params):
         }
         if seconds < 3600:
             minutes = str(max(1, round(seconds / 60)))
-            return [*found, Message("evaluate:estimate_min", {**args, "minutes": minutes})]
-        return [*found, Message("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
+            return [*notes, Message("evaluate:estimate_min", {**args, "minutes": minutes})]
+        return [*notes, Message("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
@@ -269,21 +269,21 @@ class EvaluateOpencompass(Kind, params=Params):
 def _check_lengths(params: Params, target: Target) -> None:
     longest = _longest(params, target)
     if longest and longest < LEAST_TOKENS:
-        words = _(
+        message = _(
             "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
             "least %(least)d. Choose a deployment with a longer context."
         )
         name = _deployment(params, target).data["name"]
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
-        raise LaunchError(words % args, "deployment")
+        raise LaunchError(message % args, "deployment")
     if longest and params.max_length > longest:
-        words = _("Max model length of the deployment is %(tokens)d tokens, question and answer.")
-        raise LaunchError(words % {"tokens": longest}, "max_length")
+        message = _("Max model length of the deployment is %(tokens)d tokens, question and answer.")
+        raise LaunchError(message % {"tokens": longest}, "max_length")
     if params.max_length < LEAST_TOKENS:
         raise LaunchError(_("At least %(ge)s.") % {"ge": LEAST_TOKENS}, "max_length")
     if params.max_answer >= params.max_length:
-        words = _("No room for the question: reduce max output tokens.")
-        raise LaunchError(words, "max_answer")
+        message = _("No room for the question: reduce max output tokens.")
+        raise LaunchError(message, "max_answer")
 
 
 def _longest(params: Params, target: Target) -> int:
@@ -330,7 +330,7 @@ def _lacking(params: Params, run: Run) -> list[str]:
 
 def _answers(run: Run, model: str) -> list[dict[str, Any]]:
     """Return every answer, with its verdict if the details were requested."""
-    found = []
+    answers = []
     for (of, dataset), rows in run.predictions.items():
         if of != model:
             continue
@@ -339,7 +339,7 @@ def _answers(run: Run, model: str) -> list[dict[str, Any]]:
         for row in rows:
             judged, sample = result.of(row.index, row.sample, total)
             verdict = judged.correct if judged else None
-            found.append(
+            answers.append(
                 Answered(
                     subset=dataset,
                     question=row.question,
@@ -351,7 +351,7 @@ def _answers(run: Run, model: str) -> list[dict[str, Any]]:
                     reasoning=row.reasoning,
                 )
             )
-    return kept(found)
+    return kept(answers)
 
 
 def _unanswered(run: Run, model: str) -> int:
@@ -378,14 +378,14 @@ def _remarks(params: Params, run: Run, model: str) -> list[Message]:
 
 
 def _sets(run: Run, model: str) -> list[SetScore]:
-    found = []
+    scores = []
     for score in run.scores:
         if score.model == model:
             known = EVALUATION_SETS.get(score.dataset)
             asked = run.asked(model, score.dataset) or (known.questions if known else None)
             head = (score.dataset, score.version, score.metric, score.mode)
-            found.append(SetScore(*head, score.value, asked, _group(score.dataset)))
-    return found
+            scores.append(SetScore(*head, score.value, asked, _group(score.dataset)))
+    return scores
 
 
 def _group(dataset: str) -> str:

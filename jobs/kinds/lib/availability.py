@@ -65,5 +65,5 @@ def _plain(kind: Kind, name: str, value: str, target: Target) -> str:
     ref = asset_named(kind, name, value, target)
     if ref is None:
         return _("“%(value)s” is not available on this host.") % {"value": value}
-    words = _("This job type cannot use %(asset)s. Choose another.")
-    return words % {"asset": ref.label}
+    text = _("This job type cannot use %(asset)s. Choose another.")
+    return text % {"asset": ref.label}

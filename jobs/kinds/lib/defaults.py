@@ -36,7 +36,7 @@ def defaults_for(
     stack = _stack(params, given, extras, chosen)
     exact = is_asked(given) and extras.get(EXACT, {}).get("when", (_STACK, stack))[1] == stack
     fitting = {} if exact else chosen
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for name, extra in extras.items():
         default = params.model_fields[name].default
         value = extra["without_dies"] if _is_for_a_processor(extra, target) else default
@@ -47,11 +47,11 @@ def defaults_for(
         value = _within(value, extra.get("within", ()), fitting)
         value = min([value, *_beside_prompt(extra, fitting)]) if "beside" in extra else value
         if value and extra.get("free_port") and not (exact and extra.get("printed")):
-            own = {_number(given.get(key) or found.get(key)) for key in _ports(extras) - {name}}
+            own = {_number(given.get(key) or defaults.get(key)) for key in _ports(extras) - {name}}
             value = ports.next_free(value, {*taken, *own})
         if value != default:
-            found[name] = value
-    return found
+            defaults[name] = value
+    return defaults
 
 
 def bounds(
@@ -65,23 +65,23 @@ def bounds(
         return {}
     chosen = _chosen(extras, target, given)
     stack = _stack(params, given, extras, chosen)
-    found: dict[str, list[int]] = {}
+    limits: dict[str, list[int]] = {}
     for name, extra in extras.items():
-        found[name] = [
+        limits[name] = [
             int(chosen[field].data[key])
             for field, key, _share in extra.get("within", ())
             if field in chosen and chosen[field].data.get(key)
         ]
-        found[name] += _beside_prompt(extra, chosen)
+        limits[name] += _beside_prompt(extra, chosen)
         if "set_size" in extra:
             default = params.model_fields[extra["set_size"]].default
             known = QUESTION_SETS.get(str(given.get(extra["set_size"]) or default))
-            found[name].append(len(known.questions) if known else 0)
+            limits[name].append(len(known.questions) if known else 0)
         if "stack_most" in extra and stack in STACKS:
-            found[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
+            limits[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
         if "of_model" in extra:
-            found[name] += _of_model(extra["of_model"], chosen, stack, given)
-    return {name: min(filter(None, most)) for name, most in found.items() if any(most)}
+            limits[name] += _of_model(extra["of_model"], chosen, stack, given)
+    return {name: min(filter(None, most)) for name, most in limits.items() if any(most)}
 
 
 def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:
@@ -113,16 +113,16 @@ def _of_model(
 @cache
 def leading(params: type[BaseModel]) -> frozenset[str]:
     """Return fields whose change can change defaults of others."""
-    found = set()
+    fields = set()
     for extra in _extras(params).values():
-        found |= {rule[0] for rule in extra.get("within", ())}
-        found |= {EXACT} if extra.get("within") else set()
-        found |= {extra["beside"][0]} if "beside" in extra else set()
-        found |= {extra["set_size"]} if "set_size" in extra else set()
-        found |= {EXACT, _STACK} if "on_page" in extra else set()
-        found |= {extra["follows"][0]} if "follows" in extra else set()
-        found |= {extra["thinks"][0]} if "thinks" in extra else set()
-    return frozenset(found & set(params.model_fields))
+        fields |= {rule[0] for rule in extra.get("within", ())}
+        fields |= {EXACT} if extra.get("within") else set()
+        fields |= {extra["beside"][0]} if "beside" in extra else set()
+        fields |= {extra["set_size"]} if "set_size" in extra else set()
+        fields |= {EXACT, _STACK} if "on_page" in extra else set()
+        fields |= {extra["follows"][0]} if "follows" in extra else set()
+        fields |= {extra["thinks"][0]} if "thinks" in extra else set()
+    return frozenset(fields & set(params.model_fields))
 
 
 def _extras(params: type[BaseModel]) -> dict[str, Mapping[str, Any]]:

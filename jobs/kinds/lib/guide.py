@@ -94,13 +94,13 @@ def _assets(kind: Kind, target: Target) -> dict[str, str]:
         "artifact": target.artifacts,
         "deployment": target.deployments,
     }
-    found = {}
+    keys = {}
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
         asset_type = extra.get("asset") if isinstance(extra, dict) else None
         if asset_type in refs:
-            found[name] = refs[str(asset_type)][0].key
-    return found
+            keys[name] = refs[str(asset_type)][0].key
+    return keys
 
 
 def _values(plan: Plan, refs: Mapping[str, AssetRef]) -> dict[str, str]:

@@ -34,26 +34,26 @@ def asked(
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return measured lengths: means over completed requests."""
-    found: dict[str, float] = {}
+    lengths: dict[str, float] = {}
     for name in (INPUT, OUTPUT):
         mean, total = metrics.get(f"{name}_mean"), metrics.get(name)
         if mean is None and total is not None and metrics.get("requests"):
             mean = total / metrics["requests"]
         if mean is not None:
-            found[name] = mean
-    return found
+            lengths[name] = mean
+    return lengths
 
 
 def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Return mean tokens of an evaluation's questions and answers as metrics; unknown ones are
     omitted."""
     details = [answer.get("detail") or {} for answer in answers]
-    found = {}
+    means = {}
     for name in (INPUT, OUTPUT):
-        told = [one[name] for one in details if isinstance(one.get(name), int | float)]
-        if told:
-            found[f"{name}_mean"] = sum(told) / len(told)
-    return found
+        counts = [one[name] for one in details if isinstance(one.get(name), int | float)]
+        if counts:
+            means[f"{name}_mean"] = sum(counts) / len(counts)
+    return means
 
 
 def about_tokens(texts: Iterable[str]) -> int:
@@ -87,17 +87,17 @@ def check_answer(served: Mapping[str, Any], field: str, tokens: int, prompt: int
     args = {"name": served.get("name", ""), "context": served["max_total"], "most": most}
     args |= {"prompt": int(served["max_total"]) - most}
     if most < 1:
-        words = _(
+        message = _(
             "Context too short: %(name)s has %(context)s tokens, and the prompt alone "
             "takes about %(prompt)d. Choose a deployment with a longer context."
         )
-        raise LaunchError(words % args, "deployment")
-    words = _(
+        raise LaunchError(message % args, "deployment")
+    message = _(
         "At most %(most)d: prompt (about %(prompt)d) and output share the context of "
         "%(name)s, %(context)s tokens. Reduce the value, or deploy with a longer "
         "context."
     )
-    raise LaunchError(words % args, field)
+    raise LaunchError(message % args, field)
 
 
 def check_limit(limit: int, questions: int) -> None:
@@ -107,8 +107,8 @@ def check_limit(limit: int, questions: int) -> None:
         LaunchError: at the field ``limit``.
     """
     if limit > questions:
-        words = _("At most %(questions)d, the size of the set. 0: all questions.")
-        raise LaunchError(words % {"questions": questions}, "limit")
+        message = _("At most %(questions)d, the size of the set. 0: all questions.")
+        raise LaunchError(message % {"questions": questions}, "limit")
 
 
 def ignores_ends(arguments: Iterable[str]) -> bool:
@@ -131,16 +131,16 @@ def length_remarks(
     """
     remarks = []
     for name, wanted in asked.items():
-        found = {c: m[name] for c, metrics in points if name in (m := measured(metrics))}
-        worst = max(found, key=lambda c: abs(found[c] - wanted), default=None)
-        if worst is None or abs(found[worst] - wanted) <= APART * wanted:
+        means = {c: m[name] for c, metrics in points if name in (m := measured(metrics))}
+        worst = max(means, key=lambda c: abs(means[c] - wanted), default=None)
+        if worst is None or abs(means[worst] - wanted) <= APART * wanted:
             continue
-        args = {"asked": wanted, "measured": round(found[worst]), "concurrency": worst}
+        args = {"asked": wanted, "measured": round(means[worst]), "concurrency": worst}
         prompt = measured(dict(points)[worst]).get(INPUT, 0)
-        if name == OUTPUT and found[worst] < wanted and 0 < context < prompt + wanted:
+        if name == OUTPUT and means[worst] < wanted and 0 < context < prompt + wanted:
             remarks.append(Message("lengths:output_context", {**args, "context": context}))
             continue
-        remarks.append(Message(_cause(name, is_short=found[worst] < wanted, full=full), args))
+        remarks.append(Message(_cause(name, is_short=means[worst] < wanted, full=full), args))
     return remarks
 
 

@@ -73,7 +73,7 @@ WORDS: dict[str, Promise] = {
 }
 
 
-def found(model: ZooModel, stack: Stack, wish: Wish) -> list[Message]:
+def violated(model: ZooModel, stack: Stack, wish: Wish) -> list[Message]:
     """Return all violated limits: for a verbatim plan, which runs anyway."""
     return [Message(one.message_id, one.args) for one in limits(model, stack, wish)]
 
@@ -92,10 +92,10 @@ def refuse(model: ZooModel, stack: Stack, wish: Wish, fields: Mapping[str, str])
     """
     for one in limits(model, stack, wish):
         if one.level == "red":
-            raise LaunchError(words(one), fields.get(one.field, one.field))
+            raise LaunchError(text_of(one), fields.get(one.field, one.field))
 
 
-def words(finding: Finding) -> str:
+def text_of(finding: Finding) -> str:
     """Return a finding in the viewer's language."""
     args = dict(finding.args)
     if "stack" in args:

@@ -190,9 +190,9 @@ def outcome(
     if not may_have_no_tokens and not any(point.metrics.get(RATE) for point in done):
         return Outcome(failure=Message("benchmark:no_token"))
     best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
-    said = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
+    figures = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
     return Outcome(
-        message=Message("benchmark:done", said),
+        message=Message("benchmark:done", figures),
         measured=Measurement(
             type="benchmark",
             what=what,

@@ -36,21 +36,21 @@ class Clash:
 
 def of_server(params: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, int]:
     """Return the server's ports from params and details: field → port."""
-    told = {"port": params.get("port"), **{name: details.get(name) for name in OWN}}
-    return {name: int(port) for name, port in told.items() if port}
+    ports = {"port": params.get("port"), **{name: details.get(name) for name in OWN}}
+    return {name: int(port) for name, port in ports.items() if port}
 
 
 def held(servers: Iterable[AssetRef]) -> dict[int, str]:
     """Return port → holder, current or promised, as text."""
-    found = {}
+    holders = {}
     for ref in servers:
         # A server waiting for restart keeps its last port only if it was requested.
         is_up = ref.data.get("state") != "waiting"
         listens = (ref.data.get("port") if is_up else None) or ref.data.get("asked_port")
         for port in (listens, *(ref.data.get(name) for name in OWN)):
             if port:
-                found[int(port)] = _holder(ref)
-    return found
+                holders[int(port)] = _holder(ref)
+    return holders
 
 
 def _holder(ref: AssetRef) -> str:
@@ -86,7 +86,7 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
     for place, name in enumerate(names):
         if wanted[name] in [wanted[other] for other in names[:place]]:
             raise LaunchError(_("The two ports must differ."), name)
-    found = clash(wanted, servers)
-    if found:
-        words = _("Port %(port)d is in use by %(holder)s. Port %(free)d is free.")
-        raise LaunchError(words % found.args, found.field)
+    conflict = clash(wanted, servers)
+    if conflict:
+        message = _("Port %(port)d is in use by %(holder)s. Port %(free)d is free.")
+        raise LaunchError(message % conflict.args, conflict.field)

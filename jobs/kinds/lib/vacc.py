@@ -72,8 +72,8 @@ def stack_choices(target: Target) -> Sequence[Choice]:
     """Return the stacks that the host reports, or all if it reports none."""
     host_type = "vacc" if target.has_dies else "cpu"
     known = [stack for stack in STACKS.values() if stack.hosts == host_type]
-    said = target.facts.get("stacks")
-    has = [stack for stack in known if said is None or stack.id in said]
+    reported = target.facts.get("stacks")
+    has = [stack for stack in known if reported is None or stack.id in reported]
     return [Choice(stack.id, stack.name) for stack in has or known]
 
 
@@ -173,11 +173,11 @@ def container_notes(stack: Stack, target: Target) -> list[Message]:
     container = stack.vllm.container
     if container is None or container.publish_port:
         return []
-    site, found = vacc_site(target), [Message("guide:detached")]
+    site, notes = vacc_site(target), [Message("guide:detached")]
     if (site.workspace, site.mount) != (GUIDE_FACTS["workspace"], GUIDE_FACTS["mount"]):
         args = {"folder": site.workspace, "mount": site.mount}
-        found.append(Message("guide:workspace_here", args))
-    return found
+        notes.append(Message("guide:workspace_here", args))
+    return notes
 
 
 def note(name: str, **args: Any) -> Message:

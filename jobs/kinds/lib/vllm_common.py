@@ -174,17 +174,17 @@ def inside(stack: Stack, weights: AssetRef, target: Target) -> str:
         return folder
     site = vacc_site(target)
     if not container.publish_port:
-        seen = inside_of(target.facts, folder)
+        path = inside_of(target.facts, folder)
     elif str(PurePosixPath(folder).parent) == site.weights:
-        seen = str(PurePosixPath(container.mount, PurePosixPath(folder).name))
+        path = str(PurePosixPath(container.mount, PurePosixPath(folder).name))
     else:
-        seen = ""
-    if not seen:
-        words = _("Choose a path in %(folder)s: the container has no access to others.") % {
+        path = ""
+    if not path:
+        message = _("Choose a path in %(folder)s: the container has no access to others.") % {
             "folder": site.weights
         }
-        raise LaunchError(words, "weights")
-    return seen
+        raise LaunchError(message, "weights")
+    return path
 
 
 def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
@@ -195,9 +195,9 @@ def check_dies(wanted: int, target: Target, field: str = "tp") -> None:
     """
     there = len(target.facts.get("dies") or ())
     if wanted > there and target.has_dies:
-        words = _("%(host)s has %(there)d dies; %(wanted)d needed.")
+        message = _("%(host)s has %(there)d dies; %(wanted)d needed.")
         args = {"host": target.name, "there": there, "wanted": wanted}
-        raise LaunchError(words % args, field)
+        raise LaunchError(message % args, field)
 
 
 def wish(
@@ -262,8 +262,8 @@ def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target)
     """
     together = params.input_tokens + params.output_tokens
     if together > params.max_length:
-        words = _("Prompt and output total %(sum)d tokens, more than the max model length.")
-        raise LaunchError(words % {"sum": together}, "max_length")
+        message = _("Prompt and output total %(sum)d tokens, more than the max model length.")
+        raise LaunchError(message % {"sum": together}, "max_length")
     check_dies(params.tp, target)
     if not is_exact(params):
         fields = {**LIMIT_FIELDS, "max_input": "input_tokens"}
@@ -277,20 +277,20 @@ def engine_notes(
     if stack.vllm.container is None:
         return limits.asked(model, stack, _loaded(params, model))
     exact = is_exact(params)
-    found = [*container_notes(stack, target), Message("guide:docker_exec")]
+    notes = [*container_notes(stack, target), Message("guide:docker_exec")]
     if tool.needs_import:
         args = {"module": tool.needs_import}
-        found.append(
+        notes.append(
             Message("guide:plugin_missing", args)
             if exact
             else Message("guide:plugin_imported", args)
         )
     if exact:
-        found.append(Message("guide:dies_unnamed", {"dies": params.tp}))
+        notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
     else:
-        found += [Message("guide:json_kept"), Message("guide:dies_named")]
-    told = limits.found if exact else limits.asked
-    return [*found, *told(model, stack, _loaded(params, model))]
+        notes += [Message("guide:json_kept"), Message("guide:dies_named")]
+    findings_of = limits.violated if exact else limits.asked
+    return [*notes, *findings_of(model, stack, _loaded(params, model))]
 
 
 def _loaded(params: Loading, model: ZooModel) -> Wish:

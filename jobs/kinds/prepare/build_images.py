@@ -105,19 +105,19 @@ class BuildImages(Kind, params=Params):
         site = vacc_site(target)
         if params.stack == "current":
             return _notes_of_pull(params, target)
-        said = [Message("guide:cd")]
+        notes = [Message("guide:cd")]
         processor = variant(site)
         if is_exact(params):
-            said.append(Message("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
+            notes.append(Message("guide:clone_fails", {"folder": f"{site.workspace}/vllm"}))
             if processor:
-                said.append(Message("guide:image_needs_avx512"))
-            return [*said, Message("guide:inspect_added")]
-        said.append(Message("guide:clone_there"))
+                notes.append(Message("guide:image_needs_avx512"))
+            return [*notes, Message("guide:inspect_added")]
+        notes.append(Message("guide:clone_there"))
         if processor == "_noavx":
-            said.append(Message("guide:image_noavx"))
+            notes.append(Message("guide:image_noavx"))
         if processor == "_arm":
-            said.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
-        return [*said, Message("guide:inspect_added")]
+            notes.append(Message("guide:image_arm", {"file": vacc_images.ARM_FILE}))
+        return [*notes, Message("guide:inspect_added")]
 
     def title_of(self, params: Params, target: Target) -> str:
         """The image's name."""

@@ -129,12 +129,12 @@ class Prepare(Kind, params=Params):
                 ),
                 product=made.model_dump(include={"path", "versions"}),
             )
-        found = reports.read(outputs, "weights.json", reports.WeightsReport)
+        report = reports.read(outputs, "weights.json", reports.WeightsReport)
         return Outcome(
             message=Message(
-                "prepare:weights", {"model": _model(params)[0].name, "size": size(found.bytes)}
+                "prepare:weights", {"model": _model(params)[0].name, "size": size(report.bytes)}
             ),
-            product=found.model_dump(),
+            product=report.model_dump(),
         )
 
 

@@ -170,25 +170,25 @@ class PrepareDatasets(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Size of the dataset; missing items are reported."""
-        found = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
-        args = {"dataset": found.name, "files": found.files, "size": size(found.bytes)}
-        differs = [path for path, known in found.known.items() if found.counts.get(path) != known]
+        report = reports.read(outputs, "dataset.json", vacc_reports.DatasetReport)
+        args = {"dataset": report.name, "files": report.files, "size": size(report.bytes)}
+        differs = [path for path, known in report.known.items() if report.counts.get(path) != known]
         message = Message("dataset:there", args)
         if differs:
             more = {
                 "path": differs[0],
-                "items": found.counts.get(differs[0], 0),
-                "known": found.known[differs[0]],
+                "items": report.counts.get(differs[0], 0),
+                "known": report.known[differs[0]],
             }
             message = Message("dataset:differs", {**args, **more})
         return Outcome(
             message=message,
             product={
-                **found.model_dump(include={"path", "files", "bytes"}),
+                **report.model_dump(include={"path", "files", "bytes"}),
                 "details": {
                     "calibrates": DATASETS[params.dataset].calibrates,
-                    "counts": found.counts,
-                    "sha256": found.sha256,
+                    "counts": report.counts,
+                    "sha256": report.sha256,
                 },
             },
         )

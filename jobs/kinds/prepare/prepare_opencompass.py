@@ -87,21 +87,21 @@ class PrepareOpencompass(Kind, params=Params):
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         site = vacc_site(target)
-        said = [
+        notes = [
             Message("guide:cd"),
             Message("guide:conda_path", {"folder": f"{opencompass_env.folder(site)}/bin"}),
             Message("guide:conda_yes"),
         ]
         if is_exact(params):
             return [
-                *said,
+                *notes,
                 Message("guide:conda_anew"),
                 Message("guide:clone_fails", {"folder": f"{site.workspace}/opencompass"}),
                 Message("guide:opencompass_unheld"),
                 Message("guide:verify_added"),
             ]
         return [
-            *said,
+            *notes,
             Message("guide:conda_there"),
             Message("guide:clone_there"),
             Message("guide:opencompass_held"),

@@ -199,26 +199,26 @@ class PrepareWeights(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Size of the weights, and the depth of verification."""
-        found = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
+        report = reports.read(outputs, "weights.json", vacc_reports.ShardsReport)
         model = model_of(params.model)
-        args = {"model": model.name, "size": size(found.bytes), "shards": found.shards}
-        if found.compared:
-            message = Message("weights:compared", {**args, "compared": found.compared})
-        elif found.checked == "sha256":
+        args = {"model": model.name, "size": size(report.bytes), "shards": report.shards}
+        if report.compared:
+            message = Message("weights:compared", {**args, "compared": report.compared})
+        elif report.checked == "sha256":
             message = Message("weights:read", args)
         else:
             message = Message("weights:measured", args)
         details = {
             "hub_id": model.hub_id,
             "revision": params.revision,
-            "shards": found.shards,
-            "checked": found.checked,
-            "compared": found.compared,
+            "shards": report.shards,
+            "checked": report.checked,
+            "compared": report.compared,
         }
         return Outcome(
             message=message,
             product={
-                **found.model_dump(include={"path", "bytes", "sha256", "precision"}),
+                **report.model_dump(include={"path", "bytes", "sha256", "precision"}),
                 "details": details,
             },
         )

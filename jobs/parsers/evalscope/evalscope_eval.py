@@ -102,14 +102,14 @@ def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
     """Return the finish reason of each answer by index, from the predictions of a review file."""
     pure = PurePosixPath(review)
     path = str(pure.parents[2] / "predictions" / pure.parent.name / pure.name)
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for line in json_lines(path, files[path]) if path in files else ():
         try:
-            told = str(line["model_output"]["choices"][0]["stop_reason"])
-            found[int(line["index"])] = _FINISH.get(told, told)
+            reason = str(line["model_output"]["choices"][0]["stop_reason"])
+            reasons[int(line["index"])] = _FINISH.get(reason, reason)
         except (KeyError, IndexError, TypeError, ValueError):
             continue  # a failed answer has no output
-    return found
+    return reasons
 
 
 def _below(files: Mapping[str, bytes], folder: str, suffix: str) -> list[str]:
@@ -183,8 +183,8 @@ def _scored(
         score = sample["score"]
         target = line["target"]
         asked = [message for message in line["messages"] if message["role"] == "user"]
-        said = [message for message in line["messages"] if message["role"] == "assistant"]
-        last = said[-1] if said else {}
+        replies = [message for message in line["messages"] if message["role"] == "assistant"]
+        last = replies[-1] if replies else {}
         value = _main_score(score)
         reasoning, answer = thoughts.split(score.get("prediction") or "")
         return Scored(
@@ -220,9 +220,9 @@ def _text(content: Any) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-def _reasoning(said: Mapping[str, Any]) -> str:
+def _reasoning(reply: Mapping[str, Any]) -> str:
     """Return the reasoning that the server returned separately."""
-    content = said.get("content")
+    content = reply.get("content")
     parts = content if isinstance(content, list) else ()
     return "\n\n".join(str(part["reasoning"]) for part in parts if part.get("reasoning"))
 
@@ -235,11 +235,11 @@ def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> 
     return _text(asked[-1]["content"]) if asked else ""
 
 
-def _detail(sample: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+def _detail(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, Any]:
     metadata = sample.get("sample_metadata") or {}
-    perf = said.get("perf_metrics") or {}
+    perf = reply.get("perf_metrics") or {}
     scored_by = sample["score"].get("metadata") or {}
-    found = {
+    fields = {
         # Not every set has this field; for display only, not for pairing.
         "id": metadata.get("id") or metadata.get("question_id"),
         "category": metadata.get("category"),
@@ -249,4 +249,4 @@ def _detail(sample: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any
         "input_tokens": perf.get("input_tokens"),
         "output_tokens": perf.get("output_tokens"),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}

@@ -99,14 +99,14 @@ def began(content: bytes) -> dict[int, float]:
 
     Other lines are left out.
     """
-    found = {}
+    starts = {}
     for line in content.splitlines():
         try:
-            told = json.loads(line)
-            found[int(told["concurrency"])] = float(told["began"])
+            record = json.loads(line)
+            starts[int(record["concurrency"])] = float(record["began"])
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
             continue
-    return {concurrency: at for concurrency, at in found.items() if math.isfinite(at)}
+    return {concurrency: at for concurrency, at in starts.items() if math.isfinite(at)}
 
 
 def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
@@ -150,7 +150,7 @@ def _percentiles(path: str, content: bytes) -> dict[str, float]:
         rows = _transposed(path, rows)
     if not isinstance(rows, list):
         raise ParseError(f"{path} does not hold a list")
-    found = {}
+    metrics = {}
     for row in rows:
         name = _ROWS.get(row.get("Percentiles", "")) if isinstance(row, dict) else None
         if name is None:
@@ -158,8 +158,8 @@ def _percentiles(path: str, content: bytes) -> dict[str, float]:
         for metric, names in _PERCENTILE_COLUMNS.items():
             value = _first(row, names)
             if value is not None:
-                found[metric.format(name)] = value
-    return found
+                metrics[metric.format(name)] = value
+    return metrics
 
 
 def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:

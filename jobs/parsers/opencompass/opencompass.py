@@ -194,13 +194,17 @@ def parse_predictions(path: str, content: bytes) -> tuple[Prediction, ...]:
 
 def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
     question, expected = _asked(asked["origin_prompt"]), _plain(asked.get("gold"))
-    told = asked["prediction"]
-    texts = [_plain(one) for one in told] if isinstance(told, list) else [_plain(told)]
-    found = []
+    prediction = asked["prediction"]
+    texts = (
+        [_plain(one) for one in prediction]
+        if isinstance(prediction, list)
+        else [_plain(prediction)]
+    )
+    predictions = []
     for sample, text in enumerate(texts or [""]):
         reasoning, answer = thoughts.split(text)
-        found.append(Prediction(index, question, answer, expected, reasoning, sample))
-    return found
+        predictions.append(Prediction(index, question, answer, expected, reasoning, sample))
+    return predictions
 
 
 def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[Score, ...]:
@@ -235,18 +239,18 @@ def _joined(
     parts: Mapping[tuple[str, str], tuple[Prediction, ...]], known: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[Prediction, ...]]:
     """Return predictions by set; several workers write parts ``<set>_0.json``, ``<set>_1.json``."""
-    found: dict[tuple[str, str], tuple[Prediction, ...]] = {}
+    joined: dict[tuple[str, str], tuple[Prediction, ...]] = {}
     for model, name in sorted(parts, key=_natural):
         part = re.fullmatch(r"(?P<set>.+)_\d+", name)
         whole = (model, part["set"] if part else name)
         key = whole if whole in known and (model, name) not in known else (model, name)
-        before = found.get(key, ())
+        before = joined.get(key, ())
         first = before[-1].index + 1 if before else 0
-        found[key] = (
+        joined[key] = (
             *before,
             *(replace(row, index=first + row.index) for row in parts[model, name]),
         )
-    return found
+    return joined
 
 
 def _natural(key: tuple[str, str]) -> tuple[str, str, int]:
@@ -374,13 +378,13 @@ def _plain(value: Any) -> str:
 def dict_of(text: str) -> dict[str, float]:
     """Return the numbers in ``{'accuracy': np.float64(50.0)}``; empty for other text."""
     try:
-        found: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
+        parsed: Any = ast.literal_eval(_NUMPY.sub(r"\g<number>", text.strip()))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         return {}
     return {
         str(key): float(value)
-        for key, value in found.items()
+        for key, value in parsed.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

@@ -69,14 +69,14 @@ class Means:
     @property
     def metrics(self) -> dict[str, float]:
         """Return both means under their names in ``jobs.metrics.METRICS``."""
-        found = {"accuracy_macro": self.macro}
+        values = {"accuracy_macro": self.macro}
         if self.weighted is not None and self.questions:
-            found |= {
+            values |= {
                 "accuracy_weighted": self.weighted,
                 "accuracy": self.weighted,
                 "questions": float(self.questions),
             }
-        return found
+        return values
 
 
 def means(scores: Iterable[Score], counts: Mapping[str, int] | None = None) -> Means | None:
@@ -128,8 +128,8 @@ def parse_text(path: str, content: bytes) -> tuple[Score, ...]:
         ParseError: empty, cut off, or another file.
     """
     text = _text(path, content)
-    _, found, rest = text.partition("csv format\n")
-    body = re.match(r"\^+\n(?P<rows>.*?)\n\$+\n", rest, re.S) if found else None
+    _, mark, rest = text.partition("csv format\n")
+    body = re.match(r"\^+\n(?P<rows>.*?)\n\$+\n", rest, re.S) if mark else None
     if body is None:
         raise ParseError(f"{path} is no summary of OpenCompass, or is cut off: no whole csv format")
     return _scores(path, list(csv.reader(io.StringIO(body["rows"]))))
@@ -168,7 +168,7 @@ def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
         raise ParseError(f"{path} begins with {head!r}, not with {', '.join(HEAD)} and a model")
     if not body:
         raise ParseError(f"{path} has a header but no rows")
-    found = []
+    scores = []
     for place, model in enumerate(head[len(HEAD) :], len(HEAD)):
         for row in body:
             if len(row) != len(head):
@@ -176,8 +176,8 @@ def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
                     f"{path}: row {row!r} does not have the {len(head)} cells of the header"
                 )
             if not _SECTION.match(row[0]):
-                found.append(_score(path, model, row, row[place]))
-    return tuple(found)
+                scores.append(_score(path, model, row, row[place]))
+    return tuple(scores)
 
 
 def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:

@@ -155,27 +155,27 @@ def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Se
     Raises:
         ParseError: no block, or a block is cut off or lacks a mandatory row.
     """
-    found: list[Served] = []
+    runs: list[Served] = []
     rows: dict[str, Any] | None = None
     prompts, limit = sent, None
     for line in lines_of(content):
         if _TITLE.fullmatch(line.text.strip()):
             rows = {"max_concurrency": limit}
         elif rows is not None and _END.fullmatch(line.text.strip()):
-            found.append(_printed(f"{path}, line {line.number}", rows, prompts))
+            runs.append(_printed(f"{path}, line {line.number}", rows, prompts))
             rows = None
         elif rows is not None:
             rows |= _row(line.text)
         elif line.text.startswith("Namespace("):
-            told = _PROMPTS.search(line.text)
-            prompts = sent if sent is not None or not told else int(told[1])
-        elif told := _LIMIT.match(line.text):
-            limit = None if told[1] == "None" else int(told[1])
+            match = _PROMPTS.search(line.text)
+            prompts = sent if sent is not None or not match else int(match[1])
+        elif match := _LIMIT.match(line.text):
+            limit = None if match[1] == "None" else int(match[1])
     if rows is not None:
         raise ParseError(f"{path}: the block 'Serving Benchmark Result' is cut off")
-    if not found:
+    if not runs:
         raise ParseError(f"{path} shows no block 'Serving Benchmark Result'")
-    return tuple(found)
+    return tuple(runs)
 
 
 def _row(text: str) -> dict[str, Any]:
@@ -244,19 +244,19 @@ def _served(
 
 
 def _rates(data: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
+    metrics = {}
     for theirs, (ours, factor) in _RATES.items():
         value = number_or_none(data, theirs)
         if value is not None:
-            found[ours] = value * factor
-    return found
+            metrics[ours] = value * factor
+    return metrics
 
 
 def _latencies(data: Mapping[str, Any]) -> dict[str, float]:
     """Return the statistics with a metric. A family with mean 0 has no samples (TPOT of one-token
     answers) and is left out.
     """
-    found = {}
+    metrics = {}
     for family, (ours, factor) in _LATENCIES.items():
         if family != "client_queue_time" and not number_or_none(data, f"mean_{family}_ms"):
             continue
@@ -265,8 +265,8 @@ def _latencies(data: Mapping[str, Any]) -> dict[str, float]:
             metric = ours.format("p50" if which == "median" else which)
             value = number_or_none(data, key)
             if rest == f"{family}_ms" and value is not None and metric in METRICS:
-                found[metric] = value * factor
-    return found
+                metrics[metric] = value * factor
+    return metrics
 
 
 def _requests(path: str, data: Mapping[str, Any]) -> tuple[ServedRequest, ...]:

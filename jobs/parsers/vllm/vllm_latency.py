@@ -47,8 +47,8 @@ def parse(path: str, content: bytes) -> Latency:
     seconds = [float(each) for each in latencies if isinstance(each, int | float)]
     if not seconds or len(seconds) != len(latencies):
         raise ParseError(f"{path}: its {len(latencies)} latencies are no result")
-    found = {which: number(path, percentiles, which) for which in _PERCENTILES}
-    metrics = _metrics(mean, found) | {"iterations": float(len(seconds))}
+    by_percentile = {which: number(path, percentiles, which) for which in _PERCENTILES}
+    metrics = _metrics(mean, by_percentile) | {"iterations": float(len(seconds))}
     return Latency(metrics, tuple(seconds))
 
 
@@ -59,18 +59,18 @@ def parse_log(path: str, content: bytes) -> Latency:
         ParseError: "Avg latency: …" or a percentile is missing.
     """
     mean: float | None = None
-    found: dict[str, float] = {}
+    by_percentile: dict[str, float] = {}
     for line in lines_of(content):
-        if said := _MEAN.search(line.text):
-            mean, found = _number(path, said["seconds"]), {}
-        elif said := _PERCENTILE.search(line.text):
-            found[said["which"]] = _number(path, said["seconds"])
+        if match := _MEAN.search(line.text):
+            mean, by_percentile = _number(path, match["seconds"]), {}
+        elif match := _PERCENTILE.search(line.text):
+            by_percentile[match["which"]] = _number(path, match["seconds"])
     if mean is None:
         raise ParseError(f"{path} shows no line 'Avg latency: … seconds'")
-    missing = [which for which in _PERCENTILES if which not in found]
+    missing = [which for which in _PERCENTILES if which not in by_percentile]
     if missing:
         raise ParseError(f"{path} is cut off: no {', '.join(missing)} % percentile latency")
-    return Latency(_metrics(mean, found))
+    return Latency(_metrics(mean, by_percentile))
 
 
 def _metrics(mean: float, percentiles: Mapping[str, float]) -> dict[str, float]:

@@ -70,16 +70,16 @@ def parse_log(path: str, content: bytes) -> Throughput:
     """
     metrics: dict[str, float] = {}
     for line in lines_of(content):
-        if said := _LINE.search(line.text):
+        if match := _LINE.search(line.text):
             metrics = {
-                "requests_per_s": float(said["requests"]),
-                "total_tokens_per_s": float(said["total"]),
+                "requests_per_s": float(match["requests"]),
+                "total_tokens_per_s": float(match["total"]),
             }
-            if said["output"]:
-                metrics["output_tokens_per_s"] = float(said["output"])
-        elif metrics and (said := _TOTAL.search(line.text)):
-            which = {"prompt": "input_tokens", "output": "output_tokens"}[said["which"]]
-            metrics[which] = float(said["tokens"])
+            if match["output"]:
+                metrics["output_tokens_per_s"] = float(match["output"])
+        elif metrics and (match := _TOTAL.search(line.text)):
+            which = {"prompt": "input_tokens", "output": "output_tokens"}[match["which"]]
+            metrics[which] = float(match["tokens"])
     if not metrics:
         raise ParseError(f"{path} shows no line 'Throughput: … requests/s, … total tokens/s'")
     if not metrics["total_tokens_per_s"]:

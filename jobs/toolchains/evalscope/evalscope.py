@@ -10,7 +10,7 @@ from pathlib import Path
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from jobs.toolchains.seeds import COLD, seed_words
+from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
@@ -78,7 +78,7 @@ def perf_plan(load: PerfLoad, site: Site) -> Plan:
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *(
             "--seeds",
-            seed_words(load.seed, load.concurrency),
+            seeds_text(load.seed, load.concurrency),
             "--windows",
             WINDOWS,
             "--progress",
@@ -204,12 +204,12 @@ def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
 
 def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
     """Return EvalScope's --dataset-args: files of the plan per benchmark."""
-    found: dict[str, dict[str, object]] = {}
+    arguments: dict[str, dict[str, object]] = {}
     for sort, benchmark in BENCHMARKS.items():
         names = [name for name, questions in subsets.items() if questions[0].sort == sort]
         if names:
-            found[benchmark] = {"local_path": "../files", "subset_list": names}
-    return found
+            arguments[benchmark] = {"local_path": "../files", "subset_list": names}
+    return arguments
 
 
 def question_line(question: Question) -> str:

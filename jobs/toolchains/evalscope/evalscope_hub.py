@@ -120,13 +120,13 @@ def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
 
 
 def _dataset_args(asking: HubRun) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    arguments: dict[str, dict[str, Any]] = {}
     for name in asking.datasets:
         if not asking.hub:
-            found[name] = {"local_path": str(PurePosixPath(asking.folder, name))}
+            arguments[name] = {"local_path": str(PurePosixPath(asking.folder, name))}
         if name == "mmlu" and asking.ten_of_mmlu:
-            found.setdefault(name, {})["subset_list"] = list(TEN_OF_MMLU)
-    return found
+            arguments.setdefault(name, {})["subset_list"] = list(TEN_OF_MMLU)
+    return arguments
 
 
 def _generation(asking: HubRun) -> dict[str, Any]:

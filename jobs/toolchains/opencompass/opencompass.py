@@ -137,23 +137,23 @@ class OpenCompassRun:
     @property
     def sets(self) -> tuple[str, ...]:
         """Names the summary must contain."""
-        found = [name for family in self.families for name in FAMILIES[family].sets]
-        mmlu = [name for name in found if name.startswith(MMLU)]
+        names = [name for family in self.families for name in FAMILIES[family].sets]
+        mmlu = [name for name in names if name.startswith(MMLU)]
         left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
-        return tuple(name for name in found if name not in left_out)
+        return tuple(name for name in names if name not in left_out)
 
     @property
     def sizes(self) -> tuple[tuple[str, int], ...]:
         """Return set -> number of questions; "ceval-*" is a prefix, 0 is unknown."""
-        found = []
+        counts = []
         for name in self.sets:
             size = EVALUATION_SETS[name].questions if name in EVALUATION_SETS else 0
             if name == CEVAL:
                 # The limit applies to each subset, and subset sizes are unknown here.
-                found.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
+                counts.append((f"{CEVAL}*", 0 if self.limit else FAMILIES["ceval"].questions))
             else:
-                found.append((name, min(size, self.limit) if self.limit else size))
-        return tuple(found)
+                counts.append((name, min(size, self.limit) if self.limit else size))
+        return tuple(counts)
 
     @property
     def questions(self) -> int:
@@ -229,13 +229,13 @@ def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
 
     Details record whether each answer is correct.
     """
-    tool, words = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
+    tool, argv = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
     followed = (
         *(site.python_word, f"{FILES}/follow_run.py", OUTPUTS, str(len(asking.sets))),
-        *(*words, "--dump-eval-details"),
+        *(*argv, "--dump-eval-details"),
     )
     return (
-        tool.step("dry-run", (*words, "--dry-run")),
+        tool.step("dry-run", (*argv, "--dry-run")),
         tool.step("evaluate", followed),
     )
 

@@ -77,7 +77,7 @@ def prepare_plan(tools: Evaluation, site: VaccSite, wanted: Installing) -> Plan:
 def _create(tools: Evaluation, site: VaccSite, *, exact: bool) -> Step:
     """Return the create step with -y, because it runs unattended. With -y conda would recreate
     an existing environment."""
-    words: tuple[str, ...] = (
+    argv: tuple[str, ...] = (
         "conda",
         "create",
         "-n",
@@ -87,18 +87,18 @@ def _create(tools: Evaluation, site: VaccSite, *, exact: bool) -> Step:
     )
     if not exact:
         there = literal(f"{folder(site)}/bin/python")
-        words = (site.python_word, f"{FILES}/unless_there.py", there, *words)
-    return Step("create", words, path=(literal(f"{site.conda}/bin"),))
+        argv = (site.python_word, f"{FILES}/unless_there.py", there, *argv)
+    return Step("create", argv, path=(literal(f"{site.conda}/bin"),))
 
 
 def _clone(tools: Evaluation, site: VaccSite, wanted: Installing) -> Step:
     if wanted.exact:
         return Step("clone", ("git", "clone", tools.opencompass_repository), cwd=site.at())
-    words = (
+    argv = (
         *(site.python_word, f"{FILES}/clone_or_fetch.py", literal(wanted.repository)),
         *(site.at("opencompass"), "--ref", tools.opencompass_checkout),
     )
-    return Step("clone", words, cwd=site.at())
+    return Step("clone", argv, cwd=site.at())
 
 
 def _install(wanted: Installing) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 
-def git(*words, capture=False):
+def git(*arguments, capture=False):
     """Run git; its exit code, or with `capture` what it said ("" where it failed)."""
-    command = ["git", *map(str, words)]
+    command = ["git", *map(str, arguments)]
     if capture:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""

@@ -44,13 +44,13 @@ def main():
     parser.add_argument("--requests", type=int, required=True)
     parser.add_argument("--seeds", type=seeds_of, required=True)
     parser.add_argument("lines", type=lines_of)
-    told = parser.parse_args()
-    for concurrency, seed in told.seeds.items():
-        prompts = islice(cold(told.lines, seed), told.requests)
-        Path(f"prompts-{told.requests}-at-{concurrency}.txt").write_text(
+    args = parser.parse_args()
+    for concurrency, seed in args.seeds.items():
+        prompts = islice(cold(args.lines, seed), args.requests)
+        Path(f"prompts-{args.requests}-at-{concurrency}.txt").write_text(
             "".join(f"{prompt}\n" for prompt in prompts), encoding="utf-8"
         )
-        print(f"concurrency {concurrency}: {told.requests} new prompts, seed {seed}", flush=True)
+        print(f"concurrency {concurrency}: {args.requests} new prompts, seed {seed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ PARTS = ("summary", "results", "predictions", "logs")
 
 def stamp_of(outputs, log):
     """The name of the run's folder; "" where there is none."""
-    said = FOLDER.findall(log.read_bytes()) if log.is_file() else []
-    if said:
-        return said[-1].decode()
+    stamps = FOLDER.findall(log.read_bytes()) if log.is_file() else []
+    if stamps:
+        return stamps[-1].decode()
     return max((path.name for path in outputs.glob("[0-9]*_[0-9]*")), default="")
 
 
@@ -25,8 +25,8 @@ def main():
     """Exit 0 when there was something to copy."""
     outputs, log, to = map(Path, sys.argv[1:])
     stamp = stamp_of(outputs, log)
-    found = [outputs / stamp / part for part in PARTS] if stamp else []
-    there = [path for path in found if path.is_dir()]
+    paths = [outputs / stamp / part for part in PARTS] if stamp else []
+    there = [path for path in paths if path.is_dir()]
     for path in there:
         shutil.copytree(path, to / stamp / path.name, dirs_exist_ok=True)
     if not there:

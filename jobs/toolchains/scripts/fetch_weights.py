@@ -67,8 +67,8 @@ def download(requirement, folder):
     if code:
         raise Refused(f"pip could not fetch {requirement} (exit code {code}): see above")
     stem = requirement.split("==")[0].replace("-", "_").lower()
-    found = [path for path in folder.glob("*.whl") if path.name.lower().startswith(stem)]
-    new = [path for path in found if path.name not in before] or found
+    wheels = [path for path in folder.glob("*.whl") if path.name.lower().startswith(stem)]
+    new = [path for path in wheels if path.name not in before] or wheels
     if not new:
         raise Refused(f"pip reported success for {requirement}, but {folder} has no wheel")
     return new[0]

@@ -22,15 +22,15 @@ EACH_S = 2.0
 
 def arguments():
     """Parse the command line."""
-    words = sys.argv[1:]
-    if "--" not in words:
+    argv = sys.argv[1:]
+    if "--" not in argv:
         raise SystemExit("error: no command after --")
-    cut = words.index("--")
+    cut = argv.index("--")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--bytes", type=int, default=0, help="expected size")
-    args = parser.parse_args(words[:cut])
-    args.command = words[cut + 1 :]
+    args = parser.parse_args(argv[:cut])
+    args.command = argv[cut + 1 :]
     return args
 
 

@@ -84,10 +84,10 @@ def arguments():
 
 def name_of(tensor):
     """The tensor's name in a checkpoint: "blk.3.attn_q.weight" -> "model.layers.3.self_attn…"."""
-    words = tensor.split(".")
-    prefix = f"model.layers.{words[1]}." if words[0] == "blk" else ""
+    parts = tensor.split(".")
+    prefix = f"model.layers.{parts[1]}." if parts[0] == "blk" else ""
     try:
-        return f"{prefix}{NAMES[words[-2]]}.{words[-1]}"
+        return f"{prefix}{NAMES[parts[-2]]}.{parts[-1]}"
     except (KeyError, IndexError):
         raise Refused(f"no Llama has a tensor {tensor}") from None
 
@@ -111,7 +111,7 @@ def thinking(source, embeddings):
 
 def weights_of(source):
     """Every tensor by its name in a checkpoint, with a line of progress for each."""
-    found = {}
+    weights = {}
     for number, tensor in enumerate(source.tensors, start=1):
         kind = tensor.tensor_type
         values = torch.from_numpy(dequantize(tensor.data, kind).copy())
@@ -122,8 +122,8 @@ def weights_of(source):
         shape = "x".join(map(str, values.shape))
         count = len(source.tensors)
         print(f"[{number:4d}/{count:4d}] {tensor.name} {kind.name} -> BF16 {shape}", flush=True)
-        found[name_of(tensor.name)] = values.to(torch.bfloat16).contiguous()
-    return found
+        weights[name_of(tensor.name)] = values.to(torch.bfloat16).contiguous()
+    return weights
 
 
 def in_halves(values, heads):

@@ -14,20 +14,20 @@ ASK_S = 120
 PACKAGES = ("vllm", "vllm_vacc", "torch", "torch_vacc", "transformers")
 VERSIONS = f"""
 import importlib.metadata as m, json, platform
-found = {{"python": platform.python_version()}}
+versions = {{"python": platform.python_version()}}
 for name in {PACKAGES!r}:
     try:
-        found[name] = m.version(name)
+        versions[name] = m.version(name)
     except m.PackageNotFoundError:
         pass
-print(json.dumps(found))
+print(json.dumps(versions))
 """
 
 
-def docker(*words):
+def docker(*arguments):
     """Run docker; return its output and exit code."""
     done = subprocess.run(
-        ["docker", *words],
+        ["docker", *arguments],
         capture_output=True,
         text=True,
         errors="replace",
@@ -36,20 +36,22 @@ def docker(*words):
         check=False,
     )
     if done.returncode:
-        print(f"docker {' '.join(words[:2])}: {done.stderr.strip()[-2000:]}", file=sys.stderr)
+        print(f"docker {' '.join(arguments[:2])}: {done.stderr.strip()[-2000:]}", file=sys.stderr)
     return done.stdout, done.returncode
 
 
 def versions(name):
     """Package -> version inside the image; empty when it does not tell."""
-    words = ("run", "--rm", "--network", "none", "--entrypoint", "python3", name, "-c", VERSIONS)
+    argv = ("run", "--rm", "--network", "none", "--entrypoint", "python3", name, "-c", VERSIONS)
     try:
-        said, code = docker(*words)
-        found = json.loads(said.strip().splitlines()[-1]) if code == 0 else {}
+        output, code = docker(*argv)
+        packages = json.loads(output.strip().splitlines()[-1]) if code == 0 else {}
     except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
         print(f"versions in {name} are unknown: {error!r}", file=sys.stderr)
         return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(packages, dict):
+        return {}
+    return {str(key): str(value) for key, value in packages.items()}
 
 
 def inspect(name):
@@ -58,11 +60,11 @@ def inspect(name):
     Raises:
         ValueError: docker has no such image, or says something else than it does.
     """
-    said, code = docker("image", "inspect", name)
+    output, code = docker("image", "inspect", name)
     if code:
         raise ValueError(f"docker has no image {name}")
     try:
-        (about,) = json.loads(said)
+        (about,) = json.loads(output)
         return {
             "name": name,
             "id": about["Id"],

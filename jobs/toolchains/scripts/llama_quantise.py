@@ -82,7 +82,7 @@ class Header:
         for _ in range(values):
             self.string()
             self.skip(self.number("I"))
-        found = {}
+        counts = {}
         for _ in range(tensors):
             self.string()
             for _ in range(self.number("I")):
@@ -90,8 +90,8 @@ class Header:
             number = self.number("I")
             self.number("Q")
             name = TENSOR_TYPES.get(number, f"type {number}")
-            found[name] = found.get(name, 0) + 1
-        return found
+            counts[name] = counts.get(name, 0) + 1
+        return counts
 
 
 def sha256_of(path):

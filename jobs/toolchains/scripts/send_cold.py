@@ -75,13 +75,13 @@ class Client:
             if is_done:
                 self._paces.append(tokens / max(time.monotonic() - own["began"], 1e-6))
 
-    def told(self):
+    def current_counts(self):
         """The counts as they are now, and the rate of answers that come whole."""
-        found, paces = dict(self.counts), list(self._paces)
+        counts, paces = dict(self.counts), list(self._paces)
         if self._is_whole:
-            in_flight = found["sent"] - found["done"] - found["failed"] + found["warm"]
-            found["rate"] = sum(paces) / len(paces) * in_flight if paces else None
-        return found
+            in_flight = counts["sent"] - counts["done"] - counts["failed"] + counts["warm"]
+            counts["rate"] = sum(paces) / len(paces) * in_flight if paces else None
+        return counts
 
     def follow(self):
         """Write each change down, from now on."""
@@ -90,7 +90,7 @@ class Client:
     def _write(self):
         written = {}
         while True:
-            counts = self.told()
+            counts = self.current_counts()
             if counts != written:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"t": time.time(), **counts}) + "\n")
@@ -128,8 +128,8 @@ def register(seeds, windows, client):
     @register_dataset("cold_lines")
     class ColdLines(line_by_line.LineByLineDatasetPlugin):
         def build_messages(self):
-            told = self.query_parameters.parallel
-            concurrency = told[0] if isinstance(told, list) else told
+            parallel = self.query_parameters.parallel
+            concurrency = parallel[0] if isinstance(parallel, list) else parallel
             client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
@@ -146,10 +146,10 @@ if __name__ == "__main__":
     print(f"EvalScope is loading; requests follow at concurrency {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    seen = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
-    register(seeds_of(own[1]), Path(own[3]), seen)
-    count(seen)
-    seen.follow()
+    client = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
+    register(seeds_of(own[1]), Path(own[3]), client)
+    count(client)
+    client.follow()
     # A line for each request would tear the progress bar apart.
     for name in ("httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 for process in Path("/proc").glob("[0-9]*"):
     try:
-        words = (process / "cmdline").read_bytes().split(b"\0")
-        if sys.argv[1].encode() in words and int(process.name) != os.getpid():
+        argv = (process / "cmdline").read_bytes().split(b"\0")
+        if sys.argv[1].encode() in argv and int(process.name) != os.getpid():
             os.kill(int(process.name), signal.SIGTERM)
     except OSError:  # it has ended, or belongs to another account
         continue

@@ -94,8 +94,8 @@ def check(folder, item):
             raise Refused(f"{path.relative_to(folder)} is empty")
         count += here
     known = item.get("items")
-    told = "" if known in (None, count) else f", {known:,} are known"
-    print(f"{item['path']}: {count:,}{told}", flush=True)
+    note = "" if known in (None, count) else f", {known:,} are known"
+    print(f"{item['path']}: {count:,}{note}", flush=True)
     return count
 
 

@@ -29,22 +29,22 @@ class Refused(Exception):
 
 def files_of(folder):
     """Path below the folder -> size, in the order of names."""
-    found = {}
+    sizes = {}
     for top, _folders, names in os.walk(folder):
         for name in names:
             path = Path(top, name)
             if path.is_file():
-                found[path.relative_to(folder).as_posix()] = path.stat().st_size
-    return dict(sorted(found.items()))
+                sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    return dict(sorted(sizes.items()))
 
 
 def stamps_of(folder):
     """Path below the folder -> what changes when it is written: its size and times."""
-    found = {}
+    stamps = {}
     for name in files_of(folder):
         stat = (folder / name).stat()
-        found[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-    return found
+        stamps[name] = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    return stamps
 
 
 def checksum(folder, files):
@@ -90,10 +90,10 @@ def unchanged(folder, size):
     """Raise unless the folder has as many bytes as it was registered with."""
     if not folder.is_dir():
         raise Refused(f"{folder} is gone")
-    found = sum(files_of(folder).values())
-    if found != size:
-        raise Refused(f"{folder} has {found:,} bytes, it was registered with {size:,}")
-    print(f"{folder.name}: {found:,} bytes, as registered", flush=True)
+    total = sum(files_of(folder).values())
+    if total != size:
+        raise Refused(f"{folder} has {total:,} bytes, it was registered with {size:,}")
+    print(f"{folder.name}: {total:,} bytes, as registered", flush=True)
 
 
 def main():

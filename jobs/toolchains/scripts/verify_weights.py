@@ -45,13 +45,13 @@ def shards_of(folder):
             return {SINGLE: None}, None
         raise Refused(f"{folder} holds neither {INDEX} nor {SINGLE}: the download is not complete")
     try:
-        said = json.loads(index.read_bytes())
+        content = json.loads(index.read_bytes())
         files = {}
-        for tensor, name in said["weight_map"].items():
+        for tensor, name in content["weight_map"].items():
             if "/" in name or name.startswith("."):
                 raise Refused(f"{INDEX} names a file elsewhere: {name!r}")
             files.setdefault(name, set()).add(tensor)
-        return files, int(said.get("metadata", {}).get("total_size", 0)) or None
+        return files, int(content.get("metadata", {}).get("total_size", 0)) or None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"{INDEX} cannot be read: {error!r}") from error
 
@@ -77,8 +77,8 @@ def header_of(path):
         raise Refused(f"{path.name} is no safetensors file: {error!r}") from error
 
 
-def check_shard(path, tensors, seen):
-    """Check one shard, add its bytes a dtype to `seen`, and return its size."""
+def check_shard(path, tensors, dtype_bytes):
+    """Check one shard, add its bytes a dtype to `dtype_bytes`, and return its size."""
     if not path.is_file():
         raise Refused(f"{path.name} is missing")
     entries, wanted = header_of(path)
@@ -91,7 +91,7 @@ def check_shard(path, tensors, seen):
         raise Refused(f"{path.name} lacks {len(lacks)} tensors of the index, such as {lacks[0]}")
     for entry in entries.values():
         begin, end = entry["data_offsets"]
-        seen[entry["dtype"]] = seen.get(entry["dtype"], 0) + end - begin
+        dtype_bytes[entry["dtype"]] = dtype_bytes.get(entry["dtype"], 0) + end - begin
     return size
 
 
@@ -113,14 +113,14 @@ def check_config(folder, expected):
     print(f"config.json: all {len(expected['config'])} constants are those of {expected['model']}")
 
 
-def check_precision(seen, precision):
+def check_precision(dtype_bytes, precision):
     """Most of the weights must be in the precision of the catalogue. Return what they are in."""
-    most = max(seen, key=seen.get, default="")
-    words = {word: name for name, word in DTYPES.items()}
-    found = words.get(most, most)
-    if found != precision:
-        raise Refused(f"most weights are {found}, the catalogue says {precision}")
-    return found
+    most = max(dtype_bytes, key=dtype_bytes.get, default="")
+    names = {word: name for name, word in DTYPES.items()}
+    actual = names.get(most, most)
+    if actual != precision:
+        raise Refused(f"most weights are {actual}, the catalogue says {precision}")
+    return actual
 
 
 def known_sha256(folder, name):
@@ -160,14 +160,14 @@ class Reading:
 
 def checksums(folder, sizes):
     """Shard -> its SHA-256, each compared with the hub's where that is known; how many were."""
-    reading, found, compared = Reading(sum(sizes.values())), {}, 0
+    reading, sums, compared = Reading(sum(sizes.values())), {}, 0
     for name in sizes:
-        found[name] = reading.sha256(folder / name)
+        sums[name] = reading.sha256(folder / name)
         known = known_sha256(folder, name)
-        if known and known != found[name]:
-            raise Refused(f"{name} is damaged: its sha256 is {found[name]}, the hub says {known}")
+        if known and known != sums[name]:
+            raise Refused(f"{name} is damaged: its sha256 is {sums[name]}, the hub says {known}")
         compared += known is not None
-    return found, compared
+    return sums, compared
 
 
 def fingerprint(sizes, sums):
@@ -182,11 +182,11 @@ def verify(args, expected):
     """The report."""
     files, indexed = shards_of(args.folder)
     check_config(args.folder, expected)
-    sizes, seen = {}, {}
+    sizes, dtype_bytes = {}, {}
     for number, (name, tensors) in enumerate(sorted(files.items()), 1):
-        sizes[name] = check_shard(args.folder / name, tensors, seen)
+        sizes[name] = check_shard(args.folder / name, tensors, dtype_bytes)
         print(f"shard {number}/{len(files)}: {name}, {sizes[name]:,} bytes", flush=True)
-    tensors_bytes = sum(seen.values())
+    tensors_bytes = sum(dtype_bytes.values())
     # Told only: a published index may have the sum wrong, and every tensor of it was found.
     if indexed not in (None, tensors_bytes):
         print(f"{tensors_bytes:,} bytes of tensors; {INDEX} says {indexed:,}")
@@ -194,7 +194,7 @@ def verify(args, expected):
         print(f"{len(files)} shards; the catalogue says {expected['shards']}", flush=True)
     if expected["bytes"] not in (None, tensors_bytes):
         print(f"{tensors_bytes:,} bytes of tensors; the catalogue says {expected['bytes']:,}")
-    precision = check_precision(seen, expected["precision"])
+    precision = check_precision(dtype_bytes, expected["precision"])
     sums, compared = checksums(args.folder, sizes) if args.sha256 else ({}, 0)
     return {
         "path": str(args.folder),

@@ -118,36 +118,36 @@ def _with_flags(tools: BuildIn, serving: BuildInServer) -> tuple[Step, ...]:
     VACC_VISIBLE_DEVICES is not set together with --llm_devices: the resulting numbering is
     undocumented.
     """
-    words = (
+    argv = (
         *(*tools.serve_command, "--model", "{artifact.path}"),
         *("--host", serving.bind, "--port", "{port}"),
         *("--batch_size", str(serving.batch_size), "--llm_devices", "[{dies}]"),
     )
-    return (Step("serve", words, serves=True, health=serving.ready_path),)
+    return (Step("serve", argv, serves=True, health=serving.ready_path),)
 
 
 def _check_step(site: VaccSite) -> Step:
     """Check only the size: a checksum of 70 GB takes longer than the server's start."""
-    words = (
+    argv = (
         *(site.python_word, f"{FILES}/verify_folder.py", "{artifact.path}"),
         *("--bytes", "{artifact.bytes}"),
     )
-    return Step("check", words)
+    return Step("check", argv)
 
 
 def _wait(serving: BuildInServer, site: VaccSite) -> Step:
     # With another readiness path, /v1/models may not exist.
     named = ("--model", literal(serving.name)) if serving.ready_path == "/v1/models" else ()
-    words = (
+    argv = (
         *(site.python_word, f"{FILES}/follow_ready.py", "http://127.0.0.1:{port}"),
         *("--health", literal(serving.ready_path), "--log", "{serve_dir}/log", *named),
         *("--timeout", f"{READY_TIMEOUT_S:g}"),
     )
-    return Step("wait", words)
+    return Step("wait", argv)
 
 
 def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
-    found = [
+    checks = [
         Check("tool", (("name", tools.server), ("version", ""))),
         Check("dies", (("ids", "{dies}"),)),
         Check("iommu"),
@@ -159,5 +159,5 @@ def _checks(tools: BuildIn, serving: BuildInServer) -> tuple[Check, ...]:
             ("path", literal(serving.deploy_config)),
             ("what", _("llmdeploy configuration of the artifact")),
         )
-        found.append(Check("path", config))
-    return tuple(found)
+        checks.append(Check("path", config))
+    return tuple(checks)

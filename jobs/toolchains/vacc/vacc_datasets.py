@@ -152,12 +152,12 @@ def hub_plan(dataset: Dataset, site: VaccSite, wanted: Download) -> Plan:
 
 def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
     """One text file of vLLM's sources."""
-    words = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
+    argv = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
     return _plan(
         dataset,
         site,
         folder,
-        steps=(Step("download", words),),
+        steps=(Step("download", argv),),
         checks=(_tool("wget"), _room(dataset, folder)),
     )
 

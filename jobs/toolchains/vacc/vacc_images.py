@@ -115,24 +115,24 @@ def _clone(base: Build, site: VaccSite, wanted: Building) -> tuple[Step, tuple[P
     """Return the clone step: as printed, or with a script that accepts an existing clone."""
     if wanted.exact:
         return Step("clone", ("git", "clone", base.repository), cwd=site.at()), ()
-    words = (
+    argv = (
         *(site.python_word, f"{FILES}/clone_or_fetch.py"),
         *(literal(wanted.repository), site.at("vllm"), "--ref", base.checkout),
     )
-    return Step("clone", words, cwd=site.at()), (script("clone_or_fetch.py"),)
+    return Step("clone", argv, cwd=site.at()), (script("clone_or_fetch.py"),)
 
 
 def _build_base(base: Build, site: VaccSite, wanted: Building) -> tuple[str, ...]:
     processor = "" if wanted.exact else variant(site)
     file = ARM_FILE if processor == "_arm" else base.file
     more = NO_AVX512 if processor == "_noavx" else ()
-    words = ("docker", "build", "-f", file, "-t", base.image, f"--shm-size={base.shm_size}")
-    return (*words, *more, ".", *_cache(wanted))
+    argv = ("docker", "build", "-f", file, "-t", base.image, f"--shm-size={base.shm_size}")
+    return (*argv, *more, ".", *_cache(wanted))
 
 
 def _build_vacc(vacc: Build, wanted: Building) -> tuple[str, ...]:
-    words = ("docker", "build", "-t", vacc.image, "-f", vacc.file, f"--shm-size={vacc.shm_size}")
-    return (*words, ".", *_cache(wanted))
+    argv = ("docker", "build", "-t", vacc.image, "-f", vacc.file, f"--shm-size={vacc.shm_size}")
+    return (*argv, ".", *_cache(wanted))
 
 
 def _cache(wanted: Building) -> tuple[str, ...]:
@@ -140,8 +140,8 @@ def _cache(wanted: Building) -> tuple[str, ...]:
 
 
 def _inspect(site: VaccSite, image: str) -> Step:
-    words = (site.python_word, f"{FILES}/inspect_image.py", literal(image))
-    return Step("inspect", words)
+    argv = (site.python_word, f"{FILES}/inspect_image.py", literal(image))
+    return Step("inspect", argv)
 
 
 def _room() -> Check:

@@ -45,8 +45,8 @@ def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Pla
         )
     source = literal(site.modification)
     expected = json.dumps(model.architecture.config_values(), indent=1) + "\n"
-    words = ("--source", source, "--expected", f"{FILES}/{EXPECTED}")
-    show, apply = _step("show", site, *words), _step("apply", site, *words)
+    options = ("--source", source, "--expected", f"{FILES}/{EXPECTED}")
+    show, apply = _step("show", site, *options), _step("apply", site, *options)
     return Plan(
         kind=KIND,
         steps=(show,) if only_show else (show, apply),
@@ -66,5 +66,5 @@ def plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) -> Pla
     )
 
 
-def _step(what: str, site: VaccSite, *words: str) -> Step:
-    return Step(what, (site.python_word, f"{FILES}/{_SCRIPT}", what, _FOLDER, *words))
+def _step(what: str, site: VaccSite, *options: str) -> Step:
+    return Step(what, (site.python_word, f"{FILES}/{_SCRIPT}", what, _FOLDER, *options))

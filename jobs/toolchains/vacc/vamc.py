@@ -89,7 +89,7 @@ def config(wanted: Compiling) -> dict[str, Any]:
         "type": "huggingface",
         "dtype": wanted.frontend_dtype or None,
         "shape": {"input_ids": [[wanted.max_input], [wanted.max_length]]},
-        "model_kwargs": _said(kwargs),
+        "model_kwargs": _without_none(kwargs),
         "quantize": _quantize(wanted) if wanted.precision == "int8" else None,
     }
     backend = {
@@ -102,11 +102,11 @@ def config(wanted: Compiling) -> dict[str, Any]:
             "gather_data_vccl_dsp_enable": wanted.gather_data,
         },
     }
-    return _said(
+    return _without_none(
         {
             "name": wanted.name,
-            "frontend": _said(frontend),
-            "backend": _said(backend),
+            "frontend": _without_none(frontend),
+            "backend": _without_none(backend),
             "dataset": _dataset(wanted.calibration) if wanted.precision == "int8" else None,
             "workspace": _workspace(wanted),
         }
@@ -156,24 +156,24 @@ def compile_plan(
 def _checks(
     tools: BuildIn, wanted: Compiling, *, model: ZooModel, room_bytes: int
 ) -> tuple[Check, ...]:
-    found = [
+    checks = [
         Check("tool", (("name", tools.compiler), ("version", "3.0+"))),
         Check("weights", (("path", "{weights.path}"),)),
         Check("disk", (("path", literal(wanted.folder)), ("bytes", str(room_bytes)))),
     ]
     if model.modification and wanted.vacc_files:
-        found.append(Check("modification", (("path", "{weights.path}"),)))
+        checks.append(Check("modification", (("path", "{weights.path}"),)))
     if wanted.calibration and wanted.precision == "int8":
         data = literal(wanted.calibration.path)
-        found.append(Check("path", (("path", data), ("what", _("calibration data")))))
-    return tuple(found)
+        checks.append(Check("path", (("path", data), ("what", _("calibration data")))))
+    return tuple(checks)
 
 
 def _quantize(wanted: Compiling) -> dict[str, Any]:
     calib = None
     if wanted.true_sequential is not None:
         calib = {"true_sequential": wanted.true_sequential}
-    return _said(
+    return _without_none(
         {"type": wanted.quantization, "device": wanted.device or None, "calib_args": calib}
     )
 
@@ -192,7 +192,7 @@ def _dataset(data: Calibration | None) -> dict[str, Any] | None:
 
 def _workspace(wanted: Compiling) -> dict[str, Any]:
     pins = {"transformers": wanted.transformers, "huggingface-hub": wanted.huggingface_hub}
-    return _said(
+    return _without_none(
         {
             "path": wanted.folder,
             "workers": wanted.workers,
@@ -204,6 +204,6 @@ def _workspace(wanted: Compiling) -> dict[str, Any]:
     )
 
 
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
     """Return only fields with values."""
     return {name: value for name, value in fields.items() if value is not None}

@@ -121,7 +121,7 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
     """Start the server from the stack's environment, and wait until ready."""
     serve = Step(
         "serve",
-        serve_words(stack, serving, vllm_cpu.command(stack, stack.vllm.command, site)),
+        serve_argv(stack, serving, vllm_cpu.command(stack, stack.vllm.command, site)),
         env=(*vllm_cpu.variables(serving.kv_cache_space), *_environment(serving)),
         serves=True,
         health=stack.vllm.health_path,
@@ -187,7 +187,7 @@ def _start_and_exec(
         ),
         Step(
             "serve",
-            ("docker", "exec", name, *serve_words(stack, serving, stack.vllm.command)),
+            ("docker", "exec", name, *serve_argv(stack, serving, stack.vllm.command)),
             serves=True,
             health=stack.vllm.health_path,
         ),
@@ -205,7 +205,7 @@ def _run(
         *(() if serving.exact else ("--rm", *_own_options(serving))),
         *_long_input(stack, serving),
         literal(serving.image),
-        *serve_words(stack, serving, stack.vllm.command),
+        *serve_argv(stack, serving, stack.vllm.command),
     )
     return Step(
         "serve",
@@ -242,7 +242,7 @@ def _long_input(stack: Stack, serving: VllmServer) -> tuple[str, ...]:
     return tuple(word for key, value in long.env.items() for word in ("-e", f"{key}={value}"))
 
 
-def serve_words(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> tuple[str, ...]:
+def serve_argv(stack: Stack, serving: VllmServer, command: tuple[str, ...]) -> tuple[str, ...]:
     """Return the server's command, with arguments in the order of its page."""
     known = stack.vllm
     parser: tuple[str, ...] = ()

@@ -91,9 +91,9 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     steps = []
     for concurrency in load.concurrency:
         suffix, file = _names(load, concurrency)
-        words = _own_words(stack, load, concurrency, WORK, file, command)
+        argv = _own_argv(stack, load, concurrency, WORK, file, command)
         env = (*vllm_cpu.variables(), *_key(load.key))
-        steps.append(Step(f"measure{suffix}", words, env=env))
+        steps.append(Step(f"measure{suffix}", argv, env=env))
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
@@ -137,18 +137,18 @@ def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> t
     suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
-        words = _own_words(stack, load, concurrency, folder, file, stack.bench.online.command)
+        argv = _own_argv(stack, load, concurrency, folder, file, stack.bench.online.command)
         written, mark = folder, folder
     elif stack.bench.folder:
-        words = _guide_words(stack, load, concurrency, folder, file)
+        argv = _guide_argv(stack, load, concurrency, folder, file)
         written, mark = folder, folder
     else:
-        words = _page_words(stack, load, concurrency, file)
+        argv = _page_argv(stack, load, concurrency, file)
         workdir, mark = folder, PAGE_RESULTS
         written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
     measure = Step(
         f"measure{suffix}",
-        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *words),
+        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *argv),
         env=_key(load.key),
         cleanup=_stop(mark),
     )
@@ -162,20 +162,20 @@ def _stop(mark: str) -> tuple[str, ...]:
     return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
 
 
-def _guide_words(
+def _guide_argv(
     stack: Stack, load: BenchLoad, concurrency: int, folder: str, file: str
 ) -> tuple[str, ...]:
     """Return the guide's command. It fails, because its default backend posts a prompt to the
     chat endpoint."""
     return (
         *(*stack.bench.online.command, "--model", "{deployment.tokenizer}", "--endpoint", CHAT),
-        *_dataset_words(stack, load),
+        *_dataset_options(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
     )
 
 
-def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
+def _page_argv(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> tuple[str, ...]:
     """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.prompts))
     sent: tuple[str, ...] = (
@@ -183,7 +183,7 @@ def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> t
         *("--ignore-eos", "--random-output-len", str(load.output_tokens)),
     )
     if load.dataset != "random":
-        sent = (*_dataset_words(stack, load), *prompts)
+        sent = (*_dataset_options(stack, load), *prompts)
     return (
         *(*stack.bench.online.command, "--host", "{deployment.host}"),
         *("--port", "{deployment.port}", "--model", "{deployment.tokenizer}"),
@@ -193,7 +193,7 @@ def _page_words(stack: Stack, load: BenchLoad, concurrency: int, file: str) -> t
     )
 
 
-def _own_words(
+def _own_argv(
     stack: Stack,
     load: BenchLoad,
     concurrency: int,
@@ -207,7 +207,7 @@ def _own_words(
         *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
         *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
         *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
-        *_dataset_words(stack, load),
+        *_dataset_options(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
         *("--seed", _seed(load, concurrency), "--trust-remote-code"),
@@ -222,7 +222,7 @@ def _seed(load: BenchLoad, concurrency: int) -> str:
     return seed_word(load.seed, load.concurrency.index(concurrency) + 1)
 
 
-def _dataset_words(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
+def _dataset_options(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
     name = load.dataset
     if name == "sonnet":
         return (
@@ -232,8 +232,8 @@ def _dataset_words(stack: Stack, load: BenchLoad) -> tuple[str, ...]:
             *("--dataset-path", literal(load.path or stack.bench.online.sonnet_file)),
         )
     if name == "sharegpt":
-        words = ("--dataset-name", name, "--dataset-path", literal(load.path))
-        return (*words, "--sharegpt-output-len", str(load.output_tokens))
+        options = ("--dataset-name", name, "--dataset-path", literal(load.path))
+        return (*options, "--sharegpt-output-len", str(load.output_tokens))
     # For random prompts the prefix is added to the input, for sonnets it is included.
     own = load.input_tokens - load.prefix_tokens
     prefix = ("--random-prefix-len", str(load.prefix_tokens)) if load.prefix_tokens else ()
@@ -267,13 +267,13 @@ def throughput_plan(
     named = _RANDOM if engine.exact or newer else ()
     # If it has options for random lengths, their defaults override other options.
     of = "random-" if newer and not engine.exact else ""
-    words = (
-        *_engine_words(stack, engine),
+    options = (
+        *_engine_options(stack, engine),
         *(*named, "--num-prompts", str(prompts)),
         *(f"--{of}input-len", str(input_tokens), f"--{of}output-len", str(output)),
     )
     tool = stack.bench.throughput
-    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, words)
+    plan = _offline_plan("benchmark-throughput", stack, tool, engine, site, options)
     return replace(plan, watches=(_client((("", prompts),)), *plan.watches))
 
 
@@ -288,18 +288,18 @@ def latency_plan(
     iterations: int,
 ) -> Plan:
     """Measure time per batch, over ``iterations`` after ten warm-up batches."""
-    words = (
-        *_engine_words(stack, engine),
+    options = (
+        *_engine_options(stack, engine),
         *("--input-len", str(input_tokens), "--output-len", str(output)),
         *("--batch-size", str(batch), "--num-iters", str(iterations)),
     )
-    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, words)
+    return _offline_plan("benchmark-latency", stack, stack.bench.latency, engine, site, options)
 
 
 _RANDOM = ("--dataset-name", "random")
 
 
-def _engine_words(stack: Stack, engine: Engine) -> tuple[str, ...]:
+def _engine_options(stack: Stack, engine: Engine) -> tuple[str, ...]:
     return (
         *("--model", literal(engine.weights), "--trust-remote-code"),
         *("--tensor-parallel-size", str(engine.tp), "--enforce-eager"),
@@ -313,12 +313,12 @@ def _offline_plan(
     tool: Offline,
     engine: Engine,
     site: AnySite,
-    words: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> Plan:
     if isinstance(site, VaccSite):
-        return _offline_in_container(kind, stack, tool, engine, site, words)
+        return _offline_in_container(kind, stack, tool, engine, site, options)
     argv = (
-        *(*vllm_cpu.command(stack, tool.command, site), *words),
+        *(*vllm_cpu.command(stack, tool.command, site), *options),
         *("--output-json", f"{WORK}/result.json"),
     )
     return Plan(
@@ -335,7 +335,7 @@ def _offline_in_container(
     tool: Offline,
     engine: Engine,
     site: VaccSite,
-    words: tuple[str, ...],
+    options: tuple[str, ...],
 ) -> Plan:
     """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container
@@ -353,7 +353,7 @@ def _offline_in_container(
     else:
         started = vllm.waiting_container(container, engine.image, name, site, own=own)
     result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
-    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *words, *result)
+    measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *options, *result)
     return Plan(
         kind=kind,
         steps=(

@@ -21,9 +21,9 @@ _ENV = (
 )
 
 
-def command(stack: Stack, words: tuple[str, ...], site: Site) -> tuple[str, ...]:
+def command(stack: Stack, argv: tuple[str, ...], site: Site) -> tuple[str, ...]:
     """Return a command of the stack's data, with its program's path in the environment."""
-    return (ENVIRONMENTS[stack.environment].program(site, words[0]), *words[1:])
+    return (ENVIRONMENTS[stack.environment].program(site, argv[0]), *argv[1:])
 
 
 def variables(kv_cache_gib: int = 0) -> tuple[tuple[str, str], ...]:

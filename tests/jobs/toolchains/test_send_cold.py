@@ -82,10 +82,10 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
 
     async def request(tokens, answered):
         client.begin()
-        told.append(client.told()["rate"])
+        told.append(client.current_counts()["rate"])
         await answered.wait()
         client.end(True, tokens)
-        told.append(client.told()["rate"])
+        told.append(client.current_counts()["rate"])
 
     async def both():
         first, second = asyncio.Event(), asyncio.Event()
@@ -102,8 +102,8 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     assert (before, still_before, none_in_flight) == (None, None, 0)
     assert 0 < one_in_flight <= 100 / 0.01
     client.begin_level(4, 0)  # what was measured at another concurrency says nothing of this one
-    assert client.told()["rate"] is None
-    assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").told()
+    assert client.current_counts()["rate"] is None
+    assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").current_counts()
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
