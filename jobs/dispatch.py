@@ -72,19 +72,19 @@ def why_waiting(job: Job) -> Message:
 def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
     """Return reasons for several jobs, by id. Each host's queue is walked once, up to the last
     of them."""
-    found: dict[int, Message] = {}
+    messages: dict[int, Message] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:
         before = [one for one in job.after.all() if one.state != Job.State.SUCCEEDED]
         if before:
             first = min(before, key=lambda one: one.pk)
-            found[job.pk] = Message("wait:after", {"job": first.pk, "title": first.title})
+            messages[job.pk] = Message("wait:after", {"job": first.pk, "title": first.title})
         else:
-            found[job.pk] = Message("wait:soon")
+            messages[job.pk] = Message("wait:soon")
             wanted.setdefault(job.host, set()).add(job.pk)
     for host, ids in wanted.items():
-        found |= _reasons_on(host, ids)
-    return found
+        messages |= _reasons_on(host, ids)
+    return messages
 
 
 def resolve(inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, AssetRef]:
@@ -133,7 +133,7 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
     away = _waits_for_host(host)
     if away is not None:
         return dict.fromkeys(ids, away)
-    found: dict[int, Message] = {}
+    messages: dict[int, Message] = {}
     capacity, known, missing = capacity_of(host), _Known(host), set(ids)
     for one in startable_jobs(host):
         wait = _waits_for(one, capacity, known)
@@ -141,10 +141,10 @@ def _reasons_on(host: Host, ids: set[int]) -> dict[int, Message]:
             capacity.allocate(one)
         if one.id in missing:
             missing.discard(one.id)
-            found[one.id] = wait.message if wait else Message("wait:soon")
+            messages[one.id] = wait.message if wait else Message("wait:soon")
         if not missing:
             break
-    return found
+    return messages
 
 
 class _Known:
@@ -194,18 +194,18 @@ def _wait_of(one: QueuedJob, capacity: HostCapacity, known: _Known) -> _Wait | N
     inputs = known.waits_for_inputs(one)
     if inputs is not None:
         return inputs
-    seen = known.preflight_states.get(one.id) if one.is_checked else None
-    if full is not None and seen is not None and seen.is_overdue:
-        return _Wait(full, ask=preflights.is_stale(seen))  # else it is overtaken forever
+    preflight = known.preflight_states.get(one.id) if one.is_checked else None
+    if full is not None and preflight is not None and preflight.is_overdue:
+        return _Wait(full, ask=preflights.is_stale(preflight))  # else it is overtaken forever
     if full is not None:
         capacity.reserve(one)
         return _Wait(full)
-    wait = _waits_for_preflight(one, capacity.host, seen) if one.is_checked else None
+    wait = _waits_for_preflight(one, capacity.host, preflight) if one.is_checked else None
     if wait is None or wait.never or wait.person:
         return wait
-    if seen is not None and seen.is_overdue:
+    if preflight is not None and preflight.is_overdue:
         known.overdue += 1  # it may never be answered: reserve nothing meanwhile
-    elif seen is None and known.overdue >= _MOST_OVERDUE:
+    elif preflight is None and known.overdue >= _MOST_OVERDUE:
         return _Wait(wait.message)  # the host answers none: another request would be lost too
     else:
         capacity.reserve(one, slot=True)
@@ -255,8 +255,8 @@ def _waits_for_host(host: Host) -> Message | None:
         return Message("wait:draining", {"host": host.name})
     if lacks_room(host):
         sizes = {name: host.load[f"disk_{name}_bytes"] for name in ("free", "reserve")}
-        told = {name: size(count) for name, count in sizes.items()}
-        return Message("wait:disk", {"host": host.name, **told})
+        amounts = {name: size(count) for name, count in sizes.items()}
+        return Message("wait:disk", {"host": host.name, **amounts})
     return None
 
 
@@ -276,29 +276,29 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
 
 
 def _waits_for_preflight(
-    one: QueuedJob, host: str, seen: preflights.PreflightState | None
+    one: QueuedJob, host: str, preflight: preflights.PreflightState | None
 ) -> _Wait | None:
     """Return the wait for a preflight; missing requirements fail the job."""
     looks = Message("wait:preflight", {"host": host})
-    if seen is None or preflights.is_stale(seen):
+    if preflight is None or preflights.is_stale(preflight):
         # Once the finding is fixed, the job starts without confirmation.
         return _waits_for_person(one, one.needs_confirmation, ask=True) or _Wait(looks, ask=True)
-    if seen.done_at is None:
+    if preflight.done_at is None:
         return _waits_for_person(one, one.needs_confirmation) or _Wait(looks)
-    stops = [item for item in seen.findings if item["level"] == "failed"]
+    stops = [item for item in preflight.findings if item["level"] == "failed"]
     if stops:
         first = Message(stops[0]["message_id"], stops[0]["message_args"])
         return _Wait(first, never=Job.State.FAILED)
-    return _waits_for_person(one, confirmations.open_of(seen.warnings, one.confirmed))
+    return _waits_for_person(one, confirmations.open_of(preflight.warnings, one.confirmed))
 
 
 def _waits_for_person(
-    one: QueuedJob, found: Sequence[Mapping[str, Any]], *, ask: bool = False
+    one: QueuedJob, findings: Sequence[Mapping[str, Any]], *, ask: bool = False
 ) -> _Wait | None:
-    """Return the wait for confirmation of ``found``."""
-    if not found:
+    """Return the wait for confirmation of ``findings``."""
+    if not findings:
         return None
-    args: dict[str, Any] = {"found": list(found)}
+    args: dict[str, Any] = {"found": list(findings)}
     if not one.by:
         return _Wait(Message("wait:confirm_admin", args), ask=ask, person=True)
     return _Wait(Message("wait:confirm", {**args, "by": one.by}), ask=ask, person=True)

@@ -104,38 +104,39 @@ def launch(
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)  # two launches must not add one environment twice
         target = target_of(host)
-        seen = _preview(chosen, raw, host, target)
-        if seen.params is None or seen.plan is None:
-            raise InvalidParams(seen.errors)
-        draft = draft_of(chosen, seen, target)
+        job_preview = _preview(chosen, raw, host, target)
+        if job_preview.params is None or job_preview.plan is None:
+            raise InvalidParams(job_preview.errors)
+        draft = draft_of(chosen, job_preview, target)
         draft.priority, draft.repeats = priority, repeats
-        draft.confirmed = sanitize(confirmations.about(seen.plan, confirmed))
-        first = _missing_environments(chosen, seen.params, target)
+        draft.confirmed = sanitize(confirmations.about(job_preview.plan, confirmed))
+        first = _missing_environments(chosen, job_preview.params, target)
         return create(
             draft, host, user, chain=chain, after=after, environments=first, target=target
         )
 
 
-def draft_of(kind: Kind, seen: Preview, target: Target) -> Job:
+def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
     """Return the unsaved job of a preview, without host and person.
 
     Raises:
-        ValueError: ``seen`` has no plan.
+        ValueError: ``job_preview`` has no plan.
     """
-    if seen.params is None or seen.plan is None:
+    if job_preview.params is None or job_preview.plan is None:
         raise ValueError("no plan")
-    refs, product = kind.inputs(seen.params, target), kind.product(seen.params, target)
+    refs = kind.inputs(job_preview.params, target)
+    product = kind.product(job_preview.params, target)
     return Job(
         kind=kind.name,
-        title=kind.title_of(seen.params, target)[:200],
-        params=seen.params.model_dump(mode="json"),
-        plan=seen.plan.to_json(),
-        plan_sha256=seen.plan.sha256(),
+        title=kind.title_of(job_preview.params, target)[:200],
+        params=job_preview.params.model_dump(mode="json"),
+        plan=job_preview.plan.to_json(),
+        plan_sha256=job_preview.plan.sha256(),
         inputs=_inputs(refs),
         product=_json(product),
-        exclusive=bool(getattr(seen.params, "exclusive", False)),
-        model_id=_model_id(refs, product, seen.params),
-        guide=sanitize(seen.guide),
+        exclusive=bool(getattr(job_preview.params, "exclusive", False)),
+        model_id=_model_id(refs, product, job_preview.params),
+        guide=sanitize(job_preview.guide),
     )
 
 
@@ -148,19 +149,21 @@ def confirmed_by_name(
         InvalidParams: a name is not a confirmable check of this job.
         LaunchError: unknown kind.
     """
-    seen = preview(kind, raw, host)
-    wrong = confirmations.unknown_names(seen.plan, names) if seen.plan else []
-    if seen.plan and wrong:
-        known = ", ".join([confirmations.ALL, *confirmations.confirmable(seen.plan)])
-        words = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
-        raise InvalidParams({"confirm": words % {"name": wrong[0], "known": known}})
+    job_preview = preview(kind, raw, host)
+    wrong = confirmations.unknown_names(job_preview.plan, names) if job_preview.plan else []
+    if job_preview.plan and wrong:
+        known = ", ".join([confirmations.ALL, *confirmations.confirmable(job_preview.plan)])
+        message = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
+        raise InvalidParams({"confirm": message % {"name": wrong[0], "known": known}})
     return confirmations.by_name(names, user)
 
 
-def confirm(job_id: int, found: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None) -> bool:
-    """Confirm the findings ``found`` of a queued job. False: it is no longer queued."""
+def confirm(
+    job_id: int, findings: Sequence[Mapping[str, Any]], user: AbstractBaseUser | None
+) -> bool:
+    """Confirm ``findings`` of a queued job. False: it is no longer queued."""
     with transaction.atomic():
-        done = confirmations.confirm(job_id, found, user)
+        done = confirmations.confirm(job_id, findings, user)
         transaction.on_commit(dispatch.run)
     return done
 
@@ -270,8 +273,8 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         refs = kind.inputs(params, target)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
-        found = _of_servers_down(kind, params, host, {error.field: str(error)})
-        return Preview(params=params, errors=found)
+        field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
+        return Preview(params=params, errors=field_errors)
     values, open_slots = slots_of(plan, refs, host, target)
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
@@ -289,18 +292,18 @@ def _of_servers_down(
     kind: Kind, params: BaseModel, host: Host, errors: Mapping[str, str]
 ) -> dict[str, str]:
     """Return ``errors`` plus an error for a chosen deployment that is stopped."""
-    found = dict(errors)
+    all_errors = dict(errors)
     for name in errors.keys() & kind.Params.model_fields.keys():
         extra = kind.Params.model_fields[name].json_schema_extra
         if not isinstance(extra, dict) or extra.get("asset") != "deployment":
             continue
         down = deployment_down(host.name, str(getattr(params, name)))
         if down is not None:
-            words = _(
+            message = _(
                 "Deployment %(name)s is not running. Restart it, or choose another deployment."
             )
-            found[name] = words % {"name": down.name}
-    return found
+            all_errors[name] = message % {"name": down.name}
+    return all_errors
 
 
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -350,10 +353,10 @@ def environments_of(old: Job, kind: Kind, params: BaseModel, target: Target) -> 
     Raises:
         LaunchError: the plan uses one that is neither installed nor identical to the current pins.
     """
-    words = [word for step in old.plan["steps"] for word in step["argv"]]
+    arguments = [word for step in old.plan["steps"] for word in step["argv"]]
 
     def is_used(path: str) -> bool:
-        return any(word == path or word.startswith(f"{path}/") for word in words)
+        return any(word == path or word.startswith(f"{path}/") for word in arguments)
 
     there = [str(ref.data["path"]) for ref in target.environments if ref.id is not None]
     missing = []
@@ -372,9 +375,9 @@ def _model_id(
     refs: Mapping[str, AssetRef], product: Mapping[str, Any] | None, params: BaseModel
 ) -> str:
     """Return the catalogue id of a job's model; "" for none."""
-    told = [ref.data.get("model_id") for ref in refs.values()]
-    told += [(product or {}).get("model_id"), getattr(params, "model", None)]
-    return next((str(name)[:100] for name in told if name), "")
+    names = [ref.data.get("model_id") for ref in refs.values()]
+    names += [(product or {}).get("model_id"), getattr(params, "model", None)]
+    return next((str(name)[:100] for name in names if name), "")
 
 
 def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
@@ -392,26 +395,26 @@ def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
             inputs[key] = {"job": ref["job"]}
             continue
         try:
-            found = dispatch.resolve({key: ref})[key]
+            asset = dispatch.resolve({key: ref})[key]
         except dispatch.InputGone:
             raise LaunchError(_("The input of this job no longer exists.")) from None
-        if key == "deployment" and found.data["state"] in dispatch.GONE:
-            words = _("Deployment %(name)s is not running. Restart it first.")
-            raise LaunchError(words % {"name": found.data["name"]})
-        inputs[key] = {"id": found.id or 0}
+        if key == "deployment" and asset.data["state"] in dispatch.GONE:
+            message = _("Deployment %(name)s is not running. Restart it first.")
+            raise LaunchError(message % {"name": asset.data["name"]})
+        inputs[key] = {"id": asset.id or 0}
     return inputs
 
 
 def check_ports(old: Job, target: Target) -> None:
     """Refuse to retry a plan whose port is now in use by another server."""
     details = (old.product or {}).get("details") or {}
-    found = ports.clash(ports.of_server(old.params, details), target.servers)
-    if found:
-        words = _(
+    clash = ports.clash(ports.of_server(old.params, details), target.servers)
+    if clash:
+        message = _(
             "Port %(port)d of the plan is in use by %(holder)s. Stop it, or use “Edit and "
             "rerun” with another port, such as %(free)d."
         )
-        raise LaunchError(words % found.args, found.field)
+        raise LaunchError(message % clash.args, clash.field)
 
 
 def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -23,10 +23,10 @@ class Message:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-def from_host(told: Mapping[str, Any]) -> dict[str, Any]:
+def from_host(item: Mapping[str, Any]) -> dict[str, Any]:
     """An event or a finding of a host of any version, with ``message_id`` and ``message_args``.
 
     Raises:
         TypeError, ValueError: it is no mapping.
     """
-    return {_OF_PROTOCOL_1.get(name, name): value for name, value in dict(told).items()}
+    return {_OF_PROTOCOL_1.get(name, name): value for name, value in dict(item).items()}

@@ -254,12 +254,12 @@ def literal(text: str) -> str:
 
 def slots(plan: Plan) -> tuple[str, ...]:
     """Names of the plan's slots, each once, in the order in which they first appear."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for text in _texts(plan):
         for is_slot, piece in _pieces(text):
             if is_slot:
-                found[piece] = None
-    return tuple(found)
+                names[piece] = None
+    return tuple(names)
 
 
 def secrets(plan: Plan) -> tuple[str, ...]:
@@ -332,8 +332,8 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     for number, step in enumerate(plan.steps, start=1):
         lines += ["", f"# step: {step.name}"]
         if step.cleanup:
-            words = " ".join(_shell(arg) for arg in step.cleanup)
-            lines.append(f"clean_{number}() {{ {words}; }}")
+            command = " ".join(_shell(arg) for arg in step.cleanup)
+            lines.append(f"clean_{number}() {{ {command}; }}")
             lines.append(_trap(at_end, f"clean_{number}"))
         lines.append(_command(step) + (" &" if step is last_serving else ""))
         if step is last_serving:
@@ -466,10 +466,10 @@ def _heredoc(item: PlanFile) -> list[str]:
     return lines
 
 
-def _folded(words: list[str]) -> str:
+def _folded(arguments: list[str]) -> str:
     """A command over several lines: an option and its values share a line."""
     lines: list[list[str]] = []
-    for word in words:
+    for word in arguments:
         if not lines or word.startswith("-"):
             lines.append([])
         lines[-1].append(word)

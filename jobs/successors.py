@@ -39,8 +39,8 @@ def next_steps(job: Job) -> list[NextStep]:
     names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
     asset = _asset_of(job)
     target = target_of(job.host) if names else None
-    found = (_step(KINDS[name], asset, job, target) for name in names if target is not None)
-    return [step for step in found if step is not None]
+    steps = (_step(KINDS[name], asset, job, target) for name in names if target is not None)
+    return [step for step in steps if step is not None]
 
 
 def _asset_of(job: Job) -> tuple[str, str]:
@@ -72,7 +72,7 @@ def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextS
         raw[taker] = asset[1]
         when = fields[taker].get("when")  # depends on another field's value
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
-    seen = preview(kind.name, raw, job.host, target)
+    job_preview = preview(kind.name, raw, job.host, target)
     # A person chooses the rest in the form, such as weights for an image.
-    refused = {"", taker, _STACK} & seen.errors.keys()
+    refused = {"", taker, _STACK} & job_preview.errors.keys()
     return None if refused else NextStep(kind.name, raw)

@@ -72,10 +72,10 @@ def messages(error: ValidationError) -> dict[str, str]:
 
     For fields with several values, each wrong value is named.
     """
-    found: dict[str, list[str]] = {}
+    by_field: dict[str, list[str]] = {}
     for item in error.errors():
         of_value = len(item["loc"]) > 1 and isinstance(item["loc"][1], int)
-        before = found.setdefault(_field(item), [])
+        before = by_field.setdefault(_field(item), [])
         if of_value:
             quoted = {"value": str(item.get("input"))[:_SHOWN], "wrong": message_of(item)}
             before.append(_("“%(value)s”: %(wrong)s") % quoted)
@@ -83,13 +83,13 @@ def messages(error: ValidationError) -> dict[str, str]:
                 before.append(_("Separate several values with commas, such as 1, 2, 4."))
         elif not before:  # "too few" is redundant if some values are wrong
             before.append(message_of(item))
-    return {field: " ".join(words) for field, words in found.items()}
+    return {field: " ".join(texts) for field, texts in by_field.items()}
 
 
 def message_of(item: Mapping[str, Any]) -> str:
     """Return the message of one error of a ValidationError."""
     limits = item.get("ctx") or {}
-    words = {
+    texts = {
         "missing": _("Required."),
         "greater_than_equal": _("At least %(ge)s."),
         "less_than_equal": _("At most %(le)s."),
@@ -116,8 +116,8 @@ def message_of(item: Mapping[str, Any]) -> str:
     if item["type"] == "string_pattern_mismatch":
         return str(PATTERNS.get(str(limits.get("pattern")), _("Invalid format.")))
     if _is_nan(item.get("input")):
-        return words["float_parsing"]
-    text = words.get(item["type"])
+        return texts["float_parsing"]
+    text = texts.get(item["type"])
     return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
 
 

@@ -125,7 +125,7 @@ def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
         limit=min(MOST_MATCHES, 1000 if query.limit is None else query.limit),
         near=query.near or 0,
         grave=BREAKS if is_ours else "",
-        words=WARNING_WORDS if is_ours else (),
+        terms=WARNING_WORDS if is_ours else (),
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
@@ -141,7 +141,7 @@ def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
             "total": matches.total,
             "lines": matches.lines,
             "before": matches.before,
-            "found": [[match.line, match.offset, match.count] for match in matches.found],
+            "found": [[match.line, match.offset, match.count] for match in matches.rows],
             "spread": matches.spread,
         }
     )

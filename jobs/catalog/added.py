@@ -69,9 +69,9 @@ class Folder:
             if name not in self._read or self._read[name][0] != signature:
                 self._read[name] = (signature, _read(self.path / name))
         self._read = {name: self._read[name] for name in now}
-        found = [self._read[name][1] for name in sorted(now)]
-        models = [item for item in found if isinstance(item, ZooModel)]
-        problems = tuple(item for item in found if isinstance(item, Problem))
+        items = [self._read[name][1] for name in sorted(now)]
+        models = [item for item in items if isinstance(item, ZooModel)]
+        problems = tuple(item for item in items if isinstance(item, Problem))
         return Reading(by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems)
 
 
@@ -208,19 +208,19 @@ _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"
 
 def _read_folder(path: Path) -> dict[str, _Signature] | str:
     """Return a signature per file; a text: why the folder cannot be read."""
-    found = {}
+    signatures = {}
     try:
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name.endswith(_ENDINGS) and not entry.name.startswith("."):
-                    found[entry.name] = _signature(entry)
-                if len(found) > MOST_FILES:
+                    signatures[entry.name] = _signature(entry)
+                if len(signatures) > MOST_FILES:
                     return f"more than {MOST_FILES} files"
     except FileNotFoundError:
         return {}
     except OSError as error:
         return error.strerror or "cannot be read"
-    return found
+    return signatures
 
 
 def _signature(entry: os.DirEntry[str]) -> _Signature:

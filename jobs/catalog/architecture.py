@@ -94,8 +94,8 @@ class Architecture(Strict):
     @model_validator(mode="after")
     def _heads_share_evenly(self) -> Architecture:
         if self.num_attention_heads % self.num_key_value_heads:
-            words = "num_attention_heads must be a multiple of num_key_value_heads"
-            raise PydanticCustomError("heads_uneven", words)
+            message = "num_attention_heads must be a multiple of num_key_value_heads"
+            raise PydanticCustomError("heads_uneven", message)
         return self
 
     @property

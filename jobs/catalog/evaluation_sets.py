@@ -29,10 +29,10 @@ def load_sets(path: Path) -> dict[str, EvaluationSet]:
     """
     rows = strict_yaml.load(path.read_text(encoding="utf-8"))
     sets = TypeAdapter(list[EvaluationSet]).validate_python(rows)
-    found = {each.name: each for each in sets}
-    if len(found) < len(sets):
+    by_name = {each.name: each for each in sets}
+    if len(by_name) < len(sets):
         raise ValueError(f"{path.name} has a duplicate set")
-    return found
+    return by_name
 
 
 EVALUATION_SETS = load_sets(Path(__file__).parent / "evaluation_sets.yaml")

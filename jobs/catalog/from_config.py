@@ -45,48 +45,48 @@ def architecture_of(config: Mapping[str, Any]) -> dict[str, Any]:
     Values that transformers computes when absent are computed here too: ``head_dim``,
     ``num_key_value_heads``.
     """
-    found = {name: config[name] for name in _PLAIN if config.get(name) is not None}
+    values = {name: config[name] for name in _PLAIN if config.get(name) is not None}
     names = config.get("architectures")
     if isinstance(names, list) and names:
-        found["name"] = names[0]
+        values["name"] = names[0]
     heads, hidden = config.get("num_attention_heads"), config.get("hidden_size")
     if isinstance(heads, int) and heads > 0:
-        found.setdefault("num_key_value_heads", heads)
+        values.setdefault("num_key_value_heads", heads)
         if isinstance(hidden, int):
-            found.setdefault("head_dim", hidden // heads)
+            values.setdefault("head_dim", hidden // heads)
     for name in ("bos_token_id", "eos_token_id"):
-        if isinstance(found.get(name), list) and found[name]:
-            found[name] = found[name][0]
-    found.setdefault("tie_word_embeddings", False)
-    return {**found, **_parts(config)}
+        if isinstance(values.get(name), list) and values[name]:
+            values[name] = values[name][0]
+    values.setdefault("tie_word_embeddings", False)
+    return {**values, **_parts(config)}
 
 
 def facts_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return other fields of the model's file from the config: context, weight precision."""
-    found: dict[str, Any] = {"context_tokens": config.get("max_position_embeddings")}
+    facts: dict[str, Any] = {"context_tokens": config.get("max_position_embeddings")}
     quantised = config.get("quantization_config")
     if isinstance(quantised, dict) and quantised.get("quant_method") == "fp8":
-        found["dtype"] = "fp8"
+        facts["dtype"] = "fp8"
     else:
         stored = config.get("torch_dtype") or config.get("dtype")
-        found["dtype"] = _DTYPES.get(str(stored))
-    return {name: value for name, value in found.items() if value is not None}
+        facts["dtype"] = _DTYPES.get(str(stored))
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _parts(config: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     scaling = config.get("rope_scaling")
     if isinstance(scaling, dict):
         rope_type = scaling.get("rope_type") or scaling.get("type")
-        found["rope_scaling"] = {"type": rope_type, **_of(RopeScaling, scaling, but="type")}
+        parts["rope_scaling"] = {"type": rope_type, **_of(RopeScaling, scaling, but="type")}
     if config.get("kv_lora_rank"):
-        found["mla"] = _of(Mla, config)
+        parts["mla"] = _of(Mla, config)
     if config.get("n_routed_experts"):
-        found["moe"] = _of(Moe, config)
+        parts["moe"] = _of(Moe, config)
     quantised = config.get("quantization_config")
     if isinstance(quantised, dict) and quantised.get("weight_block_size"):
-        found["quantization"] = _of(Fp8, quantised)
-    return found
+        parts["quantization"] = _of(Fp8, quantised)
+    return parts
 
 
 def _of(part: Any, values: Mapping[str, Any], *, but: str = "") -> dict[str, Any]:

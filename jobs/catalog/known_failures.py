@@ -67,8 +67,8 @@ class Signature(_Strict):
             return None
         if self.compiled is None:
             return {}
-        found = self.compiled.search(line)
-        return None if found is None else {k: v or "?" for k, v in found.groupdict().items()}
+        result = self.compiled.search(line)
+        return None if result is None else {k: v or "?" for k, v in result.groupdict().items()}
 
 
 class KnownFailure(_Strict):
@@ -103,15 +103,15 @@ class KnownFailure(_Strict):
             missing = filled - set(re.compile(signature.pattern).groupindex)
             if missing:
                 raise ValueError(f"{signature.text!r} does not fill {sorted(missing)}")
-        for words in (self.cause, self.advice):
-            if "%" in _PLACEHOLDER.sub("", words):
+        for text in (self.cause, self.advice):
+            if "%" in _PLACEHOLDER.sub("", text):
                 raise ValueError("a per cent sign that fills nothing")
         return self
 
     def match(self, line: str) -> Mapping[str, str] | None:
         """Return arguments of the texts if a signature matches ``line``, else None."""
-        found = (signature.match(line) for signature in self.signatures)
-        return next((args for args in found if args is not None), None)
+        matches = (signature.match(line) for signature in self.signatures)
+        return next((args for args in matches if args is not None), None)
 
     def may_be(
         self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
@@ -144,14 +144,14 @@ def load_failures(folder: Path) -> dict[str, KnownFailure]:
     Raises:
         ValueError: a file violates the schema, or an id repeats.
     """
-    found: dict[str, KnownFailure] = {}
+    failures: dict[str, KnownFailure] = {}
     for path in sorted(folder.glob("*.yaml")):
         rows = strict_yaml.load(path.read_text(encoding="utf-8"))
         for failure in TypeAdapter(list[KnownFailure]).validate_python(rows):
-            if failure.id in found:
+            if failure.id in failures:
                 raise ValueError(f"{path.name} has the failure {failure.id} a second time")
-            found[failure.id] = failure
-    return found
+            failures[failure.id] = failure
+    return failures
 
 
 KNOWN_FAILURES = load_failures(Path(__file__).parent / "failures")

@@ -64,16 +64,16 @@ def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
     published = [one for one in path.limits if not one.stacks or stack.id in one.stacks]
     if wish.path not in stack.paths or (path.limits and not published):
         return [_red("path", "limit:stack_path", stack=stack.id, path=PATH_TITLES[wish.path])]
-    found = [*_lengths(model, wish), *_groups(path, wish)]
+    findings = [*_lengths(model, wish), *_groups(path, wish)]
     if stack.hosts == "vacc":
-        found += _memory(model, path, wish)
+        findings += _memory(model, path, wish)
     if wish.path == "vllm":
-        found += _served(stack, published, wish)
+        findings += _served(stack, published, wish)
     elif stack.build_in:
-        found += _compiled(model, stack.build_in, wish)
+        findings += _compiled(model, stack.build_in, wish)
     if wish.compiles and stack.build_in:
-        found += _compiling(model, stack.build_in, path, wish)
-    return sorted(found, key=lambda finding: finding.level == "amber")
+        findings += _compiling(model, stack.build_in, path, wish)
+    return sorted(findings, key=lambda finding: finding.level == "amber")
 
 
 def reasoning_tokens(model: ZooModel) -> int:

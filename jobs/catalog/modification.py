@@ -36,7 +36,7 @@ class Mismatch:
 
     field: str
     expected: Any
-    found: Any
+    actual: Any
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ def mismatches(config: Mapping[str, Any], expected: Mapping[str, Any]) -> list[M
     """Return the differences of ``config``, in the order of ``expected``; nested keys have dots."""
     wrong = []
     for field, value in expected.items():
-        found = config.get(field)
-        if field == "head_dim" and found is None:
-            found = _computed_head_dim(config)
-        if isinstance(value, Mapping) and isinstance(found, Mapping):
-            inner = mismatches(found, value)
-            wrong += [Mismatch(f"{field}.{m.field}", m.expected, m.found) for m in inner]
-        elif not _same(found, value):
-            wrong.append(Mismatch(field, value, MISSING if field not in config else found))
+        actual = config.get(field)
+        if field == "head_dim" and actual is None:
+            actual = _computed_head_dim(config)
+        if isinstance(value, Mapping) and isinstance(actual, Mapping):
+            inner = mismatches(actual, value)
+            wrong += [Mismatch(f"{field}.{m.field}", m.expected, m.actual) for m in inner]
+        elif not _same(actual, value):
+            wrong.append(Mismatch(field, value, MISSING if field not in config else actual))
     return wrong
 
 
@@ -112,9 +112,9 @@ def _with_added(config: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _same(found: Any, value: Any) -> bool:
+def _same(actual: Any, value: Any) -> bool:
     """Return True for equal values: True differs from 1; 10000 equals 10000.0."""
-    return found == value and isinstance(found, bool) == isinstance(value, bool)
+    return actual == value and isinstance(actual, bool) == isinstance(value, bool)
 
 
 def _computed_head_dim(config: Mapping[str, Any]) -> Any:

@@ -222,14 +222,14 @@ class ZooModel(Strict):
     def _what_is_said_fits_together(self) -> ZooModel:
         for name, path in self.paths.items():
             if (path.shape is not None) != (name == "build_in"):
-                words = "the build_in path needs a shape, and no other has one"
-                raise PydanticCustomError("shape_misplaced", words)
+                message = "the build_in path needs a shape, and no other has one"
+                raise PydanticCustomError("shape_misplaced", message)
             if path.modification and (name != "build_in" or self.architecture.name != QWEN2):
-                words = "a modification is known for build_in of {architecture} only"
-                raise PydanticCustomError("modification_unknown", words, {"architecture": QWEN2})
+                message = "a modification is known for build_in of {architecture} only"
+                raise PydanticCustomError("modification_unknown", message, {"architecture": QWEN2})
         if self.active_parameters and self.active_parameters > self.parameters:
-            words = "active_parameters are more than parameters"
-            raise PydanticCustomError("active_above_all", words)
+            message = "active_parameters are more than parameters"
+            raise PydanticCustomError("active_above_all", message)
         return self
 
     @property

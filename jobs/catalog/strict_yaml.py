@@ -28,8 +28,8 @@ class _Loader(_Base):  # type: ignore[misc, valid-type]
         twice = sorted({str(key) for key in keys if keys.count(key) > 1})
         if twice:
             raise yaml.YAMLError(f"written twice: {', '.join(twice)}")
-        found: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return found
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 def load(text: str) -> Any:

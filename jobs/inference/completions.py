@@ -110,17 +110,17 @@ class _Gathered:
     content_at: list[tuple[int, int]] = field(default_factory=list)  # (offset, pieces before it)
     finish_reason: str = ""
     error: str = ""
-    words: str = ""
+    text: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     deltas: list[int] = field(default_factory=list)  # offsets
 
-    def thought(self, offset: int, text: str) -> None:
+    def add_reasoning(self, offset: int, text: str) -> None:
         """Take a piece of reasoning that came in a field of its own."""
         if text:
             self.reasoning.append(text)
             self.deltas.append(offset)
 
-    def said(self, offset: int, text: str) -> None:
+    def add_content(self, offset: int, text: str) -> None:
         """Take a piece of the content."""
         if text:
             self.content.append(text)
@@ -146,8 +146,8 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
     gathered = _Gathered()
     for event in events(raw):
         _gather(gathered, event)
-    if gathered.words and not gathered.finish_reason:
-        gathered.error = gathered.error or gathered.words
+    if gathered.text and not gathered.finish_reason:
+        gathered.error = gathered.error or gathered.text
     content = "".join(gathered.content)
     taken = _parts(
         content,
@@ -238,8 +238,8 @@ def error_text(raw: bytes, http_status: int) -> str:
     message = _message(_loaded(raw))
     if not message and _HTML.match(text):
         title = _TITLE.search(text)
-        said = unescape(title[1] if title else _TAGS.sub(" ", text[:20_000]))
-        message = " ".join(said.split())[:_WORDS_LENGTH]
+        content = unescape(title[1] if title else _TAGS.sub(" ", text[:20_000]))
+        message = " ".join(content.split())[:_WORDS_LENGTH]
         if str(http_status) not in message:
             message = f"HTTP {http_status}: {message}".removesuffix(": ")
     return (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH] or f"HTTP {http_status}"
@@ -248,10 +248,10 @@ def error_text(raw: bytes, http_status: int) -> str:
 def _gather(gathered: _Gathered, event: Event) -> None:
     payload = event.payload
     if event.is_error:
-        gathered.error = _message(payload) or event.words[:_WORDS_LENGTH] or json.dumps(payload)
+        gathered.error = _message(payload) or event.text[:_WORDS_LENGTH] or json.dumps(payload)
         return
-    if event.words:
-        gathered.words = gathered.words or event.words[:_WORDS_LENGTH]
+    if event.text:
+        gathered.text = gathered.text or event.text[:_WORDS_LENGTH]
     if not isinstance(payload, dict):
         return
     if _is_error(payload):
@@ -263,8 +263,8 @@ def _gather(gathered: _Gathered, event: Event) -> None:
         if not thought and not content:
             thought = "" if gathered.reasoning else _thought(message)
             content = gathered.remainder(_content(message)) or _text(choice.get("text"))
-        gathered.thought(event.offset, thought)
-        gathered.said(event.offset, content)
+        gathered.add_reasoning(event.offset, thought)
+        gathered.add_content(event.offset, content)
         gathered.finish_reason = _word(choice.get("finish_reason")) or gathered.finish_reason
 
 
@@ -337,14 +337,14 @@ def _message(data: Any, depth: int = 8) -> str:
     if isinstance(data, str):
         return data[:ERROR_LENGTH]
     if isinstance(data, list) and depth:
-        told = [_message(each, depth - 1) for each in data[:5]]
-        return "; ".join(filter(None, told))[:ERROR_LENGTH]
+        messages = [_message(each, depth - 1) for each in data[:5]]
+        return "; ".join(filter(None, messages))[:ERROR_LENGTH]
     if not isinstance(data, dict) or not depth:
         return ""
     for name in ("error", "message", "detail", "errorMsg", "msg"):
-        if data.get(name) and (found := _message(data[name], depth - 1)):
+        if data.get(name) and (message := _message(data[name], depth - 1)):
             place = data.get("loc")  # FastAPI: which field of the request
             if name == "msg" and isinstance(place, list):
-                return f"{'.'.join(map(str, place[:6]))}: {found}"
-            return found
+                return f"{'.'.join(map(str, place[:6]))}: {message}"
+            return message
     return ""

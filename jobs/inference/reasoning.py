@@ -33,8 +33,8 @@ def split(
     text: str, *, ended: bool, expected: bool = False, implicit: bool = True
 ) -> tuple[str, str]:
     """Reasoning and answer of a text; see :func:`parts`."""
-    found = parts(text, ended=ended, expected=expected, implicit=implicit)
-    return found.reasoning, found.answer
+    result = parts(text, ended=ended, expected=expected, implicit=implicit)
+    return result.reasoning, result.answer
 
 
 def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = True) -> Parts:
@@ -46,18 +46,20 @@ def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = Tr
     ``ended``, what could be half a tag is held back. ``expected``: a text without any tag is a
     thought: of a model that thinks, before its end, or cut before it.
     """
-    found = _Walk(text, ended=ended, expected=expected, implicit=implicit)
-    rest = text[found.at : found.until]
+    walk = _Walk(text, ended=ended, expected=expected, implicit=implicit)
+    rest = text[walk.at : walk.until]
     if not ended:
         rest = _hold_back(rest)
-    if found.inside or (expected and not found.has_tags):
-        found.thoughts.append(rest)
+    if walk.inside or (expected and not walk.has_tags):
+        walk.thoughts.append(rest)
     else:
-        found.answers.append((found.at, rest))
-    answers = [(at, told) for at, piece in found.answers if (told := _told(piece))]
+        walk.answers.append((walk.at, rest))
+    answers = [(at, answer) for at, piece in walk.answers if (answer := _trimmed(piece))]
     return Parts(
-        "\n\n".join(thought for piece in found.thoughts if (thought := piece.strip())),
-        "\n\n".join([*(told.rstrip() for _, told in answers[:-1]), *(t for _, t in answers[-1:])]),
+        "\n\n".join(thought for piece in walk.thoughts if (thought := piece.strip())),
+        "\n\n".join(
+            [*(answer.rstrip() for _, answer in answers[:-1]), *(t for _, t in answers[-1:])]
+        ),
         _begin(text, *answers[-1]) if answers else None,
     )
 
@@ -146,7 +148,7 @@ def _in_fence(before: str) -> bool:
     return len(_FENCE.findall(before)) % 2 == 1
 
 
-def _told(piece: str) -> str:
+def _trimmed(piece: str) -> str:
     """An answer without what stands empty before it; four spaces are code and stay."""
     lines = _BLANK_LINES.match(piece)
     rest = piece[lines.end() :] if lines else piece
@@ -155,9 +157,9 @@ def _told(piece: str) -> str:
     return rest if rest.startswith(("    ", "\t")) else rest.lstrip()
 
 
-def _begin(text: str, at: int, told: str) -> int:
+def _begin(text: str, at: int, answer: str) -> int:
     """Index of the first character that is seen of an answer, whose piece begins ``at``."""
-    return text.index(told.lstrip(), at)
+    return text.index(answer.lstrip(), at)
 
 
 def _hold_back(text: str) -> str:

@@ -23,14 +23,14 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; ``offset``: where its line begins, in bytes. ``words``: what was no JSON.
+    """One event; ``offset``: where its line begins, in bytes. ``text``: what was no JSON.
 
     ``is_error``: the stream itself calls it an error.
     """
 
     offset: int
     payload: Any = None
-    words: str = ""
+    text: str = ""
     is_error: bool = False
 
 
@@ -38,7 +38,7 @@ def events(raw: bytes) -> Iterator[Event]:
     """The events of a stream, one by one; a last line that was cut is left out.
 
     Ends at ``[DONE]``. Data on several lines are one event. A line that is no field of an event is
-    ``words``: a server that breaks prints its trace there.
+    ``text``: a server that breaks prints its trace there.
     """
     name = b""
     kept: list[bytes] = []
@@ -65,7 +65,7 @@ def events(raw: bytes) -> Iterator[Event]:
             for at, payload in _objects(text):
                 yield Event(offset + at, payload)
         elif field not in _FIELDS and not _is_cut(line):
-            yield Event(offset, words=line.decode(errors="replace").strip())
+            yield Event(offset, text=line.decode(errors="replace").strip())
     yield from _joined(kept, kept_at, is_error=name == b"error")
 
 
@@ -78,14 +78,14 @@ def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[
     if payload is not None:
         yield Event(offset, payload, is_error=is_error)
     elif is_error or not text.startswith((b"{", b"[")):
-        yield Event(offset, words=text.decode(errors="replace"), is_error=is_error)
+        yield Event(offset, text=text.decode(errors="replace"), is_error=is_error)
 
 
 def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
     """Each line and where it begins, one by one: all at once would be as much memory again."""
     begin = 0
     if b"\r" in raw:
-        yield from ((found.start(), found[0]) for found in _LINES.finditer(raw))
+        yield from ((match.start(), match[0]) for match in _LINES.finditer(raw))
         return
     while end := raw.find(b"\n", begin) + 1:  # three times as fast as the expression
         yield begin, raw[begin:end]
@@ -133,15 +133,15 @@ def _objects(text: bytes) -> Iterator[tuple[int, Any]]:
         yield 0, payload
         return
     at = begin = depth = 0
-    while found := _BRACES.search(text, at):
-        at = found.end()
-        if found[0] == b'"':
-            string = _STRING.match(text, found.start())
+    while brace := _BRACES.search(text, at):
+        at = brace.end()
+        if brace[0] == b'"':
+            string = _STRING.match(text, brace.start())
             if string is None:
                 return
             at = string.end()
-        elif found[0] == b"{":
-            begin = begin if depth else found.start()
+        elif brace[0] == b"{":
+            begin = begin if depth else brace.start()
             depth += 1
         elif depth:
             depth -= 1

@@ -162,8 +162,8 @@ class FoldBook:
                         reader.read_on(log, until=time.monotonic() + budget_s)
                     self._drop_old()
                 start = known if series == reader.series else 0
-                found = reader.terminal.folds[start : start + most]
-                is_whole = start + len(found) == len(reader.terminal.folds)
+                page = reader.terminal.folds[start : start + most]
+                is_whole = start + len(page) == len(reader.terminal.folds)
                 return Folds(
                     series=reader.series,
                     known=start,
@@ -171,7 +171,7 @@ class FoldBook:
                     lines=reader.terminal.line - (1 if reader.ends_line else 0),
                     is_done=is_whole and (reader.offset >= log.size or reader.is_full),
                     is_full=reader.is_full,
-                    folds=found,
+                    folds=page,
                     open=reader.terminal.open_folds() if is_whole else [],
                 )
 

@@ -19,8 +19,8 @@ Time = tuple[int, int]
 
 def frame(offset: int, times: Sequence[Time], data: bytes) -> bytes:
     """Put a message together."""
-    told = b"".join(_TIME.pack(*time) for time in times)
-    return b"".join((_HEAD.pack(offset, len(times)), told, data))
+    packed_times = b"".join(_TIME.pack(*time) for time in times)
+    return b"".join((_HEAD.pack(offset, len(times)), packed_times, data))
 
 
 def unframe(message: bytes) -> tuple[int, list[Time], bytes]:

@@ -69,7 +69,7 @@ class Hub:
         reader = self._join(key)
         try:
             while True:
-                seen = reader.looks
+                number = reader.looks
                 if offset < reader.end and (message := await reader.frame_at(offset)):
                     yield message
                     offset += len(message) - data_begins(message)
@@ -78,7 +78,7 @@ class Hub:
                 elif reader.over:
                     raise RuntimeError(f"log {key} was removed during reading")
                 else:
-                    await reader.changed(seen)
+                    await reader.changed(number)
         finally:
             self._leave(reader)
 
@@ -150,9 +150,9 @@ class _Reader:
             task = self._reading[offset] = asyncio.create_task(self._read_apart(offset))
         return await asyncio.shield(task)  # one of those who wait may leave
 
-    async def changed(self, seen: int) -> None:
-        """Wait until there was a change after number ``seen``."""
-        if self.looks == seen and not self._broken:
+    async def changed(self, number: int) -> None:
+        """Wait until there was a change after number ``number``."""
+        if self.looks == number and not self._broken:
             await self._changed.wait()
         if self._broken:
             raise RuntimeError(f"the reader of log {self.key} broke")

@@ -45,15 +45,17 @@ def pack(path: Path, *, sha256: str = "") -> bool:
 
 def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
     with draft.open("wb") as file:
-        found = write_packed(raw_fd, size, file.fileno())
+        digest = write_packed(raw_fd, size, file.fileno())
         os.fsync(file.fileno())
         # What is read back comes from the disk then, and nothing that is of use leaves the memory.
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    if sha256 and found != sha256:
-        logger.error("%s is not packed: its SHA-256 is %s, not %s", path, found, sha256)
+    if sha256 and digest != sha256:
+        logger.error("%s is not packed: its SHA-256 is %s, not %s", path, digest, sha256)
         return False
-    if (kept := _sha256_of(draft)) != found:
-        logger.error("%s is not packed: the written file has SHA-256 %s, not %s", path, kept, found)
+    if (kept := _sha256_of(draft)) != digest:
+        logger.error(
+            "%s is not packed: the written file has SHA-256 %s, not %s", path, kept, digest
+        )
         return False
     # Nobody appends from here on, and whoever waits to do so finds that the file has gone.
     fcntl.flock(raw_fd, fcntl.LOCK_EX)

@@ -69,10 +69,10 @@ def _bare(data: bytes) -> bytes:
     # A log has few different sequences: each is taken out of all at once, in a tenth of the time.
     for _ in range(MOST_SEQUENCES):
         position = data.find(b"\x1b[")
-        found = CONTROL.match(data, position) if position >= 0 else None
-        if found is None:
+        match = CONTROL.match(data, position) if position >= 0 else None
+        if match is None:
             break
-        data = data.replace(found[0], b"")
+        data = data.replace(match[0], b"")
     if b"\x1b" in data or b"\x00" in data or b"\x08" in data or b"\x07" in data:
         data = ESCAPES.sub(b"", data)
     return data

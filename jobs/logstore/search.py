@@ -55,7 +55,7 @@ class Query:
     """Query of a search.
 
     ``limit``: maximum of returned lines; the first of them, or those around line ``near``.
-    ``grave``: an expression for those lines that are to be told apart. ``words``: one of them is in
+    ``grave``: an expression for those lines that are to be told apart. ``terms``: one of them is in
     every match, which finds out soon where there is none.
     """
 
@@ -64,12 +64,12 @@ class Query:
     limit: int = 1000
     near: int = 0
     grave: str = ""
-    words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Matches:
-    """``total`` matches in ``lines`` lines; ``found``: some of them, with ``before`` ones before.
+    """``total`` matches in ``lines`` lines; ``rows``: some of them, with ``before`` ones before.
 
     ``spread``: for each of ``SPREAD`` equal parts of the log one line that matches, if there is
     one, and whether it is grave.
@@ -78,7 +78,7 @@ class Matches:
     total: int = 0
     lines: int = 0
     before: int = 0
-    found: list[Match] = field(default_factory=list)
+    rows: list[Match] = field(default_factory=list)
     spread: list[tuple[int, bool]] = field(default_factory=list)
 
 
@@ -96,13 +96,13 @@ def search_file(path: Path, query: Query) -> Matches:
         return Matches()
     finder = _finder(query.text, regex=query.regex)
     # Only where a word stands in one piece: a colour within it hides it, and its line.
-    words = [word.encode() for word in query.words]
+    terms = [word.encode() for word in query.terms]
     with open_log(path) as log:
         if log is None:
             return Matches()
         collected, line_at = _Collected(query, log.size), LineIndex(path).numbers(log)
         for offset, block in _whole_lines(log):
-            if words and not any(word in block for word in words):
+            if terms and not any(word in block for word in terms):
                 continue
             shown = block if is_plain(block) else plain(block)
             data = finder.prepared(shown)
@@ -135,7 +135,7 @@ def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
     answer = json.loads(done.stdout)
     if "damaged" in answer:
         raise DamagedLog(answer["damaged"], **answer["args"])
-    answer["found"] = [Match(**match) for match in answer["found"]]
+    answer["rows"] = [Match(**match) for match in answer["rows"]]
     answer["spread"] = [(line, is_grave) for line, is_grave in answer["spread"]]
     return Matches(**answer)
 
@@ -229,11 +229,11 @@ class _Expression:
         """Return the offset of the next line that may match; None if there is none."""
         if self._in_block is None:
             return start
-        found = self._in_block.search(data, start, end)
+        match = self._in_block.search(data, start, end)
         if self._is_ascii:
-            return found.start() if found else None
-        other = NOT_ASCII.search(data, start, found.start() if found else end)
-        first = other or found
+            return match.start() if match else None
+        other = NOT_ASCII.search(data, start, match.start() if match else end)
+        first = other or match
         return first.start() if first else None
 
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -344,7 +344,7 @@ class _Collected:
             total=self._total,
             lines=self._lines,
             before=self._before,
-            found=[*self._head, *self._tail],
+            rows=[*self._head, *self._tail],
             spread=sorted(self._spread.values()),
         )
 

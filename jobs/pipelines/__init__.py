@@ -65,14 +65,16 @@ class Draft:
     stage: Stage
     target: Target
     number: int
-    seen: Preview | None = None  # None: no job needed
+    preview: Preview | None = None  # None: no job needed
     after: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
         """Title of its job, see ``Kind.title_of``; "" without a plan."""
-        kind, seen = KINDS[self.stage.job.kind], self.seen
-        return kind.title_of(seen.params, self.target) if seen and seen.plan else ""
+        kind, job_preview = KINDS[self.stage.job.kind], self.preview
+        if job_preview is None or job_preview.plan is None:
+            return ""
+        return kind.title_of(job_preview.params, self.target)
 
     @property
     def is_in_guide(self) -> bool:
@@ -82,15 +84,15 @@ class Draft:
     @property
     def ports(self) -> dict[str, int]:
         """Ports of its server: name → port, 0 for a port set at launch."""
-        seen, kind = self.seen, KINDS[self.stage.job.kind]
-        if seen is None or seen.plan is None or seen.params is None:
+        job_preview, kind = self.preview, KINDS[self.stage.job.kind]
+        if job_preview is None or job_preview.plan is None or job_preview.params is None:
             return {}
-        product = kind.product(seen.params, self.target) or {}
+        product = kind.product(job_preview.params, self.target) or {}
         if product.get("type") != "deployment":
             return {}
         details = product.get("details") or {}
         own = {name: int(details[name]) for name in ports.OWN if details.get(name)}
-        return {"port": int(seen.open_slots.get("port") or 0), **own}
+        return {"port": int(job_preview.open_slots.get("port") or 0), **own}
 
 
 def stages(
@@ -116,14 +118,14 @@ def drafts(
     drafting = _Drafting(host, stack, chosen, target_of(host))
     for stage in stages(pipeline, model, host, stack, chosen):
         drafting.add(stage)
-    return drafting.found
+    return drafting.drafts
 
 
 class _Drafting:
     """Drafts of a chain so far, and the host after them."""
 
     def __init__(self, host: Host, stack: str, options: Options, target: Target) -> None:
-        self.found: list[Draft] = []
+        self.drafts: list[Draft] = []
         self._host, self._stack, self._options = host, stack, options
         self._target = target
         self._keys: dict[str, str] = {}  # link -> its product or existing asset
@@ -131,46 +133,48 @@ class _Drafting:
 
     def add(self, stage: Stage) -> None:
         """Add the next stage, after the environments it needs."""
-        job, number = stage.job, len(self.found) + 1
+        job, number = stage.job, len(self.drafts) + 1
         if stage.there is not None:
             self._keys[job.name] = stage.there.key
-            self.found.append(Draft(stage, self._target, number))
+            self.drafts.append(Draft(stage, self._target, number))
             return
         raw = _raw(job, self._keys, self._stack, self._options)
-        seen = preview(job.kind, raw, self._host, self._target)
-        if seen.will_add:
-            for name in seen.will_add:
+        job_preview = preview(job.kind, raw, self._host, self._target)
+        if job_preview.will_add:
+            for name in job_preview.will_add:
                 self.add(Stage(_environment_job(name), None))
-            number = len(self.found) + 1
-            seen = preview(job.kind, raw, self._host, self._target)
-        self.found.append(Draft(stage, self._target, number, seen, self._after(job, seen)))
+            number = len(self.drafts) + 1
+            job_preview = preview(job.kind, raw, self._host, self._target)
+        self.drafts.append(
+            Draft(stage, self._target, number, job_preview, self._after(job, job_preview))
+        )
         self._keys[job.name], self._numbers[job.name] = f"job:-{number}", number
-        self._promise(job, seen, number)
+        self._promise(job, job_preview, number)
 
-    def _after(self, job: PipelineJob, seen: Preview) -> tuple[int, ...]:
+    def _after(self, job: PipelineJob, job_preview: Preview) -> tuple[int, ...]:
         """Return the positions of jobs it depends on."""
         named = {self._numbers[name] for name in job.after if name in self._numbers}
         kind = KINDS[job.kind]
-        if seen.plan is None:
+        if job_preview.plan is None:
             return tuple(sorted(named))
-        inputs = draft_of(kind, seen, self._target).inputs.values()
+        inputs = draft_of(kind, job_preview, self._target).inputs.values()
         needed = (
             environment_of(need.environment, self._target)
-            for need in kind.needs(seen.params, self._target)
+            for need in kind.needs(job_preview.params, self._target)
         )
         jobs = [ref.get("job", 0) for ref in inputs] + [ref.job or 0 for ref in needed if ref]
         return tuple(sorted(named | {-job for job in jobs if job < 0}))
 
-    def _promise(self, job: PipelineJob, seen: Preview, number: int) -> None:
+    def _promise(self, job: PipelineJob, job_preview: Preview, number: int) -> None:
         """Add the job's future product to the host, for later stages."""
         kind = KINDS[job.kind]
-        product = kind.product(seen.params, self._target) if seen.plan else None
-        if product is None or seen.plan is None:
+        product = kind.product(job_preview.params, self._target) if job_preview.plan else None
+        if product is None or job_preview.plan is None:
             return
-        title = kind.title_of(seen.params, self._target)
+        title = kind.title_of(job_preview.params, self._target)
         # Return the port to show; none if the preferred port is in use.
-        port = int(seen.open_slots.get("port") or 0)
-        address = seen.plan.address
+        port = int(job_preview.open_slots.get("port") or 0)
+        address = job_preview.plan.address
         ref = promise(product, title, self._host, job=-number, port=port, address=address)
         self._target = _with(self._target, ref)
 
@@ -187,12 +191,14 @@ def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[
 
     It checks only what no job of the chain can change, and what a person may confirm.
     """
-    plans = [draft.seen.plan for draft in planned if draft.seen and draft.seen.plan]
+    plans = [draft.preview.plan for draft in planned if draft.preview and draft.preview.plan]
     checks = [check for plan in plans for check in plan.checks]
     wanted = dict.fromkeys(check for check in checks if check.asks or check.name in _MACHINE)
     if not wanted:
         return None
-    dies = max((draft.seen.open_slots.get("dies", "") for draft in planned if draft.seen), key=len)
+    dies = max(
+        (draft.preview.open_slots.get("dies", "") for draft in planned if draft.preview), key=len
+    )
     checked = Plan(kind=pipeline.id, steps=(Step("check", ("true",)),), checks=tuple(wanted))
     return checked, {"dies": dies} if dies else {}
 

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.catalog import STACKS, ZooModel
 from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
 from jobs.pipelines.base import Pipeline, PipelineJob
-from jobs.pipelines.found import (
+from jobs.pipelines.existing import (
     dataset,
     environment,
     image,

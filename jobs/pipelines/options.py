@@ -69,23 +69,27 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
 def _one_of(given: Mapping[str, str], name: str, known: Collection[str]) -> str:
     value = given.get(name, "")
     if value and value not in known:
-        words = _("Choose one of %(expected)s.") % {"expected": ", ".join(known)}
-        raise LaunchError(words, name)
+        message = _("Choose one of %(expected)s.") % {"expected": ", ".join(known)}
+        raise LaunchError(message, name)
     return value or next(iter(known))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    words = re.split(r"[\s,，、]+", text) if text else []
-    found = [int(word) for word in words if word.isascii() and word.isdecimal() and len(word) <= 4]
-    is_right = len(found) == len(words) and all(1 <= number <= _MOST_REQUESTS for number in found)
-    if not is_right or len(found) > _MOST_LEVELS:
-        told = {"most": _MOST_REQUESTS, "count": _MOST_LEVELS}
-        words_for_people = _(
+    parts = re.split(r"[\s,，、]+", text) if text else []
+    numbers = [
+        int(word) for word in parts if word.isascii() and word.isdecimal() and len(word) <= 4
+    ]
+    is_right = len(numbers) == len(parts) and all(
+        1 <= number <= _MOST_REQUESTS for number in numbers
+    )
+    if not is_right or len(numbers) > _MOST_LEVELS:
+        limits = {"most": _MOST_REQUESTS, "count": _MOST_LEVELS}
+        message = _(
             "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
             "commas: 1, 4, 16."
         )
-        raise LaunchError(words_for_people % told, "concurrency")
-    return tuple(dict.fromkeys(found))
+        raise LaunchError(message % limits, "concurrency")
+    return tuple(dict.fromkeys(numbers))
 
 
 def _address(text: str) -> str:
@@ -100,6 +104,6 @@ def _port(text: str) -> int:
         return 0
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
     if number and not ports.FIRST <= number <= ports.LAST:
-        words = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
-        raise LaunchError(words % {"first": ports.FIRST, "last": ports.LAST}, "port")
+        message = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
+        raise LaunchError(message % {"first": ports.FIRST, "last": ports.LAST}, "port")
     return number

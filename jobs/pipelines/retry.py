@@ -46,14 +46,14 @@ def retry_failed_jobs(
     with transaction.atomic():
         for host in Job.objects.filter(chain=chain_id).values_list("host", flat=True).distinct():
             lifecycle.lock_host(host)
-        found = chain_of(chain_id)
-        if found is None or not found.broken:
+        chain = chain_of(chain_id)
+        if chain is None or not chain.broken:
             raise LaunchError(_("No job of the pipeline failed or was cancelled."))
-        if found.ending is not None:
-            words = _("Job %(job)s is still being cancelled. Retry when it has ended.")
-            raise LaunchError(words % {"job": found.ending.pk})
-        counts, made = _what_counts(found), dict[int, Job]()
-        for old in sorted(found.to_repeat, key=lambda job: job.pk):
+        if chain.ending is not None:
+            message = _("Job %(job)s is still being cancelled. Retry when it has ended.")
+            raise LaunchError(message % {"job": chain.ending.pk})
+        counts, made = _what_counts(chain), dict[int, Job]()
+        for old in sorted(chain.to_repeat, key=lambda job: job.pk):
             made[old.pk] = _again(old, counts, made, chain_id, user, can_prioritize=can_prioritize)
     return list(made.values())
 
@@ -64,15 +64,15 @@ def cancel_rest(chain_id: UUID, user: AbstractBaseUser | None) -> list[Job]:
     Queued jobs are cancelled before running ones, so that none starts meanwhile. A job that ends
     by itself at that moment is not included.
     """
-    found = chain_of(chain_id)
-    jobs = sorted(found.to_cancel if found else (), key=lambda job: job.pk, reverse=True)
+    chain = chain_of(chain_id)
+    jobs = sorted(chain.to_cancel if chain else (), key=lambda job: job.pk, reverse=True)
     jobs.sort(key=lambda job: job.state != Job.State.QUEUED)
     return [job for job in jobs if cancel(job.pk, user)]
 
 
-def _what_counts(found: ChainProgress) -> dict[int, int]:
+def _what_counts(chain: ChainProgress) -> dict[int, int]:
     """Return id of a retried attempt → id of its last attempt."""
-    return {each.pk: last for last, attempts in found.earlier.items() for each in attempts}
+    return {each.pk: last for last, attempts in chain.earlier.items() for each in attempts}
 
 
 def _again(
@@ -96,8 +96,8 @@ def _again(
         raw = {name: _renumbered(value, now_for) for name, value in old.params.items()}
         params = kind.Params.model_validate(settled(kind, raw))
     except ValidationError:  # launched by an older version of the kind
-        words = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
-        raise LaunchError(words % {"job": old.pk}) from None
+        message = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
+        raise LaunchError(message % {"job": old.pk}) from None
     check_ports(old, target)
     draft = repeat_of(old, params, can_prioritize=can_prioritize)
     old.inputs = {
@@ -134,5 +134,5 @@ def _predecessor(number: int) -> Job | None:
         return job
     if (job.product or {}).get("type") == "environment":
         return None
-    words = _("Required job %(job)s (%(title)s) has not succeeded. Retry that job first.")
-    raise LaunchError(words % {"job": job.pk, "title": job.title})
+    message = _("Required job %(job)s (%(title)s) has not succeeded. Retry that job first.")
+    raise LaunchError(message % {"job": job.pk, "title": job.title})

@@ -30,15 +30,17 @@ def conversations_of(user: AbstractBaseUser, *, most: int = LISTED) -> Sequence[
 
 
 def conversations_with(
-    user: AbstractBaseUser, words: Sequence[str], *, most: int
+    user: AbstractBaseUser, terms: Sequence[str], *, most: int
 ) -> Sequence[Conversation]:
     """The person's conversations with all the words in title, questions or answers."""
-    found = Conversation.objects.filter(user_id=user.pk)
-    for word in words:
-        said = Q(prompt__icontains=word) | Q(answer__icontains=word)
-        turns = Turn.objects.filter(said, conversation__user_id=user.pk)
-        found = found.filter(Q(title__icontains=word) | Q(pk__in=turns.values("conversation")))
-    return list(found[:most])
+    conversations = Conversation.objects.filter(user_id=user.pk)
+    for word in terms:
+        condition = Q(prompt__icontains=word) | Q(answer__icontains=word)
+        turns = Turn.objects.filter(condition, conversation__user_id=user.pk)
+        conversations = conversations.filter(
+            Q(title__icontains=word) | Q(pk__in=turns.values("conversation"))
+        )
+    return list(conversations[:most])
 
 
 def chat_deployments(current: Deployment | None = None) -> Sequence[Deployment]:
@@ -80,5 +82,5 @@ def context_tokens(deployment: Deployment | None) -> int | None:
     if deployment is None:
         return None
     declared = (deployment.details or {}).get("max_total")
-    found = declared or deployment.job.params.get("context")
-    return found if isinstance(found, int) else None
+    tokens = declared or deployment.job.params.get("context")
+    return tokens if isinstance(tokens, int) else None

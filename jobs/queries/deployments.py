@@ -34,18 +34,18 @@ def deployments(*, only_live: bool) -> Sequence[Deployment]:
 
     With ``only_live`` those that ended are left out, but for what broke since yesterday.
     """
-    found = _all()
+    rows = _all()
     if only_live:
         live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
-        found = found.filter(live | broken_since(now() - _BROKE_WITHIN))
-    return list(found[:LISTED])
+        rows = rows.filter(live | broken_since(now() - _BROKE_WITHIN))
+    return list(rows[:LISTED])
 
 
 def deployment_down(host: str, number: str) -> Deployment | None:
     """The deployment of ``host`` with that id, where it serves no more; else None."""
     down = (*_DOWN, Deployment.State.STOPPING)
-    found = Deployment.objects.filter(host__name=host, state__in=down).select_related("job")
-    return found.filter(pk=int(number)).first() if _ID.fullmatch(number) else None
+    rows = Deployment.objects.filter(host__name=host, state__in=down).select_related("job")
+    return rows.filter(pk=int(number)).first() if _ID.fullmatch(number) else None
 
 
 def broken_since(moment: datetime) -> Q:
@@ -73,13 +73,13 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
     started_by = dict(servers)
     named = Q(inputs__deployment__id__in=list(started_by))
     named |= Q(inputs__deployment__job__in=list(started_by.values()))
-    found: dict[int, list[Job]] = {job: [] for job in started_by.values()}
+    dependents: dict[int, list[Job]] = {job: [] for job in started_by.values()}
     for job in Job.objects.filter(named, state__in=Job.OPEN_STATES).order_by("pk"):
         ref = job.inputs["deployment"]
         maker = started_by.get(ref.get("id") or 0) or ref.get("job")
-        if maker in found:
-            found[maker].append(job)
-    return found
+        if maker in dependents:
+            dependents[maker].append(job)
+    return dependents
 
 
 def _all() -> QuerySet[Deployment]:

@@ -116,5 +116,5 @@ def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
 
 
 def _latest(model_id: str, result_type: str) -> Result | None:
-    found = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
-    return found.select_related("host").first()
+    rows = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
+    return rows.select_related("host").first()

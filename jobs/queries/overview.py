@@ -95,21 +95,21 @@ def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
     """
     queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
     asking = list(queued.exclude(needs_confirmation=[])[:_MOST])
-    told, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
+    chains, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
     for number, chain in queued.filter(needs_confirmation=[]).values_list("pk", "chain")[:_SCANNED]:
-        if len(shown) < _MOST and (chain is None or chain not in told):
+        if len(shown) < _MOST and (chain is None or chain not in chains):
             shown.append(number)
-            told |= {chain} if chain else set()
-    members = queued.filter(chain__in=told).order_by().values_list("chain").annotate(Count("pk"))
+            chains |= {chain} if chain else set()
+    members = queued.filter(chain__in=chains).order_by().values_list("chain").annotate(Count("pk"))
     count: dict[UUID, int] = dict(members)
-    found = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
-    listed = Counter(job.chain for job in found if job.chain)
-    seen: set[UUID] = set()
+    jobs = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
+    listed = Counter(job.chain for job in jobs if job.chain)
+    listed_chains: set[UUID] = set()
     rows = []
-    for job in found:
-        first = job.chain is not None and job.chain not in seen
+    for job in jobs:
+        first = job.chain is not None and job.chain not in listed_chains
         more = count.get(job.chain, 0) - listed[job.chain] if first and job.chain else 0
-        seen |= {job.chain} if job.chain else set()
+        listed_chains |= {job.chain} if job.chain else set()
         rows.append(Waiting(job, more))
     return rows
 
@@ -139,19 +139,19 @@ def broke(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
     """Return deployments whose server exited unexpectedly since ``since``, latest first."""
-    found = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
+    rows = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
     if user is not None:
-        found = found.filter(created_by_id=user.pk)
-    return list(found.order_by("-stopped_at", "-id")[:_MOST])
+        rows = rows.filter(created_by_id=user.pk)
+    return list(rows.order_by("-stopped_at", "-id")[:_MOST])
 
 
 def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
     """Return the latest results."""
-    found = Result.objects.select_related("host", "deployment", "created_by")
+    rows = Result.objects.select_related("host", "deployment", "created_by")
     if user is not None:
-        found = found.filter(created_by_id=user.pk)
-    latest = list(found.order_by("-created_at", "-id")[:_MOST])
-    return [_found(result) for result in latest]
+        rows = rows.filter(created_by_id=user.pk)
+    latest = list(rows.order_by("-created_at", "-id")[:_MOST])
+    return [_figures(result) for result in latest]
 
 
 def serving() -> list[ServedModel]:
@@ -207,7 +207,7 @@ def running_of(job: Job) -> Running:
     )
 
 
-def _found(result: Result) -> ResultFigures:
+def _figures(result: Result) -> ResultFigures:
     metric = headline(result.type, result.metrics)
     second = secondary_metric(result.type, result.metrics)
     return ResultFigures(

@@ -44,29 +44,29 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
 
     Of chats only those of ``user``.
     """
-    words = text.split()
-    if not words:
+    terms = text.split()
+    if not terms:
         return SearchResults()
-    job = _numbered(words)
+    job = _numbered(terms)
     listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
-    found = results.matching(results.Filters(text=text)).select_related("host", "deployment")
-    served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in words))
+    matches = results.matching(results.Filters(text=text)).select_related("host", "deployment")
+    served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(
         job=job,
         jobs=[item for item in listed if item != job],
-        results=list(found[:most]),
+        results=list(matches[:most]),
         deployments=list(Deployment.objects.filter(served).select_related("host")[:most]),
-        models=[model for model in MODELS.values() if _has_all(f"{model.id} {model.name}", words)][
+        models=[model for model in MODELS.values() if _has_all(f"{model.id} {model.name}", terms)][
             :most
         ],
-        hosts=list(Host.objects.filter(reduce(and_, map(_host_has, words)))[:most]),
-        chats=conversations_with(user, words, most=most) if user else (),
+        hosts=list(Host.objects.filter(reduce(and_, map(_host_has, terms)))[:most]),
+        chats=conversations_with(user, terms, most=most) if user else (),
     )
 
 
-def _numbered(words: Sequence[str]) -> Job | None:
-    number = words[0].removeprefix("#")
-    if len(words) > 1 or not number.isdecimal() or len(number) > 18:
+def _numbered(terms: Sequence[str]) -> Job | None:
+    number = terms[0].removeprefix("#")
+    if len(terms) > 1 or not number.isdecimal() or len(number) > 18:
         return None
     return Job.objects.filter(pk=int(number)).select_related("host", "created_by").first()
 
@@ -78,5 +78,5 @@ def _host_has(word: str) -> Q:
     return by_name | own if _has_all(gettext("This computer"), [word]) else by_name
 
 
-def _has_all(text: str, words: Sequence[str]) -> bool:
-    return all(word.casefold() in text.casefold() for word in words)
+def _has_all(text: str, terms: Sequence[str]) -> bool:
+    return all(word.casefold() in text.casefold() for word in terms)

@@ -76,10 +76,10 @@ def sorted_page(
     cursor = read_cursor(after, column)
     if cursor is not None:
         rows = _behind(rows, column, order, cursor)
-    found = list(rows[: size + 1])
-    if len(found) <= size:
-        return found, ""
-    return found[:size], _written(getattr(found[size - 1], _VALUE), found[size - 1].pk)
+    records = list(rows[: size + 1])
+    if len(records) <= size:
+        return records, ""
+    return records[:size], _written(getattr(records[size - 1], _VALUE), records[size - 1].pk)
 
 
 def read_cursor(text: str, column: Column) -> Cursor | None:
@@ -95,8 +95,8 @@ def read_cursor(text: str, column: Column) -> Cursor | None:
 
 def metric(*names: str) -> Column:
     """The first of these metrics that a row has in its ``metrics``."""
-    found = [Cast(KeyTextTransform(name, "metrics"), FloatField()) for name in names]
-    return Column(Coalesce(*found) if len(found) > 1 else found[0], read_float)
+    values = [Cast(KeyTextTransform(name, "metrics"), FloatField()) for name in names]
+    return Column(Coalesce(*values) if len(values) > 1 else values[0], read_float)
 
 
 def text(field: str, *, always: bool = False) -> Column:
@@ -145,9 +145,9 @@ def _behind(
         return rows.filter(**{f"{_VALUE}__isnull": True, f"pk__{further}": cursor.number})
     if column.indexed:
         # Not the usual OR: with it the database would leave the index (docs/decisions).
-        up_to, seen = ("lte", "gte") if order.descending else ("gte", "lte")
+        up_to, pk_lookup = ("lte", "gte") if order.descending else ("gte", "lte")
         return rows.filter(**{f"{_VALUE}__{up_to}": cursor.value}).exclude(
-            **{_VALUE: cursor.value, f"pk__{seen}": cursor.number}
+            **{_VALUE: cursor.value, f"pk__{pk_lookup}": cursor.number}
         )
     behind = Q(**{f"{_VALUE}__{further}": cursor.value})
     behind |= Q(**{_VALUE: cursor.value, f"pk__{further}": cursor.number})

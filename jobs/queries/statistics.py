@@ -148,10 +148,10 @@ def relative_difference(first: Sequence[float], second: Sequence[float]) -> Inte
     """
     if min((*first, *second), default=0) <= 0:
         return None
-    found = mean_difference([log(one) for one in first], [log(one) for one in second])
-    if found is None:
+    difference = mean_difference([log(one) for one in first], [log(one) for one in second])
+    if difference is None:
         return None
-    return Interval(expm1(found.value), expm1(found.low), expm1(found.high))
+    return Interval(expm1(difference.value), expm1(difference.low), expm1(difference.high))
 
 
 def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:

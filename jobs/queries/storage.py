@@ -127,25 +127,25 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
 
 
 def removable_turns(moment: datetime) -> QuerySet[Turn]:
-    """Turns of chats that are over and told by their rows: a stream repeats what they say."""
-    told = ~Q(answer="") | ~Q(reasoning="")
+    """Turns of ended chats with text in their row: the stored stream only repeats it."""
+    has_text = ~Q(answer="") | ~Q(reasoning="")
     over = Turn.objects.filter(stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
-    return over.filter(told).exclude(state=Turn.State.STREAMING)
+    return over.filter(has_text).exclude(state=Turn.State.STREAMING)
 
 
 def oldest(moment: datetime, limit: int) -> list[Bulk]:
     """Return what may be removed, at most ``limit``, oldest ended first."""
-    found = heapq.merge(
+    bulks = heapq.merge(
         _bulks("deployment", removable_deployments(moment), "stopped_at", limit),
         _bulks("job", removable_jobs(moment), "finished_at", limit),
         _bulks("turn", removable_turns(moment), "created_at", limit),
     )
-    return list(islice(found, limit))
+    return list(islice(bulks, limit))
 
 
 def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> list[Bulk]:
-    found = rows.order_by(ended, "pk").values_list(ended, "pk", "stored_bytes")
-    return [Bulk(at, record_type, pk, size) for at, pk, size in found[:limit]]
+    values = rows.order_by(ended, "pk").values_list(ended, "pk", "stored_bytes")
+    return [Bulk(at, record_type, pk, size) for at, pk, size in values[:limit]]
 
 
 def count(moment: datetime, *, aside: int) -> Count:
@@ -161,7 +161,7 @@ def count(moment: datetime, *, aside: int) -> Count:
     measured = OutputFile.objects.filter(job__stored_bytes__gt=0)
     logs = jobs - points - _sum(measured, "received_bytes")
     week = Job.objects.filter(stored_bytes__gt=0, finished_at__gt=moment - SOON)
-    found = Count(
+    counted = Count(
         at=moment.isoformat(),
         job_logs=max(0, logs) + _sum(open_jobs, "log_bytes") + _sum(fresh_jobs, "log_bytes"),
         outputs=outputs,
@@ -173,7 +173,7 @@ def count(moment: datetime, *, aside: int) -> Count:
         pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "stored_bytes"),
         week=_sum(week, "stored_bytes"),
     )
-    return replace(found, full_until=_full_until(moment, found))
+    return replace(counted, full_until=_full_until(moment, counted))
 
 
 def _sums(rows: QuerySet[Any], *names: str) -> tuple[int, ...]:
@@ -185,10 +185,10 @@ def _sum(rows: QuerySet[Any], name: str) -> int:
     return _sums(rows, name)[0]
 
 
-def _full_until(moment: datetime, found: Count) -> str:
+def _full_until(moment: datetime, counted: Count) -> str:
     """When the last of what must go within seven days ended; "" where all will fit."""
     limit = limits().retention_size_bytes
-    excess = 0 if limit is None else found.within + found.week - limit
+    excess = 0 if limit is None else counted.within + counted.week - limit
     last = ""
     for bulk in oldest(moment, _LOOKED_AT) if excess > 0 else ():
         last, excess = bulk.ended_at.isoformat(), excess - bulk.bytes
@@ -228,7 +228,7 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
     For its size something goes when all that ended before it has gone and there is no room again,
     at the pace of the last seven days; never, where nothing has come in these.
     """
-    given, moment, before, found = limits(), now(), 0, []
+    given, moment, before, removals = limits(), now(), 0, []
     for bulk in oldest(moment, most) if given.any else ():
         dates = []
         if given.retention_age is not None:
@@ -241,8 +241,8 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
         before += bulk.bytes
         if dates:
             at, why = min(dates)
-            found.append((bulk, PendingRemoval(why, at)))
-    return found
+            removals.append((bulk, PendingRemoval(why, at)))
+    return removals
 
 
 def pending_removal_of(job: Job) -> PendingRemoval | None:
@@ -291,11 +291,11 @@ def disk_usage_of_hosts() -> list[HostDiskUsage]:
 
 
 def _disk_usage_of(host: Host) -> HostDiskUsage:
-    told = host.load.get("disk_usage")
+    usage = host.load.get("disk_usage")
     sizes, times = {}, []
-    for name, found in (told if isinstance(told, Mapping) else {}).items():
+    for name, entry in (usage if isinstance(usage, Mapping) else {}).items():
         size, at = (
-            found.get(key) if isinstance(found, Mapping) else None for key in ("bytes", "at")
+            entry.get(key) if isinstance(entry, Mapping) else None for key in ("bytes", "at")
         )
         if isinstance(size, int) and isinstance(at, int | float) and 0 < at < _LAST_MOMENT_S:
             sizes[name] = size

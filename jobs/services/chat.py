@@ -22,8 +22,8 @@ class BusyError(Exception):
 
 def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
     """A new conversation, named after its first question."""
-    words = " ".join(prompt.split())
-    title = words if len(words) <= TITLE_LENGTH else words[: TITLE_LENGTH - 1].rstrip() + "…"
+    text = " ".join(prompt.split())
+    title = text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1].rstrip() + "…"
     return Conversation.objects.create(user_id=user.pk, title=title)
 
 

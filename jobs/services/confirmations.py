@@ -53,16 +53,16 @@ def found_by(preflight: Preflight) -> list[dict[str, Any]]:
     return warnings(preflight.plan, preflight.findings)
 
 
-def open_of(found: Iterable[Item], confirmed: Iterable[Item]) -> list[Item]:
+def open_of(findings: Iterable[Item], confirmed: Iterable[Item]) -> list[Item]:
     """Return unconfirmed findings."""
-    words = {str(item["check"]) for item in confirmed}
-    return [item for item in found if words.isdisjoint(_names(str(item["check"])))]
+    names = {str(item["check"]) for item in confirmed}
+    return [item for item in findings if names.isdisjoint(_names(str(item["check"])))]
 
 
-def confirmation(found: Iterable[Item], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
+def confirmation(findings: Iterable[Item], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
     """Return a confirmation by ``user``, as stored with the job."""
     by = user.get_username() if user else "manage.py"
-    return [{**item, "by": by, "at": now().isoformat()} for item in found]
+    return [{**item, "by": by, "at": now().isoformat()} for item in findings]
 
 
 def by_name(names: Iterable[str], user: AbstractBaseUser | None) -> list[dict[str, Any]]:
@@ -97,14 +97,14 @@ def note(job_id: int, plan: Mapping[str, Any], findings: Sequence[Item]) -> None
         )
 
 
-def confirm(job_id: int, found: Sequence[Item], user: AbstractBaseUser | None) -> bool:
-    """Confirm ``found``; other findings stay open. False: the job is not queued."""
+def confirm(job_id: int, findings: Sequence[Item], user: AbstractBaseUser | None) -> bool:
+    """Confirm ``findings``; other findings stay open. False: the job is not queued."""
     with transaction.atomic():
         jobs = Job.objects.select_for_update(no_key=True)
         job = jobs.filter(pk=job_id, state=Job.State.QUEUED).first()
         if job is None:
             return False
-        confirmed = [*job.confirmed, *confirmation(open_of(found, job.confirmed), user)]
+        confirmed = [*job.confirmed, *confirmation(open_of(findings, job.confirmed), user)]
         Job.objects.filter(pk=job_id).update(
             confirmed=sanitize(confirmed),
             needs_confirmation=open_of(job.needs_confirmation, confirmed),

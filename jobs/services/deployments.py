@@ -122,13 +122,13 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
 def _check_ports(deployment: Deployment) -> None:
     others = [ref for ref in target_of(deployment.host).servers if ref.id != deployment.pk]
     wanted = ports.of_server(deployment.job.params, deployment.details)
-    found = ports.clash(wanted, others)
-    if found:
-        words = _(
+    clash = ports.clash(wanted, others)
+    if clash:
+        message = _(
             "Not restarted: port %(port)d is in use by %(holder)s. End that first, or edit and "
             "rerun its job with another port, such as %(free)d."
         )
-        raise LaunchError(words % found.args, found.field)
+        raise LaunchError(message % clash.args, clash.field)
 
 
 def _check_dies(deployment: Deployment) -> None:
@@ -143,16 +143,16 @@ def _check_dies(deployment: Deployment) -> None:
     for user, names in users.values():
         args = {"dies": ", ".join(names), "id": user.pk}
         if isinstance(user, Job):
-            words = _(
+            message = _(
                 "Not restarted: dies %(dies)s are in use by job #%(id)d (%(name)s). Restart "
                 "after that job has ended."
             )
-            raise LaunchError(words % {**args, "name": user.title})
-        words = _(
+            raise LaunchError(message % {**args, "name": user.title})
+        message = _(
             "Not restarted: dies %(dies)s are in use by deployment #%(id)d (%(name)s). Stop "
             "that deployment, or retry this deployment's job: the job queues for free dies."
         )
-        raise LaunchError(words % {**args, "name": user.name})
+        raise LaunchError(message % {**args, "name": user.name})
 
 
 def _check_exclusive(deployment: Deployment) -> None:
@@ -161,22 +161,22 @@ def _check_exclusive(deployment: Deployment) -> None:
         return  # it is running already, and may be the measured one
     for other in capacity_of(deployment.host).running:
         if other.exclusive:
-            words = _(
+            message = _(
                 "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
                 "after that job has ended."
             )
-            raise LaunchError(words % {"id": other.id, "name": other.title})
+            raise LaunchError(message % {"id": other.id, "name": other.title})
 
 
 def _check_places(deployment: Deployment) -> None:
     reads = read_by(deployment)
     for other in capacity_of(deployment.host).running:
         if place := common(reads, other.places):
-            words = _(
+            message = _(
                 "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "
                 "deployment reads. Restart after that job has ended."
             )
-            raise LaunchError(words % {"job": other.id, "title": other.title, "place": place})
+            raise LaunchError(message % {"job": other.id, "title": other.title, "place": place})
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:

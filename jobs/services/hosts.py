@@ -36,8 +36,8 @@ def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tu
         LaunchError: invalid or duplicate name.
     """
     if not NAME.match(name):
-        words = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
-        raise LaunchError(words, "name")
+        message = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
+        raise LaunchError(message, "name")
     key = secrets.token_urlsafe(32)
     host, is_new = Host.objects.get_or_create(
         name=name, defaults={"type": host_type, "slots": slots, "key_sha256": _sha256(key)}
@@ -75,8 +75,8 @@ def read_slots(text: str) -> int:
         LaunchError: invalid number.
     """
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_SLOTS:
-        words = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
-        raise LaunchError(words, "slots")
+        message = _("Enter a whole number from 1 to %(most)s.") % {"most": MOST_SLOTS}
+        raise LaunchError(message, "slots")
     return int(text)
 
 

@@ -84,12 +84,12 @@ def latest(job_id: int) -> Preflight | None:
     return Preflight.objects.filter(job=job_id).first()
 
 
-def last_told(job: Job) -> Preflight | None:
+def newest_answer(job: Job) -> Preflight | None:
     """Return the newest answer on a queued job's plan: its own, or its launch form's; None if
     older than a day."""
     about = Preflight.objects.filter(Q(job=None) | Q(job=job), host=job.host_id)
-    told = about.filter(plan_sha256=job.plan_sha256, done_at__gt=now() - KEPT_FOR)
-    return told.order_by("-done_at").first()
+    answers = about.filter(plan_sha256=job.plan_sha256, done_at__gt=now() - KEPT_FOR)
+    return answers.order_by("-done_at").first()
 
 
 def preflight_states(host: Host) -> dict[int, PreflightState]:
@@ -103,27 +103,27 @@ def preflight_states(host: Host) -> dict[int, PreflightState]:
     for job_id, asked_at, done_at, findings, checks in rows:
         state = PreflightState(asked_at, done_at, findings, checks or ())
         by_job.setdefault(job_id, []).append(state)
-    return {job_id: _state_that_counts(told) for job_id, told in by_job.items()}
+    return {job_id: _state_that_counts(states) for job_id, states in by_job.items()}
 
 
-def _state_that_counts(told: Sequence[PreflightState]) -> PreflightState:
+def _state_that_counts(states: Sequence[PreflightState]) -> PreflightState:
     """Return the valid preflight of a job, from its last first: a fresh answer, even a late
     one; else the last."""
-    for state in told:
+    for state in states:
         if state.done_at is not None and not is_stale(state):
             return state
-    waiting = list(takewhile(lambda state: state.done_at is None, told))
+    waiting = list(takewhile(lambda state: state.done_at is None, states))
     since = waiting[-1].asked_at if waiting else None
-    return replace(told[0], unanswered_since=since)
+    return replace(states[0], unanswered_since=since)
 
 
 def _prune(job: Job) -> None:
     """Delete old preflights of a job, except the last answer and the first request since, which
     shows how long the answer is overdue and may still get it."""
-    told = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
-    waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, told)]
-    kept = [*waiting[-1:], *[pk for pk, done_at in told if done_at is not None][:1]]
-    Preflight.objects.filter(pk__in=[pk for pk, _done in told if pk not in kept]).delete()
+    rows = list(Preflight.objects.filter(job=job).values_list("pk", "done_at"))
+    waiting = [pk for pk, _done in takewhile(lambda row: row[1] is None, rows)]
+    kept = [*waiting[-1:], *[pk for pk, done_at in rows if done_at is not None][:1]]
+    Preflight.objects.filter(pk__in=[pk for pk, _done in rows if pk not in kept]).delete()
 
 
 def is_stale(preflight: Preflight | PreflightState, *, at: datetime | None = None) -> bool:
@@ -146,14 +146,14 @@ def answer(preflight: Preflight, findings: Any) -> bool:
     Raises:
         KeyError, TypeError, ValueError: invalid ``findings``.
     """
-    found = [_finding(from_host(item)) for item in findings]
+    parsed = [_finding(from_host(item)) for item in findings]
     with transaction.atomic():
         changed = Preflight.objects.filter(pk=preflight.pk, done_at=None).update(
-            done_at=now(), findings=sanitize(found)
+            done_at=now(), findings=sanitize(parsed)
         )
         if changed:
             if preflight.job_id:
-                confirmations.note(preflight.job_id, preflight.plan, found)
+                confirmations.note(preflight.job_id, preflight.plan, parsed)
             about = {"id": preflight.job_id} if preflight.job_id else {}
             topic = "job" if preflight.job_id else "preflight"
             about = about or {"id": preflight.pk}

@@ -59,11 +59,11 @@ def check_length(host: Host) -> None:
     """
     waiting = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by()
     if waiting.count() >= settings.QUEUE_LIMIT:
-        words = _(
+        message = _(
             "The queue of %(host)s is full: %(n)s jobs (QUEUE_LIMIT). Cancel some, choose "
             "another host, or retry later."
         )
-        raise LaunchError(words % {"n": settings.QUEUE_LIMIT, "host": host.name})
+        raise LaunchError(message % {"n": settings.QUEUE_LIMIT, "host": host.name})
 
 
 def move(
@@ -94,10 +94,10 @@ def move(
         target = _index(job, rows, was, to=to, before=before, after=after)
         passed = [row for row in rows[target:was] if row.owner != mine.owner]
         if passed and not can_overtake:
-            words = _(
+            message = _(
                 "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
             )
-            raise PassesOthers(words % {"job": passed[0].id})
+            raise PassesOthers(message % {"job": passed[0].id})
         if target != was:
             _put(mine, rows, target)
             transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
@@ -145,12 +145,12 @@ def raise_those_before(job_id: int, priority: int, *, can_overtake: bool = False
 def _all_before(job_id: int, priority: int) -> list[int]:
     """Return queued jobs of lower priority that a job depends on, transitively."""
     waiting = Job.objects.filter(state=Job.State.QUEUED, priority__gt=priority)
-    found: set[int] = set()
+    predecessors: set[int] = set()
     front = {job_id}
     while front:
-        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - found
-        found |= front
-    return sorted(found)
+        front = set(waiting.filter(before__in=front).values_list("pk", flat=True)) - predecessors
+        predecessors |= front
+    return sorted(predecessors)
 
 
 def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
@@ -218,19 +218,19 @@ def _index(
             raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
         return steps[to]
     other = before if before is not None else after
-    found = next((index for index, row in enumerate(rows) if row.id == other), None)
-    if found is not None:
-        return found if before is not None else found + 1
+    position = next((index for index, row in enumerate(rows) if row.id == other), None)
+    if position is not None:
+        return position if before is not None else position + 1
     if other is not None and other != job.pk:
         waits = Job.objects.filter(pk=other, host_id=job.host_id, state=Job.State.QUEUED)
         if waits.exists():
-            words = _(
+            message = _(
                 "Job #%(job)s has another priority, and priority takes precedence over order."
             )
-            raise NotMoved(words % {"job": other})
+            raise NotMoved(message % {"job": other})
         raise NotMoved(_("Job #%(job)s is no longer queued on this host.") % {"job": other})
-    words = _("Name the job to place this one before or after, or choose one of %(steps)s.")
-    raise NotMoved(words % {"steps": ", ".join(STEPS)})
+    message = _("Name the job to place this one before or after, or choose one of %(steps)s.")
+    raise NotMoved(message % {"steps": ", ".join(STEPS)})
 
 
 def _put(mine: _Row, rows: Sequence[_Row], index: int) -> None:

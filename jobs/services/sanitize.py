@@ -43,10 +43,10 @@ def json_lines(data: bytes, what: str) -> Iterator[dict[str, Any]]:
     """Parse JSON objects, one per line; invalid lines are logged and skipped."""
     for line in data.splitlines():
         try:
-            found = sanitize(json.loads(line))
+            parsed = sanitize(json.loads(line))
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            yield found
+            parsed = None
+        if isinstance(parsed, dict):
+            yield parsed
         else:
             logger.error("%s: not a JSON object, left out: %.200r", what, line)

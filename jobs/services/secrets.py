@@ -47,8 +47,8 @@ def keep(name: str, value: str) -> None:
         LaunchError: invalid name or value; ``field`` says which.
     """
     if not _NAME.match(name):
-        words = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
-        raise LaunchError(words, "name")
+        message = _("Use capital letters, digits and underscores, such as HF_TOKEN.")
+        raise LaunchError(message, "name")
     if not SHORTEST <= len(value) <= LONGEST:
         limits = {"shortest": SHORTEST, "longest": LONGEST}
         raise LaunchError(_("Enter %(shortest)s to %(longest)s characters.") % limits, "value")
@@ -95,8 +95,8 @@ def check(plan: Plan, params: Mapping[str, Any]) -> None:
     for name in missing(plan):
         fields = [field for field, value in params.items() if value == name]
         field = next(iter(fields), "deployment" if "deployment" in params else "")
-        words = _("Secret %(name)s does not exist. Ask an administrator to add it under Secrets.")
-        raise LaunchError(words % {"name": name}, field)
+        message = _("Secret %(name)s does not exist. Ask an administrator to add it under Secrets.")
+        raise LaunchError(message % {"name": name}, field)
 
 
 def _folder() -> Path:

@@ -99,7 +99,7 @@ def _also_found(job: Job) -> list[dict[str, Any]]:
 def missed_before(job: Job) -> dict[str, Any] | None:
     """Return missing requirements of the last preflight of a queued job, launch form included,
     and its time; None if none."""
-    preflight = preflights.last_told(job)
+    preflight = preflights.newest_answer(job)
     missed = _missed(preflight)
     return {"missed": missed, "at": preflight.done_at} if preflight and missed else None
 

@@ -154,7 +154,7 @@ def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, st
 
 def _outside_guide(planned: Sequence[Draft]) -> str:
     """Return titles of kinds in the chain that the guide has no command for."""
-    kinds = [draft.stage.job.kind for draft in planned if draft.seen and not draft.is_in_guide]
+    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
     return _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds))
 
 
@@ -173,8 +173,8 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
     """Return queue reasons on ``host`` if launched now, each with its kinds."""
     jobs = []
     for draft in planned:
-        if draft.seen is not None and draft.seen.plan is not None:
-            job = draft_of(KINDS[draft.stage.job.kind], draft.seen, draft.target)
+        if draft.preview is not None and draft.preview.plan is not None:
+            job = draft_of(KINDS[draft.stage.job.kind], draft.preview, draft.target)
             # Waiting for earlier jobs of the chain is normal.
             job.host, job.inputs = host, {}
             jobs.append(job)
@@ -188,7 +188,7 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
 
 def _shown(draft: Draft) -> CommandView | None:
     """Return the stage's command view; None without a job or plan."""
-    seen = draft.seen
+    seen = draft.preview
     if seen is None or seen.plan is None:
         return None
     return command_view(seen.plan, seen.values, proposed=seen.open_slots, guide=against(seen.guide))

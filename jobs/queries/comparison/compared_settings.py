@@ -37,7 +37,7 @@ def settings(results: Sequence[Result]) -> list[Setting]:
 
 def _settings_of(result: Result) -> dict[str, str]:
     job = result.job
-    found = {
+    settings = {
         "host": result.host.name,
         "model": result.model_id,
         "precision": result.label,
@@ -46,14 +46,14 @@ def _settings_of(result: Result) -> dict[str, str]:
         "what": result.what,
     }
     assets = asset_fields(job.kind)
-    found |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
-    found |= _engine_settings(result)
+    settings |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
+    settings |= _engine_settings(result)
     facts = result.host.facts
     cpu = facts.get("cpu")
     if isinstance(cpu, dict):
         facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
-    found |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
-    return found
+    settings |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
+    return settings
 
 
 def asset_fields(kind: str) -> set[str]:

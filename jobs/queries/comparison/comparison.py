@@ -188,16 +188,16 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     paired = [_paired(base, column) if is_evaluation else None for column in columns[1:]]
     at_chosen = [_at(column, chosen) for column in columns]
     apart = {
-        index: found
+        index: entries
         for index in range(1, len(heads))
-        if (found := differences([heads[0], heads[index]], [at_chosen[0], at_chosen[index]]))
+        if (entries := differences([heads[0], heads[index]], [at_chosen[0], at_chosen[index]]))
     }
-    named = {one.name for found in apart.values() for one in found}
+    named = {one.name for entries in apart.values() for one in entries}
     barriers = [one for one in differences(heads, at_chosen) if one.name in named]
     other_questions = frozenset(
         index
-        for index, found in apart.items()
-        if any(one.name == QUESTIONS and not one.is_unknown for one in found)
+        for index, entries in apart.items()
+        if any(one.name == QUESTIONS and not one.is_unknown for one in entries)
     )
     table = _Table(columns, chosen, paired, frozenset(apart), other_questions)
     rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
@@ -227,9 +227,9 @@ def _column(runs: Sequence[Result]) -> Column:
             name: [row[name] for row in rows if name in row]
             for name in dict.fromkeys(name for row in rows for name in row)
         }
-        means.append((concurrency, {name: _mean(found) for name, found in values.items()}))
-        for name, found in values.items():
-            interval = mean_interval(found)
+        means.append((concurrency, {name: _mean(samples) for name, samples in values.items()}))
+        for name, samples in values.items():
+            interval = mean_interval(samples)
             if interval is not None:
                 intervals[concurrency, name] = interval
     return Column(runs, own, means, intervals)
@@ -264,8 +264,8 @@ class _Table:
     def row(self, name: str) -> MetricRow:
         values = [column.values(name, self.concurrency) for column in self.columns]
         cells = [
-            Cell(_mean(found) if found else None, len(found), mean_interval(found))
-            for found in values
+            Cell(_mean(samples) if samples else None, len(samples), mean_interval(samples))
+            for samples in values
         ]
         changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
         return MetricRow(name, cells, changes)
@@ -341,7 +341,7 @@ def _settle(
         if more is not None:
             total = more + min(len(values[0]), len(values[index]))
             wanted[0], wanted[index] = max(wanted[0], total), total
-    each = [max(0, total - len(found)) for total, found in zip(wanted, values, strict=True)]
+    each = [max(0, total - len(samples)) for total, samples in zip(wanted, values, strict=True)]
     if not open_ones:
         return None
     return Settle(each if any(each) else (), is_first=False)

@@ -27,29 +27,29 @@ def engine_settings(plan: Plan) -> dict[str, str]:
 
     An option without a value is ``YES``.
     """
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for step in plan.steps:
         if step.serves:
-            variables, words = _taken_apart(step.argv)
+            variables, arguments = _taken_apart(step.argv)
             if step.argv[:1] == ("docker",):
-                words = words[1:]  # after the image or the container's name
-            for name, value in (*_variables(variables), *_options(words)):
+                arguments = arguments[1:]  # after the image or the container's name
+            for name, value in (*_variables(variables), *_options(arguments)):
                 plain = _plain(value)
                 if plain is not None and name not in _NAMES:
-                    found[name] = plain
-    return found
+                    settings[name] = plain
+    return settings
 
 
 def images(plan: Plan) -> list[str]:
     """Return the names of the images that the plan's steps start."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for step in plan.steps:
         if step.argv[:2] == ("docker", "run"):
-            _variables_of, words = _taken_apart(step.argv)
-            name = _plain(words[0]) if words else None
+            _variables_of, arguments = _taken_apart(step.argv)
+            name = _plain(arguments[0]) if arguments else None
             if name is not None:
-                found[name] = None
-    return list(found)
+                names[name] = None
+    return list(names)
 
 
 def without_folder(text: str) -> str:
@@ -73,19 +73,19 @@ def _taken_apart(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return variables, argv[place:]
 
 
-def _variables(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _variables(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Return variables with a value; variables passed from outside have none and may be secret."""
-    for word in words:
+    for word in arguments:
         name, equals, value = word.partition("=")
         if equals:
             yield name, value
 
 
-def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for place, word in enumerate(words):
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for place, word in enumerate(arguments):
         if word.startswith("--"):
             name, equals, value = word.partition("=")
-            after = words[place + 1 : place + 2]
+            after = arguments[place + 1 : place + 2]
             is_alone = not after or _OPTION.match(after[0])
             yield name, value if equals else YES if is_alone else after[0]
 

@@ -81,17 +81,17 @@ def pair(base: Result, other: Result) -> Paired | None:
 
 def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
     """Return counts of questions correct in both, only the first, only the second, neither."""
-    found = Counter(verdicts)
-    return found[True, True], found[True, False], found[False, True], found[False, False]
+    counts = Counter(verdicts)
+    return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
 
 
 def _parts(verdicts_of: Mapping[tuple[str, str, int], tuple[bool, bool]]) -> dict[str, Interval]:
-    found = {}
+    by_part = {}
     for part in PARTS:
         verdicts = [v for (subset, _, _), v in verdicts_of.items() if part in subset.split("_")]
         if verdicts:
-            found[f"accuracy_{part}"] = paired_difference(*_cells(verdicts))
-    return found
+            by_part[f"accuracy_{part}"] = paired_difference(*_cells(verdicts))
+    return by_part
 
 
 def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:

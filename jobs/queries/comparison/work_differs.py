@@ -46,15 +46,15 @@ def differences(
     is_evaluation = results[0].type == Result.Type.EVALUATION
     left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()
     columns = [_work(result) for result in results]
-    found = []
+    entries = []
     for name in dict.fromkeys(name for column in columns for name in column):
         values = [column.get(name) for column in columns]
         is_unknown = any(value is None for value in values)
         if name not in left_out and (is_unknown or any(value != values[0] for value in values)):
-            found.append(Difference(name, values))
+            entries.append(Difference(name, values))
     if not is_evaluation:
-        found += _real_lengths(metrics)
-    return found
+        entries += _real_lengths(metrics)
+    return entries
 
 
 def _work(result: Result) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def _work(result: Result) -> dict[str, Any]:
 
 
 def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
-    found = []
+    entries = []
     for name in _LENGTHS:
         values = [row.get(name) for row in metrics]
         known = [value for value in values if value]
         if known and max(known) > (1 + LENGTHS_APART) * min(known):
-            found.append(Difference(name, values, is_metric=True))
-    return found
+            entries.append(Difference(name, values, is_metric=True))
+    return entries

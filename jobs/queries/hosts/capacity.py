@@ -49,7 +49,7 @@ class Server:
     reads: tuple[str, ...] = ()
 
     @property
-    def told(self) -> dict[str, Any]:
+    def message_args(self) -> dict[str, Any]:
         """Arguments of messages about it."""
         return {name: getattr(self, name) for name in ("id", "job", "name", "dies", "port")}
 
@@ -335,4 +335,4 @@ class HostCapacity:
 
 def _to_stop(servers: Sequence[Server], *, lack: int = 0, every: bool = True) -> dict[str, Any]:
     """Return servers to stop: ``every`` one, or as many as use ``lack`` dies in total."""
-    return {"servers": [one.told for one in servers], "lack": lack, "every": every}
+    return {"servers": [one.message_args for one in servers], "lack": lack, "every": every}

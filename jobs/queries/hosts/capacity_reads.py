@@ -45,8 +45,8 @@ def capacity_of(host: Host) -> HostCapacity:
     four tables than the database to find them.
     """
     on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
-    told = {name: _READ[name] for name in ("writes_text", "overlaps")}
-    jobs = on_host.annotate(**told).only(
+    columns = {name: _READ[name] for name in ("writes_text", "overlaps")}
+    jobs = on_host.annotate(**columns).only(
         *("kind", "title", "state", "values", "exclusive", "product", "inputs")
     )
     held = holding_deployments([host]).defer(None).select_related(None).select_related("job")

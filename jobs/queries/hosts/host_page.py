@@ -103,25 +103,25 @@ def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
     for before, behind in pairs.values_list("to_job", "from_job"):
         waits_for[before].add(behind)
     place = {row.pk: number for number, row in enumerate(rows)}
-    found = {}
+    positions = {}
     for pk, number in place.items():
         behind_it, new = set[int](), set(waits_for.get(pk, ()))
         while new:
             behind_it |= new
             new = set().union(*(waits_for.get(one, ()) for one in new)) - behind_it
-        found[pk] = number - sum(place.get(one, number) < number for one in behind_it)
-    return found
+        positions[pk] = number - sum(place.get(one, number) < number for one in behind_it)
+    return positions
 
 
 def _behind(job: Job) -> set[int]:
     """Return queued jobs that depend on ``job``, transitively."""
-    found: set[int] = set()
+    dependents: set[int] = set()
     behind = {job.pk}
     while behind:
         rows = Job.objects.filter(after__in=behind, state=Job.State.QUEUED)
-        behind = set(rows.values_list("pk", flat=True)) - found
-        found |= behind
-    return found
+        behind = set(rows.values_list("pk", flat=True)) - dependents
+        dependents |= behind
+    return dependents
 
 
 def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
@@ -147,9 +147,9 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
     # Ids first: the database sorts each queue, and rows are wide.
     narrow = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED).order_by()
     numbered = narrow.annotate(in_queue=in_queue, in_all=in_all).filter(in_queue__lte=waiting)
-    found = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
-    counts = {host_id: in_all for _pk, host_id, in_all in found}
-    for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in found]):
+    rows = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
+    counts = {host_id: in_all for _pk, host_id, in_all in rows}
+    for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in rows]):
         queued[job.host_id].append(job)
     for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)

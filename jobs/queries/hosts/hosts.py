@@ -55,9 +55,9 @@ def missing_dies(host: Host) -> list[str]:
 def holding_deployments(hosts: Iterable[Host | int]) -> QuerySet[Deployment]:
     """Return deployments that use dies on these hosts: running and restarting ones."""
     holds = Q(state__in=Deployment.LIVE_STATES) | Q(state=Deployment.State.WAITING, run__gt=1)
-    found = Deployment.objects.filter(holds, host__in=hosts)
-    found = found.select_related("host", "job", "artifact").defer("job__plan", "job__params")
-    return found.order_by("created_at", "pk")
+    rows = Deployment.objects.filter(holds, host__in=hosts)
+    rows = rows.select_related("host", "job", "artifact").defer("job__plan", "job__params")
+    return rows.order_by("created_at", "pk")
 
 
 def held_dies(
@@ -117,12 +117,12 @@ class Reading:
 
 def readings(host: Host) -> dict[str, Reading]:
     """Return die -> reading, from the last heartbeat (see ``jobs.host.probe.vasmi``)."""
-    told = host.load.get("dies")
-    if not isinstance(told, Mapping):
+    dies = host.load.get("dies")
+    if not isinstance(dies, Mapping):
         return {}
     return {
         str(name): Reading(_number(values.get("temp_c")), _number(values.get("power_w")))
-        for name, values in told.items()
+        for name, values in dies.items()
         if isinstance(values, Mapping)
     }
 

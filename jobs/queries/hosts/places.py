@@ -32,11 +32,11 @@ def read_by(deployment: Deployment) -> tuple[str, ...]:
     Rows without details, as in ``jobs.queries.hosts.capacity``, use the columns read instead.
     """
     if "details" in deployment.get_deferred_fields():
-        told = [getattr(deployment, name, None) for name in ("serves_from", "made_at")]
+        paths = [getattr(deployment, name, None) for name in ("serves_from", "made_at")]
     else:
         artifact = deployment.artifact
-        told = [deployment.details.get("path"), artifact.path if artifact else None]
-    return tuple(dict.fromkeys(str(path) for path in told if path))
+        paths = [deployment.details.get("path"), artifact.path if artifact else None]
+    return tuple(dict.fromkeys(str(path) for path in paths if path))
 
 
 def common(places: Iterable[str], others: Iterable[str]) -> str:

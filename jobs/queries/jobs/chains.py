@@ -131,14 +131,14 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
 
 def waiting_outside(chain: ChainProgress) -> list[Job]:
     """Return active jobs outside ``chain`` that depend on its active jobs."""
-    found: dict[int, Job] = {}
+    dependents: dict[int, Job] = {}
     wanted = {job.pk for job in chain.to_cancel}
     while wanted:
         waiting = Job.objects.filter(after__in=wanted, state__in=Job.OPEN_STATES)
-        rest = waiting.exclude(chain=chain.id).exclude(pk__in=found).distinct()
+        rest = waiting.exclude(chain=chain.id).exclude(pk__in=dependents).distinct()
         wanted = {job.pk for job in rest}
-        found |= {job.pk: job for job in rest}
-    return [found[pk] for pk in sorted(found)]
+        dependents |= {job.pk: job for job in rest}
+    return [dependents[pk] for pk in sorted(dependents)]
 
 
 def newest_chain(since: datetime) -> ChainProgress | None:
@@ -148,9 +148,9 @@ def newest_chain(since: datetime) -> ChainProgress | None:
     """
     newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
     for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
-        found = chain_of(chain_id) if chain_id else None
-        if found and not (found.succeeded and len(found.jobs) <= 2):
-            return found if found.is_open or found.ended_at >= since else None
+        chain = chain_of(chain_id) if chain_id else None
+        if chain and not (chain.succeeded and len(chain.jobs) <= 2):
+            return chain if chain.is_open or chain.ended_at >= since else None
     return None
 
 

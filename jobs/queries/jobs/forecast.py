@@ -104,13 +104,13 @@ def forecast(
             next(other for other in course.capacity.running if other.id == ended)
         )
         waiting = _start_what_can(course, waiting)
-    found = {
+    by_id = {
         pk: Forecast(seconds, Message("forecast:now" if pk in at_once else "forecast:usual"))
         for pk, seconds in course.starts.items()
     }
     for ahead in waiting:
-        found[ahead.job.id] = Forecast(None, _why_not(course, ahead, found))
-    return found
+        by_id[ahead.job.id] = Forecast(None, _why_not(course, ahead, by_id))
+    return by_id
 
 
 def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
@@ -142,15 +142,15 @@ def _start_what_can(course: _Course, waiting: Sequence[Ahead]) -> list[Ahead]:
     return rest
 
 
-def _why_not(course: _Course, ahead: Ahead, found: Mapping[int, Forecast]) -> Message:
+def _why_not(course: _Course, ahead: Ahead, known: Mapping[int, Forecast]) -> Message:
     """Return why the start of a job is unknown."""
     if ahead.lacks:
         return ahead.lacks
     for pk in sorted(ahead.after - course.over):
         if pk in course.endless:
             return course.endless[pk]
-        if pk in found and found[pk].starts_in_s is None:
-            return found[pk].message
+        if pk in known and known[pk].starts_in_s is None:
+            return known[pk].message
         return Message("forecast:elsewhere", {"job": pk})
     blocked = course.blocked.get(ahead.job.id)
     if blocked is not None and blocked.id == "wait:dies_held":
@@ -173,22 +173,22 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
     by_host: dict[Host, set[int]] = defaultdict(set)
     for job in jobs:
         by_host[job.host].add(job.pk)
-    found: dict[int, Forecast] = {}
+    by_id: dict[int, Forecast] = {}
     for host, ids in by_host.items():
-        told = forecast_host(host)
-        found |= {pk: told.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
-    return found
+        host_forecasts = forecast_host(host)
+        by_id |= {pk: host_forecasts.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
+    return by_id
 
 
 def forecast_host(host: Host) -> dict[int, Forecast]:
     """Return forecasts of the first jobs of a host's queue."""
-    return _read(host).told()
+    return _read(host).forecasts()
 
 
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
     """Return forecasts of each draft if launched alone now; the queue is read once."""
     queue = _read(host)
-    return [queue.told(draft)[0] for draft in drafts]
+    return [queue.forecasts(draft)[0] for draft in drafts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class _HostQueue:
     usual: Mapping[int, Durations]
     left_s: Mapping[int, float | None]
 
-    def told(self, also: Job | None = None) -> dict[int, Forecast]:
+    def forecasts(self, also: Job | None = None) -> dict[int, Forecast]:
         """Return forecasts by job id. ``also``: a draft, with id 0."""
         waiting, usual = list(self.waiting), dict(self.usual)
         if also is not None:
@@ -247,14 +247,14 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:
         by_kind[row[0]] += pasts([row])
-    found = {}
+    durations = {}
     for job in jobs:
         amount = work_of(job.kind, job.params)
         exact = job.params.get(EXACT) is True
         times = typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact)
         if times is not None:
-            found[job.pk or 0] = times
-    return found
+            durations[job.pk or 0] = times
+    return durations
 
 
 def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
@@ -277,13 +277,13 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
         return {}
     named = Q(pk__in=ids) | Q(job__in=makers)
     made = Deployment.objects.filter(named, job__state=Job.State.SUCCEEDED)
-    found = {}
+    messages = {}
     for server in made.exclude(state=Deployment.State.READY):
         message = Message("forecast:deployment", {"name": server.name})
         for pk, ref in wanted.items():
             if ref.get("id") == server.pk or ref.get("job") == server.job_id:
-                found[pk] = message
-    return found
+                messages[pk] = message
+    return messages
 
 
 def _left_s(job: Job, usual: Durations | None) -> float | None:

@@ -165,17 +165,17 @@ class JobPage:
     @property
     def folders(self) -> tuple[Folder, ...]:
         """Outputs by folder, top level first, where tools put reports."""
-        found: dict[str, list[tuple[str, OutputFile]]] = {}
+        by_path: dict[str, list[tuple[str, OutputFile]]] = {}
         for output in self.outputs:
             path, _slash, name = output.path.rpartition("/")
-            found.setdefault(path, []).append((name, output))
-        paths = sorted(found, key=lambda path: (path != "", path.count("/"), path))
+            by_path.setdefault(path, []).append((name, output))
+        paths = sorted(by_path, key=lambda path: (path != "", path.count("/"), path))
         few = len(self.outputs) <= _FEW_FILES
         return tuple(
             Folder(
                 path,
-                tuple(found[path]),
-                is_open=few or (path == paths[0] and len(found[path]) <= _FEW_FILES),
+                tuple(by_path[path]),
+                is_open=few or (path == paths[0] and len(by_path[path]) <= _FEW_FILES),
             )
             for path in paths
         )
@@ -243,14 +243,14 @@ PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__me
 
 def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
     """Return earlier jobs from columns, without those that did not complete their work."""
-    found = []
+    past_jobs = []
     for kind, title, model, seconds, params, metrics in rows:
         measured = metrics or {}
         if did_all(params, measured):
             amounts = work_done(kind, params, measured), work_of(kind, params)
             exact = _is_exact(params)
-            found.append(Past(title, model, seconds or 0.0, *amounts, exact=exact))
-    return found
+            past_jobs.append(Past(title, model, seconds or 0.0, *amounts, exact=exact))
+    return past_jobs
 
 
 def _is_exact(params: Mapping[str, Any]) -> bool:
@@ -392,9 +392,9 @@ def _beside_server(step: JobStep, job: Job) -> StepState:
 
     The waiting step was stopped by the launcher: its signal is meaningless.
     """
-    said = job.message_args
-    if step.name == said.get("step"):
-        code = said.get("exit_code")
+    args = job.message_args
+    if step.name == args.get("step"):
+        code = args.get("exit_code")
         return StepState(step, "failed", code if isinstance(code, int) else None)
     if step.exit_code is not None and step.exit_code < 0:
         return StepState(step, "cancelled")

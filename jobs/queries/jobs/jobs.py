@@ -94,11 +94,11 @@ def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SI
         jobs = jobs.filter(created_at__lte=before.created_at).exclude(
             created_at=before.created_at, id__gte=before.id
         )
-    found = list(jobs.order_by("-created_at", "-id")[: limit + 1])
-    if len(found) <= limit:
-        return Page(found)
-    last = found[limit - 1]
-    return Page(found[:limit], Cursor(last.created_at, last.pk))
+    rows = list(jobs.order_by("-created_at", "-id")[: limit + 1])
+    if len(rows) <= limit:
+        return Page(rows)
+    last = rows[limit - 1]
+    return Page(rows[:limit], Cursor(last.created_at, last.pk))
 
 
 def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[Job], str]:
@@ -131,11 +131,11 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
 
 def _matches(word: str) -> Q:
     number = word.removeprefix("#")
-    found = (
+    condition = (
         Q(title__icontains=word)
         | Q(kind__istartswith=word)
         | Q(host__name__icontains=word)
         | Q(created_by__username__icontains=word)
     )
     # 18 digits fit every database's big integer.
-    return found | Q(pk=int(number)) if number.isdecimal() and len(number) <= 18 else found
+    return condition | Q(pk=int(number)) if number.isdecimal() and len(number) <= 18 else condition

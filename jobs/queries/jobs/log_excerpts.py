@@ -70,13 +70,13 @@ def telling_lines(
         own = _end_of(key, part) if part else []
     except DamagedLog:
         return []
-    told = _breaking(own) or (own[-_LAST_LINES:] if or_last else [])
+    own_lines = _breaking(own) or (own[-_LAST_LINES:] if or_last else [])
     inside = {row.line for row in own}
-    said = {row.text for row in told}
-    others = [row for row in _breaking(rows) if row.line not in inside and row.text not in said]
-    room = _BREAKING_LINES - len(told)
-    found = [*told, *(others[-room:] if room > 0 else [])]
-    return found or (rows[-_LAST_LINES:] if or_last else [])
+    texts = {row.text for row in own_lines}
+    others = [row for row in _breaking(rows) if row.line not in inside and row.text not in texts]
+    room = _BREAKING_LINES - len(own_lines)
+    lines = [*own_lines, *(others[-room:] if room > 0 else [])]
+    return lines or (rows[-_LAST_LINES:] if or_last else [])
 
 
 def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Quote | None:
@@ -85,8 +85,8 @@ def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Q
     parts = [one for one in (part, (0, None) if elsewhere else None) if one is not None]
     try:
         for one in parts:
-            if found := _headline_of(_end_of(key, one)):
-                return found
+            if quote := _headline_of(_end_of(key, one)):
+                return quote
     except DamagedLog:
         pass
     return None
@@ -94,18 +94,18 @@ def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Q
 
 def headline_in(text: str) -> str:
     """Return the most telling of a few quoted lines; "" without an error."""
-    found = _headline_of(_shown(1, text.encode()[-_LOOKED_AT_BYTES:]))
-    return found.text if found else ""
+    quote = _headline_of(_shown(1, text.encode()[-_LOOKED_AT_BYTES:]))
+    return quote.text if quote else ""
 
 
 def _headline_of(rows: Sequence[Quote]) -> Quote | None:
     for tells in (_RAISED, _SAYS_NO):
         for row in reversed(rows):
-            found = None if _TELLS_LESS.search(row.text) else tells.search(row.text)
-            if found is None:
+            match = None if _TELLS_LESS.search(row.text) else tells.search(row.text)
+            if match is None:
                 continue
             # An exception starts with its name; other lines are returned whole.
-            text = found[0] if tells is _RAISED else row.text
+            text = match[0] if tells is _RAISED else row.text
             return Quote(row.line, text if len(text) <= _HEADLINE else f"{text[:_HEADLINE]}…")
     return None
 
@@ -121,8 +121,8 @@ def _end_of(key: str, part: Part) -> list[Quote]:
 
 def _breaking(rows: Sequence[Quote]) -> list[Quote]:
     """Return the last error rows."""
-    found = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
-    return _without_repeats(found)[-_BREAKING_LINES:]
+    errors = [row for row in rows if _BREAKS.search(row.text[:_HEAD])]
+    return _without_repeats(errors)[-_BREAKING_LINES:]
 
 
 def _shown(first: int, data: bytes) -> list[Quote]:

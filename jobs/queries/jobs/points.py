@@ -57,8 +57,8 @@ def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
     if not fresh:
         return News(after, {})
     context = {watch: _context(blocks, watch, after) if after >= 0 else [] for watch in fresh}
-    found = {watch: Samples(_flat(context[watch]), _flat(rows)) for watch, rows in fresh.items()}
-    return News(after_now, found)
+    samples = {watch: Samples(_flat(context[watch]), _flat(rows)) for watch, rows in fresh.items()}
+    return News(after_now, samples)
 
 
 def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]:
@@ -74,10 +74,10 @@ def has_points(job_id: int, watches: Sequence[str]) -> bool:
 def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
     """Return server samples since then, per deployment with points; in one query."""
     blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
-    found: dict[int, list[Rows]] = {}
+    by_deployment: dict[int, list[Rows]] = {}
     for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):
-        found.setdefault(deployment_id, []).append(rows)
-    return {deployment_id: _flat(blocks) for deployment_id, blocks in found.items()}
+        by_deployment.setdefault(deployment_id, []).append(rows)
+    return {deployment_id: _flat(blocks) for deployment_id, blocks in by_deployment.items()}
 
 
 def _flat(blocks: list[Rows]) -> list[Sample]:

@@ -86,8 +86,8 @@ def whole_standing(job: Job) -> Standing | None:
     """Return the total state; None before the first question."""
     if not (job.scores or {}).get(""):  # lists load plans only of running evaluations
         return None
-    found = standings(job)
-    return found.whole if found and found.whole.asked else None
+    result = standings(job)
+    return result.whole if result and result.whole.asked else None
 
 
 def _expected(plan: Mapping[str, Any]) -> dict[str, int] | None:
@@ -103,12 +103,12 @@ def _since(known: Mapping[str, Any], name: str) -> tuple[float, str]:
 
 
 def _standing(name: str, counts: Mapping[str, Any] | None, total: int) -> Standing:
-    found = counts or {}
-    answered, scored = int(found.get("answered", 0)), int(found.get("scored", 0))
-    right, whole = float(found.get("right", 0.0)), int(found.get("total", 0)) or total
-    errors = int(found.get("errors", 0))
-    span = found.get("at", 0.0) - found.get("since", 0.0)
-    grown = answered + errors - found.get("base", 0)
+    values = counts or {}
+    answered, scored = int(values.get("answered", 0)), int(values.get("scored", 0))
+    right, whole = float(values.get("right", 0.0)), int(values.get("total", 0)) or total
+    errors = int(values.get("errors", 0))
+    span = values.get("at", 0.0) - values.get("since", 0.0)
+    grown = answered + errors - values.get("base", 0)
     pace = grown / span if span > 0 and grown > 0 else None
     left = max(0, whole - answered - errors) if whole else None
     return Standing(
@@ -117,7 +117,7 @@ def _standing(name: str, counts: Mapping[str, Any] | None, total: int) -> Standi
         total=whole,
         scored=scored,
         right=right,
-        cut=int(found.get("cut", 0)),
+        cut=int(values.get("cut", 0)),
         errors=errors,
         accuracy=wilson(right, scored) if scored else None,
         per_minute=None if pace is None else 60 * pace,

@@ -18,8 +18,8 @@ def last_arrival(key: str) -> datetime | None:
     """Return the time of the last log data; None for an empty log."""
     store = logstore.store()
     size = store.size(key)
-    found = store.arrivals(key, size, size, limit=1) if size else []
-    return datetime.fromtimestamp(found[-1][1] / 1000, UTC) if found else None
+    arrivals = store.arrivals(key, size, size, limit=1) if size else []
+    return datetime.fromtimestamp(arrivals[-1][1] / 1000, UTC) if arrivals else None
 
 
 def stalled_since(job: Job, moment: datetime | None = None) -> datetime | None:

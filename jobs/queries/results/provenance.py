@@ -41,7 +41,7 @@ def provenance(result: Result) -> Provenance:
     has_dies = bool((identity.get("host") or {}).get("dies"))
     engine = identity.get("engine") or {}
     versions, measured_in = _versions(result, engine)
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "driver": host.get("driver"),
         "firmware": host.get("firmware"),
         "dies": kept.get("dies"),
@@ -54,21 +54,21 @@ def provenance(result: Result) -> Provenance:
     }
     wanted = [name for name in PARTS if has_dies or name not in _OF_DIES]
     if "image" in engine:
-        found |= {"image": ", ".join(images), "image_id": engine["image"]}
+        values |= {"image": ", ".join(images), "image_id": engine["image"]}
     else:
         wanted = [name for name in wanted if not name.startswith("image")]
     checksums = [name for name in ("questions_sha256", "dataset_sha256") if name in workload]
     checksums = checksums or [name for name in ("files_sha256",) if name in workload]
     if checksums:
-        found["dataset_sha256"] = workload[checksums[0]]
+        values["dataset_sha256"] = workload[checksums[0]]
     else:
         wanted.remove("dataset_sha256")
-    if result.type == Result.Type.EVALUATION and found["concurrent_load"] is None:
+    if result.type == Result.Type.EVALUATION and values["concurrent_load"] is None:
         wanted.remove("concurrent_load")  # irrelevant for accuracy; missing in older results
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
-    missing = tuple(name for name in wanted if _is_unknown(name, found.get(name)))
-    parts = {name: found[name] for name in wanted if name not in missing}
+    missing = tuple(name for name in wanted if _is_unknown(name, values.get(name)))
+    parts = {name: values[name] for name in wanted if name not in missing}
     untold = [name for name, version in engine.items() if _is_program(name) and not version]
     if untold:
         missing = (*(name for name in missing if name != "engine"), *untold)

@@ -116,13 +116,13 @@ def _ours(
     dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float]]
 ) -> list[Ours]:
     """Return results with questions of the set, newest first."""
-    found: dict[int, list[tuple[str, int, float]]] = {}
+    by_result: dict[int, list[tuple[str, int, float]]] = {}
     for result_id, subset, questions, right in scored:
         if _is_of(subset, _SETS.get(dataset, ())):
-            found.setdefault(result_id, []).append((subset, questions, right))
+            by_result.setdefault(result_id, []).append((subset, questions, right))
     ours = []
     for result_id, result in results.items():
-        rows = found.get(result_id, [])
+        rows = by_result.get(result_id, [])
         total = sum(questions for _subset, questions, _right in rows)
         if total:
             share = wilson(sum(right for _subset, _questions, right in rows), total)

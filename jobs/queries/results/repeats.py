@@ -27,8 +27,8 @@ def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
     """Return other runs of the measurement. ``uncounted``: with disturbed and incomplete runs."""
     if not result.fingerprint:
         return Result.objects.none()
-    found = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
-    return found if uncounted else found.filter(disturbed=False, incomplete=False)
+    rows = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
+    return rows if uncounted else rows.filter(disturbed=False, incomplete=False)
 
 
 def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
@@ -54,25 +54,25 @@ def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
     A disturbed or incomplete ``result`` is left out.
     """
     rows = [one for one in counted_with(result) if one.counts]
-    found = at_concurrency(rows, metric, concurrency)
-    if len(found) < 2:
+    values = at_concurrency(rows, metric, concurrency)
+    if len(values) < 2:
         return None
-    return Spread(len(found), mean(found), mean_interval(found))
+    return Spread(len(values), mean(values), mean_interval(values))
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
     """Return, by result id, the other deployments running on its host now: these would disturb a
     new run. Results without other deployments are left out."""
-    found = list(results)
+    rows = list(results)
     up = list(
         Deployment.objects.filter(
-            state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in found}
+            state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in rows}
         ).order_by("pk")
     )
     beside = {
         result.pk: [
             one for one in up if one.host_id == result.host_id and one.pk != result.deployment_id
         ]
-        for result in found
+        for result in rows
     }
     return {pk: those for pk, those in beside.items() if those}

@@ -81,7 +81,7 @@ def passing(counts: Counts, facets: Mapping[str, Sequence[str]], stamps: Sequenc
 
 def by(counts: Counts, name: str) -> Counter[Any]:
     """Return the counts by a single facet or flag."""
-    found: Counter[Any] = Counter()
+    totals: Counter[Any] = Counter()
     for key, n in counts.items():
-        found[key[_PLACES[name]]] += n
-    return found
+        totals[key[_PLACES[name]]] += n
+    return totals

@@ -89,8 +89,8 @@ class ResultPage:
     def host_facts(self) -> list[tuple[str, str]]:
         """Return the host's facts at the time of the run that affect speed."""
         facts = self.result.run_context.get("host", {})
-        told = facts.get("cpu")
-        cpu = told if isinstance(told, dict) else {}
+        reported = facts.get("cpu")
+        cpu = reported if isinstance(reported, dict) else {}
         named = {
             "os": facts.get("os"),
             "kernel": facts.get("kernel"),
@@ -134,23 +134,23 @@ class AnswerPage:
 
 def matching(filters: Filters) -> QuerySet[Result]:
     """Return the results that match ``filters``, newest first."""
-    found = Result.objects.all()
+    rows = Result.objects.all()
     for facet, values in filters.facets.items():
         if values:
-            found = found.filter(_has_any(facet, values))
+            rows = rows.filter(_has_any(facet, values))
     if filters.stamps:
         wanted = Q()
         for stamp in filters.stamps:
             wanted |= STAMPS[stamp]
-        found = found.filter(wanted)
+        rows = rows.filter(wanted)
     if filters.deployment is not None:
-        found = found.filter(deployment_id=filters.deployment)
+        rows = rows.filter(deployment_id=filters.deployment)
     if filters.pinned:
         # No join: the database may scan all results for a join.
-        found = found.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
+        rows = rows.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
     for word in filters.text.split():
-        found = found.filter(_matches(word, filters.stamp_words))
-    return found
+        rows = rows.filter(_matches(word, filters.stamp_words))
+    return rows
 
 
 def _has_any(facet: str, values: Sequence[str]) -> Q:
@@ -184,8 +184,8 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
     """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
     total = _passing(_counts(filters), filters).total()
-    found = matching(filters).select_related("host", "deployment", "created_by")
-    rows, following = sorted_page(found, COLUMNS[order.name], order, after, PAGE)
+    matches = matching(filters).select_related("host", "deployment", "created_by")
+    rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
     removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
@@ -194,15 +194,15 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
     """Return the values of each facet with result counts, highest count first."""
-    counts, told = _counts(filters), {}
+    counts, facets = _counts(filters), {}
     for facet in FACETS:
-        found = result_counts.by(_passing(counts, filters.without(facet)), facet)
-        values = [(str(value), n) for value, n in found.items() if value is not None]
-        told[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
+        by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
+        values = [(str(value), n) for value, n in by_value.items() if value is not None]
+        facets[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
     open_counts = _passing(counts, filters.without("stamp"))
     stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]
-    told["stamp"] = [(name, n) for name, n in stamps if n]
-    return told
+    facets["stamp"] = [(name, n) for name, n in stamps if n]
+    return facets
 
 
 def pinned_count(filters: Filters) -> int:
@@ -268,26 +268,26 @@ def categories(result: Result) -> list[Category]:
     for category, score in scored.values_list("detail__category", "score"):
         rows.setdefault(str(category or ""), []).append(score)
     if "" not in rows and 0 < len(rows) <= MOST_CATEGORIES:
-        found = [_category(name, sum(scores), len(scores)) for name, scores in rows.items()]
-        return sorted(found, key=lambda category: (-category.questions, category.name))
+        entries = [_category(name, sum(scores), len(scores)) for name, scores in rows.items()]
+        return sorted(entries, key=lambda category: (-category.questions, category.name))
     return _by_set(set_groups(result))[:MOST_CATEGORIES]
 
 
 def _by_set(groups: Sequence[SetGroup]) -> list[Category]:
-    found = []
+    entries = []
     for group in groups:
         if group.is_folded and group.weighted is not None and group.questions:
             name, total = f"{group.name} ({len(group.rows)})", group.questions
-            found.append(_category(name, group.weighted / 100 * total, total, is_set=True))
+            entries.append(_category(name, group.weighted / 100 * total, total, is_set=True))
         elif not group.is_folded:
-            found += [
+            entries += [
                 _category(
                     row.dataset, row.interval.value * row.questions, row.questions, is_set=True
                 )
                 for row in group.rows
                 if row.interval is not None and row.questions
             ]
-    return found
+    return entries
 
 
 def _category(name: str, right: float, questions: int, *, is_set: bool = False) -> Category:
@@ -297,10 +297,10 @@ def _category(name: str, right: float, questions: int, *, is_set: bool = False) 
 def question_parts(result: Result) -> list[str]:
     """Return the filter values of the questions: categories, or data sets without categories."""
     rows = Answer.objects.filter(result=result).order_by()
-    found = {str(name or "") for name in _distinct(rows, "detail__category")}
-    if "" in found or not 0 < len(found) <= MOST_CATEGORIES:
-        found = {str(name) for name in _distinct(rows, "subset")}
-    return sorted(found)
+    names = {str(name or "") for name in _distinct(rows, "detail__category")}
+    if "" in names or not 0 < len(names) <= MOST_CATEGORIES:
+        names = {str(name) for name in _distinct(rows, "subset")}
+    return sorted(names)
 
 
 def _distinct(rows: QuerySet[Answer], name: str) -> Iterable[Any]:
@@ -320,33 +320,33 @@ def questions(
     result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
 ) -> Questions:
     """Return questions in order after index ``after``. ``show``: one of :data:`SHOWN`; "": all."""
-    found = Answer.objects.filter(result=result)
+    answers = Answer.objects.filter(result=result)
     if text:
-        found = found.filter(
+        answers = answers.filter(
             Q(question__icontains=text) | Q(answer__icontains=text) | Q(expected__icontains=text)
         )
     if category:
-        found = found.filter(
+        answers = answers.filter(
             Q(detail__category=category)
             | Q(subset=category[:64])
             # EvalScope's name of a set's only subset: "gsm8k/main".
             | Q(subset__startswith=f"{category}/")
         )
-    scored = found.filter(status="")
+    scored = answers.filter(status="")
     narrowed = {
         "right": scored.filter(score__gte=0.5),
         "wrong": scored.filter(score__lt=0.5),
-        "cut": found.filter(finish="length"),
-        "empty": found.filter(answer=""),
-        "unscored": found.exclude(status=""),
+        "cut": answers.filter(finish="length"),
+        "empty": answers.filter(answer=""),
+        "unscored": answers.exclude(status=""),
     }
-    shown = narrowed.get(show, found)
+    shown = narrowed.get(show, answers)
     rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
     more = len(rows) > QUESTIONS_PAGE
     rows = rows[:QUESTIONS_PAGE]
     counts = {name: each.count() for name, each in narrowed.items()}
     return Questions(
-        rows, rows[-1].index if more else None, counts, counts.get(show, found.count())
+        rows, rows[-1].index if more else None, counts, counts.get(show, answers.count())
     )
 
 

@@ -67,35 +67,35 @@ def set_groups(result: Result) -> list[SetGroup]:
     """
     if result.type != Result.Type.EVALUATION:
         return []
-    rows = _kept(result) or _said(result) or _answered(result)
+    rows = _stored(result) or _from_remark(result) or _from_answers(result)
     groups: dict[str, list[SetRow]] = {}
     for group, row in rows:
         groups.setdefault(group, []).append(row)
-    return [_group(name, found) for name, found in groups.items()]
+    return [_group(name, group_rows) for name, group_rows in groups.items()]
 
 
-def _kept(result: Result) -> list[tuple[str, SetRow]]:
+def _stored(result: Result) -> list[tuple[str, SetRow]]:
     return [
         (str(one["group"]), _row(**{name: one[name] for name in one if name != "group"}))
         for one in result.run_context.get("sets") or ()
     ]
 
 
-def _said(result: Result) -> list[tuple[str, SetRow]]:
+def _from_remark(result: Result) -> list[tuple[str, SetRow]]:
     """Parse an earlier remark: "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"."""
-    told = [r["args"].get("scores") for r in result.remarks if r["id"] == "evaluate:sets"]
-    found = []
-    for part in str(told[0] if told else "").split(", "):
+    scores = [r["args"].get("scores") for r in result.remarks if r["id"] == "evaluate:sets"]
+    rows = []
+    for part in str(scores[0] if scores else "").split(", "):
         match = _SCORE.fullmatch(part)
         if match:
             value = None if match["value"] == "-" else float(match["value"])
             name = f"{match['name']} ({match['sets']})" if match["sets"] else match["name"]
             group = re.sub(r"-(?:dev|test|val|train)$", "", name)
-            found.append((group, _row(name, "", "accuracy", "gen", value, None)))
-    return found
+            rows.append((group, _row(name, "", "accuracy", "gen", value, None)))
+    return rows
 
 
-def _answered(result: Result) -> list[tuple[str, SetRow]]:
+def _from_answers(result: Result) -> list[tuple[str, SetRow]]:
     counts = (
         Answer.objects.scored()
         .filter(result=result)

@@ -141,12 +141,12 @@ def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
 def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
     """Close jobs whose files the host can never deliver completely. True: there was one."""
     closed = False
-    for told in named:
-        if "broken" not in told:
+    for entry in named:
+        if "broken" not in entry:
             continue
-        job = Job.objects.filter(pk=int(told["id"]), host=host).only("claim_token").first()
-        if job is not None and str(job.claim_token) == str(told["token"]):
-            args = {"host": host.name, "reason": str(told["broken"])[:500]}
+        job = Job.objects.filter(pk=int(entry["id"]), host=host).only("claim_token").first()
+        if job is not None and str(job.claim_token) == str(entry["token"]):
+            args = {"host": host.name, "reason": str(entry["broken"])[:500]}
             message = Message("job:broken", args)
             closed |= lifecycle.finish_job(job.pk, Job.State.LOST, message=message)
     return closed

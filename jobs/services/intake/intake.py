@@ -111,14 +111,14 @@ def _append_late(owner: Owner, offset: int, data: bytes) -> int:
         row = rows.select_for_update(of=("self",)).get(pk=owner.pk)
         if row.removed_at is None:
             size = _append(key, offset, data)
-            told = {"log_bytes": max(row.log_bytes, size), "stored_bytes": None}
+            changes = {"log_bytes": max(row.log_bytes, size), "stored_bytes": None}
         elif row.log_bytes != offset:
             raise OffsetMismatch(row.log_bytes)
         else:
             logstore.store().remove(key)  # unpacked during its removal
             size = offset + len(data)
-            told = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
-        rows.filter(pk=owner.pk).update(**told)
+            changes = {"log_bytes": size, "removed_bytes": row.removed_bytes + len(data)}
+        rows.filter(pk=owner.pk).update(**changes)
     notifications.notify("log", key=key, size=size)
     return size
 
@@ -231,8 +231,8 @@ def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Eve
             log_from = event["log_offset"]
         is_of_run = event["type"] == "ended" and event["run"] == deployment.run
         if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
-            said, code = event.get("message_args") or {}, event.get("exit_code")
-            return servers_cause(deployment, log_from=log_from, exit_code=code, said=said)
+            args, code = event.get("message_args") or {}, event.get("exit_code")
+            return servers_cause(deployment, log_from=log_from, exit_code=code, args=args)
     return None
 
 

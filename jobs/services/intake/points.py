@@ -46,13 +46,13 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
                 PointBlock(job=job, offset=offset, watch=watch, rows=block)
                 for watch, block in rows.items()
             )
-        told: dict[str, Any] = {"points_bytes": offset + len(whole)}
+        changes: dict[str, Any] = {"points_bytes": offset + len(whole)}
         scores = with_points(row.scores, rows)
         if scores is not None:
-            told["scores"] = scores
+            changes["scores"] = scores
         if row.removed_at is None and row.stored_bytes is not None:
-            told["stored_bytes"] = None  # to be measured again
-        Job.objects.filter(pk=job.pk).update(**told)
+            changes["stored_bytes"] = None  # to be measured again
+        Job.objects.filter(pk=job.pk).update(**changes)
         if rows:
             transaction.on_commit(partial(notifications.notify, "points", job=job.pk))
     return offset + len(whole)
@@ -63,8 +63,8 @@ def _append_to_deployment(deployment: Deployment, offset: int, data: bytes) -> i
     whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
     rows = _by_watch(whole.replace(b"\0", b""), f"points of deployment {deployment.pk}")
     with transaction.atomic():
-        found = Deployment.objects.select_for_update(of=("self",)).select_related("host")
-        row = found.get(pk=deployment.pk)
+        deployments = Deployment.objects.select_for_update(of=("self",)).select_related("host")
+        row = deployments.get(pk=deployment.pk)
         if row.points_bytes != offset:
             raise OffsetMismatch(row.points_bytes)
         for watch, block in rows.items():

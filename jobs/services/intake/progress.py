@@ -34,7 +34,7 @@ def update(owner: Job | Deployment, size: int) -> None:
     """
     topic = "job" if isinstance(owner, Job) else "deployment"
     key, moment = f"{topic}/{owner.pk}", time.monotonic()
-    last, seen = _looked_at.get(key, (-EVERY_S, 0))
+    last, previous_size = _looked_at.get(key, (-EVERY_S, 0))
     if moment - last < EVERY_S:
         return
     if len(_looked_at) > _KEPT:
@@ -43,20 +43,20 @@ def update(owner: Job | Deployment, size: int) -> None:
     kind, begin = _begin(owner)
     start = max(begin, size - TAIL_BYTES)
     tail = logstore.store().read(key, start, size)
-    found = progress_of(kind, tail)
-    if found is None:
+    figures = progress_of(kind, tail)
+    if figures is None:
         return
     now, known = round(time.time(), 1), owner.progress or {}
-    if not found.items() <= known.items():
-        if _while_it_works(owner).update(progress={**found, "since": now, "drawn": now}):
+    if not figures.items() <= known.items():
+        if _while_it_works(owner).update(progress={**figures, "since": now, "drawn": now}):
             notifications.notify(topic, id=owner.pk, state=owner.state)
-    elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and _draws(kind, tail, seen - start):
+    elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and _draws(kind, tail, previous_size - start):
         _while_it_works(owner).update(progress={**known, "drawn": now})
 
 
-def _draws(kind: str, tail: bytes, seen: int) -> bool:
-    """Return True if the tail after ``seen`` bytes has figures or a progress bar."""
-    begun = max(tail.rfind(end, 0, max(0, seen)) for end in _LINE_ENDS) + 1
+def _draws(kind: str, tail: bytes, offset: int) -> bool:
+    """Return True if the tail after ``offset`` bytes has figures or a progress bar."""
+    begun = max(tail.rfind(end, 0, max(0, offset)) for end in _LINE_ENDS) + 1
     fresh = tail[begun:]
     return progress_of(kind, fresh) is not None or _BAR.search(fresh) is not None
 

@@ -23,16 +23,16 @@ def with_points(
     known: Mapping[str, Any] | None, points: Mapping[str, Sequence[Sequence[Any]]]
 ) -> dict[str, Any] | None:
     """Return scores after ``points`` (watch -> rows ``[t, values]``); None without scores."""
-    found: dict[str, Any] | None = None
+    scores: dict[str, Any] | None = None
     for watch, rows in points.items():
         name, _slash, part = watch.partition("/")
         if name != ACCURACY:
             continue
-        found = dict(known or {}) if found is None else found
-        if part in found or len(found) < MOST_PARTS:
+        scores = dict(known or {}) if scores is None else scores
+        if part in scores or len(scores) < MOST_PARTS:
             at, values = rows[-1]
-            found[part] = _after(found.get(part), float(at), values)
-    return found
+            scores[part] = _after(scores.get(part), float(at), values)
+    return scores
 
 
 def counts_of(values: Mapping[str, Any]) -> dict[str, float]:

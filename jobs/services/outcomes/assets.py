@@ -97,8 +97,8 @@ def made_by(job_id: int, type: str) -> Record | None:
     """
     if type not in _TYPES:
         return None
-    found = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
-    return found if isinstance(found, Record) else _made_over(job_id, type)
+    asset = _TYPES[type][0]._default_manager.filter(job_id=job_id).first()
+    return asset if isinstance(asset, Record) else _made_over(job_id, type)
 
 
 def _made_over(job_id: int, type: str) -> Record | None:
@@ -111,5 +111,5 @@ def _same(job: Job, product: Mapping[str, Any]) -> Record | None:
     """Return the record on the job's host that ``product`` identifies."""
     model, _, same = _TYPES[product["type"]]
     named = {name: product.get(name) for name in same}
-    found = model._default_manager.filter(host_id=job.host_id, **named).first()
-    return found if isinstance(found, Record) else None
+    asset = model._default_manager.filter(host_id=job.host_id, **named).first()
+    return asset if isinstance(asset, Record) else None

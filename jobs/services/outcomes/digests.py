@@ -63,12 +63,12 @@ def sha256(key: str, owner: Hashable, *, budget_s: float | None = None) -> str:
             begun.bytes += len(piece)
             if time.monotonic() >= deadline and begun.bytes < store.size(key):
                 raise Unfinished(begun.bytes)
-        found = begun.digest.hexdigest()
+        checksum = begun.digest.hexdigest()
     finally:
         begun.working.release()
     with _choosing:
         _begun.pop((key, owner), None)
-    return found
+    return checksum
 
 
 def _of(name: Hashable) -> _Begun:

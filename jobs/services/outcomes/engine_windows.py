@@ -26,10 +26,14 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     """
     samples = _samples(job)
     windows = _windows(job, measured) if samples else {}
-    told = {concurrency: during(samples, *window) for concurrency, window in windows.items()}
-    points = [(c, {**told.get(c, {}), **metrics}) for c, metrics in measured.points]
+    engine_metrics = {
+        concurrency: during(samples, *window) for concurrency, window in windows.items()
+    }
+    points = [(c, {**engine_metrics.get(c, {}), **metrics}) for c, metrics in measured.points]
     best = measured.metrics.get("output_tokens_per_s")
-    of_best = next((told.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None)
+    of_best = next(
+        (engine_metrics.get(c) for c, m in points if m.get("output_tokens_per_s") == best), None
+    )
     remark = hits_remark(job.params, points)
     others = _others_remark(samples, windows)
     whole = dict(of_best or {})
@@ -75,17 +79,17 @@ def _windows(job: Job, measured: Measurement) -> dict[int, Window]:
     """
     steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
     if measured.began:
-        return _told(measured.began, steps.get(_STEP))
-    found = {}
+        return _recorded(measured.began, steps.get(_STEP))
+    windows = {}
     for concurrency, _metrics in measured.points:
         names = [f"{_STEP}-{concurrency}", *([_STEP] if len(measured.points) == 1 else [])]
         window = next((steps[name] for name in names if name in steps), None)
         if window is not None:
-            found[concurrency] = window
-    return found
+            windows[concurrency] = window
+    return windows
 
 
-def _told(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
+def _recorded(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
     """Return recorded windows: each ends with the next start, the last with the step."""
     if whole is None:
         return {}

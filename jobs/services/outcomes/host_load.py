@@ -44,25 +44,25 @@ def remarks(load: Mapping[str, Mapping[str, float]], facts: Mapping[str, Any]) -
     """Return a remark on a loaded host: mean load average of :func:`summary` above cores ×
     ``LOADED``. Nothing when either is unknown.
     """
-    told, cpu = load.get("load_1m"), facts.get("cpu")
+    stats, cpu = load.get("load_1m"), facts.get("cpu")
     cores = cpu.get("cores") if isinstance(cpu, dict) else None
-    if told is None or cores is None or not _is_number(cores) or told["mean"] <= LOADED * cores:
+    if stats is None or cores is None or not _is_number(cores) or stats["mean"] <= LOADED * cores:
         return []
-    return [Message("result:host_loaded", {"load": told["mean"], "cores": cores})]
+    return [Message("result:host_loaded", {"load": stats["mean"], "cores": cores})]
 
 
 def _readings(load: Mapping[str, Any]) -> dict[str, float]:
     """Return one number per reading: total power of the dies, temperature of the hottest die."""
-    found = {name: load[name] for name in _READINGS if _is_number(load.get(name))}
+    readings = {name: load[name] for name in _READINGS if _is_number(load.get(name))}
     dies = load.get("dies")
     rows = [row for row in dies.values() if isinstance(row, dict)] if isinstance(dies, dict) else []
     power = [row["power_w"] for row in rows if _is_number(row.get("power_w"))]
     heat = [row["temp_c"] for row in rows if _is_number(row.get("temp_c"))]
     if power:
-        found["power_w"] = sum(power)
+        readings["power_w"] = sum(power)
     if heat:
-        found["temp_c"] = max(heat)
-    return {name: float(value) for name, value in found.items()}
+        readings["temp_c"] = max(heat)
+    return {name: float(value) for name, value in readings.items()}
 
 
 def _is_number(value: Any) -> bool:

@@ -100,31 +100,31 @@ def identity_of(result: Result) -> dict[str, Any]:
 
 
 def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": result.job.kind, "tool": result.tool or None}
+    values: dict[str, Any] = {"kind": result.job.kind, "tool": result.tool or None}
     if own is not None and result.type == Result.Type.EVALUATION:
         scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
         if scripts:
-            found["scorer_sha256"] = hashlib.sha256("".join(scripts).encode()).hexdigest()
-    return found
+            values["scorer_sha256"] = hashlib.sha256("".join(scripts).encode()).hexdigest()
+    return values
 
 
 def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
     """Return the workload: parameters of the job and checksums of the sent data."""
     params = result.job.params
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
-    found = {name: _value(value) for name, value in params.items() if name not in left_out}
-    found["seed"] = _seed(params)
+    values = {name: _value(value) for name, value in params.items() if name not in left_out}
+    values["seed"] = _seed(params)
     if result.type == Result.Type.EVALUATION:
-        found["questions_sha256"] = questions_sha256(result)
+        values["questions_sha256"] = questions_sha256(result)
     elif own is not None:
-        found |= _files_sha256(own)
+        values |= _files_sha256(own)
         if params.get("dataset") == "sharegpt" or params.get("path"):
             # A file on the host: the checksum comes from the job that prepared the file.
             prepared = result.run_context.get("dataset") or {}
-            found["dataset_sha256"] = prepared.get("sha256") or None
+            values["dataset_sha256"] = prepared.get("sha256") or None
     else:
-        found["plan"] = None
-    return found
+        values["plan"] = None
+    return values
 
 
 def _files_sha256(plan: Plan) -> dict[str, str]:
@@ -143,8 +143,8 @@ def _config_sha256(plan: Plan) -> dict[str, str]:
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
         return {}
-    found = sorted(json.dumps(_without_places(text), sort_keys=True) for text in texts)
-    return {"config_sha256": hashlib.sha256("\n".join(found).encode()).hexdigest()}
+    configs = sorted(json.dumps(_without_places(text), sort_keys=True) for text in texts)
+    return {"config_sha256": hashlib.sha256("\n".join(configs).encode()).hexdigest()}
 
 
 def _without_places(text: str) -> Any:
@@ -156,10 +156,10 @@ def _without_places(text: str) -> Any:
     if not isinstance(data, dict):
         return text
     return {
-        str(section): {str(name): value for name, value in told.items() if name not in _PLACES}
-        if isinstance(told, dict)
-        else told
-        for section, told in data.items()
+        str(section): {str(name): value for name, value in content.items() if name not in _PLACES}
+        if isinstance(content, dict)
+        else content
+        for section, content in data.items()
     }
 
 
@@ -189,9 +189,9 @@ def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[s
         return {"arguments": None}
     details = result.deployment.details
     declared = ("stack", "tp", "pp", "mtp", "reasoning", "max_input", "max_total", "batch_size")
-    found = {name: _value(details[name]) for name in declared if name in details}
+    values = {name: _value(details[name]) for name in declared if name in details}
     arguments = {name: without_folder(text) for name, text in engine_settings(served).items()}
-    return found | arguments | _config_sha256(served)
+    return values | arguments | _config_sha256(served)
 
 
 def _model(result: Result) -> dict[str, Any]:
@@ -217,35 +217,35 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
     if plan is None:
         return {"image": None}
     made = result.run_context.get("environments") or []
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         f"environment {one['name']}": one["fingerprint"]
         for one in made
         if not str(one["name"]).startswith("image:")
     }
     ids, versions = (result.run_context.get(name) or {} for name in ("images", "programs"))
     for number, name in enumerate(images(plan), start=1):
-        found["image" if number == 1 else f"image {number}"] = ids.get(name) or None
+        values["image" if number == 1 else f"image {number}"] = ids.get(name) or None
     for step in plan.steps:
         program = step.argv[0]
         if step.serves and program != "docker" and "/" not in program:
-            found[f"program {program}"] = versions.get(program) or None
+            values[f"program {program}"] = versions.get(program) or None
     # Neither a container nor an environment: the serving program was not recorded.
-    return found or {"environment": None}
+    return values or {"environment": None}
 
 
 def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
     facts = result.run_context.get("host") or {}
-    told = facts.get("cpu")
-    cpu = told if isinstance(told, dict) else {}
-    found = {
+    value = facts.get("cpu")
+    cpu = value if isinstance(value, dict) else {}
+    values = {
         "host": result.host.name,
         "cpu": cpu.get("model"),
         "cores": cpu.get("cores"),
         "dies": plan.dies if plan else None,
     }
     if plan and plan.dies:
-        found["driver"] = facts.get("driver")  # "": not reported by the host
-    return found
+        values["driver"] = facts.get("driver")  # "": not reported by the host
+    return values
 
 
 def _plan(job: Job) -> Plan | None:

@@ -35,36 +35,36 @@ def cause(job: Job, *, exit_code: int | None, message: Message) -> dict[str, Any
 
     ``line`` counts from 1; None: line of the server's log.
     """
-    said = message.args
-    known = known_failure(job, exit_code=exit_code, said=said)
+    args = message.args
+    known = known_failure(job, exit_code=exit_code, args=args)
     if known is not None:
         return {"failure": known}
     if message.id in _TOLD_BY_SERVER:
-        text = headline_in(str(said.get("last_lines") or ""))
+        text = headline_in(str(args.get("last_lines") or ""))
         return {"telling": {"line": None, "text": text}} if text else {}
     if message.id not in _TOLD_BY_LOG:
         return {}
-    step = JobStep.objects.filter(job=job, name=str(said.get("step"))).first()
+    step = JobStep.objects.filter(job=job, name=str(args.get("step"))).first()
     part = (step.log_from, step.log_to) if step and step.log_from is not None else None
     return _telling(headline(f"job/{job.pk}", part))
 
 
 def servers_cause(
-    deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
+    deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the cause for a server that exited unexpectedly; see :func:`servers_failure`."""
-    known = servers_failure(deployment, log_from=log_from, exit_code=exit_code, said=said)
+    known = servers_failure(deployment, log_from=log_from, exit_code=exit_code, args=args)
     if known is not None:
         return {"failure": known}
     return _telling(headline(f"deployment/{deployment.pk}", (log_from, None), elsewhere=False))
 
 
-def _telling(found: Quote | None) -> dict[str, Any]:
-    return {"telling": {"line": found.line, "text": found.text}} if found else {}
+def _telling(quote: Quote | None) -> dict[str, Any]:
+    return {"telling": {"line": quote.line, "text": quote.text}} if quote else {}
 
 
 def known_failure(
-    job: Job, *, exit_code: int | None, said: Mapping[str, Any]
+    job: Job, *, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return the known failure for a failed job's message (``message_args["failure"]``), or None.
 
@@ -73,38 +73,38 @@ def known_failure(
     and ``offset`` (bytes) are those of the first matching line; None for a match of the exit code
     or of the server's last lines.
     """
-    about = _about(job, exit_code, said)
-    return _likeliest([*_sightings(job, said, about), *_out_of_memory(exit_code, said)])
+    about = _about(job, exit_code, args)
+    return _likeliest([*_sightings(job, args, about), *_out_of_memory(exit_code, args)])
 
 
 def servers_failure(
-    deployment: Deployment, *, log_from: int, exit_code: int | None, said: Mapping[str, Any]
+    deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return the known failure of a server that exited unexpectedly; ``where`` is "", its own log.
 
     ``log_from`` is the start of this run in the log (bytes); earlier runs are ignored.
     """
     exit_code = exit_code or None  # exit code 0 of a server explains nothing
-    about = _about(deployment.job, exit_code, said)
-    seen = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
-    return _likeliest([(OWN_LOG, seen), *_out_of_memory(exit_code, said)])
+    about = _about(deployment.job, exit_code, args)
+    sightings = _in_log(f"deployment/{deployment.pk}", about, since=log_from)
+    return _likeliest([(OWN_LOG, sightings), *_out_of_memory(exit_code, args)])
 
 
-def _about(job: Job, exit_code: int | None, said: Mapping[str, Any]) -> dict[str, Any]:
+def _about(job: Job, exit_code: int | None, args: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that exclude failures."""
-    return {"kind": job.kind, "tools": _tools(job, said.get("step")), "exit_code": exit_code}
+    return {"kind": job.kind, "tools": _tools(job, args.get("step")), "exit_code": exit_code}
 
 
 def _likeliest(places: Sequence[tuple[str, tuple[Sighting, ...]]]) -> dict[str, Any] | None:
-    found = [
+    candidates = [
         (sighting, place, where)
         for place, (where, sightings) in enumerate(places)
         for sighting in sightings
         if sighting.failure.severity != "warning"
     ]
-    if not found:
+    if not candidates:
         return None
-    best, _, where = min(found, key=lambda each: (*each[0].failure.rank, each[1]))
+    best, _, where = min(candidates, key=lambda each: (*each[0].failure.rank, each[1]))
     return {
         "id": best.failure.id,
         "args": dict(best.args),
@@ -117,7 +117,7 @@ def _likeliest(places: Sequence[tuple[str, tuple[Sighting, ...]]]) -> dict[str, 
 
 
 def _sightings(
-    job: Job, said: Mapping[str, Any], about: dict[str, Any]
+    job: Job, args: Mapping[str, Any], about: dict[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
     """Yield the matches in each log and output of the job, nearest source first."""
     yield OWN_LOG, _in_log(f"job/{job.pk}", about)
@@ -125,18 +125,18 @@ def _sightings(
     if deployment is not None:
         yield SERVER_LOG, _in_log(f"deployment/{deployment.pk}", about)
     # The server's log may still be incomplete; the launcher reported its last lines.
-    told = str(said.get("last_lines") or "")
-    yield SERVER_LOG, tuple(_without_place(each) for each in _in_bytes(told.encode(), about))
+    last_lines = str(args.get("last_lines") or "")
+    yield SERVER_LOG, tuple(_without_place(each) for each in _in_bytes(last_lines.encode(), about))
     for path, content in outputs.contents(job).items():
         if path.endswith(_LOG_ENDINGS):
             yield path, _in_bytes(content, about)
 
 
 def _out_of_memory(
-    exit_code: int | None, said: Mapping[str, Any]
+    exit_code: int | None, args: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[Sighting, ...]]]:
     """Return the out-of-memory failure from the kernel's counters; the process logs nothing."""
-    host = said.get("host")
+    host = args.get("host")
     kills = host.get("oom_kills") if isinstance(host, Mapping) else 0
     if kills and exit_code in KILLED:
         yield OWN_LOG, (Sighting(KNOWN_FAILURES["out-of-memory"]),)

@@ -90,19 +90,19 @@ def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
     Raises:
         Incomplete: the checksum of a long log is not finished; the host must retry.
     """
-    told = Message(
+    host_message = Message(
         ended.get("message_id") or f"job:{ended['verdict']}", ended.get("message_args") or {}
     )
     if ended["verdict"] == "lost":
         # After a power cut the host may have less of the log than it had sent.
-        return Verdict(State.LOST, told)
+        return Verdict(State.LOST, host_message)
     if _sha256_of_log(job) != ended["log_sha256"]:
         # Appending cannot repair this: do not ask the host again.
         return Verdict(State.ERRORED, Message("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
         return Verdict(State.CANCELLED, Message("job:cancelled", {"user": _canceller(job)}))
     if ended["verdict"] != "succeeded":
-        return _failed(job, ended, State(ended["verdict"]), told)
+        return _failed(job, ended, State(ended["verdict"]), host_message)
     if job.kind not in KINDS:
         return Verdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
     try:
@@ -113,7 +113,7 @@ def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
     failure = outcome.failure or shortfall.too_few(outcome)
     if failure:
         return _failed(job, ended, State.FAILED, failure)
-    message = shortfall.worded(outcome.message or told, outcome.measured)
+    message = shortfall.worded(outcome.message or host_message, outcome.measured)
     return Verdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
 
 
@@ -124,12 +124,12 @@ def _sha256_of_log(job: Job) -> str:
         raise Incomplete({"hashed": error.hashed}) from None
 
 
-def _failed(job: Job, ended: Mapping[str, Any], state: str, told: Message) -> Verdict:
+def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) -> Verdict:
     """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
-        return Verdict(state, told)
-    found = cause(job, exit_code=ended.get("exit_code"), message=told)
-    return Verdict(state, Message(told.id, {**told.args, **found}))
+        return Verdict(state, message)
+    explanation = cause(job, exit_code=ended.get("exit_code"), message=message)
+    return Verdict(state, Message(message.id, {**message.args, **explanation}))
 
 
 def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
@@ -246,16 +246,16 @@ def _context_of(deployment: Deployment | None) -> int:
 
 def _disturbed(concurrent_load: Mapping[str, Any] | None) -> list[Message]:
     """Return remarks on a speed measured while other work of this dashboard was running."""
-    found = []
+    remarks = []
     if concurrent_load and concurrent_load["jobs"]:
         jobs = ", ".join(f"#{pk}" for pk in concurrent_load["jobs"])
-        found.append(Message("result:beside_jobs", {"jobs": jobs}))
+        remarks.append(Message("result:beside_jobs", {"jobs": jobs}))
     if concurrent_load and concurrent_load["deployments"]:
         names = ", ".join(concurrent_load["deployments"])
-        found.append(Message("result:beside_deployments", {"names": names}))
+        remarks.append(Message("result:beside_deployments", {"names": names}))
     if concurrent_load and concurrent_load["chats"]:
-        found.append(Message("result:beside_chats", {"chats": concurrent_load["chats"]}))
-    return found
+        remarks.append(Message("result:beside_chats", {"chats": concurrent_load["chats"]}))
+    return remarks
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,13 +54,13 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
 
 def _image_ids(jobs: Iterable[Job]) -> dict[str, str]:
     """Return name -> id of each image found by the preflight checks of ``jobs``."""
-    found = {}
+    ids = {}
     for preflight in Preflight.objects.filter(job__in=jobs).exclude(done_at=None).order_by("pk"):
         for finding in preflight.findings:
             args = finding["message_args"]
             if finding["name"] == "image" and finding["level"] == "ok" and args.get("id"):
-                found[str(args["image"])] = str(args["id"])
-    return found
+                ids[str(args["image"])] = str(args["id"])
+    return ids
 
 
 def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
@@ -68,8 +68,8 @@ def _programs(facts: Mapping[str, Any], jobs: Iterable[Job]) -> dict[str, str]:
     named = {step["argv"][0] for job in jobs for step in job.plan.get("steps", ())}
     listed = facts.get("tools")
     tools = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    told = {str(one.get("name")): str(one.get("version") or "") for one in tools}
-    return {name: version for name, version in told.items() if name in named}
+    versions = {str(one.get("name")): str(one.get("version") or "") for one in tools}
+    return {name: version for name, version in versions.items() if name in named}
 
 
 def _dies(jobs: Iterable[Job]) -> list[str]:

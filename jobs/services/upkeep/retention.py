@@ -139,14 +139,14 @@ def _each(
     """Yield every row by id, while there is time: one failure does not block others."""
     last = 0
     while time.monotonic() < ends_at:
-        found = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", *marks)[:_BATCH])
-        if not found:
+        batch = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", *marks)[:_BATCH])
+        if not batch:
             return
-        for row in found:
+        for row in batch:
             if time.monotonic() >= ends_at:
                 return
             yield row
-        last = found[-1][0]
+        last = batch[-1][0]
 
 
 def _remove_old(moment: datetime, ends_at: float) -> int:
@@ -180,17 +180,17 @@ def _oldest(moment: datetime, ends_at: float) -> Iterator[Bulk]:
     Removed records are not repeated. Others (pinned at that moment, or a disk error) stay first
     from then on.
     """
-    seen, stuck = set[Bulk](), 0
+    yielded, stuck = set[Bulk](), 0
     while time.monotonic() < ends_at:
-        found = oldest(moment, _BATCH + stuck)
-        fresh = [bulk for bulk in found if bulk not in seen]
-        if len(found) < _BATCH + stuck and not fresh:
+        bulks = oldest(moment, _BATCH + stuck)
+        fresh = [bulk for bulk in bulks if bulk not in yielded]
+        if len(bulks) < _BATCH + stuck and not fresh:
             return
-        stuck = len(found) - len(fresh)
+        stuck = len(bulks) - len(fresh)
         for bulk in fresh:
             if time.monotonic() >= ends_at:
                 return
-            seen.add(bulk)
+            yielded.add(bulk)
             yield bulk
 
 

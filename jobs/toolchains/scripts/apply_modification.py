@@ -72,7 +72,7 @@ def wanted(folder, source, expected):
     except ValueError as error:
         raise Refused(f"{folder}: {error}") from error
     for one in made.mismatches:
-        print(f"config.json: {one.field} is {one.found!r}, the catalogue says {one.expected!r}")
+        print(f"config.json: {one.field} is {one.actual!r}, the catalogue says {one.expected!r}")
     if made.mismatches:
         names = ", ".join(one.field for one in made.mismatches)
         raise Refused(f"these are not the weights of that model: {names} differ", MISMATCH)

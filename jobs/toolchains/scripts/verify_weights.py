@@ -106,7 +106,7 @@ def check_config(folder, expected):
     except (ValueError, AttributeError, TypeError) as error:
         raise Refused(f"config.json cannot be read: {error!r}") from error
     for one in wrong:
-        print(f"config.json: {one.field} is {one.found!r}, the catalogue says {one.expected!r}")
+        print(f"config.json: {one.field} is {one.actual!r}, the catalogue says {one.expected!r}")
     if wrong:
         names = ", ".join(one.field for one in wrong)
         raise Refused(f"config.json is not that of {expected['model']}: {names}")

@@ -113,7 +113,7 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
     deployment = make_deployment(job=job)
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"x\nError! IOMMU is enable\n")
 
-    found = known_failures.known_failure(job, exit_code=1, said={"step": "serve"})
+    found = known_failures.known_failure(job, exit_code=1, args={"step": "serve"})
 
     assert (found["id"], found["where"], found["line"]) == ("iommu-on", "server", 2)
 
@@ -121,7 +121,7 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
 def test_before_that_log_arrives_its_last_lines_tell(caller, kind):
     said = {"step": "serve", "last_lines": "x\nRuntimeError: Engine process failed to start. See"}
 
-    found = known_failures.known_failure(make_job(), exit_code=1, said=said)
+    found = known_failures.known_failure(make_job(), exit_code=1, args=said)
 
     assert (found["id"], found["where"], found["line"]) == ("engine-failed", "server", None)
 
@@ -132,7 +132,7 @@ def test_a_large_log_s_end_has_true_line_numbers(monkeypatch):
     log = b"Error! IOMMU is enable\n" + b"fine\n" * 100 + FULL
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    found = known_failures.known_failure(job, exit_code=1, said={})
+    found = known_failures.known_failure(job, exit_code=1, args={})
 
     assert (found["id"], found["line"]) == ("disk-full", 103)
     assert log[found["offset"] :].startswith(b"OSError")
@@ -144,7 +144,7 @@ def test_a_last_line_longer_than_what_is_looked_at_is_looked_at_too(monkeypatch)
     log = b"first\n" + b"\r 50%" * 100 + b"\rOSError: [Errno 28] No space left on device"
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    found = known_failures.known_failure(job, exit_code=1, said={})
+    found = known_failures.known_failure(job, exit_code=1, args={})
 
     assert (found["id"], found["line"]) == ("disk-full", 2)
 

@@ -262,8 +262,8 @@ def test_a_search_counts_everything_and_lists_the_first(logs, close):
     matches = logs.search(KEY, Query("throughput", limit=3))
 
     assert (matches.total, matches.lines) == (100_000, 50_000)
-    assert [(m.line, m.count) for m in matches.found] == [(1, 2), (3, 2), (5, 2)]
-    assert [m.offset for m in matches.found] == [logs.offset_of_line(KEY, n) for n in (1, 3, 5)]
+    assert [(m.line, m.count) for m in matches.rows] == [(1, 2), (3, 2), (5, 2)]
+    assert [m.offset for m in matches.rows] == [logs.offset_of_line(KEY, n) for n in (1, 3, 5)]
     assert logs.search(KEY, Query("Throughput")).total == 50_000
     assert logs.search(KEY, Query(r"step 4999\d:", regex=True)).lines == 10
 
@@ -272,10 +272,10 @@ def test_a_search_looks_at_what_is_shown(logs, close):
     logs.append(KEY, 0, "\x1b[32mINFO\x1b[0m ready\n 10%\r 20%\r 30%\r\n完成 100%\n".encode())
     close()
 
-    assert [m.line for m in logs.search(KEY, Query("info ready")).found] == [1]
+    assert [m.line for m in logs.search(KEY, Query("info ready")).rows] == [1]
     assert logs.search(KEY, Query("20%")).total == 0
-    assert [m.line for m in logs.search(KEY, Query("30%")).found] == [2]
-    assert [m.line for m in logs.search(KEY, Query("完成")).found] == [3]
+    assert [m.line for m in logs.search(KEY, Query("30%")).rows] == [2]
+    assert [m.line for m in logs.search(KEY, Query("完成")).rows] == [3]
     assert logs.search(KEY, Query(r"ready\s+\d", regex=True)).total == 0
     for text in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
         with pytest.raises(re.error):
@@ -304,11 +304,11 @@ def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs, cl
 
     near = logs.search(KEY, Query("warn", limit=4, near=30_000))
     assert (near.total, near.lines, near.before) == (20_000, 20_000, 14_998)
-    assert [m.line for m in near.found] == [29_997, 29_999, 30_001, 30_003]
+    assert [m.line for m in near.rows] == [29_997, 29_999, 30_001, 30_003]
     end = logs.search(KEY, Query("WARN", limit=4, near=10**15))
-    assert [m.line for m in end.found] == [39_997, 39_999]
+    assert [m.line for m in end.rows] == [39_997, 39_999]
     assert end.before == 19_998
-    assert logs.search(KEY, Query("WARN [13]", regex=True, limit=2)).found[1].line == 3
+    assert logs.search(KEY, Query("WARN [13]", regex=True, limit=2)).rows[1].line == 3
 
     spread = logs.search(KEY, Query("WARN|ok", regex=True, grave="WARN 2000.$")).spread
     assert 900 <= len(spread) <= 1001
@@ -323,7 +323,7 @@ def test_a_search_in_colours_counts_what_is_shown(logs, close):
 
     assert logs.search(KEY, Query("INFO")).lines == 40
     assert logs.search(KEY, Query("38;5")).lines == 0
-    assert logs.search(KEY, Query("INFO 39")).found[0].offset == logs.offset_of_line(KEY, 40)
+    assert logs.search(KEY, Query("INFO 39")).rows[0].offset == logs.offset_of_line(KEY, 40)
 
 
 def test_an_append_reads_the_end_of_the_line_index_alone(logs, monkeypatch):

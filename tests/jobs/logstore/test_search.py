@@ -45,7 +45,7 @@ def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, patt
 
     counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
     assert found.total == sum(counts)
-    assert [m.line for m in found.found] == [n for n, count in enumerate(counts, 1) if count]
+    assert [m.line for m in found.rows] == [n for n, count in enumerate(counts, 1) if count]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_an_expression_is_of_characters_and_case_counts_with_a_capital_letter(
 
     found = logs.search(KEY, Query(pattern, regex=True))
 
-    assert ([match.line for match in found.found], found.total) == (lines, total)
+    assert ([match.line for match in found.rows], found.total) == (lines, total)
 
 
 @pytest.mark.parametrize(

@@ -74,5 +74,5 @@ def dataset(name: str) -> Finder:
 
 
 def _first(refs: Any) -> AssetRef | None:
-    found: AssetRef | None = next(iter(refs), None)
-    return found
+    ref: AssetRef | None = next(iter(refs), None)
+    return ref
