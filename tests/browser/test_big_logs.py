@@ -92,8 +92,8 @@ def test_a_search_counts_what_grep_counts_and_walks_to_any_match(log, open_page,
         if option == "-cE":
             page.click("[data-do=regex]")
         field.fill(text)
-        said = subprocess.run(["grep", option, text, str(path)], capture_output=True, check=True)
-        number = f"{int(said.stdout):,}".replace(",", "\u202f")
+        grep = subprocess.run(["grep", option, text, str(path)], capture_output=True, check=True)
+        number = f"{int(grep.stdout):,}".replace(",", "\u202f")
         count.get_by_text(re.compile(rf"/ {number}$")).wait_for()
     page.click("[data-do=regex]")
 
@@ -203,11 +203,11 @@ def test_half_a_minute_offline_leaves_neither_a_gap_nor_a_repeat(log, open_page,
 
     assert all("ERR_INTERNET_DISCONNECTED" in each for each in complaints.take())
 
-    seen = {}
+    rows = {}
     page.hover("[data-log=scroller]")
-    while 1 not in seen:
+    while 1 not in rows:
         for line in in_sight(page, bool):
-            seen[line] = row(page, line).inner_text()
+            rows[line] = row(page, line).inner_text()
         page.mouse.wheel(0, -200)
         page.wait_for_timeout(20)
-    assert seen == {n: f"line {n}" for n in range(1, written + 2)}
+    assert rows == {n: f"line {n}" for n in range(1, written + 2)}

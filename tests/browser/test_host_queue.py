@@ -31,8 +31,8 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def queue(stack):
     """Five waiting jobs, the first of them urgent: their numbers."""
-    said = stack.manage("shell", "-c", SEED).stdout.decode()
-    yield re.search(r"jobs ([\d ]+)", said)[1].split()
+    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs ([\d ]+)", output)[1].split()
     stack.manage("shell", "-c", CLEAN)
 
 
@@ -45,13 +45,13 @@ def page(person, queue):
     yield opened
     opened.close()
     # One test has a move refused.
-    assert [said for said in complaints if not said.startswith("409:")] == []
+    assert [complaint for complaint in complaints if not complaint.startswith("409:")] == []
 
 
 def expect_order(page, numbers):
     rows = page.locator("[data-queue-job]")
-    words = [re.compile(rf"#{number}\b") for number in numbers]
-    expect(rows).to_contain_text(words)
+    labels = [re.compile(rf"#{number}\b") for number in numbers]
+    expect(rows).to_contain_text(labels)
 
 
 def row(page, number):

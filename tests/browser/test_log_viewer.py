@@ -88,14 +88,14 @@ def test_every_line_passes_once_while_scrolling_up(log, open_page):
     page = open_page()
     row(page, 3000).wait_for()
     page.hover("[data-log=scroller]")
-    seen = page.evaluate(IN_SIGHT)
+    shown = page.evaluate(IN_SIGHT)
     for _ in range(12):
         page.mouse.wheel(0, -300)
-        top = seen[0]
+        top = shown[0]
         now = in_sight(page, lambda lines, top=top: lines[0] != top)
-        assert now[-1] >= seen[0]  # nothing is passed over
+        assert now[-1] >= shown[0]  # nothing is passed over
         assert now == list(range(now[0], now[-1] + 1))
-        seen = now
+        shown = now
 
 
 def test_what_a_job_prints_never_becomes_html(log, open_page):
@@ -176,7 +176,7 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
         page.locator(".pill", has_text="Paused").wait_for()
     log(lines(401, 800))
     page.locator(".pill", has_text="400 new lines" if paused else "Following").wait_for()
-    in_sight(page, lambda seen: paused or seen[-1] == 800)
+    in_sight(page, lambda shown: paused or shown[-1] == 800)
     before = page.evaluate(IN_SIGHT)
     for is_narrow in (True, False, True):
         # What happens when a job ends: other panels come beside it, and the pill's place goes.
@@ -188,10 +188,10 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
             is_narrow,
         )
         page.wait_for_timeout(300)
-        seen = page.evaluate(IN_SIGHT)
-        assert (seen[0] == before[0]) if paused else (seen[-1] == 800)
-        words = page.locator(".pill").inner_text()
-        assert words == ("400 new lines" if paused else "Following")
+        shown = page.evaluate(IN_SIGHT)
+        assert (shown[0] == before[0]) if paused else (shown[-1] == 800)
+        label = page.locator(".pill").inner_text()
+        assert label == ("400 new lines" if paused else "Following")
 
 
 def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
@@ -295,16 +295,16 @@ def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
     log(b"now\n")
     row(page, 1).wait_for()
 
-    told = page.locator(".logrows [data-line='1'] > time").get_attribute("datetime")
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(told)) < timedelta(minutes=10)
+    stamp = page.locator(".logrows [data-line='1'] > time").get_attribute("datetime")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=10)
 
 
 def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, open_page):
     log(lines(1, 5000))
     page = open_page()
     row(page, 5000).wait_for()
-    seen = page.locator(".minimap .v")
-    at_end = seen.bounding_box()
+    viewport = page.locator(".minimap .v")
+    at_end = viewport.bounding_box()
 
     page.locator("#log-line").fill("1,200")
     page.locator("#log-line").press("Enter")
@@ -314,7 +314,7 @@ def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, op
         page.locator(".l[data-line='1200'] > a").click(modifiers=["Control"])
     other.value.locator(".l.at[data-line='1200']").wait_for()
     other.value.close()
-    assert seen.bounding_box()["y"] < at_end["y"] - 100
+    assert viewport.bounding_box()["y"] < at_end["y"] - 100
 
 
 def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open_page):

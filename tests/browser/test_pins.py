@@ -33,8 +33,8 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def jobs(stack):
     """A job whose log was removed, and one with a result: their numbers."""
-    said = stack.manage("shell", "-c", SEED).stdout.decode()
-    yield re.search(r"jobs (\d+) (\d+)", said).groups()
+    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs (\d+) (\d+)", output).groups()
     stack.manage("shell", "-c", CLEAN)
 
 
@@ -46,7 +46,7 @@ def page(person, jobs):
     yield opened
     opened.close()
     # One test has a page ask for what is gone.
-    assert [said for said in complaints if not said.startswith("410:")] == []
+    assert [complaint for complaint in complaints if not complaint.startswith("410:")] == []
 
 
 def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_away(page, jobs):

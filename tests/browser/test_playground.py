@@ -307,7 +307,7 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
 
 
 @pytest.mark.parametrize(
-    ("text", "found", "words"),
+    ("text", "selector", "shown"),
     [
         (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
         (r"So \boxed{42} it is.", ".katex", None),
@@ -318,13 +318,13 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
         ("100. a\n101. b", "ol.d3", None),
     ],
 )
-def test_answers_are_shown_as_they_are_meant(page, engine, text, found, words):
+def test_answers_are_shown_as_they_are_meant(page, engine, text, selector, shown):
     turn = answered(page, engine, text)
 
-    place = part(turn, "answer").locator(found)
+    place = part(turn, "answer").locator(selector)
     expect(place.first).to_be_visible()
-    if words:
-        expect(place.first).to_have_text(words)
+    if shown:
+        expect(place.first).to_have_text(shown)
 
 
 def test_an_error_below_a_long_question_is_in_sight(page, engine):

@@ -176,13 +176,13 @@ def test_the_accuracy_moves_while_the_evaluation_runs_and_ends_at_its_result(pag
     until(lambda: api.job(number)["state"] == "running", "the evaluation runs", FIRST_TIME_S)
     page.goto(reverse("job-detail", args=[number]))
     expect(page.locator("#accuracy-rows tbody tr")).to_have_count(4)
-    seen = []
-    until(lambda: has_moved(page, seen) >= 3, "the accuracy moves", FIRST_TIME_S)
+    curves = []
+    until(lambda: has_moved(page, curves) >= 3, "the accuracy moves", FIRST_TIME_S)
     assert api.job(number)["state"] == "running"
     page.reload()
     until(lambda: curve(page), "the curve is there again")
-    assert curve(page)[: len(seen[-1])] == seen[-1]
-    until(lambda: has_moved(page, seen) >= 6, "the accuracy moves on", FIRST_TIME_S)
+    assert curve(page)[: len(curves[-1])] == curves[-1]
+    until(lambda: has_moved(page, curves) >= 6, "the accuracy moves on", FIRST_TIME_S)
     assert api.job(number)["state"] == "running"
 
     expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible(
@@ -202,12 +202,12 @@ def curve(page):
     return page.evaluate(ACCURACY)
 
 
-def has_moved(page, seen):
+def has_moved(page, curves):
     """How many different curves were seen, with the one that is drawn now."""
     now = curve(page)
-    if now and (not seen or now != seen[-1]):
-        seen.append(now)
-    return len(seen)
+    if now and (not curves or now != curves[-1]):
+        curves.append(now)
+    return len(curves)
 
 
 def test_the_overview_tells_by_itself_when_the_tour_has_succeeded(page, api):
@@ -226,9 +226,9 @@ def test_every_log_is_that_of_the_spool_byte_for_byte(api):
 
 def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     command, logs = terminal
-    said, _ = command.communicate(timeout=60)
+    output, _ = command.communicate(timeout=60)
 
-    report = json.loads(said)
+    report = json.loads(output)
     speed, quality = (
         api.ask(f"results?type={result_type}")["results"][0]["metrics"] for result_type in TYPES
     )
@@ -241,8 +241,8 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     for job in report["jobs"]:
         log = api.raw(f"jobs/{job['id']}/log?from=0")
         assert hashlib.sha256(log).hexdigest() == job["log_sha256"], job["title"]
-        told = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['message']}\n"
-        assert told.encode() in logs.read_bytes()
+        line = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['message']}\n"
+        assert line.encode() in logs.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -266,10 +266,10 @@ def test_a_result_page_shows_the_numbers_of_the_api(page, api, result_type, name
 
 def number(text):
     """The number at the end of a shown value, in the metric's own unit; -1 without one."""
-    found = re.findall(rf"\d[\d{THIN}]*(?:\.\d+)?", text)
-    if not found:
+    numbers = re.findall(rf"\d[\d{THIN}]*(?:\.\d+)?", text)
+    if not numbers:
         return -1.0
-    value = float(found[-1].replace(THIN, ""))
+    value = float(numbers[-1].replace(THIN, ""))
     return value * 1000 if re.search(r"\ds\b|\d\s+s\b", text) else value
 
 

@@ -21,7 +21,7 @@ def test_old_answers_tell_what_stood_in_their_details_and_in_their_text():
     rows[1].answer = "<think>so</think>5"
     rows[1].question = rows[2].question = "the same"
     Answer.objects.bulk_update(rows, ["detail", "answer", "question"])
-    seen = {row.pk: (row.question, row.expected, row.score) for row in rows}
+    columns = {row.pk: (row.question, row.expected, row.score) for row in rows}
 
     migration.fill(apps, None)
 
@@ -34,7 +34,7 @@ def test_old_answers_tell_what_stood_in_their_details_and_in_their_text():
     assert (second.reasoning, second.answer) == ("so", "5")
     assert (second.sample, second.finish, second.status) == (0, "", "")
     assert len({row.key for row in (first, second, third)}) == 3
-    assert seen == {
+    assert columns == {
         row.pk: (row.question, row.expected, row.score) for row in (first, second, third)
     }
 

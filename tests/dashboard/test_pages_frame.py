@@ -41,8 +41,8 @@ def text_of(response: Any) -> str:
 
 
 def title_of(response: Any) -> str:
-    found = re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.S)
-    return found[1].strip() if found else ""
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.S)
+    return heading[1].strip() if heading else ""
 
 
 def make_result(job: Job, **fields: Any) -> Result:
@@ -319,16 +319,16 @@ def test_an_empty_list_offers_the_next_step(member):
 def test_pages_hold_every_job_once_even_when_made_in_the_same_moment():
     moment, host = now(), make_host()
     made = [make_job(host=host, created_at=moment).pk for _ in range(7)]
-    seen, before = [], None
+    numbers, before = [], None
 
     while True:
-        found = page(Filters(), before=before, limit=3)
-        seen += [job.pk for job in found.jobs]
-        if found.older is None:
+        shown = page(Filters(), before=before, limit=3)
+        numbers += [job.pk for job in shown.jobs]
+        if shown.older is None:
             break
-        before = cursor(str(found.older))
+        before = cursor(str(shown.older))
 
-    assert seen == sorted(made, reverse=True)
+    assert numbers == sorted(made, reverse=True)
 
 
 @pytest.mark.parametrize("text", ["", "x", "2026-11-24_5", "_", "2026-13-01T00:00:00+00:00_1"])
@@ -357,8 +357,8 @@ def test_a_host_page_shows_what_it_is_and_what_runs_there(member):
 
     text = text_of(member.get(reverse("host-detail", args=[host.name])))
 
-    for words in ("This computer", "no accelerator card", "2 cores", "Xeon", "at work"):
-        assert words in text
+    for label in ("This computer", "no accelerator card", "2 cores", "Xeon", "at work"):
+        assert label in text
 
 
 def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):

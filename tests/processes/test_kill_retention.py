@@ -84,9 +84,9 @@ def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_
 
 def told(data: Path) -> list[dict[str, bool]]:
     """How each job is, oldest first."""
-    said = shell(data, TELL).decode()
-    found: list[dict[str, bool]] = json.loads(said.split("told ", 1)[1])
-    return found
+    output = shell(data, TELL).decode()
+    states: list[dict[str, bool]] = json.loads(output.split("told ", 1)[1])
+    return states
 
 
 def shell(data: Path, code: str) -> bytes:

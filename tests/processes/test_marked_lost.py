@@ -47,11 +47,11 @@ def memory_kb(pid: int) -> int:
 def api(tmp_path):
     """A dashboard with a job that prints."""
     with running(tmp_path / "data") as stack:
-        found = Api(stack)
-        until(lambda: found.ask("hosts/this-computer")["facts"], "the host has reported")
+        client = Api(stack)
+        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
         stack.manage("shell", "--no-imports", "-c", PRINTER)
-        until(lambda: found.job(1)["log_bytes"] > 100_000, "it prints")
-        yield found
+        until(lambda: client.job(1)["log_bytes"] > 100_000, "it prints")
+        yield client
 
 
 def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api):

@@ -35,8 +35,8 @@ class FakeHost:
 
     def send(self, path, body=None, **headers):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        told = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
-        request = urllib.request.Request(self.url + path, data, told | headers)
+        own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
+        request = urllib.request.Request(self.url + path, data, own_headers | headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read())

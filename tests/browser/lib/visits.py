@@ -104,8 +104,8 @@ def log_in(page: Page) -> None:
 def axe(page: Page) -> list[str]:
     """What axe-core finds on a page, a line for each element. The page's own policy stays."""
     page.evaluate(AXE.read_text() + "; 0")
-    found: list[str] = page.evaluate(RUN_AXE)
-    return found
+    faults: list[str] = page.evaluate(RUN_AXE)
+    return faults
 
 
 def too_wide(page: Page) -> str:

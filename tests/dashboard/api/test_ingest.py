@@ -419,14 +419,14 @@ def test_a_servers_log_and_events_are_taken(caller):
 
 def test_a_job_that_its_host_can_never_deliver_is_lost_and_says_why(caller, kind):
     job = taken_job(caller)
-    told = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
-    stranger = {**told, "token": "another"}
+    report = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
+    stranger = {**report, "token": "another"}
 
     caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])
     job.refresh_from_db()
     assert job.is_open
 
-    caller.beat(jobs=[{**told, "broken": "an output is gone"}])
+    caller.beat(jobs=[{**report, "broken": "an output is gone"}])
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("lost", "job:broken")
     assert job.message_args == {"host": caller.host.name, "reason": "an output is gone"}
@@ -459,10 +459,12 @@ def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
     assert beat["checks"] == [asked.pk]
     assert from_json(answer.json()["plan"]) == plan
     assert answer.json()["values"] == {"dies": "0"}
-    found = [{"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}]
-    assert caller.post(f"checks/{asked.pk}", {"findings": found}).status_code == 200
+    findings = [
+        {"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}
+    ]
+    assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 200
     asked.refresh_from_db()
-    assert asked.findings == found
+    assert asked.findings == findings
     assert caller.beat()["checks"] == []
 
 

@@ -45,9 +45,9 @@ def job(caller, kind, settings):
 
 
 def test_it_is_told_where_it_was_and_goes_on_from_there(caller, job):
-    told = caller.get(f"jobs/{job.pk}/streams").json()
+    offsets = caller.get(f"jobs/{job.pk}/streams").json()
 
-    assert (told["log"], told["points"]) == (len(HERE), len(POINT))
+    assert (offsets["log"], offsets["points"]) == (len(HERE), len(POINT))
     assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
     assert caller.stream(job, "log", len(HERE), REST).status_code == 409  # it has come already
 
@@ -242,8 +242,8 @@ def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, k
         damaged = raw[:15] + bytes([raw[15] ^ 1]) + raw[16:]
     packed.write_bytes(damaged)
 
-    told = caller.get(f"jobs/{job.pk}/streams").json()["log"]
-    assert told == (0 if where == "table" else len(HERE))
+    offset = caller.get(f"jobs/{job.pk}/streams").json()["log"]
+    assert offset == (0 if where == "table" else len(HERE))
     refused = caller.stream(job, "log", len(HERE), REST)
     assert (refused.status_code, refused.json()["size"]) == (409, 0)
     assert caller.stream(job, "log", 0, HERE + REST).json()["size"] == len(HERE + REST)

@@ -20,8 +20,8 @@ DONE = {
 
 
 def scraped(at, **values):
-    told = {f"vllm:{name}": value for name, value in values.items()}
-    return json.dumps({"t": at, "w": "engine", "v": told}).encode() + b"\n"
+    metrics = {f"vllm:{name}": value for name, value in values.items()}
+    return json.dumps({"t": at, "w": "engine", "v": metrics}).encode() + b"\n"
 
 
 def test_a_result_keeps_asked_lengths_and_what_the_engine_did_and_says_what_is_odd(

@@ -243,11 +243,13 @@ def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind,
     end(caller, job, ended())
 
     client.force_login(make_user("lin"))
-    told = client.get(reverse("result-file", args=[Result.objects.get(job=job).pk, "json"])).json()
-    assert told["metrics"] == metrics
-    whole = {name for name, value in told["metrics"].items() if isinstance(value, int)}
+    exported = client.get(
+        reverse("result-file", args=[Result.objects.get(job=job).pk, "json"])
+    ).json()
+    assert exported["metrics"] == metrics
+    whole = {name for name, value in exported["metrics"].items() if isinstance(value, int)}
     assert whole == {"questions"}
-    assert str(told["points"][0]["metrics"]) == "{'requests': 12}"
+    assert str(exported["points"][0]["metrics"]) == "{'requests': 12}"
 
 
 def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):

@@ -35,12 +35,12 @@ def job(client):
 
 
 def answers(client, job):
-    found = {}
+    answers_by_address = {}
     for address in ADDRESSES:
         answer = client.get(f"/api/v1/jobs/{job.pk}/{address}")
         body = b"".join(answer) if answer.streaming else answer.content
-        found[address] = (answer.status_code, dict(answer.headers), body)
-    return found
+        answers_by_address[address] = (answer.status_code, dict(answer.headers), body)
+    return answers_by_address
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")

@@ -15,17 +15,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
 def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):
-    said = delta(reasoning_content="Hm.") + delta(content="四") + END
+    stream = delta(reasoning_content="Hm.") + delta(content="四") + END
 
     async def scenario(engine, turn):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-        for i in range(0, len(said), 7):
-            await engine.say.put(said[i : i + 7])
+        for i in range(0, len(stream), 7):
+            await engine.say.put(stream[i : i + 7])
         await engine.say.put(None)
         await browser.task
-        assert (browser.status, browser.body) == (200, said)
+        assert (browser.status, browser.body) == (200, stream)
         assert engine.requests == [{"model": "m"}]
-        assert store().read(turns.key(turn.pk), 0, len(said)) == said
+        assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
 
@@ -87,16 +87,16 @@ def test_a_browser_that_leaves_ends_nothing_and_one_that_comes_back_goes_on_from
 
 
 def test_a_turn_that_has_ended_is_read_from_its_file(client):
-    said = delta(content="a") + END
+    stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(said)
+        await engine.say.put(stream)
         await engine.say.put(None)
         await Browser(client, f"/relay/turns/{turn.pk}/start").task
 
         late = Browser(client, f"/relay/turns/{turn.pk}/start", query="from=5")
         await late.task
-        assert late.body == said[5:]
+        assert late.body == stream[5:]
         assert len(engine.requests) == 1
 
     run(scenario)
@@ -104,16 +104,16 @@ def test_a_turn_that_has_ended_is_read_from_its_file(client):
 
 @pytest.mark.parametrize("start", ["9" * 18, "9" * 19, "9" * 5000, "-1", "\u0664", "x", ""])
 def test_an_offset_that_is_none_is_no_error(client, start):
-    said = delta(content="a") + END
+    stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(said)
+        await engine.say.put(stream)
         await engine.say.put(None)
         await Browser(client, f"/relay/turns/{turn.pk}/start").task
 
         late = Browser(client, f"/relay/turns/{turn.pk}/start", query=f"from={start}")
         await late.task
-        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else said)
+        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else stream)
 
     run(scenario)
 
@@ -178,14 +178,14 @@ def test_a_stop_that_another_process_asked_for_is_seen(client):
 
 
 def test_a_turn_whose_process_was_killed_is_closed_with_what_was_kept(client):
-    said = delta(content="half")
+    stream = delta(content="half")
 
     async def scenario(engine, turn):
-        store().append(turns.key(turn.pk), 0, said)
+        store().append(turns.key(turn.pk), 0, stream)
         store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
         await browser.task
-        assert (browser.body, engine.requests) == (said, [])
+        assert (browser.body, engine.requests) == (stream, [])
 
     turn = run(scenario)
 

@@ -76,11 +76,11 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
         raise RuntimeError("ours")
 
     monkeypatch.setattr(turns, "parse_reply", raises)
-    said = delta(content="Four") + END
+    stream = delta(content="Four") + END
 
     async def scenario(engine, turn):
-        await told(engine, turn, client, said)
-        assert store().read(turn_files.key(turn.pk), 0, len(said)) == said
+        await told(engine, turn, client, stream)
+        assert store().read(turn_files.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
 
@@ -129,20 +129,20 @@ def test_a_turn_whose_deployment_is_gone_ends(client):
 
 @pytest.mark.parametrize("way", ["stopped", "cut", "killed"])
 def test_a_thought_that_was_cut_short_is_no_answer(client, way):
-    said = delta(content="The user asks.")
+    stream = delta(content="The user asks.")
 
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(model_id="deepseek-r1")
         if way == "killed":
-            store().append(turn_files.key(turn.pk), 0, said)
+            store().append(turn_files.key(turn.pk), 0, stream)
             store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
             await Browser(client, f"/relay/turns/{turn.pk}/start").task
         elif way == "cut":
-            await told(engine, turn, client, said, END.replace(b'"stop"', b'"length"'))
+            await told(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
         else:
             browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-            await engine.say.put(said)
-            await browser.until(len(said))
+            await engine.say.put(stream)
+            await browser.until(len(stream))
             await Browser(client, f"/relay/turns/{turn.pk}/stop").task
             await browser.task
 
@@ -206,8 +206,8 @@ def test_another_process_tells_the_times_from_the_file(client):
         store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
         store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         store().append(turn_files.key(turn.pk), 0, delta(content="a"))
-        (found,) = await turns.times_at(turn.pk, [0])
-        assert 0 <= found < 5
+        (time,) = await turns.times_at(turn.pk, [0])
+        assert 0 <= time < 5
         assert await turns.times_at(turn.pk + 1, [0]) == [None]
         await turns.refuse(turn.pk)
 

@@ -291,10 +291,10 @@ def test_a_search_over_http_counts_the_whole_log(server, log):
     log(b"".join(LINE % n for n in range(1, 40_001)))
     address = f"jobs/{server.job}/log/search"
 
-    found = json.load(server.get(f"{address}?q=info&limit=2"))
-    assert (found["total"], found["lines"], found["before"]) == (40_000, 40_000, 0)
-    assert found["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
-    assert len(found["spread"]) >= 800  # parts are of what is shown
+    matches = json.load(server.get(f"{address}?q=info&limit=2"))
+    assert (matches["total"], matches["lines"], matches["before"]) == (40_000, 40_000, 0)
+    assert matches["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
+    assert len(matches["spread"]) >= 800  # parts are of what is shown
     near = json.load(server.get(f"{address}?q=info&limit=2&near=30000"))
     assert (near["before"], [line for line, *_ in near["found"]]) == (29_998, [29_999, 30_000])
     regex = urllib.parse.quote(r"step 0000\d\d ")

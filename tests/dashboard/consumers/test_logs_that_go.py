@@ -62,9 +62,9 @@ def test_the_command_log_does_not_end_well_in_the_midst_of_a_log(monkeypatch, ca
     read = logstore.LogStore.read
 
     def removed_then(self, key, start, end):
-        found = read(self, key, start, min(end, start + 2))
+        piece = read(self, key, start, min(end, start + 2))
         self.remove(key)
-        return found
+        return piece
 
     monkeypatch.setattr(logstore.LogStore, "read", removed_then)
 

@@ -52,9 +52,11 @@ def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
 
 def in_a_folder(folder, *arguments, **environ):
     """A command with this ``DATA_DIR``, in a process of its own: exit code, output, errors."""
-    told = clean_environment() | {"DATA_DIR": str(folder)} | environ
+    environment = clean_environment() | {"DATA_DIR": str(folder)} | environ
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -70,11 +72,11 @@ def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
     if is_there:
         folder.mkdir()
 
-    code, out, said = in_a_folder(folder, *arguments)
+    code, out, errors = in_a_folder(folder, *arguments)
 
-    assert (code, out, len(said.splitlines())) == (1, "", 1)
-    assert f"No dashboard has been started on DATA_DIR={folder}" in said
-    assert "make run" in said
+    assert (code, out, len(errors.splitlines())) == (1, "", 1)
+    assert f"No dashboard has been started on DATA_DIR={folder}" in errors
+    assert "make run" in errors
     assert folder.exists() == is_there
     assert not is_there or list(folder.iterdir()) == []
 
@@ -85,9 +87,9 @@ def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
 def test_a_command_that_needs_no_dashboard_leaves_no_folder_for_one(arguments, tmp_path):
     environ = {"VALKEY_LISTEN": "127.0.0.1:6380"}
 
-    code, out, said = in_a_folder(tmp_path / "none", *arguments, **environ)
+    code, out, errors = in_a_folder(tmp_path / "none", *arguments, **environ)
 
-    assert (code, said) == (0, "")
+    assert (code, errors) == (0, "")
     assert out
     assert not (tmp_path / "none").exists()
 
@@ -118,10 +120,10 @@ def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
 def test_launch_stores_the_plan_that_plan_printed(host):
     script = run("plan", "prepare", "--set", "what=weights")
 
-    said = run("launch", "prepare", "--set", "what=weights")
+    output = run("launch", "prepare", "--set", "what=weights")
 
     job = Job.objects.get()
-    assert said == f"job {job.pk}: prepare {job.title}\n"
+    assert output == f"job {job.pk}: prepare {job.title}\n"
     assert job.plan_sha256 in script
     assert job.created_by.username == "admin"
     assert AuditEntry.objects.get().subject == f"job {job.pk}"
@@ -187,10 +189,10 @@ def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, 
 def test_following_says_each_new_message_on_a_line_of_its_own():
     job = make_job(state="succeeded")
     store().append(f"job/{job.pk}", 0, b"no newline at the end")
-    said = StringIO()
+    output = StringIO()
 
-    assert b"".join(tour.base.follow(job.pk, said)) == b"no newline at the end"
-    assert said.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
+    assert b"".join(tour.base.follow(job.pk, output)) == b"no newline at the end"
+    assert output.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
 
 
 def test_a_token_is_printed_once_and_kept_as_its_hash():
@@ -233,12 +235,12 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
 )
 def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
-    said = StringIO()
+    errors = StringIO()
 
-    call_command("add_host", "va16-01", stdout=StringIO(), stderr=said)
+    call_command("add_host", "va16-01", stdout=StringIO(), stderr=errors)
 
     names = ("PUBLIC_URL", "VALKEY_LISTEN", "REDIS_URL")
-    assert [name for name in names if name in said.getvalue()] == missing
+    assert [name for name in names if name in errors.getvalue()] == missing
 
 
 def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):

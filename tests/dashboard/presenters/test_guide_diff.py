@@ -35,8 +35,8 @@ def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
     }
     params = KINDS[kind].Params.model_validate(raw)
     plan = KINDS[kind].plan(params, target)
-    told = against(guide_diff(KINDS[kind], params, target, plan))
-    return command_view(plan, {}, guide=told)
+    diff = against(guide_diff(KINDS[kind], params, target, plan))
+    return command_view(plan, {}, guide=diff)
 
 
 def step(view, name):
@@ -247,11 +247,11 @@ def test_on_a_host_with_the_guides_folders_the_mount_is_the_guides():
     assert line(view_of("deploy-vllm"), "container", "-v").mark is None
 
 
-@pytest.mark.parametrize(("port", "words"), [(0, "free port of the host"), (8123, "port 8123")])
-def test_a_port_that_the_guide_has_not_is_marked(port, words):
+@pytest.mark.parametrize(("port", "reason"), [(0, "free port of the host"), (8123, "port 8123")])
+def test_a_port_that_the_guide_has_not_is_marked(port, reason):
     marked = line(view_of("deploy-vllm", port=port), "serve", "--port")
 
-    assert words in marked.mark.reason
+    assert reason in marked.mark.reason
     assert marked.guide_text == "8000"
     assert line(view_of("deploy-vllm"), "serve", "--port").guide_text == ""
 
@@ -260,8 +260,8 @@ def test_no_note_speaks_of_an_option_that_the_command_has_not():
     for stack in ("guide", "current"):
         view = view_of("benchmark-online", stack=stack)
         flags = {item.flag for step in view.steps for item in step.lines}
-        told = any("temperature" in words for words in view.notes)
-        assert told is ("--temperature" in flags), stack
+        is_noted = any("temperature" in note for note in view.notes)
+        assert is_noted is ("--temperature" in flags), stack
 
 
 def test_a_step_that_is_ours_is_not_said_to_be_the_guides():

@@ -248,10 +248,10 @@ def test_a_result_is_first_compared_with_an_undisturbed_one(get, host):
 
 
 @pytest.mark.parametrize(
-    "told", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
+    "facts", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
 )
-def test_odd_facts_of_a_host_lose_no_number(get, host, told):
-    host.facts = {**host.facts, **told}
+def test_odd_facts_of_a_host_lose_no_number(get, host, facts):
+    host.facts = {**host.facts, **facts}
     host.save()
 
     result = measured(served(host))

@@ -125,9 +125,9 @@ def test_web_processes_count_together_and_without_redis_people_get_in(settings, 
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         }
         command = [sys.executable, "-c", there]
-        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
-        assert said.stdout == "[0, 0, 0]\n"
+        assert done.stdout == "[0, 0, 0]\n"
         assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(3)] == [0, 0, 300]
         process.kill()
         process.wait(10)

@@ -70,10 +70,10 @@ def test_one_that_ended_says_from_when_to_when_it_was_ready(client, lin, state):
     for clock, what in (("19:09", "ready"), ("19:30", "unhealthy"), ("19:40", "ready")):
         DeploymentEvent.objects.create(deployment=deployment, run=1, state=what, at=at(clock))
 
-    found = facts(client, deployment)
+    shown = facts(client, deployment)
 
-    assert found["Ready period"] == "19:09 – 20:10"
-    assert "Ready since" not in found
+    assert shown["Ready period"] == "19:09 – 20:10"
+    assert "Ready since" not in shown
 
 
 def test_one_that_is_unhealthy_was_ready_until_then(client, lin):
@@ -106,19 +106,19 @@ def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, va
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "advice"),
     [
         ("failed", "Fix the cause, then restart the deployment."),
         ("unhealthy", "read the end of the log and restart"),
         ("lost", "Check that the host is online."),
     ],
 )
-def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):
+def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, advice):
     address = reverse("deployment-detail", args=[make_deployment(state=state).pk])
 
     html = client.get(address).content.decode()
 
-    assert words in html
+    assert advice in html
 
 
 def test_one_that_ended_has_no_address_to_copy(client, lin):

@@ -218,14 +218,14 @@ def test_chats_are_found_by_what_was_said_in_them(client, lin):
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
     other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")
 
-    def found(words):
-        page = client.get(reverse("playground"), {"q": words})
+    def titles(query):
+        page = client.get(reverse("playground"), {"q": query})
         return [chat.title for _, group in page.context["groups"] for chat in group]
 
-    assert found("otter furry") == found("one otter") == ["one"]
-    assert found("furry two") == []
-    assert other.title not in found("secret")
-    assert set(found("")) == {"one", "two"}
+    assert titles("otter furry") == titles("one otter") == ["one"]
+    assert titles("furry two") == []
+    assert other.title not in titles("secret")
+    assert set(titles("")) == {"one", "two"}
 
 
 def test_a_turn_of_a_killed_process_does_not_keep_its_conversation(client, lin):
@@ -342,7 +342,7 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
 
 
 @pytest.mark.parametrize(
-    ("limit", "stats", "answer", "words", "more"),
+    ("limit", "stats", "answer", "reason", "more"),
     [
         (64, {"completion_tokens": 64}, "", "Stopped while thinking after 64 tokens:", "128"),
         (64, {"completion_tokens": 64}, "So", "Stopped after 64 tokens.", "128"),
@@ -353,7 +353,7 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
     ],
 )
 def test_a_turn_that_was_cut_says_by_what_and_offers_more(
-    client, lin, limit, stats, answer, words, more
+    client, lin, limit, stats, answer, reason, more
 ):
     chat = Conversation.objects.create(user=lin)
     turn = Turn.objects.create(
@@ -370,7 +370,7 @@ def test_a_turn_that_was_cut_says_by_what_and_offers_more(
 
     text = client.get(reverse("playground-turn", args=[turn.pk])).content.decode()
 
-    assert words in text
+    assert reason in text
     offered = re.findall(r'data-retry="\d+" data-max-tokens="(\d+)"', text)
     assert offered == ([more] if more else [])
     assert not more or f"Regenerate with {more} tokens<" in text

@@ -193,8 +193,8 @@ def test_the_api_pins_and_unpins(client, lin):
     assert [row["id"] for row in client.get("/api/v1/jobs?pinned=1").json()["jobs"]] == [job.pk]
     result = make_result(job=job)
     make_result()
-    found = client.get("/api/v1/results?pinned=1").json()["results"]
-    assert [row["id"] for row in found] == [result.pk]
+    rows = client.get("/api/v1/results?pinned=1").json()["results"]
+    assert [row["id"] for row in rows] == [result.pk]
 
 
 def test_the_api_does_not_pin_what_is_gone(client, lin):
@@ -304,10 +304,10 @@ def test_every_address_of_a_removed_log_answers_410(client, lin, rest):
     answer = client.get(f"/api/v1/jobs/{job.pk}/log{rest}")
 
     assert answer.status_code == 410
-    told = answer.json()
-    assert (told["error"], told["why"]) == ("removed", "age")
-    assert (told["log_bytes"], told["log_sha256"]) == (len(LOG), job.log_sha256)
-    assert told["message"] == removed_words(job)
+    body = answer.json()
+    assert (body["error"], body["why"]) == ("removed", "age")
+    assert (body["log_bytes"], body["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert body["message"] == removed_words(job)
 
 
 def test_the_socket_of_a_removed_log_is_refused_for_good():
@@ -334,10 +334,10 @@ def test_the_api_tells_what_is_pinned_and_removed(client, lin):
     job = removed()
     kept = ended(DAY)
 
-    told = client.get(f"/api/v1/jobs/{job.pk}").json()
+    answer = client.get(f"/api/v1/jobs/{job.pk}").json()
 
-    assert told["removed"]["why"] == "age"
-    assert (told["log_bytes"], told["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert answer["removed"]["why"] == "age"
+    assert (answer["log_bytes"], answer["log_sha256"]) == (len(LOG), job.log_sha256)
     assert client.get(f"/api/v1/jobs/{kept.pk}").json()["removed"] is None
 
 
@@ -446,7 +446,7 @@ def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
 
 @pytest.mark.parametrize("why", ["open", "pinned", "served", "removed"])
 def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why):
-    words = {
+    reasons = {
         "open": "Not removed: the job has not ended.",
         "pinned": "Not removed: its files are kept.",
         "served": "is running.",
@@ -465,8 +465,8 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
     asked = client.get(reverse("storage-remove", args=[job.pk])).text
     answer = client.post(reverse("storage-remove", args=[job.pk]), follow=True)
 
-    assert words[why] in asked and "Remove log and files" not in asked
-    assert words[why] in answer.text
+    assert reasons[why] in asked and "Remove log and files" not in asked
+    assert reasons[why] in answer.text
     after = Job.objects.values().get(pk=job.pk)
     assert {**after, "stored_bytes": 0} == {**before, "stored_bytes": 0}
 

@@ -47,12 +47,12 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     keep(admin, value="hf_another_one")
     admin.post(DELETE)
 
-    found = [(entry.subject, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
-    assert found == [("secret HF_TOKEN", {"did": did}) for did in ("set", "replace", "delete")]
+    entries = [(entry.subject, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
+    assert entries == [("secret HF_TOKEN", {"did": did}) for did in ("set", "replace", "delete")]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "field", "words"),
+    ("name", "value", "field", "message"),
     [
         ("token", VALUE, "name", "Use capital letters, digits and underscores"),
         ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
@@ -61,13 +61,13 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     ],
 )
 def test_a_mistake_is_said_at_its_field_and_the_value_is_not_repeated(
-    admin, name, value, field, words
+    admin, name, value, field, message
 ):
     answer = keep(admin, name, value)
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert words in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
+    assert message in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
     assert value not in page
     assert secrets.names() == []
     assert not AuditEntry.objects.exists()

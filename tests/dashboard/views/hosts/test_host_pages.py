@@ -186,7 +186,7 @@ def test_the_page_shows_what_the_host_is(member):
 
     text = text_of(page_of(member))
 
-    for words in (
+    for label in (
         "00.25.12.30 d3_3_v2_9_a3_1",
         "ai-v3.0.0-20250814",
         "/nfs/workspace in containers /test",
@@ -197,7 +197,7 @@ def test_the_page_shows_what_the_host_is(member):
         "Hottest die 53.0 °C die 3",
         "4 of 4 free",
     ):
-        assert words in text
+        assert label in text
 
 
 def test_a_missing_die_is_named_with_what_to_do(member):
@@ -316,9 +316,9 @@ def test_the_same_number_again_is_no_change(admin):
 
 def test_draining_from_the_list_comes_back_to_the_list(admin):
     vacc_host()
-    told = {"draining": "1", "from": "list"}
+    fields = {"draining": "1", "from": "list"}
 
-    answer = admin.post(reverse("host-drain", args=["va16-01"]), told)
+    answer = admin.post(reverse("host-drain", args=["va16-01"]), fields)
 
     assert answer.headers["Location"] == LIST
     assert Host.objects.get().draining is True

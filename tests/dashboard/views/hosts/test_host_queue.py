@@ -235,11 +235,11 @@ def test_the_api_has_the_line_of_a_host(admin, host, ada):
     first = make_job(host=host, created_by=ada)
     second = make_job(host=host, created_by=ada, exclusive=True)
 
-    found = admin.get("/api/v1/hosts/va16-01/queue").json()
+    queue = admin.get("/api/v1/hosts/va16-01/queue").json()
 
-    assert (found["total"], [job["id"] for job in found["jobs"]]) == (2, [first.pk, second.pk])
-    assert (found["jobs"][1]["priority"], found["jobs"][1]["exclusive"]) == ("normal", True)
-    waits = found["jobs"][1]["waits"]
+    assert (queue["total"], [job["id"] for job in queue["jobs"]]) == (2, [first.pk, second.pk])
+    assert (queue["jobs"][1]["priority"], queue["jobs"][1]["exclusive"]) == ("normal", True)
+    waits = queue["jobs"][1]["waits"]
     assert (waits["ahead"], waits["message_id"], waits["starts_in_s"]) == (
         1,
         "wait:draining",

@@ -85,11 +85,11 @@ def test_the_page_names_jobs_that_wait_for_dies(browser, host):
     page = browser.get(pipeline).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
-    (told,) = (words for words in waits if "Start time unknown" in words)
-    kinds, words = told.split(": ", 1)
+    (reason,) = (text for text in waits if "Start time unknown" in text)
+    kinds, text = reason.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds
-    assert "Stop: qwen (port" in words
+    assert "Stop: qwen (port" in text
 
 
 def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):

@@ -31,9 +31,9 @@ QWEN = SHIPPED["deepseek-r1-distill-qwen-7b"]
 @pytest.fixture
 def folder(settings):
     apps.get_app_config("jobs").ready()
-    found = Path(settings.DATA_DIR) / "catalog" / "models"
-    found.mkdir(parents=True)
-    yield found
+    models_folder = Path(settings.DATA_DIR) / "catalog" / "models"
+    models_folder.mkdir(parents=True)
+    yield models_folder
     catalog.configure(None)
 
 
@@ -88,7 +88,7 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
         ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
@@ -99,23 +99,25 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
         ("source.shards", "0", "At least 1"),
     ],
 )
-def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, field, value, words):
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(
+    admin, folder, field, value, message
+):
     answer = admin.post(reverse("model-add"), {**filled(**{field: value}), "keep": "1"})
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    if words:
+    if message:
         error = page[page.index(f'id="e-{field}"') :]
-        assert words in error[: error.index("</p>")]
+        assert message in error[: error.index("</p>")]
     assert list(folder.iterdir()) == []
 
 
 def test_no_model_can_have_the_name_of_a_page_that_stands_beside_the_models():
     pages = (models, model_edit, launch_pipeline)
     routes = [str(item.pattern) for page in pages for item in page.urlpatterns]
-    words = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
+    first_parts = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
 
-    assert words == RESERVED_IDS
+    assert first_parts == RESERVED_IDS
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_IDS))
@@ -151,20 +153,20 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("architecture.num_key_value_heads", "3", "num_attention_heads须为"),
         ("paths.build_in.default_tp", "3", "default_tp须为tp之一"),
         ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
     ],
 )
-def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):
+def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, message):
     typed = {**filled(**{field: value}), "keep": "1"}
 
     answer = admin.post(reverse("model-add"), typed, headers={"accept-language": "zh-hans"})
 
     assert answer.status_code == 422
-    assert words in answer.content.decode()
+    assert message in answer.content.decode()
 
 
 CONFIG = {
@@ -218,9 +220,9 @@ def test_the_config_of_a_mixture_of_experts_says_all_that_the_catalogue_has():
         },
     }
 
-    found = from_config.architecture_of(config)
+    values = from_config.architecture_of(config)
 
-    assert Architecture.model_validate(found) == r1
+    assert Architecture.model_validate(values) == r1
     assert from_config.facts_of(config)["dtype"] == "fp8"
 
 
@@ -425,13 +427,13 @@ def test_a_broken_file_is_told_where_people_look_and_takes_nothing_else_down(adm
     (folder / f"{OURS}.yaml").write_text(text_of())
 
     page = admin.get(reverse("model-list")).content.decode()
-    told = health.catalogue()
+    part = health.catalogue()
 
     assert "broken.yaml" in page
     assert "hub_id: Field required" in page
     assert reverse("model-detail", args=[OURS]) in page
-    assert told.is_ok
-    assert list(told.facts["unread"]) == ["broken.yaml"]
+    assert part.is_ok
+    assert list(part.facts["unread"]) == ["broken.yaml"]
     opened = admin.get(reverse("model-add-yaml"), {"file": "broken.yaml"}).content.decode()
     assert "id: broken" in opened
     admin.post(reverse("model-discard"), {"file": "broken.yaml"})

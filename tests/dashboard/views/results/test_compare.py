@@ -49,16 +49,16 @@ def test_each_run_has_the_figures_of_its_own_page(page, client, host):
         assert f"{figure} tok/s" in own
 
 
-@pytest.mark.parametrize("write", [ids, lambda *found: grouped(found[:3], found[3:])])
+@pytest.mark.parametrize("write", [ids, lambda *results: grouped(results[:3], results[3:])])
 def test_a_later_run_changes_nothing_behind_an_old_link(page, host, write):
     base, other = served(host), served(host, OTHER)
-    found = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
-    before = page(write(*found))
+    results = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
+    before = page(write(*results))
 
     runs(base, 500.0)
     runs(other, 5.0)
 
-    after = page(write(*found))
+    after = page(write(*results))
     assert numbers(after) == numbers(before)
     assert re.search("<h1>.*</h1>", after)[0] == re.search("<h1>.*</h1>", before)[0]
 
@@ -191,10 +191,10 @@ def test_runs_of_other_work_are_no_group(page, host):
 
 
 def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
-    found = runs(served(host), *range(50, 59))
+    results = runs(served(host), *range(50, 59))
 
-    assert page(ids(*found[:8])).count('class="lk s') == 8
-    assert "9 results are selected. At most 8 can be compared" in words(page(ids(*found)))
+    assert page(ids(*results[:8])).count('class="lk s') == 8
+    assert "9 results are selected. At most 8 can be compared" in words(page(ids(*results)))
 
 
 def test_group_charts_draw_means_intervals_and_runs(page, host):
@@ -212,9 +212,9 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
     client.force_login(make_user("lin"))
     client.cookies["django_language"] = "zh-hans"
 
-    found = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+    answer = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
 
-    switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
+    switch = re.search(r'<div class="seg".*?</div>', answer.content.decode(), re.DOTALL)[0]
     assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
 
 
@@ -241,10 +241,10 @@ def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
     client.force_login(make_user("lin"))
     client.cookies["django_language"] = "zh-hans"
 
-    found = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
+    html = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
 
-    assert "2次运行</span>" in found
-    assert "运行2" not in words(found)
+    assert "2次运行</span>" in html
+    assert "运行2" not in words(html)
 
 
 def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
@@ -316,18 +316,18 @@ def test_a_run_is_not_compared_with_itself(page, host):
 
 
 @pytest.mark.parametrize(
-    ("concurrency", "said"),
+    ("concurrency", "headline"),
     [
         (4, "output tokens/s +20.0 % at concurrency 4"),
         (1, "output tokens/s \u221260.0 % at concurrency 1"),
     ],
 )
-def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, said):
+def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, headline):
     one, other = at_two(served(host), 100.0, 50.0), at_two(served(host, OTHER), 40.0, 60.0)
 
     html = page(f"{ids(one, other)}&concurrency={concurrency}")
 
-    assert said in words(re.search("<h1>.*</h1>", html)[0])
+    assert headline in words(re.search("<h1>.*</h1>", html)[0])
 
 
 def test_a_headline_not_significant_names_its_concurrency(host):
