@@ -35,7 +35,7 @@ def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page)
     row(page, 5000).wait_for()
     page.hover("[data-log=scroller]")
     page.mouse.wheel(0, -400)
-    before = in_sight(page, lambda seen: seen[-1] <= 4981)
+    before = in_sight(page, lambda numbers: numbers[-1] <= 4981)
     page.locator(".pill", has_text="Paused").wait_for()
     assert page.locator("[data-log=said]").inner_text() == "Paused"
 
@@ -58,7 +58,7 @@ def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_pa
     row(page, 1).wait_for()
     assert page.evaluate(IN_SIGHT)[0] == 1
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 1e9")
-    in_sight(page, lambda seen: seen[-1] == 300_000)
+    in_sight(page, lambda numbers: numbers[-1] == 300_000)
 
 
 def test_a_log_opens_at_the_line_that_ended_its_job_and_a_link_on_the_page_shows_a_line(
@@ -132,17 +132,17 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     for start in range(0, len(whole), 1500):
         log(whole[start : start + 1500])
     row(page, 53).wait_for()
-    shown = in_sight(page, lambda seen: len(seen) == 15)
+    shown = in_sight(page, lambda numbers: len(numbers) == 15)
     assert shown == [1, 2, 3, 4, 7, 9, 10, 18, 45, 48, 49, 50, 51, 52, 53]
     assert page.locator("[data-log=size]").inner_text().startswith("53 lines")
 
     row(page, 45).get_by_role("button", name="26 collapsed updates").click()
     # How many rows there is room for depends on what stands above, such as a host that is away.
-    in_sight(page, lambda seen: seen[7:17] == list(range(18, 28)))
+    in_sight(page, lambda numbers: numbers[7:17] == list(range(18, 28)))
     assert row(page, 21).inner_text().startswith("Processing[parallel_1_number_12]:   8%")
     assert page.evaluate("document.activeElement.closest('.l').dataset.line") == "19"
     page.keyboard.press("Enter")
-    in_sight(page, lambda seen: seen == shown)
+    in_sight(page, lambda numbers: numbers == shown)
 
     page.locator("#log-search").fill("67%")
     page.locator(".l[data-line='35'] mark.now").wait_for()
@@ -156,13 +156,13 @@ def test_a_log_that_is_followed_stays_at_its_end_when_the_window_changes(log, op
     page = open_page()
     for size in (PHONE, {"width": 390, "height": 3000}, PHONE, WIDE):
         page.set_viewport_size(size)
-        in_sight(page, lambda seen: seen[-1] == 600)
+        in_sight(page, lambda numbers: numbers[-1] == 600)
         page.locator(".pill", has_text="Following").wait_for()
     # For a picture of the whole page the browser makes the window huge, and the bar jumps.
     page.set_viewport_size(PHONE)
-    in_sight(page, lambda seen: seen[-1] == 600)
+    in_sight(page, lambda numbers: numbers[-1] == 600)
     page.screenshot(full_page=True)
-    in_sight(page, lambda seen: seen[-1] == 600)
+    in_sight(page, lambda numbers: numbers[-1] == 600)
     assert page.locator(".pill").inner_text() == "Following"
 
 
@@ -205,7 +205,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     field.fill("line 1999")
     count.get_by_text("2 / 11", exact=True).wait_for()
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     field.press("Enter")
     count.get_by_text("1 / 11").wait_for()
     page.locator("mark.now").wait_for()
@@ -216,7 +216,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     field.press("Shift+Enter")
     page.locator(".l[data-line='19999'] mark.now").wait_for()
     page.click("[data-do=only]")
-    in_sight(page, lambda seen: len(seen) == 11)
+    in_sight(page, lambda numbers: len(numbers) == 11)
     page.click("[data-do=only]")
 
     page.click("[data-do=regex]")
@@ -239,7 +239,7 @@ def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_rea
     page.locator(".l[data-line='2'] mark.now").wait_for()
     field.press("Escape")
 
-    in_sight(page, lambda seen: seen[-1] == 3000)
+    in_sight(page, lambda numbers: numbers[-1] == 3000)
     page.locator(".pill", has_text="Following").wait_for()
 
     field.fill("alp")
@@ -278,7 +278,7 @@ def test_a_search_begins_at_the_step_whose_head_is_first_in_sight(log, open_page
     page.locator("[data-log=scroller]").press("Home")
     page.locator("[data-group='0']").hover()
     page.mouse.wheel(0, 31)
-    in_sight(page, lambda seen: seen[0] == 1001)
+    in_sight(page, lambda numbers: numbers[0] == 1001)
 
     page.locator("#log-search").fill("line 1")
 
@@ -326,9 +326,9 @@ def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open
     page.locator("[data-do=warnings]").click()
 
     row(page, 3001).wait_for()
-    assert in_sight(page, lambda seen: seen == [3001])
+    assert in_sight(page, lambda numbers: numbers == [3001])
     page.locator("[data-do=all]").click()
-    in_sight(page, lambda seen: len(seen) > 5)
+    in_sight(page, lambda numbers: len(numbers) > 5)
 
 
 def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_to_be_none(
@@ -407,9 +407,9 @@ def test_home_and_end_lead_there_while_the_log_grows(log, open_page):
             page.wait_for_timeout(60)
 
     press("Home", 3000)
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     press("End", 3200)
-    in_sight(page, lambda seen: seen[-1] == 3400)
+    in_sight(page, lambda numbers: numbers[-1] == 3400)
     page.locator(".pill", has_text="Following").wait_for()
 
 

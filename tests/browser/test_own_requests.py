@@ -75,10 +75,10 @@ def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_ser
     expect(row(page, SECOND + 1)).to_be_visible()
     page.evaluate(
         """() => {
-          window.seen = [];
+          window.own = [];
           const look = () => {
             for (const row of document.querySelectorAll(".logrows [data-line]"))
-              if (row.textContent.includes("GET /metrics HTTP")) window.seen.push(row.dataset.line);
+              if (row.textContent.includes("GET /metrics HTTP")) window.own.push(row.dataset.line);
             requestAnimationFrame(look);
           };
           look();
@@ -90,4 +90,4 @@ def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_ser
         page.wait_for_timeout(150)
 
     expect(row(page, SECOND + 2 + 12)).to_contain_text("the last word")
-    assert page.evaluate("window.seen") == []
+    assert page.evaluate("window.own") == []

@@ -75,10 +75,10 @@ def test_binary_garbage_is_text_that_does_nothing_and_the_page_stays_usable(log,
     markup.wait_for()
     assert page.locator(".logrows").locator("script, img, b b, iframe").count() == 0
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     page.locator("#log-line").fill(str(last // 2))
     page.locator("#log-line").press("Enter")
-    in_sight(page, lambda seen: last // 2 in seen)
+    in_sight(page, lambda numbers: last // 2 in numbers)
     page.locator("#log-search").fill("readable")
     page.locator("[data-log=matches]").get_by_text("1 / 1", exact=True).wait_for()
     assert (page.title(), dialogs) == (title, [])

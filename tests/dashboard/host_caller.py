@@ -123,7 +123,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
 
     def __init__(self, outcome=None):
         self.outcome = outcome or Outcome()
-        self.seen = {}
+        self.outputs = {}
         self.log = b""
 
     def title_of(self, params, target):
@@ -133,8 +133,8 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
         return make_plan(kind="fake")
 
     def parse_outcome(self, params, plan, outputs, exit_code):
-        self.seen = dict(outputs)
-        self.log = self.seen.pop(base.LOG)
+        self.outputs = dict(outputs)
+        self.log = self.outputs.pop(base.LOG)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome

@@ -68,21 +68,21 @@ def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_
         time.sleep(random_s.uniform(0.05, 0.4))
         os.kill(removing.pid, signal.SIGKILL)
         cut_short += removing.wait() == -signal.SIGKILL
-        for job in told(data):
+        for job in states_of(data):
             # What has lost anything says so.
             assert job["removed"] or (job["log"] and job["files"] and job["points"])
             assert job["said"] == job["removed"]
 
     assert cut_short > 0
     shell(data, ROUND)
-    old, young = told(data)[:OLD], told(data)[OLD:]
+    old, young = states_of(data)[:OLD], states_of(data)[OLD:]
     gone = {"removed": True, "finished": True, "log": False, "files": False, "points": False}
     there = {"removed": False, "finished": False, "log": True, "files": True, "points": True}
     assert old == [{**gone, "said": True}] * OLD
     assert young == [{**there, "said": False}] * (JOBS - OLD)
 
 
-def told(data: Path) -> list[dict[str, bool]]:
+def states_of(data: Path) -> list[dict[str, bool]]:
     """How each job is, oldest first."""
     output = shell(data, TELL).decode()
     states: list[dict[str, bool]] = json.loads(output.split("told ", 1)[1])

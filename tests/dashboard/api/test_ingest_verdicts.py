@@ -45,7 +45,7 @@ def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     at = whole.index(b"\n") + 1
     assert caller.stream(job, "events", at, whole[at:]).status_code == 200
 
-    assert kind.seen == {"x.json": b"{}"}
+    assert kind.outputs == {"x.json": b"{}"}
 
 
 def test_the_line_is_looked_at_when_a_job_has_ended_and_after_no_other_event(

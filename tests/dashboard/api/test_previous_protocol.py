@@ -77,7 +77,7 @@ def test_what_it_runs_is_taken_to_the_end(old, kind):
 
     old.job.refresh_from_db()
     assert (old.job.state, old.job.points_bytes) == ("succeeded", len(point))
-    assert len(kind.seen) == 1
+    assert len(kind.outputs) == 1
 
 
 def test_why_its_job_failed_is_told(old, kind, client):

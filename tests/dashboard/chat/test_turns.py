@@ -19,8 +19,8 @@ def usage(**counts):
     return b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n"
 
 
-async def told(engine, turn, client, *pieces):
-    """Have the engine say these, to its end."""
+async def answer_with(engine, turn, client, *pieces):
+    """Let the engine answer with these pieces, then end."""
     for piece in pieces:
         await engine.say.put(piece)
     await engine.say.put(None)
@@ -29,7 +29,7 @@ async def told(engine, turn, client, *pieces):
 
 def test_a_failed_second_attempt_leaves_the_good_answer(client):
     async def scenario(engine, turn):
-        await told(engine, turn, client, delta(content="Good."), END)
+        await answer_with(engine, turn, client, delta(content="Good."), END)
 
         def again():
             turn.refresh_from_db()
@@ -41,7 +41,7 @@ def test_a_failed_second_attempt_leaves_the_good_answer(client):
 
         second = await sync_to_async(again)()
         engine.status = 503
-        await told(engine, second, client, b'{"error":{"message":"no room"}}')
+        await answer_with(engine, second, client, b'{"error":{"message":"no room"}}')
         await second.arefresh_from_db()
         assert (second.state, second.error, second.is_shown) == ("failed", "no room", False)
 
@@ -64,7 +64,7 @@ def test_a_failed_second_attempt_leaves_the_good_answer(client):
 )
 def test_what_no_engine_should_send_does_not_keep_the_turn_open(client, wild):
     async def scenario(engine, turn):
-        await told(engine, turn, client, wild, END)
+        await answer_with(engine, turn, client, wild, END)
 
     turn = run(scenario)
 
@@ -79,7 +79,7 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
     stream = delta(content="Four") + END
 
     async def scenario(engine, turn):
-        await told(engine, turn, client, stream)
+        await answer_with(engine, turn, client, stream)
         assert store().read(turn_files.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(store(), "append", full)
-        await told(engine, turn, client, delta(content="Four"), END)
+        await answer_with(engine, turn, client, delta(content="Four"), END)
 
     turn = run(scenario)
 
@@ -138,7 +138,7 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
             store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
             await Browser(client, f"/relay/turns/{turn.pk}/start").task
         elif way == "cut":
-            await told(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
+            await answer_with(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
         else:
             browser = Browser(client, f"/relay/turns/{turn.pk}/start")
             await engine.say.put(stream)
@@ -166,7 +166,7 @@ def test_pieces_of_several_tokens_are_shared_by_the_engines_tokenizer(
     async def scenario(engine, turn):
         engine.tokens = tokens
         pieces = delta(reasoning="abcdefg"), delta(content="a b c d")
-        await told(engine, turn, client, *pieces, END[:-14], usage(completion_tokens=10))
+        await answer_with(engine, turn, client, *pieces, END[:-14], usage(completion_tokens=10))
 
     stats = run(scenario).stats
 

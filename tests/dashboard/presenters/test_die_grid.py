@@ -32,8 +32,8 @@ def rows(host):
     return [row for block in cards(host).blocks for row in block.rows]
 
 
-def words(host, name):
-    """All that is said of a die beside its name."""
+def label_of(host, name):
+    """The label of a die."""
     return next(die.words for die in cards(host).dies if die.name == name)
 
 
@@ -98,8 +98,8 @@ def test_each_cell_leads_to_who_holds_it_and_says_so():
 
     assert [row[0].path for row in cells] == ["", "", "", f"jobs/{job.pk}/"]
     assert [row[0].css for row in cells] == ["", "", "", "l1"]
-    assert words(host, "3") == f"#{job.pk} Benchmark (running)"
-    assert words(host, "0") == "free"
+    assert label_of(host, "3") == f"#{job.pk} Benchmark (running)"
+    assert label_of(host, "0") == "free"
 
 
 def test_a_deployment_holds_the_dies_of_its_job():
@@ -111,7 +111,7 @@ def test_a_deployment_holds_the_dies_of_its_job():
 
     assert (holder.name, holder.count) == ("qwen", 2)
     assert holder.path == f"deployments/{deployment.pk}/"
-    assert words(host, "1") == "qwen (loading)"
+    assert label_of(host, "1") == "qwen (loading)"
 
 
 def test_each_holder_has_a_colour_of_its_own():
@@ -125,7 +125,7 @@ def test_each_holder_has_a_colour_of_its_own():
 def test_a_die_says_its_temperature_and_power_before_its_state():
     host = host_with(0, load=at(_0=71.46))
 
-    assert words(host, "0") == "71.5 °C, 12.5 W, free"
+    assert label_of(host, "0") == "71.5 °C, 12.5 W, free"
     assert rows(host)[0][0].text == "71°"
 
 
@@ -134,7 +134,7 @@ def test_a_die_is_hot_from_ninety_degrees_on():
 
     assert [die.name for die in cards(host).hot] == ["1"]
     assert [row[0].css for row in rows(host)[:2]] == ["", "hot"]
-    assert words(host, "1") == "90.0 °C, 12.5 W, hot, free"
+    assert label_of(host, "1") == "90.0 °C, 12.5 W, hot, free"
     assert cards(host).hottest.name == "1"
 
 
@@ -146,7 +146,7 @@ def test_a_die_that_was_there_is_missing_and_not_free():
     assert [die.name for die in shown.missing] == ["1"]
     assert (shown.free, len(shown.dies)) == (2, 3)
     assert (rows(host)[1][0].css, rows(host)[1][0].text) == ("miss", "missing")
-    assert words(host, "1") == "missing"  # an old reading is not one of now
+    assert label_of(host, "1") == "missing"  # an old reading is not one of now
 
 
 def test_a_host_that_lost_its_driver_misses_every_die():
@@ -172,7 +172,7 @@ def test_an_away_host_shows_who_held_what_and_no_temperature():
     assert (shown.free, shown.hottest, shown.hot) == (0, None, [])
     assert [row[0].css for row in rows(host)[:2]] == ["gone", "gone"]
     assert rows(host)[0][0].text == f"#{job.pk}"
-    assert words(host, "0") == f"state unknown, #{job.pk} Benchmark (running)"
+    assert label_of(host, "0") == f"state unknown, #{job.pk} Benchmark (running)"
 
 
 def test_sixteen_cards_stand_in_two_blocks_of_eight():
@@ -200,4 +200,4 @@ def test_a_place_that_never_had_a_die_stays_empty():
     ],
 )
 def test_readings_that_are_none_are_left_out(load):
-    assert words(host_with(0, load=load), "0") == "free"
+    assert label_of(host_with(0, load=load), "0") == "free"

@@ -47,7 +47,7 @@ def line(view, name, flag):
     return next(item for item in step(view, name).lines if item.flag == flag)
 
 
-def told(line):
+def marks_of(line):
     return (line.mark.reason if line.mark else "", line.guide_text)
 
 
@@ -142,7 +142,7 @@ def test_what_differs_without_a_note_is_marked_all_the_same():
 
     view = command_view(plan, {}, guide=against(data))
 
-    assert told(line(view, "a", "--n")) == ("The guide differs here or has nothing.", "5")
+    assert marks_of(line(view, "a", "--n")) == ("The guide differs here or has nothing.", "5")
     assert step(view, "b").mark.reason == "Not a step of the guide."
     assert view.steps_gone == ("d",)
 

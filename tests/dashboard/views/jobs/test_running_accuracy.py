@@ -33,7 +33,7 @@ def counts(answered, scored=None, right=0.0, **more):
     return {"answered": answered, "scored": scored, "right": right, **more}
 
 
-def told(*points):
+def shipped(*points):
     """Lines that a host ships: ``(t, part, counts)`` as lines."""
     names = [(t, f"accuracy/{part}" if part else "accuracy", v) for t, part, v in points]
     return "".join(json.dumps({"t": t, "w": w, "v": v}) + "\n" for t, w, v in names).encode()
@@ -50,7 +50,7 @@ def tell(job):
 
     def ship(*points):
         job.refresh_from_db()
-        append_points(job, offset=job.points_bytes, data=told(*points))
+        append_points(job, offset=job.points_bytes, data=shipped(*points))
         job.refresh_from_db()
 
     return ship

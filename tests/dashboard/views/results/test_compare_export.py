@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Result
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, words
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, text_of
 from tests.factories import make_measured, make_user
 from tests.measuring import make_measuring_host, measured, served
 
@@ -127,7 +127,7 @@ def test_equal_values_are_grouped_with_their_columns(page, host):
     few = [runs(deployment, 50.0, requests=50)[0], runs(served(host, OTHER), 50.0, requests=50)[0]]
     many = runs(deployment, 60.0, requests=100)[0]
 
-    text = words(page(ids(*few, many)))
+    text = text_of(page(ids(*few, many)))
 
     assert f"Requests: 50 (#{few[0].job_id}, #{few[1].job_id}), 100 (#{many.job_id})" in text
 

@@ -32,7 +32,7 @@ def of_identity(fingerprint):
     return {"identity": identity, "fingerprint": fingerprint}
 
 
-def words(html):
+def text_of(html):
     return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
 
 
@@ -44,7 +44,7 @@ def page(client):
 
 def numbers(html):
     """Return the panel of metrics as text."""
-    return words(html[html.index('<dl class="facts') : html.index("</dl>")])
+    return text_of(html[html.index('<dl class="facts') : html.index("</dl>")])
 
 
 def test_the_result_of_a_batch_has_latency_and_no_chart():
@@ -69,7 +69,7 @@ def test_a_results_page_says_how_long_a_batch_takes(page):
 def test_the_page_of_a_batch_has_all_percentiles(page):
     html = page(reverse("result-detail", args=[measured().pk]))
 
-    table = words(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
+    table = text_of(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
     assert "Batch size" in table
     assert "Concurrency" not in table
     for which, number in (("p10", "0.710"), ("p25", "0.720"), ("p75", "0.830")):
@@ -94,7 +94,7 @@ def test_the_list_says_how_long_a_batch_takes(page):
 
     html = page(reverse("result-list"))
 
-    row = words(html[html.index("<tbody>") : html.index("</tbody>")])
+    row = text_of(html[html.index("<tbody>") : html.index("</tbody>")])
     assert "Batch 0.781 s" in row
     assert "p99 0.930 s" in row
 
@@ -124,9 +124,9 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
     groups = "group={},{},{}&group={},{},{}".format(*chosen)
     html = page(f"{reverse('result-compare')}?{groups}")
 
-    title = words(html[html.index("<h1>") : html.index("</h1>")])
+    title = text_of(html[html.index("<h1>") : html.index("</h1>")])
     assert f"batch latency mean {change} % for a batch of 4, significant difference" in title
-    assert "batch of 4" in words(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
+    assert "batch of 4" in text_of(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
     assert "concurrency 4" not in html
 
 
