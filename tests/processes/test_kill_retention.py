@@ -36,14 +36,14 @@ from jobs import logstore
 from jobs.models import Job
 from jobs.services.outputs import outputs_folder
 store = logstore.store()
-print("told", json.dumps([
+print("states", json.dumps([
     {
         "removed": job.removed_at is not None,
         "finished": job.stored_bytes == 0,
         "log": store.disk_bytes(f"job/{job.pk}") > 0,
         "files": outputs_folder(job.pk).exists(),
         "points": job.point_blocks.exists(),
-        "said": job.removed_bytes > 0,
+        "counted": job.removed_bytes > 0,
     }
     for job in Job.objects.order_by("pk")
 ]))
@@ -71,21 +71,21 @@ def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_
         for job in states_of(data):
             # What has lost anything says so.
             assert job["removed"] or (job["log"] and job["files"] and job["points"])
-            assert job["said"] == job["removed"]
+            assert job["counted"] == job["removed"]
 
     assert cut_short > 0
     shell(data, ROUND)
     old, young = states_of(data)[:OLD], states_of(data)[OLD:]
     gone = {"removed": True, "finished": True, "log": False, "files": False, "points": False}
     there = {"removed": False, "finished": False, "log": True, "files": True, "points": True}
-    assert old == [{**gone, "said": True}] * OLD
-    assert young == [{**there, "said": False}] * (JOBS - OLD)
+    assert old == [{**gone, "counted": True}] * OLD
+    assert young == [{**there, "counted": False}] * (JOBS - OLD)
 
 
 def states_of(data: Path) -> list[dict[str, bool]]:
     """How each job is, oldest first."""
     output = shell(data, TELL).decode()
-    states: list[dict[str, bool]] = json.loads(output.split("told ", 1)[1])
+    states: list[dict[str, bool]] = json.loads(output.split("states ", 1)[1])
     return states
 
 

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.django_db
 
 
 def host_with(*numbers, **fields):
-    """A host with these dies, that had all of ``seen`` before."""
-    known = fields.pop("seen", numbers)
+    """A host with these dies, and those of ``known`` from before."""
+    known = fields.pop("known", numbers)
     return make_host(
         facts={"dies": [{"id": number} for number in numbers]},
         dies_seen=[str(number) for number in known],
@@ -52,7 +52,7 @@ def test_a_card_is_a_column_of_four():
 
 
 def test_what_is_missing_and_what_is_hot_shows_in_the_small_grid_too():
-    host = host_with(0, 1, 3, seen=range(4), load=at(_3=HOT_C))
+    host = host_with(0, 1, 3, known=range(4), load=at(_3=HOT_C))
 
     small = grid(host)
 
@@ -139,7 +139,7 @@ def test_a_die_is_hot_from_ninety_degrees_on():
 
 
 def test_a_die_that_was_there_is_missing_and_not_free():
-    host = host_with(0, 2, seen=range(3), load=at(_1=50.0))
+    host = host_with(0, 2, known=range(3), load=at(_1=50.0))
 
     shown = cards(host)
 
@@ -150,7 +150,7 @@ def test_a_die_that_was_there_is_missing_and_not_free():
 
 
 def test_a_host_that_lost_its_driver_misses_every_die():
-    host = host_with(seen=range(4))
+    host = host_with(known=range(4))
 
     assert [die.state for die in cards(host).dies] == ["missing"] * 4
 

@@ -68,9 +68,9 @@ def test_a_number_is_first_of_all_that_of_a_job(lin, number):
 
 
 def test_a_model_is_found_by_its_name(lin):
-    assert links_of(lin, "smollm2 135m") == [
-        reverse("model-detail", args=["smollm2-135m-instruct"])
-    ]
+    links = links_of(lin, "smollm2 135m")
+
+    assert links == [reverse("model-detail", args=["smollm2-135m-instruct"])]
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
