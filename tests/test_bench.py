@@ -49,7 +49,7 @@ class Fixed:
         return {"p99": (31.25, None), "rate": (60.0, 100.0)}
 
 
-def test_there_is_a_row_for_each_goal_of_the_project_and_it_sets_that_goal():
+def test_every_goal_of_the_project_has_a_row_that_sets_it():
     assert list(ROWS) == list(GOALS)
     for name, goals in GOALS.items():
         goals_of_row = {goal.name: goal.words for goal in ROWS[name].GOALS}

@@ -58,7 +58,7 @@ def row(page, number):
     return page.locator(f"#queue-{number}")
 
 
-def test_a_row_that_is_dragged_stays_where_it_was_dropped_and_others_see_it(page, person, queue):
+def test_a_dragged_row_keeps_its_place_for_everyone(page, person, queue):
     urgent, first, second, third, fourth = queue
     other = person.new_page()
     other.goto(f"/hosts/{HOST}/")

@@ -29,7 +29,7 @@ def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
     assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
 
 
-def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page):
+def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_page):
     log(lines(1, 5000))
     page = open_page()
     row(page, 5000).wait_for()
@@ -48,7 +48,7 @@ def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page)
     assert page.evaluate(IN_SIGHT)[-1] == 5012
 
 
-def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_page):
+def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_page):
     log(lines(1, 300_000))
     page = open_page("#L123456")
     row(page, 123_456).wait_for()
@@ -61,9 +61,7 @@ def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_pa
     in_sight(page, lambda numbers: numbers[-1] == 300_000)
 
 
-def test_a_log_opens_at_the_line_that_ended_its_job_and_a_link_on_the_page_shows_a_line(
-    log, open_page
-):
+def test_a_log_opens_at_the_line_that_ended_its_job(log, open_page):
     log(lines(1, 9000))
     page = open_page()
     row(page, 9000).wait_for()
@@ -125,7 +123,7 @@ def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
     assert row(page, 2).inner_text().startswith(" done")
 
 
-def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reached(log, open_page):
+def test_several_bars_leave_no_empty_rows(log, open_page):
     """Bytes of a real benchmark; its numbers are the file's, with gaps where bars were redrawn."""
     whole = BARS.read_bytes()
     page = open_page()
@@ -151,7 +149,7 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     other.locator(".l.at[data-line='14']").wait_for()
 
 
-def test_a_log_that_is_followed_stays_at_its_end_when_the_window_changes(log, open_page):
+def test_a_followed_log_stays_at_its_end_after_a_resize(log, open_page):
     log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 90)) for n in range(1, 601)))
     page = open_page()
     for size in (PHONE, {"width": 390, "height": 3000}, PHONE, WIDE):
@@ -225,9 +223,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
-def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_reader_was(
-    log, open_page
-):
+def test_a_search_jumps_to_its_first_match_and_back(log, open_page):
     log(b"alpha\nalpine\n" + lines(3, 3000))
     page = open_page()
     row(page, 3000).wait_for()
@@ -270,7 +266,7 @@ def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, 
     assert group.get_attribute("aria-expanded") == "true"
 
 
-def test_a_search_begins_at_the_step_whose_head_is_first_in_sight(log, open_page, server):
+def test_a_search_starts_at_the_first_visible_step(log, open_page, server):
     log(lines(1, 3000))
     server.set_steps(len(lines(1, 1000)))
     page = open_page()
@@ -299,7 +295,7 @@ def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=10)
 
 
-def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, open_page):
+def test_line_links_and_the_strip_follow_every_jump(log, open_page):
     log(lines(1, 5000))
     page = open_page()
     row(page, 5000).wait_for()
@@ -317,7 +313,7 @@ def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, op
     assert viewport.bounding_box()["y"] < at_end["y"] - 100
 
 
-def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open_page):
+def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_page):
     log(lines(1, 3000) + b"WARNING: too hot\n" + lines(3002, 5000))
     page = open_page()
     row(page, 5000).wait_for()
@@ -331,9 +327,7 @@ def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open
     in_sight(page, lambda numbers: len(numbers) > 5)
 
 
-def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_to_be_none(
-    log, open_page
-):
+def test_warnings_are_visited_from_where_the_reader_is(log, open_page):
     log(lines(1, 1000))
     page = open_page()
     row(page, 1000).wait_for()
@@ -355,7 +349,7 @@ def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_
     page.locator(".l.at[data-line='1001']").wait_for()
 
 
-def test_who_went_to_a_line_stays_there_when_the_search_is_emptied(log, open_page):
+def test_clearing_the_search_keeps_the_chosen_line(log, open_page):
     log(lines(1, 3000))
     page = open_page()
     row(page, 3000).wait_for()
@@ -371,7 +365,7 @@ def test_who_went_to_a_line_stays_there_when_the_search_is_emptied(log, open_pag
     assert 1500 in page.evaluate(IN_SIGHT)
 
 
-def test_a_match_far_down_or_aside_in_a_long_line_is_brought_into_sight(log, open_page):
+def test_a_match_far_down_or_aside_scrolls_into_view(log, open_page):
     log(lines(1, 50) + b"x" * 20_000 + b"needle\n" + lines(52, 100))
     page = open_page()
     row(page, 100).wait_for()

@@ -37,7 +37,7 @@ def page(browser, own_server):
     assert complaints == []
 
 
-def test_they_are_hidden_unasked_with_their_count_and_an_error_among_them_is_in_sight(page):
+def test_own_requests_are_hidden_and_counted_but_errors_show(page):
     expect(page.get_by_role("button", name="own requests hidden")).to_have_text(
         "3\u202f600 own requests hidden"
     )
@@ -70,7 +70,7 @@ def test_a_download_has_all_of_them(page, link):
     assert download.value.path().read_bytes() == LOG
 
 
-def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_server):
+def test_own_requests_never_flash_while_following(page, own_server):
     """Each frame is looked at while requests come one by one, and then a line of the server's."""
     expect(row(page, SECOND + 1)).to_be_visible()
     page.evaluate(

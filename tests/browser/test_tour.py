@@ -130,7 +130,7 @@ def test_the_preview_follows_what_is_typed(page):
     expect(page.locator("[data-field=output_tokens]")).to_have_class(re.compile("is-changed"))
 
 
-def test_a_wrong_value_is_said_beside_its_field_and_nothing_can_be_launched(page):
+def test_a_wrong_value_blocks_the_launch_with_an_error(page):
     page.get_by_label(re.compile("^Requests")).fill("0")
 
     expect(page.locator("#e-requests")).to_have_text("At least 1.")
@@ -166,12 +166,12 @@ def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
     until(lambda: lines_shown(page) == whole, "bars are drawn to their end")
 
 
-def test_the_page_of_a_job_that_ended_shows_its_result_without_a_reload(page):
+def test_the_page_of_an_ended_job_shows_its_result_by_itself(page):
     expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible()
     expect(page.locator("#job-news .main-svg").first).to_be_visible()
 
 
-def test_the_accuracy_moves_while_the_evaluation_runs_and_ends_at_its_result(page, api, job_of):
+def test_the_accuracy_chart_moves_and_ends_at_the_result(page, api, job_of):
     number = job_of("evaluate")
     until(lambda: api.job(number)["state"] == "running", "the evaluation runs", FIRST_TIME_S)
     page.goto(reverse("job-detail", args=[number]))
@@ -210,7 +210,7 @@ def has_moved(page, curves):
     return len(curves)
 
 
-def test_the_overview_tells_by_itself_when_the_tour_has_succeeded(page, api):
+def test_the_overview_shows_the_tour_s_success_by_itself(page, api):
     page.goto(reverse("overview"))
 
     expect(page.get_by_role("link", name="Open the playground")).to_be_visible(timeout=300_000)
@@ -351,7 +351,7 @@ def test_a_reload_shows_the_same_conversation(page):
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
-def test_a_question_asked_before_the_script_has_come_is_answered(page):
+def test_a_question_sent_before_the_script_loads_is_answered(page):
     script = {"body": "", "content_type": "text/javascript"}
     page.route("**/js/playground*.js", lambda route: route.fulfill(**script), times=1)
     page.goto(reverse("playground"))
@@ -365,7 +365,7 @@ def test_a_question_asked_before_the_script_has_come_is_answered(page):
     expect(turn.locator("[data-part=answer]")).not_to_be_empty()
 
 
-def test_with_the_reasoning_template_a_thought_comes_before_the_answer(page, api):
+def test_the_reasoning_template_shows_a_thought_first(page, api):
     page.goto(reverse("launch-form", args=["deploy"]))
     page.get_by_label("Reasoning template").check()
     page.get_by_role("button", name="Launch").click()

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 migration = import_module("jobs.migrations.0019_answers_in_full")
 
 
-def test_old_answers_tell_what_stood_in_their_details_and_in_their_text():
+def test_old_answers_fill_their_columns_from_details_and_text():
     result = make_measured(scores=[1, 0, 1])
     rows = list(Answer.objects.filter(result=result).order_by("index"))
     rows[0].detail = {"id": "short-one", "extracted": "4", "category": "sums"}

@@ -99,7 +99,7 @@ def test_the_login_page_goes_on_to_where_one_came_from(client):
     assert client.post(reverse("login"), data).url == "/jobs/?state=open"
 
 
-def test_words_for_scripts_and_the_language_switch_need_no_login(client):
+def test_script_texts_and_the_language_switch_need_no_login(client):
     assert client.get(reverse("jsi18n")).status_code == 200
 
     answer = client.post(reverse("set_language"), {"language": "zh-hans", "next": "/login/"})
@@ -178,7 +178,7 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
     assert f'action="{reverse("tour-start")}"' in response.content.decode()
 
 
-def test_page_and_readme_say_the_same_of_the_time_that_the_tour_takes(member):
+def test_page_and_readme_name_the_same_tour_duration(member):
     least, most = TOUR_MINUTES
     readme = (Path(settings.BASE_DIR) / "README.md").read_text()
     about = sum(step.seconds for step in tour_steps()) + TOUR_INSTALLS_S
@@ -316,7 +316,7 @@ def test_an_empty_list_offers_the_next_step(member):
     assert "Take the tour" in text_of(member.get(reverse("job-list")))
 
 
-def test_pages_hold_every_job_once_even_when_made_in_the_same_moment():
+def test_pages_hold_jobs_of_one_moment_once():
     moment, host = now(), make_host()
     made = [make_job(host=host, created_at=moment).pk for _ in range(7)]
     numbers, before = [], None
@@ -361,7 +361,7 @@ def test_a_host_page_shows_what_it_is_and_what_runs_there(member):
         assert label in text
 
 
-def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):
+def test_a_silent_host_is_shown_as_away(member):
     host = make_host(heartbeat_at=now() - timedelta(minutes=5))
 
     text = text_of(member.get(reverse("host-detail", args=[host.name])))

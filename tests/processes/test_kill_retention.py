@@ -50,7 +50,7 @@ print("states", json.dumps([
 """
 
 
-def test_a_round_that_is_killed_lies_on_no_page_and_is_finished_by_the_next(tmp_path):
+def test_a_killed_round_is_finished_by_the_next(tmp_path):
     data = tmp_path / "dashboard"
     data.mkdir()
     manage(data, "migrate", "--verbosity", "0")

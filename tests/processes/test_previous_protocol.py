@@ -70,7 +70,7 @@ class FakeHost:
         )
 
 
-def test_its_running_job_ends_with_its_result_and_no_other_starts(tmp_path):
+def test_its_running_job_ends_with_a_result_and_none_starts(tmp_path):
     with running(tmp_path / "data") as stack:
         api = Api(stack)
         printed = stack.manage("add_host", "rack-1").stdout.decode()

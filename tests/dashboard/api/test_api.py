@@ -62,7 +62,7 @@ def test_a_session_reads_without_and_writes_with_a_csrf_token():
     assert job.state == "queued"
 
 
-def test_the_password_of_a_proxy_does_not_stand_in_the_way_of_a_session():
+def test_a_proxy_s_password_does_not_block_a_session():
     client = Client(headers={"Authorization": "Basic dXNlcjpwYXNz"})
     client.force_login(make_user("carol"))
 
@@ -191,7 +191,7 @@ def test_a_job_is_run_again(api):
     assert Job.objects.get(pk=answer.json()["id"]).repeats == old
 
 
-def test_a_restart_on_a_port_that_another_server_has_is_refused_with_its_field(api):
+def test_a_restart_on_a_used_port_is_refused_at_its_field(api):
     maker = make_job(state="succeeded", params={"port": 20000})
     stopped = make_deployment(created_by=api.user, job=maker, state="stopped", wanted=False)
     make_deployment(host=maker.host, name="the other")
@@ -268,7 +268,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
         assert len(api.get(path).json()[path]) == count
 
 
-def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measured(api):
+def test_a_result_has_requested_and_measured_lengths(api):
     lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
     result = make_result(asked={"input_tokens": 1024, "output_tokens": 1024}, metrics=lengths)
     result.points.create(index=0, concurrency=4, metrics=lengths)
@@ -281,7 +281,7 @@ def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measur
 
 
 @pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
-def test_an_address_that_the_api_does_not_have_is_answered_in_json(api, path):
+def test_an_unknown_api_address_is_answered_in_json(api, path):
     for answer in (api.get(path), api.post(path, {})):
         assert answer.status_code == 404
         body = answer.json()

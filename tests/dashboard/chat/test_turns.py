@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
     assert "No space left" in turn.error
 
 
-def test_a_turn_that_nobody_works_on_is_stopped_with_what_was_kept(client):
+def test_an_abandoned_turn_is_stopped_with_its_text(client):
     async def scenario(engine, turn):
         store().append(turn_files.key(turn.pk), 0, delta(content="half"))
         store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
@@ -160,9 +160,7 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
         (None, (5, 5), True),
     ],
 )
-def test_pieces_of_several_tokens_are_shared_by_the_engines_tokenizer(
-    client, tokens, shares, estimated
-):
+def test_the_tokenizer_splits_tokens_into_thought_and_answer(client, tokens, shares, estimated):
     async def scenario(engine, turn):
         engine.tokens = tokens
         pieces = delta(reasoning="abcdefg"), delta(content="a b c d")

@@ -106,7 +106,7 @@ def test_everything_is_kept_for_ever_unless_set():
     assert env.load({"RETENTION_AGE": "90d"}).retention_age_s == 90 * 86400
 
 
-def test_letting_other_machines_in_needs_the_address_that_they_use():
+def test_letting_other_machines_in_needs_a_public_url():
     with pytest.raises(BadVariable, match="set PUBLIC_URL"):
         env.load({"BIND": "0.0.0.0"})
 
@@ -138,7 +138,7 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
     assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
 
 
-def test_where_no_dashboard_was_started_a_secret_is_one_for_the_process_alone(tmp_path):
+def test_without_a_dashboard_secrets_stay_in_the_process(tmp_path):
     (tmp_path / "empty").mkdir()
     variables = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
     environment = env.load(variables)
@@ -225,7 +225,7 @@ def test_what_holds_unless_it_is_set_is_what_the_docs_say(name, tmp_path):
     assert host_config(tmp_path, **{name: documented_rows()[name]}) == host_config(tmp_path)
 
 
-def test_the_readme_lists_whatever_else_is_read_from_the_environment():
+def test_the_readme_lists_every_other_environment_variable():
     folders = (ROOT / "dashboard", ROOT / "jobs" / "host")
     files = [ROOT / "bootstrap.py", *(file for each in folders for file in each.rglob("*.py"))]
     names = {
@@ -258,7 +258,7 @@ def test_the_bootstrap_parses_on_old_pythons():
         assert new not in source.replace("# f-strings", "")
 
 
-def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
+def test_the_bootstrap_lists_platforms_with_embedded_valkey():
     program = (
         "import bootstrap, platform\n"
         "platform.machine = lambda: 'aarch64'\n"
@@ -280,7 +280,7 @@ def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
     assert allowed.returncode == 0
 
 
-def test_the_bootstrap_installs_again_only_when_a_requirement_changes(tmp_path, monkeypatch):
+def test_bootstrap_reinstalls_only_for_changed_requirements(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
 

@@ -105,7 +105,7 @@ def test_the_button_area_links_to_the_checkbox(ada, form):
     assert 'id="confirm"' in html
 
 
-def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
+def test_without_the_tick_nothing_is_launched(ada, form):
     look(ada, form)
 
     answer = ada.post(reverse("launch-form", args=KIND), form)
@@ -117,7 +117,7 @@ def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
     assert Job.objects.count() == 0
 
 
-def test_the_tick_launches_and_is_kept_with_the_job_and_its_audit(ada, form):
+def test_the_tick_launches_and_is_stored_with_the_job(ada, form):
     asked = look(ada, form)
 
     ada.post(reverse("launch-form", args=KIND), {**form, "confirm": asked.pk})
@@ -201,7 +201,7 @@ def test_the_page_says_who_went_on_against_what(eve, job):
     assert "Shared memory is 1 GB" in shown
 
 
-def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
+def test_a_button_confirms_only_findings_its_page_showed(eve, job):
     eve.post(reverse("job-confirm", args=[job.pk]), {"check": "disk(path=/)"})
 
     job.refresh_from_db()
@@ -230,7 +230,7 @@ def call(browser, address, body):
     return browser.post(address, json.dumps(body), content_type="application/json")
 
 
-def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
+def test_an_api_launch_confirms_checks_by_name(ada, form):
     asks = {"kind": KIND[0], "host": form["host"], "params": {"weights": form["weights"]}}
 
     wrong = call(ada, reverse("api-jobs"), {**asks, "confirm": ["iommu"]})
@@ -243,7 +243,7 @@ def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
     assert call(ada, reverse("api-jobs"), {**asks, "confirm": "shm"}).status_code == 400
 
 
-def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
+def test_the_api_shows_and_takes_the_confirmation_of_a_job(eve, job):
     address = reverse("api-job-confirm", args=[job.pk])
 
     findings = eve.get(reverse("api-job", args=[job.pk])).json()["needs_confirmation"]

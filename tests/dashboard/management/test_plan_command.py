@@ -44,7 +44,7 @@ def test_the_corrected_form_differs_from_the_guides_and_says_so(capsys):
     assert any("openai-chat" in note for note in corrected["notes"])
 
 
-def test_a_file_is_told_with_the_step_that_reads_it_where_it_looks_for_it(capsys):
+def test_a_file_is_listed_with_the_step_that_reads_it(capsys):
     printed = plan(
         capsys,
         *("compile-vacc", "--stack", "guide", "--as-in-guide"),

@@ -45,7 +45,7 @@ def test_every_text_is_translated(domain: str) -> None:
     assert untranslated(domain) == []
 
 
-def test_the_catalogues_hold_the_texts_of_the_program_and_are_compiled() -> None:
+def test_the_catalogues_are_complete_and_compiled() -> None:
     assert problems() == []
 
 
@@ -84,7 +84,7 @@ def test_accuracy_has_one_word_in_chinese(domain: str) -> None:
     assert [text for text in texts if "正确率" in text] == []
 
 
-def test_a_message_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
+def test_a_message_has_translated_states_steps_and_inputs() -> None:
     with override("zh-hans"):
         assert "失败" in message("job:predecessor", {"job": 3, "state": "failed"})
         assert "测量" in message("work:exit", {"step": "measure", "exit_code": 1})

@@ -34,7 +34,7 @@ def test_of_a_job_that_was_refused_no_log_is_to_be_read(message_id):
 
 
 @pytest.mark.parametrize("message_id", ["work:exit", "work:output_missing"])
-def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(message_id):
+def test_a_silent_job_has_no_advice_to_read_its_log_end(message_id):
     job = make_job(state="failed", message_id=message_id, started_at=now(), log_bytes=0)
 
     assert advice(job).startswith("The log is empty:")
@@ -74,7 +74,7 @@ def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
 
 
 @pytest.mark.parametrize("message_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
-def test_a_message_for_good_does_not_promise_what_may_be_removed(message_id):
+def test_a_stored_message_promises_no_removable_file(message_id):
     text = message(message_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
 
     assert message_id in MESSAGES
@@ -83,7 +83,7 @@ def test_a_message_for_good_does_not_promise_what_may_be_removed(message_id):
     assert advice(make_job(state="failed", message_id=message_id, **RAN))
 
 
-def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():
+def test_a_server_without_a_log_has_no_advice_to_read_it():
     text = server_advice(make_deployment(state="failed", log_bytes=9))
     gone = server_advice(make_deployment(state="failed", log_bytes=9, removed_at=now()))
     silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))

@@ -51,7 +51,7 @@ def test_a_card_is_a_column_of_four():
     assert (small.held, small.all, small.label) == (2, 8, "2 of 8 dies in use")
 
 
-def test_what_is_missing_and_what_is_hot_shows_in_the_small_grid_too():
+def test_the_small_grid_shows_missing_and_hot_dies():
     host = host_with(0, 1, 3, known=range(4), load=at(_3=HOT_C))
 
     small = grid(host)
@@ -67,7 +67,7 @@ def test_of_a_host_that_is_away_nothing_is_known():
     assert grid(host).label == "4 dies, state unknown"
 
 
-def test_a_page_about_one_job_marks_its_own_dies_without_a_question(django_assert_num_queries):
+def test_a_job_page_marks_its_own_dies_without_a_query(django_assert_num_queries):
     host = host_with(*range(4))
     make_job(host=host, state="running", values={"dies": "0"})
 

@@ -51,7 +51,7 @@ def marks_of(line):
     return (line.mark.reason if line.mark else "", line.guide_text)
 
 
-def test_an_argument_that_the_guide_lacks_is_marked_with_its_reason():
+def test_an_argument_beyond_the_guide_is_marked_with_a_reason():
     view = view_of("benchmark-online")
 
     backend = line(view, "measure", "--backend")
@@ -206,7 +206,7 @@ def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
         assert page.count('<span class="mk"') > 5, address
 
 
-def test_to_the_letter_is_a_switch_beside_the_command_and_no_field(browser, host, weights):
+def test_guide_verbatim_is_a_switch_and_no_field(browser, host, weights):
     address = reverse("launch-form", args=["deploy-vllm"])
 
     page = browser.get(address, {"host": host.name, "as_in_guide": "1"}).content.decode()
@@ -232,7 +232,7 @@ def host_view(kind, *, exact=False, **given):
 
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("kind", ["deploy-vllm", "benchmark-throughput", "benchmark-latency"])
-def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact):
+def test_a_changed_argument_is_marked_with_the_guide_s_text(kind, exact):
     view = host_view(kind, exact=exact)
 
     terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
@@ -243,7 +243,7 @@ def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact)
     assert terminal.mark.number and folder.mark.number
 
 
-def test_on_a_host_with_the_guides_folders_the_mount_is_the_guides():
+def test_a_host_with_the_guide_s_folders_has_its_mount():
     assert line(view_of("deploy-vllm"), "container", "-v").mark is None
 
 

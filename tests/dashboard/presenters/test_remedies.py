@@ -93,7 +93,7 @@ def test_the_headline_is_the_telling_log_line(client, lin):
     assert re.search(r"<h2[^>]*>" + re.escape(NO_FILE), text)
 
 
-def test_the_line_is_kept_with_the_verdict_for_lists_and_the_api():
+def test_the_telling_line_is_stored_with_the_verdict():
     job = make_job(state="running")
     logstore.store().append(f"job/{job.pk}", 0, f"starts\n{NO_FILE}\n".encode())
     verdict = Message("work:exit", {"step": "fetch", "exit_code": 1})

@@ -76,7 +76,7 @@ def _environ(entry: Path) -> str:
         return ""
 
 
-def test_a_port_in_use_is_said_with_the_variable_that_chooses_another(tmp_path):
+def test_a_used_port_is_reported_with_its_variable(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -111,7 +111,7 @@ def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_child_that_cannot_run_ends_it_all_with_a_message_and_an_exit_code(tmp_path):
+def test_a_child_that_cannot_run_ends_it_all(tmp_path):
     lines: list[str] = []
     bad = Child("the clock", [sys.executable, "-c", "raise SystemExit(3)"])
 
@@ -190,14 +190,14 @@ def test_a_child_that_is_killed_comes_back(long_stack, child):
     until(lambda: long_stack.health()[0] == 200, "healthy")
 
 
-def test_who_asks_while_the_web_server_is_away_is_answered_by_its_successor(long_stack):
+def test_a_request_during_a_web_restart_is_answered(long_stack):
     long_stack.kill("web")
 
     with urllib.request.urlopen(f"{long_stack.url}/healthz", timeout=30) as answer:
         assert answer.status == 200
 
 
-def test_ctrl_c_ends_everything_and_no_queued_job_takes_the_place_of_a_stopped_one(tmp_path):
+def test_ctrl_c_ends_everything_and_starts_no_queued_job(tmp_path):
     with running(tmp_path / "stack") as stack:
         folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
         until(lambda: "cpu" in _facts(stack), "the host has reported")

@@ -153,7 +153,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
         worker.wait()
 
 
-def test_unless_asked_to_it_listens_nowhere_and_needs_no_password(tmp_path):
+def test_valkey_listens_nowhere_without_a_setting(tmp_path):
     with valkey(tmp_path / "data") as server:
         assert "@" not in server.url
         assert redis.Redis.from_url(server.url).config_get("port") == {"port": "0"}
@@ -185,7 +185,7 @@ def test_anything_else_is_refused_with_what_is_allowed(text):
         env.load({"VALKEY_LISTEN": text})
 
 
-def test_hosts_are_told_the_name_of_a_dashboard_that_listens_everywhere(tmp_path):
+def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
     variables = {"DATA_DIR": str(tmp_path), "VALKEY_LISTEN": "0.0.0.0:6380"}
 
     with pytest.raises(BadVariable, match="set PUBLIC_URL"):
@@ -231,7 +231,7 @@ def test_a_start_that_cannot_be_says_why(tmp_path, environ, error):
 
 
 @pytest.mark.processes
-def test_a_dashboard_that_listens_is_well_and_tells_hosts_the_password(tmp_path):
+def test_a_listening_dashboard_is_well_and_prints_the_password(tmp_path):
     port = free_port()
     with running(tmp_path / "data", environ={"VALKEY_LISTEN": f"127.0.0.1:{port}"}) as stack:
         assert stack.health() == (200, {"status": "ok"})

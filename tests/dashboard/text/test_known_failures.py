@@ -45,7 +45,7 @@ def end_with(caller, log, *, verdict="failed", outputs=None, plan=None, **fields
     return job
 
 
-def test_the_message_names_what_happened_the_cause_and_what_to_do(caller, kind):
+def test_the_message_has_event_cause_and_action(caller, kind):
     job = end_with(caller, FULL)
 
     with override("en"):
@@ -138,7 +138,7 @@ def test_a_large_log_s_end_has_true_line_numbers(monkeypatch):
     assert log[failure["offset"] :].startswith(b"OSError")
 
 
-def test_a_last_line_longer_than_what_is_looked_at_is_looked_at_too(monkeypatch):
+def test_a_last_line_beyond_the_scan_size_is_scanned_too(monkeypatch):
     monkeypatch.setattr(known_failures, "SCAN_BYTES", 60)
     job = make_job()
     log = b"first\n" + b"\r 50%" * 100 + b"\rOSError: [Errno 28] No space left on device"

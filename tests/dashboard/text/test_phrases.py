@@ -95,7 +95,7 @@ def test_no_template_shows_a_title_or_label_without_its_phrases():
     assert titles == []
 
 
-def test_what_a_compile_made_is_said_in_chinese_beside_its_label():
+def test_a_compiled_product_is_in_chinese_beside_its_label():
     with override("zh-hans"):
         text = message("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
 

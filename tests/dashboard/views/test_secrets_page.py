@@ -60,9 +60,7 @@ def test_the_record_says_what_was_done_and_no_value(admin):
         ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )
-def test_a_mistake_is_said_at_its_field_and_the_value_is_not_repeated(
-    admin, name, value, field, message
-):
+def test_an_error_is_at_its_field_without_the_secret_s_value(admin, name, value, field, message):
     answer = keep(admin, name, value)
 
     page = answer.content.decode()

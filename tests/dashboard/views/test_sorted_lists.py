@@ -43,9 +43,7 @@ def results():
 
 @pytest.mark.parametrize("name", ["output_tokens_per_s", "person", "made", "precision", "done"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_pages_of_any_order_hold_every_result_once_and_those_without_a_value_last(
-    results, name, descending
-):
+def test_sorted_pages_hold_every_result_once_and_blanks_last(results, name, descending):
     order, column = Order(name, descending), result_orders.COLUMNS[name]
 
     rows = all_pages(Result.objects.all(), column, order)
@@ -57,7 +55,7 @@ def test_pages_of_any_order_hold_every_result_once_and_those_without_a_value_las
     assert values == [*there, *(value for value in values if value[0] is None)]
 
 
-def test_each_order_of_results_and_jobs_can_be_asked_for_page_by_page(results):
+def test_results_and_jobs_can_be_paged_in_each_order(results):
     for columns, rows in (
         (result_orders.COLUMNS, Result.objects.all()),
         (jobs.COLUMNS, Job.objects.all()),
@@ -176,7 +174,7 @@ def test_columns_go_back_to_an_address_of_our_own_only(client):
     assert client.post(reverse("columns", args=["nothing"])).status_code == 404
 
 
-def test_somebody_who_hides_all_columns_has_those_that_cannot_be_hidden(client):
+def test_hiding_all_columns_leaves_the_required_ones(client):
     client.force_login(make_user())
 
     client.post(reverse("columns", args=["jobs"]))

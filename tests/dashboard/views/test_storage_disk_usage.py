@@ -32,7 +32,7 @@ def measured(*, minutes_ago=5, **sizes):
     return {name: {"bytes": count, "at": at} for name, count in sizes.items()}
 
 
-def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
+def test_each_host_shows_its_usage_and_measuring_time(shown):
     made = measured(environments=1_300_000_000, weights=98_000_000, artifacts=0)
     make_host("va16-01", type="vacc", load={"disk_usage": made})
 
@@ -45,7 +45,7 @@ def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
     assert "5 min ago" in row
 
 
-def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
+def test_an_unreported_usage_is_not_measured_and_never_zero(shown):
     make_host("older", type="vacc")
     make_host("part", type="vacc", load={"disk_usage": measured(weights=98_000_000)})
     make_host(

@@ -160,7 +160,7 @@ def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, mess
         ("http://gpu7", "redis://127.0.0.1/0", "REDIS_URL=redis://10.0.0.5:6379/0 \\\n  make run"),
     ],
 )
-def test_what_other_machines_do_not_reach_is_said_with_the_start_that_mends_it(
+def test_unreachable_addresses_are_shown_with_their_fix(
     admin, settings, public_url, redis_url, start
 ):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
@@ -214,7 +214,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
     assert '<span class="push sub num">2</span>' in page
 
 
-def test_a_heartbeat_with_the_old_key_is_no_arrival_with_the_new_one(admin, host):
+def test_a_heartbeat_with_the_old_key_is_no_arrival(admin, host):
     Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=2)
 
     assert "Waiting for" in _page(arrival(admin, int(time.time())))
@@ -271,7 +271,7 @@ def test_revoking_names_what_goes_on_there_first(admin, host):
 
 
 @pytest.mark.parametrize("host_type", [Host.Type.THIS_COMPUTER, Host.Type.SIMULATED])
-def test_a_key_that_the_dashboard_keeps_itself_is_nobodys_to_change(admin, host_type):
+def test_nobody_changes_a_key_that_the_dashboard_manages(admin, host_type):
     make_host("here", type=host_type)
 
     for name in ("host-new-key", "host-revoke-key"):

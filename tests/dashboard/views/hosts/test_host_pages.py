@@ -216,7 +216,7 @@ def test_an_iommu_that_is_on_is_an_alarm(member):
     assert "IOMMU is on: cards do not work." in text_of(page_of(member))
 
 
-def test_what_vasmi_said_is_shown_as_it_is_when_nobody_understood_it(member):
+def test_unreadable_vasmi_output_is_shown_unchanged(member):
     vacc_host(load={"unread": {"gettemp": "<b>card</b> 0 71"}})
 
     assert "&lt;b&gt;card&lt;/b&gt; 0 71" in page_of(member).content.decode()
@@ -295,7 +295,7 @@ def test_more_slots_start_what_waits(admin, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "0", "65", "-1", "two", "1.5", "９", "9" * 5000])
-def test_a_number_of_jobs_that_cannot_be_is_refused_at_its_field(admin, text):
+def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
     vacc_host()
 
     answer = admin.post(reverse("host-slots", args=["va16-01"]), {"slots": text})
@@ -350,7 +350,7 @@ def test_a_die_that_was_reported_once_is_missed_when_it_goes(caller):
     assert missing_dies(Host.objects.get()) == []
 
 
-def test_a_card_that_was_taken_out_is_forgotten_when_somebody_says_so(caller, admin):
+def test_a_removed_card_is_forgotten_on_request(caller, admin):
     caller.beat(**dies(0, 1))
     caller.beat(**dies(0))
     assert "Remove from list" in text_of(page_of(admin))
@@ -374,7 +374,7 @@ def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
     assert Job.objects.get(pk=job.pk).state == "starting"
 
 
-def test_on_a_narrow_screen_a_long_name_breaks_rather_than_the_word_of_what_it_is(member):
+def test_a_long_name_breaks_before_its_label_on_a_phone(member):
     host = vacc_host()
     make_artifact(host=host)
     make_weights(host=host)

@@ -116,7 +116,7 @@ def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
     assert "No job of the pipeline failed or was cancelled." in answer.text
 
 
-def test_an_unknown_pipeline_is_not_found_and_strangers_see_none(lin, chain):
+def test_unknown_pipelines_and_strangers_get_no_page(lin, chain):
     assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
     assert lin.post(reverse("pipeline-retry", args=[chain])).status_code == 404
     make_chain(chain)
@@ -203,7 +203,7 @@ def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
     assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
 
 
-def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, half_done):
+def test_a_retry_waits_for_the_end_of_cancelled_jobs(lin, chain, half_done):
     again = reverse("pipeline-retry", args=[chain])
     running = half_done[2]
     lin.post(reverse("pipeline-cancel", args=[chain]))

@@ -120,7 +120,7 @@ def test_the_curve_ends_at_the_last_count(job, tell, page):
     assert of_set["series"]["accuracy"]["y"] == [100.0]
 
 
-def test_a_long_run_keeps_its_last_point_when_others_are_left_out():
+def test_a_thinned_long_run_keeps_its_last_point():
     samples = [(float(n), counts(n, right=n / 4)) for n in range(1, 10_000)]
 
     series = growing_accuracy.series(samples)["accuracy"]

@@ -90,20 +90,20 @@ def test_a_server_that_was_asked_to_stop_has_not_failed(caller):
     assert (deployment.state, deployment.message_args) == ("stopped", {})
 
 
-def test_the_kernel_that_ended_a_process_for_want_of_memory_tells_it(caller):
+def test_an_out_of_memory_kill_is_named_as_such(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 1})
 
     failure = deployment.message_args["failure"]
     assert (failure["id"], failure["line"]) == ("out-of-memory", None)
 
 
-def test_a_kill_while_no_process_was_short_of_memory_is_only_a_kill(caller):
+def test_a_kill_without_memory_shortage_is_only_a_kill(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 0})
 
     assert deployment.message_args["failure"]["id"] == "killed"
 
 
-def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, client, lin):
+def test_the_page_of_a_failure_has_cause_host_and_action(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE, host={**HOST, "oom_kills": 2})
     address = reverse("deployment-detail", args=[deployment.pk])
 

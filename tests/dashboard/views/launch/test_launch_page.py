@@ -195,7 +195,7 @@ def test_what_another_job_is_making_can_be_chosen_already(page, host):
     assert f"from job #{number}" in field.options[0].label
 
 
-def test_the_address_holds_the_whole_form_and_only_what_was_changed(host):
+def test_the_address_restores_the_form_with_changed_fields_only(host):
     artifact = add_artifact(host)
     form = form_of("deploy", host, "parallel=8&context=2048&reasoning=1")
 
@@ -446,7 +446,7 @@ def test_without_dies_the_form_has_a_valid_preview(host):
     assert shown.will_add == ["vllm-cpu"]
 
 
-def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
+def test_deployments_of_one_name_show_number_and_port(host):
     def served(name, address):
         maker = make_job(host=host, state="succeeded")
         return make_deployment(job=maker, name=name, host_url=address)
