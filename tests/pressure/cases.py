@@ -75,10 +75,10 @@ def _all_folds(scene: Scene, job: int) -> int:
     known, query, is_over = 0, "", False
     while not is_over:
         with scene.open(f"/api/v1/jobs/{job}/log/folds?{query}") as answer:
-            piece = json.load(answer)
-        known = piece["known"] + len(piece["folds"])
-        query = f"series={piece['series']}&known={known}"
-        is_over = piece["done"]
+            told = json.load(answer)
+        known = told["known"] + len(told["folds"])
+        query = f"series={told['series']}&known={known}"
+        is_over = told["done"]
     return known
 
 
@@ -109,16 +109,16 @@ def deaf_chats(scene: Scene) -> None:
 def queue(scene: Scene) -> None:
     """Ten thousand jobs that wait for one host."""
     order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
-    report = inside(scene.stack.data_dir, "long_queue", **order)
-    scene.row.figures |= report["seconds"]
-    scene.row.figures["MB of the process that launches"] = report["peak_mb"]
-    if report["waiting"] != LINE or not report["refused"]:
-        scene.row.wrong.append(f"{report['waiting']} wait, one more refused: {report['refused']}")
+    told = inside(scene.stack.data_dir, "long_queue", **order)
+    scene.row.figures |= told["seconds"]
+    scene.row.figures["MB of the process that launches"] = told["peak_mb"]
+    if told["waiting"] != LINE or not told["refused"]:
+        scene.row.wrong.append(f"{told['waiting']} wait, one more refused: {told['refused']}")
     if not scene.short:
-        for name, took in report["seconds"].items():
+        for name, took in told["seconds"].items():
             if took > (LOOK_S if name in ("look", "heartbeat") else PAGE_S):
                 scene.row.wrong.append(f"{name} takes {took} s")
-    for path in ("/hosts/this-computer/queue/", f"/jobs/{report['jobs'][1]}/"):
+    for path in ("/hosts/this-computer/queue/", f"/jobs/{told['jobs'][1]}/"):
         if scene.status(path) != 200:
             scene.row.wrong.append(f"{path} does not answer")
     scene.rest_goes_on()

@@ -77,8 +77,8 @@ class Watch:
         # A process that has just been forked is not yet what it will be.
         if self._roles.get(pid) is None:
             line = command_line(pid)
-            roles = [name for name, role in ROLES.items() if role.words in line]
-            self._roles[pid] = roles[0] if roles else None
+            found = [name for name, role in ROLES.items() if role.words in line]
+            self._roles[pid] = found[0] if found else None
         return self._roles[pid]
 
 
@@ -93,5 +93,5 @@ def _peak_mb(pid: int) -> float:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-    return peaks[0] * 1024 / MB if peaks else 0.0
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return found[0] * 1024 / MB if found else 0.0
