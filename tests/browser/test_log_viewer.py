@@ -174,7 +174,7 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
         page.locator(".pill", has_text="Paused").wait_for()
     log(lines(401, 800))
     page.locator(".pill", has_text="400 new lines" if paused else "Following").wait_for()
-    in_sight(page, lambda shown: paused or shown[-1] == 800)
+    in_sight(page, lambda numbers: paused or numbers[-1] == 800)
     before = page.evaluate(IN_SIGHT)
     for is_narrow in (True, False, True):
         # What happens when a job ends: other panels come beside it, and the pill's place goes.
