@@ -68,15 +68,15 @@ def _beside(title: str, arguments: list[str], folder: Path) -> Iterator[Callable
 
     Gives a function that waits for it, prints what it said, and returns its exit code.
     """
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         command = _command([*arguments, f"--basetemp={folder}"])
-        run = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
         def wait() -> int:
             print(f"\n{title} (some minutes):", flush=True)
             code = run.wait()
-            said.seek(0)
-            shutil.copyfileobj(said, sys.stdout)
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout)
             return code
 
         try:
@@ -91,8 +91,8 @@ def _on_postgresql(arguments: list[str], *, is_all: bool) -> int:
         try:
             print("\nDatabase tests again, on PostgreSQL:", flush=True)
             chosen = "--database=" + ("all" if is_all else "postgresql")
-            told = {"TEST_DATABASE_URL": server.get_uri()}
-            return _pytest([*arguments, chosen], told)
+            settings = {"TEST_DATABASE_URL": server.get_uri()}
+            return _pytest([*arguments, chosen], settings)
         finally:
             server.cleanup()
 

@@ -41,8 +41,8 @@ class Api:
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=60) as answer:
-                    found: bytes = answer.read()
-                    return found
+                    content: bytes = answer.read()
+                    return content
             except urllib.error.HTTPError as error:
                 raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
             except (OSError, http.client.HTTPException):
@@ -52,13 +52,13 @@ class Api:
 
     def ask(self, path: str, body: Any = None) -> dict[str, Any]:
         """The same, as JSON."""
-        found: dict[str, Any] = json.loads(self.raw(path, body))
-        return found
+        reply: dict[str, Any] = json.loads(self.raw(path, body))
+        return reply
 
     def jobs(self, query: str = "") -> list[dict[str, Any]]:
         """Jobs, oldest first."""
-        found: list[dict[str, Any]] = self.ask(f"jobs?limit=200&{query}")["jobs"]
-        return found[::-1]
+        rows: list[dict[str, Any]] = self.ask(f"jobs?limit=200&{query}")["jobs"]
+        return rows[::-1]
 
     def job(self, job_id: int) -> dict[str, Any]:
         """One job, whole."""
@@ -95,8 +95,8 @@ def until(true: Callable[[], _T], what: str, timeout_s: float = 60) -> _T:
     """The first true value of ``true()``."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if found := true():
-            return found
+        if value := true():
+            return value
         time.sleep(0.1)
     raise AssertionError(f"waited {timeout_s:g} s in vain: {what}")
 

@@ -117,9 +117,9 @@ def _host(stack: Stack, folder: Path, name: str, first_port: int) -> Iterator[Pa
     own = folder / name
     file = folder / f"{name}.env"
     if not file.exists():
-        told = stack.manage("add_host", name).stdout.decode()
+        file_text = stack.manage("add_host", name).stdout.decode()
         file.touch(mode=0o600)
-        file.write_text(told)
+        file.write_text(file_text)
     settings = read_env_file(file) | {
         "HOST_DIR": str(own),
         "HOST_PORTS": f"{first_port}-{first_port + PORTS - 1}",

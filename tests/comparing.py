@@ -36,7 +36,7 @@ def grouped(*groups):
     return "&".join("group=" + ",".join(str(run.pk) for run in group) for group in groups)
 
 
-def words(html):
+def text_of(html):
     return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
 
 
@@ -44,7 +44,7 @@ def numbers(html):
     """The table of the numbers as text, the row of each metric by its name."""
     body = html[html.index("<h2>Metrics</h2>") :]
     rows = body[body.index("<tbody>") : body.index("</tbody>")].split("</tr>")
-    return [words(row).strip() for row in rows if row.strip()]
+    return [text_of(row).strip() for row in rows if row.strip()]
 
 
 def at_two(deployment, low, high):

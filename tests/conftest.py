@@ -22,13 +22,13 @@ PARTS_WITH_PROCESSES = ("tour", "browser", "processes")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options by which :mod:`tests.__main__` chooses the tests of each run."""
-    words = "after the tour, in a browser without it, with processes, all others, or vLLM itself"
+    text = "after the tour, in a browser without it, with processes, all others, or vLLM itself"
     parts = ["tour", "browser", "processes", "rest", "vllm"]
-    parser.addoption("--part", choices=parts, help=words)
-    words = "only tests that use a database: all, or those marked postgresql"
-    parser.addoption("--database", choices=["all", "postgresql"], help=words)
-    words = "a link to what the tour has installed: made by the run that takes it, for the other"
-    parser.addoption("--toured", type=Path, help=words)
+    parser.addoption("--part", choices=parts, help=text)
+    text = "only tests that use a database: all, or those marked postgresql"
+    parser.addoption("--database", choices=["all", "postgresql"], help=text)
+    text = "a link to what the tour has installed: made by the run that takes it, for the other"
+    parser.addoption("--toured", type=Path, help=text)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -114,12 +114,12 @@ def own_language() -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's program. Without one the test is skipped; with REQUIRE_BROWSER=1 it fails."""
-    found = find_chromium()
-    if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
+    program = find_chromium()
+    if program is None and os.environ.get("REQUIRE_BROWSER") == "1":
         pytest.fail("REQUIRE_BROWSER=1, and there is no Chromium on the PATH")
-    if found is None:
+    if program is None:
         pytest.skip("no Chromium on the PATH")
-    return found
+    return program
 
 
 def find_chromium() -> str | None:

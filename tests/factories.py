@@ -163,8 +163,8 @@ def make_measured(
         right = sum(scores)
         metrics = {"accuracy": right / len(scores), "correct": right, "questions": len(scores)}
     else:
-        found = [metrics for _, metrics in points]
-        metrics = max(found, key=lambda m: m.get("output_tokens_per_s", 0), default={})
+        measures = [metrics for _, metrics in points]
+        metrics = max(measures, key=lambda m: m.get("output_tokens_per_s", 0), default={})
     result = Result.objects.create(
         **{
             "job": job,

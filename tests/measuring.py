@@ -53,7 +53,7 @@ def measured(
         inputs={"deployment": {"id": deployment.pk}},
         params={"deployment": str(deployment.pk), "requests": 50, "concurrency": [1], **params},
     )
-    found = Measurement(
+    measurement = Measurement(
         type="benchmark",
         what="everyday",
         tool=tool,
@@ -64,6 +64,6 @@ def measured(
         ],
     )
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 0.01}
-    verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=found)
+    verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=measurement)
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)

@@ -15,8 +15,10 @@ def models_of(migration: str, app: str = "jobs") -> Apps:
     known = set(graph.forwards_plan((app, migration)))
     (leaf,) = graph.leaf_nodes(app)
     state = loader.project_state((app, migration))
-    models = {model: told for (owner, model), told in state.models.items() if owner == app}
-    fields = {model: dict(told.fields) for model, told in models.items()}
+    models = {
+        model: state_model for (owner, model), state_model in state.models.items() if owner == app
+    }
+    fields = {model: dict(state_model.fields) for model, state_model in models.items()}
     was: dict[tuple[str, str], str] = {}  # (model, name of today) -> name of then
     for node in graph.forwards_plan(leaf):
         if node in known or node[0] != app:

@@ -78,8 +78,8 @@ def docstring(package: str) -> list[str]:
     """What a package says of itself, or a module: its lines, without empty ones."""
     place = ROOT / package.replace(".", "/")
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    words = ast.get_docstring(ast.parse(file.read_text())) or ""
-    return [line for line in words.splitlines() if line]
+    text = ast.get_docstring(ast.parse(file.read_text())) or ""
+    return [line for line in text.splitlines() if line]
 
 
 def tree() -> str:
@@ -107,8 +107,8 @@ def _rooms(package: str, depth: int) -> list[str]:
 def _packages(package: str, depth: int) -> list[str]:
     """Packages in a room that have no order among themselves."""
     folder = ROOT / package.replace(".", "/")
-    found = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
-    return [_line(f"{package}.{name}", depth) for name in found]
+    packages = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
+    return [_line(f"{package}.{name}", depth) for name in packages]
 
 
 def _is_package(name: str) -> bool:
@@ -118,8 +118,8 @@ def _is_package(name: str) -> bool:
 def _line(name: str, depth: int) -> str:
     label = "  " * depth + name.rpartition(".")[2] + ("/" if _is_package(name) else "")
     # The first sentence, or what of it fits.
-    words = " ".join(docstring(name)[:2]).partition(". ")[0].rstrip(".")
-    return f"{label:<22}" + textwrap.shorten(words, WIDTH - 22, placeholder=" …")
+    summary = " ".join(docstring(name)[:2]).partition(". ")[0].rstrip(".")
+    return f"{label:<22}" + textwrap.shorten(summary, WIDTH - 22, placeholder=" …")
 
 
 def written() -> str:

@@ -67,8 +67,8 @@ class SimulatedHost(Api):
     def launch_pipeline(self, pipeline, model, without=()):
         """Launch the links of the way but those ``without``; the numbers of their jobs."""
         code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
-        said = self.stack.manage("shell", "-v", "0", "-c", code).stdout
-        return json.loads(said)
+        output = self.stack.manage("shell", "-v", "0", "-c", code).stdout
+        return json.loads(output)
 
     def break_(self, *faults):
         """From now on these go wrong, and no others."""
@@ -77,10 +77,10 @@ class SimulatedHost(Api):
         kernel = self.folder / "root" / "proc" / "cmdline"
         until(lambda: wanted in kernel.read_text(), "the made-up kernel has heard of it")
 
-    def docker(self, *words):
+    def docker(self, *arguments):
         """What the host's docker says."""
         environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
-        done = subprocess.run([DOCKER, *words], env=environ, capture_output=True, text=True)
+        done = subprocess.run([DOCKER, *arguments], env=environ, capture_output=True, text=True)
         return done.stdout
 
     def containers(self):
@@ -124,8 +124,8 @@ class SimulatedHost(Api):
 
 def has_dies(api):
     """True once the host has told of all its dies."""
-    found = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
-    return found and len(found[0]["facts"].get("dies", ())) == DIES
+    hosts = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
+    return hosts and len(hosts[0]["facts"].get("dies", ())) == DIES
 
 
 @pytest.fixture(scope="session")

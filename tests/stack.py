@@ -105,11 +105,11 @@ class Stack:
     def children(self) -> dict[str, int]:
         """Process ids of its children, by the names of ``CHILDREN``."""
         assert self.process is not None
-        found = {}
+        pids = {}
         for pid in process.descendants(self.process.pid):
             line = command_line(pid)
-            found |= {name: pid for name, words in CHILDREN.items() if words in line}
-        return found
+            pids |= {name: pid for name, command in CHILDREN.items() if command in line}
+        return pids
 
     def kill(self, child: str) -> int:
         """``kill -9`` a child; returns the process id that it had."""

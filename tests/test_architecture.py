@@ -58,14 +58,14 @@ def ranks(package: str) -> dict[str, int]:
 
 def imported(tree: ast.AST) -> set[str]:
     """Modules that a file imports, wherever in the file it does so."""
-    found = set()
+    modules = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in MODULES else node.module for name in names}
+            modules |= {name if name in MODULES else node.module for name in names}
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found
+            modules |= {alias.name for alias in node.names}
+    return modules
 
 
 @cache
@@ -76,48 +76,48 @@ def our_own(path: Path) -> set[str]:
 def upwards(package: str) -> list[str]:
     """Imports within a package of a room that stands higher."""
     rank, free = ranks(package), UNORDERED.get(package, set())
-    found = []
+    imports = []
     for path in FILES:
         here = room_of(module_of(path), package)
         if not is_within(module_of(path), package) or not here or here in free:
             continue  # a package's own file may import all its rooms
         used = {room_of(name, package) for name in our_own(path) if is_within(name, package)}
         higher = [room for room in used - free - {""} if rank.get(room, 0) > rank.get(here, 0)]
-        found += [f"{shown(path)} ({here}) imports {room}" for room in higher]
-    return found
+        imports += [f"{shown(path)} ({here}) imports {room}" for room in higher]
+    return imports
 
 
 def test_every_module_has_a_room():
-    found = {
+    homeless = {
         package: {room_of(name, package) for name in MODULES if is_within(name, package)}
         - {"", *ranks(package), *UNORDERED.get(package, set())}
         for package in ROOMS
     }
 
-    assert {package: rooms for package, rooms in found.items() if rooms} == {}, (
+    assert {package: rooms for package, rooms in homeless.items() if rooms} == {}, (
         f"they need a place in tests/rooms.py\n\n{tree()}"
     )
 
 
 @pytest.mark.parametrize("package", ROOMS)
 def test_rooms_import_downwards(package):
-    found = upwards(package)
+    wrong = upwards(package)
 
-    assert not found, "\n".join([*found, "", "Lowest first:", tree()])
+    assert not wrong, "\n".join([*wrong, "", "Lowest first:", tree()])
 
 
 def test_jobs_never_imports_dashboard():
-    found = [
+    imports = [
         (shown(path), name)
         for path in FILES
         for name in our_own(path)
         if is_within(module_of(path), "jobs") and is_within(name, "dashboard")
     ]
 
-    assert found == []
+    assert imports == []
 
 
-def test_no_module_lies_flat_in_dashboard_but_what_django_looks_for():
+def test_only_django_s_own_modules_lie_flat_in_dashboard():
     assert {path.stem for path in (ROOT / "dashboard").glob("*.py")} == {"__init__", *DJANGO}
 
 
@@ -149,7 +149,7 @@ def test_the_tree_of_the_docs_is_that_of_the_docstrings():
 
 
 def test_a_host_imports_only_errors_plans_and_itself():
-    found = [
+    imports = [
         (shown(path), name)
         for path in FILES
         for name in our_own(path)
@@ -157,13 +157,13 @@ def test_a_host_imports_only_errors_plans_and_itself():
         and not any(is_within(name, unit) for unit in HOST_MAY)
     ]
 
-    assert found == []
+    assert imports == []
 
 
 def test_nothing_of_jobs_but_the_host_imports_the_host():
     # The dashboard starts the host of This computer with its own.
     may = ("jobs.host", "dashboard")
-    found = [
+    imports = [
         (shown(path), name)
         for path in FILES
         for name in our_own(path)
@@ -171,14 +171,14 @@ def test_nothing_of_jobs_but_the_host_imports_the_host():
         and not any(is_within(module_of(path), unit) for unit in may)
     ]
 
-    assert found == []
+    assert imports == []
 
 
 def pins(name: str) -> dict[str, str]:
     """What a requirements file pins: distribution -> version."""
     lines = (ROOT / name).read_text().splitlines()
-    found = (re.match(r"([A-Za-z0-9_-]+)(?:\[\w+\])?==([^ ]+)( ;.*)?$", line) for line in lines)
-    return {one[1].lower(): one[2] for one in found if one}
+    matches = (re.match(r"([A-Za-z0-9_-]+)(?:\[\w+\])?==([^ ]+)( ;.*)?$", line) for line in lines)
+    return {one[1].lower(): one[2] for one in matches if one}
 
 
 def test_a_host_has_the_same_versions_as_the_dashboard():
@@ -191,7 +191,7 @@ def test_each_line_of_the_requirements_pins_a_version():
         assert len(pins(name)) == sum(not line.startswith("#") for line in lines), name
 
 
-def test_a_package_that_is_imported_is_named_in_the_requirements():
+def test_every_imported_package_is_in_the_requirements():
     of_module = metadata.packages_distributions()
     of_module["pydantic_core"] = ["pydantic"]  # which pins it
     named = pins("requirements.txt").keys() | {
@@ -231,14 +231,14 @@ def test_a_host_needs_only_what_its_requirements_name():
 
 
 def test_no_test_module_imports_another():
-    found = [
+    imports = [
         (shown(path), name)
         for path in TESTS
         for name in imported(parsed(path))
         if ".test_" in name and name.startswith("tests.")
     ]
 
-    assert found == []
+    assert imports == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -266,11 +266,11 @@ def functions():
 def test_an_import_in_a_function_has_its_reason():
     bare = []
     for path, function in functions():
-        found = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
-        if not found:
+        imports = [n for n in ast.walk(function) if isinstance(n, ast.Import | ast.ImportFrom)]
+        if not imports:
             continue
         lines = path.read_text().splitlines()
-        marks = [re.search(r"# noqa: PLC0415( -- \S+)?", lines[n.lineno - 1]) for n in found]
+        marks = [re.search(r"# noqa: PLC0415( -- \S+)?", lines[n.lineno - 1]) for n in imports]
         # One reason holds for the imports below it in the same function.
         if not all(marks) or not any(mark and mark[1] for mark in marks):
             bare.append((shown(path), function.name))

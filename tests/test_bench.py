@@ -49,18 +49,18 @@ class Fixed:
         return {"p99": (31.25, None), "rate": (60.0, 100.0)}
 
 
-def test_there_is_a_row_for_each_goal_of_the_project_and_it_sets_that_goal():
+def test_every_goal_of_the_project_has_a_row_that_sets_it():
     assert list(ROWS) == list(GOALS)
     for name, goals in GOALS.items():
-        told = {goal.name: goal.words for goal in ROWS[name].GOALS}
-        assert goals.items() <= told.items()
+        goals_of_row = {goal.name: goal.words for goal in ROWS[name].GOALS}
+        assert goals.items() <= goals_of_row.items()
 
 
 def test_a_figure_has_what_the_table_and_json_show(tmp_path):
-    found = [figure.to_json() for figure in figures(Fixed(), Bench(tmp_path, quick=True))]
+    rows = [figure.to_json() for figure in figures(Fixed(), Bench(tmp_path, quick=True))]
 
-    assert [list(figure) for figure in found] == [KEYS, KEYS]
-    assert found == [
+    assert [list(figure) for figure in rows] == [KEYS, KEYS]
+    assert rows == [
         {
             "name": "fixed.rate",
             "measured": 60.0,
@@ -102,10 +102,10 @@ def test_ways_are_run_in_turns_and_no_one_is_always_second():
     def way(name, values):
         return lambda: order.append(name) or {"s": next(values)}
 
-    found = interleaved(3, ours=way("ours", iter([3, 1, 2])), bare=way("bare", iter([9, 9, 1])))
+    medians = interleaved(3, ours=way("ours", iter([3, 1, 2])), bare=way("bare", iter([9, 9, 1])))
 
     assert order == ["ours", "bare", "bare", "ours", "ours", "bare"]
-    assert found == {"ours": {"s": 2}, "bare": {"s": 9}}
+    assert medians == {"ours": {"s": 2}, "bare": {"s": 9}}
 
 
 def test_a_percentile_is_a_value_that_was_seen():
@@ -136,8 +136,8 @@ def test_the_record_has_a_line_for_every_figure():
 def test_what_a_row_has_left_behind_is_found(tmp_path):
     marked = {**os.environ, command.FOLDER: str(tmp_path)}
     with subprocess.Popen(["sleep", "60"], env=marked) as left:
-        found = command._left_behind(tmp_path)
+        left_behind = command._left_behind(tmp_path)
         left.kill()
 
-    assert found == [left.pid]
+    assert left_behind == [left.pid]
     assert command._left_behind(tmp_path) == []

@@ -18,8 +18,8 @@ def node() -> str | None:
     if program is None:
         return None
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    found = re.match(r"v(\d+)\.(\d+)", version.stdout)
-    return program if found and tuple(map(int, found.groups())) >= OLDEST else None
+    version_match = re.match(r"v(\d+)\.(\d+)", version.stdout)
+    return program if version_match and tuple(map(int, version_match.groups())) >= OLDEST else None
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)

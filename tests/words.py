@@ -72,15 +72,15 @@ def glossary_rules(path: Path = GLOSSARY) -> list[Rule]:
 
     A single English word has other meanings too: ``glossary-banned.toml`` says where it is banned.
     """
-    found = []
+    glossary = []
     for cells in glossary_rows(path):
         term, phrases = cells[0], re.split("[,、]", cells[2])
         for phrase in filter(None, map(str.strip, phrases)):
             if not phrase.isascii():
-                found.append(Rule(re.compile(re.escape(phrase)), term))
+                glossary.append(Rule(re.compile(re.escape(phrase)), term))
             elif " " in phrase:
-                found.append(Rule(re.compile(rf"\b{re.escape(phrase)}\b", re.IGNORECASE), term))
-    return found
+                glossary.append(Rule(re.compile(rf"\b{re.escape(phrase)}\b", re.IGNORECASE), term))
+    return glossary
 
 
 def glossary_rows(path: Path) -> list[list[str]]:
@@ -136,8 +136,8 @@ def chinese_problems(text: str) -> Iterator[str]:
 def _problems(text: str, applied: Iterable[Rule]) -> Iterator[str]:
     """One problem a place: of two matches that overlap the longer one."""
     taken: list[range] = []
-    found = [(match, rule) for rule in applied for match in rule.pattern.finditer(text)]
-    for match, rule in sorted(found, key=lambda pair: -len(pair[0].group())):
+    matches = [(match, rule) for rule in applied for match in rule.pattern.finditer(text)]
+    for match, rule in sorted(matches, key=lambda pair: -len(pair[0].group())):
         if not any(match.start() < span.stop and match.end() > span.start for span in taken):
             taken.append(range(*match.span()))
             yield f"“{match.group().strip()}” → {rule.instead}"
@@ -207,8 +207,8 @@ def hits(paths: Iterable[str] = (), *, with_code: bool = False) -> list[Hit]:
     ``with_code`` adds docstrings, comments and other strings of Python files.
     """
     wanted = tuple(path.rstrip("/") for path in paths)
-    found = {*page_hits(), *document_hits(), *(code_hits() if with_code else ())}
-    return sorted(hit for hit in found if not wanted or _is_under(hit.owner, wanted))
+    problems = {*page_hits(), *document_hits(), *(code_hits() if with_code else ())}
+    return sorted(hit for hit in problems if not wanted or _is_under(hit.owner, wanted))
 
 
 def _is_under(owner: str, folders: Iterable[str]) -> bool:
@@ -249,11 +249,11 @@ def _line_of(owner: str, text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Print the hits; 1 where there are some. ``--code`` includes docstrings and comments."""
     paths = [argument for argument in arguments if argument != "--code"]
-    found = hits(paths, with_code="--code" in arguments)
-    for hit in found:
+    problems = hits(paths, with_code="--code" in arguments)
+    for hit in problems:
         print(hit)
-    print(f"{len(found)} hits in {len({hit.owner for hit in found})} files")
-    return 1 if found else 0
+    print(f"{len(problems)} hits in {len({hit.owner for hit in problems})} files")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -30,10 +30,17 @@ def page(person):
 def beat(stack, key):
     """Report as the new host's agent does."""
     at = time.time()
-    told = {"boot_id": "b", "agent_started_at": at, "now": at, "load": {}, "jobs": [], "serves": []}
+    report = {
+        "boot_id": "b",
+        "agent_started_at": at,
+        "now": at,
+        "load": {},
+        "jobs": [],
+        "serves": [],
+    }
     request = urllib.request.Request(
         f"{stack.url}/api/v1/host/heartbeat",
-        json.dumps({**told, "facts": FACTS}).encode(),
+        json.dumps({**report, "facts": FACTS}).encode(),
         {"Authorization": f"Bearer {key}", "X-Protocol": "2", "Content-Type": "application/json"},
     )
     urllib.request.urlopen(request).close()

@@ -54,7 +54,7 @@ def go_to(page, text):
     page.locator("#log-line").press("Enter")
 
 
-def test_a_million_lines_open_at_their_end_and_each_of_them_is_reached(log, open_page, million):
+def test_a_million_line_log_opens_at_its_end(log, open_page, million):
     log(million)
     sizes = []
     page = open_page("#")
@@ -82,7 +82,7 @@ def test_a_million_lines_open_at_their_end_and_each_of_them_is_reached(log, open
     page.locator(".l.bad.at[data-line='777777']").wait_for()
 
 
-def test_a_search_counts_what_grep_counts_and_walks_to_any_match(log, open_page, million, server):
+def test_a_log_search_counts_the_same_matches_as_grep(log, open_page, million, server):
     log(million)
     path = server.logs.path(f"job/{server.job}")
     page = open_page()
@@ -92,8 +92,8 @@ def test_a_search_counts_what_grep_counts_and_walks_to_any_match(log, open_page,
         if option == "-cE":
             page.click("[data-do=regex]")
         field.fill(text)
-        said = subprocess.run(["grep", option, text, str(path)], capture_output=True, check=True)
-        number = f"{int(said.stdout):,}".replace(",", "\u202f")
+        grep = subprocess.run(["grep", option, text, str(path)], capture_output=True, check=True)
+        number = f"{int(grep.stdout):,}".replace(",", "\u202f")
         count.get_by_text(re.compile(rf"/ {number}$")).wait_for()
     page.click("[data-do=regex]")
 
@@ -156,7 +156,7 @@ def shown_by_a_terminal(text):
     return [row.rstrip() for row in screen.display if row.strip()]
 
 
-def test_ten_thousand_updates_of_three_bars_are_the_three_lines_of_a_terminal(log, open_page):
+def test_three_redrawn_progress_bars_show_as_three_lines(log, open_page):
     text = "start\n" + draw_bars(10_000) + "ready\n"
     wanted = shown_by_a_terminal(text)
     assert len(wanted) == 5
@@ -184,7 +184,7 @@ OWN_TEXTS = """rows => rows.map((row) => {
 })"""
 
 
-def test_half_a_minute_offline_leaves_neither_a_gap_nor_a_repeat(log, open_page, complaints):
+def test_thirty_seconds_offline_lose_and_repeat_no_line(log, open_page, complaints):
     log(lines(1, 20))
     page = open_page()
     row(page, 20).wait_for()
@@ -203,11 +203,11 @@ def test_half_a_minute_offline_leaves_neither_a_gap_nor_a_repeat(log, open_page,
 
     assert all("ERR_INTERNET_DISCONNECTED" in each for each in complaints.take())
 
-    seen = {}
+    rows = {}
     page.hover("[data-log=scroller]")
-    while 1 not in seen:
+    while 1 not in rows:
         for line in in_sight(page, bool):
-            seen[line] = row(page, line).inner_text()
+            rows[line] = row(page, line).inner_text()
         page.mouse.wheel(0, -200)
         page.wait_for_timeout(20)
-    assert seen == {n: f"line {n}" for n in range(1, written + 2)}
+    assert rows == {n: f"line {n}" for n in range(1, written + 2)}

@@ -38,9 +38,7 @@ def test_the_question_before_a_stop_is_whole_on_a_phone(browser, own_server, ser
         assert box["y"] + box["height"] <= PHONE["height"]
 
 
-def test_one_dialog_asks_whose_safe_button_has_the_focus_and_whose_red_one_does_it(
-    browser, own_server, served
-):
+def test_the_dialog_focuses_back_and_the_red_button_confirms(browser, own_server, served):
     name, value = own_server.cookie.split("=", 1)
     root = f"http://127.0.0.1:{own_server.port}"
     with browser.new_context(locale="en") as context:

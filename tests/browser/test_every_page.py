@@ -16,24 +16,24 @@ pytestmark = [pytest.mark.browser, pytest.mark.tour]
 def made(toured, person, stack):
     """Numbers of what the tour has made, by the names that PAGES has for them."""
     stack.manage("shell", "--no-imports", "-c", f"from {unwell.__name__} import make; make()")
-    found = {}
+    ids = {}
     for job in toured.jobs():
-        found.setdefault(job["kind"], job["id"])
-        found["chain"] = job["chain"] or found.get("chain")
+        ids.setdefault(job["kind"], job["id"])
+        ids["chain"] = job["chain"] or ids.get("chain")
     for result in toured.ask("results")["results"][::-1]:
         group = "speed" if result["type"] == "benchmark" else "quality"
-        found.setdefault(group, result["id"])
-        found["speed2" if group == "speed" else group] = result["id"]
-    found["token"] = 1  # one of those that the tests call with
-    found["person"] = 1
-    found["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
+        ids.setdefault(group, result["id"])
+        ids["speed2" if group == "speed" else group] = result["id"]
+    ids["token"] = 1  # one of those that the tests call with
+    ids["person"] = 1
+    ids["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
     page = person.new_page()
     page.goto(reverse("playground"))
     chats = page.locator(".list a").evaluate_all("links => links.map((link) => link.href)")
     page.close()
     if chats:
-        found["conversation"] = chats[0].rstrip("/").split("/")[-1]
-    return found
+        ids["conversation"] = chats[0].rstrip("/").split("/")[-1]
+    return ids
 
 
 @pytest.mark.parametrize("path", ALL_PATHS)

@@ -31,8 +31,8 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def queue(stack):
     """Five waiting jobs, the first of them urgent: their numbers."""
-    said = stack.manage("shell", "-c", SEED).stdout.decode()
-    yield re.search(r"jobs ([\d ]+)", said)[1].split()
+    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs ([\d ]+)", output)[1].split()
     stack.manage("shell", "-c", CLEAN)
 
 
@@ -45,20 +45,20 @@ def page(person, queue):
     yield opened
     opened.close()
     # One test has a move refused.
-    assert [said for said in complaints if not said.startswith("409:")] == []
+    assert [complaint for complaint in complaints if not complaint.startswith("409:")] == []
 
 
 def expect_order(page, numbers):
     rows = page.locator("[data-queue-job]")
-    words = [re.compile(rf"#{number}\b") for number in numbers]
-    expect(rows).to_contain_text(words)
+    labels = [re.compile(rf"#{number}\b") for number in numbers]
+    expect(rows).to_contain_text(labels)
 
 
 def row(page, number):
     return page.locator(f"#queue-{number}")
 
 
-def test_a_row_that_is_dragged_stays_where_it_was_dropped_and_others_see_it(page, person, queue):
+def test_a_dragged_row_keeps_its_place_for_everyone(page, person, queue):
     urgent, first, second, third, fourth = queue
     other = person.new_page()
     other.goto(f"/hosts/{HOST}/")

@@ -40,7 +40,7 @@ def page(browser, own_server):
         yield context.new_page()
 
 
-def test_launch_is_in_sight_on_every_form_at_the_begin_in_the_middle_and_at_the_end(page):
+def test_the_launch_button_is_always_visible(page):
     hidden = []
     addresses = [f"/launch/{kind}/?host={HOST}" for kind in KINDS]
     addresses.append(f"/models/deepseek-r1-distill-qwen-32b/pipelines/build-in/?host={HOST}")
@@ -54,7 +54,7 @@ def test_launch_is_in_sight_on_every_form_at_the_begin_in_the_middle_and_at_the_
     assert hidden == []
 
 
-def test_the_checks_are_counted_beside_launch_and_again_after_each_change(page):
+def test_each_change_recounts_the_checks_beside_launch(page):
     page.goto(f"/launch/deploy-vllm/?host={HOST}")
     summary = page.locator("[data-checked]")
     expect(summary).to_contain_text(re.compile(r"\d passed"))

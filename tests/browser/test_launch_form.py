@@ -57,7 +57,7 @@ def open_form(browser, own_server):
         assert complaints == []
 
 
-def test_a_field_that_becomes_wrong_is_marked_while_it_is_typed_and_again_when_it_is_right(
+def test_a_wrong_value_is_marked_while_typing(
     open_form,
 ):
     page = open_form("benchmark")
@@ -101,7 +101,7 @@ def choose(page, deployment):
     page.wait_for_url(f"**deployment={deployment}**")
 
 
-def test_another_choice_proposes_anew_what_follows_it_and_keeps_what_was_typed(open_form, served):
+def test_a_new_choice_updates_defaults_and_keeps_typed_values(open_form, served):
     large, small, _job = served
     page = open_form("benchmark-online")
     given = page.get_by_label(re.compile("^Requests")).last
@@ -122,7 +122,7 @@ def test_another_choice_proposes_anew_what_follows_it_and_keeps_what_was_typed(o
     expect(page.get_by_label("Priority")).to_have_value("low")
 
 
-def test_a_repeated_job_s_form_follows_another_choice_and_takes_no_value_back(open_form, served):
+def test_a_rerun_form_follows_a_new_choice(open_form, served):
     _large, small, job = served
     page = open_form("benchmark-online", f"?from={job}")
     given = page.get_by_label(re.compile("^Requests")).last
@@ -136,7 +136,7 @@ def test_a_repeated_job_s_form_follows_another_choice_and_takes_no_value_back(op
     expect(page.locator(".note").first).to_contain_text(f"job #{job}")
 
 
-def test_on_another_host_what_was_only_proposed_is_proposed_anew(open_form, served):
+def test_another_host_renews_the_proposed_values(open_form, served):
     page = open_form("benchmark-online")
     page.get_by_label(re.compile("^Requests")).last.fill("7")
 
@@ -147,7 +147,7 @@ def test_on_another_host_what_was_only_proposed_is_proposed_anew(open_form, serv
     expect(page.locator("#f-input_tokens")).to_have_value("1024")
 
 
-def test_whoever_switches_to_the_guide_by_keys_stays_at_the_switch(open_form, served):
+def test_switching_to_the_guide_by_keys_keeps_the_focus(open_form, served):
     page = open_form("benchmark-online", "?host=va16-01")
     page.locator("#guide-switch input[value='0']").focus()
 

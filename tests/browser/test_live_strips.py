@@ -33,7 +33,7 @@ import json
 from datetime import UTC, datetime
 from jobs.models import PointBlock
 begun = datetime(2026, 11, 27, 5, tzinfo=UTC).timestamp()
-for watch, rows in json.loads({told!r}).items():
+for watch, rows in json.loads({points!r}).items():
     PointBlock.objects.create(
         job_id={job}, offset=PointBlock.objects.count(), watch=watch,
         rows=[[begun + at, values] for at, values in rows],
@@ -92,8 +92,8 @@ def page(browser, own_server):
     assert complaints == []
 
 
-def tell(server, job, **told):
-    server.shell(POINTS.format(job=job, told=json.dumps(told)))
+def tell(server, job, **points):
+    server.shell(POINTS.format(job=job, points=json.dumps(points)))
 
 
 def titles(page):

@@ -29,13 +29,13 @@ def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
     assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
 
 
-def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page):
+def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_page):
     log(lines(1, 5000))
     page = open_page()
     row(page, 5000).wait_for()
     page.hover("[data-log=scroller]")
     page.mouse.wheel(0, -400)
-    before = in_sight(page, lambda seen: seen[-1] <= 4981)
+    before = in_sight(page, lambda numbers: numbers[-1] <= 4981)
     page.locator(".pill", has_text="Paused").wait_for()
     assert page.locator("[data-log=said]").inner_text() == "Paused"
 
@@ -48,7 +48,7 @@ def test_a_reader_who_scrolled_up_stays_and_is_told_of_new_lines(log, open_page)
     assert page.evaluate(IN_SIGHT)[-1] == 5012
 
 
-def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_page):
+def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_page):
     log(lines(1, 300_000))
     page = open_page("#L123456")
     row(page, 123_456).wait_for()
@@ -58,12 +58,10 @@ def test_any_part_of_a_long_log_is_reached_by_its_bar_and_by_a_link(log, open_pa
     row(page, 1).wait_for()
     assert page.evaluate(IN_SIGHT)[0] == 1
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 1e9")
-    in_sight(page, lambda seen: seen[-1] == 300_000)
+    in_sight(page, lambda numbers: numbers[-1] == 300_000)
 
 
-def test_a_log_opens_at_the_line_that_ended_its_job_and_a_link_on_the_page_shows_a_line(
-    log, open_page
-):
+def test_a_log_opens_at_the_line_that_ended_its_job(log, open_page):
     log(lines(1, 9000))
     page = open_page()
     row(page, 9000).wait_for()
@@ -88,14 +86,14 @@ def test_every_line_passes_once_while_scrolling_up(log, open_page):
     page = open_page()
     row(page, 3000).wait_for()
     page.hover("[data-log=scroller]")
-    seen = page.evaluate(IN_SIGHT)
+    shown = page.evaluate(IN_SIGHT)
     for _ in range(12):
         page.mouse.wheel(0, -300)
-        top = seen[0]
+        top = shown[0]
         now = in_sight(page, lambda lines, top=top: lines[0] != top)
-        assert now[-1] >= seen[0]  # nothing is passed over
+        assert now[-1] >= shown[0]  # nothing is passed over
         assert now == list(range(now[0], now[-1] + 1))
-        seen = now
+        shown = now
 
 
 def test_what_a_job_prints_never_becomes_html(log, open_page):
@@ -125,24 +123,24 @@ def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
     assert row(page, 2).inner_text().startswith(" done")
 
 
-def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reached(log, open_page):
+def test_several_bars_leave_no_empty_rows(log, open_page):
     """Bytes of a real benchmark; its numbers are the file's, with gaps where bars were redrawn."""
     whole = BARS.read_bytes()
     page = open_page()
     for start in range(0, len(whole), 1500):
         log(whole[start : start + 1500])
     row(page, 53).wait_for()
-    shown = in_sight(page, lambda seen: len(seen) == 15)
+    shown = in_sight(page, lambda numbers: len(numbers) == 15)
     assert shown == [1, 2, 3, 4, 7, 9, 10, 18, 45, 48, 49, 50, 51, 52, 53]
     assert page.locator("[data-log=size]").inner_text().startswith("53 lines")
 
     row(page, 45).get_by_role("button", name="26 collapsed updates").click()
     # How many rows there is room for depends on what stands above, such as a host that is away.
-    in_sight(page, lambda seen: seen[7:17] == list(range(18, 28)))
+    in_sight(page, lambda numbers: numbers[7:17] == list(range(18, 28)))
     assert row(page, 21).inner_text().startswith("Processing[parallel_1_number_12]:   8%")
     assert page.evaluate("document.activeElement.closest('.l').dataset.line") == "19"
     page.keyboard.press("Enter")
-    in_sight(page, lambda seen: seen == shown)
+    in_sight(page, lambda numbers: numbers == shown)
 
     page.locator("#log-search").fill("67%")
     page.locator(".l[data-line='35'] mark.now").wait_for()
@@ -151,18 +149,18 @@ def test_several_bars_leave_no_empty_rows_and_every_line_of_the_file_can_be_reac
     other.locator(".l.at[data-line='14']").wait_for()
 
 
-def test_a_log_that_is_followed_stays_at_its_end_when_the_window_changes(log, open_page):
+def test_a_followed_log_stays_at_its_end_after_a_resize(log, open_page):
     log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 90)) for n in range(1, 601)))
     page = open_page()
     for size in (PHONE, {"width": 390, "height": 3000}, PHONE, WIDE):
         page.set_viewport_size(size)
-        in_sight(page, lambda seen: seen[-1] == 600)
+        in_sight(page, lambda numbers: numbers[-1] == 600)
         page.locator(".pill", has_text="Following").wait_for()
     # For a picture of the whole page the browser makes the window huge, and the bar jumps.
     page.set_viewport_size(PHONE)
-    in_sight(page, lambda seen: seen[-1] == 600)
+    in_sight(page, lambda numbers: numbers[-1] == 600)
     page.screenshot(full_page=True)
-    in_sight(page, lambda seen: seen[-1] == 600)
+    in_sight(page, lambda numbers: numbers[-1] == 600)
     assert page.locator(".pill").inner_text() == "Following"
 
 
@@ -176,7 +174,7 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
         page.locator(".pill", has_text="Paused").wait_for()
     log(lines(401, 800))
     page.locator(".pill", has_text="400 new lines" if paused else "Following").wait_for()
-    in_sight(page, lambda seen: paused or seen[-1] == 800)
+    in_sight(page, lambda numbers: paused or numbers[-1] == 800)
     before = page.evaluate(IN_SIGHT)
     for is_narrow in (True, False, True):
         # What happens when a job ends: other panels come beside it, and the pill's place goes.
@@ -188,10 +186,10 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
             is_narrow,
         )
         page.wait_for_timeout(300)
-        seen = page.evaluate(IN_SIGHT)
-        assert (seen[0] == before[0]) if paused else (seen[-1] == 800)
-        words = page.locator(".pill").inner_text()
-        assert words == ("400 new lines" if paused else "Following")
+        shown = page.evaluate(IN_SIGHT)
+        assert (shown[0] == before[0]) if paused else (shown[-1] == 800)
+        label = page.locator(".pill").inner_text()
+        assert label == ("400 new lines" if paused else "Following")
 
 
 def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
@@ -205,7 +203,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     field.fill("line 1999")
     count.get_by_text("2 / 11", exact=True).wait_for()
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     field.press("Enter")
     count.get_by_text("1 / 11").wait_for()
     page.locator("mark.now").wait_for()
@@ -216,7 +214,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     field.press("Shift+Enter")
     page.locator(".l[data-line='19999'] mark.now").wait_for()
     page.click("[data-do=only]")
-    in_sight(page, lambda seen: len(seen) == 11)
+    in_sight(page, lambda numbers: len(numbers) == 11)
     page.click("[data-do=only]")
 
     page.click("[data-do=regex]")
@@ -225,9 +223,7 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
-def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_reader_was(
-    log, open_page
-):
+def test_a_search_jumps_to_its_first_match_and_back(log, open_page):
     log(b"alpha\nalpine\n" + lines(3, 3000))
     page = open_page()
     row(page, 3000).wait_for()
@@ -239,7 +235,7 @@ def test_what_is_typed_goes_to_its_first_match_and_no_text_back_to_where_the_rea
     page.locator(".l[data-line='2'] mark.now").wait_for()
     field.press("Escape")
 
-    in_sight(page, lambda seen: seen[-1] == 3000)
+    in_sight(page, lambda numbers: numbers[-1] == 3000)
     page.locator(".pill", has_text="Following").wait_for()
 
     field.fill("alp")
@@ -270,7 +266,7 @@ def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, 
     assert group.get_attribute("aria-expanded") == "true"
 
 
-def test_a_search_begins_at_the_step_whose_head_is_first_in_sight(log, open_page, server):
+def test_a_search_starts_at_the_first_visible_step(log, open_page, server):
     log(lines(1, 3000))
     server.set_steps(len(lines(1, 1000)))
     page = open_page()
@@ -278,7 +274,7 @@ def test_a_search_begins_at_the_step_whose_head_is_first_in_sight(log, open_page
     page.locator("[data-log=scroller]").press("Home")
     page.locator("[data-group='0']").hover()
     page.mouse.wheel(0, 31)
-    in_sight(page, lambda seen: seen[0] == 1001)
+    in_sight(page, lambda numbers: numbers[0] == 1001)
 
     page.locator("#log-search").fill("line 1")
 
@@ -295,16 +291,16 @@ def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
     log(b"now\n")
     row(page, 1).wait_for()
 
-    told = page.locator(".logrows [data-line='1'] > time").get_attribute("datetime")
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(told)) < timedelta(minutes=10)
+    stamp = page.locator(".logrows [data-line='1'] > time").get_attribute("datetime")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=10)
 
 
-def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, open_page):
+def test_line_links_and_the_strip_follow_every_jump(log, open_page):
     log(lines(1, 5000))
     page = open_page()
     row(page, 5000).wait_for()
-    seen = page.locator(".minimap .v")
-    at_end = seen.bounding_box()
+    viewport = page.locator(".minimap .v")
+    at_end = viewport.bounding_box()
 
     page.locator("#log-line").fill("1,200")
     page.locator("#log-line").press("Enter")
@@ -314,10 +310,10 @@ def test_a_number_is_a_link_to_its_line_and_the_strip_follows_every_jump(log, op
         page.locator(".l[data-line='1200'] > a").click(modifiers=["Control"])
     other.value.locator(".l.at[data-line='1200']").wait_for()
     other.value.close()
-    assert seen.bounding_box()["y"] < at_end["y"] - 100
+    assert viewport.bounding_box()["y"] < at_end["y"] - 100
 
 
-def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open_page):
+def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_page):
     log(lines(1, 3000) + b"WARNING: too hot\n" + lines(3002, 5000))
     page = open_page()
     row(page, 5000).wait_for()
@@ -326,14 +322,12 @@ def test_warnings_alone_are_shown_of_a_long_log_that_stands_at_its_end(log, open
     page.locator("[data-do=warnings]").click()
 
     row(page, 3001).wait_for()
-    assert in_sight(page, lambda seen: seen == [3001])
+    assert in_sight(page, lambda numbers: numbers == [3001])
     page.locator("[data-do=all]").click()
-    in_sight(page, lambda seen: len(seen) > 5)
+    in_sight(page, lambda numbers: len(numbers) > 5)
 
 
-def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_to_be_none(
-    log, open_page
-):
+def test_warnings_are_visited_from_where_the_reader_is(log, open_page):
     log(lines(1, 1000))
     page = open_page()
     row(page, 1000).wait_for()
@@ -355,7 +349,7 @@ def test_warnings_are_walked_through_from_where_the_reader_is_and_none_are_said_
     page.locator(".l.at[data-line='1001']").wait_for()
 
 
-def test_who_went_to_a_line_stays_there_when_the_search_is_emptied(log, open_page):
+def test_clearing_the_search_keeps_the_chosen_line(log, open_page):
     log(lines(1, 3000))
     page = open_page()
     row(page, 3000).wait_for()
@@ -371,7 +365,7 @@ def test_who_went_to_a_line_stays_there_when_the_search_is_emptied(log, open_pag
     assert 1500 in page.evaluate(IN_SIGHT)
 
 
-def test_a_match_far_down_or_aside_in_a_long_line_is_brought_into_sight(log, open_page):
+def test_a_match_far_down_or_aside_scrolls_into_view(log, open_page):
     log(lines(1, 50) + b"x" * 20_000 + b"needle\n" + lines(52, 100))
     page = open_page()
     row(page, 100).wait_for()
@@ -407,9 +401,9 @@ def test_home_and_end_lead_there_while_the_log_grows(log, open_page):
             page.wait_for_timeout(60)
 
     press("Home", 3000)
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     press("End", 3200)
-    in_sight(page, lambda seen: seen[-1] == 3400)
+    in_sight(page, lambda numbers: numbers[-1] == 3400)
     page.locator(".pill", has_text="Following").wait_for()
 
 

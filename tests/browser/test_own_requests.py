@@ -37,7 +37,7 @@ def page(browser, own_server):
     assert complaints == []
 
 
-def test_they_are_hidden_unasked_with_their_count_and_an_error_among_them_is_in_sight(page):
+def test_own_requests_are_hidden_and_counted_but_errors_show(page):
     expect(page.get_by_role("button", name="own requests hidden")).to_have_text(
         "3\u202f600 own requests hidden"
     )
@@ -70,15 +70,15 @@ def test_a_download_has_all_of_them(page, link):
     assert download.value.path().read_bytes() == LOG
 
 
-def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_server):
+def test_own_requests_never_flash_while_following(page, own_server):
     """Each frame is looked at while requests come one by one, and then a line of the server's."""
     expect(row(page, SECOND + 1)).to_be_visible()
     page.evaluate(
         """() => {
-          window.seen = [];
+          window.own = [];
           const look = () => {
             for (const row of document.querySelectorAll(".logrows [data-line]"))
-              if (row.textContent.includes("GET /metrics HTTP")) window.seen.push(row.dataset.line);
+              if (row.textContent.includes("GET /metrics HTTP")) window.own.push(row.dataset.line);
             requestAnimationFrame(look);
           };
           look();
@@ -90,4 +90,4 @@ def test_while_the_log_is_followed_none_of_them_shows_for_a_moment(page, own_ser
         page.wait_for_timeout(150)
 
     expect(row(page, SECOND + 2 + 12)).to_contain_text("the last word")
-    assert page.evaluate("window.seen") == []
+    assert page.evaluate("window.own") == []

@@ -53,7 +53,7 @@ def test_the_state_stands_before_the_actions(page, own_server, kind):
     assert title < state < actions
 
 
-def test_tabs_that_do_not_fit_are_shaded_where_they_go_on_and_show_the_chosen_one(page):
+def test_tabs_that_overflow_are_shaded_and_show_the_chosen_one(page):
     page.set_viewport_size({"width": 300, "height": 700})
     page.goto("/launch/evaluate/")
     tabs = page.locator("nav.seg").first

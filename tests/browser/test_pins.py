@@ -33,8 +33,8 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def jobs(stack):
     """A job whose log was removed, and one with a result: their numbers."""
-    said = stack.manage("shell", "-c", SEED).stdout.decode()
-    yield re.search(r"jobs (\d+) (\d+)", said).groups()
+    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"jobs (\d+) (\d+)", output).groups()
     stack.manage("shell", "-c", CLEAN)
 
 
@@ -46,10 +46,10 @@ def page(person, jobs):
     yield opened
     opened.close()
     # One test has a page ask for what is gone.
-    assert [said for said in complaints if not said.startswith("410:")] == []
+    assert [complaint for complaint in complaints if not complaint.startswith("410:")] == []
 
 
-def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_away(page, jobs):
+def test_a_pin_shows_on_every_page_until_it_is_removed(page, jobs):
     _old, kept = jobs
     page.goto("/results/?q=" + kept)
 
@@ -67,7 +67,7 @@ def test_a_pin_from_the_list_of_results_stays_on_every_page_until_it_is_taken_aw
     expect(page.get_by_text("Pinned by admin")).to_have_count(0)
 
 
-def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs):
+def test_a_job_page_shows_that_its_log_was_removed(page, jobs):
     old, _kept = jobs
     page.goto(f"/jobs/{old}/")
 
@@ -80,7 +80,7 @@ def test_the_page_of_a_job_whose_log_was_removed_says_so_in_its_place(page, jobs
     expect(page.get_by_role("button", name="Keep files", exact=True)).to_have_count(0)
 
 
-def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, jobs):
+def test_an_open_job_page_shows_a_pin_set_elsewhere(page, person, jobs):
     _old, kept = jobs
     page.goto(f"/jobs/{kept}/")
     other = person.new_page()
@@ -92,7 +92,7 @@ def test_an_open_page_of_a_job_shows_a_pin_that_another_page_sets(page, person, 
     other.close()
 
 
-def test_an_open_page_of_a_log_that_is_removed_says_so_at_the_next_look(page, jobs, stack):
+def test_an_open_log_page_shows_that_its_log_was_removed(page, jobs, stack):
     _old, kept = jobs
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_role("log")).to_contain_text("two")

@@ -89,7 +89,7 @@ def answered(page, engine, text):
     return turn
 
 
-def test_asking_again_keeps_the_good_answer_when_the_engine_answers_503(page, engine):
+def test_regenerate_keeps_the_good_answer_on_a_503(page, engine):
     turn = answered(page, engine, "The good answer.")
     engine.status = 503
     engine.end(b"<html><head><title>503 Service Unavailable</title></head></html>")
@@ -203,7 +203,7 @@ def test_a_list_and_a_table_of_hundreds_are_whole_in_the_end(page, engine):
         page.reload()
 
 
-def test_the_page_follows_a_fast_answer_until_somebody_scrolls_up(page, engine):
+def test_the_page_follows_a_fast_answer_until_a_scroll_up(page, engine):
     lines = "".join(f"Line {n}.\n\n" for n in range(200))
     engine.say(*(delta(content=lines[at : at + 40]) for at in range(0, len(lines), 40)))
     turn = ask(page)
@@ -225,7 +225,7 @@ def test_the_page_follows_a_fast_answer_until_somebody_scrolls_up(page, engine):
     expect(turn).to_have_attribute("data-state", "done")
 
 
-def test_a_thought_is_markdown_that_can_be_opened_whole_and_copied(page, engine):
+def test_a_thought_is_markdown_that_opens_and_copies_whole(page, engine):
     thought = "".join(f"- step {n}\n" for n in range(60))
     engine.say(delta(reasoning=thought))
     turn = ask(page)
@@ -241,7 +241,7 @@ def test_a_thought_is_markdown_that_can_be_opened_whole_and_copied(page, engine)
     expect(turn).to_have_attribute("data-state", "done")
 
 
-def test_another_deployment_brings_its_state_its_mark_and_its_parameters(page, engine, deployments):
+def test_switching_deployment_updates_state_and_parameters(page, engine, deployments):
     answered(page, engine, "Hi.")
     page.get_by_label("System prompt").fill("Be brief.")
     page.get_by_label("Message").fill("half a question")
@@ -307,7 +307,7 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
 
 
 @pytest.mark.parametrize(
-    ("text", "found", "words"),
+    ("text", "selector", "shown"),
     [
         (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
         (r"So \boxed{42} it is.", ".katex", None),
@@ -318,13 +318,13 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
         ("100. a\n101. b", "ol.d3", None),
     ],
 )
-def test_answers_are_shown_as_they_are_meant(page, engine, text, found, words):
+def test_answers_are_shown_as_they_are_meant(page, engine, text, selector, shown):
     turn = answered(page, engine, text)
 
-    place = part(turn, "answer").locator(found)
+    place = part(turn, "answer").locator(selector)
     expect(place.first).to_be_visible()
-    if words:
-        expect(place.first).to_have_text(words)
+    if shown:
+        expect(place.first).to_have_text(shown)
 
 
 def test_an_error_below_a_long_question_is_in_sight(page, engine):

@@ -32,8 +32,8 @@ Host.objects.filter(name={HOST!r}).delete()
 @pytest.fixture
 def results(stack):
     """Return ids of a result with long names and of two batch results."""
-    said = stack.manage("shell", "-c", SEED).stdout.decode()
-    yield re.search(r"results (\d+) (\d+) (\d+)", said).groups()
+    output = stack.manage("shell", "-c", SEED).stdout.decode()
+    yield re.search(r"results (\d+) (\d+) (\d+)", output).groups()
     stack.manage("shell", "-c", CLEAN)
 
 

@@ -130,7 +130,7 @@ def test_the_preview_follows_what_is_typed(page):
     expect(page.locator("[data-field=output_tokens]")).to_have_class(re.compile("is-changed"))
 
 
-def test_a_wrong_value_is_said_beside_its_field_and_nothing_can_be_launched(page):
+def test_a_wrong_value_blocks_the_launch_with_an_error(page):
     page.get_by_label(re.compile("^Requests")).fill("0")
 
     expect(page.locator("#e-requests")).to_have_text("At least 1.")
@@ -166,23 +166,23 @@ def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
     until(lambda: lines_shown(page) == whole, "bars are drawn to their end")
 
 
-def test_the_page_of_a_job_that_ended_shows_its_result_without_a_reload(page):
+def test_the_page_of_an_ended_job_shows_its_result_by_itself(page):
     expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible()
     expect(page.locator("#job-news .main-svg").first).to_be_visible()
 
 
-def test_the_accuracy_moves_while_the_evaluation_runs_and_ends_at_its_result(page, api, job_of):
+def test_the_accuracy_chart_moves_and_ends_at_the_result(page, api, job_of):
     number = job_of("evaluate")
     until(lambda: api.job(number)["state"] == "running", "the evaluation runs", FIRST_TIME_S)
     page.goto(reverse("job-detail", args=[number]))
     expect(page.locator("#accuracy-rows tbody tr")).to_have_count(4)
-    seen = []
-    until(lambda: has_moved(page, seen) >= 3, "the accuracy moves", FIRST_TIME_S)
+    curves = []
+    until(lambda: has_moved(page, curves) >= 3, "the accuracy moves", FIRST_TIME_S)
     assert api.job(number)["state"] == "running"
     page.reload()
     until(lambda: curve(page), "the curve is there again")
-    assert curve(page)[: len(seen[-1])] == seen[-1]
-    until(lambda: has_moved(page, seen) >= 6, "the accuracy moves on", FIRST_TIME_S)
+    assert curve(page)[: len(curves[-1])] == curves[-1]
+    until(lambda: has_moved(page, curves) >= 6, "the accuracy moves on", FIRST_TIME_S)
     assert api.job(number)["state"] == "running"
 
     expect(page.locator("#job-news").get_by_role("heading", name="Result")).to_be_visible(
@@ -202,15 +202,15 @@ def curve(page):
     return page.evaluate(ACCURACY)
 
 
-def has_moved(page, seen):
+def has_moved(page, curves):
     """How many different curves were seen, with the one that is drawn now."""
     now = curve(page)
-    if now and (not seen or now != seen[-1]):
-        seen.append(now)
-    return len(seen)
+    if now and (not curves or now != curves[-1]):
+        curves.append(now)
+    return len(curves)
 
 
-def test_the_overview_tells_by_itself_when_the_tour_has_succeeded(page, api):
+def test_the_overview_shows_the_tour_s_success_by_itself(page, api):
     page.goto(reverse("overview"))
 
     expect(page.get_by_role("link", name="Open the playground")).to_be_visible(timeout=300_000)
@@ -226,9 +226,9 @@ def test_every_log_is_that_of_the_spool_byte_for_byte(api):
 
 def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     command, logs = terminal
-    said, _ = command.communicate(timeout=60)
+    output, _ = command.communicate(timeout=60)
 
-    report = json.loads(said)
+    report = json.loads(output)
     speed, quality = (
         api.ask(f"results?type={result_type}")["results"][0]["metrics"] for result_type in TYPES
     )
@@ -241,8 +241,8 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
     for job in report["jobs"]:
         log = api.raw(f"jobs/{job['id']}/log?from=0")
         assert hashlib.sha256(log).hexdigest() == job["log_sha256"], job["title"]
-        told = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['message']}\n"
-        assert told.encode() in logs.read_bytes()
+        line = f"── {job['kind']} #{job['id']} {job['title']}: succeeded. {job['message']}\n"
+        assert line.encode() in logs.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -266,10 +266,10 @@ def test_a_result_page_shows_the_numbers_of_the_api(page, api, result_type, name
 
 def number(text):
     """The number at the end of a shown value, in the metric's own unit; -1 without one."""
-    found = re.findall(rf"\d[\d{THIN}]*(?:\.\d+)?", text)
-    if not found:
+    numbers = re.findall(rf"\d[\d{THIN}]*(?:\.\d+)?", text)
+    if not numbers:
         return -1.0
-    value = float(found[-1].replace(THIN, ""))
+    value = float(numbers[-1].replace(THIN, ""))
     return value * 1000 if re.search(r"\ds\b|\d\s+s\b", text) else value
 
 
@@ -351,7 +351,7 @@ def test_a_reload_shows_the_same_conversation(page):
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
-def test_a_question_asked_before_the_script_has_come_is_answered(page):
+def test_a_question_sent_before_the_script_loads_is_answered(page):
     script = {"body": "", "content_type": "text/javascript"}
     page.route("**/js/playground*.js", lambda route: route.fulfill(**script), times=1)
     page.goto(reverse("playground"))
@@ -365,7 +365,7 @@ def test_a_question_asked_before_the_script_has_come_is_answered(page):
     expect(turn.locator("[data-part=answer]")).not_to_be_empty()
 
 
-def test_with_the_reasoning_template_a_thought_comes_before_the_answer(page, api):
+def test_the_reasoning_template_shows_a_thought_first(page, api):
     page.goto(reverse("launch-form", args=["deploy"]))
     page.get_by_label("Reasoning template").check()
     page.get_by_role("button", name="Launch").click()

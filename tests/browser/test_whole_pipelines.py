@@ -111,7 +111,7 @@ class TestAWay:
 
         assert {host.job(number)["kind"] for number in numbers} >= KINDS_OF[pipeline, model]
 
-    def test_the_page_tells_by_itself_when_its_first_job_has_succeeded(self, page, pipeline, model):
+    def test_the_page_shows_its_first_success_by_itself(self, page, pipeline, model):
         expect(page.locator("#pipeline")).to_contain_text("simulated")
         first = page.locator("#pipeline tbody tr").first
         expect(first.locator(".st.ok")).to_be_visible(timeout=PIPELINE_S * 1000)

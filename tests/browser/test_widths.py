@@ -72,8 +72,8 @@ def test_no_page_scrolls_its_body_sideways(page, made):
         page.wait_for_function(OF_CHARTS)
         if too_wide(page):
             page.wait_for_timeout(500)  # something may still be drawn
-        if found := too_wide(page):
-            wide[address] = found
+        if widest := too_wide(page):
+            wide[address] = widest
 
     assert wide == {}
 

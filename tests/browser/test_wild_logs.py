@@ -19,7 +19,7 @@ def add(log, data):
         log(data[start : start + MEGABYTE])
 
 
-def test_a_line_of_50_mb_is_cut_where_it_is_shown_and_is_had_whole(log, open_page):
+def test_a_line_of_50_mb_is_shown_cut_and_downloaded_whole(log, open_page):
     long = b"begin " + b"0123456789" * (LINE_BYTES // 10) + b" end"
     add(log, b"before\n" + long + b"\n")
     log(b"".join(b"line %d\n" % n for n in range(3, 103)))
@@ -58,7 +58,7 @@ def test_a_line_that_has_no_end_yet_is_followed(log, open_page):
     row(page, 2).get_by_text("next").wait_for()
 
 
-def test_binary_garbage_is_text_that_does_nothing_and_the_page_stays_usable(log, open_page):
+def test_binary_garbage_is_harmless_text(log, open_page):
     chance = random.Random(50)
     page = open_page()
     title = page.title()
@@ -75,19 +75,17 @@ def test_binary_garbage_is_text_that_does_nothing_and_the_page_stays_usable(log,
     markup.wait_for()
     assert page.locator(".logrows").locator("script, img, b b, iframe").count() == 0
     page.evaluate("document.querySelector('[data-log=scroller]').scrollTop = 0")
-    in_sight(page, lambda seen: seen[0] == 1)
+    in_sight(page, lambda numbers: numbers[0] == 1)
     page.locator("#log-line").fill(str(last // 2))
     page.locator("#log-line").press("Enter")
-    in_sight(page, lambda seen: last // 2 in seen)
+    in_sight(page, lambda numbers: last // 2 in numbers)
     page.locator("#log-search").fill("readable")
     page.locator("[data-log=matches]").get_by_text("1 / 1", exact=True).wait_for()
     assert (page.title(), dialogs) == (title, [])
     assert "run" not in page.evaluate("document.title.split(' ')")
 
 
-def test_bars_beyond_the_most_that_are_folded_have_a_row_a_line_and_the_page_says_so(
-    log, open_page
-):
+def test_bars_beyond_the_fold_limit_have_a_row_a_line(log, open_page):
     bars = b"".join(b"bar %06d begun\n\x1b[Abar %06d has ended\n" % (n, n) for n in range(60_000))
     add(log, bars)
     page = open_page()

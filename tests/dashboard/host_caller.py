@@ -59,7 +59,7 @@ class Caller:
         return self.post("heartbeat", body).json()
 
     def send(self, path: str, raw: bytes, *, token: Any, **headers: str) -> Any:
-        told = {
+        sent = {
             "X-Token": str(token),
             "X-Crc32": str(zlib.crc32(raw)),
             "X-Raw-Bytes": str(len(raw)),
@@ -69,7 +69,7 @@ class Caller:
             f"/api/v1/host/{path}",
             zstandard.compress(raw),
             content_type="application/zstd",
-            headers=self.headers | told,
+            headers=self.headers | sent,
         )
 
     def stream(self, job: Any, stream: str, offset: int, raw: bytes) -> Any:
@@ -78,14 +78,14 @@ class Caller:
         return self.send(path, raw, token=job.claim_token)
 
     def output(self, job: Job, path: str, raw: bytes, *, offset: int = 0, **headers: str) -> Any:
-        told = {
+        sent = {
             "X-Name": "made",
             "X-Total": str(len(raw)),
             "X-Sha256": hashlib.sha256(raw).hexdigest(),
             **headers,
         }
         where = f"jobs/{job.pk}/outputs?path={path}&offset={offset}"
-        return self.send(where, raw, token=job.claim_token, **told)
+        return self.send(where, raw, token=job.claim_token, **sent)
 
 
 def events(*items: dict[str, Any]) -> bytes:
@@ -123,7 +123,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
 
     def __init__(self, outcome=None):
         self.outcome = outcome or Outcome()
-        self.seen = {}
+        self.outputs = {}
         self.log = b""
 
     def title_of(self, params, target):
@@ -133,8 +133,8 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
         return make_plan(kind="fake")
 
     def parse_outcome(self, params, plan, outputs, exit_code):
-        self.seen = dict(outputs)
-        self.log = self.seen.pop(base.LOG)
+        self.outputs = dict(outputs)
+        self.log = self.outputs.pop(base.LOG)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome

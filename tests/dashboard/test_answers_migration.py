@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 migration = import_module("jobs.migrations.0019_answers_in_full")
 
 
-def test_old_answers_tell_what_stood_in_their_details_and_in_their_text():
+def test_old_answers_fill_their_columns_from_details_and_text():
     result = make_measured(scores=[1, 0, 1])
     rows = list(Answer.objects.filter(result=result).order_by("index"))
     rows[0].detail = {"id": "short-one", "extracted": "4", "category": "sums"}
     rows[1].answer = "<think>so</think>5"
     rows[1].question = rows[2].question = "the same"
     Answer.objects.bulk_update(rows, ["detail", "answer", "question"])
-    seen = {row.pk: (row.question, row.expected, row.score) for row in rows}
+    columns = {row.pk: (row.question, row.expected, row.score) for row in rows}
 
     migration.fill(apps, None)
 
@@ -34,7 +34,7 @@ def test_old_answers_tell_what_stood_in_their_details_and_in_their_text():
     assert (second.reasoning, second.answer) == ("so", "5")
     assert (second.sample, second.finish, second.status) == (0, "", "")
     assert len({row.key for row in (first, second, third)}) == 3
-    assert seen == {
+    assert columns == {
         row.pk: (row.question, row.expected, row.score) for row in (first, second, third)
     }
 

@@ -104,7 +104,7 @@ def test_templates_name_icons_that_the_sprite_has():
     assert sorted(used - known) == []
 
 
-def test_every_state_has_a_shape_in_the_sprite_and_a_class_in_the_style_sheet():
+def test_every_state_has_a_sprite_shape_and_a_css_class():
     sprite = (BASE / "static" / "icons.svg").read_text()
     shapes = set(re.findall(r'id="s-([\w-]+)"', sprite))
 

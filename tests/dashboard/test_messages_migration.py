@@ -31,10 +31,10 @@ def kept() -> Job:
     )
 
 
-def test_what_a_job_asks_for_and_who_confirmed_it_is_kept_under_the_names_of_today(apps):
+def test_confirmations_are_migrated_to_the_new_names(apps):
     job = kept()
-    found = {"name": "shm", "level": "warn", **OLD}
-    look = Preflight.objects.create(host=job.host, job=job, plan={}, findings=[found])
+    finding = {"name": "shm", "level": "warn", **OLD}
+    look = Preflight.objects.create(host=job.host, job=job, plan={}, findings=[finding])
 
     migration.to_today(apps, None)
 

@@ -41,8 +41,8 @@ def text_of(response: Any) -> str:
 
 
 def title_of(response: Any) -> str:
-    found = re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.S)
-    return found[1].strip() if found else ""
+    heading = re.search(r"<h1[^>]*>(.*?)</h1>", response.content.decode(), re.S)
+    return heading[1].strip() if heading else ""
 
 
 def make_result(job: Job, **fields: Any) -> Result:
@@ -99,7 +99,7 @@ def test_the_login_page_goes_on_to_where_one_came_from(client):
     assert client.post(reverse("login"), data).url == "/jobs/?state=open"
 
 
-def test_words_for_scripts_and_the_language_switch_need_no_login(client):
+def test_script_texts_and_the_language_switch_need_no_login(client):
     assert client.get(reverse("jsi18n")).status_code == 200
 
     answer = client.post(reverse("set_language"), {"language": "zh-hans", "next": "/login/"})
@@ -178,7 +178,7 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
     assert f'action="{reverse("tour-start")}"' in response.content.decode()
 
 
-def test_page_and_readme_say_the_same_of_the_time_that_the_tour_takes(member):
+def test_page_and_readme_name_the_same_tour_duration(member):
     least, most = TOUR_MINUTES
     readme = (Path(settings.BASE_DIR) / "README.md").read_text()
     about = sum(step.seconds for step in tour_steps()) + TOUR_INSTALLS_S
@@ -316,19 +316,19 @@ def test_an_empty_list_offers_the_next_step(member):
     assert "Take the tour" in text_of(member.get(reverse("job-list")))
 
 
-def test_pages_hold_every_job_once_even_when_made_in_the_same_moment():
+def test_pages_hold_jobs_of_one_moment_once():
     moment, host = now(), make_host()
     made = [make_job(host=host, created_at=moment).pk for _ in range(7)]
-    seen, before = [], None
+    numbers, before = [], None
 
     while True:
-        found = page(Filters(), before=before, limit=3)
-        seen += [job.pk for job in found.jobs]
-        if found.older is None:
+        shown = page(Filters(), before=before, limit=3)
+        numbers += [job.pk for job in shown.jobs]
+        if shown.older is None:
             break
-        before = cursor(str(found.older))
+        before = cursor(str(shown.older))
 
-    assert seen == sorted(made, reverse=True)
+    assert numbers == sorted(made, reverse=True)
 
 
 @pytest.mark.parametrize("text", ["", "x", "2026-11-24_5", "_", "2026-13-01T00:00:00+00:00_1"])
@@ -357,11 +357,11 @@ def test_a_host_page_shows_what_it_is_and_what_runs_there(member):
 
     text = text_of(member.get(reverse("host-detail", args=[host.name])))
 
-    for words in ("This computer", "no accelerator card", "2 cores", "Xeon", "at work"):
-        assert words in text
+    for label in ("This computer", "no accelerator card", "2 cores", "Xeon", "at work"):
+        assert label in text
 
 
-def test_a_host_that_is_silent_is_said_to_be_away_and_what_that_means(member):
+def test_a_silent_host_is_shown_as_away(member):
     host = make_host(heartbeat_at=now() - timedelta(minutes=5))
 
     text = text_of(member.get(reverse("host-detail", args=[host.name])))

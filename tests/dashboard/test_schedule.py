@@ -12,8 +12,8 @@ from jobs.services.upkeep.reaper import ROUND_S
 
 
 def due_after(passed: timedelta, name: str = "sweep"):
-    found = app.conf.beat_schedule[name]["schedule"]
-    return found.is_due(app.now() - passed)
+    schedule = app.conf.beat_schedule[name]["schedule"]
+    return schedule.is_due(app.now() - passed)
 
 
 def test_the_sweep_is_due_every_ten_seconds():

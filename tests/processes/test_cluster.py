@@ -103,7 +103,7 @@ def log_in(stack):
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
-def test_each_web_process_that_is_killed_leaves_every_page_with_every_byte(made, api):
+def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
     cookie = log_in(made.stack)
     first, second = made.webs()
     made.stack.manage("shell", "--no-imports", "-v", "0", "-c", PRINTERS)
@@ -129,7 +129,7 @@ def test_each_web_process_that_is_killed_leaves_every_page_with_every_byte(made,
     assert all(any(w.came_back for w in group) for group in watchers.values())
 
 
-def test_the_dashboard_answers_while_one_of_its_web_processes_is_away(made, api):
+def test_the_dashboard_answers_while_a_web_process_is_away(made, api):
     (first, _second) = made.webs()
 
     os.kill(first, signal.SIGSTOP)

@@ -64,9 +64,7 @@ def goes_on_and_succeeds_once(api, number, pid):
     assert shown == kept == job["log_sha256"]
 
 
-def test_a_benchmark_outlives_each_child_of_the_supervisor_and_then_all_of_them(
-    stack, toured, benchmark
-):
+def test_a_benchmark_outlives_every_child_of_the_supervisor(stack, toured, benchmark):
     pid = launcher(toured.spool(benchmark))
 
     for child in ("worker", "agent", "web", "valkey", "dashboard worker"):

@@ -47,14 +47,14 @@ def memory_kb(pid: int) -> int:
 def api(tmp_path):
     """A dashboard with a job that prints."""
     with running(tmp_path / "data") as stack:
-        found = Api(stack)
-        until(lambda: found.ask("hosts/this-computer")["facts"], "the host has reported")
+        client = Api(stack)
+        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
         stack.manage("shell", "--no-imports", "-c", PRINTER)
-        until(lambda: found.job(1)["log_bytes"] > 100_000, "it prints")
-        yield found
+        until(lambda: client.job(1)["log_bytes"] > 100_000, "it prints")
+        yield client
 
 
-def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api):
+def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(api):
     agent = api.stack.children()["agent"]
     os.kill(agent, signal.SIGSTOP)
     shown = len(api.raw("jobs/1/log?from=0"))
@@ -76,7 +76,7 @@ def test_a_job_that_was_given_up_brings_its_whole_log_when_its_host_is_back(api)
     assert api.job(1)["message"] == job["message"]
 
 
-def test_a_dashboard_that_was_away_gets_all_and_its_host_has_not_grown(api):
+def test_a_dashboard_that_was_away_gets_all_logs(api):
     agent, web = api.stack.children()["agent"], api.stack.children()["web"]
     before_kb = memory_kb(agent)
     os.kill(web, signal.SIGSTOP)

@@ -37,7 +37,7 @@ def stack(tmp_path_factory):
         yield made
 
 
-def test_the_dashboards_worker_packs_a_log_and_the_api_shows_the_same_bytes(stack):
+def test_the_dashboard_s_worker_packs_a_log_without_loss(stack):
     api = Api(stack)
     job = int(stack.manage("shell", "-c", PRINTER).stdout.split()[-1])
     assert api.ended(job)["state"] == "succeeded"

@@ -35,8 +35,8 @@ class FakeHost:
 
     def send(self, path, body=None, **headers):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        told = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
-        request = urllib.request.Request(self.url + path, data, told | headers)
+        own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
+        request = urllib.request.Request(self.url + path, data, own_headers | headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read())
@@ -70,7 +70,7 @@ class FakeHost:
         )
 
 
-def test_its_running_job_ends_with_its_result_and_no_other_starts(tmp_path):
+def test_its_running_job_ends_with_a_result_and_none_starts(tmp_path):
     with running(tmp_path / "data") as stack:
         api = Api(stack)
         printed = stack.manage("add_host", "rack-1").stdout.decode()

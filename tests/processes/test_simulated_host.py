@@ -137,7 +137,7 @@ LOAD = {"requests": 4, "output_tokens": 16}
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "params", "failure", "words"),
+    ("fault", "kind", "params", "failure", "text"),
     [
         ("wrong_backend", "benchmark-online", LOAD, "wrong-backend", "openai-chat"),
         ("result_dir_missing", "benchmark-online", LOAD, "result-folder-missing", "Create the"),
@@ -145,21 +145,19 @@ LOAD = {"requests": 4, "output_tokens": 16}
     ],
 )
 def test_a_fault_at_a_server_leaves_the_server(
-    host, tell, served, break_, fault, kind, params, failure, words
+    host, tell, served, break_, fault, kind, params, failure, text
 ):
     break_(fault)
 
     job = host.ended(host.launch(kind, deployment=str(served["id"]), **params))
 
     assert job["state"] == "failed"
-    assert words in job["message"]
+    assert text in job["message"]
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": 0}
     assert len(host.containers()) == 1
 
 
-def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
-    host, tell, served, break_
-):
+def test_a_server_that_dies_midway_fails_its_benchmark(host, tell, served, break_):
     load = {"requests": 2000, "output_tokens": 1024}
     number = host.launch("benchmark-online", deployment=str(served["id"]), **load)
     until(lambda: b"Starting main" in host.raw(f"jobs/{number}/log?from=0"), "requests are sent")
@@ -178,14 +176,14 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_its_dies(
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "text"),
     [
         ("docker_down", "systemctl start docker"),
         ("image_missing", "Run “Build images” first"),
         ("iommu_on", "iommu=off"),
     ],
 )
-def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, words):
+def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, text):
     break_(fault)
 
     job = host.ended(host.launch("benchmark-latency", weights=idle))
@@ -193,13 +191,13 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, w
     break_()
     assert job["state"] == "failed"
     assert job["message_id"].startswith("check:")
-    assert words in job["message"]
+    assert text in job["message"]
     assert tell(job["id"]) == {"dispatched": False, "failure": "", "free": DIES}
     assert not host.containers()
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "params", "failure", "words"),
+    ("fault", "kind", "params", "failure", "text"),
     [
         ("missing_shard", "prepare-weights", {"model": f"{SMALL[:-4]}7b"}, "shard-missing", "Prep"),
         ("disk_full", "prepare-weights", {"model": f"{SMALL[:-4]}14b"}, "disk-full", "Free some"),
@@ -214,7 +212,7 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, w
     ],
 )
 def test_a_fault_is_named_and_leaves_nothing(
-    host, tell, idle, break_, fault, kind, params, failure, words
+    host, tell, idle, break_, fault, kind, params, failure, text
 ):
     break_(fault)
     weights = {} if kind == "prepare-weights" else {"weights": idle}
@@ -223,7 +221,7 @@ def test_a_fault_is_named_and_leaves_nothing(
 
     break_()
     assert job["state"] == "failed"
-    assert words in job["message"]
+    assert text in job["message"]
     until(lambda: has_dies(host), "its dies are there again")
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
     until(lambda: not host.containers(), "its container is gone")
@@ -244,7 +242,7 @@ def test_an_archive_that_was_not_unpacked_is_missed(host, idle, break_):
     )
 
 
-def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, idle, break_):
+def test_a_stalled_download_is_marked_and_not_ended(host, idle, break_):
     weights = {"kind": "prepare-weights", "model": f"{SMALL[:-4]}7b"}
     break_("download_stalls")
 
@@ -260,7 +258,7 @@ def test_a_download_that_stalls_is_said_to_and_counts_as_dead_to_nobody(host, id
     assert host.ended(host.launch(**weights))["state"] == "succeeded"
 
 
-def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built):
+def test_each_build_in_job_up_to_its_deployment_succeeds(host, built):
     assert {job["state"] for job in built} == {"succeeded"}, messages(built)
     assert {"compile-vacc", "deploy-build-in"} <= {job["kind"] for job in built}
     for job in built:
@@ -269,19 +267,19 @@ def test_each_job_of_the_build_in_way_up_to_its_deployment_succeeds(host, built)
 
 
 @pytest.mark.parametrize(
-    ("fault", "failure", "words"),
+    ("fault", "failure", "text"),
     [
         ("compile_error", "compiler-refused", "send this log to the vendor"),
         ("config_mismatch", "modification-mismatched", "Apply VACC patch"),
         ("exit0_no_result", "compiled-nothing", "No artifact was registered"),
     ],
 )
-def test_a_compiler_that_makes_nothing_says_why(host, tell, built, break_, fault, failure, words):
+def test_a_compiler_that_makes_nothing_says_why(host, tell, built, break_, fault, failure, text):
     break_(fault)
     compiled = next(job["params"] for job in built if job["kind"] == "compile-vacc")
 
     job = host.ended(host.launch("compile-vacc", **{**compiled, "name": fault.replace("_", "-")}))
 
     assert job["state"] == "failed"
-    assert words in job["message"]
+    assert text in job["message"]
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}

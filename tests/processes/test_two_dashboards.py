@@ -35,7 +35,7 @@ def lines(word: str) -> bytes:
     return "".join(f"{word} {number}\n" for number in range(1, 20001)).encode()
 
 
-def test_a_new_dashboard_on_an_old_host_folder_never_gets_the_old_logs(tmp_path):
+def test_a_new_dashboard_never_gets_old_logs_of_a_host(tmp_path):
     folder = tmp_path / "data"
     with running(folder) as first:
         api = job_that_prints(first, "first")

@@ -51,7 +51,7 @@ class Inspector:
 
     def faults(self, path: str, *, status: int = 200, looks: Looks = LOOKS) -> list[str]:
         """All that is wrong with the page at ``path``, a line for each fault."""
-        page, found = self._page, []
+        page, faults = self._page, []
         self._complaints.take()  # what other pages of the window have had to say
         for size, scheme in looks.items():
             page.set_viewport_size(SIZES[size])
@@ -59,14 +59,16 @@ class Inspector:
             answer = page.goto(path)
             assert answer is not None
             if answer.status != status:
-                found.append(f"{size}: answered {answer.status}")
+                faults.append(f"{size}: answered {answer.status}")
             self._settle()
             page.evaluate(NO_FADING)
-            found += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
+            faults += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
-                found.append(f"{size}: {wide}")
+                faults.append(f"{size}: {wide}")
         expected = f"{status}: " if status >= 400 else "-"
-        return found + [said for said in self._complaints if not said.startswith(expected)]
+        return faults + [
+            complaint for complaint in self._complaints if not complaint.startswith(expected)
+        ]
 
     def _settle(self) -> None:
         """As :func:`settle`, sooner: until several looks in a row have found nothing asked for."""

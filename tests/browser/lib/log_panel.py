@@ -23,13 +23,13 @@ def row(page: Page, number: int) -> Locator:
 
 def in_sight(page: Page, is_wanted: Callable[[list[int]], Any]) -> list[int]:
     """Numbers of the lines in sight, once they are as wanted. The page's policy forbids eval."""
-    seen: list[int] = []
+    numbers: list[int] = []
     for _ in range(1000):
-        seen = page.evaluate(IN_SIGHT)
-        if seen and is_wanted(seen):
-            return seen
+        numbers = page.evaluate(IN_SIGHT)
+        if numbers and is_wanted(numbers):
+            return numbers
         page.wait_for_timeout(50)
-    raise AssertionError(f"in sight are {seen[:1]} to {seen[-1:]}")
+    raise AssertionError(f"in sight are {numbers[:1]} to {numbers[-1:]}")
 
 
 def lines(first: int, last: int) -> bytes:

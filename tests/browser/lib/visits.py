@@ -22,8 +22,8 @@ AXE = Path(__file__).parent.parent / "vendor" / "axe" / "axe.min.js"
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # Everything that axe knows of WCAG 2.2 to AA, and its own best practices.
 RUN_AXE = """async () => {
-  const found = await axe.run(document, { resultTypes: ["violations"] });
-  return found.violations.flatMap((rule) => rule.nodes.map(
+  const report = await axe.run(document, { resultTypes: ["violations"] });
+  return report.violations.flatMap((rule) => rule.nodes.map(
     (node) => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`));
 }"""
 # In the page itself, for the browser reports a violation to the page that made it.
@@ -42,7 +42,7 @@ class Complaints(list[str]):
     def listen(self, context: BrowserContext) -> None:
         """Note all that comes from now on."""
         context.add_init_script(NOTE_VIOLATIONS)
-        context.on("console", lambda said: self._said(said.type, said.text))
+        context.on("console", lambda message: self._printed(message.type, message.text))
         context.on("weberror", lambda error: self.append(f"exception: {error.error}"))
         context.on("response", self._answered)
         context.on("requestfailed", self._failed)
@@ -52,7 +52,7 @@ class Complaints(list[str]):
         taken, self[:] = list(self), []
         return taken
 
-    def _said(self, level: str, text: str) -> None:
+    def _printed(self, level: str, text: str) -> None:
         # The answer itself is noted, with its address.
         noted = ("Failed to load resource", *ABORTED)
         if level in ("error", "warning") and not text.startswith(noted):
@@ -104,8 +104,8 @@ def log_in(page: Page) -> None:
 def axe(page: Page) -> list[str]:
     """What axe-core finds on a page, a line for each element. The page's own policy stays."""
     page.evaluate(AXE.read_text() + "; 0")
-    found: list[str] = page.evaluate(RUN_AXE)
-    return found
+    faults: list[str] = page.evaluate(RUN_AXE)
+    return faults
 
 
 def too_wide(page: Page) -> str:

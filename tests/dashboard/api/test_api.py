@@ -62,7 +62,7 @@ def test_a_session_reads_without_and_writes_with_a_csrf_token():
     assert job.state == "queued"
 
 
-def test_the_password_of_a_proxy_does_not_stand_in_the_way_of_a_session():
+def test_a_proxy_s_password_does_not_block_a_session():
     client = Client(headers={"Authorization": "Basic dXNlcjpwYXNz"})
     client.force_login(make_user("carol"))
 
@@ -71,15 +71,15 @@ def test_the_password_of_a_proxy_does_not_stand_in_the_way_of_a_session():
 
 def test_jobs_are_listed_newest_first_in_pages(api):
     jobs = [make_job() for _ in range(5)]
-    seen, address = [], "http://testserver/api/v1/jobs?limit=2"
+    pages, address = [], "http://testserver/api/v1/jobs?limit=2"
 
     while address:
         page = api.client.get(address, headers=api.headers).json()
-        seen.append([row["id"] for row in page["jobs"]])
+        pages.append([row["id"] for row in page["jobs"]])
         address = page["next"]
 
     numbers = [job.pk for job in reversed(jobs)]
-    assert seen == [numbers[:2], numbers[2:4], numbers[4:]]
+    assert pages == [numbers[:2], numbers[2:4], numbers[4:]]
 
 
 def test_jobs_of_the_same_moment_are_listed_once_each(api):
@@ -112,11 +112,15 @@ def test_a_page_that_cannot_be_is_refused(api, path, query):
 def test_one_job_is_told_whole(api):
     job = make_job(message_id="job:queued", created_by=api.user)
 
-    told = api.get(f"jobs/{job.pk}").json()
+    answer = api.get(f"jobs/{job.pk}").json()
 
-    assert (told["state"], told["message"], told["created_by"]) == ("queued", "Queued.", "ada")
-    assert told["plan"] == json.loads(json.dumps(job.plan))
-    assert [step["name"] for step in told["steps"]] == ["fetch", "check"]
+    assert (answer["state"], answer["message"], answer["created_by"]) == (
+        "queued",
+        "Queued.",
+        "ada",
+    )
+    assert answer["plan"] == json.loads(json.dumps(job.plan))
+    assert [step["name"] for step in answer["steps"]] == ["fetch", "check"]
 
 
 def test_what_is_not_there_is_missing(api):
@@ -187,7 +191,7 @@ def test_a_job_is_run_again(api):
     assert Job.objects.get(pk=answer.json()["id"]).repeats == old
 
 
-def test_a_restart_on_a_port_that_another_server_has_is_refused_with_its_field(api):
+def test_a_restart_on_a_used_port_is_refused_at_its_field(api):
     maker = make_job(state="succeeded", params={"port": 20000})
     stopped = make_deployment(created_by=api.user, job=maker, state="stopped", wanted=False)
     make_deployment(host=maker.host, name="the other")
@@ -219,13 +223,13 @@ def test_a_result_is_told_with_its_points_and_answers(api):
     result = make_result(remarks=[{"id": "evaluate:few_questions", "args": {"questions": 3}}])
     result.points.create(index=0, concurrency=4, metrics={"requests": 8})
 
-    told = api.get(f"results/{result.pk}").json()
+    answer = api.get(f"results/{result.pk}").json()
 
-    assert told["metrics"] == {"output_tokens_per_s": 61.9}
+    assert answer["metrics"] == {"output_tokens_per_s": 61.9}
     point = {"concurrency": 4, "metrics": {"requests": 8}, "measured": {}}
-    assert told["points"] == [point]
-    assert told["remarks"] == ["Only 3 questions: the 95 % confidence interval is wide."]
-    assert told["answers"] == []
+    assert answer["points"] == [point]
+    assert answer["remarks"] == ["Only 3 questions: the 95 % confidence interval is wide."]
+    assert answer["answers"] == []
 
 
 def test_results_can_be_narrowed(api):
@@ -264,24 +268,24 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
         assert len(api.get(path).json()[path]) == count
 
 
-def test_a_result_has_the_lengths_that_were_asked_for_and_those_that_were_measured(api):
+def test_a_result_has_requested_and_measured_lengths(api):
     lengths = {"input_tokens_mean": 1019.0, "output_tokens_mean": 272.11}
     result = make_result(asked={"input_tokens": 1024, "output_tokens": 1024}, metrics=lengths)
     result.points.create(index=0, concurrency=4, metrics=lengths)
 
-    told = api.get(f"results/{result.pk}").json()
+    answer = api.get(f"results/{result.pk}").json()
 
-    assert told["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
-    assert told["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
-    assert told["points"][0]["measured"] == told["measured"]
+    assert answer["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
+    assert answer["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
+    assert answer["points"][0]["measured"] == answer["measured"]
 
 
 @pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
-def test_an_address_that_the_api_does_not_have_is_answered_in_json(api, path):
+def test_an_unknown_api_address_is_answered_in_json(api, path):
     for answer in (api.get(path), api.post(path, {})):
         assert answer.status_code == 404
-        told = answer.json()
-        assert told["error"] == "path" and f"/api/v1/{path}" in told["message"]
+        body = answer.json()
+        assert body["error"] == "path" and f"/api/v1/{path}" in body["message"]
 
 
 def test_below_host_an_unknown_address_is_no_wrong_key(api):
@@ -330,10 +334,10 @@ def test_a_cursor_of_no_moment_is_refused_at_its_field(api, path, moment):
 def test_every_error_has_one_shape(api, ask, status, code, fields):
     answer = ask(api)
 
-    told = answer.json()
-    assert (answer.status_code, told["error"], list(told["fields"])) == (status, code, fields)
-    assert set(told) == {"error", "message", "fields"}
-    assert all(told["message"]) and all(told["fields"].values())
+    body = answer.json()
+    assert (answer.status_code, body["error"], list(body["fields"])) == (status, code, fields)
+    assert set(body) == {"error", "message", "fields"}
+    assert all(body["message"]) and all(body["fields"].values())
 
 
 def test_what_breaks_is_told_in_the_same_shape(api, monkeypatch):

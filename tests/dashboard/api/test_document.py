@@ -75,12 +75,12 @@ def known(connection_stays):
 def test_every_operation_answers_as_the_document_says(case, known):
     headers = {"Authorization": "Bearer secret"}
     case.validate_response(case.call(headers=headers), [*CHECKS, checks.negative_data_rejection])
-    found = {name: known.get(name, value) for name, value in case.path_parameters.items()}
-    if "record_id" in found:
+    parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
+    if "record_id" in parameters:
         kind = "deployment_id" if "/deployments/" in case.path else "job_id"
-        found["record_id"] = known[kind]
-    if found:
-        case.path_parameters = found
+        parameters["record_id"] = known[kind]
+    if parameters:
+        case.path_parameters = parameters
         answer = case.call(headers=headers)
         case.validate_response(answer, CHECKS)
         assert answer.status_code != 404

@@ -71,7 +71,7 @@ def test_what_is_no_heartbeat_is_refused(caller):
     assert caller.post("heartbeat", []).status_code == 400
 
 
-def test_a_heartbeat_says_which_jobs_to_start_until_they_are_claimed(caller):
+def test_a_heartbeat_names_jobs_to_start_until_claimed(caller):
     job = make_job(host=caller.host)
     lifecycle.lease_job(job.pk, values={})
 
@@ -91,7 +91,7 @@ def test_a_heartbeat_says_which_jobs_to_cancel(caller):
     assert caller.beat(jobs=named)["cancel"] == [job.pk]
 
 
-def test_a_job_that_was_given_up_is_to_stop_when_its_host_names_it_again(caller):
+def test_a_lost_job_is_stopped_when_its_host_reports_it(caller):
     job = taken_job(caller)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
     named = [{"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}]
@@ -113,7 +113,7 @@ def test_a_job_is_missing_from_when_its_host_answers_without_it(caller):
     assert job.missing_since is None
 
 
-def test_a_clock_that_was_put_back_makes_a_missing_job_missing_from_now(caller):
+def test_a_clock_set_back_restarts_the_missing_time(caller):
     job = taken_job(caller)
     later = now() + timedelta(hours=1)
     Job.objects.filter(pk=job.pk).update(missing_since=later)
@@ -152,7 +152,7 @@ def test_a_claim_is_answered_with_plan_values_and_token(caller):
     assert caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"}).json() == answer.json()
 
 
-def test_a_host_is_given_the_secrets_that_its_job_names_and_no_others(caller):
+def test_a_host_gets_only_the_secrets_its_job_names(caller):
     secrets.keep("HF_TOKEN", "hf_0123456789")
     secrets.keep("API_KEY", "token-abc123")
     step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
@@ -166,7 +166,7 @@ def test_a_host_is_given_the_secrets_that_its_job_names_and_no_others(caller):
     assert "hf_0123456789" not in json.dumps([job.plan, job.values, job.message_args])
 
 
-def test_a_claim_whose_secret_was_deleted_since_fails_the_job_by_its_name(caller):
+def test_a_claim_with_a_deleted_secret_fails_the_job(caller):
     step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
     job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
     lifecycle.lease_job(job.pk, values={})
@@ -179,7 +179,7 @@ def test_a_claim_whose_secret_was_deleted_since_fails_the_job_by_its_name(caller
     assert job.message_args == {"name": "HF_TOKEN"}
 
 
-def test_a_restart_whose_secret_was_deleted_since_fails_by_its_name(caller):
+def test_a_restart_with_a_deleted_secret_fails(caller):
     step = Step("serve", ("true",), env=(("API_KEY", "{secret:API_KEY}"),))
     job = make_job(host=caller.host, plan=Plan(kind="deploy", steps=(step,)), state="succeeded")
     server = make_deployment(job=job, state="waiting", run=2)
@@ -246,7 +246,7 @@ def test_a_host_may_send_as_much_of_a_log_at_once_as_it_is_told(caller):
     assert caller.stream(job, "log", 0, bytes(most)).json()["size"] == most
 
 
-def test_the_length_of_a_log_is_written_once_a_second_and_told_as_it_is(caller):
+def test_log_length_is_written_once_a_second_and_shown_exactly(caller):
     job = taken_job(caller)
     caller.stream(job, "log", 0, LOG)
 
@@ -301,7 +301,7 @@ def test_events_move_the_job_and_its_steps(caller):
     assert (step.duration_s, step.exit_code, step.log_from, step.log_to) == (1.5, 0, 0, 8)
 
 
-def test_a_step_that_begins_takes_away_how_far_the_one_before_was(caller):
+def test_a_new_step_clears_the_progress_of_the_last(caller):
     job = taken_job(caller)
     Job.objects.filter(pk=job.pk).update(progress={"done": 76, "total": 76, "unit": "packages"})
     begins = {"type": "step_started", "index": 0, "name": "fetch", "log_offset": 0}
@@ -372,7 +372,7 @@ def test_an_output_cannot_leave_its_folder(caller, path, settings):
     assert not list(settings.DATA_DIR.rglob("*.json"))
 
 
-def test_a_zero_byte_in_the_path_of_an_output_is_refused_at_the_door(caller):
+def test_a_zero_byte_in_an_output_path_is_refused(caller):
     job = taken_job(caller)
 
     assert caller.output(job, "a%00b", b"{}").status_code == 400
@@ -417,22 +417,22 @@ def test_a_servers_log_and_events_are_taken(caller):
     assert deployment.job.state == "succeeded"
 
 
-def test_a_job_that_its_host_can_never_deliver_is_lost_and_says_why(caller, kind):
+def test_a_job_that_cannot_be_delivered_is_lost_with_its_cause(caller, kind):
     job = taken_job(caller)
-    told = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
-    stranger = {**told, "token": "another"}
+    report = {"id": job.pk, "token": str(job.claim_token), "state": "ended", "log_bytes": 0}
+    stranger = {**report, "token": "another"}
 
     caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])
     job.refresh_from_db()
     assert job.is_open
 
-    caller.beat(jobs=[{**told, "broken": "an output is gone"}])
+    caller.beat(jobs=[{**report, "broken": "an output is gone"}])
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("lost", "job:broken")
     assert job.message_args == {"host": caller.host.name, "reason": "an output is gone"}
 
 
-def test_the_sizes_of_a_job_are_not_told_to_an_older_job_of_its_number(caller, kind):
+def test_an_older_job_of_the_same_number_cannot_read_the_sizes(caller, kind):
     job = taken_job(caller)
     path = f"jobs/{job.pk}/streams"
 
@@ -459,10 +459,12 @@ def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
     assert beat["checks"] == [asked.pk]
     assert from_json(answer.json()["plan"]) == plan
     assert answer.json()["values"] == {"dies": "0"}
-    found = [{"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}]
-    assert caller.post(f"checks/{asked.pk}", {"findings": found}).status_code == 200
+    findings = [
+        {"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}
+    ]
+    assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 200
     asked.refresh_from_db()
-    assert asked.findings == found
+    assert asked.findings == findings
     assert caller.beat()["checks"] == []
 
 

@@ -45,9 +45,9 @@ def job(caller, kind, settings):
 
 
 def test_it_is_told_where_it_was_and_goes_on_from_there(caller, job):
-    told = caller.get(f"jobs/{job.pk}/streams").json()
+    offsets = caller.get(f"jobs/{job.pk}/streams").json()
 
-    assert (told["log"], told["points"]) == (len(HERE), len(POINT))
+    assert (offsets["log"], offsets["points"]) == (len(HERE), len(POINT))
     assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
     assert caller.stream(job, "log", len(HERE), REST).status_code == 409  # it has come already
 
@@ -68,7 +68,7 @@ def test_what_comes_is_counted_and_not_kept(caller, job):
     assert (job.stored_bytes, job.state) == (0, "lost")
 
 
-def test_an_output_is_said_to_be_here_and_its_name_size_and_checksum_are_kept(caller, job):
+def test_a_late_output_keeps_its_name_size_and_checksum(caller, job):
     answer = caller.output(job, "x.json", b"{}")
 
     assert (answer.status_code, answer.json()["size"]) == (200, 2)
@@ -77,7 +77,7 @@ def test_an_output_is_said_to_be_here_and_its_name_size_and_checksum_are_kept(ca
     assert caller.get(f"jobs/{job.pk}/streams").json()["outputs"] == {"x.json": 2}
 
 
-def test_its_last_event_is_taken_so_that_the_host_has_done_its_part(caller, job):
+def test_the_last_event_is_accepted_after_the_removal(caller, job):
     whole = HERE + REST
     last = ended(
         log_bytes=len(whole), log_sha256=hashlib.sha256(whole).hexdigest(), outputs=[OUTPUT]
@@ -138,7 +138,7 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
     assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
 
 
-def test_a_late_log_that_was_not_removed_is_kept_as_ever_and_measured_again(caller, kind, settings):
+def test_a_late_log_is_stored_and_measured_again(caller, kind, settings):
     settings.RETENTION_AGE_S = None
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
@@ -185,7 +185,7 @@ def test_a_server_that_ended_meanwhile_can_say_so(caller, server):
     assert logstore.store().disk_bytes(f"deployment/{server.pk}") == 0
 
 
-def test_a_server_that_runs_still_sends_its_log_from_the_beginning(caller, server):
+def test_a_running_server_sends_its_log_from_the_start(caller, server):
     caller.beat(
         serves=[
             {
@@ -208,7 +208,7 @@ def test_a_server_that_runs_still_sends_its_log_from_the_beginning(caller, serve
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, kind, monkeypatch):
+def test_a_packed_log_is_unpacked_outside_a_transaction(caller, kind, monkeypatch):
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
@@ -228,7 +228,7 @@ def test_a_packed_log_that_goes_on_is_unpacked_before_any_row_is_held(caller, ki
 
 
 @pytest.mark.parametrize("where", ["frame", "table"])
-def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, kind, where):
+def test_a_damaged_packed_log_is_fetched_again_from_its_host(caller, kind, where):
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
@@ -242,8 +242,8 @@ def test_a_log_whose_packed_file_is_damaged_is_had_again_from_its_host(caller, k
         damaged = raw[:15] + bytes([raw[15] ^ 1]) + raw[16:]
     packed.write_bytes(damaged)
 
-    told = caller.get(f"jobs/{job.pk}/streams").json()["log"]
-    assert told == (0 if where == "table" else len(HERE))
+    offset = caller.get(f"jobs/{job.pk}/streams").json()["log"]
+    assert offset == (0 if where == "table" else len(HERE))
     refused = caller.stream(job, "log", len(HERE), REST)
     assert (refused.status_code, refused.json()["size"]) == (409, 0)
     assert caller.stream(job, "log", 0, HERE + REST).json()["size"] == len(HERE + REST)

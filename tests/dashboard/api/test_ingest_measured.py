@@ -20,13 +20,11 @@ DONE = {
 
 
 def scraped(at, **values):
-    told = {f"vllm:{name}": value for name, value in values.items()}
-    return json.dumps({"t": at, "w": "engine", "v": told}).encode() + b"\n"
+    metrics = {f"vllm:{name}": value for name, value in values.items()}
+    return json.dumps({"t": at, "w": "engine", "v": metrics}).encode() + b"\n"
 
 
-def test_a_result_keeps_asked_lengths_and_what_the_engine_did_and_says_what_is_odd(
-    caller, kind, monkeypatch
-):
+def test_a_result_has_requested_and_measured_values_and_flags(caller, kind, monkeypatch):
     metrics = {
         **{"output_tokens_per_s": 40.0, "requests": 20.0},
         **{"input_tokens_mean": 1019.0, "output_tokens_mean": 272.0},

@@ -22,7 +22,7 @@ def older(caller):
     return caller
 
 
-def test_a_job_that_was_begun_before_the_upgrade_ends_with_its_cause(older, kind):
+def test_a_job_begun_before_the_upgrade_ends_with_its_cause(older, kind):
     job = taken_job(older)
     args = {"step": "fetch", "exit_code": 7}
     last = ended("failed", message_id="work:exit", message_args=args, exit_code=7)
@@ -36,7 +36,7 @@ def test_a_job_that_was_begun_before_the_upgrade_ends_with_its_cause(older, kind
     assert args.items() <= job.message_args.items()
 
 
-def test_a_server_that_was_begun_before_the_upgrade_ends_with_its_cause(older):
+def test_a_server_begun_before_the_upgrade_ends_with_its_cause(older):
     deployment = make_deployment(host=older.host, state="ready")
     last = ended("failed", message_id="work:server_ended", message_args={"exit_code": 9})
     last |= {"log_bytes": 0, "exit_code": 9}

@@ -45,12 +45,10 @@ def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     at = whole.index(b"\n") + 1
     assert caller.stream(job, "events", at, whole[at:]).status_code == 200
 
-    assert kind.seen == {"x.json": b"{}"}
+    assert kind.outputs == {"x.json": b"{}"}
 
 
-def test_the_line_is_looked_at_when_a_job_has_ended_and_after_no_other_event(
-    caller, kind, monkeypatch
-):
+def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch):
     looks = []
     job = taken_job(caller)
     monkeypatch.setattr(dispatch, "run", lambda: looks.append(1))
@@ -64,7 +62,7 @@ def test_the_line_is_looked_at_when_a_job_has_ended_and_after_no_other_event(
     assert looks == [1]
 
 
-def test_a_log_that_differs_from_the_hosts_makes_the_job_errored(caller, kind):
+def test_a_log_unlike_the_host_s_makes_the_job_errored(caller, kind):
     job = taken_job(caller)
 
     end(caller, job, ended(log_sha256="0" * 64))
@@ -83,7 +81,7 @@ def test_a_tool_that_exits_0_without_work_makes_the_job_failed(caller, kind):
     assert (job.state, job.message_args) == ("failed", {"failed": 3})
 
 
-def test_a_parser_that_breaks_makes_the_job_errored_and_the_files_stay(caller, kind, settings):
+def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, settings):
     kind.outcome = KeyError("ttft")
     job = taken_job(caller)
     caller.output(job, "x.json", b"{}")
@@ -138,7 +136,7 @@ def test_a_success_registers_what_it_promised(caller, kind):
     )
 
 
-def test_a_jobs_page_says_what_was_made_and_not_what_was_promised(caller, kind):
+def test_a_job_page_shows_the_made_product_not_the_planned(caller, kind):
     promise = {"type": "weights", "model_id": "m", "precision": "bf16", "bytes": 15_231_233_024}
     made = {"path": "/w/m", "bytes": 179_820, "sha256": "c" * 64}
     kind.outcome = Outcome(message=Message("weights:read"), product=made)
@@ -206,9 +204,7 @@ def test_a_kind_sees_the_end_of_the_log(caller, kind):
 
 
 @pytest.mark.parametrize(("details", "label"), [({"label": "fp8 tp32"}, "fp8 tp32"), ({}, "")])
-def test_a_result_of_weights_that_are_served_as_they_are_names_their_precision(
-    caller, kind, details, label
-):
+def test_a_result_of_uncompiled_weights_names_their_precision(caller, kind, details, label):
     deployment = make_deployment(details=details, artifact=None, model_id="deepseek-r1")
     kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", {}))
     job = taken_job(caller, inputs={"deployment": {"id": deployment.pk}})
@@ -219,7 +215,7 @@ def test_a_result_of_weights_that_are_served_as_they_are_names_their_precision(
     assert (result.model_id, result.label) == ("deepseek-r1", label)
 
 
-def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(caller, kind):
+def test_a_result_without_a_deployment_names_its_weights(caller, kind):
     weights = make_weights(host=caller.host, model_id="deepseek-r1", precision="fp8")
     kind.outcome = Outcome(measured=Measurement("benchmark", "b", "t", {}))
     kind.Params = KINDS["benchmark-latency"].Params
@@ -233,7 +229,7 @@ def test_a_result_without_a_deployment_is_about_the_weights_that_were_loaded(cal
     assert result.label == "fp8 tp32"
 
 
-def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind, client):
+def test_counts_stay_whole_numbers_and_measures_floats(caller, kind, client):
     metrics = {"questions": 142.0, "duration_s": 30.0, "input_tokens_mean": 44.0, "correct": 7.5}
     kind.outcome = Outcome(
         measured=Measurement("benchmark", "b", "t", metrics, points=[(4, {"requests": 12.0})])
@@ -243,14 +239,16 @@ def test_counts_are_kept_as_whole_numbers_and_measures_as_measured(caller, kind,
     end(caller, job, ended())
 
     client.force_login(make_user("lin"))
-    told = client.get(reverse("result-file", args=[Result.objects.get(job=job).pk, "json"])).json()
-    assert told["metrics"] == metrics
-    whole = {name for name, value in told["metrics"].items() if isinstance(value, int)}
+    exported = client.get(
+        reverse("result-file", args=[Result.objects.get(job=job).pk, "json"])
+    ).json()
+    assert exported["metrics"] == metrics
+    whole = {name for name, value in exported["metrics"].items() if isinstance(value, int)}
     assert whole == {"questions"}
-    assert str(told["points"][0]["metrics"]) == "{'requests': 12}"
+    assert str(exported["points"][0]["metrics"]) == "{'requests': 12}"
 
 
-def test_what_comes_too_late_for_a_closed_job_is_taken_and_changes_nothing(caller, kind):
+def test_a_late_event_of_a_closed_job_changes_nothing(caller, kind):
     job = taken_job(caller)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
 
@@ -316,7 +314,7 @@ def test_a_tools_failure_in_odd_characters_is_told(caller, kind):
     assert (job.state, job.message_args) == ("failed", {"why": "\ufffd"})
 
 
-def test_a_host_that_lost_the_end_of_its_log_in_a_power_cut_still_closes_its_job(caller, kind):
+def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind):
     job = taken_job(caller)
     shorter = ended(
         "lost",

@@ -27,8 +27,8 @@ def sent_whole(caller, **fields):
     job = taken_job(caller)
     caller.stream(job, "log", 0, LOG)
     digest = hashlib.sha256(LOG).hexdigest()
-    told = {"log_bytes": len(LOG), "log_sha256": digest, **fields}
-    whole = events(STARTED, ended(**told))
+    log_fields = {"log_bytes": len(LOG), "log_sha256": digest, **fields}
+    whole = events(STARTED, ended(**log_fields))
     start = whole.index(b"\n") + 1
     caller.stream(job, "events", 0, whole[:start])
     return job, start, whole[start:]
@@ -78,9 +78,9 @@ def test_what_had_the_same_number_before_is_not_gone_on_with(caller, kind):
     with pytest.raises(digests.Unfinished):
         digests.sha256(key, "an earlier token")
 
-    found = digests.sha256(key, "token", budget_s=10)
+    digest = digests.sha256(key, "token", budget_s=10)
 
-    assert found == hashlib.sha256(b"a" * 2 * PIECE).hexdigest()
+    assert digest == hashlib.sha256(b"a" * 2 * PIECE).hexdigest()
     digests._begun.clear()
 
 

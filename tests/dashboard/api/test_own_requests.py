@@ -22,10 +22,10 @@ def test_they_are_told_by_line_and_the_downloads_have_them(page):
     store().append(f"deployment/{deployment.pk}", 0, log)
     address = f"/api/v1/deployments/{deployment.pk}/log"
 
-    told = page.get(f"{address}/polls").json()
+    answer = page.get(f"{address}/polls").json()
 
-    assert told == {"to": len(log), "ranges": [[1, 1], [3, 3]], "done": True, "lines": 3}
-    assert page.get(f"{address}/polls?from={told['to']}").json()["ranges"] == []
+    assert answer == {"to": len(log), "ranges": [[1, 1], [3, 3]], "done": True, "lines": 3}
+    assert page.get(f"{address}/polls?from={answer['to']}").json()["ranges"] == []
     assert b"".join(page.get(f"{address}?download=1")) == log
 
 

@@ -35,12 +35,12 @@ def job(client):
 
 
 def answers(client, job):
-    found = {}
+    answers_by_address = {}
     for address in ADDRESSES:
         answer = client.get(f"/api/v1/jobs/{job.pk}/{address}")
         body = b"".join(answer) if answer.streaming else answer.content
-        found[address] = (answer.status_code, dict(answer.headers), body)
-    return found
+        answers_by_address[address] = (answer.status_code, dict(answer.headers), body)
+    return answers_by_address
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
@@ -54,7 +54,7 @@ def test_every_answer_on_a_packed_log_is_that_on_the_raw_one(client, job):
     assert hashlib.sha256(body).digest() == hashlib.sha256(TEXT).digest()
 
 
-def test_of_a_damaged_log_the_api_says_which_file_it_is_and_all_else_goes_on(client, job):
+def test_the_api_names_the_file_of_a_damaged_log(client, job):
     store().pack(f"job/{job.pk}")
     file = store().path(f"job/{job.pk}").with_suffix(".log.zst")
     file.write_bytes(file.read_bytes()[:-1])

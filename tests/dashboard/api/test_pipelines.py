@@ -36,26 +36,30 @@ def test_a_pipeline_has_its_jobs_with_states_and_waits(api, chain):
     first, second, third = make_chain(chain, api.user, "succeeded", "running", "queued")
     deployment, result = make_deployment(job=first), make_result(job=first)
 
-    told = api.get(f"pipelines/{chain}").json()
+    pipeline = api.get(f"pipelines/{chain}").json()
 
-    assert (told["id"], told["model"], told["state"]) == (str(chain), "deepseek-r1", "running")
-    assert told["done"] == 1
-    assert [(job["id"], job["state"], job["after"]) for job in told["jobs"]] == [
+    assert (pipeline["id"], pipeline["model"], pipeline["state"]) == (
+        str(chain),
+        "deepseek-r1",
+        "running",
+    )
+    assert pipeline["done"] == 1
+    assert [(job["id"], job["state"], job["after"]) for job in pipeline["jobs"]] == [
         (first.pk, "succeeded", []),
         (second.pk, "running", [first.pk]),
         (third.pk, "queued", [second.pk]),
     ]
-    waits = [job["waits"] for job in told["jobs"]]
+    waits = [job["waits"] for job in pipeline["jobs"]]
     assert waits[:2] == [None, None]
     assert waits[2]["message_id"] == "wait:after"
     assert f"job {second.pk}" in waits[2]["message"]
-    assert told["jobs"][0]["deployment"] == deployment.pk
-    assert told["jobs"][0]["result"] == result.pk
-    assert api.get(f"jobs/{first.pk}").json()["chain"] == told["id"]
+    assert pipeline["jobs"][0]["deployment"] == deployment.pk
+    assert pipeline["jobs"][0]["result"] == result.pk
+    assert api.get(f"jobs/{first.pk}").json()["chain"] == pipeline["id"]
 
 
 @pytest.mark.parametrize(
-    ("states", "told"),
+    ("states", "state"),
     [
         (("succeeded", "succeeded"), "succeeded"),
         (("succeeded", "queued"), "running"),
@@ -64,10 +68,10 @@ def test_a_pipeline_has_its_jobs_with_states_and_waits(api, chain):
         (("succeeded", "cancelled"), "cancelled"),
     ],
 )
-def test_its_state_is_that_of_the_whole(api, chain, states, told):
+def test_its_state_is_that_of_the_whole(api, chain, states, state):
     make_chain(chain, api.user, *states)
 
-    assert api.get(f"pipelines/{chain}").json()["state"] == told
+    assert api.get(f"pipelines/{chain}").json()["state"] == state
 
 
 def test_the_rest_is_cancelled(api, chain):
@@ -79,8 +83,8 @@ def test_the_rest_is_cancelled(api, chain):
     assert answer.json()["cancelled"] == [jobs[1].pk, jobs[2].pk]
     assert [job["state"] for job in answer.json()["jobs"]] == ["succeeded", "running", "cancelled"]
     assert Job.objects.get(pk=jobs[1].pk).cancelled_by == api.user
-    told = AuditEntry.objects.filter(action="job.cancel", detail__pipeline=str(chain))
-    assert {entry.subject for entry in told} == {f"job {jobs[1].pk}", f"job {jobs[2].pk}"}
+    entries = AuditEntry.objects.filter(action="job.cancel", detail__pipeline=str(chain))
+    assert {entry.subject for entry in entries} == {f"job {jobs[1].pk}", f"job {jobs[2].pk}"}
 
     again = api.post(f"pipelines/{chain}/cancel")
 
@@ -104,11 +108,11 @@ def test_it_is_started_again_from_where_it_broke(api, chain):
     answer = api.post(f"pipelines/{chain}/retry")
 
     assert answer.status_code == 201
-    told = answer.json()
+    pipeline = answer.json()
     new = list(Job.objects.filter(repeats__in=[failed, waited]).order_by("pk"))
-    assert told["started"] == [job.pk for job in new]
-    assert [job["id"] for job in told["jobs"]] == [done.pk, *told["started"]]
-    assert told["jobs"][1]["earlier"] == [failed.pk]
+    assert pipeline["started"] == [job.pk for job in new]
+    assert [job["id"] for job in pipeline["jobs"]] == [done.pk, *pipeline["started"]]
+    assert pipeline["jobs"][1]["earlier"] == [failed.pk]
     assert AuditEntry.objects.filter(action="job.repeat").count() == 2
 
 

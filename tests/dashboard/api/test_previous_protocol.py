@@ -77,13 +77,13 @@ def test_what_it_runs_is_taken_to_the_end(old, kind):
 
     old.job.refresh_from_db()
     assert (old.job.state, old.job.points_bytes) == ("succeeded", len(point))
-    assert len(kind.seen) == 1
+    assert len(kind.outputs) == 1
 
 
 def test_why_its_job_failed_is_told(old, kind, client):
     old.stream(old.job, "log", 0, LOG)
-    told = {"id": "work:exit", "args": {"step": "make", "exit_code": 3}}
-    reason = {f"sentence_{key}": value for key, value in told.items()}
+    sentence = {"id": "work:exit", "args": {"step": "make", "exit_code": 3}}
+    reason = {f"sentence_{key}": value for key, value in sentence.items()}
     last = ended(verdict="failed", exit_code=3, **reason)
     old.stream(old.job, "events", 0, events(STARTED, last))
 

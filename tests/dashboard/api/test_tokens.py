@@ -79,7 +79,7 @@ def test_only_the_scope_admin_carries_what_an_administrator_may(scope, status):
     )
 
 
-def test_a_launch_token_of_an_administrator_passes_nobody_in_the_queue():
+def test_an_administrator_s_launch_token_sets_no_priority():
     root = make_user("root", is_staff=True)
     job = make_job(created_by=root)
 

@@ -45,9 +45,9 @@ def tokens_in(value):
 def test_package_and_bundle_have_one_plotly_version():
     packages = json.loads((BASE / "static/vendor/VENDORED.json").read_text())["packages"]
     (listed,) = (one["version"] for one in packages if one["package"].startswith("plotly.js"))
-    (said,) = re.findall(r"plotly\.js \(cartesian - minified\) v(\S+)", BUNDLE.read_text())
+    (bundled,) = re.findall(r"plotly\.js \(cartesian - minified\) v(\S+)", BUNDLE.read_text())
 
-    assert get_plotlyjs_version() == listed == said
+    assert get_plotlyjs_version() == listed == bundled
 
 
 def test_the_bundle_draws_all_used_trace_types():

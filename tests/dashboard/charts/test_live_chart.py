@@ -117,12 +117,12 @@ def test_the_client_tells_its_requests_and_its_own_rate():
         for t in range(4)
     ]
 
-    found = live.client_series(samples[2:], context=samples[:2])
+    series = live.client_series(samples[2:], context=samples[:2])
 
-    assert found["done"]["y"] == [2, 3]
-    assert found["in_flight"]["y"] == [3, 3]
-    assert found["client_output"]["y"] == [50.0, 50.0]
-    assert found["level"] == {"t": [2000, 3000], "y": [4, 4]}
+    assert series["done"]["y"] == [2, 3]
+    assert series["in_flight"]["y"] == [3, 3]
+    assert series["client_output"]["y"] == [50.0, 50.0]
+    assert series["level"] == {"t": [2000, 3000], "y": [4, 4]}
     offline = live.client_series([(1.0, {"done": 4.0, "rate": 22.5})])
     assert (offline["client_output"]["y"], offline["in_flight"]["y"]) == ([22.5], [])
 
@@ -135,10 +135,10 @@ def test_a_rate_of_unstreamed_answers_starts_with_a_gap():
     ]
     samples = [(float(at), values) for at, values in enumerate(counts)]
 
-    found = live.client_series(samples)
+    series = live.client_series(samples)
 
-    assert found["client_output"] == {"t": [0, 1000, 2000], "y": [0, None, 400]}
-    assert found["in_flight"]["y"] == [0, 2, 2]
+    assert series["client_output"] == {"t": [0, 1000, 2000], "y": [0, None, 400]}
+    assert series["in_flight"]["y"] == [0, 2, 2]
     unheard = live.client_series([(0.0, {"sent": 0.0, "done": 0.0})])
     assert unheard["client_output"]["y"] == []
 
@@ -165,11 +165,11 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
     ):
         PointBlock.objects.create(job=job, offset=offset, watch=watch, rows=[[1.0, values]])
 
-    told = client.get(reverse("job-points", args=[job.pk])).json()
+    answer = client.get(reverse("job-points", args=[job.pk])).json()
 
-    assert (told["series"]["done"]["y"], told["series"]["power"]["y"]) == ([1], [410])
-    assert told["series"]["temperature"] == {"t": [1000], "y": [71]}
-    assert told["marks"] == [{"t": int(begun.timestamp()) * 1000, "text": "measure 4"}]
+    assert (answer["series"]["done"]["y"], answer["series"]["power"]["y"]) == ([1], [410])
+    assert answer["series"]["temperature"] == {"t": [1000], "y": [71]}
+    assert answer["marks"] == [{"t": int(begun.timestamp()) * 1000, "text": "measure 4"}]
 
 
 def test_no_two_curves_of_a_strip_or_of_the_key_share_a_colour():

@@ -14,18 +14,18 @@ from tests.dashboard.chat_engine import END, Browser, delta, make_turn, run
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
-def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):
-    said = delta(reasoning_content="Hm.") + delta(content="四") + END
+def test_engine_bytes_arrive_unchanged_and_are_stored(client):
+    stream = delta(reasoning_content="Hm.") + delta(content="四") + END
 
     async def scenario(engine, turn):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-        for i in range(0, len(said), 7):
-            await engine.say.put(said[i : i + 7])
+        for i in range(0, len(stream), 7):
+            await engine.say.put(stream[i : i + 7])
         await engine.say.put(None)
         await browser.task
-        assert (browser.status, browser.body) == (200, said)
+        assert (browser.status, browser.body) == (200, stream)
         assert engine.requests == [{"model": "m"}]
-        assert store().read(turns.key(turn.pk), 0, len(said)) == said
+        assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
 
@@ -35,7 +35,7 @@ def test_the_engines_bytes_arrive_unchanged_and_the_turn_is_stored(client):
 
 
 @pytest.mark.parametrize(("name", "sent"), [("", None), ("API_KEY", "Bearer token-abc123")])
-def test_an_engine_with_a_key_is_asked_with_it_and_the_turn_does_not_hold_it(client, name, sent):
+def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
     secrets.keep("API_KEY", "token-abc123")
 
     async def scenario(engine, turn):
@@ -64,7 +64,7 @@ def test_bytes_arrive_while_the_engine_still_works(client):
     run(scenario)
 
 
-def test_a_browser_that_leaves_ends_nothing_and_one_that_comes_back_goes_on_from_its_offset(client):
+def test_a_returning_browser_continues_from_its_offset(client):
     first, second = delta(content="a"), delta(content="b")
 
     async def scenario(engine, turn):
@@ -87,16 +87,16 @@ def test_a_browser_that_leaves_ends_nothing_and_one_that_comes_back_goes_on_from
 
 
 def test_a_turn_that_has_ended_is_read_from_its_file(client):
-    said = delta(content="a") + END
+    stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(said)
+        await engine.say.put(stream)
         await engine.say.put(None)
         await Browser(client, f"/relay/turns/{turn.pk}/start").task
 
         late = Browser(client, f"/relay/turns/{turn.pk}/start", query="from=5")
         await late.task
-        assert late.body == said[5:]
+        assert late.body == stream[5:]
         assert len(engine.requests) == 1
 
     run(scenario)
@@ -104,16 +104,16 @@ def test_a_turn_that_has_ended_is_read_from_its_file(client):
 
 @pytest.mark.parametrize("start", ["9" * 18, "9" * 19, "9" * 5000, "-1", "\u0664", "x", ""])
 def test_an_offset_that_is_none_is_no_error(client, start):
-    said = delta(content="a") + END
+    stream = delta(content="a") + END
 
     async def scenario(engine, turn):
-        await engine.say.put(said)
+        await engine.say.put(stream)
         await engine.say.put(None)
         await Browser(client, f"/relay/turns/{turn.pk}/start").task
 
         late = Browser(client, f"/relay/turns/{turn.pk}/start", query=f"from={start}")
         await late.task
-        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else said)
+        assert (late.status, late.body) == (200, b"" if start == "9" * 18 else stream)
 
     run(scenario)
 
@@ -177,15 +177,15 @@ def test_a_stop_that_another_process_asked_for_is_seen(client):
     assert run(scenario).state == "stopped"
 
 
-def test_a_turn_whose_process_was_killed_is_closed_with_what_was_kept(client):
-    said = delta(content="half")
+def test_a_turn_of_a_killed_process_closes_with_its_text(client):
+    stream = delta(content="half")
 
     async def scenario(engine, turn):
-        store().append(turns.key(turn.pk), 0, said)
+        store().append(turns.key(turn.pk), 0, stream)
         store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
         await browser.task
-        assert (browser.body, engine.requests) == (said, [])
+        assert (browser.body, engine.requests) == (stream, [])
 
     turn = run(scenario)
 
@@ -205,7 +205,7 @@ def test_an_engine_that_refuses_is_told_in_its_own_words(client):
     assert (turn.state, turn.error) == ("failed", "too long")
 
 
-def test_a_stream_without_an_end_fails_the_turn_and_keeps_its_text(client):
+def test_a_stream_without_an_end_fails_and_keeps_its_text(client):
     async def scenario(engine, turn):
         await engine.say.put(delta(content="a"))
         await engine.say.put(None)
@@ -216,7 +216,7 @@ def test_a_stream_without_an_end_fails_the_turn_and_keeps_its_text(client):
     assert (turn.state, turn.answer, turn.stats["error_id"]) == ("failed", "a", "chat:cut")
 
 
-def test_an_engine_that_never_ends_is_stopped_and_nothing_is_lost_of_what_came(client, monkeypatch):
+def test_an_endless_engine_is_stopped_without_lost_text(client, monkeypatch):
     piece = delta(content="ab")
     monkeypatch.setattr(turns, "LONGEST_STREAM_BYTES", 3 * len(piece))
 
@@ -236,9 +236,7 @@ def test_an_engine_that_never_ends_is_stopped_and_nothing_is_lost_of_what_came(c
     assert turn.stats["error_id"] == "chat:too-long"
 
 
-def test_a_page_that_does_not_read_holds_one_piece_and_gets_the_rest_from_the_file(
-    client, monkeypatch
-):
+def test_a_stalled_reader_holds_one_piece_in_memory(client, monkeypatch):
     monkeypatch.setattr(relay, "READ_BYTES", 1000)
     monkeypatch.setattr(turns, "IN_MEMORY_BYTES", 2000)
     monkeypatch.setattr(turns, "KEEP_S", 0.001)
@@ -279,7 +277,7 @@ def test_a_page_that_does_not_read_holds_one_piece_and_gets_the_rest_from_the_fi
     assert max(sizes) <= 1000
 
 
-def test_half_a_surrogate_pair_from_the_engine_does_not_keep_the_turn_open(client):
+def test_half_a_surrogate_pair_does_not_keep_the_turn_open(client):
     async def scenario(engine, turn):
         await engine.say.put(delta(content="a\ud83d\x00"))
         await engine.say.put(None)

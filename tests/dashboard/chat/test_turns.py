@@ -19,8 +19,8 @@ def usage(**counts):
     return b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n"
 
 
-async def told(engine, turn, client, *pieces):
-    """Have the engine say these, to its end."""
+async def answer_with(engine, turn, client, *pieces):
+    """Let the engine answer with these pieces, then end."""
     for piece in pieces:
         await engine.say.put(piece)
     await engine.say.put(None)
@@ -29,7 +29,7 @@ async def told(engine, turn, client, *pieces):
 
 def test_a_failed_second_attempt_leaves_the_good_answer(client):
     async def scenario(engine, turn):
-        await told(engine, turn, client, delta(content="Good."), END)
+        await answer_with(engine, turn, client, delta(content="Good."), END)
 
         def again():
             turn.refresh_from_db()
@@ -41,7 +41,7 @@ def test_a_failed_second_attempt_leaves_the_good_answer(client):
 
         second = await sync_to_async(again)()
         engine.status = 503
-        await told(engine, second, client, b'{"error":{"message":"no room"}}')
+        await answer_with(engine, second, client, b'{"error":{"message":"no room"}}')
         await second.arefresh_from_db()
         assert (second.state, second.error, second.is_shown) == ("failed", "no room", False)
 
@@ -64,7 +64,7 @@ def test_a_failed_second_attempt_leaves_the_good_answer(client):
 )
 def test_what_no_engine_should_send_does_not_keep_the_turn_open(client, wild):
     async def scenario(engine, turn):
-        await told(engine, turn, client, wild, END)
+        await answer_with(engine, turn, client, wild, END)
 
     turn = run(scenario)
 
@@ -76,11 +76,11 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
         raise RuntimeError("ours")
 
     monkeypatch.setattr(turns, "parse_reply", raises)
-    said = delta(content="Four") + END
+    stream = delta(content="Four") + END
 
     async def scenario(engine, turn):
-        await told(engine, turn, client, said)
-        assert store().read(turn_files.key(turn.pk), 0, len(said)) == said
+        await answer_with(engine, turn, client, stream)
+        assert store().read(turn_files.key(turn.pk), 0, len(stream)) == stream
 
     turn = run(scenario)
 
@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(store(), "append", full)
-        await told(engine, turn, client, delta(content="Four"), END)
+        await answer_with(engine, turn, client, delta(content="Four"), END)
 
     turn = run(scenario)
 
@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch
     assert "No space left" in turn.error
 
 
-def test_a_turn_that_nobody_works_on_is_stopped_with_what_was_kept(client):
+def test_an_abandoned_turn_is_stopped_with_its_text(client):
     async def scenario(engine, turn):
         store().append(turn_files.key(turn.pk), 0, delta(content="half"))
         store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
@@ -129,20 +129,20 @@ def test_a_turn_whose_deployment_is_gone_ends(client):
 
 @pytest.mark.parametrize("way", ["stopped", "cut", "killed"])
 def test_a_thought_that_was_cut_short_is_no_answer(client, way):
-    said = delta(content="The user asks.")
+    stream = delta(content="The user asks.")
 
     async def scenario(engine, turn):
         await Deployment.objects.aupdate(model_id="deepseek-r1")
         if way == "killed":
-            store().append(turn_files.key(turn.pk), 0, said)
+            store().append(turn_files.key(turn.pk), 0, stream)
             store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
             await Browser(client, f"/relay/turns/{turn.pk}/start").task
         elif way == "cut":
-            await told(engine, turn, client, said, END.replace(b'"stop"', b'"length"'))
+            await answer_with(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
         else:
             browser = Browser(client, f"/relay/turns/{turn.pk}/start")
-            await engine.say.put(said)
-            await browser.until(len(said))
+            await engine.say.put(stream)
+            await browser.until(len(stream))
             await Browser(client, f"/relay/turns/{turn.pk}/stop").task
             await browser.task
 
@@ -160,13 +160,11 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
         (None, (5, 5), True),
     ],
 )
-def test_pieces_of_several_tokens_are_shared_by_the_engines_tokenizer(
-    client, tokens, shares, estimated
-):
+def test_the_tokenizer_splits_tokens_into_thought_and_answer(client, tokens, shares, estimated):
     async def scenario(engine, turn):
         engine.tokens = tokens
         pieces = delta(reasoning="abcdefg"), delta(content="a b c d")
-        await told(engine, turn, client, *pieces, END[:-14], usage(completion_tokens=10))
+        await answer_with(engine, turn, client, *pieces, END[:-14], usage(completion_tokens=10))
 
     stats = run(scenario).stats
 
@@ -206,8 +204,8 @@ def test_another_process_tells_the_times_from_the_file(client):
         store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
         store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
         store().append(turn_files.key(turn.pk), 0, delta(content="a"))
-        (found,) = await turns.times_at(turn.pk, [0])
-        assert 0 <= found < 5
+        (time,) = await turns.times_at(turn.pk, [0])
+        assert 0 <= time < 5
         assert await turns.times_at(turn.pk + 1, [0]) == [None]
         await turns.refuse(turn.pk)
 

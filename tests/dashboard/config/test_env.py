@@ -21,10 +21,18 @@ SETTINGS = ROOT / "docs/run/settings.md"
 
 
 def test_nothing_has_to_be_set():
-    found = env.load({})
+    environment = env.load({})
 
-    assert (found.port, found.bind, found.data_dir) == (8000, "127.0.0.1", ROOT / "data")
-    assert (found.database_url, found.redis_url, found.wheels_dir) == ("", "", None)
+    assert (environment.port, environment.bind, environment.data_dir) == (
+        8000,
+        "127.0.0.1",
+        ROOT / "data",
+    )
+    assert (environment.database_url, environment.redis_url, environment.wheels_dir) == (
+        "",
+        "",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,54 +106,54 @@ def test_everything_is_kept_for_ever_unless_set():
     assert env.load({"RETENTION_AGE": "90d"}).retention_age_s == 90 * 86400
 
 
-def test_letting_other_machines_in_needs_the_address_that_they_use():
+def test_letting_other_machines_in_needs_a_public_url():
     with pytest.raises(BadVariable, match="set PUBLIC_URL"):
         env.load({"BIND": "0.0.0.0"})
 
-    found = env.load({"BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
-    assert found.public_url == "http://gpu7:8000/vacc"
+    environment = env.load({"BIND": "0.0.0.0", "PUBLIC_URL": "http://gpu7:8000/vacc/"})
+    assert environment.public_url == "http://gpu7:8000/vacc"
 
 
 def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
-    told = {"environ": {"PORT": "9001", "DATABASE_URL": "postgres://h/d", "TIME_ZONE": "UTC"}}
-    (tmp_path / env.RUN_FILE).write_text(json.dumps(told))
+    remembered = {"environ": {"PORT": "9001", "DATABASE_URL": "postgres://h/d", "TIME_ZONE": "UTC"}}
+    (tmp_path / env.RUN_FILE).write_text(json.dumps(remembered))
 
-    found = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
+    environment = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
 
-    assert (found.port, found.database_url) == (9001, "postgres://h/d")
-    assert found.time_zone == "Asia/Shanghai"  # what is said now counts more
+    assert (environment.port, environment.database_url) == (9001, "postgres://h/d")
+    assert environment.time_zone == "Asia/Shanghai"  # what is said now counts more
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
-    found = env.load({"DATA_DIR": str(tmp_path)})
+    environment = env.load({"DATA_DIR": str(tmp_path)})
     (tmp_path / env.RUN_FILE).touch()
 
-    first = env.secret_key(found)
+    first = env.secret_key(environment)
 
     assert len(first) >= 50
-    assert env.secret_key(found) == first
+    assert env.secret_key(environment) == first
     assert env.secret_key(env.load({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine"})) == "mine"
     path = tmp_path / "secrets" / "secret_key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [item.name for item in path.parent.iterdir()] == ["secret_key"]
 
 
-def test_where_no_dashboard_was_started_a_secret_is_one_for_the_process_alone(tmp_path):
+def test_without_a_dashboard_secrets_stay_in_the_process(tmp_path):
     (tmp_path / "empty").mkdir()
-    told = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
-    found = env.load(told)
+    variables = {"DATA_DIR": str(tmp_path / "empty"), "VALKEY_LISTEN": "127.0.0.1:6380"}
+    environment = env.load(variables)
 
-    assert len(env.secret_key(found)) >= 50
-    assert env.host_redis_url(found)
+    assert len(env.secret_key(environment)) >= 50
+    assert env.host_redis_url(environment)
     assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
-    found = env.database(env.load({"DATA_DIR": str(tmp_path)}))
+    database = env.database(env.load({"DATA_DIR": str(tmp_path)}))
 
-    assert found["ENGINE"] == "django.db.backends.sqlite3"
-    assert found["NAME"] == tmp_path / "db.sqlite3"
-    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert database["ENGINE"] == "django.db.backends.sqlite3"
+    assert database["NAME"] == tmp_path / "db.sqlite3"
+    assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
 def test_sqlite_may_lie_elsewhere():
@@ -155,9 +163,9 @@ def test_sqlite_may_lie_elsewhere():
 def test_a_postgresql_address_is_taken_apart():
     url = "postgres://me:p%40ss@db.lan:5433/bench?sslmode=require"
 
-    found = env.database(env.load({"DATABASE_URL": url}))
+    database = env.database(env.load({"DATABASE_URL": url}))
 
-    parts = [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")]
+    parts = [database[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")]
     assert parts == ["bench", "me", "p@ss", "db.lan", "5433", {"sslmode": "require"}]
 
 
@@ -168,10 +176,10 @@ def test_postgresql_may_be_on_a_socket():
 
 
 def test_a_connection_to_postgresql_ends_with_its_request():
-    found = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
+    database = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
 
     # Each request runs in a thread of its own: what is kept open there nobody uses again.
-    assert found["CONN_MAX_AGE"] == 0
+    assert database["CONN_MAX_AGE"] == 0
 
 
 def test_the_two_spellings_of_a_socket_say_the_same():
@@ -217,28 +225,28 @@ def test_what_holds_unless_it_is_set_is_what_the_docs_say(name, tmp_path):
     assert host_config(tmp_path, **{name: documented_rows()[name]}) == host_config(tmp_path)
 
 
-def test_the_readme_lists_whatever_else_is_read_from_the_environment():
+def test_the_readme_lists_every_other_environment_variable():
     folders = (ROOT / "dashboard", ROOT / "jobs" / "host")
     files = [ROOT / "bootstrap.py", *(file for each in folders for file in each.rglob("*.py"))]
-    found = {
+    names = {
         name
         for file in files
         for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', file.read_text())
     }
 
-    assert {"DATA_DIR", "WHEELS_DIR"} < found
-    assert found - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(documented_rows())
+    assert {"DATA_DIR", "WHEELS_DIR"} < names
+    assert names - {"PATH", "DJANGO_SETTINGS_MODULE"} <= set(documented_rows())
 
 
 def host_config(folder, **more):
-    told = {
+    variables = {
         "HOST_NAME": "x",
         "HOST_KEY": "k",
         "HOST_DIR": str(folder),
         "DASHBOARD_URL": "http://h",
         "REDIS_URL": "redis://h",
     }
-    return config.load(told | more)
+    return config.load(variables | more)
 
 
 def test_the_bootstrap_parses_on_old_pythons():
@@ -250,7 +258,7 @@ def test_the_bootstrap_parses_on_old_pythons():
         assert new not in source.replace("# f-strings", "")
 
 
-def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
+def test_the_bootstrap_lists_platforms_with_embedded_valkey():
     program = (
         "import bootstrap, platform\n"
         "platform.machine = lambda: 'aarch64'\n"
@@ -272,7 +280,7 @@ def test_the_bootstrap_says_which_platforms_carry_the_embedded_valkey():
     assert allowed.returncode == 0
 
 
-def test_the_bootstrap_installs_again_only_when_a_requirement_changes(tmp_path, monkeypatch):
+def test_bootstrap_reinstalls_only_for_changed_requirements(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
 

@@ -43,12 +43,14 @@ def test_a_former_name_without_a_value_is_not_set():
 
 
 def test_what_an_earlier_start_remembers_is_no_reason_to_refuse(tmp_path):
-    told = {"environ": {"HOST_BIND": "0.0.0.0", "KEEP_FOR": "90d", "TIME_ZONE": "Asia/Shanghai"}}
-    (tmp_path / env.RUN_FILE).write_text(json.dumps(told))
+    remembered = {
+        "environ": {"HOST_BIND": "0.0.0.0", "KEEP_FOR": "90d", "TIME_ZONE": "Asia/Shanghai"}
+    }
+    (tmp_path / env.RUN_FILE).write_text(json.dumps(remembered))
 
-    found = env.load_remembering({"DATA_DIR": str(tmp_path)})
+    config = env.load_remembering({"DATA_DIR": str(tmp_path)})
 
-    assert (found.bind, found.retention_age_s, found.time_zone) == (
+    assert (config.bind, config.retention_age_s, config.time_zone) == (
         "127.0.0.1",
         None,
         "Asia/Shanghai",

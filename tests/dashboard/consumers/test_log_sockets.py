@@ -58,7 +58,7 @@ def frames_of(socket, *, start=0, until=None, timeout=PATIENCE_S):
     return got
 
 
-def test_every_page_gets_the_same_bytes_whenever_it_comes_and_however_it_reads(server, log):
+def test_every_page_gets_the_same_bytes_of_a_log(server, log):
     data = b"".join(LINE % n for n in range(300_000))
     address = f"log/job/{server.job}/"
     taken, chance = {}, random.Random(5)
@@ -261,7 +261,7 @@ def test_the_index_finds_every_line(server, log):
     ]
 
 
-def test_a_viewer_that_comes_back_is_told_only_the_part_of_the_index_that_it_lacks(server, log):
+def test_a_returning_viewer_gets_only_the_missing_index(server, log):
     log(b"".join(LINE % n for n in range(1, 40_001)))
     address = f"jobs/{server.job}/log/index"
     whole = json.load(server.get(address))
@@ -291,10 +291,10 @@ def test_a_search_over_http_counts_the_whole_log(server, log):
     log(b"".join(LINE % n for n in range(1, 40_001)))
     address = f"jobs/{server.job}/log/search"
 
-    found = json.load(server.get(f"{address}?q=info&limit=2"))
-    assert (found["total"], found["lines"], found["before"]) == (40_000, 40_000, 0)
-    assert found["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
-    assert len(found["spread"]) >= 800  # parts are of what is shown
+    matches = json.load(server.get(f"{address}?q=info&limit=2"))
+    assert (matches["total"], matches["lines"], matches["before"]) == (40_000, 40_000, 0)
+    assert matches["found"] == [[1, 0, 1], [2, len(LINE % 1), 1]]
+    assert len(matches["spread"]) >= 800  # parts are of what is shown
     near = json.load(server.get(f"{address}?q=info&limit=2&near=30000"))
     assert (near["before"], [line for line, *_ in near["found"]]) == (29_998, [29_999, 30_000])
     regex = urllib.parse.quote(r"step 0000\d\d ")

@@ -32,7 +32,7 @@ def test_the_command_log_says_what_is_damaged():
         call_command("log", str(job.pk))
 
 
-def test_who_follows_a_log_in_a_terminal_while_it_is_removed_is_told(monkeypatch):
+def test_following_a_removed_log_in_a_terminal_is_an_error(monkeypatch):
     job = ended(DAY)
     follows = base.follow(job.pk, None)
     monkeypatch.setattr(base, "CHUNK_BYTES", 2)
@@ -57,14 +57,14 @@ def test_a_download_breaks_off_where_its_log_is_removed(client, lin, monkeypatch
         asyncio.run(taken())
 
 
-def test_the_command_log_does_not_end_well_in_the_midst_of_a_log(monkeypatch, capsysbinary):
+def test_the_log_command_fails_when_its_log_is_removed(monkeypatch, capsysbinary):
     job = ended(DAY)
     read = logstore.LogStore.read
 
     def removed_then(self, key, start, end):
-        found = read(self, key, start, min(end, start + 2))
+        piece = read(self, key, start, min(end, start + 2))
         self.remove(key)
-        return found
+        return piece
 
     monkeypatch.setattr(logstore.LogStore, "read", removed_then)
 

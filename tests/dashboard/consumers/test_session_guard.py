@@ -151,7 +151,7 @@ def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
     assert listening(scenario) == (True, LOGGED_OUT)
 
 
-def test_a_socket_that_the_database_cannot_answer_for_is_closed_for_the_page_to_come_back():
+def test_a_socket_without_a_database_closes_for_a_reconnect():
     class Socket(PageSocket):
         codes: ClassVar[list[int]] = []
 

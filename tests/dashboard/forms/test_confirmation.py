@@ -72,8 +72,8 @@ def answer_amber(asked):
     """The host found too little shared memory, and nothing else amiss."""
     good = {"level": "ok", "message_id": "check:iommu_off", "message_args": {}}
     names = [check["name"] for check in asked.plan["checks"]]
-    found = [amber(name) if name == "shm" else {"name": name, **good} for name in names]
-    preflights.answer(asked, found)
+    findings = [amber(name) if name == "shm" else {"name": name, **good} for name in names]
+    preflights.answer(asked, findings)
 
 
 def look(browser, form):
@@ -97,15 +97,15 @@ def test_the_button_area_links_to_the_checkbox(ada, form):
     asked = look(ada, form)
 
     page = ada.get(reverse("launch-form", args=KIND), form).content.decode()
-    found = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
+    html = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
     why = page[page.index('id="launch-why"') :]
     assert "<span data-asks hidden>" in why
     assert 'Needs confirmation</span>: <a href="#confirm">confirm above</a>.' in why
-    assert 'id="confirm"' in found
+    assert 'id="confirm"' in html
 
 
-def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
+def test_without_the_tick_nothing_is_launched(ada, form):
     look(ada, form)
 
     answer = ada.post(reverse("launch-form", args=KIND), form)
@@ -117,7 +117,7 @@ def test_without_the_tick_nothing_is_launched_and_the_form_says_why(ada, form):
     assert Job.objects.count() == 0
 
 
-def test_the_tick_launches_and_is_kept_with_the_job_and_its_audit(ada, form):
+def test_the_tick_launches_and_is_stored_with_the_job(ada, form):
     asked = look(ada, form)
 
     ada.post(reverse("launch-form", args=KIND), {**form, "confirm": asked.pk})
@@ -177,11 +177,11 @@ def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
 
     with override("zh-hans"):
         overview = eve.get(reverse("overview"), **chinese).content.decode()
-        found = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
+        html = eve.get(reverse("launch-findings", args=[asked.pk]), **chinese).content.decode()
 
     assert "1个待确认" in overview
     assert "</svg>待确认</span>" in overview
-    assert "</svg>待确认</span>" in found
+    assert "</svg>待确认</span>" in html
 
 
 def test_a_click_starts_it_and_leaves_an_audit_row(eve, job):
@@ -201,7 +201,7 @@ def test_the_page_says_who_went_on_against_what(eve, job):
     assert "Shared memory is 1 GB" in shown
 
 
-def test_what_a_page_did_not_show_is_not_confirmed_by_its_button(eve, job):
+def test_a_button_confirms_only_findings_its_page_showed(eve, job):
     eve.post(reverse("job-confirm", args=[job.pk]), {"check": "disk(path=/)"})
 
     job.refresh_from_db()
@@ -230,7 +230,7 @@ def call(browser, address, body):
     return browser.post(address, json.dumps(body), content_type="application/json")
 
 
-def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
+def test_an_api_launch_confirms_checks_by_name(ada, form):
     asks = {"kind": KIND[0], "host": form["host"], "params": {"weights": form["weights"]}}
 
     wrong = call(ada, reverse("api-jobs"), {**asks, "confirm": ["iommu"]})
@@ -243,24 +243,24 @@ def test_over_the_api_a_launch_says_by_name_what_it_goes_on_against(ada, form):
     assert call(ada, reverse("api-jobs"), {**asks, "confirm": "shm"}).status_code == 400
 
 
-def test_over_the_api_a_job_tells_what_it_asks_and_takes_the_yes(eve, job):
+def test_the_api_shows_and_takes_the_confirmation_of_a_job(eve, job):
     address = reverse("api-job-confirm", args=[job.pk])
 
-    told = eve.get(reverse("api-job", args=[job.pk])).json()["needs_confirmation"]
+    findings = eve.get(reverse("api-job", args=[job.pk])).json()["needs_confirmation"]
     refused = call(eve, address, {"checks": ["disk"]})
-    answer = call(eve, address, {"checks": [told[0]["check"]]})
+    answer = call(eve, address, {"checks": [findings[0]["check"]]})
 
-    assert told[0]["message"].startswith("Shared memory is 1 GB")
+    assert findings[0]["message"].startswith("Shared memory is 1 GB")
     assert refused.status_code == 409
     assert answer.json()["needs_confirmation"] == []
     assert call(eve, address, {}).status_code == 409
 
 
 def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
-    (told,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
+    (row,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
 
-    assert told["id"] == job.pk
-    assert told["needs_confirmation"][0]["message"].startswith("Shared memory is 1 GB")
+    assert row["id"] == job.pk
+    assert row["needs_confirmation"][0]["message"].startswith("Shared memory is 1 GB")
 
 
 def test_over_the_api_another_members_job_takes_no_yes(ada, job):

@@ -52,9 +52,11 @@ def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
 
 def in_a_folder(folder, *arguments, **environ):
     """A command with this ``DATA_DIR``, in a process of its own: exit code, output, errors."""
-    told = clean_environment() | {"DATA_DIR": str(folder)} | environ
+    environment = clean_environment() | {"DATA_DIR": str(folder)} | environ
     command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -63,18 +65,16 @@ def in_a_folder(folder, *arguments, **environ):
     [("log", "6", "--follow"), ("pin", "6"), ("plan", "prepare"), ("launch", "prepare"), ("tour",)],
 )
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
-    arguments, is_there, tmp_path
-):
+def test_a_command_without_a_dashboard_fails_in_one_line(arguments, is_there, tmp_path):
     folder = tmp_path / "elsewhere"
     if is_there:
         folder.mkdir()
 
-    code, out, said = in_a_folder(folder, *arguments)
+    code, out, errors = in_a_folder(folder, *arguments)
 
-    assert (code, out, len(said.splitlines())) == (1, "", 1)
-    assert f"No dashboard has been started on DATA_DIR={folder}" in said
-    assert "make run" in said
+    assert (code, out, len(errors.splitlines())) == (1, "", 1)
+    assert f"No dashboard has been started on DATA_DIR={folder}" in errors
+    assert "make run" in errors
     assert folder.exists() == is_there
     assert not is_there or list(folder.iterdir()) == []
 
@@ -82,17 +82,17 @@ def test_a_command_beside_no_dashboard_says_so_in_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     "arguments", [("job_types",), ("plan", "prepare-weights", "--stack", "guide")]
 )
-def test_a_command_that_needs_no_dashboard_leaves_no_folder_for_one(arguments, tmp_path):
+def test_a_standalone_command_creates_no_data_folder(arguments, tmp_path):
     environ = {"VALKEY_LISTEN": "127.0.0.1:6380"}
 
-    code, out, said = in_a_folder(tmp_path / "none", *arguments, **environ)
+    code, out, errors = in_a_folder(tmp_path / "none", *arguments, **environ)
 
-    assert (code, said) == (0, "")
+    assert (code, errors) == (0, "")
     assert out
     assert not (tmp_path / "none").exists()
 
 
-def test_a_database_that_does_not_answer_or_is_empty_is_said_in_one_line(tmp_path):
+def test_an_unusable_database_is_reported_in_one_line(tmp_path):
     (tmp_path / "empty.sqlite3").touch()
     urls = "postgres://me:hunter2@127.0.0.1:1/bench", f"sqlite:///{tmp_path}/empty.sqlite3"
 
@@ -107,7 +107,7 @@ def test_a_database_that_does_not_answer_or_is_empty_is_said_in_one_line(tmp_pat
     assert "has no tables yet" in empty[1]
 
 
-def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
+def test_plan_prints_a_bash_script_and_starts_nothing(host):
     script = run("plan", "prepare", "--set", "what=weights")
 
     assert subprocess.run(["bash", "-n"], input=script.encode(), check=False).returncode == 0
@@ -118,10 +118,10 @@ def test_plan_prints_a_script_that_bash_reads_and_starts_nothing(host):
 def test_launch_stores_the_plan_that_plan_printed(host):
     script = run("plan", "prepare", "--set", "what=weights")
 
-    said = run("launch", "prepare", "--set", "what=weights")
+    output = run("launch", "prepare", "--set", "what=weights")
 
     job = Job.objects.get()
-    assert said == f"job {job.pk}: prepare {job.title}\n"
+    assert output == f"job {job.pk}: prepare {job.title}\n"
     assert job.plan_sha256 in script
     assert job.created_by.username == "admin"
     assert AuditEntry.objects.get().subject == f"job {job.pk}"
@@ -144,7 +144,7 @@ def test_a_wrong_launch_says_what_is_wrong(host, arguments, message):
     assert Job.objects.count() == 0
 
 
-def test_a_field_that_takes_several_values_has_them_between_commas():
+def test_a_field_of_several_values_takes_commas():
     raw = tour.base.raw_params("benchmark", ["concurrency=1,8", "requests=4"])
 
     assert raw == {"concurrency": ["1", "8"], "requests": "4"}
@@ -162,7 +162,7 @@ def test_log_prints_the_bytes_or_what_a_terminal_would_show(capfdbinary):
     assert capfdbinary.readouterr().out == b"\x1b[31mred\x1b[0m\n10 %\r90 %\n"
 
 
-def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfdbinary):
+def test_following_an_ended_job_ends_with_its_last_byte(capfdbinary):
     job = make_job(state="succeeded")
     store().append(f"job/{job.pk}", 0, b"all of it")
 
@@ -172,7 +172,7 @@ def test_following_the_log_of_a_job_that_has_ended_ends_with_its_last_byte(capfd
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
-def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, capfdbinary):
+def test_following_a_job_without_success_is_an_exit_code(state, capfdbinary):
     job = make_job(state=state)
     store().append(f"job/{job.pk}", 0, b"all of it")
 
@@ -187,10 +187,10 @@ def test_following_the_log_of_a_job_that_did_not_succeed_is_an_exit_code(state, 
 def test_following_says_each_new_message_on_a_line_of_its_own():
     job = make_job(state="succeeded")
     store().append(f"job/{job.pk}", 0, b"no newline at the end")
-    said = StringIO()
+    output = StringIO()
 
-    assert b"".join(tour.base.follow(job.pk, said)) == b"no newline at the end"
-    assert said.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
+    assert b"".join(tour.base.follow(job.pk, output)) == b"no newline at the end"
+    assert output.getvalue().startswith(f"── prepare #{job.pk} {job.title}: succeeded.")
 
 
 def test_a_token_is_printed_once_and_kept_as_its_hash():
@@ -233,15 +233,15 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
 )
 def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
-    said = StringIO()
+    errors = StringIO()
 
-    call_command("add_host", "va16-01", stdout=StringIO(), stderr=said)
+    call_command("add_host", "va16-01", stdout=StringIO(), stderr=errors)
 
     names = ("PUBLIC_URL", "VALKEY_LISTEN", "REDIS_URL")
-    assert [name for name in names if name in said.getvalue()] == missing
+    assert [name for name in names if name in errors.getvalue()] == missing
 
 
-def test_the_tour_is_five_kinds_in_one_chain_and_ends_at_once_without_wait(host):
+def test_without_wait_the_tour_of_five_kinds_returns_at_once(host):
     report = json.loads(run("tour", "--json"))
 
     stations = Job.objects.filter(pk__in=[job["id"] for job in report["jobs"]])
@@ -259,7 +259,7 @@ def test_a_tour_that_runs_is_gone_on_with(host):
     assert again == first
 
 
-def test_a_tour_that_has_ended_or_is_of_another_host_is_no_reason_not_to_launch_one(host):
+def test_a_past_tour_does_not_block_a_new_one(host):
     make_host("far", facts=host.facts)
     first = json.loads(run("tour", "--json", "--host", "far"))
     Job.objects.filter(kind="evaluate").update(state="failed", finished_at=now())
@@ -271,7 +271,7 @@ def test_a_tour_that_has_ended_or_is_of_another_host_is_no_reason_not_to_launch_
     assert not (numbers[0] & numbers[1] or numbers[1] & numbers[2] or numbers[0] & numbers[2])
 
 
-def test_an_evaluation_with_an_environment_of_its_own_is_no_tour(host):
+def test_an_evaluation_with_its_own_environment_is_no_tour(host):
     make_job(kind="evaluate", host=host, chain="00000000-0000-0000-0000-000000000001")
 
     assert tour.running_tour(host) is None

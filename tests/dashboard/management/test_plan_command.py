@@ -10,33 +10,33 @@ from django.core.management import CommandError, call_command
 from jobs.kinds import KINDS
 
 
-def plan(capsys, *words):
-    call_command("plan", *words, "--format", "json")
+def plan(capsys, *arguments):
+    call_command("plan", *arguments, "--format", "json")
     return json.loads(capsys.readouterr().out)
 
 
-def step(found, name):
-    return next(item for item in found["steps"] if item["name"] == name)
+def step(printed, name):
+    return next(item for item in printed["steps"] if item["name"] == name)
 
 
 def test_a_plan_of_the_guide_needs_neither_host_nor_database(capsys):
-    found = plan(
+    printed = plan(
         capsys, "deploy-vllm", "--stack", "guide", "--as-in-guide", "--model", "DeepSeek-R1"
     )
 
-    assert set(found) == {"steps", "notes"}
-    assert set(found["steps"][0]) == {"name", "argv", "env", "cwd", "files"}
-    assert step(found, "serve")["argv"][:6] == [
+    assert set(printed) == {"steps", "notes"}
+    assert set(printed["steps"][0]) == {"name", "argv", "env", "cwd", "files"}
+    assert step(printed, "serve")["argv"][:6] == [
         *("docker", "exec", "vllm_vacc", "vllm", "serve", "/test/weights/DeepSeek-R1")
     ]
-    assert all(isinstance(note, str) and note.endswith(".") for note in found["notes"])
+    assert all(isinstance(note, str) and note.endswith(".") for note in printed["notes"])
 
 
 def test_the_corrected_form_differs_from_the_guides_and_says_so(capsys):
-    words = ("benchmark-online", "--stack", "guide", "--model", "deepseek-ai/DeepSeek-R1")
+    arguments = ("benchmark-online", "--stack", "guide", "--model", "deepseek-ai/DeepSeek-R1")
 
-    printed = step(plan(capsys, *words, "--as-in-guide"), "measure")["argv"]
-    corrected = plan(capsys, *words)
+    printed = step(plan(capsys, *arguments, "--as-in-guide"), "measure")["argv"]
+    corrected = plan(capsys, *arguments)
 
     argv = step(corrected, "measure")["argv"]
     assert "--backend" not in printed
@@ -44,35 +44,35 @@ def test_the_corrected_form_differs_from_the_guides_and_says_so(capsys):
     assert any("openai-chat" in note for note in corrected["notes"])
 
 
-def test_a_file_is_told_with_the_step_that_reads_it_where_it_looks_for_it(capsys):
-    found = plan(
+def test_a_file_is_listed_with_the_step_that_reads_it(capsys):
+    printed = plan(
         capsys,
         *("compile-vacc", "--stack", "guide", "--as-in-guide"),
         *("--model", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "--set", "precision=int8"),
     )
 
-    files = step(found, "compile")["files"]
+    files = step(printed, "compile")["files"]
     name = "build_in/build/hf_ds_r1_distill_int8.yaml"
     assert name in files
     assert "w8a16_gptq" in files[name]
 
 
 def test_a_field_of_the_form_can_be_set(capsys):
-    words = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1-0528")
+    arguments = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1-0528")
 
-    found = plan(capsys, *words, "--set", "pp=2", "--set", "max_length=131072")
+    printed = plan(capsys, *arguments, "--set", "pp=2", "--set", "max_length=131072")
 
-    argv = step(found, "serve")["argv"]
+    argv = step(printed, "serve")["argv"]
     assert argv[argv.index("--pipeline-parallel-size") + 1] == "2"
     assert "/weights/DeepSeek-R1-0528" in argv
 
 
 def test_a_secret_is_named_and_not_shown(capsys):
-    words = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1")
+    arguments = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1")
 
-    found = plan(capsys, *words, "--set", "api_key=API_KEY")
+    printed = plan(capsys, *arguments, "--set", "api_key=API_KEY")
 
-    assert step(found, "serve")["env"]["VLLM_API_KEY"] == "<secret:API_KEY>"
+    assert step(printed, "serve")["env"]["VLLM_API_KEY"] == "<secret:API_KEY>"
 
 
 def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
@@ -84,7 +84,7 @@ def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (("deploy-vllm", "--stack", "guide", "--model", "R2"), "no model is called 'R2'"),
         (("deploy", "--stack", "guide"), "is not of the guide"),
@@ -94,16 +94,16 @@ def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
         (("deploy-vllm", "--stack", "guide", "--set", "colour=red"), "has no field 'colour'"),
     ],
 )
-def test_what_cannot_be_planned_is_refused_with_the_reason(words, message):
+def test_what_cannot_be_planned_is_refused_with_the_reason(arguments, message):
     with pytest.raises(CommandError, match=message):
-        call_command("plan", *words, "--format", "json")
+        call_command("plan", *arguments, "--format", "json")
 
 
 def test_the_kinds_are_listed_with_the_schema_of_their_params(capsys):
     call_command("job_types", "--json")
 
-    found = json.loads(capsys.readouterr().out)
-    assert [item["name"] for item in found] == list(KINDS)
-    serving = next(item for item in found if item["name"] == "deploy-vllm")
+    kinds = json.loads(capsys.readouterr().out)
+    assert [item["name"] for item in kinds] == list(KINDS)
+    serving = next(item for item in kinds if item["name"] == "deploy-vllm")
     assert serving["params"]["properties"]["tp"]["default"] == 32
     assert serving["family"] == "deploy"

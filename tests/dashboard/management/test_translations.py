@@ -45,7 +45,7 @@ def test_every_text_is_translated(domain: str) -> None:
     assert untranslated(domain) == []
 
 
-def test_the_catalogues_hold_the_texts_of_the_program_and_are_compiled() -> None:
+def test_the_catalogues_are_complete_and_compiled() -> None:
     assert problems() == []
 
 
@@ -79,12 +79,12 @@ def test_chinese_messages_have_their_own_punctuation(domain: str) -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_accuracy_has_one_word_in_chinese(domain: str) -> None:
     """The glossary's; the other one stood beside it on the same page."""
-    found = [text for message in messages(domain) for _, text in forms(message)]
+    texts = [text for message in messages(domain) for _, text in forms(message)]
 
-    assert [text for text in found if "正确率" in text] == []
+    assert [text for text in texts if "正确率" in text] == []
 
 
-def test_a_message_says_states_steps_and_inputs_in_the_viewer_s_language() -> None:
+def test_a_message_has_translated_states_steps_and_inputs() -> None:
     with override("zh-hans"):
         assert "失败" in message("job:predecessor", {"job": 3, "state": "failed"})
         assert "测量" in message("work:exit", {"step": "measure", "exit_code": 1})
@@ -127,6 +127,6 @@ def test_a_text_that_loses_its_plural_keeps_its_translation(
     (tmp_path / "django.po").write_bytes(command.po_bytes(old))
     monkeypatch.setitem(command.DOMAINS, "django", lambda: [Text("%(n)s run", "a.py")])
 
-    found = command.collected("django")
+    collected = command.collected("django")
 
-    assert found.get("%(n)s run").string == "%(n)s 次运行"
+    assert collected.get("%(n)s run").string == "%(n)s 次运行"

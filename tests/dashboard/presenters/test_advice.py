@@ -34,7 +34,7 @@ def test_of_a_job_that_was_refused_no_log_is_to_be_read(message_id):
 
 
 @pytest.mark.parametrize("message_id", ["work:exit", "work:output_missing"])
-def test_of_a_job_that_printed_nothing_no_last_lines_are_to_be_read(message_id):
+def test_a_silent_job_has_no_advice_to_read_its_log_end(message_id):
     job = make_job(state="failed", message_id=message_id, started_at=now(), log_bytes=0)
 
     assert advice(job).startswith("The log is empty:")
@@ -61,10 +61,10 @@ def test_what_was_removed_is_not_said_to_be_kept(state, message_id):
 
     before, after = advice(make_job(**made)), advice(make_job(**made, removed_at=now()))
 
-    words = ("kept", "arrives")
-    assert any(word in before for word in words)
+    promises = ("kept", "arrives")
+    assert any(word in before for word in promises)
     assert after
-    assert not any(word in after for word in words)
+    assert not any(word in after for word in promises)
 
 
 def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
@@ -74,22 +74,22 @@ def test_advice_that_is_not_about_a_log_stays_when_the_log_goes():
 
 
 @pytest.mark.parametrize("message_id", ["work:log_limit", "host:disk_full", "job:unreadable"])
-def test_a_message_for_good_does_not_promise_what_may_be_removed(message_id):
-    said = message(message_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
+def test_a_stored_message_promises_no_removable_file(message_id):
+    text = message(message_id, dict.fromkeys(("step", "limit", "log", "free", "reserve"), 1))
 
     assert message_id in MESSAGES
-    assert "is complete" not in said
-    assert "kept." not in said
+    assert "is complete" not in text
+    assert "kept." not in text
     assert advice(make_job(state="failed", message_id=message_id, **RAN))
 
 
-def test_of_a_server_whose_log_is_gone_or_empty_no_end_is_to_be_read():
-    told = server_advice(make_deployment(state="failed", log_bytes=9))
+def test_a_server_without_a_log_has_no_advice_to_read_it():
+    text = server_advice(make_deployment(state="failed", log_bytes=9))
     gone = server_advice(make_deployment(state="failed", log_bytes=9, removed_at=now()))
     silent = server_advice(make_deployment(state="failed", log_bytes=9, log_from=9, run=2))
     empty = server_advice(make_deployment(state="failed"))
 
-    assert told.startswith("Read the end of the server's log")
+    assert text.startswith("Read the end of the server's log")
     assert gone.startswith("The log was removed")
     assert empty.startswith("The server exited without output")
     assert silent == empty  # what an earlier run said is not this one's

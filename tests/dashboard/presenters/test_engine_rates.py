@@ -37,8 +37,8 @@ def of(deployment, at=NOW):
     return rates([deployment], at=at).get(deployment.pk)
 
 
-def known(found):
-    return [None if value is None else round(value, 3) for value in found.history]
+def known(reading):
+    return [None if value is None else round(value, 3) for value in reading.history]
 
 
 def test_the_rate_of_now_is_over_the_last_ten_seconds():
@@ -53,9 +53,9 @@ def test_requests_and_cache_come_from_the_last_sample():
     engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 1.0}
     tell(deployment, (2, vllm(0)), (0, vllm(9, **engine, **{"vllm:kv_cache_usage_perc": 0.52})))
 
-    found = of(deployment)
+    reading = of(deployment)
 
-    assert (found.running, found.waiting, found.kv_cache) == (4.0, 1.0, 52.0)
+    assert (reading.running, reading.waiting, reading.kv_cache) == (4.0, 1.0, 52.0)
 
 
 def test_an_unreported_cache_has_no_number():
@@ -63,9 +63,9 @@ def test_an_unreported_cache_has_no_number():
     values = {"llamacpp:n_decode_total": 0.0, "llamacpp:n_busy_slots_per_decode": 1.0}
     tell(deployment, (2, values), (0, values | {"llamacpp:n_decode_total": 20.0}))
 
-    found = of(deployment)
+    reading = of(deployment)
 
-    assert (found.output, found.running, found.kv_cache) == (10.0, None, None)
+    assert (reading.output, reading.running, reading.kv_cache) == (10.0, None, None)
 
 
 def test_the_history_has_no_values_before_the_samples():
@@ -106,9 +106,9 @@ def test_numbers_that_are_old_are_not_those_of_now():
     deployment = make_deployment()
     tell(deployment, (STALE_S + 12, vllm(0)), (STALE_S + 2, vllm(100)))
 
-    found = of(deployment)
+    reading = of(deployment)
 
-    assert (found.is_stale, found.output, found.running) == (True, None, None)
+    assert (reading.is_stale, reading.output, reading.running) == (True, None, None)
 
 
 def test_samples_are_set_right_by_the_clock_of_their_host():
@@ -116,9 +116,9 @@ def test_samples_are_set_right_by_the_clock_of_their_host():
     tell(deployment, (-3590, vllm(0)), (-3600, vllm(100)))
     ServedBlock.objects.update(until=datetime.fromtimestamp(NOW, tz=UTC))
 
-    found = of(deployment)
+    reading = of(deployment)
 
-    assert (found.heard.timestamp(), known(found)[-1]) == (NOW, 10.0)
+    assert (reading.heard.timestamp(), known(reading)[-1]) == (NOW, 10.0)
 
 
 def test_what_was_told_before_the_last_half_hour_is_not_read():

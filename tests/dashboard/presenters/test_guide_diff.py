@@ -35,8 +35,8 @@ def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, **given):
     }
     params = KINDS[kind].Params.model_validate(raw)
     plan = KINDS[kind].plan(params, target)
-    told = against(guide_diff(KINDS[kind], params, target, plan))
-    return command_view(plan, {}, guide=told)
+    diff = against(guide_diff(KINDS[kind], params, target, plan))
+    return command_view(plan, {}, guide=diff)
 
 
 def step(view, name):
@@ -47,11 +47,11 @@ def line(view, name, flag):
     return next(item for item in step(view, name).lines if item.flag == flag)
 
 
-def told(line):
+def marks_of(line):
     return (line.mark.reason if line.mark else "", line.guide_text)
 
 
-def test_an_argument_that_the_guide_lacks_is_marked_with_its_reason():
+def test_an_argument_beyond_the_guide_is_marked_with_a_reason():
     view = view_of("benchmark-online")
 
     backend = line(view, "measure", "--backend")
@@ -142,7 +142,7 @@ def test_what_differs_without_a_note_is_marked_all_the_same():
 
     view = command_view(plan, {}, guide=against(data))
 
-    assert told(line(view, "a", "--n")) == ("The guide differs here or has nothing.", "5")
+    assert marks_of(line(view, "a", "--n")) == ("The guide differs here or has nothing.", "5")
     assert step(view, "b").mark.reason == "Not a step of the guide."
     assert view.steps_gone == ("d",)
 
@@ -206,7 +206,7 @@ def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
         assert page.count('<span class="mk"') > 5, address
 
 
-def test_to_the_letter_is_a_switch_beside_the_command_and_no_field(browser, host, weights):
+def test_guide_verbatim_is_a_switch_and_no_field(browser, host, weights):
     address = reverse("launch-form", args=["deploy-vllm"])
 
     page = browser.get(address, {"host": host.name, "as_in_guide": "1"}).content.decode()
@@ -232,7 +232,7 @@ def host_view(kind, *, exact=False, **given):
 
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("kind", ["deploy-vllm", "benchmark-throughput", "benchmark-latency"])
-def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact):
+def test_a_changed_argument_is_marked_with_the_guide_s_text(kind, exact):
     view = host_view(kind, exact=exact)
 
     terminal, folder = line(view, "container", "-dit"), line(view, "container", "-v")
@@ -243,15 +243,15 @@ def test_what_is_never_as_printed_is_marked_with_what_the_guide_has(kind, exact)
     assert terminal.mark.number and folder.mark.number
 
 
-def test_on_a_host_with_the_guides_folders_the_mount_is_the_guides():
+def test_a_host_with_the_guide_s_folders_has_its_mount():
     assert line(view_of("deploy-vllm"), "container", "-v").mark is None
 
 
-@pytest.mark.parametrize(("port", "words"), [(0, "free port of the host"), (8123, "port 8123")])
-def test_a_port_that_the_guide_has_not_is_marked(port, words):
+@pytest.mark.parametrize(("port", "reason"), [(0, "free port of the host"), (8123, "port 8123")])
+def test_a_port_that_the_guide_has_not_is_marked(port, reason):
     marked = line(view_of("deploy-vllm", port=port), "serve", "--port")
 
-    assert words in marked.mark.reason
+    assert reason in marked.mark.reason
     assert marked.guide_text == "8000"
     assert line(view_of("deploy-vllm"), "serve", "--port").guide_text == ""
 
@@ -260,8 +260,8 @@ def test_no_note_speaks_of_an_option_that_the_command_has_not():
     for stack in ("guide", "current"):
         view = view_of("benchmark-online", stack=stack)
         flags = {item.flag for step in view.steps for item in step.lines}
-        told = any("temperature" in words for words in view.notes)
-        assert told is ("--temperature" in flags), stack
+        is_noted = any("temperature" in note for note in view.notes)
+        assert is_noted is ("--temperature" in flags), stack
 
 
 def test_a_step_that_is_ours_is_not_said_to_be_the_guides():

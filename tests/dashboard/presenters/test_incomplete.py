@@ -22,16 +22,16 @@ def benchmark(failed, total=200):
         **{"output_tokens_per_s": 13.0},
         **{"requests": float(total - failed), "failed_requests": float(failed)},
     }
-    found = Measurement("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
-    return Outcome(message=done, measured=found)
+    measurement = Measurement("benchmark", "everyday", "evalscope 1.14.1", metrics, [(2, metrics)])
+    return Outcome(message=done, measured=measurement)
 
 
 def evaluation(unscored, total=142):
     done = Message("evaluate:done", {"accuracy": 50.0, "questions": total - unscored})
     metrics = {"accuracy": 0.5, "questions": float(total - unscored)}
     remarks = [Message("evaluate:unscored", {"unscored": unscored, "total": total})]
-    found = Measurement("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
-    return Outcome(message=done, measured=found)
+    measurement = Measurement("evaluation", "basics (142)", "evalscope", metrics, remarks=remarks)
+    return Outcome(message=done, measured=measurement)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "flag"),
     [
         (benchmark(99), "99 of 200 requests failed"),
         (benchmark(1), "1 of 200 requests failed"),
         (evaluation(70), "70 of 142 questions were not scored"),
     ],
 )
-def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, outcome, words):
+def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, outcome, flag):
     kind.outcome, kind.title = outcome, "Fake"
     job = taken_job(caller)
 
@@ -79,8 +79,8 @@ def test_a_partly_failed_run_is_flagged_everywhere(caller, kind, admin_client, o
         reverse("overview"),
     ):
         html = admin_client.get(address).content.decode()
-        assert f'title="{words}."' in html, address
-    assert words in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
+        assert f'title="{flag}."' in html, address
+    assert flag in admin_client.get(reverse("job-detail", args=[job.pk])).content.decode()
 
 
 def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_client, monkeypatch):
@@ -92,8 +92,8 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
         for n in (10, 20)
     ]
     metrics = {"accuracy": 1.0, "questions": 2.0}
-    found = Measurement("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
-    kind.outcome, kind.Params = Outcome(measured=found), KINDS["evaluate"].Params
+    measurement = Measurement("evaluation", "basics (2)", "evalscope", metrics, answers=answers)
+    kind.outcome, kind.Params = Outcome(measured=measurement), KINDS["evaluate"].Params
     kind.answer_limit = KINDS["evaluate"].answer_limit
     monkeypatch.setitem(KINDS, "evaluate", kind)
     job = taken_job(caller, params={"deployment": "1", "max_tokens": 48})
@@ -101,10 +101,10 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
 
     end(caller, job, ended())
 
-    told = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
-    assert told["asked"] == {"output_tokens": 48}
-    assert told["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
-    assert told["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
+    answer = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
+    assert answer["asked"] == {"output_tokens": 48}
+    assert answer["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
+    assert answer["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
 
 
 def test_a_run_without_failures_is_not_incomplete(caller, kind):
@@ -123,8 +123,8 @@ def test_api_and_export_mark_an_incomplete_run(admin_client):
     Result.objects.filter(pk=lacking.pk).update(incomplete=True)
 
     assert list(repeats_of(whole)) == []
-    told = admin_client.get(reverse("api-result", args=[whole.pk])).json()
-    assert (told["repeats"], told["incomplete_repeats"]) == ([], [lacking.pk])
+    answer = admin_client.get(reverse("api-result", args=[whole.pk])).json()
+    assert (answer["repeats"], answer["incomplete_repeats"]) == ([], [lacking.pk])
     assert admin_client.get(reverse("api-result", args=[lacking.pk])).json()["incomplete"] is True
     exported = admin_client.get(reverse("result-file", args=[lacking.pk, "json"])).json()
     assert exported["incomplete"] is True

@@ -30,14 +30,14 @@ def get(client):
     return client.get
 
 
-def words(html):
+def text_of(html):
     return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
 
 
 def panel(get, result, name):
     html = get(reverse("result-detail", args=[result.pk])).content.decode()
     start = html.index(f'id="{name}"')
-    return words(html[start : html.index("</section>", start)])
+    return text_of(html[start : html.index("</section>", start)])
 
 
 def beat(host, **load):
@@ -129,7 +129,7 @@ def test_the_mean_of_repeats_is_separate_from_the_run(get, host):
 
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
-    facts = words(html[html.index('<dl class="facts') : html.index("</dl>")])
+    facts = text_of(html[html.index('<dl class="facts') : html.index("</dl>")])
     assert "Peak output 58.0 tok/s TTFT" in facts
     assert "Mean of 3 runs at concurrency 1 53.0 tok/s ± 10.8" in facts
 
@@ -140,7 +140,7 @@ def test_two_runs_have_a_mean_and_no_interval(get, host):
 
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
-    assert "Mean of 2 runs at concurrency 1 54.0 tok/s" in words(html)
+    assert "Mean of 2 runs at concurrency 1 54.0 tok/s" in text_of(html)
     assert "±" not in html[html.index('<dl class="facts') : html.index("</dl>")]
 
 
@@ -248,10 +248,10 @@ def test_a_result_is_first_compared_with_an_undisturbed_one(get, host):
 
 
 @pytest.mark.parametrize(
-    "told", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
+    "facts", [{"cpu": "Kunpeng"}, {"cpu": [1]}, {"tools": "x"}, {"tools": ["x", {"name": "make"}]}]
 )
-def test_odd_facts_of_a_host_lose_no_number(get, host, told):
-    host.facts = {**host.facts, **told}
+def test_odd_facts_of_a_host_lose_no_number(get, host, facts):
+    host.facts = {**host.facts, **facts}
     host.save()
 
     result = measured(served(host))

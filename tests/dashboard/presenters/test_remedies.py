@@ -36,9 +36,9 @@ def card(client, job) -> str:
 
 
 def primary(job, user) -> str:
-    found = [action.words for action in actions(job, user) if action.primary]
-    assert len(found) <= 1
-    return found[0] if found else ""
+    labels = [action.words for action in actions(job, user) if action.primary]
+    assert len(labels) <= 1
+    return labels[0] if labels else ""
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
@@ -74,11 +74,11 @@ def test_a_job_failed_early_lists_all_missing_parts(client, lin):
         host=job.host, job=job, plan=job.plan, plan_sha256="", findings=findings, done_at=now()
     )
 
-    html, told = client.get(reverse("job-detail", args=[job.pk])).text, card(client, job)
+    html, shown = client.get(reverse("job-detail", args=[job.pk])).text, card(client, job)
 
-    assert told.count("No weights in /nfs/w") == 1
-    assert "Image vllm_vacc:latest not found" in told
-    assert "Docker 1 answers" not in told
+    assert shown.count("No weights in /nfs/w") == 1
+    assert "Image vllm_vacc:latest not found" in shown
+    assert "Docker 1 answers" not in shown
     assert "no command ran" in html
     assert "data-log-url" not in html
 
@@ -93,15 +93,15 @@ def test_the_headline_is_the_telling_log_line(client, lin):
     assert re.search(r"<h2[^>]*>" + re.escape(NO_FILE), text)
 
 
-def test_the_line_is_kept_with_the_verdict_for_lists_and_the_api():
+def test_the_telling_line_is_stored_with_the_verdict():
     job = make_job(state="running")
     logstore.store().append(f"job/{job.pk}", 0, f"starts\n{NO_FILE}\n".encode())
-    said = Message("work:exit", {"step": "fetch", "exit_code": 1})
+    verdict = Message("work:exit", {"step": "fetch", "exit_code": 1})
 
-    found = cause(job, exit_code=1, message=said)
+    facts = cause(job, exit_code=1, message=verdict)
 
-    assert found == {"telling": {"line": 2, "text": NO_FILE}}
-    assert message(said.id, {**said.args, **found}).startswith(f"{NO_FILE} · Step")
+    assert facts == {"telling": {"line": 2, "text": NO_FILE}}
+    assert message(verdict.id, {**verdict.args, **facts}).startswith(f"{NO_FILE} · Step")
 
 
 @pytest.mark.parametrize("kept", [5, "x", {"text": 5}, {}, None, []])
@@ -153,10 +153,10 @@ def test_a_cancelled_dependent_links_to_its_cause(lin):
         message_args={"job": first.pk, "state": "failed"},
     )
 
-    found = actions(job, lin)
+    remedies = actions(job, lin)
 
-    assert found[0].address == reverse("job-detail", args=[first.pk])
-    assert [action.words for action in found[1:]] == [EDIT]
+    assert remedies[0].address == reverse("job-detail", args=[first.pk])
+    assert [action.words for action in remedies[1:]] == [EDIT]
 
 
 def test_what_a_silent_deployment_failed_leads_to_its_page(lin):
@@ -288,9 +288,9 @@ def test_a_failed_verbatim_command_offers_correction(client, lin):
         guide={"notes": [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]},
     )
 
-    told, first = card(client, job), actions(job, lin)[0]
+    shown, first = card(client, job), actions(job, lin)[0]
 
-    assert "4 dies cannot share 2 KV heads evenly" in told and "align_qkv" in told
+    assert "4 dies cannot share 2 KV heads evenly" in shown and "align_qkv" in shown
     assert (first.words, first.primary) == ("Correct and rerun", True)
     assert first.address.endswith(f"from={job.pk}&as_in_guide=0")
     form = client.get(first.address).text

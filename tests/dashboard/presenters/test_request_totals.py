@@ -23,12 +23,12 @@ def test_samples_and_times_in_the_list_are_of_one_point(page):
     result = make_measured(**SOME_FAILED)
 
     html = page(reverse("result-list"))
-    told = json.loads(page(reverse("api-result", args=[result.pk])))
+    answer = json.loads(page(reverse("api-result", args=[result.pk])))
 
     assert '<td class="r sub"><span class="num">12</span></td>' in html
-    assert (told["metrics"]["requests"], told["metrics"]["failed_requests"]) == (12, 0)
-    assert told["totals"] == {"requests": 34, "failed_requests": 2}
-    assert not [name for name in told["metrics"] if name.endswith("_all")]
+    assert (answer["metrics"]["requests"], answer["metrics"]["failed_requests"]) == (12, 0)
+    assert answer["totals"] == {"requests": 34, "failed_requests": 2}
+    assert not [name for name in answer["metrics"] if name.endswith("_all")]
 
 
 def test_requests_of_older_results_are_separated():

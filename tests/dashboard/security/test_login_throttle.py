@@ -40,7 +40,7 @@ def log_in(client, password, *, name="lin.yue", address=HERE, **headers):
     return client.post(reverse("login"), data, REMOTE_ADDR=address, **headers)
 
 
-def test_after_five_wrong_passwords_the_right_one_must_wait_and_the_page_says_how_long(client, lin):
+def test_five_wrong_passwords_lock_the_login_for_a_shown_time(client, lin):
     answers = [log_in(client, "wrong") for _ in range(5)]
     refused = log_in(client, RIGHT)
 
@@ -104,7 +104,7 @@ def test_a_whole_ipv6_network_is_one_address():
 
 
 @pytest.mark.processes
-def test_web_processes_count_together_and_without_redis_people_get_in(settings, tmp_path):
+def test_processes_share_a_count_and_no_redis_lets_people_in(settings, tmp_path):
     with running_valkey(tmp_path) as (valkey, process, _client):
         settings.CACHES = {
             "default": {
@@ -125,9 +125,9 @@ def test_web_processes_count_together_and_without_redis_people_get_in(settings, 
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         }
         command = [sys.executable, "-c", there]
-        said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
-        assert said.stdout == "[0, 0, 0]\n"
+        assert done.stdout == "[0, 0, 0]\n"
         assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(3)] == [0, 0, 300]
         process.kill()
         process.wait(10)

@@ -73,7 +73,7 @@ def test_every_socket_asks_for_a_right():
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_stranger_may_do_what_is_open_to_anyone_and_nothing_else(action):
+def test_a_stranger_may_do_only_what_is_open_to_anyone(action):
     assert allowed(AnonymousUser(), action) == (ACTIONS[action] is Role.ANYONE)
 
 

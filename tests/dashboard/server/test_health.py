@@ -16,14 +16,14 @@ WELL = {
 
 
 @pytest.fixture
-def found(monkeypatch):
+def parts(monkeypatch):
     """The checks' findings, to be changed by the test."""
     answers = dict(WELL)
     monkeypatch.setattr("dashboard.views.health.all_checks", lambda: answers)
     return answers
 
 
-def test_strangers_learn_that_all_is_well_and_nothing_else(client, found):
+def test_strangers_learn_that_all_is_well_and_nothing_else(client, parts):
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -31,17 +31,17 @@ def test_strangers_learn_that_all_is_well_and_nothing_else(client, found):
 
 
 @pytest.mark.parametrize("part", ["database", "redis", "disk"])
-def test_one_part_that_is_not_well_is_a_503(client, found, part):
-    found[part] = PartHealth(False, {"error": "secret words"})
+def test_one_part_that_is_not_well_is_a_503(client, parts, part):
+    parts[part] = PartHealth(False, {"error": "secret words"})
 
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (503, {"status": "not ok"})
 
 
-def test_people_who_are_logged_in_see_which_part(client, found):
+def test_people_who_are_logged_in_see_which_part(client, parts):
     client.force_login(make_user())
-    found["redis"] = PartHealth(False, {"error": "refused"})
+    parts["redis"] = PartHealth(False, {"error": "refused"})
 
     answer = client.get("/healthz").json()
 
@@ -53,9 +53,9 @@ def test_people_who_are_logged_in_see_which_part(client, found):
     }
 
 
-def test_nobody_is_looked_up_when_the_database_is_away(client, found, django_assert_num_queries):
+def test_nobody_is_looked_up_when_the_database_is_away(client, parts, django_assert_num_queries):
     client.force_login(make_user())
-    found["database"] = PartHealth(False, {"error": "gone"})
+    parts["database"] = PartHealth(False, {"error": "gone"})
 
     with django_assert_num_queries(0):
         answer = client.get("/healthz")

@@ -65,17 +65,17 @@ def test_where_nothing_tells_it_is_not_said_to_be_down(tmp_path, settings, text)
 
 
 def test_who_waits_is_told_once_and_again_when_it_runs(ran, supervisor):
-    said = StringIO()
-    watch = Watch(said, grace_s=0.0, every_s=0.0)
+    output = StringIO()
+    watch = Watch(output, grace_s=0.0, every_s=0.0)
     ran(0x7FFFFFFF)
 
     watch.update()
     watch.update()
 
-    assert said.getvalue().count("The dashboard is not running") == 1
+    assert output.getvalue().count("The dashboard is not running") == 1
     ran(supervisor.pid)
     watch.update()
-    assert said.getvalue().endswith("The dashboard is running again.\n")
+    assert output.getvalue().endswith("The dashboard is running again.\n")
 
 
 @pytest.mark.django_db
@@ -91,14 +91,14 @@ def test_who_is_not_to_wait_ends_with_an_error(ran):
 @pytest.mark.django_db
 def test_a_field_that_is_missing_lists_its_choices():
     host = make_host()
-    told = str(base.refused_launch(_missing(), "deploy", host))
-    assert f"No choice on {host.name} yet." in told
+    refusal = str(base.refused_launch(_missing(), "deploy", host))
+    assert f"No choice on {host.name} yet." in refusal
 
     artifact = make_artifact(host=host)
 
-    told = str(base.refused_launch(_missing(), "deploy", host))
-    assert "artifact: Required. Choose one of:" in told
-    assert f"    {artifact.pk}  " in told
+    refusal = str(base.refused_launch(_missing(), "deploy", host))
+    assert "artifact: Required. Choose one of:" in refusal
+    assert f"    {artifact.pk}  " in refusal
 
 
 def _missing():

@@ -47,16 +47,16 @@ def until(true, what: str):
     """Wait for something that must become true."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if found := true():
-            return found
+        if value := true():
+            return value
         time.sleep(0.1)
     raise AssertionError(f"waited in vain: {what}")
 
 
 def states(stack: Stack) -> list[str]:
     """States of all jobs, oldest first."""
-    said = stack.manage("shell", "--no-imports", "-c", STATES).stdout.decode()
-    return [word.strip("(',)") for word in said.split()]
+    output = stack.manage("shell", "--no-imports", "-c", STATES).stdout.decode()
+    return [word.strip("(',)") for word in output.split()]
 
 
 def sleeping(stack: Stack) -> list[int]:
@@ -76,50 +76,50 @@ def _environ(entry: Path) -> str:
         return ""
 
 
-def test_a_port_in_use_is_said_with_the_variable_that_chooses_another(tmp_path):
+def test_a_used_port_is_reported_with_its_variable(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
 
-        said = refused(DATA_DIR=str(tmp_path), PORT=str(port))
+        error = refused(DATA_DIR=str(tmp_path), PORT=str(port))
 
-    assert said == (
+    assert error == (
         f"Port {port} on 127.0.0.1 is in use by another program. "
         f"Choose another port: PORT={port + 1} make run"
     )
 
 
 def test_an_address_that_is_not_this_computers_is_said(tmp_path):
-    said = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
+    error = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
 
-    assert said.startswith("Cannot listen on BIND=192.0.2.1, PORT=8000: ")
+    assert error.startswith("Cannot listen on BIND=192.0.2.1, PORT=8000: ")
 
 
 def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
     (tmp_path / "file").touch()
 
-    said = refused(DATA_DIR=str(tmp_path / "file" / "data"))
+    error = refused(DATA_DIR=str(tmp_path / "file" / "data"))
 
-    assert said.startswith(f"DATA_DIR={tmp_path}/file/data cannot be written: ")
+    assert error.startswith(f"DATA_DIR={tmp_path}/file/data cannot be written: ")
 
 
 def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
-    said = refused(DATA_DIR=str(tmp_path / "new"), PORT="http")
+    error = refused(DATA_DIR=str(tmp_path / "new"), PORT="http")
 
-    assert said == "PORT=http will not do; allowed: a whole number from 1 to 65535"
+    assert error == "PORT=http will not do; allowed: a whole number from 1 to 65535"
     assert not (tmp_path / "new").exists()
 
 
-def test_a_child_that_cannot_run_ends_it_all_with_a_message_and_an_exit_code(tmp_path):
-    said: list[str] = []
+def test_a_child_that_cannot_run_ends_it_all(tmp_path):
+    lines: list[str] = []
     bad = Child("the clock", [sys.executable, "-c", "raise SystemExit(3)"])
 
-    code = Supervisor([bad], said.append, hopeless_after=2).run()
+    code = Supervisor([bad], lines.append, hopeless_after=2).run()
 
     assert code == 1
-    assert said[-1].startswith("the clock (process ")
-    assert said[-1].endswith("ended with exit code 3, 2 times in a row. Stopping everything.")
+    assert lines[-1].startswith("the clock (process ")
+    assert lines[-1].endswith("ended with exit code 3, 2 times in a row. Stopping everything.")
 
 
 @pytest.fixture(scope="module")
@@ -152,19 +152,19 @@ def test_what_only_the_dashboard_may_read_is_private(long_stack):
 
 
 def test_a_second_terminal_finds_database_redis_and_address(long_stack):
-    told = "from django.conf import settings as s; from jobs.models import Host\n"
-    told += "print(s.REDIS_URL, s.PUBLIC_URL, Host.objects.get().name)"
+    code = "from django.conf import settings as s; from jobs.models import Host\n"
+    code += "print(s.REDIS_URL, s.PUBLIC_URL, Host.objects.get().name)"
 
-    said = long_stack.manage("shell", "--no-imports", "-c", told).stdout.decode().split()
+    values = long_stack.manage("shell", "--no-imports", "-c", code).stdout.decode().split()
 
-    assert said[0].startswith("unix:///")
-    assert said[1:] == [long_stack.url, "this-computer"]
+    assert values[0].startswith("unix:///")
+    assert values[1:] == [long_stack.url, "this-computer"]
 
 
 def test_two_dashboards_do_not_share_a_data_folder(long_stack):
-    said = refused(DATA_DIR=str(long_stack.data_dir), PORT=str(free_port()))
+    error = refused(DATA_DIR=str(long_stack.data_dir), PORT=str(free_port()))
 
-    assert said.endswith(f": {long_stack.url}/")
+    assert error.endswith(f": {long_stack.url}/")
 
 
 def test_static_files_are_compressed_and_kept_for_ever(long_stack):
@@ -190,14 +190,14 @@ def test_a_child_that_is_killed_comes_back(long_stack, child):
     until(lambda: long_stack.health()[0] == 200, "healthy")
 
 
-def test_who_asks_while_the_web_server_is_away_is_answered_by_its_successor(long_stack):
+def test_a_request_during_a_web_restart_is_answered(long_stack):
     long_stack.kill("web")
 
     with urllib.request.urlopen(f"{long_stack.url}/healthz", timeout=30) as answer:
         assert answer.status == 200
 
 
-def test_ctrl_c_ends_everything_and_no_queued_job_takes_the_place_of_a_stopped_one(tmp_path):
+def test_ctrl_c_ends_everything_and_starts_no_queued_job(tmp_path):
     with running(tmp_path / "stack") as stack:
         folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
         until(lambda: "cpu" in _facts(stack), "the host has reported")
@@ -231,5 +231,5 @@ def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
 
 
 def _facts(stack: Stack) -> str:
-    told = "from jobs.models import Host; print(Host.objects.get().facts)"
-    return stack.manage("shell", "--no-imports", "-c", told).stdout.decode()
+    code = "from jobs.models import Host; print(Host.objects.get().facts)"
+    return stack.manage("shell", "--no-imports", "-c", code).stdout.decode()

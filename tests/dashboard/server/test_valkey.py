@@ -63,8 +63,8 @@ def host(listening):
 def host_url(server):
     """What "Add a host" prints."""
     listen = f"127.0.0.1:{server.listen[1]}"
-    told = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
-    return env.host_redis_url(env.load(told))
+    variables = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
+    return env.host_redis_url(env.load(variables))
 
 
 def test_a_host_is_let_in_with_what_it_was_told(host):
@@ -130,14 +130,14 @@ def test_a_host_sees_and_does_nothing_that_is_the_dashboards(host, command):
 def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
     dashboard = redis.Redis.from_url(listening.url)
     dashboard.acl_log_reset()
-    told = {
+    variables = {
         "HOST_NAME": "va16-01",
         "HOST_KEY": "key",
         "DASHBOARD_URL": "http://127.0.0.1:1",
         "REDIS_URL": host_url(listening),
         "HOST_DIR": str(tmp_path),
     }
-    _agent, celery = children(config.load(told))
+    _agent, celery = children(config.load(variables))
     worker = subprocess.Popen(
         celery.argv, cwd=ROOT, env=clean_environment() | celery.env, stderr=subprocess.DEVNULL
     )
@@ -153,7 +153,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
         worker.wait()
 
 
-def test_unless_asked_to_it_listens_nowhere_and_needs_no_password(tmp_path):
+def test_valkey_listens_nowhere_without_a_setting(tmp_path):
     with valkey(tmp_path / "data") as server:
         assert "@" not in server.url
         assert redis.Redis.from_url(server.url).config_get("port") == {"port": "0"}
@@ -185,15 +185,15 @@ def test_anything_else_is_refused_with_what_is_allowed(text):
         env.load({"VALKEY_LISTEN": text})
 
 
-def test_hosts_are_told_the_name_of_a_dashboard_that_listens_everywhere(tmp_path):
-    told = {"DATA_DIR": str(tmp_path), "VALKEY_LISTEN": "0.0.0.0:6380"}
+def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
+    variables = {"DATA_DIR": str(tmp_path), "VALKEY_LISTEN": "0.0.0.0:6380"}
 
     with pytest.raises(BadVariable, match="set PUBLIC_URL"):
-        env.load(told)
-    found = env.host_redis_url(env.load({**told, "PUBLIC_URL": "http://gpu7:8000"}))
+        env.load(variables)
+    address = env.host_redis_url(env.load({**variables, "PUBLIC_URL": "http://gpu7:8000"}))
 
-    assert found.startswith("redis://host:")
-    assert found.endswith("@gpu7:6380/0")
+    assert address.startswith("redis://host:")
+    assert address.endswith("@gpu7:6380/0")
 
 
 def test_hosts_are_told_another_redis_as_it_is():
@@ -207,7 +207,7 @@ def test_hosts_are_told_another_redis_as_it_is():
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "error"),
     [
         (
             {"REDIS_URL": "redis://10.0.0.9/0", "VALKEY_LISTEN": "127.0.0.1:6380"},
@@ -216,27 +216,27 @@ def test_hosts_are_told_another_redis_as_it_is():
         ({"VALKEY_LISTEN": "192.0.2.1:6380"}, "Cannot listen on VALKEY_LISTEN=192.0.2.1:6380: "),
     ],
 )
-def test_a_start_that_cannot_be_says_why(tmp_path, environ, said):
-    told = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), **environ}
+def test_a_start_that_cannot_be_says_why(tmp_path, environ, error):
+    settings = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), **environ}
     done = subprocess.run(
         [sys.executable, "-m", "dashboard.server.supervisor"],
         cwd=ROOT,
-        env=clean_environment() | told,
+        env=clean_environment() | settings,
         capture_output=True,
         text=True,
     )
 
     assert done.returncode == 2
-    assert done.stderr.strip().startswith(said)
+    assert done.stderr.strip().startswith(error)
 
 
 @pytest.mark.processes
-def test_a_dashboard_that_listens_is_well_and_tells_hosts_the_password(tmp_path):
+def test_a_listening_dashboard_is_well_and_prints_the_password(tmp_path):
     port = free_port()
     with running(tmp_path / "data", environ={"VALKEY_LISTEN": f"127.0.0.1:{port}"}) as stack:
         assert stack.health() == (200, {"status": "ok"})
-        told = stack.manage("add_host", "va16-01").stdout.decode()
-        lines = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        output = stack.manage("add_host", "va16-01").stdout.decode()
+        lines = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
         assert redis.Redis.from_url(lines["REDIS_URL"]).ping()
         assert lines["REDIS_URL"].split("@")[1] == f"127.0.0.1:{port}/0"

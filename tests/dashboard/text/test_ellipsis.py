@@ -17,10 +17,10 @@ from dashboard.text.ellipsis import halves
     ],
 )
 def test_a_name_is_cut_before_what_tells_variants_apart(name, tail):
-    head, found = halves(name)
+    head, end = halves(name)
 
-    assert found == tail
-    assert head + found == name
+    assert end == tail
+    assert head + end == name
 
 
 def test_a_name_is_text_on_the_page():

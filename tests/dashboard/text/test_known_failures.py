@@ -38,20 +38,20 @@ def end_with(caller, log, *, verdict="failed", outputs=None, plan=None, **fields
         sha256 = hashlib.sha256(content).hexdigest()
         named.append({"name": "made", "path": path, "bytes": len(content), "sha256": sha256})
     fields |= {"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()}
-    told = {"message_id": "work:exit", "message_args": {"step": "make", "exit_code": 1}}
-    event = ended(verdict, **({"exit_code": 1, **told} | fields), outputs=named)
+    verdict_fields = {"message_id": "work:exit", "message_args": {"step": "make", "exit_code": 1}}
+    event = ended(verdict, **({"exit_code": 1, **verdict_fields} | fields), outputs=named)
     caller.stream(job, "events", 0, events(STARTED, event))
     job.refresh_from_db()
     return job
 
 
-def test_the_message_names_what_happened_the_cause_and_what_to_do(caller, kind):
+def test_the_message_has_event_cause_and_action(caller, kind):
     job = end_with(caller, FULL)
 
     with override("en"):
-        said = message(job.message_id, job.message_args)
+        text = message(job.message_id, job.message_args)
     assert job.state == "failed"
-    assert said.startswith("Step make failed with exit code 1. Disk full on the host. Free ")
+    assert text.startswith("Step make failed with exit code 1. Disk full on the host. Free ")
 
 
 def test_the_failing_line_is_kept(caller, kind):
@@ -113,17 +113,17 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
     deployment = make_deployment(job=job)
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"x\nError! IOMMU is enable\n")
 
-    found = known_failures.known_failure(job, exit_code=1, args={"step": "serve"})
+    failure = known_failures.known_failure(job, exit_code=1, args={"step": "serve"})
 
-    assert (found["id"], found["where"], found["line"]) == ("iommu-on", "server", 2)
+    assert (failure["id"], failure["where"], failure["line"]) == ("iommu-on", "server", 2)
 
 
 def test_before_that_log_arrives_its_last_lines_tell(caller, kind):
-    said = {"step": "serve", "last_lines": "x\nRuntimeError: Engine process failed to start. See"}
+    args = {"step": "serve", "last_lines": "x\nRuntimeError: Engine process failed to start. See"}
 
-    found = known_failures.known_failure(make_job(), exit_code=1, args=said)
+    failure = known_failures.known_failure(make_job(), exit_code=1, args=args)
 
-    assert (found["id"], found["where"], found["line"]) == ("engine-failed", "server", None)
+    assert (failure["id"], failure["where"], failure["line"]) == ("engine-failed", "server", None)
 
 
 def test_a_large_log_s_end_has_true_line_numbers(monkeypatch):
@@ -132,21 +132,21 @@ def test_a_large_log_s_end_has_true_line_numbers(monkeypatch):
     log = b"Error! IOMMU is enable\n" + b"fine\n" * 100 + FULL
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    found = known_failures.known_failure(job, exit_code=1, args={})
+    failure = known_failures.known_failure(job, exit_code=1, args={})
 
-    assert (found["id"], found["line"]) == ("disk-full", 103)
-    assert log[found["offset"] :].startswith(b"OSError")
+    assert (failure["id"], failure["line"]) == ("disk-full", 103)
+    assert log[failure["offset"] :].startswith(b"OSError")
 
 
-def test_a_last_line_longer_than_what_is_looked_at_is_looked_at_too(monkeypatch):
+def test_a_last_line_beyond_the_scan_size_is_scanned_too(monkeypatch):
     monkeypatch.setattr(known_failures, "SCAN_BYTES", 60)
     job = make_job()
     log = b"first\n" + b"\r 50%" * 100 + b"\rOSError: [Errno 28] No space left on device"
     logstore.store().append(f"job/{job.pk}", 0, log)
 
-    found = known_failures.known_failure(job, exit_code=1, args={})
+    failure = known_failures.known_failure(job, exit_code=1, args={})
 
-    assert (found["id"], found["line"]) == ("disk-full", 2)
+    assert (failure["id"], failure["line"]) == ("disk-full", 2)
 
 
 def test_a_signal_alone_is_told(caller, kind):

@@ -21,18 +21,18 @@ def used_ids():
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 index, keyword = PLACES.get(name, (99, "message_id"))
-                found = [*node.args[index : index + 1]]
-                found += [k.value for k in node.keywords if k.arg == keyword]
-                found = [value for value in found if isinstance(value, ast.Constant)]
+                values = [*node.args[index : index + 1]]
+                values += [k.value for k in node.keywords if k.arg == keyword]
+                values = [value for value in values if isinstance(value, ast.Constant)]
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(
                 ".message_id"
             ):
-                found = [node.value]
+                values = [node.value]
             elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-                found = node.value.elts[:1] if "/jobs/host/" in path.as_posix() else []
+                values = node.value.elts[:1] if "/jobs/host/" in path.as_posix() else []
             else:
                 continue
-            for value in found:
+            for value in values:
                 text = getattr(value, "value", None)
                 if isinstance(text, str) and ID.fullmatch(text):
                     yield text
@@ -47,9 +47,9 @@ def test_every_id_that_is_used_has_its_words():
 
 def test_every_message_can_be_said():
     with override("en"):
-        said = {message_id: message(message_id, {}) for message_id in MESSAGES}
+        texts = {message_id: message(message_id, {}) for message_id in MESSAGES}
 
-    assert {name: words for name, words in said.items() if not words or HOLE.search(words)} == {}
+    assert {name: text for name, text in texts.items() if not text or HOLE.search(text)} == {}
 
 
 def test_arguments_fill_the_message():
@@ -72,7 +72,7 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("id_", "args", "said"),
+    ("id_", "args", "start"),
     [
         ("benchmark:offline", {"output_tokens_per_s": 3424.4}, "3\u202f424 output tokens/s"),
         ("benchmark:offline", {"output_tokens_per_s": "3424.4"}, "3\u202f424 output tokens/s"),
@@ -91,8 +91,8 @@ def test_an_id_of_a_newer_host_is_shown_as_it_is():
         ("evaluate:done", {"accuracy": "?", "questions": 8}, "Accuracy ? % on 8 questions"),
     ],
 )
-def test_numbers_in_messages_are_those_of_the_pages(id_, args, said):
-    assert message(id_, args).startswith(said)
+def test_numbers_in_messages_are_those_of_the_pages(id_, args, start):
+    assert message(id_, args).startswith(start)
 
 
 def test_what_cannot_be_checked_yet_is_named():

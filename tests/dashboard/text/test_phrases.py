@@ -37,8 +37,8 @@ def test_the_phrases_of_a_title_are_said_in_chinese(kept, chinese):
     with override("en"):
         assert phrase(kept) == kept
     with override("zh-hans"):
-        said = phrase(kept)
-    assert said == chinese if chinese else not re.search("offline|batch", said)
+        shown = phrase(kept)
+    assert shown == chinese if chinese else not re.search("offline|batch", shown)
 
 
 @pytest.mark.parametrize("typed", ["", "Host", "my model from home", "first 3", "offline"])
@@ -79,32 +79,32 @@ def test_a_job_s_page_says_in_chinese_what_it_made(client):
 
 def test_a_message_names_another_job_in_the_viewer_s_language():
     with override("zh-hans"):
-        said = message("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
+        text = message("wait:after", {"title": "Small, BF16 from Q4_1", "job": 7})
 
-    assert "BF16（源自Q4_1）" in said
+    assert "BF16（源自Q4_1）" in text
 
 
 def test_no_template_shows_a_title_or_label_without_its_phrases():
-    found = [
+    titles = [
         f"{path.name}: {match[0]}"
         for path in (ROOT / "templates").rglob("*.html")
         for match in KEPT.finditer(path.read_text())
         if not path.read_text()[match.end() - 1 :].startswith("|phrase")
     ]
 
-    assert found == []
+    assert titles == []
 
 
-def test_what_a_compile_made_is_said_in_chinese_beside_its_label():
+def test_a_compiled_product_is_in_chinese_beside_its_label():
     with override("zh-hans"):
-        said = message("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
+        text = message("compile:made", {"label": "Q8_0 from Q4_1", "size": "1 MB"})
 
-    assert "Q8_0（源自Q4_1）" in said
+    assert "Q8_0（源自Q4_1）" in text
 
 
 def test_a_state_in_an_option_is_in_the_viewer_s_language():
     source = "{% load ui %}{{ state|state_word }}"
     with override("zh-hans"):
-        words = Template(source).render(Context({"state": "stopped"}))
+        label = Template(source).render(Context({"state": "stopped"}))
 
-    assert words == "已停止"
+    assert label == "已停止"

@@ -55,9 +55,9 @@ def test_only_jobs_started_by_a_stop_say_so(host, page):
     first, wide = wants(host, 4, product=DEPLOYMENT), wants(host, 8)
 
     assert "The job starts automatically once these are stopped:" in page(first)
-    said = page(wide)
-    assert "starts automatically once" not in said
-    assert "This job does not start automatically: jobs ahead take the freed dies." in said
+    html = page(wide)
+    assert "starts automatically once" not in html
+    assert "This job does not start automatically: jobs ahead take the freed dies." in html
 
 
 def test_a_writer_behind_a_deploy_needs_a_person(host, page):
@@ -66,11 +66,11 @@ def test_a_writer_behind_a_deploy_needs_a_person(host, page):
     wants(host, 99, product=product)
     job = make_job(host=host, product={"type": "artifact", "path": folder})
 
-    said = page(job)
+    html = page(job)
 
-    assert "Cancel that job, or move this one ahead." in said
-    assert "This job does not start automatically: a person must act first." in said
-    assert "lacks what this job needs" not in said
+    assert "Cancel that job, or move this one ahead." in html
+    assert "This job does not start automatically: a person must act first." in html
+    assert "lacks what this job needs" not in html
 
 
 def test_a_job_of_all_dies_names_jobs_ahead(host):
@@ -79,10 +79,10 @@ def test_a_job_of_all_dies_names_jobs_ahead(host):
     small = [wants(host, 2, product=DEPLOYMENT) for _ in range(2)]
     wide = [wants(host, 8) for _ in range(2)]
 
-    told = {pk: remark.args for pk, remark in dispatch.reasons(wide).items()}
+    reasons = {pk: remark.args for pk, remark in dispatch.reasons(wide).items()}
 
     ahead = [job.pk for job in small]
-    assert [told[job.pk]["behind"] for job in wide] == [ahead, [*ahead, wide[0].pk]]
-    words = message("wait:dies_held", told[wide[0].pk])
-    assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead, take these dies first" in words
-    assert "Deployments started by those jobs must be stopped too." in words
+    assert [reasons[job.pk]["behind"] for job in wide] == [ahead, [*ahead, wide[0].pk]]
+    text = message("wait:dies_held", reasons[wide[0].pk])
+    assert f"Jobs #{ahead[0]}, #{ahead[1]} are ahead, take these dies first" in text
+    assert "Deployments started by those jobs must be stopped too." in text

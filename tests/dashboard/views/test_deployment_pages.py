@@ -70,10 +70,10 @@ def test_one_that_ended_says_from_when_to_when_it_was_ready(client, lin, state):
     for clock, what in (("19:09", "ready"), ("19:30", "unhealthy"), ("19:40", "ready")):
         DeploymentEvent.objects.create(deployment=deployment, run=1, state=what, at=at(clock))
 
-    found = facts(client, deployment)
+    shown = facts(client, deployment)
 
-    assert found["Ready period"] == "19:09 – 20:10"
-    assert "Ready since" not in found
+    assert shown["Ready period"] == "19:09 – 20:10"
+    assert "Ready since" not in shown
 
 
 def test_one_that_is_unhealthy_was_ready_until_then(client, lin):
@@ -106,19 +106,19 @@ def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, va
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "advice"),
     [
         ("failed", "Fix the cause, then restart the deployment."),
         ("unhealthy", "read the end of the log and restart"),
         ("lost", "Check that the host is online."),
     ],
 )
-def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, words):
+def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, advice):
     address = reverse("deployment-detail", args=[make_deployment(state=state).pk])
 
     html = client.get(address).content.decode()
 
-    assert words in html
+    assert advice in html
 
 
 def test_one_that_ended_has_no_address_to_copy(client, lin):
@@ -130,7 +130,7 @@ def test_one_that_ended_has_no_address_to_copy(client, lin):
     assert "Stopped: no address." in html
 
 
-def test_a_server_that_broke_is_on_the_overview_and_in_the_list_for_a_day(client, lin):
+def test_a_failed_server_is_listed_for_a_day(client, lin):
     broke = make_deployment(name="broke", state="failed", stopped_at=now(), created_by=lin)
     long_ago = now() - timedelta(days=2)
     make_deployment(name="long-ago", state="failed", stopped_at=long_ago)
@@ -166,7 +166,7 @@ def test_its_owner_restarts_it_as_the_next_run(client, lin):
     assert (deployment.state, deployment.run) == ("waiting", 2)
 
 
-def test_a_restart_on_a_port_that_another_server_has_is_refused_in_words(client, lin):
+def test_a_restart_on_a_used_port_is_refused_in_words(client, lin):
     maker = make_job(state="succeeded", params={"port": 20000})
     stopped = make_deployment(created_by=lin, job=maker, state="stopped", wanted=False)
     make_deployment(host=maker.host, name="the other")
@@ -204,7 +204,7 @@ def test_a_models_page_shows_what_each_host_has_of_it(client, lin):
     assert client.get(reverse("model-detail", args=["nothing"])).status_code == 404
 
 
-def test_a_file_of_weights_leads_to_compiling_and_a_folder_to_vllm(client, lin):
+def test_weight_files_lead_to_compile_and_folders_to_vllm(client, lin):
     host = make_host("workshop")
     file = make_weights(host=host)
     folder = make_weights(host=host, details={"format": "safetensors"})
@@ -216,7 +216,7 @@ def test_a_file_of_weights_leads_to_compiling_and_a_folder_to_vllm(client, lin):
 
 
 @pytest.mark.parametrize("action", ["deployment-stop", "deployment-restart"])
-def test_before_a_server_is_ended_its_page_says_which_jobs_would_fail(client, action):
+def test_a_stop_page_lists_the_jobs_that_would_fail(client, action):
     client.force_login(make_user(is_staff=True))
     server = make_deployment()
     uses = make_job(host=server.host, inputs={"deployment": {"id": server.pk}}, title="uses it")

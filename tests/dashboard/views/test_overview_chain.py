@@ -43,8 +43,8 @@ def make_tour(chain, **states):
 def panel(client):
     """Return the pipeline's panel on the overview, "" without one."""
     html = client.get(reverse("overview")).content.decode()
-    found = re.search(r'<section class="panel" id="chain".*?</section>', html, re.S)
-    return found[0] if found else ""
+    match = re.search(r'<section class="panel" id="chain".*?</section>', html, re.S)
+    return match[0] if match else ""
 
 
 def test_an_ended_tour_is_one_line_with_links(lin, chain):
@@ -116,9 +116,9 @@ def test_a_job_of_a_chain_that_asks_stands_for_the_chain(lin, chain):
     asks = [{"check": "shm", "message_id": "check:shm", "message_args": {}}]
     Job.objects.filter(kind="deploy").update(needs_confirmation=asks)
 
-    found = queries.waiting(None)
+    rows = queries.waiting(None)
 
-    assert [(item.job.kind, item.more) for item in found] == [("deploy", 2)]
+    assert [(item.job.kind, item.more) for item in rows] == [("deploy", 2)]
 
 
 def test_a_cancelled_tour_is_not_shown_as_succeeded(lin, chain):

@@ -53,7 +53,7 @@ def test_a_first_question_makes_a_conversation_named_after_it(client, lin):
     )
 
 
-def test_a_second_question_sends_the_answers_before_it_without_their_reasoning(client, lin):
+def test_a_second_question_sends_answers_without_reasoning(client, lin):
     deployment = make_deployment()
     ask(client, deployment=deployment.pk)
     chat = Conversation.objects.get()
@@ -116,7 +116,7 @@ def test_the_attempt_that_is_shown_is_the_one_that_is_sent_back(client, lin):
     ]
 
 
-def test_an_attempt_that_failed_without_a_word_gives_its_place_back(client, lin):
+def test_an_attempt_that_failed_empty_shows_the_old_answer(client, lin):
     deployment = make_deployment()
     chat, old, new, _ = asked_again(client, deployment)
 
@@ -155,7 +155,7 @@ def test_a_second_page_cannot_ask_while_an_answer_is_written(client, lin):
     assert "This chat is generating an answer" in response.json()["error"]
 
 
-def test_each_turn_says_which_model_answered_and_how_it_was_asked(client, lin):
+def test_each_turn_shows_its_model_and_parameters(client, lin):
     first, second = make_deployment(name="first"), make_deployment(name="second")
     first.host.type = "simulated"
     first.host.save()
@@ -218,17 +218,17 @@ def test_chats_are_found_by_what_was_said_in_them(client, lin):
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
     other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")
 
-    def found(words):
-        page = client.get(reverse("playground"), {"q": words})
+    def titles(query):
+        page = client.get(reverse("playground"), {"q": query})
         return [chat.title for _, group in page.context["groups"] for chat in group]
 
-    assert found("otter furry") == found("one otter") == ["one"]
-    assert found("furry two") == []
-    assert other.title not in found("secret")
-    assert set(found("")) == {"one", "two"}
+    assert titles("otter furry") == titles("one otter") == ["one"]
+    assert titles("furry two") == []
+    assert other.title not in titles("secret")
+    assert set(titles("")) == {"one", "two"}
 
 
-def test_a_turn_of_a_killed_process_does_not_keep_its_conversation(client, lin):
+def test_a_turn_of_a_killed_process_frees_its_conversation(client, lin):
     chat = Conversation.objects.create(user=lin)
     Turn.objects.create(conversation=chat, index=0, prompt="x")
 
@@ -255,7 +255,7 @@ def test_a_question_that_cannot_be_asked_says_why(client, lin, fields, error):
     assert not Conversation.objects.exists()
 
 
-def test_a_question_sent_before_the_script_has_come_leads_to_its_conversation(client, lin):
+def test_a_question_sent_without_script_opens_its_conversation(client, lin):
     response = submit(client, deployment=make_deployment().pk)
 
     chat = Conversation.objects.get()
@@ -263,7 +263,7 @@ def test_a_question_sent_before_the_script_has_come_leads_to_its_conversation(cl
     assert chat.turns.get().state == "streaming"
 
 
-def test_a_question_refused_before_the_script_has_come_is_still_in_its_field(client, lin):
+def test_a_question_refused_without_script_stays_in_its_field(client, lin):
     deployment = make_deployment()
     fields = {"deployment": deployment.pk, "prompt": "Why <b>blue</b>?", "temperature": "9"}
 
@@ -300,7 +300,7 @@ def test_the_page_offers_the_deployment_that_its_address_names(client, lin):
     ("served", "shown"),
     [({"max_total": 32768}, "16384"), ({"max_total": 1 << 20}, "32768"), ({}, "32768")],
 )
-def test_the_longest_answer_that_is_proposed_leaves_room_for_a_prompt(client, lin, served, shown):
+def test_the_proposed_max_tokens_leave_room_for_a_prompt(client, lin, served, shown):
     """vLLM refuses a request whose answer alone may fill all that it serves."""
     chosen = make_deployment(model_id="deepseek-r1", details=served)
 
@@ -324,7 +324,7 @@ def test_a_conversation_is_its_owners_alone(client, lin):
     assert "secret plans" not in client.get(reverse("playground")).content.decode()
 
 
-def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
+def test_a_failed_turn_shows_the_engine_s_error_and_numbers(client, lin):
     chat = Conversation.objects.create(user=lin)
     turn = Turn.objects.create(
         conversation=chat,
@@ -342,7 +342,7 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
 
 
 @pytest.mark.parametrize(
-    ("limit", "stats", "answer", "words", "more"),
+    ("limit", "stats", "answer", "reason", "more"),
     [
         (64, {"completion_tokens": 64}, "", "Stopped while thinking after 64 tokens:", "128"),
         (64, {"completion_tokens": 64}, "So", "Stopped after 64 tokens.", "128"),
@@ -353,7 +353,7 @@ def test_a_turn_that_broke_shows_the_engines_words_and_its_numbers(client, lin):
     ],
 )
 def test_a_turn_that_was_cut_says_by_what_and_offers_more(
-    client, lin, limit, stats, answer, words, more
+    client, lin, limit, stats, answer, reason, more
 ):
     chat = Conversation.objects.create(user=lin)
     turn = Turn.objects.create(
@@ -370,7 +370,7 @@ def test_a_turn_that_was_cut_says_by_what_and_offers_more(
 
     text = client.get(reverse("playground-turn", args=[turn.pk])).content.decode()
 
-    assert words in text
+    assert reason in text
     offered = re.findall(r'data-retry="\d+" data-max-tokens="(\d+)"', text)
     assert offered == ([more] if more else [])
     assert not more or f"Regenerate with {more} tokens<" in text
@@ -395,7 +395,7 @@ def test_a_turn_says_what_it_left_of_the_context(client, lin):
         assert re.sub(r"<[^>]+>|[\s\u202f]", "", left) == "1008of2048"
 
 
-def test_a_chat_too_long_for_the_chosen_deployment_says_so_before_it_is_sent(client, lin):
+def test_a_too_long_chat_is_reported_before_it_is_sent(client, lin):
     large, small = (make_deployment(state="ready", details={"max_total": n}) for n in (2048, 512))
     chat = Conversation.objects.create(user=lin, deployment=large)
     stats = {"prompt_tokens": 262, "completion_tokens": 300, "answer_tokens": 300}
@@ -447,7 +447,7 @@ def test_a_conversation_is_renamed_and_deleted_with_its_streams(client, lin):
     assert store().size(f"turn/{turn.pk}") == 0
 
 
-def test_a_turn_whose_number_was_given_before_begins_with_nothing(client, lin):
+def test_a_turn_with_a_reused_number_begins_empty(client, lin):
     """An older database was put back; the files of what it has forgotten are there still."""
     chat = Conversation.objects.create(user=lin, title="old")
     number = Turn.objects.create(conversation=chat, index=0, prompt="x", state="done").pk + 1
@@ -471,7 +471,7 @@ def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
     assert Conversation.objects.filter(pk=chat.pk).exists()
 
 
-def test_deployments_of_one_name_are_told_apart_by_number_and_port(client, lin):
+def test_deployments_of_one_name_show_number_and_port(client, lin):
     twins = [make_deployment(name="qwen", host_url=f"http://127.0.0.1:{n}") for n in (7863, 21000)]
     make_deployment(name="llama")
 
@@ -482,7 +482,7 @@ def test_deployments_of_one_name_are_told_apart_by_number_and_port(client, lin):
     assert "llama" in options
 
 
-def test_turns_from_before_are_given_the_deployment_whose_name_they_bear(lin):
+def test_old_turns_get_the_deployment_of_their_name(lin):
     """Only the last deployment of a conversation had been kept."""
     deployment = make_deployment(name="served")
     chat = Conversation.objects.create(user=lin, deployment=deployment)

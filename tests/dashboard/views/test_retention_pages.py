@@ -69,7 +69,7 @@ def text_of(client, name, *args, query=""):
 # Pins
 
 
-def test_a_pin_on_the_page_of_a_job_says_who_keeps_it_and_is_written_down(client, lin):
+def test_a_pin_on_a_job_page_has_its_person_and_is_recorded(client, lin):
     job = ended(DAY)
 
     answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"})
@@ -96,7 +96,7 @@ def test_a_pin_is_taken_away_again(client, lin):
     assert "Files are no longer kept: log and files may be removed from tomorrow on." in text
 
 
-def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_else(client, lin):
+def test_only_its_owner_or_an_administrator_removes_a_pin(client, lin):
     root = make_user("root", is_staff=True)
     job = make_result(job=ended(DAY)).job
     pins.pin(job.pk, root)
@@ -127,7 +127,7 @@ def test_a_pin_is_taken_away_by_who_set_it_or_an_administrator_and_by_nobody_els
     assert job.pinned_at is None
 
 
-def test_the_button_leads_back_to_the_list_as_it_was_and_nowhere_else(client, lin):
+def test_the_button_returns_to_the_list_as_it_was(client, lin):
     job = ended(DAY)
     address = reverse("job-pin", args=[job.pk])
 
@@ -159,7 +159,7 @@ def test_results_have_a_pin_in_their_list_and_on_their_page(client, lin):
     assert f'action="{pin_it}"' in shown
 
 
-def test_lists_of_results_and_jobs_can_be_narrowed_to_those_that_are_pinned(client, lin):
+def test_results_and_jobs_can_be_filtered_by_pin(client, lin):
     kept, other = make_result(job=ended(DAY)), make_result(job=ended(DAY))
     pins.pin(kept.job_id, lin)
 
@@ -193,8 +193,8 @@ def test_the_api_pins_and_unpins(client, lin):
     assert [row["id"] for row in client.get("/api/v1/jobs?pinned=1").json()["jobs"]] == [job.pk]
     result = make_result(job=job)
     make_result()
-    found = client.get("/api/v1/results?pinned=1").json()["results"]
-    assert [row["id"] for row in found] == [result.pk]
+    rows = client.get("/api/v1/results?pinned=1").json()["results"]
+    assert [row["id"] for row in rows] == [result.pk]
 
 
 def test_the_api_does_not_pin_what_is_gone(client, lin):
@@ -265,7 +265,7 @@ def test_lengths_of_time_are_told_in_days_where_they_are():
     assert span_text(36 * 3600) == "1 d 12 h" or span_text(36 * 3600) == "36 h 00 min"
 
 
-def test_curves_without_points_are_said_to_be_removed_and_not_drawn_empty(client, lin):
+def test_removed_curves_are_named_and_not_drawn_empty(client, lin):
     job = removed(plan=WATCHED, points=2)
 
     text = text_of(client, "job-detail", job.pk)
@@ -274,7 +274,7 @@ def test_curves_without_points_are_said_to_be_removed_and_not_drawn_empty(client
     assert "data-live-chart" not in text
 
 
-def test_a_result_keeps_its_page_and_says_that_its_files_are_gone(client, lin):
+def test_a_result_keeps_its_page_after_its_files_are_gone(client, lin):
     job = ended(files=1)
     result = make_measured(points=[(1, {"output_tokens_per_s": 61.9})], job=job)
     retention.apply_retention()
@@ -304,10 +304,10 @@ def test_every_address_of_a_removed_log_answers_410(client, lin, rest):
     answer = client.get(f"/api/v1/jobs/{job.pk}/log{rest}")
 
     assert answer.status_code == 410
-    told = answer.json()
-    assert (told["error"], told["why"]) == ("removed", "age")
-    assert (told["log_bytes"], told["log_sha256"]) == (len(LOG), job.log_sha256)
-    assert told["message"] == removed_words(job)
+    body = answer.json()
+    assert (body["error"], body["why"]) == ("removed", "age")
+    assert (body["log_bytes"], body["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert body["message"] == removed_words(job)
 
 
 def test_the_socket_of_a_removed_log_is_refused_for_good():
@@ -334,10 +334,10 @@ def test_the_api_tells_what_is_pinned_and_removed(client, lin):
     job = removed()
     kept = ended(DAY)
 
-    told = client.get(f"/api/v1/jobs/{job.pk}").json()
+    answer = client.get(f"/api/v1/jobs/{job.pk}").json()
 
-    assert told["removed"]["why"] == "age"
-    assert (told["log_bytes"], told["log_sha256"]) == (len(LOG), job.log_sha256)
+    assert answer["removed"]["why"] == "age"
+    assert (answer["log_bytes"], answer["log_sha256"]) == (len(LOG), job.log_sha256)
     assert client.get(f"/api/v1/jobs/{kept.pk}").json()["removed"] is None
 
 
@@ -382,7 +382,7 @@ def test_storage_is_an_administrators(client, lin):
     assert reverse("storage") not in text_of(client, "job-list")
 
 
-def test_storage_of_a_new_dashboard_says_that_nothing_is_there_yet(client, admin, limits):
+def test_storage_of_a_new_dashboard_is_shown_as_empty(client, admin, limits):
     limits.RETENTION_AGE_S = None
 
     text = text_of(client, "storage")
@@ -391,7 +391,7 @@ def test_storage_of_a_new_dashboard_says_that_nothing_is_there_yet(client, admin
     assert "RETENTION_AGE and RETENTION_SIZE are not set" in text
 
 
-def test_storage_tells_sizes_limits_the_biggest_and_what_goes_next(client, admin, limits):
+def test_storage_shows_sizes_limits_and_next_removals(client, admin, limits):
     limits.RETENTION_SIZE_BYTES = 10**9
     big, old = ended(2 * DAY, log=b"x" * 5000), ended(80 * DAY)
     server = over(70 * DAY)
@@ -446,7 +446,7 @@ def test_removing_by_hand_asks_first_and_is_written_down(client, admin):
 
 @pytest.mark.parametrize("why", ["open", "pinned", "served", "removed"])
 def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why):
-    words = {
+    reasons = {
         "open": "Not removed: the job has not ended.",
         "pinned": "Not removed: its files are kept.",
         "served": "is running.",
@@ -465,8 +465,8 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
     asked = client.get(reverse("storage-remove", args=[job.pk])).text
     answer = client.post(reverse("storage-remove", args=[job.pk]), follow=True)
 
-    assert words[why] in asked and "Remove log and files" not in asked
-    assert words[why] in answer.text
+    assert reasons[why] in asked and "Remove log and files" not in asked
+    assert reasons[why] in answer.text
     after = Job.objects.values().get(pk=job.pk)
     assert {**after, "stored_bytes": 0} == {**before, "stored_bytes": 0}
 

@@ -36,8 +36,8 @@ def records():
     return made
 
 
-def found(client, text, name="search"):
-    """Addresses of what was found, in order."""
+def links_of(client, text, name="search"):
+    """Addresses of the matches, in order."""
     html = client.get(reverse(name), {"q": text}).content.decode()
     html = html[html.find('class="head"') :] if name == "search" else html
     links = re.findall(r'<a class="q row0" href="([^"]+)"', html)
@@ -47,14 +47,14 @@ def found(client, text, name="search"):
 
 @pytest.mark.parametrize("name", ["search", "search-list"])
 def test_everything_that_has_a_page_is_found(lin, records, name):
-    assert set(found(lin, "alpha", name)) == records["alpha"]
+    assert set(links_of(lin, "alpha", name)) == records["alpha"]
 
 
 def test_all_words_must_match(lin, records):
     job = Job.objects.get(title="alpha thing")
 
-    assert found(lin, "ALPHA thing") == [reverse("job-detail", args=[job.pk])]
-    assert found(lin, "alpha beta") == []
+    assert links_of(lin, "ALPHA thing") == [reverse("job-detail", args=[job.pk])]
+    assert links_of(lin, "alpha beta") == []
 
 
 @pytest.mark.parametrize("number", ["{}", "#{}"])
@@ -62,13 +62,15 @@ def test_a_number_is_first_of_all_that_of_a_job(lin, number):
     old = make_job()
     make_job(title=f"repeats {old.pk}")
 
-    links = found(lin, number.format(old.pk))
+    links = links_of(lin, number.format(old.pk))
 
     assert links[0] == reverse("job-detail", args=[old.pk])
 
 
 def test_a_model_is_found_by_its_name(lin):
-    assert found(lin, "smollm2 135m") == [reverse("model-detail", args=["smollm2-135m-instruct"])]
+    links = links_of(lin, "smollm2 135m")
+
+    assert links == [reverse("model-detail", args=["smollm2-135m-instruct"])]
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
@@ -77,10 +79,10 @@ def test_this_computer_is_found_by_what_people_call_it(lin, language, name):
     make_host("that-computer", type="vacc")
     lin.cookies["django_language"] = language
 
-    assert found(lin, name) == [reverse("host-detail", args=["this-computer"])]
+    assert links_of(lin, name) == [reverse("host-detail", args=["this-computer"])]
 
 
-def test_the_list_under_the_field_has_few_of_each_and_leads_to_all(lin):
+def test_the_list_under_the_field_shows_few_and_links_to_all(lin):
     for _ in range(9):
         make_job(title="alpha")
 
@@ -88,7 +90,7 @@ def test_the_list_under_the_field_has_few_of_each_and_leads_to_all(lin):
 
     assert html.count('role="option"') == 5
     assert f'href="{reverse("search")}?q=alpha"' in html
-    assert len(found(lin, "alpha")) == 8
+    assert len(links_of(lin, "alpha")) == 8
     assert (
         f"{reverse('job-list')}?q=alpha"
         in lin.get(reverse("search"), {"q": "alpha"}).content.decode()
@@ -99,7 +101,7 @@ def test_the_list_under_the_field_has_few_of_each_and_leads_to_all(lin):
 def test_what_finds_nothing_says_so_and_breaks_nothing(lin, text):
     make_job(title="alpha")
 
-    assert found(lin, text) == []
+    assert links_of(lin, text) == []
     assert lin.get(reverse("search-list"), {"q": text}).status_code == 200
 
 
@@ -122,13 +124,13 @@ def test_what_was_said_in_ones_own_chats_is_found(lin, name):
     for chat in chats:
         Turn.objects.create(conversation=chat, index=0, prompt="who swims?", answer="The otter.")
 
-    addresses = found(lin, "otter animals", name)
+    addresses = links_of(lin, "otter animals", name)
 
     assert reverse("conversation", args=[chats[0].pk]) in addresses
     assert reverse("conversation", args=[chats[1].pk]) not in addresses
 
 
-def test_a_search_while_one_types_aborts_no_request_which_htmx_would_log_as_an_error(lin):
+def test_a_search_while_typing_aborts_no_request(lin):
     page = lin.get(reverse("job-list")).content.decode()
 
     (field,) = re.findall(r'<input type="search" name="q" id="search"[^>]*>', page)

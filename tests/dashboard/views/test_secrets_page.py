@@ -47,12 +47,12 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     keep(admin, value="hf_another_one")
     admin.post(DELETE)
 
-    found = [(entry.subject, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
-    assert found == [("secret HF_TOKEN", {"did": did}) for did in ("set", "replace", "delete")]
+    entries = [(entry.subject, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
+    assert entries == [("secret HF_TOKEN", {"did": did}) for did in ("set", "replace", "delete")]
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "field", "words"),
+    ("name", "value", "field", "message"),
     [
         ("token", VALUE, "name", "Use capital letters, digits and underscores"),
         ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
@@ -60,14 +60,12 @@ def test_the_record_says_what_was_done_and_no_value(admin):
         ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )
-def test_a_mistake_is_said_at_its_field_and_the_value_is_not_repeated(
-    admin, name, value, field, words
-):
+def test_an_error_is_at_its_field_without_the_secret_s_value(admin, name, value, field, message):
     answer = keep(admin, name, value)
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert words in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
+    assert message in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
     assert value not in page
     assert secrets.names() == []
     assert not AuditEntry.objects.exists()

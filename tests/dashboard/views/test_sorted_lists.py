@@ -43,29 +43,27 @@ def results():
 
 @pytest.mark.parametrize("name", ["output_tokens_per_s", "person", "made", "precision", "done"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_pages_of_any_order_hold_every_result_once_and_those_without_a_value_last(
-    results, name, descending
-):
+def test_sorted_pages_hold_every_result_once_and_blanks_last(results, name, descending):
     order, column = Order(name, descending), result_orders.COLUMNS[name]
 
-    seen = all_pages(Result.objects.all(), column, order)
+    rows = all_pages(Result.objects.all(), column, order)
 
-    assert sorted(row.pk for row in seen) == sorted(row.pk for row in results)
-    values = [(row.sorted_by, row.pk) for row in seen]
+    assert sorted(row.pk for row in rows) == sorted(row.pk for row in results)
+    values = [(row.sorted_by, row.pk) for row in rows]
     there = [value for value in values if value[0] is not None]
     assert there == sorted(there, reverse=descending)
     assert values == [*there, *(value for value in values if value[0] is None)]
 
 
-def test_each_order_of_results_and_jobs_can_be_asked_for_page_by_page(results):
+def test_results_and_jobs_can_be_paged_in_each_order(results):
     for columns, rows in (
         (result_orders.COLUMNS, Result.objects.all()),
         (jobs.COLUMNS, Job.objects.all()),
     ):
         for name, column in columns.items():
             for descending in (False, True):
-                seen = all_pages(rows, column, Order(name, descending))
-                assert len(seen) == len({row.pk for row in seen}) == len(results), name
+                listed = all_pages(rows, column, Order(name, descending))
+                assert len(listed) == len({row.pk for row in listed}) == len(results), name
 
 
 @pytest.mark.parametrize(
@@ -176,7 +174,7 @@ def test_columns_go_back_to_an_address_of_our_own_only(client):
     assert client.post(reverse("columns", args=["nothing"])).status_code == 404
 
 
-def test_somebody_who_hides_all_columns_has_those_that_cannot_be_hidden(client):
+def test_hiding_all_columns_leaves_the_required_ones(client):
     client.force_login(make_user())
 
     client.post(reverse("columns", args=["jobs"]))
@@ -191,12 +189,12 @@ def test_what_a_column_sorts_by_is_known_to_its_list():
 
 def all_pages(rows, column, order):
     """Every row of every page, two a page."""
-    seen, after = [], ""
+    listed, after = [], ""
     while True:
-        found, after = sorted_page(rows, column, order, after, 2)
-        seen += found
+        page, after = sorted_page(rows, column, order, after, 2)
+        listed += page
         if not after:
-            return seen
+            return listed
 
 
 def head_of(answer, name):

@@ -32,20 +32,20 @@ def measured(*, minutes_ago=5, **sizes):
     return {name: {"bytes": count, "at": at} for name, count in sizes.items()}
 
 
-def test_each_host_tells_what_lies_on_it_and_when_it_was_measured(shown):
+def test_each_host_shows_its_usage_and_measuring_time(shown):
     made = measured(environments=1_300_000_000, weights=98_000_000, artifacts=0)
     make_host("va16-01", type="vacc", load={"disk_usage": made})
 
     row = shown()["va16-01"]
 
-    words = " ".join(re.sub("<[^>]+>", " ", row).split())
-    assert "1.30 GB" in words
-    assert "98.0 MB" in words
-    assert "0 B" in words
+    text = " ".join(re.sub("<[^>]+>", " ", row).split())
+    assert "1.30 GB" in text
+    assert "98.0 MB" in text
+    assert "0 B" in text
     assert "5 min ago" in row
 
 
-def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
+def test_an_unreported_usage_is_not_measured_and_never_zero(shown):
     make_host("older", type="vacc")
     make_host("part", type="vacc", load={"disk_usage": measured(weights=98_000_000)})
     make_host(
@@ -53,11 +53,11 @@ def test_what_a_host_does_not_tell_is_not_measured_and_never_zero(shown):
     )
     make_host("far", type="vacc", load={"disk_usage": {"weights": {"bytes": 1, "at": 1e300}}})
 
-    found = shown()
+    shown_rows = shown()
 
-    assert found["older"].count("not measured") == 4
-    assert found["part"].count("not measured") == 3
-    assert [found[name].count("not measured") for name in ("odd", "far")] == [4, 4]
+    assert shown_rows["older"].count("not measured") == 4
+    assert shown_rows["part"].count("not measured") == 3
+    assert [shown_rows[name].count("not measured") for name in ("odd", "far")] == [4, 4]
 
 
 def test_when_it_was_measured_is_told_by_our_clock(shown):

@@ -45,8 +45,8 @@ def status(key):
 
 def command(answer, number):
     """The text of a command of the page, as the copy button takes it."""
-    found = re.search(rf'<pre class="cmd" id="c{number}"[^>]*>(.*?)</pre>', _page(answer), re.S)
-    return html.unescape(found[1])
+    match = re.search(rf'<pre class="cmd" id="c{number}"[^>]*>(.*?)</pre>', _page(answer), re.S)
+    return html.unescape(match[1])
 
 
 def _page(answer):
@@ -96,8 +96,8 @@ def test_what_is_copied_is_all_that_a_host_needs(admin, tmp_path):
     names = {"Makefile", "bootstrap.py", "jobs", "requirements-host.txt"}
     assert {path.name for path in there.iterdir()} == names
     alone = "from jobs.host.agent import agent, worker; print(agent.__file__, worker.__file__)"
-    said = subprocess.check_output([sys.executable, "-c", alone], cwd=there, text=True)
-    assert said.startswith(str(there))
+    output = subprocess.check_output([sys.executable, "-c", alone], cwd=there, text=True)
+    assert output.startswith(str(there))
 
 
 def test_the_unit_leaves_jobs_alone_and_comes_back(admin):
@@ -129,20 +129,20 @@ def test_the_key_is_told_once_and_kept_nowhere(admin):
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "message"),
     [
         ({"name": "Va16"}, "Small letters, digits and hyphens"),
         ({"name": "add_host"}, "Small letters, digits and hyphens"),
         ({"slots": "many"}, "Enter a whole number from 1 to 64."),
     ],
 )
-def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, words):
+def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, message):
     answer = add(admin, **fields)
 
     (field,) = fields
     page = _page(answer)
     assert answer.status_code == 422
-    assert words in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
+    assert message in page.split(f'<div id="{field}-hint">')[1].split("</div>")[0]
     assert f'value="{fields[field]}"' in page
     assert not Host.objects.exists()
 
@@ -160,7 +160,7 @@ def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, word
         ("http://gpu7", "redis://127.0.0.1/0", "REDIS_URL=redis://10.0.0.5:6379/0 \\\n  make run"),
     ],
 )
-def test_what_other_machines_do_not_reach_is_said_with_the_start_that_mends_it(
+def test_unreachable_addresses_are_shown_with_their_fix(
     admin, settings, public_url, redis_url, start
 ):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
@@ -214,7 +214,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
     assert '<span class="push sub num">2</span>' in page
 
 
-def test_a_heartbeat_with_the_old_key_is_no_arrival_with_the_new_one(admin, host):
+def test_a_heartbeat_with_the_old_key_is_no_arrival(admin, host):
     Host.objects.update(heartbeat_at=now() - timedelta(seconds=5), protocol=2)
 
     assert "Waiting for" in _page(arrival(admin, int(time.time())))
@@ -271,7 +271,7 @@ def test_revoking_names_what_goes_on_there_first(admin, host):
 
 
 @pytest.mark.parametrize("host_type", [Host.Type.THIS_COMPUTER, Host.Type.SIMULATED])
-def test_a_key_that_the_dashboard_keeps_itself_is_nobodys_to_change(admin, host_type):
+def test_nobody_changes_a_key_that_the_dashboard_manages(admin, host_type):
     make_host("here", type=host_type)
 
     for name in ("host-new-key", "host-revoke-key"):

@@ -186,7 +186,7 @@ def test_the_page_shows_what_the_host_is(member):
 
     text = text_of(page_of(member))
 
-    for words in (
+    for label in (
         "00.25.12.30 d3_3_v2_9_a3_1",
         "ai-v3.0.0-20250814",
         "/nfs/workspace in containers /test",
@@ -197,7 +197,7 @@ def test_the_page_shows_what_the_host_is(member):
         "Hottest die 53.0 °C die 3",
         "4 of 4 free",
     ):
-        assert words in text
+        assert label in text
 
 
 def test_a_missing_die_is_named_with_what_to_do(member):
@@ -216,7 +216,7 @@ def test_an_iommu_that_is_on_is_an_alarm(member):
     assert "IOMMU is on: cards do not work." in text_of(page_of(member))
 
 
-def test_what_vasmi_said_is_shown_as_it_is_when_nobody_understood_it(member):
+def test_unreadable_vasmi_output_is_shown_unchanged(member):
     vacc_host(load={"unread": {"gettemp": "<b>card</b> 0 71"}})
 
     assert "&lt;b&gt;card&lt;/b&gt; 0 71" in page_of(member).content.decode()
@@ -295,7 +295,7 @@ def test_more_slots_start_what_waits(admin, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "0", "65", "-1", "two", "1.5", "９", "9" * 5000])
-def test_a_number_of_jobs_that_cannot_be_is_refused_at_its_field(admin, text):
+def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
     vacc_host()
 
     answer = admin.post(reverse("host-slots", args=["va16-01"]), {"slots": text})
@@ -316,9 +316,9 @@ def test_the_same_number_again_is_no_change(admin):
 
 def test_draining_from_the_list_comes_back_to_the_list(admin):
     vacc_host()
-    told = {"draining": "1", "from": "list"}
+    fields = {"draining": "1", "from": "list"}
 
-    answer = admin.post(reverse("host-drain", args=["va16-01"]), told)
+    answer = admin.post(reverse("host-drain", args=["va16-01"]), fields)
 
     assert answer.headers["Location"] == LIST
     assert Host.objects.get().draining is True
@@ -350,7 +350,7 @@ def test_a_die_that_was_reported_once_is_missed_when_it_goes(caller):
     assert missing_dies(Host.objects.get()) == []
 
 
-def test_a_card_that_was_taken_out_is_forgotten_when_somebody_says_so(caller, admin):
+def test_a_removed_card_is_forgotten_on_request(caller, admin):
     caller.beat(**dies(0, 1))
     caller.beat(**dies(0))
     assert "Remove from list" in text_of(page_of(admin))
@@ -374,7 +374,7 @@ def test_jobs_start_as_soon_as_a_full_disk_has_room_again(caller, monkeypatch):
     assert Job.objects.get(pk=job.pk).state == "starting"
 
 
-def test_on_a_narrow_screen_a_long_name_breaks_rather_than_the_word_of_what_it_is(member):
+def test_a_long_name_breaks_before_its_label_on_a_phone(member):
     host = vacc_host()
     make_artifact(host=host)
     make_weights(host=host)

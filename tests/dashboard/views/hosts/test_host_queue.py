@@ -163,7 +163,7 @@ def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin)
     assert not job.exclusive
 
 
-def test_the_page_of_a_job_says_where_it_stands_and_when_it_may_start(member, host, lin):
+def test_a_job_page_shows_its_place_and_start_time(member, host, lin):
     host.draining, host.slots = False, 1
     host.save()
     make_job(host=host, state="succeeded", duration_s=3600.0)
@@ -195,7 +195,7 @@ def test_what_waits_for_a_job_is_not_ahead_of_it(admin, host, ada):
         assert admin.get(f"/api/v1/jobs/{pk}").json()["waits"]["ahead"] == number
 
 
-def test_a_job_that_starts_next_says_that_those_ahead_do_not_hold_it_up(member, host, lin):
+def test_a_job_that_starts_next_is_not_blocked_by_those_ahead(member, host, lin):
     host.draining, host.slots = False, 4
     host.facts |= {"dies": [{"id": number} for number in range(2)]}
     host.save()
@@ -210,7 +210,7 @@ def test_a_job_that_starts_next_says_that_those_ahead_do_not_hold_it_up(member, 
     assert "Starts next." in text
 
 
-def test_a_job_whose_predecessor_ends_in_a_moment_does_not_start_next(member, host, lin):
+def test_a_job_behind_an_ending_one_does_not_start_next(member, host, lin):
     host.draining, host.slots = False, 4
     host.save()
     make_job(host=host, created_by=lin, state="succeeded", duration_s=30.0)
@@ -235,11 +235,11 @@ def test_the_api_has_the_line_of_a_host(admin, host, ada):
     first = make_job(host=host, created_by=ada)
     second = make_job(host=host, created_by=ada, exclusive=True)
 
-    found = admin.get("/api/v1/hosts/va16-01/queue").json()
+    queue = admin.get("/api/v1/hosts/va16-01/queue").json()
 
-    assert (found["total"], [job["id"] for job in found["jobs"]]) == (2, [first.pk, second.pk])
-    assert (found["jobs"][1]["priority"], found["jobs"][1]["exclusive"]) == ("normal", True)
-    waits = found["jobs"][1]["waits"]
+    assert (queue["total"], [job["id"] for job in queue["jobs"]]) == (2, [first.pk, second.pk])
+    assert (queue["jobs"][1]["priority"], queue["jobs"][1]["exclusive"]) == ("normal", True)
+    waits = queue["jobs"][1]["waits"]
     assert (waits["ahead"], waits["message_id"], waits["starts_in_s"]) == (
         1,
         "wait:draining",

@@ -36,7 +36,7 @@ def test_it_asks_first_and_names_what_will_be_lost(admin, job):
     assert job.state == "running"
 
 
-def test_it_is_offered_on_the_page_of_an_away_host_to_administrators_only(admin, job, client):
+def test_only_administrators_can_mark_an_away_host_s_job_lost(admin, job, client):
     page = reverse("host-detail", args=["far"])
     assert MARK_LOST in admin.get(page).content.decode()
 

@@ -24,7 +24,7 @@ def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
     assert shown == ["maker"]
 
 
-def test_the_list_of_one_host_or_person_is_in_the_order_of_an_index():
+def test_lists_of_a_host_or_person_are_sorted_by_an_index():
     """Sorting what a host has is what made its list slower with each job."""
     job = make_job(host=make_host("here"), created_by=make_user("lin"))
 
@@ -48,7 +48,7 @@ def test_the_list_descends_from_end_to_end_chains_included(client):
     assert page.text.count(reverse("pipeline", args=[first])) == 3
 
 
-def test_what_a_job_needs_is_older_than_the_job_that_asked_for_it(client):
+def test_a_required_job_is_older_than_its_dependent(client):
     client.force_login(make_user())
     weights = make_weights(host=make_host())
     compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)

@@ -159,7 +159,7 @@ def test_step_icons_match_the_job_s_state(state, exit_codes, wanted):
     assert [item.state for item in job_page(job.pk).steps] == wanted
 
 
-def test_a_step_whose_command_ended_well_without_a_result_says_so(page):
+def test_a_step_without_a_result_shows_its_exit_code(page):
     job = make_job(state="failed", message_id="benchmark:no_request")
     job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
 
@@ -217,7 +217,7 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     assert 'href="#L3"' not in text
 
 
-def test_of_a_lost_job_the_last_sign_of_it_and_its_host_are_told(page):
+def test_a_lost_job_shows_its_last_sign_and_its_host(page):
     host = {"load_1m": 7.69, "memory_free_bytes": 20859695104, "disk_free_bytes": 78712573952}
     args = {"host": host, "last_lines": "x"}
     job = make_job(state="lost", message_id="host:launcher_died", message_args=args)
@@ -245,7 +245,7 @@ def test_of_a_cancelled_job_no_line_is_quoted(page):
     assert "SIGTERM" not in shown(page, job)
 
 
-def test_a_job_whose_host_is_away_says_since_when_and_what_is_kept(page):
+def test_a_job_of_an_away_host_shows_since_when(page):
     host = make_host(heartbeat_at=now() - timedelta(hours=2))
     job = make_job(host=host, state="running")
 
@@ -258,7 +258,7 @@ def test_a_job_whose_host_is_away_says_since_when_and_what_is_kept(page):
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
-def test_the_line_of_a_step_that_ended_badly_has_the_colour_of_how(page, state):
+def test_a_failed_step_s_line_has_the_colour_of_its_state(page, state):
     job = make_job(state=state)
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
 

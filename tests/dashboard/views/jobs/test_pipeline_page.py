@@ -116,7 +116,7 @@ def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
     assert "No job of the pipeline failed or was cancelled." in answer.text
 
 
-def test_an_unknown_pipeline_is_not_found_and_strangers_see_none(lin, chain):
+def test_unknown_pipelines_and_strangers_get_no_page(lin, chain):
     assert lin.get(reverse("pipeline", args=[chain])).status_code == 404
     assert lin.post(reverse("pipeline-retry", args=[chain])).status_code == 404
     make_chain(chain)
@@ -170,13 +170,13 @@ def test_cancelling_the_rest_asks_first_and_says_how_many(lin, chain, half_done)
 
     html = lin.get(address).text
 
-    words = text_of(html)
+    text = text_of(html)
     *_done, running, benchmark, evaluate, other = half_done
     assert "data-confirm-page" in html
-    assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in words
-    assert "1 running job loses unwritten work" in words
-    assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in words
-    assert "Cancel 3 jobs" in words
+    assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in text
+    assert "1 running job loses unwritten work" in text
+    assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in text
+    assert "Cancel 3 jobs" in text
     assert states_of([running, benchmark, evaluate]) == [
         ("running", False),
         ("queued", False),
@@ -196,22 +196,22 @@ def test_the_rest_is_cancelled_and_what_succeeded_stays(lin, chain, half_done):
         ("cancelled", True),
         ("cancelled", False),  # for it waited for one of these
     ]
-    told = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
-    assert [entry.subject for entry in told] == [f"job {job.pk}" for job in half_done[2:5]]
-    assert {entry.detail["pipeline"] for entry in told} == {str(chain)}
+    entries = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
+    assert [entry.subject for entry in entries] == [f"job {job.pk}" for job in half_done[2:5]]
+    assert {entry.detail["pipeline"] for entry in entries} == {str(chain)}
     html = shown(lin, chain)
     assert reverse("pipeline-cancel", args=[chain]) not in html  # all is cancelled, or asked to be
 
 
-def test_it_is_started_again_only_when_what_was_cancelled_has_ended(lin, chain, half_done):
+def test_a_retry_waits_for_the_end_of_cancelled_jobs(lin, chain, half_done):
     again = reverse("pipeline-retry", args=[chain])
     running = half_done[2]
     lin.post(reverse("pipeline-cancel", args=[chain]))
 
     assert again not in shown(lin, chain)
     answer = lin.post(again, follow=True)
-    words = f"Job {running.pk} is still being cancelled. Retry when it has ended."
-    assert words in answer.text
+    message = f"Job {running.pk} is still being cancelled. Retry when it has ended."
+    assert message in answer.text
     assert not Job.objects.filter(repeats__isnull=False).exists()
 
     Job.objects.filter(pk=running.pk).update(state="cancelled", finished_at=running.created_at)
@@ -302,6 +302,6 @@ def test_a_pipeline_that_may_pass_is_started_again_first(lin, chain):
 def test_its_head_names_each_failure(lin, chain):
     jobs = make_chain(chain, benchmark="failed", evaluate="lost")
 
-    told = re.search(r'<p class="sub told">(.*?)</p>', shown(lin, chain), re.S)[1]
+    head = re.search(r'<p class="sub told">(.*?)</p>', shown(lin, chain), re.S)[1]
 
-    assert f"#{jobs[3].pk}" in told and f"#{jobs[4].pk}" in told
+    assert f"#{jobs[3].pk}" in head and f"#{jobs[4].pk}" in head

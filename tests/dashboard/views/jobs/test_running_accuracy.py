@@ -33,7 +33,7 @@ def counts(answered, scored=None, right=0.0, **more):
     return {"answered": answered, "scored": scored, "right": right, **more}
 
 
-def told(*points):
+def shipped(*points):
     """Lines that a host ships: ``(t, part, counts)`` as lines."""
     names = [(t, f"accuracy/{part}" if part else "accuracy", v) for t, part, v in points]
     return "".join(json.dumps({"t": t, "w": w, "v": v}) + "\n" for t, w, v in names).encode()
@@ -50,7 +50,7 @@ def tell(job):
 
     def ship(*points):
         job.refresh_from_db()
-        append_points(job, offset=job.points_bytes, data=told(*points))
+        append_points(job, offset=job.points_bytes, data=shipped(*points))
         job.refresh_from_db()
 
     return ship
@@ -63,27 +63,27 @@ def page(client):
 
 
 def test_before_the_first_answer_each_set_has_a_row(job):
-    found = standings(job)
+    standing = standings(job)
 
-    assert [(one.title, one.total, one.asked > 0) for one in found.sets] == [
+    assert [(one.title, one.total, one.asked > 0) for one in standing.sets] == [
         ("short_en", 96, False),
         ("choice_en", 20, False),
     ]
-    assert (found.whole.total, whole_standing(job)) == (116, None)
+    assert (standing.whole.total, whole_standing(job)) == (116, None)
 
 
 def test_points_of_a_host_become_accuracy_pace_and_what_is_left(job, tell):
     tell((100.0, "", counts(4, right=2)), (100.0, EN, counts(4, right=2)))
     tell((160.0, "", counts(24, 20, 15, cut=3, errors=1)), (160.0, EN, counts(24, 20, 15, cut=3)))
 
-    found = standings(job)
+    standing = standings(job)
 
-    one = found.sets[0]
+    one = standing.sets[0]
     assert one.accuracy == wilson(15, 20)
     assert one.per_minute == pytest.approx(20)
-    assert (one.left_s, found.scored_sets) == (pytest.approx(60 * (96 - 24) / 20), 0)
-    assert found.whole.per_minute == pytest.approx(21)  # an errored question was asked too
-    assert (one.cut, found.whole.errors) == (3, 1)
+    assert (one.left_s, standing.scored_sets) == (pytest.approx(60 * (96 - 24) / 20), 0)
+    assert standing.whole.per_minute == pytest.approx(21)  # an errored question was asked too
+    assert (one.cut, standing.whole.errors) == (3, 1)
     assert whole_standing(job).accuracy == wilson(15, 20)
 
 
@@ -120,13 +120,13 @@ def test_the_curve_ends_at_the_last_count(job, tell, page):
     assert of_set["series"]["accuracy"]["y"] == [100.0]
 
 
-def test_a_long_run_keeps_its_last_point_when_others_are_left_out():
+def test_a_thinned_long_run_keeps_its_last_point():
     samples = [(float(n), counts(n, right=n / 4)) for n in range(1, 10_000)]
 
-    found = growing_accuracy.series(samples)["accuracy"]
+    series = growing_accuracy.series(samples)["accuracy"]
 
-    assert len(found["t"]) <= 2_500
-    assert found["t"][-1] == 9_999_000
+    assert len(series["t"]) <= 2_500
+    assert series["t"][-1] == 9_999_000
     assert growing_accuracy.series([(1.0, counts(5, 0))])["accuracy"]["t"] == []
 
 
@@ -165,11 +165,11 @@ def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, page):
 def test_the_api_tells_the_counts(job, tell, page):
     tell((1.0, "", counts(20, right=15, total=116)))
 
-    told = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
+    accuracy = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
 
-    assert told["share"] == 0.75
-    assert (told["scored"], told["total"], told["correct"]) == (20, 116, 15)
-    assert [one["set"] for one in told["sets"]] == [EN, CHOICE]
+    assert accuracy["share"] == 0.75
+    assert (accuracy["scored"], accuracy["total"], accuracy["correct"]) == (20, 116, 15)
+    assert [one["set"] for one in accuracy["sets"]] == [EN, CHOICE]
 
 
 def test_the_curve_stays_after_the_end_and_goes_with_the_points(job, tell, page):
@@ -199,9 +199,9 @@ def test_all_sets_have_no_interval_before_each_has_begun(job, tell, page):
     Job.objects.filter(pk=job.pk).update(started_at=job.created_at)
     job.steps.update(started_at=job.created_at)
 
-    told = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
-    assert (told["share"], told["interval"], told["partial"]) == (0.75, None, True)
-    assert told["sets"][0]["interval"] is not None
+    accuracy = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
+    assert (accuracy["share"], accuracy["interval"], accuracy["partial"]) == (0.75, None, True)
+    assert accuracy["sets"][0]["interval"] is not None
     assert page.get(reverse("job-accuracy", args=[job.pk])).json()["series"]["low"]["y"] == []
     for address in ("job-list", "overview"):
         text = page.get(reverse(address)).text
@@ -226,5 +226,5 @@ def test_all_pages_show_the_same_progress(job, tell, page):
     assert shown.share == 0.5
     assert (overview.done, overview.total, overview.unit) == (58, 116, "questions")
     assert overview.left_s == row.left_s == pytest.approx(58 / 57 * 60)
-    told = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
-    assert told["left_s"] == round(row.left_s)
+    accuracy = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
+    assert accuracy["left_s"] == round(row.left_s)

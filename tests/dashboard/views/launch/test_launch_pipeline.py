@@ -40,7 +40,7 @@ def test_a_model_leads_to_its_ways_and_to_no_other(browser):
     assert browser.get(reverse("model-pipeline", args=("x", "pytorch"))).status_code == 404
 
 
-def test_the_page_says_what_is_there_already_and_launches_nothing(browser, host):
+def test_the_page_lists_existing_parts_and_launches_nothing(browser, host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
     page = browser.get(reverse("model-pipeline", args=PIPELINE)).content.decode()
@@ -62,7 +62,7 @@ def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
     assert AuditEntry.objects.filter(action="job.launch").count() == len(jobs)
 
 
-def test_a_way_that_cannot_be_gone_says_why_and_launches_nothing(browser, host):
+def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
     host.facts = {**host.facts, "registry": ""}
     host.save()
 
@@ -85,14 +85,14 @@ def test_the_page_names_jobs_that_wait_for_dies(browser, host):
     page = browser.get(pipeline).content.decode()
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
-    (told,) = (words for words in waits if "Start time unknown" in words)
-    kinds, words = told.split(": ", 1)
+    (reason,) = (text for text in waits if "Start time unknown" in text)
+    kinds, text = reason.split(": ", 1)
     assert "Deploy with vLLM" in kinds.split(" · ")
     assert "Evaluate with OpenCompass" not in kinds
-    assert "Stop: qwen (port" in words
+    assert "Stop: qwen (port" in text
 
 
-def test_a_host_that_does_not_tell_its_stacks_is_offered_all_of_them(browser, host):
+def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
     del host.facts["stacks"]
     host.save()
 
@@ -171,7 +171,7 @@ def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
     assert set(switched) == {True}
 
 
-def test_a_wrong_option_is_said_at_its_field_and_the_others_stay(browser, host):
+def test_a_wrong_option_is_refused_at_its_field(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
     wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
 
@@ -214,7 +214,7 @@ def stages(page: str) -> list[str]:
     return [html.unescape(re.sub(r"<[^>]*>", "", part)) for part in parts]
 
 
-def test_no_benchmark_is_shown_with_the_port_of_the_other_server(browser, host):
+def test_no_benchmark_shows_the_port_of_the_other_server(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
 
     page = browser.get(pipeline, {"precision": "both"}).content.decode()

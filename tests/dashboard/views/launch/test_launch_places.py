@@ -10,7 +10,7 @@ from tests.factories import make_deployment, make_host, make_job, make_user, mak
 pytestmark = pytest.mark.django_db
 
 
-def test_a_recompile_of_what_is_served_says_which_deployment_to_stop(client):
+def test_a_recompile_names_the_deployment_to_stop(client):
     client.force_login(make_user())
     host = make_host("va16-01", facts=dict(GUIDE_FACTS), slots=8)
     weights = make_weights(

@@ -60,8 +60,8 @@ def test_the_form_names_servers_that_use_the_dies(browser, host, weights, served
     shown = browser.get(reverse("launch-form", args=["deploy-vllm"]), data).content.decode()
 
     assert "starts immediately" not in shown
-    said = shown[shown.index("this job needs 32 dies") :]
-    assert f"only 31 are or will become free. Stop: {served} (port" in said[:120]
+    message = shown[shown.index("this job needs 32 dies") :]
+    assert f"only 31 are or will become free. Stop: {served} (port" in message[:120]
 
 
 def test_the_form_says_when_dies_are_released(browser, host, weights):
@@ -113,10 +113,10 @@ def test_findings_align_with_the_checks_above(browser, host, weights):
     preflights.answer(asked, [finding("ok", "check:iommu_off")])
 
     form = browser.get(reverse("launch-form", args=["deploy-vllm"]), {"host": host.name})
-    found = browser.get(reverse("launch-findings", args=[asked.pk]))
+    answer = browser.get(reverse("launch-findings", args=[asked.pk]))
 
     assert '<table class="t dense checks">' in form.content.decode()
-    assert '<table class="t dense checks">' in found.content.decode()
+    assert '<table class="t dense checks">' in answer.content.decode()
 
 
 def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weights):

@@ -28,10 +28,10 @@ def asked(action) -> int:
     """How often ``action`` asks for the artifacts that a host has."""
     with CaptureQueriesContext(
         connection,
-    ) as found:
+    ) as capture:
         action()
     table = Artifact._meta.db_table
-    return sum(f'FROM "{table}"' in query["sql"] for query in found.captured_queries)
+    return sum(f'FROM "{table}"' in query["sql"] for query in capture.captured_queries)
 
 
 @pytest.mark.parametrize("kind", ["deploy", "benchmark", "evaluate"])

@@ -13,7 +13,7 @@ from tests.factories import make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 RAW = {"what": "weights"}
-WORDS = "The queue of here is full: 2 jobs (QUEUE_LIMIT). Cancel some"
+MESSAGE = "The queue of here is full: 2 jobs (QUEUE_LIMIT). Cancel some"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_form_says_what_to_do(client, host, admin):
     answer = client.post(reverse("launch-form", args=["prepare"]), {"host": "here", **RAW})
 
     assert answer.status_code == 422
-    assert WORDS in answer.content.decode()
+    assert MESSAGE in answer.content.decode()
     assert count() == 2
 
 
@@ -50,7 +50,7 @@ def test_the_api_and_the_command_say_the_same(client, host, admin):
     answer = client.post("/api/v1/jobs", json.dumps(body), content_type="application/json")
 
     assert (answer.status_code, answer.json()["error"]) == (422, "launch")
-    assert WORDS in answer.json()["message"]
+    assert MESSAGE in answer.json()["message"]
     with pytest.raises(CommandError, match="QUEUE_LIMIT"):
         call_command("launch", "prepare", "--host", "here", "--set", "what=weights")
     assert count() == 2

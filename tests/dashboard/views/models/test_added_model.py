@@ -35,7 +35,7 @@ def added(settings):
     catalog.configure(None)
 
 
-def test_a_file_that_is_put_there_is_a_model_that_can_be_prepared_without_a_restart(client, added):
+def test_an_added_file_is_a_model_without_a_restart(client, added):
     client.force_login(make_user("lin"))
     address = reverse("model-detail", args=[OURS])
     assert client.get(address).status_code == 404

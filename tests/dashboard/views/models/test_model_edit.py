@@ -31,9 +31,9 @@ QWEN = SHIPPED["deepseek-r1-distill-qwen-7b"]
 @pytest.fixture
 def folder(settings):
     apps.get_app_config("jobs").ready()
-    found = Path(settings.DATA_DIR) / "catalog" / "models"
-    found.mkdir(parents=True)
-    yield found
+    models_folder = Path(settings.DATA_DIR) / "catalog" / "models"
+    models_folder.mkdir(parents=True)
+    yield models_folder
     catalog.configure(None)
 
 
@@ -68,7 +68,7 @@ def test_a_form_filled_from_a_model_makes_that_model_again(model):
     assert catalog.ZooModel.model_validate(made) == catalog.ZooModel.model_validate(data)
 
 
-def test_the_form_writes_the_file_and_the_model_is_there_at_once(admin, folder):
+def test_the_form_writes_the_file_and_adds_the_model(admin, folder):
     answer = admin.post(reverse("model-add"), {**filled(), "keep": "1"})
 
     assert answer.url == reverse("model-detail", args=[OURS])
@@ -88,7 +88,7 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("id", "My_Model", "Use small letters, digits, single dots and hyphens."),
         ("hub_id", "only-a-name", "Enter owner/name: letters, digits"),
@@ -99,27 +99,29 @@ def test_showing_the_yaml_keeps_nothing(admin, folder):
         ("source.shards", "0", "At least 1"),
     ],
 )
-def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(admin, folder, field, value, words):
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_kept(
+    admin, folder, field, value, message
+):
     answer = admin.post(reverse("model-add"), {**filled(**{field: value}), "keep": "1"})
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    if words:
+    if message:
         error = page[page.index(f'id="e-{field}"') :]
-        assert words in error[: error.index("</p>")]
+        assert message in error[: error.index("</p>")]
     assert list(folder.iterdir()) == []
 
 
-def test_no_model_can_have_the_name_of_a_page_that_stands_beside_the_models():
+def test_a_model_id_cannot_be_the_name_of_a_page():
     pages = (models, model_edit, launch_pipeline)
     routes = [str(item.pattern) for page in pages for item in page.urlpatterns]
-    words = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
+    first_parts = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
 
-    assert words == RESERVED_IDS
+    assert first_parts == RESERVED_IDS
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_IDS))
-def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, folder, name):
+def test_an_id_of_a_page_is_refused_in_forms_and_files(admin, folder, name):
     page = admin.post(reverse("model-add"), {**filled(id=name), "keep": "1"}).content.decode()
     (folder / f"{name}.yaml").write_text(text_of(id=name))
 
@@ -130,7 +132,7 @@ def test_an_id_that_is_a_page_is_refused_in_the_form_and_told_of_a_file(admin, f
     assert name not in MODELS
 
 
-def test_a_model_that_nothing_deploys_is_told_at_both_ways_to_deploy_it(admin, folder):
+def test_a_model_without_precisions_and_dies_is_refused(admin, folder):
     nothing = {name: "" for name in filled() if name.startswith(("paths.", "more"))}
 
     page = admin.post(reverse("model-add"), {**filled(**nothing), "keep": "1"}).content.decode()
@@ -151,20 +153,20 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("architecture.num_key_value_heads", "3", "num_attention_heads须为"),
         ("paths.build_in.default_tp", "3", "default_tp须为tp之一"),
         ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
     ],
 )
-def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, words):
+def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, message):
     typed = {**filled(**{field: value}), "keep": "1"}
 
     answer = admin.post(reverse("model-add"), typed, headers={"accept-language": "zh-hans"})
 
     assert answer.status_code == 422
-    assert words in answer.content.decode()
+    assert message in answer.content.decode()
 
 
 CONFIG = {
@@ -188,7 +190,7 @@ CONFIG = {
 }
 
 
-def test_a_pasted_config_fills_the_architecture_and_leaves_the_rest_as_typed(admin):
+def test_a_pasted_config_fills_only_the_architecture(admin):
     typed = {"name": "Mine", "config": json.dumps(CONFIG), "fill": "1"}
 
     page = admin.post(reverse("model-add"), typed).content.decode()
@@ -206,7 +208,7 @@ def test_a_pasted_config_fills_the_architecture_and_leaves_the_rest_as_typed(adm
     assert "type: yarn" in page
 
 
-def test_the_config_of_a_mixture_of_experts_says_all_that_the_catalogue_has():
+def test_a_mixture_of_experts_config_fills_the_architecture():
     r1 = SHIPPED["deepseek-r1"].architecture
     config = {
         **{name: value for name, value in r1.config_values().items() if value is not None},
@@ -218,9 +220,9 @@ def test_the_config_of_a_mixture_of_experts_says_all_that_the_catalogue_has():
         },
     }
 
-    found = from_config.architecture_of(config)
+    values = from_config.architecture_of(config)
 
-    assert Architecture.model_validate(found) == r1
+    assert Architecture.model_validate(values) == r1
     assert from_config.facts_of(config)["dtype"] == "fp8"
 
 
@@ -236,7 +238,7 @@ def test_what_is_no_config_is_refused_at_its_field(admin, config):
 
 @pytest.mark.parametrize("more", ["5", "0", "true", "1.5", "- 1", "2020-01-01", "a: [", "b"])
 @pytest.mark.parametrize("button", ["fill", "show", "keep"])
-def test_yaml_that_names_nothing_is_refused_at_its_field_by_every_button(admin, more, button):
+def test_every_button_refuses_yaml_that_names_nothing(admin, more, button):
     typed = {**filled(more=more), "config": json.dumps(CONFIG), button: "1"}
 
     answer = admin.post(reverse("model-add"), typed)
@@ -256,9 +258,7 @@ def test_a_config_fills_in_beside_any_names_and_values(admin, more):
 
 @pytest.mark.parametrize("button", ["fill", "show", "keep"])
 @pytest.mark.parametrize("field", ["more", "summary"])
-def test_a_field_that_is_too_long_is_refused_with_the_limit_and_not_cut(
-    admin, folder, button, field
-):
+def test_a_long_value_is_refused_with_the_limit_and_not_cut(admin, folder, button, field):
     typed = filled(**{field: "#" * 65_537 + "\nits end"})
 
     answer = admin.post(reverse("model-add"), {**typed, "config": json.dumps(CONFIG), button: "1"})
@@ -297,7 +297,7 @@ def opened(admin, name):
     return re.search(r'name="version" value="([0-9a-f]{64})"', page)[1]
 
 
-def test_of_two_who_change_a_model_the_second_is_refused_and_keeps_what_was_typed(admin, folder):
+def test_the_second_of_two_edits_is_refused_and_not_lost(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
     address, version = reverse("model-edit", args=[OURS]), opened(admin, "model-edit")
     first = {**filled(name="First"), "version": version, "keep": "1"}
@@ -345,7 +345,7 @@ def test_the_id_of_a_model_stays(admin, folder):
     assert "other" not in MODELS
 
 
-def test_a_model_is_deleted_after_a_question_and_can_be_put_back(admin, folder):
+def test_a_model_is_deleted_after_a_question_and_restored(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
     address = reverse("model-delete", args=[OURS])
 
@@ -360,7 +360,7 @@ def test_a_model_is_deleted_after_a_question_and_can_be_put_back(admin, folder):
     assert MODELS[OURS].name == "Ours"
 
 
-def test_the_page_of_a_deleted_model_offers_undo_until_it_is_used(admin, folder):
+def test_a_deleted_model_s_page_offers_undo_once(admin, folder):
     admin.post(reverse("model-add"), {**filled(), "keep": "1"})
     admin.post(reverse("model-edit", args=[OURS]), {**filled(name="Better"), "keep": "1"})
     address = reverse("model-deleted", args=[OURS])
@@ -406,7 +406,7 @@ def test_yaml_that_is_no_model_is_refused_with_the_reason(admin, folder, text):
     assert list(folder.iterdir()) == []
 
 
-def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, folder):
+def test_each_yaml_error_has_its_place_in_plain_words(admin, folder):
     text = "id: x\nname: Ours\nsource: {sort: hub, bytes: many}\npublished: [{unit: x}, {unit: y}]"
 
     page = admin.post(reverse("model-add-yaml"), {"text": text}).content.decode()
@@ -420,18 +420,18 @@ def test_each_fault_of_yaml_is_told_with_its_place_in_words_for_people(admin, fo
     assert list(folder.iterdir()) == []
 
 
-def test_a_broken_file_is_told_where_people_look_and_takes_nothing_else_down(admin, folder):
+def test_a_broken_file_is_reported_and_breaks_nothing_else(admin, folder):
     (folder / "broken.yaml").write_text("id: broken\n")
     (folder / f"{OURS}.yaml").write_text(text_of())
 
     page = admin.get(reverse("model-list")).content.decode()
-    told = health.catalogue()
+    part = health.catalogue()
 
     assert "broken.yaml" in page
     assert "hub_id: Field required" in page
     assert reverse("model-detail", args=[OURS]) in page
-    assert told.is_ok
-    assert list(told.facts["unread"]) == ["broken.yaml"]
+    assert part.is_ok
+    assert list(part.facts["unread"]) == ["broken.yaml"]
     opened = admin.get(reverse("model-add-yaml"), {"file": "broken.yaml"}).content.decode()
     assert "id: broken" in opened
     admin.post(reverse("model-discard"), {"file": "broken.yaml"})
@@ -468,7 +468,7 @@ def test_a_member_sees_models_and_changes_none(client, folder):
 
 
 @pytest.mark.parametrize("button", ["keep", "show"])
-def test_an_empty_form_asks_for_the_config_and_the_hubs_id_and_for_nothing_else(admin, button):
+def test_an_empty_form_requires_only_the_config_and_hub_id(admin, button):
     empty = admin.get(reverse("model-add")).context["groups"]
     typed = {field.name: field.value for group in empty for field in group.fields}
 

@@ -11,7 +11,7 @@ from django.utils.translation import override
 from dashboard.presenters.result.comparison import conclusion
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, runs, words
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, runs, text_of
 from tests.factories import make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
@@ -43,22 +43,22 @@ def test_each_run_has_the_figures_of_its_own_page(page, client, host):
     text = numbers(page(ids(one, other)))[0]
 
     for run in (one, other):
-        own = words(client.get(reverse("result-detail", args=[run.pk])).content.decode())
+        own = text_of(client.get(reverse("result-detail", args=[run.pk])).content.decode())
         figure = f"{run.metrics[RATE]:.1f}"
         assert figure in text
         assert f"{figure} tok/s" in own
 
 
-@pytest.mark.parametrize("write", [ids, lambda *found: grouped(found[:3], found[3:])])
+@pytest.mark.parametrize("write", [ids, lambda *results: grouped(results[:3], results[3:])])
 def test_a_later_run_changes_nothing_behind_an_old_link(page, host, write):
     base, other = served(host), served(host, OTHER)
-    found = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
-    before = page(write(*found))
+    results = [*runs(base, 50.0, 51.0, 52.0), *runs(other, 60.0, 61.0, 62.0)]
+    before = page(write(*results))
 
     runs(base, 500.0)
     runs(other, 5.0)
 
-    after = page(write(*found))
+    after = page(write(*results))
     assert numbers(after) == numbers(before)
     assert re.search("<h1>.*</h1>", after)[0] == re.search("<h1>.*</h1>", before)[0]
 
@@ -104,17 +104,18 @@ def test_a_difference_not_significant_keeps_its_sign(page, host):
     base = runs(served(host), 50.0, 51.0, 52.0)
     other = runs(served(host, OTHER), 30.0, 70.0, 40.0)
 
-    text = page(grouped(base, other))
+    html = page(grouped(base, other))
 
-    assert "output tokens/s \u221214.1 % at concurrency 1, no significant difference" in words(text)
-    assert "≈" not in text
+    headline = "output tokens/s \u221214.1 % at concurrency 1, no significant difference"
+    assert headline in text_of(html)
+    assert "≈" not in html
 
 
 def test_other_work_gives_no_verdict_and_says_why(page, host):
     deployment = served(host)
     one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
 
-    text = words(page(ids(one, other)))
+    text = text_of(page(ids(one, other)))
 
     assert f"#{other.job_id}" in text and "not comparable, different workloads" in text
     assert "Requests: 50 / 100" in text
@@ -126,7 +127,7 @@ def test_equal_numbers_of_other_work_are_no_verdict(page, host):
     deployment = served(host)
     one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
 
-    text = words(page(ids(one, other) + "&all=1"))
+    text = text_of(page(ids(one, other) + "&all=1"))
 
     assert f"#{other.job_id}" in text and "not comparable, different workloads" in text
     assert "unchanged" not in text
@@ -137,7 +138,7 @@ def test_only_the_column_with_other_work_has_no_verdict(page, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
     apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
 
-    text = words(page(grouped(base, other, apart)))
+    text = text_of(page(grouped(base, other, apart)))
 
     assert f": #{apart[0].job_id}. Different workloads." in text
     assert f"#{other[0].job_id} (Q8_0 from Q4_1), 3 runs vs" in text
@@ -151,7 +152,7 @@ def test_real_lengths_that_differ_give_no_verdict(page, host):
     one = measured(deployment, more={"output_tokens_mean": 272.0})
     other = measured(served(host, OTHER), more={"output_tokens_mean": 1019.0})
 
-    assert "Output tokens, mean: 272 tokens / 1 019 tokens" in words(page(ids(one, other)))
+    assert "Output tokens, mean: 272 tokens / 1 019 tokens" in text_of(page(ids(one, other)))
 
 
 def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
@@ -163,7 +164,7 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
 
     assert "-open" in html
     assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
-    assert "Exclude 1 disturbed or incomplete run" in words(html)
+    assert "Exclude 1 disturbed or incomplete run" in text_of(html)
 
 
 def test_groups_offer_the_disturbed_repeats(page, host):
@@ -177,7 +178,7 @@ def test_groups_offer_the_disturbed_repeats(page, host):
 
     assert "50.5" in numbers(html)[0]
     assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
-    assert "Include 1 disturbed or incomplete repeat" in words(html)
+    assert "Include 1 disturbed or incomplete repeat" in text_of(html)
 
 
 def test_runs_of_other_work_are_no_group(page, host):
@@ -185,16 +186,16 @@ def test_runs_of_other_work_are_no_group(page, host):
     one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
     third = runs(served(host, OTHER), 60.0)[0]
 
-    text = words(page(grouped([one, other], [third])))
+    text = text_of(page(grouped([one, other], [third])))
 
     assert f"#{one.job_id} and #{other.job_id} are not repeats" in text
 
 
 def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
-    found = runs(served(host), *range(50, 59))
+    results = runs(served(host), *range(50, 59))
 
-    assert page(ids(*found[:8])).count('class="lk s') == 8
-    assert "9 results are selected. At most 8 can be compared" in words(page(ids(*found)))
+    assert page(ids(*results[:8])).count('class="lk s') == 8
+    assert "9 results are selected. At most 8 can be compared" in text_of(page(ids(*results)))
 
 
 def test_group_charts_draw_means_intervals_and_runs(page, host):
@@ -212,9 +213,9 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
     client.force_login(make_user("lin"))
     client.cookies["django_language"] = "zh-hans"
 
-    found = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+    answer = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
 
-    switch = re.search(r'<div class="seg".*?</div>', found.content.decode(), re.DOTALL)[0]
+    switch = re.search(r'<div class="seg".*?</div>', answer.content.decode(), re.DOTALL)[0]
     assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
 
 
@@ -241,10 +242,10 @@ def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
     client.force_login(make_user("lin"))
     client.cookies["django_language"] = "zh-hans"
 
-    found = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
+    html = client.get(f"{reverse('result-compare')}?{grouped(base, other)}").content.decode()
 
-    assert "2次运行</span>" in found
-    assert "运行2" not in words(found)
+    assert "2次运行</span>" in html
+    assert "运行2" not in text_of(html)
 
 
 def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
@@ -254,7 +255,7 @@ def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
     one = measured(deployment)
     other = measured(deployment, points=((1, 60.0),), requests=100, output_tokens=64)
 
-    text = words(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
+    text = text_of(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
 
     assert "请求数：50 / 100；" in text
     assert (
@@ -303,7 +304,7 @@ def test_work_that_nobody_knows_gives_no_verdict(page, host):
     one = runs(served(host), 50.0, **dataset)[0]
     other = runs(served(host, OTHER), 60.0, **dataset)[0]
 
-    text = words(page(ids(one, other)))
+    text = text_of(page(ids(one, other)))
 
     assert "Not comparable" in text
     assert "Unknown: Data set, SHA-256" in text
@@ -312,22 +313,22 @@ def test_work_that_nobody_knows_gives_no_verdict(page, host):
 def test_a_run_is_not_compared_with_itself(page, host):
     one = runs(served(host), 50.0)[0]
 
-    assert "A run is selected twice" in words(page(grouped([one], [one])))
+    assert "A run is selected twice" in text_of(page(grouped([one], [one])))
 
 
 @pytest.mark.parametrize(
-    ("concurrency", "said"),
+    ("concurrency", "headline"),
     [
         (4, "output tokens/s +20.0 % at concurrency 4"),
         (1, "output tokens/s \u221260.0 % at concurrency 1"),
     ],
 )
-def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, said):
+def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, headline):
     one, other = at_two(served(host), 100.0, 50.0), at_two(served(host, OTHER), 40.0, 60.0)
 
     html = page(f"{ids(one, other)}&concurrency={concurrency}")
 
-    assert said in words(re.search("<h1>.*</h1>", html)[0])
+    assert headline in text_of(re.search("<h1>.*</h1>", html)[0])
 
 
 def test_a_headline_not_significant_names_its_concurrency(host):
@@ -370,4 +371,4 @@ def test_included_disturbed_repeats_can_be_excluded(page, host):
     html = page(grouped(base, other))
 
     assert f"?{grouped(base[:1], other)}".replace("&", "&amp;") in html
-    assert "Exclude 1 disturbed or incomplete run" in words(html)
+    assert "Exclude 1 disturbed or incomplete run" in text_of(html)

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.models import Answer, Result
 from jobs.services.outcomes import identity
-from tests.comparing import ids, numbers, pages, words
+from tests.comparing import ids, numbers, pages, text_of
 from tests.factories import make_measured
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def test_other_questions_give_no_verdict(page):
     others.answers.update(question="of another set")
     identity.keep(others)
 
-    text = words(page(ids(basics, others)))
+    text = text_of(page(ids(basics, others)))
 
     assert "Not comparable" in text
     assert "Different question sets" in text
@@ -35,7 +35,7 @@ def test_significance_of_changed_answers_names_its_measure(page):
     far = make_measured(scores=[1] * 40, label="c")
     low = make_measured(scores=[0] * 40, label="d")
 
-    assert "Significant difference (95 % interval excludes 0): p = 0.063" in words(
+    assert "Significant difference (95 % interval excludes 0): p = 0.063" in text_of(
         page(ids(base, other))
     )
     assert "p &lt; 0.001" in page(ids(low, far))
@@ -51,7 +51,7 @@ def test_different_questions_have_no_difference(page):
     assert "50.00" in row
     assert "different questions" in row
     assert " pt" not in row
-    assert "12 common questions" in words(html)
+    assert "12 common questions" in text_of(html)
 
 
 def test_an_unscored_question_keeps_values_consistent(page):
@@ -69,7 +69,7 @@ def test_without_a_verdict_the_changed_answers_are_counts_only(page):
     base = make_measured(scores=[1, 0] * 20, label="a")
     other = make_measured(scores=[1, 1, 1, 0] * 3, label="b")
 
-    text = words(page(ids(base, other)))
+    text = text_of(page(ids(base, other)))
 
     assert "Not comparable" in text
     assert "regressed" in text

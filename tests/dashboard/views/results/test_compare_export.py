@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Result
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, words
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, text_of
 from tests.factories import make_measured, make_user
 from tests.measuring import make_measuring_host, measured, served
 
@@ -48,8 +48,8 @@ def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
     rates = {(r["column"], r["concurrency"]): r for r in rows if r["metric"] == RATE}
     assert set(rates) == {("base", "1"), ("base", "4"), ("2", "1"), ("2", "4")}
     mean = rates["base", "4"]
-    found = [mean[name] for name in ("value", "n", "unit", "interval")]
-    assert found == ["102.0", "3", "tokens/s", "t"]
+    cells = [mean[name] for name in ("value", "n", "unit", "interval")]
+    assert cells == ["102.0", "3", "tokens/s", "t"]
     assert float(mean["low"]) < 102 < float(mean["high"])
     assert mean["jobs"] == " ".join(str(run.job_id) for run in base)
     single = rates["2", "4"]
@@ -78,15 +78,15 @@ def test_exported_evaluations_have_both_intervals(lines):
 
     _name, rows = lines(ids(one, other))
 
-    found = [row for row in rows if row["metric"] == "accuracy"]
-    assert [row["value"] for row in found] == ["0.0", "1.0"]
-    assert [row["interval"] for row in found] == ["wilson", "wilson"]
-    assert (found[1]["difference"], found[1]["difference_unit"]) == ("1.0", "share")
+    shares = [row for row in rows if row["metric"] == "accuracy"]
+    assert [row["value"] for row in shares] == ["0.0", "1.0"]
+    assert [row["interval"] for row in shares] == ["wilson", "wilson"]
+    assert (shares[1]["difference"], shares[1]["difference_unit"]) == ("1.0", "share")
 
 
 def figures(html):
-    found = re.findall(r'<script id="(\w+)-data" type="application/json">(.*?)</script>', html)
-    return {name: json.loads(text) for name, text in found}
+    scripts = re.findall(r'<script id="(\w+)-data" type="application/json">(.*?)</script>', html)
+    return {name: json.loads(text) for name, text in scripts}
 
 
 def test_numbers_and_charts_offer_the_csv_of_the_comparison(page, host):
@@ -127,7 +127,7 @@ def test_equal_values_are_grouped_with_their_columns(page, host):
     few = [runs(deployment, 50.0, requests=50)[0], runs(served(host, OTHER), 50.0, requests=50)[0]]
     many = runs(deployment, 60.0, requests=100)[0]
 
-    text = words(page(ids(*few, many)))
+    text = text_of(page(ids(*few, many)))
 
     assert f"Requests: 50 (#{few[0].job_id}, #{few[1].job_id}), 100 (#{many.job_id})" in text
 
@@ -137,9 +137,9 @@ def test_a_missing_result_is_named_and_the_others_are_offered(client, host):
     one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
 
     query = f"id={one.pk}&id=987654&id={other.pk}"
-    found = client.get(f"{reverse('result-compare')}?{query}")
+    answer = client.get(f"{reverse('result-compare')}?{query}")
 
-    html = found.content.decode()
-    assert found.status_code == 404
+    html = answer.content.decode()
+    assert answer.status_code == 404
     assert "Result 987654 does not exist or was removed." in html
     assert f'href="?{ids(one, other)}"'.replace("&", "&amp;") in html

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Deployment, Job, Result
-from tests.comparing import OTHER, grouped, ids, pages, runs, words
+from tests.comparing import OTHER, grouped, ids, pages, runs, text_of
 from tests.factories import make_user
 from tests.measuring import make_measuring_host, served
 
@@ -29,9 +29,9 @@ def test_missing_runs_are_shown_with_power_and_launchable(page, host):
 
     html = page(grouped(base, other))
 
-    assert "Needed if the difference stays: about 7 more runs of each" in words(html)
-    assert "(power 80 %)" in words(html)
-    assert "Run each 7 more times" in words(html)
+    assert "Needed if the difference stays: about 7 more runs of each" in text_of(html)
+    assert "(power 80 %)" in text_of(html)
+    assert "Run each 7 more times" in text_of(html)
 
 
 def test_the_button_launches_the_runs_in_turn(client, host):
@@ -71,7 +71,7 @@ def test_missing_runs_are_launched_for_each_side(page, client, host):
 
     assert (
         f"No interval: three runs of each are needed. Missing: 1 of #{other[0].job_id}."
-        in words(html)
+        in text_of(html)
     )
     assert more_forms(html) == [{str(other[0].pk): "1"}]
 
@@ -98,7 +98,7 @@ def test_repeats_that_exist_are_counted_before_more_are_run(page, host):
 
     html = page(ids(base[0], other[0]))
 
-    assert "Include repeats for an interval" in words(html)
+    assert "Include repeats for an interval" in text_of(html)
     assert not more_forms(html)
 
 
@@ -107,7 +107,7 @@ def test_deployments_that_disturb_new_runs_are_named(page, host):
     base, other = runs(mine, 50.0), runs(theirs, 60.0)
     Deployment.objects.filter(pk=mine.pk).update(state="stopped")
 
-    text = words(page(ids(base[0], other[0])))
+    text = text_of(page(ids(base[0], other[0])))
 
     assert "Other deployments would disturb new runs" in text
     assert f"Stop first: {theirs.name} for #{base[0].job_id}" in text
@@ -133,10 +133,10 @@ def test_missing_runs_of_compared_repeats_count_once(page, host):
 def test_compared_repeats_need_no_more_runs(page, host):
     html = page(ids(*runs(served(host), 50.0, 51.0)))
 
-    title = words(html[html.index("<h1") : html.index("</h1>")])
+    title = text_of(html[html.index("<h1") : html.index("</h1>")])
     assert ", repeats of one measurement: " in title
     assert "too few runs" not in title
-    assert "three runs" not in words(html)
+    assert "three runs" not in text_of(html)
     assert not more_forms(html)
 
 
@@ -150,6 +150,6 @@ def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
     html = page(ids(base[0], other[0]))
 
     assert not more_forms(html)
-    assert "more run" not in words(html)
+    assert "more run" not in text_of(html)
     known = f"More runs of #{other[0].job_id} cannot be grouped as repeats. Unknown: Program"
-    assert f"{known} llmdeploy." in words(html)
+    assert f"{known} llmdeploy." in text_of(html)

@@ -24,9 +24,9 @@ def served(**raw):
 
 
 def test_a_flag_does_not_take_the_next_word_as_value():
-    found = options("vllm", "serve", "/w", "--trust-remote-code", "--seed", "-1", "--eager", "-q")
+    values = options("vllm", "serve", "/w", "--trust-remote-code", "--seed", "-1", "--eager", "-q")
 
-    assert found == {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"}
+    assert values == {"--trust-remote-code": "yes", "--seed": "-1", "--eager": "yes"}
 
 
 def test_a_value_behind_an_equals_sign_is_one():
@@ -35,13 +35,13 @@ def test_a_value_behind_an_equals_sign_is_one():
 
 @pytest.mark.parametrize("raw", [{}, EXACT, CURRENT, {**CURRENT, "mtp": True, "kv_cache_gib": 8}])
 def test_what_is_the_container_s_is_no_setting_of_the_model(raw):
-    found = served(**raw)
+    values = served(**raw)
 
     docker = {"--rm", "--name", "--label", "--privileged", "--ipc", "--shm-size", "--network"}
     names = {"--host", "--port", "--served-model-name"}
-    assert not (docker | names) & set(found)
-    assert found["--tensor-parallel-size"] == "32"
-    assert found["--trust-remote-code"] == "yes"
+    assert not (docker | names) & set(values)
+    assert values["--tensor-parallel-size"] == "32"
+    assert values["--trust-remote-code"] == "yes"
 
 
 @pytest.mark.parametrize("raw", [{}, EXACT, CURRENT, {**CURRENT, "api_key": "API_KEY"}])
@@ -65,9 +65,9 @@ def test_container_variables_are_settings():
 
 
 def test_a_file_of_the_server_s_own_folder_goes_by_its_name():
-    found = options("serve", "--chat-template", "{serve_dir}/files/reasoning.jinja")
+    values = options("serve", "--chat-template", "{serve_dir}/files/reasoning.jinja")
 
-    assert found == {"--chat-template": "reasoning.jinja"}
+    assert values == {"--chat-template": "reasoning.jinja"}
 
 
 def test_yes_no_and_stacks_are_in_the_viewer_s_words():
@@ -83,11 +83,11 @@ def test_which_asset_was_used_is_told_by_model_and_precision():
     host = {"cpu": {"model": "Kunpeng", "cores": 64, "avx512": True}}
     result = make_measured(job=job, host=make_host(facts=host))
 
-    found = {setting.name: setting.values for setting in settings([result])}
+    values = {setting.name: setting.values for setting in settings([result])}
 
-    assert "weights" not in found
-    assert (found["exclusive"], found["as_in_guide"]) == (["yes"], ["no"])
-    assert (found["host cpu"], found["host cores"]) == (["Kunpeng"], ["64"])
+    assert "weights" not in values
+    assert (values["exclusive"], values["as_in_guide"]) == (["yes"], ["no"])
+    assert (values["host cpu"], values["host cores"]) == (["Kunpeng"], ["64"])
 
 
 @pytest.mark.django_db

@@ -32,7 +32,7 @@ def of_identity(fingerprint):
     return {"identity": identity, "fingerprint": fingerprint}
 
 
-def words(html):
+def text_of(html):
     return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
 
 
@@ -44,24 +44,24 @@ def page(client):
 
 def numbers(html):
     """Return the panel of metrics as text."""
-    return words(html[html.index('<dl class="facts') : html.index("</dl>")])
+    return text_of(html[html.index('<dl class="facts') : html.index("</dl>")])
 
 
 def test_the_result_of_a_batch_has_latency_and_no_chart():
     html = render_to_string("results/_result_panel.html", {"result": measured()})
 
-    said = numbers(html)
-    assert all(number in said for number in FEW)
-    assert "not measured" not in said
+    text = numbers(html)
+    assert all(number in text for number in FEW)
+    assert "not measured" not in text
     assert "data-chart" not in html
 
 
 def test_a_results_page_says_how_long_a_batch_takes(page):
     html = page(reverse("result-detail", args=[measured().pk]))
 
-    said = numbers(html)
-    assert all(number in said for number in FEW)
-    assert "not measured" not in said
+    text = numbers(html)
+    assert all(number in text for number in FEW)
+    assert "not measured" not in text
     assert "<h1>smollm2-135m-instruct: batch of 4 in 0.781 s</h1>" in html
     assert "data-chart" not in html
 
@@ -69,7 +69,7 @@ def test_a_results_page_says_how_long_a_batch_takes(page):
 def test_the_page_of_a_batch_has_all_percentiles(page):
     html = page(reverse("result-detail", args=[measured().pk]))
 
-    table = words(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
+    table = text_of(html[html.index("<h2>Batch</h2>") : html.index("</table>")])
     assert "Batch size" in table
     assert "Concurrency" not in table
     for which, number in (("p10", "0.710"), ("p25", "0.720"), ("p75", "0.830")):
@@ -83,10 +83,10 @@ def test_three_runs_of_a_batch_give_its_mean_an_interval(page):
         metrics = BATCH | {"batch_latency_mean_s": seconds}
         result = make_measured(points=[(4, metrics)], job=job, **of_identity("a"))
 
-    said = numbers(page(reverse("result-detail", args=[result.pk])))
+    text = numbers(page(reverse("result-detail", args=[result.pk])))
 
-    assert "Batch latency mean 0.900 s p50" in said
-    assert "Mean of 3 runs at concurrency 4 0.800 s ± 0.248" in said
+    assert "Batch latency mean 0.900 s p50" in text
+    assert "Mean of 3 runs at concurrency 4 0.800 s ± 0.248" in text
 
 
 def test_the_list_says_how_long_a_batch_takes(page):
@@ -94,7 +94,7 @@ def test_the_list_says_how_long_a_batch_takes(page):
 
     html = page(reverse("result-list"))
 
-    row = words(html[html.index("<tbody>") : html.index("</tbody>")])
+    row = text_of(html[html.index("<tbody>") : html.index("</tbody>")])
     assert "Batch 0.781 s" in row
     assert "p99 0.930 s" in row
 
@@ -111,8 +111,8 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     assert "batch latency mean unchanged for a batch of 4" in html
 
 
-@pytest.mark.parametrize(("factor", "said"), [(2.0, "+100.0"), (0.5, "\u221250.0")])
-def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
+@pytest.mark.parametrize(("factor", "change"), [(2.0, "+100.0"), (0.5, "\u221250.0")])
+def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
     host, chosen = make_host(), []
     for label, scale in (("a", 1.0), ("b", factor)):
         for seconds in (0.79, 0.80, 0.81):
@@ -124,9 +124,9 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, said):
     groups = "group={},{},{}&group={},{},{}".format(*chosen)
     html = page(f"{reverse('result-compare')}?{groups}")
 
-    title = words(html[html.index("<h1>") : html.index("</h1>")])
-    assert f"batch latency mean {said} % for a batch of 4, significant difference" in title
-    assert "batch of 4" in words(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
+    title = text_of(html[html.index("<h1>") : html.index("</h1>")])
+    assert f"batch latency mean {change} % for a batch of 4, significant difference" in title
+    assert "batch of 4" in text_of(html[html.index("<h2>Metrics</h2>") : html.index("<table")])
     assert "concurrency 4" not in html
 
 

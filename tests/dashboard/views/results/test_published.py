@@ -45,20 +45,20 @@ def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
 
 
 def row(dataset, device="VACC"):
-    found = [item for item in published_comparisons(R1) if item.published.dataset == dataset]
-    return next(item for item in found if item.published.device == device)
+    rows = [item for item in published_comparisons(R1) if item.published.dataset == dataset]
+    return next(item for item in rows if item.published.device == device)
 
 
 def test_our_share_stands_beside_with_its_sample_and_interval():
     result = measured({"cluewsc-dev": (159, 155)})
 
-    found = row("cluewsc-dev")
+    comparison = row("cluewsc-dev")
 
-    assert found.latest.result == result
-    assert found.latest.questions == 159
-    assert found.latest.share.low < 155 / 159 < found.latest.share.high
-    assert found.why == ()
-    assert found.within is True
+    assert comparison.latest.result == result
+    assert comparison.latest.questions == 159
+    assert comparison.latest.share.low < 155 / 159 < comparison.latest.share.high
+    assert comparison.why == ()
+    assert comparison.within is True
 
 
 def test_a_published_figure_outside_of_our_interval_is_told_so():
@@ -92,11 +92,11 @@ def test_what_was_asked_otherwise_is_not_compared(remarks, right, why):
 
 def test_a_rating_or_a_consensus_is_no_share():
     measured({"aime2024": (30, 20)})
-    found = [item for item in published_comparisons(R1) if item.published.dataset == "aime24"]
+    comparisons = [item for item in published_comparisons(R1) if item.published.dataset == "aime24"]
 
-    why = {item.published.metric: item.why for item in found}
+    why = {item.published.metric: item.why for item in comparisons}
 
-    assert all("metric" in said for metric, said in why.items() if metric == "cons@64")
+    assert all("metric" in reasons for metric, reasons in why.items() if metric == "cons@64")
     assert "samples" in why["pass@1"]
 
 
@@ -116,9 +116,9 @@ def test_the_best_real_one_is_named_where_the_latest_is_not_it():
     measured({"cluewsc-dev": (20, 20)}, hours_ago=9)
     latest = measured({"cluewsc-dev": (159, 150)})
 
-    found = row("cluewsc-dev")
+    comparison = row("cluewsc-dev")
 
-    assert (found.latest.result, found.best.result) == (latest, best)
+    assert (comparison.latest.result, comparison.best.result) == (latest, best)
 
 
 def test_names_of_both_tools_count_and_a_similar_name_does_not():

@@ -87,10 +87,14 @@ def test_stamps_tell_results_with_a_remark_from_those_without():
         incomplete=True,
     )
 
-    def found(stamp):
+    def results_of(stamp):
         return list(queries.result_list(queries.Filters(stamps=[stamp])).results)
 
-    assert (found("quiet"), found("incomplete"), found("simulated")) == ([quiet], [failed], [])
+    assert (results_of("quiet"), results_of("incomplete"), results_of("simulated")) == (
+        [quiet],
+        [failed],
+        [],
+    )
 
 
 def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
@@ -102,14 +106,14 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
     cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
     make_measured()
 
-    def found(language="en", **query):
+    def results_of(language="en", **query):
         answer = client.get(reverse("result-list"), query, headers={"Accept-Language": language})
         return set(answer.context["page"].results)
 
-    assert found(stamp="disturbed") == found(q="Disturbed") == {noisy, crowded}
-    assert found(stamp="few") == found(q="few") == {few}
-    assert found(stamp="cut") == found(q="cut") == {cut}
-    assert found("zh-hans", q="受干扰") == {noisy, crowded}
+    assert results_of(stamp="disturbed") == results_of(q="Disturbed") == {noisy, crowded}
+    assert results_of(stamp="few") == results_of(q="few") == {few}
+    assert results_of(stamp="cut") == results_of(q="cut") == {cut}
+    assert results_of("zh-hans", q="受干扰") == {noisy, crowded}
     stamps = dict(queries.facet_counts(queries.Filters())["stamp"])
     assert stamps == {"disturbed": 2, "few": 1, "cut": 1, "quiet": 1}
 
@@ -118,25 +122,25 @@ def test_pages_of_the_list_miss_and_repeat_nothing(monkeypatch):
     monkeypatch.setattr(queries, "PAGE", 2)
     moment = now()
     made = [make_measured(created_at=moment - timedelta(hours=i // 3)) for i in range(7)]
-    seen, after = [], ""
+    numbers, after = [], ""
 
     while True:
-        found = queries.result_list(queries.Filters(), after)
-        seen += [result.pk for result in found.results]
-        after = found.after
+        listed = queries.result_list(queries.Filters(), after)
+        numbers += [result.pk for result in listed.results]
+        after = listed.after
         if not after:
             break
 
     wanted = sorted(made, key=lambda r: (r.created_at, r.pk), reverse=True)
-    assert seen == [result.pk for result in wanted]
+    assert numbers == [result.pk for result in wanted]
 
 
 def test_a_job_is_found_by_its_number():
     result, _other = make_measured(), make_measured()
 
-    found = queries.result_list(queries.Filters(text=f"#{result.job_id}"))
+    listed = queries.result_list(queries.Filters(text=f"#{result.job_id}"))
 
-    assert list(found.results) == [result]
+    assert list(listed.results) == [result]
 
 
 def test_the_list_asks_no_more_for_more_rows(page, django_assert_num_queries):
@@ -292,9 +296,9 @@ def test_a_deployment_that_no_database_can_hold_narrows_nothing(client):
     client.force_login(make_user("lin"))
     make_measured(points=[point(1, 90.0)])
 
-    found = client.get(reverse("result-list"), {"deployment": "9" * 30})
+    answer = client.get(reverse("result-list"), {"deployment": "9" * 30})
 
-    assert found.context["page"].total == 1
+    assert answer.context["page"].total == 1
 
 
 def test_the_list_is_exported_as_it_is_filtered(client):
@@ -431,14 +435,14 @@ def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
     assert "measured 44 → 64" in html
 
 
-@pytest.mark.parametrize(("seed", "words"), [(None, "new for each concurrency and run"), (7, "7")])
-def test_a_result_says_where_its_seed_came_from(page, seed, words):
+@pytest.mark.parametrize(("seed", "label"), [(None, "new for each concurrency and run"), (7, "7")])
+def test_a_result_says_where_its_seed_came_from(page, seed, label):
     job = make_job(state="succeeded", kind="benchmark-online", params={"seed": seed})
     result = make_measured(points=[point(4, 90.0)], job=job)
 
     html = page(reverse("result-detail", args=[result.pk]))
 
-    assert re.search(rf"<dt>Seed</dt><dd>{words}</dd>", html)
+    assert re.search(rf"<dt>Seed</dt><dd>{label}</dd>", html)
 
 
 def test_a_plain_fact_beside_a_result_is_no_warning(client):
@@ -453,7 +457,7 @@ def test_a_plain_fact_beside_a_result_is_no_warning(client):
         number = result.pk if page == "result-detail" else result.job_id
         text = client.get(reverse(page, args=[number])).text
         notes = re.findall(r'<div class="(note[^"]*)">.*?<span>(.*?)</span></div>', text)
-        looks = {words: look for look, words in notes}
+        looks = {note: look for look, note in notes}
         assert looks[message("benchmark:no_server", {})] == "note"
         assert looks[message("benchmark:few_requests", {"requests": 6})] == "note warn"
 
