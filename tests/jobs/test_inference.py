@@ -135,9 +135,9 @@ def test_the_browser_takes_it_apart_like_the_server_wherever_it_is_cut():
         }});
         console.log(JSON.stringify(told));
     """
-    told = node(script)
+    answers = node(script)
 
-    for vector, ways in zip(STREAMS, told, strict=True):
+    for vector, ways in zip(STREAMS, answers, strict=True):
         if vector.get("http_status", 200) >= 400:
             continue
         raw = vector["raw"].encode()

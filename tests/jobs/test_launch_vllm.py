@@ -39,11 +39,11 @@ def started(job):
 
 
 def test_a_preview_proposes_the_port_and_the_number_of_the_deployment(host, weights):
-    seen = launch.preview("deploy-vllm", {"weights": str(weights.pk)}, host)
+    preview = launch.preview("deploy-vllm", {"weights": str(weights.pk)}, host)
 
-    assert seen.errors == {}
-    assert (seen.open_slots["port"], seen.open_slots["deployment.id"]) == ("8000", "1")
-    assert len(seen.open_slots["dies"].split(",")) == 32
+    assert preview.errors == {}
+    assert (preview.open_slots["port"], preview.open_slots["deployment.id"]) == ("8000", "1")
+    assert len(preview.open_slots["dies"].split(",")) == 32
 
 
 def test_the_container_is_called_after_its_deployment(host, weights):
@@ -58,8 +58,8 @@ def test_the_container_is_called_after_its_deployment(host, weights):
 def test_a_benchmark_of_a_deployment_that_is_promised_finds_its_container(host, weights):
     deploy = launch.launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     raw = {"deployment": f"job:{deploy.pk}"}
-    seen = launch.preview("benchmark-online", raw, host)
-    assert seen.open_slots["deployment.host"] == "127.0.0.1"
+    preview = launch.preview("benchmark-online", raw, host)
+    assert preview.open_slots["deployment.host"] == "127.0.0.1"
     bench = launch.launch("benchmark-online", raw, host=host, user=None)
     deploy.state, deploy.finished_at = "succeeded", deploy.created_at
     deploy.save()

@@ -82,9 +82,9 @@ def test_weights_of_qwen_are_modified_and_then_compiled(host):
 
 
 def test_the_full_model_is_served_and_never_compiled(host):
-    found = kinds(prepared(host, R1))
+    launched = kinds(prepared(host, R1))
 
-    assert found == ["deploy-vllm", "benchmark-throughput", "benchmark-latency"]
+    assert launched == ["deploy-vllm", "benchmark-throughput", "benchmark-latency"]
 
 
 def test_what_vamc_made_is_deployed_with_build_in(host):

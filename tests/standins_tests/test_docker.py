@@ -37,7 +37,7 @@ def test_the_version_needs_no_daemon(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said", "code"),
+    ("argv", "message", "code"),
     [
         (["run", "--nope", "x"], "unknown flag: --nope\nSee 'docker run --help'.", 125),
         (["ps", "-z"], "unknown shorthand flag: 'z' in -z\nSee 'docker ps --help'.", 125),
@@ -47,10 +47,12 @@ def test_the_version_needs_no_daemon(host):
         (["run", "--name"], "flag needs an argument: --name", 125),
     ],
 )
-def test_a_command_line_that_docker_does_not_take_is_refused_in_its_words(host, argv, said, code):
+def test_a_command_line_that_docker_does_not_take_is_refused_in_its_words(
+    host, argv, message, code
+):
     done = host.run("docker", *argv)
 
-    assert (done.returncode, done.stderr.startswith(said)) == (code, True), done.stderr
+    assert (done.returncode, done.stderr.startswith(message)) == (code, True), done.stderr
 
 
 def test_an_unknown_image_is_looked_for_and_refused(docker_host):
@@ -102,12 +104,12 @@ def test_a_mount_is_seen_in_the_container_and_its_own_files_are_not_outside(dock
     (docker_host.workspace / "note.txt").write_text("hello")
     container(docker_host)
 
-    seen = docker_host.run("docker", "exec", "one", "cat", "/test/note.txt").stdout
+    content = docker_host.run("docker", "exec", "one", "cat", "/test/note.txt").stdout
     docker_host.run("docker", "exec", "one", "mkdir", "-p", "/workspace/models/benchmark_result")
     into = docker_host.run("docker", "cp", "note.txt", "one:/workspace/models/benchmark_result")
     copied = docker_host.run("docker", "cp", "one:/workspace/models/benchmark_result", "fetched")
 
-    assert seen == "hello"
+    assert content == "hello"
     assert (into.returncode, copied.returncode) == (0, 0)
     assert (docker_host.workspace / "fetched/note.txt").read_text() == "hello"
 
@@ -232,18 +234,18 @@ def test_a_build_needs_its_dockerfile_its_base_and_what_it_copies(docker_host):
     (folder / "needs_base").write_text("FROM vllm-cpu-env:v0.7.2\nRUN true\n")
     (folder / "needs_file").write_text("FROM ubuntu:22.04\nCOPY requirements.txt .\n")
 
-    def said(name: str) -> tuple[int, str]:
+    def refusal(name: str) -> tuple[int, str]:
         done = docker_host.run("docker", "build", "-t", "x", "-f", name, ".", "--no-cache")
         return done.returncode, done.stderr.splitlines()[-1]
 
-    assert said("gone") == (
+    assert refusal("gone") == (
         1,
         "ERROR: failed to solve: failed to read dockerfile: open gone: no such file or directory",
     )
-    assert said("needs_base")[1].startswith(
+    assert refusal("needs_base")[1].startswith(
         "ERROR: failed to solve: vllm-cpu-env:v0.7.2: failed to resolve source metadata"
     )
-    assert said("needs_file")[1].endswith('"/requirements.txt": not found')
+    assert refusal("needs_file")[1].endswith('"/requirements.txt": not found')
 
 
 def test_an_image_tells_its_packages(docker_host):
@@ -265,5 +267,5 @@ def test_a_missing_image_is_told_as_docker_does(docker_host):
 
 def _state(host: Host, name: str) -> str:
     done: subprocess.CompletedProcess[str] = host.run("docker", "inspect", name)
-    found = json.loads(done.stdout)
-    return str(found[0]["State"]["Status"]) if found else ""
+    inspected = json.loads(done.stdout)
+    return str(inspected[0]["State"]["Status"]) if inspected else ""

@@ -65,11 +65,11 @@ def test_opencompass_is_installed_from_its_clone_into_its_environment(host):
         cwd=host.workspace / "opencompass",
     )
     code = "import importlib.metadata as m, sys; print(m.version('opencompass'), sys.prefix)"
-    told = host.run(str(programs / "python"), "-c", code).stdout.split()
+    output = host.run(str(programs / "python"), "-c", code).stdout.split()
 
     assert (clone.returncode, checkout.returncode, installed.returncode) == (0, 0, 0)
     assert installed.stdout.endswith("Successfully installed opencompass-0.4.1\n")
-    assert told == ["0.4.1", str(host.conda / "envs/opencompass")]
+    assert output == ["0.4.1", str(host.conda / "envs/opencompass")]
     assert host.run(str(programs / "opencompass"), "--help").returncode == 0
 
 
@@ -81,7 +81,7 @@ def test_pip_knows_nothing_else(host):
 
 
 @pytest.mark.parametrize(
-    ("url", "code", "said"),
+    ("url", "code", "message"),
     [
         ("https://github.com/nobody/nothing.git", 128, "Could not resolve host: github.com"),
         (
@@ -91,10 +91,10 @@ def test_pip_knows_nothing_else(host):
         ),
     ],
 )
-def test_git_clones_the_repositories_of_the_guide_only(host, url, code, said):
+def test_git_clones_the_repositories_of_the_guide_only(host, url, code, message):
     done = host.run("git", "clone", url)
 
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
 def test_the_cpu_dockerfile_is_at_the_guides_tag_and_has_moved_since(host):

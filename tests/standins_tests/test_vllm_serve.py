@@ -140,10 +140,10 @@ def test_errors_have_the_shape_of_their_version(host, version, path):
     assert (
         "This model's maximum context length is 8192 tokens. However, you requested " in too_long[1]
     )
-    found = json.loads(unknown[1])
+    error = json.loads(unknown[1])
     for key in path:
-        found = found[key]
-    assert found == ("error" if version == OLD else "The model `x` does not exist.")
+        error = error[key]
+    assert error == ("error" if version == OLD else "The model `x` does not exist.")
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def _message(url: str) -> dict[str, str]:
 def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
     host, version, more, caches
 ):
-    def ask(words: str) -> float | None:
-        messages = [{"role": "user", "content": words}]
+    def ask(prompt: str) -> float | None:
+        messages = [{"role": "user", "content": prompt}]
         post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
         text = get(f"{url}/metrics")[1]
         name = "vllm:prefix_cache_hits_total"
@@ -277,14 +277,14 @@ def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
 @pytest.mark.parametrize("caches", [False, True])
 def test_0_7_2_tells_a_share_since_its_start_which_is_negative_without_a_cache(host, caches):
     def rates() -> list[float]:
-        found = []
-        for words in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
-            messages = [{"role": "user", "content": words}]
+        shares = []
+        for prompt in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
+            messages = [{"role": "user", "content": prompt}]
             body = {"model": "m", "messages": messages, "max_tokens": 2}
             post(f"{url}/v1/chat/completions", body)
             text = get(f"{url}/metrics")[1]
-            found.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
-        return found
+            shares.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
+        return shares
 
     with serving(host, OLD, *(("--enable-prefix-caching",) if caches else ())) as (url, _server):
         cold, warm, cold_again = rates()

@@ -37,8 +37,8 @@ import json
 from datetime import timedelta
 from django.utils.timezone import now
 from jobs.queries.jobs.points import served_samples
-found = served_samples([{number}], now() - timedelta(hours=1))
-print(json.dumps(found.get({number}, [])))
+points = served_samples([{number}], now() - timedelta(hours=1))
+print(json.dumps(points.get({number}, [])))
 """
 
 
@@ -54,17 +54,17 @@ def vllm() -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def figures(vllm: Api) -> Iterator[dict[str, Any]]:
     """What was seen; kept in figures.json beside all else."""
-    seen: dict[str, Any] = {}
-    yield seen
-    text = json.dumps(seen, indent=1, ensure_ascii=False) + "\n"
+    values: dict[str, Any] = {}
+    yield values
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     (vllm.stack.data_dir / "figures.json").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def pipeline(vllm: Api) -> list[dict[str, Any]]:
     """The jobs of the whole way, all ended. What was there already has none."""
-    said = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
-    return [vllm.ended(number, INSTALL_S) for number in json.loads(said)]
+    output = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
+    return [vllm.ended(number, INSTALL_S) for number in json.loads(output)]
 
 
 @pytest.fixture(scope="module")

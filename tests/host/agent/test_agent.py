@@ -316,8 +316,8 @@ def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
     start_agent()
 
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
-    told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
-    assert told[0]["broken"] == "events that were sent are missing"
+    reports = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
+    assert reports[0]["broken"] == "events that were sent are missing"
 
 
 def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_thread, monkeypatch):
@@ -345,8 +345,8 @@ def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monke
     agent_in_thread()
 
     until(lambda: len(asked) > 5)
-    said = [record.getMessage() for record in caplog.records]
-    assert len([line for line in said if line.startswith("heartbeat: 426")]) == 1
+    messages = [record.getMessage() for record in caplog.records]
+    assert len([line for line in messages if line.startswith("heartbeat: 426")]) == 1
 
 
 def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):

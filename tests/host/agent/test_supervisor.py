@@ -113,7 +113,7 @@ def test_a_program_that_does_not_exist_is_a_message(supervise, tmp_path):
     assert "'/nowhere/tool'" in text
 
 
-def _log_with(tmp_path, words):
+def _log_with(tmp_path, phrase):
     path = tmp_path / "log"
     text = path.read_text() if path.exists() else ""
-    return text if words in text else ""
+    return text if phrase in text else ""

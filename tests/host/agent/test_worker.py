@@ -79,8 +79,8 @@ def _child(supervisor, word):
     """The process of the supervisor whose command line has this word."""
     for pid in process.descendants(supervisor.pid):
         with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if word in words and process.parent(pid) == supervisor.pid:
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if word in argv and process.parent(pid) == supervisor.pid:
                 return pid
     return None
 

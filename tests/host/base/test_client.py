@@ -167,7 +167,7 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("status", "body", "reason"),
     [
         (200, b"<html>", "answer 200 is not JSON"),
         (200, b"", "answer 200 is not JSON"),
@@ -178,13 +178,13 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
         (502, b"<html>", "answer 502 is not JSON"),
     ],
 )
-def test_what_is_not_the_dashboards_own_is_no_answer(status, body, words, site, client):
+def test_what_is_not_the_dashboards_own_is_no_answer(status, body, reason, site, client):
     site.says = status, JSON, body
 
     with pytest.raises(Unreachable) as caught:
         client.streams(META)
 
-    assert str(caught.value) == f"{client.dashboard}: {words}"
+    assert str(caught.value) == f"{client.dashboard}: {reason}"
 
 
 def test_too_large_is_an_answer_in_whatever_words(site, client):

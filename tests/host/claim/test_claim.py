@@ -120,9 +120,9 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
     folder = {"job": "spool", "deployment": "serve"}[kind]
     meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
-    found = []
+    answers = []
     asks = threading.Thread(
-        target=lambda: found.append(getattr(claim, claim_it)(config, client, 7))
+        target=lambda: answers.append(getattr(claim, claim_it)(config, client, 7))
     )
     with spools.guard(config.dir, f"{kind}-7"):
         lock = spool.lock()
@@ -130,7 +130,7 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
         asks.start()
         asks.join(20)
 
-        assert found == [kind == "job"]  # the next run of a server is asked for again
+        assert answers == [kind == "job"]  # the next run of a server is asked for again
         os.close(lock)
 
 

@@ -12,7 +12,7 @@ import pytest
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 from tests.host.metrics_server import METRICS_SERVER
 
 pytestmark = pytest.mark.processes
@@ -68,7 +68,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
         "work:exit",
         3,
     )
-    assert said(ended) == {"step": "step-0", "exit_code": 3}
+    assert args_of(ended) == {"step": "step-0", "exit_code": 3}
     assert spool.log.read_text() == ""
 
 
@@ -78,7 +78,7 @@ def test_a_signal_is_said_to_be_one(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:signal"
-    assert said(spool.exit()) == {"step": "step-0", "signal": 11}
+    assert args_of(spool.exit()) == {"step": "step-0", "signal": 11}
 
 
 def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
@@ -94,9 +94,9 @@ def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
 
 
 def test_what_the_kernel_has_ended_for_want_of_memory_is_counted():
-    told = Path("/proc/vmstat").read_text()
+    vmstat = Path("/proc/vmstat").read_text()
 
-    assert f"oom_kill {process.oom_kills()}\n" in told or "oom_kill " not in told
+    assert f"oom_kill {process.oom_kills()}\n" in vmstat or "oom_kill " not in vmstat
 
 
 def test_a_program_that_is_not_there_is_named(make_spool, launch):
@@ -105,7 +105,7 @@ def test_a_program_that_is_not_there_is_named(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:not_found"
-    assert said(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
+    assert args_of(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
 
 
 def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
@@ -114,7 +114,7 @@ def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:timeout"
-    assert said(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
+    assert args_of(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
 def test_a_missing_required_output_fails_the_job(make_spool, launch):
@@ -124,7 +124,7 @@ def test_a_missing_required_output_fails_the_job(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:output_missing"
-    assert said(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
+    assert args_of(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
 def test_outputs_are_listed_with_size_and_checksum_and_never_from_outside(make_spool, launch):

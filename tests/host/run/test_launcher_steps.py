@@ -10,7 +10,7 @@ from jobs.host.base import spool as spools
 from jobs.host.retain.adopt import Adopter
 from jobs.host.ship.health import Health
 from jobs.plans import PlanFile, Step
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_there_is_named(make_spool, launch):
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "work:no_folder")
-    assert said(ended) == {"step": "a", "folder": "/nowhere/at/all"}
+    assert args_of(ended) == {"step": "a", "folder": "/nowhere/at/all"}
 
 
 def test_a_file_is_put_where_its_tool_looks_for_it(make_spool, launch):
@@ -117,7 +117,10 @@ def serving(make_spool, host_dir):
     """A job that starts a server in something that each of its starts makes anew."""
     values = {"serve_dir": str(host_dir / "serve" / "5")}
     container = _sh(
-        "container", "echo made >> {serve_dir}/said", serves=True, cleanup=("sh", "-c", "echo gone")
+        "container",
+        "echo made >> {serve_dir}/marks",
+        serves=True,
+        cleanup=("sh", "-c", "echo gone"),
     )
     server = _sh("serve", "echo serving; exec sleep 600", serves=True, health="/v1/models")
     about = {"id": 5, "token": "t-5", "run": 1}

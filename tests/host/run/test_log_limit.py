@@ -13,7 +13,7 @@ from jobs.host.base.limits import HostLimits
 from jobs.host.run import environment, log_limit
 from jobs.host.run.log_limit import LogLimit
 from jobs.plans import Step
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -33,7 +33,7 @@ def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, mak
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "work:log_limit")
-    assert said(ended) == {"step": "flood", "limit": "300.0 kB"}
+    assert args_of(ended) == {"step": "flood", "limit": "300.0 kB"}
     assert ended["exit_code"] == -9
     text = spool.log.read_bytes()
     assert (ended["log_bytes"], ended["log_sha256"]) == (len(text), sha256(text).hexdigest())
@@ -135,8 +135,8 @@ def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
 
 
 def test_on_a_short_disk_a_server_may_have_as_much_log_as_is_kept_of_it(short_disk, tmp_path):
-    told = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
-    limits.write(told, tmp_path)
+    host_limits = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
+    limits.write(host_limits, tmp_path)
     with (tmp_path / "server").open("wb") as log:
         looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
@@ -180,7 +180,7 @@ def test_a_log_that_fills_the_disk_ends_its_own_job_and_the_others_go_on(
 
     ended = loud.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "host:disk_full")
-    assert said(ended)["reserve"] == "16.0 MB"
+    assert args_of(ended)["reserve"] == "16.0 MB"
     assert os.statvfs(disk_of_64_mb).f_bavail > 0
     size = quiet.log.stat().st_size
     until(lambda: quiet.log.stat().st_size > size)

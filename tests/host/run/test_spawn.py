@@ -17,10 +17,10 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def standby():
-    found = Standby()
-    yield found
-    if found._socket is not None:
-        found._socket.close()
+    spare = Standby()
+    yield spare
+    if spare._socket is not None:
+        spare._socket.close()
 
 
 def test_a_launcher_that_stood_by_runs_the_job_detached(standby, make_spool):

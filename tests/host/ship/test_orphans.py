@@ -95,14 +95,14 @@ def test_one_that_was_known_again_meanwhile_gets_its_whole_grace_again(
     until(spool.is_running)
     parting = Orphans(host_dir, lambda: clock[0])
 
-    def told_at(moment):
+    def is_cancelled_at(moment):
         clock[0] = moment
         assert parting.set_aside(spool) is False
         return spool.is_cancel_asked(1)
 
-    assert not told_at(0)
-    assert not told_at(100)
-    assert not told_at(650)  # not told for nine minutes
-    assert not told_at(700)
-    assert not any(told_at(moment) for moment in range(750, 1250, 50))
-    assert told_at(1250)
+    assert not is_cancelled_at(0)
+    assert not is_cancelled_at(100)
+    assert not is_cancelled_at(650)  # not told for nine minutes
+    assert not is_cancelled_at(700)
+    assert not any(is_cancelled_at(moment) for moment in range(750, 1250, 50))
+    assert is_cancelled_at(1250)

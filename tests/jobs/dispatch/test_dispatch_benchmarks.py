@@ -57,9 +57,9 @@ def test_four_benchmarks_of_one_deployment_run_one_after_the_other(served):
     dispatch.run()
 
     assert started() == {first.pk}
-    told = why(others[0])
-    assert (told.id, told.args["job"]) == ("wait:benchmark", first.pk)
-    assert f"Benchmark {first.pk} (" in message(told.id, told.args)
+    reason = why(others[0])
+    assert (reason.id, reason.args["job"]) == ("wait:benchmark", first.pk)
+    assert f"Benchmark {first.pk} (" in message(reason.id, reason.args)
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
     dispatch.run()
     assert started() == {others[0].pk}
@@ -105,9 +105,9 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
     dispatch.run()
 
     assert started() == set()
-    told = why(job)
-    assert told.id == "wait:evaluation"
-    assert "is using the same deployment" in message(told.id, told.args)
+    reason = why(job)
+    assert reason.id == "wait:evaluation"
+    assert "is using the same deployment" in message(reason.id, reason.args)
 
 
 def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):

@@ -69,10 +69,10 @@ def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_qu
     running(host, "0,1"), running(host, "2"), serving(host, "3,4")
 
     with django_assert_num_queries(2):
-        found = capacity_reads.capacity_of(host)
+        capacity = capacity_reads.capacity_of(host)
 
-    assert (found.free, [other.dies for other in found.running]) == (3, [2, 1])
-    assert [server.dies for server in found.servers] == [2]
+    assert (capacity.free, [other.dies for other in capacity.running]) == (3, [2, 1])
+    assert [server.dies for server in capacity.servers] == [2]
 
 
 def test_priority_then_place_then_age_say_who_starts():
@@ -157,14 +157,14 @@ def test_advice_counts_dies_taken_by_jobs_ahead(host):
     servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
     first, second = job_of(host, 4), job_of(host, 4)
 
-    told = {pk: message.args for pk, message in dispatch.reasons([first, second]).items()}
+    args = {pk: message.args for pk, message in dispatch.reasons([first, second]).items()}
 
-    assert (told[first.pk]["lack"], told[first.pk]["first"]) == (4, [])
-    assert told[second.pk]["lack"] == 8
-    assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
-    assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
-    words = message("wait:dies_held", told[second.pk])
-    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in words
+    assert (args[first.pk]["lack"], args[first.pk]["first"]) == (4, [])
+    assert args[second.pk]["lack"] == 8
+    assert args[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
+    assert [one["id"] for one in args[second.pk]["servers"]] == [one.pk for one in servers]
+    text = message("wait:dies_held", args[second.pk])
+    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in text
 
 
 def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
@@ -363,9 +363,9 @@ def test_a_job_made_exclusive_late_waits_for_others(host, monkeypatch):
     job = job_of(host)
 
     def as_it_was(host):
-        found = list(startable_jobs(host))
+        jobs = list(startable_jobs(host))
         queue.set_exclusive(job.pk, exclusive=True)
-        return found
+        return jobs
 
     monkeypatch.setattr(dispatch, "startable_jobs", as_it_was)
 

@@ -76,7 +76,7 @@ def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
 @every_kind
 def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
     plan = planned(kind, raw, home(kind, raw, tmp_path))
-    said = tmp_path / "said.jsonl"
+    record = tmp_path / "said.jsonl"
     recorded = replace(
         plan,
         steps=tuple(
@@ -84,7 +84,7 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
                 step,
                 argv=(
                     *(sys.executable, "-c", RECORDER.replace("{", "{{").replace("}", "}}")),
-                    *(str(said), "server" if step.serves else "step", *step.argv),
+                    *(str(record), "server" if step.serves else "step", *step.argv),
                 ),
             )
             for step in plan.steps
@@ -98,9 +98,9 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
 
     subprocess.run(["bash", str(path)], cwd=tmp_path, check=True, capture_output=True)
 
-    heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    commands = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
     wanted = [list(step.argv) for step in fill(plan, filled).steps]
-    assert sorted(heard) == sorted(wanted)  # a server starts beside the step after it
+    assert sorted(commands) == sorted(wanted)  # a server starts beside the step after it
 
 
 @every_kind

@@ -171,11 +171,11 @@ def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(log
 def test_who_sees_bytes_finds_when_they_arrived(logs, monkeypatch):
     known = []
 
-    def seen(fd, data, offset):
+    def write(fd, data, offset):
         known.extend(logs.arrivals(KEY, offset, offset, limit=1))
         os.pwrite(fd, data, offset)
 
-    monkeypatch.setattr(sys.modules[LogStore.__module__], "_write_whole", seen)
+    monkeypatch.setattr(sys.modules[LogStore.__module__], "_write_whole", write)
     monkeypatch.setattr(time, "time_ns", lambda: 10**18)
     logs.append(KEY, 0, b"x\n")
 

@@ -29,15 +29,15 @@ def log(settings, tmp_path):
 def test_a_real_log_has_its_requests_found_by_line(log):
     log.write(REAL.read_bytes())
 
-    found = log.polls(KEY, 0)
+    polls = log.polls(KEY, 0)
 
     lines = REAL.read_bytes().split(b"\n")
     wanted = [
         n for n, line in enumerate(lines, 1) if b"/health HTTP" in line or b"/metrics HTTP" in line
     ]
-    hidden = [n for first, last in found.ranges for n in range(first, last + 1)]
+    hidden = [n for first, last in polls.ranges for n in range(first, last + 1)]
     assert hidden == [n for n in wanted if b" 200 " in lines[n - 1]] and hidden
-    assert found.is_done
+    assert polls.is_done
 
 
 def test_what_was_not_answered_well_or_was_asked_by_others_is_shown(log):
@@ -67,8 +67,8 @@ def test_a_long_log_is_looked_through_in_parts(log, monkeypatch):
 
     ranges, to, done = [], 0, False
     while not done:
-        found = log.polls(KEY, to)
-        ranges, to, done = [*ranges, *found.ranges], found.to, found.is_done
+        part = log.polls(KEY, to)
+        ranges, to, done = [*ranges, *part.ranges], part.to, part.is_done
 
     assert ranges == [(n, n) for n in range(1, 200, 2)]
 
@@ -86,8 +86,8 @@ def test_a_line_without_an_end_is_passed(log, monkeypatch):
 
     ranges, to, done = [], 0, False
     while not done:
-        found = log.polls(KEY, to)
-        ranges, to, done = [*ranges, *found.ranges], found.to, found.is_done
+        part = log.polls(KEY, to)
+        ranges, to, done = [*ranges, *part.ranges], part.to, part.is_done
 
     assert ranges == [(2, 2)]
 

@@ -24,36 +24,36 @@ def drawn_over(rows):
 
 
 def all_folds(logs, key=KEY):
-    found, told = [], logs.folds(key, budget_s=60)
-    found += told.folds
-    while not told.is_done:
-        told = logs.folds(key, series=told.series, known=len(found), budget_s=60)
-        found += told.folds
-    return found, told
+    closed, part = [], logs.folds(key, budget_s=60)
+    closed += part.folds
+    while not part.is_done:
+        part = logs.folds(key, series=part.series, known=len(closed), budget_s=60)
+        closed += part.folds
+    return closed, part
 
 
 def test_of_a_log_with_too_many_folds_the_first_are_kept_and_the_end_is_said(logs, monkeypatch):
     monkeypatch.setattr(folds, "MOST_BYTES", 100_000)
     logs.append(KEY, 0, drawn_over(40_000))
 
-    found, told = all_folds(logs)
+    closed, part = all_folds(logs)
 
-    assert (told.is_full, told.is_done) == (True, True)
-    assert told.to < logs.size(KEY)
-    assert [fold.texts for fold in found[:2]] == [("bar 0 has ended",), ("bar 1 has ended",)]
-    assert found[-1].line <= told.lines < 80_000
+    assert (part.is_full, part.is_done) == (True, True)
+    assert part.to < logs.size(KEY)
+    assert [fold.texts for fold in closed[:2]] == [("bar 0 has ended",), ("bar 1 has ended",)]
+    assert closed[-1].line <= part.lines < 80_000
     logs.append(KEY, logs.size(KEY), b"and more\n")
-    again = logs.folds(KEY, series=told.series, known=len(found))
-    assert (again.to, again.lines, again.folds) == (told.to, told.lines, [])
+    again = logs.folds(KEY, series=part.series, known=len(closed))
+    assert (again.to, again.lines, again.folds) == (part.to, part.lines, [])
 
 
 def test_a_log_with_fewer_folds_has_them_all(logs):
     logs.append(KEY, 0, drawn_over(3000))
 
-    found, told = all_folds(logs)
+    closed, part = all_folds(logs)
 
-    assert (told.is_full, told.to) == (False, logs.size(KEY))
-    assert len(found + told.open) == 3000
+    assert (part.is_full, part.to) == (False, logs.size(KEY))
+    assert len(closed + part.open) == 3000
 
 
 def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(logs, monkeypatch):
@@ -64,8 +64,8 @@ def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(
         key = f"job/{number}"
         logs.append(key, 0, drawn_over(3000))
         path = logs.path(key)
-        told = book.folds(path, series="", known=0, most=10, budget_s=60)
-        series[path] = told.series
+        part = book.folds(path, series="", known=0, most=10, budget_s=60)
+        series[path] = part.series
 
     kept = {path: reader.series for path, reader in book._readers.items()}
     assert 0 < len(kept) < 8
@@ -82,9 +82,9 @@ def test_a_bar_that_redraws_itself_for_hours_is_passed_over_and_its_end_is_shown
     )
     logs.append(KEY, 0, data)
 
-    told = logs.folds(KEY, budget_s=60)
+    part = logs.folds(KEY, budget_s=60)
 
-    assert (told.is_done, told.folds, told.open, told.lines) == (True, [], [], 3)
+    assert (part.is_done, part.folds, part.open, part.lines) == (True, [], [], 3)
     assert sum(fed) < len(data) / 100
 
 
@@ -105,9 +105,9 @@ def test_times_of_arrival_are_found_without_reading_all_of_them(logs, monkeypatc
     read, pread = [], os.pread
     monkeypatch.setattr(os, "pread", lambda *about: (read.append(about[1]), pread(*about))[1])
 
-    found = logs.arrivals(KEY, 12_345_678, 12_345_999, limit=100)
+    arrivals = logs.arrivals(KEY, 12_345_678, 12_345_999, limit=100)
 
-    assert found == [(n * 100, 10**12 + n * 1000) for n in range(123_456, 123_460)]
+    assert arrivals == [(n * 100, 10**12 + n * 1000) for n in range(123_456, 123_460)]
     thinned = logs.arrivals(KEY, 0, 20_000_000, limit=4)
     assert [offset for offset, _ in thinned] == [0, 5_000_000, 10_000_000, 15_000_000]
     assert sum(read) < len(times) / 500

@@ -61,13 +61,13 @@ def test_readers_see_every_byte_while_logs_are_packed_and_unpacked(logs, tmp_pat
     over = fork.Event()
 
     def reads():
-        own, seen, looks = LogStore(tmp_path / "logs"), 0, 0
+        own, last_size, rounds = LogStore(tmp_path / "logs"), 0, 0
         chance = random.Random(os.getpid())
-        while not over.is_set() or looks < 20:
-            looks += 1
+        while not over.is_set() or rounds < 20:
+            rounds += 1
             size = own.size(KEY)
-            assert size >= seen >= 0, (size, seen)
-            seen = size
+            assert size >= last_size >= 0, (size, last_size)
+            last_size = size
             start = chance.randint(0, size - 1)
             got = own.read(KEY, start, size)
             more = (size - len(data)) // len(line)
@@ -240,7 +240,7 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
     data, line = noise(4 * FRAME_BYTES), b"one line more\n"
     logs.append(KEY, 0, data)
     chance = random.Random(11)
-    told, promised = os.pipe()
+    read_end, promised = os.pipe()
     size = len(data)
 
     def packs_and_appends():
@@ -252,22 +252,22 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
 
     for _ in range(60):
         child = in_child(packs_and_appends)
-        os.read(told, 1)  # it is at work
+        os.read(read_end, 1)  # it is at work
         size += len(line)
         time.sleep(chance.uniform(0, 0.05))
         child.kill()
         child.join(30)
-        os.set_blocking(told, False)
+        os.set_blocking(read_end, False)
         with suppress(BlockingIOError):
-            size += len(os.read(told, 65536)) * len(line)
-        os.set_blocking(told, True)
+            size += len(os.read(read_end, 65536)) * len(line)
+        os.set_blocking(read_end, True)
 
         # One line may be kept whose writer was killed before it could say so.
         assert logs.size(KEY) in (size, size + len(line))
         size = logs.size(KEY)
         more = (size - len(data)) // len(line)
         assert logs.read(KEY, 0, 2**30) == data + line * more
-    os.close(told)
+    os.close(read_end)
     os.close(promised)
 
     logs.append(KEY, size, line)  # the last that was killed may have left it packed

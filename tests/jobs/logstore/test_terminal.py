@@ -147,8 +147,8 @@ def test_a_log_that_draws_nothing_over_has_no_folds_and_is_not_drawn(logs, monke
     monkeypatch.setattr(Terminal, "_move", lambda *_: pytest.fail("moved"))
     data = b"\x1b[32mINFO\x1b[0m All is well\n" * (READ_BYTES // 20)
     logs.append(KEY, 0, data)
-    found = logs.folds(KEY, budget_s=60)
-    assert (found.folds, found.open, found.lines) == ([], [], data.count(b"\n"))
+    folds = logs.folds(KEY, budget_s=60)
+    assert (folds.folds, folds.open, folds.lines) == ([], [], data.count(b"\n"))
 
 
 def test_a_log_in_the_place_of_another_is_read_from_its_begin(logs, tmp_path):

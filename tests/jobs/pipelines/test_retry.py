@@ -106,12 +106,12 @@ def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
 
     third = retry_failed_jobs(jobs[0].chain, None)
 
-    found = chain_of(jobs[0].chain)
-    assert kinds(found.jobs) == kinds(jobs)
-    assert found.jobs[2] == third[0]
-    assert found.earlier[third[0].pk] == (again[0], jobs[2])
+    chain = chain_of(jobs[0].chain)
+    assert kinds(chain.jobs) == kinds(jobs)
+    assert chain.jobs[2] == third[0]
+    assert chain.earlier[third[0].pk] == (again[0], jobs[2])
     assert third[1].inputs == {"artifact": {"job": third[0].pk}}
-    assert found.broken == ()
+    assert chain.broken == ()
 
 
 def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):

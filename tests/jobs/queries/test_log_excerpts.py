@@ -139,7 +139,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "expected"),
     [
         (
             "vllm-0.7.2/benchmark_serving_no_result_dir.txt",
@@ -160,12 +160,12 @@ DATA = Path(__file__).parents[2] / "data"
         ),
     ],
 )
-def test_the_headline_of_a_real_log_is_what_was_raised(log, file, told):
+def test_the_headline_of_a_real_log_is_what_was_raised(log, file, expected):
     log((DATA / file).read_text())
 
-    found = headline(KEY)
+    excerpt = headline(KEY)
 
-    assert found is not None and found.text == told
+    assert excerpt is not None and excerpt.text == expected
 
 
 def test_a_headline_does_not_point_at_another_line(log):

@@ -35,8 +35,8 @@ def step(name, target=None, **raw):
 
 
 def ids(target=None, **raw):
-    found = kind.notes(kind.Params(**{**WEIGHTS, **raw}), target or vacc_host())
-    return [remark.id for remark in found]
+    notes = kind.notes(kind.Params(**{**WEIGHTS, **raw}), target or vacc_host())
+    return [remark.id for remark in notes]
 
 
 def options(argv):
@@ -353,10 +353,10 @@ def test_it_says_how_long_it_took():
 
 
 def test_a_note_is_a_message_with_all_its_arguments():
-    found = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
+    notes = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
 
-    assert Message("guide:address", {"address": "10.24.73.25"}) in found
-    assert Message("guide:dies_unnamed", {"dies": 32}) in found
+    assert Message("guide:address", {"address": "10.24.73.25"}) in notes
+    assert Message("guide:dies_unnamed", {"dies": 32}) in notes
 
 
 def test_stacks_follow_the_host_s_dies():

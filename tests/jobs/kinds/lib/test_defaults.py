@@ -35,8 +35,8 @@ def test_the_stack_is_that_of_the_deployment_that_was_chosen():
     target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
 
     for number, stack in [("2", "current"), ("1", None), ("7", None)]:
-        found = defaults_for(benchmark_online.Params, target, {"deployment": number})
-        assert found.get("stack") == stack
+        defaults = defaults_for(benchmark_online.Params, target, {"deployment": number})
+        assert defaults.get("stack") == stack
 
 
 def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
@@ -82,9 +82,9 @@ def test_the_guide_s_lengths_ignore_the_deployment():
 def test_reasoning_models_default_to_long_answers(served, proposed):
     target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
 
-    found = defaults_for(kind.Params, target, {"deployment": "1"})
+    defaults = defaults_for(kind.Params, target, {"deployment": "1"})
 
-    assert found.get("max_tokens", 32) == proposed
+    assert defaults.get("max_tokens", 32) == proposed
     assert "deployment" in leading(kind.Params)
 
 
@@ -115,9 +115,9 @@ def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
     first = deployment(1, publish_port=17810, subscribe_port=17110)
     third = deployment(3, publish_port=17811, subscribe_port=17500)
 
-    found = defaults_for(deploy_build_in.Params, host_with(first, third))
+    defaults = defaults_for(deploy_build_in.Params, host_with(first, third))
 
-    assert found == {"publish_port": 17812, "subscribe_port": 17111}
+    assert defaults == {"publish_port": 17812, "subscribe_port": 17111}
 
 
 def test_default_ports_fit_a_given_port():
@@ -125,9 +125,9 @@ def test_default_ports_fit_a_given_port():
     target = host_with(crossed)
 
     for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
-        said = {name: value for name, value in given.items() if value != ""}
-        found = defaults_for(deploy_build_in.Params, target, given) | said
-        params = deploy_build_in.Params(artifact="3", stack="guide", **found)
+        typed = {name: value for name, value in given.items() if value != ""}
+        defaults = defaults_for(deploy_build_in.Params, target, given) | typed
+        params = deploy_build_in.Params(artifact="3", stack="guide", **defaults)
         assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
         deploy_build_in.plan(params, target)
 
@@ -178,8 +178,8 @@ def test_a_server_of_llmdeploy_tells_the_ports_that_it_takes():
     params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
     today = deploy_build_in.Params(artifact="3", stack="current")
 
-    told = deploy_build_in.product(params, vacc_host())["details"]
-    assert (told["publish_port"], told["subscribe_port"]) == (18000, 17110)
+    details = deploy_build_in.product(params, vacc_host())["details"]
+    assert (details["publish_port"], details["subscribe_port"]) == (18000, 17110)
     assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
 
 
@@ -205,9 +205,9 @@ def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
 
 
 def test_an_unknown_deployment_leaves_only_stack_bounds():
-    found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
+    limits = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
 
-    assert found == {"concurrency": 4}
+    assert limits == {"concurrency": 4}
 
 
 def served_with(data):
@@ -256,9 +256,9 @@ def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
 def test_a_proposed_answer_fits_beside_the_question():
     target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
 
-    found = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
+    defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
 
-    assert found["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
+    assert defaults["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
 
 
 @pytest.mark.parametrize("limit", [143, 999])

@@ -20,7 +20,7 @@ def steps(facts=None, **raw):
     return {step.name: step for step in planned(facts, **raw).steps}
 
 
-def told(**raw):
+def note_ids(**raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host())]
 
 
@@ -29,7 +29,10 @@ def test_an_environment_that_is_there_is_kept_unless_to_the_letter():
 
     assert steps(**EXACT)["create"].argv == created
     assert steps()["create"].argv[-7:] == (f"{ENV}/bin/python", *created)
-    assert ("guide:conda_anew" in told(**EXACT), "guide:conda_there" in told()) == (True, True)
+    assert ("guide:conda_anew" in note_ids(**EXACT), "guide:conda_there" in note_ids()) == (
+        True,
+        True,
+    )
 
 
 def test_packages_are_held_to_what_it_can_import():

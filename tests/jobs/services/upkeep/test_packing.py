@@ -175,10 +175,11 @@ def test_only_one_process_packs_at_a_time(settings):
 def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
     key = closed_job()
     write(key)
-    pack, seen = packing.store().pack, {}
+    pack, niceness = packing.store().pack, {}
 
     def look(*args, **kwargs):
-        seen[threading.get_native_id()] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        thread = threading.get_native_id()
+        niceness[thread] = os.getpriority(os.PRIO_PROCESS, thread)
         return pack(*args, **kwargs)
 
     monkeypatch.setattr(type(packing.store()), "pack", lambda _self, *a, **k: look(*a, **k))
@@ -186,7 +187,7 @@ def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
 
     assert pack_some() == 1
 
-    assert list(seen.values()) == [packing.NICENESS]
+    assert list(niceness.values()) == [packing.NICENESS]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < packing.NICENESS
 
 

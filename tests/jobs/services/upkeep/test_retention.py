@@ -409,11 +409,11 @@ def test_what_goes_within_a_week_is_foretold_for_size(limits):
     limits.RETENTION_SIZE_BYTES = storage.last_count().within
     retention.apply_retention()
 
-    found = []
+    pending = []
     for job in (first, second, third):
         job.refresh_from_db()
-        found.append(storage.pending_removal_of(job))
-    assert [item and item.why for item in found] == ["size", None, None]
+        pending.append(storage.pending_removal_of(job))
+    assert [item and item.why for item in pending] == ["size", None, None]
     goes = storage.next_to_go(storage.last_count(), 10)
     assert [bulk.id for bulk, _removal in goes] == [first.pk, second.pk, third.pk]
     weeks = [(removal.at - now()) / timedelta(weeks=1) for _bulk, removal in goes]
@@ -443,10 +443,10 @@ def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch
     disk_bytes = logs.disk_bytes
 
     def looked_at(store, asked):
-        found = disk_bytes(store, asked)
+        size = disk_bytes(store, asked)
         if asked == key and not looks:
             looks.append(store.pack(key))
-        return found
+        return size
 
     monkeypatch.setattr(logs, "disk_bytes", looked_at)
     retention._settle(time.monotonic() + 60)
