@@ -174,7 +174,7 @@ def test_each_kind_names_kinds_that_there_are(name):
     assert name not in named
 
 
-def test_each_model_of_the_catalogue_leads_on_where_its_way_leads(host):
+def test_each_model_of_the_catalogue_leads_along_its_pipeline(host):
     for model in MODELS.values():
         if model.package is None and "build_in" in model.paths:
             first = "apply-modification" if model.modification else "compile-vacc"

@@ -47,9 +47,7 @@ def test_the_version_needs_no_daemon(host):
         (["run", "--name"], "flag needs an argument: --name", 125),
     ],
 )
-def test_a_command_line_that_docker_does_not_take_is_refused_in_its_words(
-    host, argv, message, code
-):
+def test_a_wrong_command_line_is_refused_in_dockers_words(host, argv, message, code):
     done = host.run("docker", *argv)
 
     assert (done.returncode, done.stderr.startswith(message)) == (code, True), done.stderr
@@ -100,7 +98,7 @@ def test_a_shell_without_a_terminal_ends_at_once(docker_host):
     until(lambda: _state(docker_host, "two") == "exited")
 
 
-def test_a_mount_is_seen_in_the_container_and_its_own_files_are_not_outside(docker_host):
+def test_a_mount_is_visible_inside_and_other_files_stay_there(docker_host):
     (docker_host.workspace / "note.txt").write_text("hello")
     container(docker_host)
 
@@ -169,7 +167,7 @@ def test_a_killed_client_leaves_its_container_running(docker_host):
     assert _state(docker_host, "fg") == "running"
 
 
-def test_a_client_in_the_foreground_passes_sigterm_on_and_ends_with_the_containers_code(
+def test_a_foreground_client_passes_sigterm_and_exit_code_on(
     docker_host,
 ):
     with docker_host.started(
@@ -206,7 +204,7 @@ def test_containers_outlive_the_daemon_and_a_new_one_knows_them(host):
         assert (before, host.run("docker", "ps", "-aq").stdout) == ("running", "")
 
 
-def test_nothing_of_the_callers_environment_comes_in_but_what_is_named(docker_host):
+def test_only_named_variables_of_the_caller_reach_the_container(docker_host):
     env = {"HF_TOKEN": "hf_secret", "JOBS_SPOOL": "/spool/1"}
     docker_host.run(
         *("docker", "run", "-d", "--name", "e", "-e", "HF_TOKEN", "-e", "A=b", VVI, "sleep", "600"),
@@ -229,7 +227,7 @@ def test_logs_hold_both_streams_apart(docker_host):
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
 
 
-def test_a_build_needs_its_dockerfile_its_base_and_what_it_copies(docker_host):
+def test_a_build_needs_its_dockerfile_base_and_copied_files(docker_host):
     folder = docker_host.workspace
     (folder / "needs_base").write_text("FROM vllm-cpu-env:v0.7.2\nRUN true\n")
     (folder / "needs_file").write_text("FROM ubuntu:22.04\nCOPY requirements.txt .\n")

@@ -71,7 +71,7 @@ def test_images_that_are_made_at_the_same_time_are_all_kept(state: Path) -> None
     assert sorted(image["ref"] for image in images.every()) == sorted(names)
 
 
-def test_an_image_that_a_fault_hides_outlives_one_that_is_made_meanwhile(
+def test_an_image_hidden_by_a_fault_outlives_one_made_meanwhile(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images.keep("vllm_vacc", vllm="0.7.2", size=1)

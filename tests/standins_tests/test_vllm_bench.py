@@ -27,7 +27,7 @@ def shape(text: str) -> list[str]:
     return lines
 
 
-def test_a_good_run_of_the_guides_version_prints_what_was_captured(host, docker_script):
+def test_a_good_run_of_the_guides_version_prints_the_capture(host, docker_script):
     (host.workspace / "res").mkdir()
     with serving(host, OLD) as (url, _):
         done = docker_script(
@@ -92,7 +92,7 @@ def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
 
 
 @pytest.mark.parametrize("detailed", [False, True])
-def test_the_current_serving_benchmark_prints_and_writes_what_was_captured(host, detailed):
+def test_the_current_serving_benchmark_matches_the_capture(host, detailed):
     with serving(host, NEW) as (url, _):
         done = host.run(
             *("vllm", "bench", "serve", *CHAT, *of_port(url), "--dataset-name", "random"),
@@ -125,7 +125,7 @@ def test_the_current_serving_benchmark_prints_and_writes_what_was_captured(host,
     assert result["output_lens"] == [32] * 12 if detailed else "output_lens" not in result
 
 
-def test_the_current_one_ends_with_zero_when_every_request_failed(host):
+def test_the_current_version_exits_with_0_if_all_requests_fail(host):
     with serving(host, NEW) as (url, _):
         done = host.run(
             *("vllm", "bench", "serve", *of_port(url), "--model", str(host.weights(QWEN))),
@@ -151,7 +151,7 @@ def test_the_current_one_asks_the_server_for_its_model(host):
     assert "Successful requests:                     1         \n" in done.stdout
 
 
-def test_throughput_loads_the_model_itself_and_writes_the_captured_keys(host):
+def test_throughput_loads_a_model_and_writes_the_captured_keys(host):
     own, other = ("--input-len", "--output-len"), ("--random-input-len", "--random-output-len")
     for version, lengths, more in ((OLD, own, ()), (NEW, other, ("--dataset-name", "random"))):
         options = (
@@ -173,7 +173,7 @@ def test_throughput_loads_the_model_itself_and_writes_the_captured_keys(host):
         )
 
 
-def test_latency_warms_up_ten_times_and_writes_the_captured_keys(host):
+def test_latency_warms_up_ten_times_and_writes_captured_keys(host):
     options = (
         "--model",
         str(host.weights(QWEN)),

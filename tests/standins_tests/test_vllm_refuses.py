@@ -86,7 +86,7 @@ def test_a_wrong_number_is_refused_by_name(host):
     assert line.endswith("error: argument --port: invalid int value: 'x'")
 
 
-def test_the_guides_throughput_benchmark_does_not_know_dataset_name(host, docker_script):
+def test_the_guides_throughput_benchmark_knows_no_dataset_name(host, docker_script):
     done = docker_script(
         *("benchmark_throughput.py", "--model", "/test/weights/DeepSeek-R1", "--trust-remote-code"),
         *("--tensor-parallel-size", "32", "--enforce-eager", "--max-model-len", "16384"),

@@ -103,14 +103,14 @@ def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figu
         assert shown == kept == job["log_sha256"]
 
 
-def test_the_server_s_log_tells_its_version_and_that_it_is_ready(vllm, gone):
+def test_the_server_s_log_has_its_version_and_that_it_is_ready(vllm, gone):
     log = vllm.raw(f"jobs/{gone['deploy-vllm']['id']}/log?from=0").decode(errors="replace")
 
     assert "version 0.32.0" in log
     assert "Application startup complete." in log
 
 
-def test_throughput_and_latency_are_measured_in_the_engine_itself(metrics, figures):
+def test_throughput_and_latency_are_measured_in_the_engine(metrics, figures):
     throughput, latency = metrics["benchmark-throughput"], metrics["benchmark-latency"]
 
     figures |= {"throughput": throughput, "latency": latency}

@@ -159,7 +159,7 @@ def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config):
     assert intake.jobs[7].log == "".join(f"{i}\n" for i in range(1, 101)).encode()
 
 
-def test_another_dashboard_at_the_same_address_gets_its_own_jobs_only(intake, start_agent, config):
+def test_a_new_dashboard_at_the_address_gets_only_its_own_jobs(intake, start_agent, config):
     intake.jobs[7] = record_of("echo of the first")
     intake.start.add(7)
     start_agent()
@@ -305,7 +305,7 @@ def test_events_that_a_power_cut_tore_still_get_their_end(intake, start_agent, m
     assert (ended["verdict"], ended["message_id"]) == ("lost", "host:rebooted")
 
 
-def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
+def test_an_unshippable_spool_is_reported_and_set_aside(
     intake, start_agent, config, make_spool, launch
 ):
     intake.jobs[9] = record_of("true")

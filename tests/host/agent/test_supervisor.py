@@ -89,9 +89,7 @@ def test_a_killed_supervisor_leaves_no_child(supervise, tmp_path):
     _until(lambda: not process.is_running(pid))
 
 
-def test_a_child_that_dies_at_once_is_tried_again_after_longer_and_longer_waits(
-    supervise, tmp_path
-):
+def test_a_child_that_dies_at_once_is_restarted_ever_later(supervise, tmp_path):
     supervise("exit 3")
 
     text = _until(lambda: _log_with(tmp_path, "3 times in a row"))

@@ -76,7 +76,7 @@ def test_a_processor_without_avx_512_is_named(machine):
     assert check_result(machine, "avx512") == (False, "check:avx512_missing", {"cpu": "Old"})
 
 
-def test_shared_memory_and_disk_are_compared_with_what_is_needed(machine, tmp_path):
+def test_shared_memory_and_disk_are_compared_with_the_need(machine, tmp_path):
     assert check_result(machine, "shm", bytes="1")[:2] == (True, "check:shm")
     assert check_result(machine, "shm", bytes=str(10**18))[:2] == (False, "check:shm_small")
     new = str(tmp_path / "not" / "yet")

@@ -50,7 +50,7 @@ def refused(config, *argv, **step):
         ),
     ],
 )
-def test_what_is_not_permitted_ends_the_job_before_anything_runs(
+def test_a_forbidden_command_ends_the_job_before_anything_runs(
     step, message, intake, strict, client
 ):
     intake.jobs[7] = record_of(step)
@@ -78,7 +78,7 @@ def test_what_is_permitted_runs_through_the_real_launcher(intake, strict, client
 
 
 @pytest.mark.processes
-def test_a_spool_that_was_left_before_its_start_is_looked_at_too(strict, make_spool):
+def test_a_spool_left_before_its_start_is_checked_too(strict, make_spool):
     spool = make_spool("touch ran")
 
     claim.start_if_fresh(strict, spool)
@@ -162,7 +162,7 @@ def test_what_a_path_leads_to_is_told_from_the_steps_own_folder(strict):
     assert refusal[1]["leads_to"] == str(strict.workspace.parent / "beside")
 
 
-def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
+def test_container_paths_and_addresses_are_not_host_paths(strict):
     mount = f"{strict.workspace}:/test"
 
     assert refused(strict, "docker", "run", "-v", mount, "image", "ls", "/etc") is None
@@ -192,7 +192,7 @@ def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
         ("cp", "box:/etc/../x", "x"),
     ],
 )
-def test_docker_may_be_told_what_is_no_path_of_the_host_or_lies_in_its_roots(strict, argv):
+def test_docker_may_get_paths_in_the_roots_and_non_paths(strict, argv):
     at = [word.format(job_dir=f"{strict.dir}/spool/1") for word in argv]
     assert refused(strict, "docker", *at) is None
 
@@ -228,7 +228,7 @@ def test_a_model_that_is_loaded_is_a_path_of_the_host(strict, argv):
     assert refused(strict, *argv, f"{strict.workspace}/weights") is None
 
 
-def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(strict):
+def test_a_program_is_permitted_by_name_in_host_folders_only(strict):
     assert refused(strict, f"{strict.dir}/environments/x/bin/python", "-V") is None
     assert refused(strict, f"{strict.dir}/environments/x/bin/sh") is not None
     assert refused(strict, "/tmp/python") is not None

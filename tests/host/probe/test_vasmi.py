@@ -115,7 +115,7 @@ def test_what_cannot_be_read_is_kept_as_text(dies, text):
     assert readings == {"dies": {}, "unread": {"gettemp": text.strip()}}
 
 
-def test_numbers_for_a_few_of_many_dies_are_not_taken_for_theirs(dies):
+def test_numbers_for_some_dies_are_not_assigned_to_dies(dies):
     text = "".join(f"card {card} die {die}: {60 + card} C\n" for card in range(4) for die in (0, 1))
 
     readings = vasmi.readings(dies(16, gettemp=text))
@@ -150,7 +150,7 @@ def test_a_tool_that_does_not_answer_leaves_nothing(dies, tmp_path, monkeypatch)
     assert vasmi.readings(config) == {"dies": {}}
 
 
-def test_the_heartbeat_carries_what_the_cards_said_until_it_is_old(intake, dies, monkeypatch):
+def test_the_heartbeat_carries_readings_until_they_are_old(intake, dies, monkeypatch):
     agent = agents.Agent(dies(1, gettemp="device 0: 50 C\n"))
     agent._read_cards()
 

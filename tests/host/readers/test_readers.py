@@ -85,7 +85,7 @@ def test_answers_and_scores_are_counted_as_they_come(growing, reader):
     assert counts_of(last) == (18, 18, sum(right)) == (18, 18, 4)
 
 
-def test_a_line_that_is_half_written_is_counted_once_it_is_whole(growing, reader):
+def test_a_half_written_line_is_counted_once_it_is_whole(growing, reader):
     growing.write("predictions", SHORT, 2, torn=300)
     before = reader.read()[""]
     growing.write("predictions", SHORT, 3)
@@ -93,7 +93,7 @@ def test_a_line_that_is_half_written_is_counted_once_it_is_whole(growing, reader
     assert (counts_of(before)[0], counts_of(reader.read()[""])[0]) == (2, 3)
 
 
-def test_a_file_of_scores_is_not_counted_again_when_it_gets_its_name(growing, reader):
+def test_a_score_file_is_not_counted_again_when_it_is_renamed(growing, reader):
     path = growing.write("reviews", SHORT, 18)
     before = reader.read()[""]
     path.rename(path.with_name(SHORT))
@@ -130,7 +130,7 @@ def test_a_question_that_fails_is_an_error_of_its_part(growing, reader):
     assert points["short_answers/short_zh"]["errors"] == points[""]["errors"] == 1
 
 
-def test_questions_of_a_published_set_are_known_once_the_log_says_so(tmp_path):
+def test_question_counts_of_published_sets_come_from_the_log(tmp_path):
     growing = Growing(tmp_path / "eval")
     reader = EvalScopeReader(growing.folder, (("short_answers", 0), ("choice_letters", 0)))
     unknown = reader.read()[""]["total"]
@@ -233,7 +233,7 @@ def test_each_set_has_a_row_before_it_is_asked(compass):
     assert compass()[""]["total"] == 59
 
 
-def test_answers_in_a_file_that_is_written_anew_are_counted_once(compass):
+def test_answers_in_a_rewritten_file_are_counted_once(compass):
     rows, folder = predictions("cluewsc-dev"), compass.run / "predictions/m"
     counts = []
     for count in (4, 8, 8, 20):
@@ -246,7 +246,7 @@ def test_answers_in_a_file_that_is_written_anew_are_counted_once(compass):
     assert [*counts, compass()["cluewsc-dev"]["answered"]] == [4, 8, 8, 20, 20]
 
 
-def test_a_file_caught_while_it_is_written_is_left_for_the_next_look(compass):
+def test_a_file_caught_in_writing_is_left_for_the_next_read(compass):
     rows, folder = predictions("cluewsc-dev"), compass.run / "predictions/m"
     put(folder, "tmp_cluewsc-dev.json", first(rows, 8))
     compass()
@@ -360,7 +360,7 @@ def test_the_last_line_of_the_clients_progress_counts(tmp_path):
 @pytest.mark.parametrize(
     ("rate", "wanted"), [(402.5, {"rate": 402.5}), (None, {}), ("fast", {}), (-1, {})]
 )
-def test_a_rate_of_whole_answers_stands_in_place_of_their_tokens(tmp_path, rate, wanted):
+def test_a_rate_of_whole_answers_replaces_that_of_tokens(tmp_path, rate, wanted):
     reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
     line = {"sent": 2, "done": 1, "failed": 0, "tokens": 2025, "level": 1, "rate": rate}
     (tmp_path / "client.jsonl").write_text(json.dumps(line) + "\n")
@@ -412,9 +412,7 @@ done
 """
 
 
-def test_power_is_that_of_all_dies_of_the_job_and_temperature_that_of_the_hottest(
-    tmp_path, monkeypatch
-):
+def test_power_is_the_sum_over_dies_and_temperature_the_maximum(tmp_path, monkeypatch):
     program = tmp_path / "vasmi"
     program.write_text(VASMI)
     program.chmod(0o755)
@@ -436,7 +434,7 @@ def test_each_reader_is_made_from_a_watch(tmp_path):
     assert reader_of(Watch("x", reader="newer"), tmp_path) is None
 
 
-def test_points_of_a_reader_are_written_when_they_change_and_whole_at_the_end(tmp_path):
+def test_reader_points_are_written_on_change_and_at_the_end(tmp_path):
     points = scraper.Points(tmp_path / "points.jsonl", endless=False)
     counted = Counted(points, "accuracy")
     for second in range(10):

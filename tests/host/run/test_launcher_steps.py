@@ -28,7 +28,7 @@ def _cleaned(spool):
     return path.read_text().split() if path.exists() else []
 
 
-def test_a_step_runs_in_its_folder_and_finds_its_own_programs_first(make_spool, launch, tmp_path):
+def test_a_step_runs_in_its_folder_with_its_own_programs_first(make_spool, launch, tmp_path):
     tool = tmp_path / "bin" / "cat"
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\necho own; pwd\n")
@@ -95,7 +95,7 @@ def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
     assert _cleaned(spool) == ["a"]
 
 
-def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, launch, config):
+def test_cleanup_of_a_killed_launcher_is_done_later(make_spool, launch, config):
     spool = make_spool(
         _sh("a", "true", cleanup=_clean("a")),
         _sh("b", "echo up; sleep 600", cleanup=_clean("b")),
@@ -153,9 +153,7 @@ def test_what_a_server_ran_in_is_removed_when_it_is_stopped(serving, launch):
     assert server.log.read_bytes() == b"serving\ngone\n"
 
 
-def test_a_server_that_cannot_be_prepared_ends_its_job_with_the_reason(
-    make_spool, launch, host_dir
-):
+def test_a_server_that_cannot_be_prepared_ends_its_job_with_why(make_spool, launch, host_dir):
     job = make_spool(
         _sh("container", "echo no such image; exit 125", serves=True),
         _sh("serve", "sleep 600", serves=True),
@@ -181,7 +179,7 @@ def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, p
     assert asked.path == "/v1/models"
 
 
-def test_a_server_is_asked_at_the_one_address_that_it_listens_on(make_spool, ports):
+def test_a_server_is_asked_at_its_one_listening_address(make_spool, ports):
     with socket.create_server(("127.0.0.2", ports[0])) as listener:
         spool = make_spool("true", address="127.0.0.2")
         asked = Health(spool, ports[0], lambda: None)

@@ -51,7 +51,7 @@ def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
 
 
-def test_four_benchmarks_of_one_deployment_run_one_after_the_other(served):
+def test_benchmarks_of_one_deployment_run_one_after_the_other(served):
     first, *others = (benchmark(served) for _ in range(4))
 
     dispatch.run()
@@ -88,7 +88,7 @@ EVALUATIONS = ["evaluate", "evaluate-evalscope", "evaluate-opencompass"]
 
 
 @pytest.mark.parametrize("kind", EVALUATIONS)
-def test_an_evaluation_waits_for_the_benchmark_of_its_deployment(served, kind):
+def test_an_evaluation_waits_for_a_benchmark_of_its_deployment(served, kind):
     first, second = benchmark(served), benchmark(served, kind=kind)
 
     dispatch.run()

@@ -66,7 +66,7 @@ def finish(job):
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
 
 
-def test_the_same_compile_launched_twice_runs_once_after_the_other(host):
+def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     weights = make_weights(
         host=host,
         model_id="deepseek-r1-distill-llama-8b",
@@ -259,7 +259,7 @@ def test_a_place_needed_ahead_is_not_written(host):
     assert started() == {job.pk}
 
 
-def test_a_deployment_that_comes_after_a_compile_does_not_hold_it_up(host):
+def test_a_later_deployment_does_not_hold_up_a_compile(host):
     compiles = job_at(host, FOLDER)
     deploys = make_job(host=host, product=server_of(FOLDER), place=0)
     deploys.after.add(compiles)
@@ -302,7 +302,7 @@ def test_a_restart_waits_for_writers_of_its_folder(host):
     assert restart_deployment(server.pk, None) == 2
 
 
-def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
+def test_a_form_names_the_deployment_reading_its_folder(host):
     live(host, FOLDER)
     draft = Job(host=host, product=server_of(FOLDER) | {"type": "artifact", "path": FOLDER})
 
@@ -313,7 +313,7 @@ def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
     assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in text
 
 
-def test_a_waiting_deployment_knows_what_it_reads_however_it_is_read(host):
+def test_a_waiting_deployment_knows_its_folder_in_every_query(host):
     job = make_job(host=host, product=server_of(FOLDER))
 
     (of_row,) = startable_jobs(host)

@@ -52,7 +52,7 @@ def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
 
 
-def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypatch):
+def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
     monkeypatch.setattr(capacity_reads, "_AT_ONCE", 3)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
     jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
@@ -117,7 +117,7 @@ def test_a_big_job_starts_however_many_small_ones_follow(host):
     assert started() == {big.pk}
 
 
-def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
+def test_nothing_is_reserved_that_only_a_stop_can_free(host):
     server = serving(host, "0,1,2,3", name="qwen32b")
     big, small = job_of(host, 6), job_of(host, 2)
 
@@ -238,7 +238,7 @@ def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
     assert why(big) == "wait:deployment"
 
 
-def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
+def test_a_job_keeps_dies_and_slot_during_its_preflight(host):
     plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
     big, small = make_job(host=host, plan=plan), job_of(host, 4)
 
@@ -248,7 +248,7 @@ def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
     assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
 
 
-def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
+def test_a_host_checks_no_more_jobs_than_it_has_slots():
     host = make_host(slots=2)
     plan = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
     jobs = [make_job(host=host, plan=plan) for _ in range(5)]
@@ -338,7 +338,7 @@ def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
     assert why(other) == "wait:exclusive_running"
 
 
-def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
+def test_an_exclusive_job_runs_beside_its_own_deployment(host):
     server = serving(host, "0,1")
     exclusive = job_of(host, exclusive=True, inputs={"deployment": {"id": server.pk}})
 
@@ -458,7 +458,7 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
     assert {why(job) for job in [*low, normal[2]]} == {"wait:exclusive_running"}
 
 
-def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
+def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
     def queries(count):
         Job.objects.all().delete()
         running(host, "0,1,2,3")

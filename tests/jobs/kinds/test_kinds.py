@@ -248,7 +248,7 @@ def test_a_server_has_the_threads_that_were_asked_for():
 @pytest.mark.parametrize(
     ("host_type", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")]
 )
-def test_a_server_of_another_host_can_be_reached_from_the_dashboard(host_type, listen):
+def test_the_dashboard_can_reach_a_server_of_another_host(host_type, listen):
     argv = planned("deploy", {"artifact": "2"}, replace(here(), type=host_type)).steps[1].argv
 
     assert argv[argv.index("--host") + 1] == listen
@@ -333,7 +333,7 @@ MAKES = [
 @pytest.mark.parametrize(
     ("kind", "raw"), MAKES, ids=[f"{kind}-{i}" for i, (kind, _) in enumerate(MAKES)]
 )
-def test_what_a_kind_makes_for_other_jobs_outlives_its_own_folder(kind, raw):
+def test_products_for_other_jobs_outlive_the_jobs_folder(kind, raw):
     target = home(kind, raw)
     made = KINDS[kind].product(KINDS[kind].Params(**raw), target)
     given = values(kind, raw, job_dir="/host/spool/17")

@@ -80,7 +80,7 @@ def test_the_server_s_log_and_metrics_are_followed():
     assert [check.name for check in plan.checks] == ["avx512", "weights"]
 
 
-def test_without_a_reasoning_parser_the_template_is_the_model_s_own():
+def test_the_model_s_template_is_used_without_a_parser():
     plan = run(deploy_vllm, reasoning=False)
 
     assert not {"--reasoning-parser", "--chat-template"} & set(plan.steps[0].argv)
@@ -89,7 +89,7 @@ def test_without_a_reasoning_parser_the_template_is_the_model_s_own():
     assert ids(deploy_vllm) == ["deploy:own_template"]
 
 
-def test_only_on_this_computer_the_server_is_for_this_computer_alone():
+def test_on_this_computer_the_server_listens_here_alone():
     target = vacc_host({"dies": []})
     other = type(target)(**{**{n: getattr(here(), n) for n in here().__slots__}, "type": "vacc"})
 

@@ -69,7 +69,7 @@ def test_what_arrives_is_read_and_framed_once_for_all(logs):
     asyncio.run(scenario())
 
 
-def test_one_who_fell_behind_reads_the_file_and_meets_the_others_again(logs):
+def test_a_slow_reader_reads_the_file_and_catches_up(logs):
     async def scenario():
         hub = Hub(logs, Over(), poll_s=60)
         slow, quick = hub.follow(KEY, 0), hub.follow(KEY, 0)
@@ -143,7 +143,7 @@ def test_followers_are_sent_away_when_their_reader_breaks(logs):
     asyncio.run(scenario())
 
 
-def test_those_who_catch_up_side_by_side_read_the_file_once_for_all(logs):
+def test_readers_that_catch_up_together_read_the_file_once(logs):
     size = 5 * MAX_FRAME_BYTES
     logs.append(KEY, 0, bytes(size))
 
@@ -158,7 +158,7 @@ def test_those_who_catch_up_side_by_side_read_the_file_once_for_all(logs):
     asyncio.run(scenario())
 
 
-def test_one_who_leaves_while_the_file_is_read_takes_nothing_from_the_others(logs):
+def test_a_reader_that_leaves_takes_nothing_from_the_others(logs):
     logs.append(KEY, 0, bytes(3 * MAX_FRAME_BYTES))
 
     async def scenario():
@@ -191,7 +191,7 @@ def test_a_reader_keeps_a_few_frames_only(logs):
     asyncio.run(scenario())
 
 
-def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(logs):
+def test_a_reader_of_a_removed_log_does_not_wait_for_ever(logs):
     async def scenario():
         over = Over()
         over.value = True
@@ -206,7 +206,7 @@ def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(lo
     asyncio.run(scenario())
 
 
-def test_a_frame_says_when_its_bytes_arrived_however_late_it_is_read(logs, monkeypatch):
+def test_a_frame_says_when_its_bytes_arrived_even_if_read_late(logs, monkeypatch):
     for at_s, data in ((1000, b"old"), (5000, b"new")):
         monkeypatch.setattr(time, "time_ns", lambda at_s=at_s: at_s * 10**9)
         logs.append(KEY, logs.size(KEY), data)

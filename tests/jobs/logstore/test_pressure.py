@@ -32,7 +32,7 @@ def all_folds(logs, key=KEY):
     return closed, part
 
 
-def test_of_a_log_with_too_many_folds_the_first_are_kept_and_the_end_is_said(logs, monkeypatch):
+def test_of_too_many_folds_the_first_ones_are_kept(logs, monkeypatch):
     monkeypatch.setattr(folds, "MOST_BYTES", 100_000)
     logs.append(KEY, 0, drawn_over(40_000))
 
@@ -56,7 +56,7 @@ def test_a_log_with_fewer_folds_has_them_all(logs):
     assert len(closed + part.open) == 3000
 
 
-def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(logs, monkeypatch):
+def test_logs_not_asked_for_lately_are_dropped_from_memory(logs, monkeypatch):
     monkeypatch.setattr(folds, "MOST_BYTES_OF_ALL", 4_000_000)
     book = FoldBook()
     series = {}
@@ -73,7 +73,7 @@ def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(
     assert sum(reader.weight for reader in book._readers.values()) <= 4_000_000
 
 
-def test_a_bar_that_redraws_itself_for_hours_is_passed_over_and_its_end_is_shown(logs, monkeypatch):
+def test_a_bar_that_redraws_for_hours_is_skipped_up_to_its_end(logs, monkeypatch):
     data = b"before\n" + b"".join(b"\rstep %10d |" % n for n in range(400_000)) + b"\nafter\n"
     fed = []
     feed = folds.Terminal.feed
@@ -88,7 +88,7 @@ def test_a_bar_that_redraws_itself_for_hours_is_passed_over_and_its_end_is_shown
     assert sum(fed) < len(data) / 100
 
 
-def test_a_long_line_is_what_a_terminal_shows_of_its_last_redraws():
+def test_a_long_line_is_the_terminal_screen_of_its_last_redraws():
     redraws = b"".join(b"\rstep %10d |%s" % (n, b"#" * (n % 40)) for n in range(40_000))
     assert len(redraws) > 2 * 256 * 1024
 
@@ -114,7 +114,7 @@ def test_times_of_arrival_are_found_without_reading_all_of_them(logs, monkeypatc
 
 
 @pytest.mark.parametrize("size", [1, 40])
-def test_a_damaged_entry_of_a_long_line_index_is_found_wherever_it_is(logs, monkeypatch, size):
+def test_a_damaged_entry_of_a_long_line_index_is_found_anywhere(logs, monkeypatch, size):
     monkeypatch.setattr(lines, "CHECKED_AT_ONCE", size)
     data = b"".join(b"line %d\n" % n for n in range(1, 400_001))
     for start in range(0, len(data), 1_000_000):
@@ -131,7 +131,7 @@ def test_a_damaged_entry_of_a_long_line_index_is_found_wherever_it_is(logs, monk
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("piece", [b"1", b"1/", b"a/", b"[ 1/2] a/", b"%|", b" ", b"1.", b"\x1b]"])
-def test_a_strange_line_of_a_megabyte_tells_what_a_short_one_tells(kind, piece):
+def test_a_strange_line_of_a_megabyte_reads_like_a_short_one(kind, piece):
     """A reader that looked from each byte on to the end would be at it for hours."""
     long, short = (b"[ 1/2] " + piece * (size // len(piece)) + b" x" for size in (10**6, 10**3))
 

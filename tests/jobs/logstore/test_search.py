@@ -34,7 +34,7 @@ def logs(tmp_path):
         ),
     ],
 )
-def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, pattern):
+def test_a_lowercase_expression_finds_what_ignoring_case_does(logs, pattern):
     chance = random.Random(pattern)
     pieces = ["Loss SPIKED", "aBc", "LL", "X^_@", "NO", "no", "É", "é", "K", "12 AF", "+-a", "x"]
     text = ["".join(chance.choices([*pieces, " "], k=5)) for _ in range(2000)]
@@ -63,9 +63,7 @@ def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, patt
         (r"LINE\b", [3], 1),
     ],
 )
-def test_an_expression_is_of_characters_and_case_counts_with_a_capital_letter(
-    logs, pattern, lines, total
-):
+def test_an_expression_with_a_capital_letter_minds_case(logs, pattern, lines, total):
     logs.append(KEY, 0, "完成 中文行\nline two\nLINE\n中 完\n".encode())
 
     result = logs.search(KEY, Query(pattern, regex=True))

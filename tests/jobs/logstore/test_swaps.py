@@ -54,7 +54,7 @@ def test_several_packers_at_once_pack_a_log_once(logs, tmp_path):
         assert not list(logs.path(key).parent.glob("*.new"))
 
 
-def test_readers_see_every_byte_while_logs_are_packed_and_unpacked(logs, tmp_path):
+def test_readers_see_every_byte_during_packing_and_unpacking(logs, tmp_path):
     data = noise(3 * FRAME_BYTES)
     line = b"one line more\n"
     logs.append(KEY, 0, data)
@@ -86,7 +86,7 @@ def test_readers_see_every_byte_while_logs_are_packed_and_unpacked(logs, tmp_pat
     assert [reader.exitcode for reader in readers] == [0, 0]
 
 
-def test_nothing_is_lost_of_what_is_appended_while_logs_are_packed(logs, tmp_path):
+def test_nothing_appended_during_packing_is_lost(logs, tmp_path):
     data = noise(FRAME_BYTES)
     over = fork.Event()
 
@@ -129,7 +129,7 @@ def until(holds):
         time.sleep(0.001)
 
 
-def test_who_waits_while_a_log_is_packed_appends_to_it_all_the_same(logs, monkeypatch):
+def test_an_append_that_waits_for_packing_succeeds(logs, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
     sync = packing._sync_folder
@@ -168,9 +168,7 @@ def test_a_log_that_is_being_appended_to_is_not_packed(logs, monkeypatch):
     assert logs.read(KEY, 0, 2**30) == data + b"more\n"
 
 
-def test_who_comes_while_a_draft_becomes_the_packed_log_leaves_it_alone(
-    logs, tmp_path, monkeypatch
-):
+def test_a_second_packer_leaves_a_finished_packed_log_alone(logs, tmp_path, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
     lock = packing.fcntl.flock

@@ -89,7 +89,7 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
     ]
 
 
-def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
+def test_a_stack_without_opencompass_asks_our_own_questions(host):
     jobs = launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
 
     assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
@@ -118,7 +118,7 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
     assert "build-images" in kinds(current)
 
 
-def test_the_stages_say_what_is_there_before_anything_is_launched(host):
+def test_the_stages_say_what_exists_before_a_launch(host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
     listed = stages(PIPELINES["pytorch"], MODELS[R1], host, "guide")
@@ -146,7 +146,7 @@ def test_a_way_that_a_model_has_not_is_refused(host, pipeline, model):
     assert caught.value.field == "pipeline"
 
 
-def test_vllm_on_the_processor_measures_one_thing_after_the_other():
+def test_vllm_on_the_processor_measures_in_turn():
     here = make_host()
 
     jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)

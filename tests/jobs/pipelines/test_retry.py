@@ -99,7 +99,7 @@ def test_a_queued_environment_is_not_created_twice(jobs):
     assert tool in again[2].after.all()
 
 
-def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
+def test_a_chain_counts_the_last_attempt_in_place_of_the_first(jobs):
     break_at_the_compile(jobs)
     again = retry_failed_jobs(jobs[0].chain, None)
     fail(again[0])
@@ -145,7 +145,7 @@ def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
-def test_a_server_that_is_down_is_started_again_for_what_uses_it(host, jobs, state):
+def test_a_stopped_server_is_started_again_for_its_users(host, jobs, state):
     for job in jobs[:3]:
         succeed(job)
     served, measured, asked = jobs[3], jobs[5], jobs[6]

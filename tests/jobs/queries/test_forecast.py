@@ -121,7 +121,7 @@ def test_durations_prefer_same_job_then_model_then_kind():
     assert typical([], "fp8", "gemma") is None
 
 
-def test_a_command_to_the_letter_is_not_the_same_as_one_put_right():
+def test_a_command_to_the_letter_differs_from_a_corrected_one():
     rows = [Past("fp8", "qwen", 11.9)]
 
     assert typical(rows, "fp8", "qwen").same
@@ -188,7 +188,7 @@ def test_work_grows_with_requests_and_lengths(kind, more, times):
 
 
 @pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
-def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, left):
+def test_the_pace_of_one_concurrency_says_nothing_of_others(concurrency, left):
     job = Job(
         kind="benchmark-online",
         params={"concurrency": concurrency},
@@ -198,7 +198,7 @@ def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, le
     assert left_s(job, 100.0, None) == left
 
 
-def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
+def test_the_work_of_an_older_job_or_another_kind_is_unknown():
     assert work_of("benchmark-online", {}) is None
     assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
     assert work_of("prepare", {"requests": 1}) is None
@@ -212,7 +212,7 @@ def test_a_job_that_ended_while_the_line_was_read_is_left_out():
     assert times(by_job) == {5: 0.0, 6: 20.0}
 
 
-def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
+def test_a_job_started_while_the_queue_was_read_has_no_forecast():
     by_job = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
 
     assert times(by_job) == {2: 5.0}

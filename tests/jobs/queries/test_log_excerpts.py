@@ -16,7 +16,7 @@ def log():
     return lambda text: logstore.store().append(KEY, 0, text.encode())
 
 
-def test_lines_that_speak_of_an_error_are_quoted_with_their_numbers(log):
+def test_lines_about_an_error_are_quoted_with_their_numbers(log):
     log(
         "starts\n"
         "\x1b[31mERROR\x1b[0m: no route\n"
@@ -74,7 +74,7 @@ def test_of_a_step_its_own_lines_come_before_those_of_others(log):
     ]
 
 
-def test_what_a_step_says_last_comes_before_the_error_of_another(log):
+def test_a_steps_last_line_comes_before_the_error_of_another(log):
     log(EARLIER + "working\nnot enough beans\n")
 
     quotes = telling_lines(KEY, part=(len(EARLIER), None))

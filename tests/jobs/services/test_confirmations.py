@@ -83,7 +83,7 @@ def test_only_new_findings_need_a_new_confirmation(job):
     assert dispatch.run() == 0
 
 
-def test_another_figure_of_what_was_confirmed_asks_no_second_time(job):
+def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
     answer_checks(job, disk="warn", free="5 GB")
     confirmations.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
@@ -123,7 +123,7 @@ def test_while_its_host_looks_again_the_job_goes_on_asking(job):
     assert dispatch.why_waiting(job).id == "wait:confirm"
 
 
-def test_a_job_that_waits_over_night_keeps_its_last_answers_alone(job):
+def test_a_job_that_waits_for_long_keeps_only_its_last_answers(job):
     for _ in range(4):
         answer_checks(job, shm="warn")
         looked_long_ago()
@@ -159,7 +159,7 @@ def test_a_job_that_has_started_takes_no_yes(job):
 
 
 @pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
-def test_a_yes_beforehand_may_name_the_check_what_it_looks_at_or_all(job, name):
+def test_a_yes_beforehand_may_name_a_check_its_object_or_all(job, name):
     Job.objects.filter(pk=job.pk).update(confirmed=confirmations.by_name([name], make_user()))
 
     answer_checks(job, shm="warn")
@@ -168,7 +168,7 @@ def test_a_yes_beforehand_may_name_the_check_what_it_looks_at_or_all(job, name):
     assert dispatch.run() == 1
 
 
-def test_a_yes_for_a_chain_is_kept_with_the_jobs_that_it_is_about():
+def test_a_yes_for_a_chain_is_kept_with_the_jobs_it_concerns():
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, Check("docker")))
     given = confirmations.by_name(["shm(bytes=34)", "disk(path=/b)", "docker", "all"], None)
 

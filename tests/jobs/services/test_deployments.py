@@ -105,7 +105,7 @@ def test_a_single_listen_address_is_used_by_all():
 
 
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
-def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
+def test_a_server_with_another_token_or_run_changes_nothing(wrong):
     deployment = make_deployment(state="loading")
 
     beat(deployment, serve(deployment, **wrong))
@@ -133,7 +133,7 @@ def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
     assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
 
 
-def test_a_server_that_ends_unasked_has_failed_and_its_job_has_not():
+def test_a_server_that_ends_unasked_has_failed_without_its_job():
     deployment = make_deployment()
 
     ended(deployment)

@@ -302,7 +302,7 @@ def test_a_log_that_is_not_there_yet_is_waited_for(follow, tmp_path):
     assert follow().stdout.startswith("shard 1 ")
 
 
-def test_a_model_of_another_name_is_not_the_one_that_was_asked_for(follow, tmp_path):
+def test_a_model_of_another_name_is_not_the_requested_one(follow, tmp_path):
     done = follow(model="large")
 
     assert done.returncode == 1

@@ -103,7 +103,7 @@ def test_latency_is_the_guide_s_with_a_file_of_its_figures():
 
 
 @both
-def test_today_it_is_vllm_s_own_command_in_a_container_that_waits(kind):
+def test_today_it_is_vllm_s_own_command_in_a_waiting_container(kind):
     container, measure = step(kind, "container", **CURRENT), step(kind, "measure", **CURRENT)
 
     assert container.argv[:5] == ("docker", "run", "-d", "--rm", "--privileged=true")

@@ -87,7 +87,7 @@ def test_each_concurrency_is_a_run_with_a_file_of_its_own():
     assert "result-1.json" in step("measure-1", concurrency=(1, 4)).argv
 
 
-def test_a_benchmark_that_is_cancelled_is_ended_inside_the_container():
+def test_a_cancelled_benchmark_is_ended_inside_the_container():
     cleanup = step("measure").cleanup
 
     assert cleanup[:5] == ("docker", "exec", "vllm-8", "python3", "-c")
@@ -118,7 +118,7 @@ def test_today_the_command_is_vllm_s_own():
     assert argv[-3:] == ("--temperature", "0.0", "--save-detailed")
 
 
-def test_of_random_prompts_the_common_prefix_is_part_of_the_input():
+def test_the_shared_prefix_of_random_prompts_counts_as_input():
     argv = step("measure", **TODAY, input_tokens=1000, prefix_tokens=200).argv
 
     place = argv.index("--random-input-len")
@@ -285,7 +285,7 @@ def test_a_run_of_today_s_is_a_result():
     assert outcome.measured.metrics["output_tokens_per_s"] > 0
 
 
-def test_a_tool_that_exits_0_after_every_request_failed_has_failed():
+def test_exit_code_0_with_no_successful_request_is_a_failure():
     outcome = outcome_of({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
 
     assert outcome.failure is not None

@@ -176,7 +176,7 @@ def test_calibration_data_is_for_int8_only():
     assert set(KIND.inputs(int8, vacc_host())) == {"weights", "dataset"}
 
 
-def test_only_data_that_vamc_can_calibrate_with_is_offered_and_taken():
+def test_only_data_that_vamc_can_calibrate_with_is_offered():
     assert [choice.value for choice in KIND.choices("calibration", vacc_host())] == ["", "5"]
     with pytest.raises(LaunchError) as caught:
         planned(precision="int8", calibration="7")

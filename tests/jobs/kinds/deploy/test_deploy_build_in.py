@@ -58,7 +58,7 @@ def test_the_tool_s_own_port_is_tried_first():
     assert ports == (7863, 9900, 8123)
 
 
-def test_a_port_that_was_asked_for_must_be_free_before_anything_runs():
+def test_a_requested_port_must_be_free_before_anything_runs():
     for stack in ({}, CURRENT):
         looked_for = [dict(one.args) for one in planned(port=8123, **stack).checks]
         assert {"port": "8123"} in looked_for
@@ -87,7 +87,7 @@ def test_another_readiness_path_skips_the_model_check():
     assert "--model" not in wait
 
 
-def test_an_artifact_that_is_being_made_can_be_deployed_after_it():
+def test_an_artifact_in_the_making_can_be_deployed_after_it():
     plan = planned(artifact="job:18")
 
     assert plan.dies == 4

@@ -114,7 +114,7 @@ def test_ten_subsets_of_mmlu_are_named():
     assert "--limit" not in everything
 
 
-def test_a_key_is_in_the_environment_of_the_step_that_asks_alone():
+def test_a_key_is_in_the_environment_of_one_step_alone():
     plan = planned()
 
     assert secrets(plan) == ("API_KEY",)

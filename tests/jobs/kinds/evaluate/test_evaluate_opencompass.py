@@ -142,7 +142,7 @@ def test_what_must_be_there_is_looked_for_first():
 
 
 @pytest.mark.parametrize("raw", [{"datasets": ("gsm8k",)}, {"dataset_source": "modelscope"}])
-def test_data_that_opencompass_may_bring_itself_is_only_asked_for(raw):
+def test_data_that_opencompass_may_download_is_only_requested(raw):
     asks = [
         check.asks for check in run(**raw).checks if "data/" in dict(check.args).get("path", "")
     ]
@@ -302,7 +302,7 @@ def test_what_is_proposed_for_a_short_deployment_runs():
     assert kind.plan(params(**defaults_for(kind.Params, target, GUIDE)), target)
 
 
-def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
+def test_a_request_without_room_for_a_question_is_refused():
     with pytest.raises(LaunchError, match="At least 256") as caught:
         planned(max_length=255, max_answer=100)
     assert caught.value.field == "max_length"
@@ -360,7 +360,7 @@ def test_the_subjects_of_mmlu_are_one_group():
     assert [one.group for one in sets].count("mmlu") == 10
 
 
-def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
+def test_without_details_answers_are_kept_without_a_verdict():
     answers = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.answers
 
     assert len(answers) == 61

@@ -39,7 +39,7 @@ def test_the_stack_is_that_of_the_deployment_that_was_chosen():
         assert defaults.get("stack") == stack
 
 
-def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
+def test_lengths_default_to_no_more_than_the_deployment_takes():
     target = host_with(
         deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
     )
@@ -103,7 +103,7 @@ def test_a_switch_that_the_stack_does_not_have_frees_no_length():
     assert defaults_for(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
 
 
-def test_on_a_processor_other_figures_are_proposed_than_on_cards():
+def test_on_a_processor_the_defaults_differ_from_those_on_cards():
     class Params(BaseModel):
         length: int = Field(1024, json_schema_extra={"without_dies": 128})
 
@@ -111,7 +111,7 @@ def test_on_a_processor_other_figures_are_proposed_than_on_cards():
     assert defaults_for(Params, vacc_host()) == {}
 
 
-def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
+def test_a_second_llmdeploy_server_gets_its_own_default_ports():
     first = deployment(1, publish_port=17810, subscribe_port=17110)
     third = deployment(3, publish_port=17811, subscribe_port=17500)
 
@@ -156,7 +156,7 @@ def test_the_newest_deployment_is_offered_first():
     assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
 
 
-def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
+def test_a_stack_unknown_to_a_kind_is_not_its_default():
     kind = KINDS["evaluate-opencompass"]
     target = host_with(deployment(1, stack="current"))
 
@@ -191,7 +191,7 @@ def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
     assert [choice.value for choice in offered] == ["2"]
 
 
-def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
+def test_a_field_is_bounded_by_the_model_and_the_stack():
     weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
     target = replace(vacc_host(), weights=(weights,))
     params = KINDS["deploy-vllm"].Params
@@ -244,7 +244,7 @@ def test_the_examples_of_the_reasoning_template_take_room_too():
     assert plain["output_tokens"] - thinking["output_tokens"] == 300
 
 
-def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
+def test_a_context_without_room_for_a_prompt_is_refused():
     target = served_with({"max_total": 32})
 
     with pytest.raises(LaunchError, match="longer context") as refused:

@@ -226,14 +226,14 @@ def test_the_preview_never_shows_a_port_that_another_server_has(host):
     assert "9900" not in preview.script
 
 
-def test_the_preview_never_shows_a_port_that_a_waiting_job_will_have(host):
+def test_the_preview_never_shows_a_port_of_a_waiting_job(host):
     old = deployed(host, stack="current")
     launch.launch("deploy-build-in", old.params, host=host, user=None)
 
     assert launch.preview("deploy-build-in", old.params, host).open_slots["port"] == ""
 
 
-def test_of_a_server_that_is_not_there_yet_no_address_is_made_up(host):
+def test_a_server_that_does_not_exist_yet_has_no_address(host):
     any_port = deployed(host, stack="current").params
     for raw, port in [(any_port, ""), ({**any_port, "port": 9000}, "9000")]:
         maker = launch.launch("deploy-build-in", raw, host=host, user=None)

@@ -24,7 +24,7 @@ def note_ids(**raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host())]
 
 
-def test_an_environment_that_is_there_is_kept_unless_to_the_letter():
+def test_an_existing_environment_is_kept_unless_to_the_letter():
     created = ("conda", "create", "-n", "opencompass", "python=3.10", "-y")
 
     assert steps(**EXACT)["create"].argv == created
@@ -64,7 +64,7 @@ def test_it_is_imported_with_its_own_python():
     )
 
 
-def test_another_tag_or_other_constraints_are_another_environment(monkeypatch):
+def test_another_tag_or_constraint_is_another_environment(monkeypatch):
     before = KIND.product(KIND.Params(), vacc_host())
     monkeypatch.setattr("jobs.toolchains.opencompass.opencompass_env.CONSTRAINTS", "pandas<2\n")
 

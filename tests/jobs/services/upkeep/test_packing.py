@@ -153,7 +153,7 @@ def test_the_stream_of_a_turn_is_packed_once_it_is_closed():
     assert [is_packed(key) for key in keys] == [True, False]
 
 
-def test_logs_that_lay_longest_come_first_and_a_round_has_an_end(monkeypatch):
+def test_the_oldest_logs_come_first_and_a_round_has_an_end(monkeypatch):
     old, young = closed_job(), closed_job()
     write(young, minutes=70)
     write(old, minutes=90)
@@ -239,7 +239,7 @@ def test_a_log_without_room_waits_for_smaller_ones(monkeypatch):
 
 
 @pytest.mark.parametrize(("stored_bytes", "after"), [(len(TEXT), None), (0, 0)])
-def test_what_a_packed_log_takes_is_measured_again_if_it_is_kept(stored_bytes, after):
+def test_a_stored_size_is_measured_again_after_packing(stored_bytes, after):
     job = make_job(
         state="succeeded", finished_at=ago(61), log_sha256=SHA256, stored_bytes=stored_bytes
     )
