@@ -150,7 +150,7 @@ def test_what_is_no_plan_of_ours_is_refused(change):
 
 def test_the_script_runs_what_the_launcher_runs(tmp_path):
     args = ("{job_dir}/a b", literal(NASTY), "--{artifact.path}={port}", "", "-x", "{{}}")
-    record = tmp_path / "said.jsonl"
+    record = tmp_path / "commands.jsonl"
     recorder = (sys.executable, "-c", RECORDER, literal(str(record)))
     plan = plan_of(
         Step("one", (*recorder, *args), env=(("WORD", literal(NASTY) + "{port}"),)),

@@ -76,7 +76,7 @@ def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
 @every_kind
 def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
     plan = planned(kind, raw, home(kind, raw, tmp_path))
-    record = tmp_path / "said.jsonl"
+    record = tmp_path / "commands.jsonl"
     recorded = replace(
         plan,
         steps=tuple(
