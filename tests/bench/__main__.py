@@ -39,13 +39,13 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         parser.error(f"there is no row {unknown[0]}; there are {', '.join(ROWS)}")
     folder = Path(tempfile.mkdtemp(prefix="vacc-bench-"))
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     broken = []
     try:
-        _say(machine.words(folder))
+        _say(machine.describe(folder))
         for name in options.names or ROWS:
             figures = _run(name, folder, quick=options.quick)
-            found += figures
+            results += figures
             if not figures:
                 broken.append(name)
             if not options.json:
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(results, indent=1, ensure_ascii=False))
     if broken:
         _say(f"no figures of {', '.join(broken)}")
     return 1 if broken else 0
@@ -104,14 +104,14 @@ def _stop(process: subprocess.Popen[bytes]) -> bytes:
 
 def _left_behind(folder: Path) -> list[int]:
     """Processes that a row has started and that still run."""
-    mark, found = f"{FOLDER}={folder}".encode(), []
+    mark, pids = f"{FOLDER}={folder}".encode(), []
     for place in Path("/proc").glob("[0-9]*/environ"):
         try:
             if mark in place.read_bytes().split(b"\0"):
-                found.append(int(place.parent.name))
+                pids.append(int(place.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def _print(figures: Sequence[dict[str, Any]]) -> None:
@@ -129,8 +129,8 @@ def _print_markdown(figures: Sequence[dict[str, Any]]) -> None:
         limit = "" if figure["limit"] is None else f"{figure['limit']:.4g}"
         ratio = "" if figure["ratio"] is None else f"{figure['ratio']:.3g}"
         measured = f"{figure['measured']:.4g} {figure['unit']}"
-        words = (f"`{figure['name']}`", measured, limit, ratio, figure["goal"])
-        print(f"| {' | '.join(words)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
+        cells = (f"`{figure['name']}`", measured, limit, ratio, figure["goal"])
+        print(f"| {' | '.join(cells)} | {'yes' if figure['met'] else '**no**'} |", flush=True)
 
 
 def _say(message: str) -> None:

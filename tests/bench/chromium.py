@@ -36,11 +36,11 @@ def chromium() -> Iterator[Browser]:
     Raises:
         RuntimeError: there is none on the PATH.
     """
-    found = find_chromium()
-    if found is None:
+    executable = find_chromium()
+    if executable is None:
         raise RuntimeError("no Chromium on the PATH: apt install chromium")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield started
         started.close()
 
@@ -57,23 +57,23 @@ def window(browser: Browser, stack: Stack, script: str = "") -> Iterator[Browser
         yield context
 
 
-def seen(
+def wait_for(
     page: Page, expression: str, is_enough: Callable[[Any], bool] = bool, *, within_s: float = 60
 ) -> Any:
     """The value of an expression of the page once it is enough. Its policy forbids eval, so that
     ``wait_for_function`` cannot be had."""
     deadline = time.monotonic() + within_s
-    while not is_enough(found := page.evaluate(expression)):
+    while not is_enough(value := page.evaluate(expression)):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{expression} is {found!r}")
+            raise TimeoutError(f"{expression} is {value!r}")
         page.wait_for_timeout(20)
-    return found
+    return value
 
 
 def renderer_bytes(browser: Browser) -> int:
     """Memory of the processes that show pages: what they have alone, and their part of the rest."""
-    told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
-    pids = [each["id"] for each in told["processInfo"] if each["type"] == "renderer"]
+    info = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    pids = [each["id"] for each in info["processInfo"] if each["type"] == "renderer"]
     return sum(_proportional_bytes(pid) for pid in pids)
 
 

@@ -25,8 +25,8 @@ END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\
 def token(text: str) -> bytes:
     """One event as vLLM sends it."""
     delta = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
-    told = {"id": "chatcmpl-0", "object": "chat.completion.chunk", **delta}
-    text = f"data: {json.dumps(told)}"
+    chunk = {"id": "chatcmpl-0", "object": "chat.completion.chunk", **delta}
+    text = f"data: {json.dumps(chunk)}"
     return text.encode().ljust(TOKEN_BYTES - 2) + b"\n\n"
 
 

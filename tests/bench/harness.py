@@ -28,7 +28,7 @@ class Goal:
     at_least: bool = False
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The goal as it is printed: "ratio ≥ 0.9", "≤ 2 ms"."""
         sign = "≥" if self.at_least else "≤"
         if self.of == "ratio":
@@ -43,7 +43,7 @@ class Goal:
             raise ValueError(f"{row}.{self.name} has a goal for its ratio, and no limit")
         met = held >= self.bound if self.at_least else held <= self.bound
         name = f"{row}.{self.name}"
-        return Figure(name, measured, limit, ratio, self.words, met, self.unit)
+        return Figure(name, measured, limit, ratio, self.text, met, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class BenchRow(Protocol):
 
 def figures(row: BenchRow, bench: Bench) -> list[Figure]:
     """The row's figures, in the order of its goals."""
-    found = row.measure(bench)
-    return [goal.figure(row.NAME, *found[goal.name]) for goal in row.GOALS]
+    values = row.measure(bench)
+    return [goal.figure(row.NAME, *values[goal.name]) for goal in row.GOALS]
 
 
 def interleaved(rounds: int, **ways: Callable[[], Mapping[str, float]]) -> dict[str, Medians]:
@@ -106,12 +106,12 @@ def interleaved(rounds: int, **ways: Callable[[], Mapping[str, float]]) -> dict[
 
     What the machine does beside it hits all ways alike, and no way is always the second.
     """
-    seen: dict[str, list[Mapping[str, float]]] = {name: [] for name in ways}
+    by_name: dict[str, list[Mapping[str, float]]] = {name: [] for name in ways}
     for number in range(rounds):
         names = list(ways)
         for name in names if number % 2 == 0 else reversed(names):
-            seen[name].append(ways[name]())
-    return {name: medians(samples) for name, samples in seen.items()}
+            by_name[name].append(ways[name]())
+    return {name: medians(samples) for name, samples in by_name.items()}
 
 
 Medians = dict[str, float]
@@ -137,8 +137,8 @@ def cpu_s(pid: int) -> float:
 def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
     """Wait until ``holds()`` is true; what it said then."""
     deadline = time.monotonic() + within_s
-    while not (found := holds()):
+    while not (value := holds()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:g} s: {what}")
         time.sleep(0.02)
-    return found
+    return value

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def words(folder: Path) -> str:
+def describe(folder: Path) -> str:
     """Date, processor, memory, kernel, Python, and the file system that ``folder`` is on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     parts = (

@@ -17,5 +17,5 @@ from tests.bench.stopping import on_signals
 if __name__ == "__main__":
     on_signals(signal.SIGTERM)
     name, folder, *flags = sys.argv[1:]
-    found = figures(ROWS[name], Bench(Path(folder), quick="--quick" in flags))
-    json.dump([figure.to_json() for figure in found], sys.stdout)
+    results = figures(ROWS[name], Bench(Path(folder), quick="--quick" in flags))
+    json.dump([figure.to_json() for figure in results], sys.stdout)

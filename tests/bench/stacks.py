@@ -48,14 +48,14 @@ def inside(data_dir: Path, program: str, /, **order: Any) -> Any:
 
 
 def until_closed(data_dir: Path, jobs: list[int]) -> dict[str, Any]:
-    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.told` tells.
+    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.ended_jobs` says.
 
     Raises:
         RuntimeError: one of them has not.
     """
-    with program("inside.told", {"jobs": jobs}, env=environment(data_dir)) as waiting:
-        found: dict[str, Any] = waiting.answer()
-    wrong = {number: job for number, job in found.items() if job["state"] != "succeeded"}
+    with program("inside.ended_jobs", {"jobs": jobs}, env=environment(data_dir)) as waiting:
+        facts: dict[str, Any] = waiting.answer()
+    wrong = {number: job for number, job in facts.items() if job["state"] != "succeeded"}
     if wrong:
         raise RuntimeError(f"not all jobs have succeeded: {wrong}")
-    return found
+    return facts

@@ -100,8 +100,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        words = [self.hit, self.how, *(self.also or ()), self.kind, self.when]
-        return "-".join(words).replace(" ", "_")
+        parts = [self.hit, self.how, *(self.also or ()), self.kind, self.when]
+        return "-".join(parts).replace(" ", "_")
 
     @property
     def needs(self) -> str:

@@ -24,9 +24,9 @@ def main(counter: Path, gate: Path, first: int, last: int, lines: int) -> None:
     note(counter, "end")
 
 
-def note(counter: Path, words: str) -> None:
+def note(counter: Path, line: str) -> None:
     with counter.open("a") as file:
-        file.write(words + "\n")
+        file.write(line + "\n")
 
 
 def print_bytes(number: int, size: int) -> int:

@@ -106,8 +106,8 @@ class Middle:
 
     def _served(self) -> int | None:
         rows = self.world.ask("deployments?state=ready")["deployments"]
-        found = [row["id"] for row in rows if row["model"] == LARGE]
-        return found[0] if found else None
+        ids = [row["id"] for row in rows if row["model"] == LARGE]
+        return ids[0] if ids else None
 
 
 LIVE = ("waiting", "loading", "ready", "unhealthy", "stopping")

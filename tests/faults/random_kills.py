@@ -52,12 +52,13 @@ class Kills:
 
     def message(self) -> str:
         verdicts = Counter(row.verdict for row in self.rows)
-        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        tally = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
         done = ", ".join(f"{name} {count}" for name, count in self.done.most_common())
         return (
             f"{self.count} random kills (seed {self.seed}: {done}) in the middle of "
-            f"{len(self.rows)} jobs ({told}), {sum(row.size for row in self.rows) / 1e6:.0f} MB of "
-            f"logs, {len(self.rows) * 3} pages, {sum(row.seconds for row in self.rows):.0f} s: "
+            f"{len(self.rows)} jobs ({tally}), "
+            f"{sum(row.size for row in self.rows) / 1e6:.0f} MB of logs, "
+            f"{len(self.rows) * 3} pages, {sum(row.seconds for row in self.rows):.0f} s: "
             f"{sum(row.lost_bytes for row in self.rows)} bytes lost, "
             f"{sum(bool(row.wrong) for row in self.rows)} jobs wrong."
         )

@@ -21,9 +21,9 @@ HEAD = (
 )
 
 
-def say(words: str) -> None:
+def say(text: str) -> None:
     """A line at the terminal, at once."""
-    sys.stdout.write(words + "\n")
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -31,7 +31,7 @@ def line(row: FaultRow) -> str:
     """One line of the table."""
     pages = sorted({page[:SHORT] for page in row.pages})
     shown = f"{len(row.pages)} × {pages[0]}" if len(pages) == 1 else ", ".join(pages) or "–"
-    found = [
+    cells = [
         row.verdict + (" **wrong**" if row.wrong else ""),
         f"{row.size:,}",
         row.host[:SHORT],
@@ -40,24 +40,24 @@ def line(row: FaultRow) -> str:
         f"{row.seconds:.0f}",
     ]
     if row.skipped:
-        found = [f"*not run: {row.skipped}*", *([""] * 5)]
-    return f"| {' | '.join([*_about(row.case), *found])} |"
+        cells = [f"*not run: {row.skipped}*", *([""] * 5)]
+    return f"| {' | '.join([*_about(row.case), *cells])} |"
 
 
 def summary(rows: Sequence[FaultRow], kills: Kills | None) -> list[str]:
     """How it went, in sentences."""
     ran = [row for row in rows if not row.skipped]
     bad = [row for row in ran if row.wrong]
-    said = []
+    lines = []
     if rows:
-        said.append(
+        lines.append(
             f"{len(ran)} cases in {sum(row.seconds for row in ran):.0f} s, "
             f"{sum(row.size for row in ran) / 1e6:.0f} MB of logs, "
             f"{sum(row.lost_bytes for row in ran)} bytes lost, {len(bad)} wrong."
         )
     if kills is not None:
-        said.append(kills.message())
-    return said
+        lines.append(kills.message())
+    return lines
 
 
 def machine() -> str:
@@ -79,7 +79,7 @@ def write(rows: Sequence[FaultRow], kills: Kills | None, *, database: str) -> No
         new = {_about(row.case): line(row) for row in rows}
         known = {_about_line(old): old for old in text.splitlines() if old.startswith("| ")}
         lines = [new.get(key) or known.get(key) for key in map(_about, CASES)]
-        kept = [found for found in lines if found is not None]
+        kept = [entry for entry in lines if entry is not None]
         text = between(text, "matrix", "\n".join([f"{_whole(kept, database)}", "", *HEAD, *kept]))
     if kills is not None:
         text = between(text, "kills", f"{machine()}, {database}. {kills.message()}")
@@ -88,10 +88,10 @@ def write(rows: Sequence[FaultRow], kills: Kills | None, *, database: str) -> No
 
 def _whole(lines: Sequence[str], database: str) -> str:
     """How the cases of the table went."""
-    ran = [found for found in lines if "not run" not in found]
-    wrong = sum("**wrong**" in found for found in ran)
-    size = sum(int(_cells(found)[5].replace(",", "")) for found in ran)
-    seconds = sum(int(_cells(found)[9]) for found in ran)
+    ran = [line for line in lines if "not run" not in line]
+    wrong = sum("**wrong**" in line for line in ran)
+    size = sum(int(_cells(line)[5].replace(",", "")) for line in ran)
+    seconds = sum(int(_cells(line)[9]) for line in ran)
     return (
         f"{machine()}, {database}: {len(ran)} cases, {seconds} s, {size / 1e6:.0f} MB of logs, "
         f"{wrong} wrong."
@@ -104,12 +104,12 @@ def _about(case: Case) -> tuple[str, ...]:
     return (case.hit, how, case.kind, case.when)
 
 
-def _about_line(found: str) -> tuple[str, ...]:
-    return tuple(_cells(found)[:4])
+def _about_line(line: str) -> tuple[str, ...]:
+    return tuple(_cells(line)[:4])
 
 
-def _cells(found: str) -> list[str]:
-    return [cell.strip() for cell in found.strip("|").split(" | ")]
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 def between(text: str, name: str, new: str) -> str:

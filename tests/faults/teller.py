@@ -22,11 +22,11 @@ def main() -> None:
     for line in sys.stdin:
         name, arguments = json.loads(line)
         try:
-            said = {"answer": ASKED[name](**arguments)}
+            reply = {"answer": ASKED[name](**arguments)}
         except Exception as error:  # told to whoever asked
-            said = {"error": repr(error)}
+            reply = {"error": repr(error)}
         connection.close()  # the database may be another one the next time
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
 
 
@@ -59,9 +59,9 @@ def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> 
 def _middle(steps: Any) -> int:
     """After the last step that serves, else after the one that makes the container, else first."""
     for marked in (lambda step: step.serves, lambda step: step.cleanup):
-        found = [index for index, step in enumerate(steps) if marked(step)]
-        if found:
-            return found[-1] + 1
+        indexes = [index for index, step in enumerate(steps) if marked(step)]
+        if indexes:
+            return indexes[-1] + 1
     return 0
 
 

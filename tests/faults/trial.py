@@ -184,11 +184,11 @@ class Trial:
         row.size, row.host, row.dashboard = len(kept), _sha(kept), _sha(shown)
         row.pages = [viewer.sha256 for viewer in audience.viewers]
         row.wrong += [f"{v.kind} page: {v.wrong}" for v in audience.viewers if v.wrong]
-        self._compare(row, kept, shown, is_gone=is_gone, told=job["log_sha256"])
+        self._compare(row, kept, shown, is_gone=is_gone, checksum=job["log_sha256"])
         row.wrong += _ran_once(case, scene, is_gone=is_gone)
 
     def _compare(
-        self, row: FaultRow, kept: bytes, shown: bytes, *, is_gone: bool, told: str
+        self, row: FaultRow, kept: bytes, shown: bytes, *, is_gone: bool, checksum: str
     ) -> None:
         if is_gone:
             # What the host's disk lost before it was sent is nobody's any more.
@@ -197,8 +197,8 @@ class Trial:
         elif row.host != row.dashboard:
             row.lost_bytes = len(kept) - _common(kept, shown)
             row.wrong.append(f"{row.lost_bytes} bytes of {len(kept)} differ on the dashboard")
-        elif row.host != told:
-            row.wrong.append(f"the host told another checksum: {told}")
+        elif row.host != checksum:
+            row.wrong.append(f"the host told another checksum: {checksum}")
         if set(row.pages) != {row.dashboard}:
             row.wrong.append("pages differ from the dashboard")
 

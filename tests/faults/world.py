@@ -94,11 +94,11 @@ class World(Api):
             assert teller.stdin is not None and teller.stdout is not None
             teller.stdin.write(json.dumps([name, arguments]) + "\n")
             teller.stdin.flush()
-            said = json.loads(teller.stdout.readline())
-            if "answer" in said:
-                return said["answer"]
-            if "OperationalError" not in said["error"] or time.monotonic() > deadline:
-                raise AssertionError(f"{name} {arguments}: {said['error']}")
+            reply = json.loads(teller.stdout.readline())
+            if "answer" in reply:
+                return reply["answer"]
+            if "OperationalError" not in reply["error"] or time.monotonic() > deadline:
+                raise AssertionError(f"{name} {arguments}: {reply['error']}")
             time.sleep(0.5)
 
     def restart_stack(self) -> None:
@@ -193,22 +193,22 @@ class World(Api):
         """Every process of the host at once, as when its power goes."""
         mark = f"STANDIN_STATE={self.host_folder / 'state'}".encode()
 
-        def found() -> list[int]:
+        def running() -> list[int]:
             return [pid for pid in _pids_with(mark) if process.is_running(pid)]
 
         deadline = time.monotonic() + READY_S
-        while (pids := found()) and time.monotonic() < deadline:
+        while (pids := running()) and time.monotonic() < deadline:
             for pid in pids:
                 process.send(pid, signal.SIGKILL)
         assert self._host is not None
         self._host.kill()
         self._host.wait(READY_S)
 
-    def docker(self, *words: str) -> str:
+    def docker(self, *args: str) -> str:
         """What the host's docker says."""
         environ = os.environ | {"STANDIN_STATE": str(self.host_folder / "state")}
         program = ROOT / "tests" / "standins" / "bin" / "docker"
-        done = subprocess.run([program, *words], env=environ, capture_output=True, text=True)
+        done = subprocess.run([program, *args], env=environ, capture_output=True, text=True)
         return done.stdout
 
     def containers(self) -> list[str]:
@@ -217,12 +217,12 @@ class World(Api):
     def processes_of(self, job: int) -> list[int]:
         """What runs of a job: its launcher, its commands, all that they started."""
         path = self.spool(job)
-        found = [pid for pid in marked(path) if process.is_running(pid)]
-        return found + ([0] if Spool(path).is_running() else [])
+        pids = [pid for pid in marked(path) if process.is_running(pid)]
+        return pids + ([0] if Spool(path).is_running() else [])
 
     def free_dies(self) -> list[str]:
-        found: list[str] = self.tell("host_state", host=NAME)["free"]
-        return found
+        dies: list[str] = self.tell("host_state", host=NAME)["free"]
+        return dies
 
     def is_away(self) -> bool:
         return bool(self.tell("host_state", host=NAME)["away"])
@@ -275,8 +275,8 @@ class World(Api):
         return {"FAULTS_CLOCK": str(file), "PYTHONPATH": str(ROOT / "tests" / "faults" / "clock")}
 
     def _valkey_socket(self) -> Path:
-        told = json.loads((self.stack.data_dir / "run.json").read_text())
-        return Path(told["environ"]["REDIS_URL"].removeprefix("unix://").partition("?")[0])
+        run = json.loads((self.stack.data_dir / "run.json").read_text())
+        return Path(run["environ"]["REDIS_URL"].removeprefix("unix://").partition("?")[0])
 
     def _has_dies(self) -> bool:
         hosts = [host for host in self.ask("hosts")["hosts"] if host["name"] == NAME]
@@ -311,15 +311,15 @@ def may_mount() -> bool:
 
 
 def _pids_with(mark: bytes) -> list[int]:
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                    pids.append(int(entry.name))
             except OSError:
                 continue
-    return found
+    return pids
 
 
 def _wait(ended: subprocess.Popen[bytes]) -> None:

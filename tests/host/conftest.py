@@ -40,16 +40,16 @@ def host_dir(tmp_path):
 
 @pytest.fixture
 def intake():
-    found = Intake()
-    yield found
-    found.close()
+    server = Intake()
+    yield server
+    server.close()
 
 
 @pytest.fixture
 def site():
-    found = Site()
-    yield found
-    found.close()
+    server = Site()
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def client(config):
     return Client(config)
 
 
-def said(ended):
+def args_of(ended):
     """What fills the sentence, without the host's state."""
     return {name: value for name, value in ended["message_args"].items() if name != "host"}
 

@@ -115,12 +115,12 @@ class Intake:
         return 200, {**named, "deployment": job.deployment}
 
     def claim_deployment(self, number, body):
-        found = self.deployments[number]
-        if body["run"] != found.run:
-            return 409, {"error": "state", "run": found.run}
+        deployment = self.deployments[number]
+        if body["run"] != deployment.run:
+            return 409, {"error": "state", "run": deployment.run}
         self.serve.discard(number)
-        named = {"deployment": number, "token": found.token, "run": found.run}
-        return 200, {**named, "plan": found.plan, "values": found.values}
+        named = {"deployment": number, "token": deployment.token, "run": deployment.run}
+        return 200, {**named, "plan": deployment.plan, "values": deployment.values}
 
     def append(self, record, name, offset, raw):
         have = record.streams[name]
@@ -135,8 +135,8 @@ class Intake:
                     return 409, {"error": "incomplete", "log": len(record.streams["log"])}
                 if event["type"] == "ended" and self.hashed < self.check_rounds:
                     self.hashed += 1
-                    told = {"size": len(have), "hashed": self.hashed}
-                    return 409, {"error": "incomplete", **told}
+                    sizes = {"size": len(have), "hashed": self.hashed}
+                    return 409, {"error": "incomplete", **sizes}
         have += raw
         return 200, {"size": len(have)}
 
@@ -210,8 +210,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault == "forget":
             self.close_connection = True
             return
-        told = {**answer, "instance": self.intake.instance, "protocol": 2}
-        self._send(status, json.dumps(told).encode())
+        reply = {**answer, "instance": self.intake.instance, "protocol": 2}
+        self._send(status, json.dumps(reply).encode())
 
     def _send(self, status, data):
         self.send_response(status)

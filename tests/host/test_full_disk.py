@@ -60,9 +60,7 @@ def test_what_cannot_be_written_leaves_no_pieces(small_disk):
     assert sorted(path.name for path in small_disk.iterdir()) == ["fill", "serve", "spool"]
 
 
-def test_a_launcher_that_was_killed_meanwhile_is_lost_once_there_is_room(
-    small_disk, make_spool, launch
-):
+def test_a_launcher_killed_on_a_full_disk_is_lost_given_room(small_disk, make_spool, launch):
     spool, launcher = filled(make_spool, launch)
     launcher.kill()
     launcher.wait()

@@ -69,7 +69,7 @@ def test_the_browser_splits_like_the_server():
 
 
 @pytest.mark.parametrize("name", ["llama.cpp/xllamacpp_sse.txt", "vllm/vllm_sse_reasoning.txt"])
-def test_the_browser_reads_a_stream_cut_into_single_bytes_like_the_server(name):
+def test_the_browser_reads_single_bytes_like_the_server(name):
     script = f"""
         import {{ readFileSync }} from "node:fs";
         const load = (path) =>
@@ -108,7 +108,7 @@ def test_whatever_an_engine_sends_is_taken_apart(vector):
     assert reply.completion_tokens == vector.get("tokens")
 
 
-def test_the_browser_takes_it_apart_like_the_server_wherever_it_is_cut():
+def test_the_browser_parses_like_the_server_wherever_it_is_cut():
     script = f"""
         import {{ readFileSync }} from "node:fs";
         const load = (path) =>
@@ -135,9 +135,9 @@ def test_the_browser_takes_it_apart_like_the_server_wherever_it_is_cut():
         }});
         console.log(JSON.stringify(told));
     """
-    told = node(script)
+    answers = node(script)
 
-    for vector, ways in zip(STREAMS, told, strict=True):
+    for vector, ways in zip(STREAMS, answers, strict=True):
         if vector.get("http_status", 200) >= 400:
             continue
         raw = vector["raw"].encode()
@@ -180,7 +180,7 @@ def test_a_stream_of_bare_json_is_read_like_one_of_events():
     assert parse_reply(BARE.replace(b"\n", b"\r\n")).answer == reply.answer
 
 
-def test_however_a_stream_of_bare_json_is_cut_what_is_whole_counts():
+def test_of_a_cut_stream_of_bare_json_whole_objects_count():
     lines = BARE.splitlines(keepends=True)
     for end in range(len(BARE) + 1):
         whole = sum(len(b"".join(lines[: n + 1]).rstrip()) <= end for n in range(len(lines)))
@@ -189,7 +189,7 @@ def test_however_a_stream_of_bare_json_is_cut_what_is_whole_counts():
         assert parse_reply(BARE[:end]) == wanted, end
 
 
-def test_the_browser_reads_bare_json_cut_at_each_byte_like_the_server(tmp_path):
+def test_the_browser_reads_cut_bare_json_like_the_server(tmp_path):
     choices = [
         {"delta": {"content": "<think>四"}},
         {"delta": {"content": "</think>é 🙂 {}"}},
@@ -236,7 +236,7 @@ def test_an_error_among_bare_json_is_told_in_the_engines_words(line):
     assert parse_reply(b'{"code": 200, "msg": "ok", ' + begun[1:]).error == ""
 
 
-def test_one_object_in_place_of_a_stream_is_read_whole_on_however_many_lines():
+def test_one_object_instead_of_a_stream_may_span_lines():
     whole = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
 
     for indent in (None, 2):
@@ -264,7 +264,7 @@ def test_a_vllm_stream_gives_reasoning_from_its_own_field():
     assert b'"reasoning":"The"' in raw[reply.first_token_at :].splitlines()[0]
 
 
-def test_a_whole_llama_cpp_answer_loses_the_tag_that_the_engine_left():
+def test_a_whole_llama_cpp_answer_loses_the_leftover_tag():
     raw = (DATA / "llama.cpp/xllamacpp_chat_reasoning.json").read_bytes().splitlines()[0]
 
     reply = parse_response(raw)
@@ -317,7 +317,7 @@ def test_a_stream_cut_inside_a_character_does_not_break():
         b'data: {"error":"out of memory"}\n\n',
     ],
 )
-def test_an_error_inside_a_stream_is_kept_beside_what_came_before(line):
+def test_an_error_in_a_stream_is_kept_beside_the_text_before_it(line):
     reply = parse_stream(stream({"content": "a"}).split(b"data: [DONE]")[0] + line)
 
     assert (reply.answer, reply.error) == ("a", "out of memory")
@@ -340,7 +340,7 @@ def test_an_error_is_told_in_the_engines_words(raw, text):
     assert parse_stream(raw, http_status=502) == Reply(error=text)
 
 
-def test_a_request_sends_the_answers_back_without_their_reasoning():
+def test_a_request_repeats_the_answers_without_their_reasoning():
     body = request_body(
         "m",
         "third",

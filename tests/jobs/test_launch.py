@@ -53,20 +53,20 @@ def test_what_is_stored_is_what_was_previewed(host):
     with_environments(host)
     weights = make_weights(host=host)
     raw = {"weights": str(weights.pk), "precision": "int8"}
-    seen = launch.preview("compile", raw, host)
+    preview = launch.preview("compile", raw, host)
 
     job = launch.launch("compile", raw, host=host, user=make_user())
 
-    assert job.plan == seen.plan.to_json()
-    assert job.plan_sha256 == seen.plan.sha256()
-    assert from_json(job.plan) == seen.plan
+    assert job.plan == preview.plan.to_json()
+    assert job.plan_sha256 == preview.plan.sha256()
+    assert from_json(job.plan) == preview.plan
     assert job.title == "SmolLM2-135M-Instruct, int8"
     assert job.inputs == {"weights": {"id": weights.pk}}
     names = list(JobStep.objects.filter(job=job).values_list("name", flat=True))
-    assert names == [step.name for step in seen.plan.steps]
+    assert names == [step.name for step in preview.plan.steps]
 
 
-def test_a_number_that_was_given_before_begins_with_an_empty_log(host):
+def test_a_reused_number_begins_with_an_empty_log(host):
     """An older database was put back; the files of what it has forgotten are there still."""
     with_environments(host)
     before = make_deployment(host=host)
@@ -81,34 +81,34 @@ def test_a_number_that_was_given_before_begins_with_an_empty_log(host):
     assert [logstore.store().size(key) for key in keys] == [0, 0]
 
 
-def test_the_values_that_dispatch_fills_are_those_of_the_preview(host):
+def test_dispatch_fills_the_values_of_the_preview(host):
     with_environments(host)
     raw = {"weights": str(make_weights(host=host).pk), "precision": "int8"}
-    seen = launch.preview("compile", raw, host)
+    preview = launch.preview("compile", raw, host)
     job = launch.launch("compile", raw, host=host, user=None)
 
     dispatch.run()
 
     job.refresh_from_db()
-    assert seen.values.items() <= job.values.items()
+    assert preview.values.items() <= job.values.items()
     chosen = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "1"}
-    assert fill(from_json(job.plan), job.values | chosen) == fill(seen.plan, job.values | chosen)
+    assert fill(from_json(job.plan), job.values | chosen) == fill(preview.plan, job.values | chosen)
 
 
-def test_a_preview_shows_what_is_known_and_what_is_chosen_at_start(host):
+def test_a_preview_shows_known_values_and_those_chosen_at_start(host):
     with_environments(host)
     weights = make_weights(host=host, path="/w/x.gguf")
 
-    seen = launch.preview("compile", {"weights": str(weights.pk)}, host)
+    preview = launch.preview("compile", {"weights": str(weights.pk)}, host)
 
-    assert seen.values["weights.path"] == "/w/x.gguf"
-    assert seen.open_slots["job"] == "1"
-    assert set(seen.values) | set(seen.open_slots) >= {"weights.path", "job", "job_dir"}
-    assert 'WEIGHTS_PATH="${WEIGHTS_PATH:-/w/x.gguf}"' in seen.script
+    assert preview.values["weights.path"] == "/w/x.gguf"
+    assert preview.open_slots["job"] == "1"
+    assert set(preview.values) | set(preview.open_slots) >= {"weights.path", "job", "job_dir"}
+    assert 'WEIGHTS_PATH="${WEIGHTS_PATH:-/w/x.gguf}"' in preview.script
     assert Job.objects.count() == 0
 
 
-def test_a_preview_names_the_environments_that_are_prepared_first(host):
+def test_a_preview_names_the_environments_prepared_first(host):
     weights = make_weights(host=host)
 
     assert launch.preview("compile", {"weights": str(weights.pk)}, host).will_add == ["llama.cpp"]
@@ -319,7 +319,7 @@ def test_run_again_prepares_an_environment_that_is_gone(host):
     assert after(new) == {Job.objects.get(kind="prepare").pk}
 
 
-def test_run_again_uses_the_environment_of_its_plan_not_a_newer_one(host):
+def test_run_again_keeps_the_environment_of_its_plan(host):
     with_environments(host)
     weights = make_weights(host=host)
     old = launch.launch("compile", {"weights": str(weights.pk)}, host=host, user=None)

@@ -38,12 +38,12 @@ def started(job):
     return fill(from_json(job.plan), job.values | ON_HOST)
 
 
-def test_a_preview_proposes_the_port_and_the_number_of_the_deployment(host, weights):
-    seen = launch.preview("deploy-vllm", {"weights": str(weights.pk)}, host)
+def test_a_preview_has_the_port_and_number_of_the_deployment(host, weights):
+    preview = launch.preview("deploy-vllm", {"weights": str(weights.pk)}, host)
 
-    assert seen.errors == {}
-    assert (seen.open_slots["port"], seen.open_slots["deployment.id"]) == ("8000", "1")
-    assert len(seen.open_slots["dies"].split(",")) == 32
+    assert preview.errors == {}
+    assert (preview.open_slots["port"], preview.open_slots["deployment.id"]) == ("8000", "1")
+    assert len(preview.open_slots["dies"].split(",")) == 32
 
 
 def test_the_container_is_called_after_its_deployment(host, weights):
@@ -55,11 +55,11 @@ def test_the_container_is_called_after_its_deployment(host, weights):
     assert job.deployment.details["container"] == "vllm-{deployment.id}"
 
 
-def test_a_benchmark_of_a_deployment_that_is_promised_finds_its_container(host, weights):
+def test_a_benchmark_finds_a_promised_deployments_container(host, weights):
     deploy = launch.launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     raw = {"deployment": f"job:{deploy.pk}"}
-    seen = launch.preview("benchmark-online", raw, host)
-    assert seen.open_slots["deployment.host"] == "127.0.0.1"
+    preview = launch.preview("benchmark-online", raw, host)
+    assert preview.open_slots["deployment.host"] == "127.0.0.1"
     bench = launch.launch("benchmark-online", raw, host=host, user=None)
     deploy.state, deploy.finished_at = "succeeded", deploy.created_at
     deploy.save()
@@ -94,7 +94,7 @@ def test_a_secret_that_does_not_exist_is_refused_at_its_field(host, weights):
     assert list(refused.value.fields) == ["api_key"]
 
 
-def test_a_benchmark_of_a_server_whose_key_was_deleted_is_refused_at_the_deployment(host, weights):
+def test_a_benchmark_without_the_servers_key_is_refused(host, weights):
     secrets.keep("API_KEY", "token-abc123")
     served = {"weights": str(weights.pk), "api_key": "API_KEY"}
     job = launch.launch("deploy-vllm", served, host=host, user=None)

@@ -6,13 +6,13 @@ from jobs.messages import from_host
 
 
 def test_a_host_of_today_is_taken_at_its_word():
-    told = {"type": "ended", "message_id": "work:exit", "message_args": {"step": "a"}, "run": 1}
-    assert from_host(told) == told
+    event = {"type": "ended", "message_id": "work:exit", "message_args": {"step": "a"}, "run": 1}
+    assert from_host(event) == event
 
 
 def test_a_host_of_protocol_1_is_understood():
-    told = {"type": "ended", "sentence_id": "work:exit", "sentence_args": {"step": "a"}, "run": 1}
-    assert from_host(told) == {
+    event = {"type": "ended", "sentence_id": "work:exit", "sentence_args": {"step": "a"}, "run": 1}
+    assert from_host(event) == {
         "type": "ended",
         "message_id": "work:exit",
         "message_args": {"step": "a"},

@@ -149,11 +149,11 @@ def test_what_is_no_plan_of_ours_is_refused(change):
 
 
 def test_the_script_runs_what_the_launcher_runs(tmp_path):
-    words = ("{job_dir}/a b", literal(NASTY), "--{artifact.path}={port}", "", "-x", "{{}}")
-    said = tmp_path / "said.jsonl"
-    recorder = (sys.executable, "-c", RECORDER, literal(str(said)))
+    args = ("{job_dir}/a b", literal(NASTY), "--{artifact.path}={port}", "", "-x", "{{}}")
+    record = tmp_path / "commands.jsonl"
+    recorder = (sys.executable, "-c", RECORDER, literal(str(record)))
     plan = plan_of(
-        Step("one", (*recorder, *words), env=(("WORD", literal(NASTY) + "{port}"),)),
+        Step("one", (*recorder, *args), env=(("WORD", literal(NASTY) + "{port}"),)),
         Step("two", (*recorder, "{weights.path}")),
     )
     values = {"artifact.path": NASTY, "port": "80", "weights.path": "a}b", "job_dir": str(tmp_path)}
@@ -161,10 +161,10 @@ def test_the_script_runs_what_the_launcher_runs(tmp_path):
     done = run_script(script(plan, values), tmp_path)
 
     assert done.returncode == 0, done.stderr
-    heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    commands = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
     filled = fill(plan, values)
-    assert [argv for argv, _ in heard] == [list(step.argv[4:]) for step in filled.steps]
-    assert [word for _, word in heard] == [filled.steps[0].env[0][1], None]
+    assert [argv for argv, _ in commands] == [list(step.argv[4:]) for step in filled.steps]
+    assert [word for _, word in commands] == [filled.steps[0].env[0][1], None]
 
 
 def test_the_script_stops_at_the_first_step_that_fails(tmp_path):

@@ -23,7 +23,7 @@ def run_script(plan: Plan, folder: Path, values: dict[str, str] | None = None) -
     return subprocess.run(["bash", str(path)], cwd=folder, timeout=30).returncode
 
 
-def test_a_plan_without_anything_new_is_what_an_older_host_knows():
+def test_a_plan_without_new_parts_has_the_first_schema():
     plan = plan_of(Step("a", ("x",)), files=(PlanFile("f", "text"),))
 
     data = plan.to_json()
@@ -53,7 +53,7 @@ def test_a_plan_with_something_new_says_so_and_survives_json(step):
     assert from_json(data).sha256() == plan.sha256()
 
 
-def test_a_watch_of_files_is_of_a_later_schema_and_survives_json():
+def test_a_watch_of_files_has_a_later_schema_and_survives_json():
     watch = Watch("a", reader="evalscope", folder="{job_dir}/work/eval", expected=(("x", 3),))
     plan = plan_of(Step("a", ("x",)), watches=(watch,))
 
@@ -89,13 +89,13 @@ def test_slots_are_filled_wherever_a_host_reads_them():
     assert filled.checks == (Check("port", (("port", "80"),)),)
 
 
-def test_what_a_server_needs_at_each_start_stands_right_before_it():
+def test_steps_needed_at_each_start_stand_before_the_server():
     plan = plan_of(Step("container", ("x",), serves=True), Step("serve", ("y",), serves=True))
 
     assert [step.name for step in plan.steps if step.serves] == ["container", "serve"]
 
 
-def test_a_secret_is_named_by_the_plan_and_given_in_an_environment():
+def test_a_plan_names_a_secret_and_an_environment_holds_it():
     plan = plan_of(Step("a", ("x",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),)))
 
     assert secrets(plan) == ("HF_TOKEN",)
@@ -143,7 +143,7 @@ def test_the_script_puts_a_file_where_its_tool_looks_for_it(tmp_path):
     assert (tmp_path / "work" / "eval" / "f.py").read_text() == "text"
 
 
-def test_the_script_cleans_up_after_each_step_that_began_the_last_first(tmp_path):
+def test_the_script_cleans_up_after_each_begun_step_last_first(tmp_path):
     def clean(name: str) -> tuple[str, ...]:
         return ("sh", "-c", f"echo {name} >> {{job_dir}}/cleaned; exit 1")
 

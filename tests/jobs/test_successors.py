@@ -82,9 +82,9 @@ def test_weights_of_qwen_are_modified_and_then_compiled(host):
 
 
 def test_the_full_model_is_served_and_never_compiled(host):
-    found = kinds(prepared(host, R1))
+    launched = kinds(prepared(host, R1))
 
-    assert found == ["deploy-vllm", "benchmark-throughput", "benchmark-latency"]
+    assert launched == ["deploy-vllm", "benchmark-throughput", "benchmark-latency"]
 
 
 def test_what_vamc_made_is_deployed_with_build_in(host):
@@ -174,7 +174,7 @@ def test_each_kind_names_kinds_that_there_are(name):
     assert name not in named
 
 
-def test_each_model_of_the_catalogue_leads_on_where_its_way_leads(host):
+def test_each_model_of_the_catalogue_leads_along_its_pipeline(host):
     for model in MODELS.values():
         if model.package is None and "build_in" in model.paths:
             first = "apply-modification" if model.modification else "compile-vacc"

@@ -36,9 +36,9 @@ def test_each_pattern_of_a_form_has_words_for_what_is_wanted(model: type[BaseMod
 
 
 def wrong(kind: str, **values: Any) -> dict[str, str]:
-    with pytest.raises(ValidationError) as found:
+    with pytest.raises(ValidationError) as caught:
         KINDS[kind].Params.model_validate(values)
-    return messages(found.value)
+    return messages(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,22 @@ def test_a_field_says_what_it_wants(kind, field, wanted):
 
 
 def test_each_wrong_value_is_named_with_its_error():
-    told = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
+    errors = wrong("benchmark", deployment="1", concurrency=["9999", "4", "x"])
 
-    assert told["concurrency"] == (
+    assert errors["concurrency"] == (
         "“9999”: At most 256. “x”: Enter a whole number."
         " Separate several values with commas, such as 1, 2, 4."
     )
 
 
 def test_a_list_without_values_says_how_many_are_needed():
-    told = wrong("benchmark", deployment="1", concurrency=[])
+    errors = wrong("benchmark", deployment="1", concurrency=[])
 
-    assert told["concurrency"] == "Enter one value, or several separated by commas."
+    assert errors["concurrency"] == "Enter one value, or several separated by commas."
 
 
 @pytest.mark.parametrize(
-    ("kind", "field", "typed", "told"),
+    ("kind", "field", "typed", "message"),
     [
         ("evaluate", "temperature", "nan", "Enter a number."),
         ("benchmark", "concurrency", [], "Enter one value, or several separated by commas."),
@@ -84,8 +84,8 @@ def test_a_list_without_values_says_how_many_are_needed():
         ("benchmark", "requests", "x", "Enter a whole number."),
     ],
 )
-def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, told):
-    assert wrong(kind, deployment="1", **{field: typed})[field] == told
+def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, message):
+    assert wrong(kind, deployment="1", **{field: typed})[field] == message
 
 
 def test_one_text_for_several_values_is_refused():

@@ -75,10 +75,10 @@ def _all_folds(scene: Scene, job: int) -> int:
     known, query, is_over = 0, "", False
     while not is_over:
         with scene.open(f"/api/v1/jobs/{job}/log/folds?{query}") as answer:
-            told = json.load(answer)
-        known = told["known"] + len(told["folds"])
-        query = f"series={told['series']}&known={known}"
-        is_over = told["done"]
+            page = json.load(answer)
+        known = page["known"] + len(page["folds"])
+        query = f"series={page['series']}&known={known}"
+        is_over = page["done"]
     return known
 
 
@@ -109,16 +109,16 @@ def deaf_chats(scene: Scene) -> None:
 def queue(scene: Scene) -> None:
     """Ten thousand jobs that wait for one host."""
     order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
-    told = inside(scene.stack.data_dir, "long_queue", **order)
-    scene.row.figures |= told["seconds"]
-    scene.row.figures["MB of the process that launches"] = told["peak_mb"]
-    if told["waiting"] != LINE or not told["refused"]:
-        scene.row.wrong.append(f"{told['waiting']} wait, one more refused: {told['refused']}")
+    facts = inside(scene.stack.data_dir, "long_queue", **order)
+    scene.row.figures |= facts["seconds"]
+    scene.row.figures["MB of the process that launches"] = facts["peak_mb"]
+    if facts["waiting"] != LINE or not facts["refused"]:
+        scene.row.wrong.append(f"{facts['waiting']} wait, one more refused: {facts['refused']}")
     if not scene.short:
-        for name, took in told["seconds"].items():
+        for name, took in facts["seconds"].items():
             if took > (LOOK_S if name in ("look", "heartbeat") else PAGE_S):
                 scene.row.wrong.append(f"{name} takes {took} s")
-    for path in ("/hosts/this-computer/queue/", f"/jobs/{told['jobs'][1]}/"):
+    for path in ("/hosts/this-computer/queue/", f"/jobs/{facts['jobs'][1]}/"):
         if scene.status(path) != 200:
             scene.row.wrong.append(f"{path} does not answer")
     scene.rest_goes_on()

@@ -18,7 +18,7 @@ MB = 1e6
 class Role:
     """Processes of one sort: words of their command, what one of them may take, and why so much."""
 
-    words: str
+    mark: str
     bound_mb: float
     why: str
 
@@ -77,8 +77,8 @@ class Watch:
         # A process that has just been forked is not yet what it will be.
         if self._roles.get(pid) is None:
             line = command_line(pid)
-            found = [name for name, role in ROLES.items() if role.words in line]
-            self._roles[pid] = found[0] if found else None
+            names = [name for name, role in ROLES.items() if role.mark in line]
+            self._roles[pid] = names[0] if names else None
         return self._roles[pid]
 
 
@@ -93,5 +93,5 @@ def _peak_mb(pid: int) -> float:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-    return found[0] * 1024 / MB if found else 0.0
+    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] * 1024 / MB if peaks else 0.0

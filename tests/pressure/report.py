@@ -21,9 +21,9 @@ _WHAT = {case.name: case.what for case in CASES}
 def line(row: PressureRow) -> str:
     """One line of the table: MB of one process at most, a role."""
     peaks = [f"{row.peaks[role]:.0f}" if role in row.peaks else "–" for role in ROLES]
-    told = [f"{row.log_bytes:,}", row.sha256[:SHORT] or "–", f"{row.slowest_page_s:.1f}"]
+    log_cells = [f"{row.log_bytes:,}", row.sha256[:SHORT] or "–", f"{row.slowest_page_s:.1f}"]
     held = "**no**" if row.wrong else "yes"
-    cells = [_name(row), *peaks, *told, f"{row.seconds:.0f}", held]
+    cells = [_name(row), *peaks, *log_cells, f"{row.seconds:.0f}", held]
     return f"| {' | '.join(cells)} |"
 
 
@@ -40,12 +40,12 @@ def figures(row: PressureRow) -> str:
 
 def to_json(row: PressureRow) -> dict[str, Any]:
     """As ``--json`` prints it."""
-    found = {
+    peaks = {
         role: {"mb": round(mb, 1), "bound_mb": ROLES[role].bound_mb}
         for role, mb in row.peaks.items()
     }
     return {
-        **{"name": row.name, "peaks": found, "figures": row.figures, "wrong": row.wrong},
+        **{"name": row.name, "peaks": peaks, "figures": row.figures, "wrong": row.wrong},
         **{"log_bytes": row.log_bytes, "sha256": row.sha256, "held": not row.wrong},
         **{"slowest_page_s": round(row.slowest_page_s, 2), "seconds": round(row.seconds, 1)},
     }
@@ -56,10 +56,10 @@ def write(rows: Sequence[PressureRow]) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     old = text.partition("<!-- pressure: begin -->")[2].partition("<!-- pressure: end -->")[0]
     table = _merged(old, "| ", {_name(row): line(row) for row in rows})
-    said = {_name(row): f"- {_name(row)}: {figures(row)}." for row in rows if row.figures}
+    bullets = {_name(row): f"- {_name(row)}: {figures(row)}." for row in rows if row.figures}
     why = [f"- {role}: {each.bound_mb:g} MB. {each.why}." for role, each in ROLES.items()]
     parts = [f"{machine()}, SQLite.", "", *HEAD, bounds(), *table, ""]
-    new = "\n".join([*parts, *_merged(old, "- ", said), "", *why])
+    new = "\n".join([*parts, *_merged(old, "- ", bullets), "", *why])
     DOCUMENT.write_text(between(text, "pressure", new), encoding="utf-8")
 
 
@@ -69,8 +69,8 @@ def _name(row: PressureRow) -> str:
 
 def _merged(old: str, begin: str, new: Mapping[str, str]) -> list[str]:
     """A line a case, in their order: the new one, or the one that was there."""
-    found = []
+    merged = []
     for what in ("at rest", *_WHAT.values()):
         known = [each for each in old.splitlines() if each.startswith(f"{begin}{what}")]
-        found += [new[what]] if what in new else known[:1]
-    return found
+        merged += [new[what]] if what in new else known[:1]
+    return merged

@@ -90,9 +90,9 @@ class Scene:
         Both logs are removed: their disk is wanted by the next case.
         """
         until(lambda: self.api.job(job)["state"] in CLOSED, f"job {job} ends", ENDED_S)
-        told = self.api.job(job)
-        if told["state"] != "succeeded":
-            self.row.wrong.append(f"job {job} is {told['state']}: {told['message']}")
+        facts = self.api.job(job)
+        if facts["state"] != "succeeded":
+            self.row.wrong.append(f"job {job} is {facts['state']}: {facts['message']}")
         kept = self.log(job)
         host, size = _sha256(kept)
         with self.open(f"/api/v1/jobs/{job}/log?from=0") as answer:
@@ -101,8 +101,8 @@ class Scene:
         self.row.sha256 = host
         if host != dashboard:
             self.row.wrong.append(f"{size} bytes of job {job} differ on the dashboard")
-        if host != told["log_sha256"]:
-            self.row.wrong.append(f"the host told another checksum: {told['log_sha256']}")
+        if host != facts["log_sha256"]:
+            self.row.wrong.append(f"the host told another checksum: {facts['log_sha256']}")
         kept.unlink()
         for file in (self.stack.data_dir / "logs" / "job").glob(f"{job}.*"):
             file.unlink()

@@ -83,20 +83,20 @@ def _wait_for(daemon: subprocess.Popen[bytes], env: dict[str, str]) -> None:
         time.sleep(0.05)
 
 
-def _docker(env: dict[str, str], *words: str) -> str:
-    command = [str(world.BIN / "docker"), *words]
+def _docker(env: dict[str, str], *args: str) -> str:
+    command = [str(world.BIN / "docker"), *args]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
 
 
 def main() -> int:
     """Run the command of the command line; its exit code."""
-    words = sys.argv[1:]
-    cut = words.index("--") if "--" in words else len(words)
+    argv = sys.argv[1:]
+    cut = argv.index("--") if "--" in argv else len(argv)
     parser = argparse.ArgumentParser(description="Run a command on a made-up VACC host.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dies", type=int, default=root.DIES)
-    args = parser.parse_args(words[:cut])
-    command = words[cut + 1 :]
+    args = parser.parse_args(argv[:cut])
+    command = argv[cut + 1 :]
     if not command:
         parser.error("no command after --")
     with host(args.folder.resolve(), args.dies) as env:

@@ -63,9 +63,9 @@ class Host:
     def run(
         self, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Done:
-        found = self._program(argv[0])
+        program = self._program(argv[0])
         done = subprocess.run(
-            [found, *argv[1:]],
+            [program, *argv[1:]],
             cwd=cwd or self.workspace,
             env=self.environment(env),
             capture_output=True,
@@ -138,10 +138,10 @@ class Started:
 def until(what: Callable[[], Any]) -> Any:
     """Wait until ``what()`` is true; its value."""
     deadline = time.monotonic() + WAIT_S
-    while not (found := what()):
+    while not (value := what()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
-    return found
+    return value
 
 
 def free_port() -> int:

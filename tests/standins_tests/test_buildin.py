@@ -39,10 +39,10 @@ def test_the_sample_of_the_modification_fits_no_model(host):
     folder = modify(host)
     shutil.copy(host.workspace / "build_in/source_code/config_vacc.json", folder)
 
-    code, said = last(host, config(host))
+    code, line = last(host, config(host))
 
     assert code == 1
-    assert "size mismatch: hidden_size is 5120 in config_vacc.json and 3584" in said
+    assert "size mismatch: hidden_size is 5120 in config_vacc.json and 3584" in line
 
 
 def test_a_missing_modification_stops_it(host):
@@ -52,7 +52,7 @@ def test_a_missing_modification_stops_it(host):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"shape": {"input_ids": [[1000], [2048]]}}, "must be multiples of 16"),
         ({"shape": {"input_ids": [[4096], [2048]]}}, "prefill 4096 is larger than max 2048"),
@@ -64,12 +64,12 @@ def test_a_missing_modification_stops_it(host):
         ({"checkpoint": "/nowhere"}, "no config.json in /nowhere"),
     ],
 )
-def test_what_cannot_be_compiled_is_refused(host, more, said):
+def test_what_cannot_be_compiled_is_refused(host, more, message):
     modify(host)
 
     code, text = last(host, config(host, **more))
 
-    assert (code, said in text) == (1, True), text
+    assert (code, message in text) == (1, True), text
 
 
 def test_a_large_model_wants_more_stack(host):
@@ -139,12 +139,12 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
         refused = json.loads(post(f"{url}/v1/chat/completions", {})[1])
         last = urllib.request.Request(f"{url}/v1/models", headers={"Connection": "close"})
         with urllib.request.urlopen(last, timeout=20) as answer:
-            said = answer.headers["Connection"]
+            connection = answer.headers["Connection"]
 
     chunks = [json.loads(line) for line in text.splitlines()]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert (refused["code"], refused["msg"]) == (400, "messages is required")
-    assert said == "close"  # a client that is not told so sends its next request there
+    assert connection == "close"  # a client that is not told so sends its next request there
 
 
 def test_a_die_that_is_not_there_stops_the_server(compiled):

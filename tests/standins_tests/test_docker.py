@@ -37,7 +37,7 @@ def test_the_version_needs_no_daemon(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said", "code"),
+    ("argv", "message", "code"),
     [
         (["run", "--nope", "x"], "unknown flag: --nope\nSee 'docker run --help'.", 125),
         (["ps", "-z"], "unknown shorthand flag: 'z' in -z\nSee 'docker ps --help'.", 125),
@@ -47,10 +47,10 @@ def test_the_version_needs_no_daemon(host):
         (["run", "--name"], "flag needs an argument: --name", 125),
     ],
 )
-def test_a_command_line_that_docker_does_not_take_is_refused_in_its_words(host, argv, said, code):
+def test_a_wrong_command_line_is_refused_in_dockers_words(host, argv, message, code):
     done = host.run("docker", *argv)
 
-    assert (done.returncode, done.stderr.startswith(said)) == (code, True), done.stderr
+    assert (done.returncode, done.stderr.startswith(message)) == (code, True), done.stderr
 
 
 def test_an_unknown_image_is_looked_for_and_refused(docker_host):
@@ -98,16 +98,16 @@ def test_a_shell_without_a_terminal_ends_at_once(docker_host):
     until(lambda: _state(docker_host, "two") == "exited")
 
 
-def test_a_mount_is_seen_in_the_container_and_its_own_files_are_not_outside(docker_host):
+def test_a_mount_is_visible_inside_and_other_files_stay_there(docker_host):
     (docker_host.workspace / "note.txt").write_text("hello")
     container(docker_host)
 
-    seen = docker_host.run("docker", "exec", "one", "cat", "/test/note.txt").stdout
+    content = docker_host.run("docker", "exec", "one", "cat", "/test/note.txt").stdout
     docker_host.run("docker", "exec", "one", "mkdir", "-p", "/workspace/models/benchmark_result")
     into = docker_host.run("docker", "cp", "note.txt", "one:/workspace/models/benchmark_result")
     copied = docker_host.run("docker", "cp", "one:/workspace/models/benchmark_result", "fetched")
 
-    assert seen == "hello"
+    assert content == "hello"
     assert (into.returncode, copied.returncode) == (0, 0)
     assert (docker_host.workspace / "fetched/note.txt").read_text() == "hello"
 
@@ -167,7 +167,7 @@ def test_a_killed_client_leaves_its_container_running(docker_host):
     assert _state(docker_host, "fg") == "running"
 
 
-def test_a_client_in_the_foreground_passes_sigterm_on_and_ends_with_the_containers_code(
+def test_a_foreground_client_passes_sigterm_and_exit_code_on(
     docker_host,
 ):
     with docker_host.started(
@@ -204,7 +204,7 @@ def test_containers_outlive_the_daemon_and_a_new_one_knows_them(host):
         assert (before, host.run("docker", "ps", "-aq").stdout) == ("running", "")
 
 
-def test_nothing_of_the_callers_environment_comes_in_but_what_is_named(docker_host):
+def test_only_named_variables_of_the_caller_reach_the_container(docker_host):
     env = {"HF_TOKEN": "hf_secret", "JOBS_SPOOL": "/spool/1"}
     docker_host.run(
         *("docker", "run", "-d", "--name", "e", "-e", "HF_TOKEN", "-e", "A=b", VVI, "sleep", "600"),
@@ -227,23 +227,23 @@ def test_logs_hold_both_streams_apart(docker_host):
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
 
 
-def test_a_build_needs_its_dockerfile_its_base_and_what_it_copies(docker_host):
+def test_a_build_needs_its_dockerfile_base_and_copied_files(docker_host):
     folder = docker_host.workspace
     (folder / "needs_base").write_text("FROM vllm-cpu-env:v0.7.2\nRUN true\n")
     (folder / "needs_file").write_text("FROM ubuntu:22.04\nCOPY requirements.txt .\n")
 
-    def said(name: str) -> tuple[int, str]:
+    def refusal(name: str) -> tuple[int, str]:
         done = docker_host.run("docker", "build", "-t", "x", "-f", name, ".", "--no-cache")
         return done.returncode, done.stderr.splitlines()[-1]
 
-    assert said("gone") == (
+    assert refusal("gone") == (
         1,
         "ERROR: failed to solve: failed to read dockerfile: open gone: no such file or directory",
     )
-    assert said("needs_base")[1].startswith(
+    assert refusal("needs_base")[1].startswith(
         "ERROR: failed to solve: vllm-cpu-env:v0.7.2: failed to resolve source metadata"
     )
-    assert said("needs_file")[1].endswith('"/requirements.txt": not found')
+    assert refusal("needs_file")[1].endswith('"/requirements.txt": not found')
 
 
 def test_an_image_tells_its_packages(docker_host):
@@ -265,5 +265,5 @@ def test_a_missing_image_is_told_as_docker_does(docker_host):
 
 def _state(host: Host, name: str) -> str:
     done: subprocess.CompletedProcess[str] = host.run("docker", "inspect", name)
-    found = json.loads(done.stdout)
-    return str(found[0]["State"]["Status"]) if found else ""
+    inspected = json.loads(done.stdout)
+    return str(inspected[0]["State"]["Status"]) if inspected else ""

@@ -37,15 +37,15 @@ def test_the_reports_are_read_and_say_what_the_reviews_say(host):
     with serving(host, NEW, "--reasoning-parser", "deepseek_r1") as (url, _):
         folder = asked(host, url)
 
-    found = evalscope_eval.parse(
+    parsed = evalscope_eval.parse(
         {path: text for path, text in files_of(folder).items() if "predictions" not in path}
     )
-    assert {report.benchmark: report.requested for report in found.reports} == {
+    assert {report.benchmark: report.requested for report in parsed.reports} == {
         "gsm8k": 8,
         "cluewsc": 8,
     }
-    for report in found.reports:
-        scores = [one.score for one in found.scored if one.benchmark == report.benchmark]
+    for report in parsed.reports:
+        scores = [one.score for one in parsed.scored if one.benchmark == report.benchmark]
         assert report.score == pytest.approx(sum(scores) / 8)
 
 
@@ -53,11 +53,11 @@ def test_a_report_has_the_captured_keys(host):
     with serving(host, NEW) as (url, _):
         folder = asked(host, url)
 
-    found = json.loads((folder / "reports/m/gsm8k.json").read_text())
+    report = json.loads((folder / "reports/m/gsm8k.json").read_text())
     captured = json.loads((CAPTURE / "reports/smollm2/general_mcq.json").read_text())
-    assert set(found) == set(captured)
-    assert set(found["metrics"][0]) == set(captured["metrics"][0])
-    perf, theirs = found["perf_metrics"]["summary"], captured["perf_metrics"]["summary"]
+    assert set(report) == set(captured)
+    assert set(report["metrics"][0]) == set(captured["metrics"][0])
+    perf, theirs = report["perf_metrics"]["summary"], captured["perf_metrics"]["summary"]
     assert {key: set(value) for key, value in perf.items() if isinstance(value, dict)} == {
         key: set(value) for key, value in theirs.items() if isinstance(value, dict)
     }
@@ -119,7 +119,7 @@ def test_a_performance_test_is_read_and_counts_what_was_sent(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "code", "said"),
+    ("argv", "code", "message"),
     [
         (("eval", "--nope"), 2, "unrecognized arguments: --nope"),
         (("eval", "--model", "m", "--eval-type", "service"), 2, "invalid choice: 'service'"),
@@ -131,7 +131,7 @@ def test_a_performance_test_is_read_and_counts_what_was_sent(host):
         ),
     ],
 )
-def test_what_evalscope_does_not_take_is_refused(host, argv, code, said):
+def test_what_evalscope_does_not_take_is_refused(host, argv, code, message):
     done = host.run("evalscope", *argv)
 
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr

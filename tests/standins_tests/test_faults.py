@@ -184,7 +184,7 @@ def test_iommu_on(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (
             ("hf", "download", REPO, "--local-dir", "w"),
@@ -198,13 +198,13 @@ def test_iommu_on(host):
         (("conda", "create", "-n", "x", "-y"), "No space left on device"),
     ],
 )
-def test_disk_full(host, argv, said):
+def test_disk_full(host, argv, message):
     host.faults("disk_full")
 
     done = host.run(*argv)
 
     assert done.returncode != 0
-    assert said in done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
 
 
 def test_image_missing(docker_host):

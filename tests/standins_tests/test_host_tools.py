@@ -17,7 +17,7 @@ from tests.standins_tests.conftest import VVI
 from tests.standins_tests.host import until
 
 
-def test_the_probe_finds_32_dies_and_no_iommu_below_the_made_up_root(host):
+def test_the_probe_finds_32_dies_and_no_iommu_in_the_fake_root(host):
     assert [die["id"] for die in vacc.dies_below(host.root / "dev")] == list(range(32))
     assert vacc.driver(host.root / "dev/vastai0_version") == root.DRIVER
     assert vacc.iommu_is_on(host.root) is False
@@ -48,7 +48,7 @@ def test_conda_asks_before_it_creates(host):
     assert (host.conda / "envs/opencompass/bin/pip").is_file()
 
 
-def test_opencompass_is_installed_from_its_clone_into_its_environment(host):
+def test_opencompass_is_installed_from_its_clone(host):
     host.run("conda", "create", "-n", "opencompass", "python=3.10", "-y")
     clone = host.run("git", "clone", "https://github.com/open-compass/opencompass.git")
     checkout = host.run("git", "checkout", "0.4.1", cwd=host.workspace / "opencompass")
@@ -65,11 +65,11 @@ def test_opencompass_is_installed_from_its_clone_into_its_environment(host):
         cwd=host.workspace / "opencompass",
     )
     code = "import importlib.metadata as m, sys; print(m.version('opencompass'), sys.prefix)"
-    told = host.run(str(programs / "python"), "-c", code).stdout.split()
+    output = host.run(str(programs / "python"), "-c", code).stdout.split()
 
     assert (clone.returncode, checkout.returncode, installed.returncode) == (0, 0, 0)
     assert installed.stdout.endswith("Successfully installed opencompass-0.4.1\n")
-    assert told == ["0.4.1", str(host.conda / "envs/opencompass")]
+    assert output == ["0.4.1", str(host.conda / "envs/opencompass")]
     assert host.run(str(programs / "opencompass"), "--help").returncode == 0
 
 
@@ -81,7 +81,7 @@ def test_pip_knows_nothing_else(host):
 
 
 @pytest.mark.parametrize(
-    ("url", "code", "said"),
+    ("url", "code", "message"),
     [
         ("https://github.com/nobody/nothing.git", 128, "Could not resolve host: github.com"),
         (
@@ -91,13 +91,13 @@ def test_pip_knows_nothing_else(host):
         ),
     ],
 )
-def test_git_clones_the_repositories_of_the_guide_only(host, url, code, said):
+def test_git_clones_the_repositories_of_the_guide_only(host, url, code, message):
     done = host.run("git", "clone", url)
 
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
-def test_the_cpu_dockerfile_is_at_the_guides_tag_and_has_moved_since(host):
+def test_the_cpu_dockerfile_exists_at_the_guides_tag_only(host):
     host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
     folder = host.workspace / "vllm"
     before = (folder / "Dockerfile.cpu").is_file()
@@ -124,7 +124,7 @@ def test_the_daemon_lets_the_kernel_say_what_the_faults_say(docker_host):
     until(lambda: not vacc.iommu_is_on(docker_host.root))
 
 
-def test_the_vendors_image_is_built_from_the_workspace_of_the_operator(docker_host):
+def test_the_vendors_image_is_built_from_the_workspace(docker_host):
     furnish.workspace(docker_host.workspace)
     docker_host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
     vllm = docker_host.workspace / "vllm"
@@ -145,7 +145,7 @@ def test_the_vendors_image_is_built_from_the_workspace_of_the_operator(docker_ho
     assert "naming to docker.io/library/vllm_vacc:latest done" in vendors.stderr
 
 
-def test_a_command_is_run_on_a_host_of_its_own_and_nothing_is_left(tmp_path):
+def test_a_command_runs_on_its_own_host_and_leaves_nothing(tmp_path):
     script = (
         "import subprocess as s; s.run(['docker', 'pull', '-q', 'IMAGE'], check=True); "
         "s.run(['docker', 'run', '-d', '--name', 'x', 'IMAGE', 'sleep', '600'], check=True); "

@@ -101,8 +101,8 @@ def test_a_killed_download_goes_on_where_it_was(host, tool):
 def _parts(folder: Path) -> list[Path]:
     """Shards that came in part."""
     patterns = ("**/*.incomplete", "**/*.aria2", "**/._____temp/*.safetensors")
-    found = [path for pattern in patterns for path in folder.glob(pattern)]
-    return [path for path in found if _size(path) > SMALL]
+    paths = [path for pattern in patterns for path in folder.glob(pattern)]
+    return [path for path in paths if _size(path) > SMALL]
 
 
 def _size(path: Path) -> int:
@@ -119,21 +119,21 @@ def test_a_second_download_brings_nothing_again(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (("hf", "download", "nobody/nothing"), "Repository Not Found for url: "),
         (("hfd.sh", "nobody/nothing"), "Failed to fetch metadata. HTTP status code: 404."),
         (("modelscope", "download", "--model", "nobody/nothing"), "does not exist!"),
     ],
 )
-def test_an_unknown_repository_is_refused(host, argv, said):
+def test_an_unknown_repository_is_refused(host, argv, message):
     done = host.run(*argv)
 
-    assert (done.returncode, said in done.stdout + done.stderr) == (1, True)
+    assert (done.returncode, message in done.stdout + done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
-    ("argv", "code", "said"),
+    ("argv", "code", "message"),
     [
         (("hf", "download", QWEN, "--nope"), 2, "error: unrecognized arguments: --nope"),
         (("hfd.sh", QWEN, "-x", "11"), 1, "threads (-x) must be 1-10"),
@@ -142,10 +142,10 @@ def test_an_unknown_repository_is_refused(host, argv, said):
         (("wget",), 1, "wget: missing URL"),
     ],
 )
-def test_arguments_that_a_tool_does_not_take_are_refused(host, argv, code, said):
+def test_arguments_that_a_tool_does_not_take_are_refused(host, argv, code, message):
     done = host.run(*argv)
 
-    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stdout + done.stderr) == (code, True), done.stderr
 
 
 def test_a_token_opens_a_gated_repository(host):
@@ -185,7 +185,7 @@ def test_data_sets_of_the_guide_are_there_in_their_formats(host):
     assert json.loads((host.workspace / "alpaca_data_cleaned.json").read_text())[0]["output"] == "1"
 
 
-def test_archives_are_fetched_and_unpacked_into_what_opencompass_reads(host):
+def test_archives_are_unpacked_into_what_opencompass_reads(host):
     core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
     fetched = host.run("wget", f"{core}OpenCompassData-core-20240207.zip")
     host.run("wget", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")

@@ -28,8 +28,8 @@ def shape(text: str) -> list[str]:
 
 
 def run_folder(host: Host) -> Path:
-    (found,) = (host.workspace / "outputs/default").glob("2*")
-    return found
+    (folder,) = (host.workspace / "outputs/default").glob("2*")
+    return folder
 
 
 def test_a_dry_run_prints_three_lines_and_makes_configs_only(prepared):

@@ -23,13 +23,13 @@ def test_a_file_of_the_state_is_read_old_or_new_and_never_torn(tmp_path: Path) -
     file = tmp_path / "state" / "faults.json"
     file.parent.mkdir()
     texts = {"a" * 200_000, "b" * 200_000}
-    found: set[str] = set()
+    contents: set[str] = set()
     world.write(file, "a" * 200_000)
     done = threading.Event()
 
     def read() -> None:
         while not done.is_set():
-            found.add(file.read_text())
+            contents.add(file.read_text())
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -39,7 +39,7 @@ def test_a_file_of_the_state_is_read_old_or_new_and_never_torn(tmp_path: Path) -
     done.set()
     reader.join()
 
-    assert found <= texts
+    assert contents <= texts
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -71,7 +71,7 @@ def test_images_that_are_made_at_the_same_time_are_all_kept(state: Path) -> None
     assert sorted(image["ref"] for image in images.every()) == sorted(names)
 
 
-def test_an_image_that_a_fault_hides_outlives_one_that_is_made_meanwhile(
+def test_an_image_hidden_by_a_fault_outlives_one_made_meanwhile(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images.keep("vllm_vacc", vllm="0.7.2", size=1)

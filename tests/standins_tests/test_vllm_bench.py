@@ -27,7 +27,7 @@ def shape(text: str) -> list[str]:
     return lines
 
 
-def test_a_good_run_of_the_guides_version_prints_what_was_captured(host, docker_script):
+def test_a_good_run_of_the_guides_version_prints_the_capture(host, docker_script):
     (host.workspace / "res").mkdir()
     with serving(host, OLD) as (url, _):
         done = docker_script(
@@ -43,11 +43,11 @@ def test_a_good_run_of_the_guides_version_prints_what_was_captured(host, docker_
     capture = (OLD_CAPTURE / "benchmark_serving_ok.txt").read_text()
     assert shape(done.stdout) == shape(capture)
     assert counted == 21  # the test request and twenty
-    found = json.loads((host.workspace / "res/result.json").read_text())
+    result = json.loads((host.workspace / "res/result.json").read_text())
     captured = json.loads((OLD_CAPTURE / "benchmark_serving_ok.json").read_text())
-    assert [key for key in found if key != "note"] == list(captured)
-    assert (found["note"], found["completed"], found["tp"]) == ("simulated", 20, "32")
-    assert sum(found["output_lens"]) == found["total_output_tokens"]
+    assert [key for key in result if key != "note"] == list(captured)
+    assert (result["note"], result["completed"], result["tp"]) == ("simulated", 20, "32")
+    assert sum(result["output_lens"]) == result["total_output_tokens"]
 
 
 def test_the_guides_command_as_printed_fails_as_captured(host, docker_script):
@@ -70,10 +70,10 @@ def test_a_server_that_is_not_there_is_told_as_captured(host, docker_script):
         *("--model", str(host.weights(QWEN)), "--dataset-name", "random", "--num-prompts", "2"),
     )
 
-    said = done.stderr.rstrip().splitlines()[-1]
+    line = done.stderr.rstrip().splitlines()[-1]
     capture = (OLD_CAPTURE / "benchmark_serving_server_down.txt").read_text().rstrip()
     assert done.returncode == 1
-    assert said.replace(str(port), "9") == capture.splitlines()[-1]
+    assert line.replace(str(port), "9") == capture.splitlines()[-1]
 
 
 def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
@@ -92,7 +92,7 @@ def test_a_missing_folder_loses_the_file_after_the_block(host, docker_script):
 
 
 @pytest.mark.parametrize("detailed", [False, True])
-def test_the_current_serving_benchmark_prints_and_writes_what_was_captured(host, detailed):
+def test_the_current_serving_benchmark_matches_the_capture(host, detailed):
     with serving(host, NEW) as (url, _):
         done = host.run(
             *("vllm", "bench", "serve", *CHAT, *of_port(url), "--dataset-name", "random"),
@@ -109,7 +109,7 @@ def test_the_current_serving_benchmark_prints_and_writes_what_was_captured(host,
     theirs = [line for line in shape(capture) if "Sampling input_len" not in line]
     theirs.remove("Starting initial single prompt test run...")  # 0.17 tests only when it waits
     assert mine == theirs
-    found = json.loads((host.workspace / "new/folder/r.json").read_text())
+    result = json.loads((host.workspace / "new/folder/r.json").read_text())
     captured = json.loads((NEW_CAPTURE / "serve_random_chat.json").read_text())
     newer = {"latencies", "queue_times", "host"}
     lists = {
@@ -121,11 +121,11 @@ def test_the_current_serving_benchmark_prints_and_writes_what_was_captured(host,
         "errors",
         "start_times",
     }
-    assert set(captured) - newer - (set() if detailed else lists) == set(found) - {"note"}
-    assert found["output_lens"] == [32] * 12 if detailed else "output_lens" not in found
+    assert set(captured) - newer - (set() if detailed else lists) == set(result) - {"note"}
+    assert result["output_lens"] == [32] * 12 if detailed else "output_lens" not in result
 
 
-def test_the_current_one_ends_with_zero_when_every_request_failed(host):
+def test_the_current_version_exits_with_0_if_all_requests_fail(host):
     with serving(host, NEW) as (url, _):
         done = host.run(
             *("vllm", "bench", "serve", *of_port(url), "--model", str(host.weights(QWEN))),
@@ -151,19 +151,19 @@ def test_the_current_one_asks_the_server_for_its_model(host):
     assert "Successful requests:                     1         \n" in done.stdout
 
 
-def test_throughput_loads_the_model_itself_and_writes_the_captured_keys(host):
+def test_throughput_loads_a_model_and_writes_the_captured_keys(host):
     own, other = ("--input-len", "--output-len"), ("--random-input-len", "--random-output-len")
     for version, lengths, more in ((OLD, own, ()), (NEW, other, ("--dataset-name", "random"))):
-        words = (
+        options = (
             *("--model", str(host.weights(QWEN)), lengths[0], "64", lengths[1], "32"),
             *("--num-prompts", "5", "--max-model-len", "2048", "--output-json", "t.json", *more),
         )
-        done = _offline(host, version, "throughput", words)
+        done = _offline(host, version, "throughput", options)
 
-        found = json.loads((host.workspace / "t.json").read_text())
+        result = json.loads((host.workspace / "t.json").read_text())
         captured = json.loads((NEW_CAPTURE / "throughput.json").read_text())
-        assert set(found) - {"note"} == set(captured) - {"model_id"}
-        assert (found["num_requests"], found["total_num_tokens"]) == (5, 5 * 96)
+        assert set(result) - {"note"} == set(captured) - {"model_id"}
+        assert (result["num_requests"], result["total_num_tokens"]) == (5, 5 * 96)
         assert "Loading safetensors checkpoint shards: 100% Completed" in done.stderr
         assert re.search(
             r"^Throughput: [\d.]+ requests/s, [\d.]+ total tokens/s, [\d.]+ output "
@@ -173,8 +173,8 @@ def test_throughput_loads_the_model_itself_and_writes_the_captured_keys(host):
         )
 
 
-def test_latency_warms_up_ten_times_and_writes_the_captured_keys(host):
-    words = (
+def test_latency_warms_up_ten_times_and_writes_captured_keys(host):
+    options = (
         "--model",
         str(host.weights(QWEN)),
         "--input-len",
@@ -188,18 +188,18 @@ def test_latency_warms_up_ten_times_and_writes_the_captured_keys(host):
         "--output-json",
         "l.json",
     )
-    done = _offline(host, OLD, "latency", words)
+    done = _offline(host, OLD, "latency", options)
 
-    found = json.loads((host.workspace / "l.json").read_text())
+    result = json.loads((host.workspace / "l.json").read_text())
     captured = json.loads((NEW_CAPTURE / "latency.json").read_text())
-    assert set(found) - {"note"} == set(captured) - {"model_id"}
-    assert len(found["latencies"]) == 3
+    assert set(result) - {"note"} == set(captured) - {"model_id"}
+    assert len(result["latencies"]) == 3
     assert "Warmup iterations: 100%|██████████| 10/10" in done.stderr
-    assert f"Avg latency: {found['avg_latency']} seconds\n" in done.stdout
+    assert f"Avg latency: {result['avg_latency']} seconds\n" in done.stdout
 
 
 def test_offline_lengths_beyond_the_models_are_refused(host):
-    words = (
+    options = (
         "--model",
         str(host.weights(QWEN)),
         "--input-len",
@@ -212,23 +212,23 @@ def test_offline_lengths_beyond_the_models_are_refused(host):
         "2048",
     )
 
-    done = _offline(host, OLD, "throughput", words, code=1)
+    done = _offline(host, OLD, "throughput", options, code=1)
 
     capture = (NEW_CAPTURE / "throughput_assert_crash.stderr").read_text()
     assert done.stderr.splitlines()[-1] in capture
 
 
-def _offline(host: Host, version: str, sort: str, words: tuple[str, ...], code: int = 0):
+def _offline(host: Host, version: str, sort: str, options: tuple[str, ...], code: int = 0):
     env = {"STANDIN_VLLM_VERSION": version}
     if version == NEW:
-        done = host.run("vllm", "bench", sort, *words, env=env)
+        done = host.run("vllm", "bench", sort, *options, env=env)
     else:
         script = (
             "import sys; from tests.standins.lib import programs; "
             f"sys.exit(programs.run('benchmark_{sort}.py', sys.argv[1:]))"
         )
         env |= {"PYTHONPATH": str(Path(__file__).parents[2])}
-        done = host.run("python3", "-c", script, *words, env=env)
+        done = host.run("python3", "-c", script, *options, env=env)
     assert done.returncode == code, done.stderr
     return done
 

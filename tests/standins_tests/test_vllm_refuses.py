@@ -30,7 +30,7 @@ def test_the_current_one_does_not_know_enable_reasoning(host):
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "message"),
     [
         (
             ["--enable-reasoning"],
@@ -55,8 +55,8 @@ def test_the_current_one_does_not_know_enable_reasoning(host):
         ),
     ],
 )
-def test_the_guides_version_refuses_what_does_not_go_together(host, argv, said):
-    assert last(host, "serve", "m", *argv, env=OLD) == (1, said)
+def test_the_guides_version_refuses_what_does_not_go_together(host, argv, message):
+    assert last(host, "serve", "m", *argv, env=OLD) == (1, message)
 
 
 @pytest.mark.parametrize(
@@ -66,27 +66,27 @@ def test_the_guides_version_refuses_what_does_not_go_together(host, argv, said):
 def test_the_guides_version_does_not_know_what_came_later(host, option):
     name = option.partition("=")[0]
 
-    code, said = last(host, "serve", "m", option, env=OLD)
+    code, line = last(host, "serve", "m", option, env=OLD)
 
     assert code == 2
-    assert said.startswith(f"vllm: error: unrecognized arguments: {name}")
+    assert line.startswith(f"vllm: error: unrecognized arguments: {name}")
 
 
 @pytest.mark.parametrize("option", ["--disable-log-requests", "--rope-scaling={}", "--best-of=2"])
 def test_the_current_one_does_not_know_what_is_gone(host, option):
-    code, said = last(host, "serve", "m", option, env=NEW)
+    code, line = last(host, "serve", "m", option, env=NEW)
 
-    assert (code, said.startswith("vllm: error: unrecognized arguments: --")) == (2, True)
+    assert (code, line.startswith("vllm: error: unrecognized arguments: --")) == (2, True)
 
 
 def test_a_wrong_number_is_refused_by_name(host):
-    code, said = last(host, "serve", "m", "--port", "x", env=NEW)
+    code, line = last(host, "serve", "m", "--port", "x", env=NEW)
 
     assert code == 2
-    assert said.endswith("error: argument --port: invalid int value: 'x'")
+    assert line.endswith("error: argument --port: invalid int value: 'x'")
 
 
-def test_the_guides_throughput_benchmark_does_not_know_dataset_name(host, docker_script):
+def test_the_guides_throughput_benchmark_knows_no_dataset_name(host, docker_script):
     done = docker_script(
         *("benchmark_throughput.py", "--model", "/test/weights/DeepSeek-R1", "--trust-remote-code"),
         *("--tensor-parallel-size", "32", "--enforce-eager", "--max-model-len", "16384"),
@@ -101,11 +101,11 @@ def test_the_guides_throughput_benchmark_does_not_know_dataset_name(host, docker
 
 
 def test_the_current_benchmark_names_its_datasets_as_captured(host):
-    code, said = last(host, "bench", "serve", "--dataset-name", "nope", env=NEW)
+    code, line = last(host, "bench", "serve", "--dataset-name", "nope", env=NEW)
 
     # tests/data/vllm-0.32/bench/serve_sonnet.stderr has the same form.
     assert code == 2
-    assert said.startswith(
+    assert line.startswith(
         "vllm bench <bench_type> [options] serve: error: argument --dataset-name: invalid choice: "
         "'nope' (choose from 'sharegpt', 'burstgpt', "
     )

@@ -12,7 +12,7 @@ from tests.standins_tests.host import events, free_port, get, post, until
 from tests.standins_tests.vllm import NEW, OLD, QWEN, metric, serving
 
 
-def test_the_start_of_the_guides_version_has_its_phases_in_order(host):
+def test_the_guides_version_starts_in_its_phases(host):
     argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
     with serving(host, OLD, *argv) as (url, server):
         text = server.text
@@ -38,7 +38,7 @@ def test_the_start_of_the_guides_version_has_its_phases_in_order(host):
     assert (min(places) >= 0, places) == (True, sorted(places))
 
 
-def test_the_current_one_names_its_processes_and_prints_no_uvicorn_line(host):
+def test_the_current_version_names_processes_without_uvicorn(host):
     with serving(host, NEW, "--tensor-parallel-size", "2") as (_, server):
         text = server.text
 
@@ -83,7 +83,7 @@ def test_the_thought_goes_where_the_version_puts_it(host):
     assert "reasoning" not in plain
 
 
-def test_a_text_with_both_tags_is_split_by_the_guides_version_too(host):
+def test_the_guides_version_splits_a_text_with_both_tags_too(host):
     argv = ("--enable-reasoning", "--reasoning-parser", "deepseek_r1")
     argv += ("--tensor-parallel-size", "32")
     with serving(host, OLD, *argv, model="DeepSeek-R1-0528") as (url, _):
@@ -140,10 +140,10 @@ def test_errors_have_the_shape_of_their_version(host, version, path):
     assert (
         "This model's maximum context length is 8192 tokens. However, you requested " in too_long[1]
     )
-    found = json.loads(unknown[1])
+    error = json.loads(unknown[1])
     for key in path:
-        found = found[key]
-    assert found == ("error" if version == OLD else "The model `x` does not exist.")
+        error = error[key]
+    assert error == ("error" if version == OLD else "The model `x` does not exist.")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_taken_port_ends_the_start_before_anything_is_loaded(host):
     assert "Loading safetensors" not in done.stderr
 
 
-def test_too_few_bytes_on_the_dies_are_told_as_each_version_does(host):
+def test_too_little_die_memory_is_reported_as_by_each_version(host):
     folder = str(host.weights("DeepSeek-R1"))
     argv = ("vllm", "serve", folder, "--port", str(free_port()), "--tensor-parallel-size")
 
@@ -252,11 +252,9 @@ def _message(url: str) -> dict[str, str]:
     ("version", "more", "caches"),
     [(NEW, (), True), (NEW, ("--no-enable-prefix-caching",), False), (OLD, (), None)],
 )
-def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
-    host, version, more, caches
-):
-    def ask(words: str) -> float | None:
-        messages = [{"role": "user", "content": words}]
+def test_only_a_repeated_prompt_is_in_the_prefix_cache(host, version, more, caches):
+    def ask(prompt: str) -> float | None:
+        messages = [{"role": "user", "content": prompt}]
         post(f"{url}/v1/chat/completions", {"model": "m", "messages": messages, "max_tokens": 2})
         text = get(f"{url}/metrics")[1]
         name = "vllm:prefix_cache_hits_total"
@@ -275,16 +273,16 @@ def test_only_a_prompt_that_was_asked_before_is_found_in_the_prefix_cache(
 
 
 @pytest.mark.parametrize("caches", [False, True])
-def test_0_7_2_tells_a_share_since_its_start_which_is_negative_without_a_cache(host, caches):
+def test_the_hit_share_of_0_7_2_is_negative_without_a_cache(host, caches):
     def rates() -> list[float]:
-        found = []
-        for words in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
-            messages = [{"role": "user", "content": words}]
+        shares = []
+        for prompt in ("one two three " * 40, "one two three " * 40, "three two one " * 40):
+            messages = [{"role": "user", "content": prompt}]
             body = {"model": "m", "messages": messages, "max_tokens": 2}
             post(f"{url}/v1/chat/completions", body)
             text = get(f"{url}/metrics")[1]
-            found.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
-        return found
+            shares.append(metric(text, "vllm:gpu_prefix_cache_hit_rate"))
+        return shares
 
     with serving(host, OLD, *(("--enable-prefix-caching",) if caches else ())) as (url, _server):
         cold, warm, cold_again = rates()

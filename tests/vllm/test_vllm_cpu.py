@@ -37,8 +37,8 @@ import json
 from datetime import timedelta
 from django.utils.timezone import now
 from jobs.queries.jobs.points import served_samples
-found = served_samples([{number}], now() - timedelta(hours=1))
-print(json.dumps(found.get({number}, [])))
+points = served_samples([{number}], now() - timedelta(hours=1))
+print(json.dumps(points.get({number}, [])))
 """
 
 
@@ -54,17 +54,17 @@ def vllm() -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def figures(vllm: Api) -> Iterator[dict[str, Any]]:
     """What was seen; kept in figures.json beside all else."""
-    seen: dict[str, Any] = {}
-    yield seen
-    text = json.dumps(seen, indent=1, ensure_ascii=False) + "\n"
+    values: dict[str, Any] = {}
+    yield values
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     (vllm.stack.data_dir / "figures.json").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def pipeline(vllm: Api) -> list[dict[str, Any]]:
     """The jobs of the whole way, all ended. What was there already has none."""
-    said = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
-    return [vllm.ended(number, INSTALL_S) for number in json.loads(said)]
+    output = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
+    return [vllm.ended(number, INSTALL_S) for number in json.loads(output)]
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +103,14 @@ def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figu
         assert shown == kept == job["log_sha256"]
 
 
-def test_the_server_s_log_tells_its_version_and_that_it_is_ready(vllm, gone):
+def test_the_server_s_log_has_its_version_and_that_it_is_ready(vllm, gone):
     log = vllm.raw(f"jobs/{gone['deploy-vllm']['id']}/log?from=0").decode(errors="replace")
 
     assert "version 0.32.0" in log
     assert "Application startup complete." in log
 
 
-def test_throughput_and_latency_are_measured_in_the_engine_itself(metrics, figures):
+def test_throughput_and_latency_are_measured_in_the_engine(metrics, figures):
     throughput, latency = metrics["benchmark-throughput"], metrics["benchmark-latency"]
 
     figures |= {"throughput": throughput, "latency": latency}

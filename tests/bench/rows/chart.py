@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import CDPSession
 
-from tests.bench.chromium import chromium, seen, window
+from tests.bench.chromium import chromium, wait_for, window
 from tests.bench.harness import Bench, Goal, Readings
 from tests.bench.programs import program
 from tests.bench.stacks import dashboard, environment, inside
@@ -31,10 +31,10 @@ def measure(bench: Bench) -> Readings:
             scraper.hear()
             page = context.new_page()
             page.goto(f"/jobs/{job}/")
-            seen(page, POINTS)
+            wait_for(page, POINTS)
             scraper.say()
             first = page.evaluate(POINTS)
-            begun = seen(page, POINTS, lambda points: points > first)
+            begun = wait_for(page, POINTS, lambda points: points > first)
             # One session for both looks: each counts from its own beginning.
             session = page.context.new_cdp_session(page)
             session.send("Performance.enable")
@@ -48,5 +48,5 @@ def measure(bench: Bench) -> Readings:
 
 def _busy_s(session: CDPSession) -> float:
     """Seconds that the main thread has worked so far."""
-    told = session.send("Performance.getMetrics")["metrics"]
-    return next(each["value"] for each in told if each["name"] == "TaskDuration")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(each["value"] for each in metrics if each["name"] == "TaskDuration")

@@ -35,8 +35,8 @@ def measure(bench: Bench) -> Readings:
                 took = shipper.answer()["seconds"]
             return {"rate": path.stat().st_size / took / 1e6}
 
-        found = interleaved(bench.size(5, 3), ours=ours, bare=lambda: _bare(bench.folder, path))
-    return {"rate": (found["ours"]["rate"], found["bare"]["rate"])}
+        sides = interleaved(bench.size(5, 3), ours=ours, bare=lambda: _bare(bench.folder, path))
+    return {"rate": (sides["ours"]["rate"], sides["bare"]["rate"])}
 
 
 def _bare(folder: Path, path: Path) -> dict[str, float]:

@@ -28,14 +28,14 @@ def measure(bench: Bench) -> Readings:
 
         def ours() -> Mapping[str, float]:
             jobs = inside(stack.data_dir, "queue_jobs", argv=argv)["jobs"]
-            told = until_closed(stack.data_dir, jobs)
-            return {"wall": told[str(jobs[0])]["steps_s"]}
+            facts = until_closed(stack.data_dir, jobs)
+            return {"wall": facts[str(jobs[0])]["steps_s"]}
 
         def bare() -> Mapping[str, float]:
             return {"wall": _to_file(bench, argv)}
 
-        found = interleaved(bench.size(5, 3), ours=ours, bare=bare)
-    return {"wall": (found["ours"]["wall"], found["bare"]["wall"])}
+        sides = interleaved(bench.size(5, 3), ours=ours, bare=bare)
+    return {"wall": (sides["ours"]["wall"], sides["bare"]["wall"])}
 
 
 def _calibrated(bench: Bench) -> int:

@@ -61,7 +61,7 @@ def measure(bench: Bench) -> Readings:
     What lies deep is held against the first page of the few.
     """
     jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
-    found: dict[str, tuple[float, float | None]] = {}
+    figures: dict[str, tuple[float, float | None]] = {}
     for database in DATABASES:
         with ExitStack() as stack:
             urls = stack.enter_context(_databases(database, bench.folder))
@@ -70,26 +70,26 @@ def measure(bench: Bench) -> Readings:
             for page, filters in FILTERS.items():
                 for name, query in filters.items():
                     first = f"/{page}/?{urlencode(query)}"
-                    found[f"{database}.{page}.{name}"] = _beside(many, first, few, first, rounds)
+                    figures[f"{database}.{page}.{name}"] = _beside(many, first, few, first, rounds)
                     if name not in SHALLOW:
                         deep = f"{first}&{CURSOR[page]}={quote(cursors[page])}"
                         place = f"{database}.{page}.{name}-deep"
-                        found[place] = _beside(many, deep, few, first, rounds)
-    return found
+                        figures[place] = _beside(many, deep, few, first, rounds)
+    return figures
 
 
 def _beside(
     many: Program, address: str, few: Program, few_address: str, rounds: int
 ) -> tuple[float, float]:
     """Medians in milliseconds; one round before is not counted."""
-    seen: dict[str, list[Mapping[str, float]]] = {"many": [], "few": []}
+    timings: dict[str, list[Mapping[str, float]]] = {"many": [], "few": []}
     for _ in range(rounds + 1):
         pages = _get(many, address), _get(few, few_address)
         if pages[0]["rows"] != pages[1]["rows"]:
             raise RuntimeError(f"{address} and {few_address} are not alike: {pages}")
-        for samples, page in zip(seen.values(), pages, strict=True):
+        for samples, page in zip(timings.values(), pages, strict=True):
             samples.append(page)
-    return tuple(medians(samples[1:])["ms"] for samples in seen.values())
+    return tuple(medians(samples[1:])["ms"] for samples in timings.values())
 
 
 def _get(server: Program, address: str) -> Mapping[str, float]:

@@ -38,14 +38,14 @@ def measure(bench: Bench) -> Readings:
 
         def ours() -> Mapping[str, float]:
             nonlocal lost
-            found, incomplete = _through_dashboard(stack, path, headers)
+            sample, incomplete = _through_dashboard(stack, path, headers)
             lost += incomplete
-            return found
+            return sample
 
-        found = interleaved(
+        sides = interleaved(
             bench.size(5, 2), ours=ours, picows=lambda: _through_picows(path, headers)
         )
-    ours_, limit = found["ours"], found["picows"]
+    ours_, limit = sides["ours"], sides["picows"]
     return {
         "rate": (ours_["rate"], limit["rate"]),
         "cpu": (ours_["cpu"], limit["cpu"]),
@@ -87,10 +87,10 @@ def _through_picows(path: Path, headers: Mapping[str, str]) -> dict[str, float]:
         url = f"ws://127.0.0.1:{server.hear()}/"
         with _readers(url, path, headers) as pages:
             pages.hear()
-            found, incomplete = _timed(server.pid, server, pages, path)
+            sample, incomplete = _timed(server.pid, server, pages, path)
     if incomplete:
         raise RuntimeError(f"{incomplete} sockets of picows lack something")
-    return found
+    return sample
 
 
 def _readers(url: str, path: Path, headers: Mapping[str, str]) -> Any:
@@ -102,10 +102,10 @@ def _timed(pid: int, writer: Program, pages: Program, path: Path) -> tuple[dict[
     """Let the writer go; rate, CPU of the server ``pid`` a line, and incomplete sockets."""
     began_at, cpu = time.monotonic(), cpu_s(pid)
     writer.say()
-    told = pages.answer()
+    answer = pages.answer()
     used = cpu_s(pid) - cpu
     lines = (path.stat().st_size - SEED) / LINE_BYTES
-    is_same = told["sha256s"] == [hashlib.sha256(path.read_bytes()).hexdigest()]
-    incomplete = SOCKETS - told["complete"] if is_same else SOCKETS
-    rate = lines / (told["ended_at"] - began_at)
+    is_same = answer["sha256s"] == [hashlib.sha256(path.read_bytes()).hexdigest()]
+    incomplete = SOCKETS - answer["complete"] if is_same else SOCKETS
+    rate = lines / (answer["ended_at"] - began_at)
     return {"rate": rate, "cpu": used / (lines * SOCKETS) * 1e6}, incomplete

@@ -47,13 +47,13 @@ def measure(bench: Bench) -> Readings:
         with program("sockets", order) as pages:
             pages.hear()  # its first line, on all sockets
             (spool / "work" / "go").touch()
-            told = pages.answer()
+            answer = pages.answer()
         until_closed(stack.data_dir, [job])
-        ages = line_ages(stack.data_dir / "logs" / "job" / f"{job}.log", told["frames"])
+        ages = line_ages(stack.data_dir / "logs" / "job" / f"{job}.log", answer["frames"])
     return {
         "p50": (percentile(ages, 0.50) * 1000, None),
         "p99": (percentile(ages, 0.99) * 1000, None),
-        "lost": (float(SOCKETS - told["complete"]), None),
+        "lost": (float(SOCKETS - answer["complete"]), None),
     }
 
 

@@ -55,7 +55,7 @@ def measure(bench: Bench) -> Readings:
         if not read.pop("is_right"):
             raise RuntimeError("other lines than those that were asked for")
         cookie = inside(stack.data_dir, "page")["cookie"]
-        found: dict[str, tuple[float, float | None]] = {
+        figures: dict[str, tuple[float, float | None]] = {
             name + form: (read[name + form.replace("-", "_")] * 1000, read[f"{name}_bare"] * 1000)
             for name in ("tail", "line")
             for form in ("", "-packed")
@@ -71,7 +71,7 @@ def measure(bench: Bench) -> Readings:
             )
             ours, grep = sides["ours"], sides["grep"]
             miscounted += ours["lines"] != grep["lines"]
-            found[name] = (ours["seconds"], grep["seconds"])
+            figures[name] = (ours["seconds"], grep["seconds"])
         text = SEARCHES["search"][0]
         sides = interleaved(
             bench.size(5, 3),
@@ -79,8 +79,8 @@ def measure(bench: Bench) -> Readings:
             raw=lambda: _search(stack, job, cookie, text, is_regex=False),
         )
         miscounted += sides["packed"]["lines"] != sides["raw"]["lines"]
-        found["search-packed"] = (sides["packed"]["seconds"], sides["raw"]["seconds"])
-    return {**found, "miscounted": (float(miscounted), None)}
+        figures["search-packed"] = (sides["packed"]["seconds"], sides["raw"]["seconds"])
+    return {**figures, "miscounted": (float(miscounted), None)}
 
 
 def write_log(path: Path, lines: int) -> None:
@@ -105,8 +105,8 @@ def _search(
     with urllib.request.urlopen(
         urllib.request.Request(address, headers={"Cookie": cookie}), timeout=60
     ) as answer:
-        told = json.load(answer)
-    return {"seconds": time.monotonic() - began, "lines": told["lines"]}
+        result = json.load(answer)
+    return {"seconds": time.monotonic() - began, "lines": result["lines"]}
 
 
 def _grep(path: Path, text: str, flags: list[str]) -> Mapping[str, float]:

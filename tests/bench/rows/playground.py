@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.bench.chromium import FRAMES, chromium, seen, window
+from tests.bench.chromium import FRAMES, chromium, wait_for, window
 from tests.bench.harness import Bench, Goal, Readings, percentile
 from tests.bench.programs import program
 from tests.bench.stacks import dashboard, inside
@@ -50,10 +50,10 @@ def measure(bench: Bench) -> Readings:
         chat = inside(stack.data_dir, "turns", engine=address, requests=[request])["chat"]
         page = context.new_page()
         page.goto(f"/playground/{chat}/")
-        seen(page, BLOCKS)
+        wait_for(page, BLOCKS)
         browser.start_tracing(page=page, categories=["toplevel"])
         page.evaluate(FRAMES)
-        seen(page, IS_DONE, within_s=LIMIT_S)
+        wait_for(page, IS_DONE, within_s=LIMIT_S)
         page.wait_for_timeout(AFTER_MS)
         frames = page.evaluate("window.frames_ms")
         drawn = page.evaluate(BLOCKS)

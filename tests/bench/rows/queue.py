@@ -27,7 +27,7 @@ def measure(bench: Bench) -> Readings:
     with dashboard(bench.folder) as stack:
         order = {"argv": [sys.executable, "-S", "-c", WORK], "count": count, "slots": SLOTS}
         jobs = inside(stack.data_dir, "queue_jobs", **order)["jobs"]
-        told = until_closed(stack.data_dir, jobs).values()
-    took = max(job["finished_at"] for job in told) - min(job["started_at"] for job in told)
-    own = sum(job["steps_s"] for job in told) / SLOTS
+        facts = until_closed(stack.data_dir, jobs).values()
+    took = max(job["finished_at"] for job in facts) - min(job["started_at"] for job in facts)
+    own = sum(job["steps_s"] for job in facts) / SLOTS
     return {"drain": (count / took, count / own)}

@@ -58,17 +58,17 @@ class Chats:
 
     def _ask(self, requests: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
         self._people.tell({"headers": self._headers, "requests": list(requests)})
-        told = self._people.answer()
-        self.cut += sum(size != max(told["bytes"]) for size in told["bytes"])
+        answer = self._people.answer()
+        self.cut += sum(size != max(answer["bytes"]) for size in answer["bytes"])
         return {
-            "ttft": statistics.median(told["ttft_s"]) * 1000,
-            "rate": statistics.median(told["rates"]),
+            "ttft": statistics.median(answer["ttft_s"]) * 1000,
+            "rate": statistics.median(answer["rates"]),
         }
 
 
 def measure(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
-    found: dict[str, tuple[float, float | None]] = {}
+    figures: dict[str, tuple[float, float | None]] = {}
     with (
         dashboard(bench.folder) as stack,
         program("engine") as engine,
@@ -85,9 +85,9 @@ def measure(bench: Bench) -> Readings:
                 direct=lambda streams=streams, body=body: chats.direct(streams, body),
             )
             for name in ("ttft", "rate"):
-                found[f"{name}-{streams}"] = tuple(sides[way][name] for way in PIPELINES)
-        found["cpu"] = (_cpu_a_token(bench, stack, chats), None)
-    return {**found, "cut": (float(chats.cut), None)}
+                figures[f"{name}-{streams}"] = tuple(sides[way][name] for way in PIPELINES)
+        figures["cpu"] = (_cpu_a_token(bench, stack, chats), None)
+    return {**figures, "cut": (float(chats.cut), None)}
 
 
 def _cpu_a_token(bench: Bench, stack: Stack, chats: Chats) -> float:

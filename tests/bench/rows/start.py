@@ -6,7 +6,7 @@ import json
 
 from playwright.sync_api import Page
 
-from tests.bench.chromium import chromium, seen, window
+from tests.bench.chromium import chromium, wait_for, window
 from tests.bench.harness import Bench, Goal, Readings, percentile, until
 from tests.bench.stacks import dashboard
 from tests.stack import Stack
@@ -60,7 +60,7 @@ def _launch(page: Page, stack: Stack) -> tuple[float, float]:
     page.evaluate("sessionStorage.clear()")
     page.locator("[data-launch]:not([disabled])").click()
     page.wait_for_url("**/jobs/*/")
-    drawn = float(seen(page, "sessionStorage.getItem('drawn')"))
+    drawn = float(wait_for(page, "sessionStorage.getItem('drawn')"))
     clicked = float(page.evaluate("sessionStorage.getItem('clicked')"))
     number = page.url.rstrip("/").rpartition("/")[2]
     spool = stack.data_dir / "host" / "spool" / number

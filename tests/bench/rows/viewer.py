@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.chromium import FRAMES, chromium, renderer_bytes, seen, window
+from tests.bench.chromium import FRAMES, chromium, renderer_bytes, wait_for, window
 from tests.bench.harness import Bench, Goal, Readings, percentile
 from tests.bench.programs import program
 from tests.bench.rows.live_log import LINE_BYTES, write_lines
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Readings:
         with window(browser, stack) as context:
             page = context.new_page()
             page.goto(f"/jobs/{job}/")
-            seen(page, LAST, lambda number: number == lines)
+            wait_for(page, LAST, lambda number: number == lines)
             for share in (0.0, 0.5, 1.0):
                 page.evaluate(
                     "(share) => { const bar = document.querySelector('[data-log=scroller]');"
@@ -47,7 +47,9 @@ def measure(bench: Bench) -> Readings:
                     share,
                 )
                 wanted = max(1.0, share * lines)
-                seen(page, LAST, lambda number, wanted=wanted: abs(number - wanted) < lines / 20)
+                wait_for(
+                    page, LAST, lambda number, wanted=wanted: abs(number - wanted) < lines / 20
+                )
             with program("inside.append", {**rest, "lines_per_s": LINES_PER_S}, env=env) as writer:
                 writer.hear()
                 page.evaluate(FRAMES)
@@ -55,7 +57,7 @@ def measure(bench: Bench) -> Readings:
                 page.wait_for_timeout(seconds * 1000)
                 frames = page.evaluate("window.frames_ms")
                 writer.answer()
-            seen(page, LAST, lambda number: number == lines + seconds * LINES_PER_S)
+            wait_for(page, LAST, lambda number: number == lines + seconds * LINES_PER_S)
             memory = renderer_bytes(browser)
     return {
         "memory": (memory / 1e6, None),

@@ -19,8 +19,8 @@ def step_clock(file: str) -> None:
     true_time, true_ns = time.time, time.time_ns
 
     def offset() -> float:
-        with contextlib.suppress(OSError, ValueError), pathlib.Path(file).open() as told:
-            return float(told.read())
+        with contextlib.suppress(OSError, ValueError), pathlib.Path(file).open() as stream:
+            return float(stream.read())
         return 0.0
 
     time.time = lambda: true_time() + offset()

@@ -159,7 +159,7 @@ def test_a_dashboard_that_is_away_only_delays(intake, start_agent, config):
     assert intake.jobs[7].log == "".join(f"{i}\n" for i in range(1, 101)).encode()
 
 
-def test_another_dashboard_at_the_same_address_gets_its_own_jobs_only(intake, start_agent, config):
+def test_a_new_dashboard_at_the_address_gets_only_its_own_jobs(intake, start_agent, config):
     intake.jobs[7] = record_of("echo of the first")
     intake.start.add(7)
     start_agent()
@@ -305,7 +305,7 @@ def test_events_that_a_power_cut_tore_still_get_their_end(intake, start_agent, m
     assert (ended["verdict"], ended["message_id"]) == ("lost", "host:rebooted")
 
 
-def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
+def test_an_unshippable_spool_is_reported_and_set_aside(
     intake, start_agent, config, make_spool, launch
 ):
     intake.jobs[9] = record_of("true")
@@ -316,8 +316,8 @@ def test_a_spool_that_can_never_be_shipped_is_told_and_set_aside(
     start_agent()
 
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
-    told = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
-    assert told[0]["broken"] == "events that were sent are missing"
+    reports = [job for beat in intake.heartbeats for job in beat["jobs"] if "broken" in job]
+    assert reports[0]["broken"] == "events that were sent are missing"
 
 
 def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_thread, monkeypatch):
@@ -345,8 +345,8 @@ def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monke
     agent_in_thread()
 
     until(lambda: len(asked) > 5)
-    said = [record.getMessage() for record in caplog.records]
-    assert len([line for line in said if line.startswith("heartbeat: 426")]) == 1
+    messages = [record.getMessage() for record in caplog.records]
+    assert len([line for line in messages if line.startswith("heartbeat: 426")]) == 1
 
 
 def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):

@@ -89,9 +89,7 @@ def test_a_killed_supervisor_leaves_no_child(supervise, tmp_path):
     _until(lambda: not process.is_running(pid))
 
 
-def test_a_child_that_dies_at_once_is_tried_again_after_longer_and_longer_waits(
-    supervise, tmp_path
-):
+def test_a_child_that_dies_at_once_is_restarted_ever_later(supervise, tmp_path):
     supervise("exit 3")
 
     text = _until(lambda: _log_with(tmp_path, "3 times in a row"))
@@ -113,7 +111,7 @@ def test_a_program_that_does_not_exist_is_a_message(supervise, tmp_path):
     assert "'/nowhere/tool'" in text
 
 
-def _log_with(tmp_path, words):
+def _log_with(tmp_path, phrase):
     path = tmp_path / "log"
     text = path.read_text() if path.exists() else ""
-    return text if words in text else ""
+    return text if phrase in text else ""

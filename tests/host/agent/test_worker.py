@@ -79,8 +79,8 @@ def _child(supervisor, word):
     """The process of the supervisor whose command line has this word."""
     for pid in process.descendants(supervisor.pid):
         with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if word in words and process.parent(pid) == supervisor.pid:
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if word in argv and process.parent(pid) == supervisor.pid:
                 return pid
     return None
 
@@ -108,7 +108,7 @@ def test_a_host_needs_no_django(host_python, config):
     assert json.loads(done.stdout) == []
 
 
-def test_a_message_starts_a_job_and_killing_worker_and_agent_loses_nothing(host, intake, send):
+def test_killing_worker_and_agent_loses_nothing_of_a_job(host, intake, send):
     intake.jobs[7] = record_of("for i in $(seq 1 400); do echo line $i; sleep 0.01; done")
     send("host.start", 7)
     for word in ("jobs.host.agent.app", "jobs.host.agent.agent", "jobs.host.agent.app"):

@@ -98,7 +98,7 @@ def test_a_prefix_of_the_dashboards_address_is_kept(site, client_of):
     assert site.asked[0][1] == "/vacc/api/v1/host/jobs/7/streams"
 
 
-def test_neither_a_name_in_the_address_nor_netrc_replaces_the_key(
+def test_the_key_is_sent_despite_address_credentials_and_netrc(
     site, client_of, monkeypatch, tmp_path
 ):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login them password secret\n")
@@ -167,7 +167,7 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("status", "body", "reason"),
     [
         (200, b"<html>", "answer 200 is not JSON"),
         (200, b"", "answer 200 is not JSON"),
@@ -178,13 +178,13 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
         (502, b"<html>", "answer 502 is not JSON"),
     ],
 )
-def test_what_is_not_the_dashboards_own_is_no_answer(status, body, words, site, client):
+def test_what_is_not_the_dashboards_own_is_no_answer(status, body, reason, site, client):
     site.says = status, JSON, body
 
     with pytest.raises(Unreachable) as caught:
         client.streams(META)
 
-    assert str(caught.value) == f"{client.dashboard}: {words}"
+    assert str(caught.value) == f"{client.dashboard}: {reason}"
 
 
 def test_too_large_is_an_answer_in_whatever_words(site, client):
@@ -254,7 +254,7 @@ def tls_client(site, client_of):
     return client_of(f"https://127.0.0.1:{site.port}")
 
 
-def test_an_authority_that_this_system_does_not_know_is_named_as_the_reason(site, tls_client):
+def test_an_unknown_certificate_authority_is_the_named_reason(site, tls_client):
     with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
         tls_client.streams(META)
 

@@ -50,7 +50,7 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("HOST_NAME", "", "HOST_NAME is not set"),
         ("HOST_NAME", "Rack 1", "small letters, digits and hyphens"),
@@ -75,8 +75,8 @@ def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
         ("HOST_PORTS", "9000", "FIRST-LAST"),
     ],
 )
-def test_a_wrong_value_names_the_variable(values, name, value, words):
-    with pytest.raises(ConfigError, match=words):
+def test_a_wrong_value_names_the_variable(values, name, value, message):
+    with pytest.raises(ConfigError, match=message):
         load({**values, name: value})
 
 

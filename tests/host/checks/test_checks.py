@@ -43,7 +43,7 @@ def put(tmp_path):
     return write
 
 
-def found(config, check, /, **args):
+def check_result(config, check, /, **args):
     """(holds, sentence, its arguments)"""
     answer = CHECKS[check](config, args)
     assert answer.message_id in MESSAGES
@@ -52,45 +52,49 @@ def found(config, check, /, **args):
 
 
 def test_dies_that_are_gone_are_named(machine):
-    assert found(machine, "dies", ids="0,1") == (True, "check:dies", {"count": 2})
-    assert found(machine, "dies", ids="1,2,3") == (False, "check:dies_missing", {"dies": "2, 3"})
+    assert check_result(machine, "dies", ids="0,1") == (True, "check:dies", {"count": 2})
+    assert check_result(machine, "dies", ids="1,2,3") == (
+        False,
+        "check:dies_missing",
+        {"dies": "2, 3"},
+    )
 
 
 def test_an_iommu_that_is_on_stops(machine):
-    assert found(machine, "iommu") == (True, "check:iommu_off", {})
+    assert check_result(machine, "iommu") == (True, "check:iommu_off", {})
 
     (machine.root / "proc/cmdline").write_text("intel_iommu=on\n")
 
-    assert found(machine, "iommu") == (False, "check:iommu_on", {})
+    assert check_result(machine, "iommu") == (False, "check:iommu_on", {})
 
 
 def test_a_processor_without_avx_512_is_named(machine):
-    assert found(machine, "avx512") == (True, "check:avx512", {"cpu": "Xeon"})
+    assert check_result(machine, "avx512") == (True, "check:avx512", {"cpu": "Xeon"})
 
     (machine.root / "proc/cpuinfo").write_text("model name : Old\nflags : fpu\n")
 
-    assert found(machine, "avx512") == (False, "check:avx512_missing", {"cpu": "Old"})
+    assert check_result(machine, "avx512") == (False, "check:avx512_missing", {"cpu": "Old"})
 
 
-def test_shared_memory_and_disk_are_compared_with_what_is_needed(machine, tmp_path):
-    assert found(machine, "shm", bytes="1")[:2] == (True, "check:shm")
-    assert found(machine, "shm", bytes=str(10**18))[:2] == (False, "check:shm_small")
+def test_shared_memory_and_disk_are_compared_with_the_need(machine, tmp_path):
+    assert check_result(machine, "shm", bytes="1")[:2] == (True, "check:shm")
+    assert check_result(machine, "shm", bytes=str(10**18))[:2] == (False, "check:shm_small")
     new = str(tmp_path / "not" / "yet")
-    assert found(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
-    holds, message, args = found(machine, "disk", path=new, bytes=str(10**18))
+    assert check_result(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
+    holds, message, args = check_result(machine, "disk", path=new, bytes=str(10**18))
     assert (holds, message, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
 
 
 def test_what_a_host_keeps_in_reserve_is_not_free(machine, tmp_path):
     frugal = replace(machine, limits=HostLimits(disk_reserve_bytes=10**18))
 
-    holds, message, args = found(frugal, "disk", path=str(tmp_path), bytes="1")
+    holds, message, args = check_result(frugal, "disk", path=str(tmp_path), bytes="1")
 
     assert (holds, message, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted", "expected"),
+    ("output", "wanted", "expected"),
     [
         ("vamc 3.4.2", "3.0+", "check:tool"),
         ("vamc 2.9", "3.0+", "check:tool_old"),
@@ -98,10 +102,10 @@ def test_what_a_host_keeps_in_reserve_is_not_free(machine, tmp_path):
         ("vamc 3.10", "3.9", "check:tool"),
     ],
 )
-def test_a_tool_is_there_in_a_version_that_is_new_enough(machine, put, said, wanted, expected):
-    put("vamc", f"echo {said}")
+def test_a_tool_is_there_in_a_version_that_is_new_enough(machine, put, output, wanted, expected):
+    put("vamc", f"echo {output}")
 
-    assert found(machine, "tool", name="vamc", version=wanted)[1] == expected
+    assert check_result(machine, "tool", name="vamc", version=wanted)[1] == expected
 
 
 def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
@@ -111,85 +115,100 @@ def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
     free = shutil.disk_usage(folder).free
     wanted = str(free * 100)
 
-    whole = found(machine, "disk", path=str(folder), bytes=wanted)
-    rest = found(machine, "disk", path=str(folder), bytes="900", resumes="yes")
+    whole = check_result(machine, "disk", path=str(folder), bytes=wanted)
+    rest = check_result(machine, "disk", path=str(folder), bytes="900", resumes="yes")
 
     assert (whole[0], rest[0]) == (False, True)
     assert (rest[1], "wanted" in rest[2]) == ("check:disk_nothing_more", False)
 
 
 @pytest.mark.parametrize(
-    ("count", "words"),
+    ("count", "text"),
     [(7, "7 B"), (1234, "1.2 kB"), (98_000, "98.0 kB"), (2_000_000, "2.0 MB"), (10**10, "10.0 GB")],
 )
-def test_sizes_are_never_rounded_to_nothing(count, words):
-    assert probe.size_text(count) == words
+def test_sizes_are_never_rounded_to_nothing(count, text):
+    assert probe.size_text(count) == text
 
 
 def test_what_is_needed_is_smaller_on_a_host_whose_files_are(machine, tmp_path):
     small = replace(machine, scale=1e-12)
 
-    assert found(small, "disk", path=str(tmp_path), bytes=str(10**18))[0] is True
-    assert found(small, "shm", bytes=str(10**18))[0] is True
+    assert check_result(small, "disk", path=str(tmp_path), bytes=str(10**18))[0] is True
+    assert check_result(small, "shm", bytes=str(10**18))[0] is True
 
 
 def test_a_tool_that_is_not_there_is_named(machine):
-    assert found(machine, "tool", name="vamc") == (False, "check:tool_missing", {"tool": "vamc"})
+    assert check_result(machine, "tool", name="vamc") == (
+        False,
+        "check:tool_missing",
+        {"tool": "vamc"},
+    )
 
 
 def test_docker_answers_or_says_why_not(machine, put):
-    assert found(machine, "docker")[1] == "check:tool_missing"
+    assert check_result(machine, "docker")[1] == "check:tool_missing"
 
     put("docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
     args = {"problem": "Cannot connect to the Docker daemon"}
-    assert found(machine, "docker") == (False, "check:docker_down", args)
+    assert check_result(machine, "docker") == (False, "check:docker_down", args)
 
     put("docker", "echo 26.1.3")
-    assert found(machine, "docker") == (True, "check:docker", {"version": "26.1.3"})
+    assert check_result(machine, "docker") == (True, "check:docker", {"version": "26.1.3"})
 
 
 def test_an_image_is_missed_only_where_docker_says_so(machine, put):
     put("docker", "echo Error: No such image: x >&2; exit 1")
-    assert found(machine, "image", name="x")[1] == "check:image_missing"
+    assert check_result(machine, "image", name="x")[1] == "check:image_missing"
 
     put("docker", "echo permission denied >&2; exit 1")
-    assert found(machine, "image", name="x")[1] == "check:docker_down"
+    assert check_result(machine, "image", name="x")[1] == "check:docker_down"
 
     put("docker", '[ "$5" = x ] && echo sha256:1')
-    told = {"image": "x", "id": "sha256:1"}
-    assert found(machine, "image", name="x") == (True, "check:image", told)
+    expected = {"image": "x", "id": "sha256:1"}
+    assert check_result(machine, "image", name="x") == (True, "check:image", expected)
 
 
 def test_a_container_of_the_same_name_stops(machine, put):
     put("docker", '[ "$5" = "name=^vllm_vacc$" ] && echo 0123')
-    assert found(machine, "container", name="vllm_vacc")[:2] == (False, "check:container_there")
+    assert check_result(machine, "container", name="vllm_vacc")[:2] == (
+        False,
+        "check:container_there",
+    )
 
     put("docker", "true")
-    assert found(machine, "container", name="vllm_vacc")[:2] == (True, "check:container")
+    assert check_result(machine, "container", name="vllm_vacc")[:2] == (True, "check:container")
 
 
 def test_a_shard_that_is_missing_or_empty_is_named(machine):
     folder = machine.root / "weights"
     at = str(folder)
-    assert found(machine, "weights", path=at) == (False, "check:weights_missing", {"path": at})
+    assert check_result(machine, "weights", path=at) == (
+        False,
+        "check:weights_missing",
+        {"path": at},
+    )
     index = {"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "3.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     (folder / "1.safetensors").write_bytes(b"x")
     (folder / "3.safetensors").touch()
 
-    holds, message, args = found(machine, "weights", path=at)
+    holds, message, args = check_result(machine, "weights", path=at)
 
     assert (holds, message) == (False, "check:shard_missing")
     assert args == {"file": "2.safetensors", "missing": 2, "shards": 3}
     for name in ("2.safetensors", "3.safetensors"):
         (folder / name).write_bytes(b"x")
-    assert found(machine, "weights", path=at) == (True, "check:weights", {"path": at, "shards": 3})
+    assert check_result(machine, "weights", path=at) == (
+        True,
+        "check:weights",
+        {"path": at, "shards": 3},
+    )
 
 
 def test_a_modification_of_another_model_is_refused(machine):
     folder = machine.root / "weights"
     at = str(folder)
-    assert found(machine, "modification", path=at)[1] == "check:modification_missing"
+    assert check_result(machine, "modification", path=at)[1] == "check:modification_missing"
     for name in ("modeling", "configuration"):
         (folder / f"{name}_qwen2_vacc.py").write_text("x")
     (folder / "quantization_vacc.py").write_text("x")
@@ -197,25 +216,29 @@ def test_a_modification_of_another_model_is_refused(machine):
     (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 5120, "vocab_size": 1}))
 
     args = {"path": at, "fields": "hidden_size"}
-    assert found(machine, "modification", path=at) == (False, "check:modification_differs", args)
+    assert check_result(machine, "modification", path=at) == (
+        False,
+        "check:modification_differs",
+        args,
+    )
     (folder / "config_vacc.json").write_text(json.dumps({"hidden_size": 3584, "vocab_size": 1}))
-    assert found(machine, "modification", path=at)[:2] == (True, "check:modification")
+    assert check_result(machine, "modification", path=at)[:2] == (True, "check:modification")
 
 
 def test_a_path_that_is_missing_says_what_it_is_for(machine):
     args = {"path": "/nowhere", "what": "the Dockerfile of vllm_vacc"}
 
-    assert found(machine, "path", **args) == (False, "check:path_missing", args)
-    assert found(machine, "path", path="/")[0] is True
+    assert check_result(machine, "path", **args) == (False, "check:path_missing", args)
+    assert check_result(machine, "path", path="/")[0] is True
 
 
 def test_conda_is_looked_for_with_its_environment(machine, put, tmp_path):
-    assert found(machine, "conda")[1] == "check:conda_missing"
+    assert check_result(machine, "conda")[1] == "check:conda_missing"
     put("conda", "true")
-    assert found(machine, "conda")[:2] == (True, "check:conda")
-    assert found(machine, "conda", env="opencompass")[1] == "check:conda_env_missing"
+    assert check_result(machine, "conda")[:2] == (True, "check:conda")
+    assert check_result(machine, "conda", env="opencompass")[1] == "check:conda_env_missing"
     (tmp_path / "envs/opencompass/bin").mkdir(parents=True)
-    assert found(machine, "conda", env="opencompass")[0] is True
+    assert check_result(machine, "conda", env="opencompass")[0] is True
 
 
 def test_a_port_is_busy_while_something_listens_on_it(machine):
@@ -224,15 +247,15 @@ def test_a_port_is_busy_while_something_listens_on_it(machine):
         listener.listen()
         port = listener.getsockname()[1]
         args = {"port": port}
-        assert found(machine, "port", port=str(port)) == (False, "check:port_busy", args)
+        assert check_result(machine, "port", port=str(port)) == (False, "check:port_busy", args)
 
-    assert found(machine, "port", port=str(port)) == (True, "check:port", args)
+    assert check_result(machine, "port", port=str(port)) == (True, "check:port", args)
 
 
 def test_an_endpoint_that_is_silent_says_so(machine, ports):
     url = f"http://127.0.0.1:{ports[0]}"
 
-    holds, message, args = found(machine, "endpoint", url=url)
+    holds, message, args = check_result(machine, "endpoint", url=url)
 
     assert (holds, message, args["url"]) == (False, "check:endpoint_silent", url)
     assert args["problem"] == "[Errno 111] Connection refused"
@@ -252,9 +275,9 @@ def test_an_endpoint_that_is_silent_says_so(machine, ports):
 def test_an_endpoint_serves_the_model(status, model, holds, message, machine, site):
     site.says = status, {"Location": "/"}, b'{"data": [{"id": "m"}]}'
 
-    said = found(machine, "endpoint", url=f"http://127.0.0.1:{site.port}/v/", model=model)
+    result = check_result(machine, "endpoint", url=f"http://127.0.0.1:{site.port}/v/", model=model)
 
-    assert said[:2] == (holds, message)
+    assert result[:2] == (holds, message)
     assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]
 
 
@@ -262,7 +285,7 @@ def test_an_endless_endpoint_is_given_up(machine, site, monkeypatch):
     monkeypatch.setattr(network, "LONGEST", 10)
     site.says = 200, {}, b" " * 11
 
-    assert found(machine, "endpoint", url=f"http://127.0.0.1:{site.port}")[1] == (
+    assert check_result(machine, "endpoint", url=f"http://127.0.0.1:{site.port}")[1] == (
         "check:endpoint_silent"
     )
 

@@ -83,7 +83,7 @@ def test_many_at_once_start_a_job_once(intake, config):
     assert intake.jobs[7].claims == 1
 
 
-def test_a_claim_whose_answer_was_lost_is_repeated_with_the_same_nonce(intake, config, client):
+def test_an_unanswered_claim_is_repeated_with_the_same_nonce(intake, config, client):
     intake.jobs[7] = record_of("echo hi")
     intake.fault = lambda method, path: "forget"
     with pytest.raises(Unreachable):
@@ -120,9 +120,9 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
     folder = {"job": "spool", "deployment": "serve"}[kind]
     meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
-    found = []
+    answers = []
     asks = threading.Thread(
-        target=lambda: found.append(getattr(claim, claim_it)(config, client, 7))
+        target=lambda: answers.append(getattr(claim, claim_it)(config, client, 7))
     )
     with spools.guard(config.dir, f"{kind}-7"):
         lock = spool.lock()
@@ -130,11 +130,11 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
         asks.start()
         asks.join(20)
 
-        assert found == [kind == "job"]  # the next run of a server is asked for again
+        assert answers == [kind == "job"]  # the next run of a server is asked for again
         os.close(lock)
 
 
-def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, config, client):
+def test_a_worker_with_old_settings_keeps_the_agents_limits(intake, config, client):
     of_the_agent = HostLimits(log_bytes=123)
     limits.write(of_the_agent, config.dir)
     intake.jobs[7] = record_of("true")
@@ -147,7 +147,7 @@ def test_a_worker_with_older_settings_leaves_the_limits_of_the_agent(intake, con
     until(Spool(config.dir / "spool" / "7").exit)
 
 
-def test_a_claimed_job_whose_launcher_was_never_started_is_started(intake, config, client, known):
+def test_a_claimed_job_without_a_launcher_is_started(intake, config, client, known):
     intake.jobs[7] = record_of("true")
     meta = spools.Meta("job", 7, intake.instance, "t", 1, "")
     spool = spools.create(config.dir / "spool" / "7", meta, record_of("echo late").plan, {}, None)
@@ -173,7 +173,7 @@ def test_two_dashboards_with_the_same_job_number_never_mix(
     assert (config.dir / "aside" / "another-7" / "log").read_text() == "of the other\n"
 
 
-def test_a_claim_waits_while_another_dashboards_job_of_this_number_runs(
+def test_a_claim_waits_for_another_dashboards_job_of_its_number(
     intake, config, client, known, make_spool, launch
 ):
     old = make_spool("echo up; sleep 600", number=7, instance="another")
@@ -208,9 +208,7 @@ def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
     assert kept.read_text() == "forgotten\n"
 
 
-def test_a_server_that_the_dashboard_has_forgotten_does_not_stand_in_for_a_new_one(
-    config, host_dir, make_spool
-):
+def test_a_forgotten_server_does_not_replace_a_new_one(config, host_dir, make_spool):
     serve = Step("serve", ("sleep", "60"), serves=True)
     plan = from_json(plan_of(serve))
     old = spools.Meta("deployment", 3, "i-1", "t-old", 1, "")
@@ -254,7 +252,7 @@ def test_a_stop_that_comes_late_does_not_stop_the_next_run(config, client, known
     assert spool.is_cancel_asked(2)
 
 
-def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, make_spool):
+def test_a_port_in_use_or_given_away_is_not_chosen(config, make_spool):
     first, _ = config.ports
     make_spool("true", number=1, values={"port": str(first)})
     with socket.socket() as listener:
@@ -264,7 +262,7 @@ def test_a_port_that_is_listened_on_or_given_to_another_is_not_chosen(config, ma
         assert free_port(config) == first + 2
 
 
-def test_the_launcher_survives_who_started_it_and_leaves_no_zombie(intake, config, client):
+def test_the_launcher_outlives_its_starter_and_leaves_no_zombie(intake, config, client):
     intake.jobs[7] = record_of("echo up; sleep 0.5")
 
     claim.claim_job(config, client, 7)

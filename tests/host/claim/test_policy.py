@@ -32,8 +32,8 @@ def strict(config, tmp_path):
 def refused(config, *argv, **step):
     """The sentence that refuses a command, and what fills it; None: it may run."""
     plan = Plan("x", (Step("only", argv, **step),))
-    found = policy_of(config).refusal(plan, {"job_dir": "x"}, config.dir / "spool/1/work")
-    return None if found is None else (found.message_id, dict(found.args))
+    refusal = policy_of(config).refusal(plan, {"job_dir": "x"}, config.dir / "spool/1/work")
+    return None if refusal is None else (refusal.message_id, dict(refusal.args))
 
 
 @pytest.mark.processes
@@ -50,7 +50,7 @@ def refused(config, *argv, **step):
         ),
     ],
 )
-def test_what_is_not_permitted_ends_the_job_before_anything_runs(
+def test_a_forbidden_command_ends_the_job_before_anything_runs(
     step, message, intake, strict, client
 ):
     intake.jobs[7] = record_of(step)
@@ -78,7 +78,7 @@ def test_what_is_permitted_runs_through_the_real_launcher(intake, strict, client
 
 
 @pytest.mark.processes
-def test_a_spool_that_was_left_before_its_start_is_looked_at_too(strict, make_spool):
+def test_a_spool_left_before_its_start_is_checked_too(strict, make_spool):
     spool = make_spool("touch ran")
 
     claim.start_if_fresh(strict, spool)
@@ -91,10 +91,10 @@ def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
     (strict.workspace / "weights").symlink_to(tmp_path / "big")
     path = f"{strict.workspace}/weights/R1"
 
-    found = refused(strict, "hf", "download", "--local-dir", path)
+    refusal = refused(strict, "hf", "download", "--local-dir", path)
 
-    told = {"path": path, "leads_to": str(tmp_path / "big/R1"), "step": "only"}
-    assert found == ("policy:root", told)
+    args = {"path": path, "leads_to": str(tmp_path / "big/R1"), "step": "only"}
+    assert refusal == ("policy:root", args)
     permitted = replace(strict, allowed_paths=("default", str(tmp_path / "big")))
     assert refused(permitted, "hf", "download", "--local-dir", path) is None
 
@@ -146,23 +146,23 @@ def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):
     ],
 )
 def test_no_path_leads_out_of_the_roots(strict, argv):
-    found = refused(strict, *argv)
+    refusal = refused(strict, *argv)
 
-    assert found is not None
-    assert found[0] == "policy:root"
+    assert refusal is not None
+    assert refusal[0] == "policy:root"
 
 
 def test_what_a_path_leads_to_is_told_from_the_steps_own_folder(strict):
     up = "/".join([".."] * len(strict.workspace.parts))
 
-    found = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
+    refusal = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
 
-    assert found[1]["leads_to"] == "/srv"
-    found = refused(strict, "unzip", "x", "-d", "../beside", cwd=str(strict.workspace))
-    assert found[1]["leads_to"] == str(strict.workspace.parent / "beside")
+    assert refusal[1]["leads_to"] == "/srv"
+    refusal = refused(strict, "unzip", "x", "-d", "../beside", cwd=str(strict.workspace))
+    assert refusal[1]["leads_to"] == str(strict.workspace.parent / "beside")
 
 
-def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
+def test_container_paths_and_addresses_are_not_host_paths(strict):
     mount = f"{strict.workspace}:/test"
 
     assert refused(strict, "docker", "run", "-v", mount, "image", "ls", "/etc") is None
@@ -175,7 +175,7 @@ def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ("run", "--mount", "type=volume,source=vol,target=/x", "image"),
         ("run", "--mount=type=volume,source=vol,target=/x", "image"),
@@ -192,13 +192,13 @@ def test_paths_in_a_container_and_of_addresses_are_no_paths_of_the_host(strict):
         ("cp", "box:/etc/../x", "x"),
     ],
 )
-def test_docker_may_be_told_what_is_no_path_of_the_host_or_lies_in_its_roots(strict, words):
-    at = [word.format(job_dir=f"{strict.dir}/spool/1") for word in words]
+def test_docker_may_get_paths_in_the_roots_and_non_paths(strict, argv):
+    at = [word.format(job_dir=f"{strict.dir}/spool/1") for word in argv]
     assert refused(strict, "docker", *at) is None
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ("evalscope", "perf", "--model"),
         ("python3", "{job_dir}/files/ask_and_score.py", "eval", "--model"),
@@ -208,12 +208,12 @@ def test_docker_may_be_told_what_is_no_path_of_the_host_or_lies_in_its_roots(str
         ("python3", "benchmark_serving.py", "--served-model-name"),
     ],
 )
-def test_a_deployments_name_may_be_its_folder_in_the_container(strict, words):
-    assert refused(strict, *words, "/test/weights/DeepSeek-R1") is None
+def test_a_deployments_name_may_be_its_folder_in_the_container(strict, argv):
+    assert refused(strict, *argv, "/test/weights/DeepSeek-R1") is None
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ("vllm", "bench", "serve", "--model"),
         ("vllm", "bench", "throughput", "--model"),
@@ -223,12 +223,12 @@ def test_a_deployments_name_may_be_its_folder_in_the_container(strict, words):
         ("vllm", "serve", "x", "evalscope", "--model"),
     ],
 )
-def test_a_model_that_is_loaded_is_a_path_of_the_host(strict, words):
-    assert refused(strict, *words, "/etc/weights")[0] == "policy:root"
-    assert refused(strict, *words, f"{strict.workspace}/weights") is None
+def test_a_model_that_is_loaded_is_a_path_of_the_host(strict, argv):
+    assert refused(strict, *argv, "/etc/weights")[0] == "policy:root"
+    assert refused(strict, *argv, f"{strict.workspace}/weights") is None
 
 
-def test_a_program_is_permitted_by_its_name_and_only_in_the_hosts_own_folders(strict):
+def test_a_program_is_permitted_by_name_in_host_folders_only(strict):
     assert refused(strict, f"{strict.dir}/environments/x/bin/python", "-V") is None
     assert refused(strict, f"{strict.dir}/environments/x/bin/sh") is not None
     assert refused(strict, "/tmp/python") is not None
@@ -263,18 +263,18 @@ def test_an_address_in_an_environment_is_no_path(strict):
 def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
     assert refused(strict, "git", "status", path=("/tmp/evil",))[0] == "policy:root"
     plan = Plan("x", (Step("a", ("git",)),), files=(PlanFile("a.txt", "x", at="/etc/cron.d/x"),))
-    found = policy_of(strict).refusal(plan, {}, strict.dir)
-    assert found is not None
-    assert found.args["path"] == "/etc/cron.d/x"
+    refusal = policy_of(strict).refusal(plan, {}, strict.dir)
+    assert refusal is not None
+    assert refusal.args["path"] == "/etc/cron.d/x"
 
 
 def test_files_that_are_watched_must_lie_in_the_roots_too(strict):
     outside = Watch("a", reader="evalscope", folder="/etc")
     plan = Plan("x", (Step("a", ("git",)),), watches=(outside,))
 
-    found = policy_of(strict).refusal(plan, {}, strict.dir)
+    refusal = policy_of(strict).refusal(plan, {}, strict.dir)
 
-    assert (found.message_id, found.args["path"]) == ("policy:root", "/etc")
+    assert (refusal.message_id, refusal.args["path"]) == ("policy:root", "/etc")
 
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
@@ -285,7 +285,7 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
             allowed_paths=("/nfs/workspace", "/root/miniconda3"),
         )
     )
-    seen, refusals = 0, []
+    count, refusals = 0, []
     for name, kind in KINDS.items():
         if "as_in_guide" not in kind.Params.model_fields:
             continue
@@ -297,13 +297,13 @@ def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
                         made = plan_for(kind, given={}, **given)
                     except LaunchError:  # not of this model or stack
                         continue
-                    seen += 1
+                    count += 1
                     values = {**made.values, "job_dir": "/nfs/workspace/spool/1"}
-                    found = policy.refusal(made.plan, values, Path("/nfs/workspace/spool/1/work"))
-                    if found is not None:
-                        refusals.append((name, stack, found))
+                    refusal = policy.refusal(made.plan, values, Path("/nfs/workspace/spool/1/work"))
+                    if refusal is not None:
+                        refusals.append((name, stack, refusal))
     assert refusals == []
-    assert seen > 30
+    assert count > 30
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("AGENT_ALLOWED_PROGRAMS", "/bin/sh", "names of programs without a folder"),
         ("AGENT_ALLOWED_PROGRAMS", "a;b", "names of programs"),
@@ -344,8 +344,8 @@ def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch
         ("AGENT_ALLOWED_PATHS", "weights", "absolute folders"),
     ],
 )
-def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, words, config):
-    with pytest.raises(ConfigError, match=words):
+def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, message, config):
+    with pytest.raises(ConfigError, match=message):
         load({**config.as_environment(), name: value})
 
 

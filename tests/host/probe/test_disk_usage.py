@@ -12,10 +12,10 @@ from jobs.host.probe.disk_usage import INTERVAL_S, DiskUsage
 
 @pytest.fixture
 def folders(tmp_path):
-    found = {name: tmp_path / name for name in ("environments", "weights")}
-    for folder in found.values():
+    paths = {name: tmp_path / name for name in ("environments", "weights")}
+    for folder in paths.values():
         folder.mkdir()
-    return {name: str(folder) for name, folder in found.items()}
+    return {name: str(folder) for name, folder in paths.items()}
 
 
 def write(path, size=500_000):

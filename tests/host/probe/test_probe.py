@@ -54,10 +54,10 @@ def test_samples_are_summed_over_labels_and_exact_in_name():
 def test_the_metrics_of_llama_cpp_are_read():
     text = (DATA / "host" / "llama_cpp_metrics.txt").read_text()
 
-    found = samples(text, {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"})
+    values = samples(text, {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"})
 
-    assert set(found) == {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"}
-    assert found["llamacpp:tokens_predicted_total"] > 0
+    assert set(values) == {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"}
+    assert values["llamacpp:tokens_predicted_total"] > 0
 
 
 @pytest.mark.parametrize(

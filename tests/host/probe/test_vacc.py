@@ -17,8 +17,8 @@ def root(tmp_path):
         (folder / name).mkdir(parents=True)
     for name in ("vacc10", "vacc2", "vacc_ctrl", "vastai0", "null"):
         (folder / "dev" / name).touch()
-    said = "Driver  Version: 00.25.12.30 d3_3_v2_9_a3_1 a76bf37 20251230\nOther: 1\n"
-    (folder / "dev/vastai0_version").write_text(said)
+    version = "Driver  Version: 00.25.12.30 d3_3_v2_9_a3_1 a76bf37 20251230\nOther: 1\n"
+    (folder / "dev/vastai0_version").write_text(version)
     (folder / "proc/cmdline").write_text("ro quiet iommu=off\n")
     (folder / "proc/cpuinfo").write_text("model name : X\nflags : fpu avx512f\n")
     (folder / "opt/vastai/vaststream/version.txt").write_text("ai-v3.0.0-20250814\n")

@@ -63,18 +63,18 @@ def test_the_stand_ins_output_is_read_for_every_die(config, tmp_path, monkeypatc
     monkeypatch.setenv("STANDIN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("STANDIN_FAULTS", "slow_die")
 
-    found = vasmi.readings(replace(config, root=tmp_path / "root"))
+    readings = vasmi.readings(replace(config, root=tmp_path / "root"))
 
-    assert set(found) == {"dies"}
-    assert list(found["dies"]) == [str(number) for number in range(8)]
-    assert found["dies"]["3"]["temp_c"] == 96.4
-    assert all(0 < die["power_w"] < 100 for die in found["dies"].values())
+    assert set(readings) == {"dies"}
+    assert list(readings["dies"]) == [str(number) for number in range(8)]
+    assert readings["dies"]["3"]["temp_c"] == 96.4
+    assert all(0 < die["power_w"] < 100 for die in readings["dies"].values())
 
 
 def test_a_card_that_prints_blocks_is_read(dies):
-    found = vasmi.readings(dies(2, gettemp=BLOCKS, getpwr=BLOCKS))
+    readings = vasmi.readings(dies(2, gettemp=BLOCKS, getpwr=BLOCKS))
 
-    assert found == {
+    assert readings == {
         "dies": {
             "0": {"temp_c": 34.43, "power_w": 30.9582},
             "1": {"temp_c": 36.1, "power_w": 29.5},
@@ -110,23 +110,23 @@ def test_of_several_sensors_of_a_die_the_hottest_counts(dies):
     ],
 )
 def test_what_cannot_be_read_is_kept_as_text(dies, text):
-    found = vasmi.readings(dies(2, gettemp=text))
+    readings = vasmi.readings(dies(2, gettemp=text))
 
-    assert found == {"dies": {}, "unread": {"gettemp": text.strip()}}
+    assert readings == {"dies": {}, "unread": {"gettemp": text.strip()}}
 
 
-def test_numbers_for_a_few_of_many_dies_are_not_taken_for_theirs(dies):
+def test_numbers_for_some_dies_are_not_assigned_to_dies(dies):
     text = "".join(f"card {card} die {die}: {60 + card} C\n" for card in range(4) for die in (0, 1))
 
-    found = vasmi.readings(dies(16, gettemp=text))
+    readings = vasmi.readings(dies(16, gettemp=text))
 
-    assert found == {"dies": {}, "unread": {"gettemp": text.strip()}}
+    assert readings == {"dies": {}, "unread": {"gettemp": text.strip()}}
 
 
 def test_unread_text_is_cut(dies):
-    found = vasmi.readings(dies(1, gettemp="x" * 100_000))
+    readings = vasmi.readings(dies(1, gettemp="x" * 100_000))
 
-    assert found["unread"]["gettemp"] == "x" * vasmi.UNREAD_CHARS
+    assert readings["unread"]["gettemp"] == "x" * vasmi.UNREAD_CHARS
 
 
 def test_a_host_without_the_tool_tells_nothing(dies, tmp_path):
@@ -150,7 +150,7 @@ def test_a_tool_that_does_not_answer_leaves_nothing(dies, tmp_path, monkeypatch)
     assert vasmi.readings(config) == {"dies": {}}
 
 
-def test_the_heartbeat_carries_what_the_cards_said_until_it_is_old(intake, dies, monkeypatch):
+def test_the_heartbeat_carries_readings_until_they_are_old(intake, dies, monkeypatch):
     agent = agents.Agent(dies(1, gettemp="device 0: 50 C\n"))
     agent._read_cards()
 

@@ -58,16 +58,16 @@ def reader(growing):
     return EvalScopeReader(growing.folder, PARTS)
 
 
-def told(point, *names):
+def counts_of(point, *names):
     return tuple(point[name] for name in names or ("answered", "scored", "right"))
 
 
 def test_before_the_tool_begins_each_part_has_its_questions(reader):
-    found = reader.read()
+    points = reader.read()
 
-    assert list(found) == ["", *(name for name, _ in PARTS)]
-    assert told(found["short_answers/short_zh"], "answered", "total") == (0, 18)
-    assert found[""]["total"] == 26
+    assert list(points) == ["", *(name for name, _ in PARTS)]
+    assert counts_of(points["short_answers/short_zh"], "answered", "total") == (0, 18)
+    assert points[""]["total"] == 26
 
 
 def test_answers_and_scores_are_counted_as_they_come(growing, reader):
@@ -81,19 +81,19 @@ def test_answers_and_scores_are_counted_as_they_come(growing, reader):
     lines = (OWN / "reviews/model" / SHORT).read_text().splitlines()
     scores = [json.loads(line)["sample_score"]["score"]["value"] for line in lines]
     right = [score["contains_answer"] for score in scores]
-    assert told(first) == (5, 3, sum(right[:3]))
-    assert told(last) == (18, 18, sum(right)) == (18, 18, 4)
+    assert counts_of(first) == (5, 3, sum(right[:3]))
+    assert counts_of(last) == (18, 18, sum(right)) == (18, 18, 4)
 
 
-def test_a_line_that_is_half_written_is_counted_once_it_is_whole(growing, reader):
+def test_a_half_written_line_is_counted_once_it_is_whole(growing, reader):
     growing.write("predictions", SHORT, 2, torn=300)
     before = reader.read()[""]
     growing.write("predictions", SHORT, 3)
 
-    assert (told(before)[0], told(reader.read()[""])[0]) == (2, 3)
+    assert (counts_of(before)[0], counts_of(reader.read()[""])[0]) == (2, 3)
 
 
-def test_a_file_of_scores_is_not_counted_again_when_it_gets_its_name(growing, reader):
+def test_a_score_file_is_not_counted_again_when_it_is_renamed(growing, reader):
     path = growing.write("reviews", SHORT, 18)
     before = reader.read()[""]
     path.rename(path.with_name(SHORT))
@@ -106,7 +106,7 @@ def test_scores_given_anew_replace_those_before(growing, reader):
     reader.read()
     growing.write("reviews", SHORT, 2, written=".rerun-ffff")
 
-    assert told(reader.read()[""], "scored") == (2,)
+    assert counts_of(reader.read()[""], "scored") == (2,)
 
 
 def test_answers_that_were_cut_are_counted(growing, reader):
@@ -125,12 +125,12 @@ def test_a_question_that_fails_is_an_error_of_its_part(growing, reader):
         " Error code: 500\nTraceback:\n"
     )
 
-    found = reader.read()
+    points = reader.read()
 
-    assert found["short_answers/short_zh"]["errors"] == found[""]["errors"] == 1
+    assert points["short_answers/short_zh"]["errors"] == points[""]["errors"] == 1
 
 
-def test_questions_of_a_published_set_are_known_once_the_log_says_so(tmp_path):
+def test_question_counts_of_published_sets_come_from_the_log(tmp_path):
     growing = Growing(tmp_path / "eval")
     reader = EvalScopeReader(growing.folder, (("short_answers", 0), ("choice_letters", 0)))
     unknown = reader.read()[""]["total"]
@@ -138,12 +138,12 @@ def test_questions_of_a_published_set_are_known_once_the_log_says_so(tmp_path):
     growing.write("predictions", SHORT, 18)
     growing.write("predictions", "choice_letters_choice_zh.jsonl", 8)
 
-    found = reader.read()
+    points = reader.read()
 
     assert unknown == 0
-    assert told(found["short_answers"], "answered", "total") == (18, 114)
-    assert told(found["choice_letters"], "answered", "total") == (8, 28)
-    assert told(found[""], "answered", "total") == (26, 142)
+    assert counts_of(points["short_answers"], "answered", "total") == (18, 114)
+    assert counts_of(points["choice_letters"], "answered", "total") == (8, 28)
+    assert counts_of(points[""], "answered", "total") == (26, 142)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_strange_line_breaks_nothing_and_counts_no_score(tmp_path, line):
         path.parent.mkdir(parents=True)
         path.write_bytes(line + b"\n")
 
-    assert told(EvalScopeReader(tmp_path, PARTS).read()[""], "scored", "right") == (0, 0)
+    assert counts_of(EvalScopeReader(tmp_path, PARTS).read()[""], "scored", "right") == (0, 0)
 
 
 def test_a_line_longer_than_one_look_is_skipped(tmp_path, monkeypatch):
@@ -176,9 +176,9 @@ def test_a_line_longer_than_one_look_is_skipped(tmp_path, monkeypatch):
     path, tail = tmp_path / "x", tails.Tail()
     path.write_bytes(b"a\n" + b"x" * 250 + b"\nb\n")
 
-    found = [line for _ in range(6) for line in tail.read(path)[0]]
+    lines = [line for _ in range(6) for line in tail.read(path)[0]]
 
-    assert found == [b"a", b"b"]
+    assert lines == [b"a", b"b"]
 
 
 def test_links_and_pipes_are_not_read(tmp_path):
@@ -233,7 +233,7 @@ def test_each_set_has_a_row_before_it_is_asked(compass):
     assert compass()[""]["total"] == 59
 
 
-def test_answers_in_a_file_that_is_written_anew_are_counted_once(compass):
+def test_answers_in_a_rewritten_file_are_counted_once(compass):
     rows, folder = predictions("cluewsc-dev"), compass.run / "predictions/m"
     counts = []
     for count in (4, 8, 8, 20):
@@ -246,7 +246,7 @@ def test_answers_in_a_file_that_is_written_anew_are_counted_once(compass):
     assert [*counts, compass()["cluewsc-dev"]["answered"]] == [4, 8, 8, 20, 20]
 
 
-def test_a_file_caught_while_it_is_written_is_left_for_the_next_look(compass):
+def test_a_file_caught_in_writing_is_left_for_the_next_read(compass):
     rows, folder = predictions("cluewsc-dev"), compass.run / "predictions/m"
     put(folder, "tmp_cluewsc-dev.json", first(rows, 8))
     compass()
@@ -265,10 +265,10 @@ def test_a_set_is_scored_when_its_result_is_written(compass):
     before = compass()["cluewsc-dev"]
     put(compass.run / "results/m", "cluewsc-dev.json", {"accuracy": 50.0})
 
-    assert (told(before), before["total"]) == ((8, 0, 0), 20)
+    assert (counts_of(before), before["total"]) == ((8, 0, 0), 20)
     after = compass()
-    assert (told(after["cluewsc-dev"]), after["cluewsc-dev"]["total"]) == ((8, 8, 4), 8)
-    assert (told(after[""]), after[""]["total"]) == ((8, 8, 4), 8 + 33 + 6)
+    assert (counts_of(after["cluewsc-dev"]), after["cluewsc-dev"]["total"]) == ((8, 8, 4), 8)
+    assert (counts_of(after[""]), after[""]["total"]) == ((8, 8, 4), 8 + 33 + 6)
 
 
 def test_the_score_of_a_result_with_long_details_is_found(compass):
@@ -279,9 +279,9 @@ def test_the_score_of_a_result_with_long_details_is_found(compass):
     put(compass.run / "predictions/m", "cluewsc-dev.json", first(predictions("cluewsc-dev"), 2))
     put(compass.run / "results/m", "cluewsc-dev.json", rows)
 
-    assert told(compass()["cluewsc-dev"]) == (2, 2, 1)
+    assert counts_of(compass()["cluewsc-dev"]) == (2, 2, 1)
     put(compass.run / "results/m", "cluewsc-dev.json", {"details": rows["details"], "score": 0.0})
-    assert told(compass()["cluewsc-dev"]) == (2, 2, 0)
+    assert counts_of(compass()["cluewsc-dev"]) == (2, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_what_is_no_score_scores_nothing(compass, text):
     put(compass.run / "predictions/m", "cluewsc-dev.json", first(predictions("cluewsc-dev"), 2))
     (compass.run / "results/m/cluewsc-dev.json").write_text(text)
 
-    assert told(compass()["cluewsc-dev"]) == (2, 0, 0)
+    assert counts_of(compass()["cluewsc-dev"]) == (2, 0, 0)
 
 
 def test_a_dry_run_before_is_another_run(compass):
@@ -304,11 +304,11 @@ def test_a_dry_run_before_is_another_run(compass):
 
 
 def test_empty_answers_and_open_thoughts_are_counted(compass):
-    said = ["", "<think>so", "<think>so</think>A", "}\n    }\n    },", "B"]
-    rows = {str(i): {"origin_prompt": "q", "prediction": each} for i, each in enumerate(said)}
+    answers = ["", "<think>so", "<think>so</think>A", "}\n    }\n    },", "B"]
+    rows = {str(i): {"origin_prompt": "q", "prediction": each} for i, each in enumerate(answers)}
     put(compass.run / "predictions/m", "tmp_math-500.json", rows)
 
-    assert told(compass()["math-500"], "answered", "errors", "cut") == (4, 1, 1)
+    assert counts_of(compass()["math-500"], "answered", "errors", "cut") == (4, 1, 1)
 
 
 def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
@@ -320,11 +320,11 @@ def test_parts_of_a_set_and_sets_of_a_family_are_one_row(tmp_path):
     for name in ("math-500_0", "math-500_1", "ceval-law", "ceval-art"):
         put(folder, f"{name}.json", rows)
 
-    found = OpenCompassReader(tmp_path, (("math-500", 500), ("ceval-*", 0)), log).read()
+    points = OpenCompassReader(tmp_path, (("math-500", 500), ("ceval-*", 0)), log).read()
 
-    assert list(found) == ["", "math-500", "ceval-*"]
-    assert found["math-500"]["answered"] == found["ceval-*"]["answered"] == 4
-    assert found[""]["total"] == 0  # of one it is not known
+    assert list(points) == ["", "math-500", "ceval-*"]
+    assert points["math-500"]["answered"] == points["ceval-*"]["answered"] == 4
+    assert points[""]["total"] == 0  # of one it is not known
 
 
 # -- the client of a benchmark --------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_a_count_that_no_client_can_reach_is_none(tmp_path):
     reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
     (tmp_path / "client.jsonl").write_text(json.dumps({"sent": 10**400, "done": 2}) + "\n")
 
-    assert told(reader.read()[""], "sent", "done") == (0, 2)
+    assert counts_of(reader.read()[""], "sent", "done") == (0, 2)
 
 
 def test_the_last_line_of_the_clients_progress_counts(tmp_path):
@@ -351,8 +351,8 @@ def test_the_last_line_of_the_clients_progress_counts(tmp_path):
 
     after = reader.read()[""]
 
-    assert told(before, "sent", "done", "total") == (0, 0, 8)
-    assert told(after, "sent", "done", "failed", "tokens", "level") == (3, 2, 0, 27, 2)
+    assert counts_of(before, "sent", "done", "total") == (0, 0, 8)
+    assert counts_of(after, "sent", "done", "failed", "tokens", "level") == (3, 2, 0, 27, 2)
     path.write_text(path.read_text() + "}\n[]\nx\n")
     assert reader.read()[""] == after
 
@@ -360,7 +360,7 @@ def test_the_last_line_of_the_clients_progress_counts(tmp_path):
 @pytest.mark.parametrize(
     ("rate", "wanted"), [(402.5, {"rate": 402.5}), (None, {}), ("fast", {}), (-1, {})]
 )
-def test_a_rate_of_whole_answers_stands_in_place_of_their_tokens(tmp_path, rate, wanted):
+def test_a_rate_of_whole_answers_replaces_that_of_tokens(tmp_path, rate, wanted):
     reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
     line = {"sent": 2, "done": 1, "failed": 0, "tokens": 2025, "level": 1, "rate": rate}
     (tmp_path / "client.jsonl").write_text(json.dumps(line) + "\n")
@@ -383,7 +383,7 @@ def test_bars_of_vllms_benchmark_are_its_requests(tmp_path, source, requests):
 
     reader = BenchLogReader(tmp_path, (("1", requests), ("4", requests)), log)
 
-    assert told(reader.read()[""], "done", "failed", "total", "level") == (
+    assert counts_of(reader.read()[""], "done", "failed", "total", "level") == (
         2 * requests,
         3,
         2 * requests,
@@ -395,9 +395,9 @@ def test_an_offline_benchmark_tells_its_rate(tmp_path):
     bar = "Processed prompts:  40%|████ | 4/10 [00:05<00:07, 1.2s/it, est. speed input: 90.3 toks/s"
     log = client_log(tmp_path / "log", f"{bar}, output: 22.57 toks/s]\r")
 
-    found = BenchLogReader(tmp_path, (("", 10),), log).read()[""]
+    point = BenchLogReader(tmp_path, (("", 10),), log).read()[""]
 
-    assert told(found, "done", "total", "rate") == (4, 10, 22.57)
+    assert counts_of(point, "done", "total", "rate") == (4, 10, 22.57)
 
 
 # -- dies -----------------------------------------------------------------------------------------
@@ -412,17 +412,15 @@ done
 """
 
 
-def test_power_is_that_of_all_dies_of_the_job_and_temperature_that_of_the_hottest(
-    tmp_path, monkeypatch
-):
+def test_power_is_the_sum_over_dies_and_temperature_the_maximum(tmp_path, monkeypatch):
     program = tmp_path / "vasmi"
     program.write_text(VASMI)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    found = DiesReader("0,1", ()).read()
+    points = DiesReader("0,1", ()).read()
 
-    assert found == {"": {"power_w": 41.0, "temp_c": 61.0}}
+    assert points == {"": {"power_w": 41.0, "temp_c": 61.0}}
     assert DiesReader("", ()).read() == {}
 
 
@@ -436,7 +434,7 @@ def test_each_reader_is_made_from_a_watch(tmp_path):
     assert reader_of(Watch("x", reader="newer"), tmp_path) is None
 
 
-def test_points_of_a_reader_are_written_when_they_change_and_whole_at_the_end(tmp_path):
+def test_reader_points_are_written_on_change_and_at_the_end(tmp_path):
     points = scraper.Points(tmp_path / "points.jsonl", endless=False)
     counted = Counted(points, "accuracy")
     for second in range(10):

@@ -128,7 +128,7 @@ def test_what_a_server_keeps_makes_no_room(host_dir, over, clean, serve):
     assert clean(spools_bytes=900_000)[1] == [2]
 
 
-def test_a_server_that_is_started_while_others_are_removed_keeps_its_folder(host_dir, over, serve):
+def test_a_server_started_during_cleaning_keeps_its_folder(host_dir, over, serve):
     over(1, days=80)
     used = over(2, days=70)
     removed = []
@@ -143,9 +143,7 @@ def test_a_server_that_is_started_while_others_are_removed_keeps_its_folder(host
     assert numbers(host_dir) == [2]
 
 
-def test_what_cannot_be_removed_whole_is_counted_and_stands_in_nobodys_way(
-    host_dir, over, clean, monkeypatch
-):
+def test_what_cannot_be_removed_is_counted_and_blocks_nothing(host_dir, over, clean, monkeypatch):
     for _ in range(2):  # the number is given again
         over(1, days=80, kilobytes=400)
         with monkeypatch.context() as patch:

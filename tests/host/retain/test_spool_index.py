@@ -18,8 +18,8 @@ def index(host_dir, monkeypatch, request):
     return SpoolIndex(host_dir)
 
 
-def numbers(found):
-    return [int(spool.path.name) for spool in found]
+def numbers(spools):
+    return [int(spool.path.name) for spool in spools]
 
 
 def test_what_is_closed_is_not_looked_at_by_its_own_dashboard(index, make_spool):

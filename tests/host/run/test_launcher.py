@@ -12,7 +12,7 @@ import pytest
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 from tests.host.metrics_server import METRICS_SERVER
 
 pytestmark = pytest.mark.processes
@@ -49,7 +49,7 @@ def test_the_log_holds_the_commands_output_and_nothing_else(make_spool, launch):
     assert spool.read_events()[-1] == ended
 
 
-def test_files_are_there_before_the_first_step_with_braces_as_they_are(make_spool, launch):
+def test_files_exist_before_the_first_step_braces_unchanged(make_spool, launch):
     spool = make_spool("cat {job_dir}/files/a.txt", files=(PlanFile("a.txt", "{job}\n"),))
 
     launch(spool)
@@ -68,7 +68,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
         "work:exit",
         3,
     )
-    assert said(ended) == {"step": "step-0", "exit_code": 3}
+    assert args_of(ended) == {"step": "step-0", "exit_code": 3}
     assert spool.log.read_text() == ""
 
 
@@ -78,7 +78,7 @@ def test_a_signal_is_said_to_be_one(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:signal"
-    assert said(spool.exit()) == {"step": "step-0", "signal": 11}
+    assert args_of(spool.exit()) == {"step": "step-0", "signal": 11}
 
 
 def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
@@ -93,10 +93,10 @@ def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
     assert fine.exit()["message_args"] == {}
 
 
-def test_what_the_kernel_has_ended_for_want_of_memory_is_counted():
-    told = Path("/proc/vmstat").read_text()
+def test_kills_for_lack_of_memory_are_counted():
+    vmstat = Path("/proc/vmstat").read_text()
 
-    assert f"oom_kill {process.oom_kills()}\n" in told or "oom_kill " not in told
+    assert f"oom_kill {process.oom_kills()}\n" in vmstat or "oom_kill " not in vmstat
 
 
 def test_a_program_that_is_not_there_is_named(make_spool, launch):
@@ -105,7 +105,7 @@ def test_a_program_that_is_not_there_is_named(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:not_found"
-    assert said(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
+    assert args_of(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
 
 
 def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
@@ -114,7 +114,7 @@ def test_a_step_that_takes_too_long_is_ended(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:timeout"
-    assert said(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
+    assert args_of(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
 def test_a_missing_required_output_fails_the_job(make_spool, launch):
@@ -124,10 +124,10 @@ def test_a_missing_required_output_fails_the_job(make_spool, launch):
     launch(spool)
 
     assert spool.exit()["message_id"] == "work:output_missing"
-    assert said(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
+    assert args_of(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
-def test_outputs_are_listed_with_size_and_checksum_and_never_from_outside(make_spool, launch):
+def test_outputs_have_size_and_checksum_and_lie_inside(make_spool, launch):
     spool = make_spool(
         "mkdir out; printf 12 > out/b.json; : > out/a.json; ln -s /etc/hostname out/c.json",
         outputs=(Output("result", "out/*.json"),),
@@ -141,7 +141,7 @@ def test_outputs_are_listed_with_size_and_checksum_and_never_from_outside(make_s
     ]
 
 
-def test_an_output_whose_name_is_not_utf_8_is_left_out_with_a_word(make_spool, launch, capfd):
+def test_an_output_with_a_name_outside_utf_8_is_left_out(make_spool, launch, capfd):
     spool = make_spool(
         "printf 12 > a.json; printf 3 > $(printf '\\377.json')",
         outputs=(Output("result", "*.json"),),
@@ -208,7 +208,7 @@ def test_a_daemon_ends_with_its_job(make_spool, launch):
     assert not process.is_running(int(_text(spool.work / "daemon.pid")))
 
 
-def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(make_spool, launch):
+def test_a_command_that_ignores_sigterm_is_killed_later(make_spool, launch):
     spool = make_spool("trap '' TERM; echo up; while :; do sleep 0.05; done")
     popen = launch(spool, "--grace", "0.3", wait=False)
     until(lambda: spool.log.stat().st_size)

@@ -10,7 +10,7 @@ from jobs.host.base import spool as spools
 from jobs.host.retain.adopt import Adopter
 from jobs.host.ship.health import Health
 from jobs.plans import PlanFile, Step
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -28,7 +28,7 @@ def _cleaned(spool):
     return path.read_text().split() if path.exists() else []
 
 
-def test_a_step_runs_in_its_folder_and_finds_its_own_programs_first(make_spool, launch, tmp_path):
+def test_a_step_runs_in_its_folder_with_its_own_programs_first(make_spool, launch, tmp_path):
     tool = tmp_path / "bin" / "cat"
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\necho own; pwd\n")
@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_there_is_named(make_spool, launch):
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "work:no_folder")
-    assert said(ended) == {"step": "a", "folder": "/nowhere/at/all"}
+    assert args_of(ended) == {"step": "a", "folder": "/nowhere/at/all"}
 
 
 def test_a_file_is_put_where_its_tool_looks_for_it(make_spool, launch):
@@ -95,7 +95,7 @@ def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
     assert _cleaned(spool) == ["a"]
 
 
-def test_what_a_killed_launcher_would_have_cleaned_up_is_cleaned_up(make_spool, launch, config):
+def test_cleanup_of_a_killed_launcher_is_done_later(make_spool, launch, config):
     spool = make_spool(
         _sh("a", "true", cleanup=_clean("a")),
         _sh("b", "echo up; sleep 600", cleanup=_clean("b")),
@@ -117,7 +117,10 @@ def serving(make_spool, host_dir):
     """A job that starts a server in something that each of its starts makes anew."""
     values = {"serve_dir": str(host_dir / "serve" / "5")}
     container = _sh(
-        "container", "echo made >> {serve_dir}/said", serves=True, cleanup=("sh", "-c", "echo gone")
+        "container",
+        "echo made >> {serve_dir}/marks",
+        serves=True,
+        cleanup=("sh", "-c", "echo gone"),
     )
     server = _sh("serve", "echo serving; exec sleep 600", serves=True, health="/v1/models")
     about = {"id": 5, "token": "t-5", "run": 1}
@@ -150,9 +153,7 @@ def test_what_a_server_ran_in_is_removed_when_it_is_stopped(serving, launch):
     assert server.log.read_bytes() == b"serving\ngone\n"
 
 
-def test_a_server_that_cannot_be_prepared_ends_its_job_with_the_reason(
-    make_spool, launch, host_dir
-):
+def test_a_server_that_cannot_be_prepared_ends_its_job_with_why(make_spool, launch, host_dir):
     job = make_spool(
         _sh("container", "echo no such image; exit 125", serves=True),
         _sh("serve", "sleep 600", serves=True),
@@ -178,7 +179,7 @@ def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, p
     assert asked.path == "/v1/models"
 
 
-def test_a_server_is_asked_at_the_one_address_that_it_listens_on(make_spool, ports):
+def test_a_server_is_asked_at_its_one_listening_address(make_spool, ports):
     with socket.create_server(("127.0.0.2", ports[0])) as listener:
         spool = make_spool("true", address="127.0.0.2")
         asked = Health(spool, ports[0], lambda: None)

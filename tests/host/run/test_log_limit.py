@@ -13,7 +13,7 @@ from jobs.host.base.limits import HostLimits
 from jobs.host.run import environment, log_limit
 from jobs.host.run.log_limit import LogLimit
 from jobs.plans import Step
-from tests.host.conftest import said, until
+from tests.host.conftest import args_of, until
 
 pytestmark = pytest.mark.processes
 
@@ -25,7 +25,7 @@ def living(spool):
     return [pid for pid in environment.marked(spool.path) if process.is_running(pid)]
 
 
-def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, make_spool, launch):
+def test_a_log_at_the_limit_ends_its_job_and_says_what_to_do(host_dir, make_spool, launch):
     limits.write(HostLimits(log_bytes=300_000), host_dir)
     spool = make_spool(FLOOD, "echo later")
 
@@ -33,7 +33,7 @@ def test_a_log_that_reaches_the_limit_ends_its_job_with_what_to_do(host_dir, mak
 
     ended = spool.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "work:log_limit")
-    assert said(ended) == {"step": "flood", "limit": "300.0 kB"}
+    assert args_of(ended) == {"step": "flood", "limit": "300.0 kB"}
     assert ended["exit_code"] == -9
     text = spool.log.read_bytes()
     assert (ended["log_bytes"], ended["log_sha256"]) == (len(text), sha256(text).hexdigest())
@@ -74,7 +74,7 @@ def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
         assert LogLimit(log.fileno(), tmp_path, is_server=False).exceeded() is not None
 
 
-def test_what_a_servers_runs_before_have_left_on_the_disk_is_not_this_ones(tmp_path):
+def test_log_of_a_servers_earlier_runs_does_not_count(tmp_path):
     limits.write(HostLimits(log_bytes=1_000_000), tmp_path)
     with (tmp_path / "log").open("wb") as log:
         os.posix_fallocate(log.fileno(), 0, 3_000_000)
@@ -134,9 +134,9 @@ def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
     assert short_disk(95_500) is None
 
 
-def test_on_a_short_disk_a_server_may_have_as_much_log_as_is_kept_of_it(short_disk, tmp_path):
-    told = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
-    limits.write(told, tmp_path)
+def test_on_a_short_disk_a_server_log_may_reach_its_kept_size(short_disk, tmp_path):
+    host_limits = HostLimits(log_bytes=0, disk_reserve_bytes=16_000, server_log_bytes=1_000_000)
+    limits.write(host_limits, tmp_path)
     with (tmp_path / "server").open("wb") as log:
         looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
@@ -168,9 +168,7 @@ SLOW_FLOOD = (
 )
 
 
-def test_a_log_that_fills_the_disk_ends_its_own_job_and_the_others_go_on(
-    disk_of_64_mb, make_spool, launch
-):
+def test_a_log_that_fills_the_disk_ends_only_its_own_job(disk_of_64_mb, make_spool, launch):
     quiet = make_spool("while ! test -e done; do echo tick; sleep 0.1; done", number=1)
     loud = make_spool(Step("flood", (sys.executable, "-c", SLOW_FLOOD)), number=2)
     other = launch(quiet, wait=False)
@@ -180,7 +178,7 @@ def test_a_log_that_fills_the_disk_ends_its_own_job_and_the_others_go_on(
 
     ended = loud.exit()
     assert (ended["verdict"], ended["message_id"]) == ("failed", "host:disk_full")
-    assert said(ended)["reserve"] == "16.0 MB"
+    assert args_of(ended)["reserve"] == "16.0 MB"
     assert os.statvfs(disk_of_64_mb).f_bavail > 0
     size = quiet.log.stat().st_size
     until(lambda: quiet.log.stat().st_size > size)

@@ -83,7 +83,7 @@ def test_an_output_that_holds_a_secret_is_shipped_without_it(given, launch):
 
 
 @pytest.mark.processes
-def test_a_secret_lies_on_the_disk_while_the_job_runs_for_this_user_alone(given, launch):
+def test_a_secret_on_disk_is_readable_by_this_user_alone(given, launch):
     spool = given("echo up; sleep 600")
     started = launch(spool, "--grace", "0.2", wait=False)
     until(lambda: spool.log.stat().st_size)

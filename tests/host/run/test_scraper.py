@@ -38,7 +38,7 @@ def test_each_scrape_of_a_job_is_written(path):
     assert written(path) == [(0, 1.0), (1, 1.0), (2, 2.0)]
 
 
-def test_a_server_that_idles_writes_the_same_values_only_now_and_then(path):
+def test_an_idle_server_repeats_the_same_values_seldom(path):
     points = Points(path, endless=True)
 
     add(points, *((second, 1.0) for second in range(0, 100, 2)))
@@ -55,7 +55,7 @@ def test_a_change_is_written_with_what_came_right_before_it(path):
     assert written(path) == [(0, 1.0), (26, 1.0), (28, 9.0), (30, 9.5)]
 
 
-def test_a_servers_file_keeps_its_offsets_and_gives_old_lines_disk_back(path, monkeypatch):
+def test_a_servers_file_keeps_offsets_and_frees_old_lines_disk(path, monkeypatch):
     monkeypatch.setattr(scraper, "MARK", 64 * 1024)
     monkeypatch.setattr(scraper, "KEPT_MARKS", 2)
     points = Points(path, endless=True)
@@ -80,9 +80,7 @@ def test_nothing_is_written_after_the_end(path):
 
 
 @pytest.mark.processes
-def test_the_watches_of_a_plan_that_serves_are_read_while_its_server_runs(
-    make_spool, launch, host_dir, ports
-):
+def test_watches_are_read_while_the_plans_server_runs(make_spool, launch, host_dir, ports):
     server = spools.Spool(host_dir / "serve" / "5")
     job = make_spool(
         Step("serve", (sys.executable, "{serve_dir}/files/server.py", "{port}"), serves=True),
@@ -101,9 +99,7 @@ def test_the_watches_of_a_plan_that_serves_are_read_while_its_server_runs(
 
 
 @pytest.mark.processes
-def test_the_points_of_a_server_are_shipped_with_the_part_that_is_gone_as_zero_bytes(
-    intake, client, host_dir
-):
+def test_removed_points_of_a_server_are_shipped_as_zero_bytes(intake, client, host_dir):
     record = intake.deployments[4] = record_of("true")
     meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
     spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)

@@ -33,7 +33,7 @@ def disk_of(path):
     return path.stat().st_blocks * 512
 
 
-def test_the_disk_of_what_the_dashboard_has_is_given_back_but_for_the_end(server, client):
+def test_disk_of_shipped_log_is_freed_except_for_the_end(server, client):
     spool, record = server
     shipper = Shipper(spool, client, server_log_bytes=2 * MB)
     grow(spool, 8)
@@ -64,7 +64,7 @@ def test_nothing_is_given_back_that_the_dashboard_has_not(server, client, intake
     assert disk_of(spool.log) >= 8 * MB
 
 
-def test_what_is_printed_while_it_is_shipped_is_not_given_back_unsent(server, client, intake):
+def test_log_printed_during_shipping_is_not_freed_unsent(server, client, intake):
     spool, record = server
     grow(spool, 4)
 
@@ -104,7 +104,7 @@ def test_a_jobs_log_is_never_given_back(intake, make_spool, client):
     assert disk_of(spool.log) >= 4 * MB
 
 
-def test_a_dashboard_that_lost_its_part_gets_zero_bytes_and_that_is_said(server, client):
+def test_the_dashboards_lost_part_is_filled_with_zero_bytes(server, client):
     spool, record = server
     grow(spool, 8)
     Shipper(spool, client, server_log_bytes=2 * MB).round()
@@ -152,7 +152,7 @@ def test_points_go_on_where_that_cannot_be_noted(server, client, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["log", "points"])
-def test_what_became_much_shorter_is_filled_up_without_the_disk_for_it(server, client, name):
+def test_a_shorter_file_is_filled_with_zero_bytes_without_disk(server, client, name):
     spool, record = server
     path = {"log": spool.log, "points": spool.points}[name]
     record.streams[name] += bytes(64 * MB)

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def standby():
-    found = Standby()
-    yield found
-    if found._socket is not None:
-        found._socket.close()
+    spare = Standby()
+    yield spare
+    if spare._socket is not None:
+        spare._socket.close()
 
 
 def test_a_launcher_that_stood_by_runs_the_job_detached(standby, make_spool):
@@ -39,7 +39,7 @@ def test_a_launcher_that_stood_by_runs_the_job_detached(standby, make_spool):
     until(lambda: not spool.is_running())
 
 
-def test_without_one_standing_by_the_job_is_started_all_the_same(standby, make_spool):
+def test_a_job_is_started_without_a_standby_process_too(standby, make_spool):
     spool = make_spool("echo hi")
 
     standby.start(spool, spool.lock())

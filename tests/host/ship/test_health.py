@@ -62,7 +62,7 @@ def test_what_it_asks_of_a_ready_server_has_a_mark(asked):
     assert one.state == health.READY
 
 
-def test_a_server_that_refuses_the_mark_is_asked_without_and_stays_ready(asked):
+def test_a_server_that_refuses_the_mark_stays_ready(asked):
     one, came = asked(lambda path: path == "/v1/models")
 
     assert came == ["/v1/models", MARKED, *["/v1/models"] * 4]

@@ -25,7 +25,7 @@ def running(make_spool, launch, intake, token):
     return spool
 
 
-def test_a_job_that_the_dashboard_has_forgotten_goes_on_at_first(
+def test_a_job_that_the_dashboard_forgot_runs_on_at_first(
     intake, in_thread, config, make_spool, launch
 ):
     spool = running(make_spool, launch, intake, "forgotten")
@@ -39,7 +39,7 @@ def test_a_job_that_the_dashboard_has_forgotten_goes_on_at_first(
     assert not spool.is_cancel_asked(1)
 
 
-def test_after_a_grace_it_is_ended_and_set_aside_with_a_word_why(
+def test_after_a_grace_it_is_ended_and_set_aside_with_a_reason(
     intake, in_thread, config, make_spool, launch, monkeypatch
 ):
     monkeypatch.setattr(orphans, "GRACE_S", 0.0)
@@ -72,7 +72,7 @@ def test_a_silent_job_that_is_forgotten_later_is_noticed(
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
 
 
-def test_what_another_dashboard_left_running_is_ended_after_the_same_grace(
+def test_another_dashboards_jobs_are_ended_after_the_same_grace(
     intake, in_thread, config, make_spool, launch, monkeypatch
 ):
     monkeypatch.setattr(orphans, "GRACE_S", 0.0)
@@ -86,23 +86,21 @@ def test_what_another_dashboard_left_running_is_ended_after_the_same_grace(
     until((config.dir / "aside" / "another-9").exists)
 
 
-def test_one_that_was_known_again_meanwhile_gets_its_whole_grace_again(
-    host_dir, make_spool, launch
-):
+def test_a_job_known_again_gets_its_whole_grace_again(host_dir, make_spool, launch):
     clock = [0.0]
     spool = make_spool("sleep 600")
     launch(spool, wait=False)
     until(spool.is_running)
     parting = Orphans(host_dir, lambda: clock[0])
 
-    def told_at(moment):
+    def is_cancelled_at(moment):
         clock[0] = moment
         assert parting.set_aside(spool) is False
         return spool.is_cancel_asked(1)
 
-    assert not told_at(0)
-    assert not told_at(100)
-    assert not told_at(650)  # not told for nine minutes
-    assert not told_at(700)
-    assert not any(told_at(moment) for moment in range(750, 1250, 50))
-    assert told_at(1250)
+    assert not is_cancelled_at(0)
+    assert not is_cancelled_at(100)
+    assert not is_cancelled_at(650)  # not told for nine minutes
+    assert not is_cancelled_at(700)
+    assert not any(is_cancelled_at(moment) for moment in range(750, 1250, 50))
+    assert is_cancelled_at(1250)

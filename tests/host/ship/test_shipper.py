@@ -67,7 +67,7 @@ def test_everything_arrives_and_the_last_event_last(intake, taken, launch, ship)
     assert spool.is_acked()
 
 
-def test_a_log_arrives_byte_for_byte_through_drops_repeats_and_crashes(intake, taken, launch, ship):
+def test_a_log_arrives_whole_through_drops_repeats_and_crashes(intake, taken, launch, ship):
     # 6 MB in uneven pieces, while the intake loses requests and answers and goes away twice.
     lines = "for i in $(seq 1 60000); do echo $i $i-$i-$i " + "x" * 60 + "; done"
     spool = taken("seq 1 200000", lines)
@@ -108,7 +108,7 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     assert intake.refused == 1
 
 
-def test_an_intake_that_never_moves_is_not_asked_in_a_tight_loop(intake, client, taken, launch):
+def test_an_intake_that_never_moves_is_asked_seldom(intake, client, taken, launch):
     spool = taken("echo hi")
     launch(spool)
     shipper = Shipper(spool, client)
@@ -219,9 +219,7 @@ def _ended_spool(taken, launch, *steps, **plan):
     return spool
 
 
-def test_a_job_whose_log_lost_its_end_in_a_power_cut_is_still_told_to_the_end(
-    intake, taken, launch, ship
-):
+def test_a_job_whose_log_lost_its_end_is_reported_to_the_end(intake, taken, launch, ship):
     spool = taken("echo one; echo two")
     record = intake.jobs[1]
     record.streams["log"] += b"one\ntwo\nand more that is gone\n"
@@ -240,9 +238,7 @@ def test_points_that_a_power_cut_took_hold_nothing_up(intake, taken, launch, shi
     assert ship(spool)() is Outcome.COMPLETE
 
 
-def test_the_log_of_a_server_goes_on_behind_what_a_power_cut_took(
-    intake, client, host_dir, launch, ship
-):
+def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, host_dir, launch, ship):
     record = intake.deployments[4] = record_of("echo again")
     meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
     spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
@@ -283,7 +279,7 @@ def test_events_that_are_gone_cannot_be_shipped(intake, client, taken, launch):
     assert Shipper(spool, client).round() is Outcome.BROKEN
 
 
-def test_a_log_that_somebody_cut_after_the_end_cannot_be_shipped(intake, client, taken, launch):
+def test_a_log_cut_after_the_end_cannot_be_shipped(intake, client, taken, launch):
     spool = _ended_spool(taken, launch, "echo hello")
     spool.log.write_bytes(b"he")
 
@@ -384,9 +380,7 @@ def test_a_line_longer_than_a_chunk_goes_alone(intake, taken, launch, client):
     assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
 
 
-def test_a_dashboard_that_checks_a_long_log_in_parts_is_asked_on_at_once(
-    intake, taken, launch, ship
-):
+def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, taken, launch, ship):
     intake.check_rounds = 14  # with a wait that doubles each time it would take five minutes
     spool = taken("echo hi")
     launch(spool)
@@ -415,9 +409,7 @@ def test_whatever_a_command_prints_arrives(intake, taken, launch, ship, tmp_path
     assert intake.jobs[1].ended["message_id"] == "work:exit"
 
 
-def test_a_job_that_is_lost_meanwhile_is_shipped_whole_by_a_shipper_that_says_it_once(
-    intake, taken, launch, ship, caplog
-):
+def test_a_lost_job_is_shipped_whole_and_reported_once(intake, taken, launch, ship, caplog):
     intake.fault = lambda method, path: "500"
     spool = taken("echo hi")
     launch(spool)

@@ -30,7 +30,7 @@ def here(tmp_path):
     return catalog.models(tmp_path)
 
 
-def told(library):
+def reasons(library):
     return {problem.file: problem.reason for problem in library.problems}
 
 
@@ -82,7 +82,7 @@ def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
     put(tmp_path)
 
     assert OURS in here
-    assert list(told(here)) == ["bad.yaml"]
+    assert list(reasons(here)) == ["bad.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
 def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, here, name, text, reason):
     put(tmp_path, name, text)
 
-    assert reason in told(here)[name]
-    assert "\n" not in told(here)[name] and len(told(here)[name]) <= 1000
+    assert reason in reasons(here)[name]
+    assert "\n" not in reasons(here)[name] and len(reasons(here)[name]) <= 1000
     assert list(here) == list(SHIPPED)
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path, here):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
 
-    assert list(told(here)) == ["a.yaml"]
+    assert list(reasons(here)) == ["a.yaml"]
 
 
 def test_links_folders_and_pipes_are_not_opened(tmp_path, here):
@@ -131,8 +131,8 @@ def test_links_folders_and_pipes_are_not_opened(tmp_path, here):
     os.mkfifo(tmp_path / "pipe.yaml")
 
     assert list(here) == list(SHIPPED)
-    assert sorted(told(here)) == ["folder.yaml", "linked.yaml", "pipe.yaml"]
-    assert told(here)["pipe.yaml"] == "not a plain file"
+    assert sorted(reasons(here)) == ["folder.yaml", "linked.yaml", "pipe.yaml"]
+    assert reasons(here)["pipe.yaml"] == "not a plain file"
 
 
 def test_files_of_other_names_are_left_alone(tmp_path, here):
@@ -148,7 +148,7 @@ def test_too_many_files_are_told_and_none_is_read(tmp_path, here, monkeypatch):
     put(tmp_path, "b.yaml", text_of("b"))
 
     assert list(here) == list(SHIPPED)
-    assert told(here) == {str(tmp_path): "more than 1 files"}
+    assert reasons(here) == {str(tmp_path): "more than 1 files"}
 
 
 def test_a_folder_that_is_not_there_adds_nothing(tmp_path):
@@ -160,7 +160,7 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path):
 def test_a_folder_that_is_a_file_is_told(tmp_path):
     (tmp_path / "f").write_text("")
 
-    assert told(catalog.models(tmp_path / "f")) == {str(tmp_path / "f"): "Not a directory"}
+    assert reasons(catalog.models(tmp_path / "f")) == {str(tmp_path / "f"): "Not a directory"}
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_a_package_of_an_added_model_is_only_a_name(tmp_path, here, changes, pla
     source = SHIPPED["smollm2-135m-instruct"].source.model_dump() | changes
     put(tmp_path, "a.yaml", text_of("a", source=source))
 
-    assert f"source.package.{place}: " in told(here)["a.yaml"]
+    assert f"source.package.{place}: " in reasons(here)["a.yaml"]
 
 
 def test_several_shards_need_an_index(tmp_path, here):
     source = {"sort": "hub", "bytes": 1, "shards": 2, "precision": "bf16"}
     put(tmp_path, "a.yaml", text_of("a", source=source))
 
-    assert "several shards need an index_file" in told(here)["a.yaml"]
+    assert "several shards need an index_file" in reasons(here)["a.yaml"]
 
 
 def test_a_saved_model_can_be_removed(tmp_path):
@@ -195,8 +195,8 @@ def test_a_saved_model_can_be_removed(tmp_path):
     library.save(text_of(summary="Another."))
 
     assert library[OURS].summary == "Another."
-    seen = [path.name for path in (tmp_path / "new" / "folder").glob("[!.]*")]
-    assert seen == [f"{OURS}.yaml"]
+    names = [path.name for path in (tmp_path / "new" / "folder").glob("[!.]*")]
+    assert names == [f"{OURS}.yaml"]
     assert (library.remove(OURS), library.remove(OURS)) == (True, False)
     assert OURS not in library
 

@@ -35,9 +35,9 @@ def share(name, *, tp, tokens=0, precision="bf16", **more):
 
 @pytest.mark.parametrize("name", WEIGHTS_GB)
 def test_weights_are_shared_by_all_dies_of_a_group(name):
-    found = [share(D + name, tp=tp).weights_bytes / 1e9 for tp in (1, 2, 4, 8)]
+    sizes = [share(D + name, tp=tp).weights_bytes / 1e9 for tp in (1, 2, 4, 8)]
 
-    assert found == pytest.approx(WEIGHTS_GB[name], abs=0.06)
+    assert sizes == pytest.approx(WEIGHTS_GB[name], abs=0.06)
 
 
 @pytest.mark.parametrize("name", KV_TOKEN)

@@ -70,8 +70,8 @@ def test_sonnet_is_gone_from_the_newest():
 
 
 def test_the_cpu_stack_offers_what_vllm_itself_said():
-    said = (DATA / "vllm-0.32" / "bench" / "serve_sonnet.stderr").read_text(encoding="utf-8")
-    offered = re.findall(r"'([a-z_-]+)'", said.partition("choose from")[2])
+    stderr = (DATA / "vllm-0.32" / "bench" / "serve_sonnet.stderr").read_text(encoding="utf-8")
+    offered = re.findall(r"'([a-z_-]+)'", stderr.partition("choose from")[2])
 
     assert list(CPU.bench.online.datasets) == offered
 

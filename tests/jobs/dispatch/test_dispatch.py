@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture
 def sent(monkeypatch):
     """Messages sent to the hosts' queues."""
-    found = []
-    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: found.append((host, job)))
-    return found
+    starts = []
+    monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: starts.append((host, job)))
+    return starts
 
 
 def plan_with(argument: str, **fields):
@@ -282,7 +282,7 @@ def checked():
     return make_job(host=make_host(), plan=plan)
 
 
-def _found(level):
+def _findings(level):
     return [{"name": "iommu", "level": level, "message_id": "check:iommu_on", "message_args": {}}]
 
 
@@ -291,7 +291,7 @@ def test_a_job_starts_only_once_its_host_has_looked(checked):
     asked = Preflight.objects.get(job=checked)
     assert dispatch.why_waiting(checked).id == "wait:preflight"
 
-    preflights.answer(asked, _found("ok"))
+    preflights.answer(asked, _findings("ok"))
 
     assert dispatch.run() == 1
     assert Preflight.objects.count() == 1
@@ -300,7 +300,7 @@ def test_a_job_starts_only_once_its_host_has_looked(checked):
 def test_a_missing_requirement_fails_with_advice(checked):
     dispatch.run()
 
-    preflights.answer(Preflight.objects.get(job=checked), _found("failed"))
+    preflights.answer(Preflight.objects.get(job=checked), _findings("failed"))
     dispatch.run()
 
     checked.refresh_from_db()
@@ -312,7 +312,7 @@ def test_a_host_is_asked_once_until_its_answer_is_old(checked):
     dispatch.run()
     dispatch.run()
     asked = Preflight.objects.get(job=checked)
-    preflights.answer(asked, _found("ok"))
+    preflights.answer(asked, _findings("ok"))
     Preflight.objects.update(done_at=now() - timedelta(minutes=3))
 
     assert dispatch.run() == 0
@@ -333,8 +333,8 @@ def test_the_first_answer_of_a_host_stands(checked):
     dispatch.run()
     asked = Preflight.objects.get(job=checked)
 
-    assert preflights.answer(asked, _found("ok")) is True
-    assert preflights.answer(asked, _found("failed")) is False
+    assert preflights.answer(asked, _findings("ok")) is True
+    assert preflights.answer(asked, _findings("failed")) is False
 
     asked.refresh_from_db()
     assert asked.findings[0]["level"] == "ok"

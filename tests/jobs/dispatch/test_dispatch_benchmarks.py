@@ -51,15 +51,15 @@ def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk))
 
 
-def test_four_benchmarks_of_one_deployment_run_one_after_the_other(served):
+def test_benchmarks_of_one_deployment_run_one_after_the_other(served):
     first, *others = (benchmark(served) for _ in range(4))
 
     dispatch.run()
 
     assert started() == {first.pk}
-    told = why(others[0])
-    assert (told.id, told.args["job"]) == ("wait:benchmark", first.pk)
-    assert f"Benchmark {first.pk} (" in message(told.id, told.args)
+    reason = why(others[0])
+    assert (reason.id, reason.args["job"]) == ("wait:benchmark", first.pk)
+    assert f"Benchmark {first.pk} (" in message(reason.id, reason.args)
     Job.objects.filter(pk=first.pk).update(state="succeeded", finished_at=now())
     dispatch.run()
     assert started() == {others[0].pk}
@@ -88,7 +88,7 @@ EVALUATIONS = ["evaluate", "evaluate-evalscope", "evaluate-opencompass"]
 
 
 @pytest.mark.parametrize("kind", EVALUATIONS)
-def test_an_evaluation_waits_for_the_benchmark_of_its_deployment(served, kind):
+def test_an_evaluation_waits_for_a_benchmark_of_its_deployment(served, kind):
     first, second = benchmark(served), benchmark(served, kind=kind)
 
     dispatch.run()
@@ -105,9 +105,9 @@ def test_a_benchmark_waits_for_the_evaluation_of_its_deployment(served, kind):
     dispatch.run()
 
     assert started() == set()
-    told = why(job)
-    assert told.id == "wait:evaluation"
-    assert "is using the same deployment" in message(told.id, told.args)
+    reason = why(job)
+    assert reason.id == "wait:evaluation"
+    assert "is using the same deployment" in message(reason.id, reason.args)
 
 
 def test_a_benchmark_that_may_overlap_runs_beside_an_evaluation(served):

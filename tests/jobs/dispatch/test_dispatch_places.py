@@ -66,7 +66,7 @@ def finish(job):
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
 
 
-def test_the_same_compile_launched_twice_runs_once_after_the_other(host):
+def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
     weights = make_weights(
         host=host,
         model_id="deepseek-r1-distill-llama-8b",
@@ -82,11 +82,11 @@ def test_the_same_compile_launched_twice_runs_once_after_the_other(host):
     dispatch.run()
 
     assert started() == {first.pk, elsewhere.pk}
-    told = why(second)
-    assert (told.id, told.args["job"]) == ("wait:place", first.pk)
-    words = message(told.id, told.args)
-    assert f"Job {first.pk}" in words
-    assert str(first.product["path"]) in words
+    reason = why(second)
+    assert (reason.id, reason.args["job"]) == ("wait:place", first.pk)
+    text = message(reason.id, reason.args)
+    assert f"Job {first.pk}" in text
+    assert str(first.product["path"]) in text
 
     finish(first)
     dispatch.run()
@@ -159,10 +159,10 @@ def test_a_forecast_follows_the_writer_of_the_place(host):
     job_at(host, FOLDER, state="running", title="qwen")
     second = job_at(host, FOLDER, title="qwen")
 
-    told = forecasts([second])[second.pk]
+    forecast = forecasts([second])[second.pk]
 
-    assert told.starts_in_s is None
-    assert told.message.id == "forecast:no_end"
+    assert forecast.starts_in_s is None
+    assert forecast.message.id == "forecast:no_end"
 
 
 def test_servers_write_no_place(host):
@@ -185,11 +185,11 @@ def test_a_place_in_use_is_not_written(host, state):
     dispatch.run()
 
     assert started() == {behind.pk}
-    told = why(job)
-    words = message(told.id, told.args)
-    assert told.id == "wait:place_served"
-    assert FOLDER in words
-    assert "Stop: qwen (port 20000)." in words
+    reason = why(job)
+    text = message(reason.id, reason.args)
+    assert reason.id == "wait:place_served"
+    assert FOLDER in text
+    assert "Stop: qwen (port 20000)." in text
 
     Deployment.objects.filter(pk=server.pk).update(state="stopped")
     dispatch.run()
@@ -235,9 +235,9 @@ def test_what_a_deployment_is_starting_from_is_not_written(host):
 
     dispatch.run()
 
-    told = why(job)
-    assert (told.id, told.args["job"]) == ("wait:place_starting", first.pk)
-    assert f"Job {first.pk}" in message(told.id, told.args)
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_starting", first.pk)
+    assert f"Job {first.pk}" in message(reason.id, reason.args)
 
 
 def test_a_place_needed_ahead_is_not_written(host):
@@ -247,9 +247,9 @@ def test_a_place_needed_ahead_is_not_written(host):
     dispatch.run()
 
     assert started() == set()
-    told = why(job)
-    assert (told.id, told.args["job"]) == ("wait:place_ahead", first.pk)
-    assert "Cancel that job, or move this one ahead" in message(told.id, told.args)
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_ahead", first.pk)
+    assert "Cancel that job, or move this one ahead" in message(reason.id, reason.args)
     when = forecasts([job])[job.pk]
     assert (when.message.id, when.waits_for_person) == ("forecast:place_ahead", True)
 
@@ -259,7 +259,7 @@ def test_a_place_needed_ahead_is_not_written(host):
     assert started() == {job.pk}
 
 
-def test_a_deployment_that_comes_after_a_compile_does_not_hold_it_up(host):
+def test_a_later_deployment_does_not_hold_up_a_compile(host):
     compiles = job_at(host, FOLDER)
     deploys = make_job(host=host, product=server_of(FOLDER), place=0)
     deploys.after.add(compiles)
@@ -275,8 +275,8 @@ def test_a_deployment_starts_when_its_folder_is_written(host):
 
     dispatch.run()
 
-    told = why(job)
-    assert (told.id, told.args["job"]) == ("wait:place_written", writes.pk)
+    reason = why(job)
+    assert (reason.id, reason.args["job"]) == ("wait:place_written", writes.pk)
     finish(writes)
     dispatch.run()
     assert job.pk in started()
@@ -302,18 +302,18 @@ def test_a_restart_waits_for_writers_of_its_folder(host):
     assert restart_deployment(server.pk, None) == 2
 
 
-def test_a_form_says_which_deployment_reads_what_a_job_would_write(host):
+def test_a_form_names_the_deployment_reading_its_folder(host):
     live(host, FOLDER)
     draft = Job(host=host, product=server_of(FOLDER) | {"type": "artifact", "path": FOLDER})
 
-    (told,) = forecast_drafts(host, [draft])
+    (forecast,) = forecast_drafts(host, [draft])
 
-    words = message(told.message.id, told.message.args)
-    assert told.starts_in_s is None
-    assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in words
+    text = message(forecast.message.id, forecast.message.args)
+    assert forecast.starts_in_s is None
+    assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in text
 
 
-def test_a_waiting_deployment_knows_what_it_reads_however_it_is_read(host):
+def test_a_waiting_deployment_knows_its_folder_in_every_query(host):
     job = make_job(host=host, product=server_of(FOLDER))
 
     (of_row,) = startable_jobs(host)

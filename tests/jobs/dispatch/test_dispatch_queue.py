@@ -52,7 +52,7 @@ def why(job):
     return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id
 
 
-def test_a_line_is_read_in_parts_and_only_as_far_as_it_is_walked(host, monkeypatch):
+def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
     monkeypatch.setattr(capacity_reads, "_AT_ONCE", 3)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
     jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
@@ -69,10 +69,10 @@ def test_what_a_host_has_left_is_asked_in_two_queries(host, django_assert_num_qu
     running(host, "0,1"), running(host, "2"), serving(host, "3,4")
 
     with django_assert_num_queries(2):
-        found = capacity_reads.capacity_of(host)
+        capacity = capacity_reads.capacity_of(host)
 
-    assert (found.free, [other.dies for other in found.running]) == (3, [2, 1])
-    assert [server.dies for server in found.servers] == [2]
+    assert (capacity.free, [other.dies for other in capacity.running]) == (3, [2, 1])
+    assert [server.dies for server in capacity.servers] == [2]
 
 
 def test_priority_then_place_then_age_say_who_starts():
@@ -117,7 +117,7 @@ def test_a_big_job_starts_however_many_small_ones_follow(host):
     assert started() == {big.pk}
 
 
-def test_nothing_is_kept_for_what_only_a_stopped_deployment_can_free(host):
+def test_nothing_is_reserved_that_only_a_stop_can_free(host):
     server = serving(host, "0,1,2,3", name="qwen32b")
     big, small = job_of(host, 6), job_of(host, 2)
 
@@ -157,14 +157,14 @@ def test_advice_counts_dies_taken_by_jobs_ahead(host):
     servers = [serving(host, "0,1,2,3", name="qwen"), serving(host, "4,5,6,7", name="r1")]
     first, second = job_of(host, 4), job_of(host, 4)
 
-    told = {pk: message.args for pk, message in dispatch.reasons([first, second]).items()}
+    args = {pk: message.args for pk, message in dispatch.reasons([first, second]).items()}
 
-    assert (told[first.pk]["lack"], told[first.pk]["first"]) == (4, [])
-    assert told[second.pk]["lack"] == 8
-    assert told[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
-    assert [one["id"] for one in told[second.pk]["servers"]] == [one.pk for one in servers]
-    words = message("wait:dies_held", told[second.pk])
-    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in words
+    assert (args[first.pk]["lack"], args[first.pk]["first"]) == (4, [])
+    assert args[second.pk]["lack"] == 8
+    assert args[second.pk]["first"] == [{"job": first.pk, "dies": 4}]
+    assert [one["id"] for one in args[second.pk]["servers"]] == [one.pk for one in servers]
+    text = message("wait:dies_held", args[second.pk])
+    assert f"Job #{first.pk} is ahead and takes 4 of these dies." in text
 
 
 def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
@@ -238,7 +238,7 @@ def test_nothing_is_kept_for_a_job_whose_input_is_not_ready(host):
     assert why(big) == "wait:deployment"
 
 
-def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
+def test_a_job_keeps_dies_and_slot_during_its_preflight(host):
     plan = make_plan(steps=DIES.steps, dies=6, checks=(Check("iommu"),))
     big, small = make_job(host=host, plan=plan), job_of(host, 4)
 
@@ -248,7 +248,7 @@ def test_a_job_whose_host_still_looks_keeps_its_dies_and_its_slot(host):
     assert (why(big), why(small)) == ("wait:preflight", "wait:kept")
 
 
-def test_a_host_is_asked_to_look_for_no_more_jobs_than_it_has_slots():
+def test_a_host_checks_no_more_jobs_than_it_has_slots():
     host = make_host(slots=2)
     plan = make_plan(steps=FREE.steps, checks=(Check("iommu"),))
     jobs = [make_job(host=host, plan=plan) for _ in range(5)]
@@ -338,7 +338,7 @@ def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
     assert why(other) == "wait:exclusive_running"
 
 
-def test_a_quiet_job_runs_beside_the_deployment_that_it_measures(host):
+def test_an_exclusive_job_runs_beside_its_own_deployment(host):
     server = serving(host, "0,1")
     exclusive = job_of(host, exclusive=True, inputs={"deployment": {"id": server.pk}})
 
@@ -363,9 +363,9 @@ def test_a_job_made_exclusive_late_waits_for_others(host, monkeypatch):
     job = job_of(host)
 
     def as_it_was(host):
-        found = list(startable_jobs(host))
+        jobs = list(startable_jobs(host))
         queue.set_exclusive(job.pk, exclusive=True)
-        return found
+        return jobs
 
     monkeypatch.setattr(dispatch, "startable_jobs", as_it_was)
 
@@ -458,7 +458,7 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
     assert {why(job) for job in [*low, normal[2]]} == {"wait:exclusive_running"}
 
 
-def test_a_look_at_a_long_line_asks_once_more_for_each_part_of_it(host):
+def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
     def queries(count):
         Job.objects.all().delete()
         running(host, "0,1,2,3")

@@ -76,7 +76,7 @@ def test_what_runs_is_the_preview_with_its_slots_filled(kind, raw):
 @every_kind
 def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
     plan = planned(kind, raw, home(kind, raw, tmp_path))
-    said = tmp_path / "said.jsonl"
+    record = tmp_path / "commands.jsonl"
     recorded = replace(
         plan,
         steps=tuple(
@@ -84,7 +84,7 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
                 step,
                 argv=(
                     *(sys.executable, "-c", RECORDER.replace("{", "{{").replace("}", "}}")),
-                    *(str(said), "server" if step.serves else "step", *step.argv),
+                    *(str(record), "server" if step.serves else "step", *step.argv),
                 ),
             )
             for step in plan.steps
@@ -98,9 +98,9 @@ def test_the_script_of_a_kind_runs_the_same_commands(kind, raw, tmp_path):
 
     subprocess.run(["bash", str(path)], cwd=tmp_path, check=True, capture_output=True)
 
-    heard = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    commands = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
     wanted = [list(step.argv) for step in fill(plan, filled).steps]
-    assert sorted(heard) == sorted(wanted)  # a server starts beside the step after it
+    assert sorted(commands) == sorted(wanted)  # a server starts beside the step after it
 
 
 @every_kind
@@ -248,7 +248,7 @@ def test_a_server_has_the_threads_that_were_asked_for():
 @pytest.mark.parametrize(
     ("host_type", "listen"), [("this-computer", "127.0.0.1"), ("vacc", "0.0.0.0")]
 )
-def test_a_server_of_another_host_can_be_reached_from_the_dashboard(host_type, listen):
+def test_the_dashboard_can_reach_a_server_of_another_host(host_type, listen):
     argv = planned("deploy", {"artifact": "2"}, replace(here(), type=host_type)).steps[1].argv
 
     assert argv[argv.index("--host") + 1] == listen
@@ -333,7 +333,7 @@ MAKES = [
 @pytest.mark.parametrize(
     ("kind", "raw"), MAKES, ids=[f"{kind}-{i}" for i, (kind, _) in enumerate(MAKES)]
 )
-def test_what_a_kind_makes_for_other_jobs_outlives_its_own_folder(kind, raw):
+def test_products_for_other_jobs_outlive_the_jobs_folder(kind, raw):
     target = home(kind, raw)
     made = KINDS[kind].product(KINDS[kind].Params(**raw), target)
     given = values(kind, raw, job_dir="/host/spool/17")

@@ -81,7 +81,7 @@ def test_a_benchmark_stands_for_its_fastest_point():
     assert measured.what == "everyday → 16 tok"
 
 
-def test_few_requests_and_failed_ones_are_said_beside_the_number():
+def test_few_and_failed_requests_are_named_beside_the_number():
     raw = {"deployment": "3", "concurrency": (2, 8), "requests": 24}
 
     measured = outcome_of("benchmark", raw, files_below(PERF / "disconnected")).measured
@@ -117,7 +117,7 @@ def test_a_benchmark_whose_tool_saw_no_token_has_failed():
     assert outcome.failure == Message("benchmark:no_token")
 
 
-def test_a_benchmark_without_a_stream_says_what_was_not_measured():
+def test_a_benchmark_without_a_stream_names_what_it_lacks():
     files = files_below(PERF / "levels")
     whole = {"Stream Requests": 0, "Non-Stream Requests": 20}
     for path in [path for path in files if path.endswith("benchmark_summary.json")]:
@@ -175,7 +175,7 @@ def test_accuracy_is_told_by_part_too():
     assert parts == {"short": 8 / 13, "choice": 0.0, "en": 8 / 14, "zh": 0.0}
 
 
-def test_few_questions_and_cut_answers_are_said_beside_the_number():
+def test_few_questions_and_cut_answers_stand_by_the_number():
     remarks = outcome_of(
         "evaluate", {"deployment": "3", "max_tokens": 32}, files_below(EVAL / "limit16")
     ).measured.remarks
@@ -205,7 +205,7 @@ def test_what_ended_an_answer_is_told_where_evalscope_wrote_it():
     assert measured.tool == "evalscope 1.14.1, rules 2"
 
 
-def test_questions_without_a_score_are_kept_and_count_for_nothing():
+def test_questions_without_a_score_are_kept_and_not_counted():
     outputs = files_below(EVAL / "finished")
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     lines = [json.loads(line) for line in outputs[path].splitlines()]
@@ -237,7 +237,7 @@ def test_questions_without_a_score_are_said_beside_the_number():
     assert remarks[0] == Message("evaluate:unscored", {"unscored": 1, "total": 16})
 
 
-def test_answers_that_were_all_thought_are_said_beside_the_number():
+def test_answers_of_reasoning_alone_are_named_beside_the_number():
     outputs = files_below(EVAL / "limit16")
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     lines = [json.loads(line) for line in outputs[path].splitlines()]

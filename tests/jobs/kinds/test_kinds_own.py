@@ -19,8 +19,8 @@ PLANNED = [(*one, here) for one in PARAMS] + [(*one, vacc_host) for one in VACC_
 
 
 def run_by(plan) -> set[str]:
-    words = [one for step in plan.steps for one in (step.argv, step.cleanup) if one]
-    return {Path(argv[0]).name for argv in words}
+    commands = [one for step in plan.steps for one in (step.argv, step.cleanup) if one]
+    return {Path(argv[0]).name for argv in commands}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_environment_is_its_list_and_nothing_else():
 
 def test_no_other_module_lists_kinds_one_by_one():
     """Three or more names of kinds in a file that is no kind's: a place that a new one may miss."""
-    found = {}
+    listed = {}
     for path in [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "dashboard").rglob("*.py")]:
         inside = path.relative_to(ROOT).as_posix()
         if inside.startswith(
@@ -83,17 +83,17 @@ def test_no_other_module_lists_kinds_one_by_one():
         text = path.read_text()
         names = {name for name in KINDS if f'"{name}"' in text}
         if len(names - {"benchmark", "evaluate"}) > 2:
-            found[inside] = names
+            listed[inside] = names
 
     # The tour is five jobs; forms propose the usual maker of an asset; previews ask for families.
-    assert set(found) <= {
+    assert set(listed) <= {
         *("jobs/launch.py", "jobs/queries/jobs/chains.py", "jobs/queries/models.py"),
         *(
             "dashboard/forms/launch.py",
             "dashboard/presenters/job/pipeline_preview.py",
             "dashboard/presenters/tour.py",
         ),
-    }, found
+    }, listed
 
 
 def test_guidellm_stands_in_its_own_files_and_in_two_lists():

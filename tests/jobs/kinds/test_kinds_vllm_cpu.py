@@ -80,7 +80,7 @@ def test_the_server_s_log_and_metrics_are_followed():
     assert [check.name for check in plan.checks] == ["avx512", "weights"]
 
 
-def test_without_a_reasoning_parser_the_template_is_the_model_s_own():
+def test_the_model_s_template_is_used_without_a_parser():
     plan = run(deploy_vllm, reasoning=False)
 
     assert not {"--reasoning-parser", "--chat-template"} & set(plan.steps[0].argv)
@@ -89,13 +89,13 @@ def test_without_a_reasoning_parser_the_template_is_the_model_s_own():
     assert ids(deploy_vllm) == ["deploy:own_template"]
 
 
-def test_only_on_this_computer_the_server_is_for_this_computer_alone():
+def test_on_this_computer_the_server_listens_here_alone():
     target = vacc_host({"dies": []})
     other = type(target)(**{**{n: getattr(here(), n) for n in here().__slots__}, "type": "vacc"})
 
-    words = run(deploy_vllm, other).steps[0].argv
+    argv = run(deploy_vllm, other).steps[0].argv
 
-    assert dict(pairwise(words))["--host"] == "0.0.0.0"
+    assert dict(pairwise(argv))["--host"] == "0.0.0.0"
 
 
 def test_a_key_is_in_the_environment_and_in_no_command():
@@ -140,7 +140,7 @@ def test_online_runs_use_the_environment_per_concurrency():
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("kind", "options"),
     [
         (
             benchmark_throughput,
@@ -150,7 +150,7 @@ def test_online_runs_use_the_environment_per_concurrency():
     ],
     ids=["throughput", "latency"],
 )
-def test_offline_the_engine_loads_the_folder_by_itself(kind, words):
+def test_offline_the_engine_loads_the_folder_by_itself(kind, options):
     (measure,) = run(kind).steps
 
     name = kind.name.removeprefix("benchmark-")
@@ -159,7 +159,7 @@ def test_offline_the_engine_loads_the_folder_by_itself(kind, words):
         *("--model", FOLDER["path"], "--trust-remote-code", "--tensor-parallel-size", "1"),
         *("--enforce-eager", "--max-model-len"),
     )
-    assert measure.argv[11 : 11 + len(words)] == words
+    assert measure.argv[11 : 11 + len(options)] == options
     assert measure.argv[-2:] == ("--output-json", f"{WORK}/result.json")
     assert dict(measure.env)["VLLM_CPU_KVCACHE_SPACE"] == "1"
     assert ids(kind) == []
@@ -195,10 +195,10 @@ def test_unpacked_weights_are_what_the_report_says():
     plan = convert_weights.plan(asked, here())
     report = b'{"path": "/w/m", "bytes": 9, "sha256": "aa", "precision": "BF16 from Q4_1"}'
 
-    found = convert_weights.parse_outcome(asked, plan, {"weights.json": report}, 0)
+    outcome = convert_weights.parse_outcome(asked, plan, {"weights.json": report}, 0)
 
-    assert found.product["sha256"] == "aa"
-    assert found.message.args == {"label": "BF16 from Q4_1", "size": "9 B"}
+    assert outcome.product["sha256"] == "aa"
+    assert outcome.message.args == {"label": "BF16 from Q4_1", "size": "9 B"}
     with pytest.raises(ParseError):
         convert_weights.parse_outcome(asked, plan, {}, 0)
 
@@ -211,9 +211,9 @@ def test_a_real_result_of_each_benchmark_is_understood():
         (benchmark_latency, "latency.json"),
     ):
         outputs = {"result.json": (bench / file).read_bytes()}
-        found = kind.parse_outcome(params(kind), run(kind), outputs, 0)
-        assert found.failure is None
-        assert "0.32" in found.measured.tool
+        outcome = kind.parse_outcome(params(kind), run(kind), outputs, 0)
+        assert outcome.failure is None
+        assert "0.32" in outcome.measured.tool
 
 
 # -- the environment ------------------------------------------------------------------------------
@@ -236,8 +236,8 @@ def test_a_package_is_found_under_its_second_name_too(tmp_path):
     ask = "import importlib.metadata as m; print(m.version('installer'))"
 
     subprocess.run([python, script, "pip", "installer", "+cpu"], check=True)
-    said = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout
+    output = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout
     missing = subprocess.run([python, script, "no-such", "x", ""], capture_output=True, text=True)
 
-    assert said.strip().endswith("+cpu")
+    assert output.strip().endswith("+cpu")
     assert (missing.returncode, "no-such" in missing.stderr) == (1, True)

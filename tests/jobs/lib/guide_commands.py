@@ -16,12 +16,12 @@ def commands() -> list[tuple[str, ...]]:
     for a line that is a remark whole and holds a command.
     """
     text = GUIDE.read_text(encoding="utf-8")
-    found: list[tuple[str, ...]] = []
+    parts: list[tuple[str, ...]] = []
     for block in re.findall(r"^ *```bash\n(.*?)^ *```", text, re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
             command = re.sub(r"^\s*# (?=wget |pip |export )", "", line)
-            found += _parts(command)
-    return found
+            parts += _parts(command)
+    return parts
 
 
 def _parts(line: str) -> list[tuple[str, ...]]:

@@ -30,7 +30,7 @@ def put(logs, raw):
     os.utime(file, ns=(moment, moment))
 
 
-def test_a_packed_log_that_is_cut_short_is_never_read_as_a_shorter_one(logs):
+def test_a_packed_log_cut_short_is_never_read_as_a_shorter_one(logs):
     data = noise(3 * FRAME_BYTES + 99)
     logs.append(KEY, 0, data)
     logs.pack(KEY)
@@ -71,7 +71,7 @@ def test_a_byte_that_a_disk_changed_is_never_read_as_the_log(logs):
         assert refused, place
 
 
-def test_a_search_in_a_process_of_its_own_says_that_a_log_is_damaged(logs):
+def test_a_search_in_its_own_process_reports_a_damaged_log(logs):
     logs.append(KEY, 0, noise(FRAME_BYTES))
     logs.pack(KEY)
     put(logs, packed_file(logs).read_bytes()[:-1])
@@ -103,7 +103,7 @@ def test_a_frame_that_holds_more_than_its_place_is_refused(logs):
         logs.read(KEY, 0, 10)
 
 
-def test_a_table_that_does_not_end_where_it_begins_is_refused_before_anything_is_told(logs):
+def test_a_frame_table_that_does_not_add_up_is_refused(logs):
     logs.append(KEY, 0, noise(2 * FRAME_BYTES))
     logs.pack(KEY)
     whole = bytearray(packed_file(logs).read_bytes())

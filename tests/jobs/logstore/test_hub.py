@@ -36,7 +36,7 @@ def logs(tmp_path):
     return CountingStore(tmp_path)
 
 
-def told(messages):
+def frames_of(messages):
     """Offset and bytes of each frame."""
     return [(offset, data) for offset, _, data in map(unframe, messages)]
 
@@ -44,7 +44,7 @@ def told(messages):
 async def take(frames, size):
     """Frames that hold ``size`` bytes together."""
     taken = []
-    while sum(len(data) for _, data in told(taken)) < size:
+    while sum(len(data) for _, data in frames_of(taken)) < size:
         taken.append(await asyncio.wait_for(anext(frames), 10))
     return taken
 
@@ -62,14 +62,14 @@ def test_what_arrives_is_read_and_framed_once_for_all(logs):
         taken = await asyncio.gather(*waiting)
 
         assert {id(messages[0]) for messages in taken} == {id(taken[0][0])}
-        assert told(taken[0]) == [(0, b"hello\n")]
+        assert frames_of(taken[0]) == [(0, b"hello\n")]
         assert logs.reads - before == 1
         assert over.asked == 1
 
     asyncio.run(scenario())
 
 
-def test_one_who_fell_behind_reads_the_file_and_meets_the_others_again(logs):
+def test_a_slow_reader_reads_the_file_and_catches_up(logs):
     async def scenario():
         hub = Hub(logs, Over(), poll_s=60)
         slow, quick = hub.follow(KEY, 0), hub.follow(KEY, 0)
@@ -84,7 +84,7 @@ def test_one_who_fell_behind_reads_the_file_and_meets_the_others_again(logs):
         logs.append(KEY, size, b"end")
         hub.wake(KEY)
 
-        assert b"".join(data for _, data in told(behind)) == logs.read(KEY, 1, size)
+        assert b"".join(data for _, data in frames_of(behind)) == logs.read(KEY, 1, size)
         assert (await take(slow, 3))[0] is (await take(quick, 3))[0]
 
     asyncio.run(scenario())
@@ -100,8 +100,8 @@ def test_no_frame_is_longer_than_agreed(logs):
 
     messages = asyncio.run(scenario())
 
-    assert max(len(data) for _, data in told(messages)) == MAX_FRAME_BYTES
-    assert sum(len(data) for _, data in told(messages)) == 699_990
+    assert max(len(data) for _, data in frames_of(messages)) == MAX_FRAME_BYTES
+    assert sum(len(data) for _, data in frames_of(messages)) == 699_990
 
 
 def test_a_log_ends_only_after_its_last_byte(logs):
@@ -110,12 +110,12 @@ def test_a_log_ends_only_after_its_last_byte(logs):
         hub = Hub(logs, over, poll_s=60)
         follower = hub.follow(KEY, 0)
         logs.append(KEY, 0, b"first")
-        assert told(await take(follower, 5)) == [(0, b"first")]
+        assert frames_of(await take(follower, 5)) == [(0, b"first")]
         logs.append(KEY, 5, b"last")
         over.value = True
         hub.wake(KEY, ended=True)
         rest = [message async for message in follower]
-        assert told(rest) == [(5, b"last")]
+        assert frames_of(rest) == [(5, b"last")]
         assert hub.followed == frozenset()
 
     asyncio.run(scenario())
@@ -127,7 +127,7 @@ def test_without_any_hint_the_next_look_finds_what_came(logs):
         waiting = asyncio.create_task(take(follower, 4))
         await asyncio.sleep(0.02)
         logs.append(KEY, 0, b"came")
-        assert told(await waiting) == [(0, b"came")]
+        assert frames_of(await waiting) == [(0, b"came")]
 
     asyncio.run(scenario())
 
@@ -143,7 +143,7 @@ def test_followers_are_sent_away_when_their_reader_breaks(logs):
     asyncio.run(scenario())
 
 
-def test_those_who_catch_up_side_by_side_read_the_file_once_for_all(logs):
+def test_readers_that_catch_up_together_read_the_file_once(logs):
     size = 5 * MAX_FRAME_BYTES
     logs.append(KEY, 0, bytes(size))
 
@@ -158,7 +158,7 @@ def test_those_who_catch_up_side_by_side_read_the_file_once_for_all(logs):
     asyncio.run(scenario())
 
 
-def test_one_who_leaves_while_the_file_is_read_takes_nothing_from_the_others(logs):
+def test_a_reader_that_leaves_takes_nothing_from_the_others(logs):
     logs.append(KEY, 0, bytes(3 * MAX_FRAME_BYTES))
 
     async def scenario():
@@ -170,7 +170,7 @@ def test_one_who_leaves_while_the_file_is_read_takes_nothing_from_the_others(log
         await asyncio.sleep(0)
         leaving.cancel()
 
-        [(_, data)] = told([await asyncio.wait_for(staying, 10)])
+        [(_, data)] = frames_of([await asyncio.wait_for(staying, 10)])
         assert len(data) == MAX_FRAME_BYTES
 
     asyncio.run(scenario())
@@ -191,7 +191,7 @@ def test_a_reader_keeps_a_few_frames_only(logs):
     asyncio.run(scenario())
 
 
-def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(logs):
+def test_a_reader_of_a_removed_log_does_not_wait_for_ever(logs):
     async def scenario():
         over = Over()
         over.value = True
@@ -206,7 +206,7 @@ def test_who_follows_a_log_that_is_removed_is_told_and_does_not_wait_for_ever(lo
     asyncio.run(scenario())
 
 
-def test_a_frame_says_when_its_bytes_arrived_however_late_it_is_read(logs, monkeypatch):
+def test_a_frame_says_when_its_bytes_arrived_even_if_read_late(logs, monkeypatch):
     for at_s, data in ((1000, b"old"), (5000, b"new")):
         monkeypatch.setattr(time, "time_ns", lambda at_s=at_s: at_s * 10**9)
         logs.append(KEY, logs.size(KEY), data)

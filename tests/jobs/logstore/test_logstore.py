@@ -54,7 +54,7 @@ def test_what_is_appended_is_read_back(logs):
     assert logs.path(KEY).read_bytes() == b"one\ntwo\n"
 
 
-def test_what_a_forgotten_record_left_is_set_aside_whole_each_time(logs):
+def test_files_of_a_forgotten_record_are_set_aside_whole(logs):
     for text in (b"one\n", b"two\n"):
         logs.append(KEY, 0, text)
         aside = logs.set_aside(KEY)
@@ -72,7 +72,7 @@ def test_what_is_set_aside_is_of_this_key_alone(logs):
     assert logs.read("job/170", 0, 100) == b"of another\n"
 
 
-def test_an_append_elsewhere_than_at_the_end_says_where_the_end_is(logs):
+def test_an_append_away_from_the_end_says_where_the_end_is(logs):
     logs.append(KEY, 0, b"one\n")
 
     for wrong in (0, 3, 5):
@@ -157,7 +157,7 @@ def test_a_damaged_line_index_is_made_again(logs, close, damage):
     assert logs.line_count(KEY) == 20_000
 
 
-def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(logs, monkeypatch):
+def test_a_line_index_mended_within_a_clock_tick_is_read_anew(logs, monkeypatch):
     fill(logs, lines_of(20_000))
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
@@ -171,11 +171,11 @@ def test_a_line_index_that_is_mended_within_a_tick_of_the_clock_is_read_anew(log
 def test_who_sees_bytes_finds_when_they_arrived(logs, monkeypatch):
     known = []
 
-    def seen(fd, data, offset):
+    def write(fd, data, offset):
         known.extend(logs.arrivals(KEY, offset, offset, limit=1))
         os.pwrite(fd, data, offset)
 
-    monkeypatch.setattr(sys.modules[LogStore.__module__], "_write_whole", seen)
+    monkeypatch.setattr(sys.modules[LogStore.__module__], "_write_whole", write)
     monkeypatch.setattr(time, "time_ns", lambda: 10**18)
     logs.append(KEY, 0, b"x\n")
 
@@ -234,7 +234,7 @@ while at < len(data):
 """
 
 
-def test_a_writer_that_is_killed_leaves_a_beginning_of_what_it_was_given(logs, tmp_path):
+def test_a_killed_writer_leaves_a_beginning_of_its_bytes(logs, tmp_path):
     data = lines_of(60_000)
     (tmp_path / "bytes").write_bytes(data)
     command = [sys.executable, "-c", KILLED, str(tmp_path / "logs"), str(tmp_path / "bytes")]
@@ -282,7 +282,7 @@ def test_a_search_looks_at_what_is_shown(logs, close):
             logs.search(KEY, Query(text, regex=True))
 
 
-def test_plain_text_has_no_escapes_and_the_last_state_of_each_line():
+def test_plain_text_has_each_lines_last_state_and_no_escapes():
     raw = b"\x1b[1;31mred\x1b[0m\r\n\x1b]0;title\x07a 1%\ra 2%\r\x1b[Ka 3%\nb\x00\x1b[Ac"
 
     assert plain(raw) == b"red\na 3%\nbc"
@@ -298,7 +298,7 @@ def test_an_expression_that_takes_for_ever_is_given_up(logs, close):
         logs.search(KEY, Query("(a+)+$", regex=True), timeout_s=0.5)
 
 
-def test_a_search_tells_what_is_near_a_line_and_something_of_every_part(logs, close):
+def test_a_search_shows_lines_nearby_and_some_of_every_part(logs, close):
     fill(logs, b"".join(b"%s %d\n" % (b"WARN" if n % 2 else b"ok", n) for n in range(1, 40_001)))
     close()
 
@@ -338,7 +338,7 @@ def test_an_append_reads_the_end_of_the_line_index_alone(logs, monkeypatch):
 
 
 @pytest.mark.parametrize("torn", [1, 2, 5])
-def test_entries_of_the_line_index_that_a_power_cut_left_empty_are_made_again(logs, torn):
+def test_line_index_entries_lost_in_a_power_cut_are_made_again(logs, torn):
     size = logs.append(KEY, 0, lines_of(20_000))
     index = logs.path(KEY).with_suffix(".lines")
     whole = index.read_bytes()
@@ -368,7 +368,7 @@ def test_text_between_zero_bytes_is_kept(logs):
     assert logs.read(KEY, 0, 9999) == data
 
 
-def test_zero_bytes_count_as_what_they_take_and_take_it_after_packing_too(logs):
+def test_zero_bytes_count_as_the_disk_they_take_packed_or_not(logs):
     logs.append(KEY, 0, bytes(16 * 2**20))
     assert logs.disk_bytes(KEY) < 2**20
     assert logs.pack(KEY)
@@ -379,7 +379,7 @@ def test_zero_bytes_count_as_what_they_take_and_take_it_after_packing_too(logs):
     assert logs.disk_bytes(KEY) < 2**20
 
 
-def test_a_disk_that_takes_less_at_once_than_it_is_given_loses_nothing(logs, monkeypatch):
+def test_short_writes_to_the_disk_lose_nothing(logs, monkeypatch):
     pwrite, data = os.pwrite, random.Random(1).randbytes(3 * 2**20)
     monkeypatch.setattr(os, "pwrite", lambda fd, piece, at: pwrite(fd, piece[:200_000], at))
     logs.append(KEY, 0, data)
@@ -398,7 +398,7 @@ def test_an_append_that_is_refused_leaves_no_file(logs):
     assert list(logs.path(KEY).parent.iterdir()) == []
 
 
-def test_what_a_removed_log_left_beside_it_is_not_taken_for_the_next_ones(logs):
+def test_leftovers_of_a_removed_log_are_not_the_next_ones(logs):
     fill(logs, lines_of(20_000))
     counts = logs.newline_counts(KEY)
     left = {file: file.read_bytes() for file in logs.path(KEY).parent.iterdir()}
@@ -413,7 +413,7 @@ def test_what_a_removed_log_left_beside_it_is_not_taken_for_the_next_ones(logs):
     assert logs.arrivals(KEY, 0, 1, limit=9)[0][0] == 0
 
 
-def test_who_reads_a_log_while_it_is_removed_reads_it_right_and_leaves_nothing(logs):
+def test_a_log_removed_while_it_is_read_is_read_right(logs):
     fill(logs, lines_of(20_000))
     path = logs.path(KEY)
     wanted = logs.offset_of_line(KEY, 15_000)

@@ -171,7 +171,7 @@ def test_what_a_killed_packer_left_is_written_anew(logs):
     assert logs.read(KEY, 0, 2**30) == data
 
 
-def test_all_files_of_a_log_are_counted_and_removed_and_no_others(logs):
+def test_exactly_the_files_of_a_log_are_counted_and_removed(logs):
     logs.append(KEY, 0, noise(FRAME_BYTES))
     logs.append("job/170", 0, b"of another\n")
     logs.append("job/1", 0, b"of a third\n")

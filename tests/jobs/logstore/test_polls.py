@@ -29,18 +29,18 @@ def log(settings, tmp_path):
 def test_a_real_log_has_its_requests_found_by_line(log):
     log.write(REAL.read_bytes())
 
-    found = log.polls(KEY, 0)
+    polls = log.polls(KEY, 0)
 
     lines = REAL.read_bytes().split(b"\n")
     wanted = [
         n for n, line in enumerate(lines, 1) if b"/health HTTP" in line or b"/metrics HTTP" in line
     ]
-    hidden = [n for first, last in found.ranges for n in range(first, last + 1)]
+    hidden = [n for first, last in polls.ranges for n in range(first, last + 1)]
     assert hidden == [n for n in wanted if b" 200 " in lines[n - 1]] and hidden
-    assert found.is_done
+    assert polls.is_done
 
 
-def test_what_was_not_answered_well_or_was_asked_by_others_is_shown(log):
+def test_failed_requests_and_those_of_others_are_shown(log):
     log.write(POLL + COLOURED)
     log.write(POLL.replace(b"200 OK", b"503 Service Unavailable"))
     log.write(POLL.replace(b"GET /health", b"POST /v1/chat/completions"))
@@ -67,8 +67,8 @@ def test_a_long_log_is_looked_through_in_parts(log, monkeypatch):
 
     ranges, to, done = [], 0, False
     while not done:
-        found = log.polls(KEY, to)
-        ranges, to, done = [*ranges, *found.ranges], found.to, found.is_done
+        part = log.polls(KEY, to)
+        ranges, to, done = [*ranges, *part.ranges], part.to, part.is_done
 
     assert ranges == [(n, n) for n in range(1, 200, 2)]
 
@@ -86,8 +86,8 @@ def test_a_line_without_an_end_is_passed(log, monkeypatch):
 
     ranges, to, done = [], 0, False
     while not done:
-        found = log.polls(KEY, to)
-        ranges, to, done = [*ranges, *found.ranges], found.to, found.is_done
+        part = log.polls(KEY, to)
+        ranges, to, done = [*ranges, *part.ranges], part.to, part.is_done
 
     assert ranges == [(2, 2)]
 
@@ -99,16 +99,14 @@ def test_a_line_without_an_end_is_passed(log, monkeypatch):
         b"[2026-11-27 09:26:01] [llmdeploy] [info] GET /v1/models?by=vacc-dashboard 200\n",
     ],
 )
-def test_a_request_with_the_dashboards_mark_is_found_in_any_form_and_those_of_people_are_shown(
-    log, line
-):
+def test_marked_requests_are_hidden_and_peoples_are_shown(log, line):
     log.write(line + line.replace(b"?by=vacc-dashboard", b""))
     log.write(line.replace(b"200", b"503") + line.replace(b"GET", b"POST") + line)
 
     assert log.polls(KEY, 0).ranges == ((1, 1), (5, 5))
 
 
-def test_it_tells_how_many_lines_it_has_looked_at_a_half_one_too(log):
+def test_it_says_how_many_lines_it_has_read_with_a_half_one(log):
     log.write(POLL + b"a\n" + POLL[:20])
     first = log.polls(KEY, 0)
     log.write(POLL[20:])

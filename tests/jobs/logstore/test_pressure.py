@@ -24,39 +24,39 @@ def drawn_over(rows):
 
 
 def all_folds(logs, key=KEY):
-    found, told = [], logs.folds(key, budget_s=60)
-    found += told.folds
-    while not told.is_done:
-        told = logs.folds(key, series=told.series, known=len(found), budget_s=60)
-        found += told.folds
-    return found, told
+    closed, part = [], logs.folds(key, budget_s=60)
+    closed += part.folds
+    while not part.is_done:
+        part = logs.folds(key, series=part.series, known=len(closed), budget_s=60)
+        closed += part.folds
+    return closed, part
 
 
-def test_of_a_log_with_too_many_folds_the_first_are_kept_and_the_end_is_said(logs, monkeypatch):
+def test_of_too_many_folds_the_first_ones_are_kept(logs, monkeypatch):
     monkeypatch.setattr(folds, "MOST_BYTES", 100_000)
     logs.append(KEY, 0, drawn_over(40_000))
 
-    found, told = all_folds(logs)
+    closed, part = all_folds(logs)
 
-    assert (told.is_full, told.is_done) == (True, True)
-    assert told.to < logs.size(KEY)
-    assert [fold.texts for fold in found[:2]] == [("bar 0 has ended",), ("bar 1 has ended",)]
-    assert found[-1].line <= told.lines < 80_000
+    assert (part.is_full, part.is_done) == (True, True)
+    assert part.to < logs.size(KEY)
+    assert [fold.texts for fold in closed[:2]] == [("bar 0 has ended",), ("bar 1 has ended",)]
+    assert closed[-1].line <= part.lines < 80_000
     logs.append(KEY, logs.size(KEY), b"and more\n")
-    again = logs.folds(KEY, series=told.series, known=len(found))
-    assert (again.to, again.lines, again.folds) == (told.to, told.lines, [])
+    again = logs.folds(KEY, series=part.series, known=len(closed))
+    assert (again.to, again.lines, again.folds) == (part.to, part.lines, [])
 
 
 def test_a_log_with_fewer_folds_has_them_all(logs):
     logs.append(KEY, 0, drawn_over(3000))
 
-    found, told = all_folds(logs)
+    closed, part = all_folds(logs)
 
-    assert (told.is_full, told.to) == (False, logs.size(KEY))
-    assert len(found + told.open) == 3000
+    assert (part.is_full, part.to) == (False, logs.size(KEY))
+    assert len(closed + part.open) == 3000
 
 
-def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(logs, monkeypatch):
+def test_logs_not_asked_for_lately_are_dropped_from_memory(logs, monkeypatch):
     monkeypatch.setattr(folds, "MOST_BYTES_OF_ALL", 4_000_000)
     book = FoldBook()
     series = {}
@@ -64,8 +64,8 @@ def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(
         key = f"job/{number}"
         logs.append(key, 0, drawn_over(3000))
         path = logs.path(key)
-        told = book.folds(path, series="", known=0, most=10, budget_s=60)
-        series[path] = told.series
+        part = book.folds(path, series="", known=0, most=10, budget_s=60)
+        series[path] = part.series
 
     kept = {path: reader.series for path, reader in book._readers.items()}
     assert 0 < len(kept) < 8
@@ -73,7 +73,7 @@ def test_logs_that_were_asked_for_longest_ago_are_forgotten_before_memory_grows(
     assert sum(reader.weight for reader in book._readers.values()) <= 4_000_000
 
 
-def test_a_bar_that_redraws_itself_for_hours_is_passed_over_and_its_end_is_shown(logs, monkeypatch):
+def test_a_bar_that_redraws_for_hours_is_skipped_up_to_its_end(logs, monkeypatch):
     data = b"before\n" + b"".join(b"\rstep %10d |" % n for n in range(400_000)) + b"\nafter\n"
     fed = []
     feed = folds.Terminal.feed
@@ -82,13 +82,13 @@ def test_a_bar_that_redraws_itself_for_hours_is_passed_over_and_its_end_is_shown
     )
     logs.append(KEY, 0, data)
 
-    told = logs.folds(KEY, budget_s=60)
+    part = logs.folds(KEY, budget_s=60)
 
-    assert (told.is_done, told.folds, told.open, told.lines) == (True, [], [], 3)
+    assert (part.is_done, part.folds, part.open, part.lines) == (True, [], [], 3)
     assert sum(fed) < len(data) / 100
 
 
-def test_a_long_line_is_what_a_terminal_shows_of_its_last_redraws():
+def test_a_long_line_is_the_terminal_screen_of_its_last_redraws():
     redraws = b"".join(b"\rstep %10d |%s" % (n, b"#" * (n % 40)) for n in range(40_000))
     assert len(redraws) > 2 * 256 * 1024
 
@@ -105,16 +105,16 @@ def test_times_of_arrival_are_found_without_reading_all_of_them(logs, monkeypatc
     read, pread = [], os.pread
     monkeypatch.setattr(os, "pread", lambda *about: (read.append(about[1]), pread(*about))[1])
 
-    found = logs.arrivals(KEY, 12_345_678, 12_345_999, limit=100)
+    arrivals = logs.arrivals(KEY, 12_345_678, 12_345_999, limit=100)
 
-    assert found == [(n * 100, 10**12 + n * 1000) for n in range(123_456, 123_460)]
+    assert arrivals == [(n * 100, 10**12 + n * 1000) for n in range(123_456, 123_460)]
     thinned = logs.arrivals(KEY, 0, 20_000_000, limit=4)
     assert [offset for offset, _ in thinned] == [0, 5_000_000, 10_000_000, 15_000_000]
     assert sum(read) < len(times) / 500
 
 
 @pytest.mark.parametrize("size", [1, 40])
-def test_a_damaged_entry_of_a_long_line_index_is_found_wherever_it_is(logs, monkeypatch, size):
+def test_a_damaged_entry_of_a_long_line_index_is_found_anywhere(logs, monkeypatch, size):
     monkeypatch.setattr(lines, "CHECKED_AT_ONCE", size)
     data = b"".join(b"line %d\n" % n for n in range(1, 400_001))
     for start in range(0, len(data), 1_000_000):
@@ -131,7 +131,7 @@ def test_a_damaged_entry_of_a_long_line_index_is_found_wherever_it_is(logs, monk
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("piece", [b"1", b"1/", b"a/", b"[ 1/2] a/", b"%|", b" ", b"1.", b"\x1b]"])
-def test_a_strange_line_of_a_megabyte_tells_what_a_short_one_tells(kind, piece):
+def test_a_strange_line_of_a_megabyte_reads_like_a_short_one(kind, piece):
     """A reader that looked from each byte on to the end would be at it for hours."""
     long, short = (b"[ 1/2] " + piece * (size // len(piece)) + b" x" for size in (10**6, 10**3))
 

@@ -34,18 +34,18 @@ def logs(tmp_path):
         ),
     ],
 )
-def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, pattern):
+def test_a_lowercase_expression_finds_what_ignoring_case_does(logs, pattern):
     chance = random.Random(pattern)
-    words = ["Loss SPIKED", "aBc", "LL", "X^_@", "NO", "no", "É", "é", "K", "12 AF", "+-a", "x"]
-    text = ["".join(chance.choices([*words, " "], k=5)) for _ in range(2000)]
+    pieces = ["Loss SPIKED", "aBc", "LL", "X^_@", "NO", "no", "É", "é", "K", "12 AF", "+-a", "x"]
+    text = ["".join(chance.choices([*pieces, " "], k=5)) for _ in range(2000)]
     logs.append(KEY, 0, "\n".join(text).encode())
     wanted = re.compile(pattern, re.IGNORECASE)
 
-    found = logs.search(KEY, Query(pattern, regex=True, limit=5000))
+    result = logs.search(KEY, Query(pattern, regex=True, limit=5000))
 
     counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
-    assert found.total == sum(counts)
-    assert [m.line for m in found.rows] == [n for n, count in enumerate(counts, 1) if count]
+    assert result.total == sum(counts)
+    assert [m.line for m in result.found] == [n for n, count in enumerate(counts, 1) if count]
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,12 @@ def test_an_expression_in_small_letters_finds_what_ignoring_case_does(logs, patt
         (r"LINE\b", [3], 1),
     ],
 )
-def test_an_expression_is_of_characters_and_case_counts_with_a_capital_letter(
-    logs, pattern, lines, total
-):
+def test_an_expression_with_a_capital_letter_minds_case(logs, pattern, lines, total):
     logs.append(KEY, 0, "完成 中文行\nline two\nLINE\n中 完\n".encode())
 
-    found = logs.search(KEY, Query(pattern, regex=True))
+    result = logs.search(KEY, Query(pattern, regex=True))
 
-    assert ([match.line for match in found.rows], found.total) == (lines, total)
+    assert ([match.line for match in result.found], result.total) == (lines, total)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +81,9 @@ def test_lines_at_the_edges_of_its_parts_are_counted_once(logs, pattern, limit):
     wanted = re.compile(pattern)
     counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
 
-    found = logs.search(KEY, Query(pattern, regex=True, limit=limit))
+    result = logs.search(KEY, Query(pattern, regex=True, limit=limit))
 
-    assert (found.total, found.lines) == (sum(counts), sum(map(bool, counts)))
+    assert (result.total, result.lines) == (sum(counts), sum(map(bool, counts)))
 
 
 def test_a_search_is_of_the_log_as_it_was_when_it_began(logs, monkeypatch):
@@ -101,7 +99,7 @@ def test_a_search_is_of_the_log_as_it_was_when_it_began(logs, monkeypatch):
 
     monkeypatch.setattr(RawLog, "pread", grows)
 
-    found = search.search_file(logs.path(KEY), Query("match"))
+    result = search.search_file(logs.path(KEY), Query("match"))
 
     assert grown
-    assert (found.total, found.lines) == (100_000, 100_000)
+    assert (result.total, result.lines) == (100_000, 100_000)

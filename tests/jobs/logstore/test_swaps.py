@@ -54,20 +54,20 @@ def test_several_packers_at_once_pack_a_log_once(logs, tmp_path):
         assert not list(logs.path(key).parent.glob("*.new"))
 
 
-def test_readers_see_every_byte_while_logs_are_packed_and_unpacked(logs, tmp_path):
+def test_readers_see_every_byte_during_packing_and_unpacking(logs, tmp_path):
     data = noise(3 * FRAME_BYTES)
     line = b"one line more\n"
     logs.append(KEY, 0, data)
     over = fork.Event()
 
     def reads():
-        own, seen, looks = LogStore(tmp_path / "logs"), 0, 0
+        own, last_size, rounds = LogStore(tmp_path / "logs"), 0, 0
         chance = random.Random(os.getpid())
-        while not over.is_set() or looks < 20:
-            looks += 1
+        while not over.is_set() or rounds < 20:
+            rounds += 1
             size = own.size(KEY)
-            assert size >= seen >= 0, (size, seen)
-            seen = size
+            assert size >= last_size >= 0, (size, last_size)
+            last_size = size
             start = chance.randint(0, size - 1)
             got = own.read(KEY, start, size)
             more = (size - len(data)) // len(line)
@@ -86,7 +86,7 @@ def test_readers_see_every_byte_while_logs_are_packed_and_unpacked(logs, tmp_pat
     assert [reader.exitcode for reader in readers] == [0, 0]
 
 
-def test_nothing_is_lost_of_what_is_appended_while_logs_are_packed(logs, tmp_path):
+def test_nothing_appended_during_packing_is_lost(logs, tmp_path):
     data = noise(FRAME_BYTES)
     over = fork.Event()
 
@@ -129,7 +129,7 @@ def until(holds):
         time.sleep(0.001)
 
 
-def test_who_waits_while_a_log_is_packed_appends_to_it_all_the_same(logs, monkeypatch):
+def test_an_append_that_waits_for_packing_succeeds(logs, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
     sync = packing._sync_folder
@@ -168,9 +168,7 @@ def test_a_log_that_is_being_appended_to_is_not_packed(logs, monkeypatch):
     assert logs.read(KEY, 0, 2**30) == data + b"more\n"
 
 
-def test_who_comes_while_a_draft_becomes_the_packed_log_leaves_it_alone(
-    logs, tmp_path, monkeypatch
-):
+def test_a_second_packer_leaves_a_finished_packed_log_alone(logs, tmp_path, monkeypatch):
     data = noise(FRAME_BYTES)
     logs.append(KEY, 0, data)
     lock = packing.fcntl.flock
@@ -240,7 +238,7 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
     data, line = noise(4 * FRAME_BYTES), b"one line more\n"
     logs.append(KEY, 0, data)
     chance = random.Random(11)
-    told, promised = os.pipe()
+    read_end, promised = os.pipe()
     size = len(data)
 
     def packs_and_appends():
@@ -252,22 +250,22 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
 
     for _ in range(60):
         child = in_child(packs_and_appends)
-        os.read(told, 1)  # it is at work
+        os.read(read_end, 1)  # it is at work
         size += len(line)
         time.sleep(chance.uniform(0, 0.05))
         child.kill()
         child.join(30)
-        os.set_blocking(told, False)
+        os.set_blocking(read_end, False)
         with suppress(BlockingIOError):
-            size += len(os.read(told, 65536)) * len(line)
-        os.set_blocking(told, True)
+            size += len(os.read(read_end, 65536)) * len(line)
+        os.set_blocking(read_end, True)
 
         # One line may be kept whose writer was killed before it could say so.
         assert logs.size(KEY) in (size, size + len(line))
         size = logs.size(KEY)
         more = (size - len(data)) // len(line)
         assert logs.read(KEY, 0, 2**30) == data + line * more
-    os.close(told)
+    os.close(read_end)
     os.close(promised)
 
     logs.append(KEY, size, line)  # the last that was killed may have left it packed

@@ -128,7 +128,7 @@ def test_folds_are_the_same_however_a_log_is_read(logs):
     assert folds + got.open == whole.folds + whole.open
 
 
-def test_a_long_log_is_looked_at_in_parts_and_another_series_begins_anew(logs):
+def test_a_long_log_is_read_in_parts_and_anew_in_a_new_series(logs):
     update = b"\router\n\rinner\x1b[A"
     logs.append(KEY, 0, b"x\n" + update * (3 * DRAWN_BYTES // len(update)))
     first = logs.folds(KEY, budget_s=0.0)
@@ -143,12 +143,12 @@ def test_a_long_log_is_looked_at_in_parts_and_another_series_begins_anew(logs):
     assert (again.known, again.folds, again.lines) == (0, [], 1)
 
 
-def test_a_log_that_draws_nothing_over_has_no_folds_and_is_not_drawn(logs, monkeypatch):
+def test_a_log_without_redraws_has_no_folds_and_is_not_drawn(logs, monkeypatch):
     monkeypatch.setattr(Terminal, "_move", lambda *_: pytest.fail("moved"))
     data = b"\x1b[32mINFO\x1b[0m All is well\n" * (READ_BYTES // 20)
     logs.append(KEY, 0, data)
-    found = logs.folds(KEY, budget_s=60)
-    assert (found.folds, found.open, found.lines) == ([], [], data.count(b"\n"))
+    folds = logs.folds(KEY, budget_s=60)
+    assert (folds.folds, folds.open, folds.lines) == ([], [], data.count(b"\n"))
 
 
 def test_a_log_in_the_place_of_another_is_read_from_its_begin(logs, tmp_path):

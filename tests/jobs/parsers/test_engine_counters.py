@@ -25,9 +25,9 @@ def test_the_counters_of_a_real_vllm_become_metrics():
     after = samples(VLLM, vllm.METRICS)
     before = dict.fromkeys(after, 0.0)
 
-    found = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+    metrics = during([(0.0, before), (100.0, after)], 0.0, 100.0)
 
-    assert found == {
+    assert metrics == {
         "engine_kv_cache_peak": 0.0,
         "engine_prefix_hits": 0.0,
         "engine_preemptions": 0.0,
@@ -37,18 +37,18 @@ def test_the_counters_of_a_real_vllm_become_metrics():
             / after["vllm:request_queue_time_seconds_count"]
         ),
     }
-    assert set(found) <= set(METRICS)
+    assert set(metrics) <= set(METRICS)
 
 
 def test_the_counters_of_a_real_llama_cpp_become_metrics():
     after = samples(LLAMA, llama_cpp.METRICS)
     before = dict.fromkeys(after, 0.0)
 
-    found = during([(0.0, before), (100.0, after)], 0.0, 100.0)
+    metrics = during([(0.0, before), (100.0, after)], 0.0, 100.0)
 
     cached, fresh = (after[f"llamacpp:prompt_tokens{part}_total"] for part in ("_cached", ""))
-    assert found == {"engine_prefix_hits": pytest.approx(cached / (cached + fresh))}
-    assert 0 < found["engine_prefix_hits"] < 1
+    assert metrics == {"engine_prefix_hits": pytest.approx(cached / (cached + fresh))}
+    assert 0 < metrics["engine_prefix_hits"] < 1
 
 
 def test_each_stretch_has_its_own_hits():
@@ -86,9 +86,9 @@ def test_preemptions_and_draft_tokens_are_those_of_the_stretch():
     first = {"vllm:num_preemptions_total": 3.0, name("accepted"): 10.0, name("draft"): 20.0}
     then = {"vllm:num_preemptions_total": 5.0, name("accepted"): 17.0, name("draft"): 30.0}
 
-    found = during(counted(first, then), 100.0, 101.0)
+    metrics = during(counted(first, then), 100.0, 101.0)
 
-    assert found == {"engine_preemptions": 2.0, "acceptance_rate": 0.7}
+    assert metrics == {"engine_preemptions": 2.0, "acceptance_rate": 0.7}
 
 
 def test_an_engine_that_was_started_again_says_nothing():
@@ -113,10 +113,11 @@ def test_a_share_since_the_start_is_the_last_one_before_the_end():
 
 @pytest.mark.parametrize(("text", "names"), [(VLLM, vllm.METRICS), (LLAMA, llama_cpp.METRICS)])
 def test_engines_with_hit_counters_have_no_share_since_start(text, names):
-    told = samples(text, names)
+    values = samples(text, names)
 
-    assert hits_since_start(counted(told), 100.0) is None
-    assert hits_since_start(counted({**told, "vllm:gpu_prefix_cache_hit_rate": 0.5}), 100.0) is None
+    assert hits_since_start(counted(values), 100.0) is None
+    gauge = {"vllm:gpu_prefix_cache_hit_rate": 0.5}
+    assert hits_since_start(counted(values | gauge), 100.0) is None
 
 
 @pytest.mark.parametrize("rows", [[], counted({QUERIES: 5.0, HITS: 0.0})])

@@ -365,9 +365,9 @@ def test_without_a_report_there_is_nothing_to_read():
 
 
 def test_when_each_concurrency_began_is_read_of_a_real_run():
-    told = (PERF / "cold" / "windows.jsonl").read_bytes()
+    windows = (PERF / "cold" / "windows.jsonl").read_bytes()
 
-    assert evalscope_perf.began(told) == {1: 1795756826.1403234, 2: 1795756828.5275526}
+    assert evalscope_perf.began(windows) == {1: 1795756826.1403234, 2: 1795756828.5275526}
     assert (
         evalscope_perf.began(b'{"began": 1}\nnone\n[]\n{"concurrency": 1, "began": Infinity}') == {}
     )
@@ -378,11 +378,11 @@ def test_prompts_that_the_server_says_it_had_cached_are_hits():
     path = next(
         path for path in files if path.endswith("parallel_2_number_3/benchmark_summary.json")
     )
-    told = json.loads(files[path]) | {"KV Cache Hit Rate (%)": 12.5}
+    summary = json.loads(files[path]) | {"KV Cache Hit Rate (%)": 12.5}
 
     cold, warm = (
         evalscope_perf.parse(files | more)[1].metrics
-        for more in ({}, {path: json.dumps(told).encode()})
+        for more in ({}, {path: json.dumps(summary).encode()})
     )
 
     assert "engine_prefix_hits" not in cold  # 0 is also what a server without such a figure gets

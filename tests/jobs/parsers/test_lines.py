@@ -11,10 +11,10 @@ def test_lines_are_the_same_however_the_log_is_cut():
 
     for size in (1, 2, 3, 11):
         lines = Lines()
-        found = [
+        parsed = [
             line for at in range(0, len(log), size) for line in lines.feed(log[at : at + size])
         ]
-        assert [*found, *lines.end()] == whole
+        assert [*parsed, *lines.end()] == whole
     assert [(line.number, line.text) for line in whole] == [
         *((1, "one two"), (1, " 50%|x"), (1, "100%|y"), (3, "three"), (4, "z" * 20), (5, "last")),
     ]
@@ -23,12 +23,12 @@ def test_lines_are_the_same_however_the_log_is_cut():
 
 def test_a_line_without_an_end_does_not_fill_the_memory():
     lines, piece = Lines(), b"\r 50%|bar" * 4000
-    found = []
+    parsed = []
     for _ in range(20):
-        found += lines.feed(piece)
+        parsed += lines.feed(piece)
         assert len(lines._rest) < 2 * len(piece) + 64 * 1024
-    found += lines.feed(b"\nnext\n")
+    parsed += lines.feed(b"\nnext\n")
 
-    assert len(found) == 20 * 4000 + 1
-    assert {line.number for line in found[:-1]} == {1}
-    assert (found[-1].number, found[-1].offset) == (2, 20 * len(piece) + 1)
+    assert len(parsed) == 20 * 4000 + 1
+    assert {line.number for line in parsed[:-1]} == {1}
+    assert (parsed[-1].number, parsed[-1].offset) == (2, 20 * len(piece) + 1)

@@ -96,31 +96,31 @@ def test_a_set_that_the_summary_lacks_is_missing():
 
 
 def test_both_means_are_told_and_may_differ():
-    found = parse(files_below(OLD)).means(R1)
+    averages = parse(files_below(OLD)).means(R1)
 
-    assert found.macro == pytest.approx((0.5 + 0.696969697 + 0) / 3)
-    assert found.weighted == pytest.approx((10 + 23 + 0) / 61)
-    assert (found.sets, found.questions) == (3, 61)
-    assert set(found.metrics) <= set(METRICS)
-    assert found.metrics["accuracy_macro"] != found.metrics["accuracy_weighted"]
+    assert averages.macro == pytest.approx((0.5 + 0.696969697 + 0) / 3)
+    assert averages.weighted == pytest.approx((10 + 23 + 0) / 61)
+    assert (averages.sets, averages.questions) == (3, 61)
+    assert set(averages.metrics) <= set(METRICS)
+    assert averages.metrics["accuracy_macro"] != averages.metrics["accuracy_weighted"]
 
 
 def test_without_predictions_the_known_sizes_weigh():
     path, content = summary(OLD, "csv")
 
-    found = means(parse_csv(path, content))
+    averages = means(parse_csv(path, content))
 
-    assert found.questions == 159 + 976 + 500
-    assert found.weighted == pytest.approx((159 * 0.5 + 976 * 0.697) / 1635)
+    assert averages.questions == 159 + 976 + 500
+    assert averages.weighted == pytest.approx((159 * 0.5 + 976 * 0.697) / 1635)
 
 
 def test_sets_of_unknown_size_have_only_the_mean_over_sets():
     path, content = summary(NEW, "csv")
 
-    found = means(parse_csv(path, content))
+    averages = means(parse_csv(path, content))
 
-    assert (found.weighted, found.questions) == (None, None)
-    assert found.metrics == {"accuracy_macro": pytest.approx(0.15)}
+    assert (averages.weighted, averages.questions) == (None, None)
+    assert averages.metrics == {"accuracy_macro": pytest.approx(0.15)}
 
 
 def test_a_metric_that_is_no_share_is_in_no_mean():
@@ -257,11 +257,11 @@ def test_a_result_is_a_number_or_numpy_s_text_of_one(text, value):
 
 
 def test_a_result_may_be_an_error():
-    found = parse_results(
+    result = parse_results(
         "x.json", b'{"error": "predictions and references have different length"}'
     )
 
-    assert (found.values, found.error[:11]) == ({}, "predictions")
+    assert (result.values, result.error[:11]) == ({}, "predictions")
 
 
 def test_details_say_which_answers_were_right():
@@ -278,7 +278,7 @@ def test_details_say_which_answers_were_right():
 @pytest.mark.parametrize(("score", "verdicts"), [(50.0, (True, False)), (100.0, (None, None))])
 def test_answers_are_compared_only_where_that_makes_the_score(score, verdicts):
     details = {
-        str(n): {"predictions": said, "references": "A"} for n, said in enumerate(["A", "B"])
+        str(n): {"predictions": answer, "references": "A"} for n, answer in enumerate(["A", "B"])
     }
     text = json.dumps({"accuracy": score, "details": {"type": "GEN", **details}})
 
@@ -382,7 +382,7 @@ def test_a_file_of_sets_that_says_something_else_is_refused(tmp_path, text, erro
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("{'accuracy': 50.0}", {"accuracy": 50.0}),
         ("{'a': np.float64(1.5), 'b': np.int64(2), 'c': 'x', 'd': True}", {"a": 1.5, "b": 2.0}),
@@ -392,5 +392,5 @@ def test_a_file_of_sets_that_says_something_else_is_refused(tmp_path, text, erro
         ("", {}),
     ],
 )
-def test_only_numbers_of_a_printed_object_are_read(text, found):
-    assert dict_of(text) == found
+def test_only_numbers_of_a_printed_object_are_read(text, expected):
+    assert dict_of(text) == expected

@@ -21,8 +21,8 @@ def along(kind, path, steps=200):
     """Return the progress after each of ``steps`` chunks of a log, without None."""
     log = path.read_bytes()
     ends = [len(log) * step // steps for step in range(1, steps + 1)]
-    said = [progress_of(kind, log[max(0, end - TAIL_BYTES) : end]) for end in ends]
-    return [item for item in said if item is not None]
+    progress = [progress_of(kind, log[max(0, end - TAIL_BYTES) : end]) for end in ends]
+    return [item for item in progress if item is not None]
 
 
 @pytest.mark.parametrize(("kind", "path"), LOGS.values(), ids=LOGS)
@@ -164,9 +164,9 @@ LAYERS = "".join(f"{number:012x}: Pulling fs layer\n" for number in range(4))
     ],
 )
 def test_preparing_and_compiling_for_vacc_tell_how_far_they_are(kind, log, wanted):
-    found = progress_of(kind, log.encode())
+    progress = progress_of(kind, log.encode())
 
-    assert (found and (found["done"], found["total"], found["unit"])) == wanted
+    assert (progress and (progress["done"], progress["total"], progress["unit"])) == wanted
 
 
 def test_evalscope_tells_the_same_whichever_kind_starts_it():

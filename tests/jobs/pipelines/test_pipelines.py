@@ -89,7 +89,7 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
     ]
 
 
-def test_a_stack_without_opencompass_asks_the_questions_that_ship(host):
+def test_a_stack_without_opencompass_asks_our_own_questions(host):
     jobs = launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
 
     assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
@@ -118,14 +118,14 @@ def test_what_is_on_the_host_is_used_and_not_made_again(host):
     assert "build-images" in kinds(current)
 
 
-def test_the_stages_say_what_is_there_before_anything_is_launched(host):
+def test_the_stages_say_what_exists_before_a_launch(host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
 
-    seen = stages(PIPELINES["pytorch"], MODELS[R1], host, "guide")
-    found = {stage.job.name: stage.there for stage in seen}
+    listed = stages(PIPELINES["pytorch"], MODELS[R1], host, "guide")
+    existing = {stage.job.name: stage.there for stage in listed}
 
-    assert found["opencompass"] is not None
-    assert found["weights"] is None
+    assert existing["opencompass"] is not None
+    assert existing["weights"] is None
     assert Job.objects.count() == 0
 
 
@@ -146,7 +146,7 @@ def test_a_way_that_a_model_has_not_is_refused(host, pipeline, model):
     assert caught.value.field == "pipeline"
 
 
-def test_vllm_on_the_processor_measures_one_thing_after_the_other():
+def test_vllm_on_the_processor_measures_in_turn():
     here = make_host()
 
     jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
@@ -189,14 +189,14 @@ WHOLE = [
 def test_the_preview_lists_exactly_the_jobs_that_are_launched(
     host, pipeline, model, stack, options
 ):
-    seen = drafts(PIPELINES[pipeline], MODELS[model], host, stack, options)
+    previews = drafts(PIPELINES[pipeline], MODELS[model], host, stack, options)
 
     jobs = launch_pipeline(pipeline, model, host=host, stack=stack, user=None, options=options)
 
-    assert [draft.stage.job.kind for draft in seen] == kinds(jobs)
+    assert [draft.stage.job.kind for draft in previews] == kinds(jobs)
     numbers = {job.pk: number for number, job in enumerate(jobs, 1)}
-    for draft, job in zip(seen, jobs, strict=True):
-        assert draft.preview.plan.sha256() == job.plan_sha256, job.kind
+    for draft, job in zip(previews, jobs, strict=True):
+        assert draft.seen.plan.sha256() == job.plan_sha256, job.kind
         waits = sorted(numbers[pk] for pk in job.after.values_list("pk", flat=True))
         assert [*draft.after] == waits, job.kind
 
@@ -269,8 +269,8 @@ def test_a_failing_verbatim_benchmark_cancels_nothing(host):
 
 def test_the_server_gets_the_requested_or_a_free_port(host):
     def port(**options):
-        seen = drafts(PIPELINES["pytorch"], MODELS[R1], host, "guide", Options(**options))
-        (served,) = (draft for draft in seen if draft.stage.job.kind == "deploy-vllm")
+        previews = drafts(PIPELINES["pytorch"], MODELS[R1], host, "guide", Options(**options))
+        (served,) = (draft for draft in previews if draft.stage.job.kind == "deploy-vllm")
         return served.ports["port"]
 
     assert port() == 0
@@ -282,11 +282,11 @@ def test_the_server_gets_the_requested_or_a_free_port(host):
 def test_options_are_read_as_a_form_has_them():
     given = {"precision": "both", "calibration": "alpaca", "concurrency": "1, 4，16"}
 
-    found = read_options({**given, "as_in_guide": "1"}, PIPELINES["build-in"].options)
+    options = read_options({**given, "as_in_guide": "1"}, PIPELINES["build-in"].options)
 
     chosen = {"precision": "both", "calibration": "alpaca", "concurrency": (1, 4, 16)}
-    assert found == Options(as_in_guide=True, **chosen)
-    assert found.precisions == ("fp16", "int8")
+    assert options == Options(as_in_guide=True, **chosen)
+    assert options.precisions == ("fp16", "int8")
     assert read_options(given, ()) == read_options({}, PIPELINES["build-in"].options) == Options()
 
 

@@ -99,19 +99,19 @@ def test_a_queued_environment_is_not_created_twice(jobs):
     assert tool in again[2].after.all()
 
 
-def test_the_chain_counts_the_last_attempt_where_the_first_one_stood(jobs):
+def test_a_chain_counts_the_last_attempt_in_place_of_the_first(jobs):
     break_at_the_compile(jobs)
     again = retry_failed_jobs(jobs[0].chain, None)
     fail(again[0])
 
     third = retry_failed_jobs(jobs[0].chain, None)
 
-    found = chain_of(jobs[0].chain)
-    assert kinds(found.jobs) == kinds(jobs)
-    assert found.jobs[2] == third[0]
-    assert found.earlier[third[0].pk] == (again[0], jobs[2])
+    chain = chain_of(jobs[0].chain)
+    assert kinds(chain.jobs) == kinds(jobs)
+    assert chain.jobs[2] == third[0]
+    assert chain.earlier[third[0].pk] == (again[0], jobs[2])
     assert third[1].inputs == {"artifact": {"job": third[0].pk}}
-    assert found.broken == ()
+    assert chain.broken == ()
 
 
 def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):
@@ -145,7 +145,7 @@ def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
-def test_a_server_that_is_down_is_started_again_for_what_uses_it(host, jobs, state):
+def test_a_stopped_server_is_started_again_for_its_users(host, jobs, state):
     for job in jobs[:3]:
         succeed(job)
     served, measured, asked = jobs[3], jobs[5], jobs[6]

@@ -25,30 +25,30 @@ def ahead(number, length_s=100.0, after=(), **fields):
     return Ahead(QueuedJob(number, f"work {number}", **fields), length_s, frozenset(after))
 
 
-def times(found):
-    return {pk: one.starts_in_s for pk, one in found.items()}
+def times(by_job):
+    return {pk: one.starts_in_s for pk, one in by_job.items()}
 
 
 def test_jobs_follow_each_other_in_a_slot():
-    found = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
+    by_job = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(2, 60.0), ahead(3)], {1: 40.0})
 
-    assert times(found) == {2: 40.0, 3: 100.0}
-    assert found[2].message.id == "forecast:usual"
+    assert times(by_job) == {2: 40.0, 3: 100.0}
+    assert by_job[2].message.id == "forecast:usual"
 
 
 def test_what_has_room_starts_next():
-    found = forecast(capacity(), [ahead(1)], {})
+    by_job = forecast(capacity(), [ahead(1)], {})
 
-    assert (found[1].starts_in_s, found[1].message.id) == (0.0, "forecast:now")
+    assert (by_job[1].starts_in_s, by_job[1].message.id) == (0.0, "forecast:now")
 
 
 def test_a_job_behind_a_running_one_is_not_next():
     running = capacity(RunningJob(1, "a"), slots=2)
 
-    found = forecast(running, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
+    by_job = forecast(running, [ahead(2, 2.0), ahead(3, 2.0, after=[2]), ahead(4)], {1: 0.0})
 
-    assert times(found) == {2: 0.0, 3: 2.0, 4: 0.0}
-    assert [found[pk].message.id for pk in (2, 3, 4)] == [
+    assert times(by_job) == {2: 0.0, 3: 2.0, 4: 0.0}
+    assert [by_job[pk].message.id for pk in (2, 3, 4)] == [
         *("forecast:now", "forecast:usual", "forecast:usual"),
     ]
 
@@ -56,25 +56,25 @@ def test_a_job_behind_a_running_one_is_not_next():
 def test_dies_are_kept_for_the_first_as_dispatch_keeps_them():
     running = capacity(RunningJob(1, "a", dies=6), free=2)
 
-    found = forecast(running, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
+    by_job = forecast(running, [ahead(2, 50.0, dies=8), ahead(3, dies=1)], {1: 30.0})
 
-    assert times(found) == {2: 30.0, 3: 80.0}
+    assert times(by_job) == {2: 30.0, 3: 80.0}
 
 
 def test_a_chain_waits_for_each_of_its_links():
-    found = forecast(
+    by_job = forecast(
         capacity(), [ahead(1, 10.0), ahead(2, 20.0, after=[1]), ahead(3, after=[2])], {}
     )
 
-    assert times(found) == {1: 0.0, 2: 10.0, 3: 30.0}
+    assert times(by_job) == {1: 0.0, 2: 10.0, 3: 30.0}
 
 
 def test_a_quiet_job_has_the_host_to_itself():
-    found = forecast(
+    by_job = forecast(
         capacity(RunningJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
     )
 
-    assert times(found) == {2: 15.0, 3: 75.0}
+    assert times(by_job) == {2: 15.0, 3: 75.0}
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,18 @@ def test_a_quiet_job_has_the_host_to_itself():
     ],
 )
 def test_what_nobody_can_know_is_said_so(there, line, left, why):
-    found = forecast(there, line, left)[9]
+    answer = forecast(there, line, left)[9]
 
-    assert (found.starts_in_s, found.message.id) == (None, why)
+    assert (answer.starts_in_s, answer.message.id) == (None, why)
 
 
 def test_the_dies_of_a_job_that_serves_do_not_come_back():
     running = capacity(RunningJob(1, "deploy", dies=8, serves=True))
 
-    found = forecast(running, [ahead(2, dies=8)], {1: 5.0})
+    by_job = forecast(running, [ahead(2, dies=8)], {1: 5.0})
 
-    assert found[2].message.id == "forecast:dies_held"
-    assert [(one["job"], one["name"]) for one in found[2].message.args["servers"]] == [
+    assert by_job[2].message.id == "forecast:dies_held"
+    assert [(one["job"], one["name"]) for one in by_job[2].message.args["servers"]] == [
         (1, "deploy")
     ]
 
@@ -121,7 +121,7 @@ def test_durations_prefer_same_job_then_model_then_kind():
     assert typical([], "fp8", "gemma") is None
 
 
-def test_a_command_to_the_letter_is_not_the_same_as_one_put_right():
+def test_a_command_to_the_letter_differs_from_a_corrected_one():
     rows = [Past("fp8", "qwen", 11.9)]
 
     assert typical(rows, "fp8", "qwen").same
@@ -153,9 +153,9 @@ def test_scaled_durations_are_never_negative():
 
 
 def test_durations_without_amounts_are_not_scaled():
-    found = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
+    estimate = typical([Past("r1 @ 4", "r1", 30.0)], "r1 @ 4", "r1", 3000.0)
 
-    assert (found.typical_s, found.same, found.scaled) == (30.0, False, False)
+    assert (estimate.typical_s, estimate.same, estimate.scaled) == (30.0, False, False)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_work_grows_with_requests_and_lengths(kind, more, times):
 
 
 @pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
-def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, left):
+def test_the_pace_of_one_concurrency_says_nothing_of_others(concurrency, left):
     job = Job(
         kind="benchmark-online",
         params={"concurrency": concurrency},
@@ -198,7 +198,7 @@ def test_the_pace_of_one_concurrency_tells_nothing_of_the_others(concurrency, le
     assert left_s(job, 100.0, None) == left
 
 
-def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
+def test_the_work_of_an_older_job_or_another_kind_is_unknown():
     assert work_of("benchmark-online", {}) is None
     assert work_of("benchmark", {"requests": 0, "output_tokens": 1, "concurrency": [1]}) is None
     assert work_of("prepare", {"requests": 1}) is None
@@ -207,15 +207,15 @@ def test_of_an_older_job_or_of_another_kind_nothing_tells_the_work():
 def test_a_job_that_ended_while_the_line_was_read_is_left_out():
     line = [Ahead(QueuedJob(5, "x"), 20), Ahead(QueuedJob(6, "x"), 3)]
 
-    found = forecast(HostCapacity("h", 1, 0), line, {9: 12.0})
+    by_job = forecast(HostCapacity("h", 1, 0), line, {9: 12.0})
 
-    assert times(found) == {5: 0.0, 6: 20.0}
+    assert times(by_job) == {5: 0.0, 6: 20.0}
 
 
-def test_a_job_that_started_while_the_line_was_read_is_not_foretold():
-    found = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
+def test_a_job_started_while_the_queue_was_read_has_no_forecast():
+    by_job = forecast(capacity(RunningJob(1, "a"), slots=1), [ahead(1), ahead(2)], {1: 5.0})
 
-    assert times(found) == {2: 5.0}
+    assert times(by_job) == {2: 5.0}
 
 
 # From records.
@@ -230,10 +230,10 @@ def test_running_jobs_use_their_own_pace():
     make_job(host=host, state="running", started_at=begun, progress=done)
     first, second = make_job(host=host, title="it"), make_job(host=host)
 
-    found = forecasts([first, second])
+    by_job = forecasts([first, second])
 
-    assert found[first.pk].starts_in_s == pytest.approx(240, abs=5)
-    assert found[second.pk].starts_in_s == pytest.approx(330, abs=5)
+    assert by_job[first.pk].starts_in_s == pytest.approx(240, abs=5)
+    assert by_job[second.pk].starts_in_s == pytest.approx(330, abs=5)
 
 
 @pytest.mark.django_db
@@ -294,11 +294,11 @@ def test_an_unconfirmed_job_has_no_time_and_blocks_nobody():
     follows, other = make_job(host=host, title="it"), make_job(host=host, title="it")
     follows.after.add(asks)
 
-    found = forecasts([asks, follows, other])
+    by_job = forecasts([asks, follows, other])
 
-    assert found[asks.pk].message.id == found[follows.pk].message.id == "forecast:confirm"
-    assert found[follows.pk].message.args == {"job": asks.pk}
-    assert found[other.pk].starts_in_s == 0.0
+    assert by_job[asks.pk].message.id == by_job[follows.pk].message.id == "forecast:confirm"
+    assert by_job[follows.pk].message.args == {"job": asks.pk}
+    assert by_job[other.pk].starts_in_s == 0.0
 
 
 @pytest.mark.django_db
@@ -312,8 +312,8 @@ def test_drafts_are_forecast_alone_in_one_read():
 
     def queries(count):
         with CaptureQueriesContext(connection) as asked:
-            found = forecast_drafts(host, drafts[:count])
-        return len(asked), [one.starts_in_s for one in found]
+            answers = forecast_drafts(host, drafts[:count])
+        return len(asked), [one.starts_in_s for one in answers]
 
     one, three = queries(1), queries(3)
 
@@ -328,17 +328,17 @@ def test_every_run_is_scaled_the_shortest_too():
         Past("r1 @ 1", "r1", 3000.0, 300_000.0),
     ]
 
-    found = typical(rows, "r1 @ 1", "r1", 40_000_000.0)
+    estimate = typical(rows, "r1 @ 1", "r1", 40_000_000.0)
 
-    assert found.shortest_s > 100_000.0
+    assert estimate.shortest_s > 100_000.0
 
 
 def test_equal_durations_are_scaled_by_amounts():
     rows = [Past("r1", "r1", 60.0, 100.0), Past("r1", "r1", 60.0, 200.0)]
 
-    found = typical(rows, "r1", "r1", 1000.0)
+    estimate = typical(rows, "r1", "r1", 1000.0)
 
-    assert (found.shortest_s, found.longest_s) == (300.0, 600.0)
+    assert (estimate.shortest_s, estimate.longest_s) == (300.0, 600.0)
 
 
 BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
@@ -355,9 +355,9 @@ BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
     ],
 )
 def test_runs_with_failed_requests_do_not_count(measured, works):
-    found = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
+    runs = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
 
-    assert [one.work for one in found] == works
+    assert [one.work for one in runs] == works
 
 
 def test_runs_with_cut_answers_do_not_count_elsewhere():

@@ -16,7 +16,7 @@ def log():
     return lambda text: logstore.store().append(KEY, 0, text.encode())
 
 
-def test_lines_that_speak_of_an_error_are_quoted_with_their_numbers(log):
+def test_lines_about_an_error_are_quoted_with_their_numbers(log):
     log(
         "starts\n"
         "\x1b[31mERROR\x1b[0m: no route\n"
@@ -74,7 +74,7 @@ def test_of_a_step_its_own_lines_come_before_those_of_others(log):
     ]
 
 
-def test_what_a_step_says_last_comes_before_the_error_of_another(log):
+def test_a_steps_last_line_comes_before_the_error_of_another(log):
     log(EARLIER + "working\nnot enough beans\n")
 
     quotes = telling_lines(KEY, part=(len(EARLIER), None))
@@ -139,7 +139,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "expected"),
     [
         (
             "vllm-0.7.2/benchmark_serving_no_result_dir.txt",
@@ -160,12 +160,12 @@ DATA = Path(__file__).parents[2] / "data"
         ),
     ],
 )
-def test_the_headline_of_a_real_log_is_what_was_raised(log, file, told):
+def test_the_headline_of_a_real_log_is_what_was_raised(log, file, expected):
     log((DATA / file).read_text())
 
-    found = headline(KEY)
+    excerpt = headline(KEY)
 
-    assert found is not None and found.text == told
+    assert excerpt is not None and excerpt.text == expected
 
 
 def test_a_headline_does_not_point_at_another_line(log):

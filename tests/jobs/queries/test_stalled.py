@@ -79,7 +79,7 @@ def test_only_a_job_that_runs_is_silent(state):
     assert stalled_since(make_job(state=state)) is None
 
 
-def test_pages_hear_of_a_silent_job_in_each_round_and_it_goes_on(monkeypatch):
+def test_pages_are_notified_of_a_stalled_job_that_runs_on(monkeypatch):
     heard = []
     monkeypatch.setattr(
         notifications, "notify", lambda topic, **about: heard.append((topic, about))

@@ -33,7 +33,7 @@ def finding(name, level, **args):
     return {"name": name, "level": level, "message_id": message, "message_args": args}
 
 
-def found(job, *, shm="ok", disk="ok", free="1 GB"):
+def answer_checks(job, *, shm="ok", disk="ok", free="1 GB"):
     """The host looks at what the job needs, and answers."""
     dispatch.run()
     asked = Preflight.objects.filter(job=job, done_at=None).first()
@@ -47,7 +47,7 @@ def looked_long_ago():
 
 
 def test_a_warning_waits_for_the_owner_s_confirmation(job):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
 
     assert dispatch.run() == 0
 
@@ -57,7 +57,7 @@ def test_a_warning_waits_for_the_owner_s_confirmation(job):
 
 
 def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_commit_callbacks):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
 
     with django_capture_on_commit_callbacks(execute=True):
         assert launch.confirm(job.pk, job.open_confirmations, make_user("eve"))
@@ -73,28 +73,28 @@ def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_com
 
 
 def test_only_new_findings_need_a_new_confirmation(job):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
     confirmations.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
-    found(job, shm="warn", disk="warn")
+    answer_checks(job, shm="warn", disk="warn")
 
     assert [item["check"] for item in job.open_confirmations] == ["disk(path=/a, bytes=9)"]
     assert dispatch.run() == 0
 
 
-def test_another_figure_of_what_was_confirmed_asks_no_second_time(job):
-    found(job, disk="warn", free="5 GB")
+def test_a_new_figure_of_a_confirmed_check_asks_no_second_time(job):
+    answer_checks(job, disk="warn", free="5 GB")
     confirmations.confirm(job.pk, job.open_confirmations, make_user())
     looked_long_ago()
 
-    found(job, disk="warn", free="4 GB")
+    answer_checks(job, disk="warn", free="4 GB")
 
     assert dispatch.run() == 1
 
 
 def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
-    found(job, shm="warn", disk="warn")
+    answer_checks(job, shm="warn", disk="warn")
 
     confirmations.confirm(job.pk, job.open_confirmations[:1], make_user())
 
@@ -104,17 +104,17 @@ def test_a_yes_to_one_of_two_leaves_the_other_to_be_asked(job):
 
 
 def test_a_job_starts_once_its_warning_is_fixed(job):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
     looked_long_ago()
 
-    found(job)
+    answer_checks(job)
 
     assert job.open_confirmations == []
     assert dispatch.run() == 1
 
 
 def test_while_its_host_looks_again_the_job_goes_on_asking(job):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
     looked_long_ago()
 
     dispatch.run()
@@ -123,16 +123,16 @@ def test_while_its_host_looks_again_the_job_goes_on_asking(job):
     assert dispatch.why_waiting(job).id == "wait:confirm"
 
 
-def test_a_job_that_waits_over_night_keeps_its_last_answers_alone(job):
+def test_a_job_that_waits_for_long_keeps_only_its_last_answers(job):
     for _ in range(4):
-        found(job, shm="warn")
+        answer_checks(job, shm="warn")
         looked_long_ago()
 
     assert Preflight.objects.filter(job=job).count() == 2
 
 
 def test_a_job_that_asks_holds_no_other_up(job):
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
     other = make_job(host=job.host)
 
     assert dispatch.run() == 1
@@ -142,7 +142,7 @@ def test_a_job_that_asks_holds_no_other_up(job):
 
 
 def test_what_stops_is_not_asked(job):
-    found(job, shm="warn", disk="failed")
+    answer_checks(job, shm="warn", disk="failed")
 
     dispatch.run()
 
@@ -152,23 +152,23 @@ def test_what_stops_is_not_asked(job):
 
 
 def test_a_job_that_has_started_takes_no_yes(job):
-    found(job)
+    answer_checks(job)
     dispatch.run()
 
     assert not launch.confirm(job.pk, [{"check": "shm(bytes=34)"}], make_user())
 
 
 @pytest.mark.parametrize("name", ["shm", "shm(bytes=34)", "all"])
-def test_a_yes_beforehand_may_name_the_check_what_it_looks_at_or_all(job, name):
+def test_a_yes_beforehand_may_name_a_check_its_object_or_all(job, name):
     Job.objects.filter(pk=job.pk).update(confirmed=confirmations.by_name([name], make_user()))
 
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
 
     assert job.open_confirmations == []
     assert dispatch.run() == 1
 
 
-def test_a_yes_for_a_chain_is_kept_with_the_jobs_that_it_is_about():
+def test_a_yes_for_a_chain_is_kept_with_the_jobs_it_concerns():
     plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, Check("docker")))
     given = confirmations.by_name(["shm(bytes=34)", "disk(path=/b)", "docker", "all"], None)
 
@@ -179,7 +179,7 @@ def test_a_yes_for_a_chain_is_kept_with_the_jobs_that_it_is_about():
 
 def test_jobs_that_ask_come_first_among_those_that_wait(job):
     first = make_job(host=make_host(heartbeat_at=None), created_at=now() - timedelta(hours=1))
-    found(job, shm="warn")
+    answer_checks(job, shm="warn")
 
     assert [item.job.pk for item in overview.waiting(None)] == [job.pk, first.pk]
     assert overview.counts(None, now())["asking"] == 1
@@ -191,7 +191,7 @@ def test_queries_do_not_grow_with_unconfirmed_jobs(job):
         for _ in range(count):
             plan = Plan(kind="prepare", steps=(Step("a", ("true",)),), checks=(SHM, ROOM))
             asks = make_job(host=job.host, plan=plan, created_by=job.created_by)
-            found(asks, shm="warn")
+            answer_checks(asks, shm="warn")
         with CaptureQueriesContext(connection) as asked:
             dispatch.run()
         assert Job.objects.exclude(needs_confirmation=[]).count() == count

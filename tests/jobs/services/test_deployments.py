@@ -18,10 +18,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture(autouse=True)
 def sent(monkeypatch):
     """Messages sent to the hosts' queues."""
-    found = []
+    messages = []
+
+    def record(name):
+        return lambda host, pk: messages.append((name, pk))
+
     for name in ("send_serve", "send_stop_serve"):
-        monkeypatch.setattr(agent_tasks, name, lambda host, pk, name=name: found.append((name, pk)))
-    return found
+        monkeypatch.setattr(agent_tasks, name, record(name))
+    return messages
 
 
 def serve(deployment: Deployment, **fields):
@@ -101,7 +105,7 @@ def test_a_single_listen_address_is_used_by_all():
 
 
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
-def test_a_server_with_another_token_or_run_says_nothing_of_ours(wrong):
+def test_a_server_with_another_token_or_run_changes_nothing(wrong):
     deployment = make_deployment(state="loading")
 
     beat(deployment, serve(deployment, **wrong))
@@ -129,7 +133,7 @@ def test_a_success_of_the_deploy_job_makes_it_ready_at_once():
     assert (deployment.state, deployment.host_url) == ("ready", "http://127.0.0.1:20002")
 
 
-def test_a_server_that_ends_unasked_has_failed_and_its_job_has_not():
+def test_a_server_that_ends_unasked_has_failed_without_its_job():
     deployment = make_deployment()
 
     ended(deployment)
@@ -284,9 +288,9 @@ def test_a_restart_never_takes_the_dies_of_another_server(va16, state):
     r1 = on_dies(va16, "0,1,2,3,4,5,6,7", state=state, name="DeepSeek-R1")
     stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
 
-    words = restart_refused(stopped)
+    message = restart_refused(stopped)
 
-    assert words.startswith(
+    assert message.startswith(
         f"Not restarted: dies 4, 5 are in use by deployment #{r1.pk} (DeepSeek-R1)."
     )
 

@@ -218,7 +218,7 @@ def test_a_deploy_job_that_never_started_its_server_leaves_none():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_leases_at_once_as_many_win_as_the_host_has_slots():
+def test_of_many_leases_at_once_no_more_win_than_slots():
     host = make_host(slots=2)
     jobs = [make_job(host=host) for _ in range(6)]
 

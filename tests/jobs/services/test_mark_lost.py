@@ -47,7 +47,7 @@ def test_a_host_that_answers_is_not_given_up():
     assert job.state == "running"
 
 
-def test_one_that_comes_back_ends_the_jobs_and_keeps_the_servers(away):
+def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):
     job = make_job(state="running", host=away, claim_id="n")
     deployment = make_deployment(host=away)
     mark_lost(away.pk, make_user())

@@ -160,7 +160,7 @@ def test_who_is_raised_along_passes_nobody_either(host):
     assert order(host) == ids(theirs, first, second)
 
 
-def test_who_may_pass_others_keeps_its_place_in_another_priority(host, jobs):
+def test_an_overtaking_job_keeps_its_place_in_another_priority(host, jobs):
     Job.objects.filter(pk=jobs[3].pk).update(priority=LOW, place=1)
 
     queue.set_priority(jobs[3].pk, NORMAL, can_overtake=True)

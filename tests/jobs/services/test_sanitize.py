@@ -2,15 +2,15 @@ from jobs.services.sanitize import json_lines, sanitize
 
 
 def test_a_number_that_is_none_becomes_null():
-    told = {"a": float("nan"), "b": float("inf"), "c": 10**400, "d": -(2**63) - 1}
+    values = {"a": float("nan"), "b": float("inf"), "c": 10**400, "d": -(2**63) - 1}
 
-    assert sanitize(told) == dict.fromkeys(told)
+    assert sanitize(values) == dict.fromkeys(values)
 
 
 def test_counts_flags_and_rates_stay_what_they_are():
-    told = {"a": 2**63 - 1, "b": True, "c": -1.5, "d": [0]}
+    values = {"a": 2**63 - 1, "b": True, "c": -1.5, "d": [0]}
 
-    assert sanitize(told) == told
+    assert sanitize(values) == values
     assert sanitize(True) is True
 
 

@@ -50,7 +50,7 @@ def test_a_name_that_is_no_variable_is_refused(name):
 @pytest.mark.parametrize(
     "value", ["", "short", " 0123456789", "01234\n6789", "x" * 4097, "a\0bcdefgh"]
 )
-def test_a_value_that_could_not_be_found_again_in_a_log_is_refused(value):
+def test_a_value_that_cannot_be_redacted_in_a_log_is_refused(value):
     with pytest.raises(LaunchError) as caught:
         secrets.keep("HF_TOKEN", value)
 

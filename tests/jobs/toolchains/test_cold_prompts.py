@@ -19,7 +19,7 @@ def sent(seed, count=200):
     return list(islice(cold.cold(LINES, seed), count))
 
 
-def test_no_prompt_begins_like_another_within_a_run_or_between_two():
+def test_no_prompt_begins_like_another_in_one_run_or_two():
     prompts = [*sent(1701), *sent(1702), *sent(1801)]
 
     # The first six letters: an engine caches what prompts have in common from their beginning.

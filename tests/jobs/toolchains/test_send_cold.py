@@ -59,8 +59,8 @@ def test_warm_up_requests_are_not_counted(tmp_path):
     warm: list[int] = []
     asyncio.run(all_levels())
 
-    told = {name: client.counts[name] for name in ("sent", "done", "failed", "warm")}
-    assert told == {"sent": 24, "done": 24, "failed": 0, "warm": 0}
+    counts = {name: client.counts[name] for name in ("sent", "done", "failed", "warm")}
+    assert counts == {"sent": 24, "done": 24, "failed": 0, "warm": 0}
     assert max(warm) == 4
 
 
@@ -78,14 +78,14 @@ def test_changes_are_written_down_as_they_come(tmp_path):
 def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     client = send_cold.Client(tmp_path / "client.jsonl", is_whole=True)
     client.begin_level(2, 0)
-    told = []
+    rates = []
 
     async def request(tokens, answered):
         client.begin()
-        told.append(client.current_counts()["rate"])
+        rates.append(client.told()["rate"])
         await answered.wait()
         client.end(True, tokens)
-        told.append(client.current_counts()["rate"])
+        rates.append(client.told()["rate"])
 
     async def both():
         first, second = asyncio.Event(), asyncio.Event()
@@ -98,7 +98,7 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
 
     asyncio.run(both())
 
-    before, still_before, one_in_flight, none_in_flight = told
+    before, still_before, one_in_flight, none_in_flight = rates
     assert (before, still_before, none_in_flight) == (None, None, 0)
     assert 0 < one_in_flight <= 100 / 0.01
     client.begin_level(4, 0)  # what was measured at another concurrency says nothing of this one

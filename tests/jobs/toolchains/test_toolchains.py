@@ -73,7 +73,7 @@ def test_the_name_of_the_list_says_how_long_it_is():
     assert "{job_dir}/files/requirements-2.txt" in plan.steps[1].argv
 
 
-def test_a_host_without_a_path_to_python_uses_the_one_on_its_path():
+def test_a_host_without_a_python_path_uses_python_on_the_path():
     site = site_of({**here().facts, "python": None, "cpu": None})
 
     assert environments.site_python(site) == "python3"
@@ -87,7 +87,7 @@ def test_braces_in_a_host_s_folder_are_no_slots():
     assert create.argv[-1] == ENVIRONMENTS["llama.cpp"].path(SITE)
 
 
-def test_each_level_of_a_benchmark_gets_its_requests_and_a_warm_up():
+def test_each_benchmark_level_gets_its_requests_and_a_warm_up():
     load = evalscope.PerfLoad(
         concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=()
     )

@@ -59,12 +59,12 @@ Handler = Callable[[Asked], Awaitable[Answer]]
 
 
 class Server:
-    """Serves ``handler``; ``told`` hears of each answer for the access log."""
+    """Serves ``handler``; ``on_answer`` hears of each answer for the access log."""
 
     def __init__(
-        self, handler: Handler, told: Callable[[Asked, Answer], None], name: str = "uvicorn"
+        self, handler: Handler, on_answer: Callable[[Asked, Answer], None], name: str = "uvicorn"
     ) -> None:
-        self._handler, self._told, self._name = handler, told, name
+        self._handler, self._on_answer, self._name = handler, on_answer, name
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until the other side closes it."""
@@ -78,7 +78,7 @@ class Server:
                 is_last = asked.headers.get("connection", "").lower() == "close"
                 if is_last:  # said, as uvicorn does: else the client sends its next one here
                     answer.headers["connection"] = "close"
-                self._told(asked, answer)
+                self._on_answer(asked, answer)
                 await self._write(writer, answer, reader)
                 if is_last:
                     break

@@ -80,8 +80,8 @@ class Plain(argparse.ArgumentParser):
 def add(parser: Any, table: str) -> Any:
     """Give ``parser`` the options of ``table``; the parser."""
     for line in table.strip().splitlines():
-        sort, _, words = line.strip().partition(" ")
-        for word in words.split():
+        sort, _, names = line.strip().partition(" ")
+        for word in names.split():
             match = _OPTION.fullmatch(word)
             assert match is not None, word
             _add(parser, sort, match)

@@ -56,10 +56,10 @@ class Question:
     csv: str = ""
 
 
-def prose(seed: object, words: int) -> str:
+def prose(seed: object, count: int) -> str:
     """So many words that mean nothing, the same for the same seed."""
     dice = world.seeded("prose", seed)
-    return " ".join(dice.choice(_WORDS) for _ in range(words)).capitalize() + "."
+    return " ".join(dice.choice(_WORDS) for _ in range(count)).capitalize() + "."
 
 
 def musing(seed: object, sentences: int) -> str:

@@ -95,10 +95,10 @@ def since(moment: float) -> float:
 
 def faults() -> set[str]:
     """What is to go wrong now: ``STANDIN_FAULTS=a,b`` and ``faults.json``, a list of names."""
-    found = {name for name in os.environ.get("STANDIN_FAULTS", "").split(",") if name}
+    names = {name for name in os.environ.get("STANDIN_FAULTS", "").split(",") if name}
     with contextlib.suppress(OSError, ValueError):
-        found |= set(json.loads((state() / "faults.json").read_text(encoding="utf-8")))
-    return found
+        names |= set(json.loads((state() / "faults.json").read_text(encoding="utf-8")))
+    return names
 
 
 def fault(name: str) -> bool:

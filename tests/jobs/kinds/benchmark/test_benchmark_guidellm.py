@@ -152,15 +152,15 @@ def test_the_fastest_concurrency_stands_for_all():
     )
     outputs = {"result-4.json": OUT, "result-1.json": slow}
 
-    found = outcome_of(outputs, concurrency=(1, 4, 8), requests=20)
+    outcome = outcome_of(outputs, concurrency=(1, 4, 8), requests=20)
 
-    assert found.message.id == "benchmark:done"
-    assert found.message.args["concurrency"] == 4
-    assert [level for level, _ in found.measured.points] == [1, 4]
-    assert found.measured.metrics["requests_all"] == 40
-    assert found.measured.tool == "guidellm 0.8.1"
-    assert found.measured.began.keys() == {1, 4}
-    assert list(found.measured.remarks) == [
+    assert outcome.message.id == "benchmark:done"
+    assert outcome.message.args["concurrency"] == 4
+    assert [level for level, _ in outcome.measured.points] == [1, 4]
+    assert outcome.measured.metrics["requests_all"] == 40
+    assert outcome.measured.tool == "guidellm 0.8.1"
+    assert outcome.measured.began.keys() == {1, 4}
+    assert list(outcome.measured.remarks) == [
         Message("benchmark:few_requests", {"requests": 20}),
         Message("benchmark:not_measured", {"concurrency": "8"}),
     ]

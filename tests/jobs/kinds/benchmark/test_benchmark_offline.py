@@ -39,8 +39,8 @@ def planned(kind, **raw):
 
 def run(kind, **raw):
     target = vacc_host()
-    found = asset_values(kind.inputs(params(kind, **raw), target))
-    return fill(planned(kind, **raw), {**vacc_values(target), "dies": "0,1", **found})
+    assets = asset_values(kind.inputs(params(kind, **raw), target))
+    return fill(planned(kind, **raw), {**vacc_values(target), "dies": "0,1", **assets})
 
 
 def step(kind, name, **raw):
@@ -103,7 +103,7 @@ def test_latency_is_the_guide_s_with_a_file_of_its_figures():
 
 
 @both
-def test_today_it_is_vllm_s_own_command_in_a_container_that_waits(kind):
+def test_today_it_is_vllm_s_own_command_in_a_waiting_container(kind):
     container, measure = step(kind, "container", **CURRENT), step(kind, "measure", **CURRENT)
 
     assert container.argv[:5] == ("docker", "run", "-d", "--rm", "--privileged=true")
@@ -155,21 +155,21 @@ def test_it_leases_its_dies_and_looks_first(kind):
 
 @both
 def test_what_was_changed_is_told(kind):
-    said = ids(kind)
+    note_ids = ids(kind)
 
-    assert said[:6] == [
+    assert note_ids[:6] == [
         *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
         *("guide:plugin_imported", "guide:json_kept", "guide:dies_named"),
     ]
-    assert said[6:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
+    assert note_ids[6:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
 
 
 @both
 def test_what_goes_wrong_to_the_letter_is_told(kind):
-    said = ids(kind, **EXACT)
+    note_ids = ids(kind, **EXACT)
 
-    assert said[3:5] == ["guide:plugin_missing", "guide:dies_unnamed"]
-    assert said[5:] == (["guide:dataset_name_fails"] if kind is benchmark_throughput else [])
+    assert note_ids[3:5] == ["guide:plugin_missing", "guide:dies_unnamed"]
+    assert note_ids[5:] == (["guide:dataset_name_fails"] if kind is benchmark_throughput else [])
 
 
 @both
@@ -211,10 +211,10 @@ def test_to_the_letter_limits_are_told_and_not_refused(kind):
 def test_a_throughput_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "throughput.json").read_bytes()}
 
-    found = outcome_of(benchmark_throughput, outputs, requests=16, output_tokens=32)
+    outcome = outcome_of(benchmark_throughput, outputs, requests=16, output_tokens=32)
 
-    measured = found.measured
-    assert found.message == Message(
+    measured = outcome.measured
+    assert outcome.message == Message(
         "benchmark:offline", {"output_tokens_per_s": approx(145.6, abs=0.05)}
     )
     assert measured.what == "offline, 16 × 1000 → 32 tok"
@@ -224,36 +224,36 @@ def test_a_throughput_is_a_result_with_one_point():
 
 
 def test_a_throughput_without_a_file_is_read_from_the_log():
-    found = outcome_of(benchmark_throughput, {LOG: OLD_LOG}, **EXACT)
+    outcome = outcome_of(benchmark_throughput, {LOG: OLD_LOG}, **EXACT)
 
-    assert found.message == Message("benchmark:offline", {"output_tokens_per_s": 122.83})
-    assert found.measured.metrics["total_tokens_per_s"] == 245.67
+    assert outcome.message == Message("benchmark:offline", {"output_tokens_per_s": 122.83})
+    assert outcome.measured.metrics["total_tokens_per_s"] == 245.67
 
 
 def test_a_rate_of_all_tokens_is_not_called_one_of_the_output():
-    found = outcome_of(
+    outcome = outcome_of(
         benchmark_throughput, {LOG: b"Throughput: 0.12 requests/s, 245.67 total tokens/s\n"}
     )
 
-    assert found.message == Message("benchmark:offline_total", {"total_tokens_per_s": 245.67})
+    assert outcome.message == Message("benchmark:offline_total", {"total_tokens_per_s": 245.67})
 
 
 def test_a_latency_is_a_result_with_one_point():
     outputs = {"result.json": (NEW / "latency.json").read_bytes()}
 
-    found = outcome_of(benchmark_latency, outputs, batch_size=4)
+    outcome = outcome_of(benchmark_latency, outputs, batch_size=4)
 
-    measured = found.measured
-    assert found.message == Message("benchmark:batch", {"seconds": approx(1.57, abs=0.005)})
+    measured = outcome.measured
+    assert outcome.message == Message("benchmark:batch", {"seconds": approx(1.57, abs=0.005)})
     assert measured.what == "offline, batch 4, 1024 → 1024 tok"
     assert measured.points == [(4, measured.metrics)]
     assert set(measured.metrics) <= set(METRICS)
 
 
 def test_a_latency_without_a_file_is_read_from_the_log():
-    found = outcome_of(benchmark_latency, {LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
+    outcome = outcome_of(benchmark_latency, {LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
 
-    assert found.measured.metrics["batch_latency_mean_s"] == pytest.approx(1.5655, abs=1e-3)
+    assert outcome.measured.metrics["batch_latency_mean_s"] == pytest.approx(1.5655, abs=1e-3)
 
 
 @both

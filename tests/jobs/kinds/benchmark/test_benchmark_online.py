@@ -34,8 +34,8 @@ def planned(**raw):
 
 def run(**raw):
     target = vacc_host()
-    found = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **found})
+    assets = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **assets})
 
 
 def step(name, **raw):
@@ -87,7 +87,7 @@ def test_each_concurrency_is_a_run_with_a_file_of_its_own():
     assert "result-1.json" in step("measure-1", concurrency=(1, 4)).argv
 
 
-def test_a_benchmark_that_is_cancelled_is_ended_inside_the_container():
+def test_a_cancelled_benchmark_is_ended_inside_the_container():
     cleanup = step("measure").cleanup
 
     assert cleanup[:5] == ("docker", "exec", "vllm-8", "python3", "-c")
@@ -118,7 +118,7 @@ def test_today_the_command_is_vllm_s_own():
     assert argv[-3:] == ("--temperature", "0.0", "--save-detailed")
 
 
-def test_of_random_prompts_the_common_prefix_is_part_of_the_input():
+def test_the_shared_prefix_of_random_prompts_counts_as_input():
     argv = step("measure", **TODAY, input_tokens=1000, prefix_tokens=200).argv
 
     place = argv.index("--random-input-len")
@@ -169,13 +169,13 @@ def test_to_the_letter_nothing_is_made_before():
 
 
 def test_what_goes_wrong_to_the_letter_is_told():
-    found = kind.notes(params(**EXACT), vacc_host())
+    notes = kind.notes(params(**EXACT), vacc_host())
 
-    assert [remark.id for remark in found] == [
+    assert [remark.id for remark in notes] == [
         *("guide:docker_exec", "guide:backend_fails", "guide:address_unnamed"),
         *("guide:folder_missing", "guide:same_requests"),
     ]
-    assert found[1].args == {"backend": "vllm"}
+    assert notes[1].args == {"backend": "vllm"}
 
 
 def test_what_was_changed_is_told():
@@ -188,9 +188,9 @@ def test_what_was_changed_is_told():
 
 def test_the_current_page_sends_three_completions():
     raw = {"deployment": "9", "as_in_guide": True, **CURRENT}
-    found = params(**{**defaults_for(kind.Params, vacc_host(), raw), **raw})
+    filled = params(**{**defaults_for(kind.Params, vacc_host(), raw), **raw})
 
-    assert (found.requests, found.concurrency, found.prefix_tokens) == (3, (1,), 0)
+    assert (filled.requests, filled.concurrency, filled.prefix_tokens) == (3, (1,), 0)
     assert ids(**raw) == ["guide:docker_exec", "guide:completions", "guide:same_requests"]
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
@@ -231,11 +231,11 @@ def test_verbatim_accepts_any_length_and_concurrency():
 
 
 def test_a_run_of_0_7_2_is_a_result():
-    found = outcome_of({"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()})
+    outcome = outcome_of({"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()})
 
-    measured = found.measured
-    assert found.failure is None
-    assert found.message == Message(
+    measured = outcome.measured
+    assert outcome.failure is None
+    assert outcome.message == Message(
         "benchmark:done", {"output_tokens_per_s": approx(500.1, abs=0.05), "concurrency": 4}
     )
     assert (measured.type, measured.tool) == ("benchmark", "vLLM 0.7.2 bench serve")
@@ -279,19 +279,19 @@ def test_what_failed_at_any_concurrency_has_failed_of_the_whole():
 
 
 def test_a_run_of_today_s_is_a_result():
-    found = outcome_of({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
+    outcome = outcome_of({"result.json": (NEW / "serve_random_chat.json").read_bytes()}, **TODAY)
 
-    assert found.failure is None
-    assert found.measured.metrics["output_tokens_per_s"] > 0
+    assert outcome.failure is None
+    assert outcome.measured.metrics["output_tokens_per_s"] > 0
 
 
-def test_a_tool_that_exits_0_after_every_request_failed_has_failed():
-    found = outcome_of({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
+def test_exit_code_0_with_no_successful_request_is_a_failure():
+    outcome = outcome_of({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
 
-    assert found.failure is not None
-    assert found.failure.id == "benchmark:no_request"
-    assert found.failure.args["failed"] > 0
-    assert found.measured is None
+    assert outcome.failure is not None
+    assert outcome.failure.id == "benchmark:no_request"
+    assert outcome.failure.args["failed"] > 0
+    assert outcome.measured is None
 
 
 def test_some_failed_requests_and_few_of_them_are_told():
@@ -309,9 +309,9 @@ def test_some_failed_requests_and_few_of_them_are_told():
 def test_without_a_file_the_log_is_read():
     log = (OLD / "benchmark_serving_no_result_dir.txt").read_bytes()
 
-    found = outcome_of({LOG: log})
+    outcome = outcome_of({LOG: log})
 
-    assert found.measured.metrics["output_tokens_per_s"] > 0
+    assert outcome.measured.metrics["output_tokens_per_s"] > 0
 
 
 @pytest.mark.parametrize("outputs", [{}, {"result.json": b"{}"}, {"result.json": b'{"a": '}])
@@ -325,8 +325,8 @@ def test_what_is_no_result_is_said_so(outputs):
 
 def seeds(job="17", **raw):
     target = vacc_host()
-    found = asset_values(kind.inputs(params(**raw), target))
-    plan = fill(planned(**raw), {**vacc_values(target), **found, "job": job})
+    assets = asset_values(kind.inputs(params(**raw), target))
+    plan = fill(planned(**raw), {**vacc_values(target), **assets, "job": job})
     argvs = [item.argv for item in plan.steps if item.name.startswith("measure")]
     return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
 

@@ -29,13 +29,13 @@ def test_preview_run_and_repeat_are_one_plan(monkeypatch, seed):
     served = make_deployment(job=make_job(host=host, state="succeeded"))
     raw = {"deployment": str(served.pk), "concurrency": [1, 4], "overlap": True, "seed": seed}
 
-    seen = preview("benchmark", raw, host)
+    previewed = preview("benchmark", raw, host)
     first = launch("benchmark", raw, host=host, user=None)
     again = retry_job(first.pk, None)
     dispatch.run()
 
     first, again = (Job.objects.get(pk=job.pk) for job in (first, again))
-    assert first.plan_sha256 == again.plan_sha256 == seen.plan.sha256()
+    assert first.plan_sha256 == again.plan_sha256 == previewed.plan.sha256()
     if seed is None:
         assert seeds(first) == f"1={first.pk}01,4={first.pk}02"
         assert seeds(again) == f"1={again.pk}01,4={again.pk}02"

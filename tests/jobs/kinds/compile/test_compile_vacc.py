@@ -66,7 +66,7 @@ def compiling(target=None, **raw):
     return next(step for step in planned(target, **raw).steps if step.name == "compile")
 
 
-def told(target=None, **raw):
+def note_ids(target=None, **raw):
     params = KIND.Params(**{"weights": "1", **raw})
     return [remark.id for remark in KIND.notes(params, target or vacc_host())]
 
@@ -176,7 +176,7 @@ def test_calibration_data_is_for_int8_only():
     assert set(KIND.inputs(int8, vacc_host())) == {"weights", "dataset"}
 
 
-def test_only_data_that_vamc_can_calibrate_with_is_offered_and_taken():
+def test_only_data_that_vamc_can_calibrate_with_is_offered():
     assert [choice.value for choice in KIND.choices("calibration", vacc_host())] == ["", "5"]
     with pytest.raises(LaunchError) as caught:
         planned(precision="int8", calibration="7")
@@ -198,7 +198,7 @@ def test_kv_heads_that_dies_cannot_share_are_aligned(model_id, tp, aligned):
     made = config(target, weights="9", tp=tp)["frontend"]["model_kwargs"]
 
     assert made.get("align_qkv") is aligned
-    assert ("guide:align_qkv_set" in told(target, weights="9", tp=tp)) == bool(aligned)
+    assert ("guide:align_qkv_set" in note_ids(target, weights="9", tp=tp)) == bool(aligned)
 
 
 @pytest.mark.parametrize("exact", [EXACT, {}])
@@ -207,10 +207,10 @@ def test_a_compile_says_that_it_replaces_what_is_in_its_folder(exact):
     there = AssetRef("artifact", "int8", id=3, data={"path": path})
     target = replace(vacc_host(), artifacts=(there,))
 
-    assert "guide:folder_replaced" in told(target, precision="int8", **exact)
-    assert "guide:folder_replaced" not in told(target, precision="fp16", **exact)
+    assert "guide:folder_replaced" in note_ids(target, precision="int8", **exact)
+    assert "guide:folder_replaced" not in note_ids(target, precision="fp16", **exact)
     if not exact:
-        assert "guide:folder_replaced" not in told(target, precision="int8", name="c-eval")
+        assert "guide:folder_replaced" not in note_ids(target, precision="int8", name="c-eval")
 
 
 @pytest.mark.parametrize(
@@ -218,10 +218,10 @@ def test_a_compile_says_that_it_replaces_what_is_in_its_folder(exact):
     [("deepseek-r1-distill-qwen-1.5b", True), ("deepseek-r1-distill-qwen-7b", False)],
 )
 def test_verbatim_notes_that_an_unaligned_split_fails(model_id, fails):
-    found = told(with_weights(model_id), weights="9", **EXACT)
+    notes = note_ids(with_weights(model_id), weights="9", **EXACT)
 
-    assert ("guide:align_qkv_fails" in found) == fails
-    assert "limit:align_qkv" not in found
+    assert ("guide:align_qkv_fails" in notes) == fails
+    assert "limit:align_qkv" not in notes
 
 
 def test_without_alignment_such_a_split_is_refused():
@@ -245,7 +245,7 @@ def test_large_models_are_compiled_with_more_stack(model_id, size):
     step = compiling(with_weights(model_id), **raw)
 
     assert dict(step.env).get("VACC_STACK_SIZE") == size
-    assert ("guide:stack_size_set" in told(with_weights(model_id), **raw)) == bool(size)
+    assert ("guide:stack_size_set" in note_ids(with_weights(model_id), **raw)) == bool(size)
 
 
 def test_to_the_letter_what_would_fail_is_told_instead():
@@ -253,7 +253,7 @@ def test_to_the_letter_what_would_fail_is_told_instead():
     raw = {"weights": "9", "max_length": 2040, **EXACT}
 
     assert compiling(target, **raw).env == ()
-    assert {"limit:stack_size", "limit:multiple"} <= set(told(target, **raw))
+    assert {"limit:stack_size", "limit:multiple"} <= set(note_ids(target, **raw))
 
 
 @pytest.mark.parametrize(

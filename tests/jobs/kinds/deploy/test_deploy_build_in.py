@@ -24,7 +24,7 @@ def steps(**raw):
     return {step.name: step for step in plan.steps}
 
 
-def told(**raw):
+def note_ids(**raw):
     return [r.id for r in KIND.notes(KIND.Params(**{"artifact": "3", **raw}), vacc_host())]
 
 
@@ -58,7 +58,7 @@ def test_the_tool_s_own_port_is_tried_first():
     assert ports == (7863, 9900, 8123)
 
 
-def test_a_port_that_was_asked_for_must_be_free_before_anything_runs():
+def test_a_requested_port_must_be_free_before_anything_runs():
     for stack in ({}, CURRENT):
         looked_for = [dict(one.args) for one in planned(port=8123, **stack).checks]
         assert {"port": "8123"} in looked_for
@@ -87,7 +87,7 @@ def test_another_readiness_path_skips_the_model_check():
     assert "--model" not in wait
 
 
-def test_an_artifact_that_is_being_made_can_be_deployed_after_it():
+def test_an_artifact_in_the_making_can_be_deployed_after_it():
     plan = planned(artifact="job:18")
 
     assert plan.dies == 4
@@ -114,16 +114,16 @@ def test_the_ports_of_llmdeploy_s_sample_are_none(field):
 
 
 def test_what_the_guide_leaves_to_documentation_is_told():
-    assert told(**EXACT)[:4] == [
+    assert note_ids(**EXACT)[:4] == [
         *("guide:server_in_words", "guide:ports_corrected", "guide:bare_stream", "guide:no_key"),
     ]
-    assert told(**CURRENT)[:2] == ["guide:server_in_words", "guide:no_key"]
-    assert "limit:reasoning_is_cut" in told()
+    assert note_ids(**CURRENT)[:2] == ["guide:server_in_words", "guide:no_key"]
+    assert "limit:reasoning_is_cut" in note_ids()
 
 
 def test_more_requests_than_documented_are_asked_about():
-    assert "limit:batch_size" in told(batch_size=32, **CURRENT)
-    assert "limit:batch_size" not in told(**CURRENT)
+    assert "limit:batch_size" in note_ids(batch_size=32, **CURRENT)
+    assert "limit:batch_size" not in note_ids(**CURRENT)
 
 
 # -- its programs ----------------------------------------------------------------------------------
@@ -163,10 +163,10 @@ def test_a_template_with_a_gap_starts_nothing(host):
 
 
 @pytest.mark.parametrize(
-    ("size", "code", "said"),
+    ("size", "code", "message"),
     [(7_600_000_000, 0, "as registered"), (5, 1, "it was registered with"), (None, 1, "is gone")],
 )
-def test_an_artifact_that_changed_is_not_served(host, size, code, said):
+def test_an_artifact_that_changed_is_not_served(host, size, code, message):
     folder = host.root / FOLDER.removeprefix("/nfs/")
     if size is not None:
         folder.mkdir(parents=True)
@@ -175,7 +175,7 @@ def test_an_artifact_that_changed_is_not_served(host, size, code, said):
 
     done = host.step("deploy-build-in", {"artifact": "3"}, "check")
 
-    assert (done.returncode, said in done.stdout + done.stderr) == (code, True)
+    assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
 
 
 def test_a_deployment_says_how_long_it_took():

@@ -35,8 +35,8 @@ def step(name, target=None, **raw):
 
 
 def ids(target=None, **raw):
-    found = kind.notes(kind.Params(**{**WEIGHTS, **raw}), target or vacc_host())
-    return [remark.id for remark in found]
+    notes = kind.notes(kind.Params(**{**WEIGHTS, **raw}), target or vacc_host())
+    return [remark.id for remark in notes]
 
 
 def options(argv):
@@ -203,7 +203,7 @@ def test_to_the_letter_today_s_page_lacks_what_it_says_in_words():
     assert ids(target, **raw) == ["guide:dies_unnamed", "guide:async_left"]
 
 
-def test_behind_a_published_port_the_server_listens_on_all_addresses():
+def test_behind_a_published_port_the_server_listens_everywhere():
     plan = planned(**CURRENT, bind="192.168.1.7")
 
     assert plan.address == ""
@@ -253,7 +253,7 @@ def test_the_host_looks_before_a_die_is_leased():
     }
 
 
-def test_an_image_that_is_chosen_for_the_processor_needs_no_avx512():
+def test_an_image_chosen_for_the_processor_needs_no_avx512():
     names = [check.name for check in planned(**CURRENT, port=0).checks]
 
     assert not {"avx512", "port"} & set(names)
@@ -353,10 +353,10 @@ def test_it_says_how_long_it_took():
 
 
 def test_a_note_is_a_message_with_all_its_arguments():
-    found = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
+    notes = kind.notes(kind.Params(**WEIGHTS, **EXACT), vacc_host())
 
-    assert Message("guide:address", {"address": "10.24.73.25"}) in found
-    assert Message("guide:dies_unnamed", {"dies": 32}) in found
+    assert Message("guide:address", {"address": "10.24.73.25"}) in notes
+    assert Message("guide:dies_unnamed", {"dies": 32}) in notes
 
 
 def test_stacks_follow_the_host_s_dies():

@@ -34,8 +34,8 @@ def planned(**raw):
 
 def run(**raw):
     target = vacc_host()
-    found = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **found})
+    assets = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **assets})
 
 
 def step(name, **raw):
@@ -94,15 +94,15 @@ def test_hugging_face_is_asked_at_the_address_that_was_chosen():
 
 def test_what_a_folder_holds_is_named_for_each_set():
     target = vacc_host({"workspace": "/nfs/w"})
-    found = kind.plan(params(source="folder", folder="/nfs/w/sets", **TWO), target)
+    plan = kind.plan(params(source="folder", folder="/nfs/w/sets", **TWO), target)
 
-    argv = fill(found, {**vacc_values(target), "deployment.host": "127.0.0.1"}).steps[0].argv
+    argv = fill(plan, {**vacc_values(target), "deployment.host": "127.0.0.1"}).steps[0].argv
     assert json.loads(after(argv, "--dataset-args")) == {
         "gsm8k": {"local_path": "/nfs/w/sets/gsm8k"},
         "math_500": {"local_path": "/nfs/w/sets/math_500"},
     }
     assert "--dataset-hub" not in argv
-    assert ("path", "/nfs/w/sets") in [pair for check in found.checks for pair in check.args]
+    assert ("path", "/nfs/w/sets") in [pair for check in plan.checks for pair in check.args]
 
 
 def test_ten_subsets_of_mmlu_are_named():
@@ -114,7 +114,7 @@ def test_ten_subsets_of_mmlu_are_named():
     assert "--limit" not in everything
 
 
-def test_a_key_is_in_the_environment_of_the_step_that_asks_alone():
+def test_a_key_is_in_the_environment_of_one_step_alone():
     plan = planned()
 
     assert secrets(plan) == ("API_KEY",)
@@ -161,11 +161,11 @@ def test_only_today_s_stack_is_offered():
 
 
 def test_a_run_is_a_result_with_both_means_and_each_answer():
-    found = outcome_of(LEFT, **TWO)
+    outcome = outcome_of(LEFT, **TWO)
 
-    measured = found.measured
-    assert found.failure is None
-    assert found.message == Message(
+    measured = outcome.measured
+    assert outcome.failure is None
+    assert outcome.message == Message(
         "evaluate:means",
         {"macro": approx(26.67, abs=0.005), "weighted": 25.0, "sets": 2, "questions": 8},
     )
@@ -203,17 +203,17 @@ def test_a_set_without_a_score_is_no_success():
     path = "eval/reports/model/gsm8k.json"
     report = json.loads(LEFT[path]) | {"metrics": []}
 
-    found = outcome_of({**LEFT, path: json.dumps(report).encode()}, **TWO)
+    outcome = outcome_of({**LEFT, path: json.dumps(report).encode()}, **TWO)
 
-    assert found.failure == Message(
+    assert outcome.failure == Message(
         "evaluate:sets_missing", {"missing": 1, "sets": 2, "first": "gsm8k"}
     )
 
 
 def test_a_set_that_was_not_asked_is_missed():
-    found = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
+    outcome = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
 
-    assert found.failure.args["first"] == "aime24"
+    assert outcome.failure.args["first"] == "aime24"
 
 
 def test_nothing_of_a_run_is_said_so():

@@ -41,8 +41,8 @@ def planned(**raw):
 
 def run(**raw):
     target = vacc_host()
-    found = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **found})
+    assets = asset_values(kind.inputs(params(**raw), target))
+    return fill(planned(**raw), {**vacc_values(target), **assets})
 
 
 def step(name, **raw):
@@ -82,11 +82,11 @@ def config(tmp_path, monkeypatch):
 def test_it_runs_in_the_job_s_folder_with_the_checkout_s_data():
     dry, evaluate = step("dry-run"), step("evaluate")
 
-    words = ("opencompass", "/data/host/spool/17/files/eval_ds.py", "-w", "outputs")
-    assert dry.argv == (*words, "--dry-run")
+    argv = ("opencompass", "/data/host/spool/17/files/eval_ds.py", "-w", "outputs")
+    assert dry.argv == (*argv, "--dry-run")
     assert evaluate.argv[1:] == (
         *("/data/host/spool/17/files/follow_run.py", "outputs", "60"),
-        *(*words, "--dump-eval-details"),
+        *(*argv, "--dump-eval-details"),
     )
     assert (evaluate.cwd, evaluate.path) == ("", (ENVIRONMENT,))
     assert dict(evaluate.env) == dict(dry.env)
@@ -142,7 +142,7 @@ def test_what_must_be_there_is_looked_for_first():
 
 
 @pytest.mark.parametrize("raw", [{"datasets": ("gsm8k",)}, {"dataset_source": "modelscope"}])
-def test_data_that_opencompass_may_bring_itself_is_only_asked_for(raw):
+def test_data_that_opencompass_may_download_is_only_requested(raw):
     asks = [
         check.asks for check in run(**raw).checks if "data/" in dict(check.args).get("path", "")
     ]
@@ -197,9 +197,9 @@ def test_each_choice_is_a_set_of_opencompass(config, family):
 
 
 def test_ten_subsets_of_mmlu_are_the_first_by_the_alphabet(config):
-    found = config(datasets=("mmlu",), mmlu="ten")
+    settings = config(datasets=("mmlu",), mmlu="ten")
 
-    names = [item["abbr"].removeprefix("lukaemon_mmlu_") for item in found.datasets]
+    names = [item["abbr"].removeprefix("lukaemon_mmlu_") for item in settings.datasets]
     assert len(names) == 10
     assert {names[0], names[-1]} <= {"abstract_algebra", "college_medicine"}
 
@@ -233,27 +233,27 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
 
 
 def test_what_was_made_otherwise_is_told_and_how_long_it_takes():
-    said = notes()
+    remarks = notes()
 
-    assert list(said) == [
+    assert list(remarks) == [
         *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
         *("guide:in_parallel", "evaluate:estimate"),
     ]
-    assert said["guide:config_made"] == {"model": "DeepSeek-R1"}
+    assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
 
 
 def test_one_after_the_other_the_guide_s_sets_take_days():
-    said = notes(**EXACT)["evaluate:estimate"]
+    estimate = notes(**EXACT)["evaluate:estimate"]
 
-    assert said["questions"] == 15677
-    assert float(said["hours"]) / 24 == pytest.approx(5.6, abs=0.1)
+    assert estimate["questions"] == 15677
+    assert float(estimate["hours"]) / 24 == pytest.approx(5.6, abs=0.1)
 
 
 def test_a_limit_and_ten_subsets_count_in_the_estimate():
-    said = notes(limit=10, mmlu="ten")["evaluate:estimate_min"]
+    estimate = notes(limit=10, mmlu="ten")["evaluate:estimate_min"]
 
-    assert said["questions"] == 13 * 10
-    assert 1 <= int(said["minutes"]) < 60
+    assert estimate["questions"] == 13 * 10
+    assert 1 <= int(estimate["minutes"]) < 60
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_what_is_proposed_for_a_short_deployment_runs():
     assert kind.plan(params(**defaults_for(kind.Params, target, GUIDE)), target)
 
 
-def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
+def test_a_request_without_room_for_a_question_is_refused():
     with pytest.raises(LaunchError, match="At least 256") as caught:
         planned(max_length=255, max_answer=100)
     assert caught.value.field == "max_length"
@@ -311,8 +311,8 @@ def test_a_request_that_no_question_fits_is_refused_at_its_own_field():
 def test_verbatim_notes_lengths_beyond_the_deployment():
     exact = params(**EXACT)
 
-    told = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
-    assert told["guide:longer_than_served"] == {"length": 32768, "tokens": 2048}
+    remarks = {remark.id: remark.args for remark in kind.notes(exact, short(2048))}
+    assert remarks["guide:longer_than_served"] == {"length": 32768, "tokens": 2048}
     assert "guide:longer_than_served" not in notes(**EXACT)
 
 
@@ -329,12 +329,12 @@ def test_only_the_guide_s_stack_is_offered():
 
 
 def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
-    found = outcome_of(left(PLAIN), **WSC_AND_MATH)
+    outcome = outcome_of(left(PLAIN), **WSC_AND_MATH)
 
-    measured = found.measured
-    assert found.failure is None
-    assert found.message.id == "evaluate:means"
-    assert set(found.message.args) == {"macro", "weighted", "sets", "questions"}
+    measured = outcome.measured
+    assert outcome.failure is None
+    assert outcome.message.id == "evaluate:means"
+    assert set(outcome.message.args) == {"macro", "weighted", "sets", "questions"}
     assert measured.metrics["accuracy_macro"] != measured.metrics["accuracy_weighted"]
     assert measured.metrics["accuracy"] == measured.metrics["accuracy_weighted"]
     assert set(measured.metrics) <= set(METRICS)
@@ -360,7 +360,7 @@ def test_the_subjects_of_mmlu_are_one_group():
     assert [one.group for one in sets].count("mmlu") == 10
 
 
-def test_without_details_every_answer_is_kept_and_none_has_a_verdict():
+def test_without_details_answers_are_kept_without_a_verdict():
     answers = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.answers
 
     assert len(answers) == 61
@@ -382,15 +382,15 @@ def test_with_details_each_question_has_its_answer_and_verdict():
 
 
 def test_a_set_without_a_score_is_no_success():
-    found = outcome_of(left(PLAIN))  # MMLU was to be asked too
+    outcome = outcome_of(left(PLAIN))  # MMLU was to be asked too
 
-    assert found.failure.id == "evaluate:sets_missing"
-    assert found.failure.args == {
+    assert outcome.failure.id == "evaluate:sets_missing"
+    assert outcome.failure.args == {
         "missing": 57,
         "sets": 60,
         "first": "lukaemon_mmlu_abstract_algebra",
     }
-    assert found.measured is None
+    assert outcome.measured is None
 
 
 def test_a_failed_subset_is_a_failure():
@@ -398,15 +398,15 @@ def test_a_failed_subset_is_a_failure():
     summary = next(path for path in files if path.endswith(".csv"))
     files[summary] = files[summary].rstrip() + b"\nceval-law,-,-,-,-\n"
 
-    found = outcome_of(files, datasets=("cluewsc", "math_500", "ceval"))
+    outcome = outcome_of(files, datasets=("cluewsc", "math_500", "ceval"))
 
-    assert found.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
+    assert outcome.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
 
 
 def test_a_run_in_which_every_task_failed_is_none():
-    found = outcome_of(left(FAILED), **WSC_AND_MATH)
+    outcome = outcome_of(left(FAILED), **WSC_AND_MATH)
 
-    assert found.failure.id == "evaluate:sets_missing"
+    assert outcome.failure.id == "evaluate:sets_missing"
 
 
 def test_nothing_of_a_run_is_said_so():

@@ -35,11 +35,11 @@ def test_the_stack_is_that_of_the_deployment_that_was_chosen():
     target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
 
     for number, stack in [("2", "current"), ("1", None), ("7", None)]:
-        found = defaults_for(benchmark_online.Params, target, {"deployment": number})
-        assert found.get("stack") == stack
+        defaults = defaults_for(benchmark_online.Params, target, {"deployment": number})
+        assert defaults.get("stack") == stack
 
 
-def test_lengths_are_no_longer_than_what_the_chosen_deployment_takes():
+def test_lengths_default_to_no_more_than_the_deployment_takes():
     target = host_with(
         deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
     )
@@ -82,9 +82,9 @@ def test_the_guide_s_lengths_ignore_the_deployment():
 def test_reasoning_models_default_to_long_answers(served, proposed):
     target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
 
-    found = defaults_for(kind.Params, target, {"deployment": "1"})
+    defaults = defaults_for(kind.Params, target, {"deployment": "1"})
 
-    assert found.get("max_tokens", 32) == proposed
+    assert defaults.get("max_tokens", 32) == proposed
     assert "deployment" in leading(kind.Params)
 
 
@@ -103,7 +103,7 @@ def test_a_switch_that_the_stack_does_not_have_frees_no_length():
     assert defaults_for(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
 
 
-def test_on_a_processor_other_figures_are_proposed_than_on_cards():
+def test_on_a_processor_the_defaults_differ_from_those_on_cards():
     class Params(BaseModel):
         length: int = Field(1024, json_schema_extra={"without_dies": 128})
 
@@ -111,13 +111,13 @@ def test_on_a_processor_other_figures_are_proposed_than_on_cards():
     assert defaults_for(Params, vacc_host()) == {}
 
 
-def test_a_second_server_of_llmdeploy_is_proposed_ports_of_its_own():
+def test_a_second_llmdeploy_server_gets_its_own_default_ports():
     first = deployment(1, publish_port=17810, subscribe_port=17110)
     third = deployment(3, publish_port=17811, subscribe_port=17500)
 
-    found = defaults_for(deploy_build_in.Params, host_with(first, third))
+    defaults = defaults_for(deploy_build_in.Params, host_with(first, third))
 
-    assert found == {"publish_port": 17812, "subscribe_port": 17111}
+    assert defaults == {"publish_port": 17812, "subscribe_port": 17111}
 
 
 def test_default_ports_fit_a_given_port():
@@ -125,9 +125,9 @@ def test_default_ports_fit_a_given_port():
     target = host_with(crossed)
 
     for given in ({}, {"publish_port": 17111}, {"publish_port": "", "subscribe_port": "17811"}):
-        said = {name: value for name, value in given.items() if value != ""}
-        found = defaults_for(deploy_build_in.Params, target, given) | said
-        params = deploy_build_in.Params(artifact="3", stack="guide", **found)
+        typed = {name: value for name, value in given.items() if value != ""}
+        defaults = defaults_for(deploy_build_in.Params, target, given) | typed
+        params = deploy_build_in.Params(artifact="3", stack="guide", **defaults)
         assert len({params.publish_port, params.subscribe_port, 17110, 17810}) == 4
         deploy_build_in.plan(params, target)
 
@@ -156,7 +156,7 @@ def test_the_newest_deployment_is_offered_first():
     assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
 
 
-def test_a_stack_that_a_kind_does_not_know_is_not_proposed_to_it():
+def test_a_stack_unknown_to_a_kind_is_not_its_default():
     kind = KINDS["evaluate-opencompass"]
     target = host_with(deployment(1, stack="current"))
 
@@ -178,8 +178,8 @@ def test_a_server_of_llmdeploy_tells_the_ports_that_it_takes():
     params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
     today = deploy_build_in.Params(artifact="3", stack="current")
 
-    told = deploy_build_in.product(params, vacc_host())["details"]
-    assert (told["publish_port"], told["subscribe_port"]) == (18000, 17110)
+    details = deploy_build_in.product(params, vacc_host())["details"]
+    assert (details["publish_port"], details["subscribe_port"]) == (18000, 17110)
     assert "publish_port" not in deploy_build_in.product(today, vacc_host())["details"]
 
 
@@ -191,7 +191,7 @@ def test_vllm_s_benchmark_offers_the_deployments_of_vllm_alone():
     assert [choice.value for choice in offered] == ["2"]
 
 
-def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
+def test_a_field_is_bounded_by_the_model_and_the_stack():
     weights = AssetRef("weights", "R1", id=1, data={"model_id": "deepseek-r1"})
     target = replace(vacc_host(), weights=(weights,))
     params = KINDS["deploy-vllm"].Params
@@ -205,9 +205,9 @@ def test_a_field_is_bounded_by_what_the_model_and_the_stack_allow():
 
 
 def test_an_unknown_deployment_leaves_only_stack_bounds():
-    found = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
+    limits = bounds(benchmark_online.Params, host_with(), {"deployment": "7", "pp": "x"})
 
-    assert found == {"concurrency": 4}
+    assert limits == {"concurrency": 4}
 
 
 def served_with(data):
@@ -244,7 +244,7 @@ def test_the_examples_of_the_reasoning_template_take_room_too():
     assert plain["output_tokens"] - thinking["output_tokens"] == 300
 
 
-def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
+def test_a_context_without_room_for_a_prompt_is_refused():
     target = served_with({"max_total": 32})
 
     with pytest.raises(LaunchError, match="longer context") as refused:
@@ -256,9 +256,9 @@ def test_a_context_that_no_prompt_fits_is_refused_at_the_deployment():
 def test_a_proposed_answer_fits_beside_the_question():
     target = served_with({"max_total": 512, "reasoning": True, "toolchain": "llama.cpp"})
 
-    found = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
+    defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": "3"})
 
-    assert found["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
+    assert defaults["max_tokens"] == 512 - 300 - evaluate.QUESTION_TOKENS
 
 
 @pytest.mark.parametrize("limit", [143, 999])

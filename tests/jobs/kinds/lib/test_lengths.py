@@ -40,7 +40,7 @@ def test_a_mean_that_no_tool_told_comes_from_the_sum():
 
 
 @pytest.mark.parametrize(
-    ("kind", "params", "found"),
+    ("kind", "params", "expected"),
     [
         ("benchmark-online", BOTH | {"dataset": "sonnet"}, BOTH),
         ("benchmark-online", BOTH | {"dataset": "sharegpt"}, {"output_tokens": 1024}),
@@ -52,9 +52,9 @@ def test_a_mean_that_no_tool_told_comes_from_the_sum():
         ("benchmark", {}, {}),
     ],
 )
-def test_what_was_asked_for_is_read_from_the_params(kind, params, found):
+def test_what_was_asked_for_is_read_from_the_params(kind, params, expected):
     of = KINDS[kind]
-    assert asked(of.lengths, params, answer_limit=of.answer_limit) == found
+    assert asked(of.lengths, params, answer_limit=of.answer_limit) == expected
 
 
 def test_up_to_a_tenth_apart_nothing_is_said():

@@ -63,9 +63,9 @@ def test_verbatim_keeps_the_printed_port_or_refuses():
 def test_a_typed_port_in_use_is_refused():
     target = beside(port="9900", publish_port=9901)
 
-    field, words = refused("deploy-build-in", target, artifact="3", port=9900)
+    field, message = refused("deploy-build-in", target, artifact="3", port=9900)
 
-    assert (field, "the other" in words, "9902 is free" in words) == ("port", True, True)
+    assert (field, "the other" in message, "9902 is free" in message) == ("port", True, True)
 
 
 def test_llmdeploy_s_own_ports_avoid_used_ones():
@@ -76,9 +76,9 @@ def test_llmdeploy_s_own_ports_avoid_used_ones():
 
 
 def test_a_server_does_not_listen_on_its_own_publish_port():
-    field, words = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
+    field, message = refused("deploy-build-in", vacc_host(), artifact="3", port=17810)
 
-    assert (field, words) == ("publish_port", "The two ports must differ.")
+    assert (field, message) == ("publish_port", "The two ports must differ.")
 
 
 def test_a_waiting_server_reserves_only_its_requested_port():
@@ -93,9 +93,9 @@ def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
     ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
     target = replace(vacc_host(), servers=(ref,))
 
-    field, words = refused("deploy-build-in", target, artifact="3", port=65535)
+    field, message = refused("deploy-build-in", target, artifact="3", port=65535)
 
-    assert (field, words) == (
+    assert (field, message) == (
         "port",
         "Port 65535 is in use by job #12 (later). Port 1024 is free.",
     )
@@ -104,9 +104,9 @@ def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
 def test_ports_of_ten_thousand_digits_keep_no_port_from_others():
     raw = {"port": "9" * 10_000, "publish_port": "17110"}
 
-    found = defaults_for(KINDS["deploy-build-in"].Params, vacc_host(), raw)
+    defaults = defaults_for(KINDS["deploy-build-in"].Params, vacc_host(), raw)
 
-    assert found["subscribe_port"] == 17111
+    assert defaults["subscribe_port"] == 17111
 
 
 # -- a second run of the same plan -----------------------------------------------------------------
@@ -216,24 +216,24 @@ def test_a_server_that_runs_does_not_stand_in_its_own_way(host):
 
 def test_the_preview_never_shows_a_port_that_another_server_has(host):
     old = deployed(host, stack="current")
-    seen = launch.preview("deploy-build-in", old.params, host)
-    assert seen.open_slots["port"] == "9900"
+    preview = launch.preview("deploy-build-in", old.params, host)
+    assert preview.open_slots["port"] == "9900"
     serve(host, host_url="http://127.0.0.1:9900")
 
-    seen = launch.preview("deploy-build-in", old.params, host)
+    preview = launch.preview("deploy-build-in", old.params, host)
 
-    assert (seen.plan.port, seen.open_slots["port"]) == (9900, "")
-    assert "9900" not in seen.script
+    assert (preview.plan.port, preview.open_slots["port"]) == (9900, "")
+    assert "9900" not in preview.script
 
 
-def test_the_preview_never_shows_a_port_that_a_waiting_job_will_have(host):
+def test_the_preview_never_shows_a_port_of_a_waiting_job(host):
     old = deployed(host, stack="current")
     launch.launch("deploy-build-in", old.params, host=host, user=None)
 
     assert launch.preview("deploy-build-in", old.params, host).open_slots["port"] == ""
 
 
-def test_of_a_server_that_is_not_there_yet_no_address_is_made_up(host):
+def test_a_server_that_does_not_exist_yet_has_no_address(host):
     any_port = deployed(host, stack="current").params
     for raw, port in [(any_port, ""), ({**any_port, "port": 9000}, "9000")]:
         maker = launch.launch("deploy-build-in", raw, host=host, user=None)

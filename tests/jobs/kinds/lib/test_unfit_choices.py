@@ -26,44 +26,44 @@ def errors(kind, target, **raw):
 
 
 def test_another_engine_is_refused_with_advice():
-    found = errors("benchmark-online", vacc_host(), deployment=VASTGENX, **CURRENT)
+    refusals = errors("benchmark-online", vacc_host(), deployment=VASTGENX, **CURRENT)
 
-    assert found == {
+    assert refusals == {
         "deployment": "DeepSeek-R1 runs on vastgenx, but this benchmark needs vLLM. Choose a vLLM"
         " deployment, or use “Benchmark”, which supports any."
     }
 
 
 def test_an_engine_known_by_its_tool_is_refused_too():
-    found = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
+    refusals = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
 
-    assert found["deployment"].startswith("small-int8 runs on llama.cpp, ")
+    assert refusals["deployment"].startswith("small-int8 runs on llama.cpp, ")
 
 
 def test_a_deployment_of_another_stack_says_which_one_to_choose():
-    found = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
+    refusals = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
 
-    assert found == {
+    assert refusals == {
         "deployment": "DeepSeek-R1 uses stack “Current”. Choose that stack, or another deployment."
     }
 
 
 def test_a_deployment_that_is_gone_is_said_to_be():
     for kind in ("benchmark-online", "evaluate-opencompass"):
-        found = errors(kind, vacc_host(), deployment="77")
-        assert found == {"deployment": "Not on this host, or removed meanwhile. Choose another."}
+        refusals = errors(kind, vacc_host(), deployment="77")
+        assert refusals == {"deployment": "Not on this host, or removed meanwhile. Choose another."}
 
 
 def test_a_stack_that_scores_otherwise_says_with_what():
-    found = errors("evaluate-opencompass", vacc_host(), deployment=OF_TODAY, **CURRENT)
+    refusals = errors("evaluate-opencompass", vacc_host(), deployment=OF_TODAY, **CURRENT)
 
-    assert found == {"stack": "This stack uses EvalScope instead of OpenCompass."}
+    assert refusals == {"stack": "This stack uses EvalScope instead of OpenCompass."}
 
 
 def test_weights_that_a_kind_does_not_offer_are_named():
-    found = errors("compile", here(), weights="4", precision="int8")
+    refusals = errors("compile", here(), weights="4", precision="int8")
 
-    assert found == {"weights": "This job type cannot use folder. Choose another."}
+    assert refusals == {"weights": "This job type cannot use folder. Choose another."}
 
 
 def test_the_form_calls_what_does_not_fit_by_its_name():

@@ -146,7 +146,7 @@ def test_what_a_tool_keeps_for_itself_is_no_part_of_it(host):
     assert (host.left("dataset.json")["files"], host.left("dataset.json")["bytes"]) == (1, 8)
 
 
-def test_a_dataset_is_known_by_the_checksum_of_what_its_files_hold(host):
+def test_a_dataset_is_known_by_the_checksum_of_its_files(host):
     def checksum(files):
         filled(host, "sonnet", files)
         done = KIND.parse_outcome(KIND.Params(dataset="sonnet"), None, host.outputs(), 0)

@@ -31,7 +31,7 @@ def download(**raw):
     return list(step.argv[step.argv.index("--") + 1 :]), dict(step.env)
 
 
-def test_weights_come_from_the_guide_s_mirror_unless_told_otherwise():
+def test_weights_come_from_the_guide_s_mirror_by_default():
     assert download() == (
         [
             *("hf", "download", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
@@ -287,7 +287,7 @@ def test_weights_that_are_not_whole_are_refused_with_the_reason(host, spoil, rea
     assert not (host.work / "weights.json").exists()
 
 
-def test_the_hub_s_checksums_are_compared_where_the_tool_left_them(host):
+def test_the_hub_s_checksums_are_compared_with_the_files(host):
     notes = host.folder / ".cache/huggingface/download"
     notes.mkdir(parents=True)
     right = hashlib.sha256((host.folder / SHARDS[0]).read_bytes()).hexdigest()

@@ -26,8 +26,8 @@ def deployment(caller):
 
 
 def lines(*times, watch="engine"):
-    found = [{"t": at, "w": watch, "v": {"running": 1}} for at in times]
-    return b"".join(json.dumps(line).encode() + b"\n" for line in found)
+    rows = [{"t": at, "w": watch, "v": {"running": 1}} for at in times]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in rows)
 
 
 def test_points_of_a_server_are_taken_once_and_its_size_is_told(caller, deployment):

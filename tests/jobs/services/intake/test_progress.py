@@ -68,11 +68,11 @@ def test_earlier_steps_do_not_count_as_progress():
 
 def test_since_when_the_figures_stand_still_is_kept():
     since = 1_700_000_000.0
-    told = {"done": 7, "total": 272, "unit": "tensors"}
-    job = make_job(kind="compile", state="running", progress={**told, "since": since})
+    figures = {"done": 7, "total": 272, "unit": "tensors"}
+    job = make_job(kind="compile", state="running", progress={**figures, "since": since})
 
     log(job, LINES)
-    assert {**job.progress, "drawn": 0} == {**told, "since": since, "drawn": 0}
+    assert {**job.progress, "drawn": 0} == {**figures, "since": since, "drawn": 0}
 
     progress._looked_at.clear()
     log(job, LINES.replace(b"7/", b"8/"))

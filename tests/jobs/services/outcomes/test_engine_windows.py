@@ -44,8 +44,8 @@ def measured_job(*, steps, params=COLD, skew_s=0.0):
 
 
 def scraped(job, *rows, watch="engine", from_s=1000.0, every_s=10.0):
-    told = [[from_s + every_s * index, values] for index, values in enumerate(rows)]
-    PointBlock.objects.create(job=job, offset=0, watch=watch, rows=told)
+    samples = [[from_s + every_s * index, values] for index, values in enumerate(rows)]
+    PointBlock.objects.create(job=job, offset=0, watch=watch, rows=samples)
 
 
 def test_each_point_has_what_the_engine_did_meanwhile():
@@ -57,13 +57,13 @@ def test_each_point_has_what_the_engine_did_meanwhile():
         {HITS: 80.0, QUERIES: 200.0, KV: 0.7},
     )
 
-    found = with_engine(job, MEASURED)
+    measured = with_engine(job, MEASURED)
 
-    (_, first), (_, second) = found.points
+    (_, first), (_, second) = measured.points
     assert (first["engine_prefix_hits"], first["engine_kv_cache_peak"]) == (0.0, 0.2)
     assert (second["engine_prefix_hits"], second["engine_kv_cache_peak"]) == (0.8, 0.7)
-    assert found.metrics["engine_prefix_hits"] == 0.8  # of the best point
-    assert found.metrics["requests"] == 40.0
+    assert measured.metrics["engine_prefix_hits"] == 0.8  # of the best point
+    assert measured.metrics["requests"] == 40.0
 
 
 def test_steps_have_the_dashboard_s_clock_and_points_the_host_s():
@@ -90,9 +90,9 @@ def test_one_step_records_the_start_of_each_point():
         every_s=5.0,
     )
 
-    found = with_engine(job, replace(MEASURED, began={1: 1000.0, 4: 1005.0}))
+    measured = with_engine(job, replace(MEASURED, began={1: 1000.0, 4: 1005.0}))
 
-    assert [m["engine_prefix_hits"] for _, m in found.points] == [0.0, 0.6]
+    assert [m["engine_prefix_hits"] for _, m in measured.points] == [0.0, 0.6]
     assert [set(m) & {"engine_prefix_hits"} for _, m in with_engine(job, MEASURED).points] == [
         set(),
         set(),
@@ -109,9 +109,10 @@ def test_other_watches_are_none_of_the_engine_s():
 def test_what_the_tool_itself_told_stays():
     job = measured_job(steps=("measure",))
     scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0})
-    told = replace(MEASURED, points=[(4, {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5})])
+    metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5}
+    by_tool = replace(MEASURED, points=[(4, metrics)])
 
-    assert with_engine(job, told).points[0][1]["engine_prefix_hits"] == 0.5
+    assert with_engine(job, by_tool).points[0][1]["engine_prefix_hits"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -158,27 +159,28 @@ def test_a_share_since_start_belongs_to_no_point(shares, kept, remarks):
     job = measured_job(steps=("measure-1", "measure-4"), params=COLD | {"seed": 0})
     scraped(job, *({GAUGE: share, KV: 0.2} for share in shares))
 
-    found = with_engine(job, MEASURED)
+    measured = with_engine(job, MEASURED)
 
-    assert [set(m) for _, m in found.points] == [
+    assert [set(m) for _, m in measured.points] == [
         {"output_tokens_per_s", "requests", "engine_kv_cache_peak"}
     ] * 2
-    assert "engine_prefix_hits" not in found.metrics
-    assert found.metrics.get("engine_prefix_hits_since_start") == kept
-    assert [remark.id for remark in found.remarks] == remarks
+    assert "engine_prefix_hits" not in measured.metrics
+    assert measured.metrics.get("engine_prefix_hits_since_start") == kept
+    assert [remark.id for remark in measured.remarks] == remarks
     if remarks:
-        assert found.remarks[0].args == {"share": "40.00"}
+        assert measured.remarks[0].args == {"share": "40.00"}
 
 
 def test_a_tool_that_counts_hits_needs_no_share_since_the_start():
     job = measured_job(steps=("measure",), params=COLD)
     scraped(job, {GAUGE: 0.9}, {GAUGE: 0.9})
-    told = replace(MEASURED, points=[(4, {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5})])
+    metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5}
+    by_tool = replace(MEASURED, points=[(4, metrics)])
 
-    found = with_engine(job, told)
+    measured = with_engine(job, by_tool)
 
-    assert "engine_prefix_hits_since_start" not in found.metrics
-    assert [remark.id for remark in found.remarks] == ["benchmark:hits"]
+    assert "engine_prefix_hits_since_start" not in measured.metrics
+    assert [remark.id for remark in measured.remarks] == ["benchmark:hits"]
 
 
 def kept_before(job, share):
@@ -219,8 +221,8 @@ def test_older_results_stay_unchanged(rows):
     assert remarks == ["benchmark:hits", "x"]
 
 
-@pytest.mark.parametrize(("running", "told"), [(1.0, []), (3.0, ["result:other_clients"])])
-def test_more_requests_than_sent_mean_other_clients(running, told):
+@pytest.mark.parametrize(("running", "expected"), [(1.0, []), (3.0, ["result:other_clients"])])
+def test_more_requests_than_sent_mean_other_clients(running, expected):
     job = measured_job(steps=("measure-1", "measure-4"))
     gauge = "vllm:num_requests_running"
     # At 1010 the next concurrency starts: its requests do not count for the first.
@@ -228,5 +230,5 @@ def test_more_requests_than_sent_mean_other_clients(running, told):
 
     remarks = with_engine(job, MEASURED).remarks
 
-    assert [remark.id for remark in remarks] == told
+    assert [remark.id for remark in remarks] == expected
     assert all(remark.args == {"running": 3, "concurrency": 1} for remark in remarks)

@@ -17,7 +17,7 @@ def kind_of(failure):
     return failure.kinds[0] if failure.kinds else None
 
 
-def found(path, **about):
+def failures_in(path, **about):
     """Return the failures in a captured log, most likely first: ids and lines."""
     return [
         (each.failure.id, each.first.number, each.last.number)
@@ -99,7 +99,7 @@ def test_a_line_as_a_tool_prints_it_is_known_for_what_it_is(failure_id, line):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_what_really_broke_is_found_with_its_lines(path, kind, wanted):
-    assert found(path, kind=kind)[0] == wanted
+    assert failures_in(path, kind=kind)[0] == wanted
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_really_broke_is_found_with_its_lines(path, kind, wanted):
     ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_in_the_log_of_a_run_that_succeeded_nothing_is_found(path):
-    assert found(path) == []
+    assert failures_in(path) == []
 
 
 def test_a_line_is_named_by_its_number_and_where_it_begins():

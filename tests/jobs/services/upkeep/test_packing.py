@@ -153,7 +153,7 @@ def test_the_stream_of_a_turn_is_packed_once_it_is_closed():
     assert [is_packed(key) for key in keys] == [True, False]
 
 
-def test_logs_that_lay_longest_come_first_and_a_round_has_an_end(monkeypatch):
+def test_the_oldest_logs_come_first_and_a_round_has_an_end(monkeypatch):
     old, young = closed_job(), closed_job()
     write(young, minutes=70)
     write(old, minutes=90)
@@ -175,10 +175,11 @@ def test_only_one_process_packs_at_a_time(settings):
 def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
     key = closed_job()
     write(key)
-    pack, seen = packing.store().pack, {}
+    pack, niceness = packing.store().pack, {}
 
     def look(*args, **kwargs):
-        seen[threading.get_native_id()] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        thread = threading.get_native_id()
+        niceness[thread] = os.getpriority(os.PRIO_PROCESS, thread)
         return pack(*args, **kwargs)
 
     monkeypatch.setattr(type(packing.store()), "pack", lambda _self, *a, **k: look(*a, **k))
@@ -186,7 +187,7 @@ def test_packing_has_a_low_priority_and_nothing_else_has(monkeypatch):
 
     assert pack_some() == 1
 
-    assert list(seen.values()) == [packing.NICENESS]
+    assert list(niceness.values()) == [packing.NICENESS]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < packing.NICENESS
 
 
@@ -238,7 +239,7 @@ def test_a_log_without_room_waits_for_smaller_ones(monkeypatch):
 
 
 @pytest.mark.parametrize(("stored_bytes", "after"), [(len(TEXT), None), (0, 0)])
-def test_what_a_packed_log_takes_is_measured_again_if_it_is_kept(stored_bytes, after):
+def test_a_stored_size_is_measured_again_after_packing(stored_bytes, after):
     job = make_job(
         state="succeeded", finished_at=ago(61), log_sha256=SHA256, stored_bytes=stored_bytes
     )

@@ -33,7 +33,7 @@ def left(record):
     return logstore.store().disk_bytes(f"{word}/{record.pk}")
 
 
-def test_what_is_older_than_the_retention_age_loses_its_log_files_and_points():
+def test_beyond_the_retention_age_logs_and_points_are_removed():
     job = ended(files=2, points=3)
 
     assert retention.apply_retention() == 1
@@ -94,7 +94,7 @@ def test_without_a_limit_nothing_is_ever_removed(limits):
     assert left(job) > 0
 
 
-def test_over_the_limit_of_size_what_ended_first_goes_until_it_fits(limits):
+def test_over_the_size_limit_the_oldest_go_until_it_fits(limits):
     limits.RETENTION_AGE_S = None
     jobs = [ended(age * DAY, log=b"x" * 1000) for age in (3, 5, 4)]
     retention.apply_retention()
@@ -132,7 +132,7 @@ def test_one_that_is_pinned_is_never_touched(limits):
     assert (left(job) > 0, left(server) > 0) == (True, True)
 
 
-def test_one_that_is_open_or_ended_within_the_hour_is_never_touched(limits):
+def test_open_jobs_and_those_of_the_last_hour_are_never_touched(limits):
     limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = 1.0, 1
     fresh = ended(timedelta(minutes=59))
     running = make_job(state=Job.State.RUNNING)
@@ -258,7 +258,7 @@ def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
     assert (left(stuck), storage.unfinished()) == (0, 0)
 
 
-def test_streams_that_do_not_go_hold_up_nothing_that_ended_later(monkeypatch):
+def test_streams_that_cannot_be_removed_hold_up_no_later_job(monkeypatch):
     monkeypatch.setattr(retention, "_BATCH", 1)
     conversation, server = chat.start_conversation(make_user(), "?"), make_deployment()
     for _ in range(2):
@@ -288,7 +288,7 @@ def test_the_row_has_the_log_s_exact_length():
     assert job.log_bytes == len(LOG)
 
 
-def test_a_round_ends_when_its_time_is_over_and_the_next_goes_on():
+def test_a_round_ends_with_its_time_and_the_next_goes_on():
     jobs = [ended(), ended()]
 
     assert retention.apply_retention(longest_s=0.0) == 0
@@ -409,11 +409,11 @@ def test_what_goes_within_a_week_is_foretold_for_size(limits):
     limits.RETENTION_SIZE_BYTES = storage.last_count().within
     retention.apply_retention()
 
-    found = []
+    pending = []
     for job in (first, second, third):
         job.refresh_from_db()
-        found.append(storage.pending_removal_of(job))
-    assert [item and item.why for item in found] == ["size", None, None]
+        pending.append(storage.pending_removal_of(job))
+    assert [item and item.why for item in pending] == ["size", None, None]
     goes = storage.next_to_go(storage.last_count(), 10)
     assert [bulk.id for bulk, _removal in goes] == [first.pk, second.pk, third.pk]
     weeks = [(removal.at - now()) / timedelta(weeks=1) for _bulk, removal in goes]
@@ -443,10 +443,10 @@ def test_what_is_packed_while_it_is_measured_is_measured_again(make, monkeypatch
     disk_bytes = logs.disk_bytes
 
     def looked_at(store, asked):
-        found = disk_bytes(store, asked)
+        size = disk_bytes(store, asked)
         if asked == key and not looks:
             looks.append(store.pack(key))
-        return found
+        return size
 
     monkeypatch.setattr(logs, "disk_bytes", looked_at)
     retention._settle(time.monotonic() + 60)

@@ -43,10 +43,10 @@ def read(folder: Path) -> Artifact:
     Raises:
         ServeError: it is none.
     """
-    found = sorted(folder.glob("*_module_info.json"))
-    if not found:
+    paths = sorted(folder.glob("*_module_info.json"))
+    if not paths:
         raise ServeError(f"no compiled model in {folder}")
-    info = json.loads(found[0].read_text(encoding="utf-8"))
+    info = json.loads(paths[0].read_text(encoding="utf-8"))
     try:
         text = (folder / "tokenizer/tokenizer_config.json").read_text(encoding="utf-8")
         template = json.loads(text)["chat_template"]
@@ -188,13 +188,13 @@ async def run(
     listener: socket.socket,
     answers: Answers,
     handler: http.Handler,
-    told: Callable[[http.Asked, http.Answer], None],
+    on_answer: Callable[[http.Asked, http.Answer], None],
 ) -> int:
     """Serve until SIGTERM or SIGINT, or until the engine is to die; the exit code."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = http.Server(handler, told)
+    server = http.Server(handler, on_answer)
     listening = await asyncio.start_server(server.connected, sock=listener, backlog=512)
     while not stop.is_set():
         try:

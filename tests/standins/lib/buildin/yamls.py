@@ -51,18 +51,18 @@ def load(text: str) -> dict[str, Any]:
 
 def _lines(text: str) -> list[str]:
     """Lines that say something; a flow collection that goes on is one line."""
-    found: list[str] = []
+    lines: list[str] = []
     depth = 0
     for raw in text.splitlines():
         plain = raw if '"' in raw or "'" in raw else re.sub(r"(^|\s)#.*$", "", raw)
         if not plain.strip() or plain.strip() == "---":
             continue
         if depth > 0:
-            found[-1] += " " + plain.strip()
+            lines[-1] += " " + plain.strip()
         else:
-            found.append(plain.rstrip())
-        depth = sum(found[-1].count(mark) for mark in "[{") - sum(map(found[-1].count, "]}"))
-    return found
+            lines.append(plain.rstrip())
+        depth = sum(lines[-1].count(mark) for mark in "[{") - sum(map(lines[-1].count, "]}"))
+    return lines
 
 
 def _item(
@@ -75,12 +75,12 @@ def _item(
     if not isinstance(mapping.get(key), list):
         mapping[key] = []
         outer = indent
-    found = mapping[key]
-    if indent > outer and found and isinstance(found[-1], list):
-        found[-1].append(scalar(text))
+    values = mapping[key]
+    if indent > outer and values and isinstance(values[-1], list):
+        values[-1].append(scalar(text))
     else:
         # "- - 1024": a list in a list, as PyYAML writes shapes
-        found.append([scalar(text[2:])] if text.startswith("- ") else scalar(text))
+        values.append([scalar(text[2:])] if text.startswith("- ") else scalar(text))
     return outer
 
 

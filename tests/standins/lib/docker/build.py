@@ -21,12 +21,12 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """(INSTRUCTION, arguments) of a Dockerfile, continued lines joined."""
     plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\s*\n", " ", plain)
-    found = []
+    parsed = []
     for line in joined.splitlines():
         match = _STEP.match(line)
         if match:
-            found.append((match[1].upper(), " ".join(match[2].split())))
-    return found
+            parsed.append((match[1].upper(), " ".join(match[2].split())))
+    return parsed
 
 
 def build(
@@ -66,12 +66,12 @@ def build(
 
 
 def _stages(steps: list[tuple[str, str]]) -> set[str]:
-    found = set()
+    names = set()
     for name, args in steps:
-        words = args.split()
-        if name == "FROM" and len(words) >= 3 and words[-2].upper() == "AS":
-            found.add(words[-1])
-    return found
+        tokens = args.split()
+        if name == "FROM" and len(tokens) >= 3 and tokens[-2].upper() == "AS":
+            names.add(tokens[-1])
+    return names
 
 
 def _metadata(froms: list[str], stages: set[str], say: Callable[[str], None]) -> None:
@@ -98,8 +98,8 @@ def _one(
     number: int, name: str, args: str, context: Path, say: Callable[[str], None], *, cached: bool
 ) -> None:
     if name in ("COPY", "ADD") and "--from" not in args:
-        words = [word.strip('",[]') for word in args.split() if not word.startswith("--")]
-        for source in words[:-1]:
+        paths = [word.strip('",[]') for word in args.split() if not word.startswith("--")]
+        for source in paths[:-1]:
             if not any(context.glob(source.removeprefix("./").removeprefix("/") or "*")):
                 raise DaemonError(
                     "failed to solve: failed to compute cache key: failed to calculate checksum "

@@ -98,23 +98,21 @@ _COMMANDS = {
 
 def main(argv: Sequence[str]) -> int:
     """Run ``docker``; its exit code."""
-    words = list(argv)
-    if words[:1] in (["--version"], ["-v"]):
+    args = list(argv)
+    if args[:1] in (["--version"], ["-v"]):
         world.out(VERSION_LINE)
         return 0
-    if words[:1] == ["image"] and len(words) > 1:
-        words = {"ls": ["images"], "pull": ["pull"]}.get(words[1], [f"image {words[1]}"]) + words[
-            2:
-        ]
-    elif words[:1] == ["container"] and len(words) > 1:
-        words = ["ps" if words[1] == "ls" else words[1], *words[2:]]
-    name = words[0] if words else ""
+    if args[:1] == ["image"] and len(args) > 1:
+        args = {"ls": ["images"], "pull": ["pull"]}.get(args[1], [f"image {args[1]}"]) + args[2:]
+    elif args[:1] == ["container"] and len(args) > 1:
+        args = ["ps" if args[1] == "ls" else args[1], *args[2:]]
+    name = args[0] if args else ""
     image_only = name == "image inspect"
     name = "inspect" if image_only else "build" if name == "buildx" else name
     if name not in _COMMANDS:
         world.err(f"docker: '{name}' is not a docker command.\nSee 'docker --help'")
         return 1
-    rest = words[2:] if words[:2] == ["buildx", "build"] else words[1:]
+    rest = args[2:] if args[:2] == ["buildx", "build"] else args[1:]
     prefix = "docker: " if name == "run" else ""
     try:
         asked = _COMMANDS[name].parse(rest)
@@ -220,12 +218,12 @@ class _Follower:
 
 
 def _run(asked: Flags) -> int:
-    image, *words = asked.words
+    image, *command = asked.operands
     name = asked.last("name") or f"{world.MARK}_{secrets.token_hex(3)}"
     try:
         spec = {
             "image": image,
-            "argv": words or ["bash"],
+            "argv": command or ["bash"],
             "name": name,
             "env": _environment(asked),
             "labels": _pairs(asked.all("label")),
@@ -243,7 +241,7 @@ def _run(asked: Flags) -> int:
         world.err(f"docker: {error}.\nSee 'docker run --help'.")
         return 125
     if asked.last("entrypoint"):
-        spec["argv"] = [asked.last("entrypoint"), *words]
+        spec["argv"] = [asked.last("entrypoint"), *command]
     if "tty" in asked.on and "detach" not in asked.on and not sys.stdin.isatty():
         world.err("the input device is not a TTY")
         return 1
@@ -254,11 +252,11 @@ def _exec(asked: Flags) -> int:
     if "tty" in asked.on and "detach" not in asked.on and not sys.stdin.isatty():
         world.err("the input device is not a TTY")
         return 1
-    container, *words = asked.words
+    container, *command = asked.operands
     return _ask(
         "exec",
         container=container,
-        argv=words,
+        argv=command,
         env=_environment(asked),
         workdir=asked.last("workdir"),
         detach="detach" in asked.on,
@@ -274,14 +272,14 @@ def _environment(asked: Flags) -> dict[str, str]:
             lines += Path(path).read_text(encoding="utf-8").splitlines()
         except OSError:
             raise ValueError(f"open {path}: no such file or directory") from None
-    found = {}
+    variables = {}
     for text in [line for line in lines if line and not line.startswith("#")] + asked.all("env"):
         name, equals, value = text.partition("=")
         if equals:
-            found[name] = value
+            variables[name] = value
         elif name in os.environ:
-            found[name] = os.environ[name]
-    return found
+            variables[name] = os.environ[name]
+    return variables
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:
@@ -310,41 +308,43 @@ def _port(text: str) -> tuple[str, int]:
 
 
 def _ps(asked: Flags) -> int:
-    found = _answer("containers")
+    rows = _answer("containers")
     if "all" not in asked.on:
-        found = [item for item in found if item["state"] == "running"]
+        rows = [item for item in rows if item["state"] == "running"]
     for condition in asked.all("filter"):
         key, _, value = condition.partition("=")
         if key not in shown.FILTERS:
             world.err(f"Error response from daemon: invalid filter '{key}'")
             return 1
-        found = [item for item in found if shown.FILTERS[key](item, value)]
+        rows = [item for item in rows if shown.FILTERS[key](item, value)]
     if "quiet" in asked.on:
-        for item in found:
+        for item in rows:
             world.out(item["id"] if "no-trunc" in asked.on else item["id"][:12])
         return 0
-    _table(asked.last("format"), [shown.container_row(item) for item in found], shown.PS_COLUMNS)
+    _table(asked.last("format"), [shown.container_row(item) for item in rows], shown.PS_COLUMNS)
     return 0
 
 
 def _images(asked: Flags) -> int:
-    found = _answer("images")
-    if asked.words:
+    images = _answer("images")
+    if asked.operands:
         name, _, tag = (
-            asked.words[0].rpartition(":") if ":" in asked.words[0] else (asked.words[0], "", "")
+            asked.operands[0].rpartition(":")
+            if ":" in asked.operands[0]
+            else (asked.operands[0], "", "")
         )
-        found = [
+        images = [
             image
-            for image in found
+            for image in images
             if image["ref"].rpartition(":")[0] == name
             and tag in ("", image["ref"].rpartition(":")[2])
         ]
     if "quiet" in asked.on:
-        for image in found:
+        for image in images:
             digest = image["id"]
             world.out(digest if "no-trunc" in asked.on else digest.removeprefix("sha256:")[:12])
         return 0
-    _table(asked.last("format"), [shown.image_row(i) for i in found], shown.IMAGES_COLUMNS)
+    _table(asked.last("format"), [shown.image_row(i) for i in images], shown.IMAGES_COLUMNS)
     return 0
 
 
@@ -363,8 +363,8 @@ def _table(
 
 def _inspect(asked: Flags) -> int:
     sort = asked.last("type")
-    found, missing = [], []
-    for name in asked.words:
+    objects, missing = [], []
+    for name in asked.operands:
         data = None
         if sort != "image":
             item = _answer("container", container=name)
@@ -376,13 +376,13 @@ def _inspect(asked: Flags) -> int:
         if data is None:
             missing.append(name)
         else:
-            found.append(data)
+            objects.append(data)
     template = asked.last("format")
     if template:
-        for data in found:
+        for data in objects:
             world.out(fill(template, data))
     else:
-        world.out(shown.as_json(found))
+        world.out(shown.as_json(objects))
     what = "No such image" if sort == "image" else "No such object"
     for name in missing:
         named = name if ":" in name or sort != "image" else f"{name}:latest"
@@ -402,7 +402,7 @@ def _signal(asked: Flags) -> int:
 def _build(asked: Flags) -> int:
     return _ask(
         "build",
-        context=str(Path(asked.words[0]).resolve()),
+        context=str(Path(asked.operands[0]).resolve()),
         file=asked.last("file", "Dockerfile"),
         tags=asked.all("tag"),
         cached=False,
@@ -439,16 +439,18 @@ _DO: dict[str, Callable[[Flags], int]] = {
     "run": _run,
     "exec": _exec,
     "ps": _ps,
-    "rm": lambda asked: _ask("remove", containers=asked.words, force="force" in asked.on),
+    "rm": lambda asked: _ask("remove", containers=asked.operands, force="force" in asked.on),
     "stop": lambda asked: _ask(
-        "stop", containers=asked.words, seconds=float(asked.last("time", "10"))
+        "stop", containers=asked.operands, seconds=float(asked.last("time", "10"))
     ),
-    "kill": lambda asked: _ask("kill", containers=asked.words, signal=_signal(asked)),
-    "wait": lambda asked: _ask("wait", containers=asked.words),
-    "logs": lambda asked: _ask("logs", container=asked.words[0], follow="follow" in asked.on),
-    "cp": lambda asked: copy(asked.words[0], asked.words[1], _path, quiet="quiet" in asked.on),
+    "kill": lambda asked: _ask("kill", containers=asked.operands, signal=_signal(asked)),
+    "wait": lambda asked: _ask("wait", containers=asked.operands),
+    "logs": lambda asked: _ask("logs", container=asked.operands[0], follow="follow" in asked.on),
+    "cp": lambda asked: copy(
+        asked.operands[0], asked.operands[1], _path, quiet="quiet" in asked.on
+    ),
     "build": _build,
-    "pull": lambda asked: _ask("pull", image=asked.words[0]),
+    "pull": lambda asked: _ask("pull", image=asked.operands[0]),
     "images": _images,
     "inspect": _inspect,
     "version": _version,

@@ -39,11 +39,11 @@ def _home(key: str) -> Path:
 
 def every() -> list[Container]:
     """All containers, the newest first."""
-    found = []
+    specs = []
     for path in (wire.folder() / "containers").glob("*/container.json"):
         with contextlib.suppress(OSError, ValueError):
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-    return sorted(found, key=lambda item: -item["created"])
+            specs.append(json.loads(path.read_text(encoding="utf-8")))
+    return sorted(specs, key=lambda item: -item["created"])
 
 
 def find(name: str) -> Container:
@@ -211,14 +211,14 @@ def execute(name: str, argv: Sequence[str], more: Mapping[str, str], workdir: st
             f'cwd ("{inside}") set in config.json failed: no such file or directory: unknown'
         )
     try:
-        words = processes.command(argv, env, terminal=False)
+        command = processes.command(argv, env, terminal=False)
     except processes.NotFoundError as error:
         raise DaemonError(
             "OCI runtime exec failed: exec failed: unable to start container process: exec: "
             f'"{error}": executable file not found in $PATH: unknown'
         ) from None
     logs = _home(item["id"]) / "exec" / secrets.token_hex(4)
-    pid = processes.start(words, env, folder, logs)
+    pid = processes.start(command, env, folder, logs)
     ticks = processes.start_ticks(pid)
     threading.Thread(target=_collect, args=(logs, pid, ticks), daemon=True).start()
     return logs

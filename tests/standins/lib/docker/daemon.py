@@ -99,9 +99,9 @@ def _forward(talk: Wire, item: containers.Container) -> None:
 
 
 def _until(talk: Wire, code: Callable[[], int | None]) -> None:
-    while (found := code()) is None:
+    while (exit_code := code()) is None:
         time.sleep(0.02)
-    talk.say(code=found)
+    talk.say(code=exit_code)
 
 
 def _exec(talk: Wire, asked: Asked) -> None:

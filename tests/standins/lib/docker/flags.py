@@ -14,11 +14,11 @@ class FlagError(Exception):
 
 @dataclass
 class Flags:
-    """What was said: switches, the values of each option in their order, and the words left."""
+    """What was said: switches, the values of each option in their order, and the operands left."""
 
     on: set[str] = field(default_factory=set)
     values: dict[str, list[str]] = field(default_factory=dict)
-    words: list[str] = field(default_factory=list)
+    operands: list[str] = field(default_factory=list)
 
     def all(self, name: str) -> list[str]:
         """Every value of an option."""
@@ -48,27 +48,27 @@ class Command:
             FlagError: there is a flag that it does not have, or too few words.
         """
         names = _names(self.switches, False) | _names(self.options, True)
-        found = Flags()
+        flags = Flags()
         rest = list(argv)
         while rest:
             word = rest.pop(0)
             if word == "--":
-                found.words += rest
+                flags.operands += rest
                 break
             if word.startswith("--"):
-                self._long(word, rest, names, found)
+                self._long(word, rest, names, flags)
             elif word.startswith("-") and len(word) > 1:
-                self._short(word, rest, names, found)
+                self._short(word, rest, names, flags)
             else:
-                found.words.append(word)
+                flags.operands.append(word)
                 if not self.mixed:
-                    found.words += rest
+                    flags.operands += rest
                     break
-        self._count(found.words)
-        return found
+        self._count(flags.operands)
+        return flags
 
     def _long(
-        self, word: str, rest: list[str], names: Mapping[str, tuple[str, bool]], found: Flags
+        self, word: str, rest: list[str], names: Mapping[str, tuple[str, bool]], flags: Flags
     ) -> None:
         name, equals, value = word[2:].partition("=")
         if name not in names or len(name) == 1:
@@ -79,9 +79,9 @@ class Command:
                 if not rest:
                     raise FlagError(f"flag needs an argument: --{name}\n{self._see()}")
                 value = rest.pop(0)
-            found.values.setdefault(long, []).append(value)
+            flags.values.setdefault(long, []).append(value)
         elif not equals or value == "true":
-            found.on.add(long)
+            flags.on.add(long)
         elif value != "false":
             raise FlagError(
                 f'invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: '
@@ -89,7 +89,7 @@ class Command:
             )
 
     def _short(
-        self, word: str, rest: list[str], names: Mapping[str, tuple[str, bool]], found: Flags
+        self, word: str, rest: list[str], names: Mapping[str, tuple[str, bool]], flags: Flags
     ) -> None:
         letters = word[1:]
         for at, letter in enumerate(letters):
@@ -97,18 +97,18 @@ class Command:
                 raise FlagError(f"unknown shorthand flag: '{letter}' in {word}\n{self._see()}")
             long, takes = names[letter]
             if not takes:
-                found.on.add(long)
+                flags.on.add(long)
                 continue
             value = letters[at + 1 :].removeprefix("=")
             if not value:
                 if not rest:
                     raise FlagError(f"flag needs an argument: '{letter}' in {word}\n{self._see()}")
                 value = rest.pop(0)
-            found.values.setdefault(long, []).append(value)
+            flags.values.setdefault(long, []).append(value)
             return
 
-    def _count(self, words: Sequence[str]) -> None:
-        if len(words) < self.least or (self.most is not None and len(words) > self.most):
+    def _count(self, operands: Sequence[str]) -> None:
+        if len(operands) < self.least or (self.most is not None and len(operands) > self.most):
             exactly = self.least == self.most
             number = f"{'exactly' if exactly else 'at least'} {self.least}"
             noun = "argument" if self.least == 1 else "arguments"
@@ -122,12 +122,12 @@ class Command:
 
 
 def _names(table: str, takes: bool) -> dict[str, tuple[str, bool]]:
-    found = {}
+    spellings = {}
     for entry in table.split():
         long = entry.split(",")[-1]
         for name in entry.split(","):
-            found[name] = (long, takes)
-    return found
+            spellings[name] = (long, takes)
+    return spellings
 
 
 def refuse(error: FlagError, *, prefix: str = "") -> int:

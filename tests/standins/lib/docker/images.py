@@ -54,18 +54,19 @@ def full(reference: str) -> str:
 
 def every() -> list[dict[str, Any]]:
     """All images here, the newest first."""
-    found = _kept()
+    images = _kept()
     if world.fault("image_missing"):
-        found = [image for image in found if "vllm_vacc" not in image["ref"]]
-    return sorted(found, key=lambda image: -image["created"])
+        images = [image for image in images if "vllm_vacc" not in image["ref"]]
+    return sorted(images, key=lambda image: -image["created"])
 
 
 def _kept() -> list[dict[str, Any]]:
     try:
-        found: list[dict[str, Any]] = json.loads((wire.folder() / "images.json").read_text("utf-8"))
+        text = (wire.folder() / "images.json").read_text("utf-8")
     except FileNotFoundError:
         return []
-    return found
+    images: list[dict[str, Any]] = json.loads(text)
+    return images
 
 
 def find(reference: str) -> dict[str, Any] | None:
@@ -118,13 +119,13 @@ def pull(reference: str, say: Callable[[str], None]) -> dict[str, Any]:
     for layer in layers:
         say(f"{layer}: Pulling fs layer")
     for number, layer in enumerate(layers):
-        for words, seconds in (
+        for status, seconds in (
             ("Verifying Checksum", 2),
             ("Download complete", 20 + 8 * number),
             ("Pull complete", 15),
         ):
             world.sleep(seconds)
-            say(f"{layer}: {words}")
+            say(f"{layer}: {status}")
     image = keep(named, vllm=vllm or "", size=23_400_000_000)
     say(f"Digest: {image['id']}\nStatus: Downloaded newer image for {named}")
     return image

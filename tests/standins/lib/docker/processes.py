@@ -76,8 +76,8 @@ def command(argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> l
     if name == "vllm" and env.get("STANDIN_VLLM_VERSION"):
         return [sys.executable, str(world.BIN / name), *argv[1:]]
     base = name.rpartition("/")[2]
-    if base in BORROWED and (found := shutil.which(base)):
-        return [found, *(_outside(word, env) for word in argv[1:])]
+    if base in BORROWED and (program := shutil.which(base)):
+        return [program, *(_outside(word, env) for word in argv[1:])]
     raise NotFoundError(name)
 
 
@@ -90,12 +90,12 @@ def _shell(argv: Sequence[str], *, terminal: bool) -> list[str]:
 
 def _python(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
     """The image's python3: ``-c``, or a script, of its own or of a mounted folder."""
-    words = list(argv[1:])
-    while words and words[0] in ("-u", "-B"):
-        words.pop(0)
-    if not words or words[0].startswith("-"):
-        return [sys.executable, *words]
-    return [sys.executable, _outside(words[0], env), *words[1:]]
+    args = list(argv[1:])
+    while args and args[0] in ("-u", "-B"):
+        args.pop(0)
+    if not args or args[0].startswith("-"):
+        return [sys.executable, *args]
+    return [sys.executable, _outside(args[0], env), *args[1:]]
 
 
 def _outside(word: str, env: Mapping[str, str]) -> str:
@@ -152,13 +152,13 @@ def is_running(pid: int, ticks: str) -> bool:
 def inside(container: str) -> list[int]:
     """All processes of a container, whoever is their parent."""
     mark = f"{MARK}={container}".encode()
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return [pid for pid in found if start_ticks(pid)]
+                    pids.append(int(entry.name))
+    return [pid for pid in pids if start_ticks(pid)]
 
 
 def kill_inside(container: str, seconds: float = 5.0) -> None:

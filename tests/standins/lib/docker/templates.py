@@ -25,19 +25,19 @@ def fill(template: str, data: Mapping[str, Any]) -> str:
 
 
 def _action(action: str, data: Mapping[str, Any]) -> str:
-    words = re.findall(r'"[^"]*"|\S+', action)
-    if words[0] == "json":
-        return json.dumps(_look(words[1], data), ensure_ascii=False)
-    if words[0] == "index":
-        value = _look(words[1], data)
-        for key in words[2:]:
+    tokens = re.findall(r'"[^"]*"|\S+', action)
+    if tokens[0] == "json":
+        return json.dumps(_look(tokens[1], data), ensure_ascii=False)
+    if tokens[0] == "index":
+        value = _look(tokens[1], data)
+        for key in tokens[2:]:
             name = key.strip('"')
             value = value[int(name)] if isinstance(value, list) else value.get(name, "")
         return _text(value)
-    if words[0] == ".Label":
+    if tokens[0] == ".Label":
         labels = data.get("_labels", {})
-        return str(labels.get(words[1].strip('"'), ""))
-    return _text(_look(words[0], data))
+        return str(labels.get(tokens[1].strip('"'), ""))
+    return _text(_look(tokens[0], data))
 
 
 def _look(path: str, data: Mapping[str, Any]) -> Any:

@@ -152,8 +152,8 @@ class _Run:
         say(f"\n{name} report table:\n{one} \n", bar=outer)
         path = self._folder / "reports" / self._model_id / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = reports.report(self._model_id, name, done)
-        path.write_text(json.dumps(found, indent=4, ensure_ascii=False), encoding="utf-8")
+        report = reports.report(self._model_id, name, done)
+        path.write_text(json.dumps(report, indent=4, ensure_ascii=False), encoding="utf-8")
         say(f"Dump report to: {path} \n", bar=outer)
         say(f"Benchmark {name} evaluation finished.", bar=outer)
         return all(item.ok for item in done)
@@ -198,8 +198,8 @@ class _Run:
             reply = await client.ask(url, body, key=self._key)
             if reply.ok:
                 break
-        said = sets.extracted(item, reply.text)
-        return Done(number, subset, item, reply, said, sets.is_right(item, said))
+        extracted = sets.extracted(item, reply.text)
+        return Done(number, subset, item, reply, extracted, sets.is_right(item, extracted))
 
     def _write_page(self) -> None:
         page = self._folder / "reports/report.html"
@@ -233,7 +233,7 @@ def _messages(done: Done, model: str) -> list[dict[str, Any]]:
             {"type": "reasoning", "reasoning": reply.thought},
             {"type": "text", "text": reply.text},
         ]
-    said = {
+    answer = {
         "id": secrets.token_hex(4),
         "content": content,
         "source": "generate",
@@ -244,17 +244,17 @@ def _messages(done: Done, model: str) -> list[dict[str, Any]]:
         "tool_calls": None,
         "model": model,
     }
-    return [asked, said]
+    return [asked, answer]
 
 
 def _prediction(done: Done, model: str, longest: int) -> dict[str, Any]:
-    asked, said = _messages(done, model)
+    asked, answer = _messages(done, model)
     is_cut = done.reply.output_tokens >= longest
-    choice = {"message": said, "stop_reason": "max_tokens" if is_cut else "stop"}
+    choice = {"message": answer, "stop_reason": "max_tokens" if is_cut else "stop"}
     return {
         "index": done.number,
         "model": model,
-        "messages": [asked, said],
+        "messages": [asked, answer],
         "model_output": {"model": model, "choices": [choice], "note": world.MARK},
         "metadata": {},
     }
@@ -265,7 +265,7 @@ def _review(done: Done, model: str) -> dict[str, Any]:
         "value": {reports.METRIC: float(done.right)},
         "status": "success",
         "judge_summary": None,
-        "extracted_prediction": done.said,
+        "extracted_prediction": done.answer,
         "prediction": done.reply.text,
         "explanation": None,
         "metadata": {"note": world.MARK},

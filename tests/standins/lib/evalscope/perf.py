@@ -48,17 +48,17 @@ def run(args: argparse.Namespace) -> int:
     say(f"Save the result to: {shown}")
     url = args.url if "/v1/" in args.url else f"{_with_scheme(args.url)}/v1/chat/completions"
     outer = bars.Bar(len(numbers), "Running[perf]")
-    found = []
+    summaries = []
     for parallel, number in zip(args.parallel, numbers, strict=True):
         one = _Point(args, url, parallel, number, folder, shown, model_id)
         code = one.run(outer)
         if code:
             outer.close()
             return code
-        found.append(one.summary)
+        summaries.append(one.summary)
         outer.add()
     outer.close()
-    text = _table(args, found, shown)
+    text = _table(args, summaries, shown)
     (folder / "performance_summary.txt").write_text(text, encoding="utf-8")
     (folder / "perf_report.html").write_text(
         f"<!doctype html><title>{world.MARK}</title>\n", encoding="utf-8"
@@ -136,8 +136,8 @@ class _Point:
             prompts.check_tokenizer(args.tokenizer_path)
         high = min(args.max_prompt_length, 8192)
         low = min(args.min_prompt_length, high) or min(high, 256)
-        found = prompts.random_words(self._number, low, high, (1, 1), args.seed or 0)
-        return [prompt.text for prompt in found]
+        drawn = prompts.random_words(self._number, low, high, (1, 1), args.seed or 0)
+        return [prompt.text for prompt in drawn]
 
     async def _one(self, text: str, most: int | None = None) -> Reply:
         args = self._args
@@ -244,12 +244,12 @@ def _percentiles(good: Sequence[Reply]) -> list[dict[str, Any]]:
     ]
 
 
-def _table(args: argparse.Namespace, found: Sequence[dict[str, Any]], shown: Path) -> str:
+def _table(args: argparse.Namespace, summaries: Sequence[dict[str, Any]], shown: Path) -> str:
     head = f"│ {'Performance Test Summary Report':<76} │"
     lines = ["╭" + "─" * 78 + "╮", head, "╰" + "─" * 78 + "╯", "", "Basic Information:"]
     lines += [f"  Model: {args.model} ({world.MARK})", f"  Output Path: {shown}", ""]
     lines.append("Conc.   Num      RPS      Gen/s   Success")
-    for one in found:
+    for one in summaries:
         share = 100 * one["Success Requests"] / max(1, one["Total Requests"]) if one else 0
         if one:
             lines.append(

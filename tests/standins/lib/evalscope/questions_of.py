@@ -63,12 +63,12 @@ def items(name: str, subset: str, given: Mapping[str, Any], limit: float | None)
     """
     _, _, is_choice = KNOWN[name]
     if name.startswith("general"):
-        found = _local(world.real(str(given["local_path"])), subset, is_choice)
+        chosen = _local(world.real(str(given["local_path"])), subset, is_choice)
     else:
-        found = [_sum(name, subset, number, is_choice) for number in range(MOST)]
+        chosen = [_sum(name, subset, number, is_choice) for number in range(MOST)]
     if limit is not None:
-        found = found[: int(limit) if limit >= 1 else max(1, int(len(found) * limit))]
-    return found[:MOST]
+        chosen = chosen[: int(limit) if limit >= 1 else max(1, int(len(chosen) * limit))]
+    return chosen[:MOST]
 
 
 def _sum(name: str, subset: str, number: int, is_choice: bool) -> Item:
@@ -129,19 +129,19 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def extracted(item: Item, text: str) -> str:
     """What counts of an answer: the letter, what is in the box, or the last number."""
-    said = text.rpartition("</think>")[2].strip()
+    answer = text.rpartition("</think>")[2].strip()
     if item.is_choice:
-        match = _LETTER.search(said)
+        match = _LETTER.search(answer)
         return (match[1] or match[2]) if match else ""
-    boxed = re.findall(r"\\boxed\{([^{}]*)\}", said)
+    boxed = re.findall(r"\\boxed\{([^{}]*)\}", answer)
     if boxed:
         return str(boxed[-1]).strip()
-    numbers = re.findall(r"-?\d+", said)
-    return str(numbers[-1]) if numbers and re.fullmatch(r"-?\d+", item.gold) else said
+    numbers = re.findall(r"-?\d+", answer)
+    return str(numbers[-1]) if numbers and re.fullmatch(r"-?\d+", item.gold) else answer
 
 
-def is_right(item: Item, said: str) -> bool:
+def is_right(item: Item, answer: str) -> bool:
     """Whether it counts."""
     if item.is_choice or re.fullmatch(r"-?\d+", item.gold):
-        return said == item.gold
-    return bool(item.gold) and item.gold.lower() in said.lower()
+        return answer == item.gold
+    return bool(item.gold) and item.gold.lower() in answer.lower()

@@ -24,7 +24,7 @@ class Done:
     subset: str
     item: Item
     reply: Reply
-    said: str
+    answer: str
     right: bool
 
     @property
@@ -34,10 +34,10 @@ class Done:
 
 
 def _by_subset(done: Sequence[Done]) -> dict[str, list[Done]]:
-    found: dict[str, list[Done]] = {}
+    groups: dict[str, list[Done]] = {}
     for one in done:
-        found.setdefault(one.subset, []).append(one)
-    return found
+        groups.setdefault(one.subset, []).append(one)
+    return groups
 
 
 def _score(done: Sequence[Done]) -> float:
@@ -64,7 +64,7 @@ def report(model: str, name: str, done: Sequence[Done]) -> dict[str, Any]:
         "execution_summary": {
             **_counts(done),
             "incomplete": len(answered) < len(done),
-            "subsets": {key: _counts(found) for key, found in _by_subset(done).items()},
+            "subsets": {key: _counts(answers) for key, answers in _by_subset(done).items()},
         },
         "num": len(answered),
     }
@@ -84,17 +84,17 @@ def _metric(answered: Sequence[Done]) -> dict[str, Any]:
     scores = {
         "num": len(answered),
         "score": _score(answered),
-        "macro_score": round(mean([_score(found) for found in subsets.values()]), 4),
+        "macro_score": round(mean([_score(answers) for answers in subsets.values()]), 4),
     }
     each = [
         {
             "name": key,
-            "score": _score(found),
-            "num": len(found),
+            "score": _score(answers),
+            "num": len(answers),
             "metadata": None,
             "is_aggregate": False,
         }
-        for key, found in subsets.items()
+        for key, answers in subsets.items()
     ]
     return {
         "identity": _identity(),
@@ -122,10 +122,10 @@ def _semantics() -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    found = {"mean": mean(values), "std": deviation(values), "min": min(values, default=0.0)}
-    found |= {f"{share}%": percentile(values, share) for share in (25, 50, 75, 90, 99)}
-    found["max"] = max(values, default=0.0)
-    return {key: round(value, 6) for key, value in found.items()}
+    figures = {"mean": mean(values), "std": deviation(values), "min": min(values, default=0.0)}
+    figures |= {f"{share}%": percentile(values, share) for share in (25, 50, 75, 90, 99)}
+    figures["max"] = max(values, default=0.0)
+    return {key: round(value, 6) for key, value in figures.items()}
 
 
 def _perf(done: Sequence[Done]) -> dict[str, Any]:
@@ -159,11 +159,11 @@ def table(model: str, done: Mapping[str, Sequence[Done]]) -> str:
             KNOWN[name][0],
             "Accuracy ↑",
             subset,
-            str(len(found)),
-            f"{100 * _score(found):.4g}%",
+            str(len(answers)),
+            f"{100 * _score(answers):.4g}%",
         )
         for name, all_of in done.items()
-        for subset, found in _by_subset(all_of).items()
+        for subset, answers in _by_subset(all_of).items()
     ]
     return boxed(HEAD, rows)
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     run.add_argument("-n", "--name")
     run.add_argument("-p", "--prefix")
     run.add_argument("--no-capture-output", action="store_true")
-    run.add_argument("words", nargs=argparse.REMAINDER)
+    run.add_argument("argv", nargs=argparse.REMAINDER)
     commands.add_parser("info").add_argument("--base", action="store_true")
     commands.add_parser("env").add_argument("what", choices=["list"])
     args = parser.parse_args(argv)
@@ -45,16 +45,16 @@ def main(argv: Sequence[str]) -> int:
         return 0
     folder = Path(args.prefix) if args.prefix else base / "envs" / (args.name or "")
     if args.command == "run":
-        return _run(folder, args.words)
+        return _run(folder, args.argv)
     return _create(folder, args)
 
 
-def _run(folder: Path, words: Sequence[str]) -> int:
+def _run(folder: Path, argv: Sequence[str]) -> int:
     if not folder.is_dir():
         world.err(f"EnvironmentLocationNotFound: Not a conda environment: {folder}")
         return 1
     os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    os.execvp(words[0], list(words))
+    os.execvp(argv[0], list(argv))
 
 
 def _create(folder: Path, args: argparse.Namespace) -> int:

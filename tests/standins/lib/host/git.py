@@ -75,27 +75,27 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _clone(argv: Sequence[str]) -> int:
-    words, branch, rest = [], "", list(argv)
+    operands, branch, rest = [], "", list(argv)
     while rest:
         word = rest.pop(0)
         if word in ("-b", "--branch", "--depth"):
             value = rest.pop(0) if rest else ""
             branch = value if word != "--depth" else branch
         elif not word.startswith("-"):
-            words.append(word)
-    if not words:
+            operands.append(word)
+    if not operands:
         world.err("fatal: You must specify a repository to clone.")
         return 129
-    url = words[0]
+    url = operands[0]
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
-    folder = world.real(words[1] if len(words) > 1 else name)
+    target = operands[1] if len(operands) > 1 else name
+    folder = world.real(target)
     if folder.is_dir() and any(folder.iterdir()):
         world.err(
-            f"fatal: destination path '{words[1] if len(words) > 1 else name}' already exists "
-            "and is not an empty directory."
+            f"fatal: destination path '{target}' already exists and is not an empty directory."
         )
         return 128
-    world.err(f"Cloning into '{words[1] if len(words) > 1 else name}'...")
+    world.err(f"Cloning into '{target}'...")
     key = next((k for k in REPOSITORIES if url.removesuffix(".git").rstrip("/").endswith(k)), None)
     if key is None:
         host = urlsplit(url).hostname or url

@@ -65,10 +65,10 @@ def main(argv: Sequence[str]) -> int:
 def _install(args: argparse.Namespace, bin_dir: Path) -> int:
     names = [_name(word) for word in args.packages]
     if args.editable:
-        found = _editable(args.editable)
-        if found is None:
+        package = _editable(args.editable)
+        if package is None:
             return 1
-        names.append(found)
+        names.append(package)
     if not names and not args.requirement:
         world.err(
             'ERROR: You must give at least one requirement to install (see "pip help install")'

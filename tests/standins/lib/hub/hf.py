@@ -115,7 +115,7 @@ def _one(file: RepoFile, folder: Path, *, quiet: bool, share: float) -> None:
     state = {"bytes": 0.0}
     began = time.monotonic()
 
-    def told(real_bytes: int) -> None:
+    def on_bytes(real_bytes: int) -> None:
         state["bytes"] += real_bytes
         if file.large and not quiet:
             name = file.path if len(file.path) <= 40 else f"(…){file.path[-36:]}"
@@ -125,7 +125,7 @@ def _one(file: RepoFile, folder: Path, *, quiet: bool, share: float) -> None:
             with _LOCK:
                 world.err("\r" + text, end="")
 
-    if transfer.bring(file, part, target, told=told, share=share) and not quiet:
+    if transfer.bring(file, part, target, on_bytes=on_bytes, share=share) and not quiet:
         world.err(f"\nDownload complete. Moving file to {target}")
     note = notes / f"{file.path}.metadata"
     note.parent.mkdir(parents=True, exist_ok=True)

@@ -135,9 +135,9 @@ def _fetch(asked: Asked, files: Sequence[RepoFile], folder: Path) -> int:
     world.out(f"{YELLOW}Starting download with {asked.tool} to {folder}...{PLAIN}")
     for number, file in enumerate(transfer.arriving(wanted)):
         part = folder / f"{file.path}.aria2"
-        told = _Progress(number, file, asked.threads)
+        progress = _Progress(number, file, asked.threads)
         try:
-            transfer.bring(file, part, folder / file.path, told=told)
+            transfer.bring(file, part, folder / file.path, on_bytes=progress)
         except OSError as error:
             world.out(
                 f"\n[ERROR] CUID#{7 + number} - Download aborted. URI={where}/{file.path}\n"
@@ -146,7 +146,7 @@ def _fetch(asked: Asked, files: Sequence[RepoFile], folder: Path) -> int:
             )
             world.out(f"{RED}Download encountered errors.{PLAIN}")
             return 1
-        told.end(folder / file.path)
+        progress.end(folder / file.path)
     world.out(f"{GREEN}Download completed successfully. Repo directory: {folder}{PLAIN}")
     return 0
 

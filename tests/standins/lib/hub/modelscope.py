@@ -73,7 +73,7 @@ def _fetch(wanted: Sequence[RepoFile], folder: Path) -> None:
     for done, file in enumerate(transfer.arriving(wanted)):
         world.err("\r" + bars.line(with_total, done, len(wanted), world.since(began)), end="")
         part = folder / "._____temp" / file.path
-        transfer.bring(file, part, folder / file.path, told=_Progress(file))
+        transfer.bring(file, part, folder / file.path, on_bytes=_Progress(file))
     world.err("\r" + bars.line(with_total, len(wanted), len(wanted), world.since(began), unit="it"))
 
 

@@ -22,7 +22,7 @@ def find(repo: str, *, dataset: bool = False) -> Repo | None:
     """The repository of that id; None: the hub has none."""
     gated = world.fault("gated_repo")
     if dataset:
-        found = datasets.repositories().get(repo)
-        return Repo(repo, found, gated) if found else None
+        listed = datasets.repositories().get(repo)
+        return Repo(repo, listed, gated) if listed else None
     model = models.find(repo)
     return Repo(model.id, files.of_model(model.id), gated or model.gated) if model else None

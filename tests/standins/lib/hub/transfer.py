@@ -38,12 +38,12 @@ def bring(
     part: Path,
     target: Path,
     *,
-    told: Callable[[int], None] = lambda real_bytes: None,
+    on_bytes: Callable[[int], None] = lambda real_bytes: None,
     share: float = 1.0,
 ) -> bool:
     """Write ``file`` to ``part`` and then call it ``target``; False: it was there already.
 
-    ``told`` hears how many of the true hub's bytes came since it was told last; ``share`` is the
+    ``on_bytes`` hears how many of the true hub's bytes came since the last call; ``share`` is the
     part of the line that this file has.
 
     Raises:
@@ -51,12 +51,12 @@ def bring(
     """
     data = file.make()
     if target.is_file() and target.stat().st_size == len(data):
-        told(file.real_bytes)
+        on_bytes(file.real_bytes)
         return False
     part.parent.mkdir(parents=True, exist_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     have = min(part.stat().st_size, len(data)) if part.is_file() else 0
-    told(int(file.real_bytes * have / len(data)))
+    on_bytes(int(file.real_bytes * have / len(data)))
     with part.open("ab") as disk:
         disk.truncate(have)
         for piece in _pieces(len(data), have, STEPS if file.large else 1):
@@ -65,7 +65,7 @@ def bring(
             world.sleep(real_bytes / BYTES_PER_S / share)
             disk.write(data[piece.start : piece.stop])
             disk.flush()
-            told(real_bytes)
+            on_bytes(real_bytes)
     part.replace(target)
     return True
 

@@ -12,15 +12,15 @@ from tests.standins.lib.hub import web
 
 def main(argv: Sequence[str]) -> int:
     """Run ``unzip``; its exit code."""
-    words = [word for word in argv if not word.startswith("-")]
-    if not words:
+    operands = [word for word in argv if not word.startswith("-")]
+    if not operands:
         world.out("UnZip 6.00 of 20 April 2009, by Debian.")
         return 0
     if world.fault("zip_not_unpacked"):
-        world.out(f"Archive:  {words[0]}")
+        world.out(f"Archive:  {operands[0]}")
         return 0
     web.hand_over("unzip", argv)
-    return _unpack(words[0], list(argv))
+    return _unpack(operands[0], list(argv))
 
 
 def _unpack(name: str, argv: list[str]) -> int:

@@ -48,8 +48,8 @@ def known(url: str) -> RepoFile | None:
     if match is None:
         return None
     repo = repos.find(match[2], dataset=bool(match[1]))
-    found = [f for f in repo.files if f.path == match[3]] if repo else []
-    return found[0] if found else None
+    matches = [f for f in repo.files if f.path == match[3]] if repo else []
+    return matches[0] if matches else None
 
 
 def is_here(url: str) -> bool:
@@ -72,9 +72,9 @@ def hand_over(program: str, argv: Sequence[str]) -> None:
         for entry in os.environ.get("PATH", os.defpath).split(os.pathsep)
         if Path(entry or ".").resolve() != world.BIN
     )
-    found = shutil.which(program, path=path)
-    if found:
-        os.execv(found, [program, *argv])
+    executable = shutil.which(program, path=path)
+    if executable:
+        os.execv(executable, [program, *argv])
 
 
 def wget(argv: Sequence[str]) -> int:
@@ -116,7 +116,7 @@ def _wget_one(url: str, args: argparse.Namespace) -> int:
     if not args.__dict__["continue"]:
         target.unlink(missing_ok=True)
     try:
-        transfer.bring(file, target.with_name(target.name), target, told=dots)
+        transfer.bring(file, target.with_name(target.name), target, on_bytes=dots)
     except OSError as error:
         say(f"\n\n{target}: {error.strerror}\n\nCannot write to ‘{target}’ ({error.strerror}).")
         return 3
@@ -176,7 +176,7 @@ def curl(argv: Sequence[str]) -> int:
         if not args.continue_at:
             target.unlink(missing_ok=True)
         try:
-            transfer.bring(file, target, target, told=lambda real_bytes: None)
+            transfer.bring(file, target, target, on_bytes=lambda real_bytes: None)
         except OSError:
             world.err("curl: (23) Failure writing output to destination")
             return 23

@@ -45,19 +45,19 @@ def main(argv: Sequence[str]) -> int:
         return 1
     path = world.real(args.config)
     try:
-        found = config.load(path)
+        settings = config.load(path)
     except FileNotFoundError:
         return _crash(f"FileNotFoundError: [Errno 2] No such file or directory: '{args.config}'")
     except Exception as error:  # the file is a program: it may raise anything
         return _crash(f"{type(error).__name__}: {error}")
-    return _Run(args, found).run()
+    return _Run(args, settings).run()
 
 
 class _Run:
     """One run, in a folder of its own."""
 
-    def __init__(self, args: argparse.Namespace, found: Config) -> None:
-        self._args, self._config = args, found
+    def __init__(self, args: argparse.Namespace, settings: Config) -> None:
+        self._args, self._config = args, settings
         base = Path(args.work_dir or "outputs/default")
         self._stamp = time.strftime("%Y%m%d_%H%M%S")
         if args.reuse:
@@ -207,17 +207,17 @@ class _Run:
             log.write(say(f"time elapsed: {time.monotonic() - began:.2f}s") + "\n")
 
     def _score(
-        self, name: str, model: Mapping[str, Any], found: Mapping[str, Any]
+        self, name: str, model: Mapping[str, Any], predictions: Mapping[str, Any]
     ) -> dict[str, Any]:
         strips = "extract_non_reasoning_content" in str(model.get("pred_postprocessor", ""))
         details, right = {}, 0
-        for key, item in found.items():
-            said = str(item["prediction"] or "")
-            said = data.without_thought(said) if strips else said
-            good = data.is_right(name, said, str(item["gold"]))
+        for key, item in predictions.items():
+            answer = str(item["prediction"] or "")
+            answer = data.without_thought(answer) if strips else answer
+            good = data.is_right(name, answer, str(item["gold"]))
             right += good
-            details[key] = {"pred": said, "answer": item["gold"], "correct": good}
-        result: dict[str, Any] = {"accuracy": 100 * right / max(1, len(found))}
+            details[key] = {"pred": answer, "answer": item["gold"], "correct": good}
+        result: dict[str, Any] = {"accuracy": 100 * right / max(1, len(predictions))}
         if self._args.dump_eval_details:
             result["details"] = details
         return result

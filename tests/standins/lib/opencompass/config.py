@@ -84,10 +84,10 @@ class _Module(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if name.endswith("_datasets"):
-            found = _families().get(name)
-            if found is None:
+            family = _families().get(name)
+            if family is None:
                 raise ImportError(f"cannot import name '{name}' from '{self.__name__}'")
-            return found
+            return family
         if name == "read_base":
             return _read_base
         return f"{self.__name__}.{name}"  # a class is known by its name only

@@ -51,12 +51,12 @@ def items(dataset: Mapping[str, Any]) -> list[Item]:
     Raises:
         MissingError: its files are not there.
     """
-    found = _read(dataset)
+    rows = _read(dataset)
     bounds = _RANGE.fullmatch(str((dataset.get("reader_cfg") or {}).get("test_range", "")))
     if bounds:
         low, high = (int(text) if text else None for text in bounds.groups())
-        found = found[low:high]
-    return found
+        rows = rows[low:high]
+    return rows
 
 
 def _read(dataset: Mapping[str, Any]) -> list[Item]:
@@ -142,14 +142,14 @@ def _custom(row: Mapping[str, Any]) -> Item:
 
 def _invented(abbr: str) -> list[Item]:
     """Sums, for a set whose true format is not known here."""
-    found = []
+    rows = []
     for number in range(MOST):
         dice = world.seeded(abbr, number)
         left, right = dice.randrange(2, 90), dice.randrange(2, 90)
-        found.append(
+        rows.append(
             Item(f"What is {left} + {right}? Put it in \\boxed{{}}.", f"\\boxed{{{left + right}}}")
         )
-    return found
+    return rows
 
 
 def without_thought(text: str) -> str:
@@ -165,8 +165,8 @@ def is_right(abbr: str, prediction: str, gold: str) -> bool:
         first = _LETTER.search(prediction)
         return first is not None and first[0] == gold
     if _BOXED.search(gold):
-        said = _BOXED.findall(prediction)
-        return bool(said) and said[-1].strip() == _BOXED.findall(gold)[-1].strip()
+        boxed = _BOXED.findall(prediction)
+        return bool(boxed) and boxed[-1].strip() == _BOXED.findall(gold)[-1].strip()
     if re.fullmatch(r"[A-J]", gold):
         option = _OPTION.search(prediction) or _LETTER.search(prediction)
         return option is not None and option[option.lastindex or 0] == gold

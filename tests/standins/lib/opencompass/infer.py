@@ -91,27 +91,27 @@ class Task:
             self._write(f"[{now},{time.time_ns() // 10**6 % 1000:03d}] [{where}] [INFO] {text}")
         asked = data.items(dataset)[: data.budget(abbr)]
         part = self.folder / f"tmp_{abbr}.json"
-        found = _kept(part)
+        answers = _kept(part)
         size = int(self.model.get("batch_size", 1))
         batches = [asked[at : at + size] for at in range(0, len(asked), size)]
         bar = bars.Bar(len(batches), to=self.log)
         for number, batch in enumerate(batches):
-            if len(found) < (number + 1) * size and len(found) < len(asked):
-                await self._batch(batch, found)
-                _keep(part, found)
+            if len(answers) < (number + 1) * size and len(answers) < len(asked):
+                await self._batch(batch, answers)
+                _keep(part, answers)
             bar.add()
         bar.close()
-        _keep(part, found)
+        _keep(part, answers)
         part.replace(done_path)
 
-    async def _batch(self, batch: Sequence[Item], found: dict[str, Any]) -> None:
+    async def _batch(self, batch: Sequence[Item], answers: dict[str, Any]) -> None:
         self._write("")
         inner = bars.Bar(len(batch), "Inferencing", to=self.log)
         replies = await asyncio.gather(*(self._one(item) for item in batch))
         inner.add(len(batch))
         inner.close()
         for item, text in zip(batch, replies, strict=True):
-            found[str(len(found))] = {
+            answers[str(len(answers))] = {
                 "origin_prompt": item.prompt,
                 "prediction": text,
                 "gold": item.gold,
@@ -152,5 +152,5 @@ def _kept(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _keep(path: Path, found: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(found, indent=4, ensure_ascii=False), encoding="utf-8")
+def _keep(path: Path, answers: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(answers, indent=4, ensure_ascii=False), encoding="utf-8")

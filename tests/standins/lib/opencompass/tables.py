@@ -19,13 +19,13 @@ def rows(
     datasets: Sequence[Mapping[str, Any]], models: Sequence[str], scores: Scores
 ) -> list[list[str]]:
     """The table's rows; "-" throughout where no model has a score."""
-    found = []
+    lines = []
     for dataset in datasets:
         abbr = str(dataset["abbr"])
         values = [scores.get((model, abbr)) for model in models]
         head = list(data.metric(dataset)) if any(v is not None for v in values) else ["-"] * 3
-        found.append([abbr, *head, *("-" if v is None else f"{v:.2f}" for v in values)])
-    return found
+        lines.append([abbr, *head, *("-" if v is None else f"{v:.2f}" for v in values)])
+    return lines
 
 
 def simple(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -267,8 +267,8 @@ class Api:
 
 
 def _choice(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
-    found = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    return {**found, "stop_reason": None} if finish else found
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return {**choice, "stop_reason": None} if finish else choice
 
 
 def _event(head: dict[str, Any], choices: list[Any], usage: dict[str, Any] | None = None) -> bytes:

@@ -120,13 +120,13 @@ def run_latency(args: argparse.Namespace) -> int:
     world.out(f"Avg latency: {figures.mean(taken)} seconds")
     for share, value in percentiles.items():
         world.out(f"{share}% percentile latency: {value} seconds")
-    found = {
+    result = {
         "avg_latency": figures.mean(taken),
         "latencies": taken,
         "percentiles": percentiles,
         "note": world.MARK,
     }
-    _write(args.output_json, found)
+    _write(args.output_json, result)
     return 0
 
 
@@ -201,9 +201,9 @@ async def _batch(engine: engines.Engine, batch: list[Prompt]) -> None:
     await asyncio.gather(*(_one(fresh, prompt) for prompt in batch))
 
 
-def _write(path: str | None, found: dict[str, object]) -> None:
+def _write(path: str | None, result: dict[str, object]) -> None:
     if path:
-        world.real(path).write_text(json.dumps(found, indent=4), encoding="utf-8")
+        world.real(path).write_text(json.dumps(result, indent=4), encoding="utf-8")
 
 
 def _not_started(error: StartError, log: Log) -> int:

@@ -193,8 +193,8 @@ def _new(args: argparse.Namespace) -> int:
     if not (args.save_result or args.append_result) or world.fault("exit0_no_result"):
         return 0
     now = time.strftime("%Y%m%d-%H%M%S")
-    found = _new_json(result, asked, args, now) | result.statistics(names, shares)
-    return _save(found, args, _new_name(args, now), made=True)
+    report = _new_json(result, asked, args, now) | result.statistics(names, shares)
+    return _save(report, args, _new_name(args, now), made=True)
 
 
 def _ready(sender: _Sender, asked: list[Prompt], args: argparse.Namespace) -> int | None:
@@ -303,7 +303,7 @@ def _new_rows(result: Figures, args: argparse.Namespace) -> list[tuple[str, Any]
 def _new_json(
     result: Figures, asked: list[Prompt], args: argparse.Namespace, now: str
 ) -> dict[str, Any]:
-    found = {
+    report = {
         "date": now,
         "endpoint_type": args.backend,
         "backend": args.backend,
@@ -326,8 +326,8 @@ def _new_json(
         "total_token_throughput": (result.prompt_tokens + result.output_tokens) / result.seconds,
     }
     if args.save_detailed:
-        found |= _lists(result, asked) | {"start_times": [r.start for r in result.replies]}
-    return found | {
+        report |= _lists(result, asked) | {"start_times": [r.start for r in result.replies]}
+    return report | {
         "max_output_tokens_per_s": result.peak_tokens(),
         "max_concurrent_requests": result.peak_requests(),
         "rtfx": 0.0,
@@ -428,13 +428,13 @@ def _lists(result: Figures, asked: list[Prompt]) -> dict[str, Any]:
 
 def _metadata(args: argparse.Namespace) -> dict[str, str]:
     """``--metadata``, and our mark beside it, where the tool keeps such notes."""
-    found = {"note": world.MARK}
+    metadata = {"note": world.MARK}
     for text in args.metadata or ():
         key, equals, value = text.partition("=")
         if not equals:
             raise DatasetError("ValueError: Invalid metadata format. Please use KEY=VALUE format.")
-        found[key.strip()] = value.strip()
-    return found
+        metadata[key.strip()] = value.strip()
+    return metadata
 
 
 def _old_name(args: argparse.Namespace, now: str) -> str:
@@ -448,7 +448,7 @@ def _new_name(args: argparse.Namespace, now: str) -> str:
     return f"{label}-{args.request_rate}qps{few}-{args.model.rpartition('/')[2]}-{now}.json"
 
 
-def _save(found: dict[str, Any], args: argparse.Namespace, name: str, *, made: bool) -> int:
+def _save(report: dict[str, Any], args: argparse.Namespace, name: str, *, made: bool) -> int:
     """Write the file; 0.7.2 does not make its folder, the current one does."""
     shown = args.result_filename or name
     if args.result_dir:
@@ -459,7 +459,7 @@ def _save(found: dict[str, Any], args: argparse.Namespace, name: str, *, made: b
     elif made:
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.write_text(json.dumps(found), encoding="utf-8")
+        path.write_text(json.dumps(report), encoding="utf-8")
     except OSError as error:
         return _crash(
             f"{type(error).__name__}: [Errno {error.errno}] {error.strerror}: '{shown}'", _SCRIPT

@@ -168,8 +168,8 @@ def dies(count: int) -> list[int]:
     chosen = [int(word) for word in named.split(",") if word.strip().isdigit()]
     chosen = chosen[:count] if named else list(range(count))
     devices = world.root() / "dev"
-    seen = world.image() == "" or os.environ.get("STANDIN_PRIVILEGED") == "1"
-    gone = [die for die in chosen if not (seen and (devices / f"vacc{die}").exists())]
+    is_visible = world.image() == "" or os.environ.get("STANDIN_PRIVILEGED") == "1"
+    gone = [die for die in chosen if not (is_visible and (devices / f"vacc{die}").exists())]
     if len(chosen) < count:
         raise StartError(
             "RuntimeError",

@@ -96,7 +96,7 @@ class Engine:
         done = 0
         first = started
         try:
-            fresh = request.prompt_tokens - self._found_again(request)
+            fresh = request.prompt_tokens - self._cached_tokens(request)
             await self._sleep(TTFT_S + fresh / self.pace.prefill)
             first = time.monotonic()
             self.metrics.prompt_tokens += request.prompt_tokens
@@ -111,21 +111,21 @@ class Engine:
             self._hold(-request.prompt_tokens - done)
             self._finish(request, finish, done, arrived, started, first)
 
-    def _found_again(self, request: Request) -> int:
+    def _cached_tokens(self, request: Request) -> int:
         """Tokens of the prompt that the prefix cache holds; from now on it holds all of it."""
         if not self.pace.caches:
             return 0
-        words, found, prefix = tokens.split(request.prompt), 0, 0
-        for at in range(0, len(words) - BLOCK_TOKENS, BLOCK_TOKENS):
-            prefix = hash((prefix, *words[at : at + BLOCK_TOKENS]))
+        pieces, cached, prefix = tokens.split(request.prompt), 0, 0
+        for at in range(0, len(pieces) - BLOCK_TOKENS, BLOCK_TOKENS):
+            prefix = hash((prefix, *pieces[at : at + BLOCK_TOKENS]))
             if prefix in self._blocks:
-                found += BLOCK_TOKENS
+                cached += BLOCK_TOKENS
             self._blocks[prefix] = None
         while len(self._blocks) > MOST_BLOCKS:
             self._blocks.pop(next(iter(self._blocks)))
-        found = min(found, request.prompt_tokens - 1)
-        self.metrics.prefix_hits += found
-        return found
+        cached = min(cached, request.prompt_tokens - 1)
+        self.metrics.prefix_hits += cached
+        return cached
 
     async def _pieces(self, request: Request) -> AsyncIterator[Piece]:
         pieces = self._text(request)

@@ -92,15 +92,15 @@ class Figures:
 
     def statistics(self, names: Iterable[str], percentiles: Sequence[float]) -> dict[str, float]:
         """``mean_ttft_ms`` and the like, in the file's order."""
-        found = {}
+        stats = {}
         for name in names:
             values = self.ms(name)
-            found[f"mean_{name}_ms"] = mean(values)
-            found[f"median_{name}_ms"] = percentile(values, 50)
-            found[f"std_{name}_ms"] = deviation(values)
+            stats[f"mean_{name}_ms"] = mean(values)
+            stats[f"median_{name}_ms"] = percentile(values, 50)
+            stats[f"std_{name}_ms"] = deviation(values)
             for share in percentiles:
-                found[f"p{_number(share)}_{name}_ms"] = percentile(values, share)
-        return found
+                stats[f"p{_number(share)}_{name}_ms"] = percentile(values, share)
+        return stats
 
 
 def _tpot(reply: Reply) -> float | None:

@@ -69,7 +69,7 @@ class Metrics:
     def _new_histograms(self) -> dict[str, Histogram]:
         long = () if self.is_old else _LONG
         itl = "time_per_output_token" if self.is_old else "inter_token_latency"
-        found = {
+        histograms = {
             "time_to_first_token_seconds": Histogram(
                 _TTFT if self.is_old else (*_TTFT, 20, 40, 80, 160, 640, 2560)
             ),
@@ -83,8 +83,8 @@ class Metrics:
         }
         if not self.is_old:
             bounds = (*_TPOT, 5, 7.5, 10, 20, 40, 80)
-            found["request_time_per_output_token_seconds"] = Histogram(bounds)
-        return found
+            histograms["request_time_per_output_token_seconds"] = Histogram(bounds)
+        return histograms
 
     @property
     def itl(self) -> Histogram:
@@ -141,7 +141,7 @@ class Metrics:
         return self.prefix_hits / max(1, self.prompt_tokens) if self._caches else -1
 
     def _counters(self) -> list[tuple[str, list[tuple[str, float]]]]:
-        found: list[tuple[str, list[tuple[str, float]]]] = [
+        counters: list[tuple[str, list[tuple[str, float]]]] = [
             ("num_preemptions", [("", self.preemptions)]),
             ("prompt_tokens", [("", self.prompt_tokens)]),
             ("generation_tokens", [("", self.generation_tokens)]),
@@ -151,20 +151,20 @@ class Metrics:
             ),
         ]
         if self.is_old:
-            found.append(("tokens", [("", self.prompt_tokens + self.generation_tokens)]))
+            counters.append(("tokens", [("", self.prompt_tokens + self.generation_tokens)]))
         else:
-            found += [
+            counters += [
                 ("prefix_cache_queries", [("", self.prompt_tokens)]),
                 ("prefix_cache_hits", [("", self.prefix_hits)]),
             ]
         if self.drafts and self.is_old:
-            found += [
+            counters += [
                 ("spec_decode_num_accepted_tokens", [("", self.accepted_tokens)]),
                 ("spec_decode_num_draft_tokens", [("", self.draft_tokens)]),
                 ("spec_decode_num_emitted_tokens", [("", self.generation_tokens)]),
             ]
         elif self.drafts:
-            found += [
+            counters += [
                 ("spec_decode_num_drafts", [("", self.drafts)]),
                 ("spec_decode_num_draft_tokens", [("", self.draft_tokens)]),
                 ("spec_decode_num_accepted_tokens", [("", self.accepted_tokens)]),
@@ -173,4 +173,4 @@ class Metrics:
                     [('position="0",', self.accepted_tokens)],
                 ),
             ]
-        return found
+        return counters

@@ -63,11 +63,11 @@ def random_words(
 ) -> list[Prompt]:
     """``number`` prompts of ``low`` to ``high`` tokens."""
     dice = random.Random(seed)
-    found = []
+    prompts = []
     for at in range(number):
         text = exactly(dice.randint(low, high), ("random", seed, at))
-        found.append(Prompt(text, tokens.count(text), dice.randint(*output)))
-    return found
+        prompts.append(Prompt(text, tokens.count(text), dice.randint(*output)))
+    return prompts
 
 
 def sonnet(path: str, number: int, sizes: tuple[int, int, int], seed: int) -> list[Prompt]:
@@ -89,12 +89,12 @@ def sonnet(path: str, number: int, sizes: tuple[int, int, int], seed: int) -> li
     dice = random.Random(seed)
     first = lines[: round((prefix - base) / average)]
     wanted = round((size - base) / average)
-    found = []
+    prompts = []
     for _ in range(number):
         rest = dice.choices(lines, k=max(0, wanted - len(first)))
         text = BASE + "".join(first + rest)
-        found.append(Prompt(text, tokens.count(text), output))
-    return found
+        prompts.append(Prompt(text, tokens.count(text), output))
+    return prompts
 
 
 def sharegpt(path: str, number: int, output: int | None, seed: int) -> list[Prompt]:
@@ -113,15 +113,15 @@ def sharegpt(path: str, number: int, output: int | None, seed: int) -> list[Prom
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"json.decoder.JSONDecodeError: {error}") from None
     random.Random(seed).shuffle(pairs)
-    found = []
-    for asked, said in pairs:
-        length, reply = tokens.count(asked), output or tokens.count(said)
+    prompts = []
+    for asked, answer in pairs:
+        length, reply = tokens.count(asked), output or tokens.count(answer)
         if length < 4 or reply < 4 or length > 1024 or length + reply > 2048:
             continue
-        found.append(Prompt(asked, length, reply))
-        if len(found) == number:
+        prompts.append(Prompt(asked, length, reply))
+        if len(prompts) == number:
             break
-    return found
+    return prompts
 
 
 def _read(path: str) -> str:

@@ -47,8 +47,8 @@ class Splitter:
         if self._state == "answer":
             return [(False, piece)] if piece else []
         thought, closed, content = piece.partition(CLOSE)
-        found = [(True, thought)] if thought else []
+        parts = [(True, thought)] if thought else []
         if closed:
             self._state = "answer"
-            found += [(False, content)] if content else []
-        return found
+            parts += [(False, content)] if content else []
+        return parts

@@ -108,8 +108,8 @@ def _engine(
 
 def _keys(args: argparse.Namespace) -> list[str]:
     given = args.api_key
-    found = [given] if isinstance(given, str) else list(given or [])
-    return found or [key for key in (os.environ.get("VLLM_API_KEY"),) if key]
+    keys = [given] if isinstance(given, str) else list(given or [])
+    return keys or [key for key in (os.environ.get("VLLM_API_KEY"),) if key]
 
 
 def _parser(args: argparse.Namespace, version: str) -> str:

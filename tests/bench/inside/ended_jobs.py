@@ -1,4 +1,4 @@
-"""Waits for jobs to end, and tells what has become of them.
+"""Waits for jobs to end, and prints what has become of them.
 
 Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state", "message",
 "steps_s", "started_at", "finished_at"}}``; times are seconds since the epoch. It looks seldom and
@@ -17,7 +17,7 @@ from jobs.models import Job
 LOOK_S = 0.25
 
 
-def tell(job: Job) -> dict[str, Any]:
+def facts_of(job: Job) -> dict[str, Any]:
     """One job that has ended."""
     return {
         "state": job.state,
@@ -29,12 +29,12 @@ def tell(job: Job) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Wait, then tell."""
+    """Wait, then print the facts."""
     jobs = Job.objects.filter(pk__in=json.loads(sys.stdin.readline())["jobs"])
     while jobs.filter(state__in=Job.OPEN_STATES).exists():
         time.sleep(LOOK_S)
-    told = {job.pk: tell(job) for job in jobs.prefetch_related("steps")}
-    print(json.dumps(told), flush=True)
+    facts = {job.pk: facts_of(job) for job in jobs.prefetch_related("steps")}
+    print(json.dumps(facts), flush=True)
 
 
 if __name__ == "__main__":
