@@ -61,7 +61,7 @@ def stats(
 ) -> dict[str, Any]:
     """Times in milliseconds, tokens, and tokens a second of a reply.
 
-    ``counted``: the engine told no number of tokens (a stopped answer), and pieces were counted in
+    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were counted in
     place of it. ``estimated``: so were the shares of thought and answer.
     """
     thought, answer_tokens, estimated = shares(reply, measured)

@@ -206,7 +206,7 @@ class Cards:
 
     @property
     def hottest(self) -> Die | None:
-        """None where nobody told a temperature."""
+        """None where no temperature is reported."""
         measured = [die for die in self.dies if die.reading.temp_c is not None]
         return max(measured, key=lambda die: die.reading.temp_c or 0.0, default=None)
 
