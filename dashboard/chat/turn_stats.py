@@ -61,8 +61,8 @@ def stats(
 ) -> dict[str, Any]:
     """Times in milliseconds, tokens, and tokens a second of a reply.
 
-    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were counted in
-    place of it. ``estimated``: so were the shares of thought and answer.
+    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were
+    counted in place of it. ``estimated``: so were the shares of thought and answer.
     """
     thought, answer_tokens, estimated = shares(reply, measured)
     tokens = reply.completion_tokens or reply.deltas
