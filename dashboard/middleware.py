@@ -89,9 +89,9 @@ def _has_zero_byte(request: HttpRequest) -> bool:
 
 def _unreadable(request: HttpRequest) -> HttpResponse:
     if request.path_info.startswith("/api/"):
-        words = _("The request contains a zero byte (U+0000). Remove the zero byte and send again.")
+        text = _("The request contains a zero byte (U+0000). Remove the zero byte and send again.")
         # The API's own shape, see dashboard.api.errors.
-        body = {"error": "invalid", "message": words, "fields": {}}
+        body = {"error": "invalid", "message": text, "fields": {}}
         return JsonResponse(body, status=HTTPStatus.BAD_REQUEST)
     return HttpResponse(render_to_string("errors/nul.html"), status=HTTPStatus.BAD_REQUEST)
 

@@ -28,17 +28,17 @@ def move(
         jobs.services.queue.NotMoved: the move is not possible.
     """
     check(user, "job.order", job)
-    found = queue.move(
+    moved = queue.move(
         job.pk,
         to=str(asked.get("to") or ""),
         before=number_from(str(asked.get("before") or "")),
         after=number_from(str(asked.get("after") or "")),
         can_overtake=allowed(user, "job.raise", job),
     )
-    if found.was != found.now:
-        audit_log.record(user, "job.order", f"job {job.pk}", was=found.was, now=found.now)
+    if moved.was != moved.now:
+        audit_log.record(user, "job.order", f"job {job.pk}", was=moved.was, now=moved.now)
         dispatch.run()
-    return found
+    return moved
 
 
 def set_priority(user: AbstractBaseUser | AnonymousUser, job: Job, name: str) -> None:

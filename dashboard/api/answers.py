@@ -440,7 +440,7 @@ def _as_json(model: type[BaseModel], code: int) -> dict[str, Any]:
 def schemas() -> dict[str, Any]:
     """Schemas of all that is answered, by name, for the document."""
     models = sorted(_answered, key=lambda model: model.__name__)
-    _refs, found = models_json_schema(
+    _refs, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template=_REF
     )
-    return dict(found["$defs"])
+    return dict(definitions["$defs"])

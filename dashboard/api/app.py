@@ -58,9 +58,9 @@ def openapi(request: HttpRequest) -> JsonResponse:
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
-    found = dict(api.get_openapi_schema(path_prefix=reverse("api-root")))
-    found["components"]["schemas"].update(schemas())
-    return found
+    schema = dict(api.get_openapi_schema(path_prefix=reverse("api-root")))
+    schema["components"]["schemas"].update(schemas())
+    return schema
 
 
 def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
@@ -72,12 +72,12 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
     @wraps(view)
     def answer(*args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = view(*args, **kwargs)
-        if isinstance(found, HttpResponseBase):
-            return found
-        if isinstance(found, Status):
-            return JsonResponse(found.value, status=found.status_code)
-        return JsonResponse(found)
+        result = view(*args, **kwargs)
+        if isinstance(result, HttpResponseBase):
+            return result
+        if isinstance(result, Status):
+            return JsonResponse(result.value, status=result.status_code)
+        return JsonResponse(result)
 
     return answer
 
@@ -90,13 +90,13 @@ api.add_decorator(as_json)
 
 def patterns() -> list[URLPattern]:
     """Addresses of all operations, each with a name of its own and no namespace."""
-    found = []
+    routes = []
     for router in api._get_bound_routers():
         views = [view for view in router.path_operations.values() for _one in view.operations]
         for pattern, view in zip(router.urls_paths(router.prefix), views, strict=True):
             pattern.callback = _answering(pattern.callback, view)
-            found.append(pattern)
-    return found
+            routes.append(pattern)
+    return routes
 
 
 def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any:

@@ -59,8 +59,8 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
             return host_answer(401, error="key")
         if request.headers.get("X-Protocol", "") not in [str(number) for number in protocols]:
             return host_answer(426, error="protocol", upgrade_to=PROTOCOL)
-        told = request.headers.get("X-Instance")
-        if told is not None and told != instance_id():
+        instance = request.headers.get("X-Instance")
+        if instance is not None and instance != instance_id():
             return host_answer(412, error="instance")
         return view(request, host, *args, **kwargs)
 
@@ -121,8 +121,8 @@ class SessionAuth(AuthBase):
         if check_csrf(request):
             raise Refused(error(403, "csrf", _("The CSRF token is missing or wrong.")))
         if not request.user.is_authenticated:
-            words = _("Send “Authorization: Bearer TOKEN”, or log in.")
-            raise Refused(_unauthorized("login", words))
+            text = _("Send “Authorization: Bearer TOKEN”, or log in.")
+            raise Refused(_unauthorized("login", text))
         return _permitted(request.user, self.action)
 
 
@@ -157,11 +157,11 @@ def _permitted(user: Any, action: str, obj: Any = None) -> Any:
         return user
     scope = scope_of(user)
     if scope is not ApiToken.Scope.ADMIN and (obj is None or user.is_staff):
-        words = _(
+        text = _(
             "The scope of this token, %(scope)s, does not allow this. Use a token with a "
             "wider scope."
         )
-        raise Refused(error(403, "scope", words % {"scope": scope.value}))
+        raise Refused(error(403, "scope", text % {"scope": scope.value}))
     raise Refused(forbidden())
 
 
@@ -174,10 +174,10 @@ def must(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> None:
     _permitted(user, action, obj)
 
 
-def _unauthorized(code: str, words: str) -> JsonResponse:
-    told = error(401, code, words)
-    told.headers["WWW-Authenticate"] = "Bearer"
-    return told
+def _unauthorized(code: str, text: str) -> JsonResponse:
+    answer = error(401, code, text)
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def _unknown_token(request: HttpRequest) -> JsonResponse:
@@ -185,10 +185,10 @@ def _unknown_token(request: HttpRequest) -> JsonResponse:
     waiting.
     """
     if wait_s := login_throttle.seconds_until_next_token(request.META.get("REMOTE_ADDR", "")):
-        words = _("Too many unknown tokens from your address. Check your token, then try again.")
-        told = error(429, "too_many", words)
-        told.headers["Retry-After"] = str(wait_s)
-        return told
+        text = _("Too many unknown tokens from your address. Check your token, then try again.")
+        answer = error(429, "too_many", text)
+        answer.headers["Retry-After"] = str(wait_s)
+        return answer
     return _unauthorized("token", _("Unknown or expired token."))
 
 

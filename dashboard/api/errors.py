@@ -59,10 +59,10 @@ def invalid(field: str, message: str) -> Refused:
 def not_allowed(answer: HttpResponse) -> JsonResponse:
     """A method that this address does not have."""
     methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
-    words = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
-    told = error(405, "method", words)
-    told.headers["Allow"] = methods
-    return told
+    text = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
+    refusal = error(405, "method", text)
+    refusal.headers["Allow"] = methods
+    return refusal
 
 
 def handle_errors(api: NinjaAPI) -> None:
@@ -83,37 +83,37 @@ def handle_errors(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
-def _unreadable(request: HttpRequest, found: ValidationError) -> JsonResponse:
+def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonResponse:
     """400: the first fault in words, and all of them by field."""
     fields: dict[str, str] = {}
-    for item in found.errors:
+    for item in validation.errors:
         source, *inner = item["loc"]
         # A body's fault names the view's argument first.
         path = [str(part) for part in (inner[1:] if source == "body" else inner)]
-        fields.setdefault(".".join(path), _words(item))
+        fields.setdefault(".".join(path), _problem_text(item))
     name, wrong = next(iter(fields.items()))
-    first = found.errors[0]
+    first = validation.errors[0]
     if not name:
-        words = _("Send a JSON object.")
+        problem = _("Send a JSON object.")
     elif first["type"] == "missing":
-        words = _("“%(field)s” is missing.") % {"field": name}
+        problem = _("“%(field)s” is missing.") % {"field": name}
     else:
-        words = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
+        problem = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
     code = "number" if first["type"] == "number" else "invalid"
-    return error(400, code, words, fields={key: text for key, text in fields.items() if key})
+    return error(400, code, problem, fields={key: text for key, text in fields.items() if key})
 
 
-def _words(item: Mapping[str, Any]) -> str:
+def _problem_text(item: Mapping[str, Any]) -> str:
     return _("Enter a whole number.") if item["type"] == "number" else message_of(item)
 
 
-def _of_ninja(request: HttpRequest, found: HttpError) -> JsonResponse:
+def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
     """Return the response for errors of django-ninja itself: rate limit, invalid JSON."""
-    if isinstance(found.__cause__, Refused):
-        return found.__cause__.answer
-    if isinstance(found, Throttled):
+    if isinstance(failure.__cause__, Refused):
+        return failure.__cause__.answer
+    if isinstance(failure, Throttled):
         return error(429, "too_many", _("Too many requests. Try again later."))
-    return error(found.status_code, "invalid", _("Send a JSON object."))
+    return error(failure.status_code, "invalid", _("Send a JSON object."))
 
 
 def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
@@ -121,18 +121,18 @@ def _not_launched(request: HttpRequest, refused: LaunchError) -> JsonResponse:
     return error(422, "launch", str(refused), fields=fields)
 
 
-def _too_big(request: HttpRequest, found: RequestDataTooBig) -> JsonResponse:
+def _too_big(request: HttpRequest, too_big: RequestDataTooBig) -> JsonResponse:
     return error(413, "size", _("The body is too large."))
 
 
 def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:
     logger.error("%s", damaged)
-    words = _("Log file %(name)s on the dashboard's disk is damaged.")
-    return error(500, "damaged", words % damaged.args_for_people)
+    text = _("Log file %(name)s on the dashboard's disk is damaged.")
+    return error(500, "damaged", text % damaged.args_for_people)
 
 
-def _broken(request: HttpRequest, found: Exception) -> JsonResponse:
+def _broken(request: HttpRequest, failure: Exception) -> JsonResponse:
     """A fault of the dashboard's own. The log has its traceback, a test raises it."""
     got_request_exception.send(sender=None, request=request)
-    logger.error("%s %s failed", request.method, request.path, exc_info=found)
+    logger.error("%s %s failed", request.method, request.path, exc_info=failure)
     return error(500, "internal", _("Internal error. See the dashboard's log."))

@@ -169,12 +169,12 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
 @host_only
 def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> HttpResponseBase:
     """Return the stored sizes of a job's or a server's streams."""
-    found = _owner(host, owner, owner_id)
-    if found is None:
+    record = _owner(host, owner, owner_id)
+    if record is None:
         return host_answer(404, error="unknown")
-    if request.headers.get("X-Token", str(found.claim_token)) != str(found.claim_token):
+    if request.headers.get("X-Token", str(record.claim_token)) != str(record.claim_token):
         return host_answer(403, error="token")
-    return host_answer(**intake.sizes(found))
+    return host_answer(**intake.sizes(record))
 
 
 @require_POST
@@ -184,15 +184,15 @@ def append(
 ) -> HttpResponseBase:
     """More of a log, of events or of points."""
 
-    def write(found: Owner) -> int:
+    def write(record: Owner) -> int:
         chunk = _chunk(request, intake.LOG_CHUNK_MAX if stream == "log" else LINES_MAX)
-        match stream, found:
+        match stream, record:
             case "log", _:
-                return intake.append_log(found, offset=chunk.offset, data=chunk.data)
+                return intake.append_log(record, offset=chunk.offset, data=chunk.data)
             case "events", _:
-                return _append_events(found, chunk)
+                return _append_events(record, chunk)
             case "points", _:
-                return points.append_points(found, offset=chunk.offset, data=chunk.data)
+                return points.append_points(record, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
     return _appended(request, _owner(host, owner, owner_id), write)
@@ -203,36 +203,36 @@ def append(
 def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpResponseBase:
     """More of a file that a job left."""
 
-    def write(found: Owner) -> int:
+    def write(record: Owner) -> int:
         chunk = _chunk(request, OUTPUT_CHUNK_MAX)
-        assert isinstance(found, Job)
+        assert isinstance(record, Job)
         declared = outputs.Declared(
             name=request.headers.get("X-Name", ""),
             path=request.GET.get("path", ""),
             total=_number(request.headers.get("X-Total"), "X-Total"),
             sha256=request.headers.get("X-Sha256", ""),
         )
-        return outputs.append_output(found, declared, offset=chunk.offset, data=chunk.data)
+        return outputs.append_output(record, declared, offset=chunk.offset, data=chunk.data)
 
     return _appended(request, _owner(host, "jobs", owner_id), write)
 
 
 def _appended(
-    request: HttpRequest, found: Owner | None, write: Callable[[Owner], int]
+    request: HttpRequest, record: Owner | None, write: Callable[[Owner], int]
 ) -> JsonResponse:
-    if found is None:
+    if record is None:
         return host_answer(404, error="unknown")
-    if request.headers.get("X-Token") != str(found.claim_token):
+    if request.headers.get("X-Token") != str(record.claim_token):
         return host_answer(403, error="token")
     try:
-        return host_answer(size=write(found))
+        return host_answer(size=write(record))
     except BadRequest as error:
         return error.answer
     except OffsetMismatch as error:
         return host_answer(409, error="offset", size=error.size)
     except Incomplete as error:
-        found.refresh_from_db(fields=["events_bytes"])
-        return host_answer(409, error="incomplete", size=found.events_bytes, **error.have)
+        record.refresh_from_db(fields=["events_bytes"])
+        return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
     except outputs.BadOutput as error:
         return host_answer(400, error="output", detail=str(error))
 

@@ -131,11 +131,11 @@ def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
         matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
     except re.error as bad:
-        words = _("Invalid regular expression: %(why)s") % {"why": bad}
-        raise Refused(error(400, "regex", words, fields={"q": words})) from None
+        problem = _("Invalid regular expression: %(why)s") % {"why": bad}
+        raise Refused(error(400, "regex", problem, fields={"q": problem})) from None
     except SearchTooSlow:
-        words = _("This expression is too slow on this log. Use a simpler expression.")
-        raise Refused(error(400, "slow", words, fields={"q": words})) from None
+        problem = _("This expression is too slow on this log. Use a simpler expression.")
+        raise Refused(error(400, "slow", problem, fields={"q": problem})) from None
     return JsonResponse(
         {
             "total": matches.total,
@@ -190,9 +190,9 @@ def log_polls(key: str, query: FromAsked) -> HttpResponseBase:
 
     Asked again with ``to`` it goes on.
     """
-    found = store().polls(key, query.start or 0)
-    told = {"to": found.to, "ranges": found.ranges, "done": found.is_done}
-    return JsonResponse({**told, "lines": found.lines})
+    polls = store().polls(key, query.start or 0)
+    facts = {"to": polls.to, "ranges": polls.ranges, "done": polls.is_done}
+    return JsonResponse({**facts, "lines": polls.lines})
 
 
 def log_steps(key: str) -> HttpResponseBase:

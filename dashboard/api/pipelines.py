@@ -34,7 +34,7 @@ router = Router(tags=["Pipelines"])
 )
 def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Return the jobs of a pipeline in order, each with its dependencies and queue reason."""
-    return serializers.pipeline(_found(chain_id))
+    return serializers.pipeline(_chain_or_404(chain_id))
 
 
 @router.post(
@@ -46,15 +46,18 @@ def read_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 )
 def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Cancel every open job of it: ``cancelled`` has their ids. All must be the caller's."""
-    for job in _found(chain_id).to_cancel:
+    for job in _chain_or_404(chain_id).to_cancel:
         must(request.user, "job.cancel", job)
     jobs = cancel_rest(chain_id, person(request))
     if not jobs:
-        words = _("No job to cancel: all have ended, or are being cancelled.")
-        raise Refused(error(409, "finished", words))
+        text = _("No job to cancel: all have ended, or are being cancelled.")
+        raise Refused(error(409, "finished", text))
     for job in jobs:
         audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
-    return {**serializers.pipeline(_found(chain_id)), "cancelled": sorted(job.pk for job in jobs)}
+    return {
+        **serializers.pipeline(_chain_or_404(chain_id)),
+        "cancelled": sorted(job.pk for job in jobs),
+    }
 
 
 @router.post(
@@ -66,17 +69,20 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 )
 def retry_pipeline(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
-    _found(chain_id)
+    _chain_or_404(chain_id)
     jobs = retry_failed_jobs(
         chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
     )
     for job in jobs:
         audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
-    told = {**serializers.pipeline(_found(chain_id)), "started": sorted(job.pk for job in jobs)}
-    return Status(201, told)
+    facts = {
+        **serializers.pipeline(_chain_or_404(chain_id)),
+        "started": sorted(job.pk for job in jobs),
+    }
+    return Status(201, facts)
 
 
-def _found(chain_id: UUID) -> ChainProgress:
+def _chain_or_404(chain_id: UUID) -> ChainProgress:
     chain = chain_of(chain_id)
     if chain is None:
         raise missing()

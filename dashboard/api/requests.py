@@ -27,8 +27,8 @@ class JsonBody(Parser):
         """The body. Ours to refuse: text and numbers that no database takes."""
         body = json.loads(request.body)
         if sanitize(body) != body:
-            words = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
-            raise Refused(error(400, "invalid", words))
+            text = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
+            raise Refused(error(400, "invalid", text))
         return cast(dict[str, Any], body)
 
 
@@ -61,7 +61,7 @@ class Page(BaseModel):
 class JobsAsked(Page):
     """Which jobs."""
 
-    state: str = Field("", description="a state, or open, broke, asks")
+    state: str = Field("", description="a state, or open, failed_or_lost, needs_confirmation")
     kind: str = ""
     host: str = ""
     person: str = ""

@@ -102,16 +102,16 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
 )
 def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     """The plan and the script that a launch would run. It runs nothing."""
-    seen = launch.preview(asked.kind, asked.params, _host(asked.host))
-    if seen.plan is None:
-        raise launch.InvalidParams(seen.errors)
+    result = launch.preview(asked.kind, asked.params, _host(asked.host))
+    if result.plan is None:
+        raise launch.InvalidParams(result.errors)
     return {
-        "plan": seen.plan.to_json(),
-        "plan_sha256": seen.plan.sha256(),
-        "script": seen.script,
-        "values": seen.values,
-        "open_slots": seen.open_slots,
-        "will_add": seen.will_add,
+        "plan": result.plan.to_json(),
+        "plan_sha256": result.plan.sha256(),
+        "script": result.script,
+        "values": result.values,
+        "open_slots": result.open_slots,
+        "will_add": result.will_add,
     }
 
 
@@ -158,10 +158,10 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     row = find_job(job_id)
     must(request.user, "job.confirm", row)
     names = asked.checks if asked else None
-    found = [item for item in row.needs_confirmation if names is None or item["check"] in names]
-    if not found or not launch.confirm(job_id, found, _user(request)):
+    warnings = [item for item in row.needs_confirmation if names is None or item["check"] in names]
+    if not warnings or not launch.confirm(job_id, warnings, _user(request)):
         raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
-    checks = [item["check"] for item in found]
+    checks = [item["check"] for item in warnings]
     audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
 
@@ -196,8 +196,8 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
     """Newest first."""
     fields = {"state": "state", "host": "host__name", "model": "model_id"}
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
-    found = _filtered(query, rows, fields)
-    return _list(request, query, "deployments", found, serializers.deployment)
+    matches = _filtered(query, rows, fields)
+    return _list(request, query, "deployments", matches, serializers.deployment)
 
 
 @router.get(
@@ -245,8 +245,8 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     try:
         run = deployments.restart_deployment(deployment_id, _user(request))
     except deployments.NotRestartable:
-        words = _("Not restarted: this deployment never ran.")
-        raise Refused(error(409, "not_restartable", words)) from None
+        text = _("Not restarted: this deployment never ran.")
+        raise Refused(error(409, "not_restartable", text)) from None
     audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
 
@@ -363,10 +363,10 @@ def _deployment_answer(deployment_id: int) -> Answer:
 
 def _host(name: str) -> Host:
     """The host of a launch's body."""
-    found = Host.objects.filter(name=name).first()
-    if found is None:
+    host = Host.objects.filter(name=name).first()
+    if host is None:
         raise invalid("host", _("No host is named “%(name)s”.") % {"name": name})
-    return found
+    return host
 
 
 def _filtered(query: Page, rows: QuerySet[_Row], fields: Mapping[str, str]) -> QuerySet[_Row]:
@@ -391,11 +391,11 @@ def _list(
         rows = rows.filter(created_at__lte=before.created_at).exclude(
             created_at=before.created_at, pk__gte=before.id
         )
-    found: list[Any] = list(rows.order_by("-created_at", "-pk")[: limit + 1])
+    page: list[Any] = list(rows.order_by("-created_at", "-pk")[: limit + 1])
     older = None
-    if len(found) > limit:
-        older = Cursor(found[limit - 1].created_at, found[limit - 1].pk)
-    return _page(request, name, [shape(row) for row in found[:limit]], older)
+    if len(page) > limit:
+        older = Cursor(page[limit - 1].created_at, page[limit - 1].pk)
+    return _page(request, name, [shape(row) for row in page[:limit]], older)
 
 
 def _page(request: HttpRequest, name: str, rows: list[Answer], older: Cursor | None) -> Answer:
@@ -408,10 +408,10 @@ def _page(request: HttpRequest, name: str, rows: list[Answer], older: Cursor | N
 
 
 def _before(query: Page) -> Cursor | None:
-    found = cursor(query.before)
-    if query.before and found is None:
+    older = cursor(query.before)
+    if query.before and older is None:
         raise invalid("before", _("“before” is not a cursor of this API."))
-    return found
+    return older
 
 
 def _user(request: HttpRequest) -> Any:

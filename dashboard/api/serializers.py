@@ -99,10 +99,10 @@ def whole_job(row: Job) -> dict[str, Any]:
 
 def _accuracy(row: Job) -> dict[str, Any] | None:
     """Return the latest progress of an evaluation; None for other jobs."""
-    found = standings(row)
-    if found is None:
+    scores = standings(row)
+    if scores is None:
         return None
-    return {**_standing(found.whole), "sets": [_standing(one) for one in found.sets]}
+    return {**_standing(scores.whole), "sets": [_standing(one) for one in scores.sets]}
 
 
 def _standing(one: Standing) -> dict[str, Any]:
@@ -134,8 +134,10 @@ def waits_of(row: Job) -> dict[str, Any] | None:
 
 def queued_jobs(rows: Sequence[Job]) -> list[dict[str, Any]]:
     """Return a host's queue, each job with queue reason and possible start."""
-    told, ahead = waits(rows), queue_positions(rows)
-    return [{**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*told[row.pk])}} for row in rows]
+    reasons, ahead = waits(rows), queue_positions(rows)
+    return [
+        {**job(row), "waits": {"ahead": ahead[row.pk], **_wait(*reasons[row.pk])}} for row in rows
+    ]
 
 
 def pipeline(chain: ChainProgress) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def pipeline(chain: ChainProgress) -> dict[str, Any]:
     ``state`` is "succeeded", "running" while one of them is open, else that of the first which
     ended without success.
     """
-    told = waits([row for row in chain.jobs if row.state == Job.State.QUEUED])
+    reasons = waits([row for row in chain.jobs if row.state == Job.State.QUEUED])
     ended = chain.failed.state if chain.failed else Job.State.SUCCEEDED
     return {
         "id": str(chain.id),
@@ -155,7 +157,7 @@ def pipeline(chain: ChainProgress) -> dict[str, Any]:
             {
                 **job(row),
                 "after": sorted(one.pk for one in row.after.all()),
-                "waits": _wait(*told[row.pk]) if row.pk in told else None,
+                "waits": _wait(*reasons[row.pk]) if row.pk in reasons else None,
                 "earlier": [one.pk for one in chain.earlier.get(row.pk, ())],
                 "result": row.result.pk if hasattr(row, "result") else None,
                 "deployment": row.deployment.pk if hasattr(row, "deployment") else None,

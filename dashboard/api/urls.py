@@ -21,8 +21,8 @@ def unknown(request: HttpRequest) -> HttpResponseBase:
         identify(request, "overview.view")
     except Refused as refused:
         return refused.answer
-    words = _("The API has no path %(path)s.") % {"path": request.path[:200]}
-    return error(404, "path", words)
+    text = _("The API has no path %(path)s.") % {"path": request.path[:200]}
+    return error(404, "path", text)
 
 
 unknown.rights_actions = ["overview.view"]  # type: ignore[attr-defined]  # for the test of all views

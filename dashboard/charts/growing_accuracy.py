@@ -24,7 +24,7 @@ def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict
     scored questions has no point. At most ``MAX_POINTS`` points are returned, always with the last.
     The interval starts at ``interval_from`` (seconds since the epoch); None: no interval yet.
     """
-    found: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
+    lines: dict[str, Series] = {name: {"t": [], "y": []} for name in NAMES}
     counted = [(at, counts_of(values)) for at, values in samples]
     scored = [sample for sample in counted if sample[1]["scored"] >= 1]
     # Thin out from the end: the last point is the result and always stays.
@@ -36,9 +36,9 @@ def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict
         shown = {"accuracy": share.value}
         shown |= {"low": share.low, "high": share.high} if has_interval else {}
         for name, value in shown.items():
-            found[name]["t"].append(milliseconds(at))
-            found[name]["y"].append(round(100 * value, 3))
-    return found
+            lines[name]["t"].append(milliseconds(at))
+            lines[name]["y"].append(round(100 * value, 3))
+    return lines
 
 
 def figure() -> go.Figure:

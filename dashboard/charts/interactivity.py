@@ -85,15 +85,15 @@ def label_places(rows: Sequence[tuple[int, float, float]]) -> list[str]:
     ]
     points = [(row[1] * scale[0], row[2] * scale[1]) for row in rows]
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
-    found = []
+    places = []
     for (number, _x, _y), (x, y) in zip(rows, points, strict=True):
         boxes = {name: label_box(x, y, len(str(number)), shift) for name, shift in PLACES.items()}
         free = (name for name, box in boxes.items() if not any(_meet(box, t) for t in taken))
         place = next(free, "")
         if place:
             taken.append(boxes[place])
-        found.append(place)
-    return found
+        places.append(place)
+    return places
 
 
 def label_box(x: float, y: float, digits: int, shift: tuple[float, float]) -> Box:

@@ -55,12 +55,12 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     for index in range(len(context), len(everything)):
         at, values = everything[index]
         cache = kv_cache(values)
-        told = (
+        figures = (
             *(output[index], prompt[index], running(values), waiting(values)),
             None if cache is None else 100 * cache,
         )
-        if any(value is not None for value in told):
-            rows.append((at, *told))
+        if any(value is not None for value in figures):
+            rows.append((at, *figures))
     return rows
 
 
@@ -87,22 +87,22 @@ def client_series(
     """Return the series of a benchmark's client: requests, output rate in tok/s, concurrency
     ("level"). The rate is None, a gap, while all requests are pending and answers are not streamed.
     """
-    told = [(at, values) for at, values in samples if values]
+    reported = [(at, values) for at, values in samples if values]
     rates = _rates([*context, *samples], lambda values: values.get("tokens"))[len(context) :]
     shown = {
-        "done": [(at, values.get("done")) for at, values in told],
-        "failed": [(at, values.get("failed")) for at, values in told],
-        "level": [(at, values.get("level") or None) for at, values in told],
-        "in_flight": [(at, _in_flight(values)) for at, values in told],
+        "done": [(at, values.get("done")) for at, values in reported],
+        "failed": [(at, values.get("failed")) for at, values in reported],
+        "level": [(at, values.get("level") or None) for at, values in reported],
+        "in_flight": [(at, _in_flight(values)) for at, values in reported],
         "client_output": [
             (at, values.get("rate", rate))
             for (at, values), rate in zip(samples, rates, strict=True)
         ],
     }
-    found = {name: _thinned(_known(pairs)) for name, pairs in shown.items()}
-    if any(_waits(values) for _at, values in told):
-        found["client_output"] = _thinned(shown["client_output"])
-    return found
+    result = {name: _thinned(_known(pairs)) for name, pairs in shown.items()}
+    if any(_waits(values) for _at, values in reported):
+        result["client_output"] = _thinned(shown["client_output"])
+    return result
 
 
 def die_series(samples: Sequence[Sample]) -> dict[str, Series]:
@@ -301,19 +301,19 @@ def _rates(
 ) -> list[float | None]:
     """Return growth per second over ``WINDOW_S``; None for the first sample and after a restart."""
     rates: list[float | None] = []
-    seen: list[tuple[float, float]] = []
+    totals: list[tuple[float, float]] = []
     start = 0
     for at, values in samples:
         total = count(values)
         if total is None:
             rates.append(None)
             continue
-        if seen and total < seen[-1][1] * 0.999:  # a restarted server counts from zero
-            seen, start = [], 0
-        seen.append((at, total))
-        while start + 2 < len(seen) and seen[start + 1][0] <= at - WINDOW_S:
+        if totals and total < totals[-1][1] * 0.999:  # a restarted server counts from zero
+            totals, start = [], 0
+        totals.append((at, total))
+        while start + 2 < len(totals) and totals[start + 1][0] <= at - WINDOW_S:
             start += 1
-        since, before = seen[start]
+        since, before = totals[start]
         rates.append(max(0.0, (total - before) / (at - since)) if at > since else None)
     return rates
 

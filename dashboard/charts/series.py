@@ -75,13 +75,13 @@ def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
 
 def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, Any]:
     name, points, is_disturbed = run
-    found = [(concurrency, m[metric]) for concurrency, m in points if metric in m]
+    pairs = [(concurrency, m[metric]) for concurrency, m in points if metric in m]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [concurrency for concurrency, _value in found],
-        "y": [value for _concurrency, value in found],
+        "x": [concurrency for concurrency, _value in pairs],
+        "y": [value for _concurrency, value in pairs],
         "marker": {
             "color": COLOURS[index],
             "symbol": "circle-open" if is_disturbed else "circle",

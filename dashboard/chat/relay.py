@@ -120,11 +120,11 @@ async def _start(turn_id: int, turn: Turn) -> None:
 async def _times(send: Send, turn_id: int, text: str) -> None:
     """Send arrival times of bytes, milliseconds from the turn's start; null if unknown."""
     offsets = [_offset(part) for part in text.split(",")[:_MOST_OFFSETS]]
-    found = await turns.times_at(turn_id, offsets)
-    told = {"ms": [None if each is None else round(each * 1000, 3) for each in found]}
+    times = await turns.times_at(turn_id, offsets)
+    body = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 def _key_name(deployment: Deployment) -> str:
@@ -177,8 +177,8 @@ def _no_view(request: HttpRequest) -> HttpResponse:
 
 
 def _query(scope: Scope, name: str) -> str:
-    found = parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])
-    return str(found[0])
+    values = parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])
+    return str(values[0])
 
 
 def _offset(text: str) -> int:

@@ -61,12 +61,12 @@ def stats(
 ) -> dict[str, Any]:
     """Times in milliseconds, tokens, and tokens a second of a reply.
 
-    ``counted``: the engine told no number of tokens (a stopped answer), and pieces were counted in
-    place of it. ``estimated``: so were the shares of thought and answer.
+    ``counted``: the engine returned no number of tokens (a stopped answer), and pieces were
+    counted in place of it. ``estimated``: so were the shares of thought and answer.
     """
     thought, answer_tokens, estimated = shares(reply, measured)
     tokens = reply.completion_tokens or reply.deltas
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": tokens,
         "reasoning_tokens": thought or 0,
@@ -75,19 +75,19 @@ def stats(
         "estimated": estimated,
     }
     if times and reply.answer and not reply.deltas:  # one object, all at once
-        found["total_ms"] = times[-1] * 1000
+        figures["total_ms"] = times[-1] * 1000
     if reply.first_token_at is None or reply.last_token_at is None or not times:
-        return found
+        return figures
     first = time_at(reply.first_token_at, sizes, times) or 0.0
     last = time_at(reply.last_token_at, sizes, times) or first
     answer = None
     if reply.first_answer_at is not None:
         answer = time_at(reply.first_answer_at, sizes, times)
-        found["first_answer_ms"] = (answer or first) * 1000
-    found["ttft_ms"] = first * 1000
-    found["total_ms"] = times[-1] * 1000
-    found["thinking_ms"] = ((last if answer is None else answer) - first) * 1000
+        figures["first_answer_ms"] = (answer or first) * 1000
+    figures["ttft_ms"] = first * 1000
+    figures["total_ms"] = times[-1] * 1000
+    figures["thinking_ms"] = ((last if answer is None else answer) - first) * 1000
     if reply.deltas > 1 and last > first:
         # The first piece had come when the clock of the rate began, with its share of the tokens.
-        found["tokens_per_s"] = tokens * (1 - 1 / reply.deltas) / (last - first)
-    return found
+        figures["tokens_per_s"] = tokens * (1 - 1 / reply.deltas) / (last - first)
+    return figures

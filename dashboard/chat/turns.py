@@ -170,11 +170,11 @@ def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
     since = began(turn_id)
     if since is None:
         return [None for _ in offsets]
-    found: list[float | None] = []
+    times: list[float | None] = []
     for offset in offsets:
         entries = store().arrivals(key(turn_id), offset, offset + 1, limit=1)
-        found.append(max(0.0, entries[0][1] / 1000 - since) if entries else None)
-    return found
+        times.append(max(0.0, entries[0][1] / 1000 - since) if entries else None)
+    return times
 
 
 def age(turn_id: int) -> float | None:
@@ -307,8 +307,8 @@ async def _see_through(run: Running, engine: Engine, log: Path) -> None:
             run.turn_id, http_status=run.http_status, expected=run.expected
         )
         measured = await _measured(engine, reply)
-        found = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
-        await _close(run.turn_id, _state(run, reply, found), reply, found)
+        figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
+        await _close(run.turn_id, _state(run, reply, figures), reply, figures)
     finally:
         writer.cancel()
         del _running[run.turn_id]
@@ -367,9 +367,9 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
 
 def _token_count(raw: bytes) -> int:
     """Return the tokenizer's count; 0 without one."""
-    told = json.loads(raw)
-    told = told if isinstance(told, dict) else {}
-    tokens, count = told.get("tokens"), told.get("count")
+    parsed = json.loads(raw)
+    parsed = parsed if isinstance(parsed, dict) else {}
+    tokens, count = parsed.get("tokens"), parsed.get("count")
     if isinstance(count, int) and count > 0:
         return count
     return len(tokens) if isinstance(tokens, list) else 0
@@ -394,21 +394,21 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
     return {"error_id": "chat:broken", "error_detail": repr(error)[:200]}
 
 
-def _state(run: Running, reply: Reply, found: dict[str, Any]) -> Turn.State:
+def _state(run: Running, reply: Reply, figures: dict[str, Any]) -> Turn.State:
     if run.is_stopped:
         return Turn.State.STOPPED
-    if reply.error or "error_id" in found:
+    if reply.error or "error_id" in figures:
         return Turn.State.FAILED
     if not reply.finish_reason:
-        found["error_id"] = "chat:cut"
+        figures["error_id"] = "chat:cut"
         return Turn.State.FAILED
     return Turn.State.DONE
 
 
 @sync_to_async
-def _close(turn_id: int, state: Turn.State, reply: Reply, found: Mapping[str, Any]) -> None:
+def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, Any]) -> None:
     close_old_connections()
-    kept = dict(found)
+    kept = dict(figures)
     error = reply.error or kept.pop("error_detail", "")
     close_turn(
         turn_id,

@@ -394,10 +394,10 @@ def _read(variable: Variable, known: Mapping[str, str]) -> Any:
 def remembered(data_dir: Path) -> dict[str, str]:
     """The variables that the last ``make run`` on this ``DATA_DIR`` was started with."""
     try:
-        found: dict[str, str] = json.loads((data_dir / RUN_FILE).read_text())["environ"]
+        environ: dict[str, str] = json.loads((data_dir / RUN_FILE).read_text())["environ"]
     except (OSError, ValueError, KeyError):
         return {}
-    return found
+    return environ
 
 
 def load_remembering(environ: Mapping[str, str]) -> Env:

@@ -29,13 +29,13 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
     number = request.POST.get("confirm", "")
     # 18 digits fit every database's big integer.
     known = looks.filter(pk=int(number)) if number.isdecimal() and len(number) <= 18 else []
-    found = [item for preflight in known for item in confirmations.found_by(preflight)]
+    warnings = [item for preflight in known for item in confirmations.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()
     if last is not None and not preflights.is_stale(last):
-        left = confirmations.open_of(confirmations.found_by(last), found)
+        left = confirmations.open_of(confirmations.found_by(last), warnings)
         if left:
-            told = " ".join(message(i["message_id"], i["message_args"]) for i in left)
+            findings = " ".join(message(i["message_id"], i["message_args"]) for i in left)
             raise Unconfirmed(
-                _("Not launched: the host asks for confirmation. %(found)s") % {"found": told}
+                _("Not launched: the host asks for confirmation. %(found)s") % {"found": findings}
             )
-    return confirmations.confirmation(found, person(request))
+    return confirmations.confirmation(warnings, person(request))

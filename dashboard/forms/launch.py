@@ -230,8 +230,8 @@ def proposed_raw(kind: Kind, target: Target, typed: Mapping[str, str]) -> Raw:
 
 def asset_fields(kind: Kind) -> dict[str, str]:
     """Return fields that name an asset, with its type."""
-    found = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
-    return {name: str(asset) for name, asset in found.items() if asset}
+    assets = {name: _extra(kind, name).get("asset") for name in kind.Params.model_fields}
+    return {name: str(asset) for name, asset in assets.items() if asset}
 
 
 def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
@@ -345,8 +345,8 @@ def _missing(spec: Mapping[str, Any], target: Target) -> Missing | None:
     maker = {name: kinds[target.has_dies] for name, kinds in _MAKERS.items()}
     own = str(spec.get("made_by", ""))
     if own and KINDS[own].is_available(target):
-        words = _("No usable input on this host yet."), _("Prepare it")
-        return Missing(asset, *words, own)
+        texts = _("No usable input on this host yet."), _("Prepare it")
+        return Missing(asset, *texts, own)
     return {
         "weights": Missing(
             asset, _("No weights on this host yet."), _("Prepare weights"), maker["weights"]
@@ -405,14 +405,14 @@ def _specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
 
 def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Resolve the reference of ``spec``, and turn "or null" into ``nullable``."""
-    found = dict(spec)
-    for ref in (found.pop("$ref", None), *(p.get("$ref") for p in found.pop("allOf", []))):
+    resolved = dict(spec)
+    for ref in (resolved.pop("$ref", None), *(p.get("$ref") for p in resolved.pop("allOf", []))):
         if ref:
-            found = {**schema["$defs"][ref.rsplit("/", 1)[1]], **found}
-    either = [part for part in found.pop("anyOf", []) if part.get("type") != "null"]
+            resolved = {**schema["$defs"][ref.rsplit("/", 1)[1]], **resolved}
+    either = [part for part in resolved.pop("anyOf", []) if part.get("type") != "null"]
     if either:
-        found = {**_resolved(either[0], schema), **found, "nullable": True}
-    return found
+        resolved = {**_resolved(either[0], schema), **resolved, "nullable": True}
+    return resolved
 
 
 def _extra(kind: Kind, name: str) -> Mapping[str, Any]:

@@ -39,13 +39,13 @@ class SummaryLine:
 
 
 def checks(
-    host: Host, seen: Preview, form: LaunchForm, starts: Forecast | None = None
+    host: Host, result: Preview, form: LaunchForm, starts: Forecast | None = None
 ) -> list[SummaryLine]:
     """Return all checks; blocking ones last, next to the button.
 
     ``starts``: forecast of the start; None if unknown.
     """
-    return [*_host(host), *_queue(host, starts), *_first(seen), *_awaited(form), *_form(form)]
+    return [*_host(host), *_queue(host, starts), *_first(result), *_awaited(form), *_form(form)]
 
 
 def _host(host: Host) -> list[SummaryLine]:
@@ -61,8 +61,8 @@ def _host(host: Host) -> list[SummaryLine]:
         message = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
         return [SummaryLine("asks", message, heard)]
     if host.is_outdated:
-        words = _("%(host)s runs an earlier version. The job starts when it is upgraded.")
-        return [SummaryLine("asks", words % _name(host))]
+        text = _("%(host)s runs an earlier version. The job starts when it is upgraded.")
+        return [SummaryLine("asks", text % _name(host))]
     if host.draining:
         message = _("%(host)s is paused: no new jobs start there.") % _name(host)
         return [SummaryLine("note", message)]  # paused on purpose: not a warning
@@ -96,7 +96,7 @@ def _queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
     return [SummaryLine("passed", _("The queue is empty: the job starts immediately."))]
 
 
-def _first(seen: Preview) -> list[SummaryLine]:
+def _first(result: Preview) -> list[SummaryLine]:
     return [
         SummaryLine(
             "note",
@@ -104,31 +104,31 @@ def _first(seen: Preview) -> list[SummaryLine]:
             % {"name": name},
             _("one-time"),
         )
-        for name in seen.will_add
+        for name in result.will_add
     ]
 
 
 def _awaited(form: LaunchForm) -> list[SummaryLine]:
-    found = []
+    lines = []
     for field in form.fields:
         number = field.value.removeprefix("job:")
         if number != field.value and number.isdecimal():
             message = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
-            found.append(SummaryLine("note", message, job=int(number)))
-    return found
+            lines.append(SummaryLine("note", message, job=int(number)))
+    return lines
 
 
 def _form(form: LaunchForm) -> list[SummaryLine]:
     wrong = sum(bool(field.error) for field in form.fields if not field.missing)
-    found = [SummaryLine("failed", field.missing.message) for field in form.fields if field.missing]
+    lines = [SummaryLine("failed", field.missing.message) for field in form.fields if field.missing]
     if wrong:
         message = ngettext(
             "%(count)d field is invalid.", "%(count)d fields are invalid.", wrong
         ) % {"count": wrong}
-        found.append(SummaryLine("failed", message))
-    return found
+        lines.append(SummaryLine("failed", message))
+    return lines
 
 
 def _name(host: Host) -> dict[str, str]:

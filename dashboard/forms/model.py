@@ -40,7 +40,7 @@ class Spec:
     help: str | Promise = ""
     choices: tuple[str, ...] = ()
     wide: bool = False
-    unless_said: bool | None = None  # the default of files without it
+    default: bool | None = None  # the default of files without it
 
     @property
     def name(self) -> str:
@@ -133,7 +133,7 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
                 ("prompting", "system_prompt"),
                 _("Supports a system prompt"),
                 "check",
-                unless_said=True,
+                default=True,
             ),
         ),
     ),
@@ -154,7 +154,7 @@ def typed_of(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the form's texts for ``data``."""
     rest = copy.deepcopy(dict(data))
     rest.get("source", {}).pop("sort", None)
-    typed = {spec.name: _shown(_taken(rest, spec.path), spec.unless_said) for spec in SPECS}
+    typed = {spec.name: _shown(_taken(rest, spec.path), spec.default) for spec in SPECS}
     rest = _without_empty(rest)
     return {**typed, MORE: yaml_text.dump(rest) if rest else ""}
 
@@ -170,7 +170,9 @@ def data_of(typed: Mapping[str, str]) -> Data:
         value = _value(spec, typed.get(spec.name, "").strip())
         if value is not None:
             _put(data, spec.path, value)
-    for path in [name for name, told in data.get("paths", {}).items() if "precisions" not in told]:
+    for path in [
+        name for name, facts in data.get("paths", {}).items() if "precisions" not in facts
+    ]:
         del data["paths"][path]
     data.setdefault("source", {})
     data["source"] = {"sort": "hub", **data["source"]}
@@ -200,11 +202,11 @@ def _loaded(text: str, field: str) -> Any:
     try:
         return strict_yaml.load(text)
     except strict_yaml.NotYaml as error:
-        words = gettext("Invalid YAML: %(reason)s")
+        message = gettext("Invalid YAML: %(reason)s")
         if error.line:
-            words = gettext("Invalid YAML, line %(line)s: %(reason)s")
-        told = {"reason": error.reason, "line": error.line}
-        raise ModelInvalid({field: words % told}) from error
+            message = gettext("Invalid YAML, line %(line)s: %(reason)s")
+        args = {"reason": error.reason, "line": error.line}
+        raise ModelInvalid({field: message % args}) from error
 
 
 class ModelInvalid(ValueError):
@@ -224,8 +226,8 @@ def check_text(text: str) -> None:
     try:
         ZooModel.model_validate(_loaded(text, ""))
     except ValidationError as error:
-        found = {_place(fault): _words(fault) for fault in reversed(error.errors())}
-        raise ModelInvalid(dict(reversed(found.items()))) from error
+        errors = {_place(fault): _fault_text(fault) for fault in reversed(error.errors())}
+        raise ModelInvalid(dict(reversed(errors.items()))) from error
 
 
 def checked(data: Data) -> str:
@@ -289,14 +291,14 @@ def with_config(typed: Mapping[str, str]) -> dict[str, str]:
         config = from_config.read_config(typed.get(CONFIG, ""))
     except ValueError as error:
         raise ModelInvalid({CONFIG: str(error)}) from error
-    told = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
-    if "dtype" in told:
-        told["source"] = {"precision": told["dtype"]}
-    filled = typed_of(told)
+    facts = {"architecture": from_config.architecture_of(config), **from_config.facts_of(config)}
+    if "dtype" in facts:
+        facts["source"] = {"precision": facts["dtype"]}
+    filled = typed_of(facts)
     more = yaml_text.dump(_merged(more_typed, _more_of(filled)))
     del filled[MORE]
-    said = [spec.name for spec in SPECS if spec.path[0] in told]
-    known = {name: filled[name] for name in said if filled[name]}
+    names = [spec.name for spec in SPECS if spec.path[0] in facts]
+    known = {name: filled[name] for name in names if filled[name]}
     return {**typed, **known, **_named(typed), MORE: "" if more.strip() == "{}" else more}
 
 
@@ -345,14 +347,14 @@ def _value(spec: Spec, text: str) -> Any:
     """Parse a text; None: empty. Invalid numbers are left to the schema."""
     if spec.type == "check":
         return text == "1"
-    words = [word for word in re.split(r"[,，\s]+", text) if word]
-    if not words:
+    items = [word for word in re.split(r"[,，\s]+", text) if word]
+    if not items:
         return None
     if spec.type == "number":
         return _number(text)
     if spec.type == "several":
-        return words
-    return [_number(word) for word in words] if spec.type == "numbers" else text
+        return items
+    return [_number(word) for word in items] if spec.type == "numbers" else text
 
 
 def _number(text: str) -> Any:
@@ -365,9 +367,9 @@ def _number(text: str) -> Any:
     return text
 
 
-def _shown(value: Any, unless_said: bool | None) -> str:
+def _shown(value: Any, default: bool | None) -> str:
     if value is None:
-        return "" if unless_said is None else _shown(unless_said, None)
+        return "" if default is None else _shown(default, None)
     if isinstance(value, bool):
         return "1" if value else "0"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -390,31 +392,31 @@ def _put(data: Data, path: Sequence[str], value: Any) -> None:
 
 
 def _merged(first: Data, second: Data) -> Data:
-    found = dict(first)
+    merged = dict(first)
     for name, value in second.items():
-        there = found.get(name)
+        there = merged.get(name)
         both = isinstance(there, dict) and isinstance(value, dict)
-        found[name] = _merged(there, value) if both else value  # type: ignore[arg-type]
-    return found
+        merged[name] = _merged(there, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _without_empty(data: Data) -> Data:
-    found = {
+    cleaned = {
         name: _without_empty(value) if isinstance(value, dict) else value
         for name, value in data.items()
     }
-    return {name: value for name, value in found.items() if value not in ({}, None, [], "")}
+    return {name: value for name, value in cleaned.items() if value not in ({}, None, [], "")}
 
 
 def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
     """Return field → message; errors without a field carry their place."""
     for fault in reversed(error.errors()):
         place = _place(fault)
-        found, text = _field_at(place), _words(fault)
+        field, text = _field_at(place), _fault_text(fault)
         if place == "paths":
             yield from ((f"paths.{path}.precisions", text) for path in ("build_in", "vllm"))
             continue
-        yield (found, text) if found or not place else (MORE, f"{place}: {text}")
+        yield (field, text) if field or not place else (MORE, f"{place}: {text}")
 
 
 def _place(fault: Mapping[str, Any]) -> str:
@@ -435,7 +437,7 @@ def _field_at(place: str) -> str:
     return next((name for name in starts if name in names), "")
 
 
-def _words(fault: Mapping[str, Any]) -> str:
+def _fault_text(fault: Mapping[str, Any]) -> str:
     """Return the message of an error: model file messages first, then general ones."""
     place, fault_type = _place(fault), str(fault["type"])
     if place == "paths" and fault_type in ("missing", "too_short"):
@@ -444,7 +446,7 @@ def _words(fault: Mapping[str, Any]) -> str:
         return gettext("Use small letters, digits, single dots and hyphens.")
     if place == "hub_id" and fault_type == "string_pattern_mismatch":
         return gettext("Enter owner/name: letters, digits, dots, dashes and underscores.")
-    words: dict[str, str | Promise] = {
+    texts: dict[str, str | Promise] = {
         "extra_forbidden": _("Unknown field."),
         "string_type": _("Enter text."),
         "tuple_type": _("Enter a list."),
@@ -458,6 +460,6 @@ def _words(fault: Mapping[str, Any]) -> str:
         "active_above_all": _("active_parameters must not exceed parameters."),
         "heads_uneven": _("num_attention_heads must be a multiple of num_key_value_heads."),
     }
-    if fault_type in words:
-        return str(str(words[fault_type]) % fault.get("ctx", {}))
+    if fault_type in texts:
+        return str(str(texts[fault_type]) % fault.get("ctx", {}))
     return message_of(fault)

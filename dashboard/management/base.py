@@ -47,16 +47,16 @@ def require_dashboard() -> None:
     try:
         tables = connection.introspection.table_names()
     except DatabaseError as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CommandError(f"Cannot reach the database ({folder}): {told}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CommandError(f"Cannot reach the database ({folder}): {reason}") from error
     if Job._meta.db_table not in tables:
         raise CommandError(f"The database of {folder} has no tables yet. {mend}")
 
 
 def user_named(name: str) -> User:
     """Return the account that a command acts for; without a name, the first administrator."""
-    found = User.objects.filter(username=name) if name else User.objects.filter(is_staff=True)
-    user = found.order_by("pk").first()
+    users = User.objects.filter(username=name) if name else User.objects.filter(is_staff=True)
+    user = users.order_by("pk").first()
     if user is None:
         raise CommandError(f"No user is named {name!r}." if name else "No admin exists.")
     return user
@@ -113,13 +113,15 @@ def refused_launch(error: LaunchError, kind: str, host: Host) -> CommandError:
 
 
 def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
-    found = offers(KINDS[kind], target_of(host), name) if kind in KINDS else None
-    if found is None:
+    choices = offers(KINDS[kind], target_of(host), name) if kind in KINDS else None
+    if choices is None:
         return text
-    listed = "".join(f"\n    {one.value or '(empty)'}  {one.label}" for one in found[:MOST_CHOICES])
+    listed = "".join(
+        f"\n    {one.value or '(empty)'}  {one.label}" for one in choices[:MOST_CHOICES]
+    )
     if not listed:
         return f"{text} No choice on {host.name} yet."
-    more = len(found) - MOST_CHOICES
+    more = len(choices) - MOST_CHOICES
     rest = f"\n    and {more} more: see the form" if more > 0 else ""
     return f"{text} Choose one of:{listed}{rest}"
 
@@ -138,13 +140,13 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
     Raises:
         CommandError: the log was removed, or ``watch`` does not wait for a dashboard that is down.
     """
-    key, offset, said, data = f"job/{job_id}", 0, "", b"\n"
+    key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
     while True:
         # Asked before the log is read: what had ended by then is read to its end.
         job = Job.objects.get(pk=job_id)
-        if say is not None and (told := state_line(job)) != said:
-            said = told
-            say.write(told + "\n" if data.endswith(b"\n") else f"\n{told}\n")
+        if say is not None and (line := state_line(job)) != last_line:
+            last_line = line
+            say.write(line + "\n" if data.endswith(b"\n") else f"\n{line}\n")
             say.flush()
         size = store().size(key)
         while offset < size:

@@ -55,22 +55,22 @@ def page_texts() -> Iterator[Text]:
     for folder in PYTHON_FOLDERS:
         for path in sorted((BASE / folder).rglob("*.py")):
             if "migrations" not in path.parts and "scripts" not in path.parts:
-                yield from _found("python", path.read_bytes(), path)
+                yield from _texts_in("python", path.read_bytes(), path)
     for path in sorted((BASE / "templates").rglob("*.html")):
         called = templatize(path.read_text(), origin=str(path))
         # X replaces all but calls, with the template's indents, which Python would reject.
         flat = "\n".join(line.strip() for line in called.splitlines())
-        yield from _found("python", flat.encode(), path)
+        yield from _texts_in("python", flat.encode(), path)
     yield from _data_texts()
 
 
 def script_texts() -> Iterator[Text]:
     """Texts that scripts write, through Django's JavaScriptCatalog."""
     for path in sorted((BASE / "static" / "js").rglob("*.js")):
-        yield from _found("javascript", path.read_bytes(), path)
+        yield from _texts_in("javascript", path.read_bytes(), path)
 
 
-def _found(method: str, content: bytes, path: Path) -> Iterator[Text]:
+def _texts_in(method: str, content: bytes, path: Path) -> Iterator[Text]:
     options = {"encoding": "utf-8", "parse_template_string": "true"}
     place = path.relative_to(BASE).as_posix()
     for _line, message, _comments, context in extract(
@@ -106,7 +106,7 @@ def _data_texts() -> Iterator[Text]:
         yield from (Text(text, place) for text in (stack.name, stack.summary, *stack.notes))
     for failure in KNOWN_FAILURES.values():
         yield from (
-            Text(words, "jobs/catalog/failures") for words in (failure.cause, failure.advice)
+            Text(message, "jobs/catalog/failures") for message in (failure.cause, failure.advice)
         )
     for environment in ENVIRONMENTS.values():
         yield Text(environment.title, "jobs/toolchains/environments.py")

@@ -37,23 +37,23 @@ class Die:
     @property
     def words(self) -> str:
         """Temperature, power and state: what stands beside its name."""
-        said = []
+        parts = []
         if self.reading.temp_c is not None:
-            said.append(f"{number(self.reading.temp_c, 1)} °C")
+            parts.append(f"{number(self.reading.temp_c, 1)} °C")
         if self.reading.power_w is not None:
-            said.append(f"{number(self.reading.power_w, 1)} W")
+            parts.append(f"{number(self.reading.power_w, 1)} W")
         state = {
             "unknown": gettext("state unknown"),
             "missing": gettext("missing"),
             "hot": gettext("hot"),
         }.get(self.state)
         if state:
-            said.append(state)
+            parts.append(state)
         if self.holder:
-            said.append(f"{name_of(self.holder)} ({style_of(state_of(self.holder)).word})")
+            parts.append(f"{name_of(self.holder)} ({style_of(state_of(self.holder)).word})")
         elif self.state in ("hot", "free"):
-            said.append(gettext("free"))
-        return gettext(", ").join(said)
+            parts.append(gettext("free"))
+        return gettext(", ").join(parts)
 
 
 def dies_of(host: Host, held: Held | None = None) -> list[Die]:
@@ -66,10 +66,10 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
         return []
     leased = leased_dies(host) if held is None else held
     away, there = is_away(host), set(dies(host))
-    told = {} if away else readings(host)
-    found = []
+    measured = {} if away else readings(host)
+    host_dies = []
     for name in names:
-        reading = told.get(name) if name in there else None
+        reading = measured.get(name) if name in there else None
         reading = reading or Reading(None, None)
         state: DieState = "held" if name in leased else "free"
         if away:
@@ -78,8 +78,8 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
             state = "missing"
         elif reading.temp_c is not None and reading.temp_c >= HOT_C:
             state = "hot"
-        found.append(Die(name, state, leased.get(name), reading))
-    return found
+        host_dies.append(Die(name, state, leased.get(name), reading))
+    return host_dies
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +95,23 @@ class Grid:
 def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
     """The host's dies; none for a host without. With ``own``: only these are marked, as held."""
     # With its own dies named, nobody else's lease matters and none is asked for.
-    found = dies_of(host, {} if own else held)
-    if not found:
+    host_dies = dies_of(host, {} if own else held)
+    if not host_dies:
         return Grid((), 0, 0, "")
-    count = len(found)
-    if found[0].state == "unknown":
+    count = len(host_dies)
+    if host_dies[0].state == "unknown":
         label = gettext("%(n)s dies, state unknown") % {"n": count}
-        return Grid(_by_rows({die.name: "g" for die in found}), 0, count, label)
+        return Grid(_by_rows({die.name: "g" for die in host_dies}), 0, count, label)
     if own:
         label = ngettext("%(n)s die", "%(n)s dies", len(own)) % {"n": len(own)}
-        marks = {die.name: "on" if die.name in own else "" for die in found}
+        marks = {die.name: "on" if die.name in own else "" for die in host_dies}
         return Grid(_by_rows(marks), len(own), count, label)
-    taken = sum(die.holder is not None for die in found)
+    taken = sum(die.holder is not None for die in host_dies)
     label = gettext("%(held)s of %(all)s dies in use") % {"held": taken, "all": count}
-    for state, words in (("missing", gettext(", %(n)s missing")), ("hot", gettext(", %(n)s hot"))):
-        if number_of := sum(die.state == state for die in found):
-            label += words % {"n": number_of}
-    return Grid(_by_rows({die.name: _SMALL[die.state] for die in found}), taken, count, label)
+    for state, text in (("missing", gettext(", %(n)s missing")), ("hot", gettext(", %(n)s hot"))):
+        if number_of := sum(die.state == state for die in host_dies):
+            label += text % {"n": number_of}
+    return Grid(_by_rows({die.name: _SMALL[die.state] for die in host_dies}), taken, count, label)
 
 
 def _place(name: str, index: int) -> tuple[int, int]:
@@ -206,33 +206,33 @@ class Cards:
 
     @property
     def hottest(self) -> Die | None:
-        """None where nobody told a temperature."""
-        told = [die for die in self.dies if die.reading.temp_c is not None]
-        return max(told, key=lambda die: die.reading.temp_c or 0.0, default=None)
+        """None where no temperature is reported."""
+        measured = [die for die in self.dies if die.reading.temp_c is not None]
+        return max(measured, key=lambda die: die.reading.temp_c or 0.0, default=None)
 
     @property
     def power_w(self) -> float | None:
         """Of all dies together, None where one did not tell."""
-        told = [die.reading.power_w for die in self.dies if die.state != "missing"]
-        known = [watts for watts in told if watts is not None]
-        return sum(known) if known and len(known) == len(told) else None
+        values = [die.reading.power_w for die in self.dies if die.state != "missing"]
+        known = [watts for watts in values if watts is not None]
+        return sum(known) if known and len(known) == len(values) else None
 
 
 def cards(host: Host, held: Held | None = None) -> Cards | None:
     """The host's dies, card by card; None for a host without any."""
-    found = dies_of(host, held)
-    if not found:
+    host_dies = dies_of(host, held)
+    if not host_dies:
         return None
-    holders = _holders(found)
+    holders = _holders(host_dies)
     keys = {holder.path: f"l{holder.key}" for holder in holders}
-    places = {_place(die.name, index): _cell(die, keys) for index, die in enumerate(found)}
+    places = {_place(die.name, index): _cell(die, keys) for index, die in enumerate(host_dies)}
     used = sorted({card for card, _ in places})
     blocks = []
     for at in range(0, len(used), CARDS_A_ROW):
         part = tuple(used[at : at + CARDS_A_ROW])
         rows = (tuple(places.get((card, row)) for card in part) for row in range(DIES_A_CARD))
         blocks.append(Block(part, tuple(rows)))
-    return Cards(tuple(blocks), holders, tuple(found))
+    return Cards(tuple(blocks), holders, tuple(host_dies))
 
 
 def _cell(die: Die, keys: Mapping[str, str]) -> Cell:
@@ -241,9 +241,9 @@ def _cell(die: Die, keys: Mapping[str, str]) -> Cell:
     return Cell(die, f"{colour} {_LARGE[die.state]}".strip(), path)
 
 
-def _holders(found: Sequence[Die]) -> tuple[Holder, ...]:
+def _holders(host_dies: Sequence[Die]) -> tuple[Holder, ...]:
     by_path: dict[str, list[Job | Deployment]] = {}
-    for die in found:
+    for die in host_dies:
         if die.holder is not None:
             by_path.setdefault(path_of(die.holder), []).append(die.holder)
     return tuple(

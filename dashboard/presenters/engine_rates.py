@@ -44,10 +44,10 @@ def rates(deployments: Iterable[Deployment], *, at: float | None = None) -> dict
     moment = time.time() if at is None else at
     skews = {deployment.pk: deployment.host.clock_skew_s for deployment in deployments}
     since = datetime.fromtimestamp(moment, tz=UTC) - timedelta(minutes=MINUTES)
-    found = served_samples(list(skews), since) if skews else {}
+    samples_by_server = served_samples(list(skews), since) if skews else {}
     return {
         pk: _rates([(t - skews[pk], values) for t, values in samples], moment)
-        for pk, samples in found.items()
+        for pk, samples in samples_by_server.items()
     }
 
 

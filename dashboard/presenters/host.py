@@ -82,10 +82,10 @@ class HostView:
     @property
     def unread(self) -> list[tuple[str, str]]:
         """(command, what it said): of ``vasmi``, where that was not understood."""
-        told = self.host.load.get("unread")
-        if not isinstance(told, dict) or self.is_away:
+        outputs = self.host.load.get("unread")
+        if not isinstance(outputs, dict) or self.is_away:
             return []
-        return [(str(command), str(text)) for command, text in told.items()]
+        return [(str(command), str(text)) for command, text in outputs.items()]
 
     @property
     def state(self) -> str:
@@ -116,8 +116,8 @@ class HostView:
         return " · ".join(parts)
 
 
-def _counted(found: Cards) -> str:
-    n, dies = found.count, len(found.dies)
+def _counted(host_cards: Cards) -> str:
+    n, dies = host_cards.count, len(host_cards.dies)
     text = ngettext("%(n)s card", "%(n)s cards", n) % {"n": n}
     return text + gettext(", ") + ngettext("%(n)s die", "%(n)s dies", dies) % {"n": dies}
 
@@ -125,8 +125,8 @@ def _counted(found: Cards) -> str:
 def host_views(hosts: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser) -> list[HostView]:
     """Each as ``user`` sees it; those with cards first."""
     heard = rates([item for now in hosts for item in now.deployments])
-    found = [_view(now, heard, user) for now in hosts]
-    return sorted(found, key=lambda view: view.cards is None)
+    views = [_view(now, heard, user) for now in hosts]
+    return sorted(views, key=lambda view: view.cards is None)
 
 
 def _view(
@@ -139,7 +139,7 @@ def _view(
     for subject in subjects:
         path = path_of(subject)
         holder = holders.get(path)
-        told = heard.get(subject.pk) if isinstance(subject, Deployment) else None
+        answer = heard.get(subject.pk) if isinstance(subject, Deployment) else None
         here.append(
             Here(
                 subject,
@@ -147,7 +147,7 @@ def _view(
                 path,
                 holder.key if holder else 0,
                 holder.count if holder else 0,
-                told.output if told else None,
+                answer.output if answer else None,
             )
         )
     more = now.queued_count > len(now.queued)

@@ -132,8 +132,8 @@ def _point(child: Token, path: Path, root: str) -> None:
             child.attrSet("href", root.removesuffix("docs/") + href[1:])
             return
         target, _, fragment = href.partition("#")
-        found = (path.parent / target).resolve()
-        name = found.with_suffix("").relative_to(ROOT).as_posix() if ROOT in found.parents else ""
+        file = (path.parent / target).resolve()
+        name = file.with_suffix("").relative_to(ROOT).as_posix() if ROOT in file.parents else ""
         if name in PAGES:
             child.attrSet("href", f"{root}{name}/" + (f"#{fragment}" if fragment else ""))
         else:

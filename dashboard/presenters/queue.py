@@ -76,23 +76,23 @@ def starts(forecast: Forecast, why: Message | None = None) -> str:
 
     ``why``: the queue reason shown nearby; servers to stop and host reasons are not repeated.
     """
-    seconds, words = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
-    if why is not None and seconds is None and _is_told(forecast.message, why):
+    seconds, reason = forecast.starts_in_s, message(forecast.message.id, forecast.message.args)
+    if why is not None and seconds is None and _is_repeated(forecast.message, why):
         return gettext("Start time unknown.")
     if seconds is None:
-        return words
+        return reason
     if is_next(forecast):
         return gettext("Starts next.")
     if seconds < _SOON_S:
-        return gettext("Starts in less than a minute, %(supposed)s.") % {"supposed": words}
+        return gettext("Starts in less than a minute, %(supposed)s.") % {"supposed": reason}
     return gettext("Starts in about %(time)s (%(clock)s), %(supposed)s.") % {
         "time": about(seconds),
         "clock": clock(now() + timedelta(seconds=seconds)),
-        "supposed": words,
+        "supposed": reason,
     }
 
 
-def _is_told(remark: Message, why: Message) -> bool:
+def _is_repeated(remark: Message, why: Message) -> bool:
     if remark.id in OF_THE_HOST and remark.id.partition(":")[2] == why.id.partition(":")[2]:
         return True
     return "servers" in remark.args and remark.args["servers"] == why.args.get("servers")
@@ -129,8 +129,8 @@ def read_priority(name: str) -> int:
     try:
         return PRIORITIES[name or "normal"]
     except KeyError:
-        words = gettext("Choose one of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
-        raise LaunchError(words, "priority") from None
+        text = gettext("Choose one of %(expected)s.") % {"expected": ", ".join(PRIORITIES)}
+        raise LaunchError(text, "priority") from None
 
 
 def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
@@ -141,8 +141,8 @@ def priority_for(user: AbstractBaseUser | AnonymousUser, name: str) -> int:
     """
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL and not _may_launch_urgent(user):
-        words = gettext("Only administrators can move a job ahead of jobs of others.")
-        raise LaunchError(words, "priority")
+        text = gettext("Only administrators can move a job ahead of jobs of others.")
+        raise LaunchError(text, "priority")
     return priority
 
 
@@ -156,10 +156,10 @@ def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
     to be stopped."""
     whys, whens = dispatch.reasons(jobs), forecasts(jobs)
     remarks = [*whys.values(), *(when.message for when in whens.values())]
-    told = [one for remark in remarks for one in remark.args.get("servers") or ()]
-    if told:
-        needed = needing((one["id"], one["job"]) for one in told)
-        for one in told:
+    servers = [one for remark in remarks for one in remark.args.get("servers") or ()]
+    if servers:
+        needed = needing((one["id"], one["job"]) for one in servers)
+        for one in servers:
             one["needed_by"] = [job.pk for job in needed.get(one["job"], ())]
     return {job.pk: (whys[job.pk], whens[job.pk]) for job in jobs}
 
@@ -173,8 +173,8 @@ def rows(
 ) -> list[QueueRow]:
     """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
     follow."""
-    told = waits(jobs)
-    found = []
+    reasons = waits(jobs)
+    entries = []
     for (ahead, job), (_job, behind) in zip(
         pairwise([before, *jobs]), pairwise([*jobs, None]), strict=True
     ):
@@ -184,8 +184,8 @@ def rows(
         passes = ahead is not None and ahead.priority == job.priority
         own = ahead is not None and ahead.created_by_id == job.created_by_id
         follows = more if behind is None else behind.priority == job.priority
-        why, forecast = told[job.pk]
-        found.append(
+        why, forecast = reasons[job.pk]
+        entries.append(
             QueueRow(
                 job,
                 why,
@@ -196,7 +196,7 @@ def rows(
                 later=may_order and follows,
             )
         )
-    return found
+    return entries
 
 
 def _may_launch_urgent(user: AbstractBaseUser | AnonymousUser) -> bool:

@@ -60,29 +60,29 @@ def removed_words(record: Job | Deployment) -> str:
 def _why(record: Job | Deployment, things: str, files: int) -> str:
     assert record.removed_at is not None
     args = record.removed_args
-    words = {"what": things, "date": day_text(record.removed_at)}
+    common = {"what": things, "date": day_text(record.removed_at)}
     if record.removed_why == Retained.Why.AGE:
-        told = ngettext(
+        text = ngettext(
             "%(what)s was removed on %(date)s because its age exceeded %(time)s (RETENTION_AGE).",
             "%(what)s were removed on %(date)s because their age exceeded %(time)s "
             "(RETENTION_AGE).",
             1 + files,
         )
-        return told % {**words, "time": span_text(args.get("retention_age_s", 0))}
+        return text % {**common, "time": span_text(args.get("retention_age_s", 0))}
     if record.removed_why == Retained.Why.SIZE:
-        told = ngettext(
+        text = ngettext(
             "%(what)s was removed on %(date)s because storage exceeded %(limit)s (RETENTION_SIZE).",
             "%(what)s were removed on %(date)s because storage exceeded %(limit)s "
             "(RETENTION_SIZE).",
             1 + files,
         )
-        return told % {**words, "limit": size_text(args.get("retention_size_bytes", 0))}
-    told = ngettext(
+        return text % {**common, "limit": size_text(args.get("retention_size_bytes", 0))}
+    text = ngettext(
         "%(what)s was removed on %(date)s by %(user)s.",
         "%(what)s were removed on %(date)s by %(user)s.",
         1 + files,
     )
-    return told % {**words, "user": args.get("user", "?")}
+    return text % {**common, "user": args.get("user", "?")}
 
 
 def pinned_words(job: Job) -> str:
@@ -91,10 +91,8 @@ def pinned_words(job: Job) -> str:
         return ""
     if job.pinned_by is None:
         return _("Log and files are kept. Only an administrator can stop this.")
-    words = _(
-        "Log and files are kept by %(user)s. Only %(user)s or an administrator can stop this."
-    )
-    return words % {"user": job.pinned_by.get_username()}
+    text = _("Log and files are kept by %(user)s. Only %(user)s or an administrator can stop this.")
+    return text % {"user": job.pinned_by.get_username()}
 
 
 def may_pin(user: AbstractBaseUser | AnonymousUser, job: Job) -> bool:
@@ -112,23 +110,23 @@ def removal_words(job: Job) -> str:
     given = limits()
     if soon is None:
         return ""
-    words = {"size": size_text(job.stored_bytes or 0), "when": when_text(soon)}
+    values = {"size": size_text(job.stored_bytes or 0), "when": when_text(soon)}
     if soon.why == Retained.Why.AGE and given.retention_age is not None:
-        words["time"] = span_text(given.retention_age.total_seconds())
+        values["time"] = span_text(given.retention_age.total_seconds())
         return (
             _(
                 "Log and files (%(size)s) will be removed %(when)s: retention %(time)s "
                 "(RETENTION_AGE)."
             )
-            % words
+            % values
         )
-    words["limit"] = size_text(given.retention_size_bytes or 0)
+    values["limit"] = size_text(given.retention_size_bytes or 0)
     return (
         _(
             "Log and files (%(size)s) may be removed %(when)s: storage limit %(limit)s "
             "(RETENTION_SIZE)."
         )
-        % words
+        % values
     )
 
 

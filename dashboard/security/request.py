@@ -23,7 +23,7 @@ def cursor_of(request: HttpRequest) -> int:
         Http404: it is no such number.
     """
     text = request.GET.get("after", "-1")
-    found = -1 if text.startswith("-") else number_from(text)
-    if found is None:
+    cursor = -1 if text.startswith("-") else number_from(text)
+    if cursor is None:
         raise Http404("after must be a number of bytes")
-    return found
+    return cursor

@@ -85,8 +85,8 @@ def catalogue() -> PartHealth:
 
     def ask() -> dict[str, Any]:
         reading = MODELS.reading()
-        found = {problem.file: problem.reason for problem in reading.problems}
-        return {"models": len(reading.models), **({"unread": found} if found else {})}
+        unread = {problem.file: problem.reason for problem in reading.problems}
+        return {"models": len(reading.models), **({"unread": unread} if unread else {})}
 
     return _timed(ask)
 

@@ -27,10 +27,10 @@ def is_down() -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return True
-    return b"dashboard.server.supervisor" not in words.split(b"\0")  # another has its number
+    return b"dashboard.server.supervisor" not in command.split(b"\0")  # another has its number
 
 
 def add_argument(parser: ArgumentParser) -> None:
@@ -63,7 +63,7 @@ class Watch:
         self._every_s = every_s
         self._looked = time.monotonic()
         self._down_since: float | None = None
-        self._said = False
+        self._has_warned = False
 
     def update(self) -> None:
         """Look, at most every ``every_s``.
@@ -76,25 +76,25 @@ class Watch:
             return
         self._looked = now
         if not is_down():
-            if self._said:
+            if self._has_warned:
                 self._tell("The dashboard is running again.")
-            self._down_since, self._said = None, False
+            self._down_since, self._has_warned = None, False
             return
         if self._down_since is None:
             self._down_since = now
-        if not self._said and now - self._down_since >= self._grace_s:
+        if not self._has_warned and now - self._down_since >= self._grace_s:
             self._tell_down()
 
     def _tell_down(self) -> None:
         down = f"The dashboard is not running (DATA_DIR={settings.DATA_DIR})."
         if self._if_down == END:
             raise CommandError(f"{down} The job stays queued: start the dashboard with make run.")
-        self._said = True
+        self._has_warned = True
         self._tell(
             f"{down} Waiting: start it with make run, or stop waiting with Ctrl-C; "
             "the job stays queued."
         )
 
-    def _tell(self, words: str) -> None:
-        self._say.write(f"{words}\n")
+    def _tell(self, text: str) -> None:
+        self._say.write(f"{text}\n")
         self._say.flush()

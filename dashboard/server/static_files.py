@@ -38,8 +38,8 @@ class _Files(WhiteNoise):  # type: ignore[misc]
     """``STATIC_ROOT``; with ``DEBUG`` the sources themselves, looked up at each request."""
 
     def candidate_paths_for_url(self, url: str) -> list[str]:
-        found = finders.find(url.removeprefix(static_prefix()))
-        return [found] if isinstance(found, str) else []
+        path = finders.find(url.removeprefix(static_prefix()))
+        return [path] if isinstance(path, str) else []
 
 
 def static_prefix() -> str:
@@ -63,8 +63,8 @@ def static_files() -> App:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        found = files.find_file(path) if settings.DEBUG else files.files.get(path)
-        if found is None:
+        static_file = files.find_file(path) if settings.DEBUG else files.files.get(path)
+        if static_file is None:
             await _send_head(send, 404, [])
             await send({"type": "http.response.body", "body": b""})
             return
@@ -72,7 +72,7 @@ def static_files() -> App:
             f"HTTP_{name.decode('latin1').upper().replace('-', '_')}": value.decode("latin1")
             for name, value in scope["headers"]
         }
-        response = await asyncio.to_thread(found.get_response, scope["method"], headers)
+        response = await asyncio.to_thread(static_file.get_response, scope["method"], headers)
         await _send_head(send, response.status, response.headers)
         if response.file is not None:
             with response.file as file:

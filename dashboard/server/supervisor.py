@@ -163,8 +163,10 @@ def _try_to_listen(listen: tuple[str, int] | None) -> None:
         try:
             probe.bind(listen)
         except OSError as error:
-            said = os.environ["VALKEY_LISTEN"]
-            raise CannotStart(f"Cannot listen on VALKEY_LISTEN={said}: {error.strerror}") from error
+            address = os.environ["VALKEY_LISTEN"]
+            raise CannotStart(
+                f"Cannot listen on VALKEY_LISTEN={address}: {error.strerror}"
+            ) from error
 
 
 def _old_valkey_folder(data_dir: Path) -> str:
@@ -189,13 +191,13 @@ def _remember(env: Env, address: str, server: valkey.Valkey | None) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
     names = [variable.name for variable in env_module.variables().values()]
     known = {name: os.environ[name] for name in names if os.environ.get(name)}
-    told = {
+    facts = {
         "pid": os.getpid(),
         "address": address,
         "valkey_folder": str(server.folder) if server else "",
         "environ": {name: text for name, text in known.items() if name not in NOT_REMEMBERED},
     }
-    env_module.write_private(env.data_dir / RUN_FILE, json.dumps(told, indent=2) + "\n")
+    env_module.write_private(env.data_dir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
 
 
 def _prepare(env: Env) -> None:

@@ -80,8 +80,8 @@ class Valkey:
         else:
             address, port = self.listen
             options |= {"bind": address, "port": str(port), "aclfile": str(self.users)}
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return [str(get_binary_path()), *words]
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return [str(get_binary_path()), *arguments]
 
 
 def prepare(data_dir: Path, old_folder: str, listen: tuple[str, int] | None = None) -> Valkey:

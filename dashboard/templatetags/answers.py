@@ -53,7 +53,7 @@ def own_question(question: str) -> str:
 
 
 @register.simple_tag
-def shown_parts(found: Questions) -> list[dict[str, Any]]:
+def shown_parts(questions: Questions) -> list[dict[str, Any]]:
     """What questions can be narrowed to, with how many there are; those without any are left out,
     but for right and wrong.
     """
@@ -65,9 +65,9 @@ def shown_parts(found: Questions) -> list[dict[str, Any]]:
         "unscored": gettext("No score"),
     }
     return [
-        {"name": name, "title": title, "count": found.counts[name]}
+        {"name": name, "title": title, "count": questions.counts[name]}
         for name, title in titles.items()
-        if found.counts[name] or name in ("right", "wrong")
+        if questions.counts[name] or name in ("right", "wrong")
     ]
 
 

@@ -84,16 +84,16 @@ def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
         return ""
     args = {"name": chosen.name, "total": formatting.number(left.total)}
     if left.tokens:
-        words = gettext(
+        text = gettext(
             "Context of %(name)s: %(total)s tokens, about %(left)s left. Start a new chat or "
             "choose a deployment with a longer context."
         )
-        return words % {**args, "left": formatting.number(left.tokens)}
-    words = gettext(
+        return text % {**args, "left": formatting.number(left.tokens)}
+    text = gettext(
         "Context of %(name)s: %(total)s tokens. This chat has about %(taken)s. Start a new "
         "chat or choose a deployment with a longer context."
     )
-    return words % {**args, "taken": formatting.number(left.taken)}
+    return text % {**args, "taken": formatting.number(left.taken)}
 
 
 @dataclass(frozen=True, slots=True)

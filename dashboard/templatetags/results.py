@@ -45,18 +45,18 @@ def reached(job: Job) -> Mapping[str, Any]:
 @register.simple_tag
 def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
     """Return a metric's number for a table, with the unit in the heading."""
-    found = metrics.get(name)
-    if found is None:
+    figure = metrics.get(name)
+    if figure is None:
         return format_html('<span class="dim">{}</span>', gettext("n/a"))
-    return format_html('<span class="num">{}</span>', metric_text(name, found)[0])
+    return format_html('<span class="num">{}</span>', metric_text(name, figure)[0])
 
 
 @register.simple_tag
 def cell(name: str, result: Result) -> SafeString:
     """Return a metric for the result list; "" when results of this type have no such metric."""
-    found = result.metrics.get(name)
+    figure = result.metrics.get(name)
     is_batch = "batch_latency_mean_s" in result.metrics
-    if found is None and (
+    if figure is None and (
         is_batch or (result.type == Result.Type.EVALUATION) != (name == "accuracy")
     ):
         return mark_safe("")
@@ -64,9 +64,9 @@ def cell(name: str, result: Result) -> SafeString:
 
 
 @register.simple_tag
-def bare(name: str, found: float | None) -> SafeString:
+def bare(name: str, figure: float | None) -> SafeString:
     """Return a metric's value without the unit, which stands after the metric's name."""
-    return value(name, {name: found})
+    return value(name, {name: figure})
 
 
 @register.simple_tag
@@ -81,13 +81,13 @@ def unit_of(name: str) -> SafeString:
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
     """Return failed requests of all sent requests: "2 of 36"."""
-    found, completed = (
+    failures, completed = (
         metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
     )
-    if found is None or completed is None:
-        return num(found, decimals=0)
-    words = {"n": number(int(found)), "total": number(int(found + completed))}
-    return format_html('<span class="num">{}</span>', gettext("%(n)s of %(total)s") % words)
+    if failures is None or completed is None:
+        return num(failures, decimals=0)
+    args = {"n": number(int(failures)), "total": number(int(failures + completed))}
+    return format_html('<span class="num">{}</span>', gettext("%(n)s of %(total)s") % args)
 
 
 @register.simple_tag
@@ -124,11 +124,11 @@ def lengths(result: Result) -> SafeString:
 
     "" when both are unknown.
     """
-    found = measured(result.metrics)
-    if not result.asked and not found:
+    sizes = measured(result.metrics)
+    if not result.asked and not sizes:
         return mark_safe("")
     asks = gettext("requested %(lengths)s") % {"lengths": _arrow(result.asked)}
-    was = gettext("measured %(lengths)s") % {"lengths": _arrow(found)}
+    was = gettext("measured %(lengths)s") % {"lengths": _arrow(sizes)}
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
 
 
@@ -148,14 +148,14 @@ def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString
 
 
 @register.simple_tag
-def compared(found: Cell, name: str, *, grouped: bool) -> SafeString:
+def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
     """Return a number of a comparison; for a group with interval and number of runs."""
-    text = format_html('<b class="b">{}</b>', bare(name, found.value))
-    if not grouped or found.value is None:
+    text = format_html('<b class="b">{}</b>', bare(name, figure.value))
+    if not grouped or figure.value is None:
         return text
-    runs = ngettext("of %(n)s run", "of %(n)s runs", found.runs) % {"n": found.runs}
+    runs = ngettext("of %(n)s run", "of %(n)s runs", figure.runs) % {"n": figure.runs}
     return format_html(
-        '{} {} <span class="pm num">{}</span>', text, half_width(found.interval, name), runs
+        '{} {} <span class="pm num">{}</span>', text, half_width(figure.interval, name), runs
     )
 
 
@@ -179,9 +179,9 @@ def delta(change: Change, name: str) -> SafeString:
     )
 
 
-def _size(found: float | None, change: Change, name: str) -> str:
+def _size(figure: float | None, change: Change, name: str) -> str:
     """Return a difference, or a bound of its interval, in the unit of ``change``."""
-    size = found or 0.0
+    size = figure or 0.0
     if change.relative is not None:
         return change_text(size)
     if name in METRICS and METRICS[name].is_count:
@@ -193,13 +193,13 @@ def _size(found: float | None, change: Change, name: str) -> str:
 
 
 def _beside(change: Change, name: str) -> str:
-    words = {
+    labels = {
         "better": gettext("better"),
         "worse": gettext("worse"),
         "noise": gettext("not significant"),
         "unknown": gettext("too few runs"),
     }
-    word = words.get(change.verdict, "")
+    word = labels.get(change.verdict, "")
     if change.low is None or change.high is None:
         return word
     low, high = (_size(bound, change, name) for bound in (change.low, change.high))
@@ -231,30 +231,30 @@ def result_accuracy(result: Result) -> Interval | None:
 
 
 @register.simple_tag
-def count(found: int) -> SafeString:
+def count(parameters: int) -> SafeString:
     """Return a large count in short form: 134.5 M, 1.5 B."""
-    size, unit = (found / 1e9, "B") if found >= 1e9 else (found / 1e6, "M")
+    size, unit = (parameters / 1e9, "B") if parameters >= 1e9 else (parameters / 1e6, "M")
     return format_html('<span class="num">{}<span class="u">{}</span></span>', number(size), unit)
 
 
 @register.simple_tag
-def setting(found: Any, name: str) -> str:
+def setting(raw: Any, name: str) -> str:
     """Return a value of the form field ``name`` as text: "1, 2, 4"."""
-    return setting_text(text_of(found), name)
+    return setting_text(text_of(raw), name)
 
 
 @register.filter
-def setting_text(found: str, name: str) -> str:
+def setting_text(text: str, name: str) -> str:
     """Return the value of the setting ``name`` in a comparison as text."""
     if name == "host":
-        return host_word(found)
+        return host_word(text)
     if name == "stack":
-        return stack_name(found)
-    if name == "seed" and not found:
+        return stack_name(text)
+    if name == "seed" and not text:
         return gettext("new for each concurrency and run")
     if name in ("precision", "what"):
-        return phrase(found)
-    return {YES: gettext("yes"), NO: gettext("no")}.get(found, found)
+        return phrase(text)
+    return {YES: gettext("yes"), NO: gettext("no")}.get(text, text)
 
 
 @register.simple_tag

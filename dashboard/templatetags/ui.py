@@ -214,7 +214,7 @@ def priority_word(name: str) -> str:
 
 @register.simple_tag
 def stalled(job: Job) -> str:
-    """For how long a running job has told nothing new; "" for one that does."""
+    """For how long a running job has had no output; "" where it has some."""
     return stalled_text(job)
 
 

@@ -16,8 +16,8 @@ def halves(name: str) -> tuple[str, str]:
     """``name`` as head and tail, of which the head gives way first; the tail may be ""."""
     if len(name) <= SHORTEST:
         return name, ""
-    found = list(_PRECISION.finditer(name))
-    start = found[0].start() if found else 0
+    matches = list(_PRECISION.finditer(name))
+    start = matches[0].start() if matches else 0
     if not start or len(name) - start > LONGEST_TAIL:
         start = len(name) - TAIL
     return name[:start], name[start:]

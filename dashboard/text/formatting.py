@@ -108,10 +108,10 @@ def about(seconds: float) -> str:
 
 def joined(*messages: str) -> str:
     """Join sentences, without a space after a full-width stop."""
-    told = ""
+    result = ""
     for text in filter(None, messages):
-        told += text if not told or told.endswith(("。", "！", "？")) else f" {text}"
-    return told
+        result += text if not result or result.endswith(("。", "！", "？")) else f" {text}"
+    return result
 
 
 def moment(when: datetime, now: datetime | None = None) -> str:

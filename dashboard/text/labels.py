@@ -105,11 +105,11 @@ def phrase(text: str) -> str:
     """
     if text in _TITLES:
         return gettext(text)
-    for pattern, words in _PHRASES:
-        found = pattern.search(text)
-        if found:
-            said = str(words) % found.groupdict()
-            text = f"{text[: found.start()]}{said}{text[found.end() :]}"
+    for pattern, template in _PHRASES:
+        match = pattern.search(text)
+        if match:
+            translated = str(template) % match.groupdict()
+            text = f"{text[: match.start()]}{translated}{text[match.end() :]}"
     return text
 
 

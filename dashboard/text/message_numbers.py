@@ -34,12 +34,12 @@ def _number(value: Any, text: Callable[[float], str]) -> Any:
     if isinstance(value, bool):
         return value
     try:
-        found = text(float(value))
+        shown = text(float(value))
     except (TypeError, ValueError):
         return value
-    if isinstance(value, str) and _decimals(found) > _decimals(value):
+    if isinstance(value, str) and _decimals(shown) > _decimals(value):
         return value
-    return found
+    return shown
 
 
 def _decimals(number: str) -> int:

@@ -436,16 +436,16 @@ class _Shown(dict[str, Any]):
 
 def server_message(deployment: Deployment) -> str:
     """Return the message of a deployment, with the loading progress of its server."""
-    told = message(deployment.message_id, deployment.message_args)
+    line = message(deployment.message_id, deployment.message_args)
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
-        return told
+        return line
     counted = gettext("%(done)s of %(total)s %(unit)s.") % {
         "done": number(progress["done"]),
         "total": number(progress["total"]),
         "unit": unit_word(progress["unit"]),
     }
-    return joined(told, counted)
+    return joined(line, counted)
 
 
 def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
@@ -467,10 +467,10 @@ def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
     if isinstance(given.get("servers"), list):
         given |= {"stop": to_stop(given), "servers": server_names(given["servers"])}
     given |= {name: word(str(given[name])) for name, word in _WORDS.items() if name in given}
-    told = str(text) % _Shown(given | number_texts(given))
+    full = str(text) % _Shown(given | number_texts(given))
     if line and not known:
-        return f"{line} · {told}"
-    return f"{told} {known}" if known else told
+        return f"{line} · {full}"
+    return f"{full} {known}" if known else full
 
 
 def telling_line(kept: Any) -> str:

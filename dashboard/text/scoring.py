@@ -50,8 +50,8 @@ def rule_words(answer: Answer) -> str:
 def ending_words(answer: Answer, max_tokens: int | None) -> str:
     """Return the finish reason of an answer; guesses are marked as such."""
     if answer.finish:
-        told = _ENDINGS.get(answer.finish)
-        return str(told) if told else answer.finish
+        label = _ENDINGS.get(answer.finish)
+        return str(label) if label else answer.finish
     tokens = answer.detail.get("output_tokens")
     if max_tokens and isinstance(tokens, int | float) and tokens >= max_tokens:
         return _("Probably cut off: max output tokens reached, no finish reason reported.")

@@ -18,7 +18,7 @@ def stalled_text(job: Job) -> str:
     if since is None:
         return ""
     minutes = int((now() - since).total_seconds() // 60)
-    said = ngettext(
+    state = ngettext(
         "Stalled: no output for %(minutes)s minute.",
         "Stalled: no output for %(minutes)s minutes.",
         minutes,
@@ -31,4 +31,4 @@ def stalled_text(job: Job) -> str:
         )
     else:
         todo = _("Some tools print nothing while working. Check the log and the host's load.")
-    return joined(said, todo)
+    return joined(state, todo)

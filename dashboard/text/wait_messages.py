@@ -141,34 +141,34 @@ def server_names(servers: Sequence[Mapping[str, Any]], *, dies: bool = False) ->
     return gettext(", ").join(_server_name(one, dies=dies) for one in servers)
 
 
-def to_stop(told: Mapping[str, Any]) -> str:
+def to_stop(args: Mapping[str, Any]) -> str:
     """Return the servers to stop, all or some, and the jobs ahead that take freed dies first."""
-    if told.get("every", True):
-        stop = gettext("Stop: %(servers)s.") % {"servers": server_names(told["servers"])}
+    if args.get("every", True):
+        stop = gettext("Stop: %(servers)s.") % {"servers": server_names(args["servers"])}
     else:
         stop = gettext("Stop deployments that use %(lack)s dies in total: %(servers)s.") % {
-            "lack": told["lack"],
-            "servers": server_names(told["servers"], dies=True),
+            "lack": args["lack"],
+            "servers": server_names(args["servers"], dies=True),
         }
-    first = [_takes_first(one) for one in told.get("first") or ()]
-    return joined(stop, *first, _behind(told), *map(_needed, told["servers"]))
+    first = [_takes_first(one) for one in args.get("first") or ()]
+    return joined(stop, *first, _behind(args), *map(_needed, args["servers"]))
 
 
-def _behind(told: Mapping[str, Any]) -> str:
+def _behind(args: Mapping[str, Any]) -> str:
     """Return text on jobs ahead that take freed dies, so that a stop alone does not start this
     job."""
-    jobs = list(told.get("behind") or ())
+    jobs = list(args.get("behind") or ())
     if not jobs:
         return ""
-    words = ngettext(
+    text = ngettext(
         "Job %(jobs)s is ahead, takes these dies first, and must release them again.",
         "Jobs %(jobs)s are ahead, take these dies first, and must release them again.",
         len(jobs),
     )
-    said = words % {"jobs": _numbers(jobs)}
-    if told.get("behind_serves"):
-        return joined(said, gettext("Deployments started by those jobs must be stopped too."))
-    return said
+    sentence = text % {"jobs": _numbers(jobs)}
+    if args.get("behind_serves"):
+        return joined(sentence, gettext("Deployments started by those jobs must be stopped too."))
+    return sentence
 
 
 def _needed(server: Mapping[str, Any]) -> str:
@@ -176,12 +176,12 @@ def _needed(server: Mapping[str, Any]) -> str:
     jobs = list(server.get("needed_by") or ())
     if not jobs:
         return ""
-    words = ngettext(
+    text = ngettext(
         "Job %(jobs)s needs %(name)s and must end first.",
         "Jobs %(jobs)s need %(name)s and must end first.",
         len(jobs),
     )
-    return words % {"jobs": _numbers(jobs), "name": phrase(server["name"])}
+    return text % {"jobs": _numbers(jobs), "name": phrase(server["name"])}
 
 
 def _numbers(jobs: Sequence[int]) -> str:
@@ -192,8 +192,8 @@ def _numbers(jobs: Sequence[int]) -> str:
 
 
 def _takes_first(one: Mapping[str, Any]) -> str:
-    words = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
-    return words % {"job": one["job"], "dies": one["dies"]}
+    text = gettext("Job #%(job)s is ahead and takes %(dies)s of these dies.")
+    return text % {"job": one["job"], "dies": one["dies"]}
 
 
 def _server_name(server: Mapping[str, Any], *, dies: bool) -> str:

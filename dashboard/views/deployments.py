@@ -36,11 +36,11 @@ _MOST_NAMED = 20  # jobs that a stop would fail
 def deployment_list(request: HttpRequest) -> HttpResponse:
     """List deployments; ``?all=1`` includes ended ones."""
     show_all = request.GET.get("all") == "1"
-    found = deployments(only_live=not show_all)
-    ready = sum(d.state == Deployment.State.READY for d in found)
-    heard = rates(found)
+    rows = deployments(only_live=not show_all)
+    ready = sum(d.state == Deployment.State.READY for d in rows)
+    heard = rates(rows)
     context = {
-        "rows": [(deployment, heard.get(deployment.pk)) for deployment in found],
+        "rows": [(deployment, heard.get(deployment.pk)) for deployment in rows],
         "show_all": show_all,
         "ready": ready,
     }
@@ -112,7 +112,7 @@ def _context(request: HttpRequest, page: Any) -> dict[str, Any]:
         "page": page,
         **metrics_panel(deployment),
         **why,
-        "said": joined(why["told"], known.cause if known else "") if why else "",
+        "state_text": joined(why["outcome"], known.cause if known else "") if why else "",
         "can_stop": may_stop and deployment.state in (*_RUNS, Deployment.State.WAITING),
         "can_restart": may_restart
         and deployment.job.state == "succeeded"

@@ -75,8 +75,9 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
         **serving_panel(),
         "running": queries.running(user),
         "waiting": _waiting(user),
-        "broke": [
-            (job, advice(job), actions(job, viewer)[:1]) for job in queries.broke(user, midnight)
+        "failed_today": [
+            (job, advice(job), actions(job, viewer)[:1])
+            for job in queries.failed_today(user, midnight)
         ],
         "broken_servers": [
             (row, server_advice(row), allowed(viewer, "deployment.restart", row))
@@ -94,10 +95,10 @@ def _busy(viewer: Any, *, mine: bool) -> dict[str, Any]:
 
 def _waiting(user: Any) -> list[tuple[Job, Message, str, int]]:
     """Return queued jobs: reason, start estimate, number of further jobs of the pipeline."""
-    found = queries.waiting(user)
-    told = queue.waits([item.job for item in found])
-    whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in told.items()}
-    return [(item.job, *whys[item.job.pk], item.more) for item in found]
+    entries = queries.waiting(user)
+    reasons = queue.waits([item.job for item in entries])
+    whys = {pk: (why, queue.starts_in(starts)) for pk, (why, starts) in reasons.items()}
+    return [(item.job, *whys[item.job.pk], item.more) for item in entries]
 
 
 def serving_panel() -> dict[str, Any]:
@@ -116,21 +117,20 @@ def serving(request: HttpRequest) -> HttpResponse:
 
 def _title(counts: dict[str, int]) -> str:
     """Return the summary: "3 jobs running, 3 queued, 2 failed today"."""
-    running, asking, broke = counts["running"], counts["asking"], counts["broke"]
-    waiting = counts["waiting"] - asking
+    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
+    waiting = counts["waiting"] - needs_confirmation
     parts = []
     if running:
         parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
     if waiting:
         parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
-    if asking:
-        parts.append(
-            ngettext("%(n)s needs confirmation", "%(n)s need confirmation", asking) % {"n": asking}
-        )
+    if needs_confirmation:
+        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
+        parts.append(text % {"n": needs_confirmation})
     if not parts:
         parts.append(gettext("No jobs running"))
-    if broke:
-        parts.append(gettext("%(n)s failed today") % {"n": broke})
+    if counts["failed_today"]:
+        parts.append(gettext("%(n)s failed today") % {"n": counts["failed_today"]})
     return gettext(", ").join(parts)
 
 

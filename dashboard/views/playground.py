@@ -111,8 +111,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     try:
         turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
     except BusyError:
-        words = _("This chat is generating an answer. Stop the answer or wait for its end.")
-        return _refused(request, chat, words)
+        text = _("This chat is generating an answer. Stop the answer or wait for its end.")
+        return _refused(request, chat, text)
     if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
     if is_new:
@@ -238,8 +238,8 @@ def _most_listed(request: HttpRequest) -> int:
 
 def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Conversation]:
     """The list in the margin: all conversations, or those with the words of ``text``."""
-    if words := text.split():
-        return conversations_with(user, words, most=most)
+    if terms := text.split():
+        return conversations_with(user, terms, most=most)
     return conversations_of(user, most=most)
 
 

@@ -21,7 +21,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     """Everything that matches ``?q=``."""
     text = request.GET.get("q", "").strip()[:LONGEST]
     return render(
-        request, "search/page.html", {"text": text, "found": search(text, user=person(request))}
+        request, "search/page.html", {"text": text, "matches": search(text, user=person(request))}
     )
 
 
@@ -30,8 +30,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
 def search_list(request: HttpRequest) -> HttpResponse:
     """The first few of each, as the options of the field."""
     text = request.GET.get("q", "").strip()[:LONGEST]
-    found = search(text, user=person(request), most=IN_THE_BAR)
-    return render(request, "search/_list.html", {"text": text, "found": found})
+    matches = search(text, user=person(request), most=IN_THE_BAR)
+    return render(request, "search/_list.html", {"text": text, "matches": matches})
 
 
 urlpatterns: list[URLPattern] = [

@@ -48,8 +48,8 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     except LaunchError as error:
         return _list(request, {error.field: str(error)})
     record(request.user, "secret.manage", f"secret {name}", did="set" if is_new else "replace")
-    words = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
-    messages.success(request, words % {"name": name})
+    text = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
+    messages.success(request, text % {"name": name})
     dispatch.run()
     return redirect("secret-list")
 

@@ -114,8 +114,8 @@ def _refusal(job: Job) -> str:
 
 
 def _title(counted: Count, free: int) -> str:
-    words = {"size": size_text(counted.within), "free": size_text(free)}
-    return _("Logs, files and chats use %(size)s, %(free)s free") % words
+    args = {"size": size_text(counted.within), "free": size_text(free)}
+    return _("Logs, files and chats use %(size)s, %(free)s free") % args
 
 
 def _parts(counted: Count) -> list[tuple[str, int, str]]:
@@ -147,15 +147,15 @@ def _database_bytes() -> int:
 
 
 def _next_rows(counted: Count) -> list[NextRow]:
-    found = next_to_go(counted, SHOWN)
-    jobs = Job.objects.in_bulk([bulk.id for bulk, _removal in found if bulk.type == "job"])
+    entries = next_to_go(counted, SHOWN)
+    jobs = Job.objects.in_bulk([bulk.id for bulk, _removal in entries if bulk.type == "job"])
     servers = Deployment.objects.in_bulk(
-        [bulk.id for bulk, _removal in found if bulk.type == "deployment"]
+        [bulk.id for bulk, _removal in entries if bulk.type == "deployment"]
     )
     records: dict[str, dict[int, Any]] = {"job": jobs, "deployment": servers}
     return [
         NextRow(bulk, records.get(bulk.type, {}).get(bulk.id), when_text(removal), removal.why)
-        for bulk, removal in found
+        for bulk, removal in entries
     ]
 
 

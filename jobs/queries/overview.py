@@ -117,24 +117,30 @@ def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
     """Return counts of jobs: running, queued, waiting for confirmation, failed since ``since``.
 
-    ``{"running", "waiting", "asking", "broke"}``; "waiting" includes "asking".
+    ``{"running", "waiting", "needs_confirmation", "failed_today"}``; "waiting" includes
+    "needs_confirmation".
     """
     queued = Q(state=Job.State.QUEUED)
-    return {
-        **_of(user)
+    active = (
+        _of(user)
         .filter(state__in=Job.OPEN_STATES)
         .aggregate(
             running=Count("pk", filter=Q(state__in=Job.ON_HOST_STATES)),
             waiting=Count("pk", filter=queued),
-            asking=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
-        ),
-        "broke": _broke(user, since).count() + len(broken_servers(user, since)),
+            unconfirmed=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
+        )
+    )
+    return {
+        "running": active["running"],
+        "waiting": active["waiting"],
+        "needs_confirmation": active["unconfirmed"],
+        "failed_today": _failed(user, since).count() + len(broken_servers(user, since)),
     }
 
 
-def broke(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
+def failed_today(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
     """Return jobs failed, errored or lost since ``since``, latest first."""
-    return list(_broke(user, since).order_by("-finished_at", "-id")[:_MOST])
+    return list(_failed(user, since).order_by("-finished_at", "-id")[:_MOST])
 
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
@@ -182,7 +188,7 @@ def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
     return jobs if user is None else jobs.filter(created_by_id=user.pk)
 
 
-def _broke(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
+def _failed(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
     return _of(user).filter(state__in=BROKEN_STATES, finished_at__gte=since)
 
 

@@ -105,8 +105,8 @@ function fillTable(element) {
   if (rows.length > MOST_ROWS) {
     const more = document.createElement("p");
     more.className = "in dim";
-    const words = gettext("First %(n)s rows. The CSV has all rows.");
-    more.textContent = interpolate(words, { n: MOST_ROWS }, true);
+    const text = gettext("First %(n)s rows. The CSV has all rows.");
+    more.textContent = interpolate(text, { n: MOST_ROWS }, true);
     parts.push(/** @type {any} */ (more));
   }
   place.replaceChildren(...parts);

@@ -44,8 +44,8 @@ export function bindConfirm() {
     if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     link.closest("details.pop[open]")?.removeAttribute("open");
-    const found = await question(link.href).catch(() => null);
-    if (found) show(found.title, found.asks, link.href);
+    const page = await question(link.href).catch(() => null);
+    if (page) show(page.title, page.asks, link.href);
     else location.assign(link.href);
   });
 }

@@ -31,10 +31,10 @@ async function write(text) {
 async function copy(button) {
   await write(textOf(button));
   const word = button.querySelector("[data-word]") ?? button;
-  const said = gettext("Copied");
-  if (word.textContent === said) return; // clicked again meanwhile
+  const label = gettext("Copied");
+  if (word.textContent === label) return; // clicked again meanwhile
   const before = word.textContent;
-  word.textContent = said;
+  word.textContent = label;
   setTimeout(() => {
     word.textContent = before;
   }, 1500);

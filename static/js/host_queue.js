@@ -5,15 +5,15 @@
  */
 
 import { swap } from "./lib/fragments.js";
-import { canStand, neighbour, words } from "./lib/queue_rows.js";
+import { canStand, neighbour, positionText } from "./lib/queue_rows.js";
 
 /** @type {HTMLElement | null} */
 let dragged = null;
 /** @type {Element | null} */
 let wasBefore = null;
 let asked = 0;
-/** Moves are told one after the other: each counts from where the one before has left the row. */
-let told = Promise.resolve("");
+/** Moves are sent one after the other: each counts from where the one before has left the row. */
+let lastMove = Promise.resolve("");
 
 const list = () => /** @type {HTMLElement | null} */ (document.querySelector("[data-queue]"));
 
@@ -66,8 +66,8 @@ async function tell(row, where) {
   for (const [name, value] of Object.entries(where)) body.set(name, value);
   const mine = (asked += 1);
   hold(true);
-  told = told.then(() => post(form.action, body));
-  const refusal = await told;
+  lastMove = lastMove.then(() => post(form.action, body));
+  const refusal = await lastMove;
   if (mine !== asked) return; // a later move will bring the list
   const focused = document.activeElement;
   try {
@@ -84,7 +84,7 @@ function say(refusal, row) {
   const error = document.querySelector("[data-queue-error]");
   if (error) error.textContent = refusal;
   const announcer = document.getElementById("announcer");
-  if (announcer && !refusal && row.isConnected) announcer.textContent = words(row);
+  if (announcer && !refusal && row.isConnected) announcer.textContent = positionText(row);
 }
 
 /** A button that has just been switched off hands the focus to its neighbour. @param {HTMLElement} row @param {HTMLElement} focused */

@@ -91,8 +91,8 @@ function show(address, text) {
 
 /** @param {(element: Element) => boolean} which */
 function addresses(which) {
-  const found = [...document.querySelectorAll("[data-live][id]")].filter(which).map(addressOf);
-  return new Set(found);
+  const matches = [...document.querySelectorAll("[data-live][id]")].filter(which).map(addressOf);
+  return new Set(matches);
 }
 
 function askForAll() {

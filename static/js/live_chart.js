@@ -70,8 +70,8 @@ function follow(panel) {
     place.hidden = false; // hidden before the first points
     const figure = base.layout?.meta?.strips ? inStrips(answer) : base;
     const data = figure.data.map((/** @type {any} */ trace) => {
-      const found = answer.series[trace.meta];
-      return { ...trace, x: (found?.t ?? []).map(localTime), y: found?.y ?? [] };
+      const series = answer.series[trace.meta];
+      return { ...trace, x: (series?.t ?? []).map(localTime), y: series?.y ?? [] };
     });
     names = data.map((/** @type {any} */ trace) => trace.meta);
     await draw(chart, { ...figure, data });
@@ -80,15 +80,15 @@ function follow(panel) {
 
   /** @param {Answer} answer */
   function inStrips(answer) {
-    const told = filled(base, answer.series).map((strip) => strip.name);
-    const off = leavingOne(told, switchedOff());
+    const filledNames = filled(base, answer.series).map((strip) => strip.name);
+    const off = leavingOne(filledNames, switchedOff());
     for (const button of panel.querySelectorAll("[data-strip]")) {
       const name = button.getAttribute("data-strip") ?? "";
-      button.toggleAttribute("hidden", !told.includes(name));
+      button.toggleAttribute("hidden", !filledNames.includes(name));
       button.setAttribute("aria-pressed", String(!off.has(name)));
     }
     const strips = shown(base, answer.series, off);
-    drawn = new Set(told);
+    drawn = new Set(filledNames);
     chart.dataset.height = String(heightOf(strips.length));
     const steps = answer.marks ?? [];
     marked = steps.length;
@@ -119,11 +119,11 @@ function follow(panel) {
       return;
     }
     const grown = names.map((_, index) => index).filter((index) => answer.series[names[index]]?.t.length);
-    const found = grown.map((index) => answer.series[names[index]]);
-    const update = { x: found.map((one) => one.t.map(localTime)), y: found.map((one) => one.y) };
+    const grownSeries = grown.map((index) => answer.series[names[index]]);
+    const update = { x: grownSeries.map((one) => one.t.map(localTime)), y: grownSeries.map((one) => one.y) };
     if (!grown.length) return;
     await Plotly.extendTraces(plot, update, grown);
-    points += Math.max(...found.map((one) => one.t.length));
+    points += Math.max(...grownSeries.map((one) => one.t.length));
   }
 
   /** @param {Answer} answer */

@@ -37,7 +37,7 @@ class LogPanel {
     this.foldsFeed = new LogFoldsFeed(this.folds, (query) => this.source.json(`/folds?${query}`), () => this.hidden.came());
     this.hidden = new LogHidden(panel, this.rows, this.folds, (path) => this.source.json(path), () => this.#soon());
     this.find = this.#makeFind();
-    this.speech = new LogSpeech((text) => (this.#part("said").textContent = text));
+    this.speech = new LogSpeech((text) => (this.#part("announcer").textContent = text));
     this.unread = ""; // reason for an empty view
     this.linked = placeIn(placeIn(location.hash)[0] ? location.hash : (panel.dataset.logAt ?? ""));
     this.mode = "all"; // or "only" (matching lines), "warnings"
@@ -187,11 +187,11 @@ class LogPanel {
     this.#part("scroller").focus({ preventScroll: true });
   }
 
-  /** What is wrong with the line that is asked for. @param {string} words "" for nothing */
-  #wrong(words) {
-    this.#part("wrong").textContent = words;
-    this.#part("line").classList.toggle("is-invalid", Boolean(words));
-    this.#part("line").setAttribute("aria-invalid", String(Boolean(words)));
+  /** What is wrong with the line that is asked for. @param {string} message "" for nothing */
+  #wrong(message) {
+    this.#part("wrong").textContent = message;
+    this.#part("line").classList.toggle("is-invalid", Boolean(message));
+    this.#part("line").setAttribute("aria-invalid", String(Boolean(message)));
   }
 
   /** @param {number} share of the log */
@@ -199,7 +199,7 @@ class LogPanel {
     this.find.leave();
     this.#stopFollowing();
     this.scroll.show(Math.floor(share * this.rows.count), 0.33);
-    this.#words();
+    this.#drawTexts();
   }
 
   /** @param {string} action @param {number} line */
@@ -242,7 +242,7 @@ class LogPanel {
     if (this.following.isOn) this.scroll.showEnd();
     else this.scroll.show(this.rows.indexOfLine(line), share);
     this.#drawStrip(true);
-    this.#words();
+    this.#drawTexts();
   }
 
   #arrangeOnly() {
@@ -315,7 +315,7 @@ class LogPanel {
     this.rows.setLineCount(this.#lineCount);
     if (this.following.isOn) this.scroll.showEnd();
     else this.scroll.draw();
-    this.#words();
+    this.#drawTexts();
     if (this.bytes.movedAt > this.folds.to) this.foldsFeed.refresh();
     this.hidden.refresh(this.bytes.size);
     if (!this.following.isOver) {
@@ -324,7 +324,7 @@ class LogPanel {
     }
   }
 
-  #words() {
+  #drawTexts() {
     const lines = this.#lineCount;
     this.panel.style.setProperty("--digits", String(String(lines).length));
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
@@ -354,12 +354,12 @@ class LogPanel {
 
   #follow() {
     this.following.start();
-    this.#words();
+    this.#drawTexts();
   }
 
   #stopFollowing() {
     this.following.stop();
-    this.#words();
+    this.#drawTexts();
   }
 
   /** Show a line a third below the edge; its group opens. @param {number} line */
@@ -369,7 +369,7 @@ class LogPanel {
     const group = this.rows.groupOf(line);
     if (group >= 0 && !this.rows.only && !this.rows.isOpen(group)) this.rows.setOpen(group, true);
     this.scroll.show(this.rows.indexOfLine(line), 0.33);
-    this.#words();
+    this.#drawTexts();
   }
 
   /** @param {import("./lib/log_place.js").Place} place */
@@ -383,12 +383,12 @@ class LogPanel {
     const ask = (/** @type {string} */ query) => this.source.json(`/search?${query}`);
     const field = /** @type {HTMLInputElement} */ (this.#part("search"));
     const worker = this.panel.dataset.logWorker ?? "";
-    const parts = { field, regex: this.#button("regex"), words: this.#part("matches"), ask, worker };
+    const parts = { field, regex: this.#button("regex"), status: this.#part("matches"), ask, worker };
     return new LogFind(parts, {
       here: () => ({ line: this.#topLine, isFollowing: this.following.isOn }),
       sees: (line) => this.#sees(this.rows.indexOfLine(line)),
       back: ({ line, isFollowing }) => (isFollowing ? this.#follow() : this.scroll.show(this.rows.indexOfLine(line))),
-      found: (line) => this.#found(line),
+      match: (line) => this.#showMatch(line),
       changed: () => {
         if (this.mode === "only") this.#arrangeOnly();
         this.strip.renew();
@@ -405,7 +405,7 @@ class LogPanel {
   }
 
   /** A match is to be looked at. @param {number} line */
-  #found(line) {
+  #showMatch(line) {
     this.unfolded.add(line); // it may be folded
     if (this.mode === "only") this.#arrangeOnly();
     const index = this.rows.indexOfLine(line);
@@ -438,8 +438,8 @@ class LogPanel {
   /** @param {import("./lib/log_rows.js").Step[]} steps */
   #setSteps(steps) {
     if (!this.following.isOn) this.rows.keepOpen();
-    const words = this.rows.steps.length ? stepWords(this.rows.steps, steps) : "";
-    if (words) this.speech.say(words);
+    const message = this.rows.steps.length ? stepWords(this.rows.steps, steps) : "";
+    if (message) this.speech.say(message);
     this.rows.setSteps(steps);
   }
 

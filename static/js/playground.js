@@ -61,7 +61,7 @@ function show(turn) {
 const tellOthers = bindSync(convo, () => current !== null, show);
 const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
 
-/** @param {string} address @param {RequestInit} request @returns {Promise<Response | null>} null: it was said why not */
+/** @param {string} address @param {RequestInit} request @returns {Promise<Response | null>} null: the page shows why */
 async function posted(address, request) {
   complain("");
   let response;

@@ -295,12 +295,23 @@ def test_filters_are_in_the_address_and_narrow_the_list(member):
         return [int(number) for number in re.findall(r'<tr id="job-(\d+)"', html)]
 
     assert numbers() == [second.pk, first.pk]
-    assert numbers(state="failed") == numbers(state="broke") == [first.pk]
+    assert numbers(state="failed") == numbers(state="failed_or_lost") == [first.pk]
     assert numbers(state="open") == [second.pk]
     assert numbers(kind="deploy") == numbers(host="there") == [second.pk]
     assert numbers(person="chen.hao") == [first.pk]
     assert numbers(q="ALPHA") == numbers(q=f"#{first.pk}") == numbers(q="alpha here") == [first.pk]
     assert numbers(q="alpha there") == []
+
+
+@pytest.mark.parametrize("state", ["broke", "asks", "no such state"])
+def test_an_unknown_state_in_the_address_matches_no_job(member, state):
+    make_job(state="failed")
+    make_job(needs_confirmation=[{"check": "shm", "message_id": "check:shm", "message_args": {}}])
+
+    response = member.get(reverse("job-list"), {"state": state})
+
+    assert response.status_code == 200
+    assert '<tr id="job-' not in response.content.decode()
 
 
 def test_a_list_that_finds_nothing_offers_the_way_back(member):

@@ -25,14 +25,14 @@ def expiry(text: str) -> datetime | None:
             if not 0 < int(days[1]) <= _MOST_DAYS:
                 raise ValueError(text)
             return now() + timedelta(days=int(days[1]))
-        found = make_aware(datetime.combine(date.fromisoformat(text), time.max))
+        expires = make_aware(datetime.combine(date.fromisoformat(text), time.max))
     except (ValueError, OverflowError):
-        found = None
-    if found is None:
+        expires = None
+    if expires is None:
         raise ArgumentTypeError(f"write {text} as 90d, as a day such as 2027-01-31, or as never")
-    if found <= now():
+    if expires <= now():
         raise ArgumentTypeError(f"{text} is over")
-    return found
+    return expires
 
 
 class Command(base.DashboardCommand):
@@ -41,12 +41,12 @@ class Command(base.DashboardCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", metavar="NAME", help="user that the token acts as")
         parser.add_argument("--name", default="made in a terminal", help="name in lists")
-        words = "read; launch: also the actions of a member; admin: all of its user (default)"
+        help_text = "read; launch: also the actions of a member; admin: all of its user (default)"
         parser.add_argument(
-            "--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.ADMIN, help=words
+            "--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.ADMIN, help=help_text
         )
-        words = "90d, a day such as 2027-01-31, or never (default)"
-        parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=words)
+        help_text = "90d, a day such as 2027-01-31, or never (default)"
+        parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=help_text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = base.user_named(options["user"])

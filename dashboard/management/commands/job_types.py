@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["json"]:
-            found = [
+            kinds = [
                 {
                     "name": kind.name,
                     "title": kind.title,
@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 }
                 for kind in KINDS.values()
             ]
-            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            self.stdout.write(json.dumps(kinds, ensure_ascii=False, indent=2))
             return
         for kind in KINDS.values():
             self.stdout.write(f"{kind.name}: {kind.title}")

@@ -58,15 +58,15 @@ class Command(BaseCommand):
         host = base.host_named(options["host"])
         if options["model"]:
             raw["model"] = options["model"]
-        seen = launch.preview(options["kind"], raw, host)
-        if seen.plan is None or seen.params is None:
-            refused = launch.InvalidParams(seen.errors)
+        result = launch.preview(options["kind"], raw, host)
+        if result.plan is None or result.params is None:
+            refused = launch.InvalidParams(result.errors)
             raise base.refused_launch(refused, options["kind"], host)
-        if seen.will_add:
-            self.stderr.write(f"Prepared first, each as a job: {', '.join(seen.will_add)}")
-        offered = {name: value for name, value in seen.open_slots.items() if value}
-        notes = KINDS[options["kind"]].notes(seen.params, target_of(host))
-        return Sample(seen.plan, offered | seen.values, notes)
+        if result.will_add:
+            self.stderr.write(f"Prepared first, each as a job: {', '.join(result.will_add)}")
+        offered = {name: value for name, value in result.open_slots.items() if value}
+        notes = KINDS[options["kind"]].notes(result.params, target_of(host))
+        return Sample(result.plan, offered | result.values, notes)
 
 
 def _without_host(options: Mapping[str, Any], raw: Mapping[str, Any]) -> Sample:

@@ -90,14 +90,14 @@ def collected(domain: str) -> Catalog:
 
 def merged(texts: Iterable[Text]) -> list[Text]:
     """Each text once, in order, with all files that it is in; a plural form wins."""
-    found: dict[tuple[str, str], Text] = {}
+    entries: dict[tuple[str, str], Text] = {}
     for text in texts:
         key = (text.context, text.text)
-        old = found.get(key)
+        old = entries.get(key)
         places = {*(old.place.split("\n") if old else ()), text.place}
         plural = text.plural or (old.plural if old else "")
-        found[key] = Text(text.text, "\n".join(sorted(places)), plural, text.context)
-    return sorted(found.values(), key=lambda text: (text.text.lower(), text.text, text.context))
+        entries[key] = Text(text.text, "\n".join(sorted(places)), plural, text.context)
+    return sorted(entries.values(), key=lambda text: (text.text.lower(), text.text, text.context))
 
 
 def stored(domain: str) -> Catalog:
@@ -120,15 +120,15 @@ def untranslated(domain: str) -> list[str]:
 
 def problems() -> list[str]:
     """Return outdated files: texts missing in .po, or .mo not compiled."""
-    found = []
+    faults = []
     for domain in DOMAINS:
         if not po_path(domain).exists() or po_bytes(collected(domain)) != po_path(
             domain
         ).read_bytes().replace(b"\r\n", b"\n"):
-            found.append(f"{domain}.po does not match the texts of the program")
+            faults.append(f"{domain}.po does not match the texts of the program")
         elif not is_compiled(domain):
-            found.append(f"{domain}.mo is not compiled from {domain}.po")
-    return found
+            faults.append(f"{domain}.mo is not compiled from {domain}.po")
+    return faults
 
 
 def is_compiled(domain: str) -> bool:

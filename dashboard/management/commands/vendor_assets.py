@@ -47,22 +47,22 @@ class Command(BaseCommand):
 
 def problems(listed: dict[str, Any], base: Path = LIST.parents[2]) -> list[str]:
     """Return vendored files that are missing, altered or unlisted; empty if all match."""
-    found = []
+    faults = []
     known = {LIST}
     for package in listed["packages"]:
         for name, file in package["files"].items():
             path = base / package["folder"] / name
             known.add(path)
             if not path.is_file():
-                found.append(f"{path.relative_to(base)} is missing: run manage.py vendor_assets")
+                faults.append(f"{path.relative_to(base)} is missing: run manage.py vendor_assets")
             elif _sha256(path.read_bytes()) != file["sha256"]:
-                found.append(f"{path.relative_to(base)} is not the file that VENDORED.json names")
+                faults.append(f"{path.relative_to(base)} is not the file that VENDORED.json names")
     folders = {base / package["folder"] for package in listed["packages"]}
     for folder in folders | {base / "static" / "vendor"}:
         for path in folder.rglob("*"):
             if path.is_file() and path not in known:
-                found.append(f"{path.relative_to(base)} is not in VENDORED.json")
-    return sorted(set(found))
+                faults.append(f"{path.relative_to(base)} is not in VENDORED.json")
+    return sorted(set(faults))
 
 
 def edited(content: bytes, edits: list[str]) -> bytes:

@@ -127,8 +127,8 @@ def advice(job: Job) -> str:
     if job.message_id in _ABOUT_SERVER or job.state == Job.State.CANCELLED:
         down = server_down(job)
         if down is not None:
-            words = gettext("Deployment %(name)s is not running. Restart it, then retry this job.")
-            return words % {"name": down.name}
+            text = gettext("Deployment %(name)s is not running. Restart it, then retry this job.")
+            return text % {"name": down.name}
     if job.message_id == "job:deployment_gone":
         return str(_("The deployment is running again. Retry this job."))
     if job.state == Job.State.CANCELLED and job.started_at is None:

@@ -57,7 +57,7 @@ def why_server(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def told(record: Job | Deployment) -> str:
+def outcome_text(record: Job | Deployment) -> str:
     """Return the outcome without the cause, which is shown separately."""
     args = dict(record.message_args or {})
     args.pop("failure", None)
@@ -67,12 +67,12 @@ def told(record: Job | Deployment) -> str:
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
     """``first_line`` is the known cause, else the log's line (``telling``), else the outcome."""
-    said = told(record)
+    outcome = outcome_text(record)
     return {
-        "told": said,
+        "outcome": outcome,
         "known": known,
         "telling": telling,
-        "first_line": known.cause if known else telling or said,
+        "first_line": known.cause if known else telling or outcome,
         "host_then": _host_then(record),
     }
 
@@ -82,8 +82,8 @@ def _telling(record: Job | Deployment, log: str, part: Part | None) -> str:
     kept = telling_line((record.message_args or {}).get("telling"))
     if kept or record.state != "failed" or not record.message_id.startswith("work:"):
         return kept
-    found = headline(log, part, elsewhere=isinstance(record, Job))
-    return found.text if found else ""
+    line = headline(log, part, elsewhere=isinstance(record, Job))
+    return line.text if line else ""
 
 
 def _also_found(job: Job) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def _quotes(
 def _host_then(record: Job | Deployment) -> Mapping[str, float] | None:
     """Return load, memory and disk of the host at the end, and out-of-memory kills during the
     run; None if not recorded."""
-    seen = (record.message_args or {}).get("host")
-    if not isinstance(seen, dict) or not all(isinstance(seen.get(n), int | float) for n in _LOAD):
+    load = (record.message_args or {}).get("host")
+    if not isinstance(load, dict) or not all(isinstance(load.get(n), int | float) for n in _LOAD):
         return None
-    return seen
+    return load

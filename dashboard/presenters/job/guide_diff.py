@@ -97,11 +97,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Words of a command that differ from the guide, by index; ``guide_text``: the guide's text
-    there, ``gone``: words only in the guide.
+    """Differences of a command from the guide. ``changed``: indexes of its words that differ,
+    ``guide_text``: the guide's text there, ``gone``: words only in the guide.
     """
 
-    words: frozenset[int] = frozenset()
+    changed: frozenset[int] = frozenset()
     guide_text: Mapping[int, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     is_new: bool = False
@@ -121,8 +121,8 @@ class Against:
 
     def environment(self, step: Step) -> Changes:
         """Return differences of the environment, by index of the variables."""
-        words = [f"{name}={value}" for name, value in step.env]
-        return self._changes(step, words, lambda other: [f"{n}={v}" for n, v in other.env])
+        variables = [f"{name}={value}" for name, value in step.env]
+        return self._changes(step, variables, lambda other: [f"{n}={v}" for n, v in other.env])
 
     def steps_gone(self, plan: Plan) -> list[str]:
         """Return names of guide steps missing in the plan."""
@@ -150,13 +150,13 @@ class Against:
                 return Mark(number, self.notes[number - 1])
         return Mark(0, _("Not a step of the guide.")) if self.step(step).is_new else None
 
-    def _changes(self, step: Step, words: list[str], of: Any) -> Changes:
+    def _changes(self, step: Step, ours: list[str], of: Any) -> Changes:
         if self.plan is None:
             return Changes()
         other = next((item for item in self.plan.steps if item.name == step.name), None)
         if other is None:
             return Changes(is_new=True)
-        return _compare(of(other), words)
+        return _compare(of(other), ours)
 
 
 def against(data: Mapping[str, Any]) -> Against:
@@ -170,30 +170,30 @@ def against(data: Mapping[str, Any]) -> Against:
     )
 
 
-def _compare(guide_text: list[str], words: list[str]) -> Changes:
+def _compare(guide_text: list[str], ours: list[str]) -> Changes:
     changed: set[int] = set()
     there: dict[int, str] = {}
     gone = []
-    matcher = SequenceMatcher(None, guide_text, words, autojunk=False)
+    matcher = SequenceMatcher(None, guide_text, ours, autojunk=False)
     for tag, start, end, first, last in matcher.get_opcodes():
         if tag in ("insert", "replace"):
             changed.update(range(first, last))
         if tag == "replace":
-            there |= _places(guide_text[start:end], words[first:last], first)
+            there |= _places(guide_text[start:end], ours[first:last], first)
         if tag == "delete":
             gone.append(" ".join(guide_text[start:end]))
     return Changes(frozenset(changed), there, tuple(gone))
 
 
-def _places(guide_text: list[str], words: list[str], first: int) -> dict[int, str]:
-    """Return which of ``words`` replace ``guide_text``: the same option, else the first."""
-    options = {word.partition("=")[0]: n for n, word in enumerate(words) if word.startswith("--")}
-    found: dict[int, str] = {}
+def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str]:
+    """Return which of ``ours`` replace ``guide_text``: the same option, else the first."""
+    options = {word.partition("=")[0]: n for n, word in enumerate(ours) if word.startswith("--")}
+    texts: dict[int, str] = {}
     for word in guide_text:
         option = word.partition("=")[0]
         at = first + options.get(option if word.startswith("--") else "", 0)
-        found[at] = f"{found[at]} {word}" if at in found else word
-    return found
+        texts[at] = f"{texts[at]} {word}" if at in texts else word
+    return texts
 
 
 def _is_about(about: str, flag: str, text: str) -> bool:

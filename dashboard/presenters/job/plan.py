@@ -175,7 +175,7 @@ def _groups(argv: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
             groups[-1][1].append(arg)
         else:
             groups.append(("", [arg]))
-    return [(flag, tuple(words)) for flag, words in groups]
+    return [(flag, tuple(arguments)) for flag, arguments in groups]
 
 
 def _env_groups(step: Step) -> list[tuple[str, tuple[str, ...]]]:
@@ -191,11 +191,11 @@ def _numbered(
 ) -> dict[tuple[str, int], tuple[str, ...]]:
     """Number each flag by occurrence, because an option may repeat."""
     count: Counter[str] = Counter()
-    found = {}
-    for flag, words in groups:
-        found[(flag, count[flag])] = words
+    numbered = {}
+    for flag, arguments in groups:
+        numbered[(flag, count[flag])] = arguments
         count[flag] += 1
-    return found
+    return numbered
 
 
 def _lines(
@@ -207,15 +207,15 @@ def _lines(
 ) -> tuple[CommandLine, ...]:
     old = _numbered(old_groups)
     lines, at = [], 0
-    for index, (key, words) in enumerate(_numbered(groups).items()):
+    for index, (key, arguments) in enumerate(_numbered(groups).items()):
         before = old.get(key)
-        changed = shown.compare and before != words
+        changed = shown.compare and before != arguments
         # "--flag=value" is one word of the command, "--flag value" are two.
         own = at if key[0] and not key[0].endswith("=") else None
         first = at if own is None else at + 1
-        here, at = range(at, first + len(words)), first + len(words)
-        text = " ".join([key[0], *words])
-        differs = not changes.words.isdisjoint(here)
+        here, at = range(at, first + len(arguments)), first + len(arguments)
+        text = " ".join([key[0], *arguments])
+        differs = not changes.changed.isdisjoint(here)
         guide_text = " ".join(
             _plain(changes.guide_text[n]) for n in here if n in changes.guide_text
         )
@@ -223,13 +223,13 @@ def _lines(
         lines.append(
             CommandLine(
                 flag=key[0],
-                pieces=tuple(_pieces_of(words, shown, changes, first)),
+                pieces=tuple(_pieces_of(arguments, shown, changes, first)),
                 changed=changed,
                 was=" ".join(_plain(word) for word in before) if changed and before else "",
                 last=index == len(groups) - 1,
                 mark=mark,
                 guide_text=guide_text or (mark.guide_text if mark else ""),
-                ours=(first if own is None else own) in changes.words,
+                ours=(first if own is None else own) in changes.changed,
             )
         )
     return tuple(lines)
@@ -240,23 +240,23 @@ def _gone(
 ) -> list[str]:
     here = _numbered(new)
     return [
-        " ".join([key[0], *(_plain(word) for word in words)]).replace("= ", "=")
-        for key, words in _numbered(old).items()
+        " ".join([key[0], *(_plain(word) for word in arguments)]).replace("= ", "=")
+        for key, arguments in _numbered(old).items()
         if key not in here
     ]
 
 
 def _pieces_of(
-    words: tuple[str, ...], shown: _Shown, changes: Changes, first: int
+    arguments: tuple[str, ...], shown: _Shown, changes: Changes, first: int
 ) -> Iterable[Piece]:
-    for index, word in enumerate(words):
-        ours = first + index in changes.words
+    for index, word in enumerate(arguments):
+        ours = first + index in changes.changed
         if index:
             yield Piece(" ")
-        found = pieces(word)
-        if not found:
+        parts = pieces(word)
+        if not parts:
             yield Piece("''", ours=ours)
-        for is_slot, text in found:
+        for is_slot, text in parts:
             if not is_slot:
                 yield Piece(shlex.quote(text), ours=ours)
             elif text in shown.values:
@@ -289,8 +289,8 @@ def _file(item: PlanFile, old: PlanFile | None, shown: _Shown) -> FileView:
 
 def _changed_lines(old: list[str], lines: list[str]) -> set[int]:
     matcher = difflib.SequenceMatcher(None, old, lines, autojunk=False)
-    found: set[int] = set()
+    numbers: set[int] = set()
     for tag, _start, _end, first, last in matcher.get_opcodes():
         if tag in ("replace", "insert"):
-            found.update(range(first, last))
-    return found
+            numbers.update(range(first, last))
+    return numbers

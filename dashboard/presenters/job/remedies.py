@@ -83,9 +83,9 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     if retries and _is_transient(job):
         return [_first(retries[0]), *retries[1:], edit]
     if is_for_host(job):
-        words = gettext("Open host %(name)s") % {"name": job.host.name}
+        label = gettext("Open host %(name)s") % {"name": job.host.name}
         address = reverse("host-detail", args=[job.host.name])
-        return [Action(words, address, "server-2"), *retries, edit]
+        return [Action(label, address, "server-2"), *retries, edit]
     if failed_as_printed(job):
         right = Action(gettext("Correct and rerun"), form_address(job, **{EXACT: "0"}), "check")
         return [_first(right), edit, *retries]
@@ -99,8 +99,8 @@ def can_retry(job: Job) -> bool:
 
 def server_down(job: Job) -> Deployment | None:
     """Return the job's deployment if stopped."""
-    found = _used(job)
-    return found if found is not None and found.state in GONE else None
+    server = _used(job)
+    return server if server is not None and server.state in GONE else None
 
 
 def form_address(job: Job, **changed: str) -> str:
@@ -150,12 +150,12 @@ def _is_dead(job: Job) -> bool:
 
 def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     """Return the action that fixes the cause, if the dashboard has one."""
-    said: Mapping[str, Any] = job.message_args or {}
-    if job.message_id == "job:predecessor" and isinstance(said.get("job"), int):
-        words = gettext("Open job #%(job)s (cause)") % {"job": said["job"]}
-        return Action(words, reverse("job-detail", args=[said["job"]]), "alert-triangle")
+    args: Mapping[str, Any] = job.message_args or {}
+    if job.message_id == "job:predecessor" and isinstance(args.get("job"), int):
+        label = gettext("Open job #%(job)s (cause)") % {"job": args["job"]}
+        return Action(label, reverse("job-detail", args=[args["job"]]), "alert-triangle")
     if job.message_id == "job:secret_gone" and allowed(user, "secret.manage"):
-        address = f"{reverse('secret-list')}?{urlencode({'name': said.get('name', '')})}"
+        address = f"{reverse('secret-list')}?{urlencode({'name': args.get('name', '')})}"
         return Action(gettext("Open secrets"), address, "lock")
     cause = _cause(job)
     if cause == "job:deployment_gone" and server_down(job) is None:
@@ -164,10 +164,10 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
         return _deployment(job)
     mender = next((kind for kind in KINDS.values() if cause in kind.mends), None)
     if mender and mender.name != job.kind:
-        words = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
+        label = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
         address = reverse("launch-form", args=[mender.name])
         query = urlencode({"host": job.host.name})
-        return Action(words, f"{address}?{query}", "player-play")
+        return Action(label, f"{address}?{query}", "player-play")
     return None
 
 
@@ -183,21 +183,21 @@ def _used(job: Job) -> Deployment | None:
 
 
 def _deployment(job: Job) -> Action | None:
-    found = _used(job)
-    return None if found is None else _open(found)
+    server = _used(job)
+    return None if server is None else _open(server)
 
 
 def _open(server: Deployment) -> Action:
-    words = gettext("Open deployment %(name)s") % {"name": server.name}
-    return Action(words, reverse("deployment-detail", args=[server.pk]), "server-2")
+    label = gettext("Open deployment %(name)s") % {"name": server.name}
+    return Action(label, reverse("deployment-detail", args=[server.pk]), "server-2")
 
 
 def _restart(server: Deployment, user: AbstractBaseUser | AnonymousUser) -> Action:
     """Return a restart, or a link to the deployment if not permitted or never started."""
     if server.job.state != Job.State.SUCCEEDED or not allowed(user, "deployment.restart", server):
         return _open(server)
-    words = gettext("Restart %(name)s") % {"name": server.name}
-    return Action(words, reverse("deployment-restart", args=[server.pk]), "refresh", posts=True)
+    label = gettext("Restart %(name)s") % {"name": server.name}
+    return Action(label, reverse("deployment-restart", args=[server.pk]), "refresh", posts=True)
 
 
 def _pipeline(job: Job) -> Action | None:
@@ -207,7 +207,7 @@ def _pipeline(job: Job) -> Action | None:
         return None
     if job.pk not in {one.pk for one in chain.broken}:
         return None
-    words = gettext("Retry the pipeline from here")
+    label = gettext("Retry the pipeline from here")
     if chain.failed.pk != job.pk:
-        words = gettext("Retry the pipeline from #%(job)s") % {"job": chain.failed.pk}
-    return Action(words, reverse("pipeline-retry", args=[chain.id]), "refresh", posts=True)
+        label = gettext("Retry the pipeline from #%(job)s") % {"job": chain.failed.pk}
+    return Action(label, reverse("pipeline-retry", args=[chain.id]), "refresh", posts=True)

@@ -26,45 +26,45 @@ def conclusion(comparison: Comparison) -> str:
     changes = [(column, change) for column, change in changes if change.value is not None]
     if main is None or main.base is None or not changes:
         return _("No common metrics")
-    told = [item for item in changes if item[1].verdict != "barred"] or changes
-    column, change = max(told, key=lambda item: abs(item[1].absolute or 0))
+    comparable = [item for item in changes if item[1].verdict != "barred"] or changes
+    column, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
     size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
-    words = {
+    args = {
         "name": _name(column),
         "base": _name(base),
         "change": _measured(main.metric, size, comparison.concurrency),
         "interval": _interval(change, main.metric),
     }
     if change.verdict == "barred":
-        return _("%(name)s vs %(base)s: not comparable, different workloads") % words
+        return _("%(name)s vs %(base)s: not comparable, different workloads") % args
     if change.verdict == "same":
-        return _("%(name)s vs %(base)s: %(change)s") % words
+        return _("%(name)s vs %(base)s: %(change)s") % args
     if change.verdict == "noise":
         return (
             _(
                 "%(name)s vs %(base)s: %(change)s, no significant difference "
                 "(95 %% interval %(interval)s includes 0)"
             )
-            % words
+            % args
         )
     if column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
-        return _("%(name)s vs %(base)s, repeats of one measurement: %(change)s") % words
+        return _("%(name)s vs %(base)s, repeats of one measurement: %(change)s") % args
     if change.verdict == "unknown":
-        return _("%(name)s vs %(base)s: %(change)s, too few runs for an interval") % words
+        return _("%(name)s vs %(base)s: %(change)s, too few runs for an interval") % args
     return (
         _("%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)")
-        % words
+        % args
     )
 
 
 def _measured(metric: str, size: str, concurrency: int | None) -> str:
     """Return the compared metric with the size of its change and its concurrency."""
-    words = {"metric": metric_label(metric).lower(), "size": size, "concurrency": concurrency}
+    args = {"metric": metric_label(metric).lower(), "size": size, "concurrency": concurrency}
     if metric == _BATCH:
-        return _("%(metric)s %(size)s for a batch of %(concurrency)s") % words
+        return _("%(metric)s %(size)s for a batch of %(concurrency)s") % args
     if concurrency is None:
-        return _("%(metric)s %(size)s") % words
-    return _("%(metric)s %(size)s at concurrency %(concurrency)s") % words
+        return _("%(metric)s %(size)s") % args
+    return _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
 
 
 def size_of(change: Change, metric: str) -> str:
@@ -80,9 +80,9 @@ def _interval(change: Change, metric: str) -> str:
     return f"[{low}, {high}]"
 
 
-def _sized(found: float | None, change: Change, metric: str) -> str:
+def _sized(value: float | None, change: Change, metric: str) -> str:
     """Return a difference, or a bound of its interval, in the unit of ``change``."""
-    size = found or 0.0
+    size = value or 0.0
     if change.relative is not None:
         return change_text(size)
     if METRICS[metric].unit == "%":
@@ -98,8 +98,8 @@ def barred_words(comparison: Comparison) -> str:
         return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
     names = _jobs(heads)
-    words = _("Not comparable with #%(base)s: %(names)s. Different workloads.")
-    return words % {"names": names, "base": comparison.columns[0].head.job_id}
+    text = _("Not comparable with #%(base)s: %(names)s. Different workloads.")
+    return text % {"names": names, "base": comparison.columns[0].head.job_id}
 
 
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
@@ -125,11 +125,11 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
     alike: dict[str, list[Result]] = {}
     for head, text in zip(heads, values, strict=True):
         alike.setdefault(text, []).append(head)
-    told = [
+    parts = [
         _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _jobs(those)}
         for text, those in alike.items()
     ]
-    return f"{title}{_(': ')}{_(', ').join(told)}"
+    return f"{title}{_(': ')}{_(', ').join(parts)}"
 
 
 def _checksum_words(name: str) -> str:

@@ -31,21 +31,21 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class MoreRuns:
-    """``words``: missing runs for the first metric, "" when none are missing or no estimate exists.
+    """``text``: missing runs for the first metric, "" when none are missing or no estimate exists.
 
     ``sides``: sides with missing runs that can be launched here. ``has_enough``: the existing
     repeats give an interval when included.
     """
 
-    words: str
+    text: str
     sides: Sequence[Side] = ()
     has_enough: bool = False
 
     @property
     def of_each(self) -> int | None:
         """Return the number of missing runs when equal for all sides, else None."""
-        found = {side.runs for side in self.sides}
-        return found.pop() if len(found) == 1 and len(self.sides) > 1 else None
+        counts = {side.runs for side in self.sides}
+        return counts.pop() if len(counts) == 1 and len(self.sides) > 1 else None
 
     @property
     def disturbed(self) -> list[Side]:
@@ -72,8 +72,8 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     if settle.is_first:
         each = _without_what_exists(comparison, settle.each, with_repeats)
         if not any(each):
-            words = _("Three or more runs of each exist. Include repeats for an interval.")
-            return MoreRuns(words, has_enough=True)
+            text = _("Three or more runs of each exist. Include repeats for an interval.")
+            return MoreRuns(text, has_enough=True)
     columns = comparison.columns
     lacking = [
         (column.head, lacked) for column, lacked in zip(columns, each, strict=False) if lacked
@@ -81,8 +81,8 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     is_worth = max(each, default=0) <= LAUNCHED_MOST
     beside = disturbers([head for head, _lacked in lacking]) if is_worth else {}
     sides = [Side(head, lacked, beside.get(head.pk, ())) for head, lacked in lacking]
-    words = _words(each, lacking, is_first=settle.is_first)
-    return MoreRuns(words, sides if is_worth else ())
+    text = _missing_text(each, lacking, is_first=settle.is_first)
+    return MoreRuns(text, sides if is_worth else ())
 
 
 def _without_what_exists(
@@ -91,13 +91,13 @@ def _without_what_exists(
     """Return the missing runs of each column with all undisturbed repeats included. Of columns that
     are repeats of each other, only the first counts."""
     exist = {_key(runs[0]): _counted(comparison, runs) for runs in with_repeats}
-    found: list[int] = []
-    seen: set[str] = set()
+    missing: list[int] = []
+    counted: set[str] = set()
     for column, lacked in zip(comparison.columns, each, strict=True):
         key = _key(column.head)
-        found.append(0 if key in seen else min(lacked, max(0, LEAST_RUNS - exist.get(key, 0))))
-        seen.add(key)
-    return found
+        missing.append(0 if key in counted else min(lacked, max(0, LEAST_RUNS - exist.get(key, 0))))
+        counted.add(key)
+    return missing
 
 
 def _key(result: Result) -> str:
@@ -107,8 +107,8 @@ def _key(result: Result) -> str:
 
 def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
-    words = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
-    return words % {"job": result.job_id, "parts": unknown_words(result)}
+    text = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
+    return text % {"job": result.job_id, "parts": unknown_words(result)}
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
@@ -119,7 +119,9 @@ def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
     return len(at_concurrency(quiet, comparison.rows[0].metric, comparison.concurrency))
 
 
-def _words(each: Sequence[int], lacking: Sequence[tuple[Result, int]], *, is_first: bool) -> str:
+def _missing_text(
+    each: Sequence[int], lacking: Sequence[tuple[Result, int]], *, is_first: bool
+) -> str:
     if not lacking:
         return _("No significant difference (95 % interval includes 0).")
     most = max(each)
@@ -128,35 +130,35 @@ def _words(each: Sequence[int], lacking: Sequence[tuple[Result, int]], *, is_fir
         _("%(n)s of #%(job)s") % {"n": lacked, "job": head.job_id} for head, lacked in lacking
     )
     if is_first and is_equal:
-        words = ngettext(
+        text = ngettext(
             "No interval: three runs of each are needed, %(n)s more of each.",
             "No interval: three runs of each are needed, %(n)s more of each.",
             most,
         )
-        return words % {"n": most}
+        return text % {"n": most}
     if is_first:
-        words = _("No interval: three runs of each are needed. Missing: %(named)s.")
-        return words % {"named": named}
+        text = _("No interval: three runs of each are needed. Missing: %(named)s.")
+        return text % {"named": named}
     if most > _RUNS_WORTH:
-        words = _(
+        text = _(
             "No significant difference (95 %% interval includes 0). Significance would need about"
             " %(n)s more runs of each (power 80 %%)."
         )
-        return words % {"n": most}
+        return text % {"n": most}
     if not is_equal:
-        words = _(
+        text = _(
             "No significant difference (95 %% interval includes 0). Needed if the difference stays"
             " (power 80 %%), about: %(named)s."
         )
-        return words % {"named": named}
-    words = ngettext(
+        return text % {"named": named}
+    text = ngettext(
         "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
         " about %(n)s more run of each (power 80 %%).",
         "No significant difference (95 %% interval includes 0). Needed if the difference stays:"
         " about %(n)s more runs of each (power 80 %%).",
         most,
     )
-    return words % {"n": most}
+    return text % {"n": most}
 
 
 def _settled_by_questions(comparison: Comparison) -> str:
@@ -164,5 +166,5 @@ def _settled_by_questions(comparison: Comparison) -> str:
     paired = comparison.paired[0] if len(comparison.paired) == 1 else None
     if comparison.barriers or paired is None or not paired.more_needed:
         return ""
-    words = _("Needed if the difference stays: about %(n)s more questions (power 80 %%).")
-    return words % {"n": number(paired.more_needed)}
+    text = _("Needed if the difference stays: about %(n)s more questions (power 80 %%).")
+    return text % {"n": number(paired.more_needed)}

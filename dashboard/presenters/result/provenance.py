@@ -106,11 +106,11 @@ def part_title(name: str) -> str:
 
 def provenance_rows(result: Result) -> list[tuple[str, str | None]]:
     """Return the provenance as (name, value); None: not recorded."""
-    found = provenance(result)
+    known = provenance(result)
     rows: list[tuple[str, str | None]] = [
-        (part_title(name), _provenance_text(name, value)) for name, value in found.parts.items()
+        (part_title(name), _provenance_text(name, value)) for name, value in known.parts.items()
     ]
-    return rows + [(part_title(name), None) for name in found.missing]
+    return rows + [(part_title(name), None) for name in known.missing]
 
 
 def part_text(name: str, value: Any) -> str:
@@ -139,10 +139,10 @@ def _numbered(name: str) -> str:
 def _listed(text: str) -> str:
     """Return a stored JSON list, ``["a", "b"]``, as comma-separated text."""
     try:
-        found = json.loads(text) if text.startswith("[") else None
+        items = json.loads(text) if text.startswith("[") else None
     except ValueError:
         return text
-    return _(", ").join(map(str, found)) if isinstance(found, list) else text
+    return _(", ").join(map(str, items)) if isinstance(items, list) else text
 
 
 def _provenance_text(name: str, value: Any) -> str:
@@ -163,19 +163,19 @@ def _provenance_text(name: str, value: Any) -> str:
 
 def _load_text(load: Mapping[str, Mapping[str, float]]) -> str:
     """Return load average, memory, power and temperature as text."""
-    told = []
+    parts = []
     if "load_1m" in load:
         one = load["load_1m"]
-        words = _("load: mean %(mean)s, max %(max)s (%(n)s samples)")
-        told.append(words % {**_rounded(one), "n": one["samples"]})
+        text = _("load: mean %(mean)s, max %(max)s (%(n)s samples)")
+        parts.append(text % {**_rounded(one), "n": one["samples"]})
     if "memory_free_bytes" in load:
         least = " ".join(size(load["memory_free_bytes"]["min"]))
-        told.append(_("free memory: min %(size)s") % {"size": least})
+        parts.append(_("free memory: min %(size)s") % {"size": least})
     if "power_w" in load:
-        told.append(_("die power: mean %(mean)s W, max %(max)s W") % _rounded(load["power_w"]))
+        parts.append(_("die power: mean %(mean)s W, max %(max)s W") % _rounded(load["power_w"]))
     if "temp_c" in load:
-        told.append(_("hottest die: %(max)s °C") % _rounded(load["temp_c"]))
-    return _(", ").join(told)
+        parts.append(_("hottest die: %(max)s °C") % _rounded(load["temp_c"]))
+    return _(", ").join(parts)
 
 
 def _rounded(one: Mapping[str, float]) -> dict[str, str]:
@@ -186,9 +186,9 @@ def _concurrent_load_text(concurrent_load: Mapping[str, Any]) -> str:
     jobs = _(", ").join(f"#{pk}" for pk in concurrent_load["jobs"])
     names = _(", ").join(concurrent_load["deployments"])
     chats = concurrent_load.get("chats")  # missing in results of older versions
-    told = [
+    parts = [
         _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
         _("deployments %(names)s") % {"names": names} if names else "",
         _("chat answers: %(n)s") % {"n": chats} if chats else "",
     ]
-    return _(", ").join(filter(None, told)) or _("no other work of this dashboard")
+    return _(", ").join(filter(None, parts)) or _("no other work of this dashboard")

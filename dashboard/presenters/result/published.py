@@ -39,32 +39,32 @@ class PublishedRow:
     best_value: str = ""
 
 
-def row_of(found: PublishedComparison) -> PublishedRow:
+def row_of(comparison: PublishedComparison) -> PublishedRow:
     """Return a row of the table."""
-    ours = found.latest
+    ours = comparison.latest
     if ours is None:
-        return PublishedRow(found.published, None, None, "", "")
-    why = _("; ").join(str(_WHY[name]) for name in found.why)
+        return PublishedRow(comparison.published, None, None, "", "")
+    why = _("; ").join(str(_WHY[name]) for name in comparison.why)
     return PublishedRow(
-        found.published,
+        comparison.published,
         ours,
-        found.best,
+        comparison.best,
         why,
-        _verdict(found, why),
+        _verdict(comparison, why),
         how=_how(ours),
         value=_per_cent(ours.share.value),
         low=_per_cent(ours.share.low),
         high=_per_cent(ours.share.high),
-        best_value=_per_cent(found.best.share.value) if found.best else "",
+        best_value=_per_cent(comparison.best.share.value) if comparison.best else "",
     )
 
 
-def _verdict(found: PublishedComparison, why: str) -> str:
+def _verdict(comparison: PublishedComparison, why: str) -> str:
     if why:
         return _("Not comparable: %(why)s.") % {"why": why}
-    if found.within is None:
+    if comparison.within is None:
         return ""
-    if found.within:
+    if comparison.within:
         return _("Published figure inside our 95 % interval.")
     return _("Published figure outside our 95 % interval.")
 

@@ -39,11 +39,11 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
         return None
     metric = headline(page.result.type, page.result.metrics)
     runs = [page.result, *page.repeats]
-    found = [_by_concurrency(run, metric) for run in runs]
-    shared = [c for c in found[0] if any(c in other for other in found[1:])]
+    columns = [_by_concurrency(run, metric) for run in runs]
+    shared = [c for c in columns[0] if any(c in other for other in columns[1:])]
     rows = [
         RepeatRow(run, [values.get(c) for c in shared], is_own=run is page.result)
-        for run, values in zip(runs, found, strict=True)
+        for run, values in zip(runs, columns, strict=True)
     ]
     quiet = [row for row in rows if row.result.counts]
     means = []

@@ -36,8 +36,8 @@ def _table(group: SetGroup, name: str) -> str:
 def mean_label(group: SetGroup, *, alone: bool) -> str:
     """Return "avg" as in the guide, with the group's name when several groups exist."""
     if group.is_folded:
-        words = {"name": group.name, "n": len(group.rows)}
-        return _("%(name)s, avg of %(n)s") % words
+        args = {"name": group.name, "n": len(group.rows)}
+        return _("%(name)s, avg of %(n)s") % args
     return "avg" if alone else f"avg {group.name}"
 
 

@@ -51,11 +51,11 @@ def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
     """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
-        found = queue_actions.move(request.user, job, request.POST)
+        moved = queue_actions.move(request.user, job, request.POST)
     except (JobsError, PermissionDenied) as refused:
         return _refused(request, job, refused)
     if _wants_json(request):
-        return JsonResponse({"was": found.was, "now": found.now})
+        return JsonResponse({"was": moved.was, "now": moved.now})
     return _back(request, job)
 
 
@@ -88,11 +88,11 @@ def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
 def _refused(request: HttpRequest, job: Job, refused: Exception) -> HttpResponse:
     """Return the refusal: beside the list for a script, on the next page for others."""
     forbidden = isinstance(refused, PermissionDenied)
-    words = _("Not allowed: another person launched this job.") if forbidden else str(refused)
+    text = _("Not allowed: another person launched this job.") if forbidden else str(refused)
     if _wants_json(request):
         status = 403 if forbidden or isinstance(refused, PassesOthers) else 409
-        return JsonResponse({"message": words}, status=status)
-    messages.error(request, words)
+        return JsonResponse({"message": text}, status=status)
+    messages.error(request, text)
     return _back(request, job)
 
 

@@ -29,8 +29,8 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
     news = samples_after(job_id, cursor_of(request), [watch])
     known = standings(job)
     begun_at = known.begun_at if known and not part else 0.0
-    found = growing_accuracy.series(news.of(watch).fresh, begun_at)
-    return JsonResponse({"after": news.after, "open": job.is_open, "series": found})
+    lines = growing_accuracy.series(news.of(watch).fresh, begun_at)
+    return JsonResponse({"after": news.after, "open": job.is_open, "series": lines})
 
 
 @require_GET
@@ -38,10 +38,10 @@ def job_accuracy(request: HttpRequest, job_id: int) -> HttpResponse:
 def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
     """Render a row per data set: a self-updating part of the job's page."""
     job = get_object_or_404(Job, pk=job_id)
-    found = standings(job)
-    if found is None:
+    scores = standings(job)
+    if scores is None:
         raise Http404("this job is no evaluation")
-    return render(request, "jobs/_accuracy_table.html", {"job": job, "standings": found})
+    return render(request, "jobs/_accuracy_table.html", {"job": job, "standings": scores})
 
 
 urlpatterns: list[URLPattern] = [

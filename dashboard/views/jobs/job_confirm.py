@@ -23,9 +23,9 @@ def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.confirm", job)
     shown = request.POST.getlist("check")
-    found = [item for item in job.needs_confirmation if item["check"] in shown]
-    if found and confirm(job_id, found, person(request)):
-        checks = [item["check"] for item in found]
+    warnings = [item for item in job.needs_confirmation if item["check"] in shown]
+    if warnings and confirm(job_id, warnings, person(request)):
+        checks = [item["check"] for item in warnings]
         audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     else:
         messages.info(request, _("This confirmation is no longer needed."))

@@ -19,7 +19,15 @@ from dashboard.text.state_styles import style_of
 from jobs.kinds import KINDS
 from jobs.models import Host, Job
 from jobs.queries.jobs.forecast import forecasts
-from jobs.queries.jobs.jobs import ASKS, BROKE, COLUMNS, NEWEST, OPEN, Filters, sorted_jobs
+from jobs.queries.jobs.jobs import (
+    COLUMNS,
+    FAILED_OR_LOST,
+    NEEDS_CONFIRMATION,
+    NEWEST,
+    OPEN,
+    Filters,
+    sorted_jobs,
+)
 from jobs.queries.sorting import read_order
 
 FIELDS = {
@@ -64,8 +72,8 @@ def _choices(filters: Filters) -> dict[str, Any]:
     """Return choices of each filter: (value, label)."""
     states = [
         (OPEN, gettext("active")),
-        (BROKE, gettext("failed or lost")),
-        (ASKS, style_of(ASKS).word),
+        (FAILED_OR_LOST, gettext("failed or lost")),
+        (NEEDS_CONFIRMATION, style_of("asks").word),
     ]
     return {
         "states": [*states, *((state, style_of(state).word) for state in Job.State.values)],

@@ -19,7 +19,7 @@ from dashboard.api.removed import gone
 from dashboard.charts import growing_accuracy, live
 from dashboard.presenters import queue
 from dashboard.presenters.job.advice import advice
-from dashboard.presenters.job.failure import missed_before, told, why_job
+from dashboard.presenters.job.failure import missed_before, outcome_text, why_job
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
 from dashboard.presenters.job.remedies import actions, can_retry, form_address
@@ -230,7 +230,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "headline": _headline(page),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [
-            (_MADE.get(name, name), name, _said(name, value))
+            (_MADE.get(name, name), name, _product_text(name, value))
             for name, value in page.made
             if value != ""
         ],
@@ -257,7 +257,7 @@ def _in_queue(request: HttpRequest, job: Job) -> queue.QueueRow:
     return row
 
 
-def _said(name: str, value: Any) -> Any:
+def _product_text(name: str, value: Any) -> Any:
     """Translate a field of the product; most are names and numbers."""
     if name == "type":
         return asset_word(str(value))
@@ -287,14 +287,18 @@ def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, A
         }
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
-        return f"{line} · {told(job)}" if line else joined(told(job), known.cause if known else "")
-    said = _doing(page) or told(job)
+        return (
+            f"{line} · {outcome_text(job)}"
+            if line
+            else joined(outcome_text(job), known.cause if known else "")
+        )
+    text = _doing(page) or outcome_text(job)
     quiet = stalled_text(job)
     if quiet:
-        return joined(said, quiet)
+        return joined(text, quiet)
     if page.ends_at:
-        said = joined(said, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
-    return said
+        text = joined(text, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
+    return text
 
 
 def _doing(page: JobPage) -> str:
@@ -303,8 +307,8 @@ def _doing(page: JobPage) -> str:
     if step is None:
         return ""
     name = step_title(step.name)
-    words = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
-    head = _("%(step)s, step %(n)s of %(all)s") % words if len(page.steps) > 1 else words["step"]
+    args = {"step": name[:1].upper() + name[1:], "n": step.index + 1, "all": len(page.steps)}
+    head = _("%(step)s, step %(n)s of %(all)s") % args if len(page.steps) > 1 else args["step"]
     if not progress or not progress.get("total"):
         return _("%(what)s, on %(host)s.") % {"what": head, "host": host_title(page.job.host)}
     if progress["unit"] == "%":

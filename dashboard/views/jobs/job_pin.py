@@ -32,8 +32,8 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     if done:
         audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
         if not wanted and limits().any:
-            words = _("Files are no longer kept: log and files may be removed from tomorrow on.")
-            messages.info(request, words)
+            text = _("Files are no longer kept: log and files may be removed from tomorrow on.")
+            messages.info(request, text)
     elif wanted:
         messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")

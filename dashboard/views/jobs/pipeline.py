@@ -60,7 +60,7 @@ class PipelineResult:
 @requires("job.view")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Show each job with state, next step and results. The page updates itself."""
-    chain = _found(chain_id)
+    chain = _chain_or_404(chain_id)
     return render(request, "pipelines/detail.html", _context(request, chain))
 
 
@@ -68,7 +68,7 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @requires("job.repeat")
 def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
-    _found(chain_id)
+    _chain_or_404(chain_id)
     try:
         jobs = retry_failed_jobs(
             chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
@@ -85,7 +85,7 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @requires("job.cancel")
 def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
-    chain = _found(chain_id)
+    chain = _chain_or_404(chain_id)
     for job in chain.to_cancel:
         check(request.user, "job.cancel", job)
     if request.method != "POST":
@@ -100,14 +100,14 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 
 def _cancel_context(chain: ChainProgress) -> dict[str, Any]:
     jobs = chain.to_cancel
-    words = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
+    label = ngettext("Cancel %(n)s job", "Cancel %(n)s jobs", len(jobs)) % {"n": len(jobs)}
     return {
         "chain": chain,
         "title": title_of(chain),
         "open": jobs,
         "running": [job for job in jobs if job.state in Job.ON_HOST_STATES],
         "outside": waiting_outside(chain),
-        "words": words,
+        "label": label,
     }
 
 
@@ -123,7 +123,7 @@ def _may_cancel(request: HttpRequest, chain: ChainProgress) -> bool:
     return bool(jobs) and all(allowed(request.user, "job.cancel", job) for job in jobs)
 
 
-def _found(chain_id: UUID) -> ChainProgress:
+def _chain_or_404(chain_id: UUID) -> ChainProgress:
     chain = chain_of(chain_id)
     if chain is None:
         raise Http404(f"there is no pipeline {chain_id}")
@@ -139,7 +139,7 @@ def _context(request: HttpRequest, chain: ChainProgress) -> dict[str, Any]:
         "host": chain.jobs[0].host,
         "made_by": chain.jobs[0].created_by,
         "rows": rows,
-        "told": _told(rows, chain),
+        "summary": _summary(rows, chain),
         "outcomes": [_outcome(result) for result in results],
         "may_retry": _may_retry(request, chain),
         "retry_words": _retry_words(chain),
@@ -159,23 +159,23 @@ def title_of(chain: ChainProgress) -> str:
 
 def _rows(chain: ChainProgress) -> list[PipelineRow]:
     waits = queue.waits([job for job in chain.jobs if job.state == Job.State.QUEUED])
-    found = []
+    entries = []
     for number, job in enumerate(chain.jobs, 1):
         earlier = chain.earlier.get(job.pk, ())
         if job.state in Job.ON_HOST_STATES:
-            found.append(PipelineRow(job, number, earlier, running=running_of(job)))
+            entries.append(PipelineRow(job, number, earlier, running=running_of(job)))
         elif job.pk in waits:
             why, starts = waits[job.pk]
-            words = message(why.id, why.args)
-            found.append(
-                PipelineRow(job, number, earlier, why=words, starts=queue.starts_in(starts))
+            reason = message(why.id, why.args)
+            entries.append(
+                PipelineRow(job, number, earlier, why=reason, starts=queue.starts_in(starts))
             )
         else:
-            found.append(PipelineRow(job, number, earlier))
-    return found
+            entries.append(PipelineRow(job, number, earlier))
+    return entries
 
 
-def _told(rows: list[PipelineRow], chain: ChainProgress) -> str:
+def _summary(rows: list[PipelineRow], chain: ChainProgress) -> str:
     """Return the pipeline's progress and next job."""
     if chain.succeeded:
         return _("All jobs succeeded.")
@@ -189,8 +189,8 @@ def _told(rows: list[PipelineRow], chain: ChainProgress) -> str:
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
-        words = _("Next: #%(job)s %(kind)s.")
-        parts.append(words % {"job": queued.pk, "kind": kind_title(queued.kind)})
+        text = _("Next: #%(job)s %(kind)s.")
+        parts.append(text % {"job": queued.pk, "kind": kind_title(queued.kind)})
     return " ".join(parts)
 
 
@@ -202,20 +202,20 @@ def _retry_words(chain: ChainProgress) -> str:
     if chain.failed is None:
         return ""
     count = len(chain.to_repeat)
-    words = ngettext(
+    text = ngettext(
         "Retry from #%(job)s %(kind)s (%(n)s job)",
         "Retry from #%(job)s %(kind)s (%(n)s jobs)",
         count,
     )
-    return words % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
+    return text % {"job": chain.failed.pk, "kind": kind_title(chain.failed.kind), "n": count}
 
 
 def _preview(chain: ChainProgress) -> dict[str, str]:
     """Return the preview's address if the same commands would fail again, else ""."""
     address = preview_address(chain) if would_fail_again(chain) else ""
     right = is_to_be_put_right(chain)
-    words = _("Preview corrected pipeline") if right else _("Preview with other options")
-    return {"preview_address": address, "preview_words": words}
+    label = _("Preview corrected pipeline") if right else _("Preview with other options")
+    return {"preview_address": address, "preview_words": label}
 
 
 def _outcome(result: Result) -> PipelineResult:

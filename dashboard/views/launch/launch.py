@@ -71,8 +71,8 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
             raise InvalidParams(left_empty(form))
         priority = queue.priority_for(request.user, request.POST.get("priority", ""))
         raw = raw_values(form, kind)
-        seen = preview(kind.name, raw, host, target)
-        confirmed = confirmed_in(request, host, seen.plan) if seen.plan else []
+        result = preview(kind.name, raw, host, target)
+        confirmed = confirmed_in(request, host, result.plan) if result.plan else []
         job = launch(
             kind.name,
             raw,
@@ -178,12 +178,12 @@ def _context(
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
-    seen = preview(kind.name, raw_values(draft, kind), host, target)
-    found = {**seen.errors, **left_empty(draft), **(errors or {})}
-    form = make_form(kind, target, typed, found)
-    plan = None if found else seen.plan
+    result = preview(kind.name, raw_values(draft, kind), host, target)
+    problems = {**result.errors, **left_empty(draft), **(errors or {})}
+    form = make_form(kind, target, typed, problems)
+    plan = None if problems else result.plan
     priority = _priority(request, data)
-    starts = _starts(kind, seen, target, host, priority) if plan else None
+    starts = _starts(kind, result, target, host, priority) if plan else None
     return base | {
         "priorities": queue.priorities_for(request.user),
         "priority": priority,
@@ -192,21 +192,21 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        "errors": found,
-        "general_error": found.get("", ""),
-        "script": seen.script if plan else None,
+        "errors": problems,
+        "general_error": problems.get("", ""),
+        "script": result.script if plan else None,
         "view": command_view(
             plan,
-            seen.values,
-            proposed=seen.open_slots,
+            result.values,
+            proposed=result.open_slots,
             before=_before(kind, target, host, typed, origin),
-            guide=against(seen.guide),
+            guide=against(result.guide),
         )
         if plan
         else None,
-        "checks": checks(host, seen, form, starts),
-        "earlier": durations(draft_of(kind, seen, target), host) if plan else None,
-        "blocked": _blocked(form, found),
+        "checks": checks(host, result, form, starts),
+        "earlier": durations(draft_of(kind, result, target), host) if plan else None,
+        "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
@@ -227,9 +227,9 @@ def _priority(request: HttpRequest, data: QueryDict) -> str:
     return name if name in queue.priorities_for(request.user) else "normal"
 
 
-def _starts(kind: Kind, seen: Preview, target: Target, host: Host, priority: str) -> Forecast:
+def _starts(kind: Kind, result: Preview, target: Target, host: Host, priority: str) -> Forecast:
     """Return the forecast start of a launch now."""
-    draft = draft_of(kind, seen, target)
+    draft = draft_of(kind, result, target)
     draft.host, draft.priority = host, queue.read_priority(priority)
     return forecast_drafts(host, [draft])[0]
 
@@ -256,7 +256,7 @@ class _Family:
 
 def _families(kind: Kind, target: Target | None) -> list[_Family]:
     """Return kinds available on ``target``, by family; always includes ``kind``."""
-    found = []
+    families = []
     for name, title in FAMILIES.items():
         kinds = tuple(
             item
@@ -264,8 +264,8 @@ def _families(kind: Kind, target: Target | None) -> list[_Family]:
             if item.family == name and (item is kind or target is None or item.is_available(target))
         )
         if kinds:
-            found.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
-    return found
+            families.append(_Family(_(title), kind if kind in kinds else kinds[0], kinds))
+    return families
 
 
 def _in_order(target: Target | None) -> list[Kind]:
@@ -300,8 +300,8 @@ def _before(
     """Return the plan to compare with: the repeated job's, or the form's default."""
     if origin:
         return from_json(origin.plan)
-    seen = preview(kind.name, proposed_raw(kind, target, typed), host, target)
-    return seen.plan
+    result = preview(kind.name, proposed_raw(kind, target, typed), host, target)
+    return result.plan
 
 
 def _blocked(form: LaunchForm, errors: Mapping[str, str]) -> str:

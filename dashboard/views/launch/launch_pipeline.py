@@ -48,7 +48,7 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS
 @requires("job.launch")
 def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
-    model, pipeline = _found(model_id, pipeline_id)
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
     if request.method != "POST":
         return _page(request, _context(model, pipeline, request.GET))
     context = _context(model, pipeline, request.POST)
@@ -85,7 +85,7 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
 @requires("job.launch")
 def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Request the preflight of the whole chain now."""
-    model, pipeline = _found(model_id, pipeline_id)
+    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
     context = _context(model, pipeline, request.POST)
     host, checked = context["host"], checks_of(pipeline, context["drafts"])
     if host is None or checked is None or is_away(host):
@@ -95,7 +95,7 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     return fragment(request, asked, form_id="pipeline-form")
 
 
-def _found(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
+def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
     model = MODELS.get(model_id)
     pipeline = (
         next((item for item in pipelines_of(model) if item.id == pipeline_id), None)
@@ -178,20 +178,22 @@ def _waits(host: Host, planned: Sequence[Draft]) -> list[tuple[str, list[str]]]:
             # Waiting for earlier jobs of the chain is normal.
             job.host, job.inputs = host, {}
             jobs.append(job)
-    found: dict[str, list[str]] = {}
+    waits: dict[str, list[str]] = {}
     for job, starts in zip(jobs, forecast_drafts(host, jobs), strict=True):
         if not queue.is_next(starts):
-            kinds = found.setdefault(queue.starts(starts), [])
+            kinds = waits.setdefault(queue.starts(starts), [])
             kinds += [job.kind] if job.kind not in kinds else []
-    return [*found.items()]
+    return [*waits.items()]
 
 
 def _shown(draft: Draft) -> CommandView | None:
     """Return the stage's command view; None without a job or plan."""
-    seen = draft.preview
-    if seen is None or seen.plan is None:
+    result = draft.preview
+    if result is None or result.plan is None:
         return None
-    return command_view(seen.plan, seen.values, proposed=seen.open_slots, guide=against(seen.guide))
+    return command_view(
+        result.plan, result.values, proposed=result.open_slots, guide=against(result.guide)
+    )
 
 
 urlpatterns: list[URLPattern] = [

@@ -41,13 +41,13 @@ class FindingLine:
 @requires("job.launch")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Request the preflight of the form's plan."""
-    host, seen = form_preview(kind_name, request.POST)
-    if host is None or seen.plan is None or not seen.plan.checks or is_away(host):
+    host, result = form_preview(kind_name, request.POST)
+    if host is None or result.plan is None or not result.plan.checks or is_away(host):
         return HttpResponse()
-    known = {name: value for name, value in {**seen.open_slots, **seen.values}.items() if value}
+    known = {name: value for name, value in {**result.open_slots, **result.values}.items() if value}
     # The job's folder is not known yet.
     known.pop("job_dir", None)
-    asked = preflights.ask(host, seen.plan.to_json(), known, user=person(request))
+    asked = preflights.ask(host, result.plan.to_json(), known, user=person(request))
     agent_tasks.send_check(host.name, asked.pk)
     return fragment(request, asked)
 
@@ -62,12 +62,12 @@ def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
 def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
     """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
     lines = [_line(item) for item in asked.findings]
-    found = confirmations.found_by(asked)
+    warnings = confirmations.found_by(asked)
     context = {
         "asked": asked,
         "lines": lines,
         "form_id": form_id or _FORMS.get(request.GET.get("form", ""), _LAUNCH),
-        "warnings": [message(item["message_id"], item["message_args"]) for item in found],
+        "warnings": [message(item["message_id"], item["message_args"]) for item in warnings],
         "waits": asked.done_at is None and now() - asked.asked_at < PATIENCE,
         "stops": sum(line.state == "failed" for line in lines),
     }
@@ -75,7 +75,7 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
 
 
 def _line(item: dict[str, object]) -> FindingLine:
-    words = {
+    labels = {
         "ok": _("passed"),
         "warn": _("needs confirmation"),
         "failed": _("blocked"),
@@ -84,7 +84,7 @@ def _line(item: dict[str, object]) -> FindingLine:
     level = str(item["level"])
     args = item["message_args"]
     assert isinstance(args, dict)
-    return FindingLine(_SHAPES[level], words[level], message(str(item["message_id"]), args))
+    return FindingLine(_SHAPES[level], labels[level], message(str(item["message_id"]), args))
 
 
 urlpatterns: list[URLPattern] = [

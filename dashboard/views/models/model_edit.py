@@ -152,8 +152,8 @@ def _take(request: HttpRequest, *, model_id: str) -> HttpResponse:
         typed["id"] = model_id
     try:
         if too_long:
-            words = _("At most %(max_length)s characters.") % {"max_length": _LONGEST}
-            raise ModelInvalid(dict.fromkeys(too_long, words))
+            problem = _("At most %(max_length)s characters.") % {"max_length": _LONGEST}
+            raise ModelInvalid(dict.fromkeys(too_long, problem))
         if "fill" in request.POST:
             return _form(request, model_form.with_config(typed), {}, model_id=model_id)
         typed = typed if model_id else model_form.begun(typed) | {_VERSION: typed[_VERSION]}
@@ -180,9 +180,9 @@ def _keep(request: HttpRequest, text: str, *, is_new: bool) -> HttpResponse:
     try:
         model = MODELS.save(text, None if is_new else request.POST.get(_VERSION) or None)
     except Changed as error:
-        words = _("Not saved: the model was changed after you opened it.")
+        problem = _("Not saved: the model was changed after you opened it.")
         more = _("Open the model in another tab and copy your changes there.")
-        raise ModelInvalid({"": f"{words} {more}"}) from error
+        raise ModelInvalid({"": f"{problem} {more}"}) from error
     record(request.user, "model.change", f"model {model.id}", did="add" if is_new else "change")
     messages.success(request, _("%(name)s saved.") % {"name": model.name})
     return redirect("model-detail", model.id)
@@ -200,8 +200,8 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
             if upload is not None:
                 text = upload.read(MOST_BYTES + 1).decode("utf-8")
             if len(text) > _LONGEST:
-                words = _("At most %(max_length)s characters.")
-                raise ValueError(words % {"max_length": _LONGEST})
+                problem = _("At most %(max_length)s characters.")
+                raise ValueError(problem % {"max_length": _LONGEST})
             model_form.check_text(text)
             if model_id and model_form.id_in(text) != model_id:
                 raise ValueError(_("The ID cannot change: %(id)s.") % {"id": model_id})
@@ -210,7 +210,7 @@ def _yaml(request: HttpRequest, text: str, *, model_id: str, file: str = "") -> 
                 MODELS.discard(file)
             return answer
         except ModelInvalid as error:
-            errors = [f"{at}: {words}" if at else words for at, words in error.errors.items()]
+            errors = [f"{at}: {problem}" if at else problem for at, problem in error.errors.items()]
         except (ValueError, OSError) as error:
             errors = [str(error)]
     context = {"model_id": model_id, "text": text, "errors": errors, "file": file}

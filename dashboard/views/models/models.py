@@ -48,7 +48,7 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         "fits_not_word": _("does not fit"),
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
-        "published": [row_of(found) for found in published_comparisons(model)],
+        "published": [row_of(comparison) for comparison in published_comparisons(model)],
     }
     return render(request, "models/detail.html", context)
 

@@ -66,32 +66,32 @@ def run_more(request: HttpRequest) -> HttpResponse:
     wanted = _numbers(request.POST.getlist("id"))[:MOST]
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
-    found = Result.objects.select_related("job").in_bulk(wanted)
+    results = Result.objects.select_related("job").in_bulk(wanted)
     launched = []
     try:
         for number in range(
             LAUNCHED_MOST
         ):  # in turn, so that drift of the host affects all sides equally
             for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
-                if pk not in found:
+                if pk not in results:
                     continue
                 job = retry_job(
-                    found[pk].job_id,
+                    results[pk].job_id,
                     person(request),
                     can_prioritize=allowed(request.user, "job.raise"),
                 )
                 launched.append(job)
                 audit_log.record(
-                    request.user, "job.repeat", f"job {job.pk}", repeats=found[pk].job_id
+                    request.user, "job.repeat", f"job {job.pk}", repeats=results[pk].job_id
                 )
     except LaunchError as error:
         messages.error(request, str(error))
     if launched:
-        words = ngettext(
+        message = ngettext(
             "%(n)s run is queued: %(jobs)s.", "%(n)s runs are queued: %(jobs)s.", len(launched)
         )
         jobs = _(", ").join(f"#{job.pk}" for job in launched)
-        messages.success(request, words % {"n": len(launched), "jobs": jobs})
+        messages.success(request, message % {"n": len(launched), "jobs": jobs})
     query = request.POST.get("back", "")
     return redirect(f"{reverse('result-compare')}?{query}")
 
@@ -104,23 +104,23 @@ def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
         wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
     rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
     numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
-    found = rows.prefetch_related("points").in_bulk(numbers)
-    groups = [[found[pk] for pk in group if pk in found] for group in wanted]
-    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in found]
+    results = rows.prefetch_related("points").in_bulk(numbers)
+    groups = [[results[pk] for pk in group if pk in results] for group in wanted]
+    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
 
 
 def _missing(
     request: HttpRequest, groups: list[list[Result]], missing: Sequence[int]
 ) -> HttpResponse:
     """Return the page for missing results, with a link to the rest."""
-    words = ngettext(
+    text = ngettext(
         "Result %(ids)s does not exist or was removed.",
         "Results %(ids)s do not exist or were removed.",
         len(missing),
     )
     write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
     context = {
-        "problem": words % {"ids": _(", ").join(map(str, missing))},
+        "problem": text % {"ids": _(", ").join(map(str, missing))},
         "results": [runs[0] for runs in groups],
         "the_rest": write(groups) if not _problem(groups) else "",
     }
@@ -129,8 +129,8 @@ def _missing(
 
 def _numbers(texts: Sequence[str]) -> list[int]:
     """Return unique ids in order."""
-    found = (number_from(text) for text in texts)
-    return list(dict.fromkeys(number for number in found if number is not None))
+    numbers = (number_from(text) for text in texts)
+    return list(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def _problem(groups: Sequence[Sequence[Result]]) -> str:
@@ -141,8 +141,8 @@ def _problem(groups: Sequence[Sequence[Result]]) -> str:
     if len(groups) < 2:
         return _("Select at least two results in the list.")
     if len(groups) > MOST:
-        words = _("%(n)s results are selected. At most %(most)s can be compared.")
-        return words % {"n": len(groups), "most": MOST}
+        text = _("%(n)s results are selected. At most %(most)s can be compared.")
+        return text % {"n": len(groups), "most": MOST}
     if len({result.type for result in results}) > 1:
         return _("A benchmark and an evaluation have no common metrics.")
     if len({result.pk for result in results}) < len(results):
@@ -150,8 +150,8 @@ def _problem(groups: Sequence[Sequence[Result]]) -> str:
     for runs in groups:
         for run in runs[1:]:
             if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
-                words = _("#%(a)s and #%(b)s are not repeats. Compare as runs.")
-                return words % {"a": runs[0].job_id, "b": run.job_id}
+                text = _("#%(a)s and #%(b)s are not repeats. Compare as runs.")
+                return text % {"a": runs[0].job_id, "b": run.job_id}
     shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
     everyone = [runs[0].fingerprint for runs in groups]
     if any(everyone.count(one) > 1 for one in shown):
@@ -235,14 +235,14 @@ def _switches(
         quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
     quiet = [runs for runs in quiet if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
-    found: dict[str, Any] = {
+    switches: dict[str, Any] = {
         "as_runs": _as_runs([runs[0] for runs in groups]),
         "as_groups": _grouped(repeated),
         "without_disturbed": "",
         "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
     }
-    if found["disturbed"] and len(quiet) > 1:
-        found["without_disturbed"] = write(quiet)
+    if switches["disturbed"] and len(quiet) > 1:
+        switches["without_disturbed"] = write(quiet)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
             added = [
@@ -250,24 +250,24 @@ def _switches(
                 for runs in groups
             ]
             new = [[run for run in runs if run.pk not in shown] for runs in added]
-            found[name] = [run for runs in new for run in runs]
-            found[f"with_{name}"] = _grouped(
+            switches[name] = [run for runs in new for run in runs]
+            switches[f"with_{name}"] = _grouped(
                 [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
             )
-    return found
+    return switches
 
 
 def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
     """Return each selected run with its undisturbed repeats; repeats of one measurement form one
     group."""
-    found: dict[Any, list[Result]] = {}
+    with_repeats: dict[Any, list[Result]] = {}
     for runs in groups:
         head = runs[0]
         key = head.fingerprint or head.pk
-        if key not in found:
+        if key not in with_repeats:
             others = [run for run in counted_with(head) if run.pk != head.pk]
-            found[key] = [head, *others]
-    return list(found.values())
+            with_repeats[key] = [head, *others]
+    return list(with_repeats.values())
 
 
 def _as_runs(results: Sequence[Result]) -> str:

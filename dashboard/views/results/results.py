@@ -201,7 +201,7 @@ def _value_words() -> dict[str, str]:
 
 def _facets(filters: Filters) -> list[dict[str, Any]]:
     """Return the facets with values, result counts and selection."""
-    words = _value_words()
+    labels = _value_words()
     counts = facet_counts(filters)
     facets = []
     for name, title in _facet_titles().items():
@@ -209,7 +209,7 @@ def _facets(filters: Filters) -> list[dict[str, Any]]:
         options = [
             {
                 "value": value,
-                "word": words.get(value) or phrase(value),
+                "word": labels.get(value) or phrase(value),
                 "count": n,
                 "on": value in chosen,
             }
@@ -231,14 +231,14 @@ def _named(facet: str, value: str) -> str:
 def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
     """Return the active filters, each with the query without it."""
     own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
-    titles, words = {**_facet_titles(), **own}, _value_words()
+    titles, labels = {**_facet_titles(), **own}, _value_words()
     chosen = []
     for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
         for value in request.GET.getlist(name):
             query = request.GET.copy()
             query.setlist(name, [v for v in query.getlist(name) if v != value])
             query.pop("after", None)
-            word = _("kept") if name == "pinned" else words.get(value) or _named(name, value)
+            word = _("kept") if name == "pinned" else labels.get(value) or _named(name, value)
             chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
     return [item for item in chosen if item["word"]]
 
@@ -296,8 +296,8 @@ def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:
     """Return the mean of a metric over the repeats, at the concurrency of the best point."""
     best = page.result.metrics.get(metric)
     at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
-    found = spread(page.result, metric, at) if at is not None else None
-    return {"spread": found, "spread_metric": metric, "spread_at": at}
+    repeats = spread(page.result, metric, at) if at is not None else None
+    return {"spread": repeats, "spread_metric": metric, "spread_at": at}
 
 
 def _row_label(result: Result, name: str) -> str:
@@ -305,8 +305,8 @@ def _row_label(result: Result, name: str) -> str:
     asked = result.asked.get(name.removesuffix("_mean"))
     if asked is None or not name.endswith("_tokens_mean"):
         return metric_label(name)
-    words = {"metric": metric_label(name), "asked": number(asked)}
-    return _("%(metric)s (requested: %(asked)s)") % words
+    args = {"metric": metric_label(name), "asked": number(asked)}
+    return _("%(metric)s (requested: %(asked)s)") % args
 
 
 def _wait_titles() -> dict[str, str]:
@@ -361,7 +361,7 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
     category = request.GET.get("category", "")
     after = request.GET.get("after", "")
-    found = questions(
+    matches = questions(
         page.result,
         show=show,
         text=text,
@@ -373,7 +373,7 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     without = query.copy()
     without.pop("show", None)
     return {
-        "found": found,
+        "matches": matches,
         "show": show,
         "text": text,
         "category": category,

@@ -16,10 +16,11 @@ from jobs.queries.sorting import text as text_column
 PAGE_SIZE = 50
 
 # Groups of states for filters, in addition to single states.
-OPEN, BROKE, ASKS = "open", "broke", "asks"
+OPEN, FAILED_OR_LOST = "open", "failed_or_lost"
+NEEDS_CONFIRMATION = "needs_confirmation"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     OPEN: Job.OPEN_STATES,
-    BROKE: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
+    FAILED_OR_LOST: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
 }
 
 # Sort columns, named as in the address: ``?order=-duration``.
@@ -50,8 +51,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or "asks": queued
-    and needs confirmation. ``pinned``: only kept jobs.
+    """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or
+    "needs_confirmation": queued, with open confirmations. ``pinned``: only kept jobs.
     """
 
     state: str = ""
@@ -109,7 +110,7 @@ def sorted_jobs(filters: Filters, order: Order, after: str = "") -> tuple[list[J
 
 def _filtered(filters: Filters) -> QuerySet[Job]:
     jobs = Job.objects.all()
-    if filters.state == ASKS:
+    if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
     elif filters.state:
         jobs = jobs.filter(state__in=GROUPS.get(filters.state, (filters.state,)))

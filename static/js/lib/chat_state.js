@@ -98,17 +98,17 @@ export class StateLine {
 
 /** @param {Progress} now */
 function details(now) {
-  const found = [];
+  const parts = [];
   if (now.first !== null) {
-    found.push(interpolate(gettext("TTFT %(time)s"), { time: duration(now.first / 1000) }, true));
+    parts.push(interpolate(gettext("TTFT %(time)s"), { time: duration(now.first / 1000) }, true));
   }
   // Without the engine's own count pieces are counted, and a piece may be of several tokens.
   const about = now.tokens ? "" : "≈ ";
   const rate = rateOf(now);
-  if (rate !== null) found.push(`${about}${rate.toFixed(1)} tok/s`);
+  if (rate !== null) parts.push(`${about}${rate.toFixed(1)} tok/s`);
   const n = now.tokens || now.deltas;
-  if (n) found.push(about + interpolate(ngettext("%(n)s token", "%(n)s tokens", n), { n }, true));
-  return found;
+  if (n) parts.push(about + interpolate(ngettext("%(n)s token", "%(n)s tokens", n), { n }, true));
+  return parts;
 }
 
 /** @param {string} state */

@@ -36,8 +36,8 @@ export function mayBegin(text, level) {
  * @returns {{ raw: string, text: string, display: boolean } | undefined}
  */
 export function formulaAt(text, level) {
-  const found = rawAt(text, level);
-  return found && { ...found, text: withChemistry(found.text) };
+  const formula = rawAt(text, level);
+  return formula && { ...formula, text: withChemistry(formula.text) };
 }
 
 /** @param {string} text @param {"block" | "inline"} level */
@@ -58,13 +58,13 @@ function rawAt(text, level) {
 function withChemistry(text) {
   return text.replace(/\\ce\{((?:[^{}]|\{[^{}]*\})*)\}/g, (whole, inside) => {
     if (!/^[A-Za-z0-9()[\]{}^_+\-<>=.,\s]*$/.test(inside)) return whole;
-    const said = inside
+    const latex = inside
       .replace(/<=>|<->|->|<-/g, (/** @type {string} */ arrow) => ARROWS[arrow])
       .replace(/(?<=[A-Za-z)\]])(\d+)/g, "_{$1}")
       .replace(/\^(\d*[+-]|\d+)/g, "^{$1}")
       .replace(/(?<=[A-Za-z\]}])([+-])(?=\s|$)/g, "^{$1}")
       .replace(/\s+/g, "\\ ");
-    return `\\mathrm{${said}}`;
+    return `\\mathrm{${latex}}`;
   });
 }
 

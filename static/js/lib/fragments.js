@@ -41,7 +41,7 @@ export function concerns(element, about) {
  * @param {Element} fresh
  */
 export function swap(old, fresh) {
-  const said = [...old.querySelectorAll("[data-announce]")].map((element) => element.textContent);
+  const before = [...old.querySelectorAll("[data-announce]")].map((element) => element.textContent);
   Idiomorph.morph(old, fresh, {
     morphStyle: "outerHTML",
     ignoreActiveValue: true,
@@ -52,7 +52,7 @@ export function swap(old, fresh) {
   htmx.process(now);
   const news = [...now.querySelectorAll("[data-announce]")]
     .map((element) => element.textContent)
-    .filter((text) => text && !said.includes(text));
+    .filter((text) => text && !before.includes(text));
   const announcer = document.getElementById("announcer");
   if (news.length && announcer) announcer.textContent = news.join(". ");
 }

@@ -2,7 +2,7 @@
 /** Summary of a launch form's checks next to the button: blocked, warnings, passed. */
 
 /** @param {string} state @param {number} n */
-function words(state, n) {
+function countText(state, n) {
   if (state === "failed") return interpolate(ngettext("%(n)s blocked", "%(n)s blocked", n), { n }, true);
   if (state === "asks") return interpolate(ngettext("%(n)s warning", "%(n)s warnings", n), { n }, true);
   return interpolate(ngettext("%(n)s passed", "%(n)s passed", n), { n }, true);
@@ -24,7 +24,7 @@ function countChecks() {
     const place = summary.querySelector(`[data-count="${state}"]`);
     place?.toggleAttribute("hidden", n === 0);
     const text = place?.querySelector("span");
-    if (text) text.textContent = n ? words(state, n) : "";
+    if (text) text.textContent = n ? countText(state, n) : "";
   }
   // Requested, or not answered yet.
   const isWaiting = checks?.querySelector('[data-preflight="waits"], div[hx-post]') !== null && checks !== null;

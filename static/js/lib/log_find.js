@@ -14,21 +14,21 @@ export class LogFind {
    * @param {object} parts
    * @param {HTMLInputElement} parts.field
    * @param {HTMLButtonElement} parts.regex pressed: what is typed is an expression
-   * @param {HTMLElement} parts.words
+   * @param {HTMLElement} parts.status
    * @param {(query: string) => Promise<import("./log_search.js").Answer>} parts.ask
    * @param {string} parts.worker address of log_match_worker.js, which has another name in each version
    * @param {object} on
    * @param {() => Here} on.here
    * @param {(line: number) => boolean} on.sees a line is in sight
    * @param {(place: Here) => void} on.back to where a person was when the search began
-   * @param {(line: number) => void} on.found the match to be looked at
+   * @param {(line: number) => void} on.match the match to be looked at
    * @param {() => void} on.changed other lines match
    * @param {() => void} on.marked marks have come
    */
-  constructor({ field, regex, words, ask, worker }, on) {
+  constructor({ field, regex, status, ask, worker }, on) {
     this.field = field;
     this.regex = regex;
-    this.words = words;
+    this.status = status;
     this.on = on;
     this.search = new LogSearch(ask);
     this.matcher = new LogMatcher(on.marked, () => new Worker(worker, { type: "module" }));
@@ -95,12 +95,12 @@ export class LogFind {
   /** @param {() => Promise<void>} act */
   async #asking(act) {
     this.asked += 1;
-    const told = setTimeout(() => {
-      this.words.classList.remove("bad", "warn");
-      this.words.textContent = gettext("searching…");
+    const timer = setTimeout(() => {
+      this.status.classList.remove("bad", "warn");
+      this.status.textContent = gettext("searching…");
     }, WAIT_MS);
     await act().finally(() => (this.asked -= 1));
-    clearTimeout(told);
+    clearTimeout(timer);
     if (!this.asked) this.#say();
   }
 
@@ -129,15 +129,15 @@ export class LogFind {
 
   #show() {
     const current = this.search.current;
-    if (current) this.on.found(current.line);
+    if (current) this.on.match(current.line);
     this.on.changed();
     this.#say();
   }
 
   #say() {
     const isNothing = Boolean(this.search.text) && !this.search.answer.total;
-    this.words.classList.toggle("bad", Boolean(this.search.error));
-    this.words.classList.toggle("warn", isNothing && !this.search.error);
-    this.words.textContent = matchWords(this.search);
+    this.status.classList.toggle("bad", Boolean(this.search.error));
+    this.status.classList.toggle("warn", isNothing && !this.search.error);
+    this.status.textContent = matchWords(this.search);
   }
 }

@@ -23,7 +23,7 @@ export class LogFollow {
   constructor(panel, { rows, scroll, speech, lines, unheard }) {
     this.panel = panel;
     this.button = /** @type {HTMLButtonElement} */ (panel.querySelector('[data-do="follow"]'));
-    this.words = /** @type {HTMLElement} */ (panel.querySelector('[data-log="pill"]'));
+    this.pillText = /** @type {HTMLElement} */ (panel.querySelector('[data-log="pill"]'));
     this.rows = rows;
     this.scroll = scroll;
     this.speech = speech;
@@ -73,7 +73,7 @@ export class LogFollow {
     const fresh = Math.max(0, this.#news - this.seenLines);
     this.button.hidden = !this.lines() || !this.rows.count || (this.isOver && this.scroll.isAtEnd);
     this.button.classList.toggle("off", !this.isOn && !fresh);
-    this.words.textContent = pillWords(this.state, this.isOn, fresh);
+    this.pillText.textContent = pillWords(this.state, this.isOn, fresh);
     if (!this.isOn && fresh && Date.now() > this.newsAt) {
       this.newsAt = Date.now() + NEWS_EVERY_MS;
       this.speech.say(pillWords(this.state, false, fresh));

@@ -43,11 +43,11 @@ function character(escape, short, long) {
 export function ranges(text, expression) {
   if (!expression) return [];
   /** @type {Range[]} */
-  const found = [];
+  const matched = [];
   for (const match of text.matchAll(expression)) {
-    if (match[0]) found.push([match.index, match.index + match[0].length]);
+    if (match[0]) matched.push([match.index, match.index + match[0].length]);
   }
-  return found;
+  return matched;
 }
 
 /**

@@ -10,9 +10,9 @@
  * @returns {Place}
  */
 export function placeIn(text) {
-  const found = /^#?L?(\d{1,12})(?:\s*[-–]\s*L?(\d{1,12}))?$/i.exec(text.trim().replace(/(?<=\d)[\s,](?=\d{3}(?!\d))/g, ""));
-  if (!found) return [0, 0];
-  const numbers = [Number(found[1]), Number(found[2] ?? found[1])];
+  const match = /^#?L?(\d{1,12})(?:\s*[-–]\s*L?(\d{1,12}))?$/i.exec(text.trim().replace(/(?<=\d)[\s,](?=\d{3}(?!\d))/g, ""));
+  if (!match) return [0, 0];
+  const numbers = [Number(match[1]), Number(match[2] ?? match[1])];
   return numbers[0] < 1 || numbers[1] < 1 ? [0, 0] : [Math.min(...numbers), Math.max(...numbers)];
 }
 

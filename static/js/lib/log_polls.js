@@ -132,14 +132,14 @@ export function without(ranges, lines) {
  */
 export function merged(some, others) {
   /** @type {Range[]} */
-  const found = [];
+  const union = [];
   let [i, j] = [0, 0];
   while (i < some.length || j < others.length) {
     const isFirst = j >= others.length || (i < some.length && some[i][0] <= others[j][0]);
     const [from, to] = isFirst ? some[i++] : others[j++];
-    const last = found.at(-1);
+    const last = union.at(-1);
     if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
-    else found.push([from, to]);
+    else union.push([from, to]);
   }
-  return found;
+  return union;
 }

@@ -104,15 +104,15 @@ function piece({ text, classes, fg, bg }) {
 
 /**
  * @param {HTMLElement} into @param {string} text @param {View} view
- * @param {number} seen matches of this row before this text
+ * @param {number} earlier matches of this row before this text
  * @returns {number} matches in this text
  */
-function addText(into, text, view, seen) {
+function addText(into, text, view, earlier) {
   const pieces = spans(text);
   const marks = view.find(pieces.map((part) => part.text).join(""));
   for (const part of cut(pieces, marks)) {
     if (part.mark >= 0) {
-      const element = make("mark", seen + part.mark === view.now ? "now" : "");
+      const element = make("mark", earlier + part.mark === view.now ? "now" : "");
       element.append(piece(part));
       into.append(element);
     } else {
@@ -130,11 +130,11 @@ function fold(text, action = "") {
   return element;
 }
 
-/** What is said of a line that is not shown whole. @param {number} characters @param {Line["rest"]} rest */
+/** Text of a line that is not shown whole. @param {number} characters @param {Line["rest"]} rest */
 function more(characters, rest) {
   if (!rest) return fold(interpolate(gettext("+%(n)s characters"), { n: grouped(characters) }, true), "unfold");
-  const words = interpolate(gettext("… %(size)s more, download"), { size: sizeText(rest.bytes + characters) }, true);
-  const link = make("a", "fold", words);
+  const label = interpolate(gettext("… %(size)s more, download"), { size: sizeText(rest.bytes + characters) }, true);
+  const link = make("a", "fold", label);
   link.setAttribute("href", rest.url);
   return link;
 }
@@ -152,22 +152,22 @@ export function lineRow(line, view) {
   row.append(permalink(line.number));
   row.append(line.atMs === null ? make("time", "") : clock(line.atMs));
   const body = make("span", "");
-  let seen = 0;
+  let matches = 0;
   let extra = 0;
   texts.forEach((text, i) => {
     if (i) body.append("\n");
     const isCut = (!view.isLong || line.rest) && text.length > LONGEST;
     if (isCut) extra += text.length - LONGEST;
-    seen += addText(body, isCut ? text.slice(0, LONGEST) : text, view, seen);
+    matches += addText(body, isCut ? text.slice(0, LONGEST) : text, view, matches);
   });
   if (extra || line.rest) body.append(more(extra, line.rest));
   if (redraws) {
-    const words = ngettext("%(n)s earlier update", "%(n)s earlier updates", redraws);
-    body.append(fold(interpolate(words, { n: grouped(redraws) }, true)));
+    const template = ngettext("%(n)s earlier update", "%(n)s earlier updates", redraws);
+    body.append(fold(interpolate(template, { n: grouped(redraws) }, true)));
   }
   if (line.folded) {
-    const words = ngettext("%(n)s collapsed update", "%(n)s collapsed updates", line.folded);
-    const element = fold(interpolate(words, { n: grouped(line.folded) }, true), "drawn");
+    const template = ngettext("%(n)s collapsed update", "%(n)s collapsed updates", line.folded);
+    const element = fold(interpolate(template, { n: grouped(line.folded) }, true), "drawn");
     element.setAttribute("aria-expanded", String(view.isOpen));
     body.append(element);
   }
@@ -189,12 +189,12 @@ export function groupRow(step, group, [from, to], isOpen, matches) {
   state.append(svg(`s-${step.look[1]}`), step.title);
   const facts = [];
   if (matches) {
-    const words = ngettext("%(n)s match", "%(n)s matches", matches);
-    facts.push(interpolate(words, { n: grouped(matches) }, true));
+    const template = ngettext("%(n)s match", "%(n)s matches", matches);
+    facts.push(interpolate(template, { n: grouped(matches) }, true));
   }
   if (to >= from) {
-    const words = from === to ? gettext("line %(from)s") : gettext("lines %(from)s–%(to)s");
-    facts.push(interpolate(words, { from: grouped(from), to: grouped(to) }, true));
+    const template = from === to ? gettext("line %(from)s") : gettext("lines %(from)s–%(to)s");
+    facts.push(interpolate(template, { from: grouped(from), to: grouped(to) }, true));
   } else facts.push(gettext("no lines"));
   if (step.duration_s !== null) facts.push(duration(step.duration_s));
   if (step.exit_code === 0 && step.state === "failed") facts.push(gettext("exit code 0, no result"));

@@ -107,10 +107,10 @@ export class LogScroll {
 
   /** The first row in sight, and the last one. @returns {[number, number]} */
   get inSight() {
-    const seen = [...this.drawn].filter(
+    const visible = [...this.drawn].filter(
       ([, row]) => this.#offset + row.offsetTop + row.offsetHeight > 0 && this.#offset + row.offsetTop < this.height,
     );
-    return seen.length ? [seen[0][0], seen[seen.length - 1][0]] : [this.anchor, this.anchor];
+    return visible.length ? [visible[0][0], visible[visible.length - 1][0]] : [this.anchor, this.anchor];
   }
 
   /** Draw from the anchor; call after any change of rows. */
@@ -164,7 +164,7 @@ export class LogScroll {
   #collect(from, step, pixels) {
     const count = this.count();
     /** @type {[number, HTMLElement][]} */
-    const found = [];
+    const elements = [];
     for (let i = from; i >= 0 && i < count && pixels > 0; i += step) {
       const row = this.row(i);
       if (!row) continue;
@@ -173,10 +173,10 @@ export class LogScroll {
         kept = { state: row.state, element: row.make() };
         this.made.set(row.key, kept);
       }
-      found.push([i, kept.element]);
+      elements.push([i, kept.element]);
       pixels -= kept.element.offsetHeight || 20;
     }
-    return found;
+    return elements;
   }
 
   /** Make these the children; those that stay are not touched, so that a selection lives on. @param {HTMLElement[]} wanted */

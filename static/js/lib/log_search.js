@@ -48,7 +48,7 @@ export class LogSearch {
     return null;
   }
 
-  /** How many matches lines `from` to `to` have; null: not all matches were told. @param {number} from @param {number} to */
+  /** How many matches lines `from` to `to` have; null: not all matches are known. @param {number} from @param {number} to */
   countIn(from, to) {
     if (!this.text || this.error) return null;
     if (this.summed !== this.answer) {
@@ -63,7 +63,7 @@ export class LogSearch {
   }
 
   /** Number of known matches. */
-  get #told() {
+  get #knownCount() {
     return this.answer.found.reduce((sum, [, , count]) => sum + count, 0);
   }
 
@@ -112,7 +112,7 @@ export class LogSearch {
     }
     const { total, before, found } = this.answer;
     const wanted = (this.at + step + total) % total;
-    if (wanted < before || wanted >= before + this.#told) {
+    if (wanted < before || wanted >= before + this.#knownCount) {
       const beside = step > 0 ? found[found.length - 1][0] + 1 : found[0][0];
       const near = wanted === 0 ? 1 : wanted === total - 1 ? END : beside;
       if (!(await this.#page(this.text, this.isRegex, near))) return;
@@ -122,7 +122,7 @@ export class LogSearch {
 
   /** @param {number} step @param {number} line */
   async #start(step, line) {
-    const isAll = this.#told === this.answer.total;
+    const isAll = this.#knownCount === this.answer.total;
     if (!isAll && !(await this.#page(this.text, this.isRegex, Math.max(1, line)))) return;
     let { before } = this.answer;
     const { total, found } = this.answer;
@@ -131,7 +131,7 @@ export class LogSearch {
       before += count;
     }
     const wanted = step > 0 ? before % total : (before - 1 + total) % total;
-    if (wanted < this.answer.before || wanted >= this.answer.before + this.#told) {
+    if (wanted < this.answer.before || wanted >= this.answer.before + this.#knownCount) {
       if (!(await this.#page(this.text, this.isRegex, step > 0 ? 1 : END))) return;
     }
     this.at = wanted;

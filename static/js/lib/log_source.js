@@ -38,8 +38,8 @@ export class LogSource {
     // A proxy answers with its own pages.
     const answer = await response.json().catch(() => null);
     if (!response.ok || answer === null) {
-      const words = interpolate(gettext("The dashboard returned HTTP %(status)s."), { status: response.status }, true);
-      throw new Error(answer?.message ?? words);
+      const message = interpolate(gettext("The dashboard returned HTTP %(status)s."), { status: response.status }, true);
+      throw new Error(answer?.message ?? message);
     }
     return answer;
   }

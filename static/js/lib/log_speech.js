@@ -14,15 +14,15 @@ export class LogSpeech {
   constructor(speak, clock = { now: () => performance.now(), later: (run, ms) => void setTimeout(run, ms) }) {
     this.speak = speak;
     this.clock = clock;
-    this.said = "";
-    this.saidAt = -Infinity;
+    this.last = "";
+    this.lastAt = -Infinity;
     /** @type {string | null} */
     this.next = null;
   }
 
   /** @param {string} text */
   say(text) {
-    const wait = this.saidAt + QUIET_MS - this.clock.now();
+    const wait = this.lastAt + QUIET_MS - this.clock.now();
     if (this.next === null && wait > 0) this.clock.later(() => this.#out(), wait);
     this.next = text;
     if (wait <= 0) this.#out();
@@ -31,9 +31,9 @@ export class LogSpeech {
   #out() {
     const text = this.next ?? "";
     this.next = null;
-    this.saidAt = this.clock.now();
-    if (text === this.said) return;
-    this.said = text;
+    this.lastAt = this.clock.now();
+    if (text === this.last) return;
+    this.last = text;
     this.speak(text);
   }
 }

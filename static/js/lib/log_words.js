@@ -7,14 +7,14 @@ import { grouped, sizeText } from "./log_row_view.js";
 
 /**
  * @param {number} lines @param {number} bytes
- * @param {import("./log_folds.js").LogFolds} folds where there are too many, how far they go is said
+ * @param {import("./log_folds.js").LogFolds} folds where there are too many, the size names how far they go
  */
 export function sizeWords(lines, bytes, folds) {
   if (!lines) return "";
-  const words = ngettext("%(n)s line", "%(n)s lines", lines);
-  const said = [interpolate(words, { n: grouped(lines) }, true), sizeText(bytes)];
-  if (folds.isFull) said.push(interpolate(gettext("progress bars collapsed up to line %(n)s"), { n: grouped(folds.lines) }, true));
-  return said.join(" · ");
+  const template = ngettext("%(n)s line", "%(n)s lines", lines);
+  const parts = [interpolate(template, { n: grouped(lines) }, true), sizeText(bytes)];
+  if (folds.isFull) parts.push(interpolate(gettext("progress bars collapsed up to line %(n)s"), { n: grouped(folds.lines) }, true));
+  return parts.join(" · ");
 }
 
 /**
@@ -22,12 +22,12 @@ export function sizeWords(lines, bytes, folds) {
  * @param {HTMLButtonElement} button @param {import("./log_polls.js").LogPolls} polls
  */
 export function pollWords(button, { lines, isOn }) {
-  const words = isOn
+  const template = isOn
     ? ngettext("%(n)s own request hidden", "%(n)s own requests hidden", lines)
     : ngettext("Hide %(n)s own request", "Hide %(n)s own requests", lines);
-  const said = interpolate(words, { n: grouped(lines) }, true);
+  const label = interpolate(template, { n: grouped(lines) }, true);
   const place = button.querySelector("[data-log=polls]");
-  if (place && place.textContent !== said) place.textContent = said;
+  if (place && place.textContent !== label) place.textContent = label;
   button.hidden = lines === 0;
   button.setAttribute("aria-pressed", String(isOn));
 }
@@ -59,9 +59,9 @@ export function emptyWords(state) {
 export function pillWords(state, isFollowing, fresh) {
   if (isFollowing) return state === "waiting" ? gettext("Disconnected, retrying") : gettext("Following");
   if (!fresh && state === "over") return gettext("Go to end");
-  const words = fresh ? ngettext("%(n)s new line", "%(n)s new lines", fresh) : gettext("Paused");
-  const said = interpolate(words, { n: grouped(fresh) }, true);
-  return state === "waiting" ? interpolate(gettext("%(said)s · disconnected"), { said }, true) : said;
+  const template = fresh ? ngettext("%(n)s new line", "%(n)s new lines", fresh) : gettext("Paused");
+  const label = interpolate(template, { n: grouped(fresh) }, true);
+  return state === "waiting" ? interpolate(gettext("%(said)s · disconnected"), { said: label }, true) : label;
 }
 
 /** @param {State} state */
@@ -77,8 +77,8 @@ export function stateWords(state) {
 export function placeWords(text, [first], lines) {
   if (!first) return interpolate(gettext("“%(text)s” is not a line number. Enter 120, or a range such as 120-140."), { text }, true);
   if (first <= lines) return "";
-  const words = ngettext("The log has %(n)s line.", "The log has %(n)s lines.", lines);
-  return interpolate(words, { n: grouped(lines) }, true);
+  const template = ngettext("The log has %(n)s line.", "The log has %(n)s lines.", lines);
+  return interpolate(template, { n: grouped(lines) }, true);
 }
 
 /** @param {import("./log_search.js").LogSearch} search */
@@ -96,6 +96,6 @@ export function matchWords({ text, error, answer, at }) {
 export function stepWords(before, now) {
   const ended = now.find((step, i) => step.state !== before[i]?.state && ["succeeded", "failed"].includes(step.state));
   if (!ended) return "";
-  const words = ended.state === "failed" ? gettext("%(step)s: failed") : gettext("%(step)s: done");
-  return interpolate(words, { step: ended.title }, true);
+  const template = ended.state === "failed" ? gettext("%(step)s: failed") : gettext("%(step)s: done");
+  return interpolate(template, { step: ended.title }, true);
 }

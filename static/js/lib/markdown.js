@@ -22,8 +22,8 @@ function formulas(name, level) {
     level,
     start: (/** @type {string} */ text) => mayBegin(text, level),
     tokenizer(/** @type {string} */ text) {
-      const found = formulaAt(text, level);
-      return found ? { type: name, ...found } : undefined;
+      const formula = formulaAt(text, level);
+      return formula ? { type: name, ...formula } : undefined;
     },
     renderer: (/** @type {any} */ token) =>
       `<span class="tex" data-display="${token.display ? 1 : ""}">${escaped(token.text)}</span>`,

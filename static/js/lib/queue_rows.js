@@ -8,8 +8,8 @@
  * @returns {HTMLElement | null}
  */
 export function neighbour(row, to) {
-  const found = to === "earlier" ? row.previousElementSibling : row.nextElementSibling;
-  const other = /** @type {HTMLElement | null} */ (found);
+  const sibling = to === "earlier" ? row.previousElementSibling : row.nextElementSibling;
+  const other = /** @type {HTMLElement | null} */ (sibling);
   return other && canStand(row, other) ? other : null;
 }
 
@@ -25,7 +25,7 @@ export function canStand(row, other) {
  * Return a row's position as text for screen readers.
  * @param {Element} row
  */
-export function words(row) {
+export function positionText(row) {
   const rows = [...(row.parentElement?.children ?? [])];
   const first = Number(row.parentElement?.getAttribute("start") ?? 1);
   const place = { job: row.getAttribute("data-queue-job"), n: first + rows.indexOf(row) };

@@ -44,12 +44,12 @@ export function partsOf(text, ended, expected = false, implicit = true) {
   if (!ended) rest = holdBack(rest);
   if (walk.inside || (expected && !walk.hasTags)) walk.thoughts.push(rest);
   else walk.answers.push({ at: walk.at, piece: rest });
-  const answers = walk.answers.map(({ at, piece }) => ({ at, told: told(piece) })).filter((each) => each.told);
+  const answers = walk.answers.map(({ at, piece }) => ({ at, text: trimmed(piece) })).filter((each) => each.text);
   const last = answers.at(-1);
   return {
     reasoning: walk.thoughts.map((piece) => piece.trim()).filter(Boolean).join("\n\n"),
-    answer: answers.map((each) => (each === last ? each.told : each.told.trimEnd())).join("\n\n"),
-    answerAt: last ? text.indexOf(last.told.trimStart(), last.at) : -1,
+    answer: answers.map((each) => (each === last ? each.text : each.text.trimEnd())).join("\n\n"),
+    answerAt: last ? text.indexOf(last.text.trimStart(), last.at) : -1,
   };
 }
 
@@ -161,7 +161,7 @@ function fencesBehind(text, at) {
 }
 
 /** An answer without what stands empty before it; four spaces are code and stay. @param {string} piece */
-function told(piece) {
+function trimmed(piece) {
   const rest = piece.replace(BLANK_LINES, "");
   if (!rest.trim()) return "";
   return rest.startsWith("    ") || rest.startsWith("\t") ? rest : rest.trimStart();

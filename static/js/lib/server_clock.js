@@ -11,7 +11,7 @@ export function setClock(serverMs) {
   aheadMs = serverMs - Date.now();
 }
 
-/** Milliseconds since the epoch; until the server has told, by the browser's clock. */
+/** Milliseconds since the epoch; until the server has answered, by the browser's clock. */
 export function nowMs() {
   return Date.now() + aheadMs;
 }

@@ -156,10 +156,10 @@ function* objects(text) {
   }
   let depth = 0;
   let start = 0;
-  for (const { 0: found, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]|"/gs)) {
-    if (found === '"') return; // a string that was cut
-    if (found === "{" && (depth += 1) === 1) start = index;
-    if (found === "}" && depth && (depth -= 1) === 0) {
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]|"/gs)) {
+    if (token === '"') return; // a string that was cut
+    if (token === "{" && (depth += 1) === 1) start = index;
+    if (token === "}" && depth && (depth -= 1) === 0) {
       const payload = parsed(text.slice(start, index + 1));
       if (payload !== undefined) yield { begin: new TextEncoder().encode(text.slice(0, start)).length, payload };
     }

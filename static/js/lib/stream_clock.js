@@ -17,7 +17,7 @@ export class StreamClock {
     /** @type {{ begin: number, end: number, ms: number }[]} */
     this.arrivals = [];
     /** @type {Map<number, number | null>} */
-    this.told = new Map();
+    this.asked = new Map();
   }
 
   /**
@@ -54,31 +54,31 @@ export class StreamClock {
       if (this.arrivals[middle].end > offset) high = middle;
       else low = middle + 1;
     }
-    const found = this.arrivals[low];
-    if (found && found.begin <= offset) return found.ms;
-    const told = this.told.get(offset);
-    if (told === undefined) this.#fetch(offset);
-    return told ?? null;
+    const arrival = this.arrivals[low];
+    if (arrival && arrival.begin <= offset) return arrival.ms;
+    const answer = this.asked.get(offset);
+    if (answer === undefined) this.#fetch(offset);
+    return answer ?? null;
   }
 
   /**
-   * The same by the dashboard's own clock, once it has told: the number that is kept of the turn.
+   * The same by the dashboard's own clock, once it has answered: the number that is kept of the turn.
    * @param {number} offset
    * @returns {number | null}
    */
   kept(offset) {
     if (offset < 0) return null;
-    if (!this.told.has(offset)) this.#fetch(offset);
-    return this.told.get(offset) ?? this.at(offset);
+    if (!this.asked.has(offset)) this.#fetch(offset);
+    return this.asked.get(offset) ?? this.at(offset);
   }
 
   /** @param {number} offset */
   async #fetch(offset) {
-    this.told.set(offset, null);
+    this.asked.set(offset, null);
     try {
-      this.told.set(offset, (await this.ask([offset]))[0]);
+      this.asked.set(offset, (await this.ask([offset]))[0]);
     } catch {
-      this.told.delete(offset); // asked again at the next look
+      this.asked.delete(offset); // asked again at the next look
     }
   }
 }

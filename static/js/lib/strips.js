@@ -36,12 +36,12 @@ export function filled(figure, series) {
 
 /**
  * Return the switched-off strips, or an empty set when all would be off: a chart is never empty.
- * @param {string[]} told strips with data
+ * @param {string[]} filledNames strips with data
  * @param {Set<string>} off
  * @returns {Set<string>}
  */
-export function leavingOne(told, off) {
-  return told.every((name) => off.has(name)) ? new Set() : off;
+export function leavingOne(filledNames, off) {
+  return filledNames.every((name) => off.has(name)) ? new Set() : off;
 }
 
 /**
@@ -51,13 +51,13 @@ export function leavingOne(told, off) {
  */
 export function changes(series, name) {
   /** @type {{t: number, text: string}[]} */
-  const found = [];
+  const marks = [];
   let before = null;
   for (const [index, value] of (series?.y ?? []).entries()) {
-    if (value !== null && value !== before) found.push({ t: series?.t[index] ?? 0, text: name(value) });
+    if (value !== null && value !== before) marks.push({ t: series?.t[index] ?? 0, text: name(value) });
     before = value ?? before;
   }
-  return found;
+  return marks;
 }
 
 /** @param {number} count of strips */

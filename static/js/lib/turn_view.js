@@ -252,6 +252,6 @@ export class TurnView {
 
 /** @param {Document} page @param {string} which */
 function templateOf(page, which) {
-  const found = page.querySelector(which);
-  return found instanceof HTMLTemplateElement ? found.content : null;
+  const template = page.querySelector(which);
+  return template instanceof HTMLTemplateElement ? template.content : null;
 }

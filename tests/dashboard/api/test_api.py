@@ -101,6 +101,20 @@ def test_jobs_can_be_narrowed(api):
     assert [row["id"] for row in api.get("jobs", state="failed").json()["jobs"]] == [failed.pk]
 
 
+def test_jobs_are_filtered_by_groups_of_states(api):
+    item = {"check": "shm", "message_id": "check:shm", "message_args": {}}
+    running, lost = make_job(state="running"), make_job(state="lost")
+    unconfirmed = make_job(needs_confirmation=[item])
+
+    def listed(state: str) -> list[int]:
+        return sorted(row["id"] for row in api.get("jobs", state=state).json()["jobs"])
+
+    assert listed("open") == sorted([running.pk, unconfirmed.pk])
+    assert listed("failed_or_lost") == [lost.pk]
+    assert listed("needs_confirmation") == [unconfirmed.pk]
+    assert listed("broke") == listed("asks") == listed("no such state") == []
+
+
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "x"}, {"before": "yesterday"}])
 @pytest.mark.parametrize("path", ["jobs", "results", "deployments"])
 def test_a_page_that_cannot_be_is_refused(api, path, query):

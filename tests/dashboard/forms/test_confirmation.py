@@ -220,7 +220,7 @@ def test_another_member_sees_who_may_say_yes_and_may_not(ada, job):
 def test_the_list_can_be_narrowed_to_jobs_that_ask(ada, job):
     other = make_job(title="asks nothing")
 
-    page = ada.get(reverse("job-list"), {"state": "asks"}).content.decode()
+    page = ada.get(reverse("job-list"), {"state": "needs_confirmation"}).content.decode()
 
     assert f'id="job-{job.pk}"' in page
     assert f'id="job-{other.pk}"' not in page

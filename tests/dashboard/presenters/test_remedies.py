@@ -185,9 +185,9 @@ def test_the_overview_offers_the_action_that_helps(client, lin):
 
     html = client.get(reverse("overview")).text
 
-    broke = html.partition('aria-labelledby="broke-title"')[2].partition("</section>")[0]
-    assert "Open form “Prepare weights”" in broke
-    assert reverse("job-retry", args=[job.pk]) not in broke
+    panel = html.partition('aria-labelledby="failed-today-title"')[2].partition("</section>")[0]
+    assert "Open form “Prepare weights”" in panel
+    assert reverse("job-retry", args=[job.pk]) not in panel
 
 
 @pytest.mark.parametrize("message_id", ["job:deployment_gone", "benchmark:no_request"])

@@ -95,7 +95,8 @@ def test_what_failed_is_the_first_panel(lin, chain):
     html = lin.get(reverse("overview")).text
 
     others = ("chain-title", "running-title", "hosts-title")
-    assert all(html.index('id="broke-title"') < html.index(f'id="{other}"') for other in others)
+    first = html.index('id="failed-today-title"')
+    assert all(first < html.index(f'id="{other}"') for other in others)
 
 
 def test_waiting_jobs_of_one_chain_are_one_line(lin, chain):

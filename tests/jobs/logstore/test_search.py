@@ -45,7 +45,7 @@ def test_a_lowercase_expression_finds_what_ignoring_case_does(logs, pattern):
 
     counts = [sum(m.end() > m.start() for m in wanted.finditer(line)) for line in text]
     assert result.total == sum(counts)
-    assert [m.line for m in result.found] == [n for n, count in enumerate(counts, 1) if count]
+    assert [m.line for m in result.rows] == [n for n, count in enumerate(counts, 1) if count]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_expression_with_a_capital_letter_minds_case(logs, pattern, lines, to
 
     result = logs.search(KEY, Query(pattern, regex=True))
 
-    assert ([match.line for match in result.found], result.total) == (lines, total)
+    assert ([match.line for match in result.rows], result.total) == (lines, total)
 
 
 @pytest.mark.parametrize(

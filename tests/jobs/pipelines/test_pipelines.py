@@ -196,7 +196,7 @@ def test_the_preview_lists_exactly_the_jobs_that_are_launched(
     assert [draft.stage.job.kind for draft in previews] == kinds(jobs)
     numbers = {job.pk: number for number, job in enumerate(jobs, 1)}
     for draft, job in zip(previews, jobs, strict=True):
-        assert draft.seen.plan.sha256() == job.plan_sha256, job.kind
+        assert draft.preview.plan.sha256() == job.plan_sha256, job.kind
         waits = sorted(numbers[pk] for pk in job.after.values_list("pk", flat=True))
         assert [*draft.after] == waits, job.kind
 

@@ -182,7 +182,7 @@ def test_jobs_that_ask_come_first_among_those_that_wait(job):
     answer_checks(job, shm="warn")
 
     assert [item.job.pk for item in overview.waiting(None)] == [job.pk, first.pk]
-    assert overview.counts(None, now())["asking"] == 1
+    assert overview.counts(None, now())["needs_confirmation"] == 1
 
 
 def test_queries_do_not_grow_with_unconfirmed_jobs(job):

@@ -82,10 +82,10 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
 
     async def request(tokens, answered):
         client.begin()
-        rates.append(client.told()["rate"])
+        rates.append(client.current_counts()["rate"])
         await answered.wait()
         client.end(True, tokens)
-        rates.append(client.told()["rate"])
+        rates.append(client.current_counts()["rate"])
 
     async def both():
         first, second = asyncio.Event(), asyncio.Event()

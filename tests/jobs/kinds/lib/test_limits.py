@@ -44,7 +44,7 @@ def test_amber_is_told_and_not_refused():
 def test_to_the_letter_red_is_told_too():
     odd = wish(max_length=2040)
 
-    assert lib_limits.found(QWEN_7B, GUIDE, odd)[0].id == "limit:multiple"
+    assert lib_limits.violated(QWEN_7B, GUIDE, odd)[0].id == "limit:multiple"
     assert "limit:multiple" not in [one.id for one in lib_limits.asked(QWEN_7B, GUIDE, odd)]
 
 
