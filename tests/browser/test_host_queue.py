@@ -82,7 +82,7 @@ def test_a_row_is_not_dropped_among_those_of_another_priority(page, queue):
     )
 
     page.reload()
-    assert page.locator("[data-queue-job]").first.get_attribute("id") == f"line-{queue[0]}"
+    assert page.locator("[data-queue-job]").first.get_attribute("id") == f"queue-{queue[0]}"
 
 
 def test_buttons_and_keys_move_a_row_and_the_focus_goes_along(page, queue):

@@ -182,7 +182,7 @@ class TestAWay:
         (deployment,) = host.deployments()
         page.goto(reverse("deployment-detail", args=[deployment["id"]]))
         page.get_by_text("Stop", exact=True).first.click()
-        page.get_by_role("button", name="Stop it").click()
+        page.get_by_role("button", name="Stop deployment").click()
 
         expect(page.locator("#deployment-head")).to_contain_text("Stopped.", timeout=60_000)
         until(lambda: not host.containers(), "its container is gone")
