@@ -52,7 +52,7 @@ class Fixed:
 def test_every_goal_of_the_project_has_a_row_that_sets_it():
     assert list(ROWS) == list(GOALS)
     for name, goals in GOALS.items():
-        goals_of_row = {goal.name: goal.words for goal in ROWS[name].GOALS}
+        goals_of_row = {goal.name: goal.text for goal in ROWS[name].GOALS}
         assert goals.items() <= goals_of_row.items()
 
 
