@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor
-from tests.dashboard.socket_server import Server, running_server
+from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
 PATIENCE_MS = 120_000  # of a machine that does much else

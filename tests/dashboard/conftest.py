@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.kinds import KINDS
-from tests.dashboard.host_caller import Caller, FakeKind
+from tests.dashboard.lib.host_caller import Caller, FakeKind
 from tests.factories import make_host
 
 

@@ -8,7 +8,7 @@ from django.conf import settings as project
 from django.urls import get_resolver, reverse
 
 from jobs.models import Conversation, Job
-from tests.dashboard.routes import every_pattern
+from tests.dashboard.lib.routes import every_pattern
 from tests.factories import make_host, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from dashboard.api import answers, rest, serializers
 from jobs.models import ApiToken, AuditEntry, Deployment, Job
-from tests.dashboard.caller import Caller
+from tests.dashboard.lib.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -17,7 +17,7 @@ from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, preflights, secrets
 from jobs.services.intake import intake
-from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

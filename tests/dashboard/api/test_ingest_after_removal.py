@@ -19,7 +19,7 @@ from jobs.queries.instance import instance_id
 from jobs.services import lifecycle
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
-from tests.dashboard.host_caller import STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 from tests.factories import make_deployment
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

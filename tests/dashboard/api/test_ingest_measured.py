@@ -7,7 +7,7 @@ import pytest
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Measurement, Outcome
 from jobs.models import Job, JobStep, Result
-from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.models import Deployment
-from tests.dashboard.host_caller import LOG, STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
 from tests.factories import make_deployment
 
 pytestmark = pytest.mark.django_db

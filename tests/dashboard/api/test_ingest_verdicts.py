@@ -12,7 +12,7 @@ from jobs.messages import Message
 from jobs.models import Artifact, Result
 from jobs.queries.jobs.job_page import job_page
 from jobs.services import lifecycle
-from tests.dashboard.host_caller import LOG, STARTED, end, ended, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, end, ended, events, taken_job
 from tests.factories import make_deployment, make_job, make_user, make_weights
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

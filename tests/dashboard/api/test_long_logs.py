@@ -7,7 +7,7 @@ import pytest
 
 from jobs import logstore
 from jobs.services.outcomes import digests
-from tests.dashboard.host_caller import STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from jobs.models import AuditEntry, Job
-from tests.dashboard.caller import Caller
+from tests.dashboard.lib.caller import Caller
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -8,7 +8,7 @@ from django.urls import reverse
 from jobs.host.base import client as host_client
 from jobs.models import Host, Job
 from jobs.services import lifecycle
-from tests.dashboard.host_caller import LOG, STARTED, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, events, taken_job
 from tests.factories import make_deployment, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from dashboard.chat import relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
 from jobs.services import secrets
-from tests.dashboard.chat_engine import END, Browser, delta, make_turn, run
+from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 

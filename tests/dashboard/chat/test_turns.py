@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard.chat import turn_files, turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
-from tests.dashboard.chat_engine import END, Browser, delta, run
+from tests.dashboard.lib.chat_engine import END, Browser, delta, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 

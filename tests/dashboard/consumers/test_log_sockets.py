@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jobs.logstore import MAX_FRAME_BYTES, unframe
-from tests.dashboard.socket_server import running_server
-from tests.dashboard.valkey_server import running_valkey
+from tests.dashboard.lib.socket_server import running_server
+from tests.dashboard.lib.valkey_server import running_valkey
 
 pytestmark = pytest.mark.processes
 

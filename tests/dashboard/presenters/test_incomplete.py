@@ -9,7 +9,7 @@ from jobs.messages import Message
 from jobs.models import Job, Result
 from jobs.queries.jobs.job_page import durations
 from jobs.queries.results.repeats import repeats_of
-from tests.dashboard.host_caller import end, ended, taken_job
+from tests.dashboard.lib.host_caller import end, ended, taken_job
 from tests.factories import make_job, make_measured
 from tests.measuring import make_measuring_host, measured, served
 

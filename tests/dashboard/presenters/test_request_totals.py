@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 from django.urls import reverse
 
-from tests.dashboard.points import SOME_FAILED, point
+from tests.dashboard.lib.points import SOME_FAILED, point
 from tests.factories import make_measured, make_user
 from tests.past import models_of
 

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.urls import reverse
 
 from dashboard.security import login_throttle
-from tests.dashboard.valkey_server import running_valkey
+from tests.dashboard.lib.valkey_server import running_valkey
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

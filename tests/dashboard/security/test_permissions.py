@@ -9,7 +9,7 @@ from django.urls import get_resolver
 from dashboard.consumers import base, websocket_urlpatterns
 from dashboard.security.permissions import ACTIONS, Role, allowed, requires
 from jobs.services.pins import Pin
-from tests.dashboard.routes import every_pattern
+from tests.dashboard.lib.routes import every_pattern
 from tests.factories import make_job, make_user
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from jobs.models import Job
 from jobs.plans import Output, Step
 from jobs.services import lifecycle
 from jobs.services.outcomes import known_failures
-from tests.dashboard.host_caller import STARTED, ended, events
+from tests.dashboard.lib.host_caller import STARTED, ended, events
 from tests.factories import make_deployment, make_job, make_plan
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from jobs.queries import sorting
 from jobs.queries.jobs import jobs
 from jobs.queries.results import result_orders
 from jobs.queries.sorting import Order, read_cursor, sorted_page
-from tests.dashboard.query_plan import explained
+from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_measured, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

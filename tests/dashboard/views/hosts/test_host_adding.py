@@ -17,7 +17,7 @@ from django.utils.timezone import now
 from jobs.host.base.config import load
 from jobs.models import AuditEntry, Host
 from tests.dashboard.api import test_host_keys
-from tests.dashboard.host_caller import Caller
+from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host, make_user
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from dashboard.text.state_styles import style_of
 from jobs import agent_tasks
 from jobs.models import AuditEntry, Host, Job
 from jobs.queries.hosts.hosts import missing_dies
-from tests.dashboard.host_caller import Caller
-from tests.dashboard.page_text import text_of
+from tests.dashboard.lib.host_caller import Caller
+from tests.dashboard.lib.page_text import text_of
 from tests.factories import (
     host_key,
     make_artifact,

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job
 from jobs.plans import Step
-from tests.dashboard.page_text import text_of
+from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

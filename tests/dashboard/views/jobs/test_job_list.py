@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from jobs.launch import launch
 from jobs.queries.jobs.jobs import Filters, page
-from tests.dashboard.query_plan import explained
+from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_user, make_weights
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -13,7 +13,7 @@ from jobs import logstore
 from jobs.models import Deployment
 from jobs.plans import Step
 from jobs.services.deployments import restart_deployment
-from tests.dashboard.host_caller import ended, events
+from tests.dashboard.lib.host_caller import ended, events
 from tests.factories import make_deployment, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from dashboard.views.results import results as results_view
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import results as queries
-from tests.dashboard.points import SOME_FAILED, point
+from tests.dashboard.lib.points import SOME_FAILED, point
 from tests.factories import (
     make_deployment,
     make_host,

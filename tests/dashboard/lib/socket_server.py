@@ -129,7 +129,7 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }
     filled = subprocess.run(
-        [sys.executable, "-m", "tests.dashboard.socket_server"],
+        [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
         cwd=ROOT,
         env=environment,
         check=True,

@@ -1,0 +1,1 @@
+"""What tests of the dashboard share: callers, engines, servers, rows."""
