@@ -49,7 +49,7 @@ def beat(stack, key):
 def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
     page.goto("/hosts/add_host/")
     page.get_by_label("Name", exact=True).fill("va16-01")
-    page.get_by_role("button", name="Add it").click()
+    page.get_by_role("button", name="Add host").click()
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("va16-01 is added")
     for size in (WIDE, PHONE):
@@ -75,7 +75,7 @@ def test_a_commands_button_copies_all_of_it(person, page):
     person.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/hosts/add_host/")
     page.get_by_label("Name", exact=True).fill("va16-02")
-    page.get_by_role("button", name="Add it").click()
+    page.get_by_role("button", name="Add host").click()
 
     page.locator('[data-copy="#c2"]').click()
 

@@ -37,7 +37,7 @@ def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_page):
     page.mouse.wheel(0, -400)
     before = in_sight(page, lambda numbers: numbers[-1] <= 4981)
     page.locator(".pill", has_text="Paused").wait_for()
-    assert page.locator("[data-log=said]").inner_text() == "Paused"
+    assert page.locator("[data-log=announcer]").inner_text() == "Paused"
 
     log(lines(5001, 5012))
     page.locator(".pill", has_text="12 new lines").wait_for()

@@ -171,7 +171,7 @@ def test_a_server_that_dies_midway_fails_its_benchmark(host, tell, served, break
     assert not host.containers()
     server = host.ask(f"deployments/{served['id']}")
     assert (server["state"], server["failure"]) == ("failed", "out-of-memory")
-    assert "ended by itself with exit code 1" in server["message"]
+    assert "exited with code 1" in server["message"]
     assert "Out of memory" in server["message"]
 
 
@@ -200,7 +200,7 @@ def test_what_can_be_seen_before_fails_before(host, tell, idle, break_, fault, t
     ("fault", "kind", "params", "failure", "text"),
     [
         ("missing_shard", "prepare-weights", {"model": f"{SMALL[:-4]}7b"}, "shard-missing", "Prep"),
-        ("disk_full", "prepare-weights", {"model": f"{SMALL[:-4]}14b"}, "disk-full", "Free some"),
+        ("disk_full", "prepare-weights", {"model": f"{SMALL[:-4]}14b"}, "disk-full", "Free space"),
         ("gated_repo", "prepare-weights", {"model": f"{SMALL[:-4]}32b"}, "repo-gated", "token"),
         ("oom", "deploy-vllm", {"port": 0}, "out-of-memory", "more memory"),
         ("kv_too_small", "deploy-vllm", {"port": 0}, "cache-too-small", "Lower --max-model-len"),
