@@ -26,7 +26,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse(answer, status=200 if is_ok else 503)
 
 
-# Said here, not by @requires: to know who asks takes the database, which may be what is not well.
+# Checked here, not by @requires: a check of the person needs the database, which may be down.
 health.rights_action = "health.view"  # type: ignore[attr-defined]  # read by the test of all views
 
 urlpatterns: list[URLPattern] = [path("healthz", health, name="health")]

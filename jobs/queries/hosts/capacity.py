@@ -70,7 +70,7 @@ class QueuedJob:
     needs_confirmation: Sequence[Mapping[str, Any]] = ()
     confirmed: Sequence[Mapping[str, Any]] = ()
     by: str = ""
-    places: tuple[str, ...] = ()  # written, as of a Guest
+    places: tuple[str, ...] = ()  # written, as of a running job
     load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
