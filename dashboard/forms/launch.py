@@ -173,7 +173,7 @@ def make_form(
     )
 
 
-# Fields of addresses that people saved before they were renamed.
+# Former names of fields, by present name: people saved addresses with them.
 _SAVED_LINKS = {"exclusive": "quiet"}
 
 
@@ -184,7 +184,7 @@ def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
         if _takes_several(kind, name)
         else str(data[given])
         for name in kind.Params.model_fields
-        if (given := name if name in data else _SAVED_LINKS.get(name, "")) in data
+        if (given := name if name in data else _SAVED_LINKS.get(name, name)) in data
     }
 
 

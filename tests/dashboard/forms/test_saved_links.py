@@ -18,3 +18,7 @@ def test_a_saved_address_says_whether_a_benchmark_is_exclusive(query, exclusive)
 
     assert typed.get("exclusive") == exclusive
     assert "quiet" not in typed
+
+
+def test_a_value_without_a_name_fills_no_field():
+    assert typed_values(KINDS["benchmark-online"], QueryDict("=1&seed=3")) == {"seed": "3"}
