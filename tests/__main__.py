@@ -4,9 +4,9 @@ May differ: what writes, locks, relies on a constraint, reads JSON, sorts or sum
 once (marker ``postgresql``). Pages, forms and texts get their rows from the same queries, so the
 rest of their tests cannot. ``--all`` runs every test that uses a database on PostgreSQL.
 
-Those that take the tour or start other processes run one after the other, for minutes, mostly
-waiting. So three runs go beside each other: what needs the tour; what starts processes, which uses
-what the tour has installed; and the others. What the first two said is printed at the end.
+Tests that take the tour or start other processes run for minutes, mostly waiting. So four runs go
+beside each other: what needs the tour; what starts processes, which uses what the tour has
+installed; PostgreSQL; and the others. The output of the first three is printed at the end.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.conftest import find_chromium
 NO_TESTS = 5  # pytest's exit code: nothing was selected
 # The parts that run beside the others, and what they are called.
 BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a browser"}
+POSTGRESQL = "Database tests again, on PostgreSQL"
 
 
 def main(arguments: list[str]) -> int:
@@ -39,16 +40,22 @@ def main(arguments: list[str]) -> int:
         toured = [] if arguments else [f"--toured={folder / 'toured'}"]
         beside = [
             at_end.enter_context(
-                _beside(title, [*arguments, f"--part={part}", *toured], folder / part)
+                _beside(title, [*arguments, f"--part={part}", *toured], folder / part, {})
             )
             for part, title in BESIDE.items()
         ]
+        chosen = "--database=" + ("all" if is_all else "postgresql")
+        database = {"TEST_DATABASE_URL": at_end.enter_context(_postgresql())}
+        beside.append(
+            at_end.enter_context(
+                _beside(POSTGRESQL, [*arguments, chosen], folder / "postgresql", database)
+            )
+        )
         try:
             print("Without other processes, on SQLite:", flush=True)
-            codes = [_pytest([*arguments, "--part=rest"], {})]
-            codes.append(_on_postgresql(arguments, is_all=is_all))
+            codes = [_pytest([*arguments, "--part=rest"])]
             print("\nIn a browser:", flush=True)
-            codes.append(_pytest([*arguments, "--part=browser"], {}))
+            codes.append(_pytest([*arguments, "--part=browser"]))
             codes += [wait() for wait in beside]
         except KeyboardInterrupt:
             return 130
@@ -63,17 +70,21 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _beside(title: str, arguments: list[str], folder: Path) -> Iterator[Callable[[], int]]:
-    """A run of pytest that others go beside: it has ended where the ``with`` ends.
+def _beside(
+    title: str, arguments: list[str], folder: Path, environ: dict[str, str]
+) -> Iterator[Callable[[], int]]:
+    """Start a run of pytest beside others; it has ended where the ``with`` ends.
 
-    Gives a function that waits for it, prints what it said, and returns its exit code.
+    Gives a function that waits for it, prints its output, and returns its exit code.
     """
     with tempfile.TemporaryFile("w+") as output:
         command = _command([*arguments, f"--basetemp={folder}"])
-        run = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | environ
+        )
 
         def wait() -> int:
-            print(f"\n{title} (some minutes):", flush=True)
+            print(f"\n{title}:", flush=True)
             code = run.wait()
             output.seek(0)
             shutil.copyfileobj(output, sys.stdout)
@@ -85,14 +96,13 @@ def _beside(title: str, arguments: list[str], folder: Path) -> Iterator[Callable
             run.wait()  # where we were interrupted, it was as well, and stops what it has started
 
 
-def _on_postgresql(arguments: list[str], *, is_all: bool) -> int:
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """Start a server; give its address."""
     with _folder("vacc-postgres-") as folder:
         server = get_server(folder, cleanup_mode="delete")
         try:
-            print("\nDatabase tests again, on PostgreSQL:", flush=True)
-            chosen = "--database=" + ("all" if is_all else "postgresql")
-            settings = {"TEST_DATABASE_URL": server.get_uri()}
-            return _pytest([*arguments, chosen], settings)
+            yield server.get_uri()
         finally:
             server.cleanup()
 
@@ -107,8 +117,8 @@ def _folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pytest(arguments: list[str], environ: dict[str, str]) -> int:
-    return subprocess.call(_command(arguments), env=os.environ | environ)
+def _pytest(arguments: list[str]) -> int:
+    return subprocess.call(_command(arguments))
 
 
 def _command(arguments: list[str]) -> list[str]:

@@ -13,11 +13,11 @@ from django.utils.translation import gettext, ngettext
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
+from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.templatetags.ui import num
-from dashboard.text.formatting import change_text, number, percent
+from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, stack_name
 from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
-from jobs.metrics import METRICS
 from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.comparison import Cell, Change
@@ -171,39 +171,23 @@ def delta(change: Change, name: str) -> SafeString:
     if change.absolute is None:
         return format_html('<span class="delta">{}</span>', gettext("different questions"))
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
+    points = gettext("%(n)s pt")
     return format_html(
         '<span class="delta {}"><b>{}</b><i>{}</i></span>',
         css,
-        _size(change.relative if change.relative is not None else change.absolute, change, name),
-        _beside(change, name),
+        size_of(change, name, points),
+        f"{interval_of(change, name, points)} {_verdict_label(change)}".strip(),
     )
 
 
-def _size(figure: float | None, change: Change, name: str) -> str:
-    """Return a difference, or a bound of its interval, in the unit of ``change``."""
-    size = figure or 0.0
-    if change.relative is not None:
-        return change_text(size)
-    if name in METRICS and METRICS[name].is_count:
-        # Counts, such as failed requests: a mean of several runs may have decimals.
-        return number(size, 0 if float(size).is_integer() else 1, signed=True)
-    if name in METRICS and METRICS[name].unit != "%":  # no ratio for a rate of 0
-        return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
-    return f"{number(100 * size, 2, signed=True)} {gettext('pt')}"
-
-
-def _beside(change: Change, name: str) -> str:
+def _verdict_label(change: Change) -> str:
     labels = {
         "better": gettext("better"),
         "worse": gettext("worse"),
         "noise": gettext("not significant"),
         "unknown": gettext("too few runs"),
     }
-    word = labels.get(change.verdict, "")
-    if change.low is None or change.high is None:
-        return word
-    low, high = (_size(bound, change, name) for bound in (change.low, change.high))
-    return f"[{low}, {high}] {word}"
+    return labels.get(change.verdict, "")
 
 
 @register.simple_tag

@@ -33,7 +33,7 @@ def conclusion(comparison: Comparison) -> str:
         "name": _name(column),
         "base": _name(base),
         "change": _measured(main.metric, size, comparison.concurrency),
-        "interval": _interval(change, main.metric),
+        "interval": interval_of(change, main.metric),
     }
     if change.verdict == "barred":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % args
@@ -67,27 +67,35 @@ def _measured(metric: str, size: str, concurrency: int | None) -> str:
     return _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
 
 
-def size_of(change: Change, metric: str) -> str:
-    """Return a signed change: "+20.2 %", "−1.4 points", "× 40.6"; with the unit without a ratio."""
-    return _sized(change.absolute if change.relative is None else change.relative, change, metric)
+def size_of(change: Change, metric: str, points: str = "") -> str:
+    """Return a signed change: "+20.2 %", "−1.4 points", "× 40.6"; with the unit without a ratio.
+
+    ``points``: the text for a difference of shares, "%(n)s points" by default.
+    """
+    value = change.absolute if change.relative is None else change.relative
+    return _sized(value, change, metric, points)
 
 
-def _interval(change: Change, metric: str) -> str:
+def interval_of(change: Change, metric: str, points: str = "") -> str:
     """Return the 95 % interval of a change, "[+12.1 %, +28.3 %]"; "" without one."""
     if change.low is None or change.high is None:
         return ""
-    low, high = (_sized(bound, change, metric) for bound in (change.low, change.high))
+    low, high = (_sized(bound, change, metric, points) for bound in (change.low, change.high))
     return f"[{low}, {high}]"
 
 
-def _sized(value: float | None, change: Change, metric: str) -> str:
+def _sized(value: float | None, change: Change, name: str, points: str) -> str:
     """Return a difference, or a bound of its interval, in the unit of ``change``."""
-    size = value or 0.0
+    size, metric = value or 0.0, METRICS.get(name)
     if change.relative is not None:
         return change_text(size)
-    if METRICS[metric].unit == "%":
-        return _("%(n)s points") % {"n": number(100 * size, 2, signed=True)}
-    return f"{number(float(size), signed=True)} {metric_text(metric, 0.5)[1]}".rstrip()
+    if metric is None or metric.unit == "%":
+        return (points or _("%(n)s points")) % {"n": number(100 * size, 2, signed=True)}
+    if metric.is_count:
+        # Counts, such as failed requests: a mean of several runs may have decimals.
+        return number(size, 0 if float(size).is_integer() else 1, signed=True)
+    # No ratio for a rate of 0.
+    return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
 
 
 def barred_words(comparison: Comparison) -> str:
