@@ -18,8 +18,8 @@ WIDTH = 100
 # Lowest first.
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
-        {"errors", "messages", "units", "validation_errors", "metrics", "catalog"},
-        {"plans", "parsers", "toolchains"},
+        {"errors", "messages", "units", "sanitize", "validation_errors", "metrics", "catalog"},
+        {"plans", "parsers", "toolchains", "protocol"},
         {"kinds"},
         {"models"},
         {"logstore", "notifications", "agent_tasks"},
@@ -40,7 +40,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "sanitize", "secrets"},
+        {"chat", "outputs", "pins", "secrets"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +52,12 @@ class Chunk:
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     """The host lives; what is it to do?"""
     try:
-        body = _json(request)
-        protocol = int(request.headers["X-Protocol"])
-        orders = heartbeats.heartbeat(host, body, protocol=protocol)
+        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol")
+        orders = heartbeats.heartbeat(host, _json(request), protocol=protocol)
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError) as error:
-        return host_answer(400, error="heartbeat", detail=repr(error))
+    except BadMessage as error:
+        return _refused(host, "heartbeat", error)
     if orders.news:
         dispatch.run()
     if host.is_outdated and _is_first_heartbeat(host):
@@ -86,10 +84,12 @@ def _is_first_heartbeat(host: Host) -> bool:
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
     """The host takes a job."""
     try:
-        claim_id = str(_json(request).get("claim_id") or "")[:64]
-        job = lifecycle.claim_job(job_id, host=host, claim_id=claim_id)
+        claim = read(ClaimJob, _json(request))
+        job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
     except BadRequest as error:
         return error.answer
+    except BadMessage as error:
+        return _refused(host, f"claim of job {job_id}", error)
     except Job.DoesNotExist:
         return host_answer(404, error="unknown")
     except lifecycle.ClaimRefused as error:
@@ -121,12 +121,12 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
     """The host takes a restart of a server."""
     try:
-        run = int(_json(request)["run"])
-        deployment = deployments.claim_run(deployment_id, host=host, run=run)
+        claim = read(ClaimRun, _json(request))
+        deployment = deployments.claim_run(deployment_id, host=host, run=claim.run)
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError):
-        return host_answer(400, error="run")
+    except BadMessage as error:
+        return _refused(host, f"claim of deployment {deployment_id}", error)
     except Deployment.DoesNotExist:
         return host_answer(404, error="unknown")
     except deployments.RunRefused as error:
@@ -135,7 +135,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
     if gone:
         message = Message("job:secret_gone", {"name": gone[0]})
         deployments.fail_run(deployment, message)
-        return host_answer(409, error="state", state=Deployment.State.FAILED, run=run)
+        return host_answer(409, error="state", state=Deployment.State.FAILED, run=claim.run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),
@@ -156,11 +156,11 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     if request.method == "GET":
         return host_answer(plan=asked.plan, values=asked.values)
     try:
-        preflights.answer(asked, _json(request)["findings"])
+        preflights.answer(asked, _json(request).get("findings", ()))
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError):
-        return host_answer(400, error="findings")
+    except BadMessage as error:
+        return _refused(host, f"check {check_id}", error)
     dispatch.run()
     return host_answer()
 
@@ -292,10 +292,10 @@ def _number(text: str | None, name: str) -> int:
     return int(text)
 
 
-def _json(request: HttpRequest) -> Mapping[str, Any]:
+def _json(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body)
-    except (ValueError, RequestDataTooBig):
+        body = load(request.body)
+    except (BadMessage, RequestDataTooBig):
         raise BadRequest(400, "json") from None
     if not isinstance(body, dict):
         raise BadRequest(400, "json")

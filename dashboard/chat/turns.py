@@ -33,7 +33,7 @@ from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
 from jobs.services.chat import close_turn
-from jobs.services.sanitize import sanitize, sanitize_text
+from jobs.sanitize import sanitize, sanitize_text
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from jobs.errors import JobsError
 from jobs.messages import Message
 from jobs.models import Host, Job
 from jobs.services import deployments
-from jobs.services.sanitize import sanitize
+from jobs.sanitize import sanitize
 
 State = Job.State
 

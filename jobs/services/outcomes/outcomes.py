@@ -25,7 +25,7 @@ from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
-from jobs.services.sanitize import sanitize, sanitize_text
+from jobs.sanitize import sanitize, sanitize_text
 
 State = Job.State
 
