@@ -31,9 +31,9 @@ from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
+from jobs.sanitize import sanitize
 from jobs.services import confirmations, lifecycle, queue, secrets
 from jobs.services.outcomes.assets import made_by
-from jobs.sanitize import sanitize
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 from jobs.validation_errors import messages

@@ -77,7 +77,14 @@ NO_PAGES = {
     *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
-    *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
+    *(
+        "token-create",
+        "host-slots",
+        "host-forget-dies",
+        "host-forget-refusals",
+        "host-arrival",
+        "secret-keep",
+    ),
     *("launch-check", "launch-findings", "model-pipeline", "model-pipeline-check"),
     *("job-confirm", "job-move", "job-priority", "job-exclusive", "job-pin"),
     # Of models of one's own, which the tour has none of:

@@ -17,18 +17,22 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
 from jobs import dispatch, plans
-from jobs.errors import OffsetMismatch
+from jobs.errors import JobsError, OffsetMismatch
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.services import deployments, lifecycle, outputs, preflights, secrets
-from jobs.services.intake import heartbeats, intake, points
+from jobs.protocol.base import COUNT_MAX, BadMessage, load, read
+from jobs.protocol.claims import ClaimJob, ClaimRun
+from jobs.services import deployments, hosts, lifecycle, outputs, preflights, secrets
+from jobs.services.intake import heartbeats, intake, limits, points
 from jobs.services.intake.intake import Owner
+from jobs.services.intake.limits import DiskReserved, LimitReached
 from jobs.services.outcomes.outcomes import Incomplete
 
 logger = logging.getLogger(__name__)
 
 LINES_MAX = 1024 * 1024  # raw bytes of events and points, where a long line may need it
 OUTPUT_CHUNK_MAX = 1024 * 1024
+PROTOCOL_MAX = 32767
 
 
 class BadRequest(Exception):
@@ -52,7 +56,7 @@ class Chunk:
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     """The host lives; what is it to do?"""
     try:
-        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol")
+        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol", PROTOCOL_MAX)
         orders = heartbeats.heartbeat(host, _json(request), protocol=protocol)
     except BadRequest as error:
         return error.answer
@@ -195,7 +199,7 @@ def append(
                 return points.append_points(record, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
-    return _appended(request, _owner(host, owner, owner_id), write)
+    return _appended(request, host, _owner(host, owner, owner_id), write)
 
 
 @require_POST
@@ -212,13 +216,15 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
             total=_number(request.headers.get("X-Total"), "X-Total"),
             sha256=request.headers.get("X-Sha256", ""),
         )
+        limits.check_disk()
+        limits.check_host(host.pk)
         return outputs.append_output(record, declared, offset=chunk.offset, data=chunk.data)
 
-    return _appended(request, _owner(host, "jobs", owner_id), write)
+    return _appended(request, host, _owner(host, "jobs", owner_id), write)
 
 
 def _appended(
-    request: HttpRequest, record: Owner | None, write: Callable[[Owner], int]
+    request: HttpRequest, host: Host, record: Owner | None, write: Callable[[Owner], int]
 ) -> JsonResponse:
     if record is None:
         return host_answer(404, error="unknown")
@@ -233,8 +239,17 @@ def _appended(
     except Incomplete as error:
         record.refresh_from_db(fields=["events_bytes"])
         return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
-    except outputs.BadOutput as error:
-        return host_answer(400, error="output", detail=str(error))
+    except (BadMessage, LimitReached, outputs.BadOutput) as error:
+        return _refused(host, str(intake.log_key(record)), error)
+    except DiskReserved as error:
+        return host_answer(507, error="disk", detail=str(error))
+
+
+def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:
+    """Answer 400 to what breaks the protocol or a limit; the host's page says it."""
+    hosts.note_refusal(host, about, str(error))
+    field = error.field if isinstance(error, BadMessage) else ""
+    return host_answer(400, error=error.id, field=field, detail=str(error))
 
 
 _MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
@@ -286,8 +301,10 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
     return Chunk(_number(request.GET.get("offset"), "offset"), data)
 
 
-def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+def _number(text: str | None, name: str, most: int = COUNT_MAX) -> int:
+    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= 19):
+        raise BadRequest(400, "number", name=name)
+    if int(text) > most:
         raise BadRequest(400, "number", name=name)
     return int(text)
 

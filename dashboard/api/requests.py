@@ -13,8 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
-from jobs.services.queue import STEPS
 from jobs.sanitize import sanitize
+from jobs.services.queue import STEPS
 
 LIMIT, LIMIT_MAX = 50, 200
 _DIGITS = 18  # what a database holds, and no more

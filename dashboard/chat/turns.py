@@ -32,8 +32,8 @@ from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
 from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
-from jobs.services.chat import close_turn
 from jobs.sanitize import sanitize, sanitize_text
+from jobs.services.chat import close_turn
 
 logger = logging.getLogger(__name__)
 

@@ -114,6 +114,14 @@ def read_size_bytes(raw: str) -> int | None:
     return round(size)
 
 
+def read_limit_bytes(raw: str) -> int:
+    """A size as :func:`read_size_bytes` takes it; a limit is never empty."""
+    size = read_size_bytes(raw)
+    if size is None:
+        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+    return size
+
+
 def read_time_zone(raw: str) -> str:
     """The name of a time zone."""
     if raw not in available_timezones() and raw != "UTC":
@@ -320,6 +328,51 @@ class Env:
             read_size_bytes,
             "",
             "maximum size of logs, files and points together, such as `200G`; default: unlimited",
+        ),
+    ]
+    job_log_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_LOG_LIMIT",
+            read_limit_bytes,
+            "100G",
+            "maximum log of a job or server; a larger one is refused and its job ends as lost",
+        ),
+    ]
+    job_points_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_POINTS_LIMIT",
+            read_limit_bytes,
+            "200M",
+            "maximum live metrics of a job; later ones are left out of its charts",
+        ),
+    ]
+    job_outputs_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_OUTPUTS_LIMIT",
+            read_limit_bytes,
+            "10G",
+            "maximum files of a job together; a job that leaves more ends as lost",
+        ),
+    ]
+    host_storage_limit_bytes: Annotated[
+        int,
+        Variable(
+            "HOST_STORAGE_LIMIT",
+            read_limit_bytes,
+            "2T",
+            "maximum logs, files and live metrics of a host; its jobs above it end as lost",
+        ),
+    ]
+    disk_reserve_bytes: Annotated[
+        int,
+        Variable(
+            "DISK_RESERVE",
+            read_limit_bytes,
+            "1G",
+            "free space on the disk of `DATA_DIR` that hosts cannot use; below it they wait",
         ),
     ]
     log_level: Annotated[

@@ -452,13 +452,20 @@ def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
     """Return the message in the viewer's language; "" for no id, the id itself if unknown.
 
     A known failure among the arguments adds its cause and advice; the most telling log line comes
-    first.
+    first. Arguments that do not fit the text are shown raw, after the id: a message never raises.
     """
     if not message_id:
         return ""
     text = MESSAGES.get(message_id)
     if text is None:
         return message_id
+    try:
+        return _filled(text, args)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return f"{message_id}: {args!s:.300}"
+
+
+def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
     given = dict(args or {})
     known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # nested messages

@@ -9,7 +9,15 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+)
 
 from jobs.errors import JobsError
 from jobs.sanitize import sanitize
@@ -46,9 +54,9 @@ Text255 = Annotated[str, Field(max_length=255)]
 Text1000 = Annotated[str, Field(max_length=1000)]
 Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
 Id = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
-Number = Annotated[float, Field(ge=-1e18, le=1e18)]
-Moment = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
-Duration = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
+Number = Annotated[float, Field(strict=True, ge=-1e18, le=1e18)]
+Moment = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
+Duration = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ExitCode = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -48,7 +48,7 @@ class Started(Event):
     """The launcher runs, with these values in the plan's slots."""
 
     type: Literal["started"]
-    values: Values = {}
+    values: Values = Field(default_factory=dict)
     run: Id = 1
 
     @field_validator("values")
@@ -105,13 +105,15 @@ class Ended(Event):
     type: Literal["ended"]
     verdict: Literal["succeeded", "failed", "cancelled", "lost"]
     message_id: Text64
-    message_args: MessageArgs = {}
+    message_args: MessageArgs = Field(default_factory=dict)
     exit_code: ExitCode | None = None
     duration_s: Duration | None = None
     log_bytes: Count
     log_sha256: Sha256 | Literal[""]
     points_bytes: Count = 0
-    outputs: Annotated[list[OutputSize], Field(max_length=OUTPUTS_MAX)] = []
+    outputs: Annotated[list[OutputSize], Field(max_length=OUTPUTS_MAX)] = Field(
+        default_factory=list
+    )
     run: Id = 1
 
 

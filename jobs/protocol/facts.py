@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from jobs.protocol.base import Count, HostModel, Text64, Text255, Text1000
 
@@ -79,10 +78,10 @@ class Facts(HostModel):
     os: Text255 = ""
     python: Python | None = None
     roots: dict[RootName, Text1000]
-    tools: Annotated[list[Tool], Field(max_length=TOOLS_MAX)] = []
+    tools: Annotated[list[Tool], Field(max_length=TOOLS_MAX)] = Field(default_factory=list)
     wheels_dir: Text1000 | None = None
     # A VACC host:
-    dies: Annotated[list[Die], Field(max_length=DIES_MAX)] = []
+    dies: Annotated[list[Die], Field(max_length=DIES_MAX)] = Field(default_factory=list)
     driver: Text255 = ""
     iommu: StrictBool | None = None
     compiler: Text255 = ""
@@ -91,27 +90,10 @@ class Facts(HostModel):
     registry: Text1000 | None = None
     modification_dir: Text1000 = ""
     conda: Text1000 = ""
-    images: Images = []
+    images: Images = Field(default_factory=list)
     stacks: Annotated[list[Text64], Field(max_length=16)] | None = None
 
 
 def stored(facts: Facts) -> dict[str, Any]:
     """Return the facts as the host sent them: without parts that it left out."""
     return facts.model_dump(exclude_unset=True)
-
-
-def repaired(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the valid parts of facts that were stored before they were checked; ``{}``: none.
-
-    A part that is wrong is left out, whole: half a list of dies would be another host.
-    """
-    given = dict(facts)
-    for _ in range(len(given)):
-        try:
-            return stored(Facts.model_validate(given))
-        except ValidationError as error:
-            wrong = {str(one["loc"][0]) for one in error.errors()}
-            if not wrong.intersection(given):
-                return {}  # without its folders nothing can be planned
-            given = {name: value for name, value in given.items() if name not in wrong}
-    return {}

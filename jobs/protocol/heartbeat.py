@@ -45,10 +45,14 @@ class Load(HostModel):
     disk_reserve_bytes: Count | None = None
     spool_bytes: Count | None = None
     aside_bytes: Count | None = None
-    disk_usage: Annotated[dict[Text64, FolderSize], Field(max_length=16)] = {}
-    dies: Annotated[dict[Text64, DieReading], Field(max_length=DIES_MAX)] = {}
+    disk_usage: Annotated[dict[Text64, FolderSize], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
+    dies: Annotated[dict[Text64, DieReading], Field(max_length=DIES_MAX)] = Field(
+        default_factory=dict
+    )
     # Output that the agent could not read, by command.
-    unread: Annotated[dict[Text64, Words], Field(max_length=16)] = {}
+    unread: Annotated[dict[Text64, Words], Field(max_length=16)] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

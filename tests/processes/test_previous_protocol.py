@@ -51,7 +51,7 @@ class FakeHost:
                 "agent_started_at": 1.0,
                 "now": time.time(),
                 "load": {"load_1m": 0.5},
-                "facts": {"cpu": {"cores": 2}},
+                "facts": {"roots": {"weights": "/h/weights"}},
                 "jobs": list(jobs),
                 "serves": [],
             },

@@ -346,7 +346,9 @@ class Shipper:
             return Outcome.AGAIN
         if answer.status in (400, 413):  # what is sent will be the same the next time
             why = (
-                answer.body.get("error") or f"an answer {answer.status} from what stands before it"
+                answer.body.get("detail")
+                or answer.body.get("error")
+                or f"an answer {answer.status} from what stands before it"
             )
             self.broken_by = f"the dashboard refused it: {why}"
             return Outcome.BROKEN

@@ -73,7 +73,7 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """A point per concurrency; the headline is the one with the highest output rate."""
-        files = {path: text for path, text in outputs.items() if path.startswith("result-")}
+        files = {path: outputs[path] for path in outputs if path.startswith("result-")}
         parsed = [parser.parse(path, content) for path, content in files.items()]
         points = sorted(parsed, key=lambda point: point.concurrency)
         streamed = any("ttft_mean_ms" in point.metrics for point in points)

@@ -216,7 +216,7 @@ class BenchmarkOnline(Kind, params=Params):
         """A point per concurrency; the headline is the one with the highest output rate. Requests
         are counted over all points.
         """
-        files = {path: content for path, content in outputs.items() if path.startswith("result")}
+        files = {path: outputs[path] for path in outputs if path.startswith("result")}
         runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
         if not runs:
             runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))

@@ -240,9 +240,7 @@ class EvaluateEvalscope(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, mean over the sets, and each question with its answer."""
-        evaluation = evalscope_eval.parse(
-            {path: text for path, text in outputs.items() if "/" in path}
-        )
+        evaluation = evalscope_eval.parse({path: outputs[path] for path in outputs if "/" in path})
         scored = {report.benchmark for report in evaluation.reports if report.score is not None}
         lacking = [name for name in params.datasets if name not in scored]
         if lacking:

@@ -230,7 +230,7 @@ class EvaluateOpencompass(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
-        run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
+        run = parser.parse({path: outputs[path] for path in outputs if "/" in path})
         lacking = _lacking(params, run)
         if lacking:
             sets = len({score.dataset for score in run.scores} | set(lacking))

@@ -31,7 +31,7 @@ from jobs.protocol.events import (
     parse_events,
 )
 from jobs.services import deployments, lifecycle, outputs
-from jobs.services.intake import progress
+from jobs.services.intake import limits, progress
 from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.known_failures import servers_cause
 from jobs.services.outcomes.outcomes import Incomplete, Verdict
@@ -66,7 +66,14 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Append to the log; return the new size. Raises ``OffsetMismatch``."""
+    """Append to the log; return the new size.
+
+    Raises:
+        OffsetMismatch: the log does not end at ``offset``.
+        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
+    """
+    limits.check_disk()
+    limits.check_log(owner.host_id, offset + len(data))
     if not owner.is_open:
         return _append_late(owner, offset, data)
     key = log_key(owner)
@@ -235,9 +242,7 @@ def _deployment_events(deployment: Deployment, offset: int, events: Events) -> i
     return size
 
 
-def _cause_of(
-    deployment: Deployment, events: Events, log_bytes: int
-) -> Mapping[str, Any] | None:
+def _cause_of(deployment: Deployment, events: Events, log_bytes: int) -> Mapping[str, Any] | None:
     """Return the cause of the server's end; None if running or successful."""
     log_from = deployment.log_from
     for _line, event in events:
@@ -255,9 +260,7 @@ def _cause_of(
     return None
 
 
-def _apply_to_deployment(
-    deployment_id: int, event: Event, cause: Mapping[str, Any] | None
-) -> None:
+def _apply_to_deployment(deployment_id: int, event: Event, cause: Mapping[str, Any] | None) -> None:
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if isinstance(event, Started):
         port = event.values.get("port")

@@ -12,6 +12,7 @@ from jobs import notifications
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
 from jobs.protocol.points import Rows, parse_points
+from jobs.services.intake import limits
 from jobs.services.intake.scores import with_points
 
 KEPT = timedelta(days=1)
@@ -24,8 +25,11 @@ def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
 
     Raises:
         BadMessage: a point breaks the protocol. None is taken.
+        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
         OffsetMismatch: the points do not end at ``offset``.
     """
+    limits.check_disk()
+    limits.check_host(owner.host_id)
     if isinstance(owner, Job):
         return _append_to_job(owner, offset, data)
     return _append_to_deployment(owner, offset, data)
@@ -43,7 +47,7 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
         row = Job.objects.select_for_update().get(pk=job.pk)
         if row.points_bytes != offset:
             raise OffsetMismatch(row.points_bytes)
-        if row.removed_at is None:
+        if row.removed_at is None and limits.keeps_points(row):
             PointBlock.objects.bulk_create(
                 PointBlock(job=job, offset=offset, watch=watch, rows=block)
                 for watch, block in rows.items()

@@ -17,7 +17,7 @@ from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
 from jobs.services import lifecycle, preflights, secrets
 from jobs.services.intake import intake
-from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
+from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -51,16 +51,17 @@ def test_nothing_is_taken_that_is_meant_for_another_dashboard(caller):
 
 
 def test_a_heartbeat_keeps_what_the_host_says_of_itself(caller):
-    answer = caller.beat(facts={"cpu": {"cores": 2}})
+    facts = {"cpu": CPU, "roots": ROOTS}
+    answer = caller.beat(facts=facts)
 
     caller.host.refresh_from_db()
-    assert (caller.host.facts, caller.host.load) == ({"cpu": {"cores": 2}}, {"load_1m": 0.5})
+    assert (caller.host.facts, caller.host.load) == (facts, {"load_1m": 0.5})
     assert answer["facts_wanted"] is False
     assert abs(caller.host.clock_skew_s) < 5
 
 
 def test_facts_are_wanted_from_an_agent_that_is_new(caller):
-    caller.beat(facts={"cpu": {}})
+    caller.beat(facts={"roots": ROOTS})
 
     assert caller.beat(agent_started_at=1.0)["facts_wanted"] is False
     assert caller.beat(agent_started_at=2.0)["facts_wanted"] is True
@@ -368,7 +369,7 @@ def test_an_output_cannot_leave_its_folder(caller, path, settings):
 
     answer = caller.output(job, path, b"{}")
 
-    assert (answer.status_code, answer.json()["error"]) == (400, "output")
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
     assert not list(settings.DATA_DIR.rglob("*.json"))
 
 

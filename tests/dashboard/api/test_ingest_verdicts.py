@@ -37,7 +37,7 @@ def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
 
 def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     job = taken_job(caller)
-    output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "?"}
+    output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "0" * 64}
 
     assert end(caller, job, ended(outputs=[output])).status_code == 409
     caller.output(job, "x.json", b"{}")

@@ -21,6 +21,12 @@ from jobs.services import lifecycle
 from tests.factories import host_key, make_job, make_plan
 
 LOG = b"one\ntwo\n"
+# The folders without which nothing can be planned on a host.
+ROOTS = {
+    name: f"/h/{name}"
+    for name in ("environments", "spool", "serve", "weights", "artifacts", "datasets")
+}
+CPU = {"model": "EPYC 7543", "cores": 2, "avx512": False}
 
 
 class Caller:
@@ -141,7 +147,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
 
 
 def taken_job(caller, **fields) -> Job:
-    plan = make_plan(kind="fake", outputs=(Output("made", "*.json"),))
+    plan = make_plan(kind="fake", outputs=(Output("made", "*.json"), Output("made", "*/*.json")))
     job = make_job(host=caller.host, plan=plan, **fields)
     lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
     caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
