@@ -60,5 +60,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("host", "refusals", models.JSONField(default=list)),
+        migrations.AddField("job", "points_refused", models.BooleanField(default=False)),
         migrations.RunPython(forwards, migrations.RunPython.noop),
     ]

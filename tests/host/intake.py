@@ -63,6 +63,7 @@ class Intake:
         self.fault = lambda method, path: None
         self.lock = threading.RLock()
         self.refused = 0
+        self.refuses = set()  # streams that break the protocol
         self.hashed = 0
         self.log_chunk = None  # how much of a log is taken at once, where that is told
         self.proxy_takes = None  # bytes of a body that a proxy before it lets through
@@ -124,6 +125,8 @@ class Intake:
 
     def append(self, record, name, offset, raw):
         have = record.streams[name]
+        if name in self.refuses:
+            return 400, {"error": "intake:message", "field": f"{name}[0]", "detail": "bad"}
         if offset != len(have):
             self.refused += 1
             return 409, {"size": len(have)}
@@ -146,7 +149,7 @@ class Intake:
             len(log) == ended["log_bytes"]
             # Nobody checks that of a server, and its host does not say it.
             and ended["log_sha256"] in ("", sha256(log).hexdigest())
-            and len(record.streams["points"]) >= ended["points_bytes"]
+            and ("points" in self.refuses or len(record.streams["points"]) >= ended["points_bytes"])
             and all(
                 sha256(record.outputs.get(o["path"], b"-")).hexdigest() == o["sha256"]
                 for o in ended["outputs"]

@@ -48,6 +48,7 @@ from jobs.queries.hosts.host_page import queue_position
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
+from jobs.services.intake.limits import keeps_points
 from jobs.services.outputs import outputs_folder
 
 # Headline metrics of a result, in order; missing ones are omitted.
@@ -92,6 +93,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
+        "points_full": not keeps_points(page.job),
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
         "standings": found_standings if page.job.is_open or grew else None,
         "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,

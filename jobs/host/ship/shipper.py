@@ -33,6 +33,7 @@ ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked wh
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
 LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
+REFUSED_IT = "the dashboard refused it"
 log = logging.getLogger(__name__)
 
 
@@ -91,6 +92,7 @@ class Shipper:
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
+        self._refused: set[str] = set()  # streams that the dashboard will not have
         self.broken_by = ""
 
     def run(self, stopped: threading.Event) -> Outcome:
@@ -202,7 +204,7 @@ class Shipper:
         sent = self._stream("log", self._spool.log, ends.log)
         if self._meta.type == DEPLOYMENT:
             self._make_room((self._have or {})["log"])
-        sent |= self._stream("points", self._spool.points, ends.points)
+        sent |= self._points(ends.points)
         if self._meta.type != DEPLOYMENT:
             for output in ends.ended["outputs"] if ends.ended else ():
                 sent |= self._output(output)
@@ -222,6 +224,21 @@ class Shipper:
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
             and self._spool.exit() == ends.ended
         )
+
+    def _points(self, end: int) -> bool:
+        """Send live metrics. They are for charts: where the dashboard refuses them, all else goes
+        on without them.
+        """
+        if "points" in self._refused:
+            return False
+        try:
+            return self._stream("points", self._spool.points, end)
+        except _Stop as stop:
+            if stop.outcome is not Outcome.BROKEN or not stop.reason.startswith(REFUSED_IT):
+                raise
+            self._refused.add("points")
+            self._note(f"live metrics are no longer sent: {stop.reason}")
+            return False
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
         """Send one file up to ``end``; True when data was sent."""
@@ -350,7 +367,7 @@ class Shipper:
                 or answer.body.get("error")
                 or f"an answer {answer.status} from what stands before it"
             )
-            self.broken_by = f"the dashboard refused it: {why}"
+            self.broken_by = f"{REFUSED_IT}: {why}"
             return Outcome.BROKEN
         refusal = (answer.status, answer.body.get("error"))
         if refusal != self._refusal:  # once, not for every try of a day

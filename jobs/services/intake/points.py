@@ -11,6 +11,7 @@ from django.db import transaction
 from jobs import notifications
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
+from jobs.protocol.base import BadMessage
 from jobs.protocol.points import Rows, parse_points
 from jobs.services.intake import limits
 from jobs.services.intake.scores import with_points
@@ -24,14 +25,19 @@ def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
     """Append the complete lines of ``data``; return the new size.
 
     Raises:
-        BadMessage: a point breaks the protocol. None is taken.
+        BadMessage: a point breaks the protocol. None is taken, and the host sends no more.
         LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
         OffsetMismatch: the points do not end at ``offset``.
     """
     limits.check_disk()
     limits.check_host(owner.host_id)
     if isinstance(owner, Job):
-        return _append_to_job(owner, offset, data)
+        try:
+            return _append_to_job(owner, offset, data)
+        except BadMessage:
+            # The verdict does not wait for them, and the job's page says so.
+            Job.objects.filter(pk=owner.pk).update(points_refused=True)
+            raise
     return _append_to_deployment(owner, offset, data)
 
 

@@ -108,6 +108,29 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     assert intake.refused == 1
 
 
+def test_refused_points_stop_no_other_stream(intake, client, taken, launch):
+    spool = taken("echo hi")
+    spool.points.write_text('{"t": "now", "w": "w", "v": {}}\n')
+    launch(spool)
+    intake.refuses = {"points"}
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.COMPLETE
+    assert intake.jobs[1].log == b"hi\n"
+    assert "live metrics are no longer sent" in (spool.path / "launcher.log").read_text()
+
+
+def test_refused_events_are_told_with_their_reason(intake, client, taken, launch):
+    spool = taken("echo hi")
+    launch(spool)
+    intake.refuses = {"events"}
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.broken_by == "the dashboard refused it: bad"
+    assert intake.jobs[1].log == b"hi\n"
+
+
 def test_an_intake_that_never_moves_is_asked_seldom(intake, client, taken, launch):
     spool = taken("echo hi")
     launch(spool)

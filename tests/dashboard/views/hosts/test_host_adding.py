@@ -205,7 +205,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
         facts={
             "dies": [{"id": 0}, {"id": 1}],
             "tools": [{"name": "vamc", "version": "3.4.2", "path": "/v"}],
-            "disk": {"free_bytes": 5e9, "total_bytes": 6e9},
+            "disk": {"free_bytes": 5 * 10**9, "total_bytes": 6 * 10**9},
         }
     )
     page = _page(arrival(admin, since))

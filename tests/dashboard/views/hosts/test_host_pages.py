@@ -125,7 +125,7 @@ def test_a_host_that_somebody_paused_is_no_warning(member):
     )
 
 
-FULL = {"load_1m": 0.5, "memory_free_bytes": 1e9, "disk_free_bytes": 9 * 10**8}
+FULL = {"load_1m": 0.5, "memory_free_bytes": 10**9, "disk_free_bytes": 9 * 10**8}
 
 
 def test_a_disk_that_is_full_is_said_on_the_list_and_the_page(member):

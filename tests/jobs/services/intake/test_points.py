@@ -73,8 +73,15 @@ def test_zero_bytes_move_the_size_and_hold_no_points(caller, deployment):
 @pytest.mark.parametrize(
     "line", [b'{"t": null, "w": "e", "v": {}}', b'{"w": "e"}', b'{"t": 1, "w": "e", "v": [1]}']
 )
-def test_a_line_that_is_no_point_does_not_stop_the_others(caller, deployment, line):
-    raw = line + b"\n" + lines(1.0)
+def test_a_point_that_breaks_the_protocol_is_refused(caller, deployment, line):
+    answer = caller.stream(deployment, "points", 0, lines(1.0) + line + b"\n")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:message")
+    assert not ServedBlock.objects.exists()
+
+
+def test_a_torn_line_does_not_stop_the_other_points(caller, deployment):
+    raw = b'{"w": "e", "t\n' + lines(1.0)
 
     assert caller.stream(deployment, "points", 0, raw).json()["size"] == len(raw)
 
