@@ -344,7 +344,7 @@ class Env:
         Variable(
             "JOB_POINTS_LIMIT",
             read_limit_bytes,
-            "200M",
+            "100M",
             "maximum live metrics of a job; later ones are left out of its charts",
         ),
     ]
