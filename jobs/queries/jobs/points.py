@@ -51,10 +51,10 @@ def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
     fresh: dict[str, _Thinned] = {}
     newer = blocks.filter(offset__gt=after).order_by("offset", "id")
     after_now = after
-    for after_now, watch, rows in newer.values_list("offset", "watch", "rows").iterator(
-        chunk_size=_AT_ONCE
-    ):
+    triples = newer.values_list("offset", "watch", "rows")
+    for offset, watch, rows in triples.iterator(chunk_size=_AT_ONCE):
         fresh.setdefault(watch, _Thinned()).add(rows)
+        after_now = offset
     context = {watch: _context(blocks, watch, after) if after >= 0 else [] for watch in fresh}
     samples = {
         watch: Samples(_flat(context[watch]), _flat([thinned.rows()]))
