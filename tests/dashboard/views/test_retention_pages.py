@@ -127,6 +127,12 @@ def test_only_its_owner_or_an_administrator_removes_a_pin(client, lin):
     assert job.pinned_at is None
 
 
+def test_an_address_to_return_to_that_is_a_word_is_taken_as_it_is(client, lin):
+    answer = client.post(reverse("job-pin", args=[ended(DAY).pk]), {"pinned": "1", "next": "jobs"})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "jobs")
+
+
 def test_the_button_returns_to_the_list_as_it_was(client, lin):
     job = ended(DAY)
     address = reverse("job-pin", args=[job.pk])
