@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# What protocol 1 calls them, in events and in findings. Events lie in files on hosts: a launcher of
-# before goes on with its job, and what it wrote is shipped by whatever agent comes after.
+# Names of protocol 1 in events and findings. Events are in files on hosts: a launcher of an earlier
+# version goes on with its job, and a later agent ships the events that it wrote.
 _OF_PROTOCOL_1 = {"sentence_id": "message_id", "sentence_args": "message_args"}
 
 

@@ -50,7 +50,7 @@ class Reply:
 
     ``finish_reason`` is "" when the engine never said one: the stream was cut. ``error`` is in the
     engine's words, "" when there was none. Token counts are the engine's own; None: it gave none.
-    Offsets are bytes into the raw stream where an event of that sort began, None without one; a
+    Offsets are bytes into the raw stream where an event of that type began, None without one; a
     reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
     ``reasoning_deltas`` of them before the answer.
     """

@@ -18,15 +18,15 @@ from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
 READ_BYTES = 8 * 1024 * 1024
 DRAWN_BYTES = 128 * 1024  # at once, where bars draw: some 50 ms
 KEPT_LOGS = 32
-# Memory of the folds of one log: some 30,000 of them, more than anybody unfolds, and what a page
-# that holds them all can bear. What comes after them is shown line by line.
+# Memory of the folds of one log: some 30,000 of them, more than anyone unfolds, and as many as a
+# page that holds them all can bear. Later lines are shown one by one.
 MOST_BYTES = 8 * 1024 * 1024
-# The same of all logs that are kept: those that were asked for last.
+# Memory of the folds of all logs that are kept: those that were requested last.
 MOST_BYTES_OF_ALL = 32 * 1024 * 1024
 FOLD_BYTES = 240  # of a fold and its numbers, besides its texts
 CELL_BYTES = 12  # of a column of the screen: a character, and where its colours are
-# Of a line that is longer than both together the begin and the last redraws are drawn: what a
-# screen without a right edge keeps of it, and a bar that redraws itself for hours is passed over.
+# Of a line that is longer than both together only begin and end are drawn. They are what a screen
+# without a right edge keeps of it: hours of updates of a bar in between are passed over.
 LONG_BEGIN = LONG_END = 4096
 LONG_LINES = re.compile(rb"[^\n]{%d,}" % (LONG_BEGIN + LONG_END))
 # The begin of a sequence that the next bytes may end.
@@ -37,7 +37,7 @@ KNOWN_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """``folds`` from number ``known`` on, that stay; ``open``: of what may be drawn over still.
+    """``folds`` from number ``known`` on, that stay; ``open``: folds that may change still.
 
     ``to`` is the offset up to which the log was looked at, ``lines`` how many lines that are;
     ``is_done``: that is all there was, and no fold was left out. ``is_full``: there are so many

@@ -1,8 +1,8 @@
 """A raw log becomes a packed one, and a packed one raw again. Safe at any kill.
 
-Both are written beside the log, synced, and take its place by one rename. What a killed process
-left beside it is written anew. Of a raw and a packed log that lie beside each other the raw one
-counts, so the raw one goes last and comes first (:mod:`jobs.logstore.files`).
+Both are written beside the log, synced, and take its place by one rename. A file
+that a killed process left there is written anew. Where a raw and a packed log both exist the raw
+one counts, so the raw one goes last and comes first (:mod:`jobs.logstore.files`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from jobs.parsers.lines import ESCAPES
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
-# Of a longer line that was redrawn only the last redraws count, which were drawn over all others.
+# Of a longer line with updates only the last updates count: they cover all others.
 LONGEST_REDRAWN_BYTES = 256 * 1024
 REDRAWS = (b"\r", b"\x08")
 OTHER_SIGNS = (b"\x1b", b"\x00", b"\x07")

@@ -33,7 +33,7 @@ class ConfigError(JobsError):
 class Config:
     """Settings of one host. ``ports``: first and last port that a server may get.
 
-    ``workspace`` is the folder that models, data sets and what is made of them lie in (None: in
+    ``workspace`` is the folder of models, data sets and what is made of them (None: in
     ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a

@@ -47,8 +47,10 @@ class DiskUsage:
 
 
 def _mark(folder: str) -> object:
-    """Changes when something comes or goes in the folder or right in what lies in it; None: it
-    cannot be looked into."""
+    """Return a value that changes when an entry comes or goes in the folder or in its subfolders.
+
+    One level of subfolders counts. None: the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             inside = {each.name: _changed(each) for each in entries}
