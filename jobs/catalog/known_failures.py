@@ -116,7 +116,7 @@ class KnownFailure(_Strict):
     def may_be(
         self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
     ) -> bool:
-        """Return False if the known facts rule this failure out; None: unknown."""
+        """Return False if the known facts rule this failure out. None is an unknown fact."""
         of_kind = not self.kinds or kind is None or any(_is_of(kind, each) for each in self.kinds)
         by_tool = not self.tools or tools is None or bool(set(self.tools) & set(tools))
         # Without signatures the exit code decides; with signatures it narrows.
