@@ -123,7 +123,9 @@ class Client:
     ) -> Answer:
         try:
             status, content = self._session.ask(
-                *(method, self._base + path, body),
+                method,
+                self._base + path,
+                body,
                 headers={**self._headers, **headers},
                 timeout=TIMEOUT,
                 longest=LONGEST,

@@ -250,8 +250,7 @@ def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
         if not _PROGRAM.match(name):
             raise ConfigError(
                 f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
-                "allowed, and "
-                "the word default for those that are permitted unless it is set"
+                "allowed, and the word default for those that are permitted unless it is set"
             )
     return tuple(filter(None, names))
 
@@ -262,8 +261,7 @@ def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
                 f"AGENT_ALLOWED_PATHS has {folder!r}: absolute folders between colons are allowed, "
-                "but not "
-                "/, and the word default for the host's own"
+                "but not /, and the word default for the host's own"
             )
     return folders
 

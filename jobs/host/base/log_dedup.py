@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 INTERVAL_S = 600.0
-MOST = 500  # different sentences that are remembered
+MOST = 500  # different messages that are remembered
 
 
 class DuplicateFilter(logging.Filter):
