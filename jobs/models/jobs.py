@@ -35,9 +35,9 @@ class Job(Retained):
 
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
-    *failed*: the work failed. *errored*: the dashboard failed. *lost*: unknown. Each change
-    keeps a sentence: ``message_id`` names it (``dashboard.text.messages``), ``message_args`` fill
-    it.
+    *failed*: the work failed. *errored*: the dashboard failed. *lost*: outcome unknown.
+    Each change stores a message: ``message_id`` names it (``dashboard.text.messages``),
+    ``message_args`` fill it.
     """
 
     class State(models.TextChoices):
@@ -101,9 +101,8 @@ class Job(Retained):
     # jobs.services.confirmations.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
-    guide = models.JSONField(
-        default=dict
-    )  # what the plan does otherwise: jobs.kinds.lib.guide_diff
+    # Differences of the plan from the guide: jobs.kinds.lib.guide_diff.
+    guide = models.JSONField(default=dict)
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
@@ -118,12 +117,10 @@ class Job(Retained):
     # The host's last word, kept until log and outputs are whole: the "ended" event.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
-    host_load = models.JSONField(
-        default=dict
-    )  # of its host while it runs: jobs.services.outcomes.host_load
-    scores = models.JSONField(
-        null=True
-    )  # counts of an evaluation so far: jobs.services.intake.scores
+    # Load of its host while it runs: jobs.services.outcomes.host_load.
+    host_load = models.JSONField(default=dict)
+    # Counts of an evaluation so far: jobs.services.intake.scores.
+    scores = models.JSONField(null=True)
     # Whose log and files stay, whatever their age and size: jobs.services.pins.
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(

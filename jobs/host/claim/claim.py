@@ -138,8 +138,8 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
     """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
     try:
-        claimed = spool.plan()
-        return policy_of(config).refusal(from_json(claimed["plan"]), claimed["values"], spool.work)
+        stored = spool.plan()
+        return policy_of(config).refusal(from_json(stored["plan"]), stored["values"], spool.work)
     except PlanError as error:
         return Refusal(error.id, {"problem": str(error)})
     except (ValueError, LookupError, TypeError) as error:  # torn by a power cut

@@ -131,9 +131,9 @@ def _kill_marked(spool: Spool) -> None:
 def _clean_up(spool: Spool) -> None:
     """Run the end steps of the dead launcher: its containers are not its children."""
     try:
-        claimed = spool.plan()
+        stored = spool.plan()
         given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}
-        plan = fill(from_json(claimed["plan"]), {**claimed["values"], **given})
+        plan = fill(from_json(stored["plan"]), {**stored["values"], **given})
     except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
         return
     begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}

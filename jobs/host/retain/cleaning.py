@@ -33,9 +33,9 @@ class _Over:
 
 
 class Cleaner:
-    """Looks at all spools now and then. ``forget`` is called with each that was removed.
+    """Remove ended spools in rounds. ``forget`` is called with each that was removed.
 
-    ``sizes`` are what the spools and what was set aside take of the disk, as last seen:
+    ``sizes``: disk usage of spools and of quarantined ones at the end of the last round:
     ``{"spool_bytes", "aside_bytes"}``. The folder ``aside/`` is counted and never removed.
     """
 
@@ -48,7 +48,7 @@ class Cleaner:
         self.sizes: dict[str, int] = {}
 
     def clean(self, instance: str | None) -> None:
-        """One look. Only what the dashboard ``instance`` has all of is removed."""
+        """Do one round. Only spools that the dashboard ``instance`` has all of are removed."""
         self._remove_leftovers()
         over, others = self._scan(instance)
         self._over = over
@@ -68,7 +68,7 @@ class Cleaner:
         }
 
     def _scan(self, instance: str | None) -> tuple[dict[Path, _Over], list[Spool]]:
-        """Those that may go, and all others."""
+        """Return the spools that may be removed, and all others."""
         over: dict[Path, _Over] = {}
         others = []
         for spool in spools.all_spools(self._host_dir):

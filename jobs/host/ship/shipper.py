@@ -26,13 +26,13 @@ BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
-LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
-IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and while a viewer waits
+LOOK_S = 0.02  # interval of checking a spool in use where the kernel reports no growth
+IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and where it reports growth
 IDLE_AFTER = 250
-ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
+ASK_AGAIN_S = 60.0  # silence after which the sizes are requested again
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
-LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
+LONGEST_AWAY_S = 1.0  # longest wait without an answer: a refused connection costs nothing
 log = logging.getLogger(__name__)
 
 
@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._lost_reported = 0  # limit of reported repeats
+        self._lost_reported = 0  # end of the bytes that were reported as lost on the dashboard
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -172,7 +172,7 @@ class Shipper:
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
         self._log_chunk = max(CHUNK, int(answer.body.get("log_chunk") or 0))
         if self._meta.type == DEPLOYMENT:
-            self._tell_what_is_lost(self._have["log"])
+            self._report_lost(self._have["log"])
 
     def _ends(self) -> _Ends:
         events = spools.whole_lines_size(self._spool.events)
@@ -276,13 +276,13 @@ class Shipper:
             self._given_back = end
 
     def _note(self, text: str) -> None:
-        """For whoever looks into the spool, and into what the agent says."""
+        """Write to the agent's log and to the spool's."""
         log.error("%s: %s", self._spool, text)
         with contextlib.suppress(OSError):  # a full disk
             self._spool.note(text)
 
-    def _tell_what_is_lost(self, have: int) -> None:
-        """The dashboard begins where the disk was given back: it has lost what it had taken."""
+    def _report_lost(self, have: int) -> None:
+        """Report bytes that the dashboard requests again although their disk was given back."""
         if not 0 <= have < _size(self._spool.log):
             return
         end = disk.data_from(self._spool.log, have)
