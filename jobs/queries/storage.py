@@ -127,7 +127,7 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
 
 
 def removable_turns(moment: datetime) -> QuerySet[Turn]:
-    """Turns of ended chats with text in their row: the stored stream only repeats it."""
+    """Ended turns of chats with text in their row: the stored stream only repeats it."""
     has_text = ~Q(answer="") | ~Q(reasoning="")
     over = Turn.objects.filter(stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
     return over.filter(has_text).exclude(state=Turn.State.STREAMING)
@@ -246,7 +246,7 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
 
 
 def pending_removal_of(job: Job) -> PendingRemoval | None:
-    """Return the removal of a job, in any state."""
+    """Return the removal within seven days of a job in any state; None without one."""
     if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():

@@ -103,7 +103,7 @@ def _has_room(candidate: _Candidate) -> bool:
 
 
 def _measure_again(packed: _Candidate) -> None:
-    """It takes less now; :mod:`jobs.services.upkeep.retention` keeps how much."""
+    """Have :mod:`jobs.services.upkeep.retention` measure the smaller size."""
     rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, stored_bytes__gt=0)
     rows.update(stored_bytes=None)
 

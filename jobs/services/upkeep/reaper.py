@@ -115,7 +115,7 @@ def _hint_unclaimed(moment: datetime) -> None:
 
 
 def _notify_stalled(moment: datetime) -> None:
-    """Pages say for how long such a job has been silent; it gives no hint of that itself."""
+    """Notify pages of stalled jobs, which send no notification themselves."""
     for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
         if stalled_since(job, moment):
             notifications.notify("job", id=job.pk, state=job.state)
