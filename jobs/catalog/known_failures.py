@@ -74,7 +74,7 @@ class Signature(_Strict):
 class KnownFailure(_Strict):
     """One failure. ``on_host``: it must be fixed on the host, not by job settings.
     ``kinds`` are kinds of job or their families, ``tools`` programs that the step
-    names; empty: any. Without signatures the exit code alone tells (negative: a signal).
+    names; empty: any. Without signatures the exit code alone decides (negative: a signal).
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

@@ -83,11 +83,11 @@ class _Reader:
 
     @property
     def weight(self) -> int:
-        """Memory of what is kept of it, about."""
+        """Return the approximate memory of its state, bytes."""
         return self.folds_bytes + CELL_BYTES * self.terminal.cells
 
     def read_on(self, log: Log, *, until: float) -> None:
-        """Go on to the end of the log, to the most folds, or until the clock says so."""
+        """Read on to the end of the log, to the maximum of folds, or until the time ``until``."""
         while self.offset < log.size and not self.is_full and time.monotonic() < until:
             piece = log.pread(min(READ_BYTES, log.size - self.offset), self.offset)
             if not piece:

@@ -81,8 +81,8 @@ def _bare(data: bytes) -> bytes:
 def _last_state(line: bytes) -> bytes:
     """Return the visible text of a line after its carriage returns.
 
-    What was wiped away at the very end is shown as it was before. ``lastState`` of
-    static/js/lib/log_redraw.js says the same.
+    A text erased at the very end is shown as it was before. ``lastState`` of
+    static/js/lib/log_redraw.js does the same.
     """
     if len(line) > LONGEST_REDRAWN_BYTES:
         line = line[line.find(b"\r", len(line) - LONGEST_REDRAWN_BYTES) + 1 :]

@@ -18,7 +18,7 @@ AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
 
 
 def children(config: Config) -> list[Child]:
-    """The Celery worker, which takes hints, and the agent, which does the work."""
+    """The Celery worker, which takes notifications, and the agent, which does the work."""
     env = config.as_environment()
     celery = [
         *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet"),

@@ -24,7 +24,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
 
 class ConfigError(JobsError):
-    """A setting that is missing or wrong; the message names it and says what it may be."""
+    """A setting that is missing or wrong; the message has its name and the allowed values."""
 
     id = "host:config"
 

@@ -45,7 +45,7 @@ def read_size(text: str) -> int:
     """Bytes, from "500M", "20G", "1T" or a plain number.
 
     Raises:
-        ValueError: it is something else; the message says what is allowed.
+        ValueError: it is something else; the message has the allowed formats.
     """
     match = _SIZE.fullmatch(text)
     if not match:

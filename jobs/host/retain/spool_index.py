@@ -65,7 +65,7 @@ class SpoolIndex:
             self._closed[folder, number] = _Closed(instance, stat.st_ino, stat.st_mtime_ns)
 
     def forget(self, spool: Spool) -> None:
-        """It has been removed."""
+        """Drop a removed spool."""
         with self._looking:
             self._closed.pop((spool.path.parent.name, int(spool.path.name)), None)
 

@@ -1,4 +1,4 @@
-"""Runs one Plan, detached from whoever started it: ``python -m jobs.host.run.launcher SPOOL``.
+"""Run one Plan, detached from its starter: ``python -m jobs.host.run.launcher SPOOL``.
 
 It needs neither Redis nor Django nor the network, only the spool folder. Standard library only.
 """
@@ -30,7 +30,7 @@ from jobs.host.run.serving import Server
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
-LOG_LIMIT_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
+LOG_LIMIT_GRACE_S = 2.0  # for a log that fills the disk: ten seconds are another gigabyte
 # Time to free space on a full disk: what the launcher cannot write is lost.
 ROOM_S = 600.0
 log = logging.getLogger(__name__)

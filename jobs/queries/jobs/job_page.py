@@ -237,7 +237,7 @@ def durations(job: Job, host: Host) -> Durations | None:
     return typical(pasts(rows), job.title, job.model_id, amount, exact=exact)
 
 
-# Of a job, what :func:`pasts` takes.
+# Columns of a job for :func:`pasts`.
 PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
 
 
