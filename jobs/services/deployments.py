@@ -23,6 +23,7 @@ from jobs.kinds.lib import ports
 from jobs.messages import Message
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import from_json
+from jobs.queries.hosts.capacity import RunningJob
 from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.queries.hosts.places import common, read_by
@@ -102,8 +103,9 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_dies(deployment)
         _check_ports(deployment)
-        _check_places(deployment)
-        _check_exclusive(deployment)
+        running = capacity_of(deployment.host).running
+        _check_places(deployment, running)
+        _check_exclusive(deployment, running)
         secrets.check(from_json(deployment.job.plan), {})
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
@@ -155,11 +157,11 @@ def _check_dies(deployment: Deployment) -> None:
         raise LaunchError(message % {**args, "name": user.name})
 
 
-def _check_exclusive(deployment: Deployment) -> None:
+def _check_exclusive(deployment: Deployment, running: Iterable[RunningJob]) -> None:
     """Refuse during a job with exclusive use: a loading server would disturb it."""
     if deployment.state in Deployment.LIVE_STATES:
         return  # it is running already, and may be the measured one
-    for other in capacity_of(deployment.host).running:
+    for other in running:
         if other.exclusive:
             message = _(
                 "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
@@ -168,9 +170,9 @@ def _check_exclusive(deployment: Deployment) -> None:
             raise LaunchError(message % {"id": other.id, "name": other.title})
 
 
-def _check_places(deployment: Deployment) -> None:
+def _check_places(deployment: Deployment, running: Iterable[RunningJob]) -> None:
     reads = read_by(deployment)
-    for other in capacity_of(deployment.host).running:
+    for other in running:
         if place := common(reads, other.places):
             message = _(
                 "Not restarted: job #%(job)d (%(title)s) writes %(place)s, which this "

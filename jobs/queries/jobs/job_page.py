@@ -157,12 +157,6 @@ class JobPage:
         return tuple(job for job in self.before if job.is_open)
 
     @property
-    def stopped_by(self) -> Job | None:
-        """The predecessor that did not succeed."""
-        ended = (job for job in self.after if not job.is_open)
-        return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
-
-    @property
     def folders(self) -> tuple[Folder, ...]:
         """Outputs by folder, top level first, where tools put reports."""
         by_path: dict[str, list[tuple[str, OutputFile]]] = {}
