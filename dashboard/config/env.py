@@ -431,8 +431,9 @@ def kept_secret(data_dir: Path, name: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         try:
-            with contextlib.suppress(FileExistsError):  # another process was first: its one counts
-                path.hardlink_to(draft)  # whole or not at all
+            # Whole or not at all; of two processes the first one's secret holds.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
         finally:
             draft.unlink()
     return path.read_text()

@@ -84,7 +84,7 @@ def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Q
     """Return the most telling error line without its logger prefix; ``part`` first, or only
     ``part`` without ``elsewhere``. None without an error line."""
     parts = [one for one in (part, (0, None) if elsewhere else None) if one is not None]
-    with contextlib.suppress(DamagedLog):  # shown by the log panel
+    with contextlib.suppress(DamagedLog):  # the verdict is stored without an excerpt
         for one in parts:
             if quote := _headline_of(_end_of(key, one)):
                 return quote
