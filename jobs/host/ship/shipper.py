@@ -92,7 +92,7 @@ class Shipper:
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
-        self._refused: set[str] = set()  # streams that the dashboard will not have
+        self._sends_points = True  # False: the dashboard refused them
         self.broken_by = ""
 
     def run(self, stopped: threading.Event) -> Outcome:
@@ -229,14 +229,14 @@ class Shipper:
         """Send live metrics. They are for charts: where the dashboard refuses them, all else goes
         on without them.
         """
-        if "points" in self._refused:
+        if not self._sends_points:
             return False
         try:
             return self._stream("points", self._spool.points, end)
         except _Stop as stop:
             if stop.outcome is not Outcome.BROKEN or not stop.reason.startswith(REFUSED_IT):
                 raise
-            self._refused.add("points")
+            self._sends_points = False
             self._note(f"live metrics are no longer sent: {stop.reason}")
             return False
 

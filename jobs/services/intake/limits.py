@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.core.cache import caches
 from django.db.models import F, Sum
 
 from jobs.errors import JobsError
-from jobs.models import Deployment, Host, Job, OutputFile
+from jobs.models import Deployment, Job, OutputFile
 
 # How long a process believes what it has measured (seconds).
 _DISK_FRESH_S = 2.0
@@ -36,9 +37,7 @@ class DiskReserved(JobsError):
 
 def check_disk() -> None:
     """Raise :class:`DiskReserved` if the disk has less free than ``DISK_RESERVE``."""
-    free = caches["process"].get_or_set(
-        "intake:free", lambda: shutil.disk_usage(settings.DATA_DIR).free, _DISK_FRESH_S
-    )
+    free = _fresh("free", lambda: shutil.disk_usage(settings.DATA_DIR).free, _DISK_FRESH_S)
     if free < settings.DISK_RESERVE_BYTES:
         raise DiskReserved(f"{free} bytes are free, DISK_RESERVE is {settings.DISK_RESERVE_BYTES}")
 
@@ -52,11 +51,19 @@ def check_log(host_id: int, size: int) -> None:
 
 def check_host(host_id: int) -> None:
     """Raise :class:`LimitReached` if the host has stored more than ``HOST_STORAGE_LIMIT``."""
-    stored = caches["process"].get_or_set(
-        f"intake:stored:{host_id}", partial(stored_bytes, host_id), _HOST_FRESH_S
-    )
+    stored = _fresh(f"stored:{host_id}", partial(stored_bytes, host_id), _HOST_FRESH_S)
     if stored > settings.HOST_STORAGE_LIMIT_BYTES:
         raise LimitReached("HOST_STORAGE_LIMIT", settings.HOST_STORAGE_LIMIT_BYTES)
+
+
+def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
+    """Return what ``measure`` returned at most ``seconds`` ago in this process."""
+    key = f"intake:{name}"
+    known = caches["process"].get(key)
+    if known is None:
+        known = measure()
+        caches["process"].set(key, known, seconds)
+    return int(known)
 
 
 def stored_bytes(host_id: int) -> int:
@@ -72,8 +79,3 @@ def stored_bytes(host_id: int) -> int:
 def keeps_points(job: Job) -> bool:
     """False: the job has so many live metrics that further ones are counted, not stored."""
     return job.points_bytes < settings.JOB_POINTS_LIMIT_BYTES
-
-
-def free_host(host: Host) -> None:
-    """Measure a host's storage again: something was removed."""
-    caches["process"].delete(f"intake:stored:{host.pk}")

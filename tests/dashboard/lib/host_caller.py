@@ -150,7 +150,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
 
 
 def taken_job(caller, **fields) -> Job:
-    plan = make_plan(kind="fake", outputs=(Output("made", "*.json"), Output("made", "*/*.json")))
+    plan = make_plan(kind="fake", outputs=(Output("made", "*"), Output("made", "*/*")))
     job = make_job(host=caller.host, plan=plan, **fields)
     lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
     caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
