@@ -34,7 +34,7 @@ def make_user(name: str = "", **fields: Any) -> AbstractUser:
 
 
 def make_host(name: str = "", **fields: Any) -> Host:
-    """A host that was heard of just now."""
+    """A host whose last report is of now."""
     facts = {"roots": {"weights": "/w", "artifacts": "/a", "environments": "/e"}}
     return Host.objects.create(
         **{
@@ -99,7 +99,7 @@ def make_weights(*, host: Host, **fields: Any) -> Weights:
 
 
 def make_artifact(*, host: Host, **fields: Any) -> Artifact:
-    """What a compile to int8 made."""
+    """The artifact of a compile to int8."""
     return Artifact.objects.create(
         **{
             "host": host,

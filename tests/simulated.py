@@ -56,7 +56,7 @@ class SimulatedHost(Api):
         return self.stack.data_dir / "demo-host"
 
     def spool(self, job_id):
-        """Where the host keeps this job."""
+        """Folder of this job on the host."""
         return self.folder / "host" / "spool" / str(job_id)
 
     def launch(self, kind, **params):
@@ -75,10 +75,10 @@ class SimulatedHost(Api):
         world.write(self.folder / "state" / "faults.json", json.dumps(faults))
         wanted = f"intel_iommu={'on' if 'iommu_on' in faults else 'off'}"
         kernel = self.folder / "root" / "proc" / "cmdline"
-        until(lambda: wanted in kernel.read_text(), "the made-up kernel has heard of it")
+        until(lambda: wanted in kernel.read_text(), "the made-up kernel has the setting")
 
     def docker(self, *arguments):
-        """What the host's docker says."""
+        """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
         done = subprocess.run([DOCKER, *arguments], env=environ, capture_output=True, text=True)
         return done.stdout
@@ -112,7 +112,7 @@ class SimulatedHost(Api):
         until(lambda: not self.deployments() and not self.containers(), "nothing is deployed")
 
     def borrow_evalscope(self, environments):
-        """Use the EvalScope that lies in this folder of another host on this machine."""
+        """Use the EvalScope in this folder of another host on this machine."""
         (there,) = environments.glob(f"{EVALSCOPE}-*")
         here = self.folder / "host" / "environments" / there.name
         here.parent.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def simulated(tmp_path_factory, pytestconfig):
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {
             "DATA_DIR": str(stack.data_dir),
-            # EvalScope lies in the folder of another stack, maybe that of a run beside this one.
+            # EvalScope is in the folder of another stack, maybe that of a run beside this one.
             "AGENT_ALLOWED_PATHS": ":".join(
                 ("default", str(toured.parent if toured else tmp_path_factory.getbasetemp()))
             ),

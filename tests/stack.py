@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def output(self) -> str:
-        """What it has said at its terminal, in all its starts."""
+        """Terminal output of all its starts."""
         return self._terminal.read_text(errors="replace")
 
     @property
@@ -126,7 +126,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, command.returncode, out, err)
 
     def terminal(self, *arguments: str, stderr: Any) -> subprocess.Popen[bytes]:
-        """The same, while other things go on: nobody waits for it here."""
+        """Start a command of ``manage.py`` without waiting for its end."""
         return subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,

@@ -48,7 +48,7 @@ def is_within(module: str, package: str) -> bool:
 
 
 def room_of(module: str, package: str) -> str:
-    """The part of ``package`` that a module lies in; "" for the package's own file."""
+    """Return the part of ``package`` that a module is in; "" for the package's own file."""
     return module.removeprefix(package).lstrip(".").partition(".")[0]
 
 
@@ -175,7 +175,7 @@ def test_nothing_of_jobs_but_the_host_imports_the_host():
 
 
 def pins(name: str) -> dict[str, str]:
-    """What a requirements file pins: distribution -> version."""
+    """Pins of a requirements file: distribution -> version."""
     lines = (ROOT / name).read_text().splitlines()
     matches = (re.match(r"([A-Za-z0-9_-]+)(?:\[\w+\])?==([^ ]+)( ;.*)?$", line) for line in lines)
     return {one[1].lower(): one[2] for one in matches if one}

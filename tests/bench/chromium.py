@@ -81,4 +81,4 @@ def _proportional_bytes(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"no memory of process {pid} is told")
+    raise RuntimeError(f"process {pid} reports no memory")

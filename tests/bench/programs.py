@@ -13,7 +13,7 @@ from tests.stack import ROOT
 
 
 class Program:
-    """A program that runs. It is told and tells lines."""
+    """A running program that reads and prints lines."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

@@ -29,7 +29,7 @@ def web(stack: Stack) -> int:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    """What a program beside a dashboard needs in its environment."""
+    """Environment variables of a program beside a dashboard."""
     known = {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     return clean_environment() | known | more
 

@@ -32,7 +32,7 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for this folder. It ends with it, for it keeps an event loop in the thread."""
+    """One Chromium for this folder, ended with it: it keeps an event loop in the thread."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
@@ -54,7 +54,7 @@ def person(visitor: Visitor) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def reader(visitor: Visitor) -> Iterator[BrowserContext]:
-    """The same, in a browser that asks for Chinese."""
+    """A window of the administrator in a browser that asks for Chinese."""
     with visitor.context(logged_in=True, locale="zh-CN") as context:
         yield context
 
@@ -67,7 +67,7 @@ def inspector(person: BrowserContext) -> Inspector:
 
 @pytest.fixture(scope="package")
 def chinese_inspector(reader: BrowserContext) -> Inspector:
-    """The same, in Chinese."""
+    """Looks at Chinese pages for what is wrong with them."""
     return Inspector(reader)
 
 
@@ -101,7 +101,7 @@ def log(server: Server) -> Callable[[bytes], int]:
 
 @pytest.fixture
 def complaints() -> Complaints:
-    """What the pages of ``open_page`` complained of. There must be none at the end."""
+    """Complaints of the pages of ``open_page``. There must be none at the end."""
     return Complaints()
 
 

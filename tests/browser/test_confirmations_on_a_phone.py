@@ -1,4 +1,4 @@
-"""What is asked before something is stopped, on the narrow screen of a phone, in both languages."""
+"""Confirmations of stopping, on the narrow screen of a phone, in both languages."""
 
 import pytest
 

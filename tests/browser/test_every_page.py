@@ -68,7 +68,7 @@ def test_a_browser_that_asks_for_chinese_gets_it(reader):
 def filled(path, made):
     """The address with what the tour has made."""
     if "{conversation}" in path and "conversation" not in made:
-        pytest.skip("nobody has chatted")
+        pytest.skip("no conversation yet")
     return path.format(**made)
 
 

@@ -22,7 +22,7 @@ host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)], f
     "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})
 make_weights(host=host, model_id="deepseek-r1-distill-qwen-32b")
 """
-# Whether the middle of the button, or of its bar where it is off, is what lies on top there.
+# True if the topmost element at the middle of the button is of the foot that the button is in.
 IS_HIT = """(button) => {
   const box = button.getBoundingClientRect();
   const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);

@@ -69,7 +69,7 @@ def part(turn, name):
 
 
 def from_end(page):
-    """How many pixels of the page are below the window."""
+    """Return the pixels of the page below the window."""
     return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
 
 

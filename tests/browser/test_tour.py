@@ -88,7 +88,7 @@ class Frames:
 
 
 def lines_shown(page):
-    """How many lines the panel says that the log has."""
+    """Return the number of lines of the log, as the panel shows it."""
     text = page.locator("[data-log=size]").inner_text()
     number = re.match(r"[\d\s\u202f,]+", text)
     return int(re.sub(r"\D", "", number[0])) if number else 0
@@ -203,7 +203,7 @@ def curve(page):
 
 
 def has_moved(page, curves):
-    """How many different curves were seen, with the one that is drawn now."""
+    """Return the number of different curves so far, with the one that is drawn now."""
     now = curve(page)
     if now and (not curves or now != curves[-1]):
         curves.append(now)
@@ -336,7 +336,7 @@ def test_stop_stops_the_engine(page, api):
 
 
 def counters(engine):
-    """What the engine says of itself."""
+    """Return the engine's metrics, as text."""
     with urllib.request.urlopen(f"{engine}/metrics", timeout=30) as answer:
         return answer.read().decode()
 

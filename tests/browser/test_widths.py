@@ -26,7 +26,7 @@ MORE = [
     "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
 ]
 PATHS = [*TURNS, "/results/compare/?id={quality}", "/playground/?deployment={deployment}", *MORE]
-# Numbers of the list that lie in sight, by the heads above them.
+# Numbers of the list in sight, by the heads above them.
 IN_SIGHT = """() => [...document.querySelectorAll(".results thead th")].filter((head) => {
   const { left, right } = head.getBoundingClientRect();
   return right - left > 0 && left >= 0 && right <= document.documentElement.clientWidth;

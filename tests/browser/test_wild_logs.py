@@ -1,4 +1,4 @@
-"""What the log panel makes of a line of 50 MB and of binary garbage."""
+"""The log panel with a line of 50 MB and with binary garbage."""
 
 import random
 

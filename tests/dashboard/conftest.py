@@ -1,4 +1,4 @@
-"""What several tests of the intake share."""
+"""Fixtures of several tests of the intake."""
 
 import pytest
 

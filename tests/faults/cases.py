@@ -93,7 +93,7 @@ class Case:
         return FAULTS[self.hit, self.how]
 
     def is_met(self, state: str, message: str) -> bool:
-        """Whether a job is what it should have become."""
+        """Return true if a job has the state and message of this case."""
         if self.or_failed and (state, message) == (FAILED, self.or_failed):
             return True
         return state == self.verdict and message == (self.message or message)
@@ -105,7 +105,7 @@ class Case:
 
     @property
     def needs(self) -> str:
-        """What only some worlds have: "PostgreSQL", "small disks", or ""."""
+        """Condition on the world: "PostgreSQL", "small disks", or ""."""
         if self.hit.startswith("PostgreSQL"):
             return "PostgreSQL"
         return "small disks" if "disk" in self.hit else ""

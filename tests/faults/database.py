@@ -88,7 +88,7 @@ class Database:
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    """With owners, for the server refuses a folder of somebody else."""
+    """Copy with owners: the server refuses a folder of another user."""
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(".s.*"))
     for path in (source, *source.rglob("*")):
         copied = target / path.relative_to(source)

@@ -1,4 +1,4 @@
-"""What the API does not do or tell, asked of the records: a process with Django, JSON in and out.
+"""Records and actions missing in the API: a process with Django, JSON in and out.
 
 Each line in is ``[name, {arguments}]``, each line out ``{"answer": …}`` or ``{"error": …}``.
 """
@@ -83,7 +83,7 @@ def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[i
 
 
 def host_state(host: str) -> dict[str, Any]:
-    """Dies that nobody holds, and whether the host is away."""
+    """Free dies of a host, and true if it is offline."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
     from jobs.queries.hosts.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
 

@@ -29,7 +29,7 @@ AWAY_S = 90.0
 
 @dataclass
 class FaultRow:
-    """What came of a case: a line of the table."""
+    """Outcome of a case: a line of the table."""
 
     case: Case
     verdict: str = ""
@@ -59,7 +59,7 @@ class Trial:
         return self.run_with(case, lambda scene: self._go(case, scene))
 
     def run_with(self, case: Case, hit: Callable[[Scene], Case]) -> FaultRow:
-        """The same with another way to launch and hit; it returns what is to be expected then."""
+        """Run a case with another way to launch and hit; ``hit`` returns the expected outcome."""
         row, began = FaultRow(case), time.monotonic()
         try:
             self._run(case, row, hit)
@@ -264,7 +264,7 @@ def _has_printed(scene: Scene) -> bool:
 
 
 def _ran_once(case: Case, scene: Scene, *, is_gone: bool) -> list[str]:
-    """What is wrong with how often it ran: its own count, and the host's events."""
+    """Errors in the number of runs: by the command's own count, and by the host's events."""
     runs = scene.counter.read_text().split("\n")
     starts = sum(line.startswith("start") for line in runs)
     wrong = [] if starts == 1 else [f"the command ran {starts} times"]
@@ -297,7 +297,7 @@ def _size(path: Path) -> int:
 
 
 def _common(left: bytes, right: bytes) -> int:
-    """How many bytes agree from the beginning on."""
+    """Length of the common beginning, in bytes."""
     low, high = 0, min(len(left), len(right))
     while low < high:
         middle = (low + high + 1) // 2

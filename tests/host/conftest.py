@@ -81,7 +81,7 @@ def client(config):
 
 
 def args_of(ended):
-    """What fills the sentence, without the host's state."""
+    """Return the arguments of the message, without the host's state."""
     return {name: value for name, value in ended["message_args"].items() if name != "host"}
 
 

@@ -5,7 +5,7 @@ import threading
 
 
 class Site:
-    """A server that keeps what it is asked, and answers ``status, headers, body`` as it is told."""
+    """A server that records requests and gives the answer ``status, headers, body`` of a test."""
 
     def __init__(self):
         self.says = 200, {}, b"{}"

@@ -16,7 +16,7 @@ from tests.host.conftest import record_of, until
 
 pytestmark = pytest.mark.processes
 
-# It takes all that is left, as tools do when they are told that there is no room, and ends with 3.
+# It fills the disk, as tools do, and ends with 3 when no space is left.
 FILL = "dd if=/dev/zero of=fill bs=4k 2>/dev/null; echo none > more; exit 3"
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value is said so that one can put it right."""
+"""Errors of values say how to correct the value."""
 
 from __future__ import annotations
 

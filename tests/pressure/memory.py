@@ -1,4 +1,4 @@
-"""How much memory each process of a dashboard and its host takes at most, and how much it may."""
+"""Peak memory of each process of a dashboard and its host, and its bound."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ STARTED_S, OTHER_S, ENDED_S = 120.0, 300.0, 3600.0
 
 @dataclass(slots=True)
 class PressureRow:
-    """What came of one case. ``wrong``: all that must not be, in words."""
+    """Outcome of one case. ``wrong``: all that must not be, in words."""
 
     name: str
     log_bytes: int = 0
@@ -59,7 +59,7 @@ class Scene:
         self.cookie: str = inside(stack.data_dir, "page")["cookie"]
 
     def size(self, full: int, short: int) -> int:
-        """How much of something to take."""
+        """Return ``full`` or, for a short run, ``short``."""
         return short if self.short else full
 
     # -- jobs ------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Scene:
         return job
 
     def log(self, job: int) -> Path:
-        """Where the host keeps what it printed."""
+        """Path of the job's log on the host."""
         return self.api.spool(job) / "log"
 
     def until_printed(self, job: int, size: int) -> None:
@@ -80,7 +80,7 @@ class Scene:
         until(lambda: self.log_bytes(job) >= size, f"job {job} prints", STARTED_S)
 
     def log_bytes(self, job: int) -> int:
-        """How many the dashboard has."""
+        """Size of the job's log in the dashboard, in bytes."""
         with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
             return int(answer.headers["X-Log-Size"])
 
@@ -165,7 +165,7 @@ PARTS = ("index", "folds", "steps", "search?warnings=1&limit=5000", "lines?from=
 
 
 def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> PressureRow:
-    """One case: its memory is watched, its time is taken, and what breaks it is told."""
+    """Run one case: watch its memory, take its time, and report what breaks it."""
     row, began = PressureRow(name), time.monotonic()
     watch = Watch(stack)
     try:

@@ -52,7 +52,7 @@ def garbage(megabytes: int) -> Iterator[bytes]:
         yield QUERIES + MARKUP
 
 
-def redraws(thousands: int) -> Iterator[bytes]:
+def carriage_returns(thousands: int) -> Iterator[bytes]:
     """A bar that draws itself anew, on one line that ends with the last."""
     for thousand in range(thousands):
         first = thousand * 1000
@@ -74,7 +74,9 @@ def quiet(_amount: int) -> Iterator[bytes]:
     yield b"another job\n"
 
 
-WHAT = {each.__name__: each for each in (flood, line, endless, garbage, redraws, folds, quiet)}
+WHAT = {
+    each.__name__: each for each in (flood, line, endless, garbage, carriage_returns, folds, quiet)
+}
 
 
 def main(what: str, amount: int) -> None:

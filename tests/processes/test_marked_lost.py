@@ -12,7 +12,7 @@ from tests.stack import running
 
 pytestmark = pytest.mark.processes
 
-# A job past the launch form, for no kind prints until it is told to end.
+# A job past the launch form: no kind prints until it is stopped.
 PRINTER = """
 from jobs import dispatch
 from jobs.models import Host

@@ -28,7 +28,7 @@ print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk)
 
 
 class FakeHost:
-    """What a host sends, in the protocol that ``protocol`` says."""
+    """Sends a host's requests, in the protocol ``protocol``."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2

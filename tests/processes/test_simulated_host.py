@@ -43,7 +43,7 @@ def host(simulated):
 
 @pytest.fixture(scope="module")
 def tell(host):
-    """What is told of a job by its number: dispatched, failure, free dies."""
+    """Facts of a job by its number: dispatched, failure, free dies of the host."""
     with subprocess.Popen(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", TELLER],
         cwd=ROOT,

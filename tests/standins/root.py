@@ -1,6 +1,6 @@
 """Builds the made-up ``/`` of a VACC host: ``root.py FOLDER [--dies N]``.
 
-What a probe reads of such a host lies below it: devices, kernel, driver and tool files. Run it
+Files that a probe reads of such a host are below it: devices, kernel, driver, tools. Run it
 again after the faults were changed; the daemon of the stand-in docker does so by itself.
 """
 

@@ -1,4 +1,4 @@
-"""What vamc compiles: the yaml of the guide and changed model files."""
+"""Inputs of vamc: the yaml of the guide and changed model files."""
 
 from __future__ import annotations
 

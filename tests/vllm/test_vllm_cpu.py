@@ -1,4 +1,4 @@
-"""vLLM itself on this computer's processor, through a real dashboard: the whole way, and a chat.
+"""vLLM itself on this computer's processor, in a real dashboard: the full pipeline and a chat.
 
 Nothing here stands in for anything: vLLM is installed, its benchmarks measure, its server answers.
 The folder stays, so that a second run installs nothing; VLLM_TEST_DIR names another one.
@@ -53,7 +53,7 @@ def vllm() -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def figures(vllm: Api) -> Iterator[dict[str, Any]]:
-    """What was seen; kept in figures.json beside all else."""
+    """Measured figures; stored in figures.json beside all else."""
     values: dict[str, Any] = {}
     yield values
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
@@ -62,7 +62,7 @@ def figures(vllm: Api) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def pipeline(vllm: Api) -> list[dict[str, Any]]:
-    """The jobs of the whole way, all ended. What was there already has none."""
+    """Jobs of the full pipeline, all ended. A step whose output was there already has no job."""
     output = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
     return [vllm.ended(number, INSTALL_S) for number in json.loads(output)]
 

@@ -58,7 +58,7 @@ FEW = 100
 def measure(bench: Bench) -> Readings:
     """Both databases, each with many and with few; every page of one right after that of the other.
 
-    What lies deep is held against the first page of the few.
+    Deep pages of the many are compared with the first page of the few.
     """
     jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
     figures: dict[str, tuple[float, float | None]] = {}
@@ -132,6 +132,6 @@ def _databases(engine: str, folder: Path) -> Iterator[Mapping[str, str]]:
 
 
 def _named(uri: str, name: str) -> str:
-    """The same server's database ``name``."""
+    """Return ``uri`` with the database ``name`` of that server."""
     before, _, query = uri.partition("?")
     return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

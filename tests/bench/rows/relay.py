@@ -52,7 +52,7 @@ class Chats:
         return self._ask([{"url": url, "json": {}} for url in urls])
 
     def direct(self, streams: int, body: Mapping[str, Any]) -> Mapping[str, float]:
-        """The same from the engine."""
+        """Ask the engine itself, without the relay."""
         url = f"{self._engine}/v1/chat/completions"
         return self._ask([{"url": url, "json": dict(body)}] * streams)
 

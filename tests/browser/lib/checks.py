@@ -1,4 +1,4 @@
-"""What every page must stand: light and dark, wide and on a phone, in English and in Chinese."""
+"""Checks of every page: light and dark, wide and on a phone, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_FADING = """() => {
 # Modules have run, as far as they had come.
 AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 1000 }))"
 QUIET_LOOKS, BETWEEN_MS = 3, 40
-POLL_MS = 100  # by the clock: a page that nobody looks at may be drawn no more
+POLL_MS = 100  # by the clock: a page in the background may get no frames
 
 
 class Inspector:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
 from tests.stack import PASSWORD, Stack
 
-# Each window would load two pages for its address bar, which nobody types in. The switch takes the
+# Each window would load two pages for its address bar, which no test uses. The switch takes the
 # place of Playwright's own; the first two of those matter here.
 NOT_NEEDED = ("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
 ARGUMENTS = [
@@ -37,7 +37,7 @@ WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.client
 
 
 class Complaints(list[str]):
-    """What the pages of a context complained of: console, exceptions, policy, failed requests."""
+    """Complaints of a context's pages: console, exceptions, policy, failed requests."""
 
     def listen(self, context: BrowserContext) -> None:
         """Note all that comes from now on."""
@@ -48,7 +48,7 @@ class Complaints(list[str]):
         context.on("requestfailed", self._failed)
 
     def take(self) -> list[str]:
-        """What there is so far; nothing is left."""
+        """Return the complaints so far, and clear them."""
         taken, self[:] = list(self), []
         return taken
 
@@ -102,13 +102,16 @@ def log_in(page: Page) -> None:
 
 
 def axe(page: Page) -> list[str]:
-    """What axe-core finds on a page, a line for each element. The page's own policy stays."""
+    """Return axe-core's violations on a page, a line for each element.
+
+    The page's own content security policy stays on.
+    """
     page.evaluate(AXE.read_text() + "; 0")
     faults: list[str] = page.evaluate(RUN_AXE)
     return faults
 
 
 def too_wide(page: Page) -> str:
-    """How far the page can be scrolled to the side; "" when it fits."""
+    """Return the overflow to the side in pixels, as text; "" when the page fits."""
     scroll, client = page.evaluate(WIDTHS)
     return f"{scroll} px in a window of {client} px" if scroll > client else ""

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def status(key: str, path: str = "jobs/1/streams") -> int:
-    """How the intake answers a request with this key; 404 is an answer to somebody known."""
+    """Return the intake's status for a request with this key; 404: the key is known."""
     headers = {
         "Authorization": f"Bearer {key}",
         "X-Protocol": "2",

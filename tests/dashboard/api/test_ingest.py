@@ -1,4 +1,4 @@
-"""What hosts say, over HTTP as they say it."""
+"""Messages of hosts, over HTTP as hosts send them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What becomes of a job when its host says that it ended."""
+"""State of a job after its host reports its end."""
 
 import hashlib
 

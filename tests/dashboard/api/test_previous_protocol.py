@@ -1,4 +1,4 @@
-"""A host of protocol 1: it finishes what it runs, gets nothing new, and is told to upgrade."""
+"""A host of protocol 1 finishes its running jobs, gets none, and is asked to upgrade."""
 
 import hashlib
 

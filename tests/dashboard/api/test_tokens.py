@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def call(user, scope, path, body=None, *, method="post"):
-    """What a token of this scope is answered."""
+    """Return the answer to a request with a token of this scope."""
     ApiToken.objects.update_or_create(
         token_sha256=hashed("key"), defaults={"user": user, "name": "t", "scope": scope}
     )

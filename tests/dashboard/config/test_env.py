@@ -282,7 +282,7 @@ def test_the_bootstrap_lists_platforms_with_embedded_valkey():
 
 def test_bootstrap_reinstalls_only_for_changed_requirements(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
-    import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
+    import bootstrap  # noqa: PLC0415 -- beside the packages, not in one
 
     monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
     (tmp_path / "requirements.txt").write_text("-r more.txt\na==1\n")

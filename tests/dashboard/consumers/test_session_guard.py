@@ -1,4 +1,4 @@
-"""Who has a socket open may lose it."""
+"""Open sockets are closed when their user loses access."""
 
 import asyncio
 from datetime import timedelta

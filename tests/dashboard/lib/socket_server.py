@@ -70,7 +70,7 @@ class Server:
         )
 
     def set_deployment_state(self, state: str) -> None:
-        """The same for the deployment."""
+        """Write the deployment's state past all services."""
         self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
 
     def set_steps(self, *ends: int) -> None:
@@ -104,7 +104,7 @@ class Server:
         return done.stdout.decode().split()
 
     def let_in(self, is_active: bool) -> None:
-        """Whether the person may log in."""
+        """Set if the person may log in."""
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:

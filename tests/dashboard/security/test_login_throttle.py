@@ -1,4 +1,4 @@
-"""How often somebody may try to log in."""
+"""Limits of attempts to log in."""
 
 import os
 import subprocess

@@ -19,7 +19,7 @@ from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, run
 pytestmark = pytest.mark.processes
 
 RUN = [sys.executable, "-m", "dashboard.server.supervisor"]
-# A job of one step that only waits, past the launch form, for no kind waits without a tool.
+# A job of one step that only waits, past the launch form: no kind waits without a tool.
 SLEEPER = """
 from jobs import dispatch
 from jobs.models import Host
@@ -34,7 +34,7 @@ STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_
 
 
 def refused(**environ: str) -> str:
-    """What ``make run`` says when it cannot start."""
+    """Return the error of a ``make run`` that cannot start."""
     done = subprocess.run(
         RUN, cwd=ROOT, env=clean_environment() | environ, capture_output=True, text=True, timeout=60
     )

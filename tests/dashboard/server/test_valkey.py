@@ -56,12 +56,12 @@ def listening(tmp_path_factory):
 
 @pytest.fixture
 def host(listening):
-    """A client with what a host is told."""
+    """A client with the address that a host gets."""
     return redis.Redis.from_url(host_url(listening))
 
 
 def host_url(server):
-    """What "Add a host" prints."""
+    """Return the address that "Add a host" prints."""
     listen = f"127.0.0.1:{server.listen[1]}"
     variables = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
     return env.host_redis_url(env.load(variables))
@@ -146,7 +146,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
             "host.check", args=(1,), queue="host.va16-01"
         )
 
-        until((tmp_path / "wakeup").exists, "the worker did as it was told")
+        until((tmp_path / "wakeup").exists, "the worker did its task")
         assert dashboard.acl_log() == []
     finally:
         worker.terminate()

@@ -80,7 +80,7 @@ def asked_again(client, deployment):
 
 
 def attempts(response):
-    """What a turn's foot says of its attempts: "1/2", and the ids behind ‹ and ›."""
+    """Return the attempts at a turn's foot: "1/2", and the ids behind ‹ and ›."""
     text = response.content.decode()
     place = re.search(r">(\d+/\d+)</b>", text)
     return place and place[1], re.findall(r'data-attempt="(\d*)"', text)

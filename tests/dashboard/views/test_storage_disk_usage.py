@@ -1,4 +1,4 @@
-"""What jobs made on their hosts for others to use, on the page about storage."""
+"""Disk usage of jobs' shared outputs on hosts, on the page about storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said again and again is said once in a while."""
+"""Repeated messages are logged once in a while."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What a host finds before a job starts."""
+"""A host's preflight checks of a job."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What jobs made on a host for others to use is measured, and seldom."""
+"""Disk usage of jobs' shared outputs on a host is measured, and seldom."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_looks_the_same_is_not_walked_again_for_an_hour(folders):
     write(Path(folders["weights"]) / "model" / "part")
     usage = DiskUsage()
     usage.measure(folders, at=1000.0)
-    # Grows within: neither the folder nor what lies right in it looks otherwise.
+    # Grows within: neither the folder nor its direct contents look otherwise.
     write(Path(folders["weights"]) / "model" / "part", 900_000)
 
     usage.measure(folders, at=1000.0 + INTERVAL_S - 1)

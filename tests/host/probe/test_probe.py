@@ -1,4 +1,4 @@
-"""What a host says of itself, and what it reads of an engine."""
+"""Facts that a host reports of itself and of an engine."""
 
 import os
 import socket

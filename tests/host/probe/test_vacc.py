@@ -1,4 +1,4 @@
-"""What a VACC host says of its cards, from the files that the vendor's own script looks at."""
+"""Cards of a VACC host, from the files that the vendor's own script looks at."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Power: 29.5 W.
 
 @pytest.fixture
 def dies(config, tmp_path):
-    """A host with as many dies as asked for, and a vasmi that says what it is told to."""
+    """A host with as many dies as asked for, and a vasmi that prints what the test sets."""
 
     def make(count, **says):
         root = tmp_path / "root"

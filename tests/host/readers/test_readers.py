@@ -1,4 +1,4 @@
-"""What is read of a tool's files while it writes them: real files, cut where a look may fall."""
+"""Reading a tool's files while the tool writes: real files, cut where a look may fall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret that a tool prints all the same never leaves the host."""
+"""A secret that a tool prints never leaves the host."""
 
 import json
 import os

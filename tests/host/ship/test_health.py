@@ -1,4 +1,4 @@
-"""How a host asks a server whether it is ready."""
+"""Health checks of a server, from its host."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""What runs on a host and is none of its dashboard's."""
+"""Orphans on a host: processes and spools unknown to its dashboard."""
 
 import pytest
 

@@ -321,7 +321,7 @@ def test_a_silent_host_gets_few_preflight_requests():
     assert started() == {free.pk}
 
 
-# A quiet host.
+# Exclusive use of a host.
 
 
 def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):

@@ -14,7 +14,7 @@ QWEN_7B, LLAMA_70B, R1 = (
 )
 QWEN_7B_NAME = "DeepSeek-R1-Distill-Qwen-7B"
 
-# Sets of Params that plan on ``vacc_host()``: as the guide prints it, put right, and today's.
+# Sets of Params that plan on ``vacc_host()``: guide verbatim, corrected, and current.
 EXACT = {"stack": "guide", "as_in_guide": True}
 CURRENT = {"stack": "current"}
 VACC_PARAMS: list[tuple[str, dict[str, Any]]] = [
@@ -139,7 +139,7 @@ def vacc_host(facts: Mapping[str, Any] | None = None, *, root: str = "/nfs") -> 
 
 
 def vacc_values(target: Target) -> dict[str, str]:
-    """What dispatch and host would fill in."""
+    """Values that dispatch and host would fill in."""
     weights, artifact = target.weights[0].data, target.artifacts[0].data
     return {
         "job": "17",

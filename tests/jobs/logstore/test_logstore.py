@@ -197,7 +197,7 @@ def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
 
 
 def _replay(root, data, seed):
-    """A sender that keeps only the size that it was told, as a host's shipper does."""
+    """A sender that keeps only the size in the last answer, as a host's shipper does."""
     logs, chance, at = LogStore(root), random.Random(seed), 0
     while at < len(data):
         try:

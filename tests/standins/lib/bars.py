@@ -89,7 +89,7 @@ class Bar:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken; of the made-up world for a bar that is ``scaled``."""
+        """Seconds since the beginning; of the made-up world for a bar that is ``scaled``."""
         return world.since(self._began) if self._scaled else time.monotonic() - self._began
 
     def add(self, count: float = 1) -> None:

@@ -51,7 +51,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """What the status means."""
+        """Reason phrase of the status."""
         return HTTPStatus(self.status).phrase
 
 

@@ -39,7 +39,7 @@ def host():
 
 
 def status(key):
-    """How the intake answers a request with this key about a job that is not there."""
+    """Return the intake's status for a request with this key about a missing job."""
     return test_host_keys.status(key, "jobs/999/streams")
 
 

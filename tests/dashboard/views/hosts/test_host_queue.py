@@ -79,7 +79,7 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
     assert [f'id="queue-{job.pk}"' in page for job in jobs] == [False, False, True, True, False]
     assert 'href="?from=1"' in page
     assert 'href="?from=5"' in page
-    # The one before it is on the other page, and it can be moved past it all the same.
+    # The job before it is on the other page, and it can still be moved past that job.
     assert f'Move #{jobs[2].pk} up">' in page
 
 

@@ -25,7 +25,7 @@ def deployment():
 
 
 def asked(action) -> int:
-    """How often ``action`` asks for the artifacts that a host has."""
+    """Return the number of queries of ``action`` for a host's artifacts."""
     with CaptureQueriesContext(
         connection,
     ) as capture:

@@ -34,7 +34,7 @@ LARGE = 32e9  # parameters from which the compiler wants more stack
 
 
 class CompileError(Exception):
-    """What the compiler stops with."""
+    """An error at which the compiler stops."""
 
 
 def main(argv: Sequence[str]) -> int:

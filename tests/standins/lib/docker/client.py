@@ -459,6 +459,6 @@ _DO: dict[str, Callable[[Flags], int]] = {
 
 
 def _path(container: str, path: str) -> str | None:
-    """Where a container's file lies; None: no such container."""
+    """Return the path of a container's file; None: no such container."""
     answer = _answer("path", container=container, path=path)
     return None if answer is None else str(answer)

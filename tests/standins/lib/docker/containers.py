@@ -59,7 +59,7 @@ def find(name: str) -> Container:
 
 
 def running(name: str) -> Container:
-    """The same, when it runs.
+    """The running container of that name or id.
 
     Raises:
         DaemonError: there is none, or it has ended.
@@ -72,7 +72,7 @@ def running(name: str) -> Container:
 
 def _save(item: Container) -> None:
     home = _home(item["id"])
-    if home.is_dir():  # else somebody has removed it
+    if home.is_dir():  # else it was removed
         world.write(home / "container.json", json.dumps(item, indent=1))
 
 

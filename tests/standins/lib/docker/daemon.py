@@ -176,7 +176,7 @@ def _images(talk: Wire, asked: Asked) -> None:
 
 
 def _path(talk: Wire, asked: Asked) -> None:
-    """Where a file of a container lies on this machine."""
+    """Answer with the path of a container's file on this machine."""
     item = containers.find(asked["container"])
     env = processes.environment(item, {})
     inside = os.path.normpath("/" + asked["path"].lstrip("/"))

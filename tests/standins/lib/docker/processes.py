@@ -63,7 +63,7 @@ class NotFoundError(Exception):
 
 
 def command(argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> list[str]:
-    """What really runs for ``argv`` in a container with that environment.
+    """Return the command on this machine for ``argv`` in a container with that environment.
 
     Raises:
         NotFoundError: the image has no such program.
@@ -129,7 +129,7 @@ def wait(pid: int, ticks: str) -> int:
         code = child.wait()
         _CHILDREN.pop(pid, None)
         return 128 - code if code < 0 else code
-    while is_running(pid, ticks):  # of a daemon that was here before: nobody can collect it
+    while is_running(pid, ticks):  # of an earlier daemon: it is no child of this one
         time.sleep(0.1)
     return 137
 

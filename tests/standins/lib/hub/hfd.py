@@ -22,7 +22,7 @@ USAGE = """Usage:
 
 @dataclass
 class Asked:
-    """What the command line says."""
+    """Values of the command line."""
 
     repo: str = ""
     include: list[str] = field(default_factory=list)

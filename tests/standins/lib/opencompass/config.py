@@ -29,7 +29,7 @@ _CEVAL = {
 
 @dataclass(frozen=True)
 class Config:
-    """What a run needs: both are lists of dicts, as the file has them."""
+    """Config of a run: both are lists of dicts, as the file has them."""
 
     datasets: list[dict[str, Any]]
     models: list[dict[str, Any]]

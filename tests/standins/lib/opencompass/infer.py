@@ -145,7 +145,7 @@ class Task:
 
 
 def _kept(path: Path) -> dict[str, Any]:
-    """What an earlier run has asked already."""
+    """Return the predictions of an earlier run."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -26,7 +26,7 @@ MOST_BLOCKS = 100_000
 
 @dataclass
 class Request:
-    """What is asked of the engine."""
+    """A request to the engine."""
 
     prompt: str
     prompt_tokens: int
@@ -49,7 +49,7 @@ class Piece:
 
 @dataclass
 class Pace:
-    """How fast this engine is; seconds of the made-up world."""
+    """Speed of this engine; seconds of the made-up world."""
 
     parallel: int = PARALLEL
     tpot_s: float = TPOT_S

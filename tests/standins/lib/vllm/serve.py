@@ -1,4 +1,4 @@
-"""``vllm serve``: loads, then serves until it is told to stop."""
+"""``vllm serve``: loads, then serves until it is stopped."""
 
 from __future__ import annotations
 
