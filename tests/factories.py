@@ -24,6 +24,7 @@ from jobs.models import (
 )
 from jobs.plans import Plan, Step
 from jobs.services.outcomes import identity
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 
 _numbers = count(1)
 
@@ -96,6 +97,12 @@ def make_weights(*, host: Host, **fields: Any) -> Weights:
             **fields,
         }
     )
+
+
+def make_guide_weights(*, host: Host) -> Weights:
+    """Weights of DeepSeek-R1 in the guide's folder."""
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    return make_weights(host=host, model_id="deepseek-r1", path=path, precision="fp8", bytes=1)
 
 
 def make_artifact(*, host: Host, **fields: Any) -> Artifact:

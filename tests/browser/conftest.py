@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor
+from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor, own_window
 from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
@@ -110,16 +110,13 @@ def open_page(
     browser: Browser, server: Server, complaints: Complaints
 ) -> Iterator[Callable[..., Page]]:
     """A function that opens the job's page; nothing may be complained of until the end."""
-    name, value = server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{server.port}"
-    with browser.new_context(viewport=WIDE) as context:
+    with own_window(browser, server, viewport=WIDE) as context:
         complaints.listen(context)
         context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
 
         def open_it(fragment: str = "") -> Page:
             page = context.new_page()
-            page.goto(f"{root}/jobs/{server.job}/{fragment}")
+            page.goto(f"/jobs/{server.job}/{fragment}")
             return page
 
         yield open_it

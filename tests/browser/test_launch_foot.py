@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from tests.browser.lib.visits import PHONE
+from tests.browser.lib.visits import PHONE, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -33,10 +33,7 @@ IS_HIT = """(button) => {
 @pytest.fixture(scope="module")
 def page(browser, own_server):
     own_server.shell(SEED)
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(base_url=root, viewport={"width": 1280, "height": 800}) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, viewport={"width": 1280, "height": 800}) as context:
         yield context.new_page()
 
 

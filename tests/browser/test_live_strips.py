@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -82,14 +82,8 @@ def made(own_server):
 
 @pytest.fixture
 def page(browser, own_server):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(base_url=root, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with checked_window(browser, own_server) as context:
         yield context.new_page()
-    assert complaints == []
 
 
 def tell(server, job, **points):

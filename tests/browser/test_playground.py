@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, chat_engine, delta
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -39,15 +39,9 @@ def deployments(own_server, engine):
 
 @pytest.fixture
 def window(browser, own_server):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(viewport=WIDE, base_url=root) as context:
-        complaints.listen(context)
+    with checked_window(browser, own_server) as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
-        context.add_cookies([{"name": name, "value": value, "url": root}])
         yield context
-    assert complaints == []
 
 
 @pytest.fixture

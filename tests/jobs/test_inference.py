@@ -68,18 +68,23 @@ def test_the_browser_splits_like_the_server():
     assert node(script) == [{"reasoning": v["reasoning"], "answer": v["answer"]} for v in VECTORS]
 
 
+READERS = f"""
+    import {{ readFileSync }} from "node:fs";
+    const load = (path) =>
+      import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
+    const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+    const split = (one) => {{
+      const {{ reasoning, answer }} = one.parts(true);
+      return {{ reasoning, answer }};
+    }};
+    const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+"""
+
+
 @pytest.mark.parametrize("name", ["llama.cpp/xllamacpp_sse.txt", "vllm/vllm_sse_reasoning.txt"])
 def test_the_browser_reads_single_bytes_like_the_server(name):
     script = f"""
-        import {{ readFileSync }} from "node:fs";
-        const load = (path) =>
-          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
-        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
-        const split = (one) => {{
-          const {{ reasoning, answer }} = one.parts(true);
-          return {{ reasoning, answer }};
-        }};
-        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        {READERS}
         const decoder = new EventDecoder();
         const gatherer = new Gatherer();
         for (const byte of readFileSync({json.dumps(str(DATA / name))}))
@@ -198,15 +203,7 @@ def test_the_browser_reads_cut_bare_json_like_the_server(tmp_path):
     lines = [json.dumps({"choices": [each]}, ensure_ascii=False) + "\n" for each in choices]
     (tmp_path / "bare").write_text("".join(lines), encoding="utf-8")
     script = f"""
-        import {{ readFileSync }} from "node:fs";
-        const load = (path) =>
-          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
-        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
-        const split = (one) => {{
-          const {{ reasoning, answer }} = one.parts(true);
-          return {{ reasoning, answer }};
-        }};
-        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        {READERS}
         const raw = readFileSync({json.dumps(str(tmp_path / "bare"))});
         const read = (...pieces) => {{
           const decoder = new EventDecoder(), gatherer = new Gatherer();

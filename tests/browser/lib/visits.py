@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
+from tests.dashboard.lib.socket_server import Server
 from tests.stack import PASSWORD, Stack
 
 # Each window would load two pages for its address bar, which no test uses. The switch takes the
@@ -90,6 +91,25 @@ class Visitor:
                 log_in(context.new_page())
                 self._session = context.storage_state()
         return self._session
+
+
+@contextmanager
+def own_window(browser: Browser, server: Server, **options: Any) -> Iterator[BrowserContext]:
+    """A window in which the user of ``server`` is logged in. Its addresses may be relative."""
+    name, value = server.cookie.split("=", 1)
+    with browser.new_context(base_url=server.url, **options) as context:
+        context.add_cookies([{"name": name, "value": value, "url": server.url}])
+        yield context
+
+
+@contextmanager
+def checked_window(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """A wide :func:`own_window`, whose pages must complain of nothing until it closes."""
+    complaints = Complaints()
+    with own_window(browser, server, viewport=WIDE) as context:
+        complaints.listen(context)
+        yield context
+    assert complaints == []
 
 
 def log_in(page: Page) -> None:

@@ -1,7 +1,5 @@
 """Pipelines over the API: what they are, the rest cancelled, and started again."""
 
-import uuid
-
 import pytest
 
 from jobs.models import AuditEntry, Job
@@ -14,11 +12,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture
 def api():
     return Caller(make_user("ada"))
-
-
-@pytest.fixture
-def chain():
-    return uuid.uuid4()
 
 
 def make_chain(chain, by, *states):

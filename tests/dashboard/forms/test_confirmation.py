@@ -9,11 +9,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils.translation import override
 
-from jobs.models import AuditEntry, Host, Job, Preflight, Weights
+from jobs.models import AuditEntry, Host, Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_guide_weights, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -30,10 +30,7 @@ def host():
 @pytest.fixture
 def form(host):
     """Form data of a deployment."""
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    weights = Weights.objects.create(host=host, path=path, **fields)
-    return {"host": host.name, "weights": str(weights.pk)}
+    return {"host": host.name, "weights": str(make_guide_weights(host=host).pk)}
 
 
 @pytest.fixture

@@ -39,6 +39,11 @@ class Server:
     deployment: int
 
     @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def logs(self) -> LogStore:
         """The server's logs, opened by the test's own process as another web process would."""
         return LogStore(self.data_dir / "logs")
@@ -50,13 +55,13 @@ class Server:
             additional_headers={"Cookie": self.cookie if cookie is None else cookie},
             compression=None,
             max_size=None,
-            **{"origin": f"http://127.0.0.1:{self.port}", **options},
+            **{"origin": self.url, **options},
         )
 
     def get(self, path: str, *, cookie: str | None = None) -> Any:
         """GET an address below ``/api/v1/``."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v1/{path}",
+            f"{self.url}/api/v1/{path}",
             headers={"Cookie": self.cookie if cookie is None else cookie},
         )
         return urllib.request.urlopen(request, timeout=20)

@@ -17,10 +17,10 @@ from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.guide import model_named, target_for
 from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.launch import launch, retry_job
-from jobs.models import Job, Weights
+from jobs.models import Job
 from jobs.plans import Plan, PlanFile, Step
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_user
+from tests.factories import make_guide_weights, make_host
 
 pytestmark = pytest.mark.django_db
 
@@ -165,15 +165,7 @@ def host():
 
 @pytest.fixture
 def weights(host):
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    return Weights.objects.create(host=host, path=path, **fields)
-
-
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
+    return make_guide_weights(host=host)
 
 
 def test_a_job_and_its_retry_store_the_differences(host, weights):

@@ -19,11 +19,6 @@ KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 
 
 @pytest.fixture
-def chain():
-    return uuid.uuid4()
-
-
-@pytest.fixture
 def lin(client):
     client.force_login(make_user("lin"))
     return client

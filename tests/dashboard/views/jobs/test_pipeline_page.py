@@ -21,11 +21,6 @@ SMALL = "smollm2-135m-instruct"
 
 
 @pytest.fixture
-def chain():
-    return uuid.uuid4()
-
-
-@pytest.fixture
 def lin(client):
     client.force_login(make_user("lin"))
     return client

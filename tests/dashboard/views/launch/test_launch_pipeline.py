@@ -11,7 +11,7 @@ from django.urls import reverse
 from jobs.models import AuditEntry, Environment, Host, Job
 from jobs.queries.hosts.hosts import dies
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -22,12 +22,6 @@ PIPELINE = ("deepseek-r1", "pytorch")
 def host():
     facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
     return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
-
-
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
 
 
 def test_a_model_leads_to_its_ways_and_to_no_other(browser):

@@ -8,11 +8,11 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs.models import Job, Preflight, Weights
+from jobs.models import Job, Preflight
 from jobs.queries.hosts.hosts import dies
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_guide_weights, make_host, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -24,15 +24,7 @@ def host():
 
 @pytest.fixture
 def weights(host):
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    return Weights.objects.create(host=host, path=path, **fields)
-
-
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
+    return make_guide_weights(host=host)
 
 
 def ask(browser, host, weights, /, **fields):

@@ -11,21 +11,11 @@ from django.utils.translation import override
 from dashboard.presenters.result.comparison import conclusion
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, pages, runs, text_of
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, runs, text_of
 from tests.factories import make_user
-from tests.measuring import SERVE, make_measuring_host, measured, served
+from tests.measuring import SERVE, measured, served
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host()
-
-
-@pytest.fixture
-def page(client):
-    return pages(client)
 
 
 def test_compared_runs_are_never_pooled(host):

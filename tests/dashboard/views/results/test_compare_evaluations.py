@@ -4,15 +4,10 @@ import pytest
 
 from jobs.models import Answer, Result
 from jobs.services.outcomes import identity
-from tests.comparing import ids, numbers, pages, text_of
+from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def page(client):
-    return pages(client)
 
 
 def test_other_questions_give_no_verdict(page):

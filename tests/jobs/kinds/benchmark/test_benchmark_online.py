@@ -9,45 +9,26 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, asset_values
+from jobs.kinds.lib.base import LOG
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.messages import Message
-from jobs.plans import fill, secrets
+from jobs.plans import secrets
 from tests.jobs.lib.target import DATA
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
 
 kind = KINDS["benchmark-online"]
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
 GUIDE = {"deployment": "8"}
+plans = VaccPlans(kind, GUIDE)
+params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
+outcome_of = plans.outcome_of
 TODAY = {"deployment": "9", **CURRENT}
 SCRIPT = ("python3", "/workspace/vllm/benchmarks/benchmark_serving.py")
 
 
-def params(**raw):
-    return kind.Params(**{**GUIDE, **raw})
-
-
-def planned(**raw):
-    return kind.plan(params(**raw), vacc_host())
-
-
-def run(**raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **assets})
-
-
-def step(name, **raw):
-    return next(item for item in run(**raw).steps if item.name == name)
-
-
 def ids(**raw):
     return [remark.id for remark in kind.notes(params(**raw), vacc_host())]
-
-
-def outcome_of(outputs, **raw):
-    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the commands ---------------------------------------------------------------------------------
@@ -324,10 +305,8 @@ def test_what_is_no_result_is_said_so(outputs):
 
 
 def seeds(job="17", **raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    plan = fill(planned(**raw), {**vacc_values(target), **assets, "job": job})
-    argvs = [item.argv for item in plan.steps if item.name.startswith("measure")]
+    steps = run({"job": job}, **raw).steps
+    argvs = [item.argv for item in steps if item.name.startswith("measure")]
     return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
 
 

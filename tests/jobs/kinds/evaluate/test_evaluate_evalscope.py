@@ -9,45 +9,26 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Need, asset_values
+from jobs.kinds.lib.base import LOG, Need
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.environments import ENVIRONMENTS
 from tests.jobs.lib.target import DATA, files_below
-from tests.jobs.lib.vacc_target import EXACT, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import EXACT, VaccPlans, vacc_host, vacc_values
 
 kind = KINDS["evaluate-evalscope"]
+plans = VaccPlans(kind, {"deployment": "9"})
+params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
+outcome_of = plans.outcome_of
 
 # A real run: three questions of each subset of gsm8k and math_500, from a folder.
 LEFT = {**files_below(DATA / "evalscope-1.14-hub"), LOG: b"the console"}
 TWO = {"datasets": ("gsm8k", "math_500"), "limit": 3}
 
 
-def params(**raw):
-    return kind.Params(**{"deployment": "9", **raw})
-
-
-def planned(**raw):
-    return kind.plan(params(**raw), vacc_host())
-
-
-def run(**raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **assets})
-
-
-def step(name, **raw):
-    return next(item for item in run(**raw).steps if item.name == name)
-
-
 def after(argv, option):
     return argv[argv.index(option) + 1]
-
-
-def outcome_of(outputs, **raw):
-    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the command ----------------------------------------------------------------------------------
