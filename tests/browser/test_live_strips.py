@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.lib.checks import until
 from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
@@ -94,14 +95,6 @@ def titles(page):
     """Return the titles of the drawn strips, top to bottom."""
     texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
     return [text for text in texts if text in TITLES]
-
-
-def until(page, is_so):
-    for _ in range(1200):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not come to be")
 
 
 def test_the_chart_moves_before_the_first_answer(page, own_server, made):

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, chat_engine, delta
+from tests.browser.lib.checks import until
 from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
@@ -65,14 +66,6 @@ def part(turn, name):
 def from_end(page):
     """Return the pixels of the page below the window."""
     return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
-
-
-def until(page, is_so):
-    for _ in range(600):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not come to be")
 
 
 def answered(page, engine, text):

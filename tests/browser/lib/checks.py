@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from playwright.sync_api import BrowserContext, Page, Request
@@ -85,6 +85,15 @@ def settle(page: Page) -> None:
     """Until modules have run, charts are drawn and nothing is asked for any more."""
     page.wait_for_load_state("networkidle", timeout=SETTLE_MS)
     _wait_for_charts(page)
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Let the page run until ``is_so``, for at least a minute."""
+    for _ in range(1200):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to be")
 
 
 def _wait_for_charts(page: Page) -> None:

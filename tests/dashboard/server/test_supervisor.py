@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import process
+from tests.api import until
 from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, running
 
 pytestmark = pytest.mark.processes
@@ -41,16 +41,6 @@ def refused(**environ: str) -> str:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     return done.stderr.strip()
-
-
-def until(true, what: str):
-    """Wait for something that must become true."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if value := true():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def states(stack: Stack) -> list[str]:
