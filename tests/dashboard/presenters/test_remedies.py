@@ -78,7 +78,7 @@ def test_a_job_failed_early_lists_all_missing_parts(client, lin):
 
     assert shown.count("No weights in /nfs/w") == 1
     assert "Image vllm_vacc:latest not found" in shown
-    assert "Docker 1 answers" not in shown
+    assert "Docker 1 is running" not in shown
     assert "no command ran" in html
     assert "data-log-url" not in html
 

@@ -173,8 +173,8 @@ def test_a_restart_on_a_used_port_is_refused_in_words(client, lin):
 
     page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
 
-    assert "Not restarted: port 20000 is in use by" in page.content.decode()
-    assert "the other" in page.content.decode()
+    refusal = "Not restarted: port 20000 is in use by deployment the other. End that first"
+    assert refusal in page.content.decode()
     stopped.refresh_from_db()
     assert stopped.run == 1
 

@@ -85,7 +85,7 @@ def test_a_job_of_all_dies_links_to_servers_to_stop(page):
     waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
 
     assert "Needs 8 dies;" in waits
-    assert "Stop: qwen (port 7863), qwen (port 21000)." in waits
+    assert " has 4 free. Stop: qwen (port 7863), qwen (port 21000)." in waits
     assert "launch without" not in waits
     assert waits.count("Stop:") == 1
     for server in servers:

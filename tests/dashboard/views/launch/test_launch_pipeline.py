@@ -238,6 +238,6 @@ def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
     titles = ("Prepare", "Benchmark", "Evaluate")
     assert len(marked) == 3
     assert all(any(f"{title}" in text for text in marked) for title in titles)
-    assert "Each command is the guide&#x27;s to the letter" not in exact
+    assert "Commands match the guide verbatim" not in exact
     assert "The guide has no commands for Prepare, Benchmark, Evaluate" in exact
     assert "not in the guide" not in right

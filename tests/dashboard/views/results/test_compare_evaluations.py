@@ -69,7 +69,7 @@ def test_without_a_verdict_the_changed_answers_are_counts_only(page):
     assert "Not comparable" in text
     assert "regressed" in text
     assert "p = " not in text
-    assert "would settle" not in text
+    assert "significance needs" not in text
 
 
 def test_parts_of_the_questions_are_paired_as_the_whole_is(page):
