@@ -117,7 +117,7 @@ def test_jobs_never_imports_dashboard():
     assert imports == []
 
 
-def test_only_django_s_own_modules_lie_flat_in_dashboard():
+def test_only_django_s_own_modules_are_flat_in_dashboard():
     assert {path.stem for path in (ROOT / "dashboard").glob("*.py")} == {"__init__", *DJANGO}
 
 

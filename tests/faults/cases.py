@@ -69,7 +69,7 @@ FAULTS: dict[tuple[str, str], Fault] = {
 @dataclass(frozen=True)
 class Case:
     """One hit. ``when``: before the job is launched, in its "middle", or at its "end", when its
-    command has printed all. ``message``: the id that its sentence must have; "" for the kind's
+    command has printed all. ``message``: the id of the job's message; "" for the kind's
     own. ``or_failed``: the id of one with which it may be *failed* as well, where it hangs on what
     the job's next step was just about. ``is_away``: the host must be said to be away meanwhile.
     ``lasts``: seconds at least, where another time than that of a stop is wanted (None). ``also``:

@@ -66,7 +66,7 @@ def _middle(steps: Any) -> int:
 
 
 def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
-    """Launch the links of a way but those of ``without``; the numbers of the jobs."""
+    """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
     from jobs.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django set up
 

@@ -191,14 +191,14 @@ class Trial:
         self, row: FaultRow, kept: bytes, shown: bytes, *, is_gone: bool, checksum: str
     ) -> None:
         if is_gone:
-            # What the host's disk lost before it was sent is nobody's any more.
+            # Bytes that the host's disk lost before they were sent are lost.
             if kept[: len(shown)] != shown:
                 row.wrong.append("the dashboard's log is no beginning of the host's")
         elif row.host != row.dashboard:
             row.lost_bytes = len(kept) - _common(kept, shown)
             row.wrong.append(f"{row.lost_bytes} bytes of {len(kept)} differ on the dashboard")
         elif row.host != checksum:
-            row.wrong.append(f"the host told another checksum: {checksum}")
+            row.wrong.append(f"the host reported another checksum: {checksum}")
         if set(row.pages) != {row.dashboard}:
             row.wrong.append("pages differ from the dashboard")
 
@@ -273,7 +273,7 @@ def _ran_once(case: Case, scene: Scene, *, is_gone: bool) -> list[str]:
     if not is_gone:
         events = [e["type"] for e in scene.spool.read_events()]
         if (events.count("started"), events.count("ended")) != (1, 1):
-            wrong.append(f"the host tells {events}")
+            wrong.append(f"the host's events are {events}")
     return wrong
 
 

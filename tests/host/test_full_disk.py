@@ -96,7 +96,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
     assert caplog.text.count("cannot be shipped now: [Errno 28] No space left on device") == 2
 
 
-def test_a_dead_launcher_with_a_long_log_holds_up_nobody(
+def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
     intake, agent_in_thread, make_spool, monkeypatch
 ):
     """Reading it takes minutes; others are adopted and shipped meanwhile."""

@@ -225,7 +225,7 @@ def test_the_browser_reads_cut_bare_json_like_the_server(tmp_path):
 @pytest.mark.parametrize(
     "line", [b'{"code":500,"msg":"out of memory"}\n', b'{"errorMsg":"out of memory"}\n']
 )
-def test_an_error_among_bare_json_is_told_in_the_engines_words(line):
+def test_an_error_among_bare_json_has_the_engines_words(line):
     begun = BARE.splitlines(keepends=True)[0]
 
     assert parse_reply(begun + line).error == "out of memory"
@@ -332,7 +332,7 @@ def test_an_error_in_a_stream_is_kept_beside_the_text_before_it(line):
         (b"", "HTTP 502"),
     ],
 )
-def test_an_error_is_told_in_the_engines_words(raw, text):
+def test_an_error_has_the_engines_words(raw, text):
     assert error_text(raw, 502) == text
     assert parse_stream(raw, http_status=502) == Reply(error=text)
 

@@ -102,7 +102,7 @@ class Scene:
         if host != dashboard:
             self.row.wrong.append(f"{size} bytes of job {job} differ on the dashboard")
         if host != facts["log_sha256"]:
-            self.row.wrong.append(f"the host told another checksum: {facts['log_sha256']}")
+            self.row.wrong.append(f"the host reported another checksum: {facts['log_sha256']}")
         kept.unlink()
         for file in (self.stack.data_dir / "logs" / "job").glob(f"{job}.*"):
             file.unlink()

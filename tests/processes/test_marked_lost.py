@@ -76,7 +76,7 @@ def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(api):
     assert api.job(1)["message"] == job["message"]
 
 
-def test_a_dashboard_that_was_away_gets_all_logs(api):
+def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(api):
     agent, web = api.stack.children()["agent"], api.stack.children()["web"]
     before_kb = memory_kb(agent)
     os.kill(web, signal.SIGSTOP)

@@ -101,7 +101,7 @@ def messages(jobs):
     return [(job["kind"], job["state"], job["message"]) for job in jobs]
 
 
-def test_each_job_of_the_pytorch_way_succeeds_and_keeps_its_log(host, gone):
+def test_each_pytorch_job_succeeds_and_keeps_its_log(host, gone):
     assert {job["state"] for job in gone} == {"succeeded"}, messages(gone)
     assert len(gone) == 9
     for job in gone:
@@ -157,7 +157,7 @@ def test_a_fault_at_a_server_leaves_the_server(
     assert len(host.containers()) == 1
 
 
-def test_a_server_that_dies_midway_fails_its_benchmark(host, tell, served, break_):
+def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_dies(host, tell, served, break_):
     load = {"requests": 2000, "output_tokens": 1024}
     number = host.launch("benchmark-online", deployment=str(served["id"]), **load)
     until(lambda: b"Starting main" in host.raw(f"jobs/{number}/log?from=0"), "requests are sent")

@@ -91,7 +91,7 @@ def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, f
     }
 
 
-def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figures):
+def test_the_full_pipeline_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figures):
     figures["jobs"] = [
         {name: job[name] for name in ("kind", "title", "state", "duration_s", "message")}
         for job in pipeline

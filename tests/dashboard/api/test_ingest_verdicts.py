@@ -304,7 +304,7 @@ def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
     assert not Result.objects.filter(job=job).exists()
 
 
-def test_a_tools_failure_in_odd_characters_is_told(caller, kind):
+def test_a_tools_failure_in_odd_characters_is_shown(caller, kind):
     kind.outcome = Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))
     job = taken_job(caller)
 

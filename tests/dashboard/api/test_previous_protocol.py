@@ -32,7 +32,7 @@ def test_host_and_dashboard_speak_one_protocol():
     assert host_client.PROTOCOL == Host.PROTOCOL
 
 
-def test_each_start_of_its_agent_is_told_once_to_upgrade(caller, caplog):
+def test_each_start_of_its_agent_is_asked_once_to_upgrade(caller, caplog):
     caller.headers["X-Protocol"] = "1"
 
     answers = [caller.beat(agent_started_at=float(at)) for at in (11, 11, 11, 12, 12)]
@@ -62,7 +62,7 @@ def test_what_it_runs_is_taken_to_the_end(old, kind):
     assert len(kind.outputs) == 1
 
 
-def test_why_its_job_failed_is_told(old, kind, client):
+def test_the_cause_of_its_failed_job_is_shown(old, kind, client):
     old.stream(old.job, "log", 0, LOG)
     reason = {"message_id": "work:exit", "message_args": {"step": "make", "exit_code": 3}}
     last = ended_in_protocol_1("failed", exit_code=3, **reason)

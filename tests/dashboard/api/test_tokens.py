@@ -135,7 +135,7 @@ def test_many_unknown_tokens_from_one_address_are_answered_429(monkeypatch):
     assert call(ada, "read", "jobs", method="get").status_code == 200
 
 
-def test_a_refused_caller_is_told_how_to_come_in():
+def test_a_refused_caller_gets_the_way_to_authenticate():
     assert Client().get("/api/v1/jobs").headers["WWW-Authenticate"] == "Bearer"
 
 

@@ -156,7 +156,7 @@ def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
-def test_sqlite_may_lie_elsewhere():
+def test_sqlite_may_be_elsewhere():
     assert env.database(env.load({"DATABASE_URL": "sqlite:////x/y.db"}))["NAME"] == "/x/y.db"
 
 

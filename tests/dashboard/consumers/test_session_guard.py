@@ -126,7 +126,7 @@ def test_a_look_comes_in_time_and_at_once_after_a_logout_here(monkeypatch, how):
     assert listening(scenario) == (LOGGED_OUT, False)
 
 
-def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
+def test_no_user_is_logged_out_without_a_database(monkeypatch):
     monkeypatch.setattr(module, "CHECK_S", 0.01)
     user = make_user()
     client, session = logged_in(user)

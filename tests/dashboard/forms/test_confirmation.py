@@ -168,7 +168,7 @@ def test_an_unconfirmed_job_has_both_buttons_everywhere(eve, job, page):
     assert page != "overview" or "1 needs confirmation" in shown
 
 
-def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
+def test_in_chinese_one_word_says_that_a_job_needs_confirmation(eve, job, form):
     asked = look(eve, form)
     chinese = {"headers": {"accept-language": "zh-hans"}}
 
@@ -253,7 +253,7 @@ def test_the_api_shows_and_takes_the_confirmation_of_a_job(eve, job):
     assert call(eve, address, {}).status_code == 409
 
 
-def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
+def test_the_queue_in_the_api_has_the_job_that_needs_confirmation(eve, job):
     (row,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
 
     assert row["id"] == job.pk

@@ -231,7 +231,7 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
         ("https://bench.example", "rediss://cache.example/0", []),
     ],
 )
-def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
+def test_unreachable_addresses_are_reported(settings, public_url, redis_url, missing):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
     errors = StringIO()
 

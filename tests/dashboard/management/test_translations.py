@@ -91,7 +91,7 @@ def test_a_message_has_translated_states_steps_and_inputs() -> None:
         assert "产物" in message("job:input_gone", {"input": "artifact"})
 
 
-def test_a_name_that_nobody_knows_stands_as_it_is() -> None:
+def test_an_unknown_name_stays_as_it_is() -> None:
     with override("zh-hans"):
         assert "odd" in message("job:predecessor", {"job": 3, "state": "odd"})
         assert (step_title("odd"), setting_title("odd"), unit_word("ms")) == ("odd", "odd", "ms")

@@ -135,7 +135,7 @@ def test_everything_of_ours_in_every_kinds_command_has_a_reason():
     assert bare == []
 
 
-def test_what_differs_without_a_note_is_marked_all_the_same():
+def test_a_difference_without_a_note_is_marked_too():
     plan = Plan("x", (Step("a", ("tool", "--n", "4")), Step("b", ("c",))))
     guide_text = Plan("x", (Step("a", ("tool", "--n", "5")), Step("d", ("e",))))
     data = {"notes": [], "plan": guide_text.to_json()}
@@ -184,7 +184,7 @@ def test_a_kind_that_the_guide_does_not_know_keeps_nothing():
     assert job.guide == {}
 
 
-def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
+def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     pages = {
         "form": reverse("launch-form", args=["deploy-vllm"]) + f"?host={host.name}",
@@ -256,7 +256,7 @@ def test_no_note_speaks_of_an_option_that_the_command_has_not():
         assert is_noted is ("--temperature" in flags), stack
 
 
-def test_a_step_that_is_ours_is_not_said_to_be_the_guides():
+def test_a_step_of_our_own_is_not_shown_as_the_guide_s():
     view = view_of("evaluate-opencompass")
 
     assert "collect" not in {step.name for step in view.steps}

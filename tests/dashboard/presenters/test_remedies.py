@@ -105,7 +105,7 @@ def test_the_telling_line_is_stored_with_the_verdict():
 
 
 @pytest.mark.parametrize("kept", [5, "x", {"text": 5}, {}, None, []])
-def test_whatever_a_host_puts_there_the_message_is_told(kept):
+def test_odd_arguments_leave_a_readable_message(kept):
     args = {"step": "fetch", "exit_code": 1, "telling": kept}
 
     assert message("work:exit", args).startswith("Step")
@@ -216,7 +216,7 @@ def test_a_down_deployment_offers_its_restart(client, lin, message_id):
     assert AGAIN in [action.words for action in actions(job, lin)]
 
 
-def test_a_deployment_of_somebody_else_is_opened_not_restarted(lin):
+def test_a_deployment_of_another_user_is_opened_not_restarted(lin):
     server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=make_user())
     Job.objects.filter(pk=server.job_id).update(state="succeeded")
     job = make_job(

@@ -80,13 +80,13 @@ def test_a_used_port_is_reported_with_its_variable(tmp_path):
     )
 
 
-def test_an_address_that_is_not_this_computers_is_said(tmp_path):
+def test_an_address_of_another_computer_is_reported(tmp_path):
     error = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
 
     assert error.startswith("Cannot listen on BIND=192.0.2.1, PORT=8000: ")
 
 
-def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
+def test_a_read_only_data_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
 
     error = refused(DATA_DIR=str(tmp_path / "file" / "data"))
@@ -94,7 +94,7 @@ def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
     assert error.startswith(f"DATA_DIR={tmp_path}/file/data cannot be written: ")
 
 
-def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
+def test_a_wrong_setting_is_reported_before_anything_is_made(tmp_path):
     error = refused(DATA_DIR=str(tmp_path / "new"), PORT="http")
 
     assert error == "PORT=http will not do; allowed: a whole number from 1 to 65535"

@@ -67,7 +67,7 @@ def host_url(server):
     return env.host_redis_url(env.load(variables))
 
 
-def test_a_host_is_let_in_with_what_it_was_told(host):
+def test_a_host_logs_in_with_the_printed_address(host):
     assert host.ping() is True
 
 
@@ -96,7 +96,7 @@ def test_the_socket_still_works_in_both_spellings(listening):
         connection.ensure_connection(max_retries=1)
 
 
-def test_passwords_lie_in_private_files_and_stand_in_no_command(listening):
+def test_passwords_are_in_private_files_and_in_no_command(listening):
     secrets = listening.data.parent / "secrets"
 
     for path in (secrets / env.VALKEY_PASSWORD, secrets / env.VALKEY_HOST_PASSWORD):
@@ -196,7 +196,7 @@ def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
     assert address.endswith("@gpu7:6380/0")
 
 
-def test_hosts_are_told_another_redis_as_it_is():
+def test_hosts_get_the_address_of_another_redis_unchanged():
     url = "redis://:pw@cache.lan:6379/1"
 
     assert env.host_redis_url(env.load({"REDIS_URL": url})) == url

@@ -213,7 +213,7 @@ def test_any_number_of_chats_can_be_asked_for(client, lin, typed):
     assert client.get(f"{reverse('playground')}?chats={typed}").status_code == 200
 
 
-def test_chats_are_found_by_what_was_said_in_them(client, lin):
+def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
     other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")

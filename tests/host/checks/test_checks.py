@@ -281,7 +281,7 @@ def test_an_endpoint_serves_the_model(status, model, holds, message, machine, si
     assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]
 
 
-def test_an_endless_endpoint_is_given_up(machine, site, monkeypatch):
+def test_an_endless_endpoint_times_out(machine, site, monkeypatch):
     monkeypatch.setattr(network, "LONGEST", 10)
     site.says = 200, {}, b" " * 11
 

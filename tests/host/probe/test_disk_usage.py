@@ -66,7 +66,7 @@ def test_what_comes_and_what_goes_is_measured_at_the_next_look(folders):
     assert usage.sizes["weights"]["bytes"] < 100_000
 
 
-def test_of_a_folder_that_cannot_be_looked_into_nothing_is_told(folders, tmp_path):
+def test_an_unreadable_folder_has_no_usage(folders, tmp_path):
     usage = DiskUsage()
 
     usage.measure({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)

@@ -129,7 +129,7 @@ def test_unread_text_is_cut(dies):
     assert readings["unread"]["gettemp"] == "x" * vasmi.UNREAD_CHARS
 
 
-def test_a_host_without_the_tool_tells_nothing(dies, tmp_path):
+def test_a_host_without_the_tool_reports_nothing(dies, tmp_path):
     config = dies(1, gettemp="device 0: 50 C\n")
     assert vasmi.readings(config) == {"dies": {"0": {"temp_c": 50.0}}}
 

@@ -122,7 +122,7 @@ def test_the_dashboards_lost_part_is_filled_with_zero_bytes(server, client):
     )
 
 
-def test_a_file_system_that_gives_nothing_back_is_told_of_once(server, client, monkeypatch):
+def test_a_file_system_that_frees_nothing_is_logged_once(server, client, monkeypatch):
     monkeypatch.setattr(disk, "give_back", lambda fd, end: False)
     spool, _ = server
     ships = Shipper(spool, client, server_log_bytes=MB)

@@ -162,7 +162,7 @@ def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
     assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
 
 
-def test_a_job_that_nobody_knows_is_unknown(intake, make_spool, ship):
+def test_a_job_without_a_record_is_unknown(intake, make_spool, ship):
     spool = make_spool("true", instance=intake.instance)
 
     assert ship(spool)() is Outcome.UNKNOWN

@@ -225,7 +225,7 @@ def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
     assert "serves ['small'], not mine" in done.stderr
 
 
-def test_a_server_that_does_not_come_is_given_up(tmp_path):
+def test_waiting_for_a_server_times_out(tmp_path):
     done = run(
         "wait_ready.py", "http://127.0.0.1:1", "--model", "x", "--timeout", 0.3, cwd=tmp_path
     )
@@ -337,7 +337,7 @@ def test_only_processes_with_the_argument_are_stopped():
         popen.stdout.close()
 
 
-def test_an_environment_tells_its_versions(tmp_path):
+def test_an_environment_reports_its_versions(tmp_path):
     done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr

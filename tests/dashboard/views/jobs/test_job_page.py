@@ -127,7 +127,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
     assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
 
 
-def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
+def test_steps_show_what_ran_what_failed_and_what_was_not_run():
     plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b", "c")))
     job = make_job(plan=plan, state="failed")
     job.steps.filter(name="a").update(started_at=now(), exit_code=0, duration_s=1.0)
@@ -353,7 +353,7 @@ def test_only_the_owner_or_an_admin_cancels(client, page):
     assert job.state == Job.State.CANCELLED
 
 
-def test_before_a_cancel_it_is_said_what_is_lost(page):
+def test_the_cancel_page_says_what_is_lost(page):
     user = make_user()
     first = make_job(state="running", created_by=user)
     after = make_job(host=first.host, created_by=user)

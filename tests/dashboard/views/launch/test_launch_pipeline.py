@@ -24,7 +24,7 @@ def host():
     return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
 
 
-def test_a_model_leads_to_its_ways_and_to_no_other(browser):
+def test_a_model_links_to_its_pipelines_only(browser):
     page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
 
     assert reverse("model-pipeline", args=PIPELINE) in page
@@ -153,7 +153,7 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
     assert loads == {"[1, 4]"}
 
 
-def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
+def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
     pipeline = reverse("model-pipeline", args=PIPELINE)
 
     page = browser.get(pipeline, {"as_in_guide": "1"}).content.decode()
@@ -228,7 +228,7 @@ def test_evaluations_use_the_server_s_listen_address(browser, host):
     assert "127.0.0.1:8000" not in asked
 
 
-def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
+def test_jobs_that_the_guide_lacks_are_marked_as_our_own(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
 
     exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).content.decode()

@@ -84,7 +84,7 @@ def test_the_form_has_its_host_look_with_what_is_proposed(browser, host, weights
     assert Job.objects.count() == 0
 
 
-def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weights):
+def test_the_form_shows_findings_and_blockers(browser, host, weights):
     ask(browser, host, weights)
     asked = Preflight.objects.get()
     preflights.answer(
@@ -121,7 +121,7 @@ def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weight
 
 
 @pytest.mark.parametrize("fields", [{"tp": "16"}, {"weights": "99"}])
-def test_a_form_that_makes_no_plan_asks_nobody(browser, host, weights, fields):
+def test_a_form_without_a_plan_asks_no_host(browser, host, weights, fields):
     answer = ask(browser, host, weights, **fields)
 
     assert answer.content == b""
@@ -154,7 +154,7 @@ def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, w
     assert reverse("launch-check", args=["deploy-vllm"]) in page
 
 
-def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights, served):
+def test_findings_of_the_form_are_shown_while_the_job_is_queued(browser, host, weights, served):
     ask(browser, host, weights)
     look = Preflight.objects.get()
     busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
@@ -173,7 +173,7 @@ def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights,
     assert "is in use" not in browser.get(reverse("job-detail", args=[job.pk])).text
 
 
-def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, served):
+def test_findings_of_another_plan_are_not_shown(browser, host, weights, served):
     ask(browser, host, weights, port="9000")
     busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
     preflights.answer(Preflight.objects.get(), [busy | {"message_args": {"port": 9000}}])

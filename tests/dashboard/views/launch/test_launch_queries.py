@@ -42,7 +42,7 @@ def test_the_form_and_its_preview_ask_for_a_hosts_assets_once(kind, page, deploy
     assert asked(lambda: page.post(reverse("launch-preview", args=[kind]), typed)) == 1
 
 
-def test_a_launch_asks_again_only_while_nobody_else_can_launch(page, deployment):
+def test_a_launch_repeats_queries_only_under_its_lock(page, deployment):
     typed = {"deployment": str(deployment.pk), "host": deployment.host.name}
     address = reverse("launch-form", args=["benchmark"])
 

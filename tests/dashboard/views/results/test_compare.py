@@ -240,7 +240,7 @@ def test_a_group_says_in_chinese_how_many_runs_it_is_of(client, host):
     assert "运行2" not in text_of(html)
 
 
-def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
+def test_the_reason_for_no_verdict_has_chinese_punctuation(client, host):
     client.force_login(make_user())
     client.cookies["django_language"] = "zh-hans"
     deployment = served(host)
@@ -256,7 +256,7 @@ def test_why_there_is_no_verdict_is_told_in_chinese_marks(client, host):
     )
 
 
-def test_a_factor_is_told_as_one(host):
+def test_a_large_ratio_is_shown_as_a_factor(host):
     slow, fast = (
         runs(served(host, argv=argv), *rates)
         for argv, rates in (
@@ -291,7 +291,7 @@ def test_links_to_other_columns_keep_the_concurrency(page, host):
     assert f'href="?{ids(other, one)}&concurrency=1"'.replace("&", "&amp;") in html
 
 
-def test_work_that_nobody_knows_gives_no_verdict(page, host):
+def test_an_unknown_workload_gives_no_verdict(page, host):
     dataset = {"dataset": "sharegpt"}
     one = runs(served(host), 50.0, **dataset)[0]
     other = runs(served(host, OTHER), 60.0, **dataset)[0]

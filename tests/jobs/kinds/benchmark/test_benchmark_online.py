@@ -149,7 +149,7 @@ def test_to_the_letter_nothing_is_made_before():
     )
 
 
-def test_what_goes_wrong_to_the_letter_is_told():
+def test_verbatim_notes_what_goes_wrong():
     notes = kind.notes(params(**EXACT), vacc_host())
 
     assert [remark.id for remark in notes] == [
@@ -159,7 +159,7 @@ def test_what_goes_wrong_to_the_letter_is_told():
     assert notes[1].args == {"backend": "vllm"}
 
 
-def test_what_was_changed_is_told():
+def test_notes_name_the_corrections():
     assert ids() == [
         *("guide:docker_exec", "guide:backend_added", "guide:folder_made"),
         *("guide:address_named", "guide:comparable"),
@@ -275,7 +275,7 @@ def test_exit_code_0_with_no_successful_request_is_a_failure():
     assert outcome.measured is None
 
 
-def test_some_failed_requests_and_few_of_them_are_told():
+def test_failed_and_few_requests_are_reported():
     data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
     data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
 
@@ -296,7 +296,7 @@ def test_without_a_file_the_log_is_read():
 
 
 @pytest.mark.parametrize("outputs", [{}, {"result.json": b"{}"}, {"result.json": b'{"a": '}])
-def test_what_is_no_result_is_said_so(outputs):
+def test_output_without_a_result_is_an_error(outputs):
     with pytest.raises(ParseError):
         outcome_of(outputs)
 

@@ -158,13 +158,13 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
     assert measured.tool == f"evalscope {ENVIRONMENTS['evalscope'].version}"
 
 
-def test_each_set_and_the_limit_are_told():
+def test_the_result_names_each_set_and_the_limit():
     assert outcome_of(LEFT, **TWO).measured.remarks == [
         Message("evaluate:limited", {"questions": 3}),
     ]
 
 
-def test_answers_that_were_cut_are_told():
+def test_cut_answers_are_reported():
     remarks = outcome_of(LEFT, **TWO, max_tokens=9).measured.remarks
 
     # These are reviews without predictions, which alone tell what ended an answer.
@@ -197,6 +197,6 @@ def test_a_set_that_was_not_asked_is_missed():
     assert outcome.failure.args["first"] == "aime24"
 
 
-def test_nothing_of_a_run_is_said_so():
+def test_a_run_without_output_is_an_error():
     with pytest.raises(ParseError, match="wrote no report"):
         outcome_of({LOG: b"reports/model/x.json"})

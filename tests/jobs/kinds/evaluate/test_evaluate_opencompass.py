@@ -213,7 +213,7 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
 # -- remarks ------------------------------------------------------------------------------------
 
 
-def test_what_was_made_otherwise_is_told_and_how_long_it_takes():
+def test_notes_name_the_corrections_and_the_duration():
     remarks = notes()
 
     assert list(remarks) == [
@@ -390,6 +390,6 @@ def test_a_run_in_which_every_task_failed_is_none():
     assert outcome.failure.id == "evaluate:sets_missing"
 
 
-def test_nothing_of_a_run_is_said_so():
+def test_a_run_without_output_is_an_error():
     with pytest.raises(ParseError, match="no folder of an OpenCompass run"):
         outcome_of({LOG: b"20261124_140927"})

@@ -89,7 +89,7 @@ def test_a_waiting_server_reserves_only_its_requested_port():
     assert defaults_for(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
 
 
-def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
+def test_a_port_of_a_queued_job_is_named_as_that_job_s():
     ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
     target = replace(vacc_host(), servers=(ref,))
 
@@ -204,7 +204,7 @@ def test_a_vastgenx_restart_on_a_used_port_is_refused(host):
         deployments.restart_deployment(stopped.pk, None)
 
 
-def test_a_server_that_runs_does_not_stand_in_its_own_way(host):
+def test_a_running_server_does_not_block_itself(host):
     running = deployed(host).deployment
     Deployment.objects.filter(pk=running.pk).update(state="ready", wanted=True)
 

@@ -72,7 +72,7 @@ def test_another_tag_or_constraint_is_another_environment(monkeypatch):
     assert before["fingerprint"] != after["fingerprint"]
 
 
-def test_a_host_without_conda_is_told_so():
+def test_a_host_without_conda_is_refused():
     with pytest.raises(LaunchError, match="has no conda"):
         planned({"conda": ""})
 

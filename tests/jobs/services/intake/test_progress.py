@@ -47,7 +47,7 @@ def test_a_log_is_looked_at_once_a_second():
     assert job.progress["done"] == 9
 
 
-def test_a_log_that_does_not_tell_changes_nothing():
+def test_a_log_without_progress_changes_nothing():
     job = make_job(kind="compile", state="running", progress={"done": 1})
 
     log(job, b"hello\n")

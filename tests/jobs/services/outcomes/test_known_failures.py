@@ -222,7 +222,7 @@ def test_what_belongs_to_another_tool_is_ruled_out():
     assert ids(line) == ["opencompass-packages"]
 
 
-def test_the_exit_code_alone_may_tell():
+def test_the_exit_code_alone_may_name_a_failure():
     (sighting,) = known_failures(b"nothing\n", exit_code=-9)
 
     assert (sighting.failure.id, sighting.first, sighting.count) == ("killed", None, 0)
