@@ -1,6 +1,6 @@
 """A simulated VACC host beside a real dashboard, in real processes: one for all tests that use it.
 
-Whole ways are gone on it once: by a browser where those tests run, else from a terminal.
+Each full pipeline runs on it once: from a browser where those tests run, else from a terminal.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SimulatedHost(Api):
         return self.ask("jobs", body)["id"]
 
     def launch_pipeline(self, pipeline, model, without=()):
-        """Launch the links of the way but those ``without``; the numbers of their jobs."""
+        """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
         code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
         output = self.stack.manage("shell", "-v", "0", "-c", code).stdout
         return json.loads(output)
@@ -100,13 +100,13 @@ class SimulatedHost(Api):
         return self.ask("deployments?state=ready")["deployments"]
 
     def pipeline(self, pipeline, model, without=()):
-        """Numbers of the jobs of a way that was gone, by whomever; else it is launched."""
+        """Return numbers of a pipeline's jobs. Launch the pipeline unless a test already did."""
         if (pipeline, model) not in self.pipelines:
             self.pipelines[pipeline, model] = self.launch_pipeline(pipeline, model, without)
         return self.pipelines[pipeline, model]
 
     def stop_all(self):
-        """Stop what is deployed; returns when it is gone."""
+        """Stop all deployments, and wait until they are gone."""
         for deployment in self.deployments():
             self.ask(f"deployments/{deployment['id']}/stop", {})
         until(lambda: not self.deployments() and not self.containers(), "nothing is deployed")
@@ -123,16 +123,16 @@ class SimulatedHost(Api):
 
 
 def has_dies(api):
-    """True once the host has told of all its dies."""
+    """True once the host has reported all its dies."""
     hosts = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
     return hosts and len(hosts[0]["facts"].get("dies", ())) == DIES
 
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory, pytestconfig):
-    """A dashboard with a simulated host that has told of its dies."""
+    """A dashboard with a simulated host that has reported its dies."""
     toured = pytestconfig.getoption("--toured")
-    # Nobody waits ten minutes here for a download to be called silent.
+    # No test waits ten minutes for a stalled download.
     with running(tmp_path_factory.mktemp("sim") / "data", environ={"STALLED_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
-# From here on Node takes a .js file with imports for a module without being told.
+# From this version on Node takes a .js file with imports for a module by itself.
 OLDEST = (20, 19)
 
 

@@ -1,4 +1,4 @@
-"""The tour in a real browser on the real stack: each test goes on where the one before ended."""
+"""The tour in a real browser on the real stack: each test continues the one before."""
 
 from __future__ import annotations
 

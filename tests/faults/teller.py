@@ -23,7 +23,7 @@ def main() -> None:
         name, arguments = json.loads(line)
         try:
             reply = {"answer": ASKED[name](**arguments)}
-        except Exception as error:  # told to whoever asked
+        except Exception as error:  # returned to the caller
             reply = {"error": repr(error)}
         connection.close()  # the database may be another one the next time
         sys.stdout.write(json.dumps(reply) + "\n")

@@ -105,7 +105,7 @@ class World(Api):
         """Start the dashboard again after its supervisor was killed."""
         assert self.stack.process is not None
         self.stack.process.wait(READY_S)
-        self._close_teller()  # Valkey will lie elsewhere
+        self._close_teller()  # Valkey will be elsewhere
         self.stack.start()
         self.stack.wait_ready()
 

@@ -1,4 +1,4 @@
-"""A server that is asked something, and answers as a test tells it."""
+"""A stub server: a test sets its answer and reads its requests."""
 
 import http.server
 import threading

@@ -15,7 +15,7 @@ from tests.pressure.scene import Scene
 MB = 1_000_000
 DEAF = 20
 LINE = 10_000  # QUEUE_LIMIT, unless set
-# A look along a line of ten thousand, and each page that tells of it, on a machine that is busy.
+# Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0
 
 

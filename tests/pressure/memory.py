@@ -16,7 +16,7 @@ MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Processes of one sort: words of their command, what one of them may take, and why so much."""
+    """Processes of one kind: ``mark`` of their command line, bound of one process, its reason."""
 
     mark: str
     bound_mb: float
@@ -83,7 +83,7 @@ class Watch:
 
 
 def _forget_peak(pid: int) -> None:
-    """Have the kernel count the process's peak anew; not where that is not permitted."""
+    """Reset the kernel's count of the process's peak, where that is permitted."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 

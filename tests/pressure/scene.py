@@ -107,7 +107,7 @@ class Scene:
         for file in (self.stack.data_dir / "logs" / "job").glob(f"{job}.*"):
             file.unlink()
 
-    # -- what goes on beside it ------------------------------------------------------------------
+    # -- work beside it --------------------------------------------------------------------------
 
     def rest_goes_on(self, job: int | None = None) -> None:
         """Another job is launched and ends, and pages answer; ``job``: its page too."""

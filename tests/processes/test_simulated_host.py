@@ -1,6 +1,6 @@
-"""A simulated host beside a real dashboard: whole ways of models, and what goes wrong on them.
+"""A simulated host beside a real dashboard: full pipelines of models, and their faults.
 
-The tests stand in the order of a day: a way, faults at its server, faults on idle dies.
+The tests are in the order of a day: a pipeline, faults at its server, faults on idle dies.
 """
 
 import json
@@ -17,10 +17,10 @@ from tests.stack import ROOT, clean_environment
 
 pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
-# EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
+# EvalScope is really installed, with pip, for these; the browser's pipeline borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
 
-# Answers, for each line with a job's number, with what the API does not tell.
+# Answers each line with a job's number with facts that the API lacks.
 TELLER = f"""
 import json, sys
 from jobs.models import Host, Job
@@ -64,13 +64,13 @@ def tell(host):
 
 @pytest.fixture(scope="module")
 def gone(host):
-    """The jobs of the PyTorch way of the full model, all closed."""
+    """Jobs of the full model's PyTorch pipeline, all closed."""
     return [host.ended(number) for number in host.pipeline("pytorch", LARGE)]
 
 
 @pytest.fixture(scope="module")
 def served(host, gone):
-    """The deployment that this way ended with."""
+    """The deployment at the end of this pipeline."""
     (deployment,) = host.deployments()
     return deployment
 
@@ -84,7 +84,7 @@ def idle(host, gone):
 
 @pytest.fixture(scope="module")
 def built(host, idle):
-    """The jobs of the Build_In way of a small model; what it deployed is stopped."""
+    """Jobs of a small model's Build_In pipeline; its deployments are stopped."""
     jobs = [host.ended(number) for number in host.pipeline("build-in", SMALL, NEED_EVALSCOPE)]
     host.stop_all()
     return jobs

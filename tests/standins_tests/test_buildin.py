@@ -144,7 +144,7 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
     chunks = [json.loads(line) for line in text.splitlines()]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert (refused["code"], refused["msg"]) == (400, "messages is required")
-    assert connection == "close"  # a client that is not told so sends its next request there
+    assert connection == "close"  # without it a client sends its next request there
 
 
 def test_a_die_that_is_not_there_stops_the_server(compiled):

@@ -87,7 +87,7 @@ def test_a_killed_download_goes_on_where_it_was(host, tool):
         slow.wait()
     for part in _parts(folder):
         with part.open("r+b") as file:
-            file.write(b"\xff")  # so that it can be told from one that is fetched again
+            file.write(b"\xff")  # to recognise it after the second run
 
     done = host.run(*command)
 

@@ -31,7 +31,7 @@ host = Host.objects.get(name="this-computer")
 jobs = launch_pipeline({PIPELINE!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
 print(json.dumps([job.pk for job in jobs]))
 """
-# What a server told of itself, as the dashboard keeps it.
+# Points of a server in the dashboard's database.
 SERVED = """
 import json
 from datetime import timedelta
@@ -75,7 +75,7 @@ def gone(pipeline: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def deployment(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The server that the way has left."""
+    """The deployment at the end of the pipeline."""
     running_ones = vllm.ask("deployments?state=ready")["deployments"]
     return next(one for one in running_ones if one["job"] == gone["deploy-vllm"]["id"])
 

@@ -1,4 +1,4 @@
-"""A job that runs on a host that is not there, for its log alone: answers ``{"job": number}``."""
+"""A running job on an offline host, for its log alone: answers ``{"job": number}``."""
 
 from __future__ import annotations
 

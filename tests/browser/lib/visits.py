@@ -1,4 +1,4 @@
-"""Visits to pages: what each is shown like, and what the browser had to complain of."""
+"""Visits to pages, and the complaints of the browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUN_AXE = """async () => {
   return report.violations.flatMap((rule) => rule.nodes.map(
     (node) => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`));
 }"""
-# In the page itself, for the browser reports a violation to the page that made it.
+# In the page itself, because the browser reports a violation to the page that made it.
 NOTE_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI}`));

@@ -146,7 +146,7 @@ def test_a_job_page_shows_the_made_product_not_the_planned(caller, kind):
 
     assert dict(job_page(job.pk).made) == {**promise, **made}
     job.refresh_from_db()
-    assert job.product == promise  # what "Run again" promises anew
+    assert job.product == promise  # what "Retry" promises again
 
 
 def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):

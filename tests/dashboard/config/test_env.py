@@ -178,7 +178,7 @@ def test_postgresql_may_be_on_a_socket():
 def test_a_connection_to_postgresql_ends_with_its_request():
     database = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
 
-    # Each request runs in a thread of its own: what is kept open there nobody uses again.
+    # Each request runs in a thread of its own: a connection left open there is never used again.
     assert database["CONN_MAX_AGE"] == 0
 
 

@@ -1,4 +1,4 @@
-"""The yes to what a host found amber: in the form, on the job's page, over the API, for a chain."""
+"""Confirmation of preflight warnings: in the form, on the job's page, in the API, for a chain."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_words_that_only_moved_to_another_line_are_not_ours():
     ]
 
 
-def test_to_the_letter_only_what_needs_a_terminal_is_marked():
+def test_verbatim_marks_only_what_needs_a_terminal():
     view = view_of("deploy-vllm", exact=True)
 
     marked = [item.flag or "run" for part in view.steps for item in part.lines if item.mark]

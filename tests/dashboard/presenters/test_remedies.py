@@ -1,4 +1,4 @@
-"""A job that did not succeed has a card: what tells its cause, and the action that helps."""
+"""A job that did not succeed has a card: its cause, and the action that helps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command that waits for a dashboard says so when none runs; it goes on, or ends where asked."""
+"""A command reports that no dashboard runs; it waits, or ends with an option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which administrators set and delete secrets, and nobody reads one."""
+"""Page on which administrators set and delete secrets; no page shows a value."""
 
 from __future__ import annotations
 

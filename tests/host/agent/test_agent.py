@@ -244,7 +244,7 @@ def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, de
 
 
 def test_a_job_with_an_interrupted_claim_is_done(intake, start_agent, config):
-    # The worker was killed after the dashboard had heard the claim: it does not name the job again.
+    # The worker was killed after its claim: the dashboard no longer lists the job to start.
     intake.jobs[7] = record_of("echo hi")
     intake.jobs[7].claim_id = "nonce-of-the-dead"
     (config.dir / "claims").mkdir()

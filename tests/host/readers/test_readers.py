@@ -220,7 +220,7 @@ def predictions(name):
 
 
 def put(folder, name, rows):
-    """As the tool does: the whole file anew."""
+    """Write the whole file again, as the tool does."""
     (folder / name).write_text(json.dumps(rows, indent=4, ensure_ascii=False))
 
 

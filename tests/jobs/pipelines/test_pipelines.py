@@ -241,7 +241,7 @@ def test_fp16_alone_needs_no_calibration_data(host):
     assert "prepare-datasets" not in kinds(jobs)
 
 
-def test_one_switch_takes_every_command_to_the_letter(host):
+def test_one_switch_makes_every_command_verbatim(host):
     options = Options(as_in_guide=True)
 
     jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)

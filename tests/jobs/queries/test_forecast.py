@@ -121,7 +121,7 @@ def test_durations_prefer_same_job_then_model_then_kind():
     assert typical([], "fp8", "gemma") is None
 
 
-def test_a_command_to_the_letter_differs_from_a_corrected_one():
+def test_a_verbatim_command_differs_from_a_corrected_one():
     rows = [Past("fp8", "qwen", 11.9)]
 
     assert typical(rows, "fp8", "qwen").same

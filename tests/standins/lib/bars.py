@@ -66,7 +66,7 @@ def line(
 
 
 class Bar:
-    """A bar that is drawn anew, after a carriage return, as things get done."""
+    """A progress bar, redrawn after a carriage return."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ Handler = Callable[[Asked], Awaitable[Answer]]
 
 
 class Server:
-    """Serves ``handler``; ``on_answer`` hears of each answer for the access log."""
+    """Serves ``handler``; ``on_answer`` gets each answer for the access log."""
 
     def __init__(
         self, handler: Handler, on_answer: Callable[[Asked, Answer], None], name: str = "uvicorn"

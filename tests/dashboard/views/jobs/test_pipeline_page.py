@@ -1,4 +1,4 @@
-"""The page of a pipeline: where a launch lands, what it says, and how it goes on."""
+"""Page of a pipeline: shown after its launch, with its jobs, and its retry."""
 
 import re
 import uuid

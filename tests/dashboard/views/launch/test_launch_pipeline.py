@@ -1,4 +1,4 @@
-"""The page of a model's whole way: what it will do on a host, and its launch."""
+"""Page of a model's full pipeline: its jobs on a host, and their launch."""
 
 from __future__ import annotations
 

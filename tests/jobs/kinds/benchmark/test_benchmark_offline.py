@@ -126,7 +126,7 @@ def test_today_the_throughput_names_its_data_set():
 
 
 @both
-def test_to_the_letter_nothing_is_added(kind):
+def test_verbatim_adds_nothing(kind):
     plan = run(kind, **EXACT)
 
     assert [item.name for item in plan.steps] == ["container", "measure"]

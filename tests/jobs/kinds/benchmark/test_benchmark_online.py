@@ -77,7 +77,7 @@ def test_a_cancelled_benchmark_is_ended_inside_the_container():
 
 
 @pytest.mark.parametrize("raw", [EXACT, {"deployment": "9", "as_in_guide": True, **CURRENT}])
-def test_to_the_letter_it_is_ended_by_an_argument_that_it_has(raw):
+def test_verbatim_is_ended_by_an_argument_that_it_has(raw):
     measure = step("measure", **raw)
 
     assert measure.cleanup[-1] in measure.argv
@@ -142,7 +142,7 @@ def test_the_deployment_must_answer_before():
 # -- to the letter --------------------------------------------------------------------------------
 
 
-def test_to_the_letter_nothing_is_made_before():
+def test_verbatim_makes_no_folder_before():
     assert [item.name for item in planned(**EXACT).steps] == ["measure", "fetch"]
     assert step("fetch", **EXACT).argv[2] == (
         "vllm-8:/workspace/models/benchmark_result/result.json"

@@ -106,14 +106,14 @@ def test_notes_name_the_differences_from_the_guide():
     ]
 
 
-def test_to_the_letter_the_model_is_called_by_its_path():
+def test_verbatim_names_the_model_by_its_path():
     assert options(step("wait", **EXACT).argv)["--model"] == "/test/weights/DeepSeek-R1"
     assert kind.product(kind.Params(**WEIGHTS, **EXACT), vacc_host())["name"] == (
         "/test/weights/DeepSeek-R1"
     )
 
 
-def test_to_the_letter_the_server_is_asked_where_it_listens():
+def test_verbatim_asks_the_server_where_it_listens():
     plan = planned(**EXACT)
 
     assert plan.address == "10.24.73.25"
@@ -194,7 +194,7 @@ def test_mtp_comes_with_its_configuration():
     )
 
 
-def test_to_the_letter_today_s_page_lacks_what_it_says_in_words():
+def test_verbatim_current_commands_lack_what_the_page_describes():
     target, asked = vacc_host(DIES_64), {"as_in_guide": True, **CURRENT}
     raw = {**asked, **defaults_for(kind.Params, target, asked)}
 

@@ -167,7 +167,7 @@ def test_the_result_names_each_set_and_the_limit():
 def test_cut_answers_are_reported():
     remarks = outcome_of(LEFT, **TWO, max_tokens=9).measured.remarks
 
-    # These are reviews without predictions, which alone tell what ended an answer.
+    # These are reviews without predictions. Only predictions have the end of an answer.
     assert Message("evaluate:cut_guess", {"cut": 8, "total": 8, "max_tokens": 9}) in remarks
 
 

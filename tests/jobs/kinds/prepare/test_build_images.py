@@ -25,7 +25,7 @@ def note_ids(facts=None, **raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host(facts))]
 
 
-def test_a_clone_that_is_there_is_used_unless_to_the_letter():
+def test_an_existing_clone_is_used_unless_verbatim():
     assert steps(**EXACT)["clone"].argv[:2] == ("git", "clone")
     assert steps()["clone"].argv[1:] == (
         *("/data/host/spool/17/files/clone_or_fetch.py",),

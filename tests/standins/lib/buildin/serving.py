@@ -176,7 +176,7 @@ class Answers:
 
 
 def usage_of(request: engines.Request, count: int) -> dict[str, int]:
-    """Token counts as the API tells them."""
+    """Token counts in the form of the API."""
     return {
         "prompt_tokens": request.prompt_tokens,
         "completion_tokens": count,

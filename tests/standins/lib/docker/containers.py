@@ -281,7 +281,7 @@ def remove(item: Container, *, force: bool) -> None:
     """Take it away with its files.
 
     Raises:
-        DaemonError: it runs, and nobody said -f.
+        DaemonError: it runs, and -f is missing.
     """
     if item["state"] == "running":
         if not force:
@@ -290,6 +290,6 @@ def remove(item: Container, *, force: bool) -> None:
                 "stop the container before removing or force remove"
             )
         kill(item)
-    # Nobody writes into the folder while it goes: what is left of it would count as a container.
+    # Writes into the folder wait: a file left of it would count as a container.
     with _LOCK:
         shutil.rmtree(_home(item["id"]), ignore_errors=True)

@@ -111,7 +111,7 @@ def _exec(talk: Wire, asked: Asked) -> None:
         talk.say(code=0)
         return
     talk.say(follow=str(logs))
-    # The process goes on when the client goes: docker exec passes no signal on.
+    # The process outlives the client: docker exec passes no signal on.
     _until(talk, lambda: containers.exit_code(logs))
 
 

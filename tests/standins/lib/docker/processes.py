@@ -123,7 +123,7 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def wait(pid: int, ticks: str) -> int:
-    """Wait for a process to end; its exit code as docker tells it (128 + signal)."""
+    """Wait for a process to end; its exit code as in docker (128 + signal)."""
     child = _CHILDREN.get(pid)
     if child is not None:
         code = child.wait()
@@ -135,7 +135,7 @@ def wait(pid: int, ticks: str) -> int:
 
 
 def start_ticks(pid: int) -> str:
-    """When a process started, as the kernel tells it; "" when it is gone."""
+    """Start of a process in the kernel's ticks; "" when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -31,7 +31,7 @@ flag --progress-bar,-# --head,-I
 
 
 def known(url: str) -> RepoFile | None:
-    """The file behind an address of the guide; None: nobody answers there."""
+    """The file behind an address of the guide; None: no answer there."""
     parts = urlsplit(url)
     name = parts.path.rpartition("/")[2]
     if name == "OpenCompassData-core-20240207.zip":

@@ -56,7 +56,7 @@ class Pace:
     prefill: float = PREFILL_TOKENS_PER_S
     kv_tokens: int = 100_000
     drafts: int = 0
-    caches: bool = False  # prefixes, as V1 does unless told otherwise
+    caches: bool = False  # prefixes, as V1 does by default
 
 
 class EngineDeadError(Exception):
