@@ -22,7 +22,14 @@ from jobs.host.run.environment import marked
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
-from tests.stack import ROOT, Stack, clean_environment, command_line, free_port
+from tests.stack import (
+    ROOT,
+    Stack,
+    clean_environment,
+    command_line,
+    free_port,
+    start_in_terminal,
+)
 
 NAME = "sim-va16"
 DIES = 64  # the large model has 32, and as many are left
@@ -158,16 +165,8 @@ class World(Api):
         }
         addresses = [f"http://127.0.0.1:{self.network.port}"]
         addresses += [f"redis://127.0.0.1:{self.notifications.port}/0", str(SPEED), str(DIES)]
-        with (self.folder / "host.terminal").open("ab") as terminal:
-            self._host = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.simulated", *addresses],
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=terminal,
-                stderr=terminal,
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "tests.faults.simulated", *addresses]
+        self._host = start_in_terminal(command, environ, self.folder / "host.terminal")
 
     def host_process(self, name: str) -> int:
         """The process id of one of ``HOST_PROCESSES``; 0 while it is not there."""
