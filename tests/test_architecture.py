@@ -194,9 +194,8 @@ def test_each_line_of_the_requirements_pins_a_version():
 def test_every_imported_package_is_in_the_requirements():
     of_module = metadata.packages_distributions()
     of_module["pydantic_core"] = ["pydantic"]  # which pins it
-    named = pins("requirements.txt").keys() | {
-        "babel"
-    }  # `manage.py translations` is for developers
+    # Babel is for `manage.py translations`, which developers run.
+    named = {*pins("requirements.txt"), "babel"}
     # Scripts of plans run in environments of their own.
     files = [p for n, p in MODULES.items() if not is_within(n, "jobs.toolchains.scripts")]
 

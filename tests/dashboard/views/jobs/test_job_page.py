@@ -205,12 +205,9 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     text = shown(page, job)
 
     assert "Known failure" in text
-    assert (
-        text.count("no request succeeded: 24 failed") == 2
-    )  # beside the state and as what happened
-    assert (
-        text.count("nothing is listening at 127.0.0.1:20001.") == 2
-    )  # beside the state and as why
+    # Both are beside the state and in the card.
+    assert text.count("no request succeeded: 24 failed") == 2
+    assert text.count("nothing is listening at 127.0.0.1:20001.") == 2
     assert text.count("Check that the deployment is ready") == 1
     assert 'data-log-at="2"' in text
     assert 'href="#L2"' in text and "Errno 111 refused" in text
