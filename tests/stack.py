@@ -73,7 +73,7 @@ class Stack:
         self.process = start_in_terminal(command, environ, self._terminal)
 
     def wait_ready(self) -> None:
-        """Until it is healthy and This computer has reported what it has."""
+        """Wait until it is healthy and This computer has reported its facts."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process is not None

@@ -15,7 +15,7 @@ _TICKS_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One figure of a row, and what it must keep to.
+    """One figure of a row, and its bound.
 
     ``of`` is what ``bound`` is held against: "measured", "ratio" (measured / limit) or "added"
     (measured - limit). ``at_least``: more is better.
@@ -135,7 +135,7 @@ def cpu_s(pid: int) -> float:
 
 
 def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
-    """Wait until ``holds()`` is true; what it said then."""
+    """Wait until ``holds()`` is true; return its value."""
     deadline = time.monotonic() + within_s
     while not (value := holds()):
         if time.monotonic() > deadline:

@@ -62,7 +62,7 @@ def program(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # The kernel may share the processor out by sessions, and what is measured has its own.
+        # The kernel may share the processor between sessions: the measured processes have their own.
         start_new_session=True,
     )
     try:

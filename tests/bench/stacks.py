@@ -35,7 +35,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
 
 
 def inside(data_dir: Path, program: str, /, **order: Any) -> Any:
-    """Run ``tests.bench.inside.<program>`` on these data; what it answers."""
+    """Run ``tests.bench.inside.<program>`` on these data; return its answer."""
     done = subprocess.run(
         [sys.executable, "-m", f"tests.bench.inside.{program}"],
         cwd=ROOT,

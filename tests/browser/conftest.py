@@ -61,13 +61,13 @@ def reader(visitor: Visitor) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def inspector(person: BrowserContext) -> Inspector:
-    """Looks at pages for what is wrong with them."""
+    """Finds faults of pages."""
     return Inspector(person)
 
 
 @pytest.fixture(scope="package")
 def chinese_inspector(reader: BrowserContext) -> Inspector:
-    """Looks at Chinese pages for what is wrong with them."""
+    """Finds faults of Chinese pages."""
     return Inspector(reader)
 
 

@@ -17,7 +17,7 @@ BAR = b"".join(b"\r%3d%%|%-20s|" % (n, b"#" * (n // 5)) for n in range(0, 101, 5
 
 
 class Terminal:
-    """A file that looks like a terminal to those who draw bars on it."""
+    """A file that tools take for a terminal, so that they draw bars."""
 
     encoding = "utf-8"
 

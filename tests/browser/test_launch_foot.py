@@ -1,4 +1,4 @@
-"""*Launch*, with what the checks come to, is in sight on every launch form, however long."""
+"""*Launch* and the result of the checks are visible on every launch form, of any length."""
 
 import re
 

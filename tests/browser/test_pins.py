@@ -47,7 +47,7 @@ def page(person, jobs):
     opened = person.new_page()
     yield opened
     opened.close()
-    # One test has a page ask for what is gone.
+    # In one test a page requests removed files.
     assert [complaint for complaint in complaints if not complaint.startswith("410:")] == []
 
 

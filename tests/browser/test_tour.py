@@ -308,7 +308,7 @@ def test_a_chat_streams(page):
 
 
 def stop_in_its_midst(page, turns):
-    """Ask for a long answer and stop it. So small a model may have said all before: ask again."""
+    """Ask for a long answer and stop it; ask again if the small model ended before the stop."""
     ended = re.compile("done|stopped")
     for _ in range(8):
         count = turns.count()

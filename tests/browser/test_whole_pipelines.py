@@ -69,7 +69,7 @@ def guest(browser, host):
 
 @pytest.fixture(scope="module")
 def page(guest):
-    """The page of one person, who complains of nothing."""
+    """A page of one person, without complaints."""
     complaints = Complaints()
     with guest.context(logged_in=True) as context:
         complaints.listen(context)

@@ -37,7 +37,7 @@ OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
 
 @pytest.fixture(scope="module")
 def made(own_server):
-    """Numbers of what was made, by the names that addresses have for them."""
+    """Numbers of the records, by their names in addresses."""
     return json.loads(own_server.shell(SEED)[0])
 
 

@@ -1,4 +1,4 @@
-"""The matrix as data: what is hit × how × in the middle of what × when."""
+"""The matrix as data: target × fault × job × time."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Case:
     """One hit. ``when``: before the job is launched, in its "middle", or at its "end", when its
     command has printed all. ``message``: the id of the job's message; "" for the kind's
     own. ``or_failed``: the id of one with which it may be *failed* as well, where it hangs on what
-    the job's next step was just about. ``is_away``: the host must be said to be away meanwhile.
+    the job's next step was just about. ``is_away``: the host must be shown as offline meanwhile.
     ``lasts``: seconds at least, where another time than that of a stop is wanted (None). ``also``:
     a second hit in the first.
     """

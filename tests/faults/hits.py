@@ -92,7 +92,7 @@ def kill_on_host(name: str) -> Fault:
 
 
 def kill_of_job(which: str) -> Fault:
-    """``kill -9`` the job's launcher or its command. Nobody brings these back."""
+    """``kill -9`` the job's launcher or its command. No supervisor restarts these."""
 
     @contextlib.contextmanager
     def fault(scene: Scene) -> Iterator[None]:
@@ -174,7 +174,7 @@ def reboot_host(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def forget_claims(scene: Scene) -> Iterator[None]:
-    """The agent is killed; what it had written down beside the spools is gone."""
+    """The agent is killed, and its files beside the spools are gone."""
     with kill_on_host("agent")(scene):
         folder = scene.world.host_folder / "host"
         shutil.rmtree(folder / "claims", ignore_errors=True)
@@ -184,7 +184,7 @@ def forget_claims(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def empty_valkey(scene: Scene) -> Iterator[None]:
-    """It is killed and comes back with nothing."""
+    """Valkey is killed and comes back empty."""
     folder = scene.world.stack.data_dir / "valkey"
     with kill_child("valkey")(scene):
         for path in folder.iterdir():

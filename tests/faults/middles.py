@@ -1,4 +1,4 @@
-"""The kinds of job that are hit in their middle, and what they need on the simulated host."""
+"""Jobs that are hit in their middle, and their needs on the simulated host."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Trial:
         self._stopped_s = stopped_s
 
     def run(self, case: Case) -> FaultRow:
-        """Run it; what is wrong is in the row, not raised."""
+        """Run it. Errors are in the row, not raised."""
         skipped = self._skipped(case)
         if skipped:
             return FaultRow(case, skipped=skipped)
@@ -115,7 +115,7 @@ class Trial:
         return case
 
     def to_the_middle(self, case: Case, scene: Scene) -> None:
-        """Launch the job, and wait until its pages have begun to get what it prints."""
+        """Launch the job, and wait until its pages get the first bytes of its log."""
         self._launch(case, scene)
         _started(scene)
         audience = scene.audience
@@ -130,7 +130,7 @@ class Trial:
         scene.audience = Audience(world.loop, url, world.cookie, origin)
 
     def _hold(self, case: Case, scene: Scene) -> None:
-        """For as long as the fault is to last; what must be said meanwhile is looked for."""
+        """Wait as long as the fault is to last, and check the pages meanwhile."""
         world, deadline = self._world, time.monotonic() + self._length(case)
         if case.is_away:
             until(world.is_away, "the host is said to be away", AWAY_S)

@@ -41,7 +41,7 @@ class Viewer:
         return self._digest.hexdigest()
 
     def start_anew(self) -> None:
-        """As a page that is opened again: from the first byte."""
+        """Read from the first byte, as a page that is opened again does."""
         self._again = True
 
     async def run(self) -> None:

@@ -141,7 +141,7 @@ def start_agent(config, started):
 
 @pytest.fixture
 def agent_in_thread(config):
-    """Start an agent in this process, so that a test may change what it is made of."""
+    """Start an agent in this process, so that a test may change its parts."""
     started = []
 
     def start():

@@ -144,7 +144,7 @@ class Intake:
         log = record.streams["log"]
         return (
             len(log) == ended["log_bytes"]
-            # Nobody checks that of a server, and its host does not say it.
+            # A server's log has no checksum.
             and ended["log_sha256"] in ("", sha256(log).hexdigest())
             and len(record.streams["points"]) >= ended["points_bytes"]
             and all(

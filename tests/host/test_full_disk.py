@@ -1,4 +1,4 @@
-"""A disk without a byte left, or a slow one, and what comes of the jobs on it."""
+"""A full disk, or a slow one, and the outcome of the jobs on it."""
 
 import errno
 import os

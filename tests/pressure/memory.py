@@ -74,7 +74,7 @@ class Watch:
                 self.peaks[role] = max(self.peaks.get(role, 0.0), peak_mb)
 
     def _role(self, pid: int) -> str | None:
-        # A process that has just been forked is not yet what it will be.
+        # A forked process has not yet the command line that it will have.
         if self._roles.get(pid) is None:
             line = command_line(pid)
             names = [name for name, role in ROLES.items() if role.mark in line]

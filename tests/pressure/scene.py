@@ -1,4 +1,4 @@
-"""A dashboard with its host under pressure: what a case starts there, what must hold meanwhile."""
+"""A dashboard with its host under pressure: the jobs of a case, and the checks meanwhile."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class PressureRow:
     seconds: float = 0.0
     sha256: str = ""
     peaks: dict[str, float] = field(default_factory=dict)  # role → MB of one process
-    figures: dict[str, float] = field(default_factory=dict)  # what was timed → seconds
+    figures: dict[str, float] = field(default_factory=dict)  # timed action → seconds
     slowest_page_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
     def check_bounds(self) -> None:
-        """Tell of each role that took more than it may."""
+        """Add each role above its bound to ``wrong``."""
         self.wrong += [
             f"{role}: {peak:.0f} MB, more than {ROLES[role].bound_mb:g}"
             for role, peak in self.peaks.items()
@@ -126,7 +126,7 @@ class Scene:
             self.row.wrong.append(f"another job is {ended['state']}: {ended['message']}")
 
     def status(self, path: str) -> int:
-        """Of a page, as a person who is logged in gets it; 0 where it does not come in time."""
+        """Status of a page for a user who is logged in; 0 without an answer in time."""
         try:
             with self.open(path) as answer:
                 while answer.read(HASHED_AT_ONCE):
@@ -160,7 +160,7 @@ class Scene:
 
 
 Work = Callable[[Scene], None]
-# What the viewer asks of a log.
+# Requests of the viewer for a log.
 PARTS = ("index", "folds", "steps", "search?warnings=1&limit=5000", "lines?from=1&to=3")
 
 

@@ -1,4 +1,4 @@
-"""A round of retention that is killed anywhere leaves what the next one finishes."""
+"""A round of retention killed at any point is finished by the next."""
 
 from __future__ import annotations
 

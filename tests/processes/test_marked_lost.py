@@ -29,7 +29,7 @@ for number in itertools.count():
 plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
 print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
 """
-# What the reaper does when the host has been silent for longer than HOST_LOST_AFTER.
+# The reaper's round with a host offline for longer than HOST_LOST_AFTER.
 A_DAY_LATER = """
 from datetime import timedelta
 from django.utils.timezone import now

@@ -78,7 +78,7 @@ def _cpuinfo(cores: int) -> str:
 
 
 def main() -> None:
-    """Build what the command line says."""
+    """Build as the command line says."""
     parser = argparse.ArgumentParser(description="Build the made-up / of a VACC host.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dies", type=int, default=DIES)

@@ -1,4 +1,4 @@
-"""vamc checks what is known to matter, and what it makes is served by both servers."""
+"""vamc makes the known checks, and both servers serve its output."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    """Of a file, 0 when it is gone: a part gets its own name when it is whole."""
+    """Size of a file; 0 when it is gone: a complete part gets its own name."""
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return 0

@@ -82,7 +82,7 @@ def deployment(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Kind of job -> what it measured."""
+    """Kind of job -> its measurements."""
     results = vllm.ask("results?limit=50")["results"]
     return {
         kind: next(one["metrics"] for one in results if one["job"] == job["id"])

@@ -1,4 +1,4 @@
-"""Queues jobs for dies that This computer has not, and times what a long line costs.
+"""Queues jobs for dies that This computer has not, and times the cost of a long queue.
 
 Order: ``{"launched", "copied"}``: so many through the service, then so many copies of the last of
 them. It says ``{"jobs": [the first, the last], "seconds": {what: seconds}, "peak_mb"}``.

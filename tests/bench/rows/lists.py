@@ -20,7 +20,7 @@ NAME = "lists"
 WHAT = "jobs and results lists, 100,000 jobs, 1,000,000 points"
 BESIDE = "the same page with 100 jobs"
 DATABASES = ("sqlite", "postgresql")
-# What the lists are narrowed to. A first page has as many rows however many jobs there are.
+# Filters of the lists. A first page has as many rows with any number of jobs.
 FILTERS = {
     "jobs": {
         "all": {},

@@ -24,7 +24,7 @@ IN_TURNS: Sequence[Mapping[str, Looks]] = (
 )
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 SETTLE_MS = 60_000
-# Colours fade when something appears or changes, and axe would judge what is half way.
+# Colours fade when something appears or changes, and axe would judge colours on the way.
 NO_FADING = """() => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync("*, *::before, *::after { transition: none !important }");
@@ -71,7 +71,7 @@ class Inspector:
         ]
 
     def _settle(self) -> None:
-        """As :func:`settle`, sooner: until several looks in a row have found nothing asked for."""
+        """Wait as :func:`settle`, but only until several looks in a row find no open request."""
         quiet, deadline = 0, time.monotonic() + SETTLE_MS / 1000
         while quiet < QUIET_LOOKS:
             assert time.monotonic() < deadline, f"still asked for: {[r.url for r in self._open]}"

@@ -1,4 +1,4 @@
-"""Pipelines over the API: what they are, the rest cancelled, and started again."""
+"""Pipelines over the API: list, cancel the rest, retry."""
 
 import pytest
 

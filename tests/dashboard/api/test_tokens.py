@@ -131,7 +131,7 @@ def test_many_unknown_tokens_from_one_address_are_answered_429(monkeypatch):
     assert [answer.status_code for answer in answers] == [401, 401, 429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= login_throttle.WINDOW_S
     assert answers[-1].json()["error"] == "too_many"
-    # Who sends one that is known is not kept waiting by others.
+    # A caller with a known token is not delayed by others.
     assert call(ada, "read", "jobs", method="get").status_code == 200
 
 

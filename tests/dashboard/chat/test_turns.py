@@ -1,4 +1,4 @@
-"""However an engine behaves, a turn ends, and what came of it is kept."""
+"""A turn ends with any behaviour of the engine, and its text is stored."""
 
 import json
 

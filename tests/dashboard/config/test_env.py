@@ -121,7 +121,7 @@ def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
     environment = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
 
     assert (environment.port, environment.database_url) == (9001, "postgres://h/d")
-    assert environment.time_zone == "Asia/Shanghai"  # what is said now counts more
+    assert environment.time_zone == "Asia/Shanghai"  # the present value has priority
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
@@ -199,7 +199,7 @@ def test_the_docs_list_every_variable():
 
 
 def documented_rows():
-    """Variable -> what the docs say holds unless it is set."""
+    """Variable -> its default in the docs."""
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", SETTINGS.read_text(), re.MULTILINE)
     return {name: default.strip("`") for name, default in rows}
 

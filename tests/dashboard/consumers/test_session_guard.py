@@ -41,7 +41,7 @@ def listening(scenario):
 
 
 def refused_after(change, *, action="overview.view", **fields):
-    """The codes that one who listens is refused with, once ``change`` has happened."""
+    """Close codes of a listener after ``change``."""
     user = make_user(**fields)
     client, session = logged_in(user)
 

@@ -1,4 +1,4 @@
-"""A host's side of the intake, and what it sends."""
+"""A host's side of the intake: its requests and events."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run"
 
 
 class FakeKind(Kind, params=KINDS["prepare"].Params):
-    """A kind that concludes what the test says."""
+    """A kind with the outcome that the test sets."""
 
     name = title = "fake"
     family = "prepare"

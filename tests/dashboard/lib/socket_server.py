@@ -29,7 +29,7 @@ START = "2026-01-01 00:00:00"
 
 @dataclass
 class Server:
-    """A running server and what it knows."""
+    """A running server, its records and its user's cookie."""
 
     process: subprocess.Popen[bytes]
     port: int

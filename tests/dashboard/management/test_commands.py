@@ -181,7 +181,7 @@ def test_following_a_job_without_success_is_an_exit_code(state, capfdbinary):
 
     assert ended.value.code == 1
     assert capfdbinary.readouterr().out == b"all of it"
-    call_command("log", str(job.pk))  # without --follow the command has done what it was asked
+    call_command("log", str(job.pk))  # without --follow the command has done its task
 
 
 def test_following_says_each_new_message_on_a_line_of_its_own():

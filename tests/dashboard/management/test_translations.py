@@ -18,7 +18,7 @@ from jobs.kinds import KINDS
 from tests.jobs.lib.target import PARAMS, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
 
-# What the program puts in, an escaped per cent, and the tags of a sentence with markup.
+# Placeholders, an escaped per cent, and the tags of a message with markup.
 _HELD = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}|<[^>]+>")
 # A full stop, comma, colon or question mark of English right after a Chinese character.
 _HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,.;:?!](?:\s|$)")

@@ -92,4 +92,4 @@ def test_a_server_without_a_log_has_no_advice_to_read_it():
     assert text.startswith("Read the end of the server's log")
     assert gone.startswith("The log was removed")
     assert empty.startswith("The server exited without output")
-    assert silent == empty  # what an earlier run said is not this one's
+    assert silent == empty  # lines of an earlier run do not count

@@ -1,4 +1,4 @@
-"""The die grid, small and large: who holds which die, what is hot, what is gone."""
+"""The die grid, small and large: users of the dies, hot dies, missing dies."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey on the network: who is let in, and how far."""
+"""The embedded Valkey on the network: logins and their permissions."""
 
 from __future__ import annotations
 

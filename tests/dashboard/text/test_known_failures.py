@@ -1,4 +1,4 @@
-"""A failed job names what is known of its cause, and what to do."""
+"""A failed job names its known cause and the action."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ def lin(client):
 
 
 def ask(client, **fields):
-    """As the page's script asks."""
+    """Ask as the page's script does."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": BY_SCRIPT})
 
 
 def submit(client, **fields):
-    """As the browser itself does before the script has come."""
+    """Ask as the browser does before the script has loaded."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": "text/html"})
 
 

@@ -1,4 +1,4 @@
-"""HTTP between a host and its dashboard: what it sends, trusts and takes for an answer."""
+"""HTTP between a host and its dashboard: requests, trust, valid answers."""
 
 import gzip
 import ssl

@@ -18,7 +18,7 @@ from tests.host.conftest import until
 
 @pytest.fixture
 def machine(config, tmp_path, monkeypatch):
-    """A host with dies 0 and 1, an empty PATH of its own, and what a test puts there."""
+    """A host with dies 0 and 1 and a PATH of its own, which a test fills."""
     root = tmp_path / "root"
     for name in ("dev/shm", "proc", "sys/kernel/iommu_groups", "weights"):
         (root / name).mkdir(parents=True)

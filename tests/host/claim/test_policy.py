@@ -1,4 +1,4 @@
-"""A host's own policy: what it does not permit is not run, whatever its dashboard sends."""
+"""A host's own policy: it runs only permitted commands, whatever its dashboard sends."""
 
 from __future__ import annotations
 

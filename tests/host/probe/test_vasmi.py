@@ -101,7 +101,7 @@ def test_of_several_sensors_of_a_die_the_hottest_counts(dies):
 @pytest.mark.parametrize(
     "text",
     [
-        "card  die  temp(C)\n0  0  71\n0  1  72\n",  # a table: whose column is whose is not said
+        "card  die  temp(C)\n0  0  71\n0  1  72\n",  # a table without the names of its columns
         "device 0: temperature: 7150\ndevice 1: temperature: 7200\n",  # no unit
         "device 0: 71500 C\ndevice 1: 99999 C\n",  # not degrees of any card
         "device 9: 71 C\n",  # none that was asked for

@@ -33,7 +33,7 @@ def over(make_spool):
 
 @pytest.fixture
 def clean(host_dir):
-    """Look once; the sizes, and the numbers of what was removed."""
+    """Clean once; return the sizes and the numbers of removed jobs."""
 
     def look(instance="i-1", **given):
         gone = []

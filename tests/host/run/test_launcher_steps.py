@@ -1,4 +1,4 @@
-"""Steps that run elsewhere, and what is cleaned up after them, however they end."""
+"""Steps that run elsewhere, and their cleanup after any end."""
 
 import os
 import signal

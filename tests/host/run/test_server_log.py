@@ -16,7 +16,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 def server(host_dir, intake):
-    """A server's spool and what the dashboard has of it."""
+    """A server's spool and its part in the dashboard."""
     record = intake.deployments[2] = record_of("true")
     meta = Meta("deployment", 2, intake.instance, record.token, 1, intake.url)
     spool = spools.create(host_dir / "serve" / "2", meta, plan_of("true"), {}, None)

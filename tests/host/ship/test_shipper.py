@@ -99,7 +99,7 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     shipper = Shipper(spool, client)
     shipper.round()
 
-    # The dashboard comes back with less than it had said.
+    # The dashboard comes back with less than it had confirmed.
     del intake.jobs[1].streams["log"][CHUNK:]
     spool.log.write_bytes(text)
     shipper.round()

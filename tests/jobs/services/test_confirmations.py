@@ -34,7 +34,7 @@ def finding(name, level, **args):
 
 
 def answer_checks(job, *, shm="ok", disk="ok", free="1 GB"):
-    """The host looks at what the job needs, and answers."""
+    """Answer the host's preflight of a job."""
     dispatch.run()
     asked = Preflight.objects.filter(job=job, done_at=None).first()
     room = finding("disk", disk, path="/a", free=free, wanted="9 GB")

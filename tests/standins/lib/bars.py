@@ -93,7 +93,7 @@ class Bar:
         return world.since(self._began) if self._scaled else time.monotonic() - self._began
 
     def add(self, count: float = 1) -> None:
-        """So much more is done."""
+        """Add to the progress."""
         self.done = min(self.done + count, self.total)
         if time.monotonic() - self._drawn >= self._every_s:
             self._draw()

@@ -57,7 +57,7 @@ class Question:
 
 
 def prose(seed: object, count: int) -> str:
-    """So many words that mean nothing, the same for the same seed."""
+    """So many meaningless words; equal seeds give equal words."""
     dice = world.seeded("prose", seed)
     return " ".join(dice.choice(_WORDS) for _ in range(count)).capitalize() + "."
 

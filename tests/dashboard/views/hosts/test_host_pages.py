@@ -1,4 +1,4 @@
-"""Pages about hosts: the list, one host, what is not well, how many jobs at once."""
+"""Pages about hosts: the list, one host, its troubles, its max concurrent jobs."""
 
 from __future__ import annotations
 

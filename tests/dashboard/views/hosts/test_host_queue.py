@@ -1,4 +1,4 @@
-"""A host's queue: its page, who may change what, the API, the launch form and the command."""
+"""A host's queue: its page, permissions, the API, the launch form and the command."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The form has the host look for what the plan needs, and says what differs from the guide."""
+"""The form has the host check the plan's needs, and lists the differences from the guide."""
 
 from __future__ import annotations
 

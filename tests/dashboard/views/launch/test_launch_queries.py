@@ -46,7 +46,7 @@ def test_a_launch_repeats_queries_only_under_its_lock(page, deployment):
     typed = {"deployment": str(deployment.pk), "host": deployment.host.name}
     address = reverse("launch-form", args=["benchmark"])
 
-    # The second time an environment is prepared first: it, and what it promises, are asked for.
+    # The first launch prepares an environment too, which takes two more queries.
     assert asked(lambda: page.post(address, typed)) == 4
     assert asked(lambda: page.post(address, typed)) == 2
 

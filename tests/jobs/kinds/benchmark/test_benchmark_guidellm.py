@@ -1,4 +1,4 @@
-"""Benchmark with GuideLLM: its commands, and what comes of its real output."""
+"""Benchmark with GuideLLM: its commands, and the result of its real output."""
 
 import json
 import subprocess

@@ -205,7 +205,7 @@ def test_verbatim_notes_limits_and_refuses_nothing(kind):
     assert planned(kind, tp=16, **EXACT).dies == 16
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_throughput_is_a_result_with_one_point():

@@ -1,4 +1,4 @@
-"""Benchmark online: what is sent, from where, and what is made of what came back."""
+"""Benchmark online: its commands, their place, and the result of their output."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_verbatim_accepts_any_length_and_concurrency():
     assert planned(**EXACT, concurrency=(64,), input_tokens=40000).steps
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_of_0_7_2_is_a_result():

@@ -1,4 +1,4 @@
-"""Compile for VACC: vamc's YAML against the vendor's two, what is refused, what must be left."""
+"""Compile for VACC: vamc's YAML against the vendor's two, refusals, required outputs."""
 
 from dataclasses import replace
 

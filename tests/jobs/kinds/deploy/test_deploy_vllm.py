@@ -303,7 +303,7 @@ def test_a_name_that_no_deployment_can_have_is_refused():
     assert refused(long, **EXACT).field == "name"
 
 
-# -- what it becomes ------------------------------------------------------------------------------
+# -- product --------------------------------------------------------------------------------------
 
 
 def test_the_deployment_has_what_benchmarks_and_chats_need():

@@ -1,4 +1,4 @@
-"""Evaluate with EvalScope: its command, the data it needs, what it left."""
+"""Evaluate with EvalScope: its command, its data, its outputs."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_only_today_s_stack_is_offered():
     assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["current"]
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_is_a_result_with_both_means_and_each_answer():

@@ -1,4 +1,4 @@
-"""Evaluate with OpenCompass: the guide's two commands, the file they read, what they left."""
+"""Evaluate with OpenCompass: the guide's two commands, their config file, their outputs."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_only_the_guide_s_stack_is_offered():
     assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["guide"]
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():

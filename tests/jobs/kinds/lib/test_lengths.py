@@ -1,4 +1,4 @@
-"""Lengths as asked for and as measured, and what is said where they are apart."""
+"""Requested and measured lengths, and the remark where they differ."""
 
 from __future__ import annotations
 

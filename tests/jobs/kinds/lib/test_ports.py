@@ -211,7 +211,7 @@ def test_a_running_server_does_not_block_itself(host):
     assert deployments.restart_deployment(running.pk, None) == 2
 
 
-# -- what is shown before a launch -----------------------------------------------------------------
+# -- preview before a launch -----------------------------------------------------------------------
 
 
 def test_the_preview_never_shows_a_port_that_another_server_has(host):

@@ -1,4 +1,4 @@
-"""Prepare weights: its commands, its check on real safetensors files, what it concludes."""
+"""Prepare weights: its commands, its check on real safetensors files, its outcome."""
 
 import hashlib
 import json

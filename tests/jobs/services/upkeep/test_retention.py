@@ -1,4 +1,4 @@
-"""Removal of logs, files and points by age and size: what goes, and what is never touched."""
+"""Removal of logs, files and points by age and size, and the exceptions."""
 
 import time
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """``vamc``: the compiler. Its own output is published nowhere: the lines here are invented.
 
-What it checks is what is known: files of the Qwen modification, equal constants, lengths, heads.
+It checks all that is known: files of the Qwen patch, equal constants, lengths, heads.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def _watch(item: Container) -> None:
         item |= {"state": "exited", "exit_code": code, "finished": time.time()}
         _save(item)
         if item["rm"]:
-            # Who follows it still reads the end of its output; then the folder goes.
+            # A follower still reads the end of its output; then the folder is removed.
             later = threading.Timer(1.0, shutil.rmtree, (_home(item["id"]), True))
             later.daemon = True
             later.start()

@@ -150,7 +150,7 @@ def is_running(pid: int, ticks: str) -> bool:
 
 
 def inside(container: str) -> list[int]:
-    """All processes of a container, whoever is their parent."""
+    """All processes of a container, with any parent."""
     mark = f"{MARK}={container}".encode()
     pids = []
     for entry in Path("/proc").iterdir():

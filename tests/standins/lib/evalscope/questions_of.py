@@ -37,7 +37,7 @@ _LETTER = re.compile(r"ANSWER:\s*([A-J])|(?:answer is|答案是)\s*\(?([A-J])")
 
 @dataclass(frozen=True)
 class Item:
-    """One question and what is right."""
+    """One question and its correct answer."""
 
     prompt: str
     gold: str

@@ -1,4 +1,4 @@
-"""``wget`` and ``curl`` for the archives of the guide; what is on this machine they really ask."""
+"""``wget`` and ``curl`` for the archives of the guide; addresses of this machine are real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inference: one task asks all sets, one question after another, and keeps what it has."""
+"""Inference: one task asks all sets, one question after another, and stores the answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Task:
         """Ask everything.
 
         Raises:
-            FailedError: the server does not answer; what was asked so far is kept.
+            FailedError: the server does not answer; predictions so far are stored.
         """
         began = time.monotonic()
         self._write(say(f"Task [{self.name}]"))

@@ -25,7 +25,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Weights:
-    """A folder with a model: its config, its shards, and what is missing of them."""
+    """A folder with a model: its config, its shards, and missing ones."""
 
     folder: Path
     config: dict[str, Any]
