@@ -1,4 +1,4 @@
-"""What the log panel makes of a line of 50 MB and of binary garbage."""
+"""The log panel with a line of 50 MB and with binary garbage."""
 
 import random
 
@@ -14,7 +14,7 @@ MEGABYTE = 1_000_000
 
 
 def add(log, data):
-    """As a host ships it."""
+    """Append to the log as a host's shipper does."""
     for start in range(0, len(data), MEGABYTE):
         log(data[start : start + MEGABYTE])
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey on the network: who is let in, and how far."""
+"""The embedded Valkey on the network: logins and their permissions."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def listening(tmp_path_factory):
 
 @pytest.fixture
 def host(listening):
-    """A client with what a host is told."""
+    """A client with the address that a host gets."""
     return redis.Redis.from_url(host_url(listening))
 
 
 def host_url(server):
-    """What "Add a host" prints."""
+    """Return the address that "Add a host" prints."""
     listen = f"127.0.0.1:{server.listen[1]}"
     variables = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
     return env.host_redis_url(env.load(variables))
 
 
-def test_a_host_is_let_in_with_what_it_was_told(host):
+def test_a_host_logs_in_with_the_printed_address(host):
     assert host.ping() is True
 
 
@@ -96,7 +96,7 @@ def test_the_socket_still_works_in_both_spellings(listening):
         connection.ensure_connection(max_retries=1)
 
 
-def test_passwords_lie_in_private_files_and_stand_in_no_command(listening):
+def test_passwords_are_in_private_files_and_in_no_command(listening):
     secrets = listening.data.parent / "secrets"
 
     for path in (secrets / env.VALKEY_PASSWORD, secrets / env.VALKEY_HOST_PASSWORD):
@@ -146,7 +146,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
             "host.check", args=(1,), queue="host.va16-01"
         )
 
-        until((tmp_path / "wakeup").exists, "the worker did as it was told")
+        until((tmp_path / "wakeup").exists, "the worker did its task")
         assert dashboard.acl_log() == []
     finally:
         worker.terminate()
@@ -196,7 +196,7 @@ def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
     assert address.endswith("@gpu7:6380/0")
 
 
-def test_hosts_are_told_another_redis_as_it_is():
+def test_hosts_get_the_address_of_another_redis_unchanged():
     url = "redis://:pw@cache.lan:6379/1"
 
     assert env.host_redis_url(env.load({"REDIS_URL": url})) == url

@@ -79,7 +79,7 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
     assert counts["host"] == [("here", 1)]
 
 
-def test_stamps_tell_results_with_a_remark_from_those_without():
+def test_flags_filter_results_with_and_without_a_remark():
     quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
     failed = make_measured(
         points=[point(1, 90.0, failed_requests=2)],
