@@ -1,4 +1,4 @@
-"""Context of the frame on every page: areas with counts, and the dies of every host."""
+"""Frame of every page: areas with counts, and the dies of every host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preview, launch, cancel and retry: from a request to Job rows.
+"""Preview, launch, cancel and retry of one job: from a request to Job rows.
 
 :func:`launch` stores exactly what :func:`preview` showed. All jobs of a chain are rows from the
 start; no function here waits for one.

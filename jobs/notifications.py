@@ -1,4 +1,4 @@
-"""Notifications between processes: "new data exists". A fast path, not the delivery.
+"""Hints between processes over Redis, "new data exists"; no e-mail. A fast path, not the delivery.
 
 Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifications``, as JSON
 ``{"type": topic, "at": seconds since the epoch, …}``. Notifications may be lost; listeners also
