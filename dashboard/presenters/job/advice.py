@@ -74,8 +74,8 @@ _SAID_NOTHING = _(
 
 _OF_SERVERS: dict[str, str | Promise] = {
     "work:server_killed": _(
-        "The system often kills a server when memory runs out; dmesg on the host shows "
-        "it. Then restart the deployment."
+        "Often the system killed the server because memory ran out. Check dmesg on the "
+        "host, then restart the deployment."
     ),
     "host:launcher_died": _(
         "Find out on the host what killed the process, then restart the deployment."

@@ -103,7 +103,7 @@ def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipe
         else None
     )
     if model is None or pipeline is None:
-        raise Http404(f"{model_id} has no way {pipeline_id}")
+        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
     return model, pipeline
 
 
