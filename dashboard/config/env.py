@@ -6,6 +6,7 @@ second terminal finds the same database, Redis and address from ``DATA_DIR`` alo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -421,9 +422,9 @@ def kept_secret(data_dir: Path, name: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         try:
-            path.hardlink_to(draft)  # whole or not at all, and only the first
-        except FileExistsError:
-            pass
+            # Whole or not at all; of two processes the first one's secret holds.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
         finally:
             draft.unlink()
     return path.read_text()
