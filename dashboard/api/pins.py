@@ -7,14 +7,13 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
+from dashboard.actions import jobs as job_actions
 from dashboard.api.answers import JobAnswer, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused
 from dashboard.api.removed import gone
 from dashboard.api.requests import PinAsked
 from dashboard.api.rest import find_job, job_answer
-from dashboard.security import audit_log
-from dashboard.security.request import person
 from jobs.services import pins
 
 router = Router(tags=["Jobs"])
@@ -33,10 +32,8 @@ def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any
     must(request.user, "job.pin", job)
     if not asked.pinned and job.pinned_at is not None:
         must(request.user, "job.unpin", pins.pin_of(job))
-    done = pins.pin(job_id, person(request)) if asked.pinned else pins.unpin(job_id)
+    done = job_actions.keep_files(request.user, job_id, keep=asked.pinned)
     if asked.pinned and not done:
         job.refresh_from_db()
         raise Refused(gone(job))
-    if done:
-        audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=asked.pinned)
     return job_answer(job_id)

@@ -14,6 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
 
+from dashboard.actions import deployments as deployment_actions
+from dashboard.actions import jobs as job_actions
 from dashboard.api import serializers
 from dashboard.api.answers import (
     DeploymentAnswer,
@@ -41,12 +43,11 @@ from dashboard.api.requests import (
 )
 from dashboard.presenters.queue import priority_for
 from dashboard.security import audit_log
-from dashboard.security.permissions import allowed
-from jobs import dispatch, launch
+from jobs import launch
 from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
-from jobs.services import deployments
+from jobs.services.deployments import NotRestartable
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]
@@ -139,9 +140,8 @@ def read_job(request: HttpRequest, job_id: int) -> Answer:
 def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     """One's own; an administrator any."""
     must(request.user, "job.cancel", find_job(job_id))
-    if not launch.cancel(job_id, _user(request)):
+    if not job_actions.cancel(request.user, job_id):
         raise Refused(error(409, "finished", _("This job has already ended.")))
-    audit_log.record(request.user, "job.cancel", f"job {job_id}")
     return job_answer(job_id)
 
 
@@ -157,12 +157,8 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
     """Start a job in spite of what it asks: of all, or of the ``checks`` of its "asks"."""
     row = find_job(job_id)
     must(request.user, "job.confirm", row)
-    names = asked.checks if asked else None
-    warnings = [item for item in row.needs_confirmation if names is None or item["check"] in names]
-    if not warnings or not launch.confirm(job_id, warnings, _user(request)):
+    if not job_actions.confirm(request.user, row, asked.checks if asked else None):
         raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
-    checks = [item["check"] for item in warnings]
-    audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
 
 
@@ -177,11 +173,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
     find_job(job_id)
-    row = launch.retry_job(
-        job_id, _user(request), can_prioritize=allowed(request.user, "job.raise")
-    )
-    audit_log.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)
-    return Status(201, job_answer(row.pk))
+    return Status(201, job_answer(job_actions.retry(request.user, job_id).pk))
 
 
 @router.get(
@@ -224,10 +216,8 @@ def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
 def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     """One's own; an administrator any."""
     must(request.user, "deployment.stop", _find_deployment(deployment_id))
-    if not deployments.stop_deployment(deployment_id, _user(request)):
+    if not deployment_actions.stop(request.user, deployment_id):
         raise Refused(error(409, "stopped", _("This deployment is not running.")))
-    audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-    dispatch.run()
     return _deployment_answer(deployment_id)
 
 
@@ -243,11 +233,10 @@ def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     """Start its server anew: one's own; an administrator any."""
     must(request.user, "deployment.restart", _find_deployment(deployment_id))
     try:
-        run = deployments.restart_deployment(deployment_id, _user(request))
-    except deployments.NotRestartable:
+        deployment_actions.restart(request.user, deployment_id)
+    except NotRestartable:
         text = _("Not restarted: this deployment never ran.")
         raise Refused(error(409, "not_restartable", text)) from None
-    audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
 
 

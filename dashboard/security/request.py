@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import Http404, HttpRequest
 
 
+def logged_in(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser | None:
+    """Return ``user`` if logged in; None for a stranger, whose views ``requires`` limits."""
+    return user if user.is_authenticated else None
+
+
 def person(request: HttpRequest) -> AbstractBaseUser | None:
-    """Return the logged-in user; None for a stranger, whose views ``requires`` limits."""
-    return request.user if request.user.is_authenticated else None
+    """Return the logged-in user of a request; None for a stranger."""
+    return logged_in(request.user)
 
 
 def number_from(text: str) -> int | None:

@@ -11,20 +11,18 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from dashboard.actions import deployments as actions
 from dashboard.presenters.engine_rates import rates
 from dashboard.presenters.job.advice import server_advice
 from dashboard.presenters.job.failure import why_server
 from dashboard.presenters.retention import removed_words
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import person
 from dashboard.text.formatting import joined
-from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.inference.completions import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments, needing
-from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
+from jobs.services.deployments import NotRestartable
 
 _RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 _ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -74,10 +72,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
     check(request.user, "deployment.stop", deployment)
     if request.method != "POST":
         return render(request, "deployments/stop.html", _used(deployment))
-    if stop_deployment(deployment_id, person(request)):
-        audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-        dispatch.run()  # one that waited to start again has ended with this
-    else:
+    if not actions.stop(request.user, deployment_id):
         messages.info(request, _("This deployment has already ended."))
     return redirect("deployment-detail", deployment_id)
 
@@ -91,13 +86,11 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
     if request.method != "POST":
         return render(request, "deployments/restart.html", _used(deployment))
     try:
-        run = restart_deployment(deployment_id, person(request))
+        actions.restart(request.user, deployment_id)
     except NotRestartable:
         messages.error(request, _("Not restarted: the server never started. Retry the deploy job."))
     except LaunchError as error:
         messages.error(request, str(error))
-    else:
-        audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return redirect("deployment-detail", deployment_id)
 
 

@@ -14,17 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import number_from, person
+from dashboard.security.request import number_from
 from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
-from jobs.launch import retry_job
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.repeats import counted_with, repeats_of
@@ -69,21 +68,11 @@ def run_more(request: HttpRequest) -> HttpResponse:
     results = Result.objects.select_related("job").in_bulk(wanted)
     launched = []
     try:
-        for number in range(
-            LAUNCHED_MOST
-        ):  # in turn, so that drift of the host affects all sides equally
-            for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
-                if pk not in results:
-                    continue
-                job = retry_job(
-                    results[pk].job_id,
-                    person(request),
-                    can_prioritize=allowed(request.user, "job.raise"),
-                )
-                launched.append(job)
-                audit_log.record(
-                    request.user, "job.repeat", f"job {job.pk}", repeats=results[pk].job_id
-                )
+        # In turn, so that drift of the host affects all sides equally.
+        for number in range(LAUNCHED_MOST):
+            for pk, n in zip(wanted, counts, strict=False):
+                if pk in results and number < n:
+                    launched.append(job_actions.retry(request.user, results[pk].job_id))
     except LaunchError as error:
         messages.error(request, str(error))
     if launched:
