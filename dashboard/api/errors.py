@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
@@ -69,6 +69,7 @@ def handle_errors(api: NinjaAPI) -> None:
     """Have ``api`` answer whatever its views raise in the one shape."""
     handlers: Mapping[type[Exception], Any] = {
         Refused: lambda request, refused: refused.answer,
+        Http404: lambda request, absent: missing().answer,
         ValidationError: _unreadable,
         HttpError: _of_ninja,
         LaunchError: _not_launched,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Router
 
 from dashboard.actions import jobs as job_actions
@@ -13,7 +14,8 @@ from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused
 from dashboard.api.removed import gone
 from dashboard.api.requests import PinAsked
-from dashboard.api.rest import find_job, job_answer
+from dashboard.api.rest import job_answer
+from jobs.models import Job
 from jobs.services import pins
 
 router = Router(tags=["Jobs"])
@@ -27,8 +29,8 @@ router = Router(tags=["Jobs"])
     summary="Keep the log and files of a job, or stop keeping them",
 )
 def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any]:
-    """Keep a job's log, files and points for good, or no more."""
-    job = find_job(job_id)
+    """Keep the log, files and points of a job, or apply retention again."""
+    job = get_object_or_404(Job, pk=job_id)
     must(request.user, "job.pin", job)
     if not asked.pinned and job.pinned_at is not None:
         must(request.user, "job.unpin", pins.pin_of(job))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
 
@@ -31,7 +32,7 @@ from dashboard.api.answers import (
     answers,
 )
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, invalid, missing
+from dashboard.api.errors import Refused, error, invalid
 from dashboard.api.requests import (
     ConfirmAsked,
     DeploymentsAsked,
@@ -79,9 +80,7 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
     summary="Launch a job",
 )
 def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
-    """``"confirm": ["shm"]`` has it start although a check of this name, or "all", holds not
-    quite.
-    """
+    """``"confirm": ["shm"]`` confirms the warnings of the checks of these names; "all": of all."""
     user = _user(request)
     host, names = _host(asked.host), asked.confirm or []
     priority = priority_for(user, asked.priority)
@@ -138,8 +137,8 @@ def read_job(request: HttpRequest, job_id: int) -> Answer:
     summary="Cancel a job",
 )
 def cancel_job(request: HttpRequest, job_id: int) -> Answer:
-    """One's own; an administrator any."""
-    must(request.user, "job.cancel", find_job(job_id))
+    """Own jobs; administrators: any."""
+    must(request.user, "job.cancel", get_object_or_404(Job, pk=job_id))
     if not job_actions.cancel(request.user, job_id):
         raise Refused(error(409, "finished", _("This job has already ended.")))
     return job_answer(job_id)
@@ -154,8 +153,8 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     summary="Confirm the warnings of a job",
 )
 def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Answer:
-    """Start a job in spite of what it asks: of all, or of the ``checks`` of its "asks"."""
-    row = find_job(job_id)
+    """Start a job in spite of warnings: of all, or of those of the given ``checks``."""
+    row = get_object_or_404(Job, pk=job_id)
     must(request.user, "job.confirm", row)
     if not job_actions.confirm(request.user, row, asked.checks if asked else None):
         raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
@@ -172,7 +171,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 )
 def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
-    find_job(job_id)
+    get_object_or_404(Job, pk=job_id)
     return Status(201, job_answer(job_actions.retry(request.user, job_id).pk))
 
 
@@ -214,7 +213,7 @@ def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     summary="Stop a deployment",
 )
 def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """One's own; an administrator any."""
+    """Own deployments; administrators: any."""
     must(request.user, "deployment.stop", _find_deployment(deployment_id))
     if not deployment_actions.stop(request.user, deployment_id):
         raise Refused(error(409, "stopped", _("This deployment is not running.")))
@@ -230,7 +229,7 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     summary="Restart a deployment",
 )
 def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """Start its server anew: one's own; an administrator any."""
+    """Start the server again. Own deployments; administrators: any."""
     must(request.user, "deployment.restart", _find_deployment(deployment_id))
     try:
         deployment_actions.restart(request.user, deployment_id)
@@ -273,10 +272,8 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
 )
 def read_result(request: HttpRequest, result_id: int) -> Answer:
     """With its points and answers, its identity, repeats and provenance."""
-    row = Result.objects.select_related("host", "created_by").filter(pk=result_id).first()
-    if row is None:
-        raise missing()
-    return serializers.whole_result(row)
+    rows = Result.objects.select_related("host", "created_by")
+    return serializers.whole_result(get_object_or_404(rows, pk=result_id))
 
 
 @router.get(
@@ -302,48 +299,27 @@ def list_hosts(request: HttpRequest) -> Answer:
 )
 def read_host(request: HttpRequest, name: str) -> Answer:
     """As it reports itself."""
-    row = Host.objects.filter(name=name).first()
-    if row is None:
-        raise missing()
-    return serializers.host(row)
-
-
-def find_job(job_id: int) -> Job:
-    """The job.
-
-    Raises:
-        Refused: there is none.
-    """
-    row = Job.objects.filter(pk=job_id).first()
-    if row is None:
-        raise missing()
-    return row
+    return serializers.host(get_object_or_404(Host, name=name))
 
 
 def job_answer(job_id: int) -> Answer:
-    """The job as it is now."""
+    """Return the job as it is now."""
     return serializers.job(Job.objects.select_related("host", "created_by").get(pk=job_id))
 
 
 def whole_job_answer(job_id: int) -> Answer:
-    """Return a result in full.
+    """Return the job as it is now, with plan, steps and outputs.
 
     Raises:
-        Refused: there is none.
+        Http404: there is no such job.
     """
     rows = Job.objects.select_related("host", "created_by").prefetch_related("steps", "outputs")
-    row = rows.filter(pk=job_id).first()
-    if row is None:
-        raise missing()
-    return serializers.whole_job(row)
+    return serializers.whole_job(get_object_or_404(rows, pk=job_id))
 
 
 def _find_deployment(deployment_id: int) -> Deployment:
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
-    row = rows.filter(pk=deployment_id).first()
-    if row is None:
-        raise missing()
-    return row
+    return get_object_or_404(rows, pk=deployment_id)
 
 
 def _deployment_answer(deployment_id: int) -> Answer:
