@@ -68,7 +68,7 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
     return cast(HostView, csrf_exempt(login_not_required(asks)))
 
 
-# What gives a host something new to do: one of the protocol before is told to upgrade.
+# For requests that start work on a host: hosts of the previous protocol are refused with 426.
 upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
 
 

@@ -67,11 +67,11 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
-_upgrade_asked: dict[int, Any] = {}  # host -> when its agent started, as this process heard it
+_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
 
 
 def _is_first_heartbeat(host: Host) -> bool:
-    """True once for each start of its agent: the 426 puts the upgrade into the agent's log."""
+    """True once per start of its agent: the 426 has the agent log the required upgrade."""
     if _upgrade_asked.get(host.pk) == host.agent_started_at:
         return False
     _upgrade_asked[host.pk] = host.agent_started_at

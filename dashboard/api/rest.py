@@ -124,7 +124,7 @@ def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     summary="Read a job",
 )
 def read_job(request: HttpRequest, job_id: int) -> Answer:
-    """Its state, params, plan, steps, outputs, and what it made."""
+    """State, params, plan, steps, outputs, and the objects that the job created."""
     return whole_job_answer(job_id)
 
 
@@ -200,7 +200,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
     summary="Read a deployment",
 )
 def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """A model that is served, or was."""
+    """State, settings and endpoint of a deployment."""
     return _deployment_answer(deployment_id)
 
 
@@ -298,7 +298,7 @@ def list_hosts(request: HttpRequest) -> Answer:
     summary="Read a host",
 )
 def read_host(request: HttpRequest, name: str) -> Answer:
-    """As it reports itself."""
+    """The host as it last reported itself."""
     return serializers.host(get_object_or_404(Host, name=name))
 
 

@@ -43,7 +43,7 @@ TURN_TIMEOUT_S = 3600.0
 KEEP_S = 0.25
 STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
 # The maximum of output tokens, 131,072 of about 300 bytes as events, takes 40 MB.
-# What goes on past this is no answer any more.
+# A longer stream is no usable answer.
 LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 # So much of what is in the file stays in memory too: who watches takes what is new from there, and
 # who reads too slowly for that takes it from the file.

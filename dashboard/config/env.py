@@ -96,8 +96,8 @@ def read_duration_s(raw: str) -> float:
 
 
 def read_retention_age_s(raw: str) -> float | None:
-    """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
-    ever."""
+    """Read a retention age, None: keep always. The unit is required: "90", meant as days, would
+    remove nearly all."""
     if not raw:
         return None
     if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
@@ -408,7 +408,7 @@ def secret_key(env: Env) -> str:
 
 def _secret_of(data_dir: Path, name: str) -> str:
     """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
-    that a command that was told the wrong folder leaves nothing there."""
+    that a command with a wrong ``DATA_DIR`` creates nothing there."""
     is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
     return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
 

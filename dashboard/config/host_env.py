@@ -9,7 +9,7 @@ from django.conf import settings
 
 from dashboard.config.env import LOOPBACK
 
-# What a host with VACC cards most likely has elsewhere; docs/run/settings.md lists all.
+# Settings that a host with VACC cards most likely needs; docs/run/settings.md lists all.
 OPTIONAL = """\
 # HOST_WORKSPACE=/nfs/workspace
 # HOST_REGISTRY=registry.lan
