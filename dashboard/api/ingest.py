@@ -237,19 +237,20 @@ def _appended(
         return host_answer(400, error="output", detail=str(error))
 
 
-_MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
+_STARTS_OTHERS = (b'"ended"', b'"serve_started"')
 
 
 def _append_events(owner: Owner, chunk: Chunk) -> int:
-    """Take events; what they closed may have made a place or an input for another job.
+    """Store events, then start the jobs that they allow to start.
 
-    A server that begins makes a host loud, so that what waits for it to be quiet holds nobody up.
-    No other event of a job does either, and a look costs more than all else that is done for one.
+    Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
+    idle host no longer blocks others. No other event of a job has such an effect, and a dispatch
+    costs more than the rest of the request.
     """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
             dispatch.run()
 
 

@@ -289,9 +289,9 @@ def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, A
             else joined(outcome_text(job), known.cause if known else "")
         )
     text = _doing(page) or outcome_text(job)
-    quiet = stalled_text(job)
-    if quiet:
-        return joined(text, quiet)
+    stalled = stalled_text(job)
+    if stalled:
+        return joined(text, stalled)
     if page.ends_at:
         text = joined(text, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
     return text

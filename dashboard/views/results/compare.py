@@ -219,19 +219,19 @@ def _switches(
     further repeats; "" where no switch exists.
     """
     shown = {run.pk for runs in groups for run in runs}
-    quiet = [[run for run in runs if run.counts] for runs in groups]
+    undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
-        quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
-    quiet = [runs for runs in quiet if runs]
+        undisturbed = [some or runs for some, runs in zip(undisturbed, groups, strict=True)]
+    undisturbed = [runs for runs in undisturbed if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
     switches: dict[str, Any] = {
         "as_runs": _as_runs([runs[0] for runs in groups]),
         "as_groups": _grouped(repeated),
         "without_disturbed": "",
-        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
+        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in undisturbed),
     }
-    if switches["disturbed"] and len(quiet) > 1:
-        switches["without_disturbed"] = write(quiet)
+    if switches["disturbed"] and len(undisturbed) > 1:
+        switches["without_disturbed"] = write(undisturbed)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
             added = [

@@ -129,7 +129,7 @@ export function codeBlock(language, text) {
   name.textContent = language || gettext("text");
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "btn quiet sm push";
+  button.className = "btn subtle sm push";
   button.dataset.copyText = "";
   button.textContent = gettext("Copy");
   const code = document.createElement("code");
