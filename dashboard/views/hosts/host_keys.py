@@ -100,14 +100,15 @@ def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> H
 def _arrival(host: Host, since: int) -> dict[str, Any]:
     heard = host.heartbeat_at is not None and host.heartbeat_at.timestamp() > since
     facts = host.facts if heard else {}
+    speaks_ours = host.protocol == PROTOCOL
     return {
         "host": host,
         "since": since,
         "heard": heard,
         "facts": facts,
         "clock_is_right": abs(host.clock_skew_s) < CLOCK_OFF_S,
-        "speaks_ours": host.protocol == PROTOCOL,
-        "has_arrived": heard and bool(facts) and host.protocol == PROTOCOL,
+        "speaks_ours": speaks_ours,
+        "has_arrived": heard and bool(facts) and speaks_ours,
     }
 
 
