@@ -21,6 +21,7 @@ from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
+from jobs.numbers import number_from
 from jobs.services import deployments, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, points
 from jobs.services.intake.intake import Owner
@@ -288,9 +289,10 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
 
 
 def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+    number = number_from(text or "")
+    if number is None:
         raise BadRequest(400, "number", name=name)
-    return int(text)
+    return number
 
 
 def _json(request: HttpRequest) -> Mapping[str, Any]:

@@ -13,11 +13,11 @@ from pydantic_core import PydanticCustomError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
+from jobs.numbers import DIGITS, number_from
 from jobs.services.queue import STEPS
 from jobs.services.sanitize import sanitize
 
 LIMIT, LIMIT_MAX = 50, 200
-_DIGITS = 18  # the database stores no more
 
 
 class JsonBody(Parser):
@@ -43,15 +43,16 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+    number = number_from(text) if text.isascii() else None
+    if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
-    return int(text)
+    return number
 
 
 Offset = Annotated[
     int | None,
     BeforeValidator(_whole),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**_DIGITS - 1}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**DIGITS - 1}),
 ]
 
 

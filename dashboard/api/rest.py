@@ -46,6 +46,7 @@ from dashboard.presenters.queue import priority_for
 from dashboard.security import audit_log
 from jobs import launch
 from jobs.models import Deployment, Host, Job, Result
+from jobs.numbers import number_from
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
 from jobs.services.deployments import NotRestartable
@@ -338,7 +339,7 @@ def _filtered(query: Page, rows: QuerySet[_Row], fields: Mapping[str, str]) -> Q
     given = query.model_dump()
     asked = {fields[name]: given[name] for name in fields if given[name]}
     numbers = [name for name in asked if name.endswith("_id") and name != "model_id"]
-    if not all(asked[name].isdecimal() and len(asked[name]) < 19 for name in numbers):
+    if any(number_from(asked[name]) is None for name in numbers):
         return rows.none()
     return rows.filter(**asked)
 

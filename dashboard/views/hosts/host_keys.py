@@ -20,6 +20,7 @@ from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
 from jobs.errors import LaunchError
 from jobs.models import Host
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import host_page
 from jobs.services import hosts
 
@@ -80,9 +81,8 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
-    since = request.GET.get("since", "")
-    moment = int(since) if since.isascii() and since.isdecimal() and len(since) < 12 else 0
-    return render(request, "hosts/_arrival.html", _arrival(host, moment))
+    since = number_from(request.GET.get("since", "")) or 0
+    return render(request, "hosts/_arrival.html", _arrival(host, since))
 
 
 def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> HttpResponse:

@@ -21,10 +21,10 @@ from dashboard.presenters.result.comparison import barred_words, barrier_words, 
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import number_from
 from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
 from jobs.models import Result
+from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.repeats import counted_with, repeats_of
 
