@@ -140,7 +140,7 @@ def _api_key(deployment: Deployment) -> str:
 
 
 class _Guard(CsrfViewMiddleware):
-    """Django's own guard against forged requests, without its page."""
+    """Django's CSRF check, without its error page."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return HttpResponse(status=HTTPStatus.FORBIDDEN)

@@ -181,7 +181,7 @@ def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
 
 
 def age(turn_id: int) -> float | None:
-    """Seconds since the turn was started, in whatever process; None: it was not."""
+    """Return seconds since the turn's start, in any process; None: not started."""
     if run := _running.get(turn_id):
         return time.monotonic() - run.started
     since = began(turn_id)
@@ -191,7 +191,7 @@ def age(turn_id: int) -> float | None:
 def start(
     turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "", expected: bool = False
 ) -> Running | None:
-    """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere.
+    """Send the turn to the engine at ``url``, once. None: it was already started, maybe elsewhere.
 
     ``api_key``: what the engine wants to see with every request; "" where it wants none.
     ``expected``: the model thinks before it answers.
@@ -235,13 +235,13 @@ async def stop(turn_id: int, *, expected: bool = False) -> None:
 
 
 async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
-    """Give a turn without a process its end, from what was kept of it."""
+    """End a turn without a process, with the part of its stream that was kept."""
     reply, _ = await _parsed(turn_id, expected=expected)
     await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
 
 
 async def refuse(turn_id: int) -> None:
-    """Give a turn its end that cannot be started: its deployment is not there any more."""
+    """End a turn that cannot start because its deployment no longer runs."""
     if not is_running(turn_id):
         await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": "chat:not-ready"})
 
@@ -294,7 +294,7 @@ async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
 
 
 async def _see_through(run: Running, engine: Engine, log: Path) -> None:
-    """Keep what comes, watch for a stop from elsewhere, and close the turn at its end."""
+    """Store the stream, stop when another process requests it, and end the turn."""
     assert run.pump is not None
     writer = asyncio.create_task(_write(run))
     try:
@@ -338,7 +338,7 @@ async def _write(run: Running) -> None:
 
 
 async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
-    """Wait for the rest of the file; why it is not there, as stats."""
+    """Wait until the file is complete; return the error as stats if it is not."""
     try:
         await writer
     except OSError as error:

@@ -27,7 +27,7 @@ _LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free"
 
 @dataclass(frozen=True, slots=True)
 class Die:
-    """One die as it is known now: a hot one may be held as well."""
+    """Current state of a die; a hot one may be held as well."""
 
     name: str
     state: DieState

@@ -48,7 +48,7 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("deployment.view")
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """One deployment: state, history, addresses, log, what was measured on it."""
+    """One deployment: state, history, addresses, log, results."""
     try:
         page = deployment_page(deployment_id)
     except Deployment.DoesNotExist as error:
@@ -67,7 +67,7 @@ def deployment_metrics(request: HttpRequest, deployment_id: int) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.stop")
 def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask (GET), then have the host end the server (POST)."""
+    """Ask (GET), then stop the server (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.stop", deployment)
     if request.method != "POST":
@@ -80,7 +80,7 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.restart")
 def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask (GET) where that ends what runs; then start the same plan as the next run (POST)."""
+    """Ask (GET) if a server runs, then start the same plan as the next run (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.restart", deployment)
     if request.method != "POST":

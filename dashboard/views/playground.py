@@ -84,7 +84,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("playground.use")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """One conversation. An answer that is still being made goes on in the page."""
+    """One conversation. The page continues to stream an unfinished answer."""
     chat = get_object_or_404(Conversation.objects.select_related("deployment"), pk=conversation_id)
     check(request.user, "conversation.view", chat)
     return _page(request, chat)
@@ -130,7 +130,7 @@ def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> H
 @require_GET
 @requires("playground.use")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
-    """One turn as it stands, for the page that watched it end."""
+    """Current state of a turn, for the page that streamed it."""
     return _fragment(request, _turn_of(request, turn_id), alone=True)
 
 

@@ -31,7 +31,7 @@ CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by
 @require_http_methods(["GET", "POST"])
 @requires("host.add")
 def host_add(request: HttpRequest) -> HttpResponse:
-    """Ask for a name; then say, this once, what to run on the machine that is to be this host."""
+    """Add a host: form for its name (GET), then its setup commands with the key, once (POST)."""
     typed = {
         "name": request.POST.get("name", "").strip(),
         "slots": request.POST.get("slots", str(hosts.SLOTS)).strip(),
@@ -54,7 +54,7 @@ def host_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.key")
 def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then make a new key (POST) and say it, this once."""
+    """Ask (GET), then make a new key and show it once (POST)."""
     host = _ours(name)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
@@ -66,7 +66,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.key")
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then refuse the host's key from now on (POST)."""
+    """Ask (GET), then revoke the host's key (POST)."""
     host = _ours(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
