@@ -1,4 +1,4 @@
-"""The Django project, with all that a browser shows: pages, API, sockets, forms.
+"""Everything that a browser sees, and the Django project: pages, API, sockets, forms.
 Here: whatever would be gone without a browser; at its top only what Django looks for there.
 Not here: rules and records (`jobs`), what runs on a host (`jobs.host`).
 """

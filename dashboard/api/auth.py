@@ -68,7 +68,7 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
     return cast(HostView, csrf_exempt(login_not_required(asks)))
 
 
-# For requests that start work on a host: hosts of the previous protocol are refused with 426.
+# Gives a host new work: a host of an earlier protocol gets the answer to upgrade.
 upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
 
 

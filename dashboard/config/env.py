@@ -96,8 +96,10 @@ def read_duration_s(raw: str) -> float:
 
 
 def read_retention_age_s(raw: str) -> float | None:
-    """Read a retention age, None: keep always. The unit is required: "90", meant as days, would
-    remove nearly all."""
+    """Return the seconds of a length of time with its unit; None for "": for ever.
+
+    A unit is required because 90, meant as days, would remove nearly all.
+    """
     if not raw:
         return None
     if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
@@ -407,8 +409,10 @@ def secret_key(env: Env) -> str:
 
 
 def _secret_of(data_dir: Path, name: str) -> str:
-    """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
-    that a command with a wrong ``DATA_DIR`` creates nothing there."""
+    """Return :func:`kept_secret`; where no dashboard was ever started, one for this process alone.
+
+    A command that got the wrong folder therefore leaves nothing there.
+    """
     is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
     return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
 

@@ -28,7 +28,7 @@ TOKENS_OF_AN_ADDRESS = 100
 def seconds_to_wait(name: str, address: str) -> int:
     """Count one login attempt as ``name`` from ``address``; 0: it may continue.
 
-    Without Redis nothing is counted (fail open): blocking would affect users, not attackers.
+    Without Redis nothing is counted (fail open): blocking would stop users, not attackers.
     """
     span, passed = divmod(int(time()), WINDOW_S)
     try:

@@ -111,7 +111,7 @@ def state(thing: Any, word: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def may_confirm(context: template.Context, job: Job) -> bool:
-    """Return whether the viewer may confirm the warnings of a job."""
+    """Return True if the viewer may start a job in spite of its host's findings."""
     return allowed(context["user"], "job.confirm", job)
 
 
@@ -193,13 +193,13 @@ def message(thing: Any) -> str:
 
 @register.filter
 def warns(remark: Mapping[str, Any]) -> bool:
-    """Return whether a remark of a result makes its numbers doubtful; others are plain facts."""
+    """Return True if a result's remark casts doubt on its numbers; else it is a plain fact."""
     return remark.get("id") not in PLAIN_REMARKS
 
 
 @register.simple_tag
 def starts_in(forecast: Forecast) -> str:
-    """Return the possible start of a job; on hover its assumptions, or why it is unknown."""
+    """Expected start of a job, in a few words; on hover its assumptions, or why it is unknown."""
     return format_html(
         '<span title="{}">{}</span>',
         queue.starts(forecast),
@@ -238,7 +238,7 @@ def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
 
 @register.simple_tag
 def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
-    """Render a die grid."""
+    """The die grid of a view model; "" without cells."""
     if not grid.cells:
         return mark_safe("")
     cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
@@ -252,7 +252,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Stamps of a result: simulated, incomplete, few samples, cut answers."""
+    """Flags of a result: simulated, incomplete, few samples, cut answers."""
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
@@ -267,7 +267,7 @@ def stamps(result: Result) -> dict[str, Any]:
 
 
 def missed_words(result: Result) -> str:
-    """Return how many requests failed, or how many questions were not scored."""
+    """Count of its failed requests, or of its questions that were not scored, as text."""
     remarks = [(one["id"], one["args"]) for one in result.remarks]
     missed = shortfall(result.metrics, remarks)._asdict()
     is_evaluation = result.type == Result.Type.EVALUATION
@@ -275,7 +275,7 @@ def missed_words(result: Result) -> str:
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
-    """True if half of the answers or more were cut off."""
+    """Return True if half of the answers or more were cut: their outcome is unknown."""
     args = remark.get("args", {})
     is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
     return is_cut and bool(2 * args["cut"] >= args["total"])

@@ -146,8 +146,8 @@ class SetScore:
 class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
-    ``began``: concurrency -> start time (seconds since the epoch, host clock), if no separate step
-    gives it.
+    ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
+    the tool tells it.
     """
 
     type: str
