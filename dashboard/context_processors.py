@@ -17,7 +17,7 @@ from jobs.queries.hosts.hosts import held_on, is_away
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One entry of the rail. ``alarm`` says why its count is marked."""
+    """One entry of the rail. ``alarm``: why its count is marked."""
 
     name: str
     title: str

@@ -18,7 +18,7 @@ WIDTH = 100
 # Lowest first.
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
-        {"errors", "messages", "units", "validation_errors", "metrics", "catalog"},
+        {"errors", "messages", "numbers", "units", "validation_errors", "metrics", "catalog"},
         {"plans", "parsers", "toolchains"},
         {"kinds"},
         {"models"},

@@ -15,7 +15,6 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from jobs import notifications
-from jobs.messages import from_host
 from jobs.models import Host, Job, Preflight
 from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
@@ -148,7 +147,7 @@ def answer(preflight: Preflight, findings: Any) -> bool:
     Raises:
         KeyError, TypeError, ValueError: invalid ``findings``.
     """
-    parsed = [_finding(from_host(item)) for item in findings]
+    parsed = [_finding(item) for item in findings]
     with transaction.atomic():
         changed = Preflight.objects.filter(pk=preflight.pk, done_at=None).update(
             done_at=now(), findings=sanitize(parsed)

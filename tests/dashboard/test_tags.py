@@ -178,3 +178,9 @@ def test_a_duration_is_written_as_the_pages_scripts_write_it():
     table = json.loads((Path(__file__).parents[1] / "data/durations.json").read_text())
 
     assert [[seconds, formatting.duration(seconds)] for seconds, _text in table] == table
+
+
+def test_a_size_is_written_as_the_pages_scripts_write_it():
+    table = json.loads((Path(__file__).parents[1] / "data/sizes.json").read_text())
+
+    assert [[count, " ".join(formatting.size(count))] for count, _text in table] == table

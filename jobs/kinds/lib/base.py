@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from pydantic import BaseModel
 
 from jobs.messages import Message
+from jobs.numbers import number_from
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 
@@ -30,6 +31,8 @@ FAMILIES = {
 # Key of the log's end among a job's outputs, for tools that write no result file.
 LOG = "@log"
 LOG_BYTES = 1024 * 1024
+
+_PROMISE = "job:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,14 @@ class AssetRef:
     @property
     def key(self) -> str:
         """The reference as text."""
-        return f"job:{self.job}" if self.id is None else str(self.id)
+        return f"{_PROMISE}{self.job}" if self.id is None else str(self.id)
+
+
+def promised_job(key: Any) -> int | None:
+    """Return the job of a promise: 17 for ``"job:17"``; None for other keys."""
+    if not isinstance(key, str) or not key.startswith(_PROMISE):
+        return None
+    return number_from(key.removeprefix(_PROMISE))
 
 
 @dataclass(frozen=True, slots=True)

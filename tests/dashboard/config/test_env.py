@@ -14,7 +14,6 @@ from dashboard.config import env
 from dashboard.config.env import BadVariable
 from jobs.agent_tasks import broker_url
 from jobs.host.base import config
-from jobs.notifications import redis_py_url
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "docs/run/settings.md"
@@ -186,7 +185,9 @@ def test_the_two_spellings_of_a_socket_say_the_same():
     url = "unix:///tmp/vacc-x/valkey.sock?db=3"
 
     assert broker_url(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
-    assert redis_py_url(broker_url(url)) == url
+    assert env.load({"REDIS_URL": url}).redis_url == url
+    with pytest.raises(BadVariable, match="REDIS_URL"):
+        env.load({"REDIS_URL": broker_url(url)})
     assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
 
 

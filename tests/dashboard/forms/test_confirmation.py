@@ -85,7 +85,7 @@ def test_the_form_lists_warnings_at_the_checkbox(ada, form):
 
     page = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
-    assert 'data-preflight="asks"' in page
+    assert 'data-preflight="warning"' in page
     assert f'name="confirm" value="{asked.pk}" form="launch-form"' in page
     assert "Shared memory is 1 GB" in page[page.index("Launch anyway") :]
 
@@ -97,7 +97,7 @@ def test_the_button_area_links_to_the_checkbox(ada, form):
     html = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
     why = page[page.index('id="launch-why"') :]
-    assert "<span data-asks hidden>" in why
+    assert "<span data-needs-confirmation hidden>" in why
     assert 'Needs confirmation</span>: <a href="#confirm">confirm above</a>.' in why
     assert 'id="confirm"' in html
 

@@ -17,7 +17,6 @@ from dashboard.server.valkey import prepare
 from jobs.agent_tasks import broker_url
 from jobs.host.agent.worker import children
 from jobs.host.base import config
-from jobs.notifications import redis_py_url
 from tests.api import until
 from tests.stack import ROOT, clean_environment, free_port, running
 
@@ -91,7 +90,6 @@ def test_the_password_of_hosts_is_not_the_dashboards(listening):
 
 def test_the_socket_still_works_in_both_spellings(listening):
     assert redis.Redis.from_url(listening.url).ping()
-    assert redis.Redis.from_url(redis_py_url(broker_url(listening.url))).ping()
     with Celery(broker=broker_url(listening.url)).connection() as connection:
         connection.ensure_connection(max_retries=1)
 
