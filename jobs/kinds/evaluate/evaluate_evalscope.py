@@ -6,30 +6,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
+from jobs.catalog import Stack
 from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
-    AssetRef,
     Choice,
-    Kind,
     Measurement,
     Need,
     Outcome,
     SetScore,
     Target,
 )
-from jobs.kinds.lib.common import asset, site, tool_version
+from jobs.kinds.lib.common import site, tool_version
 from jobs.kinds.lib.lengths import check_limit
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
+    OnVacc,
+    VaccParams,
     exact_field,
     folder_in_workspace,
-    stack_choices,
     stack_of,
     vacc_site,
 )
@@ -48,10 +47,8 @@ from jobs.toolchains.hub import HF_MIRROR
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Questions to send, and their settings. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = Field(
         "current",
@@ -146,7 +143,7 @@ class Params(BaseModel):
     )
 
 
-class EvaluateEvalscope(Kind, params=Params):
+class EvaluateEvalscope(OnVacc, params=Params):
     """Score a deployment on published data sets with EvalScope."""
 
     name = "evaluate-evalscope"
@@ -156,15 +153,12 @@ class EvaluateEvalscope(Kind, params=Params):
     programs = evalscope_hub.PROGRAMS
     clients = evalscope_hub.CLIENTS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack scores with EvalScope."""
+        return bool(stack.evaluation.evalscope)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.evalscope]
         if field == "mmlu":
             return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
         if field == "source":
@@ -173,7 +167,7 @@ class EvaluateEvalscope(Kind, params=Params):
                 Choice("huggingface", "Hugging Face"),
                 Choice("folder", _("Existing folder")),
             ]
-        return None
+        return super().choices(field, target)
 
     def needs(self, params: Params, target: Target) -> Sequence[Need]:
         """EvalScope."""
@@ -181,22 +175,18 @@ class EvaluateEvalscope(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
-        return f"{_deployment(params, target).data['name']}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
+        return f"{target.asset('deployment', params.deployment).data['name']}, {_what(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the page of the current stack."""
         notes = [Message("guide:evalscope_command")]
-        if _deployment(params, target).data.get("api_key"):
+        if target.asset("deployment", params.deployment).data.get("api_key"):
             notes.append(Message("guide:evalscope_key"))
         return notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope downloads the data, generates and scores."""
-        host, served = vacc_site(target), _deployment(params, target).data
+        host, served = vacc_site(target), target.asset("deployment", params.deployment).data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         if len(set(params.datasets)) < len(params.datasets):
@@ -335,7 +325,3 @@ def _what(params: Params) -> str:
         f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
     )
     return f"{names}, first {params.limit}" if params.limit else names
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

@@ -7,28 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
+from jobs.catalog import Stack
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
-    AssetRef,
     Choice,
-    Kind,
     Measurement,
     Outcome,
     SetScore,
     Target,
 )
-from jobs.kinds.lib.common import asset
 from jobs.kinds.lib.lengths import check_limit
 from jobs.kinds.lib.vacc import (
-    exact_field,
+    OnVacc,
+    VaccParams,
     is_exact,
-    stack_choices,
-    stack_field,
     stack_of,
     vacc_site,
 )
@@ -50,13 +46,9 @@ MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
 LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     deployment: str = Field(
         description="Deployment to evaluate.",
         json_schema_extra={
@@ -132,7 +124,7 @@ class Params(BaseModel):
     )
 
 
-class EvaluateOpencompass(Kind, params=Params):
+class EvaluateOpencompass(OnVacc, params=Params):
     """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
@@ -142,28 +134,21 @@ class EvaluateOpencompass(Kind, params=Params):
     programs = opencompass.PROGRAMS
     steps = opencompass.STEPS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack scores with OpenCompass."""
+        return bool(stack.evaluation.opencompass)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.opencompass]
         if field == "mmlu":
             return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
         if field == "dataset_source":
             return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return None
+        return super().choices(field, target)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
-        return f"{_deployment(params, target).data['name']}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
+        return f"{target.asset('deployment', params.deployment).data['name']}, {_what(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
@@ -273,7 +258,7 @@ def _check_lengths(params: Params, target: Target) -> None:
             "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
             "least %(least)d. Choose a deployment with a longer context."
         )
-        name = _deployment(params, target).data["name"]
+        name = target.asset("deployment", params.deployment).data["name"]
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
         raise LaunchError(message % args, "deployment")
     if longest and params.max_length > longest:
@@ -288,11 +273,11 @@ def _check_lengths(params: Params, target: Target) -> None:
 
 def _longest(params: Params, target: Target) -> int:
     """Return the deployment's limit for question and answer; 0 if unknown."""
-    return int(_deployment(params, target).data.get("max_total") or 0)
+    return int(target.asset("deployment", params.deployment).data.get("max_total") or 0)
 
 
 def _asking(params: Params, target: Target) -> OpenCompassRun:
-    served, exact = _deployment(params, target).data, is_exact(params)
+    served, exact = target.asset("deployment", params.deployment).data, is_exact(params)
     model_id = str(served.get("model_id") or "")
     return OpenCompassRun(
         families=params.datasets,
@@ -401,7 +386,3 @@ def _what(params: Params) -> str:
         f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
     )
     return f"{names}, first {params.limit}" if params.limit else names
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
-from pydantic import BaseModel
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict
 
+from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.parsers.progress import Progress
-from jobs.plans import Plan
+from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
 FAMILIES = {
@@ -93,6 +95,19 @@ class Target:
             "environment": self.environments,
             "dataset": self.datasets,
         }.get(asset_type, ())
+
+    def asset(self, asset_type: str, key: str, field: str = "") -> AssetRef:
+        """Return the asset that Params name by ``key``.
+
+        Raises:
+            LaunchError: the asset is not on the host; ``field`` is the form's field, "" for the one
+                named after the type.
+        """
+        for ref in self.assets(asset_type):
+            if ref.key == key:
+                return ref
+        message = _("Not on this host, or removed meanwhile. Choose another.")
+        raise LaunchError(message, field or asset_type)
 
     def root(self, name: str) -> str:
         """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
@@ -175,6 +190,12 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
+class KindParams(BaseModel):
+    """Base of the Params of kinds: immutable, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
@@ -202,6 +223,7 @@ class Kind(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     family: ClassVar[str]  # a key of FAMILIES
+    has_dies: ClassVar[bool | None] = None  # only hosts with, or without, accelerator cards
     programs: ClassVar[Sequence[str]]  # programs that the steps run
     # Programs and scripts that send requests to a server: their model name may look like a path.
     clients: ClassVar[Sequence[str]] = ()
@@ -216,14 +238,14 @@ class Kind(ABC):
     lengths: ClassVar[Sequence[str]] = ()
     answer_limit: ClassVar[str] = ""  # field with the max output tokens: evaluations
     progress_is_whole: ClassVar[bool] = True  # else of each concurrency in turn
-    Params: ClassVar[type[BaseModel]]
+    Params: ClassVar[type[KindParams]]
 
-    def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
+    def __init_subclass__(cls, *, params: type[KindParams]) -> None:
         cls.Params = params
 
     def is_available(self, target: Target) -> bool:
         """True if this host supports the job type."""
-        return True
+        return self.has_dies in (None, target.has_dies)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host; None: any value of its type."""
@@ -238,9 +260,13 @@ class Kind(ABC):
         """Return the job's title for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
-        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and
-        others."""
-        return {}
+        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and others.
+
+        Default: the weights, artifact and deployment that fields of these names choose.
+        """
+        names = [slot.rstrip(".") for slot in ASSET_SLOTS]
+        chosen = [name for name in names if name in self.Params.model_fields]
+        return {name: target.asset(name, getattr(params, name)) for name in chosen}
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """Return the asset that a success registers: {"type": "artifact", …}; None: a result or

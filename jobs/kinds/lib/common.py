@@ -32,18 +32,6 @@ def site(target: Target) -> Site:
         ) from None
 
 
-def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
-    """Return the asset that Params name by ``key``.
-
-    Raises:
-        LaunchError: the asset is not on the host; ``field`` is the form's field.
-    """
-    for ref in refs:
-        if ref.key == key:
-            return ref
-    raise LaunchError(_("Not on this host, or removed meanwhile. Choose another."), field)
-
-
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
     """Return the metrics of a benchmark at several concurrencies: those of ``best``, plus total
     completed and failed requests from ``cells`` (pairs).
@@ -97,10 +85,14 @@ def seed_field() -> Any:
     )
 
 
+def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
+    """Return assets as choices of a field."""
+    return [Choice(ref.key, ref.label) for ref in refs]
+
+
 def gguf_choices(target: Target) -> list[Choice]:
     """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
-    files = [ref for ref in target.weights if not ref.data.get("format")]
-    return [Choice(ref.key, ref.label) for ref in files]
+    return asset_choices(ref for ref in target.weights if not ref.data.get("format"))
 
 
 def size(count: int) -> str:

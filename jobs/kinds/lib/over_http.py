@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Outcome, Target
-from jobs.kinds.lib.common import asset, of_all, seed_field
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Measurement, Outcome, Target
+from jobs.kinds.lib.common import of_all, seed_field
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.messages import Message
 from jobs.toolchains import llama_cpp
@@ -27,10 +27,8 @@ ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
-class LoadParams(BaseModel):
+class LoadParams(KindParams):
     """Requests with built-in prompts. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     deployment: str = Field(
         description="Deployment to benchmark.",
@@ -124,7 +122,7 @@ def deployment(params: LoadParams, target: Target) -> AssetRef:
     Raises:
         LaunchError: the deployment is not on the host.
     """
-    return asset(target.deployments, params.deployment, "deployment")
+    return target.asset("deployment", params.deployment)
 
 
 def check_output(params: LoadParams, served: AssetRef) -> None:

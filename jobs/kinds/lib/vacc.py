@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.messages import Message
 from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
@@ -66,6 +66,29 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
             **when,
         },
     )
+
+
+class VaccParams(KindParams):
+    """Stack on a host with cards, and how its commands are built."""
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+
+
+class OnVacc(Kind, params=VaccParams):
+    """Base of kinds for hosts with accelerator cards."""
+
+    has_dies = True
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """Return the stacks of this host that can do the work; None for other fields."""
+        if field != "stack":
+            return None
+        return [one for one in stack_choices(target) if self.runs_on(STACKS[one.value])]
+
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack has the tool."""
+        return True
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:

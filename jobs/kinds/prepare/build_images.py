@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
-    exact_field,
+    OnVacc,
+    VaccParams,
     folder_in_workspace,
     image_name,
     is_exact,
-    stack_choices,
-    stack_field,
     stack_of,
     vacc_site,
 )
@@ -28,13 +27,9 @@ from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Image, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     repository: str = Field(
         "",
         max_length=255,
@@ -77,7 +72,7 @@ class Params(BaseModel):
     )
 
 
-class BuildImages(Kind, params=Params):
+class BuildImages(OnVacc, params=Params):
     """Build vLLM's container image like the guide's, or pull it."""
 
     name = "build-images"
@@ -91,14 +86,6 @@ class BuildImages(Kind, params=Params):
         "check:image_missing",
     )
     brings = True
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return stack_choices(target) if field == "stack" else None
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
-    exact_field,
+    OnVacc,
+    VaccParams,
     folder_in_workspace,
     is_exact,
-    stack_choices,
-    stack_field,
     vacc_site,
 )
 from jobs.messages import Message
@@ -30,13 +29,9 @@ from jobs.toolchains.vacc import vacc_datasets
 from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Dataset, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
         "c4",
         description="Datasets to prepare and verify.",
@@ -64,7 +59,7 @@ class Params(BaseModel):
     )
 
 
-class PrepareDatasets(Kind, params=Params):
+class PrepareDatasets(OnVacc, params=Params):
     """Prepare datasets for calibration, benchmarks and evaluations of the guide."""
 
     name = "prepare-datasets"
@@ -79,14 +74,8 @@ class PrepareDatasets(Kind, params=Params):
     )
     brings = True
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "dataset":
             return [Choice(item.name, item.title) for item in DATASETS.values()]
         if field == "source":
@@ -95,7 +84,7 @@ class PrepareDatasets(Kind, params=Params):
                 Choice("hfd", "hfd.sh"),
                 Choice("folder", _("Existing folder")),
             ]
-        return None
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""

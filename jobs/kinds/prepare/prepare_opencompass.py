@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
+from jobs.catalog import Stack
 from jobs.catalog.stacks_schema import Evaluation
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    exact_field,
+    OnVacc,
+    VaccParams,
     is_exact,
-    stack_choices,
-    stack_field,
     stack_of,
     vacc_site,
 )
@@ -29,13 +28,9 @@ from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
 from jobs.toolchains.vacc_site import VaccSite
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """From where."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     repository: str = Field(
         "",
         max_length=255,
@@ -57,7 +52,7 @@ class Params(BaseModel):
     )
 
 
-class PrepareOpencompass(Kind, params=Params):
+class PrepareOpencompass(OnVacc, params=Params):
     """Install OpenCompass from sources in a conda environment."""
 
     name = "prepare-opencompass"
@@ -71,18 +66,15 @@ class PrepareOpencompass(Kind, params=Params):
     )
     brings = True
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack scores with OpenCompass."""
+        return bool(stack.evaluation.opencompass)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.opencompass]
         if field == "dataset_source":
             return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return None
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
-    exact_field,
+    OnVacc,
+    VaccParams,
     folder_in_workspace,
     model_of,
-    stack_choices,
-    stack_field,
     vacc_site,
 )
 from jobs.messages import Message
@@ -30,13 +29,9 @@ from jobs.toolchains.hub import HF_MIRROR, Download
 from jobs.toolchains.vacc import vacc_weights
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Weights, and their source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     model: str = Field(
         "deepseek-r1-distill-qwen-7b",
         description="Model to prepare.",
@@ -96,7 +91,7 @@ class Params(BaseModel):
     )
 
 
-class PrepareWeights(Kind, params=Params):
+class PrepareWeights(OnVacc, params=Params):
     """Download a model's weights to a VACC host, or verify existing ones."""
 
     name = "prepare-weights"
@@ -109,14 +104,8 @@ class PrepareWeights(Kind, params=Params):
     )
     brings = True
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "model":
             return [
                 Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
@@ -128,7 +117,7 @@ class PrepareWeights(Kind, params=Params):
                 Choice("modelscope", "ModelScope"),
                 Choice("folder", _("Existing folder")),
             ]
-        return None
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, which only links to the hub's pages."""
