@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from django.utils.translation import pgettext_lazy
 
 from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
@@ -33,25 +33,7 @@ _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
 _REQUEST_S = 600
 
 
-@dataclass(frozen=True, slots=True)
-class GuideLLMLoad:
-    """Requests to send. ``requests`` per concurrency; tokens per request.
-
-    ``metrics``: engine counters to scrape. Not ``streamed``: complete answers. ``seed`` None: a
-    new one per concurrency and job.
-    """
-
-    concurrency: tuple[int, ...]
-    requests: int
-    output_tokens: int
-    prompts: tuple[str, ...]
-    metrics: tuple[str, ...]
-    streamed: bool
-    has_dies: bool
-    seed: int | None = None
-
-
-def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
+def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``.
 
@@ -83,7 +65,7 @@ def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
     )
 
 
-def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
+def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
     backend = {
         "kind": "openai_http",
         "target": "URL",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Need, Outcome, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
 from jobs.kinds.lib.common import gguf_choices, site, size
 from jobs.messages import Message
 from jobs.parsers import progress, reports
@@ -40,6 +40,7 @@ class Compile(Kind, params=Params):
     title = "Compile"
     family = "compile"
     has_dies = False
+    environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     steps = llama_cpp.STEPS
 
@@ -50,10 +51,6 @@ class Compile(Kind, params=Params):
         if field == "weights":
             return gguf_choices(target)
         return None
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """llama.cpp."""
-        return (Need(LLAMA_CPP),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct, int8"."""

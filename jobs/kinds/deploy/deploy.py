@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Kind, KindParams, Need, Outcome, Target
+from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
 from jobs.kinds.lib.common import site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
@@ -69,12 +69,9 @@ class Deploy(Kind, params=Params):
     title = "Deploy"
     family = "deploy"
     has_dies = False
+    environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     clients = llama_cpp.CLIENTS
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """llama.cpp."""
-        return (Need(LLAMA_CPP),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """The name in the API."""

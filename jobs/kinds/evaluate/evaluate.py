@@ -16,7 +16,6 @@ from jobs.kinds.lib.base import (
     Kind,
     KindParams,
     Measurement,
-    Need,
     Outcome,
     SetScore,
     Target,
@@ -107,6 +106,7 @@ class Evaluate(Kind, params=Params):
     name = "evaluate"
     title = "Evaluate"
     family = "evaluate"
+    environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope.PROGRAMS
     clients = evalscope.CLIENTS
@@ -116,10 +116,6 @@ class Evaluate(Kind, params=Params):
         if field == "questions":
             return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
         return None
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """EvalScope."""
-        return (Need(EVALSCOPE),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""

@@ -15,7 +15,6 @@ from jobs.kinds.lib import work
 from jobs.kinds.lib.base import (
     Choice,
     Measurement,
-    Need,
     Outcome,
     SetScore,
     Target,
@@ -149,6 +148,7 @@ class EvaluateEvalscope(OnVacc, params=Params):
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
     family = "evaluate"
+    environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
     clients = evalscope_hub.CLIENTS
@@ -168,10 +168,6 @@ class EvaluateEvalscope(OnVacc, params=Params):
                 Choice("folder", _("Existing folder")),
             ]
         return super().choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """EvalScope."""
-        return (Need(EVALSCOPE),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, math_500 + gpqa_diamond"."""

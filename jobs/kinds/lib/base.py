@@ -224,6 +224,7 @@ class Kind(ABC):
     title: ClassVar[str]
     family: ClassVar[str]  # a key of FAMILIES
     has_dies: ClassVar[bool | None] = None  # only hosts with, or without, accelerator cards
+    environment: ClassVar[str] = ""  # that every plan uses
     programs: ClassVar[Sequence[str]]  # programs that the steps run
     # Programs and scripts that send requests to a server: their model name may look like a path.
     clients: ClassVar[Sequence[str]] = ()
@@ -252,8 +253,8 @@ class Kind(ABC):
         return None
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
-        """Return environments that the plan uses."""
-        return ()
+        """Return environments that the plan uses. Default: that of the class, if any."""
+        return (Need(self.environment),) if self.environment else ()
 
     @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:

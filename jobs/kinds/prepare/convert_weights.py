@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Need, Outcome, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
 from jobs.kinds.lib.common import gguf_choices, site, size
 from jobs.kinds.lib.vacc import model_of_asset
 from jobs.messages import Message
@@ -35,6 +35,7 @@ class ConvertWeights(Kind, params=Params):
     title = "Convert weights for vLLM"
     family = "prepare"
     has_dies = False
+    environment = VLLM_CPU
     programs = vllm_cpu.PROGRAMS
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
@@ -44,10 +45,6 @@ class ConvertWeights(Kind, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         return gguf_choices(target) if field == "weights" else None
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM's environment, which can read and write these files."""
-        return (Need(VLLM_CPU),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct, BF16 from Q4_1"."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
@@ -53,25 +54,7 @@ LETTERS = "ABCDEFGHIJ"
 _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 
 
-@dataclass(frozen=True, slots=True)
-class PerfLoad:
-    """Requests of a benchmark. ``requests`` per concurrency; tokens per request.
-
-    ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
-    whose stream EvalScope cannot parse. ``seed`` None: a new one per concurrency and job.
-    """
-
-    concurrency: tuple[int, ...]
-    requests: int
-    output_tokens: int
-    prompts: tuple[str, ...]
-    metrics: tuple[str, ...]
-    streamed: bool = True
-    seed: int | None = None
-    has_dies: bool = False
-
-
-def perf_plan(load: PerfLoad, site: Site) -> Plan:
+def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
     argv = (
