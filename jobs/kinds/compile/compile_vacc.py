@@ -17,14 +17,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
 from jobs.kinds.lib.common import size
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    is_exact,
-    model_of_asset,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress

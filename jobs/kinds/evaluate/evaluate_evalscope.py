@@ -12,13 +12,7 @@ from jobs.catalog import Stack
 from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    Choice,
-    Measurement,
-    Outcome,
-    SetScore,
-    Target,
-)
+from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import site, tool_version
 from jobs.kinds.lib.lengths import check_limit
 from jobs.kinds.lib.vacc import (

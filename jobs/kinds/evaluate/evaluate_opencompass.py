@@ -13,21 +13,9 @@ from jobs.catalog import Stack
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    Choice,
-    Measurement,
-    Outcome,
-    SetScore,
-    Target,
-)
+from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.lengths import check_limit
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    is_exact,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept

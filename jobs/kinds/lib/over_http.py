@@ -12,13 +12,7 @@ from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, Target
-from jobs.kinds.lib.common import (
-    exclusive_field,
-    of_all,
-    overlap_field,
-    seed_field,
-    tool_version,
-)
+from jobs.kinds.lib.common import exclusive_field, of_all, overlap_field, seed_field, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.messages import Message
 from jobs.plans import Plan

@@ -11,12 +11,7 @@ from pydantic import Field
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    model_of_asset,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports, vacc_reports
 from jobs.plans import Plan

@@ -13,13 +13,7 @@ from jobs.catalog.stacks_schema import Evaluation
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
-from jobs.kinds.lib.vacc import (
-    OnVacc,
-    VaccParams,
-    is_exact,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
