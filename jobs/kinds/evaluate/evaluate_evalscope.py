@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -11,15 +11,13 @@ from pydantic import Field
 from jobs.catalog import Stack
 from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
-from jobs.kinds.lib import work
+from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import site, tool_version
-from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
-    OnVacc,
-    VaccParams,
     exact_field,
     folder_in_workspace,
     stack_of,
@@ -40,7 +38,7 @@ from jobs.toolchains.hub import HF_MIRROR
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
 
-class Params(VaccParams):
+class Params(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
     stack: Literal["guide", "current"] = Field(
@@ -49,14 +47,6 @@ class Params(VaccParams):
         json_schema_extra={"label": "Stack", "group": STACK_GROUP},
     )
     as_in_guide: bool = exact_field()
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
     datasets: tuple[Sets, ...] = Field(
         ("math_500", "gpqa_diamond"),
         min_length=1,
@@ -65,18 +55,8 @@ class Params(VaccParams):
         "gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
-    mmlu: Literal["all", "ten"] = Field(
-        "ten",
-        description="All 57 subsets of MMLU, or the first ten alphabetically.",
-        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
-    )
-    limit: int = Field(
-        50,
-        ge=0,
-        le=100000,
-        description="Only the first questions of each subset. 0: all.",
-        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
-    )
+    mmlu: Literal["all", "ten"] = evaluations.mmlu_field("ten")
+    limit: int = evaluations.limit_field(50, "Only the first questions of each subset. 0: all.")
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
         description="Source of the data.",
@@ -100,25 +80,13 @@ class Params(VaccParams):
             "when": ["source", "huggingface"],
         },
     )
-    max_tokens: int = Field(
+    max_tokens: int = evaluations.answer_field(
         16384,
-        ge=1,
-        le=1048576,
-        description="Answers are cut off at this length. Reasoning models need thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "within": [["deployment", "max_total", 0.5]],
-        },
+        1048576,
+        "Answers are cut off at this length. Reasoning models need thousands.",
+        within=[["deployment", "max_total", 0.5]],
     )
-    temperature: float = Field(
-        0.6,
-        ge=0.0,
-        le=2.0,
-        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
-    )
+    temperature: float = evaluations.temperature_field()
     top_p: float = Field(
         0.95,
         gt=0.0,
@@ -127,21 +95,14 @@ class Params(VaccParams):
         "probability.",
         json_schema_extra={"label": "Top-p", "group": "Answers"},
     )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    batch: int = evaluations.batch_field()
 
 
-class EvaluateEvalscope(OnVacc, params=Params):
+class EvaluateEvalscope(PublicSets, params=Params):
     """Score a deployment on published data sets with EvalScope."""
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
-    family = "evaluate"
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
@@ -153,8 +114,6 @@ class EvaluateEvalscope(OnVacc, params=Params):
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "mmlu":
-            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
         if field == "source":
             return [
                 Choice("modelscope", "ModelScope"),
@@ -162,10 +121,6 @@ class EvaluateEvalscope(OnVacc, params=Params):
                 Choice("folder", _("Existing folder")),
             ]
         return super().choices(field, target)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
-        return f"{target.asset('deployment', params.deployment).data['name']}, {_what(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the page of the current stack."""
@@ -179,9 +134,7 @@ class EvaluateEvalscope(OnVacc, params=Params):
         host, served = vacc_site(target), target.asset("deployment", params.deployment).data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
-        if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Enter each data set only once."), "datasets")
-        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        check_sets(params)
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
             message = _(
@@ -204,17 +157,9 @@ class EvaluateEvalscope(OnVacc, params=Params):
         )
         return evalscope_hub.evaluate_plan(asking, site(target), host)
 
-    def successors(self, params: Params) -> Sequence[str]:
-        """Speed of the same deployment."""
-        return ("benchmark-online", "benchmark")
-
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""
         return progress.share_of_runs(log)
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Questions of all sets, in parallel."""
-        return work.public_questions(params)
 
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
@@ -242,7 +187,7 @@ class EvaluateEvalscope(OnVacc, params=Params):
             ),
             measured=Measurement(
                 type="evaluation",
-                what=_what(params),
+                what=sets_of(params),
                 tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
                 metrics=metrics,
                 answers=kept(
@@ -305,13 +250,4 @@ def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> 
     if errored:
         remarks.append(Message("evaluate:unscored", {"unscored": errored, "total": asked}))
     remarks += evaluate.cut(rows, params.max_tokens)
-    if params.limit:
-        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
-    return remarks
-
-
-def _what(params: Params) -> str:
-    names = " + ".join(
-        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
-    )
-    return f"{names}, first {params.limit}" if params.limit else names
+    return remarks + limited_remark(params)

@@ -12,10 +12,10 @@ from pydantic import Field
 from jobs.catalog import Stack
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.lib import work
+from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.lengths import check_limit
-from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, stack_of, vacc_site
+from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
@@ -34,17 +34,9 @@ MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
 LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
-class Params(VaccParams):
+class Params(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
     datasets: tuple[Sets, ...] = Field(
         GUIDE_SETS,
         min_length=1,
@@ -53,36 +45,19 @@ class Params(VaccParams):
         "(1319), gpqa (198), aime2024 (30), ceval (1346) and ifeval (541).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
-    mmlu: Literal["all", "ten"] = Field(
-        "all",
-        description="All 57 subsets of MMLU, or the first ten alphabetically.",
-        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
-    )
-    limit: int = Field(
-        0,
-        ge=0,
-        le=100000,
-        description="Only the first questions of each data set. 0: all.",
-        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
-    )
+    mmlu: Literal["all", "ten"] = evaluations.mmlu_field("all")
+    limit: int = evaluations.limit_field(0, "Only the first questions of each data set. 0: all.")
     dataset_source: Literal["", "modelscope"] = Field(
         "",
         description="Data source of OpenCompass: the unpacked archives, or ModelScope "
         "(DATASET_SOURCE).",
         json_schema_extra={"label": "Dataset source", "group": "Questions"},
     )
-    max_answer: int = Field(
+    max_answer: int = evaluations.answer_field(
         16384,
-        ge=1,
-        le=1048576,
-        description="Answers are cut off at this length (max_out_len). Reasoning models need "
-        "thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "within": [["deployment", "max_total", 0.5]],
-        },
+        1048576,
+        "Answers are cut off at this length (max_out_len). Reasoning models need thousands.",
+        within=[["deployment", "max_total", 0.5]],
     )
     max_length: int = Field(
         32768,
@@ -96,28 +71,15 @@ class Params(VaccParams):
             "within": [["deployment", "max_total", 1]],
         },
     )
-    temperature: float = Field(
-        0.6,
-        ge=0.0,
-        le=2.0,
-        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
-    )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions; the guide sends one at a time.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    temperature: float = evaluations.temperature_field()
+    batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
 
 
-class EvaluateOpencompass(OnVacc, params=Params):
+class EvaluateOpencompass(PublicSets, params=Params):
     """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
-    family = "evaluate"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
     steps = opencompass.STEPS
@@ -128,15 +90,9 @@ class EvaluateOpencompass(OnVacc, params=Params):
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "mmlu":
-            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
         if field == "dataset_source":
             return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
         return super().choices(field, target)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
-        return f"{target.asset('deployment', params.deployment).data['name']}, {_what(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
@@ -180,24 +136,14 @@ class EvaluateOpencompass(OnVacc, params=Params):
             raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
         if not site.conda:
             raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
-        if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Enter each data set only once."), "datasets")
-        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        check_sets(params)
         if not is_exact(params):
             _check_lengths(params, target)
         return opencompass.evaluate_plan(_asking(params, target), site)
 
-    def successors(self, params: Params) -> Sequence[str]:
-        """Speed of the same deployment."""
-        return ("benchmark-online", "benchmark")
-
     def progress(self, log: str) -> Progress | None:
         """Sets generated, then scored."""
         return progress.sets(log)
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Questions of all sets, in parallel."""
-        return work.public_questions(params)
 
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
@@ -229,7 +175,7 @@ class EvaluateOpencompass(OnVacc, params=Params):
             ),
             measured=Measurement(
                 type="evaluation",
-                what=_what(params),
+                what=sets_of(params),
                 tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
                 metrics=metrics,
                 answers=answers,
@@ -345,9 +291,7 @@ def _remarks(params: Params, run: Run, model: str) -> list[Message]:
     others = [score.dataset for score in run.scores if score.is_as_published is False]
     if others:
         remarks.append(Message("evaluate:other_prompt", {"sets": ", ".join(others)}))
-    if params.limit:
-        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
-    return remarks
+    return remarks + limited_remark(params)
 
 
 def _sets(run: Run, model: str) -> list[SetScore]:
@@ -367,10 +311,3 @@ def _group(dataset: str) -> str:
         if dataset.startswith(prefix):
             return group
     return re.sub(r"-(?:dev|test|val|train)$", "", dataset)
-
-
-def _what(params: Params) -> str:
-    names = " + ".join(
-        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
-    )
-    return f"{names}, first {params.limit}" if params.limit else names

@@ -50,6 +50,19 @@ def when_ready(outputs: Mapping[str, bytes]) -> Outcome:
     return Outcome(message=Message("deploy:ready", {"seconds": seconds}))
 
 
+def deployment_field(description: str, **extra: Any) -> Any:
+    """Return the field ``deployment``. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        description=description,
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "Target",
+            "asset": "deployment",
+            **extra,
+        },
+    )
+
+
 def exclusive_field(default: bool) -> Any:
     """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
     return Field(

@@ -12,7 +12,14 @@ from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, Target
-from jobs.kinds.lib.common import exclusive_field, of_all, overlap_field, seed_field, tool_version
+from jobs.kinds.lib.common import (
+    deployment_field,
+    exclusive_field,
+    of_all,
+    overlap_field,
+    seed_field,
+    tool_version,
+)
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.messages import Message
 from jobs.plans import Plan
@@ -33,14 +40,7 @@ RATE = "output_tokens_per_s"
 class LoadParams(KindParams):
     """Requests with built-in prompts. Lengths are in tokens."""
 
-    deployment: str = Field(
-        description="Deployment to benchmark.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
+    deployment: str = deployment_field("Deployment to benchmark.")
     concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
         (1, 2, 4),
         min_length=1,
