@@ -16,7 +16,7 @@ from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.common import asset_choices, size
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
@@ -243,11 +243,12 @@ class CompileVacc(OnVacc, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field == "weights":
-            refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
-            return [Choice(ref.key, ref.label) for ref in refs]
+            return asset_choices(
+                ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))
+            )
         if field == "calibration":
-            refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
-            return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
+            there = asset_choices(ref for ref in target.datasets if ref.data.get("calibrates"))
+            return [Choice("", _("None")), *there]
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:

@@ -15,7 +15,7 @@ from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import when_ready
+from jobs.kinds.lib.common import asset_choices, when_ready
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.plans import Plan
@@ -121,8 +121,9 @@ class DeployBuildIn(OnVacc, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field == "artifact":
-            refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
-            return [Choice(ref.key, ref.label) for ref in refs]
+            return asset_choices(
+                ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME
+            )
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:

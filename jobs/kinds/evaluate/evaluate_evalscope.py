@@ -20,6 +20,7 @@ from jobs.kinds.lib.vacc import (
     STACK_GROUP,
     exact_field,
     folder_in_workspace,
+    source_choices,
     stack_of,
     vacc_site,
 )
@@ -115,11 +116,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field == "source":
-            return [
-                Choice("modelscope", "ModelScope"),
-                Choice("huggingface", "Hugging Face"),
-                Choice("folder", _("Existing folder")),
-            ]
+            return source_choices("modelscope", "huggingface", "folder")
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:

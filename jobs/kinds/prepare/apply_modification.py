@@ -11,6 +11,7 @@ from pydantic import Field
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
+from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports, vacc_reports
@@ -53,8 +54,9 @@ class ApplyModification(OnVacc, params=Params):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field == "weights":
-            refs = [ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))]
-            return [Choice(ref.key, ref.label) for ref in refs]
+            return asset_choices(
+                ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))
+            )
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:

@@ -10,12 +10,13 @@ from pydantic import Field
 from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
     OnVacc,
     VaccParams,
-    folder_in_workspace,
+    folder_field,
+    folder_or,
     image_name,
     is_exact,
+    repository_field,
     stack_of,
     vacc_site,
 )
@@ -30,29 +31,17 @@ from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 class Params(VaccParams):
     """Image, and its source."""
 
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of the vLLM repository. Empty: the guide's.",
-        json_schema_extra={
-            "label": "Sources of vLLM",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    repository: str = repository_field(
+        "Address of the vLLM repository. Empty: the guide's.",
+        label="Sources of vLLM",
+        group="Build",
+        when=["stack", "guide"],
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
-        ),
-        json_schema_extra={
-            "label": "Vendor docker folder",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    folder: str = folder_field(
+        "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace.",
+        "Build",
+        label="Vendor docker folder",
+        when=["stack", "guide"],
     )
     no_cache: bool = Field(
         True,
@@ -124,12 +113,10 @@ class BuildImages(OnVacc, params=Params):
         site, stack = vacc_site(target), stack_of(params)
         if not image_of(stack).build:
             return vacc_images.pull_plan(_image(params, target), site)
-        folder = f"{site.workspace}/docker"
-        if params.folder and not is_exact(params):
-            folder = folder_in_workspace(params.folder, site, "folder")
+        entered = "" if is_exact(params) else params.folder
         wanted = Building(
             repository=params.repository or image_of(stack).build[0].repository,
-            folder=folder,
+            folder=folder_or(f"{site.workspace}/docker", entered, site),
             no_cache=params.no_cache,
             exact=is_exact(params),
         )

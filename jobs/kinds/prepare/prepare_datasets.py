@@ -12,11 +12,13 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
     OnVacc,
     VaccParams,
-    folder_in_workspace,
+    endpoint_field,
+    folder_field,
+    folder_or,
     is_exact,
+    source_choices,
     vacc_site,
 )
 from jobs.messages import Message
@@ -24,7 +26,7 @@ from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
-from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.hub import Download
 from jobs.toolchains.vacc import vacc_datasets
 from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
 
@@ -43,20 +45,10 @@ class Params(VaccParams):
         "folder that has the data.",
         json_schema_extra={"label": "Source", "group": "Dataset"},
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description="Folder of the dataset. Empty: datasets in the workspace.",
-        json_schema_extra={"label": "Folder", "group": "Dataset"},
+    folder: str = folder_field(
+        "Folder of the dataset. Empty: datasets in the workspace.", "Dataset"
     )
-    endpoint: str = Field(
-        HF_MIRROR,
-        max_length=200,
-        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download"},
-    )
+    endpoint: str = endpoint_field()
 
 
 class PrepareDatasets(OnVacc, params=Params):
@@ -79,11 +71,7 @@ class PrepareDatasets(OnVacc, params=Params):
         if field == "dataset":
             return [Choice(item.name, item.title) for item in DATASETS.values()]
         if field == "source":
-            return [
-                Choice("hf", "huggingface_hub"),
-                Choice("hfd", "hfd.sh"),
-                Choice("folder", _("Existing folder")),
-            ]
+            return source_choices("hf", "hfd", "folder")
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
@@ -185,6 +173,4 @@ class PrepareDatasets(OnVacc, params=Params):
 
 def _folder(params: Params, dataset: Dataset, target: Target) -> str:
     site = vacc_site(target)
-    if params.folder:
-        return folder_in_workspace(params.folder, site, "folder")
-    return vacc_datasets.folder_of(dataset, site)
+    return folder_or(vacc_datasets.folder_of(dataset, site), params.folder, site)

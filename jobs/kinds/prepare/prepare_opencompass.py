@@ -13,7 +13,7 @@ from jobs.catalog.stacks_schema import Evaluation
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
-from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, stack_of, vacc_site
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, repository_field, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
@@ -25,12 +25,8 @@ from jobs.toolchains.vacc_site import VaccSite
 class Params(VaccParams):
     """From where."""
 
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Repository address. Empty: the guide's.",
-        json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
+    repository: str = repository_field(
+        "Repository address. Empty: the guide's.", label="Sources of OpenCompass", group="Sources"
     )
     index: str = Field(
         INDEX,

@@ -13,11 +13,13 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
     OnVacc,
     VaccParams,
-    folder_in_workspace,
+    endpoint_field,
+    folder_field,
+    folder_or,
     model_of,
+    source_choices,
     vacc_site,
 )
 from jobs.messages import Message
@@ -25,7 +27,7 @@ from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
-from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.hub import Download
 from jobs.toolchains.vacc import vacc_weights
 
 
@@ -42,20 +44,10 @@ class Params(VaccParams):
         description="Download tool, or a folder that has the weights.",
         json_schema_extra={"label": "Source", "group": "Weights"},
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description="Folder of the weights. Empty: the host's weights folder.",
-        json_schema_extra={"label": "Folder", "group": "Weights"},
+    folder: str = folder_field(
+        "Folder of the weights. Empty: the host's weights folder.", "Weights"
     )
-    endpoint: str = Field(
-        HF_MIRROR,
-        max_length=200,
-        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download"},
-    )
+    endpoint: str = endpoint_field()
     revision: str = Field(
         "",
         max_length=100,
@@ -111,12 +103,7 @@ class PrepareWeights(OnVacc, params=Params):
                 Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
             ]
         if field == "source":
-            return [
-                Choice("hf", "huggingface_hub"),
-                Choice("hfd", "hfd.sh"),
-                Choice("modelscope", "ModelScope"),
-                Choice("folder", _("Existing folder")),
-            ]
+            return source_choices("hf", "hfd", "modelscope", "folder")
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
@@ -221,6 +208,4 @@ def _source(model: ZooModel) -> HubSource:
 
 def _folder(params: Params, model: ZooModel, target: Target) -> str:
     site = vacc_site(target)
-    if params.folder:
-        return folder_in_workspace(params.folder, site, "folder")
-    return f"{site.weights}/{model.folder}"
+    return folder_or(f"{site.weights}/{model.folder}", params.folder, site)
