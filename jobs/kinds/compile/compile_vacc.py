@@ -16,7 +16,7 @@ from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
-from jobs.kinds.lib.common import asset_choices, size
+from jobs.kinds.lib.common import asset_choices, name_field, size
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
@@ -28,7 +28,19 @@ from jobs.toolchains.vacc.vamc import Calibration, Compiling
 
 # vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
+# Of fields that count only for int8.
+_INT8 = {"group": "Calibration", "when": ["precision", "int8"]}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
+
+
+def _version_field(package: str) -> Any:
+    return Field(
+        "",
+        max_length=30,
+        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
+        description=f"workspace.pyenv: {package} version that vamc requires.",
+        json_schema_extra={"label": package, "group": "Workspace"},
+    )
 
 
 class Params(VaccParams):
@@ -43,12 +55,8 @@ class Params(VaccParams):
         description="fp16: 16 bits per weight. int8: 8 bits per weight, 16 per activation (w8a16).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
-    name: str = Field(
-        "",
-        max_length=120,
-        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Result folder and model name in the API. Empty: derived from the settings.",
-        json_schema_extra={"label": "Name", "group": "Model"},
+    name: str = name_field(
+        "Result folder and model name in the API. Empty: derived from the settings.", max_length=120
     )
     max_input: int = Field(
         1024,
@@ -95,64 +103,38 @@ class Params(VaccParams):
     quantization: Literal["w8a16_gptq", "w16kv8"] = Field(
         "w8a16_gptq",
         description="Quantisation method of the weights; the vendor's distill files use gptq.",
-        json_schema_extra={
-            "label": "Quantisation",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Quantisation", **_INT8},
     )
     calibration: str = Field(
         "",
         description="Calibration data. Empty: vamc chooses its own.",
-        json_schema_extra={
-            "label": "Calibration data",
-            "group": "Calibration",
-            "asset": "dataset",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Calibration data", **_INT8, "asset": "dataset"},
     )
     samples: int = Field(
         128,
         ge=1,
         le=100_000,
         description="Number of calibration samples.",
-        json_schema_extra={
-            "label": "Samples",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Samples", **_INT8},
     )
     sample_tokens: int = Field(
         0,
         ge=0,
         le=131072,
         description="Sample length. 0: 1024 for c4, 128 for C-Eval, 512 for Alpaca.",
-        json_schema_extra={
-            "label": "Sample length",
-            "unit": "tokens",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Sample length", "unit": "tokens", **_INT8},
     )
     device: str = Field(
         "",
         max_length=16,
         pattern=r"^$|^cpu$|^cuda(:[0-9]{1,2})?$",
         description="Calibration device: cuda:0, cpu. Empty: vamc's choice, a CUDA card.",
-        json_schema_extra={
-            "label": "Device",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Device", **_INT8},
     )
     true_sequential: bool = Field(
         False,
         description="Quantise the parts of a layer in sequence: slower, possibly more accurate.",
-        json_schema_extra={
-            "label": "true_sequential",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "true_sequential", **_INT8},
     )
     vacc_files: bool = Field(
         True,
@@ -215,20 +197,8 @@ class Params(VaccParams):
         description="workspace.enable_ir; omitted if off.",
         json_schema_extra={"label": "enable_ir", "group": "Workspace"},
     )
-    transformers: str = Field(
-        "",
-        max_length=30,
-        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: transformers version that vamc requires.",
-        json_schema_extra={"label": "transformers", "group": "Workspace"},
-    )
-    huggingface_hub: str = Field(
-        "",
-        max_length=30,
-        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: huggingface-hub version that vamc requires.",
-        json_schema_extra={"label": "huggingface-hub", "group": "Workspace"},
-    )
+    transformers: str = _version_field("transformers")
+    huggingface_hub: str = _version_field("huggingface-hub")
 
 
 class CompileVacc(OnVacc, params=Params):

@@ -11,7 +11,7 @@ from pydantic import Field
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
-from jobs.kinds.lib.common import site, when_ready
+from jobs.kinds.lib.common import name_field, site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
@@ -24,13 +24,7 @@ class Params(KindParams):
         description="Artifact to deploy.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
-    name: str = Field(
-        "",
-        max_length=60,
-        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Model name in the API. Empty: model and precision.",
-        json_schema_extra={"label": "Name", "group": "Model"},
-    )
+    name: str = name_field("Model name in the API. Empty: model and precision.", max_length=60)
     context: int = Field(
         2048,
         ge=256,

@@ -36,6 +36,21 @@ _FIELDS = {
 }
 
 
+def _own_port_field(default: int, label: str) -> Any:
+    return Field(
+        default,
+        ge=1024,
+        le=65535,
+        description="Internal port of llmdeploy. A second server needs another one.",
+        json_schema_extra={
+            "label": label,
+            "free_port": True,
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+
+
 class Params(VaccParams):
     """Model to serve, and its settings."""
 
@@ -82,30 +97,8 @@ class Params(VaccParams):
             "when": ["stack", "guide"],
         },
     )
-    publish_port: int = Field(
-        PUBLISH_PORT,
-        ge=1024,
-        le=65535,
-        description="Internal port of llmdeploy. A second server needs another one.",
-        json_schema_extra={
-            "label": "Publish port",
-            "free_port": True,
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
-    )
-    subscribe_port: int = Field(
-        SUBSCRIBE_PORT,
-        ge=1024,
-        le=65535,
-        description="Internal port of llmdeploy. A second server needs another one.",
-        json_schema_extra={
-            "label": "Subscribe port",
-            "free_port": True,
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
-    )
+    publish_port: int = _own_port_field(PUBLISH_PORT, "Publish port")
+    subscribe_port: int = _own_port_field(SUBSCRIBE_PORT, "Subscribe port")
 
 
 class DeployBuildIn(OnVacc, params=Params):

@@ -13,8 +13,8 @@ from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports, vllm_common
 from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.common import name_field, secret_field, when_ready
 from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.common import when_ready
 from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -24,7 +24,6 @@ from jobs.toolchains.vllm import vllm
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
-SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
 ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 # Max length of a deployment's name.
 NAME_LENGTH = 100
@@ -34,12 +33,10 @@ class Params(vllm_common.VllmParams):
     """Model to serve, and its settings. Lengths are in tokens."""
 
     weights: str = vllm_common.weights_field("Weights to deploy, as published.")
-    name: str = Field(
-        "",
+    name: str = name_field(
+        "Model name in the API. Empty: the model's own.",
         max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Model name in the API. Empty: the model's own.",
-        json_schema_extra={"label": "Name", "group": "Model"},
     )
     tp: int = vllm_common.tp_field("Server")
     pp: int = Field(
@@ -98,12 +95,10 @@ class Params(vllm_common.VllmParams):
             "printed": True,
         },
     )
-    api_key: str = Field(
-        "",
-        max_length=64,
-        pattern=SECRET_PATTERN,
-        description="Secret with the API key that requests must send. Empty: no key.",
-        json_schema_extra={"label": "API key", "group": "Server"},
+    api_key: str = secret_field(
+        "Secret with the API key that requests must send. Empty: no key.",
+        label="API key",
+        group="Server",
     )
     kv_cache_space: int = Field(
         0,

@@ -63,6 +63,30 @@ def deployment_field(description: str, **extra: Any) -> Any:
     )
 
 
+def name_field(
+    description: str, *, max_length: int, pattern: str = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
+) -> Any:
+    """Return the field ``name`` of a result or server; it may be empty."""
+    return Field(
+        "",
+        max_length=max_length,
+        pattern=pattern,
+        description=description,
+        json_schema_extra={"label": "Name", "group": "Model"},
+    )
+
+
+def secret_field(description: str, *, label: str, group: str, **extra: Any) -> Any:
+    """Return a field that names a secret; it may be empty. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
+        description=description,
+        json_schema_extra={"label": label, "group": group, **extra},
+    )
+
+
 def exclusive_field(default: bool) -> Any:
     """Return the field ``exclusive`` of a benchmark: used by dispatch, not by the commands."""
     return Field(

@@ -11,7 +11,7 @@ from pydantic import Field
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Choice, Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.common import secret_field, size
 from jobs.kinds.lib.vacc import (
     OnVacc,
     VaccParams,
@@ -55,16 +55,11 @@ class Params(VaccParams):
         description="Branch, tag or commit. Empty: the latest.",
         json_schema_extra={"label": "Revision", "group": "Download"},
     )
-    token: str = Field(
-        "",
-        max_length=64,
-        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description="Secret with the hub token, for gated models; hf only.",
-        json_schema_extra={
-            "label": "Token secret",
-            "group": "Download",
-            "when": ["source", "hf"],
-        },
+    token: str = secret_field(
+        "Secret with the hub token, for gated models; hf only.",
+        label="Token secret",
+        group="Download",
+        when=["source", "hf"],
     )
     connections: int = Field(
         8,
