@@ -9,12 +9,12 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import Stack
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -23,7 +23,7 @@ from jobs.parsers.opencompass import opencompass as parser
 from jobs.parsers.opencompass.opencompass import Run, SetResult
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
-from jobs.toolchains.opencompass import opencompass
+from jobs.toolchains.opencompass import opencompass, opencompass_env
 from jobs.toolchains.opencompass.opencompass import CEVAL, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
@@ -75,7 +75,7 @@ class Params(SetsParams):
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
 
 
-class EvaluateOpencompass(PublicSets, params=Params):
+class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
@@ -84,23 +84,13 @@ class EvaluateOpencompass(PublicSets, params=Params):
     programs = opencompass.PROGRAMS
     steps = opencompass.STEPS
 
-    def runs_on(self, stack: Stack) -> bool:
-        """True if the stack scores with OpenCompass."""
-        return bool(stack.evaluation.opencompass)
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        if field == "dataset_source":
-            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return super().choices(field, target)
-
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
         asking, exact = _asking(params, target), is_exact(params)
         notes = [
             Message("guide:config_made", {"model": asking.model}),
             Message(
-                "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
+                "guide:conda_path", {"folder": f"{opencompass_env.folder(vacc_site(target))}/bin"}
             ),
         ]
         if exact:
@@ -131,11 +121,8 @@ class EvaluateOpencompass(PublicSets, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
-        site, stack = vacc_site(target), stack_of(params)
-        if not stack.evaluation.opencompass:
-            raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
-        if not site.conda:
-            raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
+        tools_of(params)  # refuses a stack without OpenCompass
+        site = conda_site(target)
         check_sets(params)
         if not is_exact(params):
             _check_lengths(params, target)

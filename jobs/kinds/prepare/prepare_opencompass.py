@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import Stack
-from jobs.catalog.stacks_schema import Evaluation
-from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
-from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, repository_field, stack_of, vacc_site
+from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
+from jobs.kinds.lib.vacc import VaccParams, is_exact, repository_field, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
-from jobs.toolchains.vacc_site import VaccSite
 
 
 class Params(VaccParams):
@@ -42,7 +38,7 @@ class Params(VaccParams):
     )
 
 
-class PrepareOpencompass(OnVacc, params=Params):
+class PrepareOpencompass(OnOpencompass, params=Params):
     """Install OpenCompass from sources in a conda environment."""
 
     name = "prepare-opencompass"
@@ -55,16 +51,6 @@ class PrepareOpencompass(OnVacc, params=Params):
         "check:conda_env_missing",
     )
     brings = True
-
-    def runs_on(self, stack: Stack) -> bool:
-        """True if the stack scores with OpenCompass."""
-        return bool(stack.evaluation.opencompass)
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        if field == "dataset_source":
-            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -92,27 +78,27 @@ class PrepareOpencompass(OnVacc, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "OpenCompass 0.4.1"."""
-        return f"OpenCompass {_tools(params).opencompass}"
+        return f"OpenCompass {tools_of(params).opencompass}"
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An environment."""
         return {
             "type": "environment",
             "name": NAME,
-            "fingerprint": opencompass_env.fingerprint(_tools(params)),
-            "path": opencompass_env.folder(_site(target)),
+            "fingerprint": opencompass_env.fingerprint(tools_of(params)),
+            "path": opencompass_env.folder(conda_site(target)),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Create, clone, check out, install, verify."""
-        tools = _tools(params)
+        tools = tools_of(params)
         wanted = Installing(
             repository=params.repository or tools.opencompass_repository,
             index=params.index,
             modelscope=params.dataset_source == "modelscope",
             exact=is_exact(params),
         )
-        return opencompass_env.prepare_plan(tools, _site(target), wanted)
+        return opencompass_env.prepare_plan(tools, conda_site(target), wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
         """Prepare its data in the checkout."""
@@ -133,17 +119,3 @@ class PrepareOpencompass(OnVacc, params=Params):
             message=Message("prepare:environment", args),
             product=made.model_dump(include={"path", "versions"}),
         )
-
-
-def _tools(params: Params) -> Evaluation:
-    tools = stack_of(params).evaluation
-    if not tools.opencompass:
-        raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
-    return tools
-
-
-def _site(target: Target) -> VaccSite:
-    site = vacc_site(target)
-    if not site.conda:
-        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
-    return site
