@@ -6,7 +6,7 @@ import json
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import Output, Plan, Step, literal
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
@@ -52,16 +52,9 @@ def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
                 for level in load.concurrency
             ),
         ),
-        files=(script(COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
+        files=(script(COLD), load.prompts_file()),
         outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
-        watches=(
-            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
-            *(
-                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
-                if load.has_dies
-                else ()
-            ),
-        ),
+        watches=load.watches(),
     )
 
 

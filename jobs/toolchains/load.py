@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.plans import DIES, PlanFile, Watch
+
 
 @dataclass(frozen=True, slots=True)
 class HttpLoad:
@@ -21,3 +23,17 @@ class HttpLoad:
     streamed: bool = True
     seed: int | None = None
     has_dies: bool = False
+
+    def prompts_file(self) -> PlanFile:
+        """Return prompts.txt, one prompt a line."""
+        return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")
+
+    def watches(self, *own: Watch) -> tuple[Watch, ...]:
+        """Return the tool's own watches between those of the engine and of the dies."""
+        engine = Watch("engine", "{deployment.url}/metrics", self.metrics)
+        dies = Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}")
+        return (
+            *((engine,) if self.metrics else ()),
+            *own,
+            *((dies,) if self.has_dies else ()),
+        )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
@@ -83,11 +83,7 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=_ENV),),
-        files=(
-            script(_SEND),
-            script(COLD),
-            PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),
-        ),
+        files=(script(_SEND), script(COLD), load.prompts_file()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
@@ -97,19 +93,13 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
             Output("table", "perf/run/performance_summary.txt", required=False),
             Output("report", "perf/run/perf_report.html", required=False),
         ),
-        watches=(
-            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
+        watches=load.watches(
             Watch(
                 CLIENT,
                 reader="client",
                 folder="{job_dir}/work",
                 expected=tuple((str(level), load.requests) for level in load.concurrency),
-            ),
-            *(
-                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
-                if load.has_dies
-                else ()
-            ),
+            )
         ),
     )
 

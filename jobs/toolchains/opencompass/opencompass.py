@@ -187,7 +187,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
             Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
         ),
         watches=(
-            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            vllm.engine_watch("{deployment.url}"),
             Watch(
                 ACCURACY,
                 interval_s=1.0,
