@@ -199,6 +199,8 @@ class KindParams(BaseModel):
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
+    ``Params`` inherit ``KindParams``.
+
     Titles, labels and help of fields are English source text; pages translate them. A field of
     Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
     ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
