@@ -70,7 +70,7 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
-    # As cold.py calls it. The tool prints it: how many requests there are stands in the log.
+    # File name of cold.py. The tool prints the name, so the log shows the number of requests.
     prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
     text = literal(json.dumps(backend))
     text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')

@@ -278,7 +278,7 @@ def _model(params: Params, target: Target) -> ZooModel:
 
 
 def _longest_input(params: Params, target: Target) -> int:
-    """Return the max prompt length: the published limit for these stages, below the full
+    """Return the max prompt length: the published limit for these stages, at most the full
     length."""
     path = _model(params, target).paths.get("vllm")
     published = [

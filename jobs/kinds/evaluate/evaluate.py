@@ -204,7 +204,8 @@ def answer(row: Scored, subset: str) -> Answered:
 
 
 def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
-    """Count cut-off answers: by finish reason if all have one, else estimated by length."""
+    """Return a remark on cut-off answers, if any: counted by finish reason if all have one, else
+    estimated by length."""
     is_reported = all(row.finish for row in rows)
     if is_reported:
         ended = sum(row.finish == "length" for row in rows)

@@ -213,7 +213,7 @@ def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]
 
 
 def _sets(report: EvalReport) -> list[SetScore]:
-    """Return the subsets of a set, if there are several."""
+    """Return scores of the subsets, or of the whole set if it has only one."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
         size = sum(count for count, _score in parts.values()) or report.requested

@@ -293,7 +293,7 @@ def _sets(run: Run, model: str) -> list[SetScore]:
 
 
 def _group(dataset: str) -> str:
-    """Return the group of a set: "cluewsc" for cluewsc-dev; a single part has no group."""
+    """Return the group of a set: "cluewsc" for cluewsc-dev; others are their own group."""
     for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
         if dataset.startswith(prefix):
             return group

@@ -199,27 +199,33 @@ class KindParams(BaseModel):
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
-    ``Params`` inherit ``KindParams``.
+    ``Params`` inherit ``KindParams``. Titles, labels and help of fields are English source text;
+    pages translate them. A field has ``description`` (help), limits (``ge``, ``le``) and
+    ``json_schema_extra`` with:
 
-    Titles, labels and help of fields are English source text; pages translate them. A field of
-    Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
-    ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
-    "deployment", "dataset": choices come from the target), ``made_by`` (the kind that makes such an
-    asset, where it is not the usual one and the host can do it), ``way`` ("vllm": weights of models
-    that are run so are proposed before others), ``when`` (``[field, value]``: the
-    field counts only while the other one has that value) and ``needs_dies`` (True: the field is for
-    hosts with cards; on others it keeps its proposal). What is proposed in place of the default
-    (``jobs.kinds.lib.defaults``): ``without_dies`` on a host without accelerator cards; ``on_page``
-    to the letter of today's stack, whose page prints another figure than the guide; ``follows``
-    (``[field, key]``) what the asset chosen there has under that key; ``thinks``
-    (``[field, value]``) that value where the deployment chosen there thinks; ``within``
-    (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
-    ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
-    model of the weights allows), ``beside`` (``[field, tokens]``: what the context of the
-    deployment chosen there leaves beside a prompt of so many tokens) and ``set_size`` (``field``:
-    questions of the set chosen there) do; ``free_port`` (True: the next port
-    that no server of the host has, nor another such field; with ``printed`` not where the guide's
-    commands are wanted to the letter, which print it).
+    - ``label``, ``unit`` ("tokens"), ``group`` (heading in the form)
+    - ``asset``: "weights", "artifact", "deployment" or "dataset"; the target gives the choices
+    - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
+    - ``way``: "vllm"; weights of models that run so come first
+    - ``when``: ``[field, value]``; the field counts only while the other one has that value
+    - ``needs_dies``: True; for hosts with cards, on others the default stays
+
+    Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
+
+    - ``without_dies``: on a host without cards
+    - ``on_page``: with guide verbatim of the current stack, whose page prints another value
+    - ``follows``: ``[field, key]``; value of the chosen asset under that key
+    - ``thinks``: ``[field, value]``; that value if the chosen deployment reasons
+    - ``within``: ``[[field, key, share], …]``; at most that share of the chosen asset's value,
+      and the whole value is an upper bound of the field
+    - ``beside``: ``[field, tokens]``; at most what the context of the chosen deployment leaves
+      after a prompt of so many tokens, which is an upper bound too
+    - ``free_port``: True; the next port that no server of the host and no other such field has.
+      With ``printed``, guide verbatim keeps the port of its commands
+
+    More upper bounds: ``stack_most`` (the stack's limit of that name), ``of_model``
+    (``[path, limit]`` of the weights' model), ``set_size`` (field whose question set gives the
+    number).
     """
 
     name: ClassVar[str]

@@ -256,8 +256,3 @@ def container_notes(stack: Stack, target: Target) -> list[Message]:
         args = {"folder": site.workspace, "mount": site.mount}
         notes.append(Message("guide:workspace_here", args))
     return notes
-
-
-def note(name: str, **args: Any) -> Message:
-    """Return notes on differences from the guide."""
-    return Message(f"guide:{name}", args)

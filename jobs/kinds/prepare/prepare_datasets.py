@@ -36,7 +36,7 @@ class Params(VaccParams):
 
     dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
         "c4",
-        description="Datasets to prepare and verify.",
+        description="Dataset to prepare and verify.",
         json_schema_extra={"label": "Dataset", "group": "Dataset"},
     )
     source: Literal["hf", "hfd", "folder"] = Field(

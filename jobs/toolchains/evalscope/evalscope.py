@@ -59,15 +59,8 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     ``{deployment.name}``."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
-        *(
-            "--seeds",
-            seeds_text(load.seed, load.concurrency),
-            "--windows",
-            WINDOWS,
-            "--progress",
-            PROGRESS,
-            "perf",
-        ),
+        *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
+        *("--progress", PROGRESS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
         *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),

@@ -232,7 +232,8 @@ def _own_options(serving: VllmServer) -> tuple[str, ...]:
 
 
 def _environment(serving: VllmServer) -> tuple[tuple[str, str], ...]:
-    """Return docker's environment options: ``-e NAME`` keeps the value out of process lists."""
+    """Return the command's environment. docker's ``-e NAME`` passes the key on, so that process
+    lists do not show it."""
     return (("VLLM_API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()
 
 
