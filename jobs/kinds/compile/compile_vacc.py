@@ -29,7 +29,7 @@ from jobs.toolchains.vacc.vamc import Calibration, Compiling
 # vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
 # Of fields that count only for int8.
-_INT8 = {"group": "Calibration", "when": ["precision", "int8"]}
+_INT8: dict[str, Any] = {"group": "Calibration", "when": ["precision", "int8"]}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
 
 

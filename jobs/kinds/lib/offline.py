@@ -102,7 +102,7 @@ class Offline(vllm_common.OnVllm, params=EngineParams):
         """ "DeepSeek-R1, tp32, offline, batch 1, 1024 → 1024 tok"."""
         return f"{_model(params, target).name}, tp{params.tp}, {self.load_of(params)}"
 
-    def notes(self, params: Loading, target: Target) -> Sequence[Message]:
+    def notes(self, params: Any, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
         stack, model = stack_of(params), _model(params, target)
         if stack.vllm.container is None:
