@@ -111,8 +111,11 @@ class Offline(vllm_common.OnVllm, params=EngineParams):
         notes = [*container_notes(stack, target), Message("guide:docker_exec")]
         if tool.needs_import:
             args = {"module": tool.needs_import}
-            imported = "guide:plugin_missing" if exact else "guide:plugin_imported"
-            notes.append(Message(imported, args))
+            notes.append(
+                Message("guide:plugin_missing", args)
+                if exact
+                else Message("guide:plugin_imported", args)
+            )
         if exact:
             notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
         else:
