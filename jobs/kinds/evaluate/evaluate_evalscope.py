@@ -18,7 +18,6 @@ from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limit
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
-    exact_field,
     folder_in_workspace,
     source_choices,
     stack_of,
@@ -47,7 +46,6 @@ class Params(SetsParams):
         description="Software stack on the host. The guide's stack scores with OpenCompass.",
         json_schema_extra={"label": "Stack", "group": STACK_GROUP},
     )
-    as_in_guide: bool = exact_field()
     datasets: tuple[Sets, ...] = Field(
         ("math_500", "gpqa_diamond"),
         min_length=1,
