@@ -62,7 +62,7 @@ def program(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # The kernel may share the processor between sessions: the measured processes have their own.
+        # The kernel may share the processor between sessions: what is measured has its own.
         start_new_session=True,
     )
     try:

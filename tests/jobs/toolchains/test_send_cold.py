@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from jobs.host.readers.client import ProgressReader
 from jobs.host.run.scraper import Scraper
-from jobs.toolchains.evalscope.evalscope import PerfLoad, perf_plan
+from jobs.toolchains.evalscope.evalscope import perf_plan
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.scripts import send_cold
 from jobs.toolchains.site import site_of
 from tests.api import until
@@ -107,7 +108,7 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
-    load = PerfLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
+    load = HttpLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches
     argv = plan.steps[0].argv
