@@ -1,7 +1,7 @@
 """Messages for people as records keep them: an id and what fills it.
 
 The words of each id are in ``dashboard.text.messages``, so that each viewer reads their own
-language. Here too: a host's messages in the names of today.
+language. Here too: messages of hosts under their present keys.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# What protocol 1 calls them, in events and in findings. Events lie in files on hosts: a launcher of
-# before goes on with its job, and what it wrote is shipped by whatever agent comes after.
+# Keys of events in protocol 1. Events are files on hosts: the launcher of an earlier version
+# finishes its job, and a newer agent may ship its events.
 _OF_PROTOCOL_1 = {"sentence_id": "message_id", "sentence_args": "message_args"}
 
 

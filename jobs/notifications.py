@@ -5,7 +5,7 @@ Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifica
 poll every second.
 
 Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name),
-``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment whose server told how it does).
+``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment with new points of its server).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def channel() -> str:
     """The channel of this dashboard."""
     global _channel
     if _channel is None:
-        # The one row, made by whoever asks first: see jobs.queries.instance, which stands above.
+        # The one row, made by the first caller: see jobs.queries.instance, a later package.
         instance, _is_new = Instance.objects.get_or_create(pk=1)
         _channel = f"vacc:{instance.instance_id}:notifications"
     return _channel

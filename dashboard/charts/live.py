@@ -189,7 +189,7 @@ def strip_names(shown: go.Figure) -> list[tuple[str, str]]:
 
 
 def _strips() -> tuple[Strip, ...]:
-    # Include 0 to 10 so that a rate of 0 lies at the bottom. Requests have ticks at whole numbers.
+    # Include 0 to 10 so that a rate of 0 is at the bottom. Requests have ticks at whole numbers.
     rate = {"autorangeoptions": {"include": [0, 10]}}
     whole = {"tickformat": "d", "autorangeoptions": {"include": [0, 2]}}
     tokens, share = "%{y:.1f} tok/s", {"range": [0, 100], "autorange": False}

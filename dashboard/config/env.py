@@ -6,6 +6,7 @@ second terminal finds the same database, Redis and address from ``DATA_DIR`` alo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -94,8 +95,10 @@ def read_duration_s(raw: str) -> float:
 
 
 def read_retention_age_s(raw: str) -> float | None:
-    """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
-    ever."""
+    """Return the seconds of a length of time with its unit; None for "": for ever.
+
+    A unit is required because 90, meant as days, would remove nearly all.
+    """
     if not raw:
         return None
     if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
@@ -411,8 +414,10 @@ def secret_key(env: Env) -> str:
 
 
 def _secret_of(data_dir: Path, name: str) -> str:
-    """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
-    that a command that was told the wrong folder leaves nothing there."""
+    """Return :func:`kept_secret`; where no dashboard was ever started, one for this process alone.
+
+    A command that got the wrong folder therefore leaves nothing there.
+    """
     is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
     return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
 
@@ -426,9 +431,9 @@ def kept_secret(data_dir: Path, name: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         try:
-            path.hardlink_to(draft)  # whole or not at all, and only the first
-        except FileExistsError:
-            pass
+            # Whole or not at all; of two processes the first one's secret holds.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
         finally:
             draft.unlink()
     return path.read_text()

@@ -100,7 +100,7 @@ def state(thing: Any, word: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def may_confirm(context: template.Context, job: Job) -> bool:
-    """Whether the viewer may start a job in spite of what its host found."""
+    """Return True if the viewer may start a job in spite of its host's findings."""
     return allowed(context["user"], "job.confirm", job)
 
 
@@ -161,7 +161,7 @@ def ago(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def since(when: datetime | None) -> SafeString:
-    """How long ago: 3 s ago. The page keeps it up to date."""
+    """Time since ``when``: 3 s ago. The page keeps it up to date."""
     if when is None:
         return format_html('<span class="dim">{}</span>', gettext("never"))
     return _time(when, formatting.since(when), " data-since")
@@ -182,13 +182,13 @@ def message(thing: Any) -> str:
 
 @register.filter
 def warns(remark: Mapping[str, Any]) -> bool:
-    """Whether a result's remark makes one doubt its numbers; else it is a plain fact."""
+    """Return True if a result's remark casts doubt on its numbers; else it is a plain fact."""
     return remark.get("id") not in PLAIN_REMARKS
 
 
 @register.simple_tag
 def starts_in(forecast: Forecast) -> str:
-    """When a job may start, in a few words; what that supposes, or why nobody knows, on hover."""
+    """Expected start of a job, in a few words; on hover its assumptions, or why it is unknown."""
     return format_html(
         '<span title="{}">{}</span>',
         queue.starts(forecast),
@@ -208,7 +208,7 @@ def priority(job: Job) -> SafeString:
 
 @register.filter
 def priority_word(name: str) -> str:
-    """What a priority is called, translated."""
+    """Name of a priority, translated."""
     return queue.priority_word(name)
 
 
@@ -220,14 +220,14 @@ def stalled(job: Job) -> str:
 
 @register.filter
 def host_name(host: Host) -> str:
-    """What people call a host: "This computer"."""
+    """Name of a host for people: "This computer"."""
     return host_title(host)
 
 
 @register.filter
 @stringfilter
 def stack_title(stack_id: str) -> str:
-    """What a stack of tools is called, translated."""
+    """Name of a stack of tools, translated."""
     return stack_name(stack_id)
 
 
@@ -248,14 +248,14 @@ def phrase_filter(text: str) -> str:
 @register.filter
 @stringfilter
 def step_name(name: str) -> str:
-    """What a step does, translated."""
+    """Title of a step, translated."""
     return step_title(name)
 
 
 @register.filter
 @stringfilter
 def setting_name(name: str) -> str:
-    """What a setting of a result is called, translated."""
+    """Name of a setting of a result, translated."""
     return setting_title(name)
 
 
@@ -269,7 +269,7 @@ def unit_name(unit: str) -> str:
 @register.filter
 @stringfilter
 def metric_name(name: str) -> str:
-    """What a metric is called, translated."""
+    """Name of a metric, translated."""
     return metric_label(name)
 
 
@@ -288,7 +288,7 @@ def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
 
 @register.simple_tag
 def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
-    """The same, where it is made already."""
+    """The die grid of a view model; "" without cells."""
     if not grid.cells:
         return mark_safe("")
     cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
@@ -302,7 +302,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """What the result's number is worth: simulated, incomplete, few samples, cut answers."""
+    """Flags of a result: simulated, incomplete, few samples, cut answers."""
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
@@ -317,7 +317,7 @@ def stamps(result: Result) -> dict[str, Any]:
 
 
 def missed_words(result: Result) -> str:
-    """How many of its requests failed, or of its questions were not scored."""
+    """Count of its failed requests, or of its questions that were not scored, as text."""
     remarks = [(one["id"], one["args"]) for one in result.remarks]
     missed = shortfall(result.metrics, remarks)._asdict()
     is_evaluation = result.type == Result.Type.EVALUATION
@@ -325,7 +325,7 @@ def missed_words(result: Result) -> str:
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
-    """Of half of the answers or more nobody knows what they would have been."""
+    """Return True if half of the answers or more were cut: their outcome is unknown."""
     args = remark.get("args", {})
     is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
     return is_cut and bool(2 * args["cut"] >= args["total"])
@@ -419,7 +419,7 @@ def area(values: Sequence[float | None], label: str) -> SafeString:
 
 @register.simple_tag
 def person(user: AbstractBaseUser | None) -> SafeString:
-    """Who did it: initial and name."""
+    """A person: initial and name."""
     if user is None:
         return format_html('<span class="dim">{}</span>', gettext("unknown person"))
     name = user.get_username()

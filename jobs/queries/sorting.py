@@ -26,7 +26,7 @@ _VALUE = "sorted_by"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a list is sorted by. ``read`` makes a value of a cursor's text, or raises ValueError."""
+    """Sort key of a list. ``read`` makes a value of a cursor's text, or raises ValueError."""
 
     value: Combinable
     read: Callable[[str], Any]

@@ -107,8 +107,10 @@ def preflight_states(host: Host) -> dict[int, PreflightState]:
 
 
 def _state_that_counts(states: Sequence[PreflightState]) -> PreflightState:
-    """Return the valid preflight of a job, from its last first: a fresh answer, even a late
-    one; else the last."""
+    """Return the valid preflight of a job: a fresh answer, even a late one; else the last.
+
+    ``states``: of one job, latest first.
+    """
     for state in states:
         if state.done_at is not None and not is_stale(state):
             return state

@@ -74,7 +74,7 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 @requires("job.order")
 def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Have a waiting job wait for a quiet host (``exclusive`` is "1"), or not ("0")."""
+    """Set whether a queued job needs its host exclusively: ``exclusive`` is "1" or "0"."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
         queue_actions.set_exclusive(

@@ -24,7 +24,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
 
 class ConfigError(JobsError):
-    """A setting that is missing or wrong; the message names it and says what it may be."""
+    """A setting that is missing or wrong; the message has its name and the allowed values."""
 
     id = "host:config"
 
@@ -33,7 +33,7 @@ class ConfigError(JobsError):
 class Config:
     """Settings of one host. ``ports``: first and last port that a server may get.
 
-    ``workspace`` is the folder that models, data sets and what is made of them lie in (None: in
+    ``workspace`` is the folder of models, data sets and what is made of them (None: in
     ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
@@ -250,8 +250,7 @@ def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
         if not _PROGRAM.match(name):
             raise ConfigError(
                 f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
-                "allowed, and "
-                "the word default for those that are permitted unless it is set"
+                "allowed, and the word default for those that are permitted unless it is set"
             )
     return tuple(filter(None, names))
 
@@ -262,8 +261,7 @@ def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
                 f"AGENT_ALLOWED_PATHS has {folder!r}: absolute folders between colons are allowed, "
-                "but not "
-                "/, and the word default for the host's own"
+                "but not /, and the word default for the host's own"
             )
     return folders
 

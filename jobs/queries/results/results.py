@@ -81,7 +81,7 @@ class ResultPage:
 
     @property
     def peer(self) -> Result | None:
-        """Return the latest counted repeat, for the comparison link; None without one."""
+        """Return the latest counted repeat to compare with, else the latest; None without any."""
         counted = (other for other in self.repeats if other.counts)
         return next(counted, next(iter(self.repeats), None))
 
