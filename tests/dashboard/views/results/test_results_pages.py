@@ -101,7 +101,7 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
     client.force_login(make_user("lin"))
     remark = {"id": "result:beside_jobs", "args": {"jobs": "5"}}
     noisy, crowded = (make_measured(disturbed=True, remarks=[remark]) for _ in range(2))
-    few = make_measured(remarks=[{"id": "result:few_samples", "args": {"n": 3}}])
+    few = make_measured(remarks=[{"id": "benchmark:few_requests", "args": {"requests": 3}}])
     args = {"cut": 2, "total": 2, "max_tokens": 9}
     cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
     make_measured()
