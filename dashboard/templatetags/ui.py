@@ -252,7 +252,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags of a result: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
+    """Flags: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
