@@ -1,4 +1,4 @@
-"""Start queued jobs, and give the reasons of those that wait.
+"""Choose queued jobs, lease their dies, start them; reasons of those that wait.
 
 :func:`run` is safe to call concurrently: each start is one conditional UPDATE under the host's
 lock.

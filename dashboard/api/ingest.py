@@ -20,7 +20,8 @@ from jobs import dispatch, plans
 from jobs.errors import JobsError, OffsetMismatch
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.protocol.base import COUNT_MAX, BadMessage, load, read
+from jobs.numbers import number_from
+from jobs.protocol.base import BadMessage, load, read
 from jobs.protocol.claims import ClaimJob, ClaimRun
 from jobs.services import deployments, hosts, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, limits, points
@@ -69,11 +70,11 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
-_upgrade_asked: dict[int, Any] = {}  # host -> when its agent started, as this process heard it
+_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
 
 
 def _is_first_heartbeat(host: Host) -> bool:
-    """True once for each start of its agent: the 426 puts the upgrade into the agent's log."""
+    """True once per start of its agent: the 426 has the agent log the required upgrade."""
     if _upgrade_asked.get(host.pk) == host.agent_started_at:
         return False
     _upgrade_asked[host.pk] = host.agent_started_at
@@ -252,19 +253,20 @@ def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:
     return host_answer(400, error=error.id, field=field, detail=str(error))
 
 
-_MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
+_STARTS_OTHERS = (b'"ended"', b'"serve_started"')
 
 
 def _append_events(owner: Owner, chunk: Chunk) -> int:
-    """Take events; what they closed may have made a place or an input for another job.
+    """Store events, then start the jobs that they allow to start.
 
-    A server that begins makes a host loud, so that what waits for it to be quiet holds nobody up.
-    No other event of a job does either, and a look costs more than all else that is done for one.
+    Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
+    idle host no longer blocks others. No other event of a job has such an effect, and a dispatch
+    costs more than the rest of the request.
     """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
             dispatch.run()
 
 
@@ -301,12 +303,11 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
     return Chunk(_number(request.GET.get("offset"), "offset"), data)
 
 
-def _number(text: str | None, name: str, most: int = COUNT_MAX) -> int:
-    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= 19):
+def _number(text: str | None, name: str, most: int | None = None) -> int:
+    number = number_from(text or "")
+    if number is None or (most is not None and number > most):
         raise BadRequest(400, "number", name=name)
-    if int(text) > most:
-        raise BadRequest(400, "number", name=name)
-    return int(text)
+    return number
 
 
 def _json(request: HttpRequest) -> dict[str, Any]:

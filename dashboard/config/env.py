@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.config.renamed import RENAMED
+from jobs.host.base.renamed import refuse_former_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
@@ -401,7 +402,7 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     Raises:
         BadVariable: a value is not allowed.
     """
-    _refuse_old_names(environ)
+    refuse_former_names(environ, RENAMED, BadVariable)
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
     if env.bind not in LOOPBACK and not env.public_url:
@@ -414,12 +415,6 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
             "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
         )
     return env
-
-
-def _refuse_old_names(environ: Mapping[str, str]) -> None:
-    for old, new in RENAMED.items():
-        if environ.get(old):
-            raise BadVariable(f"{old} is now called {new}. Set {new} instead and remove {old}.")
 
 
 def is_everywhere(address: str) -> bool:

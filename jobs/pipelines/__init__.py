@@ -1,4 +1,4 @@
-"""Pipelines: all stages of a model on a host as one chain of jobs.
+"""Pipelines: all stages of a model as one chain of jobs; retry of a chain.
 Here: jobs, options, launch, and retry from the first failure.
 Not here: one job (`jobs.launch`), the chain's progress (`queries.jobs.chains`).
 

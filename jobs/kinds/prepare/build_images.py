@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    exact_field,
-    folder_in_workspace,
+    OnVacc,
+    VaccParams,
+    folder_field,
+    folder_or,
     image_name,
     is_exact,
-    stack_choices,
-    stack_field,
+    repository_field,
     stack_of,
     vacc_site,
 )
@@ -28,36 +28,20 @@ from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Image, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of the vLLM repository. Empty: the guide's.",
-        json_schema_extra={
-            "label": "Sources of vLLM",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    repository: str = repository_field(
+        "Address of the vLLM repository. Empty: the guide's.",
+        label="Sources of vLLM",
+        group="Build",
+        when=["stack", "guide"],
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
-        ),
-        json_schema_extra={
-            "label": "Vendor docker folder",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    folder: str = folder_field(
+        "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace.",
+        "Build",
+        label="Vendor docker folder",
+        when=["stack", "guide"],
     )
     no_cache: bool = Field(
         True,
@@ -77,7 +61,7 @@ class Params(BaseModel):
     )
 
 
-class BuildImages(Kind, params=Params):
+class BuildImages(OnVacc, params=Params):
     """Build vLLM's container image like the guide's, or pull it."""
 
     name = "build-images"
@@ -91,14 +75,6 @@ class BuildImages(Kind, params=Params):
         "check:image_missing",
     )
     brings = True
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return stack_choices(target) if field == "stack" else None
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -137,12 +113,10 @@ class BuildImages(Kind, params=Params):
         site, stack = vacc_site(target), stack_of(params)
         if not image_of(stack).build:
             return vacc_images.pull_plan(_image(params, target), site)
-        folder = f"{site.workspace}/docker"
-        if params.folder and not is_exact(params):
-            folder = folder_in_workspace(params.folder, site, "folder")
+        entered = "" if is_exact(params) else params.folder
         wanted = Building(
             repository=params.repository or image_of(stack).build[0].repository,
-            folder=folder,
+            folder=folder_or(f"{site.workspace}/docker", entered, site),
             no_cache=params.no_cache,
             exact=is_exact(params),
         )

@@ -1,4 +1,4 @@
-"""The page on which administrators set and delete secrets, and nobody reads one."""
+"""Page on which administrators set and delete secrets; no page shows a value."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     [
         ("token", VALUE, "name", "Use capital letters, digits and underscores"),
         ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
-        ("HF_TOKEN", "sh-rt", "value", "Enter 8 to 4096 characters."),
+        ("HF_TOKEN", "hf_1234", "value", "Enter 8 to 4096 characters."),
         ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )
