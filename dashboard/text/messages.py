@@ -49,6 +49,26 @@ MESSAGES: dict[str, str | Promise] = {
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),
     "job:secret_gone": _("Secret %(name)s does not exist. Add it under Secrets, then retry."),
+    "job:secret_incomplete": _(
+        "Secret %(name)s has no purpose or no endpoints yet. Complete it under Secrets, then retry."
+    ),
+    "job:secret_purpose": _(
+        "Secret %(name)s is for another purpose. Choose another secret, then launch again."
+    ),
+    "job:secret_host": _(
+        "Secret %(name)s may not be used on %(host)s. Allow the host under Secrets, then retry."
+    ),
+    "job:secret_person": _(
+        "The person who launched this job may not use secret %(name)s. Allow it under Secrets, "
+        "then retry."
+    ),
+    "job:secret_endpoint": _(
+        "Secret %(name)s may not be sent to %(endpoint)s. Allow the address under Secrets, then "
+        "retry."
+    ),
+    "job:secret_key": _(
+        "Secret %(name)s cannot be decrypted. Restore the key file named under Secrets, then retry."
+    ),
     "job:plan": _("Invalid plan: %(reason)s."),
     "job:not_taken": _(
         "Not accepted: %(host)s is online but did not accept this job within %(minutes)s minutes."

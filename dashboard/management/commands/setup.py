@@ -18,6 +18,7 @@ from dashboard.config import env
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 from jobs.services.outcomes import identity
+from jobs.services.secrets import KeyUnusable, earlier
 
 HOST_NAME = "this-computer"
 
@@ -34,8 +35,19 @@ class Command(BaseCommand):
             self._collect_static()
         instance_id()
         identity.keep_missing()
+        self._earlier_secrets()
         self._first_administrator()
         _this_computer(options["dashboard_url"])
+
+    def _earlier_secrets(self) -> None:
+        """Encrypt the secrets of an earlier version. A bad key file does not stop the start."""
+        try:
+            names = earlier.adopt()
+        except KeyUnusable as error:
+            self.stderr.write(str(error))
+        else:
+            if names:
+                self.stdout.write(f"Secrets to complete on the page Secrets: {', '.join(names)}")
 
     def _collect_static(self) -> None:
         """Collect, hash and compress, unless the sources are what they were."""
