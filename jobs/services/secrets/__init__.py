@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from jobs.errors import LaunchError
 from jobs.models import Host, Secret
 from jobs.services.secrets import keys
-from jobs.services.secrets.keys import KeyUnusable
+from jobs.services.secrets.keys import KeyUnusable, key_file
 from jobs.services.secrets.rules import (
     PURPOSES,
     Refused,
@@ -41,6 +41,7 @@ __all__ = [
     "engine_key",
     "forget",
     "keep",
+    "key_file",
     "names",
     "of_job",
     "of_restart",
