@@ -189,6 +189,27 @@ def test_an_output_that_holds_a_secret_is_shipped_without_it(given, launch):
 
 
 @pytest.mark.processes
+def test_no_file_of_a_host_has_a_secret_after_the_job(given, launch, host_dir):
+    command = (
+        "echo $HF_TOKEN >> out.txt; printf u:%s $HF_TOKEN | base64 >> out.txt;"
+        "cat out.txt; cat out.txt >&2; exit 3"
+    )
+    spool = given(command, outputs=(Output("out", "out.txt"),))
+    assert [p.name for p in having(host_dir)] == ["secrets.json"]
+
+    launch(spool)
+
+    assert having(host_dir) == []
+    assert spool.log.stat().st_size == 2 * (spool.work / "out.txt").stat().st_size
+
+
+def having(folder):
+    """The files with any part of the secret, in any form."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [p for p in files if any(piece in p.read_bytes() for piece in traces(TOKEN))]
+
+
+@pytest.mark.processes
 def test_a_secret_on_disk_is_readable_by_this_user_alone(given, launch):
     spool = given("echo up; sleep 600")
     started = launch(spool, "--grace", "0.2", wait=False)
