@@ -79,8 +79,7 @@ def preview(
 ) -> Preview:
     """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target`` is the host including the output of jobs that are not launched yet. Without a user,
-    only secrets for everyone are allowed.
+    ``target``: the host with products of later jobs. No ``user``: only secrets for everyone.
 
     Raises:
         LaunchError: unknown kind.
@@ -102,7 +101,7 @@ def launch(
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: accepted findings, as written by ``jobs.services.confirmations``.
+    ``confirmed``: accepted findings, see ``jobs.services.confirmations``.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -264,11 +263,7 @@ def _kind(name: str) -> Kind:
 
 
 def _preview(
-    kind: Kind,
-    raw: Mapping[str, Any],
-    host: Host,
-    target: Target,
-    user: AbstractBaseUser | None,
+    kind: Kind, raw: Mapping[str, Any], host: Host, target: Target, user: AbstractBaseUser | None
 ) -> Preview:
     try:
         given = settled(kind, raw)

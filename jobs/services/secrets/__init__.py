@@ -1,7 +1,6 @@
-"""Secrets for jobs: stored encrypted, each with a purpose, endpoints, hosts and people.
-
-Plans name secrets. A host receives the secrets of its job's plan with the job, if their rules allow
-it: :mod:`jobs.services.secrets.rules`.
+"""Secrets of jobs: encrypted values, and who may use them for what.
+Here: the records and their key file, uses in plans, rules of a launch and a claim.
+Not here: rights and audit (`dashboard.actions`), redaction (`jobs.host.run.redact`).
 """
 
 from __future__ import annotations
