@@ -89,6 +89,39 @@ def test_the_key_is_rotated():
     assert AuditEntry.objects.get().detail == {"did": "rotate", "secrets": 1}
 
 
+def setup():
+    """Errors of a start."""
+    errors = StringIO()
+    call_command("setup", "--dashboard-url", "http://127.0.0.1:1", stdout=StringIO(), stderr=errors)
+    return errors.getvalue()
+
+
+def test_a_start_encrypts_the_secrets_of_an_earlier_version(settings):
+    settings.DEBUG = True  # collects no static files
+    folder = settings.DATA_DIR / "secrets" / "jobs"
+    folder.mkdir(parents=True)
+    (folder / "HF_TOKEN").write_text(VALUE)
+
+    assert setup() == setup() == ""
+
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings, is_empty):
+    settings.DEBUG = True
+    if is_empty:
+        folder = settings.DATA_DIR / "secrets" / "jobs"
+        folder.mkdir(parents=True)
+        (folder / "HF_TOKEN").write_text(VALUE)
+    else:
+        keep_secret("HF_TOKEN", VALUE)
+    keys.key_file().write_text("no key")
+
+    assert f"holds no valid key: {keys.key_file()}" in setup()
+
+
 def test_a_rotation_without_the_key_file_changes_nothing():
     keep_secret("HF_TOKEN", VALUE)
     keys.key_file().unlink()
