@@ -25,7 +25,7 @@ PURPOSES: Mapping[str, str | Promise] = {
     Secret.Purpose.REGISTRY: gettext_lazy("registry password"),
     Secret.Purpose.ENGINE: gettext_lazy("engine key"),
 }
-_FIELDS = ("token", "api_key")
+_FIELDS = ("token", "api_key", "registry_password")
 
 
 class Refused(JobsError):

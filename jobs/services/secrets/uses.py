@@ -12,14 +12,18 @@ from jobs.errors import PlanError
 from jobs.models import Secret
 from jobs.plans import SECRET, Plan, Step
 
-_HUB = "https://huggingface.co"  # of tools without HF_ENDPOINT
-_HUB_ADDRESS = "HF_ENDPOINT"
+# Purpose -> variable of the same step with the destination, and the tools' default.
+_ADDRESSES: Mapping[str, tuple[str, str]] = {
+    Secret.Purpose.HUB: ("HF_ENDPOINT", "https://huggingface.co"),
+    Secret.Purpose.REGISTRY: ("REGISTRY_ADDRESS", "{deployment.url}"),
+}
 # Purpose of a secret, by the variable that gets it. A secret in another variable is refused.
 VARIABLES: Mapping[str, str] = {
     "HF_TOKEN": Secret.Purpose.HUB,
     "API_KEY": Secret.Purpose.ENGINE,
     "EVALSCOPE_API_KEY": Secret.Purpose.ENGINE,
     "OPENAI_API_KEY": Secret.Purpose.ENGINE,
+    "REGISTRY_PASSWORD": Secret.Purpose.REGISTRY,
     "VLLM_API_KEY": Secret.Purpose.ENGINE,
 }
 _PORTS = {"http": 80, "https": 443}
@@ -60,9 +64,8 @@ def uses(plan: Plan) -> list[Use]:
 
 
 def _destination(purpose: str, step: Step) -> str:
-    if purpose == Secret.Purpose.HUB:
-        return dict(step.env).get(_HUB_ADDRESS) or _HUB
-    return "{deployment.url}"
+    variable, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
+    return dict(step.env).get(variable) or default
 
 
 def is_below(address: str, prefixes: Iterable[str]) -> bool:
