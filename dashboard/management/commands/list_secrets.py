@@ -25,4 +25,4 @@ def _row(row: Secret) -> tuple[str, ...]:
     people = "everyone" if row.everyone else " ".join(one.username for one in row.people.all())
     engines = "all deployments" if row.purpose == Secret.Purpose.ENGINE else "unknown"
     endpoints = " ".join(row.endpoints) or engines
-    return row.name, row.purpose or "unknown", endpoints, hosts or "none", people or "nobody"
+    return row.name, row.purpose or "unknown", endpoints, hosts or "none", people or "no one"

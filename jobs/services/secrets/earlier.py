@@ -50,7 +50,7 @@ def adopt() -> list[str]:
     drafts = folder.glob(".*")  # of a killed process
     for path in (*files, *drafts):
         path.unlink()
-    with suppress(OSError):  # files of somebody else
+    with suppress(OSError):  # other files
         folder.rmdir()
     return [path.name for path in adopted]
 

@@ -1,4 +1,4 @@
-"""Rules of secrets: who may use one, on which hosts, for what, and where it may be sent."""
+"""Rules of secrets: people, hosts, purpose and endpoints."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Log in to a registry and pull an image: pull_image.py IMAGE --user NAME | pull_image.py --clean
 
 The registry is REGISTRY_ADDRESS, the password is REGISTRY_PASSWORD. Docker gets the password over
-its standard input. Docker's own file with the password lies in a private folder here, which is
+its standard input. Docker's own file with the password is in a private folder here, which is
 removed at the end; --clean removes the folder of a killed run.
 """
 

@@ -81,7 +81,7 @@ CODED = [(secret, name) for secret in (TOKEN, ODD) for name in coded(secret)]
 
 
 def traces(secret):
-    """Pieces of every form that nobody else prints: none may be left."""
+    """Pieces of every form: none may be left."""
     return {form[at : at + 6] for form in forms([secret]) for at in range(len(form) - 5)}
 
 

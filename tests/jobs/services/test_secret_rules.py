@@ -1,4 +1,4 @@
-"""Who may use a secret, on which hosts, for what, and where it may be sent."""
+"""Rules of secrets: people, hosts, purpose and endpoints."""
 
 import re
 from datetime import timedelta
