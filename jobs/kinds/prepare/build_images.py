@@ -219,7 +219,7 @@ def _check_login(params: Params) -> None:
         "registry_password": params.registry_password,
     }
     named = next((field for field, value in given.items() if value), None)
-    if named and (is_exact(params) or params.stack != "current"):
+    if named and params.stack != "current":
         message = _("The guide's commands do not have this setting. Leave the default.")
         raise LaunchError(message, named)
     missing = next((field for field, value in given.items() if not value), None)

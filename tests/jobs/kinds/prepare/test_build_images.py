@@ -111,7 +111,7 @@ def test_a_pull_may_log_in_with_a_secret():
     [
         ({**CURRENT, "registry_user": "me"}, "registry_password"),
         ({**CURRENT, "registry_password": "REGISTRY"}, "registry_user"),
-        ({**CURRENT, **EXACT, "stack": "current", **LOGIN}, "registry_user"),
+        ({**EXACT, **LOGIN}, "registry_user"),
         (LOGIN, "registry_user"),
     ],
 )
