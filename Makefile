@@ -29,7 +29,7 @@ cluster: dev  ## start a large installation on this machine: PostgreSQL, two web
 dev:
 	@$(PYTHON) bootstrap.py dev
 
-test: dev  ## run all tests on SQLite and PostgreSQL; ARGS="-k name" selects
+test: dev  ## run all tests on SQLite, on PostgreSQL what may differ there; ARGS="-k name" selects
 	@$(VENV)/python -m tests $(ARGS)
 
 test-vllm: dev  ## test vLLM on this CPU, end to end; downloads 1 GB into data/test-vllm once

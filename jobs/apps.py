@@ -15,5 +15,5 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Models that a team adds lie in the dashboard's own folder."""
+        """Set the folder of models that a team adds: it is in ``DATA_DIR``."""
         catalog.configure(Path(settings.DATA_DIR) / "catalog" / "models")

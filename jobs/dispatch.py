@@ -1,4 +1,4 @@
-"""Start queued jobs, and give the reasons of those that wait.
+"""Choose queued jobs, lease their dies, start them; reasons of those that wait.
 
 :func:`run` is safe to call concurrently: each start is one conditional UPDATE under the host's
 lock.
@@ -113,10 +113,8 @@ def _run_on(host: Host) -> int:
             host.refresh_from_db()
             if _waits_for_host(host) is not None:
                 break
-            capacity, known = (
-                replace(capacity_of(host), reserved=capacity.reserved),
-                _Known(host, known.overdue),
-            )
+            capacity = replace(capacity_of(host), reserved=capacity.reserved)
+            known = _Known(host, known.overdue)
             if one.id not in {other.id for other in capacity.running}:
                 wait = _waits_for(one, capacity, known)  # reserved as if queued before
         if wait and wait.never:
@@ -310,7 +308,7 @@ def _ask_preflight(job: Job) -> None:
     try:
         values = _values(job, job.host)
     except PlanError:
-        values = {}  # set at dispatch
+        values = {}  # the error is reported when the job is dispatched
     asked = preflights.ask(job.host, job.plan, values, job=job)
     agent_tasks.send_check(job.host.name, asked.pk)
 

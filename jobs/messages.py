@@ -1,7 +1,7 @@
 """Messages for people as records keep them: an id and what fills it.
 
 The words of each id are in ``dashboard.text.messages``, so that each viewer reads their own
-language. Here too: a host's messages in the names of today.
+language. Here too: messages of hosts under their present keys.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# What protocol 1 calls them, in events and in findings. Events lie in files on hosts: a launcher of
-# before goes on with its job, and what it wrote is shipped by whatever agent comes after.
+# Keys of events in protocol 1. Events are files on hosts: the launcher of an earlier version
+# finishes its job, and a newer agent may ship its events.
 _OF_PROTOCOL_1 = {"sentence_id": "message_id", "sentence_args": "message_args"}
 
 
@@ -24,9 +24,5 @@ class Message:
 
 
 def from_host(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An event or a finding of a host of any version, with ``message_id`` and ``message_args``.
-
-    Raises:
-        TypeError, ValueError: it is no mapping.
-    """
-    return {_OF_PROTOCOL_1.get(name, name): value for name, value in dict(item).items()}
+    """Return an event of a host of any version with the keys ``message_id``, ``message_args``."""
+    return {_OF_PROTOCOL_1.get(name, name): value for name, value in item.items()}

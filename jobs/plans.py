@@ -20,11 +20,11 @@ from typing import Any
 
 from jobs.errors import PlanError
 
-# Later schemas add the fields in _ADDED; a plan without them is written as 1, so that older hosts
-# run it and its checksum stays.
 # Query of a host's health requests to a ready server, to mark them in its log; ``/health`` itself
 # is requested without.
 HEALTH_MARK = "by=vacc-dashboard"
+# Later schemas add the fields in _ADDED; a plan without them is written as 1, so that older hosts
+# run it and its checksum stays.
 SCHEMAS = (1, 2, 3)
 _ADDED: dict[str, tuple[int, dict[str, Any]]] = {
     "steps": (2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),

@@ -1,4 +1,4 @@
-"""Next steps after a succeeded job: kinds its host supports, with its product as input."""
+"""Next steps after a succeeded job: kinds of its host that accept its product."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ HOST = "this-computer"
 NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
 
 
-# Addresses by name. Those with braces are filled with what the tour has made, see `made`.
+# Addresses by name. Braces are filled with numbers of the tour's records, see `made`.
 PAGES = {
     "overview": ["/"],
     "login": ["/login/"],

@@ -68,7 +68,7 @@ def host_only(view: HostView, *, protocols: tuple[int, ...] = PROTOCOLS) -> Host
     return cast(HostView, csrf_exempt(login_not_required(asks)))
 
 
-# What gives a host something new to do: one of the protocol before is told to upgrade.
+# Gives a host new work: a host of an earlier protocol gets the answer to upgrade.
 upgraded_host_only = partial(host_only, protocols=(PROTOCOL,))
 
 

@@ -21,6 +21,7 @@ from dashboard.text.messages import message
 from jobs import dispatch
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Host, Job, Preflight
+from jobs.numbers import number_from
 from jobs.services import deployments, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, points
 from jobs.services.intake.intake import Owner
@@ -67,11 +68,11 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
-_upgrade_asked: dict[int, Any] = {}  # host -> when its agent started, as this process heard it
+_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
 
 
 def _is_first_heartbeat(host: Host) -> bool:
-    """True once for each start of its agent: the 426 puts the upgrade into the agent's log."""
+    """True once per start of its agent: the 426 has the agent log the required upgrade."""
     if _upgrade_asked.get(host.pk) == host.agent_started_at:
         return False
     _upgrade_asked[host.pk] = host.agent_started_at
@@ -245,19 +246,20 @@ def _appended(
         return host_answer(400, error="output", detail=str(error))
 
 
-_MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
+_STARTS_OTHERS = (b'"ended"', b'"serve_started"')
 
 
 def _append_events(owner: Owner, chunk: Chunk) -> int:
-    """Take events; what they closed may have made a place or an input for another job.
+    """Store events, then start the jobs that they allow to start.
 
-    A server that begins makes a host loud, so that what waits for it to be quiet holds nobody up.
-    No other event of a job does either, and a look costs more than all else that is done for one.
+    Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
+    idle host no longer blocks others. No other event of a job has such an effect, and a dispatch
+    costs more than the rest of the request.
     """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
             dispatch.run()
 
 
@@ -295,9 +297,10 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
 
 
 def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+    number = number_from(text or "")
+    if number is None:
         raise BadRequest(400, "number", name=name)
-    return int(text)
+    return number
 
 
 def _json(request: HttpRequest) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ second terminal finds the same database, Redis and address from ``DATA_DIR`` alo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.config.renamed import RENAMED
+from jobs.host.base.renamed import refuse_former_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
@@ -102,8 +104,10 @@ def read_duration_s(raw: str) -> float:
 
 
 def read_retention_age_s(raw: str) -> float | None:
-    """The same, with its unit (90 that was meant as days would remove nearly all), or nothing: for
-    ever."""
+    """Return the seconds of a length of time with its unit; None for "": for ever.
+
+    A unit is required because 90, meant as days, would remove nearly all.
+    """
     if not raw:
         return None
     if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
@@ -362,7 +366,7 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     Raises:
         BadVariable: a value is not allowed.
     """
-    _refuse_old_names(environ)
+    refuse_former_names(environ, RENAMED, BadVariable)
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
     if env.bind not in LOOPBACK and not env.public_url:
@@ -375,12 +379,6 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
             "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
         )
     return env
-
-
-def _refuse_old_names(environ: Mapping[str, str]) -> None:
-    for old, new in RENAMED.items():
-        if environ.get(old):
-            raise BadVariable(f"{old} is now called {new}. Set {new} instead and remove {old}.")
 
 
 def is_everywhere(address: str) -> bool:
@@ -428,8 +426,10 @@ def secret_key(env: Env) -> str:
 
 
 def _secret_of(data_dir: Path, name: str) -> str:
-    """As :func:`kept_secret`; where no dashboard was ever started, one for this process alone, so
-    that a command that was told the wrong folder leaves nothing there."""
+    """Return :func:`kept_secret`; where no dashboard was ever started, one for this process alone.
+
+    A command that got the wrong folder therefore leaves nothing there.
+    """
     is_there = (data_dir / RUN_FILE).exists() or (data_dir / "secrets" / name).exists()
     return kept_secret(data_dir, name) if is_there else secrets.token_urlsafe(48)
 
@@ -443,9 +443,9 @@ def kept_secret(data_dir: Path, name: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         try:
-            path.hardlink_to(draft)  # whole or not at all, and only the first
-        except FileExistsError:
-            pass
+            # Whole or not at all; of two processes the first one's secret holds.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
         finally:
             draft.unlink()
     return path.read_text()

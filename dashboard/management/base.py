@@ -39,18 +39,18 @@ class DashboardCommand(BaseCommand):
 
 def require_dashboard() -> None:
     """Fail with one line if no dashboard's records exist here; create nothing."""
-    mend = "Set its folder (DATA_DIR=/the/folder) or start one: make run"
+    fix = "Set its folder (DATA_DIR=/the/folder) or start one: make run"
     folder = f"DATA_DIR={settings.DATA_DIR}"
     # SQLite would make the file.
     if connection.vendor == "sqlite" and not Path(connection.settings_dict["NAME"]).is_file():
-        raise CommandError(f"No dashboard has been started on {folder}. {mend}")
+        raise CommandError(f"No dashboard has been started on {folder}. {fix}")
     try:
         tables = connection.introspection.table_names()
     except DatabaseError as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CommandError(f"Cannot reach the database ({folder}): {reason}") from error
     if Job._meta.db_table not in tables:
-        raise CommandError(f"The database of {folder} has no tables yet. {mend}")
+        raise CommandError(f"The database of {folder} has no tables yet. {fix}")
 
 
 def user_named(name: str) -> User:
@@ -164,7 +164,7 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
 
 
 def state_line(job: Job) -> str:
-    """One line on how a job is."""
+    """Return the state of a job in one line."""
     return f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
 
 

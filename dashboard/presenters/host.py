@@ -75,7 +75,7 @@ class HostView:
 
     @property
     def power_kw(self) -> float | None:
-        """Of all dies together."""
+        """Return the power of all dies."""
         watts = self.cards.power_w if self.cards else None
         return None if watts is None else watts / 1000
 

@@ -87,7 +87,7 @@ class Valkey:
 def prepare(data_dir: Path, old_folder: str, listen: tuple[str, int] | None = None) -> Valkey:
     """Make the folders and, with ``listen``, passwords. ``old_folder``: what a former start left.
 
-    The socket lies in ``/tmp``: the path of ``DATA_DIR`` may be too long for a socket, and
+    The socket is in ``/tmp``: the path of ``DATA_DIR`` may be too long for a socket, and
     ``XDG_RUNTIME_DIR`` is emptied when the person who started this logs out.
     """
     if Path(old_folder).name.startswith(PREFIX):

@@ -40,7 +40,7 @@ register.filter("rule_words", rule_words)
 
 @register.simple_tag
 def ending(answer: Answer) -> str:
-    """What ended an answer; a guess says that it is one."""
+    """Return the reason for which an answer ended; a guess is named as one."""
     most = answer.result.job.params.get("max_tokens")
     return ending_words(answer, most if isinstance(most, int) else None)
 
@@ -54,8 +54,9 @@ def own_question(question: str) -> str:
 
 @register.simple_tag
 def shown_parts(questions: Questions) -> list[dict[str, Any]]:
-    """What questions can be narrowed to, with how many there are; those without any are left out,
-    but for right and wrong.
+    """Return the filters of questions, each with its count.
+
+    Filters that match no question are left out, except correct and incorrect.
     """
     titles = {
         "right": gettext("Correct"),

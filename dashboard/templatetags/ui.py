@@ -53,6 +53,17 @@ from jobs.services.outcomes.shortfall import shortfall
 
 register = template.Library()
 
+# Translated words of a name or text.
+register.filter("host_name", host_title)
+register.filter("kind", stringfilter(kind_title))
+register.filter("metric_name", stringfilter(metric_label))
+register.filter("phrase", stringfilter(phrase))
+register.filter("priority_word", queue.priority_word)
+register.filter("setting_name", stringfilter(setting_title))
+register.filter("stack_title", stringfilter(stack_name))
+register.filter("step_name", stringfilter(step_title))
+register.filter("unit_name", stringfilter(unit_word))
+
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 
@@ -100,7 +111,7 @@ def state(thing: Any, word: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def may_confirm(context: template.Context, job: Job) -> bool:
-    """Whether the viewer may start a job in spite of what its host found."""
+    """Return True if the viewer may start a job in spite of its host's findings."""
     return allowed(context["user"], "job.confirm", job)
 
 
@@ -161,7 +172,7 @@ def ago(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def since(when: datetime | None) -> SafeString:
-    """How long ago: 3 s ago. The page keeps it up to date."""
+    """Time since ``when``: 3 s ago. The page keeps it up to date."""
     if when is None:
         return format_html('<span class="dim">{}</span>', gettext("never"))
     return _time(when, formatting.since(when), " data-since")
@@ -169,7 +180,7 @@ def since(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def message(thing: Any) -> str:
-    """The sentence that a job, deployment or event keeps, or that of a remark."""
+    """Return the message of a job, deployment, event or remark."""
     if isinstance(thing, Message):
         return message_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
@@ -182,13 +193,13 @@ def message(thing: Any) -> str:
 
 @register.filter
 def warns(remark: Mapping[str, Any]) -> bool:
-    """Whether a result's remark makes one doubt its numbers; else it is a plain fact."""
+    """Return True if a result's remark casts doubt on its numbers; else it is a plain fact."""
     return remark.get("id") not in PLAIN_REMARKS
 
 
 @register.simple_tag
 def starts_in(forecast: Forecast) -> str:
-    """When a job may start, in a few words; what that supposes, or why nobody knows, on hover."""
+    """Expected start of a job, in a few words; on hover its assumptions, or why it is unknown."""
     return format_html(
         '<span title="{}">{}</span>',
         queue.starts(forecast),
@@ -206,71 +217,10 @@ def priority(job: Job) -> SafeString:
     return format_html('<span class="stamp {}">{}</span>', css, word)
 
 
-@register.filter
-def priority_word(name: str) -> str:
-    """What a priority is called, translated."""
-    return queue.priority_word(name)
-
-
 @register.simple_tag
 def stalled(job: Job) -> str:
-    """For how long a running job has had no output; "" where it has some."""
+    """Return how long a running job has had no output; "" if it has output."""
     return stalled_text(job)
-
-
-@register.filter
-def host_name(host: Host) -> str:
-    """What people call a host: "This computer"."""
-    return host_title(host)
-
-
-@register.filter
-@stringfilter
-def stack_title(stack_id: str) -> str:
-    """What a stack of tools is called, translated."""
-    return stack_name(stack_id)
-
-
-@register.filter
-@stringfilter
-def kind(name: str) -> str:
-    """The title of a kind of job, translated."""
-    return kind_title(name)
-
-
-@register.filter("phrase")
-@stringfilter
-def phrase_filter(text: str) -> str:
-    """A title or label of a record, its phrases translated."""
-    return phrase(text)
-
-
-@register.filter
-@stringfilter
-def step_name(name: str) -> str:
-    """What a step does, translated."""
-    return step_title(name)
-
-
-@register.filter
-@stringfilter
-def setting_name(name: str) -> str:
-    """What a setting of a result is called, translated."""
-    return setting_title(name)
-
-
-@register.filter
-@stringfilter
-def unit_name(unit: str) -> str:
-    """The word for what is counted, translated."""
-    return unit_word(unit)
-
-
-@register.filter
-@stringfilter
-def metric_name(name: str) -> str:
-    """What a metric is called, translated."""
-    return metric_label(name)
 
 
 @register.filter
@@ -288,7 +238,7 @@ def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
 
 @register.simple_tag
 def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
-    """The same, where it is made already."""
+    """The die grid of a view model; "" without cells."""
     if not grid.cells:
         return mark_safe("")
     cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
@@ -302,7 +252,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """What the result's number is worth: simulated, incomplete, few samples, cut answers."""
+    """Flags: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
@@ -317,7 +267,7 @@ def stamps(result: Result) -> dict[str, Any]:
 
 
 def missed_words(result: Result) -> str:
-    """How many of its requests failed, or of its questions were not scored."""
+    """Count of its failed requests, or of its questions that were not scored, as text."""
     remarks = [(one["id"], one["args"]) for one in result.remarks]
     missed = shortfall(result.metrics, remarks)._asdict()
     is_evaluation = result.type == Result.Type.EVALUATION
@@ -325,7 +275,7 @@ def missed_words(result: Result) -> str:
 
 
 def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
-    """Of half of the answers or more nobody knows what they would have been."""
+    """Return True if half of the answers or more were cut: their outcome is unknown."""
     args = remark.get("args", {})
     is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
     return is_cut and bool(2 * args["cut"] >= args["total"])
@@ -419,7 +369,7 @@ def area(values: Sequence[float | None], label: str) -> SafeString:
 
 @register.simple_tag
 def person(user: AbstractBaseUser | None) -> SafeString:
-    """Who did it: initial and name."""
+    """A person: initial and name."""
     if user is None:
         return format_html('<span class="dim">{}</span>', gettext("unknown person"))
     name = user.get_username()
@@ -438,7 +388,7 @@ def initial(user: AbstractBaseUser) -> str:
 
 @register.filter
 def live(thing: Job | Model) -> str:
-    """The topic of hints about a record, for ``data-live``: "job:17"."""
+    """Return the topic of notifications about a record, for ``data-live``: "job:17"."""
     return f"{type(thing).__name__.lower()}:{thing.pk}"
 
 

@@ -23,7 +23,7 @@ _NEXT: dict[Severity, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """For a card beside the failing line. ``on_host``: it is mended there. ``where`` is "" for the
+    """For a card beside the failing line. ``on_host``: it is fixed there. ``where`` is "" for the
     record's own log, "server" for that of a job's deployment, else the path of an output; ``line``
     counts from 1, None where no line shows it.
     """

@@ -109,12 +109,12 @@ MESSAGES: dict[str, str | Promise] = {
         "match their headers."
     ),
     "weights:read": _(
-        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). All shards are "
-        "readable."
+        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). Each shard was "
+        "read completely."
     ),
     "weights:compared": _(
-        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). All shards are "
-        "readable; %(compared)s match the hub's checksums."
+        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). Each shard was "
+        "read completely; %(compared)s match the hub's checksums."
     ),
     "modification:shown": _("Differences are in the log; %(path)s was not changed."),
     "modification:applied": _("Applied: %(files)s patched files added to the weights in %(path)s."),
@@ -199,7 +199,7 @@ MESSAGES: dict[str, str | Promise] = {
         "The tool reports no finish reason."
     ),
     "evaluate:means": _(
-        "Accuracy %(macro)s %% as the mean of %(sets)s data sets; %(weighted)s %% of "
+        "Accuracy %(macro)s %% as the mean of %(sets)s data sets, %(weighted)s %% over all "
         "%(questions)s questions."
     ),
     "evaluate:sets": _("Accuracy by data set, %%: %(scores)s."),

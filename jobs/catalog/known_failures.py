@@ -74,7 +74,7 @@ class Signature(_Strict):
 class KnownFailure(_Strict):
     """One failure. ``on_host``: it must be fixed on the host, not by job settings.
     ``kinds`` are kinds of job or their families, ``tools`` programs that the step
-    names; empty: any. Without signatures the exit code alone tells (negative: a signal).
+    names; empty: any. Without signatures the exit code alone decides (negative: a signal).
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -116,7 +116,7 @@ class KnownFailure(_Strict):
     def may_be(
         self, *, kind: str | None, tools: Iterable[str] | None, exit_code: int | None
     ) -> bool:
-        """Return False if the known facts rule this failure out; None: unknown."""
+        """Return False if the known facts rule this failure out. None is an unknown fact."""
         of_kind = not self.kinds or kind is None or any(_is_of(kind, each) for each in self.kinds)
         by_tool = not self.tools or tools is None or bool(set(self.tools) & set(tools))
         # Without signatures the exit code decides; with signatures it narrows.

@@ -99,8 +99,9 @@ def _groups(path: DeployPath, wish: Wish) -> Iterator[Finding]:
 
 
 def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
-    """Yield memory findings: weights must fit; a cache that does not fit only needs
-    confirmation."""
+    """Yield memory findings: weights must fit. A cache that does not fit needs confirmation only,
+    because the engine rations it.
+    """
     # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
     die_bytes = wish.die_bytes

@@ -15,7 +15,7 @@ from jobs.catalog.schema import ZooModel
 from jobs.catalog.stacks_schema import Stack
 
 HERE = Path(__file__).parent
-_TOLD = 5  # maximum reported errors per file
+_MOST_REPORTED = 5  # maximum reported errors per file
 T = TypeVar("T")
 
 
@@ -110,8 +110,8 @@ def _faults(error: ValidationError) -> str:
         f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False)
     ]
-    more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
-    return "; ".join([*faults[:_TOLD], *more])[:1000]
+    more = [f"and {len(faults) - _MOST_REPORTED} more"] if len(faults) > _MOST_REPORTED else []
+    return "; ".join([*faults[:_MOST_REPORTED], *more])[:1000]
 
 
 SHIPPED = load_models(HERE / "models")

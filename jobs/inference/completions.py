@@ -48,9 +48,9 @@ class Exchange:
 class Reply:
     """One whole response, taken apart.
 
-    ``finish_reason`` is "" when the engine never said one: the stream was cut. ``error`` is in the
-    engine's words, "" when there was none. Token counts are the engine's own; None: it gave none.
-    Offsets are bytes into the raw stream where an event of that sort began, None without one; a
+    ``finish_reason`` is "" without one of the engine: the stream was cut. ``error`` is the
+    engine's text, "" without an error. Token counts are the engine's; None: not reported.
+    Offsets are bytes into the raw stream where an event of that type began, None without one; a
     reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
     ``reasoning_deltas`` of them before the answer.
     """
@@ -318,7 +318,7 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
 
 
 def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
-    """Tokens of prompt, completion, reasoning; vLLM says 0 where it does not count the last."""
+    """Tokens of prompt, completion, reasoning; vLLM reports 0 where it does not count the last."""
     details = _object(usage.get("completion_tokens_details"))
     return (
         _count(usage.get("prompt_tokens")),

@@ -1,4 +1,4 @@
-"""When the bytes of a log arrived, in a file beside it."""
+"""Arrival times of a log's bytes, in a file beside it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from bisect import bisect_right
 from pathlib import Path
 
 ENTRY = struct.Struct("<QQ")  # offset in the log, milliseconds since the epoch
-# Within this time of the last entry no further one is kept. More would let lines that say when they
-# were printed seem to have arrived before.
+# Within this time of the last entry no further one is stored. With a longer time, lines with their
+# own time would seem to have arrived before they were printed.
 RESOLUTION_MS = 100
 NEWEST = 32  # entries that are read at once: some seconds of a log that never rests
 
@@ -21,7 +21,7 @@ class Arrivals:
         self._path = log.with_suffix(".times")
 
     def note(self, offset: int, *, at_ms: int) -> None:
-        """Keep that bytes from ``offset`` on arrived now. The caller holds the log's lock."""
+        """Store that bytes from ``offset`` on arrived now. The caller holds the log's lock."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             whole = os.fstat(fd).st_size // ENTRY.size * ENTRY.size
@@ -36,7 +36,7 @@ class Arrivals:
     def between(self, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
         """Entries for the bytes from ``start`` to ``end``, at most ``limit``, thinned evenly.
 
-        Reads what it tells and a few entries more: a log that grows for a week has a million.
+        Reads a few entries more than it returns: a log that grows for a week has a million.
         """
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -44,7 +44,7 @@ class Arrivals:
             return []
         try:
             count = os.fstat(fd).st_size // ENTRY.size
-            # Who follows a log asks for its newest bytes, thousands of times.
+            # Followers of a log request its newest bytes, thousands of times.
             tail = max(0, count - NEWEST)
             newest = _entries(fd, tail, count)
 

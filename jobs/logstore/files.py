@@ -1,7 +1,7 @@
-"""The files of a log, and its bytes wherever they lie: in a raw file or in a packed one.
+"""The files of a log, and its bytes wherever they are: in a raw file or in a packed one.
 
 ==================  ==========================================================================
-``N.log``           the raw log; counts while it has bytes, whatever lies beside it
+``N.log``           the raw log; counts while it has bytes, whatever else there is
 ``N.log.zst``       the packed log (:mod:`jobs.logstore.packed`); counts where no raw one does
 ``N.lines``         its line index (:mod:`jobs.logstore.lines`)
 ``N.times``         when its bytes arrived (:mod:`jobs.logstore.arrivals`)
@@ -15,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +23,8 @@ from typing import Protocol
 from jobs.logstore.packed import PackedLog
 
 BESIDE = (".lines", ".times")
-# All that may lie beside each other, in an order in which they can be taken away one by one: a
-# packed log that is no longer true goes before the raw one. The last two are of a turn of a chat.
+# All files of one log, in an order in which they can be removed one by one: a packed log that is
+# stale goes before the raw one. The last two are of a turn of a chat.
 SUFFIXES = (".log.zst.new", ".log.zst", ".log.new", ".log", *BESIDE, ".alive", ".stop")
 
 
@@ -100,11 +100,9 @@ def _open_packed(path: Path) -> Log | None:
 
 def log_bytes(path: Path) -> int:
     """Return the size of the log of ``path``, bytes."""
-    try:
+    with suppress(FileNotFoundError):  # no raw log: a packed one counts
         if size := path.stat().st_size:
             return size
-    except FileNotFoundError:
-        pass
     with open_log(path) as log:
         return log.size if log else 0
 

@@ -18,15 +18,15 @@ from jobs.logstore.terminal import ROWS, Fold, Terminal, moves_up
 READ_BYTES = 8 * 1024 * 1024
 DRAWN_BYTES = 128 * 1024  # at once, where bars draw: some 50 ms
 KEPT_LOGS = 32
-# Memory of the folds of one log: some 30,000 of them, more than anybody unfolds, and what a page
-# that holds them all can bear. What comes after them is shown line by line.
+# Memory of the folds of one log: some 30,000 of them, more than anyone unfolds, and as many as a
+# page that holds them all can bear. Later lines are shown one by one.
 MOST_BYTES = 8 * 1024 * 1024
-# The same of all logs that are kept: those that were asked for last.
+# Memory of the folds of all logs that are kept: those that were requested last.
 MOST_BYTES_OF_ALL = 32 * 1024 * 1024
 FOLD_BYTES = 240  # of a fold and its numbers, besides its texts
 CELL_BYTES = 12  # of a column of the screen: a character, and where its colours are
-# Of a line that is longer than both together the begin and the last redraws are drawn: what a
-# screen without a right edge keeps of it, and a bar that redraws itself for hours is passed over.
+# Of a line that is longer than both together only begin and end are drawn. They are what a screen
+# without a right edge keeps of it: hours of updates of a bar in between are passed over.
 LONG_BEGIN = LONG_END = 4096
 LONG_LINES = re.compile(rb"[^\n]{%d,}" % (LONG_BEGIN + LONG_END))
 # The begin of a sequence that the next bytes may end.
@@ -37,7 +37,7 @@ KNOWN_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """``folds`` from number ``known`` on, that stay; ``open``: of what may be drawn over still.
+    """``folds`` from number ``known`` on, that stay; ``open``: folds that may change still.
 
     ``to`` is the offset up to which the log was looked at, ``lines`` how many lines that are;
     ``is_done``: that is all there was, and no fold was left out. ``is_full``: there are so many
@@ -83,11 +83,11 @@ class _Reader:
 
     @property
     def weight(self) -> int:
-        """Memory of what is kept of it, about."""
+        """Return the approximate memory of its state, bytes."""
         return self.folds_bytes + CELL_BYTES * self.terminal.cells
 
     def read_on(self, log: Log, *, until: float) -> None:
-        """Go on to the end of the log, to the most folds, or until the clock says so."""
+        """Read on to the end of the log, to the maximum of folds, or until the time ``until``."""
         while self.offset < log.size and not self.is_full and time.monotonic() < until:
             piece = log.pread(min(READ_BYTES, log.size - self.offset), self.offset)
             if not piece:

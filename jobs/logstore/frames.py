@@ -2,7 +2,7 @@
 
 Big-endian: the offset (8 bytes), how many times follow (4 bytes), each of them an offset and
 milliseconds since the epoch (8 and 8 bytes), then the bytes to the end of the message. Bytes from
-a time's offset on arrived then; the first of them holds for the first byte. No times: nobody knows.
+a time's offset on arrived then; the first of them holds for the first byte. No times: unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def frame(offset: int, times: Sequence[Time], data: bytes) -> bytes:
 
 
 def unframe(message: bytes) -> tuple[int, list[Time], bytes]:
-    """What :func:`frame` put together."""
+    """Return offset, times and bytes of a message of :func:`frame`."""
     begin = data_begins(message)
     offset, _ = _HEAD.unpack_from(message)
     return offset, list(_TIME.iter_unpack(message[_HEAD.size : begin])), message[begin:]

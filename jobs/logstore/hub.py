@@ -1,4 +1,4 @@
-"""One reader a log in a web process; what it reads is framed once for all who follow."""
+"""One reader per log in a web process; each part is framed once for all followers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol
 from jobs.logstore.frames import MOST_TIMES, data_begins, frame
 
 MAX_FRAME_BYTES = 256 * 1024
-# Frames that a reader keeps (4 MiB, and their times): who follows a little later, or catches up
-# beside others, takes the same. Each read of the file is one for all who stand at that offset.
+# Frames that a reader caches (4 MiB, and their times): followers that are a little behind, or catch
+# up together, share them. Each read of the file serves all followers at that offset.
 KEPT_FRAMES = 16
-# Without any hint, a log is looked at this often.
+# Interval of checking a log without any notification.
 POLL_S = 1.0
 
 
@@ -27,14 +27,14 @@ class Source(Protocol):
         """Bytes from ``start`` up to ``end``."""
 
     def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
-        """When bytes from each offset on arrived, milliseconds since the epoch."""
+        """Arrival of the bytes from each offset on, milliseconds since the epoch."""
 
 
 class Hub:
     """Follows logs for any number of subscribers of one event loop.
 
-    ``is_over(key)`` says whether a log will get no more; it is asked once a poll for each log that
-    is followed, however many follow it. A slow subscriber costs nothing but its own cursor.
+    ``is_over(key)`` returns True for a log that will not grow; it is called once per poll for each
+    followed log, however many follow it. A slow subscriber costs nothing but its own cursor.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Hub:
         self._readers: dict[str, _Reader] = {}
 
     def wake(self, key: str, *, ended: bool = False) -> None:
-        """There may be more of this log, or its end. Only from the event loop's thread."""
+        """Check this log for new bytes or its end. Only from the event loop's thread."""
         if reader := self._readers.get(key):
             reader.wake(ended=ended)
 
     def wake_all(self) -> None:
-        """Hints were lost: look at everything that is followed."""
+        """Check all followed logs, because notifications were lost."""
         for reader in self._readers.values():
             reader.wake(ended=True)
 
@@ -64,7 +64,7 @@ class Hub:
         """Yield frames from ``offset`` on, without a gap; end when the log is over and all sent.
 
         Raises:
-            RuntimeError: the reader broke, or the log was removed; come back, and ask again.
+            RuntimeError: the reader failed, or the log was removed; follow again.
         """
         reader = self._join(key)
         try:
@@ -97,7 +97,7 @@ class Hub:
 
 
 class _Reader:
-    """Watches one log as it grows. ``end`` is how far it has seen."""
+    """Watch one log as it grows. ``end``: its size at the last check."""
 
     def __init__(
         self,
@@ -123,21 +123,21 @@ class _Reader:
         self._task = asyncio.create_task(self._run(), name=f"log {key}")
 
     def wake(self, *, ended: bool) -> None:
-        """Look now; with ``ended``, ask as well whether the log is over."""
+        """Check now; with ``ended``, also whether the log is over."""
         if ended:
             self._ask_at = 0.0
         self._woken.set()
 
     def stop(self) -> None:
-        """End the reading; nobody follows any more."""
+        """End the reading: no followers are left."""
         self._task.cancel()
 
     async def frame_at(self, offset: int) -> bytes:
-        """The frame that begins at ``offset``, the same one for all who ask; b"" where the file has
+        """Return the frame that begins at ``offset``, one for all followers; b"" where the file has
         become shorter.
 
-        Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so that whoever
-        comes from elsewhere meets the others at the next of these edges.
+        Frames end at multiples of ``MAX_FRAME_BYTES`` or at the end of the log, so that followers
+        from other offsets share frames from the next of these edges on.
         """
         message = self._frames.get(offset)
         if message is not None:

@@ -36,7 +36,7 @@ class LineIndex:
         """Add what is missing. The caller holds the log's lock.
 
         An append costs the same however long the log is: the entries before its last two are not
-        looked at here but by whoever reads them.
+        checked here but by their readers.
         """
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:

@@ -67,7 +67,7 @@ class PackedLog:
             return b""
         first, last = offset // FRAME_BYTES, (end - 1) // FRAME_BYTES
         if last - first < 2:
-            # Whoever reads little comes again soon: for the next line, or the rest of the frame.
+            # A small read is followed by the next soon: of the next line, or the frame's rest.
             frames = [self._kept_frame(number) for number in range(first, last + 1)]
         else:
             frames = list(self._read_frames(first, last))
@@ -95,7 +95,7 @@ class PackedLog:
     def _decompressed(self, frame: memoryview, number: int) -> bytes:
         wanted = min(FRAME_BYTES, self.size - number * FRAME_BYTES)
         try:
-            # Asked first: the decoder makes room for as much as a frame says of itself.
+            # Checked first: the decoder allocates the size that a frame declares.
             if zstandard.frame_content_size(frame) == wanted:
                 return self._decompressor.decompress(frame, allow_extra_data=False)
         except zstandard.ZstdError as error:

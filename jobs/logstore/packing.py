@@ -1,8 +1,8 @@
 """A raw log becomes a packed one, and a packed one raw again. Safe at any kill.
 
-Both are written beside the log, synced, and take its place by one rename. What a killed process
-left beside it is written anew. Of a raw and a packed log that lie beside each other the raw one
-counts, so the raw one goes last and comes first (:mod:`jobs.logstore.files`).
+Both are written beside the log, synced, and take its place by one rename. A file
+that a killed process left there is written anew. Where a raw and a packed log both exist the raw
+one counts, so the raw one goes last and comes first (:mod:`jobs.logstore.files`).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 def pack(path: Path, *, sha256: str = "") -> bool:
     """Pack the raw log at ``path``. ``sha256``: of what it must hold, where that is known.
 
-    False, and all is as it was: there is no raw log, another process packs it, it has grown
-    meanwhile, or what was read or written is not what it must be, which is logged.
+    False, with nothing changed: no raw log, another process packs it, it has grown meanwhile, or a
+    checksum differs, which is logged.
 
     Raises:
         OSError: the disk is full or broken. All is as it was.
@@ -47,7 +47,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
     with draft.open("wb") as file:
         digest = write_packed(raw_fd, size, file.fileno())
         os.fsync(file.fileno())
-        # What is read back comes from the disk then, and nothing that is of use leaves the memory.
+        # Then the check reads from the disk, and no useful page leaves the cache.
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     if sha256 and digest != sha256:
         logger.error("%s is not packed: its SHA-256 is %s, not %s", path, digest, sha256)
@@ -57,7 +57,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
             "%s is not packed: the written file has SHA-256 %s, not %s", path, kept, digest
         )
         return False
-    # Nobody appends from here on, and whoever waits to do so finds that the file has gone.
+    # No append from here on: a waiting writer finds that the file has gone.
     fcntl.flock(raw_fd, fcntl.LOCK_EX)
     if not is_at(raw_fd, path) or os.fstat(raw_fd).st_size != size:
         return False
@@ -91,7 +91,7 @@ def _draft_of(path: Path) -> Iterator[Path | None]:
 
 
 def _sha256_of(packed: Path) -> str:
-    """Of the log in a packed file; why it cannot be read, where that is so."""
+    """Return the SHA-256 of the log in a packed file, or the error of an unreadable one."""
     digest, offset = hashlib.sha256(), 0
     try:
         with open_packed(packed) as log:

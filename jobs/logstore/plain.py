@@ -11,7 +11,7 @@ from jobs.parsers.lines import ESCAPES
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
-# Of a longer line that was redrawn only the last redraws count, which were drawn over all others.
+# Of a longer line with updates only the last updates count: they cover all others.
 LONGEST_REDRAWN_BYTES = 256 * 1024
 REDRAWS = (b"\r", b"\x08")
 OTHER_SIGNS = (b"\x1b", b"\x00", b"\x07")
@@ -81,8 +81,8 @@ def _bare(data: bytes) -> bytes:
 def _last_state(line: bytes) -> bytes:
     """Return the visible text of a line after its carriage returns.
 
-    What was wiped away at the very end is shown as it was before. ``lastState`` of
-    static/js/lib/log_redraw.js says the same.
+    A text erased at the very end is shown as it was before. ``lastState`` of
+    static/js/lib/log_redraw.js does the same.
     """
     if len(line) > LONGEST_REDRAWN_BYTES:
         line = line[line.find(b"\r", len(line) - LONGEST_REDRAWN_BYTES) + 1 :]

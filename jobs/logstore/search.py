@@ -23,13 +23,13 @@ from jobs.logstore.lines import LineIndex
 from jobs.logstore.plain import LONGEST_LINE_BYTES, is_plain, plain
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
-FEW = 64  # lines that are looked at one by one
+FEW = 64  # lines that are checked one by one
 # In an expression without capitals: what may still match one, as "\\x41" or "[@-_]".
 MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
-# A character by its number, which an expression of bytes cannot say; or any other escape.
+# A character by its number, which an expression of bytes cannot have; or any other escape.
 ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
-# In an expression: what looks beyond its line, or takes all there is.
+# Parts of an expression that match beyond a line, or possessively.
 NOT_LOCAL = ("(?", "\\A", "\\Z", "*+", "++", "?+", "}+")
 SPREAD = 1000
 # A plain text in less than this is found sooner than a process starts.
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class SearchTooSlow(Exception):
-    """The search was given up after its time."""
+    """The search exceeded its time limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Query of a search.
+    """Text or expression to search for.
 
     ``limit``: maximum of returned lines; the first of them, or those around line ``near``.
-    ``grave``: an expression for those lines that are to be told apart. ``terms``: one of them is in
-    every match, which finds out soon where there is none.
+    ``grave``: an expression of lines to be marked. ``terms``: each match contains one of them, so
+    that parts without any are skipped fast.
     """
 
     text: str
@@ -159,7 +159,7 @@ class _Finder(Protocol):
 def _finder(text: str, *, regex: bool) -> _Finder:
     if regex:
         text = ESCAPED.sub(_written_out, text)
-    # Of an expression the letters count, not those of its signs: \S is no capital letter.
+    # Only letters outside escapes count in an expression: \S is no capital letter.
     letters = re.sub(r"\\.", "", text) if regex else text
     ignore_case = letters == letters.lower()
     if regex or not text.isascii():
@@ -214,7 +214,7 @@ class _Expression:
         self._in_line = _compiled(pattern.encode(), flags)
         self._in_text = _compiled(pattern, re.IGNORECASE if ignore_case else re.NOFLAG)
         self._is_ascii = True
-        # What matches within a line matches within a block too, but for what these look at.
+        # Expressions that match within a line match within a block too, except with these signs.
         is_local = not any(sign in pattern for sign in NOT_LOCAL)
         self._in_block = _compiled(pattern.encode(), flags | re.MULTILINE) if is_local else None
 
@@ -401,7 +401,7 @@ def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
 
 
 def main() -> None:
-    """Search as the JSON on standard input says; answer with JSON."""
+    """Search with the JSON query on standard input; answer with JSON."""
     order = json.load(sys.stdin)
     path = Path(order.pop("path"))
     try:

@@ -1,4 +1,4 @@
-"""One append-only file a log, packed once it is closed."""
+"""One append-only file per log, packed once it is closed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class LogStore:
     """The logs under one folder. Safe to use from several processes and threads at once.
 
     An append holds the file's lock from the check of its size to the sync, so two writers of the
-    same bytes cannot mix. What a killed writer left is a part of the bytes that it was given:
-    the next size says how much, and the sender goes on from there.
+    same bytes cannot mix. A killed writer leaves the first part of its bytes: the
+    sender reads the new size, and goes on from there.
 
-    Every read is the same of a raw and of a packed log, and raises
+    Reads of a raw and of a packed log are equal, and raise
     :class:`jobs.errors.DamagedLog` where a packed one is not as it was written.
     """
 
@@ -66,17 +66,17 @@ class LogStore:
         with packing.open_to_append(path, offset) as fd:
             size = os.fstat(fd).st_size
             if size != offset:
-                # Whoever hears this size may rely on it: what a killed writer left is synced first.
+                # The sender relies on this size: bytes of a killed writer are synced first.
                 os.fdatasync(fd)
                 if not size:
-                    path.unlink()  # it was made by this look
+                    path.unlink()  # made by this call
                 raise OffsetMismatch(size)
             if not size:
-                # Of a log that was here before: who read it as it was removed made them anew.
+                # Side files of an earlier log: a reader during its removal made them again.
                 for suffix in BESIDE:
                     path.with_suffix(suffix).unlink(missing_ok=True)
             new_size = offset + len(data)
-            # First the time: whoever sees the bytes, in whatever process, finds it.
+            # The time first: any process that sees the bytes then finds it.
             Arrivals(path).note(offset, at_ms=time.time_ns() // 1_000_000)
             _write_whole(fd, data, offset)
             if new_size // BLOCK_BYTES > offset // BLOCK_BYTES:
@@ -86,9 +86,9 @@ class LogStore:
         return new_size
 
     def unpack(self, key: str, offset: int) -> None:
-        """Have a packed log be raw again that ends at ``offset``: of 20 GB that takes a minute.
+        """Unpack a packed log that ends at ``offset``: 20 GB take a minute.
 
-        An append does it too. Whoever holds a transaction meanwhile asks for it before.
+        An append does it too. Call this before a transaction, which would be held meanwhile.
 
         Raises:
             OffsetMismatch: it is packed, and ends elsewhere.
@@ -103,8 +103,8 @@ class LogStore:
         """Move the files of ``key`` to the folder ``aside``. Returns the new path; None without
         files.
 
-        For whoever has just been given the key: a record that the database has forgotten, because
-        an older one was put back, left it there. And for a log that can be read no more.
+        For a new owner of the key, whose number had a log of a record that the database has lost
+        because an older one was restored. And for an unreadable log.
         """
         with locked(self.path(key), create=False):
             left = self._files(key)
@@ -138,10 +138,10 @@ class LogStore:
         return total
 
     def pack(self, key: str, *, sha256: str = "") -> bool:
-        """Have a log that is closed take less room; an append unpacks it again.
+        """Pack a closed log, to save disk; an append unpacks it again.
 
-        ``sha256``: what its record says that it holds. False: nothing to pack, or it was left as it
-        is; :func:`jobs.logstore.packing.pack` says when.
+        ``sha256``: the checksum in its record. False: nothing to pack, or the log is unchanged, see
+        :func:`jobs.logstore.packing.pack`.
 
         Raises:
             OSError: the disk is full or broken. The log is as it was.
@@ -163,7 +163,7 @@ class LogStore:
         """Yield the range in pieces of at most 1 MiB.
 
         Raises:
-            LogRemoved: the log ends before ``end``: nobody shall take what came for the whole.
+            LogRemoved: the log ends before ``end``, so that a part never passes for the whole.
         """
         while start < end:
             piece = self.read(key, start, min(end, start + READ_BYTES))
@@ -208,10 +208,10 @@ class LogStore:
         return Arrivals(self.path(key)).between(start, end, limit=limit)
 
     def folds(self, key: str, *, series: str = "", known: int = 0, budget_s: float = 0.2) -> Folds:
-        """Which rows stand for more than one line; see :mod:`jobs.logstore.folds`.
+        """Return the rows that stand for more than one line; see :mod:`jobs.logstore.folds`.
 
-        Looks on for ``budget_s`` at most, and answers with at most 5,000 folds: ``to`` and their
-        number say whether there are more.
+        Reads on for ``budget_s`` at most, and returns at most 5,000 folds: ``to`` and their number
+        show whether there are more.
         """
         return self._fold_book.folds(
             self.path(key), series=series, known=known, most=MOST_FOLDS, budget_s=budget_s
@@ -220,7 +220,7 @@ class LogStore:
     def polls(self, key: str, start: int) -> Polls:
         """Lines that are the dashboard's own requests, from byte ``start`` on, where a line begins.
 
-        A few megabytes at once: ``is_done`` says whether there are more.
+        A few megabytes at once: ``is_done`` is False while there are more.
         """
         path = self.path(key)
         with open_log(path) as log:

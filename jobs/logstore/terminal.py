@@ -1,9 +1,9 @@
 """Terminal emulation of a job's output: a screen without a right edge, fed as a log grows.
 
 Every line of a log has a row of its own until a cursor moves up, as several progress bars at once
-do. Then some lines leave no row, and others leave a row that further lines have drawn over: that
-is a :class:`Fold`, and only folds are told. Columns are those of a terminal: what is drawn over a
-longer text leaves its end standing, and a wide character takes two.
+do. Then some lines leave no row, and others leave a row that later lines have changed: that is a
+:class:`Fold`, and only folds are reported. Columns are those of a terminal: a shorter text on top
+of a longer one leaves the end of the longer one, and a wide character takes two.
 
 One thing differs from a terminal: a line that comes to a row by a newline, and was not sent there,
 begins it anew. So a message over an old bar does not end in what is left of the bar.
@@ -263,7 +263,7 @@ def row_of(line: str) -> str:
 def moves_up(data: bytes) -> bool:
     """Return True if a cursor moves up: by rows, to the begin of a row above, or by "reverse
     index"."""
-    # Most logs are told to move nothing by what is left of their sequences, in a third of the time.
+    # For most logs the signs that are left show that nothing moves, in a third of the time.
     bare = data.translate(None, NO_SIGNS)
     if not any(sign in bare for sign in (b"\x1b[A", b"\x1b[F", b"\x1bM")):
         return False

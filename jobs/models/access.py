@@ -14,10 +14,10 @@ class Instance(models.Model):
     """This dashboard's identity: one row. Hosts refuse to mix spools of different instances."""
 
     instance_id = models.UUIDField(default=uuid.uuid4, editable=False)
-    swept_at = models.DateTimeField(null=True)  # last round of the reaper, whoever did it
-    # Since when the reaper has been going round: before, we may have been deaf, not a host silent.
+    swept_at = models.DateTimeField(null=True)  # last round of the reaper, of any process
+    # Start of the reaper's rounds: before, the dashboard may have been away, not a host.
     awake_since = models.DateTimeField(null=True)
-    tidied_at = models.DateTimeField(null=True)  # last round of retention, whoever did it
+    tidied_at = models.DateTimeField(null=True)  # last round of retention, of any process
     storage = models.JSONField(default=dict)  # what it counted: jobs.queries.storage.Count
 
     def __str__(self) -> str:

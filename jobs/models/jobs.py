@@ -35,9 +35,9 @@ class Job(Retained):
 
         queued -> starting -> running -> succeeded | failed | errored | cancelled | lost
 
-    *failed*: the work failed. *errored*: the dashboard failed. *lost*: unknown. Each change
-    keeps a sentence: ``message_id`` names it (``dashboard.text.messages``), ``message_args`` fill
-    it.
+    *failed*: the work failed. *errored*: the dashboard failed. *lost*: outcome unknown.
+    Each change stores a message: ``message_id`` names it (``dashboard.text.messages``),
+    ``message_args`` fill it.
     """
 
     class State(models.TextChoices):
@@ -51,7 +51,7 @@ class Job(Retained):
         LOST = "lost"
 
     class Priority(models.IntegerChoices):
-        """Which jobs come first on their host. Names in APIs and commands are in small letters."""
+        """Order of jobs on their host. Names in APIs and commands are in small letters."""
 
         URGENT = 0
         NORMAL = 1
@@ -71,16 +71,16 @@ class Job(Retained):
     values = models.JSONField(default=dict)  # slot name -> value, as filled
     # Assets that the plan's slots come from: {"artifact": {"id": 3}} or {"artifact": {"job": 17}}.
     inputs = models.JSONField(default=dict)
-    # What a success will register: {"type": "artifact", ...}; null for kinds that make a result.
+    # Product of a success: {"type": "artifact", ...}; null for kinds that make a result.
     product = models.JSONField(null=True)
-    made = models.JSONField(null=True)  # the same as it was registered, and as its tool measured it
+    made = models.JSONField(null=True)  # the product as registered, with its tool's measurements
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     message_id = models.CharField(max_length=64, blank=True)
     message_args = models.JSONField(default=dict)
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
     chain = models.UUIDField(null=True, db_index=True)  # jobs created together
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
-    # Where it stands among waiting jobs of its priority: people move it, age gives it.
+    # Its place among queued jobs of its priority: given by age, moved by people.
     place = models.BigIntegerField(default=last_place)
     exclusive = models.BooleanField(default=False)  # starts when nothing else runs, and alone
     model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one
@@ -97,34 +97,31 @@ class Job(Retained):
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
-    # What its host found that a person must confirm before it starts, and what was confirmed:
+    # Findings of its host that a person must confirm before it starts, and confirmed ones:
     # jobs.services.confirmations.
     needs_confirmation = models.JSONField(default=list)
     confirmed = models.JSONField(default=list)
-    guide = models.JSONField(
-        default=dict
-    )  # what the plan does otherwise: jobs.kinds.lib.guide_diff
+    # Differences of the plan from the guide: jobs.kinds.lib.guide_diff.
+    guide = models.JSONField(default=dict)
     # The claim: fencing between a host and this job.
     claim_token = models.UUIDField(default=uuid.uuid4, editable=False)
     claim_id = models.CharField(max_length=64, blank=True)  # the host's own nonce
     claimed_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)  # last heartbeat that named this job
     missing_since = models.DateTimeField(null=True)  # its host answers, without this job
-    # How far the host's streams have arrived (bytes).
+    # Received bytes of the host's streams.
     log_bytes = models.BigIntegerField(default=0)
     log_sha256 = models.CharField(max_length=64, blank=True)
     events_bytes = models.BigIntegerField(default=0)
     points_bytes = models.BigIntegerField(default=0)
-    # The host's last word, kept until log and outputs are whole: the "ended" event.
+    # The host's "ended" event, stored until log and outputs are complete.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
-    host_load = models.JSONField(
-        default=dict
-    )  # of its host while it runs: jobs.services.outcomes.host_load
-    scores = models.JSONField(
-        null=True
-    )  # counts of an evaluation so far: jobs.services.intake.scores
-    # Whose log and files stay, whatever their age and size: jobs.services.pins.
+    # Load of its host while it runs: jobs.services.outcomes.host_load.
+    host_load = models.JSONField(default=dict)
+    # Counts of an evaluation so far: jobs.services.intake.scores.
+    scores = models.JSONField(null=True)
+    # Set: log and files stay at any age and size, see jobs.services.pins.
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"

@@ -36,12 +36,12 @@ class Result(models.Model):
     what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
     tool = models.CharField(max_length=64)  # "evalscope 1.14.1"
     metrics = models.JSONField(default=dict)
-    # What a benchmark asked for, in tokens of a request: {"input_tokens": n, "output_tokens": n}.
+    # Requested lengths of a benchmark, tokens per request: {"input_tokens": n, "output_tokens": n}.
     asked = models.JSONField(default=dict)
-    remarks = models.JSONField(default=list)  # [{"id": message id, "args": {…}}], e.g. few samples
+    remarks = models.JSONField(default=list)  # [{"id": message id, "args": {…}}], e.g. few requests
     # The host and the tools at that time: see jobs.services.outcomes.run_context.
     run_context = models.JSONField(default=dict)
-    # What makes it a repeat of others: see jobs.services.outcomes.identity.
+    # Its identity, equal for repeats: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
@@ -75,7 +75,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
     """Answers."""
 
     def scored(self) -> AnswerQuerySet:
-        """Those with a verdict."""
+        """Return answers with a verdict."""
         return self.filter(status="")
 
 
@@ -112,9 +112,9 @@ class Answer(models.Model):
     sample = models.PositiveIntegerField(default=0)  # of several answers to one question
     extracted = models.TextField(default="")  # what was taken for the answer
     reasoning = models.TextField(default="")  # the thought before it
-    finish = models.CharField(max_length=32, default="")  # stop, length, …; "": nobody told
+    finish = models.CharField(max_length=32, default="")  # stop, length, …; "": not reported
     status = models.CharField(max_length=32, default="")  # why there is no score; "": there is
-    # category, rule, tokens, latency, as far as the tool says
+    # category, rule, tokens, latency, as far as reported by the tool
     detail = models.JSONField(default=dict)
     objects = AnswerQuerySet.as_manager()
 

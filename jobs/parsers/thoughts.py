@@ -6,8 +6,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 def split(text: str) -> tuple[str, str]:
-    """Return ``(reasoning, answer)`` of a text with think tags, without the tags. A text cut off in
-    the reasoning has an empty answer.
+    """Return ``(reasoning, answer)`` of a text with think tags, the opening one included; the tags
+    are left out. A text cut off in the reasoning has an empty answer.
     """
     before, close, after = text.partition(_CLOSE)
     if close:

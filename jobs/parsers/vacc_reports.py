@@ -29,8 +29,8 @@ class ImageReport(BaseModel):
 class ShardsReport(WeightsReport):
     """weights.json of verify_weights.py.
 
-    ``checked``: every shard was read, or only its size; ``compared``: number of shards with a
-    checksum of the hub.
+    ``checked``: "sha256" if every shard was read, "sizes" if only measured. ``compared``: number of
+    shards with a checksum of the hub.
     """
 
     shards: int = Field(ge=1)

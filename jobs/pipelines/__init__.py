@@ -1,4 +1,4 @@
-"""Pipelines: all stages of a model on a host as one chain of jobs.
+"""Pipelines: all stages of a model as one chain of jobs; retry of a chain.
 Here: jobs, options, launch, and retry from the first failure.
 Not here: one job (`jobs.launch`), the chain's progress (`queries.jobs.chains`).
 
@@ -49,7 +49,7 @@ _MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Link on one host: ``there`` is the existing asset that makes a job unnecessary."""
+    """Job of a pipeline on one host; ``there``: existing asset that makes it unnecessary."""
 
     job: PipelineJob
     there: AssetRef | None
@@ -141,8 +141,8 @@ class _Drafting:
         self.drafts: list[Draft] = []
         self._host, self._stack, self._options, self._user = host, stack, options, user
         self._target = target
-        self._keys: dict[str, str] = {}  # link -> its product or existing asset
-        self._numbers: dict[str, int] = {}  # link -> its position, if it has a job
+        self._keys: dict[str, str] = {}  # a job's name -> its product or existing asset
+        self._numbers: dict[str, int] = {}  # a job's name -> its position, unless unnecessary
 
     def add(self, stage: Stage) -> None:
         """Add the next stage, after the environments it needs."""
@@ -165,7 +165,7 @@ class _Drafting:
         self._promise(job, job_preview, number)
 
     def _after(self, job: PipelineJob, job_preview: Preview) -> tuple[int, ...]:
-        """Return the positions of jobs it depends on."""
+        """Return the positions of the jobs that ``job`` depends on."""
         named = {self._numbers[name] for name in job.after if name in self._numbers}
         kind = KINDS[job.kind]
         if job_preview.plan is None:
@@ -185,7 +185,7 @@ class _Drafting:
         if product is None or job_preview.plan is None:
             return
         title = kind.title_of(job_preview.params, self._target)
-        # Return the port to show; none if the preferred port is in use.
+        # The port to show; 0 if the preferred one is in use.
         port = int(job_preview.open_slots.get("port") or 0)
         address = job_preview.plan.address
         ref = promise(product, title, self._host, job=-number, port=port, address=address)
@@ -273,7 +273,7 @@ def launch_pipeline(
 
 
 def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
-    """The link's Params; ``keys``: link -> its product or existing asset."""
+    """Return Params of the job; ``keys``: a job's name -> its product or existing asset."""
     fields = KINDS[job.kind].Params.model_fields
     raw = {
         name: keys[value[1:]] if isinstance(value, str) and value.startswith("@") else value

@@ -13,9 +13,9 @@ from jobs.pipelines.options import Options
 
 @dataclass(frozen=True, slots=True)
 class PipelineJob:
-    """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that link.
+    """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that job.
 
-    ``there`` finds an asset that makes the job unnecessary. ``after`` names further links it
+    ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs it
     depends on.
     """
 

@@ -39,11 +39,6 @@ class Options:
         """Return compiled precisions, in the order of deployment."""
         return ("fp16", "int8") if self.precision == BOTH else (self.precision,)
 
-    @property
-    def concurrency_text(self) -> str:
-        """Format for a form: "1, 4"."""
-        return ", ".join(map(str, self.concurrency))
-
 
 def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
     """Read options from a form or address; those not ``offered`` keep their defaults.

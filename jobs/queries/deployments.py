@@ -84,7 +84,7 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
 
 def _all() -> QuerySet[Deployment]:
     """All, each with ``changed_at``, since when it is in its state, and ``first_ready_at`` of its
-    run; None where nothing tells."""
+    run; None if unknown."""
     events = DeploymentEvent.objects.filter(deployment=OuterRef("pk"))
     changes = events.filter(state=OuterRef("state"))
     ready = events.filter(state=Deployment.State.READY, run=OuterRef("run")).order_by("at", "id")

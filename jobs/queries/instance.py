@@ -1,4 +1,4 @@
-"""Which dashboard this is."""
+"""Identity of this dashboard."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _PK = 1  # one row; a fixed key, so that two processes that start together agree
 
 
 def instance_id() -> str:
-    """This dashboard's identity, made the first time that it is asked for."""
+    """Return this dashboard's identity, created at the first call."""
     return str(Instance.objects.get_or_create(pk=_PK)[0].instance_id)

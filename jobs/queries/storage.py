@@ -21,15 +21,15 @@ from django.utils.timezone import now
 from jobs.models import Deployment, Host, Instance, Job, OutputFile, Turn
 from jobs.models.retained import Retained
 
-# What has just ended is being looked at, and its host may have something to tell still.
+# People look at what has just ended, and its host may still send data.
 FRESH_FOR = timedelta(hours=1)
 # Anyone permitted may stop keeping files: the owner has a day to notice and keep them again.
 UNPINNED_FOR = timedelta(days=1)
-# A removal is foretold this long ahead.
+# A removal is announced this long ahead.
 SOON = timedelta(days=7)
 _LOOKED_AT = 5000  # maximum records to compute the next removals
-_LAST_MOMENT_S = 1e11  # seconds since the epoch that a host may tell: a date still
-_FAR = 520  # weeks: further ahead nobody needs to know
+_LAST_MOMENT_S = 1e11  # seconds since the epoch that a host may send: still a date
+_FAR = 520  # weeks: limit of predictions
 _SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
@@ -101,14 +101,14 @@ class Bulk:
 
 
 def may_be_removed(moment: datetime) -> QuerySet[Job]:
-    """Jobs of which files may go: over, not pinned, and not that of a server that is wanted."""
+    """Return jobs whose files may be removed: ended, not kept, without a server in use."""
     served = Deployment.objects.filter(job=OuterRef("pk"), state__in=_SERVES)
     over = Job.objects.filter(stored_bytes__gt=0, pinned_at=None, finished_at__lt=moment)
     return over.filter(~Exists(served), removed_at=None)
 
 
 def removable_jobs(moment: datetime) -> QuerySet[Job]:
-    """Those of which they may go by themselves."""
+    """Return jobs whose files may be removed automatically."""
     rows = may_be_removed(moment - FRESH_FOR)
     return rows.exclude(unpinned_at__gt=moment - UNPINNED_FOR)
 
@@ -127,7 +127,7 @@ def removable_deployments(moment: datetime) -> QuerySet[Deployment]:
 
 
 def removable_turns(moment: datetime) -> QuerySet[Turn]:
-    """Turns of ended chats with text in their row: the stored stream only repeats it."""
+    """Ended turns of chats with text in their row: the stored stream only repeats it."""
     has_text = ~Q(answer="") | ~Q(reasoning="")
     over = Turn.objects.filter(stored_bytes__gt=0, created_at__lt=moment - FRESH_FOR)
     return over.filter(has_text).exclude(state=Turn.State.STREAMING)
@@ -151,7 +151,7 @@ def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> lis
 def count(moment: datetime, *, aside: int) -> Count:
     """Count anew; ``aside`` are the bytes in that folder, which no row knows of.
 
-    What is not measured yet counts with the length of its log, as do jobs and servers that run.
+    Unmeasured records count with the size of their log, as do running jobs and servers.
     """
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
     fresh_jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False, removed_at=None)
@@ -186,7 +186,7 @@ def _sum(rows: QuerySet[Any], name: str) -> int:
 
 
 def _full_until(moment: datetime, counted: Count) -> str:
-    """When the last of what must go within seven days ended; "" where all will fit."""
+    """Return the end of the last record that must go within seven days; "" if all will fit."""
     limit = limits().retention_size_bytes
     excess = 0 if limit is None else counted.within + counted.week - limit
     last = ""
@@ -246,7 +246,7 @@ def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
 
 
 def pending_removal_of(job: Job) -> PendingRemoval | None:
-    """Return the removal of a job, in any state."""
+    """Return the removal within seven days of a job in any state; None without one."""
     if not limits().any or job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes:
         return None
     if Deployment.objects.filter(job=job, state__in=_SERVES).exists():

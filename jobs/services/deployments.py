@@ -102,8 +102,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         Host.objects.select_for_update(no_key=True).get(pk=deployment.host_id)
         _check_dies(deployment)
         _check_ports(deployment)
-        _check_places(deployment)
-        _check_exclusive(deployment)
+        _check_running(deployment)
         plan = from_json(deployment.job.plan)
         secrets.check(plan, {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
@@ -156,21 +155,12 @@ def _check_dies(deployment: Deployment) -> None:
         raise LaunchError(message % {**args, "name": user.name})
 
 
-def _check_exclusive(deployment: Deployment) -> None:
-    """Refuse during a job with exclusive use: a loading server would disturb it."""
-    if deployment.state in Deployment.LIVE_STATES:
-        return  # it is running already, and may be the measured one
-    for other in capacity_of(deployment.host).running:
-        if other.exclusive:
-            message = _(
-                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
-                "after that job has ended."
-            )
-            raise LaunchError(message % {"id": other.id, "name": other.title})
+def _check_running(deployment: Deployment) -> None:
+    """Refuse during a job that writes what it reads, or has exclusive use of the host.
 
-
-def _check_places(deployment: Deployment) -> None:
-    reads = read_by(deployment)
+    A loading server would disturb the latter; one that is running may be the measured one.
+    """
+    reads, is_live = read_by(deployment), deployment.state in Deployment.LIVE_STATES
     for other in capacity_of(deployment.host).running:
         if place := common(reads, other.places):
             message = _(
@@ -178,6 +168,12 @@ def _check_places(deployment: Deployment) -> None:
                 "deployment reads. Restart after that job has ended."
             )
             raise LaunchError(message % {"job": other.id, "title": other.title, "place": place})
+        if other.exclusive and not is_live:
+            message = _(
+                "Not restarted: job #%(id)d (%(name)s) needs the host exclusively. Restart "
+                "after that job has ended."
+            )
+            raise LaunchError(message % {"id": other.id, "name": other.title})
 
 
 def claim_run(deployment_id: int, *, host: Host, run: int) -> Deployment:

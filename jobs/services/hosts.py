@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -46,6 +47,12 @@ def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tu
         raise LaunchError(_("A host of this name already exists."), "name")
     notify("host", name=name)
     return host, key
+
+
+def keep_own(name: str, host_type: str, key: str, **fields: int) -> None:
+    """Add or update a host on the dashboard's own computer, where its key is stored, too."""
+    defaults: dict[str, Any] = {"type": host_type, "key_sha256": _sha256(key), **fields}
+    Host.objects.update_or_create(name=name, defaults=defaults)
 
 
 def new_key(host_id: int) -> str:

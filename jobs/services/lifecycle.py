@@ -152,7 +152,7 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
             pk=job_id, state__in=Job.ON_HOST_STATES, cancel_asked_at=None
         ).update(**by)
         if asked:
-            _hint(job_id)
+            _notify(job_id)
     return asked == 1 or Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES).exists()
 
 
@@ -214,9 +214,9 @@ def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
             **fields,
         )
         if changed:
-            _hint(ids[0], state=state)
+            _notify(ids[0], state=state)
     return changed == 1
 
 
-def _hint(job_id: int, **data: str) -> None:
+def _notify(job_id: int, **data: str) -> None:
     transaction.on_commit(partial(notifications.notify, "job", id=job_id, **data))

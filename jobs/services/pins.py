@@ -42,7 +42,7 @@ def pin(job_id: int, user: AbstractBaseUser | None) -> bool:
     kept = Job.objects.filter(pk=job_id, removed_at=None)
     by = {"pinned_at": now(), "pinned_by_id": user.pk if user else None, "unpinned_at": None}
     if kept.filter(pinned_at=None).update(**by):
-        _hint(job_id)
+        _notify(job_id)
         return True
     return kept.exists()
 
@@ -52,9 +52,9 @@ def unpin(job_id: int) -> bool:
     pinned = Job.objects.filter(pk=job_id, pinned_at__isnull=False)
     if not pinned.update(pinned_at=None, pinned_by=None, unpinned_at=now()):
         return False
-    _hint(job_id)
+    _notify(job_id)
     return True
 
 
-def _hint(job_id: int) -> None:
+def _notify(job_id: int) -> None:
     transaction.on_commit(lambda: notifications.notify("job", id=job_id))

@@ -15,7 +15,6 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from jobs import notifications
-from jobs.messages import from_host
 from jobs.models import Host, Job, Preflight
 from jobs.plans import checks_from_json, from_json
 from jobs.services import confirmations
@@ -107,8 +106,10 @@ def preflight_states(host: Host) -> dict[int, PreflightState]:
 
 
 def _state_that_counts(states: Sequence[PreflightState]) -> PreflightState:
-    """Return the valid preflight of a job, from its last first: a fresh answer, even a late
-    one; else the last."""
+    """Return the valid preflight of a job: a fresh answer, even a late one; else the last.
+
+    ``states``: of one job, latest first.
+    """
     for state in states:
         if state.done_at is not None and not is_stale(state):
             return state
@@ -146,7 +147,7 @@ def answer(preflight: Preflight, findings: Any) -> bool:
     Raises:
         KeyError, TypeError, ValueError: invalid ``findings``.
     """
-    parsed = [_finding(from_host(item)) for item in findings]
+    parsed = [_finding(item) for item in findings]
     with transaction.atomic():
         changed = Preflight.objects.filter(pk=preflight.pk, done_at=None).update(
             done_at=now(), findings=sanitize(parsed)

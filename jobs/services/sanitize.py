@@ -25,7 +25,8 @@ def sanitize_text(text: str) -> str:
 
 
 def sanitize(value: Any) -> Any:
-    """Apply :func:`sanitize_text` to JSON data; NaN and infinity become null."""
+    """Apply :func:`sanitize_text` to JSON data; NaN, infinity and integers over 64 bits become
+    null."""
     if isinstance(value, str):
         return sanitize_text(value)
     if isinstance(value, float):

@@ -64,7 +64,7 @@ class Intake:
         self.lock = threading.RLock()
         self.refused = 0
         self.hashed = 0
-        self.log_chunk = None  # how much of a log is taken at once, where that is told
+        self.log_chunk = None  # most bytes of a log in one request; None: not announced
         self.proxy_takes = None  # bytes of a body that a proxy before it lets through
         self.proxy_says = b"<html>413 Request Entity Too Large</html>"
         self.check_rounds = 0  # how often it is asked before a log is checked
@@ -144,7 +144,7 @@ class Intake:
         log = record.streams["log"]
         return (
             len(log) == ended["log_bytes"]
-            # Nobody checks that of a server, and its host does not say it.
+            # A server's log has no checksum.
             and ended["log_sha256"] in ("", sha256(log).hexdigest())
             and len(record.streams["points"]) >= ended["points_bytes"]
             and all(

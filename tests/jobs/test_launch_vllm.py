@@ -1,4 +1,4 @@
-"""vLLM's kinds through a launch: what is proposed, what dispatch fills, what the next job uses."""
+"""vLLM's kinds through a launch: defaults, values of dispatch, input of the next job."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from jobs.host.claim import programs
 from jobs.kinds import CLIENTS, PROGRAMS
 
 TEMPLATE = '''\
-"""What the kinds of job run, for the host's policy; its own settings may permit less or more.
+"""Programs of the kinds of job, for the host's policy; its own settings may permit less or more.
 
 Written by ``manage.py allowed_programs`` from ``jobs.kinds``. Those need Django, which no host has.
 """

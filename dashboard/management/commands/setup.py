@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 from secrets import token_urlsafe
@@ -14,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from dashboard.config import env
+from dashboard.management.own_host import write_own_host
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 from jobs.services import secrets
@@ -81,26 +80,18 @@ def _sources_sha256() -> str:
 
 
 def _this_computer(dashboard_url: str) -> None:
-    """The Host row of this computer, and the file that its worker and agent read."""
-    key = env.kept_secret(settings.DATA_DIR, "this_computer_key")
-    Host.objects.update_or_create(
-        name=HOST_NAME,
-        defaults={
-            "type": Host.Type.THIS_COMPUTER,
-            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-        },
-    )
     folder = settings.DATA_DIR / "host"
     folder.mkdir(exist_ok=True)
     lines = {
-        "HOST_NAME": HOST_NAME,
         "DASHBOARD_URL": dashboard_url,
         "REDIS_URL": settings.REDIS_URL,
-        "HOST_KEY": key,
         "HOST_DIR": str(folder),
         "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
     }
-    env.write_private(
-        folder / "host.env",
-        "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()),
+    write_own_host(
+        HOST_NAME,
+        Host.Type.THIS_COMPUTER,
+        secret="this_computer_key",
+        folder=folder,
+        lines=lines,
     )

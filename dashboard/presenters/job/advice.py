@@ -68,14 +68,14 @@ _AS_PRINTED = _(
 )
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
 _NEVER_RAN = _("Fix the cause, then retry. There is no log, because no command ran.")
-_SAID_NOTHING = _(
+_NO_OUTPUT = _(
     "The log is empty: the command wrote no output. Fix the cause or the settings, then retry."
 )
 
 _OF_SERVERS: dict[str, str | Promise] = {
     "work:server_killed": _(
-        "The system often kills a server when memory runs out; dmesg on the host shows "
-        "it. Then restart the deployment."
+        "Often the system killed the server because memory ran out. Check dmesg on the "
+        "host, then restart the deployment."
     ),
     "host:launcher_died": _(
         "Find out on the host what killed the process, then restart the deployment."
@@ -154,5 +154,5 @@ def _what_to_do(job: Job) -> str | Promise:
     if job.state == Job.State.FAILED and about_log and job.started_at is None:
         return _NEVER_RAN
     if job.state == Job.State.FAILED and about_log and not job.log_bytes:
-        return _SAID_NOTHING
+        return _NO_OUTPUT
     return own or _BY_STATE.get(state, "")

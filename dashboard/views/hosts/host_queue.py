@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard.actions import queue as queue_actions
 from dashboard.presenters import queue as queue_view
 from dashboard.security.permissions import requires
-from dashboard.security.request import number_from
 from dashboard.text.labels import host_title
 from jobs.errors import JobsError
 from jobs.models import Host, Job
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import queued_jobs
 from jobs.services.queue import PassesOthers
 
@@ -74,7 +74,7 @@ def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 @requires("job.order")
 def job_exclusive(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Have a waiting job wait for a quiet host (``exclusive`` is "1"), or not ("0")."""
+    """Set whether a queued job needs its host exclusively: ``exclusive`` is "1" or "0"."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id)
     try:
         queue_actions.set_exclusive(

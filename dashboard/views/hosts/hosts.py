@@ -66,7 +66,7 @@ def _title(views: list[HostView]) -> str:
 @require_GET
 @requires("host.view")
 def host_detail(request: HttpRequest, name: str) -> HttpResponse:
-    """One host: what it has, what it holds, what runs there."""
+    """One host: hardware, assets, running jobs and deployments."""
     return _detail(request, name)
 
 
@@ -133,7 +133,7 @@ def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.mark_lost")
 def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then mark an away host as lost, with its jobs and deployments (POST)."""
+    """Ask (GET), then mark an offline host as lost, with its jobs and deployments (POST)."""
     host = get_object_or_404(Host, name=name)
     if request.method == "POST":
         _mark_lost(request, host)

@@ -98,13 +98,10 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
 
 def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
     model = MODELS.get(model_id)
-    pipeline = (
-        next((item for item in pipelines_of(model) if item.id == pipeline_id), None)
-        if model
-        else None
-    )
+    offered = pipelines_of(model) if model else ()
+    pipeline = next((item for item in offered if item.id == pipeline_id), None)
     if model is None or pipeline is None:
-        raise Http404(f"{model_id} has no way {pipeline_id}")
+        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
     return model, pipeline
 
 

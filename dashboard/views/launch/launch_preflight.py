@@ -25,7 +25,7 @@ from jobs.services import confirmations, preflights
 PATIENCE = timedelta(seconds=20)
 _LAUNCH = "launch-form"
 _FORMS = {name: name for name in (_LAUNCH, "pipeline-form")}
-_SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queued"}
+_SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
 
 
 @dataclass(frozen=True, slots=True)

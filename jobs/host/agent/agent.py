@@ -1,8 +1,8 @@
 """The host's own process: heartbeat, claims, adoption, shipping.
 ``python -m jobs.host.agent.agent``.
 
-It works without Celery and Redis, and without the dashboard too: only later. Killing it loses
-nothing: all that it knows is on the disk.
+It needs neither Celery nor Redis. While the dashboard is away, its reports wait. Killing it loses
+nothing: its state is on the disk.
 """
 
 from __future__ import annotations
@@ -44,20 +44,22 @@ TICK_S = 0.02  # how soon a new spool is noticed
 LOOK_S = 0.5  # interval of checking all spools, because a launcher may have died
 STOP_S = 5.0
 FACTS_S = 60.0
-CLEAN_S = 300.0  # how often what is over is looked at, to be removed and to be measured
-READINGS_S = 10.0  # how often the cards are asked for temperature and power
-READINGS_FRESH_S = 30.0  # a tool that hangs must not leave old numbers standing as new ones
+CLEAN_S = 300.0  # interval of removing ended spools, and of measuring disk usage
+READINGS_S = 10.0  # interval of reading temperature and power of the cards
+READINGS_FRESH_S = 30.0  # while a tool hangs, old numbers must not pass for new ones
 UNKNOWN_WAIT_S = 30.0  # retry interval of a running spool unknown to the dashboard
-DISK_WAIT_S = 5.0  # how soon a spool is tried again of which the disk would not have it
+DISK_WAIT_S = 5.0  # retry interval of a spool after an error of the disk
 LOCK_WAIT_S = 30.0
 log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 
 class Agent:
-    """One loop in the main thread; a thread for each spool that is shipped or adopted, one for the
-    facts, one that asks the cards, one that removes what is over, and one that measures what was
-    made."""
+    """One loop in the main thread.
+
+    A thread each for heartbeats, facts, readings of the cards, removal of ended spools, and disk
+    usage; for each spool that is shipped or adopted; and for each preflight check.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -74,7 +76,7 @@ class Agent:
         self._spool_index = SpoolIndex(config.dir)
         self._cleaner = Cleaner(config.dir, config.limits, self._forget)
         self._disk_usage = DiskUsage()
-        self._broken: dict[Path, str] = {}  # why it can never be shipped; told, then set aside
+        self._broken: dict[Path, str] = {}  # why it can never be shipped; reported, then set aside
         self._unreadable: set[Path] = set()
         self._adopting: set[Path] = set()
         self._healths: dict[tuple[Path, int], Health] = {}
@@ -83,7 +85,7 @@ class Agent:
         self._facts_sent: dict[str, Any] | None = None
         self._readings: tuple[float, dict[str, Any]] = (0.0, {})  # when (monotonic), what
         self._reachable = True
-        self._refused_with = 0  # a status that is said once, not every two seconds
+        self._refused_with = 0  # a status that is logged once, not every two seconds
 
     def stop(self) -> None:
         """Request the end; jobs and servers continue. Only sets a flag, because a signal calls
@@ -162,22 +164,21 @@ class Agent:
             self._healths.pop(key).stop()
 
     def _adopt(self, spool: Spool) -> None:
-        """In a thread: what a dead launcher left may take minutes to be ended and read."""
+        """Adopt in a thread: to end and read the rest of a dead launcher may take minutes."""
         if spool.is_running() or spool.exit() is not None:
             return
 
         def work() -> None:
             try:
-                self._adopter.adopt(spool)
-            except FileNotFoundError:
-                pass  # set aside meanwhile
+                with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
+                    self._adopter.adopt(spool)
             except (ValueError, LookupError, TypeError, OSError):
                 self._log_unreadable(spool)
 
         _begin(self._adopting, spool.path, work, f"adopt {spool.path.name}")
 
     def _forget(self, spool: Spool) -> None:
-        """It has been removed."""
+        """Drop the state of a spool that was removed."""
         self._spool_index.forget(spool)
         self._unreadable.discard(spool.path)
 
@@ -186,7 +187,7 @@ class Agent:
         self._not_before.pop(spool.path, None)
 
     def _log_unreadable(self, spool: Spool) -> None:
-        """Once. It is not reported, so that the dashboard will miss it; the others go on."""
+        """Log the spool once. It is missing in reports, so the dashboard notices; others go on."""
         if spool.path not in self._unreadable:
             self._unreadable.add(spool.path)
             log.exception("%s cannot be read: skipped", spool)
@@ -335,7 +336,7 @@ class Agent:
     def _health(self, spool: Spool, run: int) -> dict[str, Any]:
         health = self._healths.get((spool.path, run))
         port = spool.plan()["values"].get("port")
-        # Before the first look at it, what an earlier agent saw holds.
+        # Until its first check the state that an earlier agent saw holds.
         first = READY if spool.was_ready() else LOADING
         return {"health": health.state if health else first, "port": int(port) if port else None}
 
@@ -389,7 +390,7 @@ class Agent:
 
 
 def _folders_changed(host_dir: Path) -> tuple[int, int]:
-    """Changes when a spool comes or goes."""
+    """Return a value that changes when a spool comes or goes."""
     return (
         (host_dir / "spool").stat().st_mtime_ns,
         (host_dir / "serve").stat().st_mtime_ns,
@@ -397,7 +398,7 @@ def _folders_changed(host_dir: Path) -> tuple[int, int]:
 
 
 def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> None:
-    """Do the work in a thread of its own, unless the one of this key is still at it."""
+    """Do the work in a thread of its own, unless the thread of this key still works."""
     if key in working:
         return
     working.add(key)
@@ -410,7 +411,7 @@ def _begin(working: set[Key], key: Key, work: Callable[[], None], name: str) -> 
 
     try:
         threading.Thread(target=run, name=name, daemon=True).start()
-    except RuntimeError:  # the host gives no more threads now: at the next look
+    except RuntimeError:  # the host gives no more threads now: the next round retries
         working.discard(key)
         raise
 

@@ -60,5 +60,5 @@ def stop_serve(deployment_id: int) -> None:
 
 @app.task(name="host.check")  # type: ignore[untyped-decorator]
 def check(check_id: int) -> None:
-    """Something is to be checked; the agent asks what."""
+    """Run a preflight check; the agent fetches which."""
     wake(CONFIG.dir)

@@ -18,19 +18,11 @@ AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
 
 
 def children(config: Config) -> list[Child]:
-    """The Celery worker, which takes hints, and the agent, which does the work."""
+    """The Celery worker, which takes notifications, and the agent, which does the work."""
     env = config.as_environment()
     celery = [
-        *(
-            sys.executable,
-            *AS_ROOT,
-            "-m",
-            "celery",
-            "--quiet",
-            "-A",
-            "jobs.host.agent.app",
-            "worker",
-        ),
+        *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet"),
+        *("-A", "jobs.host.agent.app", "worker"),
         *("--queues", f"host.{config.name}", "--hostname", f"host@{config.name}"),
         # One process and no pool: tasks are short, and nothing is left when it is killed.
         *("--pool", "solo", "--loglevel", "WARNING"),

@@ -1,4 +1,4 @@
 """Foundation of the host's packages: settings, spool, disk, processes, client.
-Here: standard library, and no decision about jobs.
+Here: files, processes, HTTP to the dashboard; no decision about jobs.
 Not here: what a job is started with (`host.run`), cards (`host.probe`).
 """

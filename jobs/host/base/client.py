@@ -58,7 +58,7 @@ class Client:
         self._complained = 0
 
     def instance(self) -> str | None:
-        """The instance id of the dashboard, as last heard by any process of this host."""
+        """Return the dashboard's instance id, as last received by any process of this host."""
         return _text(self._file)
 
     def heartbeat(self, body: Mapping[str, Any]) -> Answer:
@@ -123,7 +123,9 @@ class Client:
     ) -> Answer:
         try:
             status, content = self._session.ask(
-                *(method, self._base + path, body),
+                method,
+                self._base + path,
+                body,
                 headers={**self._headers, **headers},
                 timeout=TIMEOUT,
                 longest=LONGEST,
@@ -131,13 +133,13 @@ class Client:
         except (OSError, ValueError) as error:
             raise Unreachable(f"{self.dashboard}: {reason(error)}") from error
         try:
-            # Too large for a proxy: it says so in its own way, and again until less is sent.
+            # Too large for a proxy, which answers in its own format until less is sent.
             answer = {} if status == 413 else json.loads(content)
         except ValueError as error:  # a proxy's page, or a server that is starting
             raise Unreachable(f"{self.dashboard}: answer {status} is not JSON") from error
         if not isinstance(answer, dict):
             raise Unreachable(f"{self.dashboard}: answer {status} is not an object")
-        if status >= 500:  # it broke, or what stands before it did: as good as no answer
+        if status >= 500:  # it failed, or a proxy before it: as good as no answer
             raise Unreachable(f"{self.dashboard}: answer {status}")
         self._note_answer(status, answer)
         return Answer(status, answer)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jobs.errors import JobsError
 from jobs.host.base import limits
 from jobs.host.base.limits import HostLimits
-from jobs.host.base.renamed import RENAMED
+from jobs.host.base.renamed import RENAMED, refuse_former_names
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
@@ -24,7 +24,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
 
 class ConfigError(JobsError):
-    """A setting that is missing or wrong; the message names it and says what it may be."""
+    """A setting that is missing or wrong; the message has its name and the allowed values."""
 
     id = "host:config"
 
@@ -33,7 +33,7 @@ class ConfigError(JobsError):
 class Config:
     """Settings of one host. ``ports``: first and last port that a server may get.
 
-    ``workspace`` is the folder that models, data sets and what is made of them lie in (None: in
+    ``workspace`` is the folder of models, data sets and what is made of them (None: in
     ``dir``), ``mount`` where a container sees it. ``registry`` is the host name of the registry of
     images, ``modification_dir`` the folder with the vendor's changed model files; "" and None where
     there is none. ``scale`` is the size of a file here as a share of the real one's: below 1 on a
@@ -90,7 +90,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     values = dict(os.environ if environ is None else environ)
     if file is not None:
         values |= read_env_file(file)
-    _refuse_old_names(values)
+    refuse_former_names(values, RENAMED, ConfigError)
     return Config(
         name=_name(values),
         dashboard_url=_dashboard_url(values),
@@ -135,14 +135,6 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
         values[name.strip()] = " ".join(parts)
     return values
-
-
-def _refuse_old_names(values: Mapping[str, str]) -> None:
-    for old, new in RENAMED.items():
-        if values.get(old):
-            raise ConfigError(
-                f"{old} is now called {new}. Write {new} into host.env or the environment instead."
-            )
 
 
 def _required(values: Mapping[str, str], name: str, meaning: str) -> str:
@@ -250,8 +242,7 @@ def _allowed_programs(values: Mapping[str, str]) -> tuple[str, ...]:
         if not _PROGRAM.match(name):
             raise ConfigError(
                 f"AGENT_ALLOWED_PROGRAMS has {name!r}: names of programs without a folder are "
-                "allowed, and "
-                "the word default for those that are permitted unless it is set"
+                "allowed, and the word default for those that are permitted unless it is set"
             )
     return tuple(filter(None, names))
 
@@ -262,8 +253,7 @@ def _allowed_paths(values: Mapping[str, str]) -> tuple[str, ...]:
         if folder != "default" and (not folder.startswith("/") or folder.strip("/") == ""):
             raise ConfigError(
                 f"AGENT_ALLOWED_PATHS has {folder!r}: absolute folders between colons are allowed, "
-                "but not "
-                "/, and the word default for the host's own"
+                "but not /, and the word default for the host's own"
             )
     return folders
 

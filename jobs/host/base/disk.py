@@ -23,7 +23,7 @@ def give_back(fd: int, end: int) -> bool:
 def data_from(path: Path, start: int) -> int:
     """Return the first byte from ``start`` on that was not given back; the size if there is none.
 
-    ``start`` itself where the file system does not tell.
+    ``start`` itself where the file system cannot report it.
     """
     with path.open("rb") as file:
         try:

@@ -1,6 +1,6 @@
 """Disk and time limits of jobs and servers on a host. Standard library only.
 
-The launchers of jobs that run hear of a change too: ``HOST_DIR/limits.json`` is what holds.
+A change also reaches launchers of running jobs: ``HOST_DIR/limits.json`` holds the limits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_size(text: str) -> int:
     """Bytes, from "500M", "20G", "1T" or a plain number.
 
     Raises:
-        ValueError: it is something else; the message says what is allowed.
+        ValueError: it is something else; the message has the allowed formats.
     """
     match = _SIZE.fullmatch(text)
     if not match:
@@ -89,7 +89,7 @@ def read(values: Mapping[str, str]) -> HostLimits:
 
 
 def write(limits: HostLimits, host_dir: Path) -> None:
-    """Write them down for the launchers of this host."""
+    """Store the limits for the launchers of this host."""
     if of_host(host_dir) != limits or not (host_dir / "limits.json").exists():
         write_json(host_dir / "limits.json", asdict(limits))
 

@@ -1,4 +1,4 @@
-"""Keeps a log short while something goes wrong for a day. Standard library only."""
+"""Keep a log short while an error repeats for a day. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 INTERVAL_S = 600.0
-MOST = 500  # different sentences that are remembered
+MOST = 500  # different messages that are remembered
 
 
 class DuplicateFilter(logging.Filter):
-    """Lets each sentence through once in ten minutes, and then says how often it was said since.
+    """Pass each message once in ten minutes, the next time with its number of repeats.
 
     ``clock`` is in seconds.
     """
@@ -19,10 +19,10 @@ class DuplicateFilter(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._logged: dict[str, list[float]] = {}  # when it was let through, how often held back
+        self._logged: dict[str, list[float]] = {}  # time of the last passed message, repeats since
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False: it was said a moment ago."""
+        """Return False for a repeat within ten minutes."""
         text, moment = record.getMessage(), self._clock()
         key = f"{text} {record.exc_info[1]!r}" if record.exc_info else text
         known = self._logged.get(key)

@@ -1,4 +1,4 @@
-"""Ports of this host: which are free, and which were given to what has not ended."""
+"""Ports of this host: free ones, and those of spools that have not ended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _given_ports(host_dir: Path) -> set[int]:
     given = set()
     for spool in spools.all_spools(host_dir):
         try:
-            # Most are of jobs that are over, and one look tells that of a job.
+            # Most spools are of ended jobs, and the existence of one file shows that.
             is_over = spool.is_of_job and (spool.path / "exit.json").exists()
             if not is_over and spool.exit() is None:
                 given.add(int(spool.plan()["values"].get("port", 0)))

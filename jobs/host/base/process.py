@@ -91,7 +91,10 @@ def dies_with(parent_pid: int) -> Callable[[], None]:
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has ended since boot because memory ran out."""
+    """Return the number of processes that the kernel ended since boot for lack of memory.
+
+    0 where the kernel does not count them.
+    """
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Whose spool it is. ``type`` is "job" or "deployment"; a job's ``run`` is always 1."""
+    """Owner of a spool. ``type`` is "job" or "deployment"; a job's ``run`` is always 1."""
 
     type: str
     id: int
@@ -71,16 +71,16 @@ class Spool:
 
     @property
     def host_dir(self) -> Path:
-        """The folder of the host that it is of."""
+        """Folder of the host."""
         return self.path.parent.parent
 
     @property
     def is_of_job(self) -> bool:
-        """Else a server's, which may have a next run."""
+        """True for a job's spool; else it is a server's, which may have a next run."""
         return self.path.parent.name == JOBS_FOLDER
 
     def meta(self) -> Meta:
-        """Whose it is.
+        """Return the owner of the spool.
 
         Raises:
             FileNotFoundError: there is no spool here (any more).
@@ -93,7 +93,7 @@ class Spool:
         return content
 
     def secrets(self) -> dict[str, str]:
-        """Name -> secret that the present run was given; empty once it has ended."""
+        """Return name -> secret of the present run; empty once it has ended."""
         try:
             content: dict[str, str] = read_json(self.path / "secrets.json")
         except FileNotFoundError:
@@ -108,7 +108,7 @@ class Spool:
             self.forget_secrets()
 
     def forget_secrets(self) -> None:
-        """Remove them: the run has ended, and its log is clean."""
+        """Remove the secrets: the run has ended, and its log is clean."""
         (self.path / "secrets.json").unlink(missing_ok=True)
 
     def exit(self) -> dict[str, Any] | None:
@@ -136,7 +136,7 @@ class Spool:
     def lock(self, wait_s: float = 1.0) -> int | None:
         """Take the lock; the descriptor that holds it, or None when a launcher has it.
 
-        It waits a moment, for :meth:`is_running` holds the lock while it looks.
+        It waits a moment because :meth:`is_running` holds the lock during its check.
         """
         return take_lock(self.path / "lock", wait_s)
 
@@ -146,7 +146,7 @@ class Spool:
         return any(e["type"] == "started" and e["run"] == run for e in self.read_events())
 
     def read_events(self) -> list[dict[str, Any]]:
-        """All whole events, oldest first. What is none was torn by a power cut and is left out."""
+        """All whole events, oldest first. Lines torn by a power cut are left out."""
         try:
             text = self.events.read_bytes()
         except FileNotFoundError:
@@ -191,7 +191,7 @@ class Spool:
         when_room(lambda: write_json(self.path / "exit.json", event), wait_s)
 
     def note(self, text: str) -> None:
-        """Keep a text for whoever looks into this folder."""
+        """Append a line to ``launcher.log``, which nothing but a person reads."""
         with (self.path / "launcher.log").open("a") as file:
             file.write(f"{text}\n")
 
@@ -211,7 +211,7 @@ class Spool:
             return False
 
     def mark_acked(self, run: int) -> None:
-        """Keep that the dashboard has everything, up to the end of this run."""
+        """Store that the dashboard has everything, up to the end of this run."""
         write_atomic(self.path / "acked", str(run).encode())
 
     def is_acked(self) -> bool:
@@ -219,7 +219,7 @@ class Spool:
         return self._names_run("acked")
 
     def mark_ready(self, run: int) -> None:
-        """Keep that the server has once been ready in this run."""
+        """Store that the server has once been ready in this run."""
         write_atomic(self.path / "ready", str(run).encode())
 
     def was_ready(self) -> bool:
@@ -360,7 +360,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             file.write(data)
             file.flush()
             os.fsync(fd)
-    except OSError:  # a full disk, as a rule: whoever tries again would leave one each time
+    except OSError:  # a full disk, as a rule: each retry would leave one
         new.unlink()
         raise
     new.replace(path)
@@ -390,24 +390,21 @@ def write_json(path: Path, data: Any, *, mode: int = 0o644) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What :func:`write_json` wrote."""
+    """Return the value that :func:`write_json` wrote."""
     return json.loads(path.read_bytes())
 
 
 def whole_lines_size(path: Path) -> int:
     """Bytes up to the end of the last whole line; 0 when there is no such file."""
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            while end > 0:
-                start = max(0, end - 65536)
-                file.seek(start)
-                newline = file.read(end - start).rfind(b"\n")
-                if newline >= 0:
-                    return start + newline + 1
-                end = start
-    except FileNotFoundError:
-        pass
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
     return 0
 
 

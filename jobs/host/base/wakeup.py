@@ -13,7 +13,7 @@ class Wakeup:
         self._woken_at = _time(self._path)
 
     def was_woken(self) -> bool:
-        """True once, for any number of pokes since this was last asked."""
+        """Return True once for any number of wake-ups since the last call."""
         before, self._woken_at = self._woken_at, _time(self._path)
         return self._woken_at != before
 
@@ -21,7 +21,7 @@ class Wakeup:
 def wake(host_dir: Path) -> None:
     """Make the agent send a heartbeat now."""
     path = host_dir / "wakeup"
-    # A new file has a new inode: two pokes within one tick of the file system's clock differ.
+    # A new file has a new inode: two wake-ups within one tick of the file system's clock differ.
     new = path.with_name(f".{path.name}.new")
     new.touch()
     new.replace(path)

@@ -41,7 +41,7 @@ def container(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def _ask(*arguments: str) -> tuple[int | None, str]:
-    """docker's exit code (None: it was not asked) and the last line of what it said."""
+    """Return docker's exit code (None: it did not run) and its last line of output."""
     answer = run_command(["docker", *arguments], TIMEOUT_S)
     lines = (answer.out if answer.code == 0 else answer.err).strip().splitlines()
     return answer.code, lines[-1][:300] if lines else ""

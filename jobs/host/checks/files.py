@@ -20,7 +20,7 @@ MODIFIED = (
     "quantization_vacc.py",
     "config_vacc.json",
 )
-# What of config.json must be the same in config_vacc.json.
+# Values of config.json that must be equal in config_vacc.json.
 CONSTANTS = (
     "hidden_size",
     "intermediate_size",
@@ -58,7 +58,7 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
 
 
 def path(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """The file or folder ``path`` is there; ``what`` says what it is for."""
+    """The file or folder ``path`` is there; ``what`` names its purpose."""
     details = {"path": args["path"], "what": args.get("what", "")}
     return (
         good("path", **details) if Path(args["path"]).exists() else bad("path_missing", **details)

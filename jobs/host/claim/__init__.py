@@ -1,4 +1,4 @@
-"""Which jobs this host takes, and what it lets them do.
+"""Claims of jobs, and limits on what they may do on this host.
 Here: claim, policy, paths that a plan names, preflight.
 Not here: running it (`host.run`).
 """

@@ -1,6 +1,6 @@
-"""Takes a job or a server's restart from the dashboard and starts its launcher, once.
+"""Claim a job or a server's restart from the dashboard and start its launcher, once.
 
-The Celery tasks and the agent use the same functions, whoever is first.
+Celery tasks and agent use the same functions; the first one claims.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
         PlanError: the dashboard sent something that cannot be run.
     """
     spool = Spool(config.dir / "spool" / str(job_id))
-    # It runs, or is being closed by who found it dead: that has the guard, and may take minutes.
+    # It runs, or an adopter closes it as dead: that has the guard, and may take minutes.
     if spool.is_running() and spool.meta().instance == client.instance():
         return True
     with spools.guard(config.dir, f"job-{job_id}"):
@@ -70,7 +70,7 @@ def claim_job(config: Config, client: Client, job_id: int) -> bool:
 def half_claimed(config: Config) -> list[int]:
     """Jobs whose claim was begun here and not ended: its process was killed in between.
 
-    The dashboard may hold them for claimed by us, so it does not name them again: we have to ask.
+    The dashboard may count them as claimed and not name them again: the host has to ask.
     """
     names = [p.name for p in (config.dir / "claims").glob("job-*.nonce")]
     return sorted(int(name.removeprefix("job-").removesuffix(".nonce")) for name in names)
@@ -138,8 +138,8 @@ def _launch(config: Config, spool: Spool, lock: int) -> None:
 def _refusal(config: Config, spool: Spool) -> Refusal | None:
     """Return why the spool's plan may not run: not permitted, unreadable, or missing values."""
     try:
-        claimed = spool.plan()
-        return policy_of(config).refusal(from_json(claimed["plan"]), claimed["values"], spool.work)
+        stored = spool.plan()
+        return policy_of(config).refusal(from_json(stored["plan"]), stored["values"], spool.work)
     except PlanError as error:
         return Refusal(error.id, {"problem": str(error)})
     except (ValueError, LookupError, TypeError) as error:  # torn by a power cut
@@ -257,7 +257,7 @@ def _set_aside_foreign(config: Config, client: Client, spool: Spool) -> bool:
     known = client.instance()
     if not spool.path.exists() or spool.meta().instance == known:
         return True
-    if known is None:  # the first heartbeat tells whose it is
+    if known is None:  # the first heartbeat identifies the dashboard
         return False
     if spools.set_aside(spool, config.dir) is None:
         log.warning("%s of another dashboard is still running", spool.path)

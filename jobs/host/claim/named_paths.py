@@ -1,4 +1,4 @@
-"""Which paths of this host a command's words name, for the host's policy.
+"""Paths of this host in the arguments of a command, for the host's policy.
 
 A word that only may be a path counts as one: what is refused in error can be permitted by the
 host's settings, what is missed cannot be refused. Standard library only.
@@ -33,7 +33,7 @@ _RUN_SWITCHES = frozenset(
     }
 )
 _GROUPS = ("builder", "buildx", "container", "image")
-# Told to what is built, or to the registry.
+# Of what is built, or of the registry.
 _OF_IMAGES = ("--annotation", "--build-arg", "--label", "--tag", "--target", "-t")
 _DIE = re.compile(r"/dev/vacc\d+")
 
@@ -154,7 +154,7 @@ def _of_mount(text: str) -> Iterator[str]:
 
 
 def _in_container(word: str) -> bool:
-    """As ``docker cp`` tells CONTAINER:PATH from a path of the host that has a colon."""
+    """As ``docker cp`` distinguishes CONTAINER:PATH from a host's path with a colon."""
     return ":" in word and not word.startswith(("/", "."))
 
 

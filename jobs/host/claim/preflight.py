@@ -19,7 +19,7 @@ def run(config: Config, plan: Plan, values: Mapping[str, str]) -> list[dict[str,
     """A finding for each check, in the plan's order.
 
     ``{"name", "level", "message_id", "message_args"}``; level: *ok* holds, *warn* does not and a
-    person may go on, *failed* does not, *unknown* cannot be told here and now.
+    person may go on, *failed* does not, *unknown* could not be checked.
     """
     return [_check(config, check, values) for check in plan.checks]
 

@@ -1,4 +1,4 @@
-"""What the kinds of job run, for the host's policy; its own settings may permit less or more.
+"""Programs of the kinds of job, for the host's policy; its own settings may permit less or more.
 
 Written by ``manage.py allowed_programs`` from ``jobs.kinds``. Those need Django, which no host has.
 """

@@ -1,8 +1,8 @@
 """Disk usage of files that jobs made for other jobs, measured seldom.
 
-These folders may hold hundreds of gigabytes in a hundred thousand files, on a disk that is slow to
-tell. So they are walked through once an hour, and besides only where something came or went right
-in them: while weights are downloaded, at each look.
+These folders may hold hundreds of gigabytes in a hundred thousand files on a slow disk. So each is
+measured once an hour, and earlier only when an entry came or went in it: during a download of
+weights, at each round.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ INTERVAL_S = 3600.0
 
 
 class DiskUsage:
-    """``sizes`` is what was found: folder → ``{"bytes", "at"}`` (seconds since the epoch).
+    """``sizes`` are the results: folder → ``{"bytes", "at"}`` (seconds since the epoch).
 
-    A folder that cannot be looked into is not in it.
+    An unreadable folder is missing.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class DiskUsage:
         self.sizes: dict[str, dict[str, Any]] = {}
 
     def measure(self, folders: Mapping[str, str], *, at: float) -> None:
-        """One look at all of them; ``at`` is the time now."""
+        """Measure the folders that are due; ``at`` is the time now."""
         for name in FOLDERS:
             mark = _mark(folders[name]) if name in folders else None
             others = {key: value for key, value in self.sizes.items() if key != name}
@@ -39,7 +39,7 @@ class DiskUsage:
             elif self._is_due(name, mark, at):
                 self._marks[name] = mark
                 size = {"bytes": disk.taken_bytes(Path(folders[name])), "at": at}
-                self.sizes = {**others, name: size}  # anew, for the heartbeat reads it meanwhile
+                self.sizes = {**others, name: size}  # a new dict, because the heartbeat reads it
 
     def _is_due(self, name: str, mark: object, at: float) -> bool:
         known = self.sizes.get(name)
@@ -47,8 +47,10 @@ class DiskUsage:
 
 
 def _mark(folder: str) -> object:
-    """Changes when something comes or goes in the folder or right in what lies in it; None: it
-    cannot be looked into."""
+    """Return a value that changes when an entry comes or goes in the folder or in its subfolders.
+
+    One level of subfolders counts. None: the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             inside = {each.name: _changed(each) for each in entries}

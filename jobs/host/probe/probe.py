@@ -93,7 +93,7 @@ def cpu(root: Path) -> dict[str, Any]:
     flags = fields.get("flags", fields.get("Features", "")).split()
     return {
         "model": fields.get("model name") or platform.processor() or platform.machine(),
-        # What this process may use, which a container may limit.
+        # Cores of this process, which a container may limit.
         "cores": len(os.sched_getaffinity(0)),
         "avx512": "avx512f" in flags,
     }
@@ -123,7 +123,7 @@ def size_text(count: int) -> str:
 
 
 def tool(name: str) -> dict[str, str] | None:
-    """``{"name", "version", "path"}``; version "" where it does not tell; None: not here."""
+    """``{"name", "version", "path"}``; version "" if unknown; None: not here."""
     path, arguments = shutil.which(name), TOOLS[name]
     if path is None:
         return None

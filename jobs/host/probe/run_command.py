@@ -1,4 +1,4 @@
-"""Asks a program of this host something short, and waits for its answer no longer than is said."""
+"""Run a short command of this host, with a timeout."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """Its exit code and words. One that could not be asked, or took too long, has no code, and
-    ``err`` says why.
+    """Exit code and output. A command that could not run, or timed out, has code None and the
+    reason in ``err``.
     """
 
     code: int | None

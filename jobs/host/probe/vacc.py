@@ -84,7 +84,7 @@ def docker_images() -> list[str]:
 
 
 def stacks(images: list[str]) -> list[str]:
-    """Which generations of the vendor's tools are here; both where nothing tells."""
+    """Return the generations of the vendor's tools on this host; both if unknown."""
     names = [image.rpartition("/")[2] for image in images]
     guide = any(name.startswith(f"{GUIDE_IMAGE}:latest") for name in names)
     current = any(name.startswith(f"{GUIDE_IMAGE}:VVI") for name in names)

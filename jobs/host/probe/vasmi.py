@@ -1,7 +1,7 @@
-"""Temperature and power of dies, as ``vasmi gettemp`` and ``vasmi getpwr`` tell them.
+"""Temperature and power of dies from ``vasmi gettemp`` and ``vasmi getpwr``.
 
-What these print is published nowhere. So this reads leniently: any line that names a device, and
-any number with the unit after it. What cannot be read is passed on as text, for people to read.
+Their output format is unpublished. So the reader is lenient: any line that names a device, and any
+number with the unit after it. Unreadable output is passed on as text, for people to read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TIMEOUT_S = 5.0
 UNREAD_CHARS = 1000
 # "device 3", "Device id 0 status", "die: 12", "/dev/vacc7", "id=4"
 _DEVICE = re.compile(r"(?:\b(?:device|die|dev|id)|/dev/vacc)(?:\s+id)?\s*[:#=]?\s*(\d+)\b", re.I)
-# What -> (command, the number with its unit, least and most that a card can be at)
+# Reading -> (command, number with its unit, least and most possible value)
 _CELSIUS = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:°\s*C|℃|C\b|deg(?:rees?)?\s*C\b|celsius)", re.I)
 _WATTS = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:W\b|watts?\b)", re.I)
 _ASKED = {
@@ -32,8 +32,8 @@ _ASKED = {
 def readings(config: Config) -> dict[str, Any]:
     """``{"dies": {"0": {"temp_c": 71.5, "power_w": 18.2}}, "unread": {"gettemp": "…"}}``.
 
-    Empty on a host without dies or without ``vasmi``; ``unread`` is there only when a command said
-    something that was not understood. Takes up to ten seconds.
+    Empty on a host without dies or without ``vasmi``; ``unread`` is there only for a command
+    with unreadable output. Takes up to ten seconds.
     """
     return read_dies([str(die["id"]) for die in vacc.dies_below(config.root / "dev")])
 

@@ -1,4 +1,4 @@
-"""Files that a tool writes as it goes, read from where the last look ended.
+"""Files that a tool writes as it runs, read on from the end of the last read.
 Here: a reader a tool; values for a watch.
 Not here: when to look (`host.run.scraper`), final reports (`jobs.parsers`).
 
@@ -26,7 +26,7 @@ Points: TypeAlias = dict[str, dict[str, float]]
 
 
 class Reader(Protocol):
-    """Request of a watch."""
+    """Interface of a reader, as a watch uses it."""
 
     IS_STEADY: bool
     READS_AT_END: bool

@@ -38,7 +38,7 @@ class ProgressReader:
         self._path = folder / "client.jsonl"
         self._total = sum(size for _name, size in expected)
         self._tail = Tail()
-        # Nothing is sent yet; whether tokens or a rate will be told is not known.
+        # Nothing is sent yet; it is unknown whether tokens or a rate will come.
         self._values = {name: 0.0 for name in NAMES if name != "tokens"}
 
     def read(self) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Power and temperature of the dies that a job works on, as ``vasmi`` tells them."""
+"""Power and temperature of a job's dies from ``vasmi``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jobs.host.readers.counts import Expected
 
 
 class DiesReader:
-    """``numbers`` are those of the dies, between commas. Nothing where ``vasmi`` tells nothing."""
+    """``numbers`` are those of the dies, between commas. No point without output of ``vasmi``."""
 
     IS_STEADY = True
     READS_AT_END = False  # vasmi may take ten seconds

@@ -2,8 +2,8 @@
 
 ``<folder>/predictions/<model>/<benchmark>_<subset>.jsonl`` gets a line an answer,
 ``<folder>/reviews/<model>/<benchmark>_<subset>.jsonl.rerun-<hex>`` a line a score; the latter is
-renamed to end in ``.jsonl`` when its benchmark is done. ``<folder>/logs/eval_log.log`` tells how
-many questions a benchmark has and which ones failed. Seen on 1.14.1; its own ``api/evaluator/
+renamed to end in ``.jsonl`` when its benchmark is done. ``<folder>/logs/eval_log.log`` has the
+number of questions of a benchmark and the failed ones. Seen on 1.14.1; its own ``api/evaluator/
 cache.py`` writes so. Standard library only.
 """
 
@@ -41,7 +41,7 @@ class EvalScopeReader:
         self._errors: dict[str, int] = {}  # by data set
         self._tails: dict[tuple[str, str], Tail] = {}
         self._log = Tail()
-        self._benchmark = ""  # the one that the log told of last
+        self._benchmark = ""  # the latest one in the log
         self._known = {name for name in self._sizes if "/" not in name}
 
     def read(self) -> dict[str, dict[str, float]]:

@@ -1,10 +1,10 @@
-"""An evaluation of OpenCompass 0.4 or 0.5 while it runs: what is answered, and what is scored.
+"""An evaluation of OpenCompass 0.4 or 0.5 while it runs: answers and scores.
 
 ``<folder>/<run>/predictions/<model>/tmp_<set>.json`` is written anew after each batch, and
 ``<set>.json`` once all is answered: an object with a member a question, indented by four spaces, in
 the order of the questions. So a member stays at the same bytes. No answer is scored before
 ``<folder>/<run>/results/<model>/<set>.json`` is written, after all sets were asked. Neither file
-tells tokens or why an answer ended. Standard library only.
+has tokens or why an answer ended. Standard library only.
 """
 
 from __future__ import annotations

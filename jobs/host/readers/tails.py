@@ -1,4 +1,4 @@
-"""Reads what was added to a file since the last look. Standard library only."""
+"""Read the lines added to a file since the last read. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-# One look reads so much; a file that grew by more is caught up with in the next looks.
+# Bytes of one read; a file that grew by more is read on in the next ones.
 MOST_BYTES = 4 * 1024 * 1024
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Adopter:
-    """Looks at spools. Remembers only how often it started a launcher that then did nothing."""
+    """Adopt spools. Its only state: how often it started a launcher that then did nothing."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -46,7 +46,7 @@ class Adopter:
             return
         meta = spool.meta()
         key = (spool.path, meta.run)
-        # Under the guard a take that has made the spool has also started it.
+        # Under the guard a claim that has made the spool has also started it.
         with spools.guard(self._host_dir, f"{meta.type}-{meta.id}"):
             if not spool.was_started() and self._starts.get(key, 0) < FEW_STARTS:
                 self._starts[key] = self._starts.get(key, 0) + 1
@@ -131,9 +131,9 @@ def _kill_marked(spool: Spool) -> None:
 def _clean_up(spool: Spool) -> None:
     """Run the end steps of the dead launcher: its containers are not its children."""
     try:
-        claimed = spool.plan()
+        stored = spool.plan()
         given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}
-        plan = fill(from_json(claimed["plan"]), {**claimed["values"], **given})
+        plan = fill(from_json(stored["plan"]), {**stored["values"], **given})
     except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
         return
     begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}
@@ -157,7 +157,7 @@ def _clean_up(spool: Spool) -> None:
 
 
 def _why(spool: Spool) -> tuple[str, dict[str, Any]]:
-    """The sentence, with the last lines and the host's state for whoever looks into it."""
+    """Return message id and arguments, with the last lines and the host's state for diagnosis."""
     args = {"last_lines": spool.last_lines(), "host": probe.load(spool.path)}
     started = [e for e in spool.read_events() if e["type"] == "started"]
     if not started:

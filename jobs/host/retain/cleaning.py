@@ -1,4 +1,4 @@
-"""Removes the spools of jobs that are over and that the dashboard has all of.
+"""Remove spools of ended jobs that the dashboard has all of.
 
 Their logs and outputs are on the dashboard. What a job made for others to use (weights,
 environments, artifacts, data sets) is in separate folders and is never touched.
@@ -33,9 +33,9 @@ class _Over:
 
 
 class Cleaner:
-    """Looks at all spools now and then. ``forget`` is called with each that was removed.
+    """Remove ended spools in rounds. ``forget`` is called with each that was removed.
 
-    ``sizes`` are what the spools and what was set aside take of the disk, as last seen:
+    ``sizes``: disk usage of spools and of quarantined ones at the end of the last round:
     ``{"spool_bytes", "aside_bytes"}``. The folder ``aside/`` is counted and never removed.
     """
 
@@ -48,7 +48,7 @@ class Cleaner:
         self.sizes: dict[str, int] = {}
 
     def clean(self, instance: str | None) -> None:
-        """One look. Only what the dashboard ``instance`` has all of is removed."""
+        """Do one round. Only spools that the dashboard ``instance`` has all of are removed."""
         self._remove_leftovers()
         over, others = self._scan(instance)
         self._over = over
@@ -68,7 +68,7 @@ class Cleaner:
         }
 
     def _scan(self, instance: str | None) -> tuple[dict[Path, _Over], list[Spool]]:
-        """Those that may go, and all others."""
+        """Return the spools that may be removed, and all others."""
         over: dict[Path, _Over] = {}
         others = []
         for spool in spools.all_spools(self._host_dir):
@@ -113,7 +113,7 @@ class Cleaner:
         return True
 
     def _in_use(self) -> list[Spool]:
-        """All spools, as they are now, but those that may go."""
+        """Return all existing spools, except those that may be removed."""
         existing = spools.all_spools(self._host_dir)
         return [spool for spool in existing if spool.path not in self._over]
 
@@ -137,7 +137,7 @@ class Cleaner:
 
 
 def _plans_of(others: list[Spool]) -> str:
-    """The plans of what is not over: all that may still be used is named there."""
+    """Return the plans of spools that have not ended: they name all paths still in use."""
     texts = []
     for spool in others:
         try:
@@ -153,7 +153,7 @@ def _is_named(path: Path, plans: str) -> bool:
 
 
 def _remove_tree(path: Path) -> None:
-    """Remove what can be: a container wrote some of it as root, say. Tried again at each look."""
+    """Remove as much as possible; each round retries. Containers may have written as root."""
     problems: list[object] = []
     shutil.rmtree(path, onerror=lambda _function, _path, problem: problems.append(problem[1]))
     if problems:

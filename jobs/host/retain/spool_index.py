@@ -1,4 +1,4 @@
-"""The host's spools, most of which are closed for good: those cost a look nothing."""
+"""Index of the host's spools: the closed ones, by far the most, cost a round nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTLED_NS = 2 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A folder as it was listed: when it had changed, and who was not closed then."""
+    """Listing of a folder: its time of change, and the spools that were not closed."""
 
     changed_ns: int
     instance: str | None
@@ -35,7 +35,7 @@ class _Closed:
 
 
 class SpoolIndex:
-    """Knows the spools of one host. Any number of threads may share it."""
+    """Spools of one host. Thread-safe."""
 
     def __init__(self, host_dir: Path) -> None:
         self._host_dir = host_dir
@@ -65,7 +65,7 @@ class SpoolIndex:
             self._closed[folder, number] = _Closed(instance, stat.st_ino, stat.st_mtime_ns)
 
     def forget(self, spool: Spool) -> None:
-        """It has been removed."""
+        """Drop a removed spool."""
         with self._looking:
             self._closed.pop((spool.path.parent.name, int(spool.path.name)), None)
 

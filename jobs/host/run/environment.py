@@ -1,4 +1,4 @@
-"""The environment that a job's commands get: the host's own, without what is not theirs."""
+"""Environment of a job's commands: the host's own, without secrets and worker internals."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from jobs.plans import Step
 
-# Every process of a job carries it, so that what a killed launcher left can be found and ended.
+# Every process of a job carries it, so that leftovers of a killed launcher can be found and ended.
 MARK = "JOBS_SPOOL"
 SECRETS = frozenset(
     {"ADMIN_PASSWORD", "DATABASE_URL", "HOST_KEY", "REDIS_URL", "SECRET_KEY", "PGPASSWORD"}
 )
-# What the worker's own frameworks set for themselves; it would mislead a tool built on the same.
 CLEANUP_S = 60.0  # the longest that one command of a cleanup may take
+# Variables that the worker's frameworks set for themselves; they would mislead a tool on the same.
 _OURS = ("CELERY_", "DJANGO_", "FORKED_BY_MULTIPROCESSING", "_MP_FORK_")
 
 
@@ -30,7 +30,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 def of_step(
     env: Iterable[tuple[str, str]], spool: Path, path: Sequence[str] = ()
 ) -> dict[str, str]:
-    """The whole environment of a command; ``env`` is the step's own and has the last word.
+    """Return the whole environment of a command; the step's ``env`` overrides all but the mark.
 
     ``path`` are folders to look for programs in first.
     """
@@ -55,7 +55,7 @@ def cleanups(
 
 
 def marked(spool: Path) -> list[int]:
-    """Processes that a command of this spool started, whoever is their parent now."""
+    """Return processes that a command of this spool started, whatever their parent is now."""
     mark = f"{MARK}={spool}".encode()
     pids = []
     for entry in Path("/proc").iterdir():

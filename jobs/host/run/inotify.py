@@ -1,4 +1,4 @@
-"""Tells at once when something is written in a folder (inotify). Standard library only."""
+"""Notice writes in a folder at once (inotify). Standard library only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FolderChanges:
     """Watch the files directly in one folder, not in folders below.
 
     ``works`` is False where the kernel has no watch left to give (by default 128 a user): then
-    :meth:`wait` only waits, and whoever waits has to look.
+    :meth:`wait` only waits, and the caller has to check the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class FolderChanges:
             os.close(self._fd)
 
     def wait(self, seconds: float) -> bool:
-        """Until something is written, at most so long. True: something was, since the last wait."""
+        """Wait for a write, at most for ``seconds``. True: written since the last wait."""
         watched = [self._fd] if self.works else []
         if not select.select(watched, [], [], seconds)[0]:
             return False

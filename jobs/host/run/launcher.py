@@ -1,4 +1,4 @@
-"""Runs one Plan, detached from whoever started it: ``python -m jobs.host.run.launcher SPOOL``.
+"""Run one Plan, detached from its starter: ``python -m jobs.host.run.launcher SPOOL``.
 
 It needs neither Redis nor Django nor the network, only the spool folder. Standard library only.
 """
@@ -30,7 +30,7 @@ from jobs.host.run.serving import Server
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
 
 GRACE_S = 10.0
-LOG_LIMIT_GRACE_S = 2.0  # for what fills the disk: ten seconds are another gigabyte
+LOG_LIMIT_GRACE_S = 2.0  # for a log that fills the disk: ten seconds are another gigabyte
 # Time to free space on a full disk: what the launcher cannot write is lost.
 ROOM_S = 600.0
 log = logging.getLogger(__name__)
@@ -89,21 +89,21 @@ class Launcher:
         return self._conclude(verdict)
 
     def _run_plan(self) -> Verdict:
-        claimed = self._spool.plan()
+        stored = self._spool.plan()
         self._write_event(
-            "started", values=claimed["values"], boot_id=process.boot_id(), run=self._meta.run
+            "started", values=stored["values"], boot_id=process.boot_id(), run=self._meta.run
         )
-        template = from_json(claimed["plan"])
+        template = from_json(stored["plan"])
         self._secrets = self._spool.secrets()
         given = {f"{SECRET}{name}": value for name, value in self._secrets.items()}
-        plan = template if template.filled else fill(template, {**claimed["values"], **given})
+        plan = template if template.filled else fill(template, {**stored["values"], **given})
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
         write_files(plan, self._spool.path / "files")
         self._scraper = self._start_scraper(plan)
         exit_code = None
         for index, step in enumerate(plan.steps):
-            failure = self._asked_to_stop() or self._run_step(index, step, template, claimed)
+            failure = self._asked_to_stop() or self._run_step(index, step, template, stored)
             if failure is not None:
                 return failure
             exit_code = 0
@@ -117,22 +117,22 @@ class Launcher:
         return Scraper(plan.watches, self._spool.points, endless=is_server)
 
     def _run_step(
-        self, index: int, step: Step, template: Plan, claimed: dict[str, Any]
+        self, index: int, step: Step, template: Plan, stored: dict[str, Any]
     ) -> Verdict | None:
         """Run one step; None when it went well."""
         began = time.monotonic()
         self._event("step_started", index, step)
         if step.serves and self._meta.type == spools.JOB:
             # All steps of the server run in its own launcher, which the first of them starts.
-            failure = self._start_server(template, claimed) if self._server is None else None
+            failure = self._start_server(template, stored) if self._server is None else None
             code = 0 if failure is None else 1
         else:
             failure, code = self._run_command(step)
         self._event("step_ended", index, step, exit_code=code, duration_s=time.monotonic() - began)
         return failure
 
-    def _start_server(self, template: Plan, claimed: dict[str, Any]) -> Verdict | None:
-        self._server = Server(self._spool, self._meta, claimed)
+    def _start_server(self, template: Plan, stored: dict[str, Any]) -> Verdict | None:
+        self._server = Server(self._spool, self._meta, stored)
         pid = self._server.start(template)
         if pid is None:
             return Verdict("failed", "host:serve_busy", {"deployment": self._server.deployment})
@@ -165,7 +165,7 @@ class Launcher:
                 self._commands.end(pid, grace_s)
                 code = self._commands.exit_code(pid)
                 code = -9 if code is None else code
-                # Of a server the job that waits for it says how its command ended.
+                # The job that waits for a server reports how the server's command ended.
                 verdict = replace(stopped, exit_code=code) if stopped is exceeded else stopped
                 return verdict, code
             self._commands.wait()
@@ -189,7 +189,7 @@ class Launcher:
         return excess and Verdict("failed", excess[0], {"step": step.name, **excess[1]})
 
     def _after_command(self, step: Step, code: int) -> Verdict | None:
-        """Return the verdict for an exit code. A server that ends by itself has failed."""
+        """Return the verdict for an exit code. A server that ends by itself has failed with any."""
         is_server = step.serves and step.name == self._server_step
         if self._spool.is_cancel_asked(self._meta.run) or self._commands.stop_asked:
             return CANCELLED if code != 0 or is_server else None
@@ -328,7 +328,7 @@ def _output_files(
 
 
 def _has_utf8_name(path: Path) -> bool:
-    """False for a name that no JSON can hold; said in launcher.log."""
+    """False for a name that no JSON can hold; logged in launcher.log."""
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
@@ -352,10 +352,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             os._exit(0)
         os.setsid()
     if options.standby_fd is not None:
-        claimed = spawn.await_spool(options.standby_fd)
-        if claimed is None:
+        received = spawn.await_spool(options.standby_fd)
+        if received is None:
             return 0
-        spool, lock = claimed
+        spool, lock = received
         return _run(spool, lock, grace_s=options.grace)
     if options.spool is None:
         parser.error("which spool?")

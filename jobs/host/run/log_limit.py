@@ -1,4 +1,4 @@
-"""When the log of a run must not grow any more. Standard library only: the launcher asks."""
+"""Limit of a run's log. Standard library only, because the launcher uses it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from jobs.host.base import limits
 from jobs.host.probe import probe
 
-LIMITS_FRESH_S = 5.0  # how soon a changed setting holds for what runs
-# Of the reserve: by so much a log grows, while the reserve is touched, before it is to blame. One
+LIMITS_FRESH_S = 5.0  # how soon a changed setting applies to running jobs
+# Share of the reserve by which a log must grow, while the reserve is in use, to be the cause. A log
 # that gets a line a second is not.
 _SHARE = 16
 
 
 class LogLimit:
-    """Looks at one log, which is open as ``fd``.
+    """Check one log, which is open as ``fd``.
 
-    A server's log counts by its disk usage, because it grows for months and what the
-    dashboard has of it is given back. Of what runs before this one have left on a disk that gives
-    nothing back, none counts.
+    A server's log counts by its disk usage, because it grows for months and the disk of the part
+    that the dashboard has is given back. On a disk that gives nothing back, the log of earlier runs
+    does not count.
     """
 
     def __init__(self, fd: int, host_dir: Path, *, is_server: bool) -> None:
@@ -34,7 +34,7 @@ class LogLimit:
         self._touched_at_bytes: int | None = None  # how long it was when the disk became short
 
     def exceeded(self) -> tuple[str, dict[str, Any]] | None:
-        """The sentence that says why the command has to end, and its arguments; None: it has not.
+        """Return why the command has to end: message id and arguments; None: within the limit.
 
         Costs two system calls.
         """
@@ -52,7 +52,7 @@ class LogLimit:
         return stat.st_blocks * 512 if self._is_server else stat.st_size
 
     def _fills_the_disk(self, size: int) -> tuple[str, dict[str, Any]] | None:
-        """A long log that grows while the disk is short: all others would break with it."""
+        """Find a long log that grows while the disk is short: all other jobs would fail too."""
         reserve, disk = self._limits.disk_reserve_bytes, os.fstatvfs(self._fd)
         free = disk.f_bavail * disk.f_frsize
         if free >= reserve:

@@ -1,4 +1,4 @@
-"""Redact secrets in the output of a job before it is stored. Standard library only.
+"""Redact secrets in the output of a job before anyone reads it. Standard library only.
 
 In place, with as many ``*``: no offset moves, and every checksum is of what is left. A command that
 goes on appending is not disturbed.

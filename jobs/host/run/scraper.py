@@ -191,7 +191,7 @@ def _grew(before: Values, now: Values) -> bool:
 
 
 def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
-    """Read once more. False: the reader broke, which launcher.log says and no job suffers from."""
+    """Read once more. False: the reader failed, which is logged and harms no job."""
     try:
         counted.add(time.time(), reader.read(), is_last=is_last)
     except Exception:  # a boundary: curves are for people, the job is for its result

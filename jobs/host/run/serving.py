@@ -17,19 +17,19 @@ from jobs.plans import Plan
 class Server:
     """A job's view of the server that it starts in ``serve/<deployment>/``."""
 
-    def __init__(self, job: Spool, meta: Meta, claimed: Mapping[str, Any]) -> None:
-        """``claimed`` is the job's plan.json.
+    def __init__(self, job: Spool, meta: Meta, stored: Mapping[str, Any]) -> None:
+        """``stored`` is the job's plan.json.
 
         Raises:
             PlanError: the dashboard named no deployment for a plan that serves.
         """
-        about = claimed.get("deployment")
-        if not about or "serve_dir" not in claimed["values"]:
+        about = stored.get("deployment")
+        if not about or "serve_dir" not in stored["values"]:
             raise PlanError("the plan starts a server, but the job has no deployment")
         self.deployment: int = about["id"]
         self.run: int = about["run"]
         self._host_dir = job.host_dir
-        self._values: Mapping[str, str] = claimed["values"]
+        self._values: Mapping[str, str] = stored["values"]
         self._secrets = job.secrets()
         self._meta = replace(
             meta, type=spools.DEPLOYMENT, id=self.deployment, token=about["token"], run=self.run

@@ -97,7 +97,7 @@ STANDBY = Standby()
 
 
 def await_spool(fd: int) -> tuple[Spool, int] | None:
-    """The launcher's side of :class:`Standby`: the spool and its lock; None: nobody needs us."""
+    """The launcher's side of :class:`Standby`: the spool and its lock; None: not needed."""
     with socket.socket(fileno=fd) as waiting:
         waiting.send(str(os.getpid()).encode())
         path, fds, _, _ = socket.recv_fds(waiting, 65536, 1)

@@ -1,4 +1,4 @@
-"""Asks servers whether they are ready, each in a thread of its own."""
+"""Health checks of servers, each in a thread of its own."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def address(spool: Spool) -> str:
 
 
 def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
-    """True when the server on this port says 200 to a request for ``path``."""
+    """Return True if the server on this port answers a request for ``path`` with 200."""
     return status(port, path, at) == 200
 
 

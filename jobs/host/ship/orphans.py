@@ -1,7 +1,7 @@
 """Spools unknown to the dashboard: stop them, then quarantine them.
 
-It is another dashboard's, or this one's database has become an older one. Nobody could see it,
-stop it, or know why its dies are busy.
+It is another dashboard's, or this one's database has become an older one. No page shows it:
+no one could stop it, or know why its dies are in use.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 
-GRACE_S = 600.0  # for whoever put a wrong database in its place, to put back the right one
-PAUSE_S = 120.0  # without a report as forgotten for so long, it was known again meanwhile
+GRACE_S = 600.0  # time to replace a wrong database by the right one
+PAUSE_S = 120.0  # not reported as unknown for so long: it was known meanwhile
 log = logging.getLogger(__name__)
 
 

@@ -21,18 +21,18 @@ from jobs.host.run.inotify import FolderChanges
 from jobs.host.run.launcher import size_and_sha256
 from jobs.host.run.redact import forms, redact, unfinished
 
-CHUNK = 256 * 1024  # raw bytes of an append, where the dashboard does not say that it takes more
-BLOCK = 64 * 1024  # what is given back of a disk is a multiple of it
+CHUNK = 256 * 1024  # raw bytes of an append, unless the dashboard permits more
+BLOCK = 64 * 1024  # disk space is given back in multiples of it
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
-LOOK_S = 0.02  # how often a spool in use is looked at where nobody tells that it grows
-IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and while a viewer waits
+LOOK_S = 0.02  # interval of checking a spool in use where the kernel reports no growth
+IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and where it reports growth
 IDLE_AFTER = 250
-ASK_AGAIN_S = 60.0  # how long nothing is said, before the dashboard is asked whether it still knows
+ASK_AGAIN_S = 60.0  # silence after which the sizes are requested again
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
-LONGEST_AWAY_S = 1.0  # the same while there is no answer: a refused connection costs nothing
+LONGEST_AWAY_S = 1.0  # longest wait without an answer: a refused connection costs nothing
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +49,7 @@ class Outcome(enum.Enum):
 
 
 class _Stop(Exception):
-    """Ends a round early. ``reason`` says what is broken."""
+    """End of a round before its time. ``reason``: what is broken."""
 
     def __init__(self, outcome: Outcome, reason: str = "") -> None:
         super().__init__(outcome.value)
@@ -71,7 +71,7 @@ class Shipper:
     """Ships one spool. :meth:`run` is the loop, :meth:`round` one turn of it.
 
     ``server_log_bytes``: how much of a server's log keeps its disk here once the dashboard has it;
-    0: all. ``broken_by`` says, after BROKEN, what is wrong with the spool.
+    0: all. ``broken_by``: after BROKEN, the error of the spool.
     """
 
     def __init__(self, spool: Spool, client: Client, *, server_log_bytes: int = 0) -> None:
@@ -79,7 +79,7 @@ class Shipper:
         self._client = client
         self._server_log_bytes = server_log_bytes
         self._given_back = 0  # bytes from the beginning of a server's log
-        self._lost_reported = 0  # limit of reported repeats
+        self._lost_reported = 0  # end of the bytes that were reported as lost on the dashboard
         self._hashed = 0  # bytes of a log that has ended, by which the dashboard's check has come
         self._refusal: tuple[int, object] = (0, None)
         self._meta: Meta = spool.meta()
@@ -139,7 +139,7 @@ class Shipper:
         return Outcome.NOTHING
 
     def round(self) -> Outcome:
-        """One round: log, points, outputs, then the events that speak of them.
+        """One round: log, points, outputs, then the events that refer to them.
 
         Raises:
             Unreachable: the dashboard did not answer.
@@ -172,7 +172,7 @@ class Shipper:
         self._outputs = {p: int(size) for p, size in (answer.body.get("outputs") or {}).items()}
         self._log_chunk = max(CHUNK, int(answer.body.get("log_chunk") or 0))
         if self._meta.type == DEPLOYMENT:
-            self._tell_what_is_lost(self._have["log"])
+            self._report_lost(self._have["log"])
 
     def _ends(self) -> _Ends:
         events = spools.whole_lines_size(self._spool.events)
@@ -187,7 +187,7 @@ class Shipper:
     def _log_end(self, ended: Mapping[str, Any] | None) -> int:
         """Return how far the log is free of secrets after redaction.
 
-        What may be the beginning of one waits; at the end the launcher has cleaned it all.
+        A possible beginning of a secret waits; at the end the launcher has redacted all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
         secrets = [] if ended else forms(self._spool.secrets().values())
@@ -216,7 +216,7 @@ class Shipper:
 
     def _holds_all(self, ends: _Ends) -> bool:
         """True when the last event of the present run has been taken."""
-        # exit.json follows its event: what ``ends`` knows of events may be older than it.
+        # exit.json follows its event: the events in ``ends`` may be older.
         return (
             self._have is not None
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
@@ -244,9 +244,9 @@ class Shipper:
         return sent
 
     def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
-        """The dashboard has more than we: a power cut took what was not on the disk yet.
+        """Handle a file shorter than on the dashboard: a power cut took unwritten data.
 
-        A job goes on with what is left and closes; its last event tells how much that is. A
+        A job goes on with the rest and closes; its last event has the size. A
         server's log goes on in its next run, so that it is filled up to where the dashboard is.
         """
         if name not in self._was_short:
@@ -256,7 +256,7 @@ class Shipper:
             raise _Stop(Outcome.BROKEN, "events that were sent are missing")
         if self._meta.type == DEPLOYMENT:
             with path.open("ab") as file:
-                # Its last byte alone takes disk, and it never makes a file shorter.
+                # Only the last byte takes disk, and no file becomes shorter.
                 os.posix_fallocate(file.fileno(), sent - 1, 1)
 
     def _make_room(self, taken: int) -> None:
@@ -276,13 +276,13 @@ class Shipper:
             self._given_back = end
 
     def _note(self, text: str) -> None:
-        """For whoever looks into the spool, and into what the agent says."""
+        """Write to the agent's log and to the spool's."""
         log.error("%s: %s", self._spool, text)
         with contextlib.suppress(OSError):  # a full disk
             self._spool.note(text)
 
-    def _tell_what_is_lost(self, have: int) -> None:
-        """The dashboard begins where the disk was given back: it has lost what it had taken."""
+    def _report_lost(self, have: int) -> None:
+        """Report bytes that the dashboard requests again although their disk was given back."""
         if not 0 <= have < _size(self._spool.log):
             return
         end = disk.data_from(self._spool.log, have)
@@ -296,7 +296,7 @@ class Shipper:
     def _output(self, output: Mapping[str, Any]) -> bool:
         path, total, sent = output["path"], output["bytes"], False
         file = self._spool.work / path
-        # An empty file, too, has to be told.
+        # An empty file has to be reported too.
         while path not in self._outputs or self._outputs[path] < total:
             offset = self._outputs.get(path, 0)
             if _size(file) != total:
@@ -325,7 +325,7 @@ class Shipper:
         return True
 
     def _size_after(self, answer: Answer, before: int) -> int:
-        """The size that the dashboard has, as it says: 200, or 409 where we were wrong."""
+        """Return the size that the dashboard reports: with 200, or with 409 for a wrong offset."""
         size, hashed = answer.body.get("size"), answer.body.get("hashed")
         if answer.status == 409 and isinstance(hashed, int) and hashed > self._hashed:
             self._hashed, self._moved = hashed, True  # it checks the whole log, a part each time

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    exact_field,
-    folder_in_workspace,
+    OnVacc,
+    VaccParams,
+    folder_field,
+    folder_or,
     image_name,
     is_exact,
-    stack_choices,
-    stack_field,
+    repository_field,
     stack_of,
     vacc_site,
 )
@@ -30,36 +30,20 @@ from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Image, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of the vLLM repository. Empty: the guide's.",
-        json_schema_extra={
-            "label": "Sources of vLLM",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    repository: str = repository_field(
+        "Address of the vLLM repository. Empty: the guide's.",
+        label="Sources of vLLM",
+        group="Build",
+        when=["stack", "guide"],
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
-        ),
-        json_schema_extra={
-            "label": "Vendor docker folder",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    folder: str = folder_field(
+        "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace.",
+        "Build",
+        label="Vendor docker folder",
+        when=["stack", "guide"],
     )
     no_cache: bool = Field(
         True,
@@ -101,7 +85,7 @@ class Params(BaseModel):
     )
 
 
-class BuildImages(Kind, params=Params):
+class BuildImages(OnVacc, params=Params):
     """Build vLLM's container image like the guide's, or pull it."""
 
     name = "build-images"
@@ -115,14 +99,6 @@ class BuildImages(Kind, params=Params):
         "check:image_missing",
     )
     brings = True
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return stack_choices(target) if field == "stack" else None
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -167,12 +143,10 @@ class BuildImages(Kind, params=Params):
                 user=params.registry_user,
                 password=params.registry_password,
             )
-        folder = f"{site.workspace}/docker"
-        if params.folder and not is_exact(params):
-            folder = folder_in_workspace(params.folder, site, "folder")
+        entered = "" if is_exact(params) else params.folder
         wanted = Building(
             repository=params.repository or image_of(stack).build[0].repository,
-            folder=folder,
+            folder=folder_or(f"{site.workspace}/docker", entered, site),
             no_cache=params.no_cache,
             exact=is_exact(params),
         )

@@ -1,8 +1,8 @@
 """Queue of a host, and the rule that decides what starts next.
 
-Pure except :func:`capacity_of` and :func:`startable_jobs`, which read. Dispatch walks the queue
-with this rule to start jobs, pages to show reasons, and ``jobs.queries.jobs.forecast`` to predict
-starts, so all three agree.
+Pure; ``jobs.queries.hosts.capacity_reads`` reads what it needs. Dispatch walks the queue with this
+rule to start jobs, pages to show reasons, and ``jobs.queries.jobs.forecast`` to predict starts, so
+all three agree.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def reads_of(product: Mapping[str, Any] | None) -> tuple[str, ...]:
 def read_by(deployment: Deployment) -> tuple[str, ...]:
     """Return places that a server reads: its folder and its artifact.
 
-    Rows without details, as in ``jobs.queries.hosts.capacity``, use the columns read instead.
+    Rows without details, as in ``jobs.queries.hosts.capacity_reads``, use the columns read instead.
     """
     if "details" in deployment.get_deferred_fields():
         paths = [getattr(deployment, name, None) for name in ("serves_from", "made_at")]

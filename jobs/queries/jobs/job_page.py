@@ -157,12 +157,6 @@ class JobPage:
         return tuple(job for job in self.before if job.is_open)
 
     @property
-    def stopped_by(self) -> Job | None:
-        """The predecessor that did not succeed."""
-        ended = (job for job in self.after if not job.is_open)
-        return next((job for job in ended if job.state != Job.State.SUCCEEDED), None)
-
-    @property
     def folders(self) -> tuple[Folder, ...]:
         """Outputs by folder, top level first, where tools put reports."""
         by_path: dict[str, list[tuple[str, OutputFile]]] = {}
@@ -237,7 +231,7 @@ def durations(job: Job, host: Host) -> Durations | None:
     return typical(pasts(rows), job.title, job.model_id, amount, exact=exact)
 
 
-# Of a job, what :func:`pasts` takes.
+# Columns of a job for :func:`pasts`.
 PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
 
 

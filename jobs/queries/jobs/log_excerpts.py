@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,12 +84,10 @@ def headline(key: str, part: Part | None = None, *, elsewhere: bool = True) -> Q
     """Return the most telling error line without its logger prefix; ``part`` first, or only
     ``part`` without ``elsewhere``. None without an error line."""
     parts = [one for one in (part, (0, None) if elsewhere else None) if one is not None]
-    try:
+    with contextlib.suppress(DamagedLog):  # the verdict is stored without an excerpt
         for one in parts:
             if quote := _headline_of(_end_of(key, one)):
                 return quote
-    except DamagedLog:
-        pass
     return None
 
 

@@ -71,7 +71,7 @@ class PublishedComparison:
 
     @property
     def within(self) -> bool | None:
-        """Return True if the published figure lies in our interval; None: not comparable."""
+        """Return True if the published figure is within our interval; None: not comparable."""
         if self.latest is None or self.why or self.latest.result.simulated:
             return None
         return self.latest.share.low <= self.published.value / 100 <= self.latest.share.high

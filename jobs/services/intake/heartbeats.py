@@ -68,7 +68,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         serve, stop_serve = _serves(host, body["serves"])
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
         transaction.on_commit(partial(notifications.notify, "host", name=host.name))
-    if host.is_outdated:  # it ends what it runs, and gets nothing new
+    if host.is_outdated:  # its jobs go on and can be stopped; it gets no new ones
         return Orders(cancel=cancel, stop_serve=stop_serve, facts_wanted=facts_wanted, news=news)
     return Orders(
         start=list(start.order_by("pk").values_list("pk", flat=True)),

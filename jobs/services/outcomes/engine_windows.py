@@ -75,23 +75,23 @@ def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
 def _windows(job: Job, measured: Measurement) -> dict[int, Window]:
     """Return concurrency → time window by the host's clock (seconds since the epoch).
 
-    The window is recorded by the tool, else that of the step with this concurrency.
+    The window of a point is its own step, from the start that the tool recorded; of points that
+    share one step, the recorded starts divide it.
     """
     steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
-    if measured.began:
-        return _recorded(measured.began, steps.get(_STEP))
     windows = {}
     for concurrency, _metrics in measured.points:
         names = [f"{_STEP}-{concurrency}", *([_STEP] if len(measured.points) == 1 else [])]
         window = next((steps[name] for name in names if name in steps), None)
         if window is not None:
-            windows[concurrency] = window
-    return windows
+            begin, end = window
+            windows[concurrency] = (max(begin, measured.began.get(concurrency, begin)), end)
+    return windows or _recorded(measured.began, steps.get(_STEP))
 
 
 def _recorded(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:
     """Return recorded windows: each ends with the next start, the last with the step."""
-    if whole is None:
+    if whole is None or not began:
         return {}
     order = sorted(began.items(), key=lambda item: item[1])
     ends = [*(begin for _c, begin in order[1:]), whole[1]]

@@ -128,7 +128,7 @@ def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
 
 
 def _files_sha256(plan: Plan) -> dict[str, str]:
-    """Return the checksum of a plan's data files; "" without any. Line order is ignored because a
+    """Return the checksum of a plan's data files; {} without any. Line order is ignored because a
     seed changes it. Scripts are not part of the workload."""
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
@@ -139,7 +139,7 @@ def _files_sha256(plan: Plan) -> dict[str, str]:
 
 def _config_sha256(plan: Plan) -> dict[str, str]:
     """Return the checksum of the server's configuration, without names, ports, addresses, folders
-    and dies; "" without any."""
+    and dies; {} without any."""
     texts = [item.text for item in plan.files if not item.name.endswith(".py")]
     if not texts:
         return {}

@@ -34,20 +34,20 @@ WORK_S = 30.0
 # A smaller file takes one or a few blocks of the disk either way; most logs are such.
 SMALL_BYTES = 64 * 1024
 ASKED_AT_ONCE = 500  # records in one query
-# A tenth of what others get, where a processor is short. Not less: what holds Python's lock while
-# it waits for a processor holds up the worker's other threads.
+# A tenth of what others get, where a processor is short. Not less: a thread that waits for a
+# processor with Python's lock blocks the worker's other threads.
 NICENESS = 10
-# What stays free of the disk beside a log that is packed, however badly that goes.
+# Disk space that stays free beside a packed log in any case.
 SPARE_BYTES = 500_000_000
-LEAST_PACKED = 3  # so much smaller even logs of figures become
+LEAST_PACKED = 3  # even logs of figures become this much smaller
 
-# Logs that were left as they are, with the time of their last write: not tried again before that
-# changes, or the process is a new one. What is wrong with them is in the process's own log.
+# Unpacked logs with the time of their last write: not tried again before that changes, or in a new
+# process. Their errors are in the process's own log.
 _left: dict[str, int] = {}
 
 
 class _Candidate(NamedTuple):
-    """A raw log that has lain still for long enough; the one that did for longest sorts first."""
+    """A raw log unchanged for long enough; the oldest sorts first."""
 
     written_ns: int
     kind: str
@@ -103,7 +103,7 @@ def _has_room(candidate: _Candidate) -> bool:
 
 
 def _measure_again(packed: _Candidate) -> None:
-    """It takes less now; :mod:`jobs.services.upkeep.retention` keeps how much."""
+    """Have :mod:`jobs.services.upkeep.retention` measure the smaller size."""
     rows = _MODELS[packed.kind]._default_manager.filter(pk=packed.record_id, stored_bytes__gt=0)
     rows.update(stored_bytes=None)
 
@@ -142,7 +142,7 @@ def _closed(kind: str, before: datetime) -> Iterator[tuple[_Candidate, str]]:
 
 
 def _still(kind: str, before: datetime) -> Iterator[_Candidate]:
-    """Raw logs that are worth it and have lain still. The folder tells them, without a query."""
+    """Raw logs large enough and unchanged since ``before``: from the folder, without a query."""
     newest_ns = int(before.timestamp() * 1e9)
     try:
         entries = os.scandir(store().path(f"{kind}/0").parent)

@@ -25,12 +25,12 @@ from jobs.services.intake import points
 
 ROUND_S = 10.0
 MISSING_FOR = timedelta(seconds=30)
-# Without a round for so long we were away: stopped, suspended, or without our broker.
+# Without a round for this time the dashboard was away: stopped, suspended, or without its broker.
 AWAY_AFTER = timedelta(seconds=60)
 EAR_FOR = timedelta(minutes=2)
 # A job that was sent and not claimed is notified again after a new heartbeat.
 UNCLAIMED_FOR = timedelta(seconds=10)
-# Then something is wrong there (a full disk, a folder that cannot be written): others wait behind.
+# Then the host has an error (a full disk, a read-only folder), and other jobs wait behind.
 UNCLAIMED_CLOSED_AFTER = timedelta(minutes=5)
 
 
@@ -48,7 +48,7 @@ def claim_run(moment: datetime | None = None) -> bool:
 def reap(moment: datetime | None = None) -> int:
     """Run one round; return the number of lost jobs and deployments."""
     moment = moment or now()
-    _hint_unclaimed(moment)
+    _notify_unclaimed(moment)
     lifecycle.cancel_orphans()
     _close_unclaimed(moment)
     _notify_stalled(moment)
@@ -103,7 +103,7 @@ def _lose_all_of_gone_hosts(moment: datetime) -> int:
     return lost
 
 
-def _hint_unclaimed(moment: datetime) -> None:
+def _notify_unclaimed(moment: datetime) -> None:
     unclaimed = Job.objects.filter(
         _answering(moment),
         state=Job.State.STARTING,
@@ -115,7 +115,7 @@ def _hint_unclaimed(moment: datetime) -> None:
 
 
 def _notify_stalled(moment: datetime) -> None:
-    """Pages say for how long such a job has been silent; it gives no hint of that itself."""
+    """Notify pages of stalled jobs, which send no notification themselves."""
     for job in Job.objects.filter(_answering(moment), state=Job.State.RUNNING):
         if stalled_since(job, moment):
             notifications.notify("job", id=job.pk, state=job.state)

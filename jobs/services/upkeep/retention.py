@@ -1,9 +1,9 @@
 """Retention: removal of old logs, output files and points, by age and total size.
 
-What was found stays for good: the row with its plan, steps, verdict, sizes and checksums, and its
-result with every number. A removal is written into the row before the first file goes, so that no
-page shows half of a log; ``stored_bytes`` is None until the last file has gone, and the next round
-goes on with what a killed one left. Nothing is harmed by two rounds at once.
+The record stays: the row with its plan, steps, verdict, sizes and checksums, and its result with
+every number. A removal is written into the row before the first file goes, so that no page shows
+half of a log; ``stored_bytes`` is None until the last file has gone, and the next round goes on
+where a killed one ended. Two rounds at once are safe.
 """
 
 from __future__ import annotations

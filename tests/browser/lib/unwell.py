@@ -22,7 +22,7 @@ def make() -> None:
         defaults={
             "type": Host.Type.VACC,
             "key_sha256": "0" * 64,
-            # Nobody beats for it: it shall not be away before the tests are over.
+            # No agent sends heartbeats for it: it must stay online until the tests are over.
             "heartbeat_at": now() + timedelta(hours=2),
             "facts_at": now(),
             "facts": {"dies": there, "iommu": True, "stacks": ["guide"], "images": ["a:b"]},

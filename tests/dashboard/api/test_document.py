@@ -51,7 +51,7 @@ def connection_stays():
 
 @pytest.fixture
 def known(connection_stays):
-    """What an address needs to find something; a caller who may do everything is its owner."""
+    """Records that every address finds. The caller is staff and their owner."""
     root = make_user("root", is_staff=True)
     ApiToken.objects.create(user=root, name="t", token_sha256=hashed("secret"))
     job = ended(log=b"one\nWARN two\n", created_by=root)

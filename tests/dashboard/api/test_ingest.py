@@ -1,4 +1,4 @@
-"""What hosts say, over HTTP as they say it."""
+"""Messages of hosts, over HTTP as hosts send them."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from tests.factories import keep_secret, make_deployment, make_host, make_job, m
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
-def test_a_stranger_is_told_nothing(caller):
+def test_a_stranger_gets_no_facts(caller):
     caller.headers["Authorization"] = "Bearer wrong"
 
     answer = caller.post("heartbeat", {})
@@ -31,7 +31,7 @@ def test_a_stranger_is_told_nothing(caller):
     assert (answer.status_code, answer.json()["error"]) == (401, "key")
 
 
-def test_another_protocol_is_told_which_one_to_upgrade_to(caller):
+def test_another_protocol_is_answered_with_the_one_to_upgrade_to(caller):
     caller.headers["X-Protocol"] = "99"
 
     answer = caller.post("heartbeat", {})
@@ -124,7 +124,7 @@ def test_a_clock_set_back_restarts_the_missing_time(caller):
     assert job.missing_since < later
 
 
-def test_a_job_named_with_another_token_is_missing_all_the_same(caller):
+def test_a_job_named_with_another_token_is_missing(caller):
     job = taken_job(caller)
 
     caller.beat(jobs=[{"id": job.pk, "token": "x", "state": "running", "log_bytes": 0}])
@@ -191,7 +191,7 @@ def test_a_restart_with_a_deleted_secret_fails(caller):
     assert (server.state, server.message_id) == ("failed", "job:secret_gone")
 
 
-def test_a_second_claim_is_told_the_state(caller):
+def test_a_second_claim_is_answered_with_the_state(caller):
     job = taken_job(caller)
 
     answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "another"})
@@ -239,7 +239,7 @@ def test_a_chunk_that_unpacks_to_too_much_is_refused(caller):
     assert answer.status_code == 413
 
 
-def test_a_host_may_send_as_much_of_a_log_at_once_as_it_is_told(caller):
+def test_a_host_may_send_log_chunks_of_the_announced_size(caller):
     job = taken_job(caller)
     most = caller.get(f"jobs/{job.pk}/streams").json()["log_chunk"]
 
@@ -267,7 +267,7 @@ def test_a_token_that_is_not_the_jobs_is_refused(caller):
     assert logstore.store().size(f"job/{job.pk}") == 0
 
 
-def test_the_sizes_of_all_streams_are_told(caller):
+def test_the_sizes_of_all_streams_are_returned(caller):
     job = taken_job(caller)
     caller.stream(job, "log", 0, LOG)
     caller.output(job, "a/x.json", b"{}")

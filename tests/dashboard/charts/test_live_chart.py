@@ -108,7 +108,7 @@ def test_the_kv_cache_is_a_share_in_per_cent():
     assert live.series(live.derive(samples))["kv"] == {"t": [1000, 2000], "y": [25.0, 100.0]}
 
 
-def test_the_client_tells_its_requests_and_its_own_rate():
+def test_the_client_reports_its_requests_and_its_own_rate():
     samples = [
         (
             float(t),

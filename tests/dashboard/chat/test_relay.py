@@ -128,7 +128,7 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
     run(scenario)
 
 
-def test_who_logs_out_hears_no_more_and_the_turn_goes_on(client, monkeypatch):
+def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch):
     first = delta(content="a")
     monkeypatch.setattr(session_guard, "CHECK_S", 3600)
 
@@ -193,7 +193,7 @@ def test_a_turn_of_a_killed_process_closes_with_its_text(client):
     assert turn.stats == {"error_id": "chat:interrupted"}
 
 
-def test_an_engine_that_refuses_is_told_in_its_own_words(client):
+def test_an_engine_s_refusal_is_in_its_own_words(client):
     async def scenario(engine, turn):
         engine.status = 400
         await engine.say.put(b'{"error":{"message":"too long"}}')
@@ -310,7 +310,7 @@ def test_an_engine_that_is_not_there_fails_the_turn(client):
         ("lin", "GET", (), 405),
     ],
 )
-def test_nobody_else_starts_a_turn(client, who, method, headers, status):
+def test_only_its_owner_starts_a_turn(client, who, method, headers, status):
     caller = client
     if who != "lin":
         caller = Client()

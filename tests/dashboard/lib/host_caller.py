@@ -1,4 +1,4 @@
-"""A host's side of the intake, and what it sends."""
+"""A host's side of the intake: its requests and events."""
 
 from __future__ import annotations
 
@@ -112,11 +112,17 @@ def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
     }
 
 
+def ended_in_protocol_1(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
+    """Return :func:`ended` of protocol 1, which called a message a sentence."""
+    event = ended(verdict, **fields)
+    return {key.replace("message_", "sentence_"): value for key, value in event.items()}
+
+
 STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run": 1}
 
 
 class FakeKind(Kind, params=KINDS["prepare"].Params):
-    """A kind that concludes what the test says."""
+    """A kind with the outcome that the test sets."""
 
     name = title = "fake"
     family = "prepare"

@@ -52,7 +52,7 @@ def beat(host, **load):
     heartbeats.heartbeat(host, body, protocol=2)
 
 
-def test_the_api_tells_identity_repeats_provenance(get, host):
+def test_the_api_returns_identity_repeats_provenance(get, host):
     deployment = served(host)
     one, other, disturbed = (measured(deployment) for _ in range(3))
     Result.objects.filter(pk=disturbed.pk).update(disturbed=True)

@@ -1,4 +1,4 @@
-"""The page on which administrators set and delete secrets, and nobody reads one."""
+"""Page on which administrators set and delete secrets; no page shows a value."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_missing_key_file_is_named_to_administrators(admin, settings):
     [
         ("token", VALUE, "name", "Use capital letters, digits and underscores"),
         ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
-        ("HF_TOKEN", "sh-rt", "value", "Enter 8 to 4096 characters."),
+        ("HF_TOKEN", "hf_1234", "value", "Enter 8 to 4096 characters."),
         ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )

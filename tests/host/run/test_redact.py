@@ -1,4 +1,4 @@
-"""A secret that a tool prints all the same never leaves the host."""
+"""A secret that a tool prints never leaves the host."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_every_secret_is_overwritten_and_nothing_moves(tmp_path, monkeypatch, bl
     assert path.read_bytes() == b"a ******* b\0*************** secre"
 
 
-def test_what_lies_before_the_start_is_left(tmp_path):
+def test_bytes_before_the_start_are_left(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"secret1 secret1")
 
@@ -46,7 +46,7 @@ def test_what_lies_before_the_start_is_left(tmp_path):
 @pytest.mark.parametrize(
     ("tail", "length"), [(b"x", 0), (b"x s", 1), (b"secret", 6), (b"secret1", 0), (b"", 0)]
 )
-def test_a_tail_that_may_be_the_beginning_of_a_secret_is_told(tail, length):
+def test_a_tail_that_may_begin_a_secret_is_recognised(tail, length):
     assert unfinished(tail, [b"secret1"]) == length
 
 
@@ -239,7 +239,7 @@ def test_a_killed_launcher_leaves_no_secret_behind(given, launch, config):
 
 
 @pytest.mark.processes
-def test_a_server_gets_the_secrets_of_its_job_and_tells_none(make_spool, launch, host_dir):
+def test_a_server_gets_the_secrets_of_its_job_and_prints_none(make_spool, launch, host_dir):
     env = (("API_KEY", "{secret:API_KEY}"),)
     job = make_spool(
         Step("serve", ("sh", "-c", "echo key $API_KEY; exit 3"), env=env, serves=True),

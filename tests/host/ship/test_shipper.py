@@ -99,7 +99,7 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     shipper = Shipper(spool, client)
     shipper.round()
 
-    # The dashboard comes back with less than it had said.
+    # The dashboard comes back with less than it had confirmed.
     del intake.jobs[1].streams["log"][CHUNK:]
     spool.log.write_bytes(text)
     shipper.round()
@@ -162,7 +162,7 @@ def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
     assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
 
 
-def test_a_job_that_nobody_knows_is_unknown(intake, make_spool, ship):
+def test_a_job_without_a_record_is_unknown(intake, make_spool, ship):
     spool = make_spool("true", instance=intake.instance)
 
     assert ship(spool)() is Outcome.UNKNOWN

@@ -162,7 +162,7 @@ def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, page):
         assert "[53.13, 88.81]" in text
 
 
-def test_the_api_tells_the_counts(job, tell, page):
+def test_the_api_returns_the_counts(job, tell, page):
     tell((1.0, "", counts(20, right=15, total=116)))
 
     accuracy = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]

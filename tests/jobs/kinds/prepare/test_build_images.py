@@ -26,7 +26,7 @@ def note_ids(facts=None, **raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host(facts))]
 
 
-def test_a_clone_that_is_there_is_used_unless_to_the_letter():
+def test_an_existing_clone_is_used_unless_verbatim():
     assert steps(**EXACT)["clone"].argv[:2] == ("git", "clone")
     assert steps()["clone"].argv[1:] == (
         *("/data/host/spool/17/files/clone_or_fetch.py",),
@@ -50,7 +50,7 @@ def test_an_arm_host_builds_from_vllm_s_own_file():
 
 
 @pytest.mark.parametrize("facts", [NO_AVX512, ARM])
-def test_to_the_letter_the_wrong_processor_is_only_told(facts):
+def test_verbatim_only_notes_the_wrong_processor(facts):
     assert steps(facts, **EXACT)["build-base"].argv == steps(**EXACT)["build-base"].argv
     assert "guide:image_needs_avx512" in note_ids(facts, **EXACT)
 
@@ -61,7 +61,7 @@ def test_a_repeat_may_use_docker_s_cache():
     assert "--no-cache" in steps(no_cache=False, **EXACT)["build-vacc"].argv
 
 
-def test_the_vendor_s_folder_may_lie_elsewhere_in_the_workspace():
+def test_the_vendor_s_folder_may_be_elsewhere_in_the_workspace():
     target = vacc_host({"workspace": "/nfs"})
 
     plan = KIND.plan(KIND.Params(folder="/nfs/zoo/docker"), target)

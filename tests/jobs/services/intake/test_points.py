@@ -30,7 +30,7 @@ def lines(*times, watch="engine"):
     return b"".join(json.dumps(line).encode() + b"\n" for line in rows)
 
 
-def test_points_of_a_server_are_taken_once_and_its_size_is_told(caller, deployment):
+def test_points_of_a_server_are_stored_once_and_answered_with_the_size(caller, deployment):
     raw = lines(1.0, 2.0)
 
     assert caller.stream(deployment, "points", 0, raw + b'{"t":').json()["size"] == len(raw)

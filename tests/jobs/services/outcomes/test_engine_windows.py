@@ -99,6 +99,23 @@ def test_one_step_records_the_start_of_each_point():
     ]
 
 
+def test_a_recorded_start_narrows_the_window_of_its_step():
+    job = measured_job(steps=("measure-1", "measure-4"))
+    scraped(
+        job,
+        *(
+            {HITS: hits, QUERIES: asked}
+            for hits, asked in ((0.0, 0.0), (50.0, 50.0), (50.0, 100.0), (130.0, 200.0))
+        ),
+        every_s=5.0,
+    )
+    whole = with_engine(job, MEASURED).points
+    by_start = with_engine(job, replace(MEASURED, began={1: 1005.0, 4: 1010.0})).points
+
+    assert [m["engine_prefix_hits"] for _, m in whole] == [0.5, 0.8]
+    assert [m["engine_prefix_hits"] for _, m in by_start] == [0.0, 0.8]
+
+
 def test_other_watches_are_none_of_the_engine_s():
     job = measured_job(steps=("measure-1", "measure-4"))
     scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0}, watch="client")
@@ -106,7 +123,7 @@ def test_other_watches_are_none_of_the_engine_s():
     assert with_engine(job, MEASURED).points == MEASURED.points
 
 
-def test_what_the_tool_itself_told_stays():
+def test_figures_of_the_tool_itself_stay():
     job = measured_job(steps=("measure",))
     scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0})
     metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5}

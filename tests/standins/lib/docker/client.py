@@ -147,7 +147,7 @@ def _settings() -> dict[str, str]:
 
 
 def _ask(do: str, *, failed: int = 1, prefix: str = "", **more: Any) -> int:
-    """Send a request and print what comes; the exit code."""
+    """Send a request and print the answer; return the exit code."""
     talk = Wire.dial()
     talk.say(do=do, **more)
     reader: _Follower | None = None
@@ -190,7 +190,7 @@ def _pass_signals_on(talk: Wire) -> None:
 
 
 class _Follower:
-    """Copies what a process writes to its two files, as it comes."""
+    """Copies the output of a process to its two files, as it comes."""
 
     def __init__(self, logs: Path) -> None:
         pairs = ((".out", sys.stdout.buffer), (".err", sys.stderr.buffer))
@@ -478,6 +478,6 @@ _DO: dict[str, Callable[[Flags], int]] = {
 
 
 def _path(container: str, path: str) -> str | None:
-    """Where a container's file lies; None: no such container."""
+    """Return the path of a container's file; None: no such container."""
     answer = _answer("path", container=container, path=path)
     return None if answer is None else str(answer)
