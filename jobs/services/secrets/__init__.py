@@ -82,7 +82,7 @@ def keep(
     _check_name(name)
     if value is not None:
         check_value(value)
-    rules = {"purpose": purpose, "endpoints": _checked_endpoints(purpose, endpoints)}
+    allowed = _checked_endpoints(purpose, endpoints)
     if hosts is not None and not hosts:
         raise LaunchError(_("Choose at least one host, or all hosts."), "hosts")
     if people is not None and not people:
@@ -93,7 +93,7 @@ def keep(
         if row is None and value is None:
             raise LaunchError(_("Enter the secret's value."), "value")
         row = row or Secret(name=name)
-        row.purpose, row.endpoints = rules["purpose"], rules["endpoints"]
+        row.purpose, row.endpoints = purpose, allowed
         row.all_hosts, row.everyone = hosts is None, people is None
         if value is not None:
             row.encrypted, row.set_at = encrypted(name, value), now()

@@ -105,13 +105,15 @@ def pull_plan(image: str, site: VaccSite, *, user: str = "", password: str = "")
 
     ``password``: name of the secret with the registry's password for ``user``; "": no login.
     """
-    pull, files = Step("pull", ("docker", "pull", literal(image))), ()
+    pull = Step("pull", ("docker", "pull", literal(image)))
+    files: tuple[PlanFile, ...] = (script("inspect_image.py"),)
     if password:
-        pull, files = _login_and_pull(image, site, user, password), (script("pull_image.py"),)
+        pull = _login_and_pull(image, site, user, password)
+        files = (script("pull_image.py"), *files)
     return Plan(
         kind=KIND,
         steps=(pull, _inspect(site, image)),
-        files=(*files, script("inspect_image.py")),
+        files=files,
         outputs=(Output("image", "image.json"),),
         checks=(Check("docker"), _room()),
     )
