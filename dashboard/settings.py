@@ -19,6 +19,7 @@ except (BadVariable, OSError) as error:
 
 DEBUG = ENV.debug
 DATA_DIR = ENV.data_dir
+SECRETS_KEY_FILE = ENV.secrets_key_file
 STOPPING_FILE = env_module.STOPPING_FILE
 
 # Addresses. PUBLIC_URL sets allowed hosts, origins, cookie security and every absolute link.

@@ -69,15 +69,22 @@ class Preview:
     guide: dict[str, Any] = field(default_factory=dict)
 
 
-def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
-    """Preview a launch of ``kind`` with ``raw`` on ``host``. Changes nothing.
+def preview(
+    kind: str,
+    raw: Mapping[str, Any],
+    host: Host,
+    target: Target | None = None,
+    *,
+    user: AbstractBaseUser | None = None,
+) -> Preview:
+    """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target`` is the host including the output of jobs that are not launched yet.
+    ``target``: the host with products of later jobs. No ``user``: only secrets for everyone.
 
     Raises:
         LaunchError: unknown kind.
     """
-    return _preview(_kind(kind), raw, host, target or target_of(host))
+    return _preview(_kind(kind), raw, host, target or target_of(host), user)
 
 
 def launch(
@@ -94,7 +101,7 @@ def launch(
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: accepted findings, as written by ``jobs.services.confirmations``.
+    ``confirmed``: accepted findings, see ``jobs.services.confirmations``.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -104,7 +111,7 @@ def launch(
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)  # two launches must not add one environment twice
         target = target_of(host)
-        job_preview = _preview(chosen, raw, host, target)
+        job_preview = _preview(chosen, raw, host, target, user)
         if job_preview.params is None or job_preview.plan is None:
             raise InvalidParams(job_preview.errors)
         draft = draft_of(chosen, job_preview, target)
@@ -149,7 +156,7 @@ def confirmed_by_name(
         InvalidParams: a name is not a confirmable check of this job.
         LaunchError: unknown kind.
     """
-    job_preview = preview(kind, raw, host)
+    job_preview = preview(kind, raw, host, user=user)
     wrong = confirmations.unknown_names(job_preview.plan, names) if job_preview.plan else []
     if job_preview.plan and wrong:
         known = ", ".join([confirmations.ALL, *confirmations.confirmable(job_preview.plan)])
@@ -197,19 +204,21 @@ def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: boo
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("The input of this job no longer exists.")) from None
         check_ports(old, target)
-        draft = repeat_of(old, params, can_prioritize=can_prioritize)
+        draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
         return create(draft, old.host, user, environments=first, target=target)
 
 
-def repeat_of(old: Job, params: BaseModel, *, can_prioritize: bool) -> Job:
-    """Return an unsaved job with the same plan as ``old``; the caller sets its inputs.
+def repeat_of(
+    old: Job, params: BaseModel, user: AbstractBaseUser | None, *, can_prioritize: bool
+) -> Job:
+    """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: a secret of the plan no longer exists.
+        LaunchError: ``user`` may not use a secret of the plan in this way, or it does not exist.
     """
-    secrets.check(plans.from_json(old.plan), old.params)
+    secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
     return Job(
         kind=old.kind,
         title=old.title,
@@ -253,7 +262,9 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
+def _preview(
+    kind: Kind, raw: Mapping[str, Any], host: Host, target: Target, user: AbstractBaseUser | None
+) -> Preview:
     try:
         given = settled(kind, raw)
         params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
@@ -269,13 +280,13 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
     try:
         plan = kind.plan(params, target)
-        secrets.check(plan, given)
         refs = kind.inputs(params, target)
+        values, open_slots = slots_of(plan, refs, host, target)
+        secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
         return Preview(params=params, errors=field_errors)
-    values, open_slots = slots_of(plan, refs, host, target)
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
         params=params,

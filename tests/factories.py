@@ -23,10 +23,12 @@ from jobs.models import (
     Weights,
 )
 from jobs.plans import Plan, Step
+from jobs.services import secrets
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
 _numbers = count(1)
+HUBS = ("https://huggingface.co", "https://hf-mirror.com")
 
 
 def make_user(name: str = "", **fields: Any) -> AbstractUser:
@@ -52,6 +54,13 @@ def make_host(name: str = "", **fields: Any) -> Host:
 def host_key(name: str) -> str:
     """The key of a host that was made with ``name``."""
     return f"key-of-{name}"
+
+
+def keep_secret(name: str, value: str, **rules: Any) -> str:
+    """A hub token for everyone on all hosts, or whatever ``rules`` say; its value."""
+    endpoints = () if rules.get("purpose") == "engine" else HUBS
+    secrets.keep(name, value, **{"purpose": "hub", "endpoints": endpoints, **rules})
+    return value
 
 
 def make_plan(**fields: Any) -> Plan:

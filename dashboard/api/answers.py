@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Job, Secret
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 JobState = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Job.State.values)})]
@@ -20,6 +20,9 @@ ServerState = Annotated[
 ]
 # A whole number stays one in JSON.
 Number = int | float
+
+
+Purpose = Annotated[str, WithJsonSchema({"type": "string", "enum": ["", *Secret.Purpose.values]})]
 
 
 class Answer(BaseModel):
@@ -106,6 +109,25 @@ class QueuedJob(JobAnswer):
     """A job in the queue of its host."""
 
     waits: PlacedWait
+
+
+class SecretAnswer(Answer):
+    """A secret without its value."""
+
+    name: str
+    purpose: Purpose = Field(description="empty if unknown: stored by an earlier version")
+    endpoints: list[str] = Field(description="URL prefixes to which it may be sent")
+    hosts: list[str] | None = Field(description="null: all hosts")
+    people: list[str] | None = Field(description="null: everyone")
+    complete: bool = Field(description="false: no new job can use it")
+    set_at: Time
+
+
+class Secrets(Answer):
+    """All secrets, by name."""
+
+    secrets: list[SecretAnswer]
+    next: str | None
 
 
 class Queue(Answer):

@@ -16,9 +16,9 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
-from jobs import dispatch, plans
+from dashboard.text.messages import message
+from jobs import dispatch
 from jobs.errors import JobsError, OffsetMismatch
-from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.numbers import number_from
 from jobs.protocol.base import BadMessage, load, read
@@ -99,19 +99,21 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         return host_answer(404, error="unknown")
     except lifecycle.ClaimRefused as error:
         return host_answer(409, error="state", state=error.state)
-    gone = secrets.missing(plans.from_json(job.plan))
-    if gone and job.state == Job.State.STARTING:
-        # It was deleted after the job was sent; what runs already has its own.
-        message = Message("job:secret_gone", {"name": gone[0]})
-        lifecycle.finish_job(job.pk, Job.State.FAILED, message=message)
-        return host_answer(409, error="state", state=Job.State.FAILED)
+    try:
+        given = secrets.of_job(job)
+    except secrets.Refused as refused:
+        # Its rules changed after the job was sent. What runs already has its own.
+        given = {}
+        if job.state == Job.State.STARTING:
+            lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
+            return _no_secrets(refused, state=Job.State.FAILED)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
         job=job.pk,
         token=str(job.claim_token),
         plan=job.plan,
         values=job.values,
-        secrets=secrets.values(plans.secrets(plans.from_json(job.plan))),
+        secrets=given,
         deployment=deployment
         and {
             "id": deployment.pk,
@@ -136,19 +138,25 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         return host_answer(404, error="unknown")
     except deployments.RunRefused as error:
         return host_answer(409, error="state", state=error.state, run=error.run)
-    gone = secrets.missing(plans.from_json(deployment.job.plan))
-    if gone:
-        message = Message("job:secret_gone", {"name": gone[0]})
-        deployments.fail_run(deployment, message)
-        return host_answer(409, error="state", state=Deployment.State.FAILED, run=claim.run)
+    try:
+        given = secrets.of_restart(deployment)
+    except secrets.Refused as refused:
+        deployments.fail_run(deployment, refused.message)
+        return _no_secrets(refused, state=Deployment.State.FAILED, run=claim.run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),
         run=deployment.run,
         plan=deployment.job.plan,
         values=deployment.job.values,
-        secrets=secrets.values(plans.secrets(plans.from_json(deployment.job.plan))),
+        secrets=given,
     )
+
+
+def _no_secrets(refused: secrets.Refused, **state: Any) -> HttpResponseBase:
+    """The host gets no job and no secret, and a message for its own log."""
+    text = message(refused.message.id, refused.message.args)
+    return host_answer(409, error="state", detail=text, **state)
 
 
 @require_http_methods(["GET", "POST"])

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
+from jobs.models import Secret
 from jobs.numbers import DIGITS, number_from
 from jobs.sanitize import sanitize
 from jobs.services.queue import STEPS
@@ -122,6 +123,18 @@ class ConfirmAsked(BaseModel):
     """Confirmation of warnings: of the given checks; without any, of all."""
 
     checks: list[str] | None = None
+
+
+class SecretAsked(BaseModel):
+    """Value and rules of a secret."""
+
+    value: str | None = Field(None, description="null: the stored value stays")
+    purpose: Annotated[str, _one_of(Secret.Purpose.values)]
+    endpoints: list[str] = Field(
+        default_factory=list, description="URL prefixes; empty for an engine key: all deployments"
+    )
+    hosts: list[str] | None = Field(None, description="names; null: all hosts")
+    people: list[str] | None = Field(None, description="user names; null: everyone")
 
 
 class PinAsked(BaseModel):

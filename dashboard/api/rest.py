@@ -103,7 +103,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
 )
 def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     """The plan and the script that a launch would run. It runs nothing."""
-    result = launch.preview(asked.kind, asked.params, _host(asked.host))
+    result = launch.preview(asked.kind, asked.params, _host(asked.host), user=_user(request))
     if result.plan is None:
         raise launch.InvalidParams(result.errors)
     return {

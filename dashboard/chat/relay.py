@@ -134,9 +134,8 @@ def _key_name(deployment: Deployment) -> str:
 
 
 def _api_key(deployment: Deployment) -> str:
-    """Return that secret; "" if it is not stored."""
-    name = _key_name(deployment)
-    return secrets.values([name]).get(name, "")
+    """Return that secret; "" if it is not stored, or may not be sent to this deployment."""
+    return secrets.engine_key(_key_name(deployment), deployment)
 
 
 class _Guard(CsrfViewMiddleware):

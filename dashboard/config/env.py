@@ -59,6 +59,14 @@ def read_optional_folder(raw: str) -> Path | None:
     return path
 
 
+def read_optional_file(raw: str) -> Path | None:
+    """An absolute path of a file, which may be made later, or nothing."""
+    path = read_folder(raw) if raw else None
+    if path is not None and path.is_dir():
+        raise ValueError("the path of a file")
+    return path
+
+
 def read_port(raw: str) -> int:
     """A TCP port."""
     if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
@@ -257,6 +265,15 @@ class Env:
         str,
         Variable(
             "SECRET_KEY", read_text, "", "signs sessions; default: random, stored in `DATA_DIR`"
+        ),
+    ]
+    secrets_key_file: Annotated[
+        Path | None,
+        Variable(
+            "SECRETS_KEY_FILE",
+            read_optional_file,
+            "",
+            "file of the key that encrypts secrets; default: `DATA_DIR/secrets/encryption_key`",
         ),
     ]
     admin_password: Annotated[

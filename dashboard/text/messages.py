@@ -28,6 +28,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.result_messages import RESULT_MESSAGES
+from dashboard.text.secret_messages import SECRET_MESSAGES
 from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
@@ -48,7 +49,6 @@ MESSAGES: dict[str, str | Promise] = {
     "job:unreadable": _("Tool output cannot be parsed: %(reason)s."),
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),
-    "job:secret_gone": _("Secret %(name)s does not exist. Add it under Secrets, then retry."),
     "job:plan": _("Invalid plan: %(reason)s."),
     "job:not_taken": _(
         "Not accepted: %(host)s is online but did not accept this job within %(minutes)s minutes."
@@ -228,6 +228,7 @@ MESSAGES: dict[str, str | Promise] = {
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
+    **SECRET_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx."),
@@ -375,6 +376,7 @@ MESSAGES: dict[str, str | Promise] = {
     "guide:no_key": _(
         "No API key is documented for %(tool)s: anyone who can reach its port can use it."
     ),
+    "guide:registry_login": _("Added: a login at the host's image registry before the pull."),
     "guide:inspect_added": _("Added: a last step that records the image's ID and versions."),
     # Outcomes of a deployment (jobs.services.deployments).
     "deployment:waiting": _("The job has not started the server yet."),

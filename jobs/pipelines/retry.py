@@ -98,7 +98,7 @@ def _again(
         message = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
         raise LaunchError(message % {"job": old.pk}) from None
     check_ports(old, target)
-    draft = repeat_of(old, params, can_prioritize=can_prioritize)
+    draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
     old.inputs = {
         # A dispatched job names the record; a new attempt at its producer takes precedence.
         key: {"job": now_for(ref["job"])}

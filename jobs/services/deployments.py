@@ -84,7 +84,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     Raises:
         NotRestartable: its job has not succeeded.
         LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
-        the host, or a secret is missing.
+        the host, or ``user`` may not use a secret of the plan.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -104,7 +104,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_dies(deployment)
         _check_ports(deployment)
         _check_running(deployment)
-        secrets.check(from_json(deployment.job.plan), {})
+        plan = from_json(deployment.job.plan)
+        secrets.check(plan, {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(

@@ -65,6 +65,12 @@ def test_an_unknown_image_is_looked_for_and_refused(docker_host):
     )
 
 
+def test_a_login_needs_a_user(host):
+    done = host.run("docker", "login", "--password-stdin", "registry.lan:5000")
+
+    assert (done.returncode, done.stderr) == (1, "Must provide --username with --password-stdin\n")
+
+
 def test_a_name_can_be_used_once(docker_host):
     container(docker_host)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from argparse import ArgumentParser
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,9 @@ from django.core.management.base import BaseCommand
 from dashboard.management.own_host import write_own_host
 from jobs.models import Host
 from jobs.queries.instance import instance_id
+from jobs.services import secrets
 from jobs.services.outcomes import identity
+from jobs.services.secrets import earlier
 
 HOST_NAME = "this-computer"
 
@@ -33,8 +35,21 @@ class Command(BaseCommand):
             self._collect_static()
         instance_id()
         identity.keep_missing()
+        self._earlier_secrets()
         self._first_administrator()
         _this_computer(options["dashboard_url"])
+
+    def _earlier_secrets(self) -> None:
+        """Encrypt the secrets of an earlier version. A bad key file does not stop the start."""
+        problem, names = secrets.problem(), []
+        try:
+            names = [] if problem else earlier.adopt()
+        except secrets.KeyUnusable as error:
+            problem = str(error)
+        if problem:
+            self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
+        if names:
+            self.stdout.write(f"Secrets to check on the page Secrets: {', '.join(names)}")
 
     def _collect_static(self) -> None:
         """Collect, hash and compress, unless the sources are what they were."""
@@ -48,7 +63,7 @@ class Command(BaseCommand):
         if User.objects.exists():
             return
         given = settings.ENV.admin_password
-        password = given or secrets.token_urlsafe(12)
+        password = given or token_urlsafe(12)
         User.objects.create_user("admin", password=password, is_staff=True)
         shown = "(from ADMIN_PASSWORD)" if given else f"{password}   (shown only once)"
         self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")

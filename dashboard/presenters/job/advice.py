@@ -80,7 +80,6 @@ _OF_SERVERS: dict[str, str | Promise] = {
     "host:launcher_died": _(
         "Find out on the host what killed the process, then restart the deployment."
     ),
-    "job:secret_gone": "",  # the message has the advice
     "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
     Deployment.State.UNHEALTHY: _(
         "Three health checks in a row failed, so jobs using this deployment may fail. "
@@ -98,6 +97,8 @@ _OF_SERVERS: dict[str, str | Promise] = {
 
 def server_advice(deployment: Deployment) -> str:
     """Return advice for a failing deployment; "" for others."""
+    if deployment.message_id.startswith("job:secret_"):
+        return ""  # the message has the advice
     trouble = _OF_SERVERS.get(deployment.state)
     known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
     if known is not None:
@@ -119,7 +120,7 @@ def advice(job: Job) -> str:
     """Return advice for ``job``; "" if active or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
-    if job.message_id.startswith(("check:", "job:secret_gone")):
+    if job.message_id.startswith(("check:", "job:secret_")):
         return ""  # the message has cause and advice
     known = view_of(job)
     if known is not None:

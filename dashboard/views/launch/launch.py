@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
@@ -72,7 +73,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
             raise InvalidParams(left_empty(form))
         priority = queue.priority_for(request.user, request.POST.get("priority", ""))
         raw = raw_values(form, kind)
-        result = preview(kind.name, raw, host, target)
+        result = preview(kind.name, raw, host, target, user=person(request))
         confirmed = confirmed_in(request, host, result.plan) if result.plan else []
         job = launch(
             kind.name,
@@ -177,7 +178,8 @@ def _context(
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
-    result = preview(kind.name, raw_values(draft, kind), host, target)
+    user = person(request)
+    result = preview(kind.name, raw_values(draft, kind), host, target, user=user)
     problems = {**result.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, problems)
     plan = None if problems else result.plan
@@ -198,7 +200,7 @@ def _context(
             plan,
             result.values,
             proposed=result.open_slots,
-            before=_before(kind, target, host, typed, origin),
+            before=_before(kind, target, host, typed, origin, user),
             guide=against(result.guide),
         )
         if plan
@@ -233,15 +235,17 @@ def _starts(kind: Kind, result: Preview, target: Target, host: Host, priority: s
     return forecast_drafts(host, [draft])[0]
 
 
-def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:
-    """Build the preview of the form filled by ``data``; Http404: unknown kind."""
+def form_preview(kind_name: str, request: HttpRequest) -> tuple[Host | None, Preview]:
+    """Build the preview of the form filled by the POST; Http404: unknown kind."""
+    data = request.POST
     kind, host = _kind(kind_name), _host(data)
     if host is None:
         return None, Preview()
     typed = _promises_kept(kind, typed_values(kind, data))
     target = target_of(host)
     form = make_form(kind, target, typed, {})
-    return host, preview(kind.name, raw_values(form, kind), host, target)
+    raw = raw_values(form, kind)
+    return host, preview(kind.name, raw, host, target, user=person(request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,12 +298,18 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
 
 
 def _before(
-    kind: Kind, target: Target, host: Host, typed: Mapping[str, str], origin: Job | None
+    kind: Kind,
+    target: Target,
+    host: Host,
+    typed: Mapping[str, str],
+    origin: Job | None,
+    user: AbstractBaseUser | None,
 ) -> Plan | None:
     """Return the plan to compare with: the repeated job's, or the form's default."""
     if origin:
         return from_json(origin.plan)
-    result = preview(kind.name, proposed_raw(kind, target, typed), host, target)
+    raw = proposed_raw(kind, target, typed)
+    result = preview(kind.name, raw, host, target, user=user)
     return result.plan
 
 

@@ -19,7 +19,7 @@ from jobs.host.base.client import Answer, Client, Unreachable
 from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
 from jobs.host.run.inotify import FolderChanges
 from jobs.host.run.launcher import size_and_sha256
-from jobs.host.run.redact import redact, unfinished
+from jobs.host.run.redact import forms, redact, unfinished
 
 CHUNK = 256 * 1024  # raw bytes of an append, unless the dashboard permits more
 BLOCK = 64 * 1024  # disk space is given back in multiples of it
@@ -192,7 +192,7 @@ class Shipper:
         A possible beginning of a secret waits; at the end the launcher has redacted all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
-        secrets = [] if ended else [secret.encode() for secret in self._spool.secrets().values()]
+        secrets = [] if ended else forms(self._spool.secrets().values())
         if not secrets or size <= have:
             return size
         redact(self._spool.log, secrets, start=have)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from pydantic import Field
 
+from jobs.errors import LaunchError
 from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
@@ -58,6 +60,28 @@ class Params(VaccParams):
         pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
         description="Image tag. Empty: the stack's tag for the host's processor.",
         json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
+    )
+    registry_user: str = Field(
+        "",
+        max_length=128,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._@+$-]*$",
+        description="User of the host's image registry. Empty: no login.",
+        json_schema_extra={
+            "label": "Registry user",
+            "group": "Pull",
+            "when": ["stack", "current"],
+        },
+    )
+    registry_password: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
+        description="Secret with the password of the registry user.",
+        json_schema_extra={
+            "label": "Registry password",
+            "group": "Pull",
+            "when": ["stack", "current"],
+        },
     )
 
 
@@ -111,8 +135,14 @@ class BuildImages(OnVacc, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """Clone, check out, build twice and inspect; or pull and inspect."""
         site, stack = vacc_site(target), stack_of(params)
+        _check_login(params)
         if not image_of(stack).build:
-            return vacc_images.pull_plan(_image(params, target), site)
+            return vacc_images.pull_plan(
+                _image(params, target),
+                site,
+                user=params.registry_user,
+                password=params.registry_password,
+            )
         entered = "" if is_exact(params) else params.folder
         wanted = Building(
             repository=params.repository or image_of(stack).build[0].repository,
@@ -150,11 +180,25 @@ class BuildImages(OnVacc, params=Params):
 
 
 def _notes_of_pull(params: Params, target: Target) -> Sequence[Message]:
-    site = vacc_site(target)
-    if params.tag or not variant(site):
-        return [Message("guide:inspect_added")]
-    image = _image(params, target)
-    return [Message("guide:image_variant", {"image": image}), Message("guide:inspect_added")]
+    notes = [Message("guide:registry_login")] if params.registry_password else []
+    if not params.tag and variant(vacc_site(target)):
+        notes.append(Message("guide:image_variant", {"image": _image(params, target)}))
+    return [*notes, Message("guide:inspect_added")]
+
+
+def _check_login(params: Params) -> None:
+    """Refuse half a login, and a login that the commands have no place for."""
+    given = {
+        "registry_user": params.registry_user,
+        "registry_password": params.registry_password,
+    }
+    named = next((field for field, value in given.items() if value), None)
+    if named and params.stack != "current":
+        message = _("The guide's commands do not have this setting. Leave the default.")
+        raise LaunchError(message, named)
+    missing = next((field for field, value in given.items() if not value), None)
+    if named and missing:
+        raise LaunchError(_("Enter both user and password of the registry, or neither."), missing)
 
 
 def _image(params: Params, target: Target) -> str:

@@ -15,10 +15,10 @@ from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle, preflights, secrets
+from jobs.services import lifecycle, preflights
 from jobs.services.intake import intake
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -154,8 +154,8 @@ def test_a_claim_is_answered_with_plan_values_and_token(caller):
 
 
 def test_a_host_gets_only_the_secrets_its_job_names(caller):
-    secrets.keep("HF_TOKEN", "hf_0123456789")
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("HF_TOKEN", "hf_0123456789")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
     step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
     job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
     lifecycle.lease_job(job.pk, values={})

@@ -8,8 +8,8 @@ from django.test import Client
 from dashboard.chat import relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
-from jobs.services import secrets
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
+from tests.factories import keep_secret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
@@ -36,7 +36,7 @@ def test_engine_bytes_arrive_unchanged_and_are_stored(client):
 
 @pytest.mark.parametrize(("name", "sent"), [("", None), ("API_KEY", "Bearer token-abc123")])
 def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
 
     async def scenario(engine, turn):
         turn.deployment.details = {"api_key": name}

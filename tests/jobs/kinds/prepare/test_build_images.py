@@ -6,6 +6,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.plans import Step, fill
+from jobs.services.secrets.uses import Use, uses
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 
@@ -86,6 +87,39 @@ def test_today_s_image_is_pulled_for_the_host_s_processor(facts, raw, image):
     assert next(step.argv for step in pulled.values()) == ("docker", "pull", image)
     assert KIND.product(KIND.Params(**CURRENT, **raw), vacc_host(facts))["path"] == image
     assert ("guide:image_variant" in note_ids(facts, **CURRENT, **raw)) == (bool(facts) and not raw)
+
+
+LOGIN = {"registry_user": "robot$vacc", "registry_password": "REGISTRY"}
+
+
+def test_a_pull_may_log_in_with_a_secret():
+    plan = KIND.plan(KIND.Params(**CURRENT, **LOGIN), vacc_host())
+
+    (use,) = uses(plan)
+    assert use == Use("REGISTRY", "registry", "https://registry.lan:5000")
+    pull = plan.steps[0]
+    assert pull.argv[1:] == (
+        *("{job_dir}/files/pull_image.py", "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02"),
+        *("--user", "robot$vacc"),
+    )
+    assert pull.cleanup == (*pull.argv[:2], "--clean")
+    assert "guide:registry_login" in note_ids(**CURRENT, **LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({**CURRENT, "registry_user": "me"}, "registry_password"),
+        ({**CURRENT, "registry_password": "REGISTRY"}, "registry_user"),
+        ({**EXACT, **LOGIN}, "registry_user"),
+        (LOGIN, "registry_user"),
+    ],
+)
+def test_half_a_login_and_a_login_without_a_place_are_refused(raw, field):
+    with pytest.raises(LaunchError) as caught:
+        KIND.plan(KIND.Params(**raw), vacc_host())
+
+    assert caught.value.field == field
 
 
 def test_without_a_registry_there_is_nothing_to_pull():
