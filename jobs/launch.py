@@ -22,7 +22,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.availability import unavailable
-from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.base import AssetRef, Kind, Target, promised_by
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep
@@ -313,20 +313,20 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
         extra = info.json_schema_extra
         asset_type = extra.get("asset") if isinstance(extra, dict) else None
         value = given.get(name)
-        if asset_type and isinstance(value, str) and value.startswith("job:"):
-            made = _kept(value.removeprefix("job:"), str(asset_type))
+        job = promised_by(value) if asset_type and isinstance(value, str) else None
+        if job is not None:
+            made = _kept(job, str(asset_type))
             given[name] = value if made is None else str(made)
     return given
 
 
-def _kept(job: str, asset_type: str) -> int | None:
+def _kept(job: int, asset_type: str) -> int | None:
     """Return the id of a succeeded job's product."""
-    done = Job.objects.filter(pk=job, state=Job.State.SUCCEEDED) if job.isdecimal() else None
-    if done is None or not done.exists():
+    if not Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
         return None
     if asset_type == "deployment":
-        return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
-    made = made_by(int(job), asset_type)
+        return Deployment.objects.filter(job=job).values_list("pk", flat=True).first()
+    made = made_by(job, asset_type)
     return made.pk if made else None
 
 

@@ -18,7 +18,10 @@ WIDTH = 100
 # Lowest first.
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
-        {"errors", "messages", "units", "validation_errors", "metrics", "catalog"},
+        {
+            *("errors", "messages", "units", "validation_errors", "whole_numbers"),
+            *("metrics", "catalog"),
+        },
         {"plans", "parsers", "toolchains"},
         {"kinds"},
         {"models"},

@@ -15,9 +15,9 @@ from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
 from jobs.services.queue import STEPS
 from jobs.services.sanitize import sanitize
+from jobs.whole_numbers import MOST_DIGITS, whole_number
 
 LIMIT, LIMIT_MAX = 50, 200
-_DIGITS = 18  # what a database holds, and no more
 
 
 class JsonBody(Parser):
@@ -39,23 +39,33 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+    return _number(text)
+
+
+def _number(value: Any) -> int:
+    number = whole_number(str(value))
+    if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
-    return int(text)
+    return number
 
 
 Offset = Annotated[
     int | None,
     BeforeValidator(_whole),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**_DIGITS - 1}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1}),
 ]
+
+
+JobId = Annotated[int, Field(ge=0, lt=10**MOST_DIGITS)]
 
 
 class Page(BaseModel):
     """Which part of a list."""
 
     before: str = Field("", description="cursor of “next”: returns older rows")
-    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows per page")
+    limit: Annotated[int, BeforeValidator(_number)] = Field(
+        LIMIT, ge=1, le=LIMIT_MAX, description="rows per page"
+    )
 
 
 class JobsAsked(Page):
@@ -129,8 +139,8 @@ class MoveAsked(BaseModel):
     """Target place of a queued job: one of the three."""
 
     to: Annotated[str, _of(STEPS)] | None = None
-    before: int | None = Field(None, description="place before the job with this id")
-    after: int | None = Field(None, description="place after the job with this id")
+    before: JobId | None = Field(None, description="place before the job with this id")
+    after: JobId | None = Field(None, description="place after the job with this id")
 
 
 class PriorityAsked(BaseModel):

@@ -47,6 +47,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
 from jobs.services import deployments
+from jobs.whole_numbers import whole_number
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]
@@ -373,7 +374,7 @@ def _filtered(query: Page, rows: QuerySet[_Row], fields: Mapping[str, str]) -> Q
     given = query.model_dump()
     asked = {fields[name]: given[name] for name in fields if given[name]}
     numbers = [name for name in asked if name.endswith("_id") and name != "model_id"]
-    if not all(asked[name].isdecimal() and len(asked[name]) < 19 for name in numbers):
+    if any(whole_number(asked[name]) is None for name in numbers):
         return rows.none()
     return rows.filter(**asked)
 

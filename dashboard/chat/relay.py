@@ -41,6 +41,7 @@ from jobs.logstore import store
 from jobs.models import Deployment, Turn
 from jobs.queries.chat import thinks
 from jobs.services import secrets
+from jobs.whole_numbers import whole_number
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -182,7 +183,7 @@ def _query(scope: Scope, name: str) -> str:
 
 
 def _offset(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
+    return whole_number(text) or 0
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

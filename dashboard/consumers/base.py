@@ -105,3 +105,11 @@ class PageSocket(AsyncWebsocketConsumer):
         if not allowed(user, action, obj):
             raise RefusedError(FORBIDDEN)
         return action, obj
+
+
+class UnknownSocket(PageSocket):
+    """Any path that is no socket of the dashboard."""
+
+    def subject(self) -> tuple[str, Any]:
+        """Refuse."""
+        raise RefusedError(NOT_FOUND)

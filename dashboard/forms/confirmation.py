@@ -13,6 +13,7 @@ from jobs.errors import LaunchError
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
 from jobs.services import confirmations, preflights
+from jobs.whole_numbers import whole_number
 
 
 class Unconfirmed(LaunchError):
@@ -26,9 +27,8 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
         Unconfirmed: the latest fresh preflight found more.
     """
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
-    number = request.POST.get("confirm", "")
-    # 18 digits fit every database's big integer.
-    known = looks.filter(pk=int(number)) if number.isdecimal() and len(number) <= 18 else []
+    number = whole_number(request.POST.get("confirm", ""))
+    known = [] if number is None else looks.filter(pk=number)
     warnings = [item for preflight in known for item in confirmations.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()
     if last is not None and not preflights.is_stale(last):

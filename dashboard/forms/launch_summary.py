@@ -11,6 +11,7 @@ from dashboard.forms.launch import LaunchForm
 from dashboard.presenters import queue
 from dashboard.text.formatting import since
 from dashboard.text.labels import host_title
+from jobs.kinds.lib.base import promised_by
 from jobs.launch import Preview
 from jobs.models import Host, Job
 from jobs.queries.hosts.hosts import is_away, lacks_room
@@ -111,12 +112,12 @@ def _first(result: Preview) -> list[SummaryLine]:
 def _awaited(form: LaunchForm) -> list[SummaryLine]:
     lines = []
     for field in form.fields:
-        number = field.value.removeprefix("job:")
-        if number != field.value and number.isdecimal():
+        number = promised_by(field.value)
+        if number is not None:
             message = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
-            lines.append(SummaryLine("note", message, job=int(number)))
+            lines.append(SummaryLine("note", message, job=number))
     return lines
 
 

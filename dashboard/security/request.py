@@ -5,15 +5,12 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest
 
+from jobs.whole_numbers import whole_number
+
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:
     """Return the logged-in user; None for a stranger, whose views ``requires`` limits."""
     return request.user if request.user.is_authenticated else None
-
-
-def number_from(text: str) -> int | None:
-    """A whole number from an address or a form; None for anything that a database cannot hold."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
 def cursor_of(request: HttpRequest) -> int:
@@ -23,7 +20,7 @@ def cursor_of(request: HttpRequest) -> int:
         Http404: it is no such number.
     """
     text = request.GET.get("after", "-1")
-    cursor = -1 if text.startswith("-") else number_from(text)
+    cursor = -1 if text.startswith("-") else whole_number(text)
     if cursor is None:
         raise Http404("after must be a number of bytes")
     return cursor

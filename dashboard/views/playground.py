@@ -47,6 +47,7 @@ from jobs.services.chat import (
     show_attempt,
     start_conversation,
 )
+from jobs.whole_numbers import whole_number
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000
@@ -232,8 +233,7 @@ def _page(
 
 
 def _most_listed(request: HttpRequest) -> int:
-    wanted = request.GET.get("chats", "")[:6]
-    return min(MOST_LISTED, max(LISTED, _number(wanted) or LISTED))
+    return min(MOST_LISTED, max(LISTED, _number(request.GET.get("chats")) or LISTED))
 
 
 def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Conversation]:
@@ -312,7 +312,7 @@ def _add_turn(
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else None
+    return whole_number(text or "")
 
 
 urlpatterns = [

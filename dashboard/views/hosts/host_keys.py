@@ -22,8 +22,10 @@ from jobs.errors import LaunchError
 from jobs.models import Host
 from jobs.queries.hosts.host_page import host_page
 from jobs.services import hosts
+from jobs.whole_numbers import whole_number
 
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
+LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 
 
 @never_cache
@@ -80,9 +82,8 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
-    since = request.GET.get("since", "")
-    moment = int(since) if since.isascii() and since.isdecimal() and len(since) < 12 else 0
-    return render(request, "hosts/_arrival.html", _arrival(host, moment))
+    since = whole_number(request.GET.get("since", "")) or 0
+    return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
 
 
 def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> HttpResponse:

@@ -32,7 +32,7 @@ from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import FAMILIES, Kind, Target
+from jobs.kinds.lib.base import FAMILIES, Kind, Target, promised_by
 from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
 from jobs.models import Deployment, Host, Job
 from jobs.plans import Plan, from_json
@@ -41,6 +41,7 @@ from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import Forecast, forecast_drafts
 from jobs.queries.jobs.job_page import durations
 from jobs.services.outcomes.assets import made_by
+from jobs.whole_numbers import whole_number
 
 
 @require_GET
@@ -148,10 +149,8 @@ def _repeated(data: QueryDict, kind: Kind) -> Job | None:
 
     "against=17" comes from an edited form: differences from that job are marked.
     """
-    number = data.get("from") or data.get("against", "")
-    if not number.isdecimal():
-        return None
-    return Job.objects.filter(pk=int(number), kind=kind.name).first()
+    number = whole_number(data.get("from") or data.get("against", ""))
+    return None if number is None else Job.objects.filter(pk=number, kind=kind.name).first()
 
 
 def _context(
@@ -282,14 +281,14 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
     """Return ``typed`` with "job:17" replaced by the product of job 17."""
     settled = dict(typed)
     for name, asset in asset_fields(kind).items():
-        number = typed.get(name, "").removeprefix("job:")
-        if number != typed.get(name, "") and number.isdecimal():
+        number = promised_by(typed.get(name, ""))
+        if number is not None:
             made = (
-                Deployment.objects.filter(job=int(number)).first()
+                Deployment.objects.filter(job=number).first()
                 if asset == "deployment"
-                else made_by(int(number), asset)
+                else made_by(number, asset)
             )
-            open_still = Job.objects.filter(pk=int(number), state__in=Job.OPEN_STATES).exists()
+            open_still = Job.objects.filter(pk=number, state__in=Job.OPEN_STATES).exists()
             settled[name] = str(made.pk) if made and not open_still else typed[name]
     return settled
 

@@ -20,7 +20,6 @@ from dashboard.presenters.result.provenance import identity_rows, provenance_row
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import number_from
 from dashboard.text.formatting import number
 from dashboard.text.labels import host_word, metric_label, metric_text, phrase
 from dashboard.views.results.compare import compare_results, run_more
@@ -42,6 +41,7 @@ from jobs.queries.results.results import (
 )
 from jobs.queries.sorting import in_order, read_order
 from jobs.services.pins import pins_of
+from jobs.whole_numbers import whole_number
 
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
@@ -157,7 +157,7 @@ def _filters(request: HttpRequest) -> Filters:
         stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
         text=request.GET.get("q", "").strip(),
         stamp_words=_stamp_words(),
-        deployment=number_from(request.GET.get("deployment", "")),
+        deployment=whole_number(request.GET.get("deployment", "")),
         pinned="1" in request.GET.getlist("pinned"),
     )
 
@@ -360,13 +360,13 @@ def _title(page: ResultPage) -> str:
 def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
     category = request.GET.get("category", "")
-    after = request.GET.get("after", "")
+    after = whole_number(request.GET.get("after", ""))
     matches = questions(
         page.result,
         show=show,
         text=text,
         category=category,
-        after=int(after) if after.isdecimal() else -1,
+        after=-1 if after is None else after,
     )
     query = request.GET.copy()
     query.pop("after", None)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from jobs.messages import Message
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.whole_numbers import whole_number
 
 # Families of kinds in pipeline order, with titles.
 FAMILIES = {
@@ -52,6 +53,11 @@ class AssetRef:
     def key(self) -> str:
         """The reference as text."""
         return f"job:{self.job}" if self.id is None else str(self.id)
+
+
+def promised_by(key: str) -> int | None:
+    """Return the job of :attr:`AssetRef.key` that promises the asset; None for any other text."""
+    return whole_number(key.removeprefix("job:")) if key.startswith("job:") else None
 
 
 @dataclass(frozen=True, slots=True)

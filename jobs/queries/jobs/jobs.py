@@ -12,6 +12,7 @@ from django.db.models import F, Q, QuerySet
 from jobs.models import Host, Job
 from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
 from jobs.queries.sorting import text as text_column
+from jobs.whole_numbers import whole_number
 
 PAGE_SIZE = 50
 
@@ -78,13 +79,15 @@ class Page:
 
 def cursor(text: str) -> Cursor | None:
     """Parse ``str(cursor)``; None if invalid."""
-    moment, _, number = text.rpartition("_")
+    written_moment, _, written = text.rpartition("_")
     try:
-        created_at = datetime.fromisoformat(moment)
+        created_at = datetime.fromisoformat(written_moment)
         # Queries use UTC, which may fall before the year 1.
-        return Cursor(created_at.astimezone(UTC), int(number)) if created_at.tzinfo else None
+        moment = created_at.astimezone(UTC) if created_at.tzinfo else None
     except (ValueError, OverflowError):
         return None
+    number = whole_number(written)
+    return None if moment is None or number is None else Cursor(moment, number)
 
 
 def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
@@ -131,12 +134,11 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
 
 
 def _matches(word: str) -> Q:
-    number = word.removeprefix("#")
+    number = whole_number(word.removeprefix("#"))
     condition = (
         Q(title__icontains=word)
         | Q(kind__istartswith=word)
         | Q(host__name__icontains=word)
         | Q(created_by__username__icontains=word)
     )
-    # 18 digits fit every database's big integer.
-    return condition | Q(pk=int(number)) if number.isdecimal() and len(number) <= 18 else condition
+    return condition if number is None else condition | Q(pk=number)

@@ -17,6 +17,7 @@ from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.set_scores import SetGroup, set_groups
 from jobs.queries.sorting import Order, sorted_page
 from jobs.queries.statistics import Interval, wilson
+from jobs.whole_numbers import whole_number
 
 PAGE = 50
 QUESTIONS_PAGE = 25
@@ -165,7 +166,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
 
 
 def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    number = word.removeprefix("#")
+    number = whole_number(word.removeprefix("#"))
     matches = (
         Q(model_id__icontains=word)
         | Q(label__icontains=word)
@@ -177,8 +178,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    # 18 digits fit into a big integer of every database.
-    return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
+    return matches if number is None else matches | Q(job_id=number)
 
 
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
