@@ -27,6 +27,7 @@ _public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", _public.hostname or ""]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 FORCE_SCRIPT_NAME = _public.path or None
+TRUSTED_PROXIES = ENV.trusted_proxies
 _is_https = _public.scheme == "https"
 
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.

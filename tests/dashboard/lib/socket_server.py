@@ -136,7 +136,7 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         capture_output=True,
     )
     command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
-    command += ["--port", str(port), "--ws", "websockets-sansio"]
+    command += ["--port", str(port), "--ws", "websockets-sansio", "--no-proxy-headers"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
     # A page that reads nothing, on a busy machine for minutes, answers no ping either.
     command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
