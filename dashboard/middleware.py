@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -46,6 +46,28 @@ def viewer_time_zone(get_response: Callable[[HttpRequest], Answer]) -> Callable[
     def answer(request: HttpRequest) -> Answer:
         activate(request)
         return get_response(request)
+
+    return answer
+
+
+@sync_and_async_middleware
+def private_pages(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+    """Let nobody store an answer that says nothing else: pages show what a login may see."""
+
+    def mark(response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            response: HttpResponseBase = await get_response(request)
+            return mark(response)
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Answer:
+        return mark(cast(HttpResponseBase, get_response(request)))
 
     return answer
 
