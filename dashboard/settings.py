@@ -76,8 +76,8 @@ INSTALLED_APPS = [
 ]
 # Static files are served beside Django, see dashboard.asgi.
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
     "dashboard.middleware.private_pages",
+    "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -128,13 +128,7 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         "DEBUG": "1",
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }
-    filled = subprocess.run(
-        [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
+    filled = fill(environment)
     command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
     command += ["--port", str(port), "--ws", "websockets-sansio", "--no-proxy-headers"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
@@ -142,14 +136,28 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
     command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
-        _wait_for(port)
-        yield Server(process, port, data_dir, **json.loads(filled.stdout))
+        wait_for(port)
+        yield Server(process, port, data_dir, **filled)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(port: int) -> None:
+def fill(environment: dict[str, str]) -> dict[str, Any]:
+    """Fill an empty ``DATA_DIR``; return what :class:`Server` is to know."""
+    filled = subprocess.run(
+        [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    answer: dict[str, Any] = json.loads(filled.stdout)
+    return answer
+
+
+def wait_for(port: int) -> None:
+    """Until something listens on the port of this computer."""
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
