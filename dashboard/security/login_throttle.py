@@ -126,7 +126,7 @@ def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
 
 
 def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:
-    """What is counted. Hashed: a name may be long, and may be a password by mistake."""
+    """Return the keys that are counted, hashed: a name may be a password by mistake."""
     folded = _folded(name)
     if number := _number(name, browser):
         yield _key(folded, "browser", number), OF_A_BROWSER
