@@ -112,7 +112,8 @@ def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
             cache.delete_many([f"{each}:wait" for each in taken if each != key])
             for each in taken:
                 _take_away(cache, each, 1)
-            logger.warning("too many login attempts from %s", address)
+            if cache.add(f"{key}:reported", True, timeout=60):
+                logger.warning("too many login attempts from %s", address)
             return max(1, math.ceil(until - time()))
     return 0
 

@@ -95,7 +95,7 @@ class Guard:
             body.check_size()
             await self._app(scope, body.receive, body.send)
         except _Refused as refused:
-            logger.info(
+            logger.debug(
                 "%s %s from %s: %s", scope["method"], scope["path"], body.client, refused.status
             )
             if body.is_answered:
