@@ -14,6 +14,8 @@ import uvicorn
 from dashboard.server.http_protocol import HeadProtocol
 
 WS_BYTES = 4096  # pages send pings only
+# A client that takes nothing for so long is gone, or holds the connection on purpose.
+DEAF_MS = 300_000
 
 
 def main(descriptor: int) -> None:
@@ -31,7 +33,15 @@ def main(descriptor: int) -> None:
         lifespan="off",
         log_config=None,  # Django's settings set up logging
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    uvicorn.Server(config).run(sockets=[listener_of(descriptor)])
+
+
+def listener_of(descriptor: int) -> socket.socket:
+    """Return the listening socket; its connections inherit the limit of :data:`DEAF_MS`."""
+    listener = socket.socket(fileno=descriptor)
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAF_MS)
+    return listener
 
 
 if __name__ == "__main__":

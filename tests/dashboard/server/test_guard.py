@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.server import web
 from tests.dashboard.lib.web_server import PASSWORD, Browser, running_web
 
 pytestmark = pytest.mark.processes
@@ -204,6 +205,19 @@ def test_a_slow_body_that_comes_steadily_is_taken(server):
             page.sendall(body[place : place + 7])
             time.sleep(0.05)
         assert status_of(page) == 403
+
+
+def test_a_client_that_takes_nothing_is_dropped_by_the_kernel():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        listener = web.listener_of(os.dup(made.fileno()))
+        with (
+            listener,
+            socket.create_connection(made.getsockname()),
+            listener.accept()[0] as accepted,
+        ):
+            limit = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+
+    assert limit == web.DEAF_MS
 
 
 def test_a_large_message_of_a_page_closes_its_socket(server):
