@@ -25,6 +25,7 @@ from jobs.services import deployments, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, points
 from jobs.services.intake.intake import Owner
 from jobs.services.outcomes.outcomes import Incomplete
+from jobs.whole_numbers import whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -287,9 +288,10 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
 
 
 def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+    number = whole_number(text or "")
+    if number is None:
         raise BadRequest(400, "number", name=name)
-    return int(text)
+    return number
 
 
 def _json(request: HttpRequest) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext_noop
 
 from dashboard.server.static_files import App, Receive, Scope, Send
+from jobs.whole_numbers import whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -233,8 +234,8 @@ def _length(scope: Scope) -> tuple[int, bool]:
     headers = dict(scope["headers"])
     if b"transfer-encoding" in headers:
         return 0, True
-    text = headers.get(b"content-length", b"0")
-    return (int(text), False) if text.isdigit() and len(text) < 19 else (0, False)
+    declared = whole_number(headers.get(b"content-length", b"0").decode("latin-1"))
+    return (0, True) if declared is None else (declared, False)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _Refused) -> None:

@@ -140,3 +140,16 @@ def test_a_limit_that_is_out_of_bounds_is_refused(client, made, limit):
 
 def test_zeros_before_a_limit_change_nothing(client, made):
     assert len(client.get("/api/v1/jobs", {"limit": "0003"}).json()["jobs"]) == 3
+
+
+def test_nobody_else_reads_a_number_of_an_address():
+    """Settings are read at a start; names of dies and arguments are no numbers of an address."""
+    others = {"config/env.py", "presenters/die_grid.py", "presenters/job/plan.py"}
+    folder = Path(requests.__file__).parent.parent
+    reading = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if re.search(r"\.is(decimal|digit|numeric)\(", path.read_text())
+    }
+
+    assert reading == others

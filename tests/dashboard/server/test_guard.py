@@ -116,6 +116,14 @@ def test_a_body_of_unknown_size_is_counted_as_it_comes(server):
         assert status_of(page) == 413
 
 
+def test_zeros_before_a_size_hide_nothing(server):
+    with connected(server) as page:
+        page.sendall(head("/login/", f"Content-Length: {'0' * 30}20000"))
+        with contextlib.suppress(ConnectionError):
+            page.sendall(b"x" * 20_000)
+        assert status_of(page) in (400, 413)
+
+
 @pytest.mark.parametrize(
     ("path", "size", "status"),
     [
