@@ -20,11 +20,12 @@ from tests.stack import ROOT, clean_environment
 
 NAME, PASSWORD = "lin.yue", "quite-long-7"
 _SERVE = """
-import json, sys
-from dashboard.server import guard, http_protocol, web
+import importlib, json, sys
+import dashboard.asgi
+from dashboard.server import web
 for name, value in json.loads(sys.argv[2]).items():
     module, _, constant = name.rpartition(".")
-    setattr({"guard": guard, "http_protocol": http_protocol}[module], constant, value)
+    setattr(importlib.import_module(f"dashboard.{module}"), constant, value)
 web.main(int(sys.argv[1]))
 """
 _PERSON = f"from tests.factories import make_user; make_user({NAME!r}, password={PASSWORD!r})"
@@ -34,7 +35,7 @@ _PERSON = f"from tests.factories import make_user; make_user({NAME!r}, password=
 def running_web(
     data_dir: Path, limits: str = "{}", environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Start it with a person who may log in. ``limits``: JSON of constants of the guard."""
+    """Start it with a person who may log in. ``limits``: JSON of constants of modules."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         port = listener.getsockname()[1]
         environment = clean_environment() | {

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from dashboard.server import web
 from tests.dashboard.lib.web_server import PASSWORD, Browser, running_web
@@ -19,7 +20,12 @@ pytestmark = pytest.mark.processes
 PATIENCE_S = 120.0  # of a machine that does much else
 MIB = 1024 * 1024
 # Short, so that the tests do not wait for long.
-LIMITS = {"guard.BODY_S": 8.0, "guard.SLOW_S": 1.0, "http_protocol.HEAD_S": 8.0}
+LIMITS = {
+    "server.guard.BODY_S": 8.0,
+    "server.guard.SLOW_S": 1.0,
+    "server.http_protocol.HEAD_S": 8.0,
+    "consumers.session_guard.MOST_OF_A_PERSON": 3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -228,10 +234,30 @@ def test_a_client_that_takes_nothing_is_dropped_by_the_kernel():
     assert limit == web.DEAF_MS
 
 
+def test_a_person_opens_a_limited_number_of_sockets(server):
+    with contextlib.ExitStack() as opened:
+        pages = [opened.enter_context(server.socket("live/")) for _ in range(3)]
+        hellos = [page.recv(timeout=PATIENCE_S) for page in pages]
+        one_more = opened.enter_context(server.socket("live/"))
+        with pytest.raises(ConnectionClosed):
+            one_more.recv(timeout=PATIENCE_S)
+        pages[0].close()
+        wait_until(lambda: is_served(server))
+
+    assert all("hello" in hello for hello in hellos)
+    assert one_more.close_code == 4429
+
+
+def is_served(server):
+    with server.socket("live/") as page, contextlib.suppress(ConnectionClosed):
+        return "hello" in page.recv(timeout=PATIENCE_S)
+    return False
+
+
 def test_a_large_message_of_a_page_closes_its_socket(server):
     with server.socket("live/") as page:
-        page.send("x" * 100_000)
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(ConnectionClosed):
+            page.send("x" * 100_000)
             while True:
                 page.recv(timeout=PATIENCE_S)
         assert page.close_code == 1009
