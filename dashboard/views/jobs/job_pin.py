@@ -4,7 +4,7 @@ list."""
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -38,7 +38,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
-        return redirect(back)
+        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
     return redirect("job-detail", job_id)
 
 
