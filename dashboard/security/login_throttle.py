@@ -107,7 +107,7 @@ def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
         wait_s = limit.wait_s(tries)
         # Only one of those that come at once gets past this.
         if wait_s and not cache.add(f"{key}:wait", time() + wait_s, timeout=wait_s):
-            until = cache.get(f"{key}:wait", 0.0)
+            until: float = cache.get(f"{key}:wait", 0.0)
             # A try that is refused counts nowhere.
             cache.delete_many([f"{each}:wait" for each in taken if each != key])
             for each in taken:

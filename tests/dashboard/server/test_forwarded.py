@@ -125,7 +125,7 @@ def test_the_next_page_of_a_list_is_at_the_public_address(https, host):
     ("path", "stored"),
     [
         ("/jobs/", "private, no-store"),
-        ("/login/", "private, no-store"),
+        ("/login/", "max-age=0, no-cache, no-store, must-revalidate, private"),
         ("/api/v1/jobs", "private, no-store"),
         ("/no/such/page/", "private, no-store"),
         ("/jsi18n/", "max-age=3600, private"),
