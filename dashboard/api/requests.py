@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
@@ -39,13 +39,16 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    return _number(text)
-
-
-def _number(value: Any) -> int:
-    number = whole_number(str(value))
+    number = whole_number(text)
     if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
+    return number
+
+
+def _limit(value: Any) -> int:
+    number = whole_number(str(value))
+    if number is None:
+        raise PydanticKnownError("int_parsing")
     return number
 
 
@@ -63,7 +66,7 @@ class Page(BaseModel):
     """Which part of a list."""
 
     before: str = Field("", description="cursor of “next”: returns older rows")
-    limit: Annotated[int, BeforeValidator(_number)] = Field(
+    limit: Annotated[int, BeforeValidator(_limit)] = Field(
         LIMIT, ge=1, le=LIMIT_MAX, description="rows per page"
     )
 
