@@ -19,7 +19,7 @@ WIDTH = 100
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
         {
-            *("errors", "messages", "units", "validation_errors", "whole_numbers"),
+            *("errors", "messages", "units", "validation_errors", "numbers"),
             *("metrics", "catalog"),
         },
         {"plans", "parsers", "toolchains"},

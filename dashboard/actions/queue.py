@@ -14,8 +14,8 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check
 from jobs import dispatch
 from jobs.models import Job
+from jobs.numbers import number_from
 from jobs.services import queue
-from jobs.whole_numbers import whole_number
 
 
 def move(
@@ -31,8 +31,8 @@ def move(
     moved = queue.move(
         job.pk,
         to=str(asked.get("to") or ""),
-        before=whole_number(str(asked.get("before") or "")),
-        after=whole_number(str(asked.get("after") or "")),
+        before=number_from(str(asked.get("before") or "")),
+        after=number_from(str(asked.get("after") or "")),
         can_overtake=allowed(user, "job.raise", job),
     )
     if moved.was != moved.now:

@@ -21,11 +21,11 @@ from jobs import dispatch, plans
 from jobs.errors import OffsetMismatch
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
+from jobs.numbers import number_from
 from jobs.services import deployments, lifecycle, outputs, preflights, secrets
 from jobs.services.intake import heartbeats, intake, points
 from jobs.services.intake.intake import Owner
 from jobs.services.outcomes.outcomes import Incomplete
-from jobs.whole_numbers import whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -288,7 +288,7 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
 
 
 def _number(text: str | None, name: str) -> int:
-    number = whole_number(text or "")
+    number = number_from(text or "")
     if number is None:
         raise BadRequest(400, "number", name=name)
     return number

@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
+from jobs.numbers import DIGITS, number_from
 from jobs.services.queue import STEPS
 from jobs.services.sanitize import sanitize
-from jobs.whole_numbers import MOST_DIGITS, whole_number
 
 LIMIT, LIMIT_MAX = 50, 200
 
@@ -39,14 +39,14 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    number = whole_number(text)
+    number = number_from(text)
     if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
     return number
 
 
 def _limit(value: Any) -> int:
-    number = whole_number(str(value))
+    number = number_from(str(value))
     if number is None:
         raise PydanticKnownError("int_parsing")
     return number
@@ -55,11 +55,11 @@ def _limit(value: Any) -> int:
 Offset = Annotated[
     int | None,
     BeforeValidator(_whole),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**MOST_DIGITS - 1}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**DIGITS - 1}),
 ]
 
 
-JobId = Annotated[int, Field(ge=0, lt=10**MOST_DIGITS)]
+JobId = Annotated[int, Field(ge=0, lt=10**DIGITS)]
 
 
 class Page(BaseModel):

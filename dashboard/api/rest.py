@@ -45,10 +45,10 @@ from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from jobs import dispatch, launch
 from jobs.models import Deployment, Host, Job, Result
+from jobs.numbers import number_from
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
 from jobs.services import deployments
-from jobs.whole_numbers import whole_number
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]
@@ -375,7 +375,7 @@ def _filtered(query: Page, rows: QuerySet[_Row], fields: Mapping[str, str]) -> Q
     given = query.model_dump()
     asked = {fields[name]: given[name] for name in fields if given[name]}
     numbers = [name for name in asked if name.endswith("_id") and name != "model_id"]
-    if any(whole_number(asked[name]) is None for name in numbers):
+    if any(number_from(asked[name]) is None for name in numbers):
         return rows.none()
     return rows.filter(**asked)
 

@@ -39,9 +39,9 @@ from dashboard.consumers.session_guard import Listener, TooManyError, session_gu
 from dashboard.security.permissions import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
+from jobs.numbers import number_from
 from jobs.queries.chat import thinks
 from jobs.services import secrets
-from jobs.whole_numbers import whole_number
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -186,7 +186,7 @@ def _query(scope: Scope, name: str) -> str:
 
 
 def _offset(text: str) -> int:
-    return whole_number(text) or 0
+    return number_from(text) or 0
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

@@ -11,9 +11,9 @@ from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
 from jobs.models import Host, Preflight
+from jobs.numbers import number_from
 from jobs.plans import Plan
 from jobs.services import confirmations, preflights
-from jobs.whole_numbers import whole_number
 
 
 class Unconfirmed(LaunchError):
@@ -27,7 +27,7 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
         Unconfirmed: the latest fresh preflight found more.
     """
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
-    number = whole_number(request.POST.get("confirm", ""))
+    number = number_from(request.POST.get("confirm", ""))
     known = [] if number is None else looks.filter(pk=number)
     warnings = [item for preflight in known for item in confirmations.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()

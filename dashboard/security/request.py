@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest
 
-from jobs.whole_numbers import whole_number
+from jobs.numbers import number_from
 
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:
@@ -20,7 +20,7 @@ def cursor_of(request: HttpRequest) -> int:
         Http404: it is no such number.
     """
     text = request.GET.get("after", "-1")
-    cursor = -1 if text.startswith("-") else whole_number(text)
+    cursor = -1 if text.startswith("-") else number_from(text)
     if cursor is None:
         raise Http404("after must be a number of bytes")
     return cursor

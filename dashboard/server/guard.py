@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.translation import gettext_noop
 
 from dashboard.server.static_files import App, Receive, Scope, Send
-from jobs.whole_numbers import whole_number
+from jobs.numbers import number_from
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +234,7 @@ def _length(scope: Scope) -> tuple[int, bool]:
     headers = dict(scope["headers"])
     if b"transfer-encoding" in headers:
         return 0, True
-    declared = whole_number(headers.get(b"content-length", b"0").decode("latin-1"))
+    declared = number_from(headers.get(b"content-length", b"0").decode("latin-1"))
     return (0, True) if declared is None else (declared, False)
 
 

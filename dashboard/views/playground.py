@@ -29,6 +29,7 @@ from dashboard.text.labels import disambiguate
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
+from jobs.numbers import number_from
 from jobs.queries.chat import (
     LISTED,
     Shown,
@@ -47,7 +48,6 @@ from jobs.services.chat import (
     show_attempt,
     start_conversation,
 )
-from jobs.whole_numbers import whole_number
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000
@@ -312,7 +312,7 @@ def _add_turn(
 
 
 def _number(text: str | None) -> int | None:
-    return whole_number(text or "")
+    return number_from(text or "")
 
 
 urlpatterns = [

@@ -13,10 +13,10 @@ from django.utils.translation import gettext
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
+from jobs.numbers import number_from
 from jobs.queries.chat import conversations_with
 from jobs.queries.jobs import jobs
 from jobs.queries.results import results
-from jobs.whole_numbers import whole_number
 
 MOST = 8
 
@@ -66,7 +66,7 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
 
 
 def _numbered(terms: Sequence[str]) -> Job | None:
-    number = whole_number(terms[0].removeprefix("#"))
+    number = number_from(terms[0].removeprefix("#"))
     if len(terms) > 1 or number is None:
         return None
     return Job.objects.filter(pk=number).select_related("host", "created_by").first()

@@ -18,7 +18,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-from jobs.whole_numbers import whole_number
+from jobs.numbers import number_from
 
 Record = TypeVar("Record", bound=Model)
 
@@ -87,7 +87,7 @@ def sorted_page(
 def read_cursor(text: str, column: Column) -> Cursor | None:
     """The cursor of an address; None for what no page has given."""
     written, has_value, value = text.partition("~")
-    number = whole_number(written)
+    number = number_from(written)
     if number is None or len(value) > LONGEST:
         return None
     try:
@@ -117,7 +117,7 @@ def read_float(written: str) -> float:
 
 def read_whole(written: str) -> int:
     """A whole number that every database can hold. Raises ValueError for others."""
-    number = whole_number(written)
+    number = number_from(written)
     if number is None:
         raise ValueError(written)
     return number

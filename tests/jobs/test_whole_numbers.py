@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.whole_numbers import whole_number
+from jobs.numbers import number_from
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from jobs.whole_numbers import whole_number
     [("0", 0), ("17", 17), ("0017", 17), ("9" * 18, 10**18 - 1), ("000001000000", 1_000_000)],
 )
 def test_digits_are_a_number(text, number):
-    assert whole_number(text) == number
+    assert number_from(text) == number
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_digits_are_a_number(text, number):
     ],
 )
 def test_any_other_text_is_none(text):
-    assert whole_number(text) is None
+    assert number_from(text) is None

@@ -20,9 +20,9 @@ from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
 from jobs.errors import LaunchError
 from jobs.models import Host
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import host_page
 from jobs.services import hosts
-from jobs.whole_numbers import whole_number
 
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
 LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
@@ -82,7 +82,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
-    since = whole_number(request.GET.get("since", "")) or 0
+    since = number_from(request.GET.get("since", "")) or 0
     return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
 
 

@@ -16,9 +16,9 @@ from dashboard.security.permissions import requires
 from dashboard.text.labels import host_title
 from jobs.errors import JobsError
 from jobs.models import Host, Job
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import queued_jobs
 from jobs.services.queue import PassesOthers
-from jobs.whole_numbers import whole_number
 
 PAGE = 50
 
@@ -28,7 +28,7 @@ PAGE = 50
 def host_queue(request: HttpRequest, name: str) -> HttpResponse:
     """Show a host's queue in order, from number ``from`` on (1 is the first)."""
     host = get_object_or_404(Host, name=name)
-    start = max(1, whole_number(request.GET.get("from", "")) or 1) - 1
+    start = max(1, number_from(request.GET.get("from", "")) or 1) - 1
     ahead = 1 if start else 0  # the one before says whether the first may be moved
     jobs, total = queued_jobs(host, start=start - ahead, count=PAGE + ahead)
     before, jobs = (jobs[0], jobs[1:]) if ahead and jobs else (None, jobs)
@@ -102,7 +102,7 @@ def _back(request: HttpRequest, job: Job) -> HttpResponse:
         return redirect("job-detail", job.pk)
     if request.POST.get("from") == "host":
         return redirect(f"{reverse('host-detail', args=[job.host.name])}#queue")
-    start = whole_number(request.POST.get("start", ""))
+    start = number_from(request.POST.get("start", ""))
     query = f"?from={start}" if start else ""
     return redirect(f"{reverse('host-queue', args=[job.host.name])}{query}#queue-{job.pk}")
 

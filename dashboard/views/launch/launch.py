@@ -35,13 +35,13 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import FAMILIES, Kind, Target, promised_by
 from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
 from jobs.models import Deployment, Host, Job
+from jobs.numbers import number_from
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import Forecast, forecast_drafts
 from jobs.queries.jobs.job_page import durations
 from jobs.services.outcomes.assets import made_by
-from jobs.whole_numbers import whole_number
 
 
 @require_GET
@@ -149,7 +149,7 @@ def _repeated(data: QueryDict, kind: Kind) -> Job | None:
 
     "against=17" comes from an edited form: differences from that job are marked.
     """
-    number = whole_number(data.get("from") or data.get("against", ""))
+    number = number_from(data.get("from") or data.get("against", ""))
     return None if number is None else Job.objects.filter(pk=number, kind=kind.name).first()
 
 

@@ -26,9 +26,9 @@ from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
 from jobs.launch import retry_job
 from jobs.models import Result
+from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.repeats import counted_with, repeats_of
-from jobs.whole_numbers import whole_number
 
 FLIPS_SHOWN = 100
 _BATCH = "batch_latency_mean_s"
@@ -52,7 +52,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
         context["as_runs"] = _as_runs(groups[0])
     if not problem:
-        comparison = compare(groups, whole_number(request.GET.get("concurrency", "")))
+        comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
         context |= _context(request, comparison, is_grouped=is_grouped)
@@ -65,7 +65,7 @@ def run_more(request: HttpRequest) -> HttpResponse:
     """Launch ``n`` more runs of each result ``id`` (same position), then return to the
     comparison."""
     wanted = _numbers(request.POST.getlist("id"))[:MOST]
-    counts = [whole_number(text) or 1 for text in request.POST.getlist("n")] or [1]
+    counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
     results = Result.objects.select_related("job").in_bulk(wanted)
     launched = []
@@ -130,7 +130,7 @@ def _missing(
 
 def _numbers(texts: Sequence[str]) -> list[int]:
     """Return unique ids in order."""
-    numbers = (whole_number(text) for text in texts)
+    numbers = (number_from(text) for text in texts)
     return list(dict.fromkeys(number for number in numbers if number is not None))
 
 

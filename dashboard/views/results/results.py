@@ -25,6 +25,7 @@ from dashboard.text.labels import host_word, metric_label, metric_text, phrase
 from dashboard.views.results.compare import compare_results, run_more
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
+from jobs.numbers import number_from
 from jobs.queries.results.repeats import spread
 from jobs.queries.results.result_counts import FACETS, STAMPS
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -41,7 +42,6 @@ from jobs.queries.results.results import (
 )
 from jobs.queries.sorting import in_order, read_order
 from jobs.services.pins import pins_of
-from jobs.whole_numbers import whole_number
 
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
@@ -157,7 +157,7 @@ def _filters(request: HttpRequest) -> Filters:
         stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
         text=request.GET.get("q", "").strip(),
         stamp_words=_stamp_words(),
-        deployment=whole_number(request.GET.get("deployment", "")),
+        deployment=number_from(request.GET.get("deployment", "")),
         pinned="1" in request.GET.getlist("pinned"),
     )
 
@@ -360,7 +360,7 @@ def _title(page: ResultPage) -> str:
 def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
     category = request.GET.get("category", "")
-    after = whole_number(request.GET.get("after", ""))
+    after = number_from(request.GET.get("after", ""))
     matches = questions(
         page.result,
         show=show,

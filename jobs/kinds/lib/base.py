@@ -14,9 +14,9 @@ from django.utils.functional import Promise
 from pydantic import BaseModel
 
 from jobs.messages import Message
+from jobs.numbers import number_from
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
-from jobs.whole_numbers import whole_number
 
 # Families of kinds in pipeline order, with titles.
 FAMILIES = {
@@ -57,7 +57,7 @@ class AssetRef:
 
 def promised_by(key: str) -> int | None:
     """Return the job of :attr:`AssetRef.key` that promises the asset; None for any other text."""
-    return whole_number(key.removeprefix("job:")) if key.startswith("job:") else None
+    return number_from(key.removeprefix("job:")) if key.startswith("job:") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
 
 from jobs.models import Host, Job
+from jobs.numbers import number_from
 from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
 from jobs.queries.sorting import text as text_column
-from jobs.whole_numbers import whole_number
 
 PAGE_SIZE = 50
 
@@ -86,7 +86,7 @@ def cursor(text: str) -> Cursor | None:
         moment = created_at.astimezone(UTC) if created_at.tzinfo else None
     except (ValueError, OverflowError):
         return None
-    number = whole_number(written)
+    number = number_from(written)
     return None if moment is None or number is None else Cursor(moment, number)
 
 
@@ -134,7 +134,7 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
 
 
 def _matches(word: str) -> Q:
-    number = whole_number(word.removeprefix("#"))
+    number = number_from(word.removeprefix("#"))
     condition = (
         Q(title__icontains=word)
         | Q(kind__istartswith=word)

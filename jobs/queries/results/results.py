@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
+from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.queries.results.repeats import MOST, repeats_of
 from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
@@ -17,7 +18,6 @@ from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.set_scores import SetGroup, set_groups
 from jobs.queries.sorting import Order, sorted_page
 from jobs.queries.statistics import Interval, wilson
-from jobs.whole_numbers import whole_number
 
 PAGE = 50
 QUESTIONS_PAGE = 25
@@ -166,7 +166,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
 
 
 def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    number = whole_number(word.removeprefix("#"))
+    number = number_from(word.removeprefix("#"))
     matches = (
         Q(model_id__icontains=word)
         | Q(label__icontains=word)
