@@ -18,6 +18,8 @@ from django.conf import settings  # noqa: E402
 from dashboard.chat.relay import relay_application  # noqa: E402
 from dashboard.consumers import websocket_urlpatterns  # noqa: E402
 from dashboard.consumers.origin import same_origin  # noqa: E402
+from dashboard.server.guard import Guard  # noqa: E402
+from dashboard.server.proxies import Proxies  # noqa: E402
 from dashboard.server.static_files import App, Receive, Scope, Send, static_files, static_prefix  # noqa: E402
 
 _urls: Any = websocket_urlpatterns
@@ -26,7 +28,7 @@ sockets = same_origin(_pages)
 ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> Any:
+async def _parts(scope: Scope, receive: Receive, send: Send) -> Any:
     """Each part by its path; what is not named is Django's.
 
     A proxy may have cut the prefix of PUBLIC_URL off, or not.
@@ -41,3 +43,6 @@ async def application(scope: Scope, receive: Receive, send: Send) -> Any:
             return await part(below, receive, send)
     # Django takes the prefix off by itself, and needs it for the address of the page.
     return await django_application({**below, "path": prefix + path}, receive, send)
+
+
+application = Proxies(Guard(_parts), settings.TRUSTED_PROXIES, settings.PUBLIC_URL)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -50,6 +50,28 @@ def viewer_time_zone(get_response: Callable[[HttpRequest], Answer]) -> Callable[
     return answer
 
 
+@sync_and_async_middleware
+def private_pages(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+    """Let nobody store an answer that says nothing else: pages show what a login may see."""
+
+    def mark(response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            response: HttpResponseBase = await get_response(request)
+            return mark(response)
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Answer:
+        return mark(cast(HttpResponseBase, get_response(request)))
+
+    return answer
+
+
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
@@ -81,7 +103,8 @@ def no_zero_bytes(get_response: Callable[[HttpRequest], Answer]) -> Callable[...
 
 def _has_zero_byte(request: HttpRequest) -> bool:
     texts = [request.path_info, *request.COOKIES.values()]
-    is_form = request.content_type in FORM_TYPES
+    # The API reads a body once, as JSON, whatever its type says.
+    is_form = request.content_type in FORM_TYPES and not request.path_info.startswith("/api/")
     for query in (request.GET, request.POST) if is_form else (request.GET,):
         texts += chain.from_iterable((name, *values) for name, values in query.lists())
     return any("\0" in text for text in texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -28,7 +29,10 @@ _public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", _public.hostname or ""]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 FORCE_SCRIPT_NAME = _public.path or None
+TRUSTED_PROXIES = ENV.trusted_proxies
 _is_https = _public.scheme == "https"
+# Begin of absolute links; "": the address that was asked.
+PUBLIC_ORIGIN = f"{_public.scheme}://{_public.netloc}" if ENV.public_url else ""
 
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
 REDIS_URL = ENV.redis_url
@@ -42,6 +46,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        "OPTIONS": {"socket_connect_timeout": 1.0, "socket_timeout": 1.0},
     }
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
@@ -49,6 +54,12 @@ CACHES = {
     "process": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "process",
+    },
+    # Counters while Redis is away. With few entries, strangers would push one another's out.
+    "without_redis": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "without_redis",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
 }
 
@@ -66,6 +77,7 @@ INSTALLED_APPS = [
 ]
 # Static files are served beside Django, see dashboard.asgi.
 MIDDLEWARE = [
+    "dashboard.middleware.private_pages",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -117,11 +129,21 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_NAME = f"sessionid_{ENV.port}"
 SESSION_COOKIE_SECURE = _is_https
 SESSION_COOKIE_AGE = 30 * 86400
+# Of a browser in which somebody has logged in (dashboard.security.login_throttle).
+BROWSER_COOKIE_NAME = f"browser_{ENV.port}"
 CSRF_COOKIE_SECURE = _is_https
 LANGUAGE_COOKIE_SECURE = _is_https
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 86400
 SECURE_REFERRER_POLICY = "same-origin"
+# With an https PUBLIC_URL a browser never asks without TLS again; a page that is asked without TLS
+# is at PUBLIC_URL. Programs keep their way: This computer asks at the loopback address.
+SECURE_HSTS_SECONDS = 365 * 86400 if _is_https else 0
+SECURE_SSL_REDIRECT = _is_https
+SECURE_SSL_HOST = _public.netloc
+SECURE_REDIRECT_EXEMPT = [rf"^{re.escape(f'{_public.path}/'[1:])}(api/v1/|healthz)"]
+# Other services of the same domain may have no TLS, and no browser's list has an office's name.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -11,6 +11,7 @@ atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 for _name in (
     "REDIS_URL",
     "PUBLIC_URL",
+    "TRUSTED_PROXIES",
     "BIND",
     "PORT",
     "SECRET_KEY",

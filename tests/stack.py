@@ -155,6 +155,7 @@ def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the dashboard or of the tests."""
     ours = (
         *("DATABASE_URL", "REDIS_URL", "VALKEY_LISTEN", "WEB_PROCESSES", "DATA_DIR", "PORT"),
+        "TRUSTED_PROXIES",
         *("DJANGO_SETTINGS_MODULE", "DEBUG"),
     )
     return {name: value for name, value in os.environ.items() if name not in ours}

@@ -7,9 +7,8 @@ of them answers 410, see :mod:`dashboard.api.removed`.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
 
 from django.http import (
@@ -36,11 +35,13 @@ from dashboard.api.requests import (
     SearchAsked,
 )
 from dashboard.security.log_access import ACTIONS, find_record
+from dashboard.security.search_turns import NoTurn, search_turn
 from dashboard.text.labels import step_title
 from dashboard.text.state_styles import style_of
 from jobs.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, LogStore, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
+from jobs.logstore.expressions import InvalidExpression
 from jobs.logstore.frames import MOST_TIMES
 from jobs.logstore.lines import BLOCK_BYTES
 from jobs.logstore.search import SearchTooSlow
@@ -65,6 +66,8 @@ OWN_TIMEOUT_S = 300.0
 def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
     """``answer(key, query)`` as an operation on a record of this kind, for those who may see it."""
 
+    needs_person = "person" in signature(answer).parameters
+
     def view(request: HttpRequest, record_id: int, **asked: BaseModel) -> HttpResponseBase:
         record = find_record(kind, record_id)
         if record is None:
@@ -72,7 +75,8 @@ def _read(kind: str, answer: Reader) -> Callable[..., HttpResponseBase]:
         must(request.user, ACTIONS[kind], record)
         if record.removed_at is not None:
             raise Refused(gone(record))
-        response = answer(f"{kind}/{record_id}", **asked)
+        more = {"person": request.user.pk} if needs_person else {}
+        response = answer(f"{kind}/{record_id}", **asked, **more)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -115,9 +119,9 @@ def log_lines(key: str, query: LinesAsked) -> HttpResponseBase:
     return response
 
 
-def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
+def log_search(key: str, query: SearchAsked, *, person: int) -> HttpResponseBase:
     """Return the number of matches and the first of them, or with ``near`` those around that
-    line."""
+    line. A person's searches run one after another."""
     is_ours = query.warnings == "1"
     asked = LogQuery(
         WARNINGS if is_ours else query.q[:1000],
@@ -129,8 +133,14 @@ def log_search(key: str, query: SearchAsked) -> HttpResponseBase:
     )
     try:
         timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
-        matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
-    except re.error as bad:
+        with search_turn(person, "warnings" if is_ours else "typed"):
+            matches = store().search(key, asked, is_ours=is_ours, timeout_s=timeout_s)
+    except NoTurn:
+        busy = _("Other searches are still running. Search again in a moment.")
+        refusal = error(429, "too_many", busy)
+        refusal.headers["Retry-After"] = "5"
+        raise Refused(refusal) from None
+    except InvalidExpression as bad:
         problem = _("Invalid regular expression: %(why)s") % {"why": bad}
         raise Refused(error(400, "regex", problem, fields={"q": problem})) from None
     except SearchTooSlow:

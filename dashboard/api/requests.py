@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
@@ -44,9 +44,16 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    number = number_from(text) if text.isascii() else None
+    number = number_from(text)
     if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
+    return number
+
+
+def _limit(value: Any) -> int:
+    number = number_from(str(value))
+    if number is None:
+        raise PydanticKnownError("int_parsing")
     return number
 
 
@@ -57,11 +64,16 @@ Offset = Annotated[
 ]
 
 
+JobId = Annotated[int, Field(ge=0, lt=10**DIGITS)]
+
+
 class Page(BaseModel):
     """Query of one page of a list."""
 
     before: str = Field("", description="cursor of “next”: returns older rows")
-    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows per page")
+    limit: Annotated[int, BeforeValidator(_limit)] = Field(
+        LIMIT, ge=1, le=LIMIT_MAX, description="rows per page"
+    )
 
 
 class JobsAsked(Page):
@@ -147,8 +159,8 @@ class MoveAsked(BaseModel):
     """New position of a queued job: one of the three."""
 
     to: Annotated[str, _one_of(STEPS)] | None = None
-    before: int | None = Field(None, description="place before the job with this id")
-    after: int | None = Field(None, description="place after the job with this id")
+    before: JobId | None = Field(None, description="place before the job with this id")
+    after: JobId | None = Field(None, description="place after the job with this id")
 
 
 class PriorityAsked(BaseModel):

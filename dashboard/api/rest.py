@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -369,7 +370,9 @@ def _page(request: HttpRequest, name: str, rows: list[Answer], older: Cursor | N
     if older is not None:
         asked = request.GET.copy()
         asked["before"] = str(older)
-        following = request.build_absolute_uri(f"{request.path}?{asked.urlencode()}")
+        path = f"{request.path}?{asked.urlencode()}"
+        origin = settings.PUBLIC_ORIGIN
+        following = f"{origin}{path}" if origin else request.build_absolute_uri(path)
     return {name: rows, "next": following}
 
 

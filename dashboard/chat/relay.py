@@ -35,7 +35,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turn_files, turns
-from dashboard.consumers.session_guard import Listener, session_guard
+from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
 from dashboard.security.permissions import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
@@ -93,9 +93,12 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _times(send, turn_id, _query(scope, "at"))
     if verb == "start" and turn.state == Turn.State.STREAMING:
         await _start(turn_id, turn)
-    listener = session_guard().enter(
-        request.session, request.user, "conversation.view", turn.conversation
-    )
+    try:
+        listener = session_guard().enter(
+            request.session, request.user, "conversation.view", turn.conversation
+        )
+    except TooManyError:
+        return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
     try:
         streaming = _Streaming(turn_id, expected, _until_gone(receive, listener), send)
         await streaming.run(number_from(_query(scope, "from")) or 0)

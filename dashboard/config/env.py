@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from dashboard.config.networks import Network, read_networks
 from dashboard.config.renamed import RENAMED
 from jobs.host.base.renamed import refuse_former_names
 
@@ -233,6 +234,15 @@ class Env:
             read_public_url,
             "",
             "address for people and hosts, with an optional prefix",
+        ),
+    ]
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Variable(
+            "TRUSTED_PROXIES",
+            read_networks,
+            "",
+            "addresses or networks of proxies whose `X-Forwarded-*` headers count; default: none",
         ),
     ]
     data_dir: Annotated[

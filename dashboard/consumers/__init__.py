@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
+from dashboard.consumers.base import UnknownSocket
 from dashboard.consumers.live import LiveConsumer
 from dashboard.consumers.logs import LogConsumer
 
@@ -16,4 +17,6 @@ LOG_PATH = r"^ws/log/(?P<kind>job|deployment)/(?P<record_id>[0-9]{1,18})/$"
 websocket_urlpatterns = [
     path("ws/live/", LiveConsumer.as_asgi()),  # type: ignore[arg-type]
     re_path(LOG_PATH, LogConsumer.as_asgi()),  # type: ignore[arg-type]
+    # Last: without a match the router raises, which the browser gets as an internal error.
+    re_path("", UnknownSocket.as_asgi()),  # type: ignore[arg-type]
 ]

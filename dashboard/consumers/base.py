@@ -13,7 +13,13 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError
 
-from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, session_guard
+from dashboard.consumers.session_guard import (
+    FORBIDDEN,
+    LOGGED_OUT,
+    TOO_MANY,
+    TooManyError,
+    session_guard,
+)
 from dashboard.security.permissions import allowed
 from jobs.errors import DamagedLog
 
@@ -87,7 +93,10 @@ class PageSocket(AsyncWebsocketConsumer):
             action, obj = await database_sync_to_async(self._permitted)(user)
         except RefusedError as refused:
             return int(refused.args[0])
-        listener = session_guard().enter(self.scope["session"], user, action, obj)
+        try:
+            listener = session_guard().enter(self.scope["session"], user, action, obj)
+        except TooManyError:
+            return TOO_MANY
         serving = asyncio.create_task(self.serve())
         try:
             await asyncio.wait({serving, listener.dismissed}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,3 +114,11 @@ class PageSocket(AsyncWebsocketConsumer):
         if not allowed(user, action, obj):
             raise RefusedError(FORBIDDEN)
         return action, obj
+
+
+class UnknownSocket(PageSocket):
+    """Any path that is no socket of the dashboard."""
+
+    def subject(self) -> tuple[str, Any]:
+        """Refuse."""
+        raise RefusedError(NOT_FOUND)

@@ -32,6 +32,13 @@ CHECK_S = 5.0
 # Codes that a page does not come back after; static/js/lib/live_socket.js knows the same.
 LOGGED_OUT = 4401
 FORBIDDEN = 4403
+# A page that is closed with it comes back later: others of its person may be closed by then.
+TOO_MANY = 4429
+MOST_OF_A_PERSON = 256  # sockets and streams in one web process
+
+
+class TooManyError(Exception):
+    """The person has :data:`MOST_OF_A_PERSON` listeners."""
 
 
 def _future() -> asyncio.Future[int]:
@@ -66,7 +73,13 @@ class SessionGuard:
         action: str,
         obj: Any = None,
     ) -> Listener:
-        """Add a listener whose right to ``action`` was just checked."""
+        """Add a listener whose right to ``action`` was just checked.
+
+        Raises:
+            TooManyError: the person has too many.
+        """
+        if sum(each.user_id == user.pk for each in self._listeners) >= MOST_OF_A_PERSON:
+            raise TooManyError
         password_hash = session.get(HASH_SESSION_KEY, "")
         listener = Listener(session.session_key or "", password_hash, user.pk, action, obj)
         self._listeners.add(listener)

@@ -1,7 +1,11 @@
-"""Limit login attempts, counted in Redis for all web processes together.
+"""Slow down who guesses passwords: the wait after each further failed login grows.
+
+Tries are counted for a name from one address, and for a name from all addresses together. Nobody
+keeps another person out for long: the waits have short limits, a try that is refused prolongs
+nothing, and a browser in which this person logged in before has a count of its own.
 
 Each try counts before the password is looked at, so that many at once get no further than many in a
-row. The windows are fixed spans of the clock: their end is known, and nothing prolongs it.
+row. Counts are in Redis, for all web processes together; while Redis is away, in the process.
 """
 
 from __future__ import annotations
@@ -9,37 +13,69 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+import math
+import secrets
 import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from time import time
+from typing import TypeVar
 
-from django.core.cache import cache
+from django.core import signing
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+KEEP_S = 3600  # tries are forgotten so long after the last one
 WINDOW_S = 15 * 60
-# Room for one's own mistakes; 480 guesses a day at one name.
-TRIES_OF_A_NAME = 5
-# A whole team may come from one address, and each may mistype.
-TRIES_OF_AN_ADDRESS = 50
 TOKENS_OF_AN_ADDRESS = 100
+BROWSER_AGE_S = 365 * 86400
+_SALT = "dashboard.security.login_throttle.browser"
 
 
-def seconds_to_wait(name: str, address: str) -> int:
-    """Count one login attempt as ``name`` from ``address``; 0: it may continue.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``free`` tries without a wait; then 1 s, 2 s, 4 s, … up to ``longest_s``."""
 
-    Without Redis nothing is counted (fail open): blocking would stop users, not attackers.
+    free: int
+    longest_s: int
+
+    def wait_s(self, tries: int) -> int:
+        """Return the wait after this many tries."""
+        doublings = min(tries - self.free, 20)
+        return min(self.longest_s, 2**doublings) if doublings >= 0 else 0
+
+
+# Room for one's own mistakes.
+OF_A_NAME_AT_AN_ADDRESS = Limit(5, 300)
+# 60 guesses an hour, from however many addresses.
+OF_A_NAME = Limit(10, 60)
+OF_A_BROWSER = Limit(10, 60)
+
+
+def seconds_to_wait(name: str, address: str, browser: str = "") -> int:
+    """Count one try to log in as ``name`` from ``address``; 0 when it may go on.
+
+    ``browser``: the cookie of :func:`browser_of`, "" without one.
     """
-    span, passed = divmod(int(time()), WINDOW_S)
-    try:
-        counts = [_count(key, span) for key in _keys(name, address)]
-    except RedisError as error:
-        logger.warning("login attempts are not counted: %s", error)
-        return 0
-    if counts[0] <= TRIES_OF_A_NAME and counts[1] <= TRIES_OF_AN_ADDRESS:
-        return 0
-    logger.warning("too many login attempts from %s", address)
-    return WINDOW_S - passed
+    return _on_cache(lambda cache: _count(cache, name, address, browser))
+
+
+def forget(name: str, address: str, browser: str = "") -> None:
+    """The try was right: what came before it under this name was a person's mistake."""
+    _on_cache(lambda cache: _forget(cache, name, address, browser))
+
+
+def browser_of(name: str, browser: str = "") -> str:
+    """Return the cookie of a browser in which ``name`` has just logged in: signed, for a year.
+
+    ``browser``: the cookie that it had.
+    """
+    return signing.dumps([_hashed(_folded(name)), _number(name, browser) or _new()], salt=_SALT)
 
 
 def seconds_until_next_token(address: str) -> int:
@@ -48,41 +84,96 @@ def seconds_until_next_token(address: str) -> int:
     A token is too long to be guessed: this quiets a script that goes on with one that was revoked.
     """
     span, passed = divmod(int(time()), WINDOW_S)
-    key = f"token:{hashlib.sha256(_network(address).encode()).hexdigest()}"
-    try:
-        count = _count(key, span)
-    except RedisError as error:
-        logger.warning("unknown tokens are not counted: %s", error)
-        return 0
+    key = f"token:{_hashed(_network(address))}:{span}"
+    count = _on_cache(lambda cache: _add_one(cache, key, keep_s=2 * WINDOW_S))
     if count == TOKENS_OF_AN_ADDRESS + 1:
         logger.warning("too many unknown tokens from %s", address)
     return WINDOW_S - passed if count > TOKENS_OF_AN_ADDRESS else 0
 
 
-def forget(name: str, address: str) -> None:
-    """The try was right: what came before it under this name was a person's mistake."""
-    span = int(time()) // WINDOW_S
-    own, of_the_address = (f"{key}:{span}" for key in _keys(name, address))
+def _on_cache(do: Callable[[BaseCache], T]) -> T:
     try:
-        mistakes = cache.get(own, 0)
-        cache.delete(own)
-        if cache.get(of_the_address, 0) >= mistakes > 0:
-            cache.decr(of_the_address, mistakes)
-    except (RedisError, ValueError) as error:  # ValueError: the span ended just now
-        logger.warning("login attempts are not reset: %s", error)
+        return do(caches["default"])
+    except RedisError as error:
+        logger.warning("failed logins are counted in this process alone: %s", error)
+        return do(caches["without_redis"])
 
 
-def _count(key: str, span: int) -> int:
-    cache.add(f"{key}:{span}", 0, timeout=2 * WINDOW_S)
-    return cache.incr(f"{key}:{span}")
+def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
+    taken: list[str] = []
+    for key, limit in _keys(name, address, browser):
+        tries = _add_one(cache, key, keep_s=KEEP_S)
+        taken.append(key)
+        wait_s = limit.wait_s(tries)
+        # Only one of those that come at once gets past this.
+        if wait_s and not cache.add(f"{key}:wait", time() + wait_s, timeout=wait_s):
+            until: float = cache.get(f"{key}:wait", 0.0)
+            # A try that is refused counts nowhere.
+            cache.delete_many([f"{each}:wait" for each in taken if each != key])
+            for each in taken:
+                _take_away(cache, each, 1)
+            if cache.add(f"{key}:reported", True, timeout=60):
+                logger.warning("too many login attempts from %s", address)
+            return max(1, math.ceil(until - time()))
+    return 0
 
 
-def _keys(name: str, address: str) -> tuple[str, str]:
-    """The two that are counted. Hashed: a name may be long, and may be a password by mistake."""
-    folded = unicodedata.normalize("NFKC", name).casefold().strip()
-    who = f"{folded}\n{_network(address)}".encode(errors="replace")
-    where = _network(address).encode()
-    return f"login:{hashlib.sha256(who).hexdigest()}", f"login:{hashlib.sha256(where).hexdigest()}"
+def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
+    keys = [key for key, _limit in _keys(name, address, browser)]
+    mistakes = cache.get(keys[0], 0)
+    cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
+    for key in keys[1:]:
+        _take_away(cache, key, mistakes)
+
+
+def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:
+    """Return the keys that are counted, hashed: a name may be a password by mistake."""
+    folded = _folded(name)
+    if number := _number(name, browser):
+        yield _key(folded, "browser", number), OF_A_BROWSER
+        return
+    yield _key(folded, "address", _network(address)), OF_A_NAME_AT_AN_ADDRESS
+    yield _key(folded, "anywhere", ""), OF_A_NAME
+
+
+def _key(name: str, place: str, value: str) -> str:
+    return f"login:{_hashed(chr(10).join((name, place, value)))}"
+
+
+def _number(name: str, browser: str) -> str:
+    """Return the browser's number from its cookie; "" where the cookie is not for ``name``."""
+    try:
+        whose, number = signing.loads(browser, salt=_SALT, max_age=BROWSER_AGE_S)
+    except (signing.BadSignature, ValueError, TypeError):
+        return ""
+    return str(number) if whose == _hashed(_folded(name)) else ""
+
+
+def _new() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def _add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
+    cache.add(key, 0, timeout=keep_s)
+    count: int = cache.incr(key)
+    cache.touch(key, keep_s)
+    return count
+
+
+def _take_away(cache: BaseCache, key: str, count: int) -> None:
+    try:
+        if cache.get(key, 0) >= count > 0:
+            cache.decr(key, count)
+    except ValueError:
+        pass  # forgotten just now
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _network(address: str) -> str:

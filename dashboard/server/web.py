@@ -11,20 +11,37 @@ import sys
 
 import uvicorn
 
+from dashboard.server.http_protocol import HeadProtocol
+
+WS_BYTES = 4096  # pages send pings only
+# A client that takes nothing for so long is gone, or holds the connection on purpose.
+DEAF_MS = 300_000
+
 
 def main(descriptor: int) -> None:
     """Serve on the listening socket with this descriptor until SIGTERM."""
     config = uvicorn.Config(
         "dashboard.asgi:application",
+        http=HeadProtocol,
         ws="websockets-sansio",
+        ws_max_size=WS_BYTES,
         ws_per_message_deflate=False,  # costs CPU a client; measured in docs/decisions
         timeout_graceful_shutdown=5,
         access_log=False,
+        proxy_headers=False,  # dashboard.server.proxies decides whose headers count
         log_level="warning",
         lifespan="off",
         log_config=None,  # Django's settings set up logging
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    uvicorn.Server(config).run(sockets=[listener_of(descriptor)])
+
+
+def listener_of(descriptor: int) -> socket.socket:
+    """Return the listening socket; its connections inherit the limit of :data:`DEAF_MS`."""
+    listener = socket.socket(fileno=descriptor)
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAF_MS)
+    return listener
 
 
 if __name__ == "__main__":

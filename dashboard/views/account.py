@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import (
@@ -54,11 +54,12 @@ class Login(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log in, unless too many tries came before: then say for how long."""
-        who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
+        cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
+        who = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", ""), cookie
         if wait_s := login_throttle.seconds_to_wait(*who):
             # Without its data: the password is not even looked at.
             form = self.authentication_form(request, initial={"username": who[0]})
-            context = self.get_context_data(form=form, wait_minutes=math.ceil(wait_s / 60))
+            context = self.get_context_data(form=form, wait_s=wait_s)
             headers = {"Retry-After": str(wait_s)}
             return self.render_to_response(
                 context, status=HTTPStatus.TOO_MANY_REQUESTS, headers=headers
@@ -66,6 +67,14 @@ class Login(LoginView):
         answer = super().post(request, *args, **kwargs)
         if request.user.is_authenticated:
             login_throttle.forget(*who)
+            answer.set_cookie(
+                settings.BROWSER_COOKIE_NAME,
+                login_throttle.browser_of(who[0], cookie),
+                max_age=login_throttle.BROWSER_AGE_S,
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
         return answer
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

@@ -15,22 +15,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import AnyStr, Protocol
+from typing import Protocol
 
 from jobs.errors import DamagedLog
+from jobs.logstore.expressions import Expression, letters_of, quoted, searchable
 from jobs.logstore.files import Log, open_log
 from jobs.logstore.lines import LineIndex
 from jobs.logstore.plain import LONGEST_LINE_BYTES, is_plain, plain
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
-FEW = 64  # lines that are checked one by one
-# In an expression without capitals: what may still match one, as "\\x41" or "[@-_]".
-MEANS_CAPITALS = re.compile(r"\\[xuN0-9]|[^a-z0-9]-|-[^a-z0-9\]]|[0-9]-[a-z]|\(\?")
-# A character by its number, which an expression of bytes cannot have; or any other escape.
-ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
-NOT_ASCII = re.compile(rb"[\x80-\xff]")
-# Parts of an expression that match beyond a line, or possessively.
-NOT_LOCAL = ("(?", "\\A", "\\Z", "*+", "++", "?+", "}+")
+FEW = 64  # lines that are looked at one by one
 SPREAD = 1000
 # A plain text in less than this is found sooner than a process starts.
 SMALL_BYTES = 16 * 1024 * 1024
@@ -89,7 +83,7 @@ def search_file(path: Path, query: Query) -> Matches:
     limit. A match never spans lines.
 
     Raises:
-        re.error: the text is not a regular expression.
+        InvalidExpression: the text is not a regular expression.
         DamagedLog: the log is packed, and its file is not as it was written.
     """
     if not query.text or "\n" in query.text:
@@ -115,7 +109,7 @@ def search_apart(path: Path, query: Query, *, timeout_s: float) -> Matches:
     """Search in a separate process.
 
     Raises:
-        re.error: the text is not a regular expression.
+        InvalidExpression: the text is not a regular expression.
         DamagedLog: the log is packed, and its file is not as it was written.
         SearchTooSlow: not done after ``timeout_s`` seconds.
     """
@@ -157,20 +151,11 @@ class _Finder(Protocol):
 
 
 def _finder(text: str, *, regex: bool) -> _Finder:
-    if regex:
-        text = ESCAPED.sub(_written_out, text)
-    # Only letters outside escapes count in an expression: \S is no capital letter.
-    letters = re.sub(r"\\.", "", text) if regex else text
+    letters = letters_of(text) if regex else text
     ignore_case = letters == letters.lower()
     if regex or not text.isascii():
-        return _Expression(text if regex else re.escape(text), ignore_case=ignore_case)
+        return _Expression(text if regex else quoted(text), ignore_case=ignore_case)
     return _Literal(text.encode(), ignore_case=ignore_case)
-
-
-def _written_out(escape: re.Match[str]) -> str:
-    number = int(escape[1] or escape[2] or "0", 16)
-    is_character = number and not 0xD800 <= number < 0xE000 and number < 0x110000
-    return re.escape(chr(number)) if is_character else escape[0]
 
 
 class _Literal:
@@ -202,65 +187,20 @@ class _Literal:
 
 
 class _Expression:
-    """Line by line, so that ``\\s`` or ``[^x]`` cannot run over a line's end.
-
-    In a line of ASCII a character is a byte; any other line is read as text first.
-    """
-
     def __init__(self, pattern: str, *, ignore_case: bool) -> None:
-        # Ten times faster than to ignore case, where it is the same.
-        self._is_lowered = ignore_case and not MEANS_CAPITALS.search(pattern)
-        flags = re.IGNORECASE if ignore_case and not self._is_lowered else re.NOFLAG
-        self._in_line = _compiled(pattern.encode(), flags)
-        self._in_text = _compiled(pattern, re.IGNORECASE if ignore_case else re.NOFLAG)
-        self._is_ascii = True
-        # Expressions that match within a line match within a block too, except with these signs.
-        is_local = not any(sign in pattern for sign in NOT_LOCAL)
-        self._in_block = _compiled(pattern.encode(), flags | re.MULTILINE) if is_local else None
+        self._expression = Expression(pattern, ignore_case=ignore_case)
 
     def prepared(self, data: bytes) -> bytes:
-        self._is_ascii = data.isascii()
-        return data.lower() if self._is_lowered else data
+        return searchable(data)
 
     def is_in(self, data: bytes) -> bool:
-        return self._next(data, 0, len(data)) is not None
-
-    def _next(self, data: bytes, start: int, end: int) -> int | None:
-        """Return the offset of the next line that may match; None if there is none."""
-        if self._in_block is None:
-            return start
-        match = self._in_block.search(data, start, end)
-        if self._is_ascii:
-            return match.start() if match else None
-        other = NOT_ASCII.search(data, start, match.start() if match else end)
-        first = other or match
-        return first.start() if first else None
+        return self._expression.first(data, 0, len(data)) is not None
 
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        while start < end:
-            candidate = self._next(data, start, end)
-            if candidate is None:
-                return
-            start = max(start, data.rfind(b"\n", 0, candidate) + 1)
-            if start >= end:  # of nothing, behind the last line
-                return
-            line_end = _line_end(data, start)
-            places = self._places(data[start:line_end])
-            if places:
-                yield start + places[0], line_end, len(places)
-            start = line_end + 1
-
-    def _places(self, line: bytes) -> list[int]:
-        """Return the offsets of matches in a line; none for an empty query."""
-        if line.isascii():
-            spans = [match.span() for match in self._in_line.finditer(line)]
-            return [begin for begin, stop in spans if stop > begin]
-        text = line.decode("utf-8", "surrogateescape")
-        spans = [match.span() for match in self._in_text.finditer(text)]
-        begins = [begin for begin, stop in spans if stop > begin]
-        # Only of the first is the place asked for.
-        first = [len(text[:begin].encode("utf-8", "surrogateescape")) for begin in begins[:1]]
-        return first + begins[1:]
+        while start < end and (found := self._expression.first(data, start, end)):
+            begin, stop = found
+            start = _line_end(data, begin)
+            yield begin, start, 1 + self._expression.count(data, stop, start)
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
         counts = [count for _, _, count in self.lines(data, start, end)]
@@ -270,13 +210,6 @@ class _Expression:
 def _line_end(data: bytes, position: int) -> int:
     end = data.find(b"\n", position)
     return len(data) if end < 0 else end
-
-
-def _compiled(pattern: AnyStr, flags: re.RegexFlag) -> re.Pattern[AnyStr]:
-    try:
-        return re.compile(pattern, flags)
-    except (OverflowError, RecursionError) as error:  # a{99999999999}, or brackets without end
-        raise re.error(str(error)) from error
 
 
 class _Collected:

@@ -233,10 +233,10 @@ class LogStore:
     ) -> Matches:
         """Look through the whole log as it is shown; see :mod:`jobs.logstore.search`.
 
-        ``is_ours``: no person typed the text, so that as an expression it cannot take for ever.
+        ``is_ours``: no person typed the text, so that as an expression it is quick.
 
         Raises:
-            re.error: the text is not a regular expression.
+            InvalidExpression: the text is not a regular expression.
             SearchTooSlow: not done after ``timeout_s`` seconds.
         """
         path = self.path(key)

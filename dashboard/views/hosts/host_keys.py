@@ -25,6 +25,7 @@ from jobs.queries.hosts.host_page import host_page
 from jobs.services import hosts
 
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
+LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 
 
 @never_cache
@@ -82,7 +83,7 @@ def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
     since = number_from(request.GET.get("since", "")) or 0
-    return render(request, "hosts/_arrival.html", _arrival(host, since))
+    return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
 
 
 def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> HttpResponse:

@@ -35,7 +35,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
-        return HttpResponseRedirect(back)
+        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
     return redirect("job-detail", job_id)
 
 

@@ -79,13 +79,15 @@ class Page:
 
 def cursor(text: str) -> Cursor | None:
     """Parse ``str(cursor)``; None if invalid."""
-    moment, _, number = text.rpartition("_")
+    written_moment, _, written = text.rpartition("_")
     try:
-        created_at = datetime.fromisoformat(moment)
+        created_at = datetime.fromisoformat(written_moment)
         # Queries use UTC, which may fall before the year 1.
-        return Cursor(created_at.astimezone(UTC), int(number)) if created_at.tzinfo else None
+        moment = created_at.astimezone(UTC) if created_at.tzinfo else None
     except (ValueError, OverflowError):
         return None
+    number = number_from(written)
+    return None if moment is None or number is None else Cursor(moment, number)
 
 
 def page(filters: Filters, *, before: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:

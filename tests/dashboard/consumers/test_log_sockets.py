@@ -154,6 +154,9 @@ def test_without_redis_the_log_still_arrives(tmp_path):
         ("log/job/{job}/?from=x", 4400),
         ("log/job/999999/", 4404),
         ("log/deployment/999999/", 4404),
+        ("nothing/", 4404),
+        ("log/job/x/", 4404),
+        ("log/job/" + "9" * 5000 + "/", 4404),
     ],
 )
 def test_a_socket_that_cannot_be_served_says_why(server, address, code):

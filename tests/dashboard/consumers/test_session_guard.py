@@ -15,7 +15,13 @@ from django.utils.timezone import now
 
 from dashboard.consumers import session_guard as module
 from dashboard.consumers.base import PageSocket
-from dashboard.consumers.session_guard import FORBIDDEN, LOGGED_OUT, refusals, session_guard
+from dashboard.consumers.session_guard import (
+    FORBIDDEN,
+    LOGGED_OUT,
+    TooManyError,
+    refusals,
+    session_guard,
+)
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -168,3 +174,22 @@ def test_a_socket_without_a_database_closes_for_a_reconnect():
         return socket.codes
 
     assert listening(scenario) == [1011]
+
+
+def test_a_person_has_a_limited_number_of_sockets(monkeypatch):
+    monkeypatch.setattr(module, "MOST_OF_A_PERSON", 2)
+    user, other = make_user(), make_user()
+    session, other_session = logged_in(user)[1], logged_in(other)[1]
+
+    async def scenario():
+        guard = session_guard()
+        entered = [guard.enter(session, user, "overview.view") for _ in range(2)]
+        with pytest.raises(TooManyError):
+            guard.enter(session, user, "overview.view")
+        entered.append(guard.enter(other_session, other, "overview.view"))
+        guard.leave(entered[0])
+        entered.append(guard.enter(session, user, "overview.view"))
+        for listener in entered:
+            guard.leave(listener)
+
+    listening(scenario)

@@ -133,6 +133,23 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         "DEBUG": "1",
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }
+    filled = fill(environment)
+    command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
+    command += ["--port", str(port), "--ws", "websockets-sansio", "--no-proxy-headers"]
+    command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
+    # A page that reads nothing, on a busy machine for minutes, answers no ping either.
+    command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        wait_for(port)
+        yield Server(process, port, data_dir, **filled)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def fill(environment: dict[str, str]) -> dict[str, Any]:
+    """Fill an empty ``DATA_DIR``; return what :class:`Server` is to know."""
     filled = subprocess.run(
         [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
         cwd=ROOT,
@@ -140,21 +157,12 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
         check=True,
         capture_output=True,
     )
-    command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
-    command += ["--port", str(port), "--ws", "websockets-sansio"]
-    command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
-    # A page that reads nothing, on a busy machine for minutes, answers no ping either.
-    command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        _wait_for(port)
-        yield Server(process, port, data_dir, **json.loads(filled.stdout))
-    finally:
-        process.terminate()
-        process.wait(20)
+    answer: dict[str, Any] = json.loads(filled.stdout)
+    return answer
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Until something listens on the port of this computer."""
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -3,9 +3,14 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings
+from django.core.cache import caches
+from django.core.cache.backends import base, locmem
+from django.test import Client
 from django.urls import reverse
 
 from dashboard.security import login_throttle
@@ -19,11 +24,15 @@ RIGHT = "quite-long-7"
 
 
 @pytest.fixture(autouse=True)
-def a_clock_that_stands(monkeypatch):
-    """Five minutes before the end of a window, and nothing counted yet."""
-    moments = [10 * login_throttle.WINDOW_S - 300]
-    monkeypatch.setattr(login_throttle, "time", lambda: moments[0])
-    cache.clear()
+def clock(monkeypatch):
+    """A clock that stands, for the caches too; nothing is counted yet."""
+    moments = [1_000_000_000.0]
+    watch = SimpleNamespace(time=lambda: moments[0])
+    monkeypatch.setattr(login_throttle, "time", watch.time)
+    monkeypatch.setattr(locmem, "time", watch)
+    monkeypatch.setattr(base, "time", watch)
+    for name in ("default", "without_redis"):
+        caches[name].clear()
     return moments
 
 
@@ -40,38 +49,127 @@ def log_in(client, password, *, name="lin.yue", address=HERE, **headers):
     return client.post(reverse("login"), data, REMOTE_ADDR=address, **headers)
 
 
-def test_five_wrong_passwords_lock_the_login_for_a_shown_time(client, lin):
+def test_the_wait_doubles_and_the_page_shows_it(client, lin):
     answers = [log_in(client, "wrong") for _ in range(5)]
     refused = log_in(client, RIGHT)
 
     assert [answer.status_code for answer in answers] == [200] * 5
-    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "300")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     page = refused.content.decode()
-    assert "Too many attempts. Try again in 5 minutes." in page
+    assert "Too many attempts. Try again in 1 second." in page
     assert 'value="lin.yue"' in page
     assert "Wrong name or password." not in page
 
 
-def test_the_lockout_is_translated(client, lin):
+def test_the_lockout_is_translated(client, lin, clock):
     for _ in range(5):
         log_in(client, "wrong")
+    clock[0] += 1
+    log_in(client, "wrong")
 
     page = log_in(client, RIGHT, HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
 
-    assert "尝试次数过多。请在5分钟后重试。" in page
+    assert "尝试次数过多。请在2秒后重试。" in page
 
 
-def test_the_next_window_lets_in_again(client, lin, a_clock_that_stands):
-    for _ in range(9):
-        log_in(client, "wrong")
-    a_clock_that_stands[0] += 299
-    assert log_in(client, RIGHT).status_code == 429
-    a_clock_that_stands[0] += 1
+def waits_of_tries(count, clock, *, name="lin", address=HERE, browser=""):
+    """Fail that often, each time as soon as it is allowed; return the waits in between."""
+    waits = []
+    while count:
+        if wait_s := login_throttle.seconds_to_wait(name, address, browser):
+            waits.append(wait_s)
+            clock[0] += wait_s
+        else:
+            count -= 1
+    return waits
+
+
+def test_waits_grow_to_five_minutes_at_one_address(clock):
+    assert waits_of_tries(16, clock)[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+
+
+def test_many_addresses_share_a_limit_of_a_minute(clock):
+    waits = [
+        wait
+        for number in range(30)
+        for wait in waits_of_tries(1, clock, address=f"192.0.2.{number}")
+    ]
+
+    assert waits[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert len(waits) == 20
+
+
+def test_an_hour_of_guessing_is_a_hundred_tries_at_most(clock):
+    end, tries = clock[0] + 3600, 0
+    while clock[0] < end:
+        wait_s = login_throttle.seconds_to_wait("lin", f"10.0.{tries}.1")
+        clock[0] += wait_s
+        tries += not wait_s
+
+    assert 10 < tries <= 100
+
+
+def test_a_refused_try_prolongs_nothing(clock):
+    waits_of_tries(7, clock)
+    waits = [login_throttle.seconds_to_wait("lin", HERE) for _ in range(20)]
+    clock[0] += 4
+
+    assert waits == [4] * 20
+    assert login_throttle.seconds_to_wait("lin", HERE) == 0
+
+
+def test_a_stranger_elsewhere_delays_a_person_by_a_minute_at_most(client, lin, clock):
+    waits_of_tries(40, clock, name="lin.yue", address=THERE)
+    login_throttle.seconds_to_wait("lin.yue", THERE)
+    clock[0] += 60
 
     assert log_in(client, RIGHT).status_code == 302
 
 
-def test_another_address_or_name_is_not_kept_out(client, lin):
+def test_a_browser_that_has_logged_in_passes(client, lin, clock):
+    assert log_in(client, RIGHT).status_code == 302
+    client.cookies.pop(settings.SESSION_COOKIE_NAME)
+    for address in (HERE, THERE):
+        waits_of_tries(20, clock, name="lin.yue", address=address)
+    assert log_in(Client(), RIGHT).status_code == 429
+
+    assert log_in(client, RIGHT).status_code == 302
+
+
+def test_a_known_browser_has_its_own_count(client, lin, clock):
+    log_in(client, RIGHT)
+    cookie = client.cookies[settings.BROWSER_COOKIE_NAME].value
+
+    waits = waits_of_tries(12, clock, name="lin.yue", browser=cookie)
+
+    assert waits == [1, 2]
+    assert login_throttle.seconds_to_wait("lin.yue", HERE) == 0  # another one is not delayed
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "x:y:z", "e30:1abc:sig"])
+def test_a_forged_cookie_of_a_browser_is_none(client, lin, clock, cookie):
+    waits_of_tries(5, clock, name="lin.yue")
+
+    assert login_throttle.seconds_to_wait("lin.yue", HERE, cookie) == 1
+
+
+def test_the_cookie_of_another_person_is_none(client, lin, clock):
+    other = login_throttle.browser_of("chen")
+    waits_of_tries(5, clock, name="lin.yue")
+
+    assert login_throttle.seconds_to_wait("lin.yue", HERE, other) == 1
+    assert login_throttle.seconds_to_wait("chen", HERE, other) == 0
+
+
+def test_the_cookie_cannot_be_read_by_scripts(client, lin):
+    log_in(client, RIGHT)
+    cookie = client.cookies[settings.BROWSER_COOKIE_NAME]
+
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert int(cookie["max-age"]) == 365 * 86400
+
+
+def test_another_address_or_name_is_not_delayed(client, lin):
     for name in ["lin.yue", " LIN.YUE", "ｌｉｎ.yue", "Lin.Yue", "lin.yue "]:
         log_in(client, "wrong", name=name)
 
@@ -80,42 +178,56 @@ def test_another_address_or_name_is_not_kept_out(client, lin):
     assert log_in(client, RIGHT, address=THERE).status_code == 302
 
 
-def test_an_address_that_tries_many_names_is_kept_out(client, lin):
-    answers = [log_in(client, "wrong", name=f"person-{n}") for n in range(51)]
+def test_one_person_s_failures_keep_nobody_else_out(client, lin):
+    for number in range(200):
+        log_in(client, "wrong", name=f"person-{number}")
 
-    assert [answer.status_code for answer in answers[-2:]] == [200, 429]
-    assert log_in(client, RIGHT).status_code == 429
-    assert log_in(client, RIGHT, address=THERE).status_code == 302
+    assert log_in(client, RIGHT).status_code == 302
 
 
 def test_one_who_gets_it_right_counts_no_more(client, lin):
     for _ in range(20):
         for _ in range(4):
-            log_in(client, "wrong")
-        assert log_in(client, RIGHT).status_code == 302
-        client.logout()
+            assert log_in(Client(), "wrong").status_code == 200
+        assert log_in(Client(), RIGHT).status_code == 302
+
+
+def test_tries_are_forgotten_after_an_hour(clock):
+    waits_of_tries(9, clock)
+    clock[0] += login_throttle.KEEP_S
+
+    assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(6)] == [0] * 5 + [1]
 
 
 def test_a_whole_ipv6_network_is_one_address():
     waits = [login_throttle.seconds_to_wait("lin", f"2001:db8::{n}") for n in range(6)]
 
-    assert waits == [0, 0, 0, 0, 0, 300]
+    assert waits == [0, 0, 0, 0, 0, 1]
     assert login_throttle.seconds_to_wait("lin", "2001:db8:0:1::1") == 0
 
 
+def test_of_many_tries_at_once_one_goes_on(clock):
+    waits_of_tries(5, clock)
+    clock[0] += 1
+    with ThreadPoolExecutor(16) as threads:
+        waits = list(threads.map(lambda _: login_throttle.seconds_to_wait("lin", HERE), range(64)))
+
+    assert waits.count(0) == 1
+
+
 @pytest.mark.processes
-def test_processes_share_a_count_and_no_redis_lets_people_in(settings, tmp_path):
+def test_processes_share_a_count_and_without_redis_each_has_its_own(settings, tmp_path):
     with running_valkey(tmp_path) as (valkey, process, _client):
         settings.CACHES = {
+            **settings.CACHES,
             "default": {
                 "BACKEND": "django.core.cache.backends.redis.RedisCache",
                 "LOCATION": valkey.url,
                 "KEY_PREFIX": "cache",
-            }
+            },
         }
         there = (
             "import django; django.setup(); from dashboard.security import login_throttle as a;"
-            f"a.time = lambda: {login_throttle.time()};"
             f"print([a.seconds_to_wait('lin', '{HERE}') for _ in range(3)])"
         )
         environment = {
@@ -128,8 +240,11 @@ def test_processes_share_a_count_and_no_redis_lets_people_in(settings, tmp_path)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
         assert done.stdout == "[0, 0, 0]\n"
-        assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(3)] == [0, 0, 300]
+        assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(3)] == [0, 0, 1]
         process.kill()
         process.wait(10)
-        assert login_throttle.seconds_to_wait("lin", HERE) == 0
+        alone = [login_throttle.seconds_to_wait("lin", HERE) for _ in range(6)]
         login_throttle.forget("lin", HERE)
+
+        assert alone == [0] * 5 + [1]
+        assert login_throttle.seconds_to_wait("lin", HERE) == 0

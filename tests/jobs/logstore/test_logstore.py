@@ -12,6 +12,7 @@ import pytest
 
 from jobs.errors import OffsetMismatch
 from jobs.logstore import LogStore, Query, lines, plain, plain_stream
+from jobs.logstore.expressions import InvalidExpression
 from jobs.logstore.files import open_log
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
@@ -277,8 +278,8 @@ def test_a_search_looks_at_what_is_shown(logs, close):
     assert [m.line for m in logs.search(KEY, Query("30%")).rows] == [2]
     assert [m.line for m in logs.search(KEY, Query("完成")).rows] == [3]
     assert logs.search(KEY, Query(r"ready\s+\d", regex=True)).total == 0
-    for text in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
-        with pytest.raises(re.error):
+    for text in ("(", "a{1001}", "(" * 5000):
+        with pytest.raises(InvalidExpression):
             logs.search(KEY, Query(text, regex=True))
 
 
@@ -290,12 +291,12 @@ def test_plain_text_has_each_lines_last_state_and_no_escapes():
         assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
 
 
-def test_an_endless_expression_times_out(logs, close):
+def test_a_search_that_takes_too_long_is_given_up(logs, close):
     logs.append(KEY, 0, b"a" * 50 + b"b\n")
     close()
 
     with pytest.raises(SearchTooSlow):
-        logs.search(KEY, Query("(a+)+$", regex=True), timeout_s=0.5)
+        logs.search(KEY, Query("a+", regex=True), timeout_s=0.001)  # less than a process's start
 
 
 def test_a_search_shows_lines_nearby_and_some_of_every_part(logs, close):

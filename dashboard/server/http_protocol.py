@@ -1,0 +1,93 @@
+"""uvicorn's HTTP protocol with a limit of time and size for the head of a request.
+
+uvicorn waits for ever for a client that has connected and not sent a whole head, and takes a head
+of any size. The limits of bodies are in :mod:`dashboard.server.guard`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_S = 15.0
+HEAD_BYTES = 64 * 1024
+# Connections of one address that wait for a head. Beyond it the oldest one is closed.
+MOST_OF_AN_ADDRESS = 64
+
+_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+_waiting: dict[str, dict[HeadProtocol, None]] = {}  # by address, the oldest first
+
+
+class HeadProtocol(HttpToolsProtocol):
+    """One connection. It waits for a head from its begin on, and from the first byte of each
+    further request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self._is_in_head = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._address = str(self.client[0]) if self.client else ""
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        super().data_received(data)
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._close(_TOO_LARGE)
+        elif self._timer is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._is_in_head = False
+        self._wait_no_more()
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(HEAD_S, self._close, _TIMEOUT)
+        own = _waiting.setdefault(self._address, {})
+        own[self] = None
+        if len(own) > MOST_OF_AN_ADDRESS:
+            next(iter(own))._close(_TIMEOUT)
+
+    def _wait_no_more(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        own = _waiting.get(self._address, {})
+        own.pop(self, None)
+        if not own:
+            _waiting.pop(self._address, None)
+
+    def _close(self, answer: bytes) -> None:
+        self._wait_no_more()
+        if not self.transport.is_closing():
+            if self._head_bytes:  # a browser may have connected in advance, and asked for nothing
+                self.transport.write(answer)
+            self.transport.close()

@@ -1,0 +1,184 @@
+"""A real nginx, configured as docs/run/large.md says, in front of a real web process."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.dashboard.lib.web_server import NAME, PASSWORD, Browser, running_web
+from tests.stack import ROOT, free_port
+
+pytestmark = pytest.mark.processes
+
+HOST = "bench.lan"
+# Of the whole configuration, around the part that the document has.
+AROUND = """
+daemon off;
+pid {folder}/pid;
+{user}
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  {documented}
+}}
+"""
+
+
+def find_nginx():
+    """Its program; Debian's is in a folder that is not on everybody's PATH."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def documented(port, behind, folder):
+    """The configuration of the document on free ports, with a certificate of the test."""
+    text = (ROOT / "docs/run/large.md").read_text()
+    block = re.search(r"```nginx\n(.*?)```", text, re.DOTALL)[1]
+    for old, new in {
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "http://127.0.0.1:8000": f"http://127.0.0.1:{behind}",
+        "/etc/ssl/bench.pem": f"{folder}/bench.pem",
+        "/etc/ssl/bench.key": f"{folder}/bench.key",
+    }.items():
+        assert old in block
+        block = block.replace(old, new)
+    return block
+
+
+@contextlib.contextmanager
+def running_nginx(program, folder, port, behind):
+    """Start it with a certificate of its own and wait until it listens."""
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    certificate += ["-subj", f"/CN={HOST}", "-keyout", "bench.key", "-out", "bench.pem"]
+    subprocess.run(certificate, cwd=folder, check=True, capture_output=True)
+    user = "user root;" if os.getuid() == 0 else ""
+    config = folder / "nginx.conf"
+    whole = AROUND.format(folder=folder, user=user, documented=documented(port, behind, folder))
+    config.write_text(whole)
+    errors = folder / "error.log"
+    process = subprocess.Popen([program, "-p", folder, "-c", config, "-e", errors])
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            assert process.poll() is None, errors.read_text()
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+class Site:
+    """The dashboard behind nginx."""
+
+    def __init__(self, server, port):
+        self.server, self.port = server, port
+        self.tls = ssl.create_default_context()
+        self.tls.check_hostname, self.tls.verify_mode = False, ssl.CERT_NONE
+        self.origin = f"https://{HOST}:{port}"
+
+    def browser(self, source="127.0.0.1"):
+        headers = {"Host": f"{HOST}:{self.port}", "Referer": f"{self.origin}/login/"}
+        return Browser(self.port, source, headers, self.tls)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    program = find_nginx()
+    if program is None or shutil.which("openssl") is None:
+        if os.environ.get("REQUIRE_NGINX") == "1":
+            pytest.fail("REQUIRE_NGINX=1, and there is no nginx with openssl")
+        pytest.skip("no nginx with openssl: apt install nginx openssl")
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    (folder / "data").mkdir()
+    environ = {"PUBLIC_URL": f"https://{HOST}:{port}", "TRUSTED_PROXIES": "127.0.0.1"}
+    with (
+        running_web(folder / "data", environ=environ) as server,
+        running_nginx(program, folder, port, server.port),
+    ):
+        yield Site(server, port)
+
+
+def test_a_person_logs_in_through_nginx(site):
+    browser = site.browser()
+
+    assert browser.log_in(PASSWORD).status == 302
+    page = browser.ask("/jobs/")
+    assert (page.status, page.headers["cache-control"]) == (200, "private, no-store")
+    assert page.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_forged_addresses_do_nothing(site):
+    statuses = []
+    for number in range(40):
+        forged = {"X-Forwarded-For": f"198.51.100.{number}", "X-Real-IP": f"198.51.100.{number}"}
+        statuses.append(site.browser("127.0.0.9").log_in("wrong", name="f", headers=forged).status)
+
+    assert statuses[:5] == [200] * 5
+    assert statuses.count(200) < 20  # the machine's time between them lets some more in
+
+
+def test_one_person_s_failures_lock_nobody_else_out(site):
+    for number in range(40):
+        site.browser("127.0.0.2").log_in("wrong", name=f"person-{number % 4}")
+    for _ in range(8):
+        site.browser("127.0.0.2").log_in("wrong", name=NAME)
+
+    assert site.browser("127.0.0.2").log_in(PASSWORD).status == 429
+    assert site.browser("127.0.0.3").log_in(PASSWORD).status == 302
+
+
+def test_forged_hosts_and_schemes_do_nothing(site):
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    browser = site.browser()
+    name, _, value = site.server.cookie.partition("=")
+    browser.cookies[name] = value
+    site.server.shell(
+        "from tests.factories import make_job; from jobs.models import Host;"
+        "[make_job(host=Host.objects.first(), state='failed') for _ in range(2)]"
+    )
+
+    answer = browser.ask("/api/v1/jobs?limit=1", headers=forged)
+
+    assert answer.status == 200
+    assert f'"next": "{site.origin}/api/v1/jobs?limit=1&before=' in answer.text
+
+
+def test_an_unknown_host_is_refused(site):
+    assert site.browser().ask("/login/", headers={"Host": "evil.example"}).status == 400
+
+
+def test_a_log_arrives_over_its_socket(site):
+    server = site.server
+    server.logs.append(f"job/{server.job}", 0, b"one line\n")
+    with (
+        socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection,
+        connect(
+            f"wss://{HOST}:{site.port}/ws/log/job/{server.job}/",
+            sock=connection,
+            ssl=site.tls,
+            server_hostname=HOST,
+            origin=site.origin,
+            additional_headers={"Cookie": server.cookie},
+        ) as page,
+    ):
+        assert page.recv(timeout=60).endswith(b"one line\n")
+
+
+def test_a_body_that_is_too_large_is_refused(site):
+    answer = site.browser().ask("/login/", {"username": "x" * 100_000})
+
+    assert (answer.status, "16384" in answer.text) == (413, True)

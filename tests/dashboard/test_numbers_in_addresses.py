@@ -1,0 +1,159 @@
+"""A number in an address may be of any length, sign and script: no view fails on it."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import get_resolver
+
+from dashboard.api import requests
+from tests import sample_data
+from tests.dashboard.lib.routes import every_pattern
+from tests.factories import make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+NUMBERS = {
+    "zeros first": "000001000000",
+    "18 digits": "9" * 18,
+    "19 digits": "9" * 19,
+    "64 bits and one": str(2**64),
+    "5,000 digits": "9" * 5000,
+    "negative": "-1",
+    "another script": "١٢",
+    "superscript": "²",
+}
+PATTERNS = dict(every_pattern(get_resolver().url_patterns))
+# Hosts have tests of their own; health is 503 without Redis.
+OF_PEOPLE = sorted(
+    route for route in PATTERNS if not route.startswith("api/v1/host/") and route != "healthz"
+)
+ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
+OF_THE_API = {
+    field.alias or name
+    for _name, model in inspect.getmembers(requests, inspect.isclass)
+    if hasattr(model, "model_fields")
+    for name, field in model.model_fields.items()
+}
+
+
+@pytest.fixture
+def person(client):
+    user = make_user("ada", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def made(person):
+    return sample_data.make()
+
+
+def names_asked_by(pattern, *, alone=False):
+    """Names that the view's file, or one next to it, reads from an address or a form."""
+    view = inspect.unwrap(getattr(pattern.callback, "view_class", pattern.callback))
+    file = Path(inspect.getsourcefile(view))
+    if file.match("dashboard/api/*.py"):
+        return set() if alone else OF_THE_API  # all of them are read before one is refused
+    files = [file] if alone else file.parent.glob("*.py")
+    return {name for path in files for name in ASKED.findall(path.read_text())}
+
+
+def filled(route, made):
+    """An address of the route with rows that exist where there are some."""
+    numbers = {
+        "job_id": made["benchmark"],
+        "record_id": made["benchmark"],
+        "deployment_id": made["deployment"],
+        "result_id": made["speed"],
+        "conversation_id": made["conversation"],
+        "token_id": made["token"],
+        "user_id": made["person"],
+    }
+    texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
+    texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}
+
+    def value(match):
+        _kind, _colon, name = match[1].rpartition(":")
+        return str(numbers.get(name) or texts.get(name) or 1)
+
+    return "/" + re.sub(r"<([^>]+)>", value, route.replace("^(?!host/)", "unknown"))
+
+
+def test_no_page_fails_on_a_number_in_its_query(client, made):
+    failed = []
+    for route in OF_PEOPLE:
+        address = filled(route, made)
+        for name in sorted(names_asked_by(PATTERNS[route], alone=True)):
+            for number in ("9" * 19, "9" * 5000):
+                answer = client.get(address, {name: number})
+                if answer.status_code >= 500:
+                    failed.append((address, name, number[:20]))
+
+    assert failed == []
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+def test_no_page_fails_on_such_a_number_in_all_of_its_query(client, made, number):
+    answers = {
+        route: client.get(
+            filled(route, made), dict.fromkeys(names_asked_by(PATTERNS[route]), number)
+        ).status_code
+        for route in OF_PEOPLE
+    }
+
+    assert {route: status for route, status in answers.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+def test_no_form_fails_on_such_a_number(client, made, number):
+    routes = [route for route in OF_PEOPLE if route not in ("logout/", "tour/")]
+    answers = {
+        route: client.post(
+            filled(route, made), dict.fromkeys(names_asked_by(PATTERNS[route]), number)
+        ).status_code
+        for route in routes
+    }
+
+    assert {route: status for route, status in answers.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_page_fails_on_such_a_number_in_its_path(client, made, number, method):
+    routes = [route for route in OF_PEOPLE if "<int:" in route]
+    answers = {
+        route: getattr(client, method)(
+            filled(re.sub(r"<int:[^>]+>", number, route), made)
+        ).status_code
+        for route in routes
+    }
+
+    assert {route: status for route, status in answers.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize(
+    "limit", ["000001000000", "201", "0", "9" * 19, "9" * 5000, "1_0", "+5", ""]
+)
+def test_a_limit_that_is_out_of_bounds_is_refused(client, made, limit):
+    answer = client.get("/api/v1/jobs", {"limit": limit})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["limit"])
+
+
+def test_zeros_before_a_limit_change_nothing(client, made):
+    assert len(client.get("/api/v1/jobs", {"limit": "0003"}).json()["jobs"]) == 3
+
+
+def test_nobody_else_reads_a_number_of_an_address():
+    """Settings are read at a start; names of dies and arguments are no numbers of an address."""
+    others = {"config/env.py", "presenters/die_grid.py", "presenters/job/plan.py"}
+    folder = Path(requests.__file__).parent.parent
+    reading = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if re.search(r"\.is(decimal|digit|numeric)\(", path.read_text())
+    }
+
+    assert reading == others
