@@ -22,5 +22,5 @@ def write_own_host(
     key = env.kept_secret(settings.DATA_DIR, secret)
     hosts.keep_own(name, host_type, key, **fields)
     path = folder / "host.env"
-    env.write_private(path, env_text({"HOST_NAME": name, "HOST_KEY": key, **lines}))
+    env.write_private(path, env_text({"HOST_NAME": name, **lines, "HOST_KEY": key}))
     return path

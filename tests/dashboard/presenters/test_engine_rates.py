@@ -170,7 +170,7 @@ def test_a_deployment_that_is_not_ready_shows_no_rate(lin, busy):
     busy.state = "unhealthy"
     busy.save()
 
-    assert "tok/s" not in lin.get(reverse("serving")).content.decode()
+    assert '<span class="u">tok/s</span>' not in lin.get(reverse("serving")).content.decode()
 
 
 @pytest.mark.parametrize("count", [1, 3])
