@@ -112,7 +112,12 @@ class Guard:
         self._bodies[body] = None
         if len(self._of(body.client)) > MOST_OF_A_CLIENT:
             asyncio.get_running_loop().call_later(SLOW_S, self._trim, body.client)
-        if len(self._bodies) > MOST_OF_ALL or self._held() > MOST_BYTES:
+        if len(self._bodies) > MOST_OF_ALL:
+            next(iter(self._bodies)).give_up()
+
+    def grown(self) -> None:
+        """Give up the oldest body where all together hold too much."""
+        if sum(each.received for each in self._bodies) > MOST_BYTES:
             next(iter(self._bodies)).give_up()
 
     def leave(self, body: _Body) -> None:
@@ -141,9 +146,6 @@ class Guard:
 
     def _of(self, client: str) -> list[_Body]:
         return [each for each in self._bodies if each.client == client]
-
-    def _held(self) -> int:
-        return sum(each.received for each in self._bodies)
 
     def _trim(self, client: str) -> None:
         """Give up the oldest bodies above the limit of a client, of those that are slow."""
@@ -187,6 +189,8 @@ class _Body:
         """
         if self._is_whole:
             return await self._receive()
+        if self._is_given_up:
+            raise _Refused(408)
         if self._began is None:
             self._began = asyncio.get_running_loop().time()
             self._guard.enter(self)
@@ -204,6 +208,8 @@ class _Body:
             self._is_whole = True
             self._guard.leave(self)
             self._guard.start(self)
+        else:
+            self._guard.grown()
         return message
 
     def _deadline(self) -> float:
