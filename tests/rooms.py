@@ -24,7 +24,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"models"},
         {"logstore", "notifications", "agent_tasks"},
         {"queries", "services"},
-        {"inference"},
+        {"inference", "backup"},
         {"dispatch"},
         {"launch"},
         {"pipelines", "successors"},
