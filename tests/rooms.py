@@ -35,6 +35,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {"chat", "deployments", "instance", "models", "sorting", "statistics", "storage"},
+        {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},
         {"overview", "search"},

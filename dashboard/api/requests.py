@@ -88,6 +88,19 @@ class ResultsAsked(Page):
     pinned: str = ""
 
 
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class AuditAsked(Page):
+    """Which entries of the audit log."""
+
+    person: str = Field("", description="a user name, or :none for entries without an account")
+    action: str = ""
+    text: str = Field("", description="words, each in subject, details, person or origin")
+    since: Moment = Field("", description="first moment, with its time zone")
+    until: Moment = Field("", description="end, exclusive, with its time zone")
+
+
 def _of(names: Any) -> Any:
     """Return the type of a text out of ``names``; the domain writes the error for others."""
     return WithJsonSchema({"type": "string", "enum": [*names]})
