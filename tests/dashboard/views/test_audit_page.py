@@ -201,13 +201,13 @@ def test_an_action_of_another_version_is_shown_by_its_name(client, admin):
     assert "depth" in page
 
 
-@pytest.mark.parametrize("detail", [None, [], "text", 7, {"did": ["x"]}, {"x": {"y": "z" * 50}}])
+@pytest.mark.parametrize("detail", [[], "text", 7, {"did": ["x"]}, {"x": {"y": "z" * 50}}])
 def test_no_detail_breaks_the_page(client, admin, detail):
     entry(action="user.manage", subject="user x", detail=detail)
     entry(action="job.pin", subject="job 99999999999999999999999", detail=detail)
 
     assert client.get(LIST).status_code == 200
-    assert client.get(reverse("audit-export", args=["csv"])).status_code == 200
+    assert len(downloaded(client, "csv")[1].splitlines()) == 3
     assert client.get("/api/v1/audit").status_code == 200
 
 
@@ -364,14 +364,19 @@ def test_pages_hold_every_entry_once(client, admin):
 # Exports
 
 
+def downloaded(client, format, **query):
+    answer = client.get(reverse("audit-export", args=[format]), query)
+    return answer, b"".join(answer).decode()
+
+
 def test_the_csv_has_what_the_filters_find(client, admin):
     entry(admin, "job.cancel", "job 1", origin="192.0.2.7")
     entry(admin, "token.create", "token 1", detail={"name": "=HYPERLINK(1)", "scope": "read"})
     entry(make_user("@eve"), "job.launch", "job 2")
 
-    answer = client.get(reverse("audit-export", args=["csv"]), {"q": "token"})
-    lines = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    whole = client.get(reverse("audit-export", args=["csv"])).text
+    answer, text = downloaded(client, "csv", q="token")
+    lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    _answer, whole = downloaded(client, "csv")
 
     assert lines[0] == ["at", "person", "action", "label", "subject", "detail", "origin"]
     assert lines[1] == [
@@ -392,7 +397,7 @@ def test_the_json_lines_are_whole_over_many_pages(client, admin, monkeypatch):
     monkeypatch.setattr(audit, "BATCH", 7)
     made = {entry(admin, detail={"n": number}).pk for number in range(20)}
 
-    text = client.get(reverse("audit-export", args=["jsonl"])).text
+    _answer, text = downloaded(client, "jsonl")
 
     rows = [json.loads(line) for line in text.splitlines()]
     assert {row["id"] for row in rows} == made
