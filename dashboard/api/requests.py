@@ -88,17 +88,14 @@ class ResultsAsked(Page):
     pinned: str = ""
 
 
-Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-
-
 class AuditAsked(Page):
     """Which entries of the audit log."""
 
     person: str = Field("", description="a user name, or :none for entries without an account")
     action: str = ""
     text: str = Field("", description="words, each in subject, details, person or origin")
-    since: Moment = Field("", description="first moment, with its time zone")
-    until: Moment = Field("", description="end, exclusive, with its time zone")
+    since: str = Field("", description="first moment, ISO 8601 with time zone")
+    until: str = Field("", description="end, exclusive, ISO 8601 with time zone")
 
 
 def _of(names: Any) -> Any:

@@ -57,7 +57,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
 }
 DETAIL_LABELS: Mapping[str, str | Promise] = {
     "before": _("before"),
-    "by": _("by"),
+    "by": _("via"),
     "bytes": _("size"),
     "checks": _("checks"),
     "confirmed": _("confirmed"),

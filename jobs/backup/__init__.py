@@ -1,4 +1,4 @@
-"""Backup and restore of this dashboard: database, logs, outputs, secrets, models of the team.
+"""Backup and restore: database, logs, outputs, secrets, models of the team.
 Here: the copy of the database, the copy of the files, the manifest that describes both.
 Not here: the commands (`dashboard.management`), who may run them.
 
