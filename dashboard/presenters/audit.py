@@ -37,25 +37,22 @@ class Row:
     details: Sequence[tuple[str, str]]
     origin: str
 
-    @property
-    def detail_text(self) -> str:
-        """Return the details in one line."""
-        return ", ".join(f"{label}: {value}" for label, value in self.details)
-
 
 def rows(entries: Sequence[AuditEntry]) -> list[Row]:
     """Return entries in words, with links to what still exists. Three queries for all."""
     found = _Found.of(entries)
-    return [
-        Row(
-            entry,
-            action_label(entry.action, entry.detail),
-            found.subject(entry),
-            detail_pairs(entry.detail),
-            origin_label(entry.origin),
-        )
-        for entry in entries
-    ]
+    return [_row(entry, found.subject(entry)) for entry in entries]
+
+
+def _row(entry: AuditEntry, subject: Subject) -> Row:
+    """Return an entry in words; a detail that the subject shows is not repeated."""
+    return Row(
+        entry,
+        action_label(entry.action, entry.detail),
+        subject,
+        [pair for pair in detail_pairs(entry.detail) if pair[1] != subject.text],
+        origin_label(entry.origin),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +150,6 @@ def csv_line(row: Row) -> list[str]:
         data["action"],
         row.label,
         data["subject"],
-        row.detail_text,
+        ", ".join(f"{label}: {value}" for label, value in detail_pairs(row.entry.detail)),
         data["origin"],
     ]

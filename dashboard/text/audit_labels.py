@@ -86,13 +86,9 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "slots": _("max concurrent jobs"),
     "was": _("old place"),
 }
-# Details that the label of the action has said.
+# Details that the label of the action has said, and ways that the origin says.
 _SAID = ("did", "pinned")
-_WAYS: Mapping[str, str | Promise] = {
-    "page": _("page"),
-    "terminal": COMMAND,
-    "tour": _("tour"),
-}
+_WAYS_OF_ORIGINS = ("page", "terminal")
 
 
 def action_label(action: str, detail: Any = None) -> str:
@@ -117,7 +113,9 @@ def detail_pairs(detail: Any) -> list[tuple[str, str]]:
     return [
         (str(DETAIL_LABELS.get(name, name)), _value(name, value))
         for name, value in detail.items()
-        if name not in _SAID and value not in ("", [], None)
+        if name not in _SAID
+        and value not in ("", [], None)
+        and not (name == "by" and value in _WAYS_OF_ORIGINS)
     ]
 
 
@@ -136,8 +134,8 @@ def _value(name: str, value: Any) -> str:
 
 
 def _text(name: str, value: str) -> str:
-    if name == "by":
-        return str(_WAYS.get(value, value))
+    if name == "by" and value == "tour":
+        return gettext("tour")
     if name == "kind":
         return kind_title(value)
     if name in ("host", "hosts"):

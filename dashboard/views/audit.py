@@ -47,7 +47,9 @@ def audit_list(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "given": {name: request.GET.get(name, "") for name in ("q", "from", "to")},
         "errors": errors,
-        "title": _title(filters, len(entries), more=bool(after or following)),
+        "title": gettext("Audit log")
+        if errors
+        else _title(filters, len(entries), more=bool(after or following)),
         "actions": _actions(),
         "people": audit.people(),
         "nobody": NOBODY,
