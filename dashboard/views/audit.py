@@ -45,7 +45,8 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": rows(entries),
         "filters": filters,
-        "given": {name: request.GET.get(name, "") for name in ("q", "from", "to")},
+        "given": {"q": request.GET.get("q", "")}
+        | {name: _shown_day(request.GET.get(name, "").strip()) for name in ("from", "to")},
         "errors": errors,
         "title": gettext("Audit log")
         if errors
@@ -138,6 +139,14 @@ def _day(text: str) -> date | None:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError(text)
     return day
+
+
+def _shown_day(text: str) -> str:
+    """Return what a field of a day can show: nothing for other text."""
+    try:
+        return str(_day(text) or "")
+    except ValueError:
+        return ""
 
 
 def _begin(day: date) -> datetime:
