@@ -66,7 +66,9 @@ def rows(file):
         }
 
 
-def test_a_lost_dashboard_goes_on_from_its_backup_and_no_byte_of_a_log_is_lost(tmp_path):
+@pytest.fixture
+def lost(tmp_path):
+    """A dashboard with a job on another host, its backup, and the folder of that host."""
     copy, environ = tmp_path / "copy", {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}"}
     with (
         running(tmp_path / "data", environ=environ) as stack,
@@ -74,30 +76,58 @@ def test_a_lost_dashboard_goes_on_from_its_backup_and_no_byte_of_a_log_is_lost(t
     ):
         api = Api(stack)
         until(lambda: api.ask("hosts/far")["facts"], "the host has reported")
-        person = Browser(stack)
-        assert person.page("jobs/") == "/jobs/"
         stack.manage("shell", "--no-imports", "-c", PRINTER)
         until(lambda: api.job(1)["log_bytes"] > 100_000, "it prints")
+        yield api, copy, host / "spool" / "1"
 
-        stack.manage("backup", str(copy))
 
-        log = host / "spool" / "1" / "log"
-        kept = (copy / "logs" / "job" / "1.log").stat().st_size
-        until(lambda: api.job(1)["log_bytes"] > kept + 1_000_000, "it prints on")
-        before = rows(stack.data_dir / "db.sqlite3")
-        assert stack.stop() == 0
-        shutil.rmtree(stack.data_dir)
-        stack.manage("restore", str(copy))
-        assert rows(stack.data_dir / "db.sqlite3") == before
-        assert 0 < kept < log.stat().st_size
-        (host / "spool" / "1" / "work" / "enough").touch()
-        until((host / "spool" / "1" / "exit.json").exists, "it ends while no dashboard is there")
+def restore(stack, copy):
+    """Lose the folder of a stopped dashboard; fill it from the backup."""
+    before = rows(stack.data_dir / "db.sqlite3")
+    shutil.rmtree(stack.data_dir)
+    stack.manage("restore", str(copy))
+    assert rows(stack.data_dir / "db.sqlite3") == before
 
-        stack.start()
-        stack.wait_ready()
 
-        assert api.ended(1)["message"] == "Step print failed with exit code 3."
-        shown = api.raw("jobs/1/log?from=0")
-        assert hashlib.sha256(shown).digest() == hashlib.sha256(log.read_bytes()).digest()
-        assert person.page("jobs/") == "/login/?next=/jobs/"
-        assert Browser(stack).page("jobs/") == "/jobs/"
+def assert_whole(api, spool):
+    """The job has the outcome and the log that its host has."""
+    assert api.ended(1)["message"] == "Step print failed with exit code 3."
+    shown = api.raw("jobs/1/log?from=0")
+    assert hashlib.sha256(shown).digest() == hashlib.sha256((spool / "log").read_bytes()).digest()
+
+
+def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost):
+    api, copy, spool = lost
+    person = Browser(api.stack)
+    assert person.page("jobs/") == "/jobs/"
+
+    api.stack.manage("backup", str(copy))
+
+    kept = (copy / "logs" / "job" / "1.log").stat().st_size
+    assert kept > 0
+    until(lambda: api.job(1)["log_bytes"] > kept + 1_000_000, "it prints on")
+    assert api.stack.stop() == 0
+    restore(api.stack, copy)
+    (spool / "work" / "enough").touch()
+    until((spool / "exit.json").exists, "it ends while no dashboard is there")
+    api.stack.start()
+    api.stack.wait_ready()
+    assert_whole(api, spool)
+    assert person.page("jobs/") == "/login/?next=/jobs/"
+    assert Browser(api.stack).page("jobs/") == "/jobs/"
+
+
+def test_a_job_that_ended_after_the_backup_is_sent_again(lost):
+    api, copy, spool = lost
+    api.stack.manage("backup", str(copy))
+    (spool / "work" / "enough").touch()
+    assert_whole(api, spool)
+    until((spool / "acked").exists, "the dashboard has all of it")
+    assert api.stack.stop() == 0
+    restore(api.stack, copy)
+
+    api.stack.start()
+    api.stack.wait_ready()
+
+    assert_whole(api, spool)
+    until((spool / "acked").exists, "the restored dashboard has all of it")
