@@ -53,8 +53,7 @@ def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
     """
     path = folder / FILES[engine()]
     draft = path.with_name(f"{path.name}.part")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    _make_private(draft)
     contents = _copy_sqlite(draft) if engine() == "sqlite" else _dump_postgresql(draft)
     draft.replace(path)
     size, sha256 = size_and_sha256(path)
@@ -99,7 +98,7 @@ def fill(file: Path) -> Contents:
         path = Path(connection.settings_dict["NAME"])
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f"{path.name}.restoring")
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        _make_private(draft)
         shutil.copyfile(file, draft)
         draft.replace(path)
         with closing(_sqlite(path)) as opened:
@@ -121,22 +120,37 @@ def unknown_migrations(names: list[str]) -> list[str]:
 
 
 def _copy_sqlite(draft: Path) -> Contents:
+    """Copy the database beside ``draft``, remove rows, then write ``draft`` from what is left.
+
+    Deleted rows stay in free pages of a file. ``VACUUM INTO`` copies none of these, and needs no
+    space in ``/tmp`` as ``VACUUM`` does.
+    """
     source = Path(connection.settings_dict["NAME"])
+    whole = draft.with_name(f"{draft.name}.whole")
     try:
-        with closing(_sqlite(source)) as live, closing(_sqlite(draft)) as copied:
+        _make_private(whole)
+        with closing(_sqlite(source)) as live, closing(_sqlite(whole)) as copied:
             live.backup(copied)
             copied.execute("PRAGMA journal_mode=DELETE")  # one file, without a -wal beside it
             for table in EMPTIED:
                 copied.execute(f'DELETE FROM "{table}"')
             copied.commit()
-            # Deleted rows are still in free pages: a copy of the file is made without those.
-            copied.execute("VACUUM")
-            problem = copied.execute("PRAGMA quick_check(1)").fetchone()[0]
+            copied.execute("VACUUM INTO ?", (str(draft),))
+        with closing(_sqlite(draft)) as written:
+            problem = written.execute("PRAGMA quick_check(1)").fetchone()[0]
             if problem != "ok":
                 raise BackupError(f"The database {source} is damaged: {problem}. See its disk.")
-            return _contents_of_sqlite(copied)
+            return _contents_of_sqlite(written)
     except sqlite3.Error as error:
         raise BackupError(f"Cannot copy the database {source}: {error}.") from error
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file of mode 0600, in place of what a killed backup left."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite(path: Path) -> sqlite3.Connection:
