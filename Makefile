@@ -8,7 +8,7 @@ TEXTS = README.md CONTRIBUTING.md CHANGELOG.md docs tests/standins/README.md
 # said otherwise those of the tour.
 PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/toolchains/pins/*.txt)))
 
-.PHONY: help run worker demo-host cluster dev test test-vllm faults pressure bench wheels lint format types
+.PHONY: help run worker demo-host cluster dev test test-vllm faults pressure fuzz bench wheels lint format types
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,7 +29,7 @@ cluster: dev  ## start a large installation on this machine: PostgreSQL, two web
 dev:
 	@$(PYTHON) bootstrap.py dev
 
-test: dev  ## run all tests on SQLite and PostgreSQL; ARGS="-k name" selects
+test: dev  ## run all tests on SQLite, on PostgreSQL what may differ there; ARGS="-k name" selects
 	@$(VENV)/python -m tests $(ARGS)
 
 test-vllm: dev  ## test vLLM on this CPU, end to end; downloads 1 GB into data/test-vllm once
@@ -40,6 +40,9 @@ faults: dev  ## kill processes, cut networks, fill disks during jobs; ARGS=--lon
 
 pressure: dev  ## overload test: memory stays bounded, no data is lost; ARGS="--log-gb 5"
 	@$(VENV)/python -m tests.pressure $(ARGS)
+
+fuzz: dev  ## send 20,000 wrong messages, forms and addresses; ARGS="-k heartbeats"
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1500} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
 
 bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json"
 	@$(VENV)/python -m tests.bench $(ARGS)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-# What to do: folder of the environment, requirements, oldest Python, command to go on with.
+# Targets: folder of the environment, requirements, oldest Python, command to continue with.
 TARGETS = {
     "run": (".venv", "requirements.txt", (3, 11), ["-m", "dashboard.server.supervisor"]),
     "venv": (".venv", "requirements.txt", (3, 11), None),

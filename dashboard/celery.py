@@ -1,4 +1,4 @@
-"""The dashboard's own Celery app: schedules and housekeeping, on the queue ``dashboard``.
+"""The dashboard's own Celery app: its queue and its periodic tasks.
 
 Hosts have an app of their own (``jobs.host.agent.app``); nothing here runs on one. Why these
 settings: docs/decisions.

@@ -1,4 +1,4 @@
-"""Context of the frame on every page: areas with counts, and the dies of every host."""
+"""Frame of every page: areas with counts, and the dies of every host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobs.queries.hosts.hosts import held_on, is_away
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One entry of the rail. ``alarm`` says why its count is marked."""
+    """One entry of the rail. ``alarm``: why its count is marked."""
 
     name: str
     title: str

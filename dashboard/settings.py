@@ -19,6 +19,7 @@ except (BadVariable, OSError) as error:
 
 DEBUG = ENV.debug
 DATA_DIR = ENV.data_dir
+SECRETS_KEY_FILE = ENV.secrets_key_file
 STOPPING_FILE = env_module.STOPPING_FILE
 
 # Addresses. PUBLIC_URL sets allowed hosts, origins, cookie security and every absolute link.
@@ -163,6 +164,11 @@ QUEUE_LIMIT = ENV.queue_limit
 COMPRESS_LOGS_AFTER_S = ENV.compress_logs_after_s
 RETENTION_AGE_S = ENV.retention_age_s
 RETENTION_SIZE_BYTES = ENV.retention_size_bytes
+JOB_LOG_LIMIT_BYTES = ENV.job_log_limit_bytes
+JOB_POINTS_LIMIT_BYTES = ENV.job_points_limit_bytes
+JOB_OUTPUTS_LIMIT_BYTES = ENV.job_outputs_limit_bytes
+HOST_STORAGE_LIMIT_BYTES = ENV.host_storage_limit_bytes
+DISK_RESERVE_BYTES = ENV.disk_reserve_bytes
 
 LOGGING = {
     "version": 1,

@@ -58,8 +58,7 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         return redis_url
     query = parts.query.replace("db=", "virtual_host=") or "virtual_host=0"
-    login = f"{parts.netloc}" if parts.netloc else ""
-    return f"redis+socket://{login}{parts.path}?{query}"
+    return f"redis+socket://{parts.netloc}{parts.path}?{query}"
 
 
 @cache

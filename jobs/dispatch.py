@@ -1,4 +1,4 @@
-"""Start queued jobs, and give the reasons of those that wait.
+"""Choose queued jobs, lease their dies, start them; reasons of those that wait.
 
 :func:`run` is safe to call concurrently: each start is one conditional UPDATE under the host's
 lock.
@@ -223,15 +223,16 @@ def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
         now_there.reserved = capacity.reserved
         if _waits_for_host(host) or now_there.blocker_of(fresh) or _waits_for_inputs(job.inputs):
             return None  # another process was faster
-        if gone := secrets.missing(from_json(job.plan)):
-            message = Message("job:secret_gone", {"name": gone[0]})
-            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=message)
-            return None
         try:
             values = _values(job, host)
         except PlanError as error:
             message = Message("job:plan", {"reason": str(error)})
             lifecycle.finish_queued_job(job.pk, Job.State.ERRORED, message=message)
+            return None
+        try:
+            secrets.of_job(job, values=values)
+        except secrets.Refused as refused:
+            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=refused.message)
             return None
         if not lifecycle.lease_job(job.pk, values=values):
             return None

@@ -1,4 +1,4 @@
-"""Preview, launch, cancel and retry: from a request to Job rows.
+"""Preview, launch, cancel and retry of one job: from a request to Job rows.
 
 :func:`launch` stores exactly what :func:`preview` showed. All jobs of a chain are rows from the
 start; no function here waits for one.
@@ -22,7 +22,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.availability import unavailable
-from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.base import AssetRef, Kind, Target, promised_job
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep
@@ -31,9 +31,9 @@ from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
+from jobs.sanitize import sanitize
 from jobs.services import confirmations, lifecycle, queue, secrets
 from jobs.services.outcomes.assets import made_by
-from jobs.services.sanitize import sanitize
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
 from jobs.validation_errors import messages
@@ -69,15 +69,22 @@ class Preview:
     guide: dict[str, Any] = field(default_factory=dict)
 
 
-def preview(kind: str, raw: Mapping[str, Any], host: Host, target: Target | None = None) -> Preview:
-    """Preview a launch of ``kind`` with ``raw`` on ``host``. Changes nothing.
+def preview(
+    kind: str,
+    raw: Mapping[str, Any],
+    host: Host,
+    target: Target | None = None,
+    *,
+    user: AbstractBaseUser | None = None,
+) -> Preview:
+    """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target`` is the host including the output of jobs that are not launched yet.
+    ``target``: the host with products of later jobs. No ``user``: only secrets for everyone.
 
     Raises:
         LaunchError: unknown kind.
     """
-    return _preview(_kind(kind), raw, host, target or target_of(host))
+    return _preview(_kind(kind), raw, host, target or target_of(host), user)
 
 
 def launch(
@@ -94,7 +101,7 @@ def launch(
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it.
 
-    ``confirmed``: accepted findings, as written by ``jobs.services.confirmations``.
+    ``confirmed``: accepted findings, see ``jobs.services.confirmations``.
 
     Raises:
         InvalidParams: see its ``fields``.
@@ -104,7 +111,7 @@ def launch(
     with transaction.atomic():
         host = lifecycle.lock_host(host.pk)  # two launches must not add one environment twice
         target = target_of(host)
-        job_preview = _preview(chosen, raw, host, target)
+        job_preview = _preview(chosen, raw, host, target, user)
         if job_preview.params is None or job_preview.plan is None:
             raise InvalidParams(job_preview.errors)
         draft = draft_of(chosen, job_preview, target)
@@ -149,7 +156,7 @@ def confirmed_by_name(
         InvalidParams: a name is not a confirmable check of this job.
         LaunchError: unknown kind.
     """
-    job_preview = preview(kind, raw, host)
+    job_preview = preview(kind, raw, host, user=user)
     wrong = confirmations.unknown_names(job_preview.plan, names) if job_preview.plan else []
     if job_preview.plan and wrong:
         known = ", ".join([confirmations.ALL, *confirmations.confirmable(job_preview.plan)])
@@ -197,19 +204,21 @@ def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: boo
         except ValidationError:  # launched by an older version of the kind
             raise LaunchError(_("The input of this job no longer exists.")) from None
         check_ports(old, target)
-        draft = repeat_of(old, params, can_prioritize=can_prioritize)
+        draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
         return create(draft, old.host, user, environments=first, target=target)
 
 
-def repeat_of(old: Job, params: BaseModel, *, can_prioritize: bool) -> Job:
-    """Return an unsaved job with the same plan as ``old``; the caller sets its inputs.
+def repeat_of(
+    old: Job, params: BaseModel, user: AbstractBaseUser | None, *, can_prioritize: bool
+) -> Job:
+    """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: a secret of the plan no longer exists.
+        LaunchError: ``user`` may not use a secret of the plan in this way, or it does not exist.
     """
-    secrets.check(plans.from_json(old.plan), old.params)
+    secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
     return Job(
         kind=old.kind,
         title=old.title,
@@ -253,7 +262,9 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> Preview:
+def _preview(
+    kind: Kind, raw: Mapping[str, Any], host: Host, target: Target, user: AbstractBaseUser | None
+) -> Preview:
     try:
         given = settled(kind, raw)
         params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
@@ -269,13 +280,13 @@ def _preview(kind: Kind, raw: Mapping[str, Any], host: Host, target: Target) -> 
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
     try:
         plan = kind.plan(params, target)
-        secrets.check(plan, given)
         refs = kind.inputs(params, target)
+        values, open_slots = slots_of(plan, refs, host, target)
+        secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
         return Preview(params=params, errors=field_errors)
-    values, open_slots = slots_of(plan, refs, host, target)
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
     return Preview(
         params=params,
@@ -312,21 +323,20 @@ def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
     for name, info in kind.Params.model_fields.items():
         extra = info.json_schema_extra
         asset_type = extra.get("asset") if isinstance(extra, dict) else None
-        value = given.get(name)
-        if asset_type and isinstance(value, str) and value.startswith("job:"):
-            made = _kept(value.removeprefix("job:"), str(asset_type))
-            given[name] = value if made is None else str(made)
+        job = promised_job(given.get(name))
+        if asset_type and job is not None:
+            made = _kept(job, str(asset_type))
+            given[name] = given[name] if made is None else str(made)
     return given
 
 
-def _kept(job: str, asset_type: str) -> int | None:
+def _kept(job: int, asset_type: str) -> int | None:
     """Return the id of a succeeded job's product."""
-    done = Job.objects.filter(pk=job, state=Job.State.SUCCEEDED) if job.isdecimal() else None
-    if done is None or not done.exists():
+    if not Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
         return None
     if asset_type == "deployment":
-        return Deployment.objects.filter(job=int(job)).values_list("pk", flat=True).first()
-    made = made_by(int(job), asset_type)
+        return Deployment.objects.filter(job=job).values_list("pk", flat=True).first()
+    made = made_by(job, asset_type)
     return made.pk if made else None
 
 

@@ -24,9 +24,5 @@ class Message:
 
 
 def from_host(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An event or a finding of a host of any version, with ``message_id`` and ``message_args``.
-
-    Raises:
-        TypeError, ValueError: it is no mapping.
-    """
-    return {_OF_PROTOCOL_1.get(name, name): value for name, value in dict(item).items()}
+    """Return an event of a host of any version with the keys ``message_id``, ``message_args``."""
+    return {_OF_PROTOCOL_1.get(name, name): value for name, value in item.items()}

@@ -1,4 +1,4 @@
-"""Notifications between processes: "new data exists". A fast path, not the delivery.
+"""Hints between processes over Redis, "new data exists"; no e-mail. A fast path, not the delivery.
 
 Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifications``, as JSON
 ``{"type": topic, "at": seconds since the epoch, …}``. Notifications may be lost; listeners also
@@ -76,7 +76,7 @@ async def listen() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
 
 async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     client = redis.asyncio.Redis.from_url(
-        redis_py_url(settings.REDIS_URL),
+        settings.REDIS_URL,
         socket_connect_timeout=2.0,
         socket_timeout=None,
         # A silently vanished Redis: a listener only reads, and would not notice.
@@ -101,14 +101,6 @@ def _keepalive() -> dict[str, Any]:
         return {}
     times = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
     return {"socket_keepalive": True, "socket_keepalive_options": times}
-
-
-def redis_py_url(url: str) -> str:
-    """The spelling of redis-py; Celery writes a socket as
-    ``redis+socket:///path?virtual_host=N``."""
-    if url.startswith("redis+socket://"):
-        return url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
-    return url
 
 
 class _Publisher:
@@ -140,7 +132,7 @@ class _Publisher:
         with self._lock:
             if self._client is None:
                 self._client = redis.Redis.from_url(
-                    redis_py_url(settings.REDIS_URL),
+                    settings.REDIS_URL,
                     socket_connect_timeout=TIMEOUT_S,
                     socket_timeout=TIMEOUT_S,
                     # One retry without a wait: the first send after Redis came back meets a

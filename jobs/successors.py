@@ -1,4 +1,4 @@
-"""Next steps after a succeeded job: kinds its host supports, with its product as input."""
+"""Next steps after a succeeded job: kinds of its host that accept its product."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextS
         raw[taker] = asset[1]
         when = fields[taker].get("when")  # depends on another field's value
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
-    job_preview = preview(kind.name, raw, job.host, target)
+    job_preview = preview(kind.name, raw, job.host, target, user=job.created_by)
     # A person chooses the rest in the form, such as weights for an image.
     refused = {"", taker, _STACK} & job_preview.errors.keys()
     return None if refused else NextStep(kind.name, raw)

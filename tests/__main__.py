@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
             return 130
     if find_chromium() is None:
         print(
-            "\nBrowser tests were skipped, for there is no Chromium on the PATH. "
+            "\nBrowser tests were skipped: no Chromium on the PATH. "
             "On Debian or Ubuntu: apt install chromium fonts-wqy-microhei"
         )
     if all(code == NO_TESTS for code in codes):

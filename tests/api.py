@@ -1,4 +1,4 @@
-"""What a test asks of a running stack over its public API, and what lies in its host's spool."""
+"""Public API of a running stack, and the spool of its host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Api:
             time.sleep(0.2)
 
     def ask(self, path: str, body: Any = None) -> dict[str, Any]:
-        """The same, as JSON."""
+        """Return the body of ``raw`` as JSON."""
         reply: dict[str, Any] = json.loads(self.raw(path, body))
         return reply
 
@@ -76,11 +76,11 @@ class Api:
         return self.job(job_id)
 
     def spool(self, job_id: int) -> Path:
-        """Where the host keeps this job."""
+        """Folder of this job on the host."""
         return self.stack.data_dir / "host" / "spool" / str(job_id)
 
     def log_sha256s(self, job_id: int) -> tuple[str, str]:
-        """SHA-256 of the job's log: as the API gives it, and as it lies in the spool."""
+        """Return two SHA-256 of the job's log: from the API, and from the host's spool."""
         shown = self.raw(f"jobs/{job_id}/log?from=0")
         kept = (self.spool(job_id) / "log").read_bytes()
         return hashlib.sha256(shown).hexdigest(), hashlib.sha256(kept).hexdigest()

@@ -27,7 +27,14 @@ from jobs.host.base import process
 from jobs.host.base.config import read_env_file
 from jobs.host.retain.adopt import stop_everything
 from tests.api import until
-from tests.stack import PASSWORD, ROOT, Stack, clean_environment, command_line, free_port
+from tests.stack import (
+    PASSWORD,
+    Stack,
+    clean_environment,
+    command_line,
+    free_port,
+    start_in_terminal,
+)
 
 GRACE_S = 10.0
 # A host's servers get a hundred ports; those of This computer begin at 20000.
@@ -125,16 +132,8 @@ def _host(stack: Stack, folder: Path, name: str, first_port: int) -> Iterator[Pa
         "HOST_PORTS": f"{first_port}-{first_port + PORTS - 1}",
     }
     file.write_text("".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items()))
-    with (folder / f"{name}.terminal").open("ab") as terminal:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "jobs.host.agent.worker", "--env", str(file)],
-            cwd=ROOT,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-        )
+    command = [sys.executable, "-m", "jobs.host.agent.worker", "--env", str(file)]
+    worker = start_in_terminal(command, clean_environment(), folder / f"{name}.terminal")
     try:
         yield own
     finally:

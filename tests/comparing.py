@@ -13,7 +13,7 @@ OTHER = (*SERVE, "--flash-attention")
 
 
 def pages(client):
-    """What gives the comparison of a query as HTML, to somebody who is signed in."""
+    """Return a function that gets the comparison of a query as HTML, for a signed-in user."""
     client.force_login(make_user("lin"))
 
     def get(query):

@@ -1,4 +1,4 @@
-"""What every test has: a data folder of its own, and static files without a collected manifest."""
+"""Every test has a data folder of its own, and static files without a collected manifest."""
 
 from __future__ import annotations
 

@@ -23,9 +23,12 @@ from jobs.models import (
     Weights,
 )
 from jobs.plans import Plan, Step
+from jobs.services import secrets
 from jobs.services.outcomes import identity
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 
 _numbers = count(1)
+HUBS = ("https://huggingface.co", "https://hf-mirror.com")
 
 
 def make_user(name: str = "", **fields: Any) -> AbstractUser:
@@ -34,7 +37,7 @@ def make_user(name: str = "", **fields: Any) -> AbstractUser:
 
 
 def make_host(name: str = "", **fields: Any) -> Host:
-    """A host that was heard of just now."""
+    """A host whose last report is of now."""
     facts = {"roots": {"weights": "/w", "artifacts": "/a", "environments": "/e"}}
     return Host.objects.create(
         **{
@@ -51,6 +54,13 @@ def make_host(name: str = "", **fields: Any) -> Host:
 def host_key(name: str) -> str:
     """The key of a host that was made with ``name``."""
     return f"key-of-{name}"
+
+
+def keep_secret(name: str, value: str, **rules: Any) -> str:
+    """A hub token for everyone on all hosts, or whatever ``rules`` say; its value."""
+    endpoints = () if rules.get("purpose") == "engine" else HUBS
+    secrets.keep(name, value, **{"purpose": "hub", "endpoints": endpoints, **rules})
+    return value
 
 
 def make_plan(**fields: Any) -> Plan:
@@ -98,8 +108,14 @@ def make_weights(*, host: Host, **fields: Any) -> Weights:
     )
 
 
+def make_guide_weights(*, host: Host) -> Weights:
+    """Weights of DeepSeek-R1 in the guide's folder."""
+    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+    return make_weights(host=host, model_id="deepseek-r1", path=path, precision="fp8", bytes=1)
+
+
 def make_artifact(*, host: Host, **fields: Any) -> Artifact:
-    """What a compile to int8 made."""
+    """The artifact of a compile to int8."""
     return Artifact.objects.create(
         **{
             "host": host,

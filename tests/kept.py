@@ -1,4 +1,4 @@
-"""Jobs and servers that are over, with what they left on the disk."""
+"""Ended jobs and servers, with their files on the disk."""
 
 from __future__ import annotations
 

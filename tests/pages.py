@@ -12,7 +12,7 @@ HOST = "this-computer"
 NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
 
 
-# Addresses by name. Those with braces are filled with what the tour has made, see `made`.
+# Addresses by name. Braces are filled with numbers of the tour's records, see `made`.
 PAGES = {
     "overview": ["/"],
     "login": ["/login/"],
@@ -78,7 +78,14 @@ NO_PAGES = {
     *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
-    *("token-create", "host-slots", "host-forget-dies", "host-arrival", "secret-keep"),
+    *(
+        "token-create",
+        "host-slots",
+        "host-forget-dies",
+        "host-forget-refusals",
+        "host-arrival",
+        "secret-keep",
+    ),
     *("launch-check", "launch-findings", "model-pipeline", "model-pipeline-check"),
     *("job-confirm", "job-move", "job-priority", "job-exclusive", "job-pin"),
     # Of models of one's own, which the tour has none of:

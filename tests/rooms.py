@@ -1,6 +1,6 @@
 """The rooms of the program and their order; ``python -m tests.rooms`` draws them in the docs.
 
-A room is a package, or a module that lies beside packages. The order says who may import whom: a
+A room is a package, or a module next to packages. The order gives the imports that are allowed: a
 room imports those above it in a list here, and those of its own line.
 """
 
@@ -18,8 +18,17 @@ WIDTH = 100
 # Lowest first.
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
-        {"errors", "messages", "units", "validation_errors", "metrics", "catalog"},
-        {"plans", "parsers", "toolchains"},
+        {
+            "errors",
+            "messages",
+            "numbers",
+            "units",
+            "sanitize",
+            "validation_errors",
+            "metrics",
+            "catalog",
+        },
+        {"plans", "parsers", "toolchains", "protocol"},
         {"kinds"},
         {"models"},
         {"logstore", "notifications", "agent_tasks"},
@@ -41,7 +50,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "sanitize", "secrets"},
+        {"chat", "outputs", "pins", "secrets"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},
@@ -76,7 +85,7 @@ DJANGO = {"settings", "urls", "asgi", "celery", "tasks", "middleware", "context_
 
 
 def docstring(package: str) -> list[str]:
-    """What a package says of itself, or a module: its lines, without empty ones."""
+    """Docstring of a package or module: its lines, without empty ones."""
     place = ROOT / package.replace(".", "/")
     file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     text = ast.get_docstring(ast.parse(file.read_text())) or ""

@@ -14,6 +14,7 @@ for _name in (
     "BIND",
     "PORT",
     "SECRET_KEY",
+    "SECRETS_KEY_FILE",
     "WHEELS_DIR",
     "VALKEY_LISTEN",
 ):

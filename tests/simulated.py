@@ -1,6 +1,6 @@
 """A simulated VACC host beside a real dashboard, in real processes: one for all tests that use it.
 
-Whole ways are gone on it once: by a browser where those tests run, else from a terminal.
+Each full pipeline runs on it once: from a browser where those tests run, else from a terminal.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SimulatedHost(Api):
         return self.stack.data_dir / "demo-host"
 
     def spool(self, job_id):
-        """Where the host keeps this job."""
+        """Folder of this job on the host."""
         return self.folder / "host" / "spool" / str(job_id)
 
     def launch(self, kind, **params):
@@ -65,7 +65,7 @@ class SimulatedHost(Api):
         return self.ask("jobs", body)["id"]
 
     def launch_pipeline(self, pipeline, model, without=()):
-        """Launch the links of the way but those ``without``; the numbers of their jobs."""
+        """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
         code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
         output = self.stack.manage("shell", "-v", "0", "-c", code).stdout
         return json.loads(output)
@@ -75,10 +75,10 @@ class SimulatedHost(Api):
         world.write(self.folder / "state" / "faults.json", json.dumps(faults))
         wanted = f"intel_iommu={'on' if 'iommu_on' in faults else 'off'}"
         kernel = self.folder / "root" / "proc" / "cmdline"
-        until(lambda: wanted in kernel.read_text(), "the made-up kernel has heard of it")
+        until(lambda: wanted in kernel.read_text(), "the made-up kernel has the setting")
 
     def docker(self, *arguments):
-        """What the host's docker says."""
+        """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.folder / "state")}
         done = subprocess.run([DOCKER, *arguments], env=environ, capture_output=True, text=True)
         return done.stdout
@@ -100,19 +100,19 @@ class SimulatedHost(Api):
         return self.ask("deployments?state=ready")["deployments"]
 
     def pipeline(self, pipeline, model, without=()):
-        """Numbers of the jobs of a way that was gone, by whomever; else it is launched."""
+        """Return numbers of a pipeline's jobs. Launch the pipeline unless a test already did."""
         if (pipeline, model) not in self.pipelines:
             self.pipelines[pipeline, model] = self.launch_pipeline(pipeline, model, without)
         return self.pipelines[pipeline, model]
 
     def stop_all(self):
-        """Stop what is deployed; returns when it is gone."""
+        """Stop all deployments, and wait until they are gone."""
         for deployment in self.deployments():
             self.ask(f"deployments/{deployment['id']}/stop", {})
         until(lambda: not self.deployments() and not self.containers(), "nothing is deployed")
 
     def borrow_evalscope(self, environments):
-        """Use the EvalScope that lies in this folder of another host on this machine."""
+        """Use the EvalScope in this folder of another host on this machine."""
         (there,) = environments.glob(f"{EVALSCOPE}-*")
         here = self.folder / "host" / "environments" / there.name
         here.parent.mkdir(exist_ok=True)
@@ -123,21 +123,21 @@ class SimulatedHost(Api):
 
 
 def has_dies(api):
-    """True once the host has told of all its dies."""
+    """True once the host has reported all its dies."""
     hosts = [host for host in api.ask("hosts")["hosts"] if host["name"] == NAME]
     return hosts and len(hosts[0]["facts"].get("dies", ())) == DIES
 
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory, pytestconfig):
-    """A dashboard with a simulated host that has told of its dies."""
+    """A dashboard with a simulated host that has reported its dies."""
     toured = pytestconfig.getoption("--toured")
-    # Nobody waits ten minutes here for a download to be called silent.
+    # No test waits ten minutes for a stalled download.
     with running(tmp_path_factory.mktemp("sim") / "data", environ={"STALLED_AFTER": "4s"}) as stack:
         command = [sys.executable, "manage.py", "demo_host", "--speed", str(SPEED)]
         environ = clean_environment() | {
             "DATA_DIR": str(stack.data_dir),
-            # EvalScope lies in the folder of another stack, maybe that of a run beside this one.
+            # EvalScope is in the folder of another stack, maybe that of a run beside this one.
             "AGENT_ALLOWED_PATHS": ":".join(
                 ("default", str(toured.parent if toured else tmp_path_factory.getbasetemp()))
             ),

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def output(self) -> str:
-        """What it has said at its terminal, in all its starts."""
+        """Terminal output of all its starts."""
         return self._terminal.read_text(errors="replace")
 
     @property
@@ -69,19 +69,11 @@ class Stack:
             "ADMIN_PASSWORD": PASSWORD,
             **self.environ,
         }
-        with self._terminal.open("ab") as terminal:
-            self.process = subprocess.Popen(
-                [*self.command, *self.arguments],
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=terminal,
-                stderr=terminal,
-                start_new_session=True,
-            )
+        command = [*self.command, *self.arguments]
+        self.process = start_in_terminal(command, environ, self._terminal)
 
     def wait_ready(self) -> None:
-        """Until it is healthy and This computer has reported what it has."""
+        """Wait until it is healthy and This computer has reported its facts."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process is not None
@@ -126,7 +118,7 @@ class Stack:
         return subprocess.CompletedProcess(arguments, command.returncode, out, err)
 
     def terminal(self, *arguments: str, stderr: Any) -> subprocess.Popen[bytes]:
-        """The same, while other things go on: nobody waits for it here."""
+        """Start a command of ``manage.py`` without waiting for its end."""
         return subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
@@ -141,6 +133,22 @@ class Stack:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(STOP_S)
+
+
+def start_in_terminal(
+    command: Sequence[str], environ: Mapping[str, str], terminal: Path
+) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own; its output is appended to ``terminal``."""
+    with terminal.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def clean_environment() -> dict[str, str]:

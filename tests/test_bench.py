@@ -96,7 +96,7 @@ def test_a_goal_is_met_or_missed_by_what_it_is_about(goal, measured, limit, met)
     assert goal.figure("row", measured, limit).met is met
 
 
-def test_ways_are_run_in_turns_and_no_one_is_always_second():
+def test_sides_are_run_in_turns_and_none_is_always_second():
     order = []
 
     def way(name, values):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
-# From here on Node takes a .js file with imports for a module without being told.
+# From this version on Node takes a .js file with imports for a module by itself.
 OLDEST = (20, 19)
 
 
@@ -32,5 +32,5 @@ def test_modules_of_the_pages_work_by_themselves(path):
 
 
 def test_no_module_makes_an_address_from_its_own(root=Path(__file__).parent.parent / "static/js"):
-    """In production files have other names: only templates and imports know them."""
+    """In production files have other names, which only templates and imports have."""
     assert [path for path in root.rglob("*.js") if "import.meta.url" in path.read_text()] == []

@@ -1,4 +1,4 @@
 """Changes by people, shared by pages and API.
-Here: permission, change, audit entry, dispatch.
+Here: change, audit entry, dispatch; the permission where pages and API refuse alike.
 Not here: reading for a page (`presenters`), the change itself (`jobs.services`).
 """

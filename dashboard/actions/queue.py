@@ -12,9 +12,9 @@ from django.http import QueryDict
 from dashboard.presenters.queue import read_priority
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check
-from dashboard.security.request import number_from
 from jobs import dispatch
 from jobs.models import Job
+from jobs.numbers import number_from
 from jobs.services import queue
 
 

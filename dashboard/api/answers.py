@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Job, Secret
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 JobState = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Job.State.values)})]
@@ -22,8 +22,11 @@ ServerState = Annotated[
 Number = int | float
 
 
+Purpose = Annotated[str, WithJsonSchema({"type": "string", "enum": ["", *Secret.Purpose.values]})]
+
+
 class Answer(BaseModel):
-    """Anything that is answered; its validator is built only where something asks for it."""
+    """Base of all responses; a validator is built only where it is used."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -37,7 +40,7 @@ class Problem(Answer):
 
 
 class Removal(Answer):
-    """When and why a log was removed, and what it was."""
+    """Time, reason and size of a removed log."""
 
     removed_at: Time
     why: str
@@ -51,7 +54,7 @@ class Removed(Problem, Removal):
 
 
 class Ask(Answer):
-    """A check that holds not quite: a person confirms it before the job starts."""
+    """Warning of a check: the job starts only after it is confirmed."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -108,6 +111,25 @@ class QueuedJob(JobAnswer):
     waits: PlacedWait
 
 
+class SecretAnswer(Answer):
+    """A secret without its value."""
+
+    name: str
+    purpose: Purpose = Field(description="empty if unknown: stored by an earlier version")
+    endpoints: list[str] = Field(description="URL prefixes to which it may be sent")
+    hosts: list[str] | None = Field(description="null: all hosts")
+    people: list[str] | None = Field(description="null: everyone")
+    complete: bool = Field(description="false: no new job can use it")
+    set_at: Time
+
+
+class Secrets(Answer):
+    """All secrets, by name."""
+
+    secrets: list[SecretAnswer]
+    next: str | None
+
+
 class Queue(Answer):
     """Queue of a host, in order."""
 
@@ -127,7 +149,7 @@ class StepAnswer(Answer):
 
 
 class Output(Answer):
-    """A file that a job left."""
+    """An output file of a job."""
 
     name: str
     path: str
@@ -161,7 +183,7 @@ class Accuracy(SetStanding):
 
 
 class WholeJob(JobAnswer):
-    """All of one job."""
+    """A job with plan, steps and outputs."""
 
     params: dict[str, Any]
     confirmed: list[dict[str, Any]]
@@ -217,19 +239,19 @@ class PipelineAnswer(Answer):
 
 
 class CancelledPipeline(PipelineAnswer):
-    """A pipeline, and the jobs that were cancelled now."""
+    """A pipeline, and the jobs that this request cancelled."""
 
     cancelled: list[int]
 
 
 class StartedPipeline(PipelineAnswer):
-    """A pipeline, and the jobs that were started again now."""
+    """A pipeline, and the jobs that this request started."""
 
     started: list[int]
 
 
 class DeploymentAnswer(Answer):
-    """A model that is served, or was."""
+    """A deployment: a server of a model."""
 
     id: int
     name: str
@@ -370,7 +392,7 @@ class LogIndex(Answer):
 
 
 class LogFolds(Answer):
-    """Rows that stand for more than one line: ``[first, line, texts]``."""
+    """Rows that replace more than one line: ``[first, line, texts]``."""
 
     series: str
     known: int

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
@@ -42,22 +42,22 @@ def error(
 
 
 def missing() -> Refused:
-    """There is no such record."""
+    """Return the refusal of a request for a record that does not exist."""
     return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
 
 
 def forbidden(message: str = "") -> JsonResponse:
-    """The caller has not the right."""
+    """Return the response for a missing permission."""
     return error(403, "forbidden", message or _("You have no permission to do this."))
 
 
 def invalid(field: str, message: str) -> Refused:
-    """One field of the request cannot be read."""
+    """Return the refusal of a request for one invalid field."""
     return Refused(error(400, "invalid", message, fields={field: message}))
 
 
 def not_allowed(answer: HttpResponse) -> JsonResponse:
-    """A method that this address does not have."""
+    """Return the response for a method that an address does not have."""
     methods = ", ".join(sorted(answer.headers["Allow"].split(", ")))
     text = _("Method not allowed. Use %(methods)s.") % {"methods": methods}
     refusal = error(405, "method", text)
@@ -66,9 +66,10 @@ def not_allowed(answer: HttpResponse) -> JsonResponse:
 
 
 def handle_errors(api: NinjaAPI) -> None:
-    """Have ``api`` answer whatever its views raise in the one shape."""
+    """Give every exception of the views of ``api`` the one shape."""
     handlers: Mapping[type[Exception], Any] = {
         Refused: lambda request, refused: refused.answer,
+        Http404: lambda request, absent: missing().answer,
         ValidationError: _unreadable,
         HttpError: _of_ninja,
         LaunchError: _not_launched,
@@ -132,7 +133,7 @@ def _damaged(request: HttpRequest, damaged: DamagedLog) -> JsonResponse:
 
 
 def _broken(request: HttpRequest, failure: Exception) -> JsonResponse:
-    """A fault of the dashboard's own. The log has its traceback, a test raises it."""
+    """Return the response for an internal error. The log has its traceback, a test raises it."""
     got_request_exception.send(sender=None, request=request)
     logger.error("%s %s failed", request.method, request.path, exc_info=failure)
     return error(500, "internal", _("Internal error. See the dashboard's log."))

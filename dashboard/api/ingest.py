@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,19 +16,24 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
-from jobs import dispatch, plans
-from jobs.errors import OffsetMismatch
-from jobs.messages import Message
+from dashboard.text.messages import message
+from jobs import dispatch
+from jobs.errors import JobsError, OffsetMismatch
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.services import deployments, lifecycle, outputs, preflights, secrets
-from jobs.services.intake import heartbeats, intake, points
+from jobs.numbers import number_from
+from jobs.protocol.base import BadMessage, load, read
+from jobs.protocol.claims import ClaimJob, ClaimRun
+from jobs.services import deployments, hosts, lifecycle, outputs, preflights, secrets
+from jobs.services.intake import heartbeats, intake, limits, points
 from jobs.services.intake.intake import Owner
+from jobs.services.intake.limits import DiskReserved, LimitReached
 from jobs.services.outcomes.outcomes import Incomplete
 
 logger = logging.getLogger(__name__)
 
 LINES_MAX = 1024 * 1024  # raw bytes of events and points, where a long line may need it
 OUTPUT_CHUNK_MAX = 1024 * 1024
+PROTOCOL_MAX = 32767
 
 
 class BadRequest(Exception):
@@ -53,13 +57,12 @@ class Chunk:
 def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     """The host lives; what is it to do?"""
     try:
-        body = _json(request)
-        protocol = int(request.headers["X-Protocol"])
-        orders = heartbeats.heartbeat(host, body, protocol=protocol)
+        protocol = _number(request.headers.get("X-Protocol"), "X-Protocol", PROTOCOL_MAX)
+        orders = heartbeats.heartbeat(host, _json(request), protocol=protocol)
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError) as error:
-        return host_answer(400, error="heartbeat", detail=repr(error))
+    except BadMessage as error:
+        return _refused(host, "heartbeat", error)
     if orders.news:
         dispatch.run()
     if host.is_outdated and _is_first_heartbeat(host):
@@ -67,11 +70,11 @@ def heartbeat(request: HttpRequest, host: Host) -> HttpResponseBase:
     return host_answer(**orders.to_json(), server_time=now().timestamp())
 
 
-_upgrade_asked: dict[int, Any] = {}  # host -> when its agent started, as this process heard it
+_upgrade_asked: dict[int, Any] = {}  # host -> start of its agent at the last 426 of this process
 
 
 def _is_first_heartbeat(host: Host) -> bool:
-    """True once for each start of its agent: the 426 puts the upgrade into the agent's log."""
+    """True once per start of its agent: the 426 has the agent log the required upgrade."""
     if _upgrade_asked.get(host.pk) == host.agent_started_at:
         return False
     _upgrade_asked[host.pk] = host.agent_started_at
@@ -86,27 +89,31 @@ def _is_first_heartbeat(host: Host) -> bool:
 def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase:
     """The host takes a job."""
     try:
-        claim_id = str(_json(request).get("claim_id") or "")[:64]
-        job = lifecycle.claim_job(job_id, host=host, claim_id=claim_id)
+        claim = read(ClaimJob, _json(request))
+        job = lifecycle.claim_job(job_id, host=host, claim_id=claim.claim_id)
     except BadRequest as error:
         return error.answer
+    except BadMessage as error:
+        return _refused(host, f"claim of job {job_id}", error)
     except Job.DoesNotExist:
         return host_answer(404, error="unknown")
     except lifecycle.ClaimRefused as error:
         return host_answer(409, error="state", state=error.state)
-    gone = secrets.missing(plans.from_json(job.plan))
-    if gone and job.state == Job.State.STARTING:
-        # It was deleted after the job was sent; what runs already has its own.
-        message = Message("job:secret_gone", {"name": gone[0]})
-        lifecycle.finish_job(job.pk, Job.State.FAILED, message=message)
-        return host_answer(409, error="state", state=Job.State.FAILED)
+    try:
+        given = secrets.of_job(job)
+    except secrets.Refused as refused:
+        # Its rules changed after the job was sent. What runs already has its own.
+        given = {}
+        if job.state == Job.State.STARTING:
+            lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
+            return _no_secrets(refused, state=Job.State.FAILED)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
         job=job.pk,
         token=str(job.claim_token),
         plan=job.plan,
         values=job.values,
-        secrets=secrets.values(plans.secrets(plans.from_json(job.plan))),
+        secrets=given,
         deployment=deployment
         and {
             "id": deployment.pk,
@@ -121,29 +128,35 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
 def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> HttpResponseBase:
     """The host takes a restart of a server."""
     try:
-        run = int(_json(request)["run"])
-        deployment = deployments.claim_run(deployment_id, host=host, run=run)
+        claim = read(ClaimRun, _json(request))
+        deployment = deployments.claim_run(deployment_id, host=host, run=claim.run)
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError):
-        return host_answer(400, error="run")
+    except BadMessage as error:
+        return _refused(host, f"claim of deployment {deployment_id}", error)
     except Deployment.DoesNotExist:
         return host_answer(404, error="unknown")
     except deployments.RunRefused as error:
         return host_answer(409, error="state", state=error.state, run=error.run)
-    gone = secrets.missing(plans.from_json(deployment.job.plan))
-    if gone:
-        message = Message("job:secret_gone", {"name": gone[0]})
-        deployments.fail_run(deployment, message)
-        return host_answer(409, error="state", state=Deployment.State.FAILED, run=run)
+    try:
+        given = secrets.of_restart(deployment)
+    except secrets.Refused as refused:
+        deployments.fail_run(deployment, refused.message)
+        return _no_secrets(refused, state=Deployment.State.FAILED, run=claim.run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),
         run=deployment.run,
         plan=deployment.job.plan,
         values=deployment.job.values,
-        secrets=secrets.values(plans.secrets(plans.from_json(deployment.job.plan))),
+        secrets=given,
     )
+
+
+def _no_secrets(refused: secrets.Refused, **state: Any) -> HttpResponseBase:
+    """The host gets no job and no secret, and a message for its own log."""
+    text = message(refused.message.id, refused.message.args)
+    return host_answer(409, error="state", detail=text, **state)
 
 
 @require_http_methods(["GET", "POST"])
@@ -156,11 +169,11 @@ def check(request: HttpRequest, host: Host, check_id: int) -> HttpResponseBase:
     if request.method == "GET":
         return host_answer(plan=asked.plan, values=asked.values)
     try:
-        preflights.answer(asked, _json(request)["findings"])
+        preflights.answer(asked, _json(request).get("findings", ()))
     except BadRequest as error:
         return error.answer
-    except (KeyError, TypeError, ValueError):
-        return host_answer(400, error="findings")
+    except BadMessage as error:
+        return _refused(host, f"check {check_id}", error)
     dispatch.run()
     return host_answer()
 
@@ -195,7 +208,7 @@ def append(
                 return points.append_points(record, offset=chunk.offset, data=chunk.data)
         raise BadRequest(404, "stream")
 
-    return _appended(request, _owner(host, owner, owner_id), write)
+    return _appended(request, host, _owner(host, owner, owner_id), write)
 
 
 @require_POST
@@ -212,13 +225,15 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
             total=_number(request.headers.get("X-Total"), "X-Total"),
             sha256=request.headers.get("X-Sha256", ""),
         )
+        limits.check_disk()
+        limits.check_host(host.pk)
         return outputs.append_output(record, declared, offset=chunk.offset, data=chunk.data)
 
-    return _appended(request, _owner(host, "jobs", owner_id), write)
+    return _appended(request, host, _owner(host, "jobs", owner_id), write)
 
 
 def _appended(
-    request: HttpRequest, record: Owner | None, write: Callable[[Owner], int]
+    request: HttpRequest, host: Host, record: Owner | None, write: Callable[[Owner], int]
 ) -> JsonResponse:
     if record is None:
         return host_answer(404, error="unknown")
@@ -233,23 +248,33 @@ def _appended(
     except Incomplete as error:
         record.refresh_from_db(fields=["events_bytes"])
         return host_answer(409, error="incomplete", size=record.events_bytes, **error.have)
-    except outputs.BadOutput as error:
-        return host_answer(400, error="output", detail=str(error))
+    except (BadMessage, LimitReached, outputs.BadOutput) as error:
+        return _refused(host, str(intake.log_key(record)), error)
+    except DiskReserved as error:
+        return host_answer(507, error="disk", detail=str(error))
 
 
-_MOVES_THE_LINE = (b'"ended"', b'"serve_started"')
+def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:
+    """Answer 400 to what breaks the protocol or a limit; the host's page says it."""
+    hosts.note_refusal(host, about, str(error))
+    field = error.field if isinstance(error, BadMessage) else ""
+    return host_answer(400, error=error.id, field=field, detail=str(error))
+
+
+_STARTS_OTHERS = (b'"ended"', b'"serve_started"')
 
 
 def _append_events(owner: Owner, chunk: Chunk) -> int:
-    """Take events; what they closed may have made a place or an input for another job.
+    """Store events, then start the jobs that they allow to start.
 
-    A server that begins makes a host loud, so that what waits for it to be quiet holds nobody up.
-    No other event of a job does either, and a look costs more than all else that is done for one.
+    Ended work frees dies and room and provides inputs. Once a server runs, a job that waits for an
+    idle host no longer blocks others. No other event of a job has such an effect, and a dispatch
+    costs more than the rest of the request.
     """
     try:
         return intake.append_events(owner, offset=chunk.offset, data=chunk.data)
     finally:
-        if isinstance(owner, Deployment) or any(word in chunk.data for word in _MOVES_THE_LINE):
+        if isinstance(owner, Deployment) or any(word in chunk.data for word in _STARTS_OTHERS):
             dispatch.run()
 
 
@@ -286,16 +311,17 @@ def _chunk(request: HttpRequest, limit: int) -> Chunk:
     return Chunk(_number(request.GET.get("offset"), "offset"), data)
 
 
-def _number(text: str | None, name: str) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+def _number(text: str | None, name: str, most: int | None = None) -> int:
+    number = number_from(text or "")
+    if number is None or (most is not None and number > most):
         raise BadRequest(400, "number", name=name)
-    return int(text)
+    return number
 
 
-def _json(request: HttpRequest) -> Mapping[str, Any]:
+def _json(request: HttpRequest) -> dict[str, Any]:
     try:
-        body = json.loads(request.body)
-    except (ValueError, RequestDataTooBig):
+        body = load(request.body)
+    except (BadMessage, RequestDataTooBig):
         raise BadRequest(400, "json") from None
     if not isinstance(body, dict):
         raise BadRequest(400, "json")

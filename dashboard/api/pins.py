@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Router
 
+from dashboard.actions import jobs as job_actions
 from dashboard.api.answers import JobAnswer, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused
 from dashboard.api.removed import gone
 from dashboard.api.requests import PinAsked
-from dashboard.api.rest import find_job, job_answer
-from dashboard.security import audit_log
-from dashboard.security.request import person
+from dashboard.api.rest import job_answer
+from jobs.models import Job
 from jobs.services import pins
 
 router = Router(tags=["Jobs"])
@@ -28,15 +29,13 @@ router = Router(tags=["Jobs"])
     summary="Keep the log and files of a job, or stop keeping them",
 )
 def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> dict[str, Any]:
-    """Keep a job's log, files and points for good, or no more."""
-    job = find_job(job_id)
+    """Keep the log, files and points of a job, or apply retention again."""
+    job = get_object_or_404(Job, pk=job_id)
     must(request.user, "job.pin", job)
     if not asked.pinned and job.pinned_at is not None:
         must(request.user, "job.unpin", pins.pin_of(job))
-    done = pins.pin(job_id, person(request)) if asked.pinned else pins.unpin(job_id)
+    done = job_actions.keep_files(request.user, job_id, keep=asked.pinned)
     if asked.pinned and not done:
         job.refresh_from_db()
         raise Refused(gone(job))
-    if done:
-        audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=asked.pinned)
     return job_answer(job_id)

@@ -12,14 +12,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
+from dashboard.actions import jobs as job_actions
 from dashboard.api import serializers
 from dashboard.api.answers import CancelledPipeline, PipelineAnswer, StartedPipeline, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
-from dashboard.security import audit_log
-from dashboard.security.permissions import allowed
-from dashboard.security.request import person
-from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.queries.jobs.chains import ChainProgress, chain_of
 
 router = Router(tags=["Pipelines"])
@@ -48,12 +45,10 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
     """Cancel every open job of it: ``cancelled`` has their ids. All must be the caller's."""
     for job in _chain_or_404(chain_id).to_cancel:
         must(request.user, "job.cancel", job)
-    jobs = cancel_rest(chain_id, person(request))
+    jobs = job_actions.cancel_pipeline(request.user, chain_id)
     if not jobs:
         text = _("No job to cancel: all have ended, or are being cancelled.")
         raise Refused(error(409, "finished", text))
-    for job in jobs:
-        audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
     return {
         **serializers.pipeline(_chain_or_404(chain_id)),
         "cancelled": sorted(job.pk for job in jobs),
@@ -70,11 +65,7 @@ def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> dict[str, Any]:
 def retry_pipeline(request: HttpRequest, chain_id: UUID) -> Status[dict[str, Any]]:
     """Start again what failed or was cancelled: ``started`` has the ids of the new jobs."""
     _chain_or_404(chain_id)
-    jobs = retry_failed_jobs(
-        chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
-    )
-    for job in jobs:
-        audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
+    jobs = job_actions.retry_pipeline(request.user, chain_id)
     facts = {
         **serializers.pipeline(_chain_or_404(chain_id)),
         "started": sorted(job.pk for job in jobs),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Router
 
 from dashboard.actions import queue
 from dashboard.api import serializers
 from dashboard.api.answers import Queue, WholeJob, answers
 from dashboard.api.auth import caller
-from dashboard.api.errors import missing
 from dashboard.api.requests import ExclusiveAsked, MoveAsked, PriorityAsked
-from dashboard.api.rest import find_job, whole_job_answer
-from jobs.models import Host
+from dashboard.api.rest import whole_job_answer
+from jobs.models import Host, Job
 from jobs.queries.hosts.host_page import queued_jobs
 
 MOST = 200
@@ -31,10 +31,7 @@ router = Router(tags=["Queue"])
 )
 def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
     """Return queued jobs in order: at most the first 200, and their total."""
-    host = Host.objects.filter(name=name).first()
-    if host is None:
-        raise missing()
-    rows, total = queued_jobs(host, start=0, count=MOST)
+    rows, total = queued_jobs(get_object_or_404(Host, name=name), start=0, count=MOST)
     return {"jobs": serializers.queued_jobs(rows), "total": total}
 
 
@@ -46,8 +43,8 @@ def read_queue(request: HttpRequest, name: str) -> dict[str, Any]:
     summary="Move a queued job",
 )
 def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) -> dict[str, Any]:
-    """One step, to an end, or before or after another job."""
-    job = find_job(job_id)
+    """By one position, to an end, or before or after another job."""
+    job = get_object_or_404(Job, pk=job_id)
     queue.move(request.user, job, asked.model_dump() if asked else {})
     return whole_job_answer(job_id)
 
@@ -62,8 +59,8 @@ def move_job(request: HttpRequest, job_id: int, asked: MoveAsked | None = None) 
 def set_priority(
     request: HttpRequest, job_id: int, asked: PriorityAsked | None = None
 ) -> dict[str, Any]:
-    """Only an administrator lets it come before those of others."""
-    job = find_job(job_id)
+    """Own jobs; only administrators may pass jobs of others."""
+    job = get_object_or_404(Job, pk=job_id)
     queue.set_priority(request.user, job, asked.priority if asked else "")
     return whole_job_answer(job_id)
 
@@ -78,7 +75,7 @@ def set_priority(
 def set_exclusive(
     request: HttpRequest, job_id: int, asked: ExclusiveAsked | None = None
 ) -> dict[str, Any]:
-    """A waiting job starts only when nothing else runs on its host, or whenever there is room."""
-    job = find_job(job_id)
+    """An exclusive job starts only when nothing else runs on its host."""
+    job = get_object_or_404(Job, pk=job_id)
     queue.set_exclusive(request.user, job, exclusive=asked.exclusive if asked else False)
     return whole_job_answer(job_id)

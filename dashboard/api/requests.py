@@ -13,18 +13,23 @@ from pydantic_core import PydanticCustomError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
+from jobs.models import Secret
+from jobs.numbers import DIGITS, number_from
+from jobs.sanitize import sanitize
 from jobs.services.queue import STEPS
-from jobs.services.sanitize import sanitize
 
 LIMIT, LIMIT_MAX = 50, 200
-_DIGITS = 18  # what a database holds, and no more
 
 
 class JsonBody(Parser):
-    """A body is JSON that a database can hold."""
+    """Parser of JSON bodies that refuses values that the database cannot store."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        """The body. Ours to refuse: text and numbers that no database takes."""
+        """Return the body.
+
+        Raises:
+            Refused: it has values that the database cannot store.
+        """
         body = json.loads(request.body)
         if sanitize(body) != body:
             text = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
@@ -39,27 +44,28 @@ def _whole(value: Any) -> Any:
     text = str(value)
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+    number = number_from(text) if text.isascii() else None
+    if number is None:
         raise PydanticCustomError("number", "Enter a whole number.")
-    return int(text)
+    return number
 
 
 Offset = Annotated[
     int | None,
     BeforeValidator(_whole),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**_DIGITS - 1}),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**DIGITS - 1}),
 ]
 
 
 class Page(BaseModel):
-    """Which part of a list."""
+    """Query of one page of a list."""
 
     before: str = Field("", description="cursor of “next”: returns older rows")
     limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="rows per page")
 
 
 class JobsAsked(Page):
-    """Which jobs."""
+    """Query of the list of jobs."""
 
     state: str = Field("", description="a state, or open, failed_or_lost, needs_confirmation")
     kind: str = ""
@@ -70,7 +76,7 @@ class JobsAsked(Page):
 
 
 class DeploymentsAsked(Page):
-    """Which deployments."""
+    """Query of the list of deployments."""
 
     state: str = ""
     host: str = ""
@@ -78,7 +84,7 @@ class DeploymentsAsked(Page):
 
 
 class ResultsAsked(Page):
-    """Which results."""
+    """Query of the list of results."""
 
     type: str = ""
     model: str = ""
@@ -98,16 +104,16 @@ class AuditAsked(Page):
     until: str = Field("", description="end, exclusive, ISO 8601 with time zone")
 
 
-def _of(names: Any) -> Any:
-    """Return the type of a text out of ``names``; the domain writes the error for others."""
+def _one_of(names: Any) -> Any:
+    """Return the JSON schema of one of ``names``; the domain validates it and words the error."""
     return WithJsonSchema({"type": "string", "enum": [*names]})
 
 
-Priority = Annotated[str, _of(PRIORITIES)]
+Priority = Annotated[str, _one_of(PRIORITIES)]
 
 
 class Planned(BaseModel):
-    """A job to look at or to launch. ``params`` are those of its kind: ``manage.py job_types``."""
+    """A job to preview or launch. ``params`` are those of its kind: ``manage.py job_types``."""
 
     kind: str
     host: str
@@ -124,9 +130,21 @@ class LaunchAsked(Planned):
 
 
 class ConfirmAsked(BaseModel):
-    """Which of the checks of a job's “asks” are confirmed; without any, all."""
+    """Confirmation of warnings: of the given checks; without any, of all."""
 
     checks: list[str] | None = None
+
+
+class SecretAsked(BaseModel):
+    """Value and rules of a secret."""
+
+    value: str | None = Field(None, description="null: the stored value stays")
+    purpose: Annotated[str, _one_of(Secret.Purpose.values)]
+    endpoints: list[str] = Field(
+        default_factory=list, description="URL prefixes; empty for an engine key: all deployments"
+    )
+    hosts: list[str] | None = Field(None, description="names; null: all hosts")
+    people: list[str] | None = Field(None, description="user names; null: everyone")
 
 
 class PinAsked(BaseModel):
@@ -136,15 +154,15 @@ class PinAsked(BaseModel):
 
 
 class MoveAsked(BaseModel):
-    """Target place of a queued job: one of the three."""
+    """New position of a queued job: one of the three."""
 
-    to: Annotated[str, _of(STEPS)] | None = None
+    to: Annotated[str, _one_of(STEPS)] | None = None
     before: int | None = Field(None, description="place before the job with this id")
     after: int | None = Field(None, description="place after the job with this id")
 
 
 class PriorityAsked(BaseModel):
-    """The priority that a waiting job gets."""
+    """New priority of a queued job."""
 
     priority: Priority = ""
 
@@ -156,7 +174,7 @@ class ExclusiveAsked(BaseModel):
 
 
 class LogAsked(BaseModel):
-    """Which bytes of a log, and in which form."""
+    """Range of bytes of a log, and its format."""
 
     start: Offset = Field(None, alias="from", description="first byte")
     to: Offset = Field(None, description="end of the range, exclusive, bytes")
@@ -166,7 +184,7 @@ class LogAsked(BaseModel):
 
 
 class LinesAsked(BaseModel):
-    """Which lines of a log, from 1, both ends included."""
+    """Range of lines of a log, from 1, both ends included."""
 
     start: Offset = Field(None, alias="from", description="first line; default 1")
     to: Offset = Field(None, description="last line; default 999 lines after the first")
@@ -197,6 +215,6 @@ class FoldsAsked(KnownAsked):
 
 
 class FromAsked(BaseModel):
-    """From which byte on."""
+    """Start of a range of bytes."""
 
     start: Offset = Field(None, alias="from")

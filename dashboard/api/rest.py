@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
 
+from dashboard.actions import deployments as deployment_actions
+from dashboard.actions import jobs as job_actions
 from dashboard.api import serializers
 from dashboard.api.answers import (
     DeploymentAnswer,
@@ -29,7 +32,7 @@ from dashboard.api.answers import (
     answers,
 )
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, invalid, missing
+from dashboard.api.errors import Refused, error, invalid
 from dashboard.api.requests import (
     ConfirmAsked,
     DeploymentsAsked,
@@ -41,12 +44,12 @@ from dashboard.api.requests import (
 )
 from dashboard.presenters.queue import priority_for
 from dashboard.security import audit_log
-from dashboard.security.permissions import allowed
-from jobs import dispatch, launch
+from jobs import launch
 from jobs.models import Deployment, Host, Job, Result
+from jobs.numbers import number_from
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
-from jobs.services import deployments
+from jobs.services.deployments import NotRestartable
 
 _Row = TypeVar("_Row", bound=Model)
 Answer = dict[str, Any]
@@ -78,9 +81,7 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
     summary="Launch a job",
 )
 def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
-    """``"confirm": ["shm"]`` has it start although a check of this name, or "all", holds not
-    quite.
-    """
+    """``"confirm": ["shm"]`` confirms the warnings of the checks of these names; "all": of all."""
     user = _user(request)
     host, names = _host(asked.host), asked.confirm or []
     priority = priority_for(user, asked.priority)
@@ -102,7 +103,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
 )
 def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     """The plan and the script that a launch would run. It runs nothing."""
-    result = launch.preview(asked.kind, asked.params, _host(asked.host))
+    result = launch.preview(asked.kind, asked.params, _host(asked.host), user=_user(request))
     if result.plan is None:
         raise launch.InvalidParams(result.errors)
     return {
@@ -124,7 +125,7 @@ def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     summary="Read a job",
 )
 def read_job(request: HttpRequest, job_id: int) -> Answer:
-    """Its state, params, plan, steps, outputs, and what it made."""
+    """State, params, plan, steps, outputs, and the objects that the job created."""
     return whole_job_answer(job_id)
 
 
@@ -137,11 +138,10 @@ def read_job(request: HttpRequest, job_id: int) -> Answer:
     summary="Cancel a job",
 )
 def cancel_job(request: HttpRequest, job_id: int) -> Answer:
-    """One's own; an administrator any."""
-    must(request.user, "job.cancel", find_job(job_id))
-    if not launch.cancel(job_id, _user(request)):
+    """Own jobs; administrators: any."""
+    must(request.user, "job.cancel", get_object_or_404(Job, pk=job_id))
+    if not job_actions.cancel(request.user, job_id):
         raise Refused(error(409, "finished", _("This job has already ended.")))
-    audit_log.record(request.user, "job.cancel", f"job {job_id}")
     return job_answer(job_id)
 
 
@@ -154,15 +154,11 @@ def cancel_job(request: HttpRequest, job_id: int) -> Answer:
     summary="Confirm the warnings of a job",
 )
 def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = None) -> Answer:
-    """Start a job in spite of what it asks: of all, or of the ``checks`` of its "asks"."""
-    row = find_job(job_id)
+    """Start a job in spite of warnings: of all, or of those of the given ``checks``."""
+    row = get_object_or_404(Job, pk=job_id)
     must(request.user, "job.confirm", row)
-    names = asked.checks if asked else None
-    warnings = [item for item in row.needs_confirmation if names is None or item["check"] in names]
-    if not warnings or not launch.confirm(job_id, warnings, _user(request)):
+    if not job_actions.confirm(request.user, row, asked.checks if asked else None):
         raise Refused(error(409, "nothing_asked", _("This job needs no such confirmation now.")))
-    checks = [item["check"] for item in warnings]
-    audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
     return job_answer(job_id)
 
 
@@ -176,12 +172,8 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 )
 def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
-    find_job(job_id)
-    row = launch.retry_job(
-        job_id, _user(request), can_prioritize=allowed(request.user, "job.raise")
-    )
-    audit_log.record(request.user, "job.repeat", f"job {row.pk}", repeats=job_id)
-    return Status(201, job_answer(row.pk))
+    get_object_or_404(Job, pk=job_id)
+    return Status(201, job_answer(job_actions.retry(request.user, job_id).pk))
 
 
 @router.get(
@@ -209,7 +201,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
     summary="Read a deployment",
 )
 def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """A model that is served, or was."""
+    """State, settings and endpoint of a deployment."""
     return _deployment_answer(deployment_id)
 
 
@@ -222,12 +214,10 @@ def read_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     summary="Stop a deployment",
 )
 def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """One's own; an administrator any."""
+    """Own deployments; administrators: any."""
     must(request.user, "deployment.stop", _find_deployment(deployment_id))
-    if not deployments.stop_deployment(deployment_id, _user(request)):
+    if not deployment_actions.stop(request.user, deployment_id):
         raise Refused(error(409, "stopped", _("This deployment is not running.")))
-    audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-    dispatch.run()
     return _deployment_answer(deployment_id)
 
 
@@ -240,14 +230,13 @@ def stop_deployment(request: HttpRequest, deployment_id: int) -> Answer:
     summary="Restart a deployment",
 )
 def restart_deployment(request: HttpRequest, deployment_id: int) -> Answer:
-    """Start its server anew: one's own; an administrator any."""
+    """Start the server again. Own deployments; administrators: any."""
     must(request.user, "deployment.restart", _find_deployment(deployment_id))
     try:
-        run = deployments.restart_deployment(deployment_id, _user(request))
-    except deployments.NotRestartable:
+        deployment_actions.restart(request.user, deployment_id)
+    except NotRestartable:
         text = _("Not restarted: this deployment never ran.")
         raise Refused(error(409, "not_restartable", text)) from None
-    audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return _deployment_answer(deployment_id)
 
 
@@ -284,10 +273,8 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
 )
 def read_result(request: HttpRequest, result_id: int) -> Answer:
     """With its points and answers, its identity, repeats and provenance."""
-    row = Result.objects.select_related("host", "created_by").filter(pk=result_id).first()
-    if row is None:
-        raise missing()
-    return serializers.whole_result(row)
+    rows = Result.objects.select_related("host", "created_by")
+    return serializers.whole_result(get_object_or_404(rows, pk=result_id))
 
 
 @router.get(
@@ -312,49 +299,28 @@ def list_hosts(request: HttpRequest) -> Answer:
     summary="Read a host",
 )
 def read_host(request: HttpRequest, name: str) -> Answer:
-    """As it reports itself."""
-    row = Host.objects.filter(name=name).first()
-    if row is None:
-        raise missing()
-    return serializers.host(row)
-
-
-def find_job(job_id: int) -> Job:
-    """The job.
-
-    Raises:
-        Refused: there is none.
-    """
-    row = Job.objects.filter(pk=job_id).first()
-    if row is None:
-        raise missing()
-    return row
+    """The host as it last reported itself."""
+    return serializers.host(get_object_or_404(Host, name=name))
 
 
 def job_answer(job_id: int) -> Answer:
-    """The job as it is now."""
+    """Return the job as it is now."""
     return serializers.job(Job.objects.select_related("host", "created_by").get(pk=job_id))
 
 
 def whole_job_answer(job_id: int) -> Answer:
-    """Return a result in full.
+    """Return the job as it is now, with plan, steps and outputs.
 
     Raises:
-        Refused: there is none.
+        Http404: there is no such job.
     """
     rows = Job.objects.select_related("host", "created_by").prefetch_related("steps", "outputs")
-    row = rows.filter(pk=job_id).first()
-    if row is None:
-        raise missing()
-    return serializers.whole_job(row)
+    return serializers.whole_job(get_object_or_404(rows, pk=job_id))
 
 
 def _find_deployment(deployment_id: int) -> Deployment:
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
-    row = rows.filter(pk=deployment_id).first()
-    if row is None:
-        raise missing()
-    return row
+    return get_object_or_404(rows, pk=deployment_id)
 
 
 def _deployment_answer(deployment_id: int) -> Answer:
@@ -373,7 +339,7 @@ def _filtered(query: Page, rows: QuerySet[_Row], fields: Mapping[str, str]) -> Q
     given = query.model_dump()
     asked = {fields[name]: given[name] for name in fields if given[name]}
     numbers = [name for name in asked if name.endswith("_id") and name != "model_id"]
-    if not all(asked[name].isdecimal() and len(asked[name]) < 19 for name in numbers):
+    if any(number_from(asked[name]) is None for name in numbers):
         return rows.none()
     return rows.filter(**asked)
 

@@ -63,7 +63,7 @@ def job(row: Job) -> dict[str, Any]:
 
 
 def whole_job(row: Job) -> dict[str, Any]:
-    """All of one job: params, plan, steps, outputs, what it comes after and what it made."""
+    """A job with params, plan, steps, outputs, predecessors and created objects."""
     result = Result.objects.filter(job=row).values_list("pk", flat=True).first()
     deployment = Deployment.objects.filter(job=row).values_list("pk", flat=True).first()
     return {

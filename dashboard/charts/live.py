@@ -10,6 +10,14 @@ import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts.series import BAND
+from jobs.parsers.engine_values import (
+    Values,
+    kv_cache,
+    output_tokens,
+    prompt_tokens,
+    running,
+    waiting,
+)
 from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.points import Sample
 
@@ -34,13 +42,6 @@ LiveRow: TypeAlias = tuple[
     float, float | None, float | None, float | None, float | None, float | None
 ]
 
-_PROMPT = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
-_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
-_WAITING = ("vllm:num_requests_waiting", "llamacpp:requests_deferred")
-_KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
-_OUTPUT = ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total")
-_DECODES = ("llamacpp:n_decode_total", "llamacpp:n_busy_slots_per_decode")
-
 
 def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list[LiveRow]:
     """Return ``(seconds, output tok/s, prompt tok/s, running, waiting, KV cache %)`` per sample,
@@ -50,7 +51,7 @@ def derive(samples: Sequence[Sample], *, context: Sequence[Sample] = ()) -> list
     """
     everything = [*context, *samples]
     output = _rates(everything, output_tokens)
-    prompt = _rates(everything, lambda values: _first(values, _PROMPT))
+    prompt = _rates(everything, prompt_tokens)
     rows: list[LiveRow] = []
     for index in range(len(context), len(everything)):
         at, values = everything[index]
@@ -265,39 +266,8 @@ def _trace(
     }
 
 
-def running(values: dict[str, float]) -> float | None:
-    """Return the engine's running requests; None: not reported."""
-    return _first(values, _RUNNING)
-
-
-def waiting(values: dict[str, float]) -> float | None:
-    """Return the engine's queued requests; None: not reported."""
-    return _first(values, _WAITING)
-
-
-def kv_cache(values: dict[str, float]) -> float | None:
-    """Return the used share of the KV cache, from 0 to 1; None: not reported."""
-    return _first(values, _KV_CACHE)
-
-
-def _first(values: dict[str, float], names: Sequence[str]) -> float | None:
-    return next((values[name] for name in names if name in values), None)
-
-
-def output_tokens(values: dict[str, float]) -> float | None:
-    """Return the tokens generated so far.
-
-    llama.cpp counts tokens only at the end of a request. Decode calls times busy slots per call
-    equals the same number (1736 x 1.88249 = 3268 in our capture) and grows during a request.
-    """
-    decodes, busy = (values.get(name) for name in _DECODES)
-    if decodes is not None and busy is not None:
-        return decodes * busy
-    return _first(values, _OUTPUT)
-
-
 def _rates(
-    samples: Sequence[Sample], count: Callable[[dict[str, float]], float | None]
+    samples: Sequence[Sample], count: Callable[[Values], float | None]
 ) -> list[float | None]:
     """Return growth per second over ``WINDOW_S``; None for the first sample and after a restart."""
     rates: list[float | None] = []

@@ -39,6 +39,7 @@ from dashboard.consumers.session_guard import Listener, session_guard
 from dashboard.security.permissions import allowed
 from jobs.logstore import store
 from jobs.models import Deployment, Turn
+from jobs.numbers import number_from
 from jobs.queries.chat import thinks
 from jobs.services import secrets
 
@@ -97,7 +98,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     )
     try:
         streaming = _Streaming(turn_id, expected, _until_gone(receive, listener), send)
-        await streaming.run(_offset(_query(scope, "from")))
+        await streaming.run(number_from(_query(scope, "from")) or 0)
     finally:
         session_guard().leave(listener)
     return None
@@ -119,7 +120,7 @@ async def _start(turn_id: int, turn: Turn) -> None:
 
 async def _times(send: Send, turn_id: int, text: str) -> None:
     """Send arrival times of bytes, milliseconds from the turn's start; null if unknown."""
-    offsets = [_offset(part) for part in text.split(",")[:_MOST_OFFSETS]]
+    offsets = [number_from(part) or 0 for part in text.split(",")[:_MOST_OFFSETS]]
     times = await turns.times_at(turn_id, offsets)
     body = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -133,13 +134,12 @@ def _key_name(deployment: Deployment) -> str:
 
 
 def _api_key(deployment: Deployment) -> str:
-    """Return that secret; "" if it is not stored."""
-    name = _key_name(deployment)
-    return secrets.values([name]).get(name, "")
+    """Return that secret; "" if it is not stored, or may not be sent to this deployment."""
+    return secrets.engine_key(_key_name(deployment), deployment)
 
 
 class _Guard(CsrfViewMiddleware):
-    """Django's own guard against forged requests, without its page."""
+    """Django's CSRF check, without its error page."""
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
@@ -179,10 +179,6 @@ def _no_view(request: HttpRequest) -> HttpResponse:
 def _query(scope: Scope, name: str) -> str:
     values = parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])
     return str(values[0])
-
-
-def _offset(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

@@ -18,7 +18,7 @@ def key(turn_id: int) -> str:
 
 
 def began(turn_id: int) -> float | None:
-    """When the turn was started, in seconds since the epoch; None: it was not."""
+    """Return the turn's start in seconds since the epoch; None: not started."""
     try:
         stat = store().path(key(turn_id)).with_suffix(".alive").stat()
     except FileNotFoundError:

@@ -13,7 +13,7 @@ SILENT_TOKENS = 3
 
 
 def time_at(offset: int, sizes: Sequence[int], times: Sequence[float]) -> float | None:
-    """When the byte behind ``offset`` came: ``sizes[i]`` bytes were there at ``times[i]``."""
+    """Return the arrival time of the byte behind ``offset``: ``sizes[i]`` bytes at ``times[i]``."""
     if not sizes:
         return None
     return times[min(bisect_right(sizes, offset), len(sizes) - 1)]

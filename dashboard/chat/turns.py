@@ -32,8 +32,8 @@ from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
 from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
+from jobs.sanitize import sanitize, sanitize_text
 from jobs.services.chat import close_turn
-from jobs.services.sanitize import sanitize, sanitize_text
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
 # Between two appends to a turn's file: each is a sync, and a hundred turns have one disk.
 KEEP_S = 0.25
-STOP_LOOK_S = 0.5  # how soon a stop is seen that was asked for in another process
+STOP_LOOK_S = 0.5  # interval of looking for a stop requested in another process
 # The maximum of output tokens, 131,072 of about 300 bytes as events, takes 40 MB.
-# What goes on past this is no answer any more.
+# A longer stream is no usable answer.
 LONGEST_STREAM_BYTES = 64 * 1024 * 1024
-# So much of what is in the file stays in memory too: who watches takes what is new from there, and
-# who reads too slowly for that takes it from the file.
+# Bytes that stay in memory although the file has them: pages that follow the stream read them here,
+# slower ones from the file.
 IN_MEMORY_BYTES = 256 * 1024
 KEEP_BYTES = 512 * 1024  # in one append
-# No token waits for the disk, until so much of a turn is not on it yet: thousands of tokens.
+# Tokens wait for the disk only when so many bytes are not on it yet: thousands of tokens.
 AHEAD_BYTES = 1024 * 1024
 TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 TOKENIZED_LENGTH = 400_000
@@ -60,8 +60,8 @@ class TooLongError(Exception):
 
 
 class Running:
-    """One turn in the making. ``raw`` is what came from byte ``begin`` on, what was before is in
-    the file. What made it ``sizes[i]`` bytes came ``times[i]`` seconds after the start.
+    """One running turn. ``raw`` has the stream from byte ``begin`` on; earlier bytes are in the
+    file. The stream reached ``sizes[i]`` bytes ``times[i]`` seconds after the start.
     """
 
     def __init__(self, turn_id: int, lock_fd: int, *, expected: bool) -> None:
@@ -83,15 +83,15 @@ class Running:
 
     @property
     def size(self) -> int:
-        """Bytes that have come."""
+        """Return the number of received bytes."""
         return self.begin + len(self.raw)
 
     def piece(self, offset: int, most: int) -> bytes:
-        """At most so many bytes from ``offset``, which is ``begin`` or behind it."""
+        """Return at most ``most`` bytes from ``offset``, which is ``begin`` or behind it."""
         return bytes(self.raw[offset - self.begin : offset - self.begin + most])
 
     def forget(self, written: int) -> None:
-        """The file has the first ``written`` bytes: of those only the last stay here."""
+        """Drop bytes from memory that the file has; the last ``IN_MEMORY_BYTES`` stay."""
         self.written = written
         surplus = written - IN_MEMORY_BYTES - self.begin
         if surplus > IN_MEMORY_BYTES:  # seldom: it moves what stays
@@ -100,7 +100,7 @@ class Running:
         self.wake()  # there may be room
 
     async def room(self) -> None:
-        """Wait while too much is not in the file yet: the engine waits then too."""
+        """Wait while too many bytes are not in the file yet; the engine then waits, too."""
         while self.is_kept and self.size - self.written > AHEAD_BYTES:
             await asyncio.wait({self.news()})
 
@@ -110,28 +110,31 @@ class Running:
         return self._complete.is_set()
 
     def complete(self) -> None:
-        """All has come."""
+        """Mark the stream as complete."""
         self._complete.set()
         self.wake()
 
     def add(self, chunk: bytes) -> None:
-        """Take what the engine sent."""
+        """Append bytes from the engine."""
         self.raw += chunk
         self.sizes.append(self.size)
         self.times.append(time.monotonic() - self.started)
         self.wake()
 
     def wake(self) -> None:
-        """Tell everyone who waits for :meth:`news`."""
+        """Wake everyone who waits for :meth:`news`."""
         self._news.set_result(None)
         self._news = asyncio.get_running_loop().create_future()
 
     def news(self) -> asyncio.Future[None]:
-        """Done at the next change. Shared: wait by ``asyncio.wait``, which does not cancel it."""
+        """Return a future that the next change completes.
+
+        It is shared: wait by ``asyncio.wait``, which does not cancel it.
+        """
         return self._news
 
     async def completed(self, *, within_s: float) -> None:
-        """Wait until nothing more will come, at most so long."""
+        """Wait until the stream is complete, at most ``within_s``."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._complete.wait(), within_s)
 
@@ -142,7 +145,7 @@ class Running:
             self.pump.cancel()
 
     def release(self) -> None:
-        """Let go of the turn's lock."""
+        """Release the turn's lock."""
         os.close(self._lock_fd)
 
 
@@ -152,7 +155,7 @@ _parser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turns")
 
 
 def running(turn_id: int) -> Running | None:
-    """The turn's task, when it is in this process."""
+    """Return the running turn if it is in this process."""
     return _running.get(turn_id)
 
 
@@ -178,7 +181,7 @@ def _times_on_disk(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
 
 
 def age(turn_id: int) -> float | None:
-    """Seconds since the turn was started, in whatever process; None: it was not."""
+    """Return seconds since the turn's start, in any process; None: not started."""
     if run := _running.get(turn_id):
         return time.monotonic() - run.started
     since = began(turn_id)
@@ -188,7 +191,7 @@ def age(turn_id: int) -> float | None:
 def start(
     turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "", expected: bool = False
 ) -> Running | None:
-    """Ask the engine at ``url``, once a turn. None: the turn was started before, or elsewhere.
+    """Send the turn to the engine at ``url``, once. None: it was already started, maybe elsewhere.
 
     ``api_key``: what the engine wants to see with every request; "" where it wants none.
     ``expected``: the model thinks before it answers.
@@ -232,13 +235,13 @@ async def stop(turn_id: int, *, expected: bool = False) -> None:
 
 
 async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
-    """Give a turn without a process its end, from what was kept of it."""
+    """End a turn without a process, with the part of its stream that was kept."""
     reply, _ = await _parsed(turn_id, expected=expected)
     await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
 
 
 async def refuse(turn_id: int) -> None:
-    """Give a turn its end that cannot be started: its deployment is not there any more."""
+    """End a turn that cannot start because its deployment no longer runs."""
     if not is_running(turn_id):
         await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": "chat:not-ready"})
 
@@ -291,7 +294,7 @@ async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
 
 
 async def _see_through(run: Running, engine: Engine, log: Path) -> None:
-    """Keep what comes, watch for a stop from elsewhere, and close the turn at its end."""
+    """Store the stream, stop when another process requests it, and end the turn."""
     assert run.pump is not None
     writer = asyncio.create_task(_write(run))
     try:
@@ -335,7 +338,7 @@ async def _write(run: Running) -> None:
 
 
 async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
-    """Wait for the rest of the file; why it is not there, as stats."""
+    """Wait until the file is complete; return the error as stats if it is not."""
     try:
         await writer
     except OSError as error:

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.config.renamed import RENAMED
+from jobs.host.base.renamed import refuse_former_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
@@ -55,6 +56,14 @@ def read_optional_folder(raw: str) -> Path | None:
     path = read_folder(raw)
     if not path.is_dir():
         raise ValueError("a folder that exists")
+    return path
+
+
+def read_optional_file(raw: str) -> Path | None:
+    """An absolute path of a file, which may be made later, or nothing."""
+    path = read_folder(raw) if raw else None
+    if path is not None and path.is_dir():
+        raise ValueError("the path of a file")
     return path
 
 
@@ -115,6 +124,14 @@ def read_size_bytes(raw: str) -> int | None:
     if not match or size == 0:
         raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
     return round(size)
+
+
+def read_limit_bytes(raw: str) -> int:
+    """A size as :func:`read_size_bytes` takes it; a limit is never empty."""
+    size = read_size_bytes(raw)
+    if size is None:
+        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
+    return size
 
 
 def read_time_zone(raw: str) -> str:
@@ -250,6 +267,15 @@ class Env:
             "SECRET_KEY", read_text, "", "signs sessions; default: random, stored in `DATA_DIR`"
         ),
     ]
+    secrets_key_file: Annotated[
+        Path | None,
+        Variable(
+            "SECRETS_KEY_FILE",
+            read_optional_file,
+            "",
+            "file of the key that encrypts secrets; default: `DATA_DIR/secrets/encryption_key`",
+        ),
+    ]
     admin_password: Annotated[
         str,
         Variable(
@@ -325,6 +351,51 @@ class Env:
             "maximum size of logs, files and points together, such as `200G`; default: unlimited",
         ),
     ]
+    job_log_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_LOG_LIMIT",
+            read_limit_bytes,
+            "100G",
+            "maximum log of a job or server; a larger one is refused and its job ends as lost",
+        ),
+    ]
+    job_points_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_POINTS_LIMIT",
+            read_limit_bytes,
+            "100M",
+            "maximum live metrics of a job; later ones are left out of its charts",
+        ),
+    ]
+    job_outputs_limit_bytes: Annotated[
+        int,
+        Variable(
+            "JOB_OUTPUTS_LIMIT",
+            read_limit_bytes,
+            "10G",
+            "maximum files of a job together; a job that leaves more ends as lost",
+        ),
+    ]
+    host_storage_limit_bytes: Annotated[
+        int,
+        Variable(
+            "HOST_STORAGE_LIMIT",
+            read_limit_bytes,
+            "2T",
+            "maximum logs, files and live metrics of a host; its jobs above it end as lost",
+        ),
+    ]
+    disk_reserve_bytes: Annotated[
+        int,
+        Variable(
+            "DISK_RESERVE",
+            read_limit_bytes,
+            "1G",
+            "free space on the disk of `DATA_DIR` that hosts cannot use; below it they wait",
+        ),
+    ]
     log_level: Annotated[
         str, Variable("LOG_LEVEL", read_log_level, "INFO", "level of the processes' own messages")
     ]
@@ -348,7 +419,7 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
     Raises:
         BadVariable: a value is not allowed.
     """
-    _refuse_old_names(environ)
+    refuse_former_names(environ, RENAMED, BadVariable)
     known = {**(remembered or {}), **{key: value for key, value in environ.items() if value}}
     env = Env(**{name: _read(variable, known) for name, variable in variables().items()})
     if env.bind not in LOOPBACK and not env.public_url:
@@ -361,12 +432,6 @@ def load(environ: Mapping[str, str], remembered: Mapping[str, str] | None = None
             "VALKEY_LISTEN on all addresses: set PUBLIC_URL as well, whose name hosts will use"
         )
     return env
-
-
-def _refuse_old_names(environ: Mapping[str, str]) -> None:
-    for old, new in RENAMED.items():
-        if environ.get(old):
-            raise BadVariable(f"{old} is now called {new}. Set {new} instead and remove {old}.")
 
 
 def is_everywhere(address: str) -> bool:

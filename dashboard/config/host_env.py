@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from dashboard.config.env import LOOPBACK
 
-# What a host with VACC cards most likely has elsewhere; docs/run/settings.md lists all.
+# Settings that a host with VACC cards most likely needs; docs/run/settings.md lists all.
 OPTIONAL = """\
 # HOST_WORKSPACE=/nfs/workspace
 # HOST_REGISTRY=registry.lan
@@ -22,6 +23,11 @@ OPTIONAL = """\
 """
 
 
+def env_text(lines: Mapping[str, str]) -> str:
+    """Return the lines of an environment file."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items())
+
+
 def host_file(name: str, key: str) -> str:
     """Return the text of ``host.env`` of the host ``name``. It holds the host's key: store it with
     mode 0600."""
@@ -31,8 +37,7 @@ def host_file(name: str, key: str) -> str:
         "DASHBOARD_URL": settings.PUBLIC_URL,
         "REDIS_URL": settings.HOST_REDIS_URL,
     }
-    text = "".join(f"{variable}={shlex.quote(value)}\n" for variable, value in lines.items())
-    return f"{text}HOST_DIR=~/vacc-host\n{OPTIONAL}"
+    return f"{env_text(lines)}HOST_DIR=~/vacc-host\n{OPTIONAL}"
 
 
 def out_of_reach() -> list[str]:

@@ -1,5 +1,6 @@
-"""Former names of environment variables, each with its present one. A start refuses them."""
+"""Former names of the dashboard's settings; ``jobs.host.base.renamed`` refuses them at a start."""
 
+# Former name -> present name.
 RENAMED = {
     "HOST_BIND": "BIND",
     "KEEP_FOR": "RETENTION_AGE",

@@ -1,5 +1,5 @@
 """Sockets of pages: logs and news.
-Here: what a socket says, who may listen, who hears no more.
+Here: messages of sockets, rights of listeners, closing a socket whose rights have ended.
 Not here: reading a log (`jobs.logstore`), the stream of a chat (`chat`).
 """
 

@@ -19,14 +19,14 @@ Notification = dict[str, Any]
 
 
 class Inbox:
-    """Hints for one page: the newest of each subject, so that a slow page costs little."""
+    """Notifications for one page: the newest of each subject, so that a slow page costs little."""
 
     def __init__(self) -> None:
         self._pending: dict[str, Notification] = {}
         self._news = asyncio.Event()
 
     def put(self, subject: str, notification: Notification) -> None:
-        """Add a hint; it replaces one of the same subject that was not taken yet."""
+        """Add a notification; it replaces one of the same subject that was not taken yet."""
         self._pending[subject] = notification
         self._news.set()
 
@@ -39,7 +39,7 @@ class Inbox:
 
 
 class Broadcaster:
-    """Made once for each event loop. Its listener runs as long as the loop."""
+    """Distributes the notifications of one event loop. Its listener runs as long as the loop."""
 
     def __init__(self) -> None:
         self.hub = Hub(store(), is_over)
@@ -50,17 +50,17 @@ class Broadcaster:
         store().on_append(self._appended)
 
     def join(self) -> Inbox:
-        """Hints for one more page, from now on."""
+        """Return the notifications for one more page, from now on."""
         inbox = Inbox()
         self._inboxes.add(inbox)
         return inbox
 
     def leave(self, inbox: Inbox) -> None:
-        """The page is gone."""
+        """Remove the notifications of a closed page."""
         self._inboxes.discard(inbox)
 
     def _appended(self, key: str) -> None:
-        """An append of this very process, in another thread: no need to wait for its hint."""
+        """Wake readers after an append of this process, without waiting for its notification."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.hub.wake, key)
 
@@ -97,7 +97,7 @@ _broadcasters: WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster] = WeakK
 
 
 def broadcaster() -> Broadcaster:
-    """The one of the running loop."""
+    """Return the broadcaster of the running loop; made at the first call."""
     loop = asyncio.get_running_loop()
     if loop not in _broadcasters:
         _broadcasters[loop] = Broadcaster()

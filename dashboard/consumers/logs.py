@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from dashboard.consumers.base import BAD_REQUEST, NOT_FOUND, OVER, PageSocket, RefusedError
 from dashboard.consumers.broadcast import broadcaster
 from dashboard.security.log_access import ACTIONS, MAY_GO_ON, find_record
+from jobs.numbers import number_from
 
 
 class LogConsumer(PageSocket):
@@ -29,9 +30,10 @@ class LogConsumer(PageSocket):
         self.kind = self.scope["url_route"]["kwargs"]["kind"]
         self.record_id = int(self.scope["url_route"]["kwargs"]["record_id"])
         given = parse_qs(self.scope["query_string"].decode("latin-1")).get("from", ["0"])[-1]
-        if not (given.isascii() and given.isdecimal() and len(given) < 19):
+        offset = number_from(given)
+        if offset is None:
             raise RefusedError(BAD_REQUEST)
-        self.offset = int(given)
+        self.offset = offset
         record = find_record(self.kind, self.record_id)
         if record is None or record.removed_at is not None:
             raise RefusedError(NOT_FOUND)

@@ -1,4 +1,4 @@
-"""Which pages may open a socket: our own, and no other one of the same machine."""
+"""Check of a socket's origin: only pages of this dashboard may open one."""
 
 from __future__ import annotations
 

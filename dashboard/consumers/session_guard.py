@@ -40,7 +40,7 @@ def _future() -> asyncio.Future[int]:
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """One who listens, as they were let in. ``dismissed`` is done with the code of the reason."""
+    """A socket and its login when it was opened. ``dismissed``: done with the close code."""
 
     session_key: str
     password_hash: str
@@ -51,7 +51,7 @@ class Listener:
 
 
 class SessionGuard:
-    """Made once for each event loop."""
+    """Watches the listeners of one event loop."""
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
@@ -75,11 +75,11 @@ class SessionGuard:
         return listener
 
     def leave(self, listener: Listener) -> None:
-        """They went by themselves."""
+        """Remove a listener whose socket was closed."""
         self._listeners.discard(listener)
 
     def check_soon(self) -> None:
-        """Look now. May be called from any thread."""
+        """Check all listeners now. May be called from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._soon.set)
 
@@ -131,7 +131,7 @@ _session_guards: WeakKeyDictionary[asyncio.AbstractEventLoop, SessionGuard] = We
 
 
 def session_guard() -> SessionGuard:
-    """The ones of the running loop."""
+    """Return the guard of the running loop; made at the first call."""
     loop = asyncio.get_running_loop()
     if loop not in _session_guards:
         _session_guards[loop] = SessionGuard()

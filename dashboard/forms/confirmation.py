@@ -11,6 +11,7 @@ from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
 from jobs.models import Host, Preflight
+from jobs.numbers import number_from
 from jobs.plans import Plan
 from jobs.services import confirmations, preflights
 
@@ -26,9 +27,8 @@ def confirmed_in(request: HttpRequest, host: Host, plan: Plan) -> list[dict[str,
         Unconfirmed: the latest fresh preflight found more.
     """
     looks = Preflight.objects.filter(job=None, host=host, plan_sha256=plan.sha256())
-    number = request.POST.get("confirm", "")
-    # 18 digits fit every database's big integer.
-    known = looks.filter(pk=int(number)) if number.isdecimal() and len(number) <= 18 else []
+    number = number_from(request.POST.get("confirm", ""))
+    known = looks.filter(pk=number) if number is not None else []
     warnings = [item for preflight in known for item in confirmations.found_by(preflight)]
     last = looks.filter(done_at__isnull=False).first()
     if last is not None and not preflights.is_stale(last):

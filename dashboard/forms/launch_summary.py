@@ -11,6 +11,7 @@ from dashboard.forms.launch import LaunchForm
 from dashboard.presenters import queue
 from dashboard.text.formatting import since
 from dashboard.text.labels import host_title
+from jobs.kinds.lib.base import promised_job
 from jobs.launch import Preview
 from jobs.models import Host, Job
 from jobs.queries.hosts.hosts import is_away, lacks_room
@@ -19,8 +20,8 @@ from jobs.queries.jobs.forecast import Forecast
 
 @dataclass(frozen=True, slots=True)
 class SummaryLine:
-    """One line of the list. ``state`` is passed, note (a fact), asks (a warning) or failed;
-    ``job``: a related job."""
+    """One line of the list. ``state``: passed, note (a fact), warning or failed. ``job``: a related
+    job."""
 
     state: str
     message: str
@@ -33,7 +34,7 @@ class SummaryLine:
         return {
             "passed": _("passed"),
             "note": _("info"),
-            "asks": _("warning"),
+            "warning": _("warning"),
             "failed": _("blocked"),
         }[self.state]
 
@@ -52,24 +53,24 @@ def _host(host: Host) -> list[SummaryLine]:
     if host.heartbeat_at is None:
         return [
             SummaryLine(
-                "asks",
+                "warning",
                 _("%(host)s has not connected yet; the job waits in the queue.") % _name(host),
             )
         ]
     heard = since(host.heartbeat_at)
     if is_away(host):
         message = _("%(host)s is offline; the job starts when the host is back.") % _name(host)
-        return [SummaryLine("asks", message, heard)]
+        return [SummaryLine("warning", message, heard)]
     if host.is_outdated:
         text = _("%(host)s runs an earlier version. The job starts when it is upgraded.")
-        return [SummaryLine("asks", text % _name(host))]
+        return [SummaryLine("warning", text % _name(host))]
     if host.draining:
         message = _("%(host)s is paused: no new jobs start there.") % _name(host)
         return [SummaryLine("note", message)]  # paused on purpose: not a warning
     if lacks_room(host):
         return [
             SummaryLine(
-                "asks",
+                "warning",
                 _("The disk of %(host)s is full; the job starts once there is room.") % _name(host),
             )
         ]
@@ -77,15 +78,12 @@ def _host(host: Host) -> list[SummaryLine]:
 
 
 def _queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
-    if starts is not None and starts.starts_in_s is None:
-        # The host's own reason is listed above.
-        return (
-            []
-            if starts.message.id in queue.OF_THE_HOST
-            else [SummaryLine("note", queue.starts(starts))]
-        )
     if starts is None:
         return []
+    if starts.starts_in_s is None:
+        if starts.message.id in queue.OF_THE_HOST:
+            return []  # listed by _host
+        return [SummaryLine("note", queue.starts(starts))]
     if not queue.is_next(starts):
         open_here = Job.objects.filter(host=host)
         runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
@@ -111,12 +109,12 @@ def _first(result: Preview) -> list[SummaryLine]:
 def _awaited(form: LaunchForm) -> list[SummaryLine]:
     lines = []
     for field in form.fields:
-        number = field.value.removeprefix("job:")
-        if number != field.value and number.isdecimal():
+        number = promised_job(field.value)
+        if number is not None:
             message = _("%(field)s is not finished yet: this job starts afterwards.") % {
                 "field": field.label
             }
-            lines.append(SummaryLine("note", message, job=int(number)))
+            lines.append(SummaryLine("note", message, job=number))
     return lines
 
 

@@ -164,7 +164,7 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
 
 
 def state_line(job: Job) -> str:
-    """One line on how a job is."""
+    """Return the state of a job in one line."""
     return f"── {job.kind} #{job.pk} {job.title}: {job.state}. {about(job)}".rstrip()
 
 

@@ -27,7 +27,7 @@ _LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free"
 
 @dataclass(frozen=True, slots=True)
 class Die:
-    """One die as it is known now: a hot one may be held as well."""
+    """Current state of a die; a hot one may be held as well."""
 
     name: str
     state: DieState
@@ -36,7 +36,7 @@ class Die:
 
     @property
     def words(self) -> str:
-        """Temperature, power and state: what stands beside its name."""
+        """Return temperature, power and state as text."""
         parts = []
         if self.reading.temp_c is not None:
             parts.append(f"{number(self.reading.temp_c, 1)} °C")
@@ -57,7 +57,7 @@ class Die:
 
 
 def dies_of(host: Host, held: Held | None = None) -> list[Die]:
-    """Every die of a host, those that are gone included, by number.
+    """Every die of a host by number, missing dies included.
 
     ``held`` is who holds which, where that is known already; else it is asked for.
     """
@@ -191,7 +191,7 @@ class Cards:
 
     @property
     def missing(self) -> list[Die]:
-        """Dies that the host had once."""
+        """Return the missing dies."""
         return [die for die in self.dies if die.state == "missing"]
 
     @property
@@ -201,18 +201,18 @@ class Cards:
 
     @property
     def free(self) -> int:
-        """Dies that a job could get now."""
+        """Return the number of dies that a job could get now."""
         return sum(die.holder is None and die.state in ("free", "hot") for die in self.dies)
 
     @property
     def hottest(self) -> Die | None:
-        """None where no temperature is reported."""
+        """Return the hottest die; None if no temperature is known."""
         measured = [die for die in self.dies if die.reading.temp_c is not None]
         return max(measured, key=lambda die: die.reading.temp_c or 0.0, default=None)
 
     @property
     def power_w(self) -> float | None:
-        """Of all dies together, None where one did not tell."""
+        """Return the power of all dies; None if one is unknown."""
         values = [die.reading.power_w for die in self.dies if die.state != "missing"]
         known = [watts for watts in values if watts is not None]
         return sum(known) if known and len(known) == len(values) else None

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dashboard.charts import live
 from jobs.models import Deployment
+from jobs.parsers import engine_values
 from jobs.queries.jobs.points import Sample, served_samples
 
 MINUTES = 30
@@ -55,15 +55,15 @@ def _rates(samples: Sequence[Sample], moment: float) -> Rates:
     heard, last = samples[-1]
     is_stale = moment - heard > STALE_S
     grown = _grown(samples)
-    kv_cache = live.kv_cache(last)
+    kv_cache = engine_values.kv_cache(last)
     now = _rate(grown, heard - NOW_S, heard)
     first_bin = moment - MINUTES * 60
     bins = [first_bin + number * BIN_S for number in range(round(MINUTES * 60 / BIN_S))]
     history = [_rate(grown, start, start + BIN_S) for start in bins]
     return Rates(
         output=None if is_stale else now,
-        running=None if is_stale else live.running(last),
-        waiting=None if is_stale else live.waiting(last),
+        running=None if is_stale else engine_values.running(last),
+        waiting=None if is_stale else engine_values.waiting(last),
         kv_cache=None if is_stale or kv_cache is None else 100 * kv_cache,
         history=(*history[:-1], history[-1] if is_stale else now),
         heard=datetime.fromtimestamp(heard, tz=UTC),
@@ -76,7 +76,7 @@ def _grown(samples: Sequence[Sample]) -> list[tuple[float, float, float]]:
     grown = []
     before: tuple[float, float] | None = None
     for at, values in samples:
-        total = live.output_tokens(values)
+        total = engine_values.output_tokens(values)
         if total is None:
             continue
         if before is not None and at > before[0] and at - before[0] <= STALE_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.translation import gettext, ngettext
@@ -32,6 +33,15 @@ class Here:
     def is_deployment(self) -> bool:
         """Else a job."""
         return isinstance(self.subject, Deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused message: what it was about, and its problem."""
+
+    at: datetime
+    about: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class HostView:
 
     @property
     def power_kw(self) -> float | None:
-        """Of all dies together."""
+        """Return the power of all dies."""
         watts = self.cards.power_w if self.cards else None
         return None if watts is None else watts / 1000
 
@@ -86,6 +96,14 @@ class HostView:
         if not isinstance(outputs, dict) or self.is_away:
             return []
         return [(str(command), str(text)) for command, text in outputs.items()]
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """Messages that were refused, newest first."""
+        return [
+            Refusal(datetime.fromisoformat(one["at"]), one["about"], one["problem"])
+            for one in self.host.refusals
+        ]
 
     @property
     def state(self) -> str:

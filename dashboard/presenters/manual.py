@@ -22,7 +22,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
         *("run/storage", "run/security", "run/vllm-on-cpu"),
     ),
-    gettext_noop("Development"): ("glossary", "architecture", "performance", "reliability"),
+    gettext_noop("Development"): (
+        *("glossary", "architecture", "decisions/README", "performance", "reliability"),
+    ),
 }
 # Where a page of the dashboard is explained: the beginning of its view's name, and the address
 # below docs/. The first that fits counts.
@@ -49,7 +51,13 @@ HELP: Mapping[str, str] = {
     "people": "run/security/",
     "person": "run/security/",
 }
-PAGES = frozenset(name for names in GROUPS.values() for name in names)
+# The index of decisions is in the list of pages, each decision is a link there.
+PAGES = frozenset(
+    (
+        *(name for names in GROUPS.values() for name in names),
+        *(f"decisions/{path.stem}" for path in (ROOT / "decisions").glob("*.md")),
+    )
+)
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 

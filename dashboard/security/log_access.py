@@ -1,4 +1,4 @@
-"""Which logs there are, who may read them, and when they are over."""
+"""Access to logs: their records, permissions, and whether they are complete."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ TOKENS_OF_AN_ADDRESS = 100
 
 
 def seconds_to_wait(name: str, address: str) -> int:
-    """Count one try to log in as ``name`` from ``address``; 0 when it may go on.
+    """Count one login attempt as ``name`` from ``address``; 0: it may continue.
 
     Without Redis nothing is counted (fail open): blocking would stop users, not attackers.
     """

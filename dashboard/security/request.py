@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import Http404, HttpRequest
+
+from jobs.numbers import number_from
+
+
+def logged_in(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser | None:
+    """Return ``user`` if logged in; None for a stranger, whose views ``requires`` limits."""
+    return user if user.is_authenticated else None
 
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:
-    """Return the logged-in user; None for a stranger, whose views ``requires`` limits."""
-    return request.user if request.user.is_authenticated else None
-
-
-def number_from(text: str) -> int | None:
-    """A whole number from an address or a form; None for anything that a database cannot hold."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+    """Return the logged-in user of a request; None for a stranger."""
+    return logged_in(request.user)
 
 
 def cursor_of(request: HttpRequest) -> int:

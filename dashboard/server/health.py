@@ -15,7 +15,6 @@ from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from jobs.catalog import MODELS
-from jobs.notifications import redis_py_url
 
 TIMEOUT_S = 1.0
 LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
@@ -48,9 +47,8 @@ def broker() -> PartHealth:
     def ask() -> dict[str, Any]:
         if not settings.REDIS_URL:
             raise redis.ConnectionError("no REDIS_URL: the dashboard is not running")
-        url = redis_py_url(settings.REDIS_URL)
         with redis.Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+            settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         ) as client:
             return {"version": client.info("server")["redis_version"]}
 

@@ -30,7 +30,7 @@ class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
 
     @property
     def keep_only_hashed_files(self) -> bool:
-        """Nothing asks for the names without a hash."""
+        """Keep hashed names only: pages use no other."""
         return True
 
 

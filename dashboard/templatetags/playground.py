@@ -98,7 +98,7 @@ def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Which of several attempts one is, from 1, and the ids of its neighbours."""
+    """Return the number of an attempt, from 1, and the ids of its neighbours."""
 
     number: int
     count: int

@@ -53,6 +53,17 @@ from jobs.services.outcomes.shortfall import shortfall
 
 register = template.Library()
 
+# Translated words of a name or text.
+register.filter("host_name", host_title)
+register.filter("kind", stringfilter(kind_title))
+register.filter("metric_name", stringfilter(metric_label))
+register.filter("phrase", stringfilter(phrase))
+register.filter("priority_word", queue.priority_word)
+register.filter("setting_name", stringfilter(setting_title))
+register.filter("stack_title", stringfilter(stack_name))
+register.filter("step_name", stringfilter(step_title))
+register.filter("unit_name", stringfilter(unit_word))
+
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 
@@ -175,7 +186,7 @@ def since(when: datetime | None) -> SafeString:
 
 @register.simple_tag
 def message(thing: Any) -> str:
-    """The sentence that a job, deployment or event keeps, or that of a remark."""
+    """Return the message of a job, deployment, event or remark."""
     if isinstance(thing, Message):
         return message_text(thing.id, thing.args)
     if isinstance(thing, Mapping):
@@ -212,71 +223,10 @@ def priority(job: Job) -> SafeString:
     return format_html('<span class="stamp {}">{}</span>', css, word)
 
 
-@register.filter
-def priority_word(name: str) -> str:
-    """Name of a priority, translated."""
-    return queue.priority_word(name)
-
-
 @register.simple_tag
 def stalled(job: Job) -> str:
-    """For how long a running job has had no output; "" where it has some."""
+    """Return how long a running job has had no output; "" if it has output."""
     return stalled_text(job)
-
-
-@register.filter
-def host_name(host: Host) -> str:
-    """Name of a host for people: "This computer"."""
-    return host_title(host)
-
-
-@register.filter
-@stringfilter
-def stack_title(stack_id: str) -> str:
-    """Name of a stack of tools, translated."""
-    return stack_name(stack_id)
-
-
-@register.filter
-@stringfilter
-def kind(name: str) -> str:
-    """The title of a kind of job, translated."""
-    return kind_title(name)
-
-
-@register.filter("phrase")
-@stringfilter
-def phrase_filter(text: str) -> str:
-    """A title or label of a record, its phrases translated."""
-    return phrase(text)
-
-
-@register.filter
-@stringfilter
-def step_name(name: str) -> str:
-    """Title of a step, translated."""
-    return step_title(name)
-
-
-@register.filter
-@stringfilter
-def setting_name(name: str) -> str:
-    """Name of a setting of a result, translated."""
-    return setting_title(name)
-
-
-@register.filter
-@stringfilter
-def unit_name(unit: str) -> str:
-    """The word for what is counted, translated."""
-    return unit_word(unit)
-
-
-@register.filter
-@stringfilter
-def metric_name(name: str) -> str:
-    """Name of a metric, translated."""
-    return metric_label(name)
 
 
 @register.filter
@@ -308,7 +258,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags of a result: simulated, incomplete, few samples, cut answers."""
+    """Flags: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
     return {
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
@@ -444,7 +394,7 @@ def initial(user: AbstractBaseUser) -> str:
 
 @register.filter
 def live(thing: Job | Model) -> str:
-    """The topic of hints about a record, for ``data-live``: "job:17"."""
+    """Return the topic of notifications about a record, for ``data-live``: "job:17"."""
     return f"{type(thing).__name__.lower()}:{thing.pk}"
 
 

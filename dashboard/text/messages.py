@@ -28,6 +28,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.result_messages import RESULT_MESSAGES
+from dashboard.text.secret_messages import SECRET_MESSAGES
 from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
@@ -48,7 +49,6 @@ MESSAGES: dict[str, str | Promise] = {
     "job:unreadable": _("Tool output cannot be parsed: %(reason)s."),
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),
-    "job:secret_gone": _("Secret %(name)s does not exist. Add it under Secrets, then retry."),
     "job:plan": _("Invalid plan: %(reason)s."),
     "job:not_taken": _(
         "Not accepted: %(host)s is online but did not accept this job within %(minutes)s minutes."
@@ -109,12 +109,12 @@ MESSAGES: dict[str, str | Promise] = {
         "match their headers."
     ),
     "weights:read": _(
-        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). All shards are "
-        "readable."
+        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). Each shard was "
+        "read completely."
     ),
     "weights:compared": _(
-        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). All shards are "
-        "readable; %(compared)s match the hub's checksums."
+        "Weights of %(model)s are on the host (%(size)s, shards: %(shards)s). Each shard was "
+        "read completely; %(compared)s match the hub's checksums."
     ),
     "modification:shown": _("Differences are in the log; %(path)s was not changed."),
     "modification:applied": _("Applied: %(files)s patched files added to the weights in %(path)s."),
@@ -199,7 +199,7 @@ MESSAGES: dict[str, str | Promise] = {
         "The tool reports no finish reason."
     ),
     "evaluate:means": _(
-        "Accuracy %(macro)s %% as the mean of %(sets)s data sets; %(weighted)s %% of "
+        "Accuracy %(macro)s %% as the mean of %(sets)s data sets, %(weighted)s %% over all "
         "%(questions)s questions."
     ),
     "evaluate:sets": _("Accuracy by data set, %%: %(scores)s."),
@@ -228,6 +228,7 @@ MESSAGES: dict[str, str | Promise] = {
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
+    **SECRET_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),
     "check:avx512_missing": _("%(cpu)s has no AVX-512. Choose an image whose name ends in _noavx."),
@@ -375,6 +376,7 @@ MESSAGES: dict[str, str | Promise] = {
     "guide:no_key": _(
         "No API key is documented for %(tool)s: anyone who can reach its port can use it."
     ),
+    "guide:registry_login": _("Added: a login at the host's image registry before the pull."),
     "guide:inspect_added": _("Added: a last step that records the image's ID and versions."),
     # Outcomes of a deployment (jobs.services.deployments).
     "deployment:waiting": _("The job has not started the server yet."),
@@ -452,13 +454,20 @@ def message(message_id: str, args: Mapping[str, Any] | None = None) -> str:
     """Return the message in the viewer's language; "" for no id, the id itself if unknown.
 
     A known failure among the arguments adds its cause and advice; the most telling log line comes
-    first.
+    first. Arguments that do not fit the text are shown raw, after the id: a message never raises.
     """
     if not message_id:
         return ""
     text = MESSAGES.get(message_id)
     if text is None:
         return message_id
+    try:
+        return _filled(text, args)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return f"{message_id}: {args!s:.300}"
+
+
+def _filled(text: str | Promise, args: Mapping[str, Any] | None) -> str:
     given = dict(args or {})
     known, line = words_of(given.pop("failure", None)), telling_line(given.pop("telling", None))
     if isinstance(given.get("found"), list):  # nested messages

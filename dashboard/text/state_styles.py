@@ -21,6 +21,7 @@ class StateStyle:
 STATES: dict[str, StateStyle] = {
     # jobs and their steps
     "queued": StateStyle(_("queued"), "queued", "queued"),
+    "needs_confirmation": StateStyle(_("needs confirmation"), "warn", "warn"),
     "starting": StateStyle(_("starting"), "starting", "starting"),
     "running": StateStyle(_("running"), "run", "run"),
     "cancelling": StateStyle(_("cancelling"), "run", "run"),
@@ -48,7 +49,7 @@ STATES: dict[str, StateStyle] = {
     "done": StateStyle(_("done"), "ok", "ok"),
     # preflight checks
     "passed": StateStyle(_("passed"), "ok", "ok"),
-    "asks": StateStyle(_("needs confirmation"), "warn", "warn"),
+    "warning": StateStyle(_("warning"), "warn", "warn"),
     "note": StateStyle(_("info"), "queued", "queued"),
 }
 

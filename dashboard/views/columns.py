@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
@@ -22,7 +21,7 @@ def columns(request: HttpRequest, table: str) -> HttpResponse:
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only URLs of this site
         back = reverse("overview")
-    answer = redirect(back)
+    answer = HttpResponseRedirect(back)
     root = reverse("overview")
     if request.POST.get("usual"):
         answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")

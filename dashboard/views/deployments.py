@@ -11,20 +11,18 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from dashboard.actions import deployments as actions
 from dashboard.presenters.engine_rates import rates
 from dashboard.presenters.job.advice import server_advice
 from dashboard.presenters.job.failure import why_server
 from dashboard.presenters.retention import removed_words
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import person
 from dashboard.text.formatting import joined
-from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.inference.completions import CHAT_PATH
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_page, deployments, needing
-from jobs.services.deployments import NotRestartable, restart_deployment, stop_deployment
+from jobs.services.deployments import NotRestartable
 
 _RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 _ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -50,7 +48,7 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("deployment.view")
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """One deployment: state, history, addresses, log, what was measured on it."""
+    """One deployment: state, history, addresses, log, results."""
     try:
         page = deployment_page(deployment_id)
     except Deployment.DoesNotExist as error:
@@ -69,15 +67,12 @@ def deployment_metrics(request: HttpRequest, deployment_id: int) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.stop")
 def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask (GET), then have the host end the server (POST)."""
+    """Ask (GET), then stop the server (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.stop", deployment)
     if request.method != "POST":
         return render(request, "deployments/stop.html", _used(deployment))
-    if stop_deployment(deployment_id, person(request)):
-        audit_log.record(request.user, "deployment.stop", f"deployment {deployment_id}")
-        dispatch.run()  # one that waited to start again has ended with this
-    else:
+    if not actions.stop(request.user, deployment_id):
         messages.info(request, _("This deployment has already ended."))
     return redirect("deployment-detail", deployment_id)
 
@@ -85,19 +80,17 @@ def deployment_stop(request: HttpRequest, deployment_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("deployment.restart")
 def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    """Ask (GET) where that ends what runs; then start the same plan as the next run (POST)."""
+    """Ask (GET) if a server runs, then start the same plan as the next run (POST)."""
     deployment = get_object_or_404(Deployment, pk=deployment_id)
     check(request.user, "deployment.restart", deployment)
     if request.method != "POST":
         return render(request, "deployments/restart.html", _used(deployment))
     try:
-        run = restart_deployment(deployment_id, person(request))
+        actions.restart(request.user, deployment_id)
     except NotRestartable:
         messages.error(request, _("Not restarted: the server never started. Retry the deploy job."))
     except LaunchError as error:
         messages.error(request, str(error))
-    else:
-        audit_log.record(request.user, "deployment.restart", f"deployment {deployment_id}", run=run)
     return redirect("deployment-detail", deployment_id)
 
 

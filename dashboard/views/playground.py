@@ -29,6 +29,7 @@ from dashboard.text.labels import disambiguate
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
+from jobs.numbers import number_from
 from jobs.queries.chat import (
     LISTED,
     Shown,
@@ -83,7 +84,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("playground.use")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """One conversation. An answer that is still being made goes on in the page."""
+    """One conversation. The page continues to stream an unfinished answer."""
     chat = get_object_or_404(Conversation.objects.select_related("deployment"), pk=conversation_id)
     check(request.user, "conversation.view", chat)
     return _page(request, chat)
@@ -99,7 +100,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     before the script has come: on to the conversation, or the page again with all that was typed.
     """
     form = AskForm(request.POST)
-    wanted = _number(request.POST.get("deployment")) or 0
+    wanted = number_from(request.POST.get("deployment", "")) or 0
     ready = Deployment.objects.select_related("host")
     deployment = ready.filter(pk=wanted, state=Deployment.State.READY).first()
     chat = _chat_of(request)
@@ -109,7 +110,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     if chat is None:
         chat = start_conversation(_me(request), form.cleaned_data["prompt"])
     try:
-        turn = _add_turn(chat, deployment, form, retried=_number(request.POST.get("retry")))
+        turn = _add_turn(chat, deployment, form, retried=number_from(request.POST.get("retry", "")))
     except BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
@@ -129,7 +130,7 @@ def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> H
 @require_GET
 @requires("playground.use")
 def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
-    """One turn as it stands, for the page that watched it end."""
+    """Current state of a turn, for the page that streamed it."""
     return _fragment(request, _turn_of(request, turn_id), alone=True)
 
 
@@ -200,7 +201,7 @@ def _page(
     current = chat.deployment if chat else None
     deployments = chat_deployments(current)
     typed = request.POST if problem else None
-    wanted = _number((typed or request.GET).get("deployment"))
+    wanted = number_from((typed or request.GET).get("deployment", ""))
     chosen = next((d for d in deployments if d.pk == wanted), None)
     chosen = chosen or current or (deployments[0] if deployments else None)
     asked = turns_of(chat) if chat else []
@@ -233,7 +234,7 @@ def _page(
 
 def _most_listed(request: HttpRequest) -> int:
     wanted = request.GET.get("chats", "")[:6]
-    return min(MOST_LISTED, max(LISTED, _number(wanted) or LISTED))
+    return min(MOST_LISTED, max(LISTED, number_from(wanted) or LISTED))
 
 
 def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Conversation]:
@@ -285,7 +286,7 @@ def _groups(chats: Any) -> list[tuple[str, list[Conversation]]]:
 
 def _chat_of(request: HttpRequest) -> Conversation | None:
     """The conversation that the question belongs to; None: a new one."""
-    number = _number(request.POST.get("conversation"))
+    number = number_from(request.POST.get("conversation", ""))
     if number is None:
         return None
     chat = get_object_or_404(Conversation, pk=number)
@@ -309,10 +310,6 @@ def _add_turn(
     params, prompt = form.params(), form.cleaned_data["prompt"]
     body = request_body(deployment.name, prompt, history=history, params=params)
     return add_turn(chat, deployment, prompt=prompt, request=body, params=params, again=again)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else None
 
 
 urlpatterns = [

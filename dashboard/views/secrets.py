@@ -1,37 +1,61 @@
-"""Secrets of jobs: their names, setting one, deleting one. A value is never shown again."""
+"""Secrets of jobs: their names and rules; set, change, delete one. A value is never shown again."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from dashboard.security.audit_log import record
+from dashboard.actions import secrets as actions
 from dashboard.security.permissions import requires
-from jobs import dispatch
 from jobs.errors import LaunchError
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Host, Job, Secret
 from jobs.plans import from_json
 from jobs.plans import secrets as named_in
 from jobs.services import secrets
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """Values of the form, without the secret's value. ``is_stored``: its name is."""
+
+    name: str = ""
+    is_stored: bool = False
+    purpose: str = ""
+    endpoints: str = ""
+    all_hosts: bool = True
+    hosts: frozenset[str] = field(default_factory=frozenset)
+    everyone: bool = True
+    people: frozenset[str] = field(default_factory=frozenset)
+
+
 @require_GET
 @requires("secret.manage")
 def secret_list(request: HttpRequest) -> HttpResponse:
-    """Names of what is kept, and a form for one more."""
-    return _list(request, {})
+    """Show stored secrets, and a form for one: new, or the one that the address names."""
+    return _list(request, _stored(request.GET.get("name", "")), {})
 
 
-def _list(request: HttpRequest, errors: dict[str, str]) -> HttpResponse:
+def _list(request: HttpRequest, typed: _Typed, errors: dict[str, str]) -> HttpResponse:
+    rows = list(Secret.objects.prefetch_related("hosts", "people"))
     context = {
-        "kept": secrets.kept(),
-        "typed": request.POST.get("name", request.GET.get("name", "")),
+        "kept": [(row, secrets.PURPOSES.get(row.purpose, "")) for row in rows],
+        "incomplete": [row for row in rows if not row.is_complete],
+        "typed": typed,
         "errors": errors,
+        "purposes": secrets.PURPOSES.items(),
+        "hosts": list(Host.objects.values_list("name", flat=True)),
+        "people": list(_active().values_list("username", flat=True)),
+        "key_file": secrets.key_file(),
+        "problem": secrets.problem(),
     }
     return render(request, "secrets/list.html", context, status=422 if errors else 200)
 
@@ -40,17 +64,23 @@ def _list(request: HttpRequest, errors: dict[str, str]) -> HttpResponse:
 @require_POST
 @requires("secret.manage")
 def secret_keep(request: HttpRequest) -> HttpResponse:
-    """Keep ``value`` under ``name``, in place of what was there."""
-    name = request.POST.get("name", "").strip()
-    is_new = name not in secrets.names()
+    """Store ``value`` and rules under ``name``; without a value, change the rules."""
+    typed = _typed(request.POST)
+    rules = actions.Rules(
+        purpose=typed.purpose,
+        endpoints=typed.endpoints.split(),
+        hosts=None if typed.all_hosts else typed.hosts,
+        people=None if typed.everyone else typed.people,
+    )
+    value = request.POST.get("value", "").strip()
+    if not value and not typed.is_stored:
+        return _list(request, typed, {"value": gettext("Enter the secret's value.")})
     try:
-        secrets.keep(name, request.POST.get("value", "").strip())
+        is_new = actions.keep(request.user, typed.name, value or None, rules)
     except LaunchError as error:
-        return _list(request, {error.field: str(error)})
-    record(request.user, "secret.manage", f"secret {name}", did="set" if is_new else "replace")
+        return _list(request, typed, {error.field: str(error)})
     text = gettext("%(name)s saved.") if is_new else gettext("%(name)s updated.")
-    messages.success(request, text % {"name": name})
-    dispatch.run()
+    messages.success(request, text % {"name": typed.name})
     return redirect("secret-list")
 
 
@@ -61,8 +91,7 @@ def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
     if name not in secrets.names():
         raise Http404(name)
     if request.method == "POST":
-        secrets.forget(name)
-        record(request.user, "secret.manage", f"secret {name}", did="delete")
+        actions.delete(request.user, name)
         messages.success(request, gettext("%(name)s deleted.") % {"name": name})
         return redirect("secret-list")
     waiting = Job.objects.filter(state=Job.State.QUEUED)
@@ -77,6 +106,41 @@ def secret_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 def _needs(job: Job, name: str) -> bool:
     return name in named_in(from_json(job.plan))
+
+
+def _active() -> QuerySet[User]:
+    return User.objects.filter(is_active=True).order_by("username")
+
+
+def _stored(name: str) -> _Typed:
+    """Return the form of a stored secret; of a new one for another name."""
+    row = Secret.objects.filter(name=name).first()
+    if row is None:
+        return _Typed(name=name)
+    return _Typed(
+        name=row.name,
+        is_stored=True,
+        purpose=row.purpose,
+        endpoints="\n".join(row.endpoints),
+        all_hosts=row.all_hosts,
+        hosts=frozenset(row.hosts.values_list("name", flat=True)),
+        everyone=row.everyone,
+        people=frozenset(row.people.values_list("username", flat=True)),
+    )
+
+
+def _typed(data: QueryDict) -> _Typed:
+    name = data.get("name", "").strip()
+    return _Typed(
+        name=name,
+        is_stored=Secret.objects.filter(name=name).exists(),
+        purpose=data.get("purpose", ""),
+        endpoints=data.get("endpoints", ""),
+        all_hosts="all_hosts" in data,
+        hosts=frozenset(data.getlist("hosts")),
+        everyone="everyone" in data,
+        people=frozenset(data.getlist("people")),
+    )
 
 
 urlpatterns: list[URLPattern] = [

@@ -50,7 +50,7 @@ class TokenForm(forms.Form):
 @require_GET
 @requires("token.create")
 def token_list(request: HttpRequest) -> HttpResponse:
-    """Which tokens there are, and a form for one more."""
+    """List tokens, with a form for another one."""
     return _list(request, TokenForm(_user(request)))
 
 

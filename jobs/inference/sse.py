@@ -117,7 +117,7 @@ def _json(text: bytes) -> Any:
     try:
         return from_json(text)
     except ValueError:
-        pass
+        pass  # perhaps only a cut character: tried again below, without those
     if not text.startswith((b"{", b"[", b'"')):
         return None
     try:

@@ -13,7 +13,7 @@ def mark_commands(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_host_names"),
+        ("jobs", "0033_secrets"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -11,6 +11,7 @@ from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
+from jobs.models.secrets import Secret
 
 __all__ = [
     "Answer",
@@ -32,6 +33,7 @@ __all__ = [
     "Preflight",
     "Result",
     "ResultPoint",
+    "Secret",
     "ServedBlock",
     "Turn",
     "Weights",

@@ -41,6 +41,8 @@ class Host(models.Model):
     agent_started_at = models.DateTimeField(null=True)
     protocol = models.PositiveSmallIntegerField(default=0)
     clock_skew_s = models.FloatField(default=0.0)  # the host's clock minus ours
+    # Messages that were refused, newest first: [{"at", "about", "problem"}]
+    refusals = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["name"]

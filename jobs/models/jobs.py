@@ -114,6 +114,7 @@ class Job(Retained):
     log_sha256 = models.CharField(max_length=64, blank=True)
     events_bytes = models.BigIntegerField(default=0)
     points_bytes = models.BigIntegerField(default=0)
+    points_refused = models.BooleanField(default=False)  # they broke the protocol; no more come
     # The host's "ended" event, stored until log and outputs are complete.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}

@@ -12,18 +12,16 @@ come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
+from jobs.parsers.engine_values import KV_CACHE, Values, kv_cache, running
 from jobs.units import MS_PER_S
 
-Values: TypeAlias = Mapping[str, float]
 # (seconds since the epoch, scraped values), oldest first.
 Samples: TypeAlias = Sequence[tuple[float, Values]]
 
 # Names of each metric across versions, newest first.
-_KV_CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
-_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
 _QUEUE = "vllm:request_queue_time_seconds"
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
@@ -43,7 +41,7 @@ _ACCEPTED = (
 
 # Metrics that a Plan's Watch reads for this module, besides those of the chart.
 VLLM: tuple[str, ...] = (
-    *_KV_CACHE,
+    *KV_CACHE,
     *(f"{_QUEUE}_{part}" for part in ("sum", "count")),
     *(_PREEMPTIONS, _HIT_RATE, *_ACCEPTED),
     *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
@@ -60,7 +58,7 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     inside = [values for at, values in samples if begin <= at <= end]
-    used = [value for values in inside if (value := _first(values, _KV_CACHE)) is not None]
+    used = [value for values in inside if (value := kv_cache(values)) is not None]
     if used:
         metrics["engine_kv_cache_peak"] = max(used)
     before, after = _edges(samples, begin, end)
@@ -85,8 +83,8 @@ def running_peak(samples: Samples, begin: float, end: float) -> float | None:
     """Return the peak concurrency of the engine between ``begin`` and ``end``, both exclusive
     because other windows touch there. None: not reported, or no sample in the window.
     """
-    running = [_first(values, _RUNNING) for at, values in samples if begin < at < end]
-    return max((value for value in running if value is not None), default=None)
+    counts = [running(values) for at, values in samples if begin < at < end]
+    return max((value for value in counts if value is not None), default=None)
 
 
 def hits_since_start(samples: Samples, end: float) -> float | None:
@@ -120,7 +118,3 @@ def _edges(samples: Samples, begin: float, end: float) -> tuple[Values, Values]:
     if not until or until[0][0] <= begin:
         until = [(at, values) for at, values in samples if at > end][:1]
     return (before[0] if before else {}), (until[0][1] if until else {})
-
-
-def _first(values: Values, names: Sequence[str]) -> float | None:
-    return next((values[name] for name in names if name in values), None)

@@ -1,4 +1,4 @@
-"""Pipelines: all stages of a model on a host as one chain of jobs.
+"""Pipelines: all stages of a model as one chain of jobs; retry of a chain.
 Here: jobs, options, launch, and retry from the first failure.
 Not here: one job (`jobs.launch`), the chain's progress (`queries.jobs.chains`).
 
@@ -107,7 +107,13 @@ def stages(
 
 
 def drafts(
-    pipeline: Pipeline, model: ZooModel, host: Host, stack: str, options: Options | None = None
+    pipeline: Pipeline,
+    model: ZooModel,
+    host: Host,
+    stack: str,
+    options: Options | None = None,
+    *,
+    user: AbstractBaseUser | None = None,
 ) -> list[Draft]:
     """Return the plan of each job, as :func:`launch_pipeline` creates it. Changes nothing.
 
@@ -115,7 +121,7 @@ def drafts(
     blocks the stages that use its product.
     """
     chosen = options or Options()
-    drafting = _Drafting(host, stack, chosen, target_of(host))
+    drafting = _Drafting(host, stack, chosen, target_of(host), user)
     for stage in stages(pipeline, model, host, stack, chosen):
         drafting.add(stage)
     return drafting.drafts
@@ -124,9 +130,16 @@ def drafts(
 class _Drafting:
     """Drafts of a chain so far, and the host after them."""
 
-    def __init__(self, host: Host, stack: str, options: Options, target: Target) -> None:
+    def __init__(
+        self,
+        host: Host,
+        stack: str,
+        options: Options,
+        target: Target,
+        user: AbstractBaseUser | None,
+    ) -> None:
         self.drafts: list[Draft] = []
-        self._host, self._stack, self._options = host, stack, options
+        self._host, self._stack, self._options, self._user = host, stack, options, user
         self._target = target
         self._keys: dict[str, str] = {}  # a job's name -> its product or existing asset
         self._numbers: dict[str, int] = {}  # a job's name -> its position, unless unnecessary
@@ -139,12 +152,12 @@ class _Drafting:
             self.drafts.append(Draft(stage, self._target, number))
             return
         raw = _raw(job, self._keys, self._stack, self._options)
-        job_preview = preview(job.kind, raw, self._host, self._target)
+        job_preview = preview(job.kind, raw, self._host, self._target, user=self._user)
         if job_preview.will_add:
             for name in job_preview.will_add:
                 self.add(Stage(_environment_job(name), None))
             number = len(self.drafts) + 1
-            job_preview = preview(job.kind, raw, self._host, self._target)
+            job_preview = preview(job.kind, raw, self._host, self._target, user=self._user)
         self.drafts.append(
             Draft(stage, self._target, number, job_preview, self._after(job, job_preview))
         )

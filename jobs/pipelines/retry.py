@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import promised_job
 from jobs.launch import (
     cancel,
     check_ports,
@@ -26,8 +27,6 @@ from jobs.models import Job
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.chains import ChainProgress, chain_of
 from jobs.services import lifecycle
-
-_PROMISE = "job:"
 
 
 def retry_failed_jobs(
@@ -99,7 +98,7 @@ def _again(
         message = _("Job %(job)s cannot be retried unchanged. Use “Edit and rerun”.")
         raise LaunchError(message % {"job": old.pk}) from None
     check_ports(old, target)
-    draft = repeat_of(old, params, can_prioritize=can_prioritize)
+    draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
     old.inputs = {
         # A dispatched job names the record; a new attempt at its producer takes precedence.
         key: {"job": now_for(ref["job"])}
@@ -121,10 +120,8 @@ def _again(
 
 def _renumbered(value: Any, now_for: Any) -> Any:
     """Return a promise, moved to the job's last attempt."""
-    number = value.removeprefix(_PROMISE) if isinstance(value, str) else ""
-    if number == value or not number.isdecimal():
-        return value
-    return f"{_PROMISE}{now_for(int(number))}"
+    number = promised_job(value)
+    return value if number is None else f"job:{now_for(number)}"
 
 
 def _predecessor(number: int) -> Job | None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
+from jobs.numbers import number_from
 from jobs.queries.chat import conversations_with
 from jobs.queries.jobs import jobs
 from jobs.queries.results import results
@@ -65,10 +66,10 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
 
 
 def _numbered(terms: Sequence[str]) -> Job | None:
-    number = terms[0].removeprefix("#")
-    if len(terms) > 1 or not number.isdecimal() or len(number) > 18:
+    number = number_from(terms[0].removeprefix("#"))
+    if len(terms) > 1 or number is None:
         return None
-    return Job.objects.filter(pk=int(number)).select_related("host", "created_by").first()
+    return Job.objects.filter(pk=number).select_related("host", "created_by").first()
 
 
 def _host_has(word: str) -> Q:

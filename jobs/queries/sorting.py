@@ -18,6 +18,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
+from jobs.numbers import number_from
+
 Record = TypeVar("Record", bound=Model)
 
 LONGEST = 300  # characters of a value in a cursor
@@ -84,11 +86,12 @@ def sorted_page(
 
 def read_cursor(text: str, column: Column) -> Cursor | None:
     """The cursor of an address; None for what no page has given."""
-    number, has_value, value = text.partition("~")
-    if not (number.isdecimal() and len(number) <= 18 and len(value) <= LONGEST):
+    first, has_value, value = text.partition("~")
+    number = number_from(first)
+    if number is None or len(value) > LONGEST:
         return None
     try:
-        return Cursor(column.read(value) if has_value else None, int(number))
+        return Cursor(column.read(value) if has_value else None, number)
     except (ValueError, OverflowError):
         return None
 
@@ -114,9 +117,10 @@ def read_float(written: str) -> float:
 
 def read_whole(written: str) -> int:
     """A whole number that every database can hold. Raises ValueError for others."""
-    if not written.isdecimal() or len(written) > 18:
+    number = number_from(written)
+    if number is None:
         raise ValueError(written)
-    return int(written)
+    return number
 
 
 def read_moment(written: str) -> datetime:

@@ -17,7 +17,7 @@ from django.utils.timezone import now
 from jobs import notifications
 from jobs.models import Job, Preflight
 from jobs.plans import Check, Plan, from_json
-from jobs.services.sanitize import sanitize
+from jobs.sanitize import sanitize
 
 ALL = "all"
 

@@ -23,6 +23,7 @@ from jobs.kinds.lib import ports
 from jobs.messages import Message
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import from_json
+from jobs.protocol.heartbeat import ServerRun
 from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.queries.hosts.places import common, read_by
@@ -83,7 +84,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     Raises:
         NotRestartable: its job has not succeeded.
         LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
-        the host, or a secret is missing.
+        the host, or ``user`` may not use a secret of the plan.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -103,7 +104,8 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_dies(deployment)
         _check_ports(deployment)
         _check_running(deployment)
-        secrets.check(from_json(deployment.job.plan), {})
+        plan = from_json(deployment.job.plan)
+        secrets.check(plan, {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
         changed = Deployment.objects.filter(pk=deployment_id, run=deployment.run).exclude(
@@ -246,16 +248,14 @@ def _why(ended: Mapping[str, Any]) -> Message:
     return Message(ended["message_id"], args)
 
 
-def note_heartbeat(host: Host, serves: Iterable[Mapping[str, Any]]) -> bool:
+def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
     """Apply the host's report of its servers. True: a state changed.
 
     An expected deployment that is not reported counts as missing.
     """
     moment = now()
     named = {
-        (int(serve["id"]), str(serve["token"]), int(serve["run"])): serve
-        for serve in serves
-        if serve["state"] == "running"
+        (serve.id, serve.token, serve.run): serve for serve in serves if serve.state == "running"
     }
     known = Deployment.objects.filter(host=host).exclude(state__in=(State.STOPPED, State.FAILED))
     changed = False
@@ -312,11 +312,11 @@ def lose(deployment: Deployment, message: Message) -> bool:
     ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, **fields)
 
 
-def _note_health(deployment: Deployment, serve: Mapping[str, Any]) -> bool:
+def _note_health(deployment: Deployment, serve: ServerRun) -> bool:
     if not deployment.wanted:
         return False
-    _set_address(deployment, serve.get("port"))
-    state = _HEALTH[serve["health"]]
+    _set_address(deployment, serve.port)
+    state = _HEALTH[serve.health]
     if state == State.READY:
         return _be_ready(deployment)
     if state == State.LOADING:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.cache import caches
 from django.db import transaction
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from jobs.errors import JobsError, LaunchError
@@ -19,6 +22,7 @@ from jobs.services import deployments, lifecycle
 
 # Max concurrent jobs of a new host. Dies are the real limit: most jobs use some exclusively.
 SLOTS, MOST_SLOTS = 8, 64
+REFUSALS_KEPT, REFUSAL_CHARS = 20, 500
 NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 
 
@@ -46,6 +50,12 @@ def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tu
         raise LaunchError(_("A host of this name already exists."), "name")
     notify("host", name=name)
     return host, key
+
+
+def keep_own(name: str, host_type: str, key: str, **fields: int) -> None:
+    """Add or update a host on the dashboard's own computer, where its key is stored, too."""
+    defaults: dict[str, Any] = {"type": host_type, "key_sha256": _sha256(key), **fields}
+    Host.objects.update_or_create(name=name, defaults=defaults)
 
 
 def new_key(host_id: int) -> str:
@@ -110,6 +120,24 @@ def mark_lost(host_id: int, user: AbstractBaseUser) -> int:
             raise HostAnswers(f"{host.name} answers")
         args = {"host": host.name, "user": user.get_username()}
         return lose_all(host, Message("job:given_up", args), Message("deployment:given_up", args))
+
+
+def note_refusal(host: Host, about: str, problem: str) -> None:
+    """Keep for the host's page that a message was refused; the same one once in ten seconds."""
+    key = f"refused:{host.pk}:{about}:{problem}"[:200]
+    if not caches["process"].add(hashlib.sha256(key.encode()).hexdigest(), True, 10.0):
+        return
+    entry = {"at": now().isoformat(), "about": about, "problem": problem[:REFUSAL_CHARS]}
+    with transaction.atomic():
+        row = Host.objects.select_for_update(no_key=True).get(pk=host.pk)
+        others = [one for one in row.refusals if (one["about"], one["problem"]) != (about, problem)]
+        Host.objects.filter(pk=host.pk).update(refusals=[entry, *others][:REFUSALS_KEPT])
+    transaction.on_commit(lambda: notify("host", name=host.name))
+
+
+def forget_refusals(host_id: int) -> None:
+    """Forget what was refused: somebody has read it."""
+    Host.objects.filter(pk=host_id).update(refusals=[])
 
 
 def lose_all(host: Host, job_message: Message, deployment_message: Message) -> int:

@@ -20,8 +20,8 @@ from jobs import notifications
 from jobs.errors import JobsError
 from jobs.messages import Message
 from jobs.models import Host, Job
+from jobs.sanitize import sanitize
 from jobs.services import deployments
-from jobs.services.sanitize import sanitize
 
 State = Job.State
 

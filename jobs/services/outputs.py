@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 
 from jobs.errors import JobsError, OffsetMismatch
 from jobs.models import Job, OutputFile
+from jobs.protocol.events import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
 
-_PATH_MAX = 400
+# Bytes of all files that a parser reads: the largest real ones (answers of MMLU) have 60 MB.
+PARSED_MAX = 512 * 1000 * 1000
 
 
 class BadOutput(JobsError):
-    """Invalid path or size of an output. Nothing was written."""
+    """Output that the plan does not allow, or a file too large to parse. Nothing was written."""
 
     id = "intake:output"
 
@@ -44,7 +50,7 @@ def output_path(job_id: int, path: str) -> Path:
         BadOutput: ``path`` is not a plain relative path; it could leave the job's folder.
     """
     parts = PurePosixPath(path).parts
-    plain = path and "\0" not in path and "\\" not in path and len(path) <= _PATH_MAX
+    plain = path and "\0" not in path and "\\" not in path and len(path) <= PATH_CHARS
     if not plain or path.startswith("/") or not parts or ".." in path.split("/"):
         raise BadOutput(f"not the path of an output: {path!r}")
     return outputs_folder(job_id).joinpath(*parts)
@@ -61,13 +67,12 @@ def append_output(job: Job, declared: Declared, *, offset: int, data: bytes) -> 
         BadOutput: see :func:`output_path`; or more bytes than declared, or an unknown name.
     """
     path = output_path(job.pk, declared.path)
-    if declared.name not in {output["name"] for output in job.plan["outputs"]}:
-        raise BadOutput(f"the plan has no output {declared.name!r}")
-    if offset + len(data) > declared.total:
-        raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
+    _check_declared(job, declared, offset + len(data))
     with transaction.atomic():
         # One writer per job.
         owner = Job.objects.select_for_update().get(pk=job.pk)
+        if owner.removed_at is None:
+            _check_sum(job, declared)
         row, _ = OutputFile.objects.get_or_create(
             job=job,
             path=declared.path,
@@ -96,13 +101,70 @@ def received(job: Job) -> dict[str, int]:
     return dict(job.outputs.values_list("path", size))
 
 
-def contents(job: Job) -> dict[str, bytes]:
-    """Return path -> content of every complete output, sorted by path."""
-    return {
-        row.path: output_path(job.pk, row.path).read_bytes()
-        for row in job.outputs.all()
-        if row.is_whole
-    }
+class Contents(Mapping[str, bytes]):
+    """Path -> content of every complete output of a job, sorted by path; read when asked for.
+
+    ``more``: contents that are no output, such as the end of the log.
+
+    Raises:
+        BadOutput: what is asked for has more than ``PARSED_MAX`` bytes.
+    """
+
+    def __init__(self, job: Job, more: Mapping[str, bytes] | None = None) -> None:
+        self._job_id = job.pk
+        self._more = dict(more or {})
+        self._sizes = {row.path: row.bytes for row in job.outputs.all() if row.is_whole}
+        self._read: dict[str, int] = {}
+
+    def __getitem__(self, path: str) -> bytes:
+        if path in self._more:
+            return self._more[path]
+        self._read[path] = self._sizes[path]
+        if sum(self._read.values()) > PARSED_MAX:
+            raise BadOutput(f"files up to {path!r} have more than {PARSED_MAX} bytes")
+        return output_path(self._job_id, path).read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._sizes, *self._more])
+
+    def __len__(self) -> int:
+        return len(self._sizes) + len(self._more)
+
+
+def end_of(job: Job, path: str, size: int) -> tuple[bytes, bool]:
+    """Return the last ``size`` bytes of an output, and whether that is all of it."""
+    with output_path(job.pk, path).open("rb") as file:
+        whole = file.seek(0, os.SEEK_END)
+        file.seek(max(0, whole - size))
+        return file.read(size), whole <= size
+
+
+def _check_declared(job: Job, declared: Declared, size: int) -> None:
+    """Refuse a file that the plan does not name, and bytes above its declared ``total``."""
+    named = [output for output in job.plan["outputs"] if output["name"] == declared.name]
+    if not named or len(declared.name) > NAME_CHARS:
+        raise BadOutput(f"the plan has no output {declared.name[:NAME_CHARS]!r}")
+    if not any(_is_at(declared.path, output) for output in named):
+        raise BadOutput(f"{declared.path!r} is no path of output {declared.name!r}")
+    if size > declared.total:
+        raise BadOutput(f"{declared.path!r} has more than {declared.total} bytes")
+
+
+def _is_at(path: str, output: Mapping[str, Any]) -> bool:
+    """Return True if ``path`` matches the glob of a plan's output, part by part."""
+    parts, patterns = PurePosixPath(path).parts, PurePosixPath(str(output["pattern"])).parts
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def _check_sum(job: Job, declared: Declared) -> None:
+    """Refuse a file with which the job leaves too many files, or too many bytes."""
+    others = job.outputs.exclude(path=declared.path)
+    if others.count() >= OUTPUTS_MAX:
+        raise BadOutput(f"the job has more than {OUTPUTS_MAX} files")
+    total = (others.aggregate(sum=Sum("bytes"))["sum"] or 0) + declared.total
+    if total > settings.JOB_OUTPUTS_LIMIT_BYTES:
+        limit = settings.JOB_OUTPUTS_LIMIT_BYTES
+        raise BadOutput(f"its files have {total} bytes, JOB_OUTPUTS_LIMIT is {limit}")
 
 
 def _write(path: Path, offset: int, data: bytes) -> int:

@@ -15,11 +15,11 @@ from django.db.models import F, Q
 from django.utils.timezone import now
 
 from jobs import notifications
-from jobs.messages import from_host
 from jobs.models import Host, Job, Preflight
 from jobs.plans import checks_from_json, from_json
+from jobs.protocol.base import read
+from jobs.protocol.findings import Findings
 from jobs.services import confirmations
-from jobs.services.sanitize import sanitize
 
 # Findings older than this are stale: the host is asked again before a job starts.
 FRESH_FOR = timedelta(minutes=2)
@@ -28,7 +28,6 @@ PATIENCE = timedelta(seconds=30)
 KEPT_FOR = timedelta(days=1)
 # A job in preflight reserves a slot this long; then jobs behind it may start.
 HELD_FOR = 2 * PATIENCE
-LEVELS = ("ok", "warn", "failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +141,16 @@ def open_on(host: Host) -> list[int]:
     return list(asked.order_by("pk").values_list("pk", flat=True))
 
 
-def answer(preflight: Preflight, findings: Any) -> bool:
+def answer(preflight: Preflight, findings: Sequence[Mapping[str, Any]]) -> bool:
     """Store the host's findings. False: already answered; the first answer stands.
 
     Raises:
-        KeyError, TypeError, ValueError: invalid ``findings``.
+        BadMessage: ``findings`` break the protocol.
     """
-    parsed = [_finding(from_host(item)) for item in findings]
+    parsed = read(Findings, {"findings": findings}).model_dump()["findings"]
     with transaction.atomic():
         changed = Preflight.objects.filter(pk=preflight.pk, done_at=None).update(
-            done_at=now(), findings=sanitize(parsed)
+            done_at=now(), findings=parsed
         )
         if changed:
             if preflight.job_id:
@@ -161,14 +160,3 @@ def answer(preflight: Preflight, findings: Any) -> bool:
             about = about or {"id": preflight.pk}
             transaction.on_commit(partial(notifications.notify, topic, **about))
     return changed == 1
-
-
-def _finding(item: Mapping[str, Any]) -> dict[str, Any]:
-    if item["level"] not in LEVELS:
-        raise ValueError(f"no level is called {item['level']!r}")
-    return {
-        "name": str(item["name"])[:64],
-        "level": item["level"],
-        "message_id": str(item["message_id"])[:64],
-        "message_args": dict(item["message_args"]),
-    }

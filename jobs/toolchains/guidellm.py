@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.plans import DIES, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import Output, Plan, Step, literal
 from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
@@ -33,25 +33,7 @@ _BODY = {"temperature": 0, "ignore_eos": True, "cache_prompt": False}
 _REQUEST_S = 600
 
 
-@dataclass(frozen=True, slots=True)
-class GuideLLMLoad:
-    """Requests to send. ``requests`` per concurrency; tokens per request.
-
-    ``metrics``: engine counters to scrape. Not ``streamed``: complete answers. ``seed`` None: a
-    new one per concurrency and job.
-    """
-
-    concurrency: tuple[int, ...]
-    requests: int
-    output_tokens: int
-    prompts: tuple[str, ...]
-    metrics: tuple[str, ...]
-    streamed: bool
-    has_dies: bool
-    seed: int | None = None
-
-
-def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
+def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``.
 
@@ -70,20 +52,13 @@ def benchmark_plan(load: GuideLLMLoad, site: Site) -> Plan:
                 for level in load.concurrency
             ),
         ),
-        files=(script(COLD), PlanFile("prompts.txt", "\n".join(load.prompts) + "\n")),
+        files=(script(COLD), load.prompts_file()),
         outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
-        watches=(
-            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
-            *(
-                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
-                if load.has_dies
-                else ()
-            ),
-        ),
+        watches=load.watches(),
     )
 
 
-def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
+def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
     backend = {
         "kind": "openai_http",
         "target": "URL",
@@ -95,7 +70,7 @@ def _command(load: GuideLLMLoad, level: int, site: Site) -> tuple[str, ...]:
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
-    # As cold.py calls it. The tool prints it: how many requests there are stands in the log.
+    # File name of cold.py. The tool prints the name, so the log shows the number of requests.
     prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
     text = literal(json.dumps(backend))
     text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')

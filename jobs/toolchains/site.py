@@ -55,7 +55,7 @@ def script(name: str) -> PlanFile:
 
 
 def port_checks(port: int) -> tuple[Check, ...]:
-    """Return checks that the ports are free; 0 (any port) needs none."""
+    """Return the check that a port is free; 0 (any port) needs none."""
     return (Check("port", (("port", str(port)),)),) if port else ()
 
 

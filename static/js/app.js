@@ -4,6 +4,7 @@
 import { bindKeys } from "./keys.js";
 import { bindConfirm } from "./confirm.js";
 import { bindCopy } from "./copy.js";
+import { elapsed } from "./lib/formats.js";
 import { nowMs } from "./lib/server_clock.js";
 import { bindSearch } from "./search.js";
 import { bindTallTables } from "./lib/tall_table.js";
@@ -44,21 +45,11 @@ function ageTimes() {
   }
 }
 
-/** @param {number} seconds */
-function span(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} ${gettext("s")}`;
-  const two = String(whole % 60).padStart(2, "0");
-  if (whole < 3600) return `${Math.floor(whole / 60)} ${gettext("min")} ${two} ${gettext("s")}`;
-  const minutes = String(Math.floor(whole / 60) % 60).padStart(2, "0");
-  return `${Math.floor(whole / 3600)} ${gettext("h")} ${minutes} ${gettext("min")}`;
-}
-
 /** How long something has been running. */
 function runClocks() {
   for (const clock of document.querySelectorAll("[data-runs-since]")) {
     const since = Date.parse(clock.getAttribute("data-runs-since") ?? "");
-    if (!Number.isNaN(since)) clock.textContent = span((nowMs() - since) / 1000);
+    if (!Number.isNaN(since)) clock.textContent = elapsed((nowMs() - since) / 1000);
   }
 }
 

@@ -64,12 +64,12 @@ function markErrors() {
 /** The button is never replaced, so that no click is lost during a preview. */
 function markReady() {
   const ready = document.querySelector("[data-ready]")?.getAttribute("data-ready") === "yes";
-  const asks = document.querySelector("[data-confirm]:not(:checked)") !== null;
+  const needsConfirmation = document.querySelector("[data-confirm]:not(:checked)") !== null;
   const button = document.querySelector("[data-launch]");
   if (!(button instanceof HTMLButtonElement)) return;
-  button.disabled = !ready || asks;
+  button.disabled = !ready || needsConfirmation;
   button.toggleAttribute("aria-disabled", button.disabled);
-  document.querySelector("[data-asks]")?.toggleAttribute("hidden", !asks);
+  document.querySelector("[data-needs-confirmation]")?.toggleAttribute("hidden", !needsConfirmation);
 }
 
 /**

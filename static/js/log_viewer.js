@@ -4,6 +4,7 @@
  * (templates/_log.html). It opens at the end, loads visible lines, and follows new ones.
  */
 
+import { grouped } from "./lib/formats.js";
 import { LogBytes } from "./lib/log_bytes.js";
 import { LogFolds } from "./lib/log_folds.js";
 import { LogFoldsFeed } from "./lib/log_folds_feed.js";
@@ -14,7 +15,7 @@ import { bindLogKeys } from "./lib/log_keys.js";
 import { LogLines } from "./lib/log_lines.js";
 import { LogLook } from "./lib/log_look.js";
 import { hashOf, placeIn } from "./lib/log_place.js";
-import { groupRow, grouped, lineRow, waitingRow } from "./lib/log_row_view.js";
+import { groupRow, lineRow, waitingRow } from "./lib/log_row_view.js";
 import { LogRows } from "./lib/log_rows.js";
 import { LogScroll } from "./lib/log_scroll.js";
 import { LogSource } from "./lib/log_source.js";

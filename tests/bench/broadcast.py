@@ -20,7 +20,7 @@ from jobs.logstore.hub import MAX_FRAME_BYTES, frame
 
 
 class Reader(WSListener):
-    """One who is connected."""
+    """A connected reader."""
 
     def __init__(self, first: bytes, readers: list[Reader]) -> None:
         self._first = first
@@ -39,7 +39,7 @@ class Reader(WSListener):
         self.writable.clear()
 
     def resume_writing(self) -> None:
-        """It takes more."""
+        """The kernel takes more again."""
         self.writable.set()
 
 

@@ -1,6 +1,6 @@
 """People who chat: ``python -m tests.bench.chatters``.
 
-Each line that it is told is ``{"headers", "requests": [{"url", "json"}]}``, all of which are sent
+Each line of input is ``{"headers", "requests": [{"url", "json"}]}``, all of which are sent
 at once; it answers ``{"ttft_s": [...], "rates": [...], "bytes": [...]}``, one of each a request:
 seconds to the first byte of the answer, tokens a second from the request to the last byte.
 """

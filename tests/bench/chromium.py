@@ -71,7 +71,7 @@ def wait_for(
 
 
 def renderer_bytes(browser: Browser) -> int:
-    """Memory of the processes that show pages: what they have alone, and their part of the rest."""
+    """Memory of the renderers: their private pages and their share of the shared ones."""
     info = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
     pids = [each["id"] for each in info["processInfo"] if each["type"] == "renderer"]
     return sum(_proportional_bytes(pid) for pid in pids)
@@ -81,4 +81,4 @@ def _proportional_bytes(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"no memory of process {pid} is told")
+    raise RuntimeError(f"process {pid} reports no memory")

@@ -1,4 +1,4 @@
-"""What the rows have in common: goals, figures, interleaved rounds, time of a process."""
+"""Shared parts of the rows: goals, figures, interleaved rounds, time of a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TICKS_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One figure of a row, and what it must keep to.
+    """One figure of a row, and its bound.
 
     ``of`` is what ``bound`` is held against: "measured", "ratio" (measured / limit) or "added"
     (measured - limit). ``at_least``: more is better.
@@ -36,7 +36,7 @@ class Goal:
         return f"{'added ' * (self.of == 'added')}{sign} {self.bound:g} {self.unit}".strip()
 
     def figure(self, row: str, measured: float, limit: float | None) -> Figure:
-        """What was found, in the units of the goal."""
+        """Return the figure of a reading, in the units of the goal."""
         ratio = None if not limit else measured / limit
         held = {"measured": measured, "ratio": ratio, "added": measured - (limit or 0.0)}[self.of]
         if held is None:
@@ -72,13 +72,13 @@ Readings = Mapping[str, tuple[float, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a row is given: a folder of its own, and whether to be quick rather than sure."""
+    """Arguments of a row: a folder of its own; ``quick``: a check without reliable figures."""
 
     folder: Path
     quick: bool
 
     def size(self, full: int, quick: int) -> int:
-        """How much of something to take."""
+        """Return ``full`` or, for a quick run, ``quick``."""
         return quick if self.quick else full
 
 
@@ -135,7 +135,7 @@ def cpu_s(pid: int) -> float:
 
 
 def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
-    """Wait until ``holds()`` is true; what it said then."""
+    """Wait until ``holds()`` is true; return its value."""
     deadline = time.monotonic() + within_s
     while not (value := holds()):
         if time.monotonic() > deadline:

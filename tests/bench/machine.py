@@ -1,4 +1,4 @@
-"""On what was measured, in a few words: figures without it say nothing."""
+"""Description of the machine, without which figures mean nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs beside a row: started with an order, heard line by line, ended with the row."""
+"""Programs beside a row: started with an order, read line by line, ended with the row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.stack import ROOT
 
 
 class Program:
-    """A program that runs. It is told and tells lines."""
+    """A running program that reads and prints lines."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -26,16 +26,16 @@ class Program:
         return self._process.pid
 
     def say(self, line: str = "") -> None:
-        """Tell it a line."""
+        """Write a line to the program."""
         self._in.write(line + "\n")
         self._in.flush()
 
     def tell(self, order: Mapping[str, Any]) -> None:
-        """Tell it a line of JSON."""
+        """Write a line of JSON to the program."""
         self.say(json.dumps(order))
 
     def hear(self) -> str:
-        """The next line that it says.
+        """Return the next line of its output.
 
         Raises:
             RuntimeError: it has ended.
@@ -54,7 +54,7 @@ class Program:
 def program(
     module: str, order: Mapping[str, Any] | None = None, *, env: Mapping[str, str] | None = None
 ) -> Iterator[Program]:
-    """``python -m tests.bench.<module>``, told its order; ended at the end whatever it does."""
+    """Run ``python -m tests.bench.<module>`` with its order, and end it with the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", f"tests.bench.{module}"],
         cwd=ROOT,
@@ -62,7 +62,7 @@ def program(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # The kernel may share the processor out by sessions, and what is measured has its own.
+        # The kernel may share the processor between sessions: what is measured has its own.
         start_new_session=True,
     )
     try:

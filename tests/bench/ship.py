@@ -1,6 +1,6 @@
 """A host's shipper on one spool: ``python -m tests.bench.ship``.
 
-Order: ``{"spool", "env"}``. It says ``ready``, ships once it is told a line, and says
+Order: ``{"spool", "env"}``. It says ``ready``, ships after a line, and says
 ``{"seconds"}``.
 """
 

@@ -29,13 +29,13 @@ def web(stack: Stack) -> int:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    """What a program beside a dashboard needs in its environment."""
+    """Environment variables of a program beside a dashboard."""
     known = {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
     return clean_environment() | known | more
 
 
 def inside(data_dir: Path, program: str, /, **order: Any) -> Any:
-    """Run ``tests.bench.inside.<program>`` on these data; what it answers."""
+    """Run ``tests.bench.inside.<program>`` on these data; return its answer."""
     done = subprocess.run(
         [sys.executable, "-m", f"tests.bench.inside.{program}"],
         cwd=ROOT,

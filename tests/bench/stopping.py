@@ -1,4 +1,4 @@
-"""How the harness is stopped: from the inside out, so that nothing is left behind."""
+"""Stop the harness from the inside out, so that no process is left."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor
+from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor, own_window
 from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
@@ -32,7 +32,7 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for this folder. It ends with it, for it keeps an event loop in the thread."""
+    """One Chromium for this folder, ended with it: it keeps an event loop in the thread."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
@@ -54,20 +54,20 @@ def person(visitor: Visitor) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def reader(visitor: Visitor) -> Iterator[BrowserContext]:
-    """The same, in a browser that asks for Chinese."""
+    """A window of the administrator in a browser that asks for Chinese."""
     with visitor.context(logged_in=True, locale="zh-CN") as context:
         yield context
 
 
 @pytest.fixture(scope="package")
 def inspector(person: BrowserContext) -> Inspector:
-    """Looks at pages for what is wrong with them."""
+    """Finds faults of pages."""
     return Inspector(person)
 
 
 @pytest.fixture(scope="package")
 def chinese_inspector(reader: BrowserContext) -> Inspector:
-    """The same, in Chinese."""
+    """Finds faults of Chinese pages."""
     return Inspector(reader)
 
 
@@ -101,7 +101,7 @@ def log(server: Server) -> Callable[[bytes], int]:
 
 @pytest.fixture
 def complaints() -> Complaints:
-    """What the pages of ``open_page`` complained of. There must be none at the end."""
+    """Complaints of the pages of ``open_page``. There must be none at the end."""
     return Complaints()
 
 
@@ -110,16 +110,13 @@ def open_page(
     browser: Browser, server: Server, complaints: Complaints
 ) -> Iterator[Callable[..., Page]]:
     """A function that opens the job's page; nothing may be complained of until the end."""
-    name, value = server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{server.port}"
-    with browser.new_context(viewport=WIDE) as context:
+    with own_window(browser, server, viewport=WIDE) as context:
         complaints.listen(context)
         context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
 
         def open_it(fragment: str = "") -> Page:
             page = context.new_page()
-            page.goto(f"{root}/jobs/{server.job}/{fragment}")
+            page.goto(f"/jobs/{server.job}/{fragment}")
             return page
 
         yield open_it

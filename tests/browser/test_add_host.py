@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.tour]
 FACTS = {
     "dies": [{"id": number} for number in range(32)],
     "tools": [{"name": "vasmi", "version": "2.8.6", "path": "/usr/bin/vasmi"}],
-    "disk": {"total_bytes": 8e12, "free_bytes": 3.8e12},
+    "disk": {"total_bytes": 8 * 10**12, "free_bytes": 38 * 10**11},
+    "roots": {"environments": "/h/environments", "weights": "/h/weights"},
 }
 
 

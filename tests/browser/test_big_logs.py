@@ -1,4 +1,4 @@
-"""What the log panel promises of logs that are long, are drawn over, or come with a gap."""
+"""Logs in the panel: long ones, ones with overwritten lines, ones with a gap."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ BAR = b"".join(b"\r%3d%%|%-20s|" % (n, b"#" * (n // 5)) for n in range(0, 101, 5
 
 
 class Terminal:
-    """A file that looks like a terminal to those who draw bars on it."""
+    """A file that tools take for a terminal, so that they draw bars."""
 
     encoding = "utf-8"
 
@@ -97,7 +97,7 @@ def test_a_log_search_counts_the_same_matches_as_grep(log, open_page, million, s
         count.get_by_text(re.compile(rf"/ {number}$")).wait_for()
     page.click("[data-do=regex]")
 
-    field.fill("ready")  # 99,900 of them: more than are told at once
+    field.fill("ready")  # 99,900 of them: more than one answer holds
     count.get_by_text(re.compile("/ 99\u202f000$")).wait_for()
     go_to(page, "500001")
     field.press("Enter")
@@ -132,7 +132,7 @@ def test_a_link_names_a_range_of_lines(log, open_page):
 
 
 def draw_bars(count):
-    """What tqdm writes for three bars, one inside the other."""
+    """Return tqdm's output for three bars, one inside the other."""
     terminal = Terminal()
     options = {"file": terminal, "mininterval": 0, "miniters": 1, "ncols": 70, "ascii": False}
     with (

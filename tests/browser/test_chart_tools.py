@@ -5,7 +5,7 @@ import csv
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.visits import WIDE, Complaints, checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -31,17 +31,11 @@ DRAWN = "document.querySelector('#throughput .plot, body > #chart').data[0].line
 @pytest.fixture(scope="module")
 def page(browser, own_server):
     made = own_server.shell(SEED)
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(base_url=root, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with checked_window(browser, own_server) as context:
         opened = context.new_page()
         opened.goto(f"/results/compare/?id={made[0]}&id={made[1]}")
         expect(opened.locator("#throughput .main-svg").first).to_be_attached()
         yield opened
-    assert complaints == []
 
 
 def test_the_tooltip_shows_the_nearest_values(page):

@@ -1,8 +1,8 @@
-"""What is asked before something is stopped, on the narrow screen of a phone, in both languages."""
+"""Confirmations of stopping, on the narrow screen of a phone, in both languages."""
 
 import pytest
 
-from tests.browser.lib.visits import PHONE
+from tests.browser.lib.visits import PHONE, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -22,12 +22,9 @@ def served(own_server):
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 def test_the_question_before_a_stop_is_whole_on_a_phone(browser, own_server, served, language):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(viewport=PHONE, locale=language) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, viewport=PHONE, locale=language) as context:
         page = context.new_page()
-        page.goto(f"{root}/deployments/{served}/")
+        page.goto(f"/deployments/{served}/")
 
         page.locator(".head a.danger").click()
 
@@ -39,12 +36,9 @@ def test_the_question_before_a_stop_is_whole_on_a_phone(browser, own_server, ser
 
 
 def test_the_dialog_focuses_back_and_the_red_button_confirms(browser, own_server, served):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(locale="en") as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, locale="en") as context:
         page = context.new_page()
-        page.goto(f"{root}/deployments/{served}/")
+        page.goto(f"/deployments/{served}/")
         page.locator(".head a.danger").click()
         dialog = page.locator("dialog.confirm[open]")
         dialog.wait_for()
@@ -53,20 +47,17 @@ def test_the_dialog_focuses_back_and_the_red_button_confirms(browser, own_server
         page.keyboard.press("Enter")
 
         dialog.wait_for(state="detached")
-        assert page.url == f"{root}/deployments/{served}/"
+        assert page.url == f"{own_server.url}/deployments/{served}/"
         page.locator(".head a.danger").click()
         dialog.locator("button.danger").click()
-        page.wait_for_url(f"{root}/deployments/{served}/")
+        page.wait_for_url(f"{own_server.url}/deployments/{served}/")
         page.locator(".say", has_text="topping").wait_for()
 
 
 def test_without_scripts_the_same_question_is_a_page(browser, own_server, served):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(locale="en", java_script_enabled=False) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, locale="en", java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(f"{root}/deployments/{served}/stop/")
+        page.goto(f"/deployments/{served}/stop/")
 
         assert page.locator("[data-confirm-page] button.danger").count() == 1
         assert page.locator("[data-confirm-page] a[data-back]").count() == 1

@@ -31,7 +31,7 @@ PATHS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_has_happened(api, person):
-    """Where another test has launched something, these pages are not to be had any more."""
+    """Skip on a stack with jobs: its pages are no longer empty."""
     if api.jobs():
         pytest.skip("the stack has jobs already")
 

@@ -1,4 +1,4 @@
-"""Every page after the tour, with what it made: this runs after it."""
+"""Every page with the tour's records: runs after the tour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 @pytest.fixture(scope="module")
 def made(toured, person, stack):
-    """Numbers of what the tour has made, by the names that PAGES has for them."""
+    """Numbers of the tour's records, by their names in PAGES."""
     stack.manage("shell", "--no-imports", "-c", f"from {unwell.__name__} import make; make()")
     ids = {}
     for job in toured.jobs():
@@ -66,9 +66,9 @@ def test_a_browser_that_asks_for_chinese_gets_it(reader):
 
 
 def filled(path, made):
-    """The address with what the tour has made."""
+    """The address, filled with numbers of the tour's records."""
     if "{conversation}" in path and "conversation" not in made:
-        pytest.skip("nobody has chatted")
+        pytest.skip("no conversation yet")
     return path.format(**made)
 
 

@@ -1,4 +1,4 @@
-"""The order of a host's queue in a real browser: by drag, by buttons, by keys, for others too."""
+"""Order of a host's queue in a real browser: by drag, by buttons, by keys, seen by others too."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 HOST = "queue-host"
-# A drained host starts nothing, so that what waits there goes on waiting.
+# A drained host starts no job, so that its jobs stay queued.
 SEED = f"""
 from django.contrib.auth.models import User
 from tests.factories import make_host, make_job

@@ -1,4 +1,4 @@
-"""*Launch*, with what the checks come to, is in sight on every launch form, however long."""
+"""*Launch* and the result of the checks are visible on every launch form, of any length."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from tests.browser.lib.visits import PHONE
+from tests.browser.lib.visits import PHONE, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)], f
     "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})
 make_weights(host=host, model_id="deepseek-r1-distill-qwen-32b")
 """
-# Whether the middle of the button, or of its bar where it is off, is what lies on top there.
+# True if the topmost element at the middle of the button is of the foot that the button is in.
 IS_HIT = """(button) => {
   const box = button.getBoundingClientRect();
   const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
@@ -33,10 +33,7 @@ IS_HIT = """(button) => {
 @pytest.fixture(scope="module")
 def page(browser, own_server):
     own_server.shell(SEED)
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(base_url=root, viewport={"width": 1280, "height": 800}) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, viewport={"width": 1280, "height": 800}) as context:
         yield context.new_page()
 
 

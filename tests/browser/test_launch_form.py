@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import AXE, RUN_AXE, WIDE, Complaints
+from tests.browser.lib.visits import AXE, RUN_AXE, checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -41,20 +41,14 @@ def served(own_server):
 @pytest.fixture
 def open_form(browser, own_server):
     """A function that opens a kind's form; nothing may be complained of until the end."""
-    complaints = Complaints()
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with checked_window(browser, own_server) as context:
 
         def open_it(kind, query=""):
             page = context.new_page()
-            page.goto(f"{root}/launch/{kind}/{query}")
+            page.goto(f"/launch/{kind}/{query}")
             return page
 
         yield open_it
-        assert complaints == []
 
 
 def test_a_wrong_value_is_marked_while_typing(

@@ -5,7 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.checks import until
+from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -82,14 +83,8 @@ def made(own_server):
 
 @pytest.fixture
 def page(browser, own_server):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(base_url=root, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with checked_window(browser, own_server) as context:
         yield context.new_page()
-    assert complaints == []
 
 
 def tell(server, job, **points):
@@ -100,14 +95,6 @@ def titles(page):
     """Return the titles of the drawn strips, top to bottom."""
     texts = page.locator("[data-live-chart] .annotation-text").all_text_contents()
     return [text for text in texts if text in TITLES]
-
-
-def until(page, is_so):
-    for _ in range(1200):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not come to be")
 
 
 def test_the_chart_moves_before_the_first_answer(page, own_server, made):

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.log_panel import row
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -25,16 +25,10 @@ IN_ROWS = """() =>
 def page(browser, own_server):
     key = f"deployment/{own_server.deployment}"
     own_server.logs.append(key, own_server.logs.size(key), LOG[own_server.logs.size(key) :])
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(base_url=root, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with checked_window(browser, own_server) as context:
         opened = context.new_page()
         opened.goto(f"/deployments/{own_server.deployment}/")
         yield opened
-    assert complaints == []
 
 
 def test_own_requests_are_hidden_and_counted_but_errors_show(page):

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import PHONE
+from tests.browser.lib.visits import PHONE, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -20,10 +20,7 @@ get_user_model().objects.update(is_staff=True)
 @pytest.fixture(scope="module")
 def page(browser, own_server):
     own_server.shell(SEED)
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(base_url=root, viewport=PHONE) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server, viewport=PHONE) as context:
         yield context.new_page()
 
 

@@ -9,6 +9,8 @@ from tests.browser.lib.visits import Complaints
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
+KEPT_BY_ADMIN = "Log and files are kept by admin. Only admin or an administrator can stop this."
+
 HOST = "kept-host"
 SEED = f"""
 from django.contrib.auth.models import User
@@ -45,7 +47,7 @@ def page(person, jobs):
     opened = person.new_page()
     yield opened
     opened.close()
-    # One test has a page ask for what is gone.
+    # In one test a page requests removed files.
     assert [complaint for complaint in complaints if not complaint.startswith("410:")] == []
 
 
@@ -61,10 +63,10 @@ def test_a_pin_shows_on_every_page_until_it_is_removed(page, jobs):
     page.locator("input[name=pinned]").click()  # the page is another one then
     expect(page).to_have_url(re.compile("pinned=1"))
     page.goto(f"/jobs/{kept}/")
-    expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
+    expect(page.get_by_text(KEPT_BY_ADMIN)).to_be_visible()
     page.get_by_role("button", name="Stop keeping files").click()
     expect(page.get_by_role("button", name="Keep files", exact=True)).to_be_visible()
-    expect(page.get_by_text("Pinned by admin")).to_have_count(0)
+    expect(page.get_by_text("kept by admin")).to_have_count(0)
 
 
 def test_a_job_page_shows_that_its_log_was_removed(page, jobs):
@@ -88,7 +90,7 @@ def test_an_open_job_page_shows_a_pin_set_elsewhere(page, person, jobs):
 
     other.get_by_role("button", name="Keep files", exact=True).click()
 
-    expect(page.get_by_text("Only admin or an administrator can stop this.")).to_be_visible()
+    expect(page.get_by_text(KEPT_BY_ADMIN)).to_be_visible()
     other.close()
 
 

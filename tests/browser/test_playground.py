@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, chat_engine, delta
-from tests.browser.lib.visits import WIDE, Complaints
+from tests.browser.lib.checks import until
+from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -39,15 +40,9 @@ def deployments(own_server, engine):
 
 @pytest.fixture
 def window(browser, own_server):
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    complaints = Complaints()
-    with browser.new_context(viewport=WIDE, base_url=root) as context:
-        complaints.listen(context)
+    with checked_window(browser, own_server) as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
-        context.add_cookies([{"name": name, "value": value, "url": root}])
         yield context
-    assert complaints == []
 
 
 @pytest.fixture
@@ -69,16 +64,8 @@ def part(turn, name):
 
 
 def from_end(page):
-    """How many pixels of the page are below the window."""
+    """Return the pixels of the page below the window."""
     return page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY")
-
-
-def until(page, is_so):
-    for _ in range(600):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not come to be")
 
 
 def answered(page, engine, text):

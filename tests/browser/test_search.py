@@ -50,7 +50,7 @@ def test_escape_closes_the_list_and_keeps_what_was_typed(page):
     page.wait_for_url("**/search/?q=smol")
 
 
-def test_a_word_that_finds_nothing_is_said(page):
+def test_a_search_without_matches_says_so(page):
     page.keyboard.press("/")
     page.keyboard.type("nothing of the kind")
 

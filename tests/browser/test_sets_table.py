@@ -5,6 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.lib.visits import own_window
+
 pytestmark = pytest.mark.browser
 
 SEED = """
@@ -28,10 +30,7 @@ print(json.dumps(result.pk))
 @pytest.fixture(scope="module")
 def page(browser, own_server):
     result = json.loads(own_server.shell(SEED)[0])
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(base_url=root) as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server) as context:
         opened = context.new_page()
         opened.goto(f"/results/{result}/")
         yield opened

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.lib.visits import WIDTHS
+from tests.browser.lib.visits import WIDTHS, own_window
 
 pytestmark = pytest.mark.browser
 
@@ -32,12 +32,9 @@ OVERLAPS = """() => [...document.querySelectorAll(".track .row0")].filter((row) 
 
 def test_the_end_of_a_step_does_not_run_over_its_name(browser, own_server):
     (job,) = own_server.shell(STEPS)
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context() as context:
-        context.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server) as context:
         page = context.new_page()
-        page.goto(f"{root}/jobs/{job}/")
+        page.goto(f"/jobs/{job}/")
         page.locator(".track li").nth(4).wait_for()
         for width in (1440, 1280, 900, 390):
             page.set_viewport_size({"width": width, "height": 800})

@@ -1,4 +1,4 @@
-"""The tour in a real browser on the real stack: each test goes on where the one before ended."""
+"""The tour in a real browser on the real stack: each test continues the one before."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Frames:
 
 
 def lines_shown(page):
-    """How many lines the panel says that the log has."""
+    """Return the number of lines of the log, as the panel shows it."""
     text = page.locator("[data-log=size]").inner_text()
     number = re.match(r"[\d\s\u202f,]+", text)
     return int(re.sub(r"\D", "", number[0])) if number else 0
@@ -203,7 +203,7 @@ def curve(page):
 
 
 def has_moved(page, curves):
-    """How many different curves were seen, with the one that is drawn now."""
+    """Return the number of different curves so far, with the one that is drawn now."""
     now = curve(page)
     if now and (not curves or now != curves[-1]):
         curves.append(now)
@@ -308,7 +308,7 @@ def test_a_chat_streams(page):
 
 
 def stop_in_its_midst(page, turns):
-    """Ask for a long answer and stop it. So small a model may have said all before: ask again."""
+    """Ask for a long answer and stop it; ask again if the small model ended before the stop."""
     ended = re.compile("done|stopped")
     for _ in range(8):
         count = turns.count()
@@ -336,7 +336,7 @@ def test_stop_stops_the_engine(page, api):
 
 
 def counters(engine):
-    """What the engine says of itself."""
+    """Return the engine's metrics, as text."""
     with urllib.request.urlopen(f"{engine}/metrics", timeout=30) as answer:
         return answer.read().decode()
 

@@ -1,7 +1,7 @@
-"""The whole ways of two models on a simulated host: each with one click, watched, to a chat.
+"""Full pipelines of two models on a simulated host: each with one click, watched, to a chat.
 
-Each test goes on where the one before ended. What is measured by EvalScope is measured by the one
-that the tour has installed on this machine.
+Each test continues the one before. EvalScope is the one that the tour has installed on this
+machine.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def guest(browser, host):
 
 @pytest.fixture(scope="module")
 def page(guest):
-    """The page of one person, who complains of nothing."""
+    """A page of one person, without complaints."""
     complaints = Complaints()
     with guest.context(logged_in=True) as context:
         complaints.listen(context)
@@ -88,7 +88,7 @@ def inspectors(guest):
 
 
 def launched(page, host, pipeline, model):
-    """Numbers of the jobs that one click on the way's page has launched."""
+    """Numbers of the jobs that one click on the pipeline's page has launched."""
     page.goto(reverse("model-detail", args=[model]))
     title = {"build-in": "Build_In", "pytorch": "PyTorch"}[pipeline]
     page.get_by_role("link", name=f"Full pipeline: {title}").click()
@@ -101,7 +101,7 @@ def launched(page, host, pipeline, model):
     return host.pipelines[pipeline, model]
 
 
-# Scope: all tests of one way, then all of the next.
+# Scope: all tests of one pipeline, then all of the next.
 @pytest.mark.parametrize(("pipeline", "model"), [BUILD_IN, PYTORCH], scope="class")
 class TestAWay:
     """From the page of the model to an answer."""

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.presenters.columns import RESULTS
-from tests.browser.lib.visits import too_wide
+from tests.browser.lib.visits import own_window, too_wide
 from tests.pages import TURNS
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ MORE = [
     "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
 ]
 PATHS = [*TURNS, "/results/compare/?id={quality}", "/playground/?deployment={deployment}", *MORE]
-# Numbers of the list that lie in sight, by the heads above them.
+# Numbers of the list in sight, by the heads above them.
 IN_SIGHT = """() => [...document.querySelectorAll(".results thead th")].filter((head) => {
   const { left, right } = head.getBoundingClientRect();
   return right - left > 0 && left >= 0 && right <= document.documentElement.clientWidth;
@@ -37,17 +37,14 @@ OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
 
 @pytest.fixture(scope="module")
 def made(own_server):
-    """Numbers of what was made, by the names that addresses have for them."""
+    """Numbers of the records, by their names in addresses."""
     return json.loads(own_server.shell(SEED)[0])
 
 
 @pytest.fixture(scope="module")
 def context(browser, own_server, made):
     """One window for all pages of this file, in which the administrator is logged in."""
-    name, value = own_server.cookie.split("=", 1)
-    root = f"http://127.0.0.1:{own_server.port}"
-    with browser.new_context(base_url=root) as opened:
-        opened.add_cookies([{"name": name, "value": value, "url": root}])
+    with own_window(browser, own_server) as opened:
         yield opened
 
 
@@ -80,8 +77,8 @@ def test_no_page_scrolls_its_body_sideways(page, made):
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_at_1280_px_the_list_of_results_shows_every_metric(context, own_server, made, language):
-    root = f"http://127.0.0.1:{own_server.port}"
-    context.add_cookies([{"name": "django_language", "value": language, "url": root}])
+    cookie = {"name": "django_language", "value": language, "url": own_server.url}
+    context.add_cookies([cookie])
     page = context.new_page()
     # As wide as a window of 1280 px with a scrollbar leaves it.
     page.set_viewport_size({"width": 1264, "height": 800})

@@ -1,6 +1,7 @@
-"""What the log panel makes of a line of 50 MB and of binary garbage."""
+"""The log panel with a line of 50 MB and with binary garbage."""
 
 import random
+import re
 
 import pytest
 
@@ -14,7 +15,7 @@ MEGABYTE = 1_000_000
 
 
 def add(log, data):
-    """As a host ships it."""
+    """Append to the log as a host's shipper does."""
     for start in range(0, len(data), MEGABYTE):
         log(data[start : start + MEGABYTE])
 
@@ -51,7 +52,7 @@ def test_a_line_that_has_no_end_yet_is_followed(log, open_page):
     for _ in range(4):
         add(log, b"\x1b[31m0123456789\x1b[0m" * 100_000)
         page.wait_for_timeout(200)
-    row(page, 1).get_by_role("link", name="7.6 MB more, download").wait_for()
+    row(page, 1).get_by_role("link", name=re.compile(r"7\.[56]\d MB more, download")).wait_for()
     assert len(row(page, 1).inner_text()) < 1100
 
     log(b"\nnext\n")

@@ -1,4 +1,4 @@
-"""What an installation stored by former names is found by the present ones."""
+"""Records of an installation stored by former names are found by the present ones."""
 
 from __future__ import annotations
 

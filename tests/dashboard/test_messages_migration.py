@@ -48,7 +48,7 @@ def test_confirmations_are_migrated_to_the_new_names(apps):
     assert look.findings == [{"name": "shm", "level": "warn", **NEW}]
 
 
-def test_the_way_back_restores_what_was(apps):
+def test_the_backward_migration_restores_the_old_rows(apps):
     job = kept()
     migration.to_today(apps, None)
 

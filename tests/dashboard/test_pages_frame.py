@@ -71,7 +71,7 @@ def test_a_stranger_is_sent_to_the_login_page_from_everywhere(client):
         assert response.url.startswith(reverse("login"))
 
 
-def test_a_wrong_password_is_said_at_the_field(client):
+def test_a_wrong_password_is_reported_at_the_field(client):
     make_user("lin.yue", password="right-one-1")
 
     response = client.post(reverse("login"), {"username": "lin.yue", "password": "wrong"})
@@ -314,7 +314,7 @@ def test_an_unknown_state_in_the_address_matches_no_job(member, state):
     assert '<tr id="job-' not in response.content.decode()
 
 
-def test_a_list_that_finds_nothing_offers_the_way_back(member):
+def test_an_empty_list_offers_to_clear_the_filters(member):
     make_job()
 
     response = member.get(reverse("job-list"), {"state": "lost"})
@@ -343,7 +343,7 @@ def test_pages_hold_jobs_of_one_moment_once():
 
 
 @pytest.mark.parametrize("text", ["", "x", "2026-11-24_5", "_", "2026-13-01T00:00:00+00:00_1"])
-def test_a_cursor_that_nobody_wrote_is_no_cursor(text):
+def test_a_forged_cursor_is_no_cursor(text):
     assert cursor(text) is None
 
 
@@ -416,7 +416,7 @@ def test_the_hosts_page_asks_as_often_for_many_hosts(member, count, django_asser
 # People.
 
 
-def test_an_admin_adds_somebody_who_can_then_log_in(admin, client):
+def test_an_added_person_can_log_in(admin, client):
     data = {"username": "chen.hao", "password1": "quite-long-7", "password2": "quite-long-7"}
 
     admin.post(reverse("person-add"), data)
@@ -451,7 +451,7 @@ def test_a_new_password_ends_the_persons_sessions(admin):
     assert Client().login(username="chen.hao", password="another-one-8")
 
 
-def test_somebody_who_is_locked_out_cannot_log_in(admin):
+def test_a_deactivated_person_cannot_log_in(admin):
     person = make_user("chen.hao", password="quite-long-7")
 
     admin.post(reverse("person-change", args=[person.pk]), {"set": "off"})
@@ -473,7 +473,7 @@ def test_members_have_nothing_to_do_with_people(member, name):
     assert member.post(reverse(name)).status_code in (403, 405)
 
 
-def test_anybody_changes_their_own_password(member):
+def test_every_person_can_change_their_own_password(member):
     user = User.objects.get(username="lin.yue")
     user.set_password("quite-long-7")
     user.save()

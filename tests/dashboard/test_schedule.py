@@ -39,7 +39,7 @@ def scheduler(tmp_path, monkeypatch):
 
 
 def ticks(scheduler, seconds):
-    """What it sends in so many seconds, as its process calls it."""
+    """Return the ticks of so many seconds, as the scheduler's process sends them."""
     scheduler.sent.clear()
     end = scheduler.moment[0] + timedelta(seconds=seconds)
     while scheduler.moment[0] < end:

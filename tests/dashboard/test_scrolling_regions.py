@@ -1,4 +1,4 @@
-"""What scrolls inside a page can be reached with the keyboard, and says what it is."""
+"""Scrolling regions of a page have a name, and the keyboard reaches them."""
 
 import re
 from pathlib import Path

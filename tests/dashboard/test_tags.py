@@ -169,12 +169,18 @@ def test_a_host_is_expected_then_ready_then_away():
 
 
 def test_messages_are_joined_by_a_space_but_after_chinese():
-    assert formatting.joined("It failed.", "", "Mend it.") == "It failed. Mend it."
+    assert formatting.joined("It failed.", "", "Fix it.") == "It failed. Fix it."
     assert formatting.joined("失败了。", "请先解决它。") == "失败了。请先解决它。"
-    assert formatting.joined("", "Mend it.") == "Mend it."
+    assert formatting.joined("", "Fix it.") == "Fix it."
 
 
 def test_a_duration_is_written_as_the_pages_scripts_write_it():
     table = json.loads((Path(__file__).parents[1] / "data/durations.json").read_text())
 
     assert [[seconds, formatting.duration(seconds)] for seconds, _text in table] == table
+
+
+def test_a_size_is_written_as_the_pages_scripts_write_it():
+    table = json.loads((Path(__file__).parents[1] / "data/sizes.json").read_text())
+
+    assert [[count, " ".join(formatting.size(count))] for count, _text in table] == table

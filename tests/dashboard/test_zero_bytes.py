@@ -80,7 +80,7 @@ def test_a_zero_byte_in_a_cookie_reaches_no_database(client, django_assert_num_q
         assert is_refused_with_words(client.get("/jobs/"))
 
 
-def test_the_page_is_said_in_chinese(client):
+def test_the_page_is_translated(client):
     page = client.get("/jobs/?q=%00", HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
 
     assert '<html lang="zh-Hans">' in page

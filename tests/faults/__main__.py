@@ -71,7 +71,7 @@ def _run_cases(trial: Trial, cases: Sequence[Case], options: argparse.Namespace)
         report.say(report.line(rows[-1]))
         for wrong in rows[-1].wrong:
             report.say(f"    wrong: {wrong}")
-        if options.write:  # what was seen stays, should somebody end it here
+        if options.write:  # rows so far stay if the run is ended here
             report.write(rows, None, database=_database(options))
     return rows
 

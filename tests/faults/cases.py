@@ -1,4 +1,4 @@
-"""The matrix as data: what is hit × how × in the middle of what × when."""
+"""The matrix as data: target × fault × job × time."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ FAULTS: dict[tuple[str, str], Fault] = {
 @dataclass(frozen=True)
 class Case:
     """One hit. ``when``: before the job is launched, in its "middle", or at its "end", when its
-    command has printed all. ``message``: the id that its sentence must have; "" for the kind's
+    command has printed all. ``message``: the id of the job's message; "" for the kind's
     own. ``or_failed``: the id of one with which it may be *failed* as well, where it hangs on what
-    the job's next step was just about. ``is_away``: the host must be said to be away meanwhile.
+    the job's next step was just about. ``is_away``: the host must be shown as offline meanwhile.
     ``lasts``: seconds at least, where another time than that of a stop is wanted (None). ``also``:
     a second hit in the first.
     """
@@ -93,7 +93,7 @@ class Case:
         return FAULTS[self.hit, self.how]
 
     def is_met(self, state: str, message: str) -> bool:
-        """Whether a job is what it should have become."""
+        """Return true if a job has the state and message of this case."""
         if self.or_failed and (state, message) == (FAILED, self.or_failed):
             return True
         return state == self.verdict and message == (self.message or message)
@@ -105,7 +105,7 @@ class Case:
 
     @property
     def needs(self) -> str:
-        """What only some worlds have: "PostgreSQL", "small disks", or ""."""
+        """Condition on the world: "PostgreSQL", "small disks", or ""."""
         if self.hit.startswith("PostgreSQL"):
             return "PostgreSQL"
         return "small disks" if "disk" in self.hit else ""

@@ -45,7 +45,7 @@ class Database:
             time.sleep(0.02)
 
     def start(self) -> None:
-        """Start it again; it makes good what the kill left."""
+        """Start it again; it recovers from the kill."""
         # The killed one may not be collected yet, and would count as one that runs.
         for left in (self._folder / "postmaster.pid", *self._folder.glob(".s.PGSQL.*")):
             left.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ class Database:
             raise AssertionError("PostgreSQL came back at another address")
 
     def keep(self) -> None:
-        """Keep a copy of what it has now. It stands still meanwhile."""
+        """Copy its present data. It is stopped meanwhile."""
         self.kill()
         shutil.rmtree(self._copy, ignore_errors=True)
         _copy_tree(self._folder, self._copy)
@@ -88,7 +88,7 @@ class Database:
 
 
 def _copy_tree(source: Path, target: Path) -> None:
-    """With owners, for the server refuses a folder of somebody else."""
+    """Copy with owners: the server refuses a folder of another user."""
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(".s.*"))
     for path in (source, *source.rglob("*")):
         copied = target / path.relative_to(source)

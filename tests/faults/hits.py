@@ -1,6 +1,6 @@
-"""What is done to whom: one context manager a fault. It begins the fault; its end mends it.
+"""Faults by target: one context manager a fault. It begins the fault; its end undoes the fault.
 
-A kill mends itself, so that its end waits until the killed is back. All are given the scene.
+A kill undoes itself, so that its end waits until the killed is back. All get the scene.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Scene:
 
     @property
     def gone(self) -> Path:
-        """Where the job's folder is kept that is gone for the host."""
+        """Place of the job's folder after it is gone for the host."""
         return self.world.host_folder / f"gone-{self.job}"
 
     @property
@@ -92,7 +92,7 @@ def kill_on_host(name: str) -> Fault:
 
 
 def kill_of_job(which: str) -> Fault:
-    """``kill -9`` the job's launcher or its command. Nobody brings these back."""
+    """``kill -9`` the job's launcher or its command. No supervisor restarts these."""
 
     @contextlib.contextmanager
     def fault(scene: Scene) -> Iterator[None]:
@@ -156,7 +156,7 @@ def kill_stack(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kill_host_supervisor(scene: Scene) -> Iterator[None]:
-    """The same of the host: agent and worker go with it, launchers do not."""
+    """Kill the host's supervisor: agent and worker go with it, launchers do not."""
     scene.world.kill_host_supervisor()
     yield
     scene.world.start_host()
@@ -174,7 +174,7 @@ def reboot_host(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def forget_claims(scene: Scene) -> Iterator[None]:
-    """The agent is killed; what it had written down beside the spools is gone."""
+    """The agent is killed, and its files beside the spools are gone."""
     with kill_on_host("agent")(scene):
         folder = scene.world.host_folder / "host"
         shutil.rmtree(folder / "claims", ignore_errors=True)
@@ -184,7 +184,7 @@ def forget_claims(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def empty_valkey(scene: Scene) -> Iterator[None]:
-    """It is killed and comes back with nothing."""
+    """Valkey is killed and comes back empty."""
     folder = scene.world.stack.data_dir / "valkey"
     with kill_child("valkey")(scene):
         for path in folder.iterdir():
@@ -234,17 +234,17 @@ def older_database(scene: Scene) -> Iterator[None]:
 
 
 def network(mode: str) -> Fault:
-    """What lies between host and dashboard; see :class:`tests.faults.proxy.Proxy`."""
+    """Fault between host and dashboard; see :class:`tests.faults.proxy.Proxy`."""
     return lambda scene: _proxy(scene.world.network, mode)
 
 
 def notifications(mode: str) -> Fault:
-    """What lies between the host's worker and Valkey."""
+    """Fault between the host's worker and Valkey."""
     return lambda scene: _proxy(scene.world.notifications, mode)
 
 
 def browsers(mode: str) -> Fault:
-    """What lies between the pages and the dashboard."""
+    """Fault between the pages and the dashboard."""
     return lambda scene: _proxy(scene.world.browsers, mode)
 
 
@@ -343,7 +343,7 @@ def full_disk(which: str) -> Fault:
         thread.start()
         try:
             until(lambda: shutil.disk_usage(folder).free == 0, "the disk is full", BACK_S)
-            if which == "host" and not scene.gate.exists():  # its command is told so, and ends
+            if which == "host" and not scene.gate.exists():  # its command gets the error, and ends
                 pid = scene.command_pid
                 until(lambda: not process.is_running(pid), "the command has ended", BACK_S)
             yield
@@ -409,7 +409,7 @@ def replayed_chunks(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reordered_chunks(scene: Scene) -> Iterator[None]:
-    """Chunks from further on, and an end, come before what lies between."""
+    """Chunks from further on, and an end, come before the chunks between."""
     client, meta = _client(scene), scene.spool.meta()
     have = client.streams(meta).body
     early = {"type": "ended", "run": 1, "verdict": "succeeded", "log_bytes": 10**12, "outputs": []}

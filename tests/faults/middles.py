@@ -1,4 +1,4 @@
-"""The kinds of job that are hit in their middle, and what they need on the simulated host."""
+"""Jobs that are hit in their middle, and their needs on the simulated host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.world import LARGE, NAME, SMALL, World
 
 FLOOD = Path(__file__).with_name("flood.py")
 FIRST_MB, LAST_MB = 8, 2
-# Links of the ways that only lead to what a middle needs.
+# Jobs of the pipelines that no middle needs.
 PYTORCH_WITHOUT = ["throughput", "latency", "online", "evaluation"]
 BUILD_IN_WITHOUT = ["deployment-int8", "benchmark-int8", "evaluation-int8"]
 
@@ -93,7 +93,7 @@ class Middle:
         jobs = [self.world.ended(number) for number in numbers]
         bad = [job["message"] for job in jobs if job["state"] != "succeeded"]
         if bad:
-            raise AssertionError(f"the way {pipeline} cannot be gone: {bad}")
+            raise AssertionError(f"pipeline {pipeline} failed: {bad}")
         return jobs
 
     def _large(self) -> str:

@@ -24,7 +24,7 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run it there and wait for what it returns."""
+        """Run it there and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> Any:

@@ -40,7 +40,7 @@ KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 
 @dataclass
 class Kills:
-    """What came of them."""
+    """Kills so far, and the jobs that they hit."""
 
     seed: int
     done: Counter[str] = field(default_factory=Counter)
@@ -77,7 +77,7 @@ class Killer:
         self.kills = Kills(seed)
 
     def run(self, count: int, tell: Callable[[FaultRow, int], None]) -> Kills:
-        """Run jobs, and kill ``count`` times; each job is told with the kills so far."""
+        """Run jobs, and kill ``count`` times; ``tell`` gets each job and the count of kills."""
         self._count = count
         while self.kills.count < self._count:
             kind = self._kinds[len(self.kills.rows) % len(self._kinds)]
@@ -109,7 +109,7 @@ class Killer:
                 return name
 
     def _hit(self, name: str, scene: Scene) -> bool:
-        """False: there is none of it just now."""
+        """Kill one thing of this name; false if there is none now."""
         world = self._world
         if name == "dashboard's supervisor":
             assert world.stack.process is not None

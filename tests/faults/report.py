@@ -45,7 +45,7 @@ def line(row: FaultRow) -> str:
 
 
 def summary(rows: Sequence[FaultRow], kills: Kills | None) -> list[str]:
-    """How it went, in sentences."""
+    """Summary of a run, in sentences."""
     ran = [row for row in rows if not row.skipped]
     bad = [row for row in ran if row.wrong]
     lines = []
@@ -61,7 +61,7 @@ def summary(rows: Sequence[FaultRow], kills: Kills | None) -> list[str]:
 
 
 def machine() -> str:
-    """What it ran on, without a name."""
+    """Description of the machine, without its name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
@@ -87,7 +87,7 @@ def write(rows: Sequence[FaultRow], kills: Kills | None, *, database: str) -> No
 
 
 def _whole(lines: Sequence[str], database: str) -> str:
-    """How the cases of the table went."""
+    """Totals of the table's cases."""
     ran = [line for line in lines if "not run" not in line]
     wrong = sum("**wrong**" in line for line in ran)
     size = sum(int(_cells(line)[5].replace(",", "")) for line in ran)

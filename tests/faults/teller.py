@@ -1,4 +1,4 @@
-"""What the API does not do or tell, asked of the records: a process with Django, JSON in and out.
+"""Records and actions missing in the API: a process with Django, JSON in and out.
 
 Each line in is ``[name, {arguments}]``, each line out ``{"answer": …}`` or ``{"error": …}``.
 """
@@ -23,7 +23,7 @@ def main() -> None:
         name, arguments = json.loads(line)
         try:
             reply = {"answer": ASKED[name](**arguments)}
-        except Exception as error:  # told to whoever asked
+        except Exception as error:  # returned to the caller
             reply = {"error": repr(error)}
         connection.close()  # the database may be another one the next time
         sys.stdout.write(json.dumps(reply) + "\n")
@@ -66,7 +66,7 @@ def _middle(steps: Any) -> int:
 
 
 def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
-    """Launch the links of a way but those of ``without``; the numbers of the jobs."""
+    """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
     from jobs.pipelines import PIPELINES, launch_pipeline  # noqa: PLC0415 -- needs Django set up
 
@@ -83,7 +83,7 @@ def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[i
 
 
 def host_state(host: str) -> dict[str, Any]:
-    """Dies that nobody holds, and whether the host is away."""
+    """Free dies of a host, and true if it is offline."""
     from jobs.models import Host  # noqa: PLC0415 -- needs Django set up
     from jobs.queries.hosts.hosts import free_dies, is_away  # noqa: PLC0415 -- needs Django set up
 

@@ -29,7 +29,7 @@ AWAY_S = 90.0
 
 @dataclass
 class FaultRow:
-    """What came of a case: a line of the table."""
+    """Outcome of a case: a line of the table."""
 
     case: Case
     verdict: str = ""
@@ -52,14 +52,14 @@ class Trial:
         self._stopped_s = stopped_s
 
     def run(self, case: Case) -> FaultRow:
-        """Run it; what is wrong is in the row, not raised."""
+        """Run it. Errors are in the row, not raised."""
         skipped = self._skipped(case)
         if skipped:
             return FaultRow(case, skipped=skipped)
         return self.run_with(case, lambda scene: self._go(case, scene))
 
     def run_with(self, case: Case, hit: Callable[[Scene], Case]) -> FaultRow:
-        """The same with another way to launch and hit; it returns what is to be expected then."""
+        """Run a case with another way to launch and hit; ``hit`` returns the expected outcome."""
         row, began = FaultRow(case), time.monotonic()
         try:
             self._run(case, row, hit)
@@ -115,7 +115,7 @@ class Trial:
         return case
 
     def to_the_middle(self, case: Case, scene: Scene) -> None:
-        """Launch the job, and wait until its pages have begun to get what it prints."""
+        """Launch the job, and wait until its pages get the first bytes of its log."""
         self._launch(case, scene)
         _started(scene)
         audience = scene.audience
@@ -130,7 +130,7 @@ class Trial:
         scene.audience = Audience(world.loop, url, world.cookie, origin)
 
     def _hold(self, case: Case, scene: Scene) -> None:
-        """For as long as the fault is to last; what must be said meanwhile is looked for."""
+        """Wait as long as the fault is to last, and check the pages meanwhile."""
         world, deadline = self._world, time.monotonic() + self._length(case)
         if case.is_away:
             until(world.is_away, "the host is said to be away", AWAY_S)
@@ -191,14 +191,14 @@ class Trial:
         self, row: FaultRow, kept: bytes, shown: bytes, *, is_gone: bool, checksum: str
     ) -> None:
         if is_gone:
-            # What the host's disk lost before it was sent is nobody's any more.
+            # Bytes that the host's disk lost before they were sent are lost.
             if kept[: len(shown)] != shown:
                 row.wrong.append("the dashboard's log is no beginning of the host's")
         elif row.host != row.dashboard:
             row.lost_bytes = len(kept) - _common(kept, shown)
             row.wrong.append(f"{row.lost_bytes} bytes of {len(kept)} differ on the dashboard")
         elif row.host != checksum:
-            row.wrong.append(f"the host told another checksum: {checksum}")
+            row.wrong.append(f"the host reported another checksum: {checksum}")
         if set(row.pages) != {row.dashboard}:
             row.wrong.append("pages differ from the dashboard")
 
@@ -264,7 +264,7 @@ def _has_printed(scene: Scene) -> bool:
 
 
 def _ran_once(case: Case, scene: Scene, *, is_gone: bool) -> list[str]:
-    """What is wrong with how often it ran: its own count, and the host's events."""
+    """Errors in the number of runs: by the command's own count, and by the host's events."""
     runs = scene.counter.read_text().split("\n")
     starts = sum(line.startswith("start") for line in runs)
     wrong = [] if starts == 1 else [f"the command ran {starts} times"]
@@ -273,7 +273,7 @@ def _ran_once(case: Case, scene: Scene, *, is_gone: bool) -> list[str]:
     if not is_gone:
         events = [e["type"] for e in scene.spool.read_events()]
         if (events.count("started"), events.count("ended")) != (1, 1):
-            wrong.append(f"the host tells {events}")
+            wrong.append(f"the host's events are {events}")
     return wrong
 
 
@@ -297,7 +297,7 @@ def _size(path: Path) -> int:
 
 
 def _common(left: bytes, right: bytes) -> int:
-    """How many bytes agree from the beginning on."""
+    """Length of the common beginning, in bytes."""
     low, high = 0, min(len(left), len(right))
     while low < high:
         middle = (low + high + 1) // 2

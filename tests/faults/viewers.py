@@ -41,11 +41,11 @@ class Viewer:
         return self._digest.hexdigest()
 
     def start_anew(self) -> None:
-        """As a page that is opened again: from the first byte."""
+        """Read from the first byte, as a page that is opened again does."""
         self._again = True
 
     async def run(self) -> None:
-        """Read until the log is over, whatever becomes of the connection meanwhile."""
+        """Read until the log is over, through every end of the connection."""
         wait = FIRST_WAIT_S
         while not self.over and not self.wrong:
             before = self.size
@@ -103,7 +103,7 @@ class Audience:
         self._tasks = [loop.start(viewer.run()) for viewer in self.viewers]
 
     def has(self, size: int) -> bool:
-        """Whether every one of them has so many bytes, or cannot get them."""
+        """Return true if every viewer has so many bytes, or cannot get them."""
         return all(viewer.size >= size or viewer.wrong for viewer in self.viewers)
 
     def is_over(self) -> bool:

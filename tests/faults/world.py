@@ -22,7 +22,14 @@ from jobs.host.run.environment import marked
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
-from tests.stack import ROOT, Stack, clean_environment, command_line, free_port
+from tests.stack import (
+    ROOT,
+    Stack,
+    clean_environment,
+    command_line,
+    free_port,
+    start_in_terminal,
+)
 
 NAME = "sim-va16"
 DIES = 64  # the large model has 32, and as many are left
@@ -42,7 +49,7 @@ class World(Api):
     """The dashboard's API, and hands on everything around it.
 
     ``folder`` has a short path. ``with_postgres``: on PostgreSQL instead of SQLite.
-    ``small_disks``: the folders of dashboard and host lie on disks that can be filled (as root).
+    ``small_disks``: the folders of dashboard and host are on disks that can be filled (as root).
     """
 
     def __init__(self, folder: Path, *, with_postgres: bool, small_disks: bool) -> None:
@@ -105,7 +112,7 @@ class World(Api):
         """Start the dashboard again after its supervisor was killed."""
         assert self.stack.process is not None
         self.stack.process.wait(READY_S)
-        self._close_teller()  # Valkey will lie elsewhere
+        self._close_teller()  # Valkey will be elsewhere
         self.stack.start()
         self.stack.wait_ready()
 
@@ -140,7 +147,7 @@ class World(Api):
         return self.stack.data_dir / "demo-host"
 
     def spool(self, job_id: int) -> Path:
-        """Where the host keeps this job; aside, where it set it aside."""
+        """Folder of this job on the host; in ``aside`` after the host quarantined it."""
         here = self.host_folder / "host" / "spool" / str(job_id)
         aside = sorted((self.host_folder / "host" / "aside").glob(f"*-{job_id}"))
         return here if here.exists() or not aside else aside[-1]
@@ -158,16 +165,8 @@ class World(Api):
         }
         addresses = [f"http://127.0.0.1:{self.network.port}"]
         addresses += [f"redis://127.0.0.1:{self.notifications.port}/0", str(SPEED), str(DIES)]
-        with (self.folder / "host.terminal").open("ab") as terminal:
-            self._host = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.simulated", *addresses],
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=terminal,
-                stderr=terminal,
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "tests.faults.simulated", *addresses]
+        self._host = start_in_terminal(command, environ, self.folder / "host.terminal")
 
     def host_process(self, name: str) -> int:
         """The process id of one of ``HOST_PROCESSES``; 0 while it is not there."""
@@ -205,7 +204,7 @@ class World(Api):
         self._host.wait(READY_S)
 
     def docker(self, *args: str) -> str:
-        """What the host's docker says."""
+        """Output of the host's docker."""
         environ = os.environ | {"STANDIN_STATE": str(self.host_folder / "state")}
         program = ROOT / "tests" / "standins" / "bin" / "docker"
         done = subprocess.run([program, *args], env=environ, capture_output=True, text=True)
@@ -215,7 +214,7 @@ class World(Api):
         return sorted(self.docker("ps", "-a", "-q").split())
 
     def processes_of(self, job: int) -> list[int]:
-        """What runs of a job: its launcher, its commands, all that they started."""
+        """Processes of a job: its launcher, its commands, all that they started."""
         path = self.spool(job)
         pids = [pid for pid in marked(path) if process.is_running(pid)]
         return pids + ([0] if Spool(path).is_running() else [])
@@ -301,7 +300,7 @@ class World(Api):
 
 
 def may_mount() -> bool:
-    """Whether small disks can be made here: as root, where mounting is allowed."""
+    """Return true if small disks can be made here: as root, where mounting is allowed."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder]
         if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:

@@ -81,7 +81,7 @@ def client(config):
 
 
 def args_of(ended):
-    """What fills the sentence, without the host's state."""
+    """Return the arguments of the message, without the host's state."""
     return {name: value for name, value in ended["message_args"].items() if name != "host"}
 
 
@@ -99,9 +99,18 @@ def make_spool(host_dir):
 
 
 @pytest.fixture
-def launch():
+def started():
+    """Processes of a test, killed after the test."""
+    processes = []
+    yield processes
+    for popen in processes:
+        popen.kill()
+        popen.wait()
+
+
+@pytest.fixture
+def launch(started):
     """Run a launcher in the foreground of a process of its own; the process."""
-    started = []
 
     def start(spool, *options, wait=True):
         argv = [sys.executable, "-m", "jobs.host.run.launcher", str(spool.path), *options]
@@ -111,16 +120,12 @@ def launch():
             assert popen.wait(60) == 0
         return popen
 
-    yield start
-    for popen in started:
-        popen.kill()
-        popen.wait()
+    return start
 
 
 @pytest.fixture
-def start_agent(config):
+def start_agent(config, started):
     """Start a real agent process; stopped after the test."""
-    started = []
 
     def start(**more):
         popen = subprocess.Popen(
@@ -131,15 +136,12 @@ def start_agent(config):
         started.append(popen)
         return popen
 
-    yield start
-    for popen in started:
-        popen.kill()
-        popen.wait()
+    return start
 
 
 @pytest.fixture
 def agent_in_thread(config):
-    """Start an agent in this process, so that a test may change what it is made of."""
+    """Start an agent in this process, so that a test may change its parts."""
     started = []
 
     def start():

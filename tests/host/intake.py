@@ -63,8 +63,9 @@ class Intake:
         self.fault = lambda method, path: None
         self.lock = threading.RLock()
         self.refused = 0
+        self.refuses = set()  # streams that break the protocol
         self.hashed = 0
-        self.log_chunk = None  # how much of a log is taken at once, where that is told
+        self.log_chunk = None  # most bytes of a log in one request; None: not announced
         self.proxy_takes = None  # bytes of a body that a proxy before it lets through
         self.proxy_says = b"<html>413 Request Entity Too Large</html>"
         self.check_rounds = 0  # how often it is asked before a log is checked
@@ -125,6 +126,8 @@ class Intake:
 
     def append(self, record, name, offset, raw):
         have = record.streams[name]
+        if name in self.refuses:
+            return 400, {"error": "intake:message", "field": f"{name}[0]", "detail": "bad"}
         if offset != len(have):
             self.refused += 1
             return 409, {"size": len(have)}
@@ -145,9 +148,9 @@ class Intake:
         log = record.streams["log"]
         return (
             len(log) == ended["log_bytes"]
-            # Nobody checks that of a server, and its host does not say it.
+            # A server's log has no checksum.
             and ended["log_sha256"] in ("", sha256(log).hexdigest())
-            and len(record.streams["points"]) >= ended["points_bytes"]
+            and ("points" in self.refuses or len(record.streams["points"]) >= ended["points_bytes"])
             and all(
                 sha256(record.outputs.get(o["path"], b"-")).hexdigest() == o["sha256"]
                 for o in ended["outputs"]

@@ -1,11 +1,11 @@
-"""A server that is asked something, and answers as a test tells it."""
+"""A stub server: a test sets its answer and reads its requests."""
 
 import http.server
 import threading
 
 
 class Site:
-    """A server that keeps what it is asked, and answers ``status, headers, body`` as it is told."""
+    """A server that records requests and gives the answer ``status, headers, body`` of a test."""
 
     def __init__(self):
         self.says = 200, {}, b"{}"

@@ -1,4 +1,4 @@
-"""A disk without a byte left, or a slow one, and what comes of the jobs on it."""
+"""A full disk, or a slow one, and the outcome of the jobs on it."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from tests.host.conftest import record_of, until
 
 pytestmark = pytest.mark.processes
 
-# It takes all that is left, as tools do when they are told that there is no room, and ends with 3.
+# It fills the disk, as tools do, and ends with 3 when no space is left.
 FILL = "dd if=/dev/zero of=fill bs=4k 2>/dev/null; echo none > more; exit 3"
 
 
@@ -96,7 +96,7 @@ def test_a_disk_that_is_full_for_the_shipper_only_makes_it_wait(
     assert caplog.text.count("cannot be shipped now: [Errno 28] No space left on device") == 2
 
 
-def test_a_dead_launcher_with_a_long_log_holds_up_nobody(
+def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
     intake, agent_in_thread, make_spool, monkeypatch
 ):
     """Reading it takes minutes; others are adopted and shipped meanwhile."""

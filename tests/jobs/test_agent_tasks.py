@@ -32,7 +32,7 @@ def test_an_unreachable_broker_raises_nothing_and_gets_a_rest(settings, caplog, 
     assert caplog.text.count("not sent") == 1
 
 
-def test_a_broker_that_does_not_answer_holds_nobody_up(settings, tmp_path):
+def test_a_silent_broker_blocks_no_caller(settings, tmp_path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
     listener.listen(8)

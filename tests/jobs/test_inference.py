@@ -68,18 +68,23 @@ def test_the_browser_splits_like_the_server():
     assert node(script) == [{"reasoning": v["reasoning"], "answer": v["answer"]} for v in VECTORS]
 
 
+READERS = f"""
+    import {{ readFileSync }} from "node:fs";
+    const load = (path) =>
+      import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
+    const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
+    const split = (one) => {{
+      const {{ reasoning, answer }} = one.parts(true);
+      return {{ reasoning, answer }};
+    }};
+    const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+"""
+
+
 @pytest.mark.parametrize("name", ["llama.cpp/xllamacpp_sse.txt", "vllm/vllm_sse_reasoning.txt"])
 def test_the_browser_reads_single_bytes_like_the_server(name):
     script = f"""
-        import {{ readFileSync }} from "node:fs";
-        const load = (path) =>
-          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
-        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
-        const split = (one) => {{
-          const {{ reasoning, answer }} = one.parts(true);
-          return {{ reasoning, answer }};
-        }};
-        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        {READERS}
         const decoder = new EventDecoder();
         const gatherer = new Gatherer();
         for (const byte of readFileSync({json.dumps(str(DATA / name))}))
@@ -198,15 +203,7 @@ def test_the_browser_reads_cut_bare_json_like_the_server(tmp_path):
     lines = [json.dumps({"choices": [each]}, ensure_ascii=False) + "\n" for each in choices]
     (tmp_path / "bare").write_text("".join(lines), encoding="utf-8")
     script = f"""
-        import {{ readFileSync }} from "node:fs";
-        const load = (path) =>
-          import("data:text/javascript," + encodeURIComponent(readFileSync(path, "utf8")));
-        const {{ EventDecoder }} = await load({json.dumps(str(SSE_JS))});
-        const split = (one) => {{
-          const {{ reasoning, answer }} = one.parts(true);
-          return {{ reasoning, answer }};
-        }};
-        const {{ Gatherer }} = await load({json.dumps(str(REASONING_JS))});
+        {READERS}
         const raw = readFileSync({json.dumps(str(tmp_path / "bare"))});
         const read = (...pieces) => {{
           const decoder = new EventDecoder(), gatherer = new Gatherer();
@@ -228,7 +225,7 @@ def test_the_browser_reads_cut_bare_json_like_the_server(tmp_path):
 @pytest.mark.parametrize(
     "line", [b'{"code":500,"msg":"out of memory"}\n', b'{"errorMsg":"out of memory"}\n']
 )
-def test_an_error_among_bare_json_is_told_in_the_engines_words(line):
+def test_an_error_among_bare_json_has_the_engines_words(line):
     begun = BARE.splitlines(keepends=True)[0]
 
     assert parse_reply(begun + line).error == "out of memory"
@@ -335,7 +332,7 @@ def test_an_error_in_a_stream_is_kept_beside_the_text_before_it(line):
         (b"", "HTTP 502"),
     ],
 )
-def test_an_error_is_told_in_the_engines_words(raw, text):
+def test_an_error_has_the_engines_words(raw, text):
     assert error_text(raw, 502) == text
     assert parse_stream(raw, http_status=502) == Reply(error=text)
 

@@ -342,7 +342,7 @@ def test_retrying_with_a_replaced_environment_is_refused(host):
         launch.retry_job(old.pk, None)
 
 
-def test_cancelling_a_job_tells_its_host_and_frees_its_place(
+def test_cancelling_a_job_notifies_its_host_and_frees_its_place(
     monkeypatch, host, django_capture_on_commit_callbacks
 ):
     sent = []

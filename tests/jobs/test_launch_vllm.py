@@ -1,4 +1,4 @@
-"""vLLM's kinds through a launch: what is proposed, what dispatch fills, what the next job uses."""
+"""vLLM's kinds through a launch: defaults, values of dispatch, input of the next job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.models import Deployment
 from jobs.plans import fill, from_json
 from jobs.services import preflights, secrets
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_weights
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_weights
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
@@ -95,7 +95,7 @@ def test_a_secret_that_does_not_exist_is_refused_at_its_field(host, weights):
 
 
 def test_a_benchmark_without_the_servers_key_is_refused(host, weights):
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
     served = {"weights": str(weights.pk), "api_key": "API_KEY"}
     job = launch.launch("deploy-vllm", served, host=host, user=None)
     raw = {"deployment": f"job:{job.pk}"}
@@ -108,7 +108,7 @@ def test_a_benchmark_without_the_servers_key_is_refused(host, weights):
 
 
 def test_what_named_a_secret_is_not_run_again_without_it(host, weights):
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
     raw = {"weights": str(weights.pk), "api_key": "API_KEY"}
     job = launch.launch("deploy-vllm", raw, host=host, user=None)
     launch.cancel(job.pk, None)

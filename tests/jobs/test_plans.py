@@ -1,4 +1,4 @@
-"""Plans: slots are filled and nothing else changes; the script runs what the launcher runs."""
+"""Plans: slots are filled and nothing else changes; script and launcher run the same commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a step runs, what comes first in its PATH, what cleans up after it, and its secrets."""
+"""Steps of a plan: place, beginning of PATH, cleanup, secrets."""
 
 from __future__ import annotations
 

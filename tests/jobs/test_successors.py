@@ -1,4 +1,4 @@
-"""After a job: the kinds that go on with what it made, and no form that would refuse it."""
+"""After a job: the kinds that use its product, and no form that would refuse the product."""
 
 import pytest
 

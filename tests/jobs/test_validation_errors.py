@@ -1,4 +1,4 @@
-"""What is wrong with a value is said so that one can put it right."""
+"""Errors of values say how to correct the value."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_list_without_values_says_how_many_are_needed():
         ("benchmark", "requests", "x", "Enter a whole number."),
     ],
 )
-def test_what_is_no_number_is_told_what_is_wanted(kind, field, typed, message):
+def test_the_error_of_a_bad_number_says_what_to_enter(kind, field, typed, message):
     assert wrong(kind, deployment="1", **{field: typed})[field] == message
 
 

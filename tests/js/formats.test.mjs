@@ -1,13 +1,17 @@
-/** Durations as text: static/js/lib/formats.js, by the table that dashboard/text/formatting.py is held to. */
+/** Sizes and durations as text: static/js/lib/formats.js, by the tables that dashboard/text/formatting.py is held to. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { duration } from "../../static/js/lib/formats.js";
+import { duration, size } from "../../static/js/lib/formats.js";
 
 globalThis.gettext = (text) => text;
-const TABLE = JSON.parse(readFileSync(new URL("../data/durations.json", import.meta.url), "utf8"));
+const table = (name) => JSON.parse(readFileSync(new URL(`../data/${name}.json`, import.meta.url), "utf8"));
 
-for (const [seconds, text] of TABLE) {
+for (const [bytes, text] of table("sizes")) {
+  test(`${bytes} bytes are written as "${text}"`, () => assert.equal(size(bytes), text));
+}
+
+for (const [seconds, text] of table("durations")) {
   test(`${seconds} s is written as "${text}"`, () => assert.equal(duration(seconds), text));
 }

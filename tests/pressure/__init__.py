@@ -1,4 +1,4 @@
-"""Whether memory stays bounded, the rest goes on and nothing is lost under too much of everything.
+"""Overload: memory stays bounded, the rest goes on, and nothing is lost.
 
 ``make pressure`` (``__main__``) runs real processes; ``cases`` are what they are put under.
 """

@@ -1,4 +1,4 @@
-"""What is too much, case by case. Each takes the scene and does it; a new one is one of CASES."""
+"""Overloads, case by case. Each takes the scene and runs; a new one is one of CASES."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.pressure.scene import Scene
 MB = 1_000_000
 DEAF = 20
 LINE = 10_000  # QUEUE_LIMIT, unless set
-# A look along a line of ten thousand, and each page that tells of it, on a machine that is busy.
+# Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One sort of pressure. ``is_short``: it runs in CI too, smaller."""
+    """One kind of overload. ``is_short``: it runs in CI too, smaller."""
 
     name: str
     what: str
@@ -55,9 +55,9 @@ def garbage(scene: Scene) -> None:
     _printed(scene, "garbage", scene.size(200, 20))
 
 
-def redraws(scene: Scene) -> None:
+def carriage_returns(scene: Scene) -> None:
     """Ten million times a carriage return."""
-    _printed(scene, "redraws", scene.size(10_000, 500))
+    _printed(scene, "carriage_returns", scene.size(10_000, 500))
 
 
 def folds(scene: Scene) -> None:
@@ -71,7 +71,7 @@ def folds(scene: Scene) -> None:
 
 
 def _all_folds(scene: Scene, job: int) -> int:
-    """How many folds a page hears of."""
+    """Return the number of folds that a page gets."""
     known, query, is_over = 0, "", False
     while not is_over:
         with scene.open(f"/api/v1/jobs/{job}/log/folds?{query}") as answer:
@@ -143,10 +143,10 @@ CASES = (
     Case("line", "a line of 50 MB", line, is_short=True),
     Case("endless", "a line that never ends", endless),
     Case("garbage", "binary garbage", garbage, is_short=True),
-    Case("redraws", "ten million carriage returns", redraws),
+    Case("carriage-returns", "ten million carriage returns", carriage_returns),
     Case("folds", "a million overwritten rows", folds),
     Case("deaf", f"{DEAF} pages that never read a log", deaf),
     Case("deaf-chats", f"{DEAF} unread answers", deaf_chats),
-    # The last, for what waits stays.
+    # The last, because its jobs stay queued.
     Case("queue", f"{LINE:,} queued jobs", queue),
 )

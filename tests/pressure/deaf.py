@@ -27,7 +27,7 @@ def deaf_sockets(port: int, path: str, cookie: str, *, count: int) -> Iterator[N
 
 @contextmanager
 def deaf_streams(port: int, path: str, cookie: str, *, count: int) -> Iterator[None]:
-    """The same of answers to a POST of this cookie's owner."""
+    """Open ``count`` answers to a POST of this cookie's owner, and read nothing of them."""
     token = "t" * 32
     fields = {
         "Cookie": f"{cookie}; csrftoken={token}",

@@ -1,4 +1,4 @@
-"""How much memory each process of a dashboard and its host takes at most, and how much it may."""
+"""Peak memory of each process of a dashboard and its host, and its bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Processes of one sort: words of their command, what one of them may take, and why so much."""
+    """Processes of one kind: ``mark`` of their command line, bound of one process, its reason."""
 
     mark: str
     bound_mb: float
@@ -74,7 +74,7 @@ class Watch:
                 self.peaks[role] = max(self.peaks.get(role, 0.0), peak_mb)
 
     def _role(self, pid: int) -> str | None:
-        # A process that has just been forked is not yet what it will be.
+        # A forked process has not yet the command line that it will have.
         if self._roles.get(pid) is None:
             line = command_line(pid)
             names = [name for name, role in ROLES.items() if role.mark in line]
@@ -83,7 +83,7 @@ class Watch:
 
 
 def _forget_peak(pid: int) -> None:
-    """Have the kernel count the process's peak anew; not where that is not permitted."""
+    """Reset the kernel's count of the process's peak, where that is permitted."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 

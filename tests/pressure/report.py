@@ -34,7 +34,7 @@ def bounds() -> str:
 
 
 def figures(row: PressureRow) -> str:
-    """What was timed besides; "" for nothing."""
+    """Times of a row besides its own; "" for none."""
     return "; ".join(f"{name} {value:g}" for name, value in row.figures.items())
 
 

@@ -1,4 +1,4 @@
-"""A dashboard with its host under pressure: what a case starts there, what must hold meanwhile."""
+"""A dashboard with its host under pressure: the jobs of a case, and the checks meanwhile."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ STARTED_S, OTHER_S, ENDED_S = 120.0, 300.0, 3600.0
 
 @dataclass(slots=True)
 class PressureRow:
-    """What came of one case. ``wrong``: all that must not be, in words."""
+    """Outcome of one case. ``wrong``: all that must not be, in words."""
 
     name: str
     log_bytes: int = 0
     seconds: float = 0.0
     sha256: str = ""
     peaks: dict[str, float] = field(default_factory=dict)  # role → MB of one process
-    figures: dict[str, float] = field(default_factory=dict)  # what was timed → seconds
+    figures: dict[str, float] = field(default_factory=dict)  # timed action → seconds
     slowest_page_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
     def check_bounds(self) -> None:
-        """Tell of each role that took more than it may."""
+        """Add each role above its bound to ``wrong``."""
         self.wrong += [
             f"{role}: {peak:.0f} MB, more than {ROLES[role].bound_mb:g}"
             for role, peak in self.peaks.items()
@@ -59,7 +59,7 @@ class Scene:
         self.cookie: str = inside(stack.data_dir, "page")["cookie"]
 
     def size(self, full: int, short: int) -> int:
-        """How much of something to take."""
+        """Return ``full`` or, for a short run, ``short``."""
         return short if self.short else full
 
     # -- jobs ------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Scene:
         return job
 
     def log(self, job: int) -> Path:
-        """Where the host keeps what it printed."""
+        """Path of the job's log on the host."""
         return self.api.spool(job) / "log"
 
     def until_printed(self, job: int, size: int) -> None:
@@ -80,7 +80,7 @@ class Scene:
         until(lambda: self.log_bytes(job) >= size, f"job {job} prints", STARTED_S)
 
     def log_bytes(self, job: int) -> int:
-        """How many the dashboard has."""
+        """Size of the job's log in the dashboard, in bytes."""
         with self.open(f"/api/v1/jobs/{job}/log?from=0&to=0") as answer:
             return int(answer.headers["X-Log-Size"])
 
@@ -102,12 +102,12 @@ class Scene:
         if host != dashboard:
             self.row.wrong.append(f"{size} bytes of job {job} differ on the dashboard")
         if host != facts["log_sha256"]:
-            self.row.wrong.append(f"the host told another checksum: {facts['log_sha256']}")
+            self.row.wrong.append(f"the host reported another checksum: {facts['log_sha256']}")
         kept.unlink()
         for file in (self.stack.data_dir / "logs" / "job").glob(f"{job}.*"):
             file.unlink()
 
-    # -- what goes on beside it ------------------------------------------------------------------
+    # -- work beside it --------------------------------------------------------------------------
 
     def rest_goes_on(self, job: int | None = None) -> None:
         """Another job is launched and ends, and pages answer; ``job``: its page too."""
@@ -126,7 +126,7 @@ class Scene:
             self.row.wrong.append(f"another job is {ended['state']}: {ended['message']}")
 
     def status(self, path: str) -> int:
-        """Of a page, as a person who is logged in gets it; 0 where it does not come in time."""
+        """Status of a page for a user who is logged in; 0 without an answer in time."""
         try:
             with self.open(path) as answer:
                 while answer.read(HASHED_AT_ONCE):
@@ -160,12 +160,12 @@ class Scene:
 
 
 Work = Callable[[Scene], None]
-# What the viewer asks of a log.
+# Requests of the viewer for a log.
 PARTS = ("index", "folds", "steps", "search?warnings=1&limit=5000", "lines?from=1&to=3")
 
 
 def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> PressureRow:
-    """One case: its memory is watched, its time is taken, and what breaks it is told."""
+    """Run one case: watch its memory, take its time, and report what breaks it."""
     row, began = PressureRow(name), time.monotonic()
     watch = Watch(stack)
     try:

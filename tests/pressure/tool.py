@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MEGABYTE = 1_000_000
-# What a terminal would answer to, be told, or be broken by: queries, titles, modes, 8-bit controls.
+# Sequences that a terminal answers, obeys or breaks by: queries, titles, modes, 8-bit controls.
 QUERIES = (
     b"\x1b[c\x1b[6n\x1b[>q\x1b]0;title\x07\x1b]52;c;aGVsbG8=\x07\x1bP$qm\x1b\\"
     b"\x1b[2J\x1b[H\x1b[?1049h\x9b31m\x9d0;t\x9c\x90q\x9c\x05\x0e\x0f"
@@ -52,8 +52,8 @@ def garbage(megabytes: int) -> Iterator[bytes]:
         yield QUERIES + MARKUP
 
 
-def redraws(thousands: int) -> Iterator[bytes]:
-    """A bar that draws itself anew, on one line that ends with the last."""
+def carriage_returns(thousands: int) -> Iterator[bytes]:
+    """A bar that overwrites itself on one line, which ends after the last update."""
     for thousand in range(thousands):
         first = thousand * 1000
         yield b"".join(b"\rstep %10d |####    |" % n for n in range(first, first + 1000))
@@ -74,7 +74,9 @@ def quiet(_amount: int) -> Iterator[bytes]:
     yield b"another job\n"
 
 
-WHAT = {each.__name__: each for each in (flood, line, endless, garbage, redraws, folds, quiet)}
+WHAT = {
+    each.__name__: each for each in (flood, line, endless, garbage, carriage_returns, folds, quiet)
+}
 
 
 def main(what: str, amount: int) -> None:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 HOSTS, WATCHERS = 5, 6
 LINES = 3000
-# A job past the launch form on each host, for no kind prints lines of one's choice for seconds.
+# A job past the launch form on each host: no kind prints chosen lines for seconds.
 PRINTERS = f"""
 from jobs import dispatch
 from jobs.models import Host

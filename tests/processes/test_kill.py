@@ -27,7 +27,7 @@ def benchmark(toured):
 
 
 def is_loading(spool):
-    """Whether the engine was seen at work on a request since this job began."""
+    """Return true if a point of this job has the engine at work on a request."""
     try:
         lines = (spool / "points.jsonl").read_text().splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A round of retention that is killed anywhere leaves what the next one finishes."""
+"""A round of retention killed at any point is finished by the next."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_killed_round_is_finished_by_the_next(tmp_path):
 
 
 def states_of(data: Path) -> list[dict[str, bool]]:
-    """How each job is, oldest first."""
+    """States of the jobs, oldest first."""
     output = shell(data, TELL).decode()
     states: list[dict[str, bool]] = json.loads(output.split("states ", 1)[1])
     return states

@@ -12,7 +12,7 @@ from tests.stack import running
 
 pytestmark = pytest.mark.processes
 
-# A job past the launch form, for no kind prints until it is told to end.
+# A job past the launch form: no kind prints until it is stopped.
 PRINTER = """
 from jobs import dispatch
 from jobs.models import Host
@@ -29,7 +29,7 @@ for number in itertools.count():
 plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
 print(make_job(plan=plan, host=Host.objects.get(name="this-computer")).pk, dispatch.run())
 """
-# What the reaper does when the host has been silent for longer than HOST_LOST_AFTER.
+# The reaper's round with a host offline for longer than HOST_LOST_AFTER.
 A_DAY_LATER = """
 from datetime import timedelta
 from django.utils.timezone import now
@@ -76,7 +76,7 @@ def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(api):
     assert api.job(1)["message"] == job["message"]
 
 
-def test_a_dashboard_that_was_away_gets_all_logs(api):
+def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(api):
     agent, web = api.stack.children()["agent"], api.stack.children()["web"]
     before_kb = memory_kb(agent)
     os.kill(web, signal.SIGSTOP)

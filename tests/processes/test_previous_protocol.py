@@ -1,6 +1,5 @@
 """A host of protocol 1 beside a running dashboard: its running job ends with its whole result."""
 
-import hashlib
 import json
 import re
 import time
@@ -12,10 +11,10 @@ import pytest
 import zstandard
 
 from tests.api import Api, until
+from tests.dashboard.lib.host_caller import LOG, ended_in_protocol_1
 from tests.stack import running
 
 pytestmark = pytest.mark.processes
-LOG = b"one\ntwo\n"
 JOBS = """
 from jobs.models import Host
 from jobs.plans import Plan, Step
@@ -28,7 +27,7 @@ print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk)
 
 
 class FakeHost:
-    """What a host sends, in the protocol that ``protocol`` says."""
+    """Sends a host's requests, in the protocol ``protocol``."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2
@@ -51,7 +50,7 @@ class FakeHost:
                 "agent_started_at": 1.0,
                 "now": time.time(),
                 "load": {"load_1m": 0.5},
-                "facts": {"cpu": {"cores": 2}},
+                "facts": {"roots": {"weights": "/h/weights"}},
                 "jobs": list(jobs),
                 "serves": [],
             },
@@ -85,22 +84,8 @@ def test_its_running_job_ends_with_a_result_and_none_starts(tmp_path):
         first, second = host.beat(), host.beat()
         assert (first[0], first[1]["upgrade_to"]) == (426, 2)
         assert (second[0], second[1]["start"]) == (200, [])
-        reason = {f"sentence_{key}": it for key, it in {"id": "done", "args": {}}.items()}
-        events = [
-            {"type": "started", "values": {}, "boot_id": "b", "run": 1},
-            {
-                "type": "ended",
-                "verdict": "succeeded",
-                **reason,
-                "exit_code": 0,
-                "duration_s": 4.5,
-                "log_bytes": len(LOG),
-                "log_sha256": hashlib.sha256(LOG).hexdigest(),
-                "points_bytes": 0,
-                "outputs": [],
-                "run": 1,
-            },
-        ]
+        started = {"type": "started", "values": {}, "boot_id": "b", "run": 1}
+        events = [started, ended_in_protocol_1()]
         clock = {"at": time.time(), "mono": 1.0}
         lines = [json.dumps({"seq": n, **clock, **it}) for n, it in enumerate(events)]
         status, answer = host.append(token, "log", LOG)

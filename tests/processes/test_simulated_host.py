@@ -1,6 +1,6 @@
-"""A simulated host beside a real dashboard: whole ways of models, and what goes wrong on them.
+"""A simulated host beside a real dashboard: full pipelines of models, and their faults.
 
-The tests stand in the order of a day: a way, faults at its server, faults on idle dies.
+The tests are in the order of a day: a pipeline, faults at its server, faults on idle dies.
 """
 
 import json
@@ -17,10 +17,10 @@ from tests.stack import ROOT, clean_environment
 
 pytestmark = [pytest.mark.processes, pytest.mark.simulated]
 
-# EvalScope is really installed, with pip, for these; the browser's way borrows the tour's.
+# EvalScope is really installed, with pip, for these; the browser's pipeline borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
 
-# Answers, for each line with a job's number, with what the API does not tell.
+# Answers each line with a job's number with facts that the API lacks.
 TELLER = f"""
 import json, sys
 from jobs.models import Host, Job
@@ -43,7 +43,7 @@ def host(simulated):
 
 @pytest.fixture(scope="module")
 def tell(host):
-    """What is told of a job by its number: dispatched, failure, free dies."""
+    """Facts of a job by its number: dispatched, failure, free dies of the host."""
     with subprocess.Popen(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", TELLER],
         cwd=ROOT,
@@ -64,13 +64,13 @@ def tell(host):
 
 @pytest.fixture(scope="module")
 def gone(host):
-    """The jobs of the PyTorch way of the full model, all closed."""
+    """Jobs of the full model's PyTorch pipeline, all closed."""
     return [host.ended(number) for number in host.pipeline("pytorch", LARGE)]
 
 
 @pytest.fixture(scope="module")
 def served(host, gone):
-    """The deployment that this way ended with."""
+    """The deployment at the end of this pipeline."""
     (deployment,) = host.deployments()
     return deployment
 
@@ -84,7 +84,7 @@ def idle(host, gone):
 
 @pytest.fixture(scope="module")
 def built(host, idle):
-    """The jobs of the Build_In way of a small model; what it deployed is stopped."""
+    """Jobs of a small model's Build_In pipeline; its deployments are stopped."""
     jobs = [host.ended(number) for number in host.pipeline("build-in", SMALL, NEED_EVALSCOPE)]
     host.stop_all()
     return jobs
@@ -101,7 +101,7 @@ def messages(jobs):
     return [(job["kind"], job["state"], job["message"]) for job in jobs]
 
 
-def test_each_job_of_the_pytorch_way_succeeds_and_keeps_its_log(host, gone):
+def test_each_pytorch_job_succeeds_and_keeps_its_log(host, gone):
     assert {job["state"] for job in gone} == {"succeeded"}, messages(gone)
     assert len(gone) == 9
     for job in gone:
@@ -157,7 +157,7 @@ def test_a_fault_at_a_server_leaves_the_server(
     assert len(host.containers()) == 1
 
 
-def test_a_server_that_dies_midway_fails_its_benchmark(host, tell, served, break_):
+def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_dies(host, tell, served, break_):
     load = {"requests": 2000, "output_tokens": 1024}
     number = host.launch("benchmark-online", deployment=str(served["id"]), **load)
     until(lambda: b"Starting main" in host.raw(f"jobs/{number}/log?from=0"), "requests are sent")

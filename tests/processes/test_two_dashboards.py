@@ -10,7 +10,7 @@ from tests.stack import Stack, running
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
-# A job past the launch form, for no kind prints a word of one's choice.
+# A job past the launch form: no kind prints a chosen word.
 PRINTER = """
 from jobs import dispatch
 from jobs.models import Host

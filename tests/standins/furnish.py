@@ -44,7 +44,7 @@ RUN pip install -r /workspace/requirements.txt
 
 
 def workspace(folder: Path) -> None:
-    """What the vendor gives, where the guide has it; files that are there stay as they are."""
+    """Write the vendor's files to where the guide has them; existing files stay as they are."""
     source = folder / "build_in" / "source_code"
     files = {
         folder / "docker" / "Dockerfile": _DOCKERFILE,

@@ -1,6 +1,6 @@
 """Builds the made-up ``/`` of a VACC host: ``root.py FOLDER [--dies N]``.
 
-What a probe reads of such a host lies below it: devices, kernel, driver and tool files. Run it
+Files that a probe reads of such a host are below it: devices, kernel, driver, tools. Run it
 again after the faults were changed; the daemon of the stand-in docker does so by itself.
 """
 
@@ -78,7 +78,7 @@ def _cpuinfo(cores: int) -> str:
 
 
 def main() -> None:
-    """Build what the command line says."""
+    """Build as the command line says."""
     parser = argparse.ArgumentParser(description="Build the made-up / of a VACC host.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dies", type=int, default=DIES)

@@ -29,7 +29,7 @@ STOP_S = 20.0
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What makes a process one of the made-up host below ``folder``: its PATH and settings."""
+    """Variables that make a process one of the made-up host below ``folder``: PATH and settings."""
     conda = folder / "root" / root.CONDA / "bin"
     source = folder / "workspace/build_in/source_code"
     return {

@@ -23,7 +23,7 @@ def host(tmp_path: Path) -> Host:
 
 @pytest.fixture
 def docker_host(host: Host) -> Iterator[Host]:
-    """The same, with docker's daemon and an image of each generation."""
+    """A made-up host with docker's daemon and an image of each generation."""
     images = [
         {"ref": name, "id": f"sha256:{at:064x}", "created": 1.0 + at, "size": 9, "vllm": version}
         for at, (name, version) in enumerate(
@@ -47,7 +47,7 @@ def ready(url: str) -> bool:
 
 @pytest.fixture
 def prepared(host: Host) -> Host:
-    """The same, with the data of OpenCompass unpacked in its workspace."""
+    """A made-up host with the data of OpenCompass unpacked in its workspace."""
     core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
     host.run("wget", "-q", f"{core}OpenCompassData-core-20240207.zip")
     host.run("wget", "-q", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")

@@ -85,7 +85,7 @@ class Host:
 
     @contextmanager
     def started(self, *argv: str, env: Mapping[str, str] | None = None) -> Iterator[Started]:
-        """A program that goes on; it is ended at the end."""
+        """A running program, ended with the block."""
         log = self.folder / f"{argv[0].rpartition('/')[2]}-{time.time_ns()}.log"
         with log.open("wb") as file:
             popen = subprocess.Popen(
@@ -151,7 +151,7 @@ def free_port() -> int:
 
 
 def get(url: str, key: str = "") -> tuple[int, str]:
-    """(status, body); status 0 when nobody answers."""
+    """(status, body); status 0 without an answer."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     return _answer(request)
 

@@ -1,4 +1,4 @@
-"""vamc checks what is known to matter, and what it makes is served by both servers."""
+"""vamc makes the known checks, and both servers serve its output."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
     chunks = [json.loads(line) for line in text.splitlines()]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert (refused["code"], refused["msg"]) == (400, "messages is required")
-    assert connection == "close"  # a client that is not told so sends its next request there
+    assert connection == "close"  # without it a client sends its next request there
 
 
 def test_a_die_that_is_not_there_stops_the_server(compiled):

@@ -65,6 +65,12 @@ def test_an_unknown_image_is_looked_for_and_refused(docker_host):
     )
 
 
+def test_a_login_needs_a_user(host):
+    done = host.run("docker", "login", "--password-stdin", "registry.lan:5000")
+
+    assert (done.returncode, done.stderr) == (1, "Must provide --username with --password-stdin\n")
+
+
 def test_a_name_can_be_used_once(docker_host):
     container(docker_host)
 
@@ -246,7 +252,7 @@ def test_a_build_needs_its_dockerfile_base_and_copied_files(docker_host):
     assert refusal("needs_file")[1].endswith('"/requirements.txt": not found')
 
 
-def test_an_image_tells_its_packages(docker_host):
+def test_an_image_lists_its_packages(docker_host):
     code = "import importlib.metadata as m; print(m.version('vllm'), m.version('torch_vacc'))"
 
     done = docker_host.run("docker", "run", "--rm", "--entrypoint", "python3", VVI, "-c", code)
@@ -254,7 +260,7 @@ def test_an_image_tells_its_packages(docker_host):
     assert done.stdout == "0.17.0 1.3.0.1109\n"
 
 
-def test_a_missing_image_is_told_as_docker_does(docker_host):
+def test_a_missing_image_is_reported_as_by_docker(docker_host):
     done = docker_host.run("docker", "image", "inspect", "--format", "{{.Id}}", "gone")
 
     assert (done.returncode, done.stderr) == (

@@ -1,4 +1,4 @@
-"""EvalScope 1.14: files that the project's own parsers read, figures of what was asked."""
+"""EvalScope 1.14: files that the project's own parsers read, figures of the sent requests."""
 
 from __future__ import annotations
 

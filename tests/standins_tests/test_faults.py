@@ -306,7 +306,7 @@ def _asked(url: str, body: dict[str, object]) -> float:
     return (after[0] - before[0]) / (after[1] - before[1])
 
 
-def test_a_fault_that_nobody_knows_changes_nothing(host):
+def test_an_unknown_fault_changes_nothing(host):
     (host.folder / "state/faults.json").write_text(json.dumps(["frobnicate"]))
 
     assert host.run("hf", "download", REPO, "--local-dir", "w").returncode == 0

@@ -1,4 +1,4 @@
-"""What belongs to the host: the made-up root that the probe reads, vasmi, conda, pip, git."""
+"""Tools of the host: the made-up root that the probe reads, vasmi, conda, pip, git."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _data_bytes(path: Path) -> int:
     return max(ends)
 
 
-def test_the_hubs_checksum_lies_beside_each_large_file(host):
+def test_the_hubs_checksum_is_beside_each_large_file(host):
     host.run(*hub_command("hf", QWEN, "w"))
 
     name = "model-00001-of-000002.safetensors"
@@ -87,7 +87,7 @@ def test_a_killed_download_goes_on_where_it_was(host, tool):
         slow.wait()
     for part in _parts(folder):
         with part.open("r+b") as file:
-            file.write(b"\xff")  # so that it can be told from one that is fetched again
+            file.write(b"\xff")  # to recognise it after the second run
 
     done = host.run(*command)
 
@@ -106,7 +106,7 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    """Of a file, 0 when it is gone: a part gets its own name when it is whole."""
+    """Size of a file; 0 when it is gone: a complete part gets its own name."""
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return 0
@@ -214,7 +214,7 @@ def test_the_sonnet_of_the_guides_version_has_518_lines(host):
     assert len((host.workspace / "s/sonnet.txt").read_text().splitlines()) == 518
 
 
-def test_an_address_that_nobody_answers_at_is_told_as_wget_does(host):
+def test_an_unreachable_address_is_reported_as_by_wget(host):
     done = host.run("wget", "https://example.invalid/x.zip")
 
     assert done.returncode == 4

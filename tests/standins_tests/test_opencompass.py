@@ -1,4 +1,4 @@
-"""OpenCompass 0.4.1: console, files and exit code of the captures; scores of what was asked."""
+"""OpenCompass 0.4.1: console, files and exit code of the captures; scores of the questions."""
 
 from __future__ import annotations
 

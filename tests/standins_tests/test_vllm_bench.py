@@ -63,7 +63,7 @@ def test_the_guides_command_as_printed_fails_as_captured(host, docker_script):
     assert done.stderr.splitlines()[-1] == capture.splitlines()[-1]
 
 
-def test_a_server_that_is_not_there_is_told_as_captured(host, docker_script):
+def test_a_missing_server_is_reported_as_captured(host, docker_script):
     port = free_port()
     done = docker_script(
         *("benchmark_serving.py", *CHAT, "--host", "localhost", "--port", str(port)),

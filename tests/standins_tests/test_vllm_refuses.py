@@ -111,7 +111,7 @@ def test_the_current_benchmark_names_its_datasets_as_captured(host):
     )
 
 
-def test_a_model_that_is_not_there_is_told_as_each_version_does(host):
+def test_a_missing_model_is_reported_as_by_each_version(host):
     port = ("--port", "0")
 
     old = last(host, "serve", "/nowhere", *port, env=OLD)

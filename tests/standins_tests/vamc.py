@@ -1,4 +1,4 @@
-"""What vamc compiles: the yaml of the guide and changed model files."""
+"""Inputs of vamc: the yaml of the guide and changed model files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def config(host: Host, *, block: bool = True, **more: object) -> str:
 
 
 def modify(host: Host) -> Path:
-    """Put the four files beside the weights, the way the guide wants them."""
+    """Put the four files beside the weights, as the guide does."""
     folder = host.weights()
     furnish.workspace(host.workspace)
     source = host.workspace / "build_in/source_code"

@@ -1,4 +1,4 @@
-"""vLLM itself on this computer's processor, through a real dashboard: the whole way, and a chat.
+"""vLLM itself on this computer's processor, in a real dashboard: the full pipeline and a chat.
 
 Nothing here stands in for anything: vLLM is installed, its benchmarks measure, its server answers.
 The folder stays, so that a second run installs nothing; VLLM_TEST_DIR names another one.
@@ -31,7 +31,7 @@ host = Host.objects.get(name="this-computer")
 jobs = launch_pipeline({PIPELINE!r}, {MODEL!r}, host=host, stack={STACK!r}, user=None)
 print(json.dumps([job.pk for job in jobs]))
 """
-# What a server told of itself, as the dashboard keeps it.
+# Points of a server in the dashboard's database.
 SERVED = """
 import json
 from datetime import timedelta
@@ -53,7 +53,7 @@ def vllm() -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def figures(vllm: Api) -> Iterator[dict[str, Any]]:
-    """What was seen; kept in figures.json beside all else."""
+    """Measured figures; stored in figures.json beside all else."""
     values: dict[str, Any] = {}
     yield values
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
@@ -62,7 +62,7 @@ def figures(vllm: Api) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def pipeline(vllm: Api) -> list[dict[str, Any]]:
-    """The jobs of the whole way, all ended. What was there already has none."""
+    """Jobs of the full pipeline, all ended. A step whose output was there already has no job."""
     output = vllm.stack.manage("shell", "-v", "0", "-c", LAUNCH).stdout
     return [vllm.ended(number, INSTALL_S) for number in json.loads(output)]
 
@@ -75,14 +75,14 @@ def gone(pipeline: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def deployment(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The server that the way has left."""
+    """The deployment at the end of the pipeline."""
     running_ones = vllm.ask("deployments?state=ready")["deployments"]
     return next(one for one in running_ones if one["job"] == gone["deploy-vllm"]["id"])
 
 
 @pytest.fixture(scope="module")
 def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Kind of job -> what it measured."""
+    """Kind of job -> its measurements."""
     results = vllm.ask("results?limit=50")["results"]
     return {
         kind: next(one["metrics"] for one in results if one["job"] == job["id"])
@@ -91,7 +91,7 @@ def metrics(vllm: Api, gone: dict[str, dict[str, Any]]) -> dict[str, dict[str, f
     }
 
 
-def test_the_whole_way_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figures):
+def test_the_full_pipeline_succeeds_and_every_log_is_kept(vllm, pipeline, gone, figures):
     figures["jobs"] = [
         {name: job[name] for name in ("kind", "title", "state", "duration_s", "message")}
         for job in pipeline

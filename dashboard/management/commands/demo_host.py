@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shlex
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -15,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.config import env
+from dashboard.management.own_host import write_own_host
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.agent.worker import children
 from jobs.host.base.config import load, read_env_file
@@ -79,23 +77,12 @@ class Command(BaseCommand):
 
 
 def _write_settings(folder: Path, own: dict[str, str]) -> Path:
-    """The Host row, and the file that its worker and agent read."""
-    key = env.kept_secret(settings.DATA_DIR, "demo_host_key")
-    Host.objects.update_or_create(
-        name=NAME,
-        defaults={
-            "type": Host.Type.SIMULATED,
-            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-            "slots": SLOTS,
-        },
-    )
+    """Write the host's row, its folders, and the file that its worker and agent read."""
     for name in ("host", "root", "state", "workspace"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     lines = {
-        "HOST_NAME": NAME,
         "DASHBOARD_URL": own["DASHBOARD_URL"],
         "REDIS_URL": own["REDIS_URL"],
-        "HOST_KEY": key,
         "HOST_DIR": str(folder / "host"),
         "HOST_ROOT": str(folder / "root"),
         "HOST_WORKSPACE": str(folder / "workspace"),
@@ -105,10 +92,9 @@ def _write_settings(folder: Path, own: dict[str, str]) -> Path:
         "HOST_SCALE": SCALE,
         "WHEELS_DIR": own.get("WHEELS_DIR", ""),
     }
-    path = folder / "host.env"
-    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items())
-    env.write_private(path, text)
-    return path
+    return write_own_host(
+        NAME, Host.Type.SIMULATED, secret="demo_host_key", folder=folder, lines=lines, slots=SLOTS
+    )
 
 
 def _environment(folder: Path, options: Mapping[str, Any]) -> dict[str, str]:

@@ -30,9 +30,6 @@ class Command(base.DashboardCommand):
             "confirmation",
         )
         parser.add_argument(
-            "--user", default="", help="account that launches (default: first admin)"
-        )
-        parser.add_argument(
             "--wait",
             action="store_true",
             help="follow the log; exit code 1 unless the job succeeds",
@@ -74,3 +71,4 @@ def add_launch_arguments(parser: ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the form"
     )
     parser.add_argument("--host", default="this-computer")
+    parser.add_argument("--user", default="", help="account that launches (default: first admin)")

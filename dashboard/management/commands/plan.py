@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from pydantic import ValidationError
 
@@ -58,7 +59,8 @@ class Command(BaseCommand):
         host = base.host_named(options["host"])
         if options["model"]:
             raw["model"] = options["model"]
-        result = launch.preview(options["kind"], raw, host)
+        user = base.user_named(options["user"]) if User.objects.exists() else None
+        result = launch.preview(options["kind"], raw, host, user=user)
         if result.plan is None or result.params is None:
             refused = launch.InvalidParams(result.errors)
             raise base.refused_launch(refused, options["kind"], host)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-import shlex
 from argparse import ArgumentParser
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
@@ -14,11 +13,13 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.config import env
+from dashboard.management.own_host import write_own_host
 from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
+from jobs.services import secrets
 from jobs.services.outcomes import identity
+from jobs.services.secrets import earlier
 
 HOST_NAME = "this-computer"
 
@@ -40,8 +41,21 @@ class Command(BaseCommand):
             self._collect_static()
         instance_id()
         identity.keep_missing()
+        self._earlier_secrets()
         self._first_administrator()
         _this_computer(options["dashboard_url"])
+
+    def _earlier_secrets(self) -> None:
+        """Encrypt the secrets of an earlier version. A bad key file does not stop the start."""
+        problem, names = secrets.problem(), []
+        try:
+            names = [] if problem else earlier.adopt()
+        except secrets.KeyUnusable as error:
+            problem = str(error)
+        if problem:
+            self.stderr.write(f"{problem} Jobs that need a secret fail until then.")
+        if names:
+            self.stdout.write(f"Secrets to check on the page Secrets: {', '.join(names)}")
 
     def _collect_static(self) -> None:
         """Collect, hash and compress, unless the sources are what they were."""
@@ -55,7 +69,7 @@ class Command(BaseCommand):
         if User.objects.exists():
             return
         given = settings.ENV.admin_password
-        password = given or secrets.token_urlsafe(12)
+        password = given or token_urlsafe(12)
         User.objects.create_user("admin", password=password, is_staff=True)
         shown = "(from ADMIN_PASSWORD)" if given else f"{password}   (shown only once)"
         self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")
@@ -72,26 +86,18 @@ def _sources_sha256() -> str:
 
 
 def _this_computer(dashboard_url: str) -> None:
-    """The Host row of this computer, and the file that its worker and agent read."""
-    key = env.kept_secret(settings.DATA_DIR, "this_computer_key")
-    Host.objects.update_or_create(
-        name=HOST_NAME,
-        defaults={
-            "type": Host.Type.THIS_COMPUTER,
-            "key_sha256": hashlib.sha256(key.encode()).hexdigest(),
-        },
-    )
     folder = settings.DATA_DIR / "host"
     folder.mkdir(exist_ok=True)
     lines = {
-        "HOST_NAME": HOST_NAME,
         "DASHBOARD_URL": dashboard_url,
         "REDIS_URL": settings.REDIS_URL,
-        "HOST_KEY": key,
         "HOST_DIR": str(folder),
         "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
     }
-    env.write_private(
-        folder / "host.env",
-        "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()),
+    write_own_host(
+        HOST_NAME,
+        Host.Type.THIS_COMPUTER,
+        secret="this_computer_key",
+        folder=folder,
+        lines=lines,
     )

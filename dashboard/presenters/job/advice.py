@@ -68,19 +68,18 @@ _AS_PRINTED = _(
 )
 _SPEAKS_OF_LOG = ("work:output_missing", "work:log_limit", "host:disk_full")
 _NEVER_RAN = _("Fix the cause, then retry. There is no log, because no command ran.")
-_SAID_NOTHING = _(
+_NO_OUTPUT = _(
     "The log is empty: the command wrote no output. Fix the cause or the settings, then retry."
 )
 
 _OF_SERVERS: dict[str, str | Promise] = {
     "work:server_killed": _(
-        "The system often kills a server when memory runs out; dmesg on the host shows "
-        "it. Then restart the deployment."
+        "Often the system killed the server because memory ran out. Check dmesg on the "
+        "host, then restart the deployment."
     ),
     "host:launcher_died": _(
         "Find out on the host what killed the process, then restart the deployment."
     ),
-    "job:secret_gone": "",  # the message has the advice
     "deployment:job_failed": _("See the job for the cause, and retry that job instead."),
     Deployment.State.UNHEALTHY: _(
         "Three health checks in a row failed, so jobs using this deployment may fail. "
@@ -98,6 +97,8 @@ _OF_SERVERS: dict[str, str | Promise] = {
 
 def server_advice(deployment: Deployment) -> str:
     """Return advice for a failing deployment; "" for others."""
+    if deployment.message_id.startswith("job:secret_"):
+        return ""  # the message has the advice
     trouble = _OF_SERVERS.get(deployment.state)
     known = view_of(deployment) if deployment.state == Deployment.State.FAILED else None
     if known is not None:
@@ -119,7 +120,7 @@ def advice(job: Job) -> str:
     """Return advice for ``job``; "" if active or succeeded."""
     if job.is_open or job.state == Job.State.SUCCEEDED:
         return ""
-    if job.message_id.startswith(("check:", "job:secret_gone")):
+    if job.message_id.startswith(("check:", "job:secret_")):
         return ""  # the message has cause and advice
     known = view_of(job)
     if known is not None:
@@ -153,5 +154,5 @@ def _what_to_do(job: Job) -> str | Promise:
     if job.state == Job.State.FAILED and about_log and job.started_at is None:
         return _NEVER_RAN
     if job.state == Job.State.FAILED and about_log and not job.log_bytes:
-        return _SAID_NOTHING
+        return _NO_OUTPUT
     return own or _BY_STATE.get(state, "")

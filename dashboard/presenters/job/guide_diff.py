@@ -48,6 +48,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:verify_added": ("step:verify",),
     "guide:folder_looked_at": ("step:note", "step:verify"),
     "guide:inspect_added": ("step:inspect",),
+    "guide:registry_login": ("pull_image.py", "REGISTRY_"),
     "guide:clone_there": ("clone_or_fetch.py", "--ref"),
     "guide:image_noavx": ("VLLM_CPU_DISABLE_AVX512",),
     "guide:wget_resumes": ("-c",),

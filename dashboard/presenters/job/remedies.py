@@ -34,7 +34,9 @@ _ON_HOST = (
     *("check:conda_missing", "check:dies_missing", "check:disk_full", "check:disk_reserve"),
     *("check:docker_down", "check:iommu_on", "check:shm_small", "check:tool_missing"),
     *("check:tool_old", "check:unknown", "check:broke", "check:container_there"),
-    *("host:disk_full", "policy:program", "policy:root", "policy:variable", "job:secret_gone"),
+    *("host:disk_full", "policy:program", "policy:root", "policy:variable"),
+    *("job:secret_gone", "job:secret_incomplete", "job:secret_host", "job:secret_person"),
+    *("job:secret_endpoint", "job:secret_key"),
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )
 _OF_DEPLOYMENT = (
@@ -154,7 +156,7 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     if job.message_id == "job:predecessor" and isinstance(args.get("job"), int):
         label = gettext("Open job #%(job)s (cause)") % {"job": args["job"]}
         return Action(label, reverse("job-detail", args=[args["job"]]), "alert-triangle")
-    if job.message_id == "job:secret_gone" and allowed(user, "secret.manage"):
+    if job.message_id.startswith("job:secret_") and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': args.get('name', '')})}"
         return Action(gettext("Open secrets"), address, "lock")
     cause = _cause(job)

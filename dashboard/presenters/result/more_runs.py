@@ -113,10 +113,10 @@ def _stands_alone(result: Result) -> str:
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
     """Return how many of ``runs`` count in a group: undisturbed, with the compared metric."""
-    quiet = [run for run in runs if run.counts]
+    counted = [run for run in runs if run.counts]
     if comparison.concurrency is None:
-        return len(quiet)
-    return len(at_concurrency(quiet, comparison.rows[0].metric, comparison.concurrency))
+        return len(counted)
+    return len(at_concurrency(counted, comparison.rows[0].metric, comparison.concurrency))
 
 
 def _missing_text(

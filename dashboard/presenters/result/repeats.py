@@ -45,10 +45,10 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
         RepeatRow(run, [values.get(c) for c in shared], is_own=run is page.result)
         for run, values in zip(runs, columns, strict=True)
     ]
-    quiet = [row for row in rows if row.result.counts]
+    counted = [row for row in rows if row.result.counts]
     means = []
     for index in range(len(shared)):
-        values = [v for row in quiet if (v := row.values[index]) is not None]
+        values = [v for row in counted if (v := row.values[index]) is not None]
         means.append(Cell(mean(values) if values else None, len(values), mean_interval(values)))
     return RepeatTable(metric, shared, rows, means)
 

@@ -20,6 +20,7 @@ from dashboard.security.audit_log import record
 from dashboard.security.permissions import requires
 from jobs.errors import LaunchError
 from jobs.models import Host
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import host_page
 from jobs.services import hosts
 
@@ -30,7 +31,7 @@ CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by
 @require_http_methods(["GET", "POST"])
 @requires("host.add")
 def host_add(request: HttpRequest) -> HttpResponse:
-    """Ask for a name; then say, this once, what to run on the machine that is to be this host."""
+    """Add a host: form for its name (GET), then its setup commands with the key, once (POST)."""
     typed = {
         "name": request.POST.get("name", "").strip(),
         "slots": request.POST.get("slots", str(hosts.SLOTS)).strip(),
@@ -53,7 +54,7 @@ def host_add(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.key")
 def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then make a new key (POST) and say it, this once."""
+    """Ask (GET), then make a new key and show it once (POST)."""
     host = _ours(name)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
@@ -65,7 +66,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires("host.key")
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then refuse the host's key from now on (POST)."""
+    """Ask (GET), then revoke the host's key (POST)."""
     host = _ours(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
@@ -80,9 +81,8 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
 def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
-    since = request.GET.get("since", "")
-    moment = int(since) if since.isascii() and since.isdecimal() and len(since) < 12 else 0
-    return render(request, "hosts/_arrival.html", _arrival(host, moment))
+    since = number_from(request.GET.get("since", "")) or 0
+    return render(request, "hosts/_arrival.html", _arrival(host, since))
 
 
 def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> HttpResponse:
@@ -100,14 +100,15 @@ def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> H
 def _arrival(host: Host, since: int) -> dict[str, Any]:
     heard = host.heartbeat_at is not None and host.heartbeat_at.timestamp() > since
     facts = host.facts if heard else {}
+    speaks_ours = host.protocol == PROTOCOL
     return {
         "host": host,
         "since": since,
         "heard": heard,
         "facts": facts,
         "clock_is_right": abs(host.clock_skew_s) < CLOCK_OFF_S,
-        "speaks_ours": host.protocol == PROTOCOL,
-        "has_arrived": heard and bool(facts) and host.protocol == PROTOCOL,
+        "speaks_ours": speaks_ours,
+        "has_arrived": heard and bool(facts) and speaks_ours,
     }
 
 

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard.actions import queue as queue_actions
 from dashboard.presenters import queue as queue_view
 from dashboard.security.permissions import requires
-from dashboard.security.request import number_from
 from dashboard.text.labels import host_title
 from jobs.errors import JobsError
 from jobs.models import Host, Job
+from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import queued_jobs
 from jobs.services.queue import PassesOthers
 

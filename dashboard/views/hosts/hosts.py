@@ -25,6 +25,7 @@ from jobs.queries.hosts.host_page import host_page, hosts_now
 from jobs.services.hosts import (
     HostAnswers,
     forget_missing_dies,
+    forget_refusals,
     mark_lost,
     read_slots,
     set_draining,
@@ -66,7 +67,7 @@ def _title(views: list[HostView]) -> str:
 @require_GET
 @requires("host.view")
 def host_detail(request: HttpRequest, name: str) -> HttpResponse:
-    """One host: what it has, what it holds, what runs there."""
+    """One host: hardware, assets, running jobs and deployments."""
     return _detail(request, name)
 
 
@@ -130,10 +131,21 @@ def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("host-detail", host.name)
 
 
+@require_POST
+@requires("host.change")
+def host_forget_refusals(request: HttpRequest, name: str) -> HttpResponse:
+    """Clear the list of refused messages."""
+    host = get_object_or_404(Host, name=name)
+    if host.refusals:
+        forget_refusals(host.pk)
+        record(request.user, "host.change", f"host {host.name}", forgot_refusals=len(host.refusals))
+    return redirect("host-detail", host.name)
+
+
 @require_http_methods(["GET", "POST"])
 @requires("host.mark_lost")
 def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask (GET), then mark an away host as lost, with its jobs and deployments (POST)."""
+    """Ask (GET), then mark an offline host as lost, with its jobs and deployments (POST)."""
     host = get_object_or_404(Host, name=name)
     if request.method == "POST":
         _mark_lost(request, host)
@@ -166,5 +178,10 @@ urlpatterns: list[URLPattern] = [
     path("<slug:name>/drain/", host_drain, name="host-drain"),
     path("<slug:name>/slots/", host_slots, name="host-slots"),
     path("<slug:name>/dies/forget/", host_forget_dies, name="host-forget-dies"),
+    path(
+        "<slug:name>/refusals/forget/",
+        host_forget_refusals,
+        name="host-forget-refusals",
+    ),
     path("<slug:name>/mark-lost/", host_mark_lost, name="host-mark-lost"),
 ]

@@ -9,10 +9,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from dashboard.security import audit_log
+from dashboard.actions import jobs as job_actions
 from dashboard.security.permissions import check, requires
-from dashboard.security.request import person
-from jobs.launch import confirm
 from jobs.models import Job
 
 
@@ -22,12 +20,7 @@ def job_confirm(request: HttpRequest, job_id: int) -> HttpResponse:
     """Confirm the shown findings (``check``, repeated); later findings still need confirmation."""
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.confirm", job)
-    shown = request.POST.getlist("check")
-    warnings = [item for item in job.needs_confirmation if item["check"] in shown]
-    if warnings and confirm(job_id, warnings, person(request)):
-        checks = [item["check"] for item in warnings]
-        audit_log.record(request.user, "job.confirm", f"job {job_id}", checks=checks)
-    else:
+    if not job_actions.confirm(request.user, job, request.POST.getlist("check")):
         messages.info(request, _("This confirmation is no longer needed."))
     return redirect("job-detail", job_id)
 

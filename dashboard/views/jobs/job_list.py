@@ -73,7 +73,7 @@ def _choices(filters: Filters) -> dict[str, Any]:
     states = [
         (OPEN, gettext("active")),
         (FAILED_OR_LOST, gettext("failed or lost")),
-        (NEEDS_CONFIRMATION, style_of("asks").word),
+        (NEEDS_CONFIRMATION, style_of(NEEDS_CONFIRMATION).word),
     ]
     return {
         "states": [*states, *((state, style_of(state).word) for state in Job.State.values)],

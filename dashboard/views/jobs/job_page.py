@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.api.removed import gone
 from dashboard.charts import growing_accuracy, live
 from dashboard.presenters import queue
@@ -25,9 +26,8 @@ from dashboard.presenters.job.plan import command_view
 from dashboard.presenters.job.remedies import actions, can_retry, form_address
 from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import cursor_of, person
+from dashboard.security.request import cursor_of
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import (
     asset_word,
@@ -41,13 +41,13 @@ from dashboard.text.messages import message
 from dashboard.text.stalled import stalled_text
 from jobs import logstore
 from jobs.errors import DamagedLog, LaunchError
-from jobs.launch import cancel, retry_job
 from jobs.models import Job, OutputFile
 from jobs.plans import CLIENT, DIES, from_json, script
 from jobs.queries.hosts.host_page import queue_position
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.points import has_points, samples_after
 from jobs.queries.jobs.running_accuracy import standings
+from jobs.services.intake.limits import keeps_points
 from jobs.services.outputs import outputs_folder
 
 # Headline metrics of a result, in order; missing ones are omitted.
@@ -92,6 +92,7 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (page.job.is_open or found_points),
         "has_points": found_points,
+        "points_full": not keeps_points(page.job),
         "lost_points": bool(page.job.removed_at and page.job.points_bytes),
         "standings": found_standings if page.job.is_open or grew else None,
         "accuracy_figure": growing_accuracy.figure() if found_standings and is_kept else None,
@@ -107,9 +108,7 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     check(request.user, "job.cancel", job)
     if request.method != "POST":
         return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
-    if cancel(job_id, person(request)):
-        audit_log.record(request.user, "job.cancel", f"job {job_id}")
-    else:
+    if not job_actions.cancel(request.user, job_id):
         messages.info(request, _("The job had already ended."))
     return redirect("job-detail", job_id)
 
@@ -120,11 +119,10 @@ def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
     """Retry a job unchanged, as a new job."""
     get_object_or_404(Job, pk=job_id)
     try:
-        job = retry_job(job_id, person(request), can_prioritize=allowed(request.user, "job.raise"))
+        job = job_actions.retry(request.user, job_id)
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("job-detail", job_id)
-    audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job_id)
     return redirect("job-detail", job.pk)
 
 
@@ -293,9 +291,9 @@ def _message(page: JobPage, in_queue: queue.QueueRow | None, why: Mapping[str, A
             else joined(outcome_text(job), known.cause if known else "")
         )
     text = _doing(page) or outcome_text(job)
-    quiet = stalled_text(job)
-    if quiet:
-        return joined(text, quiet)
+    stalled = stalled_text(job)
+    if stalled:
+        return joined(text, stalled)
     if page.ends_at:
         text = joined(text, _("Estimated end: %(time)s.") % {"time": moment(page.ends_at)})
     return text

@@ -4,16 +4,15 @@ list."""
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from dashboard.security import audit_log
+from dashboard.actions import jobs as job_actions
 from dashboard.security.permissions import check, requires
-from dashboard.security.request import person
 from jobs.models import Job
 from jobs.queries.storage import limits
 from jobs.services import pins
@@ -28,9 +27,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
     wanted = request.POST.get("pinned") == "1"
     if not wanted and job.pinned_at is not None:
         check(request.user, "job.unpin", pins.pin_of(job))
-    done = pins.pin(job_id, person(request)) if wanted else pins.unpin(job_id)
-    if done:
-        audit_log.record(request.user, "job.pin", f"job {job_id}", pinned=wanted)
+    if job_actions.keep_files(request.user, job_id, keep=wanted):
         if not wanted and limits().any:
             text = _("Files are no longer kept: log and files may be removed from tomorrow on.")
             messages.info(request, text)
@@ -38,7 +35,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.error(request, _("Nothing to keep: log and files were already removed."))
     back = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
-        return redirect(back)
+        return HttpResponseRedirect(back)
     return redirect("job-detail", job_id)
 
 

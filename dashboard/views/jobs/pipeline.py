@@ -15,21 +15,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.presenters import queue
 from dashboard.presenters.job.pipeline_preview import (
     is_to_be_put_right,
     preview_address,
     would_fail_again,
 )
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import person
 from dashboard.text.labels import kind_title
 from dashboard.text.messages import message
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.models import Job, Result
-from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
 from jobs.queries.jobs.chains import ChainProgress, chain_of, waiting_outside
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.headline import headline
@@ -70,14 +68,9 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
     _chain_or_404(chain_id)
     try:
-        jobs = retry_failed_jobs(
-            chain_id, person(request), can_prioritize=allowed(request.user, "job.raise")
-        )
+        job_actions.retry_pipeline(request.user, chain_id)
     except LaunchError as error:
         messages.error(request, str(error))
-        return redirect("pipeline", chain_id)
-    for job in jobs:
-        audit_log.record(request.user, "job.repeat", f"job {job.pk}", repeats=job.repeats_id)
     return redirect("pipeline", chain_id)
 
 
@@ -90,10 +83,7 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
         check(request.user, "job.cancel", job)
     if request.method != "POST":
         return render(request, "pipelines/cancel.html", _cancel_context(chain))
-    jobs = cancel_rest(chain_id, person(request))
-    for job in jobs:
-        audit_log.record(request.user, "job.cancel", f"job {job.pk}", pipeline=str(chain_id))
-    if not jobs:
+    if not job_actions.cancel_pipeline(request.user, chain_id):
         messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
 

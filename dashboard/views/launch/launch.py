@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
@@ -32,9 +33,10 @@ from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import FAMILIES, Kind, Target
+from jobs.kinds.lib.base import FAMILIES, Kind, Target, promised_job
 from jobs.launch import InvalidParams, Preview, draft_of, launch, preview
 from jobs.models import Deployment, Host, Job
+from jobs.numbers import number_from
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.hosts.targets import target_of
@@ -71,7 +73,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
             raise InvalidParams(left_empty(form))
         priority = queue.priority_for(request.user, request.POST.get("priority", ""))
         raw = raw_values(form, kind)
-        result = preview(kind.name, raw, host, target)
+        result = preview(kind.name, raw, host, target, user=person(request))
         confirmed = confirmed_in(request, host, result.plan) if result.plan else []
         job = launch(
             kind.name,
@@ -148,10 +150,8 @@ def _repeated(data: QueryDict, kind: Kind) -> Job | None:
 
     "against=17" comes from an edited form: differences from that job are marked.
     """
-    number = data.get("from") or data.get("against", "")
-    if not number.isdecimal():
-        return None
-    return Job.objects.filter(pk=int(number), kind=kind.name).first()
+    number = number_from(data.get("from") or data.get("against", ""))
+    return Job.objects.filter(pk=number, kind=kind.name).first() if number is not None else None
 
 
 def _context(
@@ -178,7 +178,8 @@ def _context(
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
-    result = preview(kind.name, raw_values(draft, kind), host, target)
+    user = person(request)
+    result = preview(kind.name, raw_values(draft, kind), host, target, user=user)
     problems = {**result.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, problems)
     plan = None if problems else result.plan
@@ -199,7 +200,7 @@ def _context(
             plan,
             result.values,
             proposed=result.open_slots,
-            before=_before(kind, target, host, typed, origin),
+            before=_before(kind, target, host, typed, origin, user),
             guide=against(result.guide),
         )
         if plan
@@ -234,15 +235,17 @@ def _starts(kind: Kind, result: Preview, target: Target, host: Host, priority: s
     return forecast_drafts(host, [draft])[0]
 
 
-def form_preview(kind_name: str, data: QueryDict) -> tuple[Host | None, Preview]:
-    """Build the preview of the form filled by ``data``; Http404: unknown kind."""
+def form_preview(kind_name: str, request: HttpRequest) -> tuple[Host | None, Preview]:
+    """Build the preview of the form filled by the POST; Http404: unknown kind."""
+    data = request.POST
     kind, host = _kind(kind_name), _host(data)
     if host is None:
         return None, Preview()
     typed = _promises_kept(kind, typed_values(kind, data))
     target = target_of(host)
     form = make_form(kind, target, typed, {})
-    return host, preview(kind.name, raw_values(form, kind), host, target)
+    raw = raw_values(form, kind)
+    return host, preview(kind.name, raw, host, target, user=person(request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,25 +285,31 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
     """Return ``typed`` with "job:17" replaced by the product of job 17."""
     settled = dict(typed)
     for name, asset in asset_fields(kind).items():
-        number = typed.get(name, "").removeprefix("job:")
-        if number != typed.get(name, "") and number.isdecimal():
+        number = promised_job(typed.get(name))
+        if number is not None:
             made = (
-                Deployment.objects.filter(job=int(number)).first()
+                Deployment.objects.filter(job=number).first()
                 if asset == "deployment"
-                else made_by(int(number), asset)
+                else made_by(number, asset)
             )
-            open_still = Job.objects.filter(pk=int(number), state__in=Job.OPEN_STATES).exists()
+            open_still = Job.objects.filter(pk=number, state__in=Job.OPEN_STATES).exists()
             settled[name] = str(made.pk) if made and not open_still else typed[name]
     return settled
 
 
 def _before(
-    kind: Kind, target: Target, host: Host, typed: Mapping[str, str], origin: Job | None
+    kind: Kind,
+    target: Target,
+    host: Host,
+    typed: Mapping[str, str],
+    origin: Job | None,
+    user: AbstractBaseUser | None,
 ) -> Plan | None:
     """Return the plan to compare with: the repeated job's, or the form's default."""
     if origin:
         return from_json(origin.plan)
-    result = preview(kind.name, proposed_raw(kind, target, typed), host, target)
+    raw = proposed_raw(kind, target, typed)
+    result = preview(kind.name, raw, host, target, user=user)
     return result.plan
 
 

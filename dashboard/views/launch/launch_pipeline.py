@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -50,8 +51,8 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
     model, pipeline = _model_and_pipeline(model_id, pipeline_id)
     if request.method != "POST":
-        return _page(request, _context(model, pipeline, request.GET))
-    context = _context(model, pipeline, request.POST)
+        return _page(request, _context(model, pipeline, request.GET, person(request)))
+    context = _context(model, pipeline, request.POST, person(request))
     host, stack = context["host"], context["stack"]
     if host is None:
         return redirect("model-pipeline", model_id, pipeline_id)
@@ -86,7 +87,7 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
 def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
     """Request the preflight of the whole chain now."""
     model, pipeline = _model_and_pipeline(model_id, pipeline_id)
-    context = _context(model, pipeline, request.POST)
+    context = _context(model, pipeline, request.POST, person(request))
     host, checked = context["host"], checks_of(pipeline, context["drafts"])
     if host is None or checked is None or is_away(host):
         return HttpResponse()
@@ -97,17 +98,16 @@ def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
 
 def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, Pipeline]:
     model = MODELS.get(model_id)
-    pipeline = (
-        next((item for item in pipelines_of(model) if item.id == pipeline_id), None)
-        if model
-        else None
-    )
+    offered = pipelines_of(model) if model else ()
+    pipeline = next((item for item in offered if item.id == pipeline_id), None)
     if model is None or pipeline is None:
-        raise Http404(f"{model_id} has no way {pipeline_id}")
+        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
     return model, pipeline
 
 
-def _context(model: ZooModel, pipeline: Pipeline, data: QueryDict) -> dict[str, Any]:
+def _context(
+    model: ZooModel, pipeline: Pipeline, data: QueryDict, user: AbstractBaseUser | None
+) -> dict[str, Any]:
     """``hosts``: suitable ones. Default: the first one and its first stack.
 
     ``errors``: option → message; ``typed``: entered values.
@@ -120,7 +120,9 @@ def _context(model: ZooModel, pipeline: Pipeline, data: QueryDict) -> dict[str, 
     if stack not in offered:
         stack = next(iter(offered), "")
     options, errors = _options(pipeline, data)
-    planned = drafts(pipeline, model, host, stack, options) if host and stack and not errors else []
+    planned: list[Draft] = []
+    if host and stack and not errors:
+        planned = drafts(pipeline, model, host, stack, options, user=user)
     away = host is None or is_away(host)
     return {
         "model": model,

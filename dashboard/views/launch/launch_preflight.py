@@ -25,7 +25,7 @@ from jobs.services import confirmations, preflights
 PATIENCE = timedelta(seconds=20)
 _LAUNCH = "launch-form"
 _FORMS = {name: name for name in (_LAUNCH, "pipeline-form")}
-_SHAPES = {"ok": "passed", "warn": "asks", "failed": "failed", "unknown": "queued"}
+_SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class FindingLine:
 @requires("job.launch")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Request the preflight of the form's plan."""
-    host, result = form_preview(kind_name, request.POST)
+    host, result = form_preview(kind_name, request)
     if host is None or result.plan is None or not result.plan.checks or is_away(host):
         return HttpResponse()
     known = {name: value for name, value in {**result.open_slots, **result.values}.items() if value}

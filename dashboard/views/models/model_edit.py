@@ -91,7 +91,7 @@ def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
 def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
-    """Ask (GET), then take an added model out of the catalogue (POST). It can be put back."""
+    """Ask (GET), then delete an added model from the catalogue (POST). It can be restored."""
     if request.method == "POST" and MODELS.is_removed(model_id):
         return redirect("model-deleted", model_id)  # a second click
     _text_of(model_id)
@@ -128,7 +128,7 @@ def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("model.change")
 def model_discard(request: HttpRequest) -> HttpResponse:
-    """Ask (GET), then delete a file that gives no model (POST)."""
+    """Ask (GET), then delete an invalid model file (POST)."""
     if request.method != "POST":
         asked = request.GET.get("file", "")
         if asked not in [problem.file for problem in MODELS.problems]:

@@ -14,18 +14,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from dashboard.actions import jobs as job_actions
 from dashboard.charts import interactivity, percentiles, throughput
 from dashboard.charts.series import Series, measured
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import number_from, person
 from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
-from jobs.launch import retry_job
 from jobs.models import Result
+from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.repeats import counted_with, repeats_of
 
@@ -69,21 +68,11 @@ def run_more(request: HttpRequest) -> HttpResponse:
     results = Result.objects.select_related("job").in_bulk(wanted)
     launched = []
     try:
-        for number in range(
-            LAUNCHED_MOST
-        ):  # in turn, so that drift of the host affects all sides equally
-            for pk in [pk for pk, n in zip(wanted, counts, strict=False) if number < n]:
-                if pk not in results:
-                    continue
-                job = retry_job(
-                    results[pk].job_id,
-                    person(request),
-                    can_prioritize=allowed(request.user, "job.raise"),
-                )
-                launched.append(job)
-                audit_log.record(
-                    request.user, "job.repeat", f"job {job.pk}", repeats=results[pk].job_id
-                )
+        # In turn, so that drift of the host affects all sides equally.
+        for number in range(LAUNCHED_MOST):
+            for pk, n in zip(wanted, counts, strict=False):
+                if pk in results and number < n:
+                    launched.append(job_actions.retry(request.user, results[pk].job_id))
     except LaunchError as error:
         messages.error(request, str(error))
     if launched:
@@ -230,19 +219,19 @@ def _switches(
     further repeats; "" where no switch exists.
     """
     shown = {run.pk for runs in groups for run in runs}
-    quiet = [[run for run in runs if run.counts] for runs in groups]
+    undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
-        quiet = [some or runs for some, runs in zip(quiet, groups, strict=True)]
-    quiet = [runs for runs in quiet if runs]
+        undisturbed = [some or runs for some, runs in zip(undisturbed, groups, strict=True)]
+    undisturbed = [runs for runs in undisturbed if runs]
     write = _grouped if is_grouped else lambda those: _as_runs([runs[0] for runs in those])
     switches: dict[str, Any] = {
         "as_runs": _as_runs([runs[0] for runs in groups]),
         "as_groups": _grouped(repeated),
         "without_disturbed": "",
-        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in quiet),
+        "disturbed": sum(len(runs) for runs in groups) - sum(len(runs) for runs in undisturbed),
     }
-    if switches["disturbed"] and len(quiet) > 1:
-        switches["without_disturbed"] = write(quiet)
+    if switches["disturbed"] and len(undisturbed) > 1:
+        switches["without_disturbed"] = write(undisturbed)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
             added = [

@@ -20,12 +20,12 @@ from dashboard.presenters.result.provenance import identity_rows, provenance_row
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import number_from
 from dashboard.text.formatting import number
 from dashboard.text.labels import host_word, metric_label, metric_text, phrase
 from dashboard.views.results.compare import compare_results, run_more
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
+from jobs.numbers import number_from
 from jobs.queries.results.repeats import spread
 from jobs.queries.results.result_counts import FACETS, STAMPS
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -360,13 +360,13 @@ def _title(page: ResultPage) -> str:
 def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
     category = request.GET.get("category", "")
-    after = request.GET.get("after", "")
+    after = number_from(request.GET.get("after", ""))
     matches = questions(
         page.result,
         show=show,
         text=text,
         category=category,
-        after=int(after) if after.isdecimal() else -1,
+        after=-1 if after is None else after,
     )
     query = request.GET.copy()
     query.pop("after", None)

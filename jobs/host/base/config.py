@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jobs.errors import JobsError
 from jobs.host.base import limits
 from jobs.host.base.limits import HostLimits
-from jobs.host.base.renamed import RENAMED
+from jobs.host.base.renamed import RENAMED, refuse_former_names
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
@@ -90,7 +90,7 @@ def load(environ: Mapping[str, str] | None = None, file: Path | None = None) -> 
     values = dict(os.environ if environ is None else environ)
     if file is not None:
         values |= read_env_file(file)
-    _refuse_old_names(values)
+    refuse_former_names(values, RENAMED, ConfigError)
     return Config(
         name=_name(values),
         dashboard_url=_dashboard_url(values),
@@ -135,14 +135,6 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise ConfigError(f"ENV: line {number} of {path}: {error}") from error
         values[name.strip()] = " ".join(parts)
     return values
-
-
-def _refuse_old_names(values: Mapping[str, str]) -> None:
-    for old, new in RENAMED.items():
-        if values.get(old):
-            raise ConfigError(
-                f"{old} is now called {new}. Write {new} into host.env or the environment instead."
-            )
 
 
 def _required(values: Mapping[str, str], name: str, meaning: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that a tool writes during its run, read on from the end of the last read.
+"""Files that a tool writes as it runs, read on from the end of the last read.
 Here: a reader a tool; values for a watch.
 Not here: when to look (`host.run.scraper`), final reports (`jobs.parsers`).
 

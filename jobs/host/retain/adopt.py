@@ -20,7 +20,7 @@ from jobs.host.claim.claim import start_if_fresh
 from jobs.host.probe import probe
 from jobs.host.run import environment
 from jobs.host.run.launcher import whole_log
-from jobs.host.run.redact import redact
+from jobs.host.run.redact import forms, redact
 from jobs.plans import SECRET, fill, from_json
 
 FEW_STARTS = 3
@@ -73,7 +73,7 @@ def close_dead(spool: Spool) -> bool:
             return True
         _kill_marked(spool)
         _clean_up(spool)
-        redact(spool.log, [word.encode() for word in spool.secrets().values()])
+        redact(spool.log, forms(spool.secrets().values()))
         message_id, args = _why(spool)
         spool.append_ended(
             {

@@ -24,7 +24,7 @@ from jobs.host.probe import probe
 from jobs.host.run import environment, spawn
 from jobs.host.run.commands import Commands
 from jobs.host.run.log_limit import LogLimit
-from jobs.host.run.redact import redact
+from jobs.host.run.redact import forms, redact
 from jobs.host.run.scraper import Scraper
 from jobs.host.run.serving import Server
 from jobs.plans import SECRET, Output, Plan, Step, fill, from_json
@@ -259,8 +259,8 @@ class Launcher:
         return {**probe.load(self._spool.path), "oom_kills": max(0, kills)}
 
     def _hide_secrets(self) -> list[bytes]:
-        """Take the secrets out of the log; what was looked for."""
-        secrets = [value.encode() for value in self._secrets.values()]
+        """Redact the log; return what was searched for."""
+        secrets = forms(self._secrets.values())
         redact(self._spool.log, secrets)
         return secrets
 

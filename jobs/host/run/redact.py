@@ -6,10 +6,37 @@ goes on appending is not disturbed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 BLOCK = 1024 * 1024
+# Characters that different tools leave as they are in an address, besides letters and digits:
+# Python and curl; paths; encodeURIComponent; encodeURI.
+_UNCHANGED = ("", "/", "!'()*", ";,/?:@&=+$#!'()*")
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def forms(secrets: Iterable[str]) -> list[bytes]:
+    """Return the bytes by which each of ``secrets`` is found, each once.
+
+    Literal, in JSON, in an address, and in base64 of any text around it, such as ``user:secret`` of
+    Basic auth. What was cut, compressed or encrypted is not found.
+    """
+    found: dict[bytes, None] = {}
+    for secret in secrets:
+        whole = secret.encode()
+        found[whole] = None
+        found.update(dict.fromkeys(_in_json(secret)))
+        found.update(dict.fromkeys(_in_address(secret)))
+        for core in _in_base64(whole):
+            found.update(dict.fromkeys((core, core.translate(_URL_SAFE))))
+            found.update(dict.fromkeys(_in_address(core.decode())))
+    return list(found)
 
 
 def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
@@ -34,8 +61,36 @@ def redact(path: Path, secrets: Sequence[bytes], start: int = 0) -> None:
 
 def unfinished(tail: bytes, secrets: Sequence[bytes]) -> int:
     """Return the bytes at the end of ``tail`` that may begin one of ``secrets``."""
-    longest = max(map(len, secrets), default=0) - 1
-    for length in range(min(longest, len(tail)), 0, -1):
-        if any(secret.startswith(tail[-length:]) for secret in secrets):
-            return length
+    return max((_begun(tail, secret) for secret in secrets), default=0)
+
+
+def _begun(tail: bytes, secret: bytes) -> int:
+    """Return the length of the longest beginning of ``secret``, but not all, that ends ``tail``."""
+    at = tail.find(secret[:1], max(0, len(tail) - len(secret) + 1))
+    while at >= 0:
+        if secret.startswith(tail[at:]):
+            return len(tail) - at
+        at = tail.find(secret[:1], at + 1)
     return 0
+
+
+def _in_json(secret: str) -> Iterator[bytes]:
+    for ascii_only in (True, False):
+        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1].encode()
+
+
+def _in_address(secret: str) -> Iterator[bytes]:
+    """Percent-encoded, with capital or small hexadecimal digits."""
+    for text in (quote_plus(secret), *(quote(secret, safe=safe) for safe in _UNCHANGED)):
+        yield text.encode()
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), text).encode()
+
+
+def _in_base64(secret: bytes) -> Iterator[bytes]:
+    """At each of three places in a group of three bytes: the characters of the secret alone.
+
+    The first and the last character may belong to a neighbour too; those are left out.
+    """
+    for before in range(3):
+        coded = b64encode(b"\0" * before + secret)
+        yield coded[(before * 8 + 5) // 6 : (before + len(secret)) * 8 // 6]

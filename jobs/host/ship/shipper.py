@@ -19,7 +19,7 @@ from jobs.host.base.client import Answer, Client, Unreachable
 from jobs.host.base.spool import DEPLOYMENT, Meta, Spool
 from jobs.host.run.inotify import FolderChanges
 from jobs.host.run.launcher import size_and_sha256
-from jobs.host.run.redact import redact, unfinished
+from jobs.host.run.redact import forms, redact, unfinished
 
 CHUNK = 256 * 1024  # raw bytes of an append, unless the dashboard permits more
 BLOCK = 64 * 1024  # disk space is given back in multiples of it
@@ -33,6 +33,7 @@ ASK_AGAIN_S = 60.0  # silence after which the sizes are requested again
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
 LONGEST_AWAY_S = 1.0  # longest wait without an answer: a refused connection costs nothing
+REFUSED_IT = "the dashboard refused it"
 log = logging.getLogger(__name__)
 
 
@@ -91,6 +92,7 @@ class Shipper:
         self._moved = False
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
+        self._sends_points = True  # False: the dashboard refused them
         self.broken_by = ""
 
     def run(self, stopped: threading.Event) -> Outcome:
@@ -190,7 +192,7 @@ class Shipper:
         A possible beginning of a secret waits; at the end the launcher has redacted all.
         """
         size, have = _size(self._spool.log), (self._have or {}).get("log", 0)
-        secrets = [] if ended else [secret.encode() for secret in self._spool.secrets().values()]
+        secrets = [] if ended else forms(self._spool.secrets().values())
         if not secrets or size <= have:
             return size
         redact(self._spool.log, secrets, start=have)
@@ -202,7 +204,7 @@ class Shipper:
         sent = self._stream("log", self._spool.log, ends.log)
         if self._meta.type == DEPLOYMENT:
             self._make_room((self._have or {})["log"])
-        sent |= self._stream("points", self._spool.points, ends.points)
+        sent |= self._points(ends.points)
         if self._meta.type != DEPLOYMENT:
             for output in ends.ended["outputs"] if ends.ended else ():
                 sent |= self._output(output)
@@ -222,6 +224,21 @@ class Shipper:
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
             and self._spool.exit() == ends.ended
         )
+
+    def _points(self, end: int) -> bool:
+        """Send live metrics. They are for charts: where the dashboard refuses them, all else goes
+        on without them.
+        """
+        if not self._sends_points:
+            return False
+        try:
+            return self._stream("points", self._spool.points, end)
+        except _Stop as stop:
+            if stop.outcome is not Outcome.BROKEN or not stop.reason.startswith(REFUSED_IT):
+                raise
+            self._sends_points = False
+            self._note(f"live metrics are no longer sent: {stop.reason}")
+            return False
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
         """Send one file up to ``end``; True when data was sent."""
@@ -346,9 +363,11 @@ class Shipper:
             return Outcome.AGAIN
         if answer.status in (400, 413):  # what is sent will be the same the next time
             why = (
-                answer.body.get("error") or f"an answer {answer.status} from what stands before it"
+                answer.body.get("detail")
+                or answer.body.get("error")
+                or f"an answer {answer.status} from what stands before it"
             )
-            self.broken_by = f"the dashboard refused it: {why}"
+            self.broken_by = f"{REFUSED_IT}: {why}"
             return Outcome.BROKEN
         refusal = (answer.status, answer.body.get("error"))
         if refusal != self._refusal:  # once, not for every try of a day

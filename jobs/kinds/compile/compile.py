@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, gguf_choices, site, size
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.common import gguf_choices, site, size
 from jobs.messages import Message
 from jobs.parsers import progress, reports
 from jobs.parsers.progress import Progress
@@ -18,10 +18,8 @@ from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Weights to convert, and the target precision."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
         description="Weights to convert. Precision lost earlier is not restored.",
@@ -41,12 +39,10 @@ class Compile(Kind, params=Params):
     name = "compile"
     title = "Compile"
     family = "compile"
+    has_dies = False
+    environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     steps = llama_cpp.STEPS
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host without accelerator cards."""
-        return not target.has_dies
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
@@ -56,23 +52,15 @@ class Compile(Kind, params=Params):
             return gguf_choices(target)
         return None
 
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """llama.cpp."""
-        return (Need(LLAMA_CPP),)
-
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct, int8"."""
-        model_id = str(_weights(params, target).data["model_id"])
+        model_id = str(target.asset("weights", params.weights).data["model_id"])
         model = MODELS.get(model_id)
         return f"{model.name if model else model_id}, {params.precision}"
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An artifact, whose label names the precision of its source too."""
-        source = _weights(params, target).data
+        source = target.asset("weights", params.weights).data
         return {
             "type": "artifact",
             "model_id": source["model_id"],
@@ -84,7 +72,7 @@ class Compile(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: llama.cpp's quantiser."""
-        source = _weights(params, target).data
+        source = target.asset("weights", params.weights).data
         return llama_cpp.compile_plan(
             str(source["model_id"]), params.precision, str(source["precision"]), site(target)
         )
@@ -107,7 +95,3 @@ class Compile(Kind, params=Params):
             message=Message("compile:made", {"label": label, "size": size(made.bytes)}),
             product=made.model_dump(include={"path", "bytes", "sha256"}),
         )
-
-
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")

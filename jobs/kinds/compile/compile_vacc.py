@@ -8,24 +8,16 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import asset, size
-from jobs.kinds.lib.vacc import (
-    exact_field,
-    is_exact,
-    model_of_asset,
-    stack_choices,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import asset_choices, name_field, size
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, is_exact, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
@@ -36,16 +28,24 @@ from jobs.toolchains.vacc.vamc import Calibration, Compiling
 
 # vamc's samples, by calibration data.
 _CALIBRATION_LENGTHS = {"c4": 1024, "ceval": 128, "alpaca": 512}
+# Of fields that count only for int8.
+_INT8: dict[str, Any] = {"group": "Calibration", "when": ["precision", "int8"]}
 _FIELDS = {"path": "weights", "concurrency": "max_length"}
 
 
-class Params(BaseModel):
+def _version_field(package: str) -> Any:
+    return Field(
+        "",
+        max_length=30,
+        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
+        description=f"workspace.pyenv: {package} version that vamc requires.",
+        json_schema_extra={"label": package, "group": "Workspace"},
+    )
+
+
+class Params(VaccParams):
     """Weights to compile, and the target. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     weights: str = Field(
         description="Weights of a distill; Qwen distills need the VACC patch.",
         json_schema_extra={"label": "Weights", "group": "Model", "asset": "weights"},
@@ -55,12 +55,8 @@ class Params(BaseModel):
         description="fp16: 16 bits per weight. int8: 8 bits per weight, 16 per activation (w8a16).",
         json_schema_extra={"label": "Precision", "group": "Model"},
     )
-    name: str = Field(
-        "",
-        max_length=120,
-        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Result folder and model name in the API. Empty: derived from the settings.",
-        json_schema_extra={"label": "Name", "group": "Model"},
+    name: str = name_field(
+        "Result folder and model name in the API. Empty: derived from the settings.", max_length=120
     )
     max_input: int = Field(
         1024,
@@ -107,64 +103,38 @@ class Params(BaseModel):
     quantization: Literal["w8a16_gptq", "w16kv8"] = Field(
         "w8a16_gptq",
         description="Quantisation method of the weights; the vendor's distill files use gptq.",
-        json_schema_extra={
-            "label": "Quantisation",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Quantisation", **_INT8},
     )
     calibration: str = Field(
         "",
         description="Calibration data. Empty: vamc chooses its own.",
-        json_schema_extra={
-            "label": "Calibration data",
-            "group": "Calibration",
-            "asset": "dataset",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Calibration data", **_INT8, "asset": "dataset"},
     )
     samples: int = Field(
         128,
         ge=1,
         le=100_000,
         description="Number of calibration samples.",
-        json_schema_extra={
-            "label": "Samples",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Samples", **_INT8},
     )
     sample_tokens: int = Field(
         0,
         ge=0,
         le=131072,
         description="Sample length. 0: 1024 for c4, 128 for C-Eval, 512 for Alpaca.",
-        json_schema_extra={
-            "label": "Sample length",
-            "unit": "tokens",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Sample length", "unit": "tokens", **_INT8},
     )
     device: str = Field(
         "",
         max_length=16,
         pattern=r"^$|^cpu$|^cuda(:[0-9]{1,2})?$",
         description="Calibration device: cuda:0, cpu. Empty: vamc's choice, a CUDA card.",
-        json_schema_extra={
-            "label": "Device",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "Device", **_INT8},
     )
     true_sequential: bool = Field(
         False,
         description="Quantise the parts of a layer in sequence: slower, possibly more accurate.",
-        json_schema_extra={
-            "label": "true_sequential",
-            "group": "Calibration",
-            "when": ["precision", "int8"],
-        },
+        json_schema_extra={"label": "true_sequential", **_INT8},
     )
     vacc_files: bool = Field(
         True,
@@ -227,23 +197,11 @@ class Params(BaseModel):
         description="workspace.enable_ir; omitted if off.",
         json_schema_extra={"label": "enable_ir", "group": "Workspace"},
     )
-    transformers: str = Field(
-        "",
-        max_length=30,
-        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: transformers version that vamc requires.",
-        json_schema_extra={"label": "transformers", "group": "Workspace"},
-    )
-    huggingface_hub: str = Field(
-        "",
-        max_length=30,
-        pattern=r"^$|^[0-9][0-9A-Za-z.]*$",
-        description="workspace.pyenv: huggingface-hub version that vamc requires.",
-        json_schema_extra={"label": "huggingface-hub", "group": "Workspace"},
-    )
+    transformers: str = _version_field("transformers")
+    huggingface_hub: str = _version_field("huggingface-hub")
 
 
-class CompileVacc(Kind, params=Params):
+class CompileVacc(OnVacc, params=Params):
     """Compile a distill with vamc, for one shape and number of dies."""
 
     name = "compile-vacc"
@@ -252,21 +210,16 @@ class CompileVacc(Kind, params=Params):
     programs = vamc.PROGRAMS
     steps = vamc.STEPS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "weights":
-            refs = [ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))]
-            return [Choice(ref.key, ref.label) for ref in refs]
+            return asset_choices(
+                ref for ref in target.weights if _can_be_compiled(str(ref.data["model_id"]))
+            )
         if field == "calibration":
-            refs = [ref for ref in target.datasets if ref.data.get("calibrates")]
-            return [Choice("", _("None")), *(Choice(ref.key, ref.label) for ref in refs)]
-        return None
+            there = asset_choices(ref for ref in target.datasets if ref.data.get("calibrates"))
+            return [Choice("", _("None")), *there]
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and on known risks."""
@@ -299,14 +252,14 @@ class CompileVacc(Kind, params=Params):
 
     def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
         """The weights, and the data to calibrate with."""
-        refs = {"weights": _weights(params, target)}
+        refs = {"weights": target.asset("weights", params.weights)}
         if _calibrates(params):
-            refs["dataset"] = asset(target.datasets, params.calibration, "calibration")
+            refs["dataset"] = target.asset("dataset", params.calibration, "calibration")
         return refs
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An artifact, with the folder that it will have."""
-        model, source = _model(params, target), _weights(params, target).data
+        model, source = _model(params, target), target.asset("weights", params.weights).data
         folder = _name(params, model)
         return {
             "type": "artifact",
@@ -379,7 +332,7 @@ def _compiling(params: Params, target: Target, model: ZooModel, *, align_qkv: bo
     """In verbatim mode: only the fields of the vendor's two files."""
     basis = Compiling(
         name=_name(params, model),
-        checkpoint=str(_weights(params, target).data["path"]),
+        checkpoint=str(target.asset("weights", params.weights).data["path"]),
         folder=vacc_site(target).artifacts,
         precision=params.precision,
         tp=params.tp,
@@ -417,7 +370,7 @@ def _chosen(basis: Compiling, params: Params, target: Target, *, align_qkv: bool
 def _calibration(params: Params, target: Target) -> Calibration | None:
     if not _calibrates(params):
         return None
-    data = asset(target.datasets, params.calibration, "calibration").data
+    data = target.asset("dataset", params.calibration, "calibration").data
     dataset = str(data["name"])
     if dataset not in DATASETS or not DATASETS[dataset].calibrates:
         raise LaunchError(_("vamc does not support this calibration data."), "calibration")
@@ -478,12 +431,8 @@ def _can_be_compiled(model_id: str) -> bool:
     return model is not None and "build_in" in model.paths
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _model(params: Params, target: Target) -> ZooModel:
-    model = model_of_asset(_weights(params, target))
+    model = model_of_asset(target.asset("weights", params.weights))
     if "build_in" not in model.paths:
         raise LaunchError(
             _("%(model)s needs no compilation. Deploy it directly.") % {"model": model.name},

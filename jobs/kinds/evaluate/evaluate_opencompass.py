@@ -7,31 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
 from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.lib import work
-from jobs.kinds.lib.base import (
-    AssetRef,
-    Choice,
-    Kind,
-    Measurement,
-    Outcome,
-    SetScore,
-    Target,
-)
-from jobs.kinds.lib.common import asset
-from jobs.kinds.lib.lengths import check_limit
-from jobs.kinds.lib.vacc import (
-    exact_field,
-    is_exact,
-    stack_choices,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib import evaluations
+from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
+from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
@@ -39,7 +23,7 @@ from jobs.parsers.opencompass import opencompass as parser
 from jobs.parsers.opencompass.opencompass import Run, SetResult
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
-from jobs.toolchains.opencompass import opencompass
+from jobs.toolchains.opencompass import opencompass, opencompass_env
 from jobs.toolchains.opencompass.opencompass import CEVAL, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
@@ -50,21 +34,9 @@ MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
 LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
-class Params(BaseModel):
+class Params(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
-    deployment: str = Field(
-        description="Deployment to evaluate.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
     datasets: tuple[Sets, ...] = Field(
         GUIDE_SETS,
         min_length=1,
@@ -73,36 +45,19 @@ class Params(BaseModel):
         "(1319), gpqa (198), aime2024 (30), ceval (1346) and ifeval (541).",
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
-    mmlu: Literal["all", "ten"] = Field(
-        "all",
-        description="All 57 subsets of MMLU, or the first ten alphabetically.",
-        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
-    )
-    limit: int = Field(
-        0,
-        ge=0,
-        le=100000,
-        description="Only the first questions of each data set. 0: all.",
-        json_schema_extra={"label": "Question limit", "unit": "questions", "group": "Questions"},
-    )
+    mmlu: Literal["all", "ten"] = evaluations.mmlu_field("all")
+    limit: int = evaluations.limit_field(0, "Only the first questions of each data set. 0: all.")
     dataset_source: Literal["", "modelscope"] = Field(
         "",
         description="Data source of OpenCompass: the unpacked archives, or ModelScope "
         "(DATASET_SOURCE).",
         json_schema_extra={"label": "Dataset source", "group": "Questions"},
     )
-    max_answer: int = Field(
+    max_answer: int = evaluations.answer_field(
         16384,
-        ge=1,
-        le=1048576,
-        description="Answers are cut off at this length (max_out_len). Reasoning models need "
-        "thousands.",
-        json_schema_extra={
-            "label": "Max output tokens",
-            "unit": "tokens",
-            "group": "Answers",
-            "within": [["deployment", "max_total", 0.5]],
-        },
+        1048576,
+        "Answers are cut off at this length (max_out_len). Reasoning models need thousands.",
+        within=[["deployment", "max_total", 0.5]],
     )
     max_length: int = Field(
         32768,
@@ -116,54 +71,18 @@ class Params(BaseModel):
             "within": [["deployment", "max_total", 1]],
         },
     )
-    temperature: float = Field(
-        0.6,
-        ge=0.0,
-        le=2.0,
-        description="DeepSeek recommends 0.5 to 0.7 and several runs for R1.",
-        json_schema_extra={"label": "Temperature", "group": "Answers"},
-    )
-    batch: int = Field(
-        4,
-        ge=1,
-        le=256,
-        description="Max concurrent questions; the guide sends one at a time.",
-        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
-    )
+    temperature: float = evaluations.temperature_field()
+    batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
 
 
-class EvaluateOpencompass(Kind, params=Params):
+class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     """Score a deployment on the guide's data sets with OpenCompass."""
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
-    family = "evaluate"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
     steps = opencompass.STEPS
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.opencompass]
-        if field == "mmlu":
-            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
-        if field == "dataset_source":
-            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return None
-
-    def title_of(self, params: Params, target: Target) -> str:
-        """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
-        return f"{_deployment(params, target).data['name']}, {_what(params)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": _deployment(params, target)}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
@@ -171,7 +90,7 @@ class EvaluateOpencompass(Kind, params=Params):
         notes = [
             Message("guide:config_made", {"model": asking.model}),
             Message(
-                "guide:conda_path", {"folder": f"{vacc_site(target).conda}/envs/opencompass/bin"}
+                "guide:conda_path", {"folder": f"{opencompass_env.folder(vacc_site(target))}/bin"}
             ),
         ]
         if exact:
@@ -202,35 +121,22 @@ class EvaluateOpencompass(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""
-        site, stack = vacc_site(target), stack_of(params)
-        if not stack.evaluation.opencompass:
-            raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
-        if not site.conda:
-            raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
-        if len(set(params.datasets)) < len(params.datasets):
-            raise LaunchError(_("Enter each data set only once."), "datasets")
-        check_limit(params.limit, work.questions_of_largest(params.datasets))
+        tools_of(params)  # refuses a stack without OpenCompass
+        site = conda_site(target)
+        check_sets(params)
         if not is_exact(params):
             _check_lengths(params, target)
         return opencompass.evaluate_plan(_asking(params, target), site)
-
-    def successors(self, params: Params) -> Sequence[str]:
-        """Speed of the same deployment."""
-        return ("benchmark-online", "benchmark")
 
     def progress(self, log: str) -> Progress | None:
         """Sets generated, then scored."""
         return progress.sets(log)
 
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Questions of all sets, in parallel."""
-        return work.public_questions(params)
-
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy of each set and both means. OpenCompass exits with 0 when every task failed."""
-        run = parser.parse({path: content for path, content in outputs.items() if "/" in path})
+        run = parser.parse({path: outputs[path] for path in outputs if "/" in path})
         lacking = _lacking(params, run)
         if lacking:
             sets = len({score.dataset for score in run.scores} | set(lacking))
@@ -256,7 +162,7 @@ class EvaluateOpencompass(Kind, params=Params):
             ),
             measured=Measurement(
                 type="evaluation",
-                what=_what(params),
+                what=sets_of(params),
                 tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
                 metrics=metrics,
                 answers=answers,
@@ -273,7 +179,7 @@ def _check_lengths(params: Params, target: Target) -> None:
             "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
             "least %(least)d. Choose a deployment with a longer context."
         )
-        name = _deployment(params, target).data["name"]
+        name = target.asset("deployment", params.deployment).data["name"]
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
         raise LaunchError(message % args, "deployment")
     if longest and params.max_length > longest:
@@ -288,11 +194,11 @@ def _check_lengths(params: Params, target: Target) -> None:
 
 def _longest(params: Params, target: Target) -> int:
     """Return the deployment's limit for question and answer; 0 if unknown."""
-    return int(_deployment(params, target).data.get("max_total") or 0)
+    return int(target.asset("deployment", params.deployment).data.get("max_total") or 0)
 
 
 def _asking(params: Params, target: Target) -> OpenCompassRun:
-    served, exact = _deployment(params, target).data, is_exact(params)
+    served, exact = target.asset("deployment", params.deployment).data, is_exact(params)
     model_id = str(served.get("model_id") or "")
     return OpenCompassRun(
         families=params.datasets,
@@ -372,9 +278,7 @@ def _remarks(params: Params, run: Run, model: str) -> list[Message]:
     others = [score.dataset for score in run.scores if score.is_as_published is False]
     if others:
         remarks.append(Message("evaluate:other_prompt", {"sets": ", ".join(others)}))
-    if params.limit:
-        remarks.append(Message("evaluate:limited", {"questions": params.limit}))
-    return remarks
+    return remarks + limited_remark(params)
 
 
 def _sets(run: Run, model: str) -> list[SetScore]:
@@ -389,19 +293,8 @@ def _sets(run: Run, model: str) -> list[SetScore]:
 
 
 def _group(dataset: str) -> str:
-    """Return the group of a set: "cluewsc" for cluewsc-dev; a single part has no group."""
+    """Return the group of a set: "cluewsc" for cluewsc-dev; others are their own group."""
     for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
         if dataset.startswith(prefix):
             return group
     return re.sub(r"-(?:dev|test|val|train)$", "", dataset)
-
-
-def _what(params: Params) -> str:
-    names = " + ".join(
-        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
-    )
-    return f"{names}, first {params.limit}" if params.limit else names
-
-
-def _deployment(params: Params, target: Target) -> AssetRef:
-    return asset(target.deployments, params.deployment, "deployment")

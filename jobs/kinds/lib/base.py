@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
-from pydantic import BaseModel
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict
 
+from jobs.errors import LaunchError
 from jobs.messages import Message
+from jobs.numbers import number_from
 from jobs.parsers.progress import Progress
-from jobs.plans import Plan
+from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
 FAMILIES = {
@@ -30,6 +33,8 @@ FAMILIES = {
 # Key of the log's end among a job's outputs, for tools that write no result file.
 LOG = "@log"
 LOG_BYTES = 1024 * 1024
+
+_PROMISE = "job:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,14 @@ class AssetRef:
     @property
     def key(self) -> str:
         """The reference as text."""
-        return f"job:{self.job}" if self.id is None else str(self.id)
+        return f"{_PROMISE}{self.job}" if self.id is None else str(self.id)
+
+
+def promised_job(key: Any) -> int | None:
+    """Return the job of a promise: 17 for ``"job:17"``; None for other keys."""
+    if not isinstance(key, str) or not key.startswith(_PROMISE):
+        return None
+    return number_from(key.removeprefix(_PROMISE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,19 @@ class Target:
             "environment": self.environments,
             "dataset": self.datasets,
         }.get(asset_type, ())
+
+    def asset(self, asset_type: str, key: str, field: str = "") -> AssetRef:
+        """Return the asset that Params name by ``key``.
+
+        Raises:
+            LaunchError: the asset is not on the host; ``field`` is the form's field, "" for the one
+                named after the type.
+        """
+        for ref in self.assets(asset_type):
+            if ref.key == key:
+                return ref
+        message = _("Not on this host, or removed meanwhile. Choose another.")
+        raise LaunchError(message, field or asset_type)
 
     def root(self, name: str) -> str:
         """Absolute path of one of the host's folders: "weights", "artifacts", "environments"."""
@@ -175,33 +200,49 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
+class KindParams(BaseModel):
+    """Base of the Params of kinds: immutable, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
-    Titles, labels and help of fields are English source text; pages translate them. A field of
-    Params has ``description`` (help), limits (ge, le) and ``json_schema_extra`` with ``unit``
-    ("tokens"), ``label``, ``group`` (a heading of the form), ``asset`` ("weights", "artifact",
-    "deployment", "dataset": choices come from the target), ``made_by`` (the kind that makes such an
-    asset, where it is not the usual one and the host can do it), ``way`` ("vllm": weights of models
-    that are run so are proposed before others), ``when`` (``[field, value]``: the
-    field counts only while the other one has that value) and ``needs_dies`` (True: the field is for
-    hosts with cards; on others it keeps its proposal). What is proposed in place of the default
-    (``jobs.kinds.lib.defaults``): ``without_dies`` on a host without accelerator cards; ``on_page``
-    to the letter of today's stack, whose page prints another figure than the guide; ``follows``
-    (``[field, key]``) what the asset chosen there has under that key; ``thinks``
-    (``[field, value]``) that value where the deployment chosen there thinks; ``within``
-    (``[[field, key, share], …]``) no more than that share of it, which bounds the field too, as
-    ``stack_most`` (the stack's limit of that name) and ``of_model`` (``[path, limit]``: what the
-    model of the weights allows), ``beside`` (``[field, tokens]``: what the context of the
-    deployment chosen there leaves beside a prompt of so many tokens) and ``set_size`` (``field``:
-    questions of the set chosen there) do; ``free_port`` (True: the next port
-    that no server of the host has, nor another such field; with ``printed`` not where the guide's
-    commands are wanted to the letter, which print it).
+    ``Params`` inherit ``KindParams``. Titles, labels and help of fields are English source text;
+    pages translate them. A field has ``description`` (help), limits (``ge``, ``le``) and
+    ``json_schema_extra`` with:
+
+    - ``label``, ``unit`` ("tokens"), ``group`` (heading in the form)
+    - ``asset``: "weights", "artifact", "deployment" or "dataset"; the target gives the choices
+    - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
+    - ``way``: "vllm"; weights of models that run so come first
+    - ``when``: ``[field, value]``; the field counts only while the other one has that value
+    - ``needs_dies``: True; for hosts with cards, on others the default stays
+
+    Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
+
+    - ``without_dies``: on a host without cards
+    - ``on_page``: with guide verbatim of the current stack, whose page prints another value
+    - ``follows``: ``[field, key]``; value of the chosen asset under that key
+    - ``thinks``: ``[field, value]``; that value if the chosen deployment reasons
+    - ``within``: ``[[field, key, share], …]``; at most that share of the chosen asset's value,
+      and the whole value is an upper bound of the field
+    - ``beside``: ``[field, tokens]``; at most what the context of the chosen deployment leaves
+      after a prompt of so many tokens, which is an upper bound too
+    - ``free_port``: True; the next port that no server of the host and no other such field has.
+      With ``printed``, guide verbatim keeps the port of its commands
+
+    More upper bounds: ``stack_most`` (the stack's limit of that name), ``of_model``
+    (``[path, limit]`` of the weights' model), ``set_size`` (field whose question set gives the
+    number).
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     family: ClassVar[str]  # a key of FAMILIES
+    has_dies: ClassVar[bool | None] = None  # only hosts with, or without, accelerator cards
+    environment: ClassVar[str] = ""  # that every plan uses
     programs: ClassVar[Sequence[str]]  # programs that the steps run
     # Programs and scripts that send requests to a server: their model name may look like a path.
     clients: ClassVar[Sequence[str]] = ()
@@ -216,31 +257,35 @@ class Kind(ABC):
     lengths: ClassVar[Sequence[str]] = ()
     answer_limit: ClassVar[str] = ""  # field with the max output tokens: evaluations
     progress_is_whole: ClassVar[bool] = True  # else of each concurrency in turn
-    Params: ClassVar[type[BaseModel]]
+    Params: ClassVar[type[KindParams]]
 
-    def __init_subclass__(cls, *, params: type[BaseModel]) -> None:
+    def __init_subclass__(cls, *, params: type[KindParams]) -> None:
         cls.Params = params
 
     def is_available(self, target: Target) -> bool:
         """True if this host supports the job type."""
-        return True
+        return self.has_dies in (None, target.has_dies)
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host; None: any value of its type."""
         return None
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
-        """Return environments that the plan uses."""
-        return ()
+        """Return environments that the plan uses. Default: that of the class, if any."""
+        return (Need(self.environment),) if self.environment else ()
 
     @abstractmethod
     def title_of(self, params: Any, target: Target) -> str:
         """Return the job's title for lists: "SmolLM2-135M-Instruct, int8"."""
 
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
-        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and
-        others."""
-        return {}
+        """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and others.
+
+        Default: the weights, artifact and deployment that fields of these names choose.
+        """
+        names = [slot.rstrip(".") for slot in ASSET_SLOTS]
+        chosen = [name for name in names if name in self.Params.model_fields]
+        return {name: target.asset(name, getattr(params, name)) for name in chosen}
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """Return the asset that a success registers: {"type": "artifact", …}; None: a result or

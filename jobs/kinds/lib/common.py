@@ -32,18 +32,6 @@ def site(target: Target) -> Site:
         ) from None
 
 
-def asset(refs: Iterable[AssetRef], key: str, field: str) -> AssetRef:
-    """Return the asset that Params name by ``key``.
-
-    Raises:
-        LaunchError: the asset is not on the host; ``field`` is the form's field.
-    """
-    for ref in refs:
-        if ref.key == key:
-            return ref
-    raise LaunchError(_("Not on this host, or removed meanwhile. Choose another."), field)
-
-
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
     """Return the metrics of a benchmark at several concurrencies: those of ``best``, plus total
     completed and failed requests from ``cells`` (pairs).
@@ -60,6 +48,43 @@ def when_ready(outputs: Mapping[str, bytes]) -> Outcome:
     """Return the outcome with the time until the server was ready."""
     seconds = reports.read(outputs, "ready.json", reports.ReadyReport).seconds
     return Outcome(message=Message("deploy:ready", {"seconds": seconds}))
+
+
+def deployment_field(description: str, **extra: Any) -> Any:
+    """Return the field ``deployment``. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        description=description,
+        json_schema_extra={
+            "label": "Deployment",
+            "group": "Target",
+            "asset": "deployment",
+            **extra,
+        },
+    )
+
+
+def name_field(
+    description: str, *, max_length: int, pattern: str = r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$"
+) -> Any:
+    """Return the field ``name`` of a result or server; it may be empty."""
+    return Field(
+        "",
+        max_length=max_length,
+        pattern=pattern,
+        description=description,
+        json_schema_extra={"label": "Name", "group": "Model"},
+    )
+
+
+def secret_field(description: str, *, label: str, group: str, **extra: Any) -> Any:
+    """Return a field that names a secret; it may be empty. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
+        description=description,
+        json_schema_extra={"label": label, "group": group, **extra},
+    )
 
 
 def exclusive_field(default: bool) -> Any:
@@ -97,10 +122,14 @@ def seed_field() -> Any:
     )
 
 
+def asset_choices(refs: Iterable[AssetRef]) -> list[Choice]:
+    """Return assets as choices of a field."""
+    return [Choice(ref.key, ref.label) for ref in refs]
+
+
 def gguf_choices(target: Target) -> list[Choice]:
     """Return weights in GGUF files, which llama.cpp reads; folders are excluded."""
-    files = [ref for ref in target.weights if not ref.data.get("format")]
-    return [Choice(ref.key, ref.label) for ref in files]
+    return asset_choices(ref for ref in target.weights if not ref.data.get("format"))
 
 
 def size(count: int) -> str:

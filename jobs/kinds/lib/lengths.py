@@ -12,7 +12,7 @@ from jobs.messages import Message
 
 APART = 0.1  # relative difference that is not reported
 INPUT, OUTPUT = "input_tokens", "output_tokens"
-# What the reasoning template of llama.cpp puts before each prompt (``jobs.kinds.deploy.deploy``).
+# Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy.deploy``).
 _EXAMPLES = 300
 
 

@@ -40,7 +40,7 @@ WORDS: dict[str, Promise] = {
     "limit:multiple": _("Lengths must be multiples of %(multiple)s tokens; %(tokens)s is not."),
     "limit:reasoning_is_cut": _(
         "Many answers will be cut off: the limit is %(max_length)s tokens for question "
-        "and answer, and the model may reason over %(tokens)s."
+        "and answer, and the model may reason for up to %(tokens)s tokens."
     ),
     "limit:batch_size": _(
         "%(server)s processes %(most)s requests at a time; the rest of %(asked)s are queued."

@@ -6,16 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Measurement, Outcome, Target
-from jobs.kinds.lib.common import asset, of_all, seed_field
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, Target
+from jobs.kinds.lib.common import (
+    deployment_field,
+    exclusive_field,
+    of_all,
+    overlap_field,
+    seed_field,
+    tool_version,
+)
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.messages import Message
+from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
+from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.vllm import vllm
 
 # Counters of each engine under /metrics.
@@ -27,19 +37,10 @@ ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
-class LoadParams(BaseModel):
+class LoadParams(KindParams):
     """Requests with built-in prompts. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    deployment: str = Field(
-        description="Deployment to benchmark.",
-        json_schema_extra={
-            "label": "Deployment",
-            "group": "Target",
-            "asset": "deployment",
-        },
-    )
+    deployment: str = deployment_field("Deployment to benchmark.")
     concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
         (1, 2, 4),
         min_length=1,
@@ -72,30 +73,8 @@ class LoadParams(BaseModel):
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
     seed: int | None = seed_field()
-
-
-class OverHttp(Kind, params=LoadParams):
-    """Base of kinds that send ``LoadParams`` to a deployment."""
-
-    family = "benchmark"
-    lengths = (lengths.OUTPUT,)
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return prompt_choices() if field == "prompts" else None
-
-    def title_of(self, params: LoadParams, target: Target) -> str:
-        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = deployment(params, target).data["name"]
-        return f"{served} @ {', '.join(map(str, params.concurrency))}"
-
-    def inputs(self, params: LoadParams, target: Target) -> Mapping[str, AssetRef]:
-        """The deployment."""
-        return {"deployment": deployment(params, target)}
-
-    def work(self, params: Mapping[str, Any]) -> float:
-        """Rounds of requests, at each concurrency."""
-        return work.over_http(params)
+    exclusive: bool = exclusive_field(False)
+    overlap: bool = overlap_field()
 
 
 class Point(Protocol):
@@ -118,27 +97,76 @@ class Point(Protocol):
         """By name of ``jobs.metrics``."""
 
 
-def deployment(params: LoadParams, target: Target) -> AssetRef:
-    """Return the deployment to measure.
+class OverHttp(Kind, params=LoadParams):
+    """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
 
-    Raises:
-        LaunchError: the deployment is not on the host.
-    """
-    return asset(target.deployments, params.deployment, "deployment")
+    family = "benchmark"
+    lengths = (lengths.OUTPUT,)
 
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """Return the choices of ``field`` on this host."""
+        if field != "prompts":
+            return None
+        return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
 
-def check_output(params: LoadParams, served: AssetRef) -> None:
-    """Refuse answers that do not fit with the longest prompt.
+    def title_of(self, params: LoadParams, target: Target) -> str:
+        """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
+        served = target.asset("deployment", params.deployment).data["name"]
+        return f"{served} @ {', '.join(map(str, params.concurrency))}"
 
-    Raises:
-        LaunchError: at the output, or at the deployment.
-    """
-    check_answer(served.data, "output_tokens", params.output_tokens, PROMPT_TOKENS)
+    def successors(self, params: LoadParams) -> Sequence[str]:
+        """Accuracy of the same deployment."""
+        return ("evaluate",)
 
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Rounds of requests, at each concurrency."""
+        return work.over_http(params)
 
-def counters_of(served: AssetRef) -> tuple[str, ...]:
-    """Return the engine's counters under /metrics; () if unknown."""
-    return _COUNTERS.get(str(served.data.get("toolchain")), ())
+    def load(self, params: LoadParams, target: Target) -> HttpLoad:
+        """Return the requests for the deployment.
+
+        Raises:
+            LaunchError: the deployment is not on the host, or has a key, which the tool would
+                show; answers do not fit with the longest prompt; a concurrency is entered twice;
+                unknown prompts.
+        """
+        served = target.asset("deployment", params.deployment).data
+        if served.get("api_key"):
+            message = _(
+                "%(tool)s would show the API key in the process list. Use “Benchmark online”."
+            )
+            tool = ENVIRONMENTS[self.environment].title
+            raise LaunchError(message % {"tool": tool}, "deployment")
+        check_concurrency(params.concurrency)
+        check_answer(served, "output_tokens", params.output_tokens, PROMPT_TOKENS)
+        return HttpLoad(
+            concurrency=params.concurrency,
+            requests=params.requests,
+            output_tokens=params.output_tokens,
+            prompts=prompts_of(params.prompts),
+            metrics=_COUNTERS.get(str(served.get("toolchain")), ()),
+            streamed=not served.get("bare_stream"),
+            has_dies=target.has_dies,
+            seed=params.seed,
+        )
+
+    def measured(
+        self, params: LoadParams, plan: Plan, points: Sequence[Point], began: Mapping[int, float]
+    ) -> Outcome:
+        """Return the outcome with its remarks. ``began``: see :class:`Measurement`."""
+        streamed = any("ttft_mean_ms" in point.metrics for point in points)
+        return outcome(
+            points,
+            what=f"{params.prompts} → {params.output_tokens} tok",
+            tool=f"{self.environment} {tool_version(plan, self.environment)}",
+            remarks=[
+                *failed_remarks(points),
+                *([] if streamed else [Message("benchmark:no_stream")]),
+                *few_remark(params.requests),
+                *missing_remark(params.concurrency, points),
+            ],
+            began=began,
+        )
 
 
 def check_concurrency(values: Sequence[int]) -> None:
@@ -149,11 +177,6 @@ def check_concurrency(values: Sequence[int]) -> None:
     """
     if len(set(values)) < len(values):
         raise LaunchError(_("Enter each concurrency only once."), "concurrency")
-
-
-def prompt_choices() -> list[Choice]:
-    """Return built-in prompt sets, each with its size."""
-    return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
 
 
 def prompts_of(name: str) -> tuple[str, ...]:

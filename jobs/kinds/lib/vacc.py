@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
 from jobs.messages import Message
+from jobs.toolchains.hub import HF_MIRROR
 from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc_site import GUIDE_FACTS, VaccSite, vacc_site_of
 
@@ -32,6 +33,39 @@ class OfStack(Protocol):
     @property
     def as_in_guide(self) -> bool:
         """Guide verbatim."""
+
+
+def folder_field(description: str, group: str, *, label: str = "Folder", **extra: Any) -> Any:
+    """Return the field ``folder`` on the host. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        "",
+        max_length=255,
+        pattern=PATH_PATTERN,
+        description=description,
+        json_schema_extra={"label": label, "group": group, **extra},
+    )
+
+
+def endpoint_field() -> Any:
+    """Return the field ``endpoint`` of a download."""
+    return Field(
+        HF_MIRROR,
+        max_length=200,
+        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
+        json_schema_extra={"label": "Hub address", "group": "Download"},
+    )
+
+
+def repository_field(description: str, *, label: str, group: str, **extra: Any) -> Any:
+    """Return the field ``repository`` of sources. ``extra``: more keys, see ``Kind``."""
+    return Field(
+        "",
+        max_length=255,
+        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
+        description=description,
+        json_schema_extra={"label": label, "group": group, **extra},
+    )
 
 
 def stack_field(*, runs_without_dies: bool = False, follows: Sequence[str] = ()) -> Any:
@@ -66,6 +100,29 @@ def exact_field(*, of_every_stack: bool = False) -> Any:
             **when,
         },
     )
+
+
+class VaccParams(KindParams):
+    """Stack on a host with cards, and how its commands are built."""
+
+    stack: Literal["guide", "current"] = stack_field()
+    as_in_guide: bool = exact_field()
+
+
+class OnVacc(Kind, params=VaccParams):
+    """Base of kinds for hosts with accelerator cards."""
+
+    has_dies = True
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """Return the stacks of this host that can do the work; None for other fields."""
+        if field != "stack":
+            return None
+        return [one for one in stack_choices(target) if self.runs_on(STACKS[one.value])]
+
+    def runs_on(self, stack: Stack) -> bool:
+        """True if the stack has the tool."""
+        return True
 
 
 def stack_choices(target: Target) -> Sequence[Choice]:
@@ -168,6 +225,27 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
     return str(folder)
 
 
+def folder_or(default: str, entered: str, site: VaccSite) -> str:
+    """Return the folder of the field ``folder``; ``default`` if it is empty.
+
+    Raises:
+        LaunchError: see :func:`folder_in_workspace`.
+    """
+    return folder_in_workspace(entered, site, "folder") if entered else default
+
+
+def source_choices(*names: str) -> list[Choice]:
+    """Return download tools and other sources as choices of a field."""
+    titles = {
+        "hf": "huggingface_hub",
+        "hfd": "hfd.sh",
+        "huggingface": "Hugging Face",
+        "modelscope": "ModelScope",
+        "folder": _("Existing folder"),
+    }
+    return [Choice(name, titles[name]) for name in names]
+
+
 def container_notes(stack: Stack, target: Target) -> list[Message]:
     """Return notes on a container that the guide starts by hand; none for other stacks."""
     container = stack.vllm.container
@@ -178,8 +256,3 @@ def container_notes(stack: Stack, target: Target) -> list[Message]:
         args = {"folder": site.workspace, "mount": site.mount}
         notes.append(Message("guide:workspace_here", args))
     return notes
-
-
-def note(name: str, **args: Any) -> Message:
-    """Return notes on differences from the guide."""
-    return Message(f"guide:{name}", args)

@@ -1,39 +1,35 @@
-"""Shared code of vLLM's benchmarks: container, weights, texts."""
+"""Shared code of kinds that run vLLM: fields, container, weights, requirements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
-from jobs.catalog.stacks_schema import Offline
-from jobs.errors import LaunchError, ParseError
-from jobs.kinds.lib import limits
-from jobs.kinds.lib.base import LOG, AssetRef, Choice, Need, Target
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Need, Target
+from jobs.kinds.lib.common import asset_choices
 from jobs.kinds.lib.common import site as site_without_dies
 from jobs.kinds.lib.vacc import (
     OfStack,
-    container_notes,
-    image_name,
-    is_exact,
+    exact_field,
     stack_choices,
+    stack_field,
     stack_of,
     vacc_site,
 )
-from jobs.messages import Message
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite, inside_of
-from jobs.toolchains.vllm import vllm_bench, vllm_cpu
+from jobs.toolchains.vllm import vllm_cpu
 
 ENGINE_GROUP = "Engine"
 # Field of a wish -> field of these forms, if named differently.
 LIMIT_FIELDS = {"max_input": "max_length", "path": "weights", "precision": "weights"}
-Parsed = TypeVar("Parsed")
 
 
 def weights_field(description: str) -> Any:
@@ -136,21 +132,30 @@ def kv_cache_field(group: str = ENGINE_GROUP) -> Any:
     )
 
 
-def choices(field: str, target: Target) -> list[Choice] | None:
-    """Return choices of ``stack`` and ``weights`` on this host; None: any value, or another
-    field."""
-    if field == "stack":
-        return list(stack_choices(target))
-    if field == "weights" and not target.has_dies:
-        loadable = [ref for ref in target.weights if ref.data.get("format") == vllm_cpu.FORMAT]
-        return [Choice(ref.key, ref.label) for ref in loadable]
-    return None
+class VllmParams(KindParams):
+    """Stack with vLLM, and how its commands are built."""
+
+    stack: Literal["guide", "current", "vllm-cpu"] = stack_field(runs_without_dies=True)
+    as_in_guide: bool = exact_field(of_every_stack=True)
 
 
-def needs(params: OfStack) -> tuple[Need, ...]:
-    """Return the stack's environment; none for an image."""
-    environment = stack_of(params).environment
-    return (Need(environment),) if environment else ()
+class OnVllm(Kind, params=VllmParams):
+    """Base of kinds that run vLLM, on cards or on a processor."""
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """Return choices of ``stack`` and ``weights`` on this host; None: any value, or another
+        field."""
+        if field == "stack":
+            return stack_choices(target)
+        if field == "weights" and not target.has_dies:
+            formats = ((ref, ref.data.get("format")) for ref in target.weights)
+            return asset_choices(ref for ref, form in formats if form == vllm_cpu.FORMAT)
+        return None
+
+    def needs(self, params: OfStack, target: Target) -> Sequence[Need]:
+        """Return the stack's environment; none for an image."""
+        environment = stack_of(params).environment
+        return (Need(environment),) if environment else ()
 
 
 def site_of(stack: Stack, target: Target) -> VaccSite | Site:
@@ -214,104 +219,3 @@ def wish(
         max_length=length,
         concurrency=1,
     )
-
-
-class Loading(OfStack, Protocol):
-    """Params of a benchmark that loads the model itself."""
-
-    @property
-    def tp(self) -> int:
-        """Dies."""
-
-    @property
-    def max_length(self) -> int:
-        """Max model length, in tokens."""
-
-    @property
-    def kv_cache_gib(self) -> int:
-        """Of an engine on a processor."""
-
-    @property
-    def input_tokens(self) -> int:
-        """Of a request."""
-
-    @property
-    def output_tokens(self) -> int:
-        """Of a request."""
-
-
-def engine(params: Loading, weights: AssetRef, target: Target) -> vllm_bench.Engine:
-    """Return the engine arguments of an offline benchmark."""
-    stack = stack_of(params)
-    return vllm_bench.Engine(
-        weights=inside(stack, weights, target),
-        folder=str(weights.data.get("path") or ""),
-        tp=params.tp,
-        max_length=params.max_length,
-        image=image_name(stack, target) if stack.vllm.image else "",
-        exact=is_exact(params),
-        kv_cache_gib=params.kv_cache_gib,
-    )
-
-
-def check_engine(params: Loading, stack: Stack, model: ZooModel, target: Target) -> None:
-    """Refuse what the model or stack does not support; verbatim mode only warns.
-
-    Raises:
-        LaunchError: at the field.
-    """
-    together = params.input_tokens + params.output_tokens
-    if together > params.max_length:
-        message = _("Prompt and output total %(sum)d tokens, more than the max model length.")
-        raise LaunchError(message % {"sum": together}, "max_length")
-    check_dies(params.tp, target)
-    if not is_exact(params):
-        fields = {**LIMIT_FIELDS, "max_input": "input_tokens"}
-        limits.refuse(model, stack, _loaded(params, model), fields)
-
-
-def engine_notes(
-    params: Loading, stack: Stack, tool: Offline, model: ZooModel, target: Target
-) -> list[Message]:
-    """Return notes on differences of an offline benchmark from the guide."""
-    if stack.vllm.container is None:
-        return limits.asked(model, stack, _loaded(params, model))
-    exact = is_exact(params)
-    notes = [*container_notes(stack, target), Message("guide:docker_exec")]
-    if tool.needs_import:
-        args = {"module": tool.needs_import}
-        notes.append(
-            Message("guide:plugin_missing", args)
-            if exact
-            else Message("guide:plugin_imported", args)
-        )
-    if exact:
-        notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
-    else:
-        notes += [Message("guide:json_kept"), Message("guide:dies_named")]
-    findings_of = limits.violated if exact else limits.asked
-    return [*notes, *findings_of(model, stack, _loaded(params, model))]
-
-
-def _loaded(params: Loading, model: ZooModel) -> Wish:
-    return wish(model, tp=params.tp, length=params.max_length, max_input=params.input_tokens)
-
-
-def file_or_log(
-    outputs: Mapping[str, bytes],
-    parse: Callable[[str, bytes], Parsed],
-    parse_log: Callable[[str, bytes], Parsed],
-) -> Parsed | None:
-    """Return the run in result.json, or from the log if the command wrote no file.
-
-    None: no run in the log, so the tool exited with 0 without work.
-
-    Raises:
-        ParseError: the file is not what the tool writes.
-    """
-    if "result.json" in outputs:
-        return parse("result.json", outputs["result.json"])
-    try:
-        return parse_log("log", outputs.get(LOG, b""))
-    except ParseError:
-        return None

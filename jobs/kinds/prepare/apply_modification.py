@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import asset
-from jobs.kinds.lib.vacc import exact_field, model_of_asset, stack_choices, stack_field, vacc_site
+from jobs.kinds.lib.base import Choice, Outcome, Target
+from jobs.kinds.lib.common import asset_choices
+from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports, vacc_reports
 from jobs.plans import Plan
 from jobs.toolchains.vacc import vacc_modification
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Weights to patch, or to restore."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     weights: str = Field(
         description="Weights of a Qwen distill; Llama distills need no patch.",
         json_schema_extra={"label": "Weights", "group": "VACC patch", "asset": "weights"},
@@ -42,7 +38,7 @@ class Params(BaseModel):
     )
 
 
-class ApplyModification(Kind, params=Params):
+class ApplyModification(OnVacc, params=Params):
     """Add the vendor's patched model files to a Qwen distill's weights."""
 
     name = "apply-modification"
@@ -55,18 +51,13 @@ class ApplyModification(Kind, params=Params):
         "check:modification_differs",
     )
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "weights":
-            refs = [ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))]
-            return [Choice(ref.key, ref.label) for ref in refs]
-        return None
+            return asset_choices(
+                ref for ref in target.weights if _needs_it(str(ref.data["model_id"]))
+            )
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes: the guide describes the patch in words, and its linked file fits no
@@ -79,15 +70,11 @@ class ApplyModification(Kind, params=Params):
         """The model's name."""
         return _model(params, target).name
 
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
-
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """Same weights, with a record of the patch."""
         if params.only_show and not params.undo:
             return None
-        there = _weights(params, target).data
+        there = target.asset("weights", params.weights).data
         known = {name: there[name] for name in ("model_id", "precision", "bytes", "path")}
         return {
             "type": "weights",
@@ -135,12 +122,8 @@ def _needs_it(model_id: str) -> bool:
     return model is not None and bool(model.modification)
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _model(params: Params, target: Target) -> ZooModel:
-    model = model_of_asset(_weights(params, target))
+    model = model_of_asset(target.asset("weights", params.weights))
     if not model.modification:
         raise LaunchError(_("%(model)s needs no VACC patch.") % {"model": model.name}, "weights")
     return model

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from django.utils.translation import gettext as _
+from pydantic import Field
 
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    exact_field,
-    folder_in_workspace,
+    OnVacc,
+    VaccParams,
+    folder_field,
+    folder_or,
     image_name,
     is_exact,
-    stack_choices,
-    stack_field,
+    repository_field,
     stack_of,
     vacc_site,
 )
@@ -28,36 +30,20 @@ from jobs.toolchains.vacc import vacc_images
 from jobs.toolchains.vacc.vacc_images import Building, image_of, variant
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Image, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Address of the vLLM repository. Empty: the guide's.",
-        json_schema_extra={
-            "label": "Sources of vLLM",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    repository: str = repository_field(
+        "Address of the vLLM repository. Empty: the guide's.",
+        label="Sources of vLLM",
+        group="Build",
+        when=["stack", "guide"],
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description=(
-            "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace."
-        ),
-        json_schema_extra={
-            "label": "Vendor docker folder",
-            "group": "Build",
-            "when": ["stack", "guide"],
-        },
+    folder: str = folder_field(
+        "Folder with the vendor's Dockerfile and wheels. Empty: docker in the workspace.",
+        "Build",
+        label="Vendor docker folder",
+        when=["stack", "guide"],
     )
     no_cache: bool = Field(
         True,
@@ -75,9 +61,31 @@ class Params(BaseModel):
         description="Image tag. Empty: the stack's tag for the host's processor.",
         json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
     )
+    registry_user: str = Field(
+        "",
+        max_length=128,
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._@+$-]*$",
+        description="User of the host's image registry. Empty: no login.",
+        json_schema_extra={
+            "label": "Registry user",
+            "group": "Pull",
+            "when": ["stack", "current"],
+        },
+    )
+    registry_password: str = Field(
+        "",
+        max_length=64,
+        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
+        description="Secret with the password of the registry user.",
+        json_schema_extra={
+            "label": "Registry password",
+            "group": "Pull",
+            "when": ["stack", "current"],
+        },
+    )
 
 
-class BuildImages(Kind, params=Params):
+class BuildImages(OnVacc, params=Params):
     """Build vLLM's container image like the guide's, or pull it."""
 
     name = "build-images"
@@ -91,14 +99,6 @@ class BuildImages(Kind, params=Params):
         "check:image_missing",
     )
     brings = True
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        return stack_choices(target) if field == "stack" else None
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -135,14 +135,18 @@ class BuildImages(Kind, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """Clone, check out, build twice and inspect; or pull and inspect."""
         site, stack = vacc_site(target), stack_of(params)
+        _check_login(params)
         if not image_of(stack).build:
-            return vacc_images.pull_plan(_image(params, target), site)
-        folder = f"{site.workspace}/docker"
-        if params.folder and not is_exact(params):
-            folder = folder_in_workspace(params.folder, site, "folder")
+            return vacc_images.pull_plan(
+                _image(params, target),
+                site,
+                user=params.registry_user,
+                password=params.registry_password,
+            )
+        entered = "" if is_exact(params) else params.folder
         wanted = Building(
             repository=params.repository or image_of(stack).build[0].repository,
-            folder=folder,
+            folder=folder_or(f"{site.workspace}/docker", entered, site),
             no_cache=params.no_cache,
             exact=is_exact(params),
         )
@@ -176,11 +180,25 @@ class BuildImages(Kind, params=Params):
 
 
 def _notes_of_pull(params: Params, target: Target) -> Sequence[Message]:
-    site = vacc_site(target)
-    if params.tag or not variant(site):
-        return [Message("guide:inspect_added")]
-    image = _image(params, target)
-    return [Message("guide:image_variant", {"image": image}), Message("guide:inspect_added")]
+    notes = [Message("guide:registry_login")] if params.registry_password else []
+    if not params.tag and variant(vacc_site(target)):
+        notes.append(Message("guide:image_variant", {"image": _image(params, target)}))
+    return [*notes, Message("guide:inspect_added")]
+
+
+def _check_login(params: Params) -> None:
+    """Refuse half a login, and a login that the commands have no place for."""
+    given = {
+        "registry_user": params.registry_user,
+        "registry_password": params.registry_password,
+    }
+    named = next((field for field, value in given.items() if value), None)
+    if named and params.stack != "current":
+        message = _("The guide's commands do not have this setting. Leave the default.")
+        raise LaunchError(message, named)
+    missing = next((field for field, value in given.items() if not value), None)
+    if named and missing:
+        raise LaunchError(_("Enter both user and password of the registry, or neither."), missing)
 
 
 def _image(params: Params, target: Target) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.kinds.lib.base import AssetRef, Choice, Kind, Need, Outcome, Target
-from jobs.kinds.lib.common import asset, gguf_choices, site, size
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.common import gguf_choices, site, size
 from jobs.kinds.lib.vacc import model_of_asset
 from jobs.messages import Message
 from jobs.parsers import progress, reports
@@ -19,10 +19,8 @@ from jobs.toolchains.environments import VLLM_CPU
 from jobs.toolchains.vllm import vllm_cpu
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Weights to convert."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: str = Field(
         description="GGUF file, converted to BF16. Precision lost earlier is not restored.",
@@ -36,11 +34,9 @@ class ConvertWeights(Kind, params=Params):
     name = "convert-weights"
     title = "Convert weights for vLLM"
     family = "prepare"
+    has_dies = False
+    environment = VLLM_CPU
     programs = vllm_cpu.PROGRAMS
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host without accelerator cards."""
-        return not target.has_dies
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on additions to the folder."""
@@ -50,23 +46,16 @@ class ConvertWeights(Kind, params=Params):
         """Return the choices of ``field`` on this host."""
         return gguf_choices(target) if field == "weights" else None
 
-    def needs(self, params: Params, target: Target) -> Sequence[Need]:
-        """vLLM's environment, which can read and write these files."""
-        return (Need(VLLM_CPU),)
-
     def title_of(self, params: Params, target: Target) -> str:
         """ "SmolLM2-135M-Instruct, BF16 from Q4_1"."""
-        return f"{model_of_asset(_weights(params, target)).name}, {_label(params, target)}"
-
-    def inputs(self, params: Params, target: Target) -> Mapping[str, AssetRef]:
-        """The weights."""
-        return {"weights": _weights(params, target)}
+        model = model_of_asset(target.asset("weights", params.weights))
+        return f"{model.name}, {_label(params, target)}"
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """New weights of the same model, in a folder."""
         return {
             "type": "weights",
-            "model_id": _weights(params, target).data["model_id"],
+            "model_id": target.asset("weights", params.weights).data["model_id"],
             "precision": _label(params, target),
             "path": _folder(params, target),
             "details": {"format": vllm_cpu.FORMAT},
@@ -95,16 +84,12 @@ class ConvertWeights(Kind, params=Params):
         )
 
 
-def _weights(params: Params, target: Target) -> AssetRef:
-    return asset(target.weights, params.weights, "weights")
-
-
 def _label(params: Params, target: Target) -> str:
-    return vllm_cpu.label_of(str(_weights(params, target).data["precision"]))
+    return vllm_cpu.label_of(str(target.asset("weights", params.weights).data["precision"]))
 
 
 def _folder(params: Params, target: Target) -> str:
     """Return the folder next to the source file, named after the model's hub ID."""
-    model = model_of_asset(_weights(params, target))
+    model = model_of_asset(target.asset("weights", params.weights))
     root = PurePosixPath(site(target).weights, model.id)
     return str(root / f"{model.folder}.{vllm_cpu.PRECISION}")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, PackageSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
 from jobs.kinds.lib.common import site, size
 from jobs.messages import Message
 from jobs.parsers import progress, reports
@@ -20,10 +20,8 @@ from jobs.toolchains import environments, weights
 from jobs.toolchains.environments import ENVIRONMENTS, VLLM_CPU, Environment
 
 
-class Params(BaseModel):
+class Params(KindParams):
     """Content to install."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     what: Literal["weights", "environment"] = Field(
         "weights",

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Choice, Outcome, Target
 from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    exact_field,
-    folder_in_workspace,
+    OnVacc,
+    VaccParams,
+    endpoint_field,
+    folder_field,
+    folder_or,
     is_exact,
-    stack_choices,
-    stack_field,
+    source_choices,
     vacc_site,
 )
 from jobs.messages import Message
@@ -25,21 +26,17 @@ from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
-from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.hub import Download
 from jobs.toolchains.vacc import vacc_datasets
 from jobs.toolchains.vacc.vacc_datasets import DATASETS, OPENCOMPASS, Dataset
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Dataset, and its source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     dataset: Literal["c4", "ceval", "alpaca", "sharegpt", "sonnet", "opencompass"] = Field(
         "c4",
-        description="Datasets to prepare and verify.",
+        description="Dataset to prepare and verify.",
         json_schema_extra={"label": "Dataset", "group": "Dataset"},
     )
     source: Literal["hf", "hfd", "folder"] = Field(
@@ -48,23 +45,13 @@ class Params(BaseModel):
         "folder that has the data.",
         json_schema_extra={"label": "Source", "group": "Dataset"},
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description="Folder of the dataset. Empty: datasets in the workspace.",
-        json_schema_extra={"label": "Folder", "group": "Dataset"},
+    folder: str = folder_field(
+        "Folder of the dataset. Empty: datasets in the workspace.", "Dataset"
     )
-    endpoint: str = Field(
-        HF_MIRROR,
-        max_length=200,
-        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download"},
-    )
+    endpoint: str = endpoint_field()
 
 
-class PrepareDatasets(Kind, params=Params):
+class PrepareDatasets(OnVacc, params=Params):
     """Prepare datasets for calibration, benchmarks and evaluations of the guide."""
 
     name = "prepare-datasets"
@@ -79,23 +66,13 @@ class PrepareDatasets(Kind, params=Params):
     )
     brings = True
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "dataset":
             return [Choice(item.name, item.title) for item in DATASETS.values()]
         if field == "source":
-            return [
-                Choice("hf", "huggingface_hub"),
-                Choice("hfd", "hfd.sh"),
-                Choice("folder", _("Existing folder")),
-            ]
-        return None
+            return source_choices("hf", "hfd", "folder")
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -196,6 +173,4 @@ class PrepareDatasets(Kind, params=Params):
 
 def _folder(params: Params, dataset: Dataset, target: Target) -> str:
     site = vacc_site(target)
-    if params.folder:
-        return folder_in_workspace(params.folder, site, "folder")
-    return vacc_datasets.folder_of(dataset, site)
+    return folder_or(vacc_datasets.folder_of(dataset, site), params.folder, site)

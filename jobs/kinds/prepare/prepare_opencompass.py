@@ -5,43 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from jobs.catalog import STACKS
-from jobs.catalog.stacks_schema import Evaluation
-from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
+from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import size
-from jobs.kinds.lib.vacc import (
-    exact_field,
-    is_exact,
-    stack_choices,
-    stack_field,
-    stack_of,
-    vacc_site,
-)
+from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
+from jobs.kinds.lib.vacc import VaccParams, is_exact, repository_field, vacc_site
 from jobs.messages import Message
 from jobs.parsers import reports
 from jobs.plans import Plan
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.opencompass.opencompass_env import INDEX, NAME, Installing
-from jobs.toolchains.vacc_site import VaccSite
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """From where."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
-    repository: str = Field(
-        "",
-        max_length=255,
-        pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
-        description="Repository address. Empty: the guide's.",
-        json_schema_extra={"label": "Sources of OpenCompass", "group": "Sources"},
+    repository: str = repository_field(
+        "Repository address. Empty: the guide's.", label="Sources of OpenCompass", group="Sources"
     )
     index: str = Field(
         INDEX,
@@ -57,7 +38,7 @@ class Params(BaseModel):
     )
 
 
-class PrepareOpencompass(Kind, params=Params):
+class PrepareOpencompass(OnOpencompass, params=Params):
     """Install OpenCompass from sources in a conda environment."""
 
     name = "prepare-opencompass"
@@ -70,19 +51,6 @@ class PrepareOpencompass(Kind, params=Params):
         "check:conda_env_missing",
     )
     brings = True
-
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
-    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
-        """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            known = stack_choices(target)
-            return [one for one in known if STACKS[one.value].evaluation.opencompass]
-        if field == "dataset_source":
-            return [Choice("", _("The archives")), Choice("modelscope", "ModelScope")]
-        return None
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -110,27 +78,27 @@ class PrepareOpencompass(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "OpenCompass 0.4.1"."""
-        return f"OpenCompass {_tools(params).opencompass}"
+        return f"OpenCompass {tools_of(params).opencompass}"
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An environment."""
         return {
             "type": "environment",
             "name": NAME,
-            "fingerprint": opencompass_env.fingerprint(_tools(params)),
-            "path": opencompass_env.folder(_site(target)),
+            "fingerprint": opencompass_env.fingerprint(tools_of(params)),
+            "path": opencompass_env.folder(conda_site(target)),
         }
 
     def plan(self, params: Params, target: Target) -> Plan:
         """Create, clone, check out, install, verify."""
-        tools = _tools(params)
+        tools = tools_of(params)
         wanted = Installing(
             repository=params.repository or tools.opencompass_repository,
             index=params.index,
             modelscope=params.dataset_source == "modelscope",
             exact=is_exact(params),
         )
-        return opencompass_env.prepare_plan(tools, _site(target), wanted)
+        return opencompass_env.prepare_plan(tools, conda_site(target), wanted)
 
     def successors(self, params: Params) -> Sequence[str]:
         """Prepare its data in the checkout."""
@@ -151,17 +119,3 @@ class PrepareOpencompass(Kind, params=Params):
             message=Message("prepare:environment", args),
             product=made.model_dump(include={"path", "versions"}),
         )
-
-
-def _tools(params: Params) -> Evaluation:
-    tools = stack_of(params).evaluation
-    if not tools.opencompass:
-        raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")
-    return tools
-
-
-def _site(target: Target) -> VaccSite:
-    site = vacc_site(target)
-    if not site.conda:
-        raise LaunchError(_("%(host)s has no conda.") % {"host": target.name})
-    return site

@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from jobs.catalog import MODELS, HubSource, ZooModel
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Kind, Outcome, Target
-from jobs.kinds.lib.common import size
+from jobs.kinds.lib.base import Choice, Outcome, Target
+from jobs.kinds.lib.common import secret_field, size
 from jobs.kinds.lib.vacc import (
-    PATH_PATTERN,
-    exact_field,
-    folder_in_workspace,
+    OnVacc,
+    VaccParams,
+    endpoint_field,
+    folder_field,
+    folder_or,
     model_of,
-    stack_choices,
-    stack_field,
+    source_choices,
     vacc_site,
 )
 from jobs.messages import Message
@@ -26,17 +27,13 @@ from jobs.parsers import progress, reports, vacc_reports
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import hub
-from jobs.toolchains.hub import HF_MIRROR, Download
+from jobs.toolchains.hub import Download
 from jobs.toolchains.vacc import vacc_weights
 
 
-class Params(BaseModel):
+class Params(VaccParams):
     """Weights, and their source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stack: Literal["guide", "current"] = stack_field()
-    as_in_guide: bool = exact_field()
     model: str = Field(
         "deepseek-r1-distill-qwen-7b",
         description="Model to prepare.",
@@ -47,20 +44,10 @@ class Params(BaseModel):
         description="Download tool, or a folder that has the weights.",
         json_schema_extra={"label": "Source", "group": "Weights"},
     )
-    folder: str = Field(
-        "",
-        max_length=255,
-        pattern=PATH_PATTERN,
-        description="Folder of the weights. Empty: the host's weights folder.",
-        json_schema_extra={"label": "Folder", "group": "Weights"},
+    folder: str = folder_field(
+        "Folder of the weights. Empty: the host's weights folder.", "Weights"
     )
-    endpoint: str = Field(
-        HF_MIRROR,
-        max_length=200,
-        pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
-        description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download"},
-    )
+    endpoint: str = endpoint_field()
     revision: str = Field(
         "",
         max_length=100,
@@ -68,16 +55,11 @@ class Params(BaseModel):
         description="Branch, tag or commit. Empty: the latest.",
         json_schema_extra={"label": "Revision", "group": "Download"},
     )
-    token: str = Field(
-        "",
-        max_length=64,
-        pattern=r"^$|^[A-Z][A-Z0-9_]{1,63}$",
-        description="Secret with the hub token, for gated models; hf only.",
-        json_schema_extra={
-            "label": "Token secret",
-            "group": "Download",
-            "when": ["source", "hf"],
-        },
+    token: str = secret_field(
+        "Secret with the hub token, for gated models; hf only.",
+        label="Token secret",
+        group="Download",
+        when=["source", "hf"],
     )
     connections: int = Field(
         8,
@@ -96,7 +78,7 @@ class Params(BaseModel):
     )
 
 
-class PrepareWeights(Kind, params=Params):
+class PrepareWeights(OnVacc, params=Params):
     """Download a model's weights to a VACC host, or verify existing ones."""
 
     name = "prepare-weights"
@@ -109,26 +91,15 @@ class PrepareWeights(Kind, params=Params):
     )
     brings = True
 
-    def is_available(self, target: Target) -> bool:
-        """True on a host with accelerator cards."""
-        return target.has_dies
-
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
-        if field == "stack":
-            return stack_choices(target)
         if field == "model":
             return [
                 Choice(m.id, m.name) for m in MODELS.values() if isinstance(m.source, HubSource)
             ]
         if field == "source":
-            return [
-                Choice("hf", "huggingface_hub"),
-                Choice("hfd", "hfd.sh"),
-                Choice("modelscope", "ModelScope"),
-                Choice("folder", _("Existing folder")),
-            ]
-        return None
+            return source_choices("hf", "hfd", "modelscope", "folder")
+        return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, which only links to the hub's pages."""
@@ -232,6 +203,4 @@ def _source(model: ZooModel) -> HubSource:
 
 def _folder(params: Params, model: ZooModel, target: Target) -> str:
     site = vacc_site(target)
-    if params.folder:
-        return folder_in_workspace(params.folder, site, "folder")
-    return f"{site.weights}/{model.folder}"
+    return folder_or(f"{site.weights}/{model.folder}", params.folder, site)

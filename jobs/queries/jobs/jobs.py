@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import F, Q, QuerySet
 
 from jobs.models import Host, Job
+from jobs.numbers import number_from
 from jobs.queries.sorting import Column, Order, read_float, read_moment, read_whole, sorted_page
 from jobs.queries.sorting import text as text_column
 
@@ -131,12 +132,11 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
 
 
 def _matches(word: str) -> Q:
-    number = word.removeprefix("#")
+    number = number_from(word.removeprefix("#"))
     condition = (
         Q(title__icontains=word)
         | Q(kind__istartswith=word)
         | Q(host__name__icontains=word)
         | Q(created_by__username__icontains=word)
     )
-    # 18 digits fit every database's big integer.
-    return condition | Q(pk=int(number)) if number.isdecimal() and len(number) <= 18 else condition
+    return condition if number is None else condition | Q(pk=number)

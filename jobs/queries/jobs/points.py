@@ -13,6 +13,8 @@ from jobs.models import PointBlock, ServedBlock
 
 # Blocks before the cursor to reread, so that windowed rates are complete.
 _CONTEXT_BLOCKS = 12
+_AT_ONCE = 20  # blocks in memory
+ROWS_MAX = 20_000  # of one watch: four times what a chart draws
 
 Sample: TypeAlias = tuple[float, dict[str, float]]
 Rows: TypeAlias = list[list[object]]
@@ -46,19 +48,48 @@ class News:
 def samples_after(job_id: int, after: int, watches: Sequence[str]) -> News:
     """Return samples of ``watches`` after the block at offset ``after`` (bytes; -1: all)."""
     blocks = PointBlock.objects.filter(job=job_id, watch__in=watches)
-    fresh: dict[str, list[Rows]] = {}
-    for offset, watch, rows in (
-        blocks.filter(offset__gt=after)
-        .order_by("offset", "id")
-        .values_list("offset", "watch", "rows")
-    ):
-        fresh.setdefault(watch, []).append(rows)
+    fresh: dict[str, _Thinned] = {}
+    newer = blocks.filter(offset__gt=after).order_by("offset", "id")
+    after_now = after
+    triples = newer.values_list("offset", "watch", "rows")
+    for offset, watch, rows in triples.iterator(chunk_size=_AT_ONCE):
+        fresh.setdefault(watch, _Thinned()).add(rows)
         after_now = offset
-    if not fresh:
-        return News(after, {})
     context = {watch: _context(blocks, watch, after) if after >= 0 else [] for watch in fresh}
-    samples = {watch: Samples(_flat(context[watch]), _flat(rows)) for watch, rows in fresh.items()}
+    samples = {
+        watch: Samples(_flat(context[watch]), _flat([thinned.rows()]))
+        for watch, thinned in fresh.items()
+    }
     return News(after_now, samples)
+
+
+class _Thinned:
+    """Rows of one watch, evenly thinned to at most ``ROWS_MAX``; the last one is always kept.
+
+    A job's live metrics may have 100 MB: only what a chart can show stays in memory. A short peak
+    of a run that was scraped more often than that may be left out.
+    """
+
+    def __init__(self) -> None:
+        self._kept: Rows = []
+        self._every, self._count = 1, 0
+        self._last: list[object] = []
+
+    def add(self, rows: Rows) -> None:
+        """Add the rows of a block."""
+        for row in rows:
+            if self._count % self._every == 0:
+                self._kept.append(row)
+            self._count += 1
+            if len(self._kept) > ROWS_MAX:
+                self._kept = self._kept[::2]
+                self._every *= 2
+        self._last = rows[-1] if rows else self._last
+
+    def rows(self) -> Rows:
+        """Return what was kept."""
+        is_kept = not self._last or (self._kept and self._kept[-1] is self._last)
+        return self._kept if is_kept else [*self._kept, self._last]
 
 
 def _context(blocks: QuerySet[PointBlock], watch: str, after: int) -> list[Rows]:

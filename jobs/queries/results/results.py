@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
+from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.queries.results.repeats import MOST, repeats_of
 from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
@@ -165,7 +166,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
 
 
 def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    number = word.removeprefix("#")
+    number = number_from(word.removeprefix("#"))
     matches = (
         Q(model_id__icontains=word)
         | Q(label__icontains=word)
@@ -177,8 +178,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    # 18 digits fit into a big integer of every database.
-    return matches | Q(job_id=int(number)) if number.isdecimal() and len(number) <= 18 else matches
+    return matches if number is None else matches | Q(job_id=number)
 
 
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:

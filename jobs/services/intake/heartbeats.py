@@ -6,7 +6,7 @@ heartbeat.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,10 +19,12 @@ from django.utils.timezone import now
 from jobs import notifications
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
+from jobs.protocol import facts
+from jobs.protocol.base import read
+from jobs.protocol.heartbeat import Heartbeat, JobRun, ServerRun
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
 from jobs.services import deployments, lifecycle, preflights
 from jobs.services.outcomes import host_load
-from jobs.services.sanitize import sanitize
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 RESEND_MAX = 100  # jobs per heartbeat; others follow
@@ -57,18 +59,18 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     """Store the host's report and return its pending commands.
 
     Raises:
-        KeyError, TypeError, ValueError: ``body`` is not a heartbeat.
+        BadMessage: ``body`` breaks the protocol. Nothing is stored.
     """
-    body = sanitize(body)
+    report = read(Heartbeat, body)
     was_shut = is_away(host) or lacks_room(host) or host.is_outdated
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
-        facts_wanted = _keep_report(host, body, protocol=protocol)
-        cancel = _note_jobs(host, body["jobs"])
+        facts_wanted = _keep_report(host, report, protocol=protocol)
+        cancel = _note_jobs(host, report.jobs)
         host_load.note(host)
-        news = _close_broken(host, body["jobs"])
-        news |= deployments.note_heartbeat(host, body["serves"])
-        serve, stop_serve = _serves(host, body["serves"])
+        news = _close_broken(host, report.jobs)
+        news |= deployments.note_heartbeat(host, report.serves)
+        serve, stop_serve = _serves(host, report.serves)
         start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
         transaction.on_commit(partial(notifications.notify, "host", name=host.name))
     if host.is_outdated:  # its jobs go on and can be stopped; it gets no new ones
@@ -85,17 +87,17 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
     )
 
 
-def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
+def _keep_report(host: Host, report: Heartbeat, *, protocol: int) -> bool:
     """Store the host's own state. True: its facts are requested again."""
     moment = now()
-    started = datetime.fromtimestamp(float(body["agent_started_at"]), tz=UTC)
+    started = datetime.fromtimestamp(report.agent_started_at, tz=UTC)
     is_new_agent = host.agent_started_at != started
     host.heartbeat_at = moment
-    host.boot_id = str(body["boot_id"])
+    host.boot_id = report.boot_id
     host.agent_started_at = started
-    host.load = _load(body["load"])
+    host.load = report.load.model_dump(exclude_unset=True)
     host.protocol = protocol
-    host.clock_skew_s = float(body["now"]) - moment.timestamp()
+    host.clock_skew_s = report.now - moment.timestamp()
     fields = [
         "heartbeat_at",
         "boot_id",
@@ -104,25 +106,20 @@ def _keep_report(host: Host, body: Mapping[str, Any], *, protocol: int) -> bool:
         "protocol",
         "clock_skew_s",
     ]
-    if body.get("facts"):
-        host.facts, host.facts_at = dict(body["facts"]), moment
-        host.dies_seen = all_dies(host)
+    if report.facts is not None:
+        host.facts, host.facts_at = facts.stored(report.facts), moment
+        host.dies_seen = all_dies(host)[: facts.DIES_MAX]
         fields += ["facts", "facts_at", "dies_seen"]
         is_new_agent = False
     host.save(update_fields=fields)
     return is_new_agent or host.facts_at is None or moment - host.facts_at > FACTS_FRESH_FOR
 
 
-def _load(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The load of a heartbeat; protocol 1 called its ``disk_usage`` made."""
-    return {"disk_usage" if name == "made" else name: value for name, value in sent.items()}
-
-
-def _note_jobs(host: Host, named: list[Mapping[str, Any]]) -> list[int]:
+def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
     """Mark jobs as reported or missing; return ids of jobs to stop."""
     moment = now()
-    tokens = {int(job["id"]): str(job["token"]) for job in named}
-    running = {int(job["id"]) for job in named if job["state"] == "running"}
+    tokens = {job.id: job.token for job in named}
+    running = {job.id for job in named if job.state == "running"}
     ours = {
         job.pk: job
         for job in Job.objects.filter(host=host, pk__in=tokens).only(
@@ -154,32 +151,32 @@ def _missing_jobs(host: Host) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True)[:RESEND_MAX])
 
 
-def _close_broken(host: Host, named: list[Mapping[str, Any]]) -> bool:
+def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
     """Close jobs whose files the host can never deliver completely. True: there was one."""
     closed = False
     for entry in named:
-        if "broken" not in entry:
+        if entry.broken is None:
             continue
-        job = Job.objects.filter(pk=int(entry["id"]), host=host).only("claim_token").first()
-        if job is not None and str(job.claim_token) == str(entry["token"]):
-            args = {"host": host.name, "reason": str(entry["broken"])[:500]}
+        job = Job.objects.filter(pk=entry.id, host=host).only("claim_token").first()
+        if job is not None and str(job.claim_token) == entry.token:
+            args = {"host": host.name, "reason": entry.broken[:500]}
             message = Message("job:broken", args)
             closed |= lifecycle.finish_job(job.pk, Job.State.LOST, message=message)
     return closed
 
 
-def _serves(host: Host, named: list[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
+def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int]]:
     """Ids of servers to claim and of servers to stop."""
-    running = {int(serve["id"]): serve for serve in named if serve["state"] == "running"}
+    running = {serve.id: serve for serve in named if serve.state == "running"}
     stop = []
     known = {row.pk: row for row in Deployment.objects.filter(host=host, pk__in=running)}
     for pk, serve in running.items():
         row = known.get(pk)
-        if row is None or str(row.claim_token) != str(serve["token"]):
+        if row is None or str(row.claim_token) != serve.token:
             continue  # not stopped here; the host learns of it when it ships
-        if not row.wanted or row.run != int(serve["run"]):
+        if not row.wanted or row.run != serve.run:
             stop.append(pk)
-    runs = {(int(serve["id"]), int(serve["run"])) for serve in named}
+    runs = {(serve.id, serve.run) for serve in named}
     # Claimed but not running: the agent was killed in between and must claim again.
     wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
     restarts = Deployment.objects.filter(

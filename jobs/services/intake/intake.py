@@ -8,30 +8,39 @@ effect.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from django.core.cache import caches
 from django.db import transaction
+from django.db.models import QuerySet
 
 from jobs import logstore, notifications
 from jobs.errors import DamagedLog, OffsetMismatch
-from jobs.messages import from_host
 from jobs.models import Deployment, Job, JobStep
+from jobs.protocol.events import (
+    Ended,
+    Event,
+    ServeStarted,
+    Started,
+    StepEnded,
+    StepEvent,
+    StepStarted,
+    parse_events,
+)
 from jobs.services import deployments, lifecycle, outputs
-from jobs.services.intake import progress
+from jobs.services.intake import limits, progress
 from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.known_failures import servers_cause
 from jobs.services.outcomes.outcomes import Incomplete, Verdict
-from jobs.services.sanitize import json_lines
 
 logger = logging.getLogger(__name__)
 
 Owner = Job | Deployment
+Events: TypeAlias = Sequence[tuple[bytes, Event | None]]  # each with its line
 Taken = TypeVar("Taken")
-Event = Mapping[str, Any]
 # Max raw bytes of a log per append. Each append costs a request and a sync, so fast logs come in
 # large pieces. Hosts receive the limit, because older ones send less.
 LOG_CHUNK_MAX = 1024 * 1024
@@ -57,7 +66,14 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
-    """Append to the log; return the new size. Raises ``OffsetMismatch``."""
+    """Append to the log; return the new size.
+
+    Raises:
+        OffsetMismatch: the log does not end at ``offset``.
+        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
+    """
+    limits.check_disk()
+    limits.check_log(owner.host_id, offset + len(data))
     if not owner.is_open:
         return _append_late(owner, offset, data)
     key = log_key(owner)
@@ -136,39 +152,40 @@ def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
     """Apply the complete lines of ``data`` in order; return the new size.
 
     Raises:
+        BadMessage: an event breaks the protocol. No event is taken.
         OffsetMismatch: the events do not end at ``offset``.
         Incomplete: an ``ended`` event came too early. The events before it are taken.
     """
     lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    events = list(zip(lines, parse_events(lines), strict=True))
     return (
-        _job_events(owner, offset, lines)
+        _job_events(owner, offset, events)
         if isinstance(owner, Job)
-        else _deployment_events(owner, offset, lines)
+        else _deployment_events(owner, offset, events)
     )
 
 
-def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
-    taken, verdict, incomplete = lines, None, None
-    for number, line in enumerate(lines):
-        event = _event(line, job)
-        if event is None or event["type"] != "ended":
+def _job_events(job: Job, offset: int, events: Events) -> int:
+    taken, verdict, incomplete = events, None, None
+    for number, (_line, event) in enumerate(events):
+        if not isinstance(event, Ended):
             continue
+        ended = event.model_dump()
         try:
-            outcomes.check_whole(job, event)
+            outcomes.check_whole(job, ended)
             # Parsing may take seconds; no lock is held meanwhile.
-            verdict = outcomes.evaluate(job, event) if job.is_open else None
+            verdict = outcomes.evaluate(job, ended) if job.is_open else None
         except Incomplete as error:
-            taken, incomplete = lines[:number], error
+            taken, incomplete = events[:number], error
         break
     with transaction.atomic():
         row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
         if row.events_bytes != offset:
             raise OffsetMismatch(row.events_bytes)
-        for line in taken:
-            event = _event(line, job)
+        for _line, event in taken:
             if event is not None:
                 _apply_to_job(row, event, verdict)
-        size = offset + sum(map(len, taken))
+        size = offset + sum(len(line) for line, _event in taken)
         Job.objects.filter(pk=job.pk).update(events_bytes=size)
         transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
     if incomplete is not None:
@@ -177,40 +194,43 @@ def _job_events(job: Job, offset: int, lines: list[bytes]) -> int:
 
 
 def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
-    steps = JobStep.objects.filter(job=job, index=event.get("index", -1))
-    match event["type"]:
-        case "started":
-            lifecycle.start_job(job.pk, values=event["values"], at=_moment(job, event))
-        case "step_started":
-            steps.update(started_at=_moment(job, event), log_from=event["log_offset"])
-            Job.objects.filter(pk=job.pk).update(progress=None)  # it was that of the step before
-        case "step_ended":
-            steps.update(
-                duration_s=event["duration_s"],
-                exit_code=event["exit_code"],
-                log_to=event["log_offset"],
+    match event:
+        case Started():
+            lifecycle.start_job(job.pk, values=event.values, at=_moment(job, event))
+        case StepEnded():
+            _step(job, event).update(
+                duration_s=event.duration_s,
+                exit_code=event.exit_code,
+                log_to=event.log_offset,
             )
-        case "serve_started":
-            deployment = Deployment.objects.select_related("host", "job").get(job=job)
-            port = deployment.job.values.get("port")
-            deployments.note_started(deployment, run=event["run"], port=port)
-        case "ended" if verdict is not None:
+        case StepStarted():
+            _step(job, event).update(started_at=_moment(job, event), log_from=event.log_offset)
+            Job.objects.filter(pk=job.pk).update(progress=None)  # it was that of the step before
+        case ServeStarted():
+            deployment = Deployment.objects.select_related("host", "job").filter(job=job).first()
+            if deployment is not None:
+                port = deployment.job.values.get("port")
+                deployments.note_started(deployment, run=event.run, port=port)
+        case Ended() if verdict is not None:
             job.refresh_from_db()
-            outcomes.apply(job, event, verdict)
+            outcomes.apply(job, event.model_dump(), verdict)
 
 
-def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) -> int:
+def _step(job: Job, event: StepEvent) -> QuerySet[JobStep]:
+    return JobStep.objects.filter(job=job, index=event.index)
+
+
+def _deployment_events(deployment: Deployment, offset: int, events: Events) -> int:
     size, incomplete = offset, None
     log_bytes = _log_size(deployment)
     # Reading a log may take seconds; no lock is held meanwhile.
-    cause = _cause_of(deployment, lines, log_bytes)
+    cause = _cause_of(deployment, events, log_bytes)
     with transaction.atomic():
         row = Deployment.objects.select_for_update().get(pk=deployment.pk)
         if row.events_bytes != offset:
             raise OffsetMismatch(row.events_bytes)
-        for line in lines:
-            event = _event(line, deployment)
-            if event is not None and event["type"] == "ended" and log_bytes < event["log_bytes"]:
+        for line, event in events:
+            if isinstance(event, Ended) and log_bytes < event.log_bytes:
                 incomplete = Incomplete({"log": log_bytes})
                 break
             size += len(line)
@@ -222,40 +242,40 @@ def _deployment_events(deployment: Deployment, offset: int, lines: list[bytes]) 
     return size
 
 
-def _cause_of(deployment: Deployment, lines: list[bytes], log_bytes: int) -> Event | None:
+def _cause_of(deployment: Deployment, events: Events, log_bytes: int) -> Mapping[str, Any] | None:
     """Return the cause of the server's end; None if running or successful."""
     log_from = deployment.log_from
-    for line in lines:
-        event = _event(line, deployment) or {"type": ""}
-        if event["type"] == "step_started" and event["index"] == 0:
-            log_from = event["log_offset"]
-        is_of_run = event["type"] == "ended" and event["run"] == deployment.run
-        if is_of_run and event["verdict"] == "failed" and log_bytes >= event["log_bytes"]:
-            args, code = event.get("message_args") or {}, event.get("exit_code")
-            return servers_cause(deployment, log_from=log_from, exit_code=code, args=args)
+    for _line, event in events:
+        if _is_first_step(event):
+            log_from = event.log_offset
+        if not isinstance(event, Ended) or event.run != deployment.run:
+            continue
+        if event.verdict == "failed" and log_bytes >= event.log_bytes:
+            return servers_cause(
+                deployment,
+                log_from=log_from,
+                exit_code=event.exit_code,
+                args=event.message_args,
+            )
     return None
 
 
-def _apply_to_deployment(deployment_id: int, event: Event, cause: Event | None) -> None:
+def _apply_to_deployment(deployment_id: int, event: Event, cause: Mapping[str, Any] | None) -> None:
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
-    match event["type"]:
-        case "started":
-            port = event["values"].get("port")
-            deployments.note_started(deployment, run=event["run"], port=port)
-        case "step_started" if event["index"] == 0:
-            begins = {"log_from": event["log_offset"], "progress": None}
-            Deployment.objects.filter(pk=deployment_id).update(**begins)
-        case "ended":
-            deployments.note_ended(deployment, event, cause)
+    if isinstance(event, Started):
+        port = event.values.get("port")
+        deployments.note_started(deployment, run=event.run, port=port)
+    elif _is_first_step(event):
+        begins = {"log_from": event.log_offset, "progress": None}
+        Deployment.objects.filter(pk=deployment_id).update(**begins)
+    elif isinstance(event, Ended):
+        deployments.note_ended(deployment, event.model_dump(), cause)
 
 
-def _event(line: bytes, owner: Owner) -> Event | None:
-    """Parse the event of a line; None for an invalid one, which is skipped for good."""
-    event = next(json_lines(line, f"events of {log_key(owner)}"), None)
-    return from_host(event) if event and isinstance(event.get("type"), str) else None
+def _is_first_step(event: Event | None) -> TypeGuard[StepStarted]:
+    return isinstance(event, StepStarted) and event.index == 0
 
 
 def _moment(job: Job, event: Event) -> datetime:
     """Return the event's time by the dashboard's clock."""
-    at = datetime.fromtimestamp(float(event["at"]), tz=UTC)
-    return at - timedelta(seconds=job.host.clock_skew_s)
+    return datetime.fromtimestamp(event.at - job.host.clock_skew_s, tz=UTC)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.db import transaction
 
 from jobs import notifications
 from jobs.errors import OffsetMismatch
 from jobs.models import Deployment, Job, PointBlock, ServedBlock
+from jobs.protocol.base import BadMessage
+from jobs.protocol.points import Rows, parse_points
+from jobs.services.intake import limits
 from jobs.services.intake.scores import with_points
-from jobs.services.sanitize import json_lines
 
 KEPT = timedelta(days=1)
 # A server is scraped every few seconds: a block is filled before the next begins.
 BLOCK_ROWS = 60
 
-Rows: TypeAlias = list[list[Any]]
-
 
 def append_points(owner: Job | Deployment, *, offset: int, data: bytes) -> int:
-    """Append the complete lines of ``data``; return the new size. Raises ``OffsetMismatch``."""
+    """Append the complete lines of ``data``; return the new size.
+
+    Raises:
+        BadMessage: a point breaks the protocol. None is taken, and the host sends no more.
+        LimitReached, DiskReserved: no more is stored, or not now (:mod:`limits`).
+        OffsetMismatch: the points do not end at ``offset``.
+    """
+    limits.check_disk()
+    limits.check_host(owner.host_id)
     if isinstance(owner, Job):
-        return _append_to_job(owner, offset, data)
+        try:
+            return _append_to_job(owner, offset, data)
+        except BadMessage:
+            # The verdict does not wait for them, and the job's page says so.
+            Job.objects.filter(pk=owner.pk).update(points_refused=True)
+            raise
     return _append_to_deployment(owner, offset, data)
 
 
@@ -36,12 +48,12 @@ def forget_old_points(moment: datetime) -> None:
 
 def _append_to_job(job: Job, offset: int, data: bytes) -> int:
     whole = data[: data.rfind(b"\n") + 1]
-    rows = _by_watch(whole, f"points of job {job.pk}")
+    rows = parse_points(whole)
     with transaction.atomic():
         row = Job.objects.select_for_update().get(pk=job.pk)
         if row.points_bytes != offset:
             raise OffsetMismatch(row.points_bytes)
-        if row.removed_at is None:
+        if row.removed_at is None and limits.keeps_points(row):
             PointBlock.objects.bulk_create(
                 PointBlock(job=job, offset=offset, watch=watch, rows=block)
                 for watch, block in rows.items()
@@ -61,7 +73,7 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
 def _append_to_deployment(deployment: Deployment, offset: int, data: bytes) -> int:
     # Zero bytes are disk space freed by the host: see jobs.host.run.scraper.
     whole = data[: max(data.rfind(b"\n"), data.rfind(b"\0")) + 1]
-    rows = _by_watch(whole.replace(b"\0", b""), f"points of deployment {deployment.pk}")
+    rows = parse_points(whole.replace(b"\0", b""))
     with transaction.atomic():
         deployments = Deployment.objects.select_for_update(of=("self",)).select_related("host")
         row = deployments.get(pk=deployment.pk)
@@ -93,16 +105,3 @@ def _until(deployment: Deployment, rows: Rows) -> datetime:
     """Return the time of the last scraped row, by the dashboard's clock."""
     at = datetime.fromtimestamp(float(rows[-1][0]), tz=UTC)
     return at - timedelta(seconds=deployment.host.clock_skew_s)
-
-
-def _by_watch(lines: bytes, what: str) -> dict[str, Rows]:
-    rows: dict[str, Rows] = {}
-    for point in json_lines(lines, what):
-        if _is_point(point):
-            rows.setdefault(str(point["w"])[:64], []).append([point["t"], point["v"]])
-    return rows
-
-
-def _is_point(point: dict[str, Any]) -> bool:
-    values: Iterable[Any] = point["v"].values() if isinstance(point.get("v"), dict) else (None,)
-    return "w" in point and all(isinstance(x, int | float) for x in (point.get("t"), *values))

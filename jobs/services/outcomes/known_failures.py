@@ -127,9 +127,11 @@ def _sightings(
     # The server's log may still be incomplete; the launcher reported its last lines.
     last_lines = str(args.get("last_lines") or "")
     yield SERVER_LOG, tuple(_without_place(each) for each in _in_bytes(last_lines.encode(), about))
-    for path, content in outputs.contents(job).items():
+    for path in outputs.Contents(job):
         if path.endswith(_LOG_ENDINGS):
-            yield path, _in_bytes(content, about)
+            content, is_whole = outputs.end_of(job, path, SCAN_BYTES)
+            found = _in_bytes(content, about)
+            yield path, found if is_whole else tuple(map(_without_place, found))
 
 
 def _out_of_memory(

@@ -21,11 +21,11 @@ from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
 from jobs.plans import from_json
+from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
-from jobs.services.sanitize import sanitize, sanitize_text
 
 State = Job.State
 
@@ -78,7 +78,7 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
     wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}
     if (
         log_bytes < ended["log_bytes"]
-        or job.points_bytes < ended.get("points_bytes", 0)
+        or (job.points_bytes < ended.get("points_bytes", 0) and not job.points_refused)
         or any(arrived.get(path) != size for path, size in wanted.items())
     ):
         raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
@@ -171,7 +171,7 @@ def _parse_outcome(job: Job, ended: Mapping[str, Any]) -> Outcome:
     return kind.parse_outcome(
         kind.Params.model_validate(job.params),
         from_json(job.plan),
-        {**outputs.contents(job), LOG: _log_end(job)},
+        outputs.Contents(job, {LOG: _log_end(job)}),
         ended.get("exit_code") or 0,
     )
 

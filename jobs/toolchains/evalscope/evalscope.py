@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.catalog import Question
-from jobs.plans import ACCURACY, CLIENT, DIES, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
@@ -53,38 +54,13 @@ LETTERS = "ABCDEFGHIJ"
 _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 
 
-@dataclass(frozen=True, slots=True)
-class PerfLoad:
-    """Requests of a benchmark. ``requests`` per concurrency; tokens per request.
-
-    ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
-    whose stream EvalScope cannot parse. ``seed`` None: a new one per concurrency and job.
-    """
-
-    concurrency: tuple[int, ...]
-    requests: int
-    output_tokens: int
-    prompts: tuple[str, ...]
-    metrics: tuple[str, ...]
-    streamed: bool = True
-    seed: int | None = None
-    has_dies: bool = False
-
-
-def perf_plan(load: PerfLoad, site: Site) -> Plan:
+def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
-        *(
-            "--seeds",
-            seeds_text(load.seed, load.concurrency),
-            "--windows",
-            WINDOWS,
-            "--progress",
-            PROGRESS,
-            "perf",
-        ),
+        *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
+        *("--progress", PROGRESS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
         *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
@@ -100,11 +76,7 @@ def perf_plan(load: PerfLoad, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=_ENV),),
-        files=(
-            script(_SEND),
-            script(COLD),
-            PlanFile("prompts.txt", "\n".join(load.prompts) + "\n"),
-        ),
+        files=(script(_SEND), script(COLD), load.prompts_file()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
@@ -114,19 +86,13 @@ def perf_plan(load: PerfLoad, site: Site) -> Plan:
             Output("table", "perf/run/performance_summary.txt", required=False),
             Output("report", "perf/run/perf_report.html", required=False),
         ),
-        watches=(
-            *((Watch("engine", "{deployment.url}/metrics", load.metrics),) if load.metrics else ()),
+        watches=load.watches(
             Watch(
                 CLIENT,
                 reader="client",
                 folder="{job_dir}/work",
                 expected=tuple((str(level), load.requests) for level in load.concurrency),
-            ),
-            *(
-                (Watch(DIES, interval_s=5.0, reader="dies", folder="{deployment.dies}"),)
-                if load.has_dies
-                else ()
-            ),
+            )
         ),
     )
 

@@ -87,7 +87,7 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
             Output("page", "eval/reports/report.html", required=False),
         ),
         watches=(
-            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            vllm.engine_watch("{deployment.url}"),
             Watch(
                 ACCURACY,
                 interval_s=1.0,

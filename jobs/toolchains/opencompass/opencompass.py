@@ -40,8 +40,8 @@ class Family:
     """A selectable group of sets. ``module`` below ``opencompass.configs.datasets`` has the list
     ``name``.
 
-    ``sets``: names the summary must contain; a trailing "" stands for any suffix. ``files`` must
-    be in the data folder; ``loads``: OpenCompass downloads missing ones.
+    ``sets``: names the summary must contain; ``CEVAL`` stands for all names that begin so.
+    ``files`` must be in the data folder; ``loads``: OpenCompass downloads missing ones.
     """
 
     module: str
@@ -136,7 +136,7 @@ class OpenCompassRun:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """Names the summary must contain."""
+        """Return names the summary must contain."""
         names = [name for family in self.families for name in FAMILIES[family].sets]
         mmlu = [name for name in names if name.startswith(MMLU)]
         left_out = set(mmlu[TEN:]) if self.ten_of_mmlu else set()
@@ -187,7 +187,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
             Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
         ),
         watches=(
-            Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0),
+            vllm.engine_watch("{deployment.url}"),
             Watch(
                 ACCURACY,
                 interval_s=1.0,

@@ -163,7 +163,7 @@ def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
 
 
 def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
-    """Plan two archives into OpenCompass's checkout, unpacked like in the guide.
+    """Plan the download of two archives, unpacked in OpenCompass's checkout like in the guide.
 
     Not exact: interrupted downloads resume, and unzip overwrites without prompting, because the
     job is unattended.

@@ -100,14 +100,35 @@ def build_plan(stack: Stack, site: VaccSite, wanted: Building) -> Plan:
     )
 
 
-def pull_plan(image: str, site: VaccSite) -> Plan:
-    """Pull and inspect the image."""
+def pull_plan(image: str, site: VaccSite, *, user: str = "", password: str = "") -> Plan:
+    """Pull and inspect the image.
+
+    ``password``: name of the secret with the registry's password for ``user``; "": no login.
+    """
+    pull = Step("pull", ("docker", "pull", literal(image)))
+    files: tuple[PlanFile, ...] = (script("inspect_image.py"),)
+    if password:
+        pull = _login_and_pull(image, site, user, password)
+        files = (script("pull_image.py"), *files)
     return Plan(
         kind=KIND,
-        steps=(Step("pull", ("docker", "pull", literal(image))), _inspect(site, image)),
-        files=(script("inspect_image.py"),),
+        steps=(pull, _inspect(site, image)),
+        files=files,
         outputs=(Output("image", "image.json"),),
         checks=(Check("docker"), _room()),
+    )
+
+
+def _login_and_pull(image: str, site: VaccSite, user: str, password: str) -> Step:
+    program = (site.python_word, f"{FILES}/pull_image.py")
+    return Step(
+        "pull",
+        (*program, literal(image), "--user", literal(user)),
+        env=(
+            ("REGISTRY_ADDRESS", literal(f"https://{site.registry}")),
+            ("REGISTRY_PASSWORD", f"{{secret:{password}}}"),
+        ),
+        cleanup=(*program, "--clean"),
     )
 
 

@@ -102,7 +102,7 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
         steps=(*steps, _wait(stack, serving, site.python_word)),
         files=(script("follow_ready.py"),),
         outputs=(Output("ready", "ready.json"),),
-        watches=(_metrics(serving),),
+        watches=(engine_watch(serving.url),),
         dies=serving.dies,
         checks=_checks(stack, container, serving, name),
         port=serving.port,
@@ -131,15 +131,16 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
         steps=(serve, _wait(stack, serving, site_python(site))),
         files=(script("follow_ready.py"), *_template(serving)),
         outputs=(Output("ready", "ready.json"),),
-        watches=(_metrics(serving),),
+        watches=(engine_watch(serving.url),),
         checks=(*vllm_cpu.checks(serving.folder), *port_checks(serving.port)),
         port=serving.port,
         address=serving.only_address,
     )
 
 
-def _metrics(serving: VllmServer) -> Watch:
-    return Watch("engine", f"{serving.url}/metrics", METRICS, interval_s=1.0)
+def engine_watch(url: str) -> Watch:
+    """Return the watch of the counters of a vLLM server."""
+    return Watch("engine", f"{url}/metrics", METRICS, interval_s=1.0)
 
 
 def _template(serving: VllmServer) -> tuple[PlanFile, ...]:
@@ -231,7 +232,8 @@ def _own_options(serving: VllmServer) -> tuple[str, ...]:
 
 
 def _environment(serving: VllmServer) -> tuple[tuple[str, str], ...]:
-    """Return docker's environment options: ``-e NAME`` keeps the value out of process lists."""
+    """Return the command's environment. docker's ``-e NAME`` passes the key on, so that process
+    lists do not show it."""
     return (("VLLM_API_KEY", f"{{secret:{serving.key}}}"),) if serving.key else ()
 
 

@@ -77,7 +77,7 @@ def online_plan(stack: Stack, load: BenchLoad) -> Plan:
         steps=tuple(steps),
         outputs=(Output("result", "result*.json"),),
         watches=(
-            _engine_metrics(),
+            vllm.engine_watch("{deployment.url}"),
             _client(_runs(load)),
             _die_readings("{deployment.dies}"),
         ),
@@ -98,7 +98,7 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
         kind="benchmark-online",
         steps=tuple(steps),
         outputs=(Output("result", "result*.json"),),
-        watches=(_engine_metrics(), _client(_runs(load))),
+        watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
         checks=(_endpoint(),),
     )
 
@@ -115,10 +115,6 @@ def _die_readings(dies: str) -> Watch:
 
 def _runs(load: BenchLoad) -> tuple[tuple[str, int], ...]:
     return tuple((str(concurrency), load.prompts) for concurrency in load.concurrency)
-
-
-def _engine_metrics() -> Watch:
-    return Watch("engine", "{deployment.url}/metrics", vllm.METRICS, interval_s=1.0)
 
 
 def _endpoint() -> Check:

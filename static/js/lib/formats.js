@@ -1,8 +1,9 @@
 // @ts-check
-/** Format numbers and durations like dashboard/text/formatting.py. Pure; a test compares both. */
+/** Format numbers, sizes and durations like dashboard/text/formatting.py. Pure; a test compares both. */
 
 const THIN = "\u202f"; // narrow no-break space
 const MINUS = "\u2212";
+const SIZES = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /**
  * Return three significant digits, at most four decimals; all digits of an integer with `counted`.
@@ -10,25 +11,56 @@ const MINUS = "\u2212";
  * @param {{ counted?: boolean, decimals?: number }} [how]
  */
 export function number(value, { counted = false, decimals } = {}) {
-  const size = Math.abs(value);
-  const digits = counted && Number.isInteger(value) ? 0 : (decimals ?? threeSignificant(size));
-  const [whole, part] = size.toFixed(digits).split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, THIN);
-  return (value < 0 ? MINUS : "") + (part ? `${grouped}.${part}` : grouped);
+  const absolute = Math.abs(value);
+  const digits = counted && Number.isInteger(value) ? 0 : (decimals ?? threeSignificant(absolute));
+  const [whole, part] = absolute.toFixed(digits).split(".");
+  const digitGroups = whole.replace(/\B(?=(\d{3})+$)/g, THIN);
+  return (value < 0 ? MINUS : "") + (part ? `${digitGroups}.${part}` : digitGroups);
 }
 
-/** @param {number} size */
-function threeSignificant(size) {
-  return size ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(size)))) : 1;
+/** @param {number} absolute */
+function threeSignificant(absolute) {
+  return absolute ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(absolute)))) : 1;
+}
+
+/** Return a count with all digits. @param {number} value */
+export function grouped(value) {
+  return number(value, { counted: true });
+}
+
+/** Return bytes in powers of 1,000: "999 B", "1.23 kB", "531 MB". @param {number} bytes */
+export function size(bytes) {
+  let [value, power] = [bytes, 0];
+  while (value >= 999.5 && power < SIZES.length - 1) {
+    value /= 1000;
+    power += 1;
+  }
+  return `${power ? number(value) : grouped(Math.round(value))} ${SIZES[power]}`;
 }
 
 /**
- * Return a duration below a minute as "0.0941 s", "12.4 s"; a longer duration in whole seconds.
+ * Return a duration as text: "0.0941 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h".
  * @param {number} seconds
  */
 export function duration(seconds) {
-  const unit = gettext("s");
   const span = Math.max(0, seconds);
-  if (Number.isInteger(span) || span >= 59.95) return `${Math.round(span)} ${unit}`;
-  return `${span < 9.95 ? number(span) : span.toFixed(1)} ${unit}`;
+  if (span < 59.95 && !Number.isInteger(span)) {
+    return `${span < 9.95 ? number(span) : span.toFixed(1)} ${gettext("s")}`;
+  }
+  const isWholeMinute = span >= 60 && span < 3599.5 && span % 60 === 0;
+  return isWholeMinute ? `${span / 60} ${gettext("min")}` : elapsed(Math.round(span));
+}
+
+/**
+ * Return the time of a running clock: whole seconds, also at a full minute.
+ * @param {number} seconds
+ */
+export function elapsed(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [minutes, hours] = [Math.floor(whole / 60), Math.floor(whole / 3600)];
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  if (whole < 60) return `${whole} ${gettext("s")}`;
+  if (hours < 1) return `${minutes} ${gettext("min")} ${two(whole % 60)} ${gettext("s")}`;
+  if (hours < 24) return `${hours} ${gettext("h")} ${two(minutes % 60)} ${gettext("min")}`;
+  return `${Math.floor(hours / 24)} ${gettext("d")} ${hours % 24} ${gettext("h")}`;
 }

@@ -4,7 +4,7 @@
 /** @param {string} state @param {number} n */
 function countText(state, n) {
   if (state === "failed") return interpolate(ngettext("%(n)s blocked", "%(n)s blocked", n), { n }, true);
-  if (state === "asks") return interpolate(ngettext("%(n)s warning", "%(n)s warnings", n), { n }, true);
+  if (state === "warning") return interpolate(ngettext("%(n)s warning", "%(n)s warnings", n), { n }, true);
   return interpolate(ngettext("%(n)s passed", "%(n)s passed", n), { n }, true);
 }
 
@@ -19,7 +19,7 @@ function countChecks() {
   const summary = document.querySelector("[data-checked]");
   if (!summary) return;
   const checks = document.getElementById("checks");
-  for (const state of ["failed", "asks", "passed"]) {
+  for (const state of ["failed", "warning", "passed"]) {
     const n = document.querySelectorAll(`[data-check="${state}"]`).length;
     const place = summary.querySelector(`[data-count="${state}"]`);
     place?.toggleAttribute("hidden", n === 0);

@@ -3,7 +3,7 @@
  * Follow mode of a log: the pill, the count of new lines, and screen reader messages.
  */
 
-import { duration } from "./log_row_view.js";
+import { elapsed } from "./formats.js";
 import { pillWords, stateWords } from "./log_words.js";
 
 const NEWS_EVERY_MS = 20_000; // interval of screen reader messages on new lines
@@ -62,7 +62,7 @@ export class LogFollow {
     const before = this.state;
     this.state = state;
     this.panel.dataset.logState = state;
-    const wait = { wait: duration(detail / 1000) };
+    const wait = { wait: elapsed(Math.ceil(detail / 1000)) };
     this.button.title = state === "waiting" ? interpolate(gettext("disconnected, retrying in %(wait)s"), wait, true) : "";
     if (state !== before) this.speech.say(stateWords(state));
   }

@@ -2,6 +2,7 @@
 /** Rows of a log as elements. Output becomes text, never HTML. */
 
 import { spans, strip } from "./ansi.js";
+import { duration, grouped, size } from "./formats.js";
 import { cut } from "./log_marks.js";
 import { lastState } from "./log_redraw.js";
 
@@ -40,31 +41,6 @@ function make(tag, classes, text) {
   if (classes) element.className = classes;
   if (text !== undefined) element.textContent = text;
   return element;
-}
-
-/** @param {number} n */
-export function grouped(n) {
-  return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-}
-
-/** @param {number} bytes */
-export function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit ? value.toFixed(value < 100 ? 1 : 0) : value} ${units[unit]}`;
-}
-
-/** @param {number} seconds */
-export function duration(seconds) {
-  if (seconds < 60) return `${seconds.toFixed(1)} ${gettext("s")}`;
-  const whole = Math.floor(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} ${gettext("min")} ${whole % 60} ${gettext("s")}`;
-  return `${Math.floor(whole / 3600)} ${gettext("h")} ${Math.floor(whole / 60) % 60} ${gettext("min")}`;
 }
 
 /** @param {number} atMs */
@@ -133,7 +109,7 @@ function fold(text, action = "") {
 /** Text of a line that is not shown whole. @param {number} characters @param {Line["rest"]} rest */
 function more(characters, rest) {
   if (!rest) return fold(interpolate(gettext("+%(n)s characters"), { n: grouped(characters) }, true), "unfold");
-  const label = interpolate(gettext("… %(size)s more, download"), { size: sizeText(rest.bytes + characters) }, true);
+  const label = interpolate(gettext("… %(size)s more, download"), { size: size(rest.bytes + characters) }, true);
   const link = make("a", "fold", label);
   link.setAttribute("href", rest.url);
   return link;

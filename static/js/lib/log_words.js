@@ -1,7 +1,7 @@
 // @ts-check
 /** Texts of a log panel. */
 
-import { grouped, sizeText } from "./log_row_view.js";
+import { grouped, size } from "./formats.js";
 
 /** @typedef {"live" | "waiting" | "over"} State */
 
@@ -12,7 +12,7 @@ import { grouped, sizeText } from "./log_row_view.js";
 export function sizeWords(lines, bytes, folds) {
   if (!lines) return "";
   const template = ngettext("%(n)s line", "%(n)s lines", lines);
-  const parts = [interpolate(template, { n: grouped(lines) }, true), sizeText(bytes)];
+  const parts = [interpolate(template, { n: grouped(lines) }, true), size(bytes)];
   if (folds.isFull) parts.push(interpolate(gettext("progress bars collapsed up to line %(n)s"), { n: grouped(folds.lines) }, true));
   return parts.join(" · ");
 }

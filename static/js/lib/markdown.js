@@ -7,6 +7,7 @@
 import { Marked } from "../../vendor/marked/marked.esm.js";
 import DOMPurify from "../../vendor/dompurify/purify.es.js";
 import hljs from "../../vendor/highlight/highlight.min.js";
+import { escaped } from "./escape.js";
 import { formulaAt, mayBegin } from "./formulas.js";
 
 const MOST_FORMULAS = 500; // that are kept set
@@ -129,7 +130,7 @@ export function codeBlock(language, text) {
   name.textContent = language || gettext("text");
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "btn quiet sm push";
+  button.className = "btn subtle sm push";
   button.dataset.copyText = "";
   button.textContent = gettext("Copy");
   const code = document.createElement("code");
@@ -183,9 +184,4 @@ function setFormula(element) {
   fragment.append(...[...element.childNodes].map((node) => node.cloneNode(true)));
   if (setBefore.size >= MOST_FORMULAS) setBefore.clear();
   setBefore.set(key, fragment);
-}
-
-/** @param {string} text */
-function escaped(text) {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** A chart as a page of one file that can be zoomed and asked, and needs no network. Pure. */
 
+import { escaped } from "./escape.js";
+
 const LEAST_HEIGHT = 480;
 const MARGIN_TOP = 40; // room for the legend
 // What the file may do, wherever it is opened: run what is in it, and ask nobody.
@@ -13,11 +15,6 @@ const CONFIG = {
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d"],
   plotlyServerURL: "",
 };
-
-/** @param {string} text */
-function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
-}
 
 /** A value as a script may hold it: no text of it ends the script. @param {any} value */
 function literal(value) {

@@ -1,7 +1,7 @@
 """Adds a file to a job's log as the intake does, in another process than the web server's.
 
 Order: ``{"job", "path", "offset", "lines_per_s"}``; lines are of 100 bytes, and without a rate it
-goes as fast as it can. It says ``ready``, begins when it is told a
+goes as fast as it can. It says ``ready``, begins after a
 line, and says ``{"began_at", "ended_at"}`` (monotonic clock).
 """
 

@@ -1,8 +1,8 @@
-"""Waits for jobs to end, and prints what has become of them.
+"""Waits for jobs to end, and prints their outcomes.
 
 Order: ``{"jobs": [numbers]}``. It says, when all have ended, ``{number: {"state", "message",
 "steps_s", "started_at", "finished_at"}}``; times are seconds since the epoch. It looks seldom and
-takes little, for what it waits for is being measured.
+little processor time, because it runs beside the measurement.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A database full of jobs and results, and the time of its pages.
 
 Order: ``{"jobs": how many, "points": how many a result}``, on a database that is empty. It says
-``{"cursors": {"jobs": …, "results": …}}``, where nine tenths of the lists lie before each cursor.
+``{"cursors": {"jobs": …, "results": …}}``, where nine tenths of the lists are before each cursor.
 Then each line is an address, and the answer ``{"ms", "rows"}``: everything that Django does for the
-page, from the middleware to the last template, for somebody who is logged in.
+page, from the middleware to the last template, for a user who is logged in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Queues jobs for dies that This computer has not, and times what a long line costs.
+"""Queues jobs for dies that This computer has not, and times the cost of a long queue.
 
 Order: ``{"launched", "copied"}``: so many through the service, then so many copies of the last of
 them. It says ``{"jobs": [the first, the last], "seconds": {what: seconds}, "peak_mb"}``.
@@ -77,7 +77,7 @@ def _like(job: Job) -> Job:
 
 
 def _time_all(took: dict[str, float], host: Host, first: Job, last: Job) -> None:
-    """What is asked while the line is long."""
+    """Time the queries of a host and a page while the queue is long."""
     body = {
         **{"boot_id": host.boot_id, "now": now().timestamp(), "load": host.load, "facts": None},
         **{"agent_started_at": host.agent_started_at.timestamp(), "jobs": [], "serves": []},
@@ -105,7 +105,7 @@ def _time_all(took: dict[str, float], host: Host, first: Job, last: Job) -> None
 
 
 def _is_refused(host: Host) -> bool:
-    """Whether one job more is refused with the limit's name."""
+    """Return true if the limit refuses one job more by its name."""
     try:
         _launch(host)
     except LaunchError as error:

@@ -1,4 +1,4 @@
-"""A job that runs on a host that is not there, for its log alone: answers ``{"job": number}``."""
+"""A running job on an offline host, for its log alone: answers ``{"job": number}``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.factories import make_host, make_job, make_plan
 
 
 def make(*, watched: bool = False) -> dict[str, Any]:
-    """Its host is silent, so that nobody looks for the job."""
+    """Make a running job on an offline host: no process looks for the job."""
     instance_id()
     watch = Watch("engine", "http://127.0.0.1:1/metrics", ("vllm:generation_tokens_total",))
     host = Host.objects.filter(name="elsewhere").first() or make_host("elsewhere", draining=True)

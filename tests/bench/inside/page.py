@@ -1,4 +1,4 @@
-"""Somebody who is logged in: answers ``{"cookie": "name=value"}``."""
+"""A user who is logged in: answers ``{"cookie": "name=value"}``."""
 
 from __future__ import annotations
 

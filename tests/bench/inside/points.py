@@ -1,7 +1,7 @@
-"""Scraped points of a job: many that lie there, then more as they come.
+"""Scraped points of a job: many stored ones, then more as they come.
 
-Order: ``{"job", "points", "hz"}``. It says ``ready`` when ``points`` lie there; after a line it
-adds one at a time until it is told another.
+Order: ``{"job", "points", "hz"}``. It says ``ready`` when ``points`` are stored; after a line it
+adds one at a time until the next line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns of the administrator's chat that nobody has started yet: ``{"chat", "turns": [numbers]}``.
+"""Queued turns of the administrator's chat: ``{"chat", "turns": [numbers]}``.
 
 Order: ``{"engine": its address, "requests": [the body of each]}``.
 """

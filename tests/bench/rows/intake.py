@@ -1,4 +1,4 @@
-"""What the intake takes of one log, every chunk synced; beside it bare writes with a sync each."""
+"""Intake rate of one log, every chunk synced; beside it bare writes with a sync each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK = 65536
 
 
 def measure(bench: Bench) -> Readings:
-    """The host's own shipper sends a log that lies ready, to a real web server."""
+    """The host's own shipper sends a complete log to a real web server."""
     path = bench.folder / "log"
     write_lines(path, bench.size(1_000_000, 200_000))
     with dashboard(bench.folder) as stack:

@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Readings:
 
 
 def _calibrated(bench: Bench) -> int:
-    """How much the printer has to work a block so that its rate is 100 MB/s here."""
+    """Return the printer's work a block at which its rate is 100 MB/s here."""
     work = 8
     for _ in range(3):
         argv = [sys.executable, str(ROOT / "tests/bench/printer.py"), "50", str(work)]

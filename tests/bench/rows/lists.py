@@ -20,7 +20,7 @@ NAME = "lists"
 WHAT = "jobs and results lists, 100,000 jobs, 1,000,000 points"
 BESIDE = "the same page with 100 jobs"
 DATABASES = ("sqlite", "postgresql")
-# What the lists are narrowed to. A first page has as many rows however many jobs there are.
+# Filters of the lists. A first page has as many rows with any number of jobs.
 FILTERS = {
     "jobs": {
         "all": {},
@@ -58,7 +58,7 @@ FEW = 100
 def measure(bench: Bench) -> Readings:
     """Both databases, each with many and with few; every page of one right after that of the other.
 
-    What lies deep is held against the first page of the few.
+    Deep pages of the many are compared with the first page of the few.
     """
     jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
     figures: dict[str, tuple[float, float | None]] = {}
@@ -132,6 +132,6 @@ def _databases(engine: str, folder: Path) -> Iterator[Mapping[str, str]]:
 
 
 def _named(uri: str, name: str) -> str:
-    """The same server's database ``name``."""
+    """Return ``uri`` with the database ``name`` of that server."""
     before, _, query = uri.partition("?")
     return f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

@@ -1,6 +1,6 @@
 """A command that prints 10,000 lines a second, read on 100 sockets: how old is a line there?
 
-The whole way: command, log on the host, shipper, intake, log store, hub, socket.
+The full pipeline: command, log on the host, shipper, intake, log store, hub, socket.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ GOALS = (
 LIMIT_S = 180
 RATE = 100
 CSRF = "t" * 32
-PIPELINES = ("relay", "direct")
+SIDES = ("relay", "direct")
 
 
 class Chats:
@@ -52,7 +52,7 @@ class Chats:
         return self._ask([{"url": url, "json": {}} for url in urls])
 
     def direct(self, streams: int, body: Mapping[str, Any]) -> Mapping[str, float]:
-        """The same from the engine."""
+        """Ask the engine itself, without the relay."""
         url = f"{self._engine}/v1/chat/completions"
         return self._ask([{"url": url, "json": dict(body)}] * streams)
 
@@ -85,7 +85,7 @@ def measure(bench: Bench) -> Readings:
                 direct=lambda streams=streams, body=body: chats.direct(streams, body),
             )
             for name in ("ttft", "rate"):
-                figures[f"{name}-{streams}"] = tuple(sides[way][name] for way in PIPELINES)
+                figures[f"{name}-{streams}"] = tuple(sides[side][name] for side in SIDES)
         figures["cpu"] = (_cpu_a_token(bench, stack, chats), None)
     return {**figures, "cut": (float(chats.cut), None)}
 

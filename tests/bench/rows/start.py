@@ -16,7 +16,7 @@ WHAT = "click on launch → command started on the host; → first log line draw
 BESIDE = "–"
 GOALS = (Goal("command-p95", "ms", 150), Goal("line-p95", "ms", 300))
 LIMIT_S = 240
-# Without a network, and with no folder of wheels that has any: it prints what it does, and fails.
+# Without a network and with an empty folder of wheels: the job prints its command, and fails.
 FORM = "/launch/prepare/?what=weights"
 NOTE = """
 const now = () => performance.timeOrigin + performance.now();

@@ -1,4 +1,4 @@
-"""An engine that says what a test tells it to, for chats in a real browser."""
+"""An engine that streams what a test gives it, for chats in a real browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ChatEngine:
         self._pieces.put(None)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Stream to one request what is said meanwhile."""
+        """Stream the pieces of ``say`` and ``end`` to one request."""
         self.requests.append(json.loads(request.rfile.read(int(request.headers["Content-Length"]))))
         request.send_response(self.status)
         request.end_headers()

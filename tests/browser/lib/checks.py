@@ -1,9 +1,9 @@
-"""What every page must stand: light and dark, wide and on a phone, in English and in Chinese."""
+"""Checks of every page: light and dark, wide and on a phone, in English and in Chinese."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from playwright.sync_api import BrowserContext, Page, Request
@@ -24,7 +24,7 @@ IN_TURNS: Sequence[Mapping[str, Looks]] = (
 )
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 SETTLE_MS = 60_000
-# Colours fade when something appears or changes, and axe would judge what is half way.
+# Colours fade when something appears or changes, and axe would judge colours on the way.
 NO_FADING = """() => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync("*, *::before, *::after { transition: none !important }");
@@ -33,7 +33,7 @@ NO_FADING = """() => {
 # Modules have run, as far as they had come.
 AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 1000 }))"
 QUIET_LOOKS, BETWEEN_MS = 3, 40
-POLL_MS = 100  # by the clock: a page that nobody looks at may be drawn no more
+POLL_MS = 100  # by the clock: a page in the background may get no frames
 
 
 class Inspector:
@@ -71,7 +71,7 @@ class Inspector:
         ]
 
     def _settle(self) -> None:
-        """As :func:`settle`, sooner: until several looks in a row have found nothing asked for."""
+        """Wait as :func:`settle`, but only until several looks in a row find no open request."""
         quiet, deadline = 0, time.monotonic() + SETTLE_MS / 1000
         while quiet < QUIET_LOOKS:
             assert time.monotonic() < deadline, f"still asked for: {[r.url for r in self._open]}"
@@ -85,6 +85,15 @@ def settle(page: Page) -> None:
     """Until modules have run, charts are drawn and nothing is asked for any more."""
     page.wait_for_load_state("networkidle", timeout=SETTLE_MS)
     _wait_for_charts(page)
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Let the page run until ``is_so``, for at least a minute."""
+    for _ in range(1200):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to be")
 
 
 def _wait_for_charts(page: Page) -> None:

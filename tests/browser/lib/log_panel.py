@@ -17,7 +17,7 @@ IN_SIGHT = """() => {
 
 
 def row(page: Page, number: int) -> Locator:
-    """What the line shows, if its row is drawn."""
+    """Text of a line, if its row is drawn."""
     return page.locator(f".logrows [data-line='{number}'] > span")
 
 

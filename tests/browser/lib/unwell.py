@@ -13,17 +13,16 @@ def make() -> None:
     from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
 
     from jobs.models import Host  # noqa: PLC0415
-    from jobs.services import secrets  # noqa: PLC0415
-    from tests.factories import make_job  # noqa: PLC0415
+    from tests.factories import keep_secret, make_job  # noqa: PLC0415
 
-    secrets.keep(SECRET, "hf_0123456789")
+    keep_secret(SECRET, "hf_0123456789")
     there = [{"id": number} for number in range(DIES) if number != 22]
     host, is_new = Host.objects.update_or_create(
         name=HOST,
         defaults={
             "type": Host.Type.VACC,
             "key_sha256": "0" * 64,
-            # Nobody beats for it: it shall not be away before the tests are over.
+            # No agent sends heartbeats for it: it must stay online until the tests are over.
             "heartbeat_at": now() + timedelta(hours=2),
             "facts_at": now(),
             "facts": {"dies": there, "iommu": True, "stacks": ["guide"], "images": ["a:b"]},

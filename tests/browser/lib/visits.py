@@ -1,4 +1,4 @@
-"""Visits to pages: what each is shown like, and what the browser had to complain of."""
+"""Visits to pages, and the complaints of the browser."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
+from tests.dashboard.lib.socket_server import Server
 from tests.stack import PASSWORD, Stack
 
-# Each window would load two pages for its address bar, which nobody types in. The switch takes the
+# Each window would load two pages for its address bar, which no test uses. The switch takes the
 # place of Playwright's own; the first two of those matter here.
 NOT_NEEDED = ("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
 ARGUMENTS = [
@@ -26,7 +27,7 @@ RUN_AXE = """async () => {
   return report.violations.flatMap((rule) => rule.nodes.map(
     (node) => `${rule.id}: ${node.target.join(" ")}: ${node.failureSummary}`));
 }"""
-# In the page itself, for the browser reports a violation to the page that made it.
+# In the page itself, because the browser reports a violation to the page that made it.
 NOTE_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI}`));
@@ -37,7 +38,7 @@ WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.client
 
 
 class Complaints(list[str]):
-    """What the pages of a context complained of: console, exceptions, policy, failed requests."""
+    """Complaints of a context's pages: console, exceptions, policy, failed requests."""
 
     def listen(self, context: BrowserContext) -> None:
         """Note all that comes from now on."""
@@ -48,7 +49,7 @@ class Complaints(list[str]):
         context.on("requestfailed", self._failed)
 
     def take(self) -> list[str]:
-        """What there is so far; nothing is left."""
+        """Return the complaints so far, and clear them."""
         taken, self[:] = list(self), []
         return taken
 
@@ -92,6 +93,25 @@ class Visitor:
         return self._session
 
 
+@contextmanager
+def own_window(browser: Browser, server: Server, **options: Any) -> Iterator[BrowserContext]:
+    """A window in which the user of ``server`` is logged in. Its addresses may be relative."""
+    name, value = server.cookie.split("=", 1)
+    with browser.new_context(base_url=server.url, **options) as context:
+        context.add_cookies([{"name": name, "value": value, "url": server.url}])
+        yield context
+
+
+@contextmanager
+def checked_window(browser: Browser, server: Server) -> Iterator[BrowserContext]:
+    """A wide :func:`own_window`, whose pages must complain of nothing until it closes."""
+    complaints = Complaints()
+    with own_window(browser, server, viewport=WIDE) as context:
+        complaints.listen(context)
+        yield context
+    assert complaints == []
+
+
 def log_in(page: Page) -> None:
     """Log in as the administrator, by the form."""
     page.goto("/login/")
@@ -102,13 +122,16 @@ def log_in(page: Page) -> None:
 
 
 def axe(page: Page) -> list[str]:
-    """What axe-core finds on a page, a line for each element. The page's own policy stays."""
+    """Return axe-core's violations on a page, a line for each element.
+
+    The page's own content security policy stays on.
+    """
     page.evaluate(AXE.read_text() + "; 0")
     faults: list[str] = page.evaluate(RUN_AXE)
     return faults
 
 
 def too_wide(page: Page) -> str:
-    """How far the page can be scrolled to the side; "" when it fits."""
+    """Return the overflow to the side in pixels, as text; "" when the page fits."""
     scroll, client = page.evaluate(WIDTHS)
     return f"{scroll} px in a window of {client} px" if scroll > client else ""

@@ -18,7 +18,7 @@ def api():
     return Caller(make_user("ada"))
 
 
-def test_without_a_token_or_a_session_nothing_is_told():
+def test_without_a_token_or_a_session_nothing_is_returned():
     answer = Client().get("/api/v1/jobs")
 
     assert (answer.status_code, answer.json()["error"]) == (401, "login")
@@ -123,7 +123,7 @@ def test_a_page_that_cannot_be_is_refused(api, path, query):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid")
 
 
-def test_one_job_is_told_whole(api):
+def test_one_job_is_returned_whole(api):
     job = make_job(message_id="job:queued", created_by=api.user)
 
     answer = api.get(f"jobs/{job.pk}").json()
@@ -233,7 +233,7 @@ def test_another_persons_deployment_is_left_alone(api):
     assert Deployment.objects.get().state == "ready"
 
 
-def test_a_result_is_told_with_its_points_and_answers(api):
+def test_a_result_is_returned_with_its_points_and_answers(api):
     result = make_result(remarks=[{"id": "evaluate:few_questions", "args": {"questions": 3}}])
     result.points.create(index=0, concurrency=4, metrics={"requests": 8})
 
@@ -354,7 +354,7 @@ def test_every_error_has_one_shape(api, ask, status, code, fields):
     assert all(body["message"]) and all(body["fields"].values())
 
 
-def test_what_breaks_is_told_in_the_same_shape(api, monkeypatch):
+def test_an_internal_error_has_the_same_shape(api, monkeypatch):
     def breaks(*_arguments, **_more):
         raise RuntimeError("broken")
 
@@ -384,5 +384,5 @@ def test_a_wrong_method_names_the_right_ones(api):
         (serializers.host, make_host, answers.HostAnswer),
     ],
 )
-def test_nothing_that_is_told_is_missing_in_the_document(shape, row, model):
+def test_every_returned_field_is_in_the_document(shape, row, model):
     assert set(shape(row())) == set(model.model_fields)

@@ -14,7 +14,14 @@ from dashboard.api.app import document
 from dashboard.api.auth import hashed
 from jobs import logstore
 from jobs.models import ApiToken
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    keep_secret,
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
 from tests.kept import ended
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -44,7 +51,7 @@ def connection_stays():
 
 @pytest.fixture
 def known(connection_stays):
-    """What an address needs to find something; a caller who may do everything is its owner."""
+    """Records that every address finds. The caller is staff and their owner."""
     root = make_user("root", is_staff=True)
     ApiToken.objects.create(user=root, name="t", token_sha256=hashed("secret"))
     job = ended(log=b"one\nWARN two\n", created_by=root)
@@ -61,6 +68,7 @@ def known(connection_stays):
         "result_id": result.pk,
         "chain_id": str(chain),
         "name": host.name,
+        "secret": "HF_TOKEN",
     }
 
 
@@ -79,6 +87,8 @@ def test_every_operation_answers_as_the_document_says(case, known):
     if "record_id" in parameters:
         kind = "deployment_id" if "/deployments/" in case.path else "job_id"
         parameters["record_id"] = known[kind]
+    if "secret" in parameters:  # an example before may have deleted it
+        keep_secret("HF_TOKEN", "hf_0123456789")
     if parameters:
         case.path_parameters = parameters
         answer = case.call(headers=headers)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def status(key: str, path: str = "jobs/1/streams") -> int:
-    """How the intake answers a request with this key; 404 is an answer to somebody known."""
+    """Return the intake's status for a request with this key; 404: the key is known."""
     headers = {
         "Authorization": f"Bearer {key}",
         "X-Protocol": "2",
@@ -24,7 +24,7 @@ def status(key: str, path: str = "jobs/1/streams") -> int:
     return Client().get(f"/api/v1/host/{path}", headers=headers).status_code
 
 
-def test_a_new_host_is_let_in_with_the_key_that_is_told_once():
+def test_a_new_host_logs_in_with_the_key_shown_once():
     host, key = hosts.add("va16-01")
 
     assert status(key) == 404
@@ -32,7 +32,7 @@ def test_a_new_host_is_let_in_with_the_key_that_is_told_once():
 
 
 @pytest.mark.parametrize("key", ["", "x", " "])
-def test_nobody_is_let_in_without_a_key(key):
+def test_no_host_logs_in_without_a_key(key):
     hosts.add("va16-01")
 
     assert status(key) == 401

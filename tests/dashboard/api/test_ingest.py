@@ -1,4 +1,4 @@
-"""What hosts say, over HTTP as they say it."""
+"""Messages of hosts, over HTTP as hosts send them."""
 
 import hashlib
 import json
@@ -15,15 +15,15 @@ from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
 from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.instance import instance_id
-from jobs.services import lifecycle, preflights, secrets
+from jobs.services import lifecycle, preflights
 from jobs.services.intake import intake
-from tests.dashboard.lib.host_caller import LOG, STARTED, ended, events, taken_job
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, taken_job
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
-def test_a_stranger_is_told_nothing(caller):
+def test_a_stranger_gets_no_facts(caller):
     caller.headers["Authorization"] = "Bearer wrong"
 
     answer = caller.post("heartbeat", {})
@@ -31,7 +31,7 @@ def test_a_stranger_is_told_nothing(caller):
     assert (answer.status_code, answer.json()["error"]) == (401, "key")
 
 
-def test_another_protocol_is_told_which_one_to_upgrade_to(caller):
+def test_another_protocol_is_answered_with_the_one_to_upgrade_to(caller):
     caller.headers["X-Protocol"] = "99"
 
     answer = caller.post("heartbeat", {})
@@ -51,16 +51,17 @@ def test_nothing_is_taken_that_is_meant_for_another_dashboard(caller):
 
 
 def test_a_heartbeat_keeps_what_the_host_says_of_itself(caller):
-    answer = caller.beat(facts={"cpu": {"cores": 2}})
+    facts = {"cpu": CPU, "roots": ROOTS}
+    answer = caller.beat(facts=facts)
 
     caller.host.refresh_from_db()
-    assert (caller.host.facts, caller.host.load) == ({"cpu": {"cores": 2}}, {"load_1m": 0.5})
+    assert (caller.host.facts, caller.host.load) == (facts, {"load_1m": 0.5})
     assert answer["facts_wanted"] is False
     assert abs(caller.host.clock_skew_s) < 5
 
 
 def test_facts_are_wanted_from_an_agent_that_is_new(caller):
-    caller.beat(facts={"cpu": {}})
+    caller.beat(facts={"roots": ROOTS})
 
     assert caller.beat(agent_started_at=1.0)["facts_wanted"] is False
     assert caller.beat(agent_started_at=2.0)["facts_wanted"] is True
@@ -124,7 +125,7 @@ def test_a_clock_set_back_restarts_the_missing_time(caller):
     assert job.missing_since < later
 
 
-def test_a_job_named_with_another_token_is_missing_all_the_same(caller):
+def test_a_job_named_with_another_token_is_missing(caller):
     job = taken_job(caller)
 
     caller.beat(jobs=[{"id": job.pk, "token": "x", "state": "running", "log_bytes": 0}])
@@ -153,8 +154,8 @@ def test_a_claim_is_answered_with_plan_values_and_token(caller):
 
 
 def test_a_host_gets_only_the_secrets_its_job_names(caller):
-    secrets.keep("HF_TOKEN", "hf_0123456789")
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("HF_TOKEN", "hf_0123456789")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
     step = Step("a", ("true",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
     job = make_job(host=caller.host, plan=Plan(kind="prepare", steps=(step,)))
     lifecycle.lease_job(job.pk, values={})
@@ -191,7 +192,7 @@ def test_a_restart_with_a_deleted_secret_fails(caller):
     assert (server.state, server.message_id) == ("failed", "job:secret_gone")
 
 
-def test_a_second_claim_is_told_the_state(caller):
+def test_a_second_claim_is_answered_with_the_state(caller):
     job = taken_job(caller)
 
     answer = caller.post(f"jobs/{job.pk}/claim", {"claim_id": "another"})
@@ -239,7 +240,7 @@ def test_a_chunk_that_unpacks_to_too_much_is_refused(caller):
     assert answer.status_code == 413
 
 
-def test_a_host_may_send_as_much_of_a_log_at_once_as_it_is_told(caller):
+def test_a_host_may_send_log_chunks_of_the_announced_size(caller):
     job = taken_job(caller)
     most = caller.get(f"jobs/{job.pk}/streams").json()["log_chunk"]
 
@@ -267,7 +268,7 @@ def test_a_token_that_is_not_the_jobs_is_refused(caller):
     assert logstore.store().size(f"job/{job.pk}") == 0
 
 
-def test_the_sizes_of_all_streams_are_told(caller):
+def test_the_sizes_of_all_streams_are_returned(caller):
     job = taken_job(caller)
     caller.stream(job, "log", 0, LOG)
     caller.output(job, "a/x.json", b"{}")
@@ -368,7 +369,7 @@ def test_an_output_cannot_leave_its_folder(caller, path, settings):
 
     answer = caller.output(job, path, b"{}")
 
-    assert (answer.status_code, answer.json()["error"]) == (400, "output")
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
     assert not list(settings.DATA_DIR.rglob("*.json"))
 
 

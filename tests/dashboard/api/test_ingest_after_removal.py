@@ -44,7 +44,7 @@ def job(caller, kind, settings):
     return job
 
 
-def test_it_is_told_where_it_was_and_goes_on_from_there(caller, job):
+def test_it_gets_its_offset_and_goes_on_from_there(caller, job):
     offsets = caller.get(f"jobs/{job.pk}/streams").json()
 
     assert (offsets["log"], offsets["points"]) == (len(HERE), len(POINT))

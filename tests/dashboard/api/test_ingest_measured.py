@@ -1,4 +1,4 @@
-"""What a host tells of a benchmark becomes a result with its lengths and its engine's figures."""
+"""A host's report of a benchmark becomes a result with its lengths and its engine's figures."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What hosts of protocol 1 say, which called a message a sentence: an upgrade loses no verdict."""
+"""Protocol 1, which called a message a sentence: an upgrade loses no verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a job when its host says that it ended."""
+"""State of a job after its host reports its end."""
 
 import hashlib
 
@@ -37,7 +37,7 @@ def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
 
 def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     job = taken_job(caller)
-    output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "?"}
+    output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "0" * 64}
 
     assert end(caller, job, ended(outputs=[output])).status_code == 409
     caller.output(job, "x.json", b"{}")
@@ -146,7 +146,7 @@ def test_a_job_page_shows_the_made_product_not_the_planned(caller, kind):
 
     assert dict(job_page(job.pk).made) == {**promise, **made}
     job.refresh_from_db()
-    assert job.product == promise  # what "Run again" promises anew
+    assert job.product == promise  # what "Retry" promises again
 
 
 def test_a_promise_that_is_not_kept_whole_makes_the_job_errored(caller, kind):
@@ -304,7 +304,7 @@ def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
     assert not Result.objects.filter(job=job).exists()
 
 
-def test_a_tools_failure_in_odd_characters_is_told(caller, kind):
+def test_a_tools_failure_in_odd_characters_is_shown(caller, kind):
     kind.outcome = Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))
     job = taken_job(caller)
 

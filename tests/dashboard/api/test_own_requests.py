@@ -16,7 +16,7 @@ def page(client):
     return client
 
 
-def test_they_are_told_by_line_and_the_downloads_have_them(page):
+def test_they_are_returned_by_line_and_the_downloads_have_them(page):
     deployment = make_deployment()
     log = POLL + b"ERROR: out of memory\n" + POLL
     store().append(f"deployment/{deployment.pk}", 0, log)

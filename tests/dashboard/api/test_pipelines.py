@@ -1,6 +1,4 @@
-"""Pipelines over the API: what they are, the rest cancelled, and started again."""
-
-import uuid
+"""Pipelines over the API: list, cancel the rest, retry."""
 
 import pytest
 
@@ -14,11 +12,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 @pytest.fixture
 def api():
     return Caller(make_user("ada"))
-
-
-@pytest.fixture
-def chain():
-    return uuid.uuid4()
 
 
 def make_chain(chain, by, *states):

@@ -1,4 +1,4 @@
-"""A host of protocol 1: it finishes what it runs, gets nothing new, and is told to upgrade."""
+"""A host of protocol 1 finishes its running jobs, gets none, and is asked to upgrade."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from django.urls import reverse
 from jobs.host.base import client as host_client
 from jobs.models import Host, Job
 from jobs.services import lifecycle
-from tests.dashboard.lib.host_caller import LOG, STARTED, events, taken_job
+from tests.dashboard.lib.host_caller import LOG, STARTED, ended_in_protocol_1, events, taken_job
 from tests.factories import make_deployment, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
@@ -28,29 +28,11 @@ def named(job):
     return {"id": job.pk, "token": str(job.claim_token), "state": "running", "log_bytes": 0}
 
 
-def ended(**fields):
-    # The keys by which protocol 1 says why a job ended.
-    reason = {f"sentence_{key}": value for key, value in {"id": "done", "args": {}}.items()}
-    return {
-        "type": "ended",
-        "verdict": "succeeded",
-        **reason,
-        "exit_code": 0,
-        "duration_s": 4.5,
-        "log_bytes": len(LOG),
-        "log_sha256": hashlib.sha256(LOG).hexdigest(),
-        "points_bytes": 0,
-        "outputs": [],
-        "run": 1,
-        **fields,
-    }
-
-
 def test_host_and_dashboard_speak_one_protocol():
     assert host_client.PROTOCOL == Host.PROTOCOL
 
 
-def test_each_start_of_its_agent_is_told_once_to_upgrade(caller, caplog):
+def test_each_start_of_its_agent_is_asked_once_to_upgrade(caller, caplog):
     caller.headers["X-Protocol"] = "1"
 
     answers = [caller.beat(agent_started_at=float(at)) for at in (11, 11, 11, 12, 12)]
@@ -72,7 +54,7 @@ def test_what_it_runs_is_taken_to_the_end(old, kind):
     assert old.stream(old.job, "log", 0, LOG).status_code == 200
     assert old.stream(old.job, "points", 0, point).status_code == 200
     assert old.output(old.job, "x.json", raw).status_code == 200
-    last = ended(points_bytes=len(point), outputs=[output])
+    last = ended_in_protocol_1(points_bytes=len(point), outputs=[output])
     assert old.stream(old.job, "events", 0, events(STARTED, last)).status_code == 200
 
     old.job.refresh_from_db()
@@ -80,11 +62,10 @@ def test_what_it_runs_is_taken_to_the_end(old, kind):
     assert len(kind.outputs) == 1
 
 
-def test_why_its_job_failed_is_told(old, kind, client):
+def test_the_cause_of_its_failed_job_is_shown(old, kind, client):
     old.stream(old.job, "log", 0, LOG)
-    sentence = {"id": "work:exit", "args": {"step": "make", "exit_code": 3}}
-    reason = {f"sentence_{key}": value for key, value in sentence.items()}
-    last = ended(verdict="failed", exit_code=3, **reason)
+    reason = {"message_id": "work:exit", "message_args": {"step": "make", "exit_code": 3}}
+    last = ended_in_protocol_1("failed", exit_code=3, **reason)
     old.stream(old.job, "events", 0, events(STARTED, last))
 
     client.force_login(make_user("ada"))

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def call(user, scope, path, body=None, *, method="post"):
-    """What a token of this scope is answered."""
+    """Return the answer to a request with a token of this scope."""
     ApiToken.objects.update_or_create(
         token_sha256=hashed("key"), defaults={"user": user, "name": "t", "scope": scope}
     )
@@ -131,11 +131,11 @@ def test_many_unknown_tokens_from_one_address_are_answered_429(monkeypatch):
     assert [answer.status_code for answer in answers] == [401, 401, 429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= login_throttle.WINDOW_S
     assert answers[-1].json()["error"] == "too_many"
-    # Who sends one that is known is not kept waiting by others.
+    # A caller with a known token is not delayed by others.
     assert call(ada, "read", "jobs", method="get").status_code == 200
 
 
-def test_a_refused_caller_is_told_how_to_come_in():
+def test_a_refused_caller_gets_the_way_to_authenticate():
     assert Client().get("/api/v1/jobs").headers["WWW-Authenticate"] == "Bearer"
 
 

@@ -102,13 +102,27 @@ def test_the_cursor_gives_each_block_once_and_then_nothing():
     assert samples_after(job.pk, -1, ["accuracy"]).samples == {}
 
 
+@pytest.mark.django_db
+def test_a_very_long_run_is_thinned_evenly_and_keeps_its_end(monkeypatch):
+    monkeypatch.setattr("jobs.queries.jobs.points.ROWS_MAX", 10)
+    job = make_job()
+    for offset in range(0, 99, 3):
+        rows = [[offset + number, {"a": 1}] for number in range(3)]
+        PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=rows)
+
+    news = samples_after(job.pk, -1, ["engine"])
+
+    assert [at for at, _values in news.of("engine").fresh] == [0, 16, 32, 48, 64, 80, 96, 98]
+    assert news.after == 96
+
+
 def test_the_kv_cache_is_a_share_in_per_cent():
     samples = [(1.0, {"vllm:kv_cache_usage_perc": 0.25}), (2.0, {"vllm:gpu_cache_usage_perc": 1.0})]
 
     assert live.series(live.derive(samples))["kv"] == {"t": [1000, 2000], "y": [25.0, 100.0]}
 
 
-def test_the_client_tells_its_requests_and_its_own_rate():
+def test_the_client_reports_its_requests_and_its_own_rate():
     samples = [
         (
             float(t),

@@ -8,8 +8,8 @@ from django.test import Client
 from dashboard.chat import relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
-from jobs.services import secrets
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
+from tests.factories import keep_secret
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
@@ -36,7 +36,7 @@ def test_engine_bytes_arrive_unchanged_and_are_stored(client):
 
 @pytest.mark.parametrize(("name", "sent"), [("", None), ("API_KEY", "Bearer token-abc123")])
 def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
-    secrets.keep("API_KEY", "token-abc123")
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
 
     async def scenario(engine, turn):
         turn.deployment.details = {"api_key": name}
@@ -128,7 +128,7 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
     run(scenario)
 
 
-def test_who_logs_out_hears_no_more_and_the_turn_goes_on(client, monkeypatch):
+def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch):
     first = delta(content="a")
     monkeypatch.setattr(session_guard, "CHECK_S", 3600)
 
@@ -193,7 +193,7 @@ def test_a_turn_of_a_killed_process_closes_with_its_text(client):
     assert turn.stats == {"error_id": "chat:interrupted"}
 
 
-def test_an_engine_that_refuses_is_told_in_its_own_words(client):
+def test_an_engine_s_refusal_is_in_its_own_words(client):
     async def scenario(engine, turn):
         engine.status = 400
         await engine.say.put(b'{"error":{"message":"too long"}}')
@@ -310,7 +310,7 @@ def test_an_engine_that_is_not_there_fails_the_turn(client):
         ("lin", "GET", (), 405),
     ],
 )
-def test_nobody_else_starts_a_turn(client, who, method, headers, status):
+def test_only_its_owner_starts_a_turn(client, who, method, headers, status):
     caller = client
     if who != "lin":
         caller = Client()

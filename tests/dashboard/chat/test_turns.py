@@ -1,4 +1,4 @@
-"""However an engine behaves, a turn ends, and what came of it is kept."""
+"""A turn ends with any behaviour of the engine, and its text is stored."""
 
 import json
 
@@ -172,7 +172,7 @@ def test_the_tokenizer_splits_tokens_into_thought_and_answer(client, tokens, sha
     assert (stats["estimated"], stats["counted"]) == (estimated, False)
 
 
-def test_a_page_that_comes_later_hears_when_the_tokens_came(client):
+def test_a_late_page_gets_the_times_of_the_tokens(client):
     first, second = delta(content="a"), delta(content="b")
 
     async def scenario(engine, turn):
@@ -199,7 +199,7 @@ def test_a_page_that_comes_later_hears_when_the_tokens_came(client):
     run(scenario)
 
 
-def test_another_process_tells_the_times_from_the_file(client):
+def test_another_process_reads_the_times_from_the_file(client):
     async def scenario(engine, turn):
         store().path(turn_files.key(turn.pk)).parent.mkdir(parents=True, exist_ok=True)
         store().path(turn_files.key(turn.pk)).with_suffix(".alive").write_text("1\n")
@@ -212,7 +212,7 @@ def test_another_process_tells_the_times_from_the_file(client):
     run(scenario)
 
 
-def test_a_strangers_times_are_not_told(client):
+def test_a_strangers_times_are_not_returned(client):
     async def scenario(engine, turn):
         await Conversation.objects.aupdate(user_id=await sync_to_async(other)())
         browser = Browser(client, f"/relay/turns/{turn.pk}/times", method="GET", query="at=0")

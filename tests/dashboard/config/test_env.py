@@ -14,7 +14,6 @@ from dashboard.config import env
 from dashboard.config.env import BadVariable
 from jobs.agent_tasks import broker_url
 from jobs.host.base import config
-from jobs.notifications import redis_py_url
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "docs/run/settings.md"
@@ -121,7 +120,7 @@ def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
     environment = env.load_remembering({"DATA_DIR": str(tmp_path), "TIME_ZONE": "Asia/Shanghai"})
 
     assert (environment.port, environment.database_url) == (9001, "postgres://h/d")
-    assert environment.time_zone == "Asia/Shanghai"  # what is said now counts more
+    assert environment.time_zone == "Asia/Shanghai"  # the present value has priority
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
@@ -156,7 +155,7 @@ def test_sqlite_is_the_database_unless_another_is_named(tmp_path):
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
-def test_sqlite_may_lie_elsewhere():
+def test_sqlite_may_be_elsewhere():
     assert env.database(env.load({"DATABASE_URL": "sqlite:////x/y.db"}))["NAME"] == "/x/y.db"
 
 
@@ -178,7 +177,7 @@ def test_postgresql_may_be_on_a_socket():
 def test_a_connection_to_postgresql_ends_with_its_request():
     database = env.database(env.load({"DATABASE_URL": "postgres://h/d"}))
 
-    # Each request runs in a thread of its own: what is kept open there nobody uses again.
+    # Each request runs in a thread of its own: a connection left open there is never used again.
     assert database["CONN_MAX_AGE"] == 0
 
 
@@ -186,7 +185,9 @@ def test_the_two_spellings_of_a_socket_say_the_same():
     url = "unix:///tmp/vacc-x/valkey.sock?db=3"
 
     assert broker_url(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
-    assert redis_py_url(broker_url(url)) == url
+    assert env.load({"REDIS_URL": url}).redis_url == url
+    with pytest.raises(BadVariable, match="REDIS_URL"):
+        env.load({"REDIS_URL": broker_url(url)})
     assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
 
 
@@ -199,7 +200,7 @@ def test_the_docs_list_every_variable():
 
 
 def documented_rows():
-    """Variable -> what the docs say holds unless it is set."""
+    """Variable -> its default in the docs."""
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| .+ \|$", SETTINGS.read_text(), re.MULTILINE)
     return {name: default.strip("`") for name, default in rows}
 
@@ -282,7 +283,7 @@ def test_the_bootstrap_lists_platforms_with_embedded_valkey():
 
 def test_bootstrap_reinstalls_only_for_changed_requirements(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
-    import bootstrap  # noqa: PLC0415 -- lies beside the packages, not in one
+    import bootstrap  # noqa: PLC0415 -- beside the packages, not in one
 
     monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
     (tmp_path / "requirements.txt").write_text("-r more.txt\na==1\n")

@@ -170,7 +170,7 @@ def test_a_page_of_another_port_opens_no_socket(server):
 
 
 @pytest.mark.parametrize("address", ["live/", "log/job/{job}/"])
-def test_a_stranger_hears_nothing(server, log, address):
+def test_a_stranger_gets_nothing(server, log, address):
     log(b"secret\n")
     with server.socket(address.format(job=server.job), cookie="") as page:
         with pytest.raises(ConnectionClosed) as closed:
@@ -204,7 +204,7 @@ def test_a_server_s_log_may_go_on_after_its_end(server):
         assert closed.value.rcvd.code == 1000
 
 
-def test_a_page_hears_what_changed_and_how_long_ago(server):
+def test_a_page_gets_each_change_with_its_age(server):
     channel = server.redis.pubsub_channels()[0]
     with server.socket("live/") as page:
         assert json.loads(page.recv(timeout=PATIENCE_S)) == {"type": "hello"}
@@ -273,7 +273,7 @@ def test_a_returning_viewer_gets_only_the_missing_index(server, log):
     assert (beyond["known"], beyond["counts"]) == (len(whole["counts"]), [])
 
 
-def test_lines_that_draw_over_each_other_are_told_over_http(server, log):
+def test_folds_of_overwritten_lines_are_returned_over_http(server, log):
     log(b"start\nouter 0%\n\rinner 0%\x1b[A\router 1%\n\rinner 9%\x1b[A\n")
     address = f"jobs/{server.job}/log/folds"
 

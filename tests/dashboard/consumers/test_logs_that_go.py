@@ -1,4 +1,4 @@
-"""Who reads a log that is damaged, or is removed meanwhile, is told."""
+"""Readers of a log get an error when the log is damaged or removed."""
 
 import asyncio
 

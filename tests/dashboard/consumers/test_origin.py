@@ -1,4 +1,4 @@
-"""Who may open a socket."""
+"""Origins that may open a socket."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from dashboard.consumers.origin import is_own
         ("http://localhost:9000", "localhost:9000", True),  # through a tunnel
         ("https://bench.example.org", "10.0.0.5:8000", True),  # PUBLIC_URL, behind a proxy
         ("http://127.0.0.1:20000", "127.0.0.1:8000", False),  # a model's server
-        ("http://evil.example", "evil.example", False),  # a name that somebody gave us
+        ("http://evil.example", "evil.example", False),  # a name that points at us
         ("null", "127.0.0.1:8000", False),
         ("", "127.0.0.1:8000", False),
         ("http://[", "127.0.0.1:8000", False),

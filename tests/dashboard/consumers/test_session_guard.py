@@ -1,4 +1,4 @@
-"""Who has a socket open may lose it."""
+"""Open sockets are closed when their user loses access."""
 
 import asyncio
 from datetime import timedelta
@@ -41,7 +41,7 @@ def listening(scenario):
 
 
 def refused_after(change, *, action="overview.view", **fields):
-    """The codes that one who listens is refused with, once ``change`` has happened."""
+    """Close codes of a listener after ``change``."""
     user = make_user(**fields)
     client, session = logged_in(user)
 
@@ -126,7 +126,7 @@ def test_a_look_comes_in_time_and_at_once_after_a_logout_here(monkeypatch, how):
     assert listening(scenario) == (LOGGED_OUT, False)
 
 
-def test_nobody_is_sent_away_while_the_database_cannot_answer(monkeypatch):
+def test_no_user_is_logged_out_without_a_database(monkeypatch):
     monkeypatch.setattr(module, "CHECK_S", 0.01)
     user = make_user()
     client, session = logged_in(user)

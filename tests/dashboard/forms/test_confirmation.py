@@ -1,4 +1,4 @@
-"""The yes to what a host found amber: in the form, on the job's page, over the API, for a chain."""
+"""Confirmation of preflight warnings: in the form, on the job's page, in the API, for a chain."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils.translation import override
 
-from jobs.models import AuditEntry, Host, Job, Preflight, Weights
+from jobs.models import AuditEntry, Host, Job, Preflight
 from jobs.plans import Check, Plan, Step
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_guide_weights, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -30,10 +30,7 @@ def host():
 @pytest.fixture
 def form(host):
     """Form data of a deployment."""
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    weights = Weights.objects.create(host=host, path=path, **fields)
-    return {"host": host.name, "weights": str(weights.pk)}
+    return {"host": host.name, "weights": str(make_guide_weights(host=host).pk)}
 
 
 @pytest.fixture
@@ -88,7 +85,7 @@ def test_the_form_lists_warnings_at_the_checkbox(ada, form):
 
     page = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
-    assert 'data-preflight="asks"' in page
+    assert 'data-preflight="warning"' in page
     assert f'name="confirm" value="{asked.pk}" form="launch-form"' in page
     assert "Shared memory is 1 GB" in page[page.index("Launch anyway") :]
 
@@ -100,7 +97,7 @@ def test_the_button_area_links_to_the_checkbox(ada, form):
     html = ada.get(reverse("launch-findings", args=[asked.pk])).content.decode()
 
     why = page[page.index('id="launch-why"') :]
-    assert "<span data-asks hidden>" in why
+    assert "<span data-needs-confirmation hidden>" in why
     assert 'Needs confirmation</span>: <a href="#confirm">confirm above</a>.' in why
     assert 'id="confirm"' in html
 
@@ -171,7 +168,7 @@ def test_an_unconfirmed_job_has_both_buttons_everywhere(eve, job, page):
     assert page != "overview" or "1 needs confirmation" in shown
 
 
-def test_in_chinese_one_word_says_that_somebody_must_confirm(eve, job, form):
+def test_in_chinese_one_word_says_that_a_job_needs_confirmation(eve, job, form):
     asked = look(eve, form)
     chinese = {"headers": {"accept-language": "zh-hans"}}
 
@@ -256,7 +253,7 @@ def test_the_api_shows_and_takes_the_confirmation_of_a_job(eve, job):
     assert call(eve, address, {}).status_code == 409
 
 
-def test_over_the_api_the_line_of_a_host_tells_which_job_asks(eve, job):
+def test_the_queue_in_the_api_has_the_job_that_needs_confirmation(eve, job):
     (row,) = eve.get(reverse("api-host-queue", args=[job.host.name])).json()["jobs"]
 
     assert row["id"] == job.pk

@@ -1,4 +1,4 @@
-"""A form's address that somebody saved before a field was renamed keeps its meaning."""
+"""Saved addresses of a form keep their meaning after a field is renamed."""
 
 from __future__ import annotations
 

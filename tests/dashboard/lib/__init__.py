@@ -1,1 +1,1 @@
-"""What tests of the dashboard share: callers, engines, servers, rows."""
+"""Shared by tests of the dashboard: callers, engines, servers, rows."""

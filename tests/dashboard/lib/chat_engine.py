@@ -20,7 +20,7 @@ END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\
 
 
 class Engine:
-    """A server that streams what the test tells it to, over a real socket."""
+    """A server that streams what a test gives it, over a real socket."""
 
     def __init__(self):
         self.say: asyncio.Queue[bytes | None] = asyncio.Queue()

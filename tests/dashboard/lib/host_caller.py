@@ -1,4 +1,4 @@
-"""A host's side of the intake, and what it sends."""
+"""A host's side of the intake: its requests and events."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ from jobs.services import lifecycle
 from tests.factories import host_key, make_job, make_plan
 
 LOG = b"one\ntwo\n"
+# The folders without which nothing can be planned on a host.
+ROOTS = {
+    name: f"/h/{name}"
+    for name in ("environments", "spool", "serve", "weights", "artifacts", "datasets")
+}
+CPU = {"model": "EPYC 7543", "cores": 2, "avx512": False}
 
 
 class Caller:
@@ -47,6 +53,9 @@ class Caller:
         return self.client.get(f"/api/v1/host/{path}", headers=self.headers)
 
     def beat(self, **fields: Any) -> Any:
+        """Send a heartbeat; facts have the folders of every host."""
+        if "facts" in fields:
+            fields["facts"] = {"roots": ROOTS, **fields["facts"]}
         body = {
             "boot_id": "b",
             "agent_started_at": 1.0,
@@ -112,11 +121,17 @@ def ended(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
     }
 
 
+def ended_in_protocol_1(verdict: str = "succeeded", **fields: Any) -> dict[str, Any]:
+    """Return :func:`ended` of protocol 1, which called a message a sentence."""
+    event = ended(verdict, **fields)
+    return {key.replace("message_", "sentence_"): value for key, value in event.items()}
+
+
 STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run": 1}
 
 
 class FakeKind(Kind, params=KINDS["prepare"].Params):
-    """A kind that concludes what the test says."""
+    """A kind with the outcome that the test sets."""
 
     name = title = "fake"
     family = "prepare"
@@ -141,7 +156,7 @@ class FakeKind(Kind, params=KINDS["prepare"].Params):
 
 
 def taken_job(caller, **fields) -> Job:
-    plan = make_plan(kind="fake", outputs=(Output("made", "*.json"),))
+    plan = make_plan(kind="fake", outputs=(Output("made", "*"), Output("made", "*/*")))
     job = make_job(host=caller.host, plan=plan, **fields)
     lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
     caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})

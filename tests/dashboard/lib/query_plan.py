@@ -1,10 +1,10 @@
-"""How the database runs a query."""
+"""Query plans of the database."""
 
 from django.db import connection
 
 
 def explained(sql):
-    """How SQLite would go about it; nothing of another database, whose plan depends on its rows."""
+    """Return SQLite's plan of a query; "" on another database, whose plan depends on its rows."""
     if connection.vendor != "sqlite":
         return ""
     with connection.cursor() as cursor:

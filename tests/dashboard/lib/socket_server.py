@@ -29,7 +29,7 @@ START = "2026-01-01 00:00:00"
 
 @dataclass
 class Server:
-    """A running server and what it knows."""
+    """A running server, its records and its user's cookie."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -37,6 +37,11 @@ class Server:
     cookie: str
     job: int
     deployment: int
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def logs(self) -> LogStore:
@@ -50,13 +55,13 @@ class Server:
             additional_headers={"Cookie": self.cookie if cookie is None else cookie},
             compression=None,
             max_size=None,
-            **{"origin": f"http://127.0.0.1:{self.port}", **options},
+            **{"origin": self.url, **options},
         )
 
     def get(self, path: str, *, cookie: str | None = None) -> Any:
         """GET an address below ``/api/v1/``."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v1/{path}",
+            f"{self.url}/api/v1/{path}",
             headers={"Cookie": self.cookie if cookie is None else cookie},
         )
         return urllib.request.urlopen(request, timeout=20)
@@ -70,7 +75,7 @@ class Server:
         )
 
     def set_deployment_state(self, state: str) -> None:
-        """The same for the deployment."""
+        """Write the deployment's state past all services."""
         self._write("UPDATE jobs_deployment SET state = ? WHERE id = ?", (state, self.deployment))
 
     def set_steps(self, *ends: int) -> None:
@@ -104,7 +109,7 @@ class Server:
         return done.stdout.decode().split()
 
     def let_in(self, is_active: bool) -> None:
-        """Whether the person may log in."""
+        """Set if the person may log in."""
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:

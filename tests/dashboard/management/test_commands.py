@@ -181,7 +181,7 @@ def test_following_a_job_without_success_is_an_exit_code(state, capfdbinary):
 
     assert ended.value.code == 1
     assert capfdbinary.readouterr().out == b"all of it"
-    call_command("log", str(job.pk))  # without --follow the command has done what it was asked
+    call_command("log", str(job.pk))  # without --follow the command has done its task
 
 
 def test_following_says_each_new_message_on_a_line_of_its_own():
@@ -231,7 +231,7 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
         ("https://bench.example", "rediss://cache.example/0", []),
     ],
 )
-def test_it_is_said_what_other_machines_do_not_reach(settings, public_url, redis_url, missing):
+def test_unreachable_addresses_are_reported(settings, public_url, redis_url, missing):
     settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
     errors = StringIO()
 

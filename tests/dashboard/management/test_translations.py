@@ -18,7 +18,7 @@ from jobs.kinds import KINDS
 from tests.jobs.lib.target import PARAMS, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host
 
-# What the program puts in, an escaped per cent, and the tags of a sentence with markup.
+# Placeholders, an escaped per cent, and the tags of a message with markup.
 _HELD = re.compile(r"%\(\w+\)[a-z]|%%|\{\w*\}|<[^>]+>")
 # A full stop, comma, colon or question mark of English right after a Chinese character.
 _HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,.;:?!](?:\s|$)")
@@ -91,7 +91,7 @@ def test_a_message_has_translated_states_steps_and_inputs() -> None:
         assert "产物" in message("job:input_gone", {"input": "artifact"})
 
 
-def test_a_name_that_nobody_knows_stands_as_it_is() -> None:
+def test_an_unknown_name_stays_as_it_is() -> None:
     with override("zh-hans"):
         assert "odd" in message("job:predecessor", {"job": 3, "state": "odd"})
         assert (step_title("odd"), setting_title("odd"), unit_word("ms")) == ("odd", "odd", "ms")

@@ -56,7 +56,7 @@ def test_of_a_log_that_was_removed_nothing_is_to_be_read(message_id):
         ("cancelled", "cancelled"),
     ],
 )
-def test_what_was_removed_is_not_said_to_be_kept(state, message_id):
+def test_removed_files_are_not_reported_as_kept(state, message_id):
     made = {"state": state, "message_id": message_id, **RAN}
 
     before, after = advice(make_job(**made)), advice(make_job(**made, removed_at=now()))
@@ -92,4 +92,4 @@ def test_a_server_without_a_log_has_no_advice_to_read_it():
     assert text.startswith("Read the end of the server's log")
     assert gone.startswith("The log was removed")
     assert empty.startswith("The server exited without output")
-    assert silent == empty  # what an earlier run said is not this one's
+    assert silent == empty  # lines of an earlier run do not count

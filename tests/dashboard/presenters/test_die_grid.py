@@ -1,4 +1,4 @@
-"""The die grid, small and large: who holds which die, what is hot, what is gone."""
+"""The die grid, small and large: users of the dies, hot dies, missing dies."""
 
 from datetime import timedelta
 
@@ -155,7 +155,7 @@ def test_a_host_that_lost_its_driver_misses_every_die():
     assert [die.state for die in cards(host).dies] == ["missing"] * 4
 
 
-def test_the_power_of_all_is_known_only_when_each_has_told_it():
+def test_total_power_is_known_only_with_a_reading_of_each_die():
     whole = host_with(0, 1, load=at(_0=50.0, _1=50.0))
     half = host_with(0, 1, load=at(_0=50.0))
 

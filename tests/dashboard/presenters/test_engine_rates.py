@@ -92,7 +92,7 @@ def test_a_counter_that_steps_back_a_hair_is_no_new_server():
     assert of(deployment).output == 0.0
 
 
-def test_while_nothing_was_heard_nothing_is_known():
+def test_without_a_report_nothing_is_known():
     deployment = make_deployment()
     tell(deployment, (600, vllm(0)), (590, vllm(100)), (20, vllm(9000)), (0, vllm(9000)))
 
@@ -121,7 +121,7 @@ def test_samples_are_set_right_by_the_clock_of_their_host():
     assert (reading.heard.timestamp(), known(reading)[-1]) == (NOW, 10.0)
 
 
-def test_what_was_told_before_the_last_half_hour_is_not_read():
+def test_samples_older_than_half_an_hour_are_not_read():
     deployment = make_deployment()
     tell(deployment, (3600, vllm(0)), (3590, vllm(100)))
 

@@ -17,10 +17,10 @@ from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.guide import model_named, target_for
 from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.launch import launch, retry_job
-from jobs.models import Job, Weights
+from jobs.models import Job
 from jobs.plans import Plan, PlanFile, Step
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_host, make_user
+from tests.factories import make_guide_weights, make_host
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +96,7 @@ def test_words_that_only_moved_to_another_line_are_not_ours():
     ]
 
 
-def test_to_the_letter_only_what_needs_a_terminal_is_marked():
+def test_verbatim_marks_only_what_needs_a_terminal():
     view = view_of("deploy-vllm", exact=True)
 
     marked = [item.flag or "run" for part in view.steps for item in part.lines if item.mark]
@@ -135,7 +135,7 @@ def test_everything_of_ours_in_every_kinds_command_has_a_reason():
     assert bare == []
 
 
-def test_what_differs_without_a_note_is_marked_all_the_same():
+def test_a_difference_without_a_note_is_marked_too():
     plan = Plan("x", (Step("a", ("tool", "--n", "4")), Step("b", ("c",))))
     guide_text = Plan("x", (Step("a", ("tool", "--n", "5")), Step("d", ("e",))))
     data = {"notes": [], "plan": guide_text.to_json()}
@@ -165,15 +165,7 @@ def host():
 
 @pytest.fixture
 def weights(host):
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    return Weights.objects.create(host=host, path=path, **fields)
-
-
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
+    return make_guide_weights(host=host)
 
 
 def test_a_job_and_its_retry_store_the_differences(host, weights):
@@ -192,7 +184,7 @@ def test_a_kind_that_the_guide_does_not_know_keeps_nothing():
     assert job.guide == {}
 
 
-def test_form_job_and_way_show_the_marks_and_the_list(browser, host, weights):
+def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     pages = {
         "form": reverse("launch-form", args=["deploy-vllm"]) + f"?host={host.name}",
@@ -264,7 +256,7 @@ def test_no_note_speaks_of_an_option_that_the_command_has_not():
         assert is_noted is ("--temperature" in flags), stack
 
 
-def test_a_step_that_is_ours_is_not_said_to_be_the_guides():
+def test_a_step_of_our_own_is_not_shown_as_the_guide_s():
     view = view_of("evaluate-opencompass")
 
     assert "collect" not in {step.name for step in view.steps}

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from dashboard.presenters.result.provenance import part_text, part_title
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
+from jobs.protocol.base import BadMessage
 from jobs.services.intake import heartbeats
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.measuring import SERVE, make_measuring_host, measured, served
@@ -52,7 +53,7 @@ def beat(host, **load):
     heartbeats.heartbeat(host, body, protocol=2)
 
 
-def test_the_api_tells_identity_repeats_provenance(get, host):
+def test_the_api_returns_identity_repeats_provenance(get, host):
     deployment = served(host)
     one, other, disturbed = (measured(deployment) for _ in range(3))
     Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
@@ -149,8 +150,8 @@ def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
     running, ended = make_job(host=host, state="running"), make_job(host=host, state="succeeded")
 
     dies = {"0": {"power_w": 20.0, "temp_c": 61.0}, "1": {"power_w": 22.0, "temp_c": 65.0}}
-    beat(host, load_1m=1.0, memory_free_bytes=9e9, dies=dies)
-    beat(host, load_1m=4.0, memory_free_bytes=5e9, dies={"0": {"power_w": "?"}})
+    beat(host, load_1m=1.0, memory_free_bytes=9 * 10**9, dies=dies)
+    beat(host, load_1m=4.0, memory_free_bytes=5 * 10**9, dies={"0": {"power_w": None}})
 
     running.refresh_from_db()
     assert running.host_load["load_1m"] == {"n": 2, "sum": 5.0, "min": 1.0, "max": 4.0}
@@ -160,15 +161,16 @@ def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
     assert Job.objects.get(pk=ended.pk).host_load == {}
 
 
-def test_a_load_that_no_host_can_have_is_left_out():
+def test_a_load_that_no_host_can_have_is_refused():
     host = make_host()
     running = make_job(host=host, state="running")
-    dies = {"0": {"power_w": 1.7e308}, "1": {"power_w": 1.7e308}}  # together: infinity
 
-    beat(host, load_1m=10**400, memory_free_bytes=5e9, dies=dies)
+    for load in ({"load_1m": 10**19}, {"dies": {"0": {"power_w": 1.7e308}}}):
+        with pytest.raises(BadMessage):
+            beat(host, **load)
 
     running.refresh_from_db()
-    assert set(running.host_load) == {"memory_free_bytes"}
+    assert running.host_load == {}
 
 
 def test_provenance_says_what_the_host_had_and_did(get, host):

@@ -1,4 +1,4 @@
-"""A job that did not succeed has a card: what tells its cause, and the action that helps."""
+"""A job that did not succeed has a card: its cause, and the action that helps."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_job_failed_early_lists_all_missing_parts(client, lin):
 
     assert shown.count("No weights in /nfs/w") == 1
     assert "Image vllm_vacc:latest not found" in shown
-    assert "Docker 1 answers" not in shown
+    assert "Docker 1 is running" not in shown
     assert "no command ran" in html
     assert "data-log-url" not in html
 
@@ -105,7 +105,7 @@ def test_the_telling_line_is_stored_with_the_verdict():
 
 
 @pytest.mark.parametrize("kept", [5, "x", {"text": 5}, {}, None, []])
-def test_whatever_a_host_puts_there_the_message_is_told(kept):
+def test_odd_arguments_leave_a_readable_message(kept):
     args = {"step": "fetch", "exit_code": 1, "telling": kept}
 
     assert message("work:exit", args).startswith("Step")
@@ -216,7 +216,7 @@ def test_a_down_deployment_offers_its_restart(client, lin, message_id):
     assert AGAIN in [action.words for action in actions(job, lin)]
 
 
-def test_a_deployment_of_somebody_else_is_opened_not_restarted(lin):
+def test_a_deployment_of_another_user_is_opened_not_restarted(lin):
     server = make_deployment(name="t1", host=make_host(), state="stopped", created_by=make_user())
     Job.objects.filter(pk=server.job_id).update(state="succeeded")
     job = make_job(

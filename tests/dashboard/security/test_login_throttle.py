@@ -1,4 +1,4 @@
-"""How often somebody may try to log in."""
+"""Limits of attempts to log in."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ def test_five_wrong_passwords_lock_the_login_for_a_shown_time(client, lin):
     assert "Wrong name or password." not in page
 
 
-def test_it_is_said_in_chinese_too(client, lin):
+def test_the_lockout_is_translated(client, lin):
     for _ in range(5):
         log_in(client, "wrong")
 

@@ -40,7 +40,7 @@ def test_every_view_asks_for_a_right_or_is_open_for_a_reason(route, pattern):
     if route.startswith("api/v1/host/"):
         assert pattern.callback.for_hosts
     elif route.startswith("api/v1/") and pattern.name not in PAGES_OF_THE_API:
-        # Each operation of an address, and each way to say who calls.
+        # Each operation of an address, and each way to authenticate.
         assert pattern.callback.rights_actions
         assert set(pattern.callback.rights_actions) <= set(ACTIONS)
     else:

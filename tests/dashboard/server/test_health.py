@@ -53,7 +53,7 @@ def test_people_who_are_logged_in_see_which_part(client, parts):
     }
 
 
-def test_nobody_is_looked_up_when_the_database_is_away(client, parts, django_assert_num_queries):
+def test_no_user_is_looked_up_without_a_database(client, parts, django_assert_num_queries):
     client.force_login(make_user())
     parts["database"] = PartHealth(False, {"error": "gone"})
 

@@ -1,4 +1,4 @@
-"""A command that waits for a dashboard says so when none runs; it goes on, or ends where asked."""
+"""A command reports that no dashboard runs; it waits, or ends with an option."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_number_that_another_process_has_is_no_dashboard(ran):
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"pid": "x"}'])
-def test_where_nothing_tells_it_is_not_said_to_be_down(tmp_path, settings, text):
+def test_an_unknown_dashboard_is_not_reported_as_down(tmp_path, settings, text):
     settings.DATA_DIR = tmp_path
     if text is not None:
         (tmp_path / "run.json").write_text(text)
@@ -64,7 +64,7 @@ def test_where_nothing_tells_it_is_not_said_to_be_down(tmp_path, settings, text)
     assert not is_down()
 
 
-def test_who_waits_is_told_once_and_again_when_it_runs(ran, supervisor):
+def test_a_waiting_command_reports_once_and_again_when_it_runs(ran, supervisor):
     output = StringIO()
     watch = Watch(output, grace_s=0.0, every_s=0.0)
     ran(0x7FFFFFFF)

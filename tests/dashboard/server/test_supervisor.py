@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -14,12 +13,13 @@ import pytest
 
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import process
+from tests.api import until
 from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, running
 
 pytestmark = pytest.mark.processes
 
 RUN = [sys.executable, "-m", "dashboard.server.supervisor"]
-# A job of one step that only waits, past the launch form, for no kind waits without a tool.
+# A job of one step that only waits, past the launch form: no kind waits without a tool.
 SLEEPER = """
 from jobs import dispatch
 from jobs.models import Host
@@ -34,23 +34,13 @@ STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_
 
 
 def refused(**environ: str) -> str:
-    """What ``make run`` says when it cannot start."""
+    """Return the error of a ``make run`` that cannot start."""
     done = subprocess.run(
         RUN, cwd=ROOT, env=clean_environment() | environ, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     return done.stderr.strip()
-
-
-def until(true, what: str):
-    """Wait for something that must become true."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if value := true():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def states(stack: Stack) -> list[str]:
@@ -90,13 +80,13 @@ def test_a_used_port_is_reported_with_its_variable(tmp_path):
     )
 
 
-def test_an_address_that_is_not_this_computers_is_said(tmp_path):
+def test_an_address_of_another_computer_is_reported(tmp_path):
     error = refused(DATA_DIR=str(tmp_path), BIND="192.0.2.1", PUBLIC_URL="http://x")
 
     assert error.startswith("Cannot listen on BIND=192.0.2.1, PORT=8000: ")
 
 
-def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
+def test_a_read_only_data_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
 
     error = refused(DATA_DIR=str(tmp_path / "file" / "data"))
@@ -104,7 +94,7 @@ def test_a_data_folder_that_takes_no_writes_is_said(tmp_path):
     assert error.startswith(f"DATA_DIR={tmp_path}/file/data cannot be written: ")
 
 
-def test_a_wrong_setting_is_said_before_anything_is_made(tmp_path):
+def test_a_wrong_setting_is_reported_before_anything_is_made(tmp_path):
     error = refused(DATA_DIR=str(tmp_path / "new"), PORT="http")
 
     assert error == "PORT=http will not do; allowed: a whole number from 1 to 65535"

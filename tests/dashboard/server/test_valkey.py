@@ -1,4 +1,4 @@
-"""The embedded Valkey on the network: who is let in, and how far."""
+"""The embedded Valkey on the network: logins and their permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from dashboard.server.valkey import prepare
 from jobs.agent_tasks import broker_url
 from jobs.host.agent.worker import children
 from jobs.host.base import config
-from jobs.notifications import redis_py_url
 from tests.api import until
 from tests.stack import ROOT, clean_environment, free_port, running
 
@@ -56,18 +55,18 @@ def listening(tmp_path_factory):
 
 @pytest.fixture
 def host(listening):
-    """A client with what a host is told."""
+    """A client with the address that a host gets."""
     return redis.Redis.from_url(host_url(listening))
 
 
 def host_url(server):
-    """What "Add a host" prints."""
+    """Return the address that "Add a host" prints."""
     listen = f"127.0.0.1:{server.listen[1]}"
     variables = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
     return env.host_redis_url(env.load(variables))
 
 
-def test_a_host_is_let_in_with_what_it_was_told(host):
+def test_a_host_logs_in_with_the_printed_address(host):
     assert host.ping() is True
 
 
@@ -91,12 +90,11 @@ def test_the_password_of_hosts_is_not_the_dashboards(listening):
 
 def test_the_socket_still_works_in_both_spellings(listening):
     assert redis.Redis.from_url(listening.url).ping()
-    assert redis.Redis.from_url(redis_py_url(broker_url(listening.url))).ping()
     with Celery(broker=broker_url(listening.url)).connection() as connection:
         connection.ensure_connection(max_retries=1)
 
 
-def test_passwords_lie_in_private_files_and_stand_in_no_command(listening):
+def test_passwords_are_in_private_files_and_in_no_command(listening):
     secrets = listening.data.parent / "secrets"
 
     for path in (secrets / env.VALKEY_PASSWORD, secrets / env.VALKEY_HOST_PASSWORD):
@@ -146,7 +144,7 @@ def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
             "host.check", args=(1,), queue="host.va16-01"
         )
 
-        until((tmp_path / "wakeup").exists, "the worker did as it was told")
+        until((tmp_path / "wakeup").exists, "the worker did its task")
         assert dashboard.acl_log() == []
     finally:
         worker.terminate()
@@ -196,7 +194,7 @@ def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
     assert address.endswith("@gpu7:6380/0")
 
 
-def test_hosts_are_told_another_redis_as_it_is():
+def test_hosts_get_the_address_of_another_redis_unchanged():
     url = "redis://:pw@cache.lan:6379/1"
 
     assert env.host_redis_url(env.load({"REDIS_URL": url})) == url

@@ -16,7 +16,7 @@ from dashboard.text.ellipsis import halves
         ("", ""),
     ],
 )
-def test_a_name_is_cut_before_what_tells_variants_apart(name, tail):
+def test_a_name_is_cut_before_the_part_that_differs(name, tail):
     head, end = halves(name)
 
     assert end == tail

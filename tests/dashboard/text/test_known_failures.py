@@ -1,4 +1,4 @@
-"""A failed job names what is known of its cause, and what to do."""
+"""A failed job names its known cause and the action."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_cause_may_stand_in_the_log_of_the_server(caller, kind, monkeypatch)
     assert (failure["id"], failure["where"], failure["line"]) == ("iommu-on", "server", 2)
 
 
-def test_before_that_log_arrives_its_last_lines_tell(caller, kind):
+def test_before_that_log_arrives_its_last_lines_name_the_failure(caller, kind):
     args = {"step": "serve", "last_lines": "x\nRuntimeError: Engine process failed to start. See"}
 
     failure = known_failures.known_failure(make_job(), exit_code=1, args=args)
@@ -149,7 +149,7 @@ def test_a_last_line_beyond_the_scan_size_is_scanned_too(monkeypatch):
     assert (failure["id"], failure["line"]) == ("disk-full", 2)
 
 
-def test_a_signal_alone_is_told(caller, kind):
+def test_a_signal_alone_is_named(caller, kind):
     signal = {"message_id": "work:signal", "message_args": {"step": "make", "signal": 9}}
 
     job = end_with(caller, b"quiet\n", exit_code=-9, **signal)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
 HOLE = re.compile(r"%[^ ]?\(")
 ID = re.compile(r"[a-z]+:[a-z_0-9]+|done|cancelled")
-# Where an id stands, by the name of what is called: index of the argument, or its keyword.
+# Place of an id by the name of the called function: index of the argument, or its keyword.
 PLACES = {"Message": (0, "id"), "Verdict": (1, "message_id"), "message": (0, "message_id")}
 
 
@@ -45,7 +45,7 @@ def test_every_id_that_is_used_has_its_words():
     assert used - set(MESSAGES) == set()
 
 
-def test_every_message_can_be_said():
+def test_every_message_has_a_text():
     with override("en"):
         texts = {message_id: message(message_id, {}) for message_id in MESSAGES}
 

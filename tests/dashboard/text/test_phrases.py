@@ -33,7 +33,7 @@ KEPT = re.compile(
         ("DeepSeek-R1, tp32, offline, 10 × 8 → 8 tok", None),
     ],
 )
-def test_the_phrases_of_a_title_are_said_in_chinese(kept, chinese):
+def test_the_phrases_of_a_title_are_translated(kept, chinese):
     with override("en"):
         assert phrase(kept) == kept
     with override("zh-hans"):

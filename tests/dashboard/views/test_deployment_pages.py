@@ -83,7 +83,7 @@ def test_one_that_is_unhealthy_was_ready_until_then(client, lin):
     assert facts(client, deployment)["Ready period"] == "19:09 – 19:30"
 
 
-def test_of_one_that_is_lost_the_last_that_was_heard_counts(client, lin):
+def test_a_lost_one_was_ready_until_its_last_report(client, lin):
     deployment = make_deployment(
         state="lost", ready_at=at("19:09"), seen_at=at("19:30"), stopped_at=at("19:31")
     )
@@ -99,7 +99,7 @@ def test_of_one_that_is_lost_the_last_that_was_heard_counts(client, lin):
         ("failed", {"stopped_at": at("19:09")}, "Ready", "never"),
     ],
 )
-def test_what_is_said_of_when_it_was_ready(client, lin, state, fields, label, value):
+def test_the_ready_period_is_shown(client, lin, state, fields, label, value):
     deployment = make_deployment(state=state, **fields)
 
     assert facts(client, deployment)[label] == value
@@ -173,13 +173,13 @@ def test_a_restart_on_a_used_port_is_refused_in_words(client, lin):
 
     page = client.post(reverse("deployment-restart", args=[stopped.pk]), follow=True)
 
-    assert "Not restarted: port 20000 is in use by" in page.content.decode()
-    assert "the other" in page.content.decode()
+    refusal = "Not restarted: port 20000 is in use by deployment the other. End that first"
+    assert refusal in page.content.decode()
     stopped.refresh_from_db()
     assert stopped.run == 1
 
 
-def test_nobody_else_stops_or_restarts_it(client, lin):
+def test_only_its_owner_stops_or_restarts_it(client, lin):
     deployment = make_deployment(created_by=make_user("chen"))
 
     for name in ("deployment-stop", "deployment-restart"):

@@ -18,7 +18,7 @@ NAMES = sorted(manual.PAGES)
 
 @pytest.fixture
 def member(client):
-    """Somebody who is logged in."""
+    """A client that is logged in."""
     client.force_login(make_user("lin.yue"))
     return client
 

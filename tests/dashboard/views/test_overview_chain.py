@@ -19,11 +19,6 @@ KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 
 
 @pytest.fixture
-def chain():
-    return uuid.uuid4()
-
-
-@pytest.fixture
 def lin(client):
     client.force_login(make_user("lin"))
     return client
@@ -157,7 +152,7 @@ def test_a_tour_of_yesterday_is_gone(lin, chain):
     assert panel(lin) == ""
 
 
-def test_the_line_can_be_put_away_and_others_still_see_it(lin, chain):
+def test_the_line_can_be_dismissed_and_others_still_see_it(lin, chain):
     make_tour(chain)
     other = Client()
     other.force_login(make_user("chen"))
@@ -177,7 +172,7 @@ def test_the_next_chain_is_shown_again(lin, chain):
     assert "4 of 5 succeeded" in panel(lin)
 
 
-def test_a_tour_that_runs_cannot_be_put_away(lin, chain):
+def test_a_running_tour_cannot_be_dismissed(lin, chain):
     make_tour(chain, evaluate="running")
 
     assert reverse("chain-dismiss") not in panel(lin)

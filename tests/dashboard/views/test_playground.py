@@ -28,12 +28,12 @@ def lin(client):
 
 
 def ask(client, **fields):
-    """As the page's script asks."""
+    """Ask as the page's script does."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": BY_SCRIPT})
 
 
 def submit(client, **fields):
-    """As the browser itself does before the script has come."""
+    """Ask as the browser does before the script has loaded."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": "text/html"})
 
 
@@ -80,7 +80,7 @@ def asked_again(client, deployment):
 
 
 def attempts(response):
-    """What a turn's foot says of its attempts: "1/2", and the ids behind ‹ and ›."""
+    """Return the attempts at a turn's foot: "1/2", and the ids behind ‹ and ›."""
     text = response.content.decode()
     place = re.search(r">(\d+/\d+)</b>", text)
     return place and place[1], re.findall(r'data-attempt="(\d*)"', text)
@@ -213,7 +213,7 @@ def test_any_number_of_chats_can_be_asked_for(client, lin, typed):
     assert client.get(f"{reverse('playground')}?chats={typed}").status_code == 200
 
 
-def test_chats_are_found_by_what_was_said_in_them(client, lin):
+def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
     other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")

@@ -133,9 +133,11 @@ def test_the_button_returns_to_the_list_as_it_was(client, lin):
 
     back = client.post(address, {"pinned": "1", "next": "/results/?type=benchmark&pinned=1"})
     away = client.post(address, {"pinned": "0", "next": "https://example.org/"})
+    word = client.post(address, {"pinned": "1", "next": "jobs"})
 
     assert back.headers["Location"] == "/results/?type=benchmark&pinned=1"
     assert away.headers["Location"] == reverse("job-detail", args=[job.pk])
+    assert word.headers["Location"] == "jobs"
 
 
 def test_a_job_whose_files_are_gone_cannot_be_pinned(client, lin):
@@ -245,7 +247,7 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
     assert reverse("job-output", args=[job.pk, job.outputs.first().pk]) not in text
 
 
-def test_the_words_tell_each_reason(limits):
+def test_each_reason_has_a_text(limits):
     job = removed()
     assert removed_words(job).startswith("The log (8 B) was removed on ")
     assert "because its age exceeded 90 days (RETENTION_AGE)." in removed_words(job)
@@ -260,7 +262,7 @@ def test_the_words_tell_each_reason(limits):
     assert removed_words(make_job()) == ""
 
 
-def test_lengths_of_time_are_told_in_days_where_they_are():
+def test_whole_days_are_shown_in_days():
     assert [span_text(days * 86400) for days in (1, 90)] == ["1 day", "90 days"]
     assert span_text(36 * 3600) == "1 d 12 h" or span_text(36 * 3600) == "36 h 00 min"
 
@@ -330,7 +332,7 @@ def test_outputs_and_points_that_were_removed_answer_410(client, lin):
         assert (answer.status_code, answer.json()["error"]) == (410, "removed")
 
 
-def test_the_api_tells_what_is_pinned_and_removed(client, lin):
+def test_the_api_returns_what_is_pinned_and_removed(client, lin):
     job = removed()
     kept = ended(DAY)
 
@@ -417,7 +419,7 @@ def test_the_sizes_are_not_counted_at_each_look(client, admin, django_assert_max
         client.get(reverse("storage"))
 
 
-def test_more_than_the_limit_is_said(client, admin, limits):
+def test_storage_above_the_limit_is_reported(client, admin, limits):
     limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = None, 10
     make_job(state="running", log_bytes=5000)
     retention.apply_retention()
@@ -471,7 +473,7 @@ def test_what_may_not_be_removed_is_not_and_the_page_says_why(client, admin, why
     assert {**after, "stored_bytes": 0} == {**before, "stored_bytes": 0}
 
 
-def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch):
+def test_the_overview_shows_a_disk_that_is_nearly_full(client, monkeypatch):
     make_job(state="running")
     monkeypatch.setattr("dashboard.views.overview.low_disk_bytes", lambda: 900_000_000)
 
@@ -484,7 +486,7 @@ def test_a_disk_that_is_nearly_full_is_said_on_the_overview(client, monkeypatch)
     assert "View storage usage" not in text
 
 
-def test_little_room_is_told_before_logs_stand_still(monkeypatch):
+def test_low_space_is_shown_before_logs_stop(monkeypatch):
     class Usage:
         total, free = 10**12, 4 * 10**9
 

@@ -116,7 +116,7 @@ def test_a_search_asks_the_database_as_often_for_many(lin, count, django_assert_
 
 
 @pytest.mark.parametrize("name", ["search", "search-list"])
-def test_what_was_said_in_ones_own_chats_is_found(lin, name):
+def test_a_search_finds_text_of_ones_own_chats(lin, name):
     chats = [
         Conversation.objects.create(user=user, title="about animals")
         for user in (User.objects.get(username="lin"), make_user("chen"))

@@ -1,20 +1,26 @@
-"""The page on which administrators set and delete secrets, and nobody reads one."""
+"""Page on which administrators set and delete secrets; no page shows a value."""
 
 from __future__ import annotations
 
 import pytest
 from django.urls import reverse
 
-from jobs.models import AuditEntry, Job
+from jobs.models import AuditEntry, Job, Secret
 from jobs.plans import Step
 from jobs.services import secrets
-from tests.factories import make_deployment, make_job, make_plan, make_user
+from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
 
 LIST, KEEP = reverse("secret-list"), reverse("secret-keep")
 DELETE = reverse("secret-delete", args=["HF_TOKEN"])
 VALUE = "hf_0123456789"
+RULES = {
+    "purpose": "hub",
+    "endpoints": "https://huggingface.co\r\nhttps://hf-mirror.com\r\n",
+    "all_hosts": "on",
+    "everyone": "on",
+}
 
 
 @pytest.fixture
@@ -23,8 +29,8 @@ def admin(client):
     return client
 
 
-def keep(client, name="HF_TOKEN", value=VALUE, **more):
-    return client.post(KEEP, {"name": name, "value": value}, **more)
+def keep(client, name="HF_TOKEN", value=VALUE, *, rules=RULES, **more):
+    return client.post(KEEP, {"name": name, "value": value, **rules}, **more)
 
 
 def needing_token():
@@ -47,8 +53,98 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     keep(admin, value="hf_another_one")
     admin.post(DELETE)
 
-    entries = [(entry.subject, entry.detail) for entry in AuditEntry.objects.order_by("pk")]
-    assert entries == [("secret HF_TOKEN", {"did": did}) for did in ("set", "replace", "delete")]
+    entries = list(AuditEntry.objects.order_by("pk"))
+    assert {entry.subject for entry in entries} == {"secret HF_TOKEN"}
+    assert [entry.detail["did"] for entry in entries] == ["set", "replace", "delete"]
+    assert entries[0].detail == {
+        "did": "set",
+        "purpose": "hub",
+        "endpoints": ["https://huggingface.co", "https://hf-mirror.com"],
+        "hosts": None,
+        "people": None,
+    }
+
+
+def test_the_list_shows_the_rules(admin):
+    host, lin = make_host("va16-01"), make_user("lin")
+    rules = {**RULES, "hosts": [host.name], "people": [lin.username]}
+    keep(admin, rules={key: rules[key] for key in ("purpose", "endpoints", "hosts", "people")})
+
+    row = admin.get(LIST).text.partition("<tbody>")[2].partition("</tbody>")[0]
+
+    for word in ("hub token", "https://huggingface.co", "https://hf-mirror.com", "va16-01", "lin"):
+        assert word in row
+    assert "incomplete" not in row
+
+
+def test_the_form_of_a_stored_secret_changes_its_rules_and_not_its_value(admin):
+    keep(admin)
+    form = admin.get(f"{LIST}?name=HF_TOKEN").text
+    assert 'value="hub" checked' in form
+    assert "https://huggingface.co\nhttps://hf-mirror.com</textarea>" in form
+    assert "Change HF_TOKEN" in form
+
+    keep(admin, value="", rules={**RULES, "endpoints": "https://hub.example"})
+
+    row = Secret.objects.get()
+    assert row.endpoints == ["https://hub.example"]
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+    assert AuditEntry.objects.latest("pk").detail["did"] == "change"
+
+
+def test_a_new_secret_needs_a_value(admin):
+    answer = keep(admin, value="")
+
+    assert answer.status_code == 422
+    assert "Enter the secret&#x27;s value." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"purpose": ""}, "purpose", "Choose the purpose."),
+        ({"endpoints": ""}, "endpoints", "Enter at least one address"),
+        ({"endpoints": "huggingface.co"}, "endpoints", "Enter addresses with http or https"),
+        ({"all_hosts": None}, "hosts", "Choose at least one host, or all hosts."),
+        ({"all_hosts": None, "hosts": "moon"}, "hosts", "No host is named “moon”."),
+        ({"everyone": None}, "people", "Choose at least one person, or everyone."),
+        ({"everyone": None, "people": "nobody"}, "people", "No person is named “nobody”."),
+    ],
+)
+def test_an_error_of_a_rule_is_at_its_field_and_what_was_typed_stays(admin, change, field, message):
+    rules = {key: value for key, value in {**RULES, **change}.items() if value is not None}
+
+    answer = keep(admin, rules=rules)
+
+    assert answer.status_code == 422
+    assert message in answer.text.partition(f'id="{field}-hint"')[2].partition("</div>")[0]
+    assert 'value="HF_TOKEN"' in answer.text and VALUE not in answer.text
+    assert secrets.names() == []
+
+
+def test_an_incomplete_secret_is_named_with_what_to_do(admin):
+    keep(admin)
+    Secret.objects.update(purpose="", endpoints=[])
+
+    page = admin.get(LIST).text
+
+    assert "1 secret is incomplete:" in page
+    assert "Only jobs launched before the upgrade can use them." in page
+
+
+def test_a_missing_key_file_is_named_to_administrators(admin, settings):
+    keep(admin)
+    path = settings.DATA_DIR / "secrets" / "encryption_key"
+    assert str(path) in admin.get(LIST).text
+    path.unlink()
+
+    page = admin.get(LIST).text
+    answer = keep(admin, "API_KEY")
+
+    assert "Secrets cannot be decrypted." in page
+    assert f"The key file of secrets is missing: {path}" in page
+    assert answer.status_code == 422
+    assert "is missing" in answer.text.partition('id="value-hint"')[2].partition("</div>")[0]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +152,7 @@ def test_the_record_says_what_was_done_and_no_value(admin):
     [
         ("token", VALUE, "name", "Use capital letters, digits and underscores"),
         ("../X", VALUE, "name", "Use capital letters, digits and underscores"),
-        ("HF_TOKEN", "sh-rt", "value", "Enter 8 to 4096 characters."),
+        ("HF_TOKEN", "hf_1234", "value", "Enter 8 to 4096 characters."),
         ("HF_TOKEN", "0123\n456789", "value", "Enter one line without leading or trailing spaces."),
     ],
 )

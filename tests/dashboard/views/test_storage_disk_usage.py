@@ -1,4 +1,4 @@
-"""What jobs made on their hosts for others to use, on the page about storage."""
+"""Disk usage of jobs' shared outputs on hosts, on the page about storage."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_unreported_usage_is_not_measured_and_never_zero(shown):
     assert [shown_rows[name].count("not measured") for name in ("odd", "far")] == [4, 4]
 
 
-def test_when_it_was_measured_is_told_by_our_clock(shown):
+def test_the_measuring_time_is_of_the_dashboard_s_clock(shown):
     make_host(
         "ahead",
         type="vacc",

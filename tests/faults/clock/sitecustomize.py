@@ -1,8 +1,8 @@
 """A clock and a boot that a test can change, for the Python processes that have this in their path.
 
-The machine's own clock is nobody's to step. ``FAULTS_CLOCK`` names a file with seconds to add to
-what the processes take for the time; ``FAULTS_BOOT_ID`` one with what they take for the boot's id.
-Only what they ask for through Python is changed: files get the machine's true times.
+The machine's own clock stays as it is. ``FAULTS_CLOCK`` names a file with seconds to add to the
+time; ``FAULTS_BOOT_ID`` a file in place of the boot's id. Both change calls of Python only: files
+get the machine's true times.
 """
 
 import contextlib

@@ -89,7 +89,7 @@ def test_a_job_that_a_restored_dashboard_lacks_is_sent_again(intake, start_agent
     until(Spool(config.dir / "spool" / "7").is_acked)
 
 
-def test_a_heartbeat_tells_of_jobs_load_and_facts(intake, start_agent, config):
+def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
     intake.jobs[7] = record_of("echo hi; sleep 600")
     intake.start.add(7)
 
@@ -261,8 +261,8 @@ def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, de
     assert deployment.ended["verdict"] == "cancelled"
 
 
-def test_a_job_whose_claim_was_cut_off_half_way_is_done(intake, start_agent, config):
-    # The worker was killed after the dashboard had heard the claim: it does not name the job again.
+def test_a_job_with_an_interrupted_claim_is_done(intake, start_agent, config):
+    # The worker was killed after its claim: the dashboard no longer lists the job to start.
     intake.jobs[7] = record_of("echo hi")
     intake.jobs[7].claim_id = "nonce-of-the-dead"
     (config.dir / "claims").mkdir()
@@ -354,7 +354,7 @@ def test_the_host_is_looked_at_again_after_a_look_that_broke(intake, agent_in_th
     until(lambda: any(beat.get("facts") for beat in intake.heartbeats))
 
 
-def test_a_heartbeat_that_is_refused_is_said_once(intake, agent_in_thread, monkeypatch, caplog):
+def test_a_refused_heartbeat_is_logged_once(intake, agent_in_thread, monkeypatch, caplog):
     asked = []
     intake.fault = lambda method, path: asked.append(path)
     intake.heartbeat = lambda body: (426, {"error": "protocol", "upgrade_to": 9})

@@ -1,4 +1,4 @@
-"""What make starts is what make's process id stands for."""
+"""A command that make starts takes over make's process id."""
 
 import subprocess
 

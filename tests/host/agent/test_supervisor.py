@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from jobs.host.base import process
+from tests.host.conftest import until
 
 pytestmark = pytest.mark.processes
 
@@ -24,32 +24,16 @@ sys.exit(Supervisor(children, lambda line: print(line, file=log)).run())
 
 
 @pytest.fixture
-def supervise(tmp_path):
-    started = []
-
+def supervise(tmp_path, started):
     def start(*commands):
         argv = [sys.executable, "-c", PROGRAM, str(tmp_path / "log"), *commands]
         started.append(subprocess.Popen(argv, cwd=tmp_path, env={**os.environ, **_PATH}))
         return started[-1]
 
-    yield start
-    for popen in started:
-        popen.kill()
-        popen.wait()
+    return start
 
 
 _PATH = {"PYTHONPATH": str(Path(__file__).parents[3])}
-
-
-def _until(what, timeout_s=20):
-    """The first true value of ``what()``."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        value = what()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError("it never became true")
 
 
 def _numbers(path):
@@ -58,11 +42,11 @@ def _numbers(path):
 
 def test_a_killed_child_is_back_under_a_new_process(supervise, tmp_path):
     supervise("echo $$ >> pids; exec sleep 60")
-    first = _until(lambda: _numbers(tmp_path / "pids"))[0]
+    first = until(lambda: _numbers(tmp_path / "pids"))[0]
 
     os.kill(first, signal.SIGKILL)
 
-    second = _until(lambda: _numbers(tmp_path / "pids")[1:])[0]
+    second = until(lambda: _numbers(tmp_path / "pids")[1:])[0]
     assert second != first
     assert "child 0 (process" in (tmp_path / "log").read_text()
     assert "was ended by SIGKILL" in (tmp_path / "log").read_text()
@@ -71,7 +55,7 @@ def test_a_killed_child_is_back_under_a_new_process(supervise, tmp_path):
 def test_sigterm_stops_the_children_last_first(supervise, tmp_path):
     command = "trap 'echo {0} >> order; exit 0' TERM; echo $$ >> pids; while :; do sleep 0.05; done"
     popen = supervise(command.format(1), command.format(2))
-    pids = _until(lambda: len(_numbers(tmp_path / "pids")) == 2 and _numbers(tmp_path / "pids"))
+    pids = until(lambda: len(_numbers(tmp_path / "pids")) == 2 and _numbers(tmp_path / "pids"))
 
     popen.send_signal(signal.SIGTERM)
 
@@ -82,17 +66,17 @@ def test_sigterm_stops_the_children_last_first(supervise, tmp_path):
 
 def test_a_killed_supervisor_leaves_no_child(supervise, tmp_path):
     popen = supervise("echo $$ >> pids; exec sleep 60")
-    pid = _until(lambda: _numbers(tmp_path / "pids"))[0]
+    pid = until(lambda: _numbers(tmp_path / "pids"))[0]
 
     popen.kill()
 
-    _until(lambda: not process.is_running(pid))
+    until(lambda: not process.is_running(pid))
 
 
 def test_a_child_that_dies_at_once_is_restarted_ever_later(supervise, tmp_path):
     supervise("exit 3")
 
-    text = _until(lambda: _log_with(tmp_path, "3 times in a row"))
+    text = until(lambda: _log_with(tmp_path, "3 times in a row"))
 
     assert text.splitlines()[0].endswith("ended with exit code 3. It is started again in 0.5 s.")
     assert text.splitlines()[2].endswith("3 times in a row. It is started again in 2 s.")
@@ -103,7 +87,7 @@ def test_a_program_that_does_not_exist_is_a_message(supervise, tmp_path):
     argv = [sys.executable, "-c", code, str(tmp_path / "log"), "/nowhere/tool"]
     popen = subprocess.Popen(argv, cwd=tmp_path, env={**os.environ, **_PATH})
     try:
-        text = _until(lambda: _log_with(tmp_path, "cannot be started"))
+        text = until(lambda: _log_with(tmp_path, "cannot be started"))
     finally:
         popen.kill()
         popen.wait()

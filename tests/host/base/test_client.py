@@ -1,4 +1,4 @@
-"""HTTP between a host and its dashboard: what it sends, trusts and takes for an answer."""
+"""HTTP between a host and its dashboard: requests, trust, valid answers."""
 
 import gzip
 import ssl
@@ -209,7 +209,7 @@ def test_an_answer_in_parts_is_read_whole(site, client):
     assert len(site.connections) == 1
 
 
-def test_an_endless_answer_is_given_up(site, client, monkeypatch):
+def test_an_endless_answer_times_out(site, client, monkeypatch):
     monkeypatch.setattr(clients, "LONGEST", 200_000)
     site.says = 200, JSON, b" " * 199_998 + b"{}"
     assert client.streams(META).status == 200
@@ -234,13 +234,13 @@ def test_an_answer_that_is_broken_is_none(headers, body, site, client):
         client.streams(META)
 
 
-def test_nobody_there_says_why(client_of):
+def test_an_unreachable_dashboard_has_its_reason(client_of):
     with pytest.raises(Unreachable, match=r"127.0.0.1:1: \[Errno 111\] Connection refused$"):
         client_of("http://127.0.0.1:1").streams(META)
 
 
 @pytest.mark.parametrize("url", ["http://a..b", "http://" + "a" * 64 + ".lan", "http://x.invalid"])
-def test_a_name_that_no_host_has_is_nobody_there(url, client_of):
+def test_an_unknown_host_name_is_unreachable(url, client_of):
     with pytest.raises(Unreachable):
         client_of(url).streams(META)
 

@@ -19,7 +19,7 @@ def values(tmp_path):
     }
 
 
-def test_settings_survive_the_way_to_a_child_process(values, tmp_path):
+def test_settings_reach_a_child_process_unchanged(values, tmp_path):
     config = load(
         values
         | {

@@ -1,4 +1,4 @@
-"""What is said again and again is said once in a while."""
+"""Repeated messages are logged once in a while."""
 
 import logging
 
@@ -24,7 +24,7 @@ def test_a_day_of_the_same_trouble_is_a_few_lines():
     assert known[:2] == ["no answer", "no answer (599 times more since then)"]
 
 
-def test_other_words_and_other_errors_are_said():
+def test_other_messages_and_other_errors_are_logged():
     filter_ = DuplicateFilter(lambda: 0.0)
 
     first = [filter_.filter(record("a", error)) for error in (None, OSError("1"), OSError("2"))]

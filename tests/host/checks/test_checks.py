@@ -1,4 +1,4 @@
-"""What a host finds before a job starts."""
+"""A host's preflight checks of a job."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from tests.host.conftest import until
 
 @pytest.fixture
 def machine(config, tmp_path, monkeypatch):
-    """A host with dies 0 and 1, an empty PATH of its own, and what a test puts there."""
+    """A host with dies 0 and 1 and a PATH of its own, which a test fills."""
     root = tmp_path / "root"
     for name in ("dev/shm", "proc", "sys/kernel/iommu_groups", "weights"):
         (root / name).mkdir(parents=True)
@@ -281,7 +281,7 @@ def test_an_endpoint_serves_the_model(status, model, holds, message, machine, si
     assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]
 
 
-def test_an_endless_endpoint_is_given_up(machine, site, monkeypatch):
+def test_an_endless_endpoint_times_out(machine, site, monkeypatch):
     monkeypatch.setattr(network, "LONGEST", 10)
     site.says = 200, {}, b" " * 11
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def known(intake, client):
-    """The client has heard of the intake's instance, as after a first heartbeat."""
+    """The client has the intake's instance id, as after a first heartbeat."""
     client.heartbeat({})
 
 

@@ -1,4 +1,4 @@
-"""A host's own policy: what it does not permit is not run, whatever its dashboard sends."""
+"""A host's own policy: it runs only permitted commands, whatever its dashboard sends."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_no_path_leads_out_of_the_roots(strict, argv):
     assert refusal[0] == "policy:root"
 
 
-def test_what_a_path_leads_to_is_told_from_the_steps_own_folder(strict):
+def test_paths_are_resolved_from_the_steps_own_folder(strict):
     up = "/".join([".."] * len(strict.workspace.parts))
 
     refusal = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
@@ -260,7 +260,7 @@ def test_an_address_in_an_environment_is_no_path(strict):
         assert refused(strict, "hf", "x", env=(("HF_ENDPOINT", value),)) is None
 
 
-def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
+def test_files_and_paths_of_programs_must_be_in_the_roots_too(strict):
     assert refused(strict, "git", "status", path=("/tmp/evil",))[0] == "policy:root"
     plan = Plan("x", (Step("a", ("git",)),), files=(PlanFile("a.txt", "x", at="/etc/cron.d/x"),))
     refusal = policy_of(strict).refusal(plan, {}, strict.dir)
@@ -268,7 +268,7 @@ def test_files_and_paths_of_programs_must_lie_in_the_roots_too(strict):
     assert refusal.args["path"] == "/etc/cron.d/x"
 
 
-def test_files_that_are_watched_must_lie_in_the_roots_too(strict):
+def test_watched_files_must_be_in_the_roots_too(strict):
     outside = Watch("a", reader="evalscope", folder="/etc")
     plan = Plan("x", (Step("a", ("git",)),), watches=(outside,))
 

@@ -1,4 +1,4 @@
-"""What jobs made on a host for others to use is measured, and seldom."""
+"""Disk usage of jobs' shared outputs on a host is measured, and seldom."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_looks_the_same_is_not_walked_again_for_an_hour(folders):
     write(Path(folders["weights"]) / "model" / "part")
     usage = DiskUsage()
     usage.measure(folders, at=1000.0)
-    # Grows within: neither the folder nor what lies right in it looks otherwise.
+    # Grows within: neither the folder nor its direct contents look otherwise.
     write(Path(folders["weights"]) / "model" / "part", 900_000)
 
     usage.measure(folders, at=1000.0 + INTERVAL_S - 1)
@@ -66,7 +66,7 @@ def test_what_comes_and_what_goes_is_measured_at_the_next_look(folders):
     assert usage.sizes["weights"]["bytes"] < 100_000
 
 
-def test_of_a_folder_that_cannot_be_looked_into_nothing_is_told(folders, tmp_path):
+def test_an_unreadable_folder_has_no_usage(folders, tmp_path):
     usage = DiskUsage()
 
     usage.measure({**folders, "datasets": str(tmp_path / "missing")}, at=1000.0)

@@ -1,4 +1,4 @@
-"""What a host says of itself, and what it reads of an engine."""
+"""Facts that a host reports of itself and of an engine."""
 
 import os
 import socket
@@ -64,9 +64,7 @@ def test_the_metrics_of_llama_cpp_are_read():
     ("says", "version"),
     [("echo llmdeploy 1.6.2", "1.6.2"), ("echo usage; exit 2", ""), ("echo no number", "")],
 )
-def test_llmdeploy_is_asked_for_its_version_and_may_not_tell_it(
-    monkeypatch, tmp_path, says, version
-):
+def test_llmdeploy_may_not_answer_with_its_version(monkeypatch, tmp_path, says, version):
     program = tmp_path / "llmdeploy"
     program.write_text(f'#!/bin/sh\n[ "$*" = --version ] || exit 9\n{says}\n')
     program.chmod(0o755)

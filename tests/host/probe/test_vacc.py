@@ -1,4 +1,4 @@
-"""What a VACC host says of its cards, from the files that the vendor's own script looks at."""
+"""Cards of a VACC host, from the files that the vendor's own script looks at."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_dies_are_the_numbered_devices_in_order(root):
     assert vacc.dies_below(root / "dev") == [{"id": 2}, {"id": 10}]
 
 
-def test_a_host_with_dies_tells_its_driver_compiler_and_folders(vacc_config, monkeypatch, tmp_path):
+def test_a_host_with_dies_reports_driver_compiler_and_folders(vacc_config, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     vacc_config.workspace.mkdir()
 
@@ -81,7 +81,9 @@ def test_an_iommu_with_groups_is_on(root):
         (["ubuntu:22.04"], [], ["guide", "current"]),
     ],
 )
-def test_a_stack_is_told_by_its_image_or_its_server(images, tools, expected, tmp_path, monkeypatch):
+def test_a_stack_is_recognised_by_its_image_or_its_server(
+    images, tools, expected, tmp_path, monkeypatch
+):
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in tools:
         (tmp_path / name).write_text("")

@@ -31,7 +31,7 @@ Power: 29.5 W.
 
 @pytest.fixture
 def dies(config, tmp_path):
-    """A host with as many dies as asked for, and a vasmi that says what it is told to."""
+    """A host with as many dies as asked for, and a vasmi that prints what the test sets."""
 
     def make(count, **says):
         root = tmp_path / "root"
@@ -101,7 +101,7 @@ def test_of_several_sensors_of_a_die_the_hottest_counts(dies):
 @pytest.mark.parametrize(
     "text",
     [
-        "card  die  temp(C)\n0  0  71\n0  1  72\n",  # a table: whose column is whose is not said
+        "card  die  temp(C)\n0  0  71\n0  1  72\n",  # a table without the names of its columns
         "device 0: temperature: 7150\ndevice 1: temperature: 7200\n",  # no unit
         "device 0: 71500 C\ndevice 1: 99999 C\n",  # not degrees of any card
         "device 9: 71 C\n",  # none that was asked for
@@ -129,7 +129,7 @@ def test_unread_text_is_cut(dies):
     assert readings["unread"]["gettemp"] == "x" * vasmi.UNREAD_CHARS
 
 
-def test_a_host_without_the_tool_tells_nothing(dies, tmp_path):
+def test_a_host_without_the_tool_reports_nothing(dies, tmp_path):
     config = dies(1, gettemp="device 0: 50 C\n")
     assert vasmi.readings(config) == {"dies": {"0": {"temp_c": 50.0}}}
 

@@ -1,4 +1,4 @@
-"""What is read of a tool's files while it writes them: real files, cut where a look may fall."""
+"""Reading a tool's files while the tool writes: real files, cut where a look may fall."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def predictions(name):
 
 
 def put(folder, name, rows):
-    """As the tool does: the whole file anew."""
+    """Write the whole file again, as the tool does."""
     (folder / name).write_text(json.dumps(rows, indent=4, ensure_ascii=False))
 
 
@@ -391,7 +391,7 @@ def test_bars_of_vllms_benchmark_are_its_requests(tmp_path, source, requests):
     )
 
 
-def test_an_offline_benchmark_tells_its_rate(tmp_path):
+def test_an_offline_benchmark_reports_its_rate(tmp_path):
     bar = "Processed prompts:  40%|████ | 4/10 [00:05<00:07, 1.2s/it, est. speed input: 90.3 toks/s"
     log = client_log(tmp_path / "log", f"{bar}, output: 22.57 toks/s]\r")
 

@@ -59,7 +59,7 @@ def test_what_a_dead_launcher_left_running_is_ended(make_spool, launch, config):
     until(lambda: not process.is_running(pid))
 
 
-def test_another_boot_is_told_from_a_dead_launcher(make_spool, host_dir):
+def test_a_reboot_is_distinguished_from_a_dead_launcher(make_spool, host_dir):
     spool = make_spool("true")
     spool.append_event("started", values={}, boot_id="before", run=1)
 
@@ -101,7 +101,7 @@ def test_a_spool_that_was_never_started_is_started(make_spool, config):
     assert spool.log.read_text() == "late\n"
 
 
-def test_a_launcher_that_never_begins_is_given_up(make_spool, config, monkeypatch):
+def test_a_launcher_that_never_begins_is_lost(make_spool, config, monkeypatch):
     spool = make_spool("true")
     adopter = Adopter(config)
     monkeypatch.setattr("jobs.host.retain.adopt.start_if_fresh", lambda config, spool: True)

@@ -33,7 +33,7 @@ def over(make_spool):
 
 @pytest.fixture
 def clean(host_dir):
-    """Look once; the sizes, and the numbers of what was removed."""
+    """Clean once; return the sizes and the numbers of removed jobs."""
 
     def look(instance="i-1", **given):
         gone = []
@@ -105,7 +105,7 @@ def test_the_folder_of_a_job_stays_while_its_server_lives(host_dir, over, clean)
     clean()
 
     assert numbers(host_dir) == []
-    assert server.path.is_dir()  # its next run goes on with it
+    assert server.path.is_dir()  # its next run uses it
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.host.conftest import plan_of
 
 @pytest.fixture(params=[True, False], ids=["settled", "just changed"])
 def index(host_dir, monkeypatch, request):
-    """Of folders whose last change is long ago, or not: both must tell the same."""
+    """Index of folders with a last change long ago, or just now: both must be equal."""
     monkeypatch.setattr(listings, "SETTLED_NS", -(10**18) if request.param else 10**18)
     return SpoolIndex(host_dir)
 

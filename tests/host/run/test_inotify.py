@@ -25,7 +25,7 @@ def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
         assert changes.wait(30)
 
 
-def test_nothing_is_told_where_nothing_was_written(tmp_path):
+def test_without_a_write_there_is_no_event(tmp_path):
     with FolderChanges(tmp_path) as changes:
         assert not changes.wait(0)
 

@@ -72,7 +72,7 @@ def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(make_spool, launc
     assert spool.log.read_text() == ""
 
 
-def test_a_signal_is_said_to_be_one(make_spool, launch):
+def test_a_signal_is_reported_as_one(make_spool, launch):
     spool = make_spool("kill -SEGV $$")
 
     launch(spool)
@@ -127,7 +127,7 @@ def test_a_missing_required_output_fails_the_job(make_spool, launch):
     assert args_of(spool.exit()) == {"output": "result", "pattern": "out/*.json"}
 
 
-def test_outputs_have_size_and_checksum_and_lie_inside(make_spool, launch):
+def test_outputs_have_size_and_checksum_and_are_inside(make_spool, launch):
     spool = make_spool(
         "mkdir out; printf 12 > out/b.json; : > out/a.json; ln -s /etc/hostname out/c.json",
         outputs=(Output("result", "out/*.json"),),

@@ -1,4 +1,4 @@
-"""Steps that run elsewhere, and what is cleaned up after them, however they end."""
+"""Steps that run elsewhere, and their cleanup after any end."""
 
 import os
 import signal
@@ -114,7 +114,7 @@ def test_cleanup_of_a_killed_launcher_is_done_later(make_spool, launch, config):
 
 @pytest.fixture
 def serving(make_spool, host_dir):
-    """A job that starts a server in something that each of its starts makes anew."""
+    """A job that starts a server in a container, which each of its starts makes again."""
     values = {"serve_dir": str(host_dir / "serve" / "5")}
     container = _sh(
         "container",

@@ -89,7 +89,7 @@ def test_log_of_a_servers_earlier_runs_does_not_count(tmp_path):
         disk.give_back(log.fileno(), 3_500_000 // 4096 * 4096)
         assert looks.exceeded() is None
         os.posix_fallocate(log.fileno(), 4_100_000, 1_100_000)
-        assert looks.exceeded() is not None  # nobody gets back what was given back
+        assert looks.exceeded() is not None  # freed space does not count again
 
 
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):

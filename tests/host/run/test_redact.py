@@ -1,23 +1,26 @@
-"""A secret that a tool prints all the same never leaves the host."""
+"""A secret that a tool prints never leaves the host."""
 
 import json
 import os
 import signal
 import stat
+from base64 import b64encode, urlsafe_b64encode
 from hashlib import sha256
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from jobs.host.base import spool as spools
 from jobs.host.retain.adopt import Adopter
 from jobs.host.run import redact as redact_module
-from jobs.host.run.redact import redact, unfinished
+from jobs.host.run.redact import forms, redact, unfinished
 from jobs.host.ship.shipper import Outcome, Shipper
 from jobs.plans import Output, Step
 from tests.host.conftest import record_of, until
 
 TOKEN = "hf_0123456789"
 STARS = b"*" * len(TOKEN)
+ODD = 'p@ss/w+rd"é 好?x~'  # every encoding changes it
 
 
 @pytest.mark.parametrize("block", [1, 7, 13, 1024])
@@ -31,7 +34,7 @@ def test_every_secret_is_overwritten_and_nothing_moves(tmp_path, monkeypatch, bl
     assert path.read_bytes() == b"a ******* b\0*************** secre"
 
 
-def test_what_lies_before_the_start_is_left(tmp_path):
+def test_bytes_before_the_start_are_left(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"secret1 secret1")
 
@@ -43,8 +46,111 @@ def test_what_lies_before_the_start_is_left(tmp_path):
 @pytest.mark.parametrize(
     ("tail", "length"), [(b"x", 0), (b"x s", 1), (b"secret", 6), (b"secret1", 0), (b"", 0)]
 )
-def test_a_tail_that_may_be_the_beginning_of_a_secret_is_told(tail, length):
+def test_a_tail_that_may_begin_a_secret_is_recognised(tail, length):
     assert unfinished(tail, [b"secret1"]) == length
+
+
+def coded(secret):
+    """Ways in which tools print a secret, by name."""
+    whole = secret.encode()
+    basic = {
+        f"basic-{user}": b"Authorization: Basic " + b64encode(user.encode() + b":" + whole)
+        for user in ("", "a", "ab", "abc")
+    }
+    around = {
+        f"base64-{before}-{after}": b64encode(b"<" * before + whole + b">" * after)
+        for before in range(3)
+        for after in range(3)
+    }
+    return {
+        "literal": whole,
+        "json": json.dumps(secret).encode(),
+        "json-utf8": json.dumps(secret, ensure_ascii=False).encode(),
+        "url": f"https://hub/?token={quote(secret, safe='')}&x=1".encode(),
+        "url-small": quote(secret, safe="").lower().encode(),
+        "url-path": quote(secret).encode(),
+        "url-plus": quote_plus(secret).encode(),
+        "base64-url": urlsafe_b64encode(b"??" + whole + b">>>"),
+        "base64-in-url": quote(b64encode(b"?" + whole), safe="").encode(),
+        **around,
+        **basic,
+    }
+
+
+CODED = [(secret, name) for secret in (TOKEN, ODD) for name in coded(secret)]
+
+
+def traces(secret):
+    """Pieces of every form: none may be left."""
+    return {form[at : at + 6] for form in forms([secret]) for at in range(len(form) - 5)}
+
+
+@pytest.mark.parametrize(("secret", "name"), CODED)
+def test_a_secret_is_found_in_each_encoding_and_nothing_moves(tmp_path, secret, name):
+    text = coded(secret)[name]
+    path = tmp_path / "log"
+    path.write_bytes(b"before " + text + b" after\n")
+
+    redact(path, forms([secret]))
+
+    left = path.read_bytes()
+    assert len(left) == len(text) + len(b"before  after\n")
+    assert left.startswith(b"before ") and left.endswith(b" after\n")
+    assert b"*******" in left
+    assert not [piece for piece in traces(secret) if piece in left]
+
+
+@pytest.mark.parametrize(("secret", "name"), CODED)
+@pytest.mark.parametrize("block", [1, 40])
+def test_a_secret_across_the_edge_of_a_block_is_found(tmp_path, monkeypatch, secret, name, block):
+    monkeypatch.setattr(redact_module, "BLOCK", block)
+    path = tmp_path / "log"
+    path.write_bytes(b"before " + coded(secret)[name] + b" after\n")
+
+    redact(path, forms([secret]))
+
+    assert not [piece for piece in traces(secret) if piece in path.read_bytes()]
+
+
+def test_other_text_is_left_as_it_is(tmp_path):
+    text = b64encode(b"nothing of it") + b" " + quote("p@ss/other").encode() + b" hf_0123\n"
+    path = tmp_path / "log"
+    path.write_bytes(text)
+
+    redact(path, forms([TOKEN, ODD]))
+
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("secret", [TOKEN, ODD])
+def test_the_beginning_of_each_form_waits_wherever_a_chunk_ends(secret):
+    looked_for = forms([secret])
+    for form in looked_for:
+        for split in range(1, len(form)):
+            assert unfinished(b"x " + form[:split], looked_for) >= split
+        assert unfinished(form + b"\n", looked_for) == 0
+
+
+@pytest.mark.parametrize("secret", [TOKEN, ODD])
+@pytest.mark.parametrize("name", ["literal", "url", "base64-1-1", "basic-ab"])
+def test_what_is_shipped_at_any_point_holds_no_part_of_a_secret(
+    make_spool, client, intake, secret, name
+):
+    """The log is looked at after each byte of the secret in turn."""
+    record = intake.jobs[1] = record_of("true")
+    spool = make_spool("true", instance=intake.instance, token=record.token)
+    spool.keep_secrets({"HF_TOKEN": secret})
+    spool.log.write_bytes(b"")
+    shipper, text, written = Shipper(spool, client), coded(secret)[name], 0
+
+    for split in range(1, len(text)):
+        for part in (b" " + text[:split], text[split:] + b"\n"):
+            with spool.log.open("ab") as file:
+                written += file.write(part)
+            shipper.round()
+            assert not [piece for piece in traces(secret) if piece in record.log]
+    assert len(record.log) == written
+    assert record.log == spool.log.read_bytes()
 
 
 @pytest.fixture
@@ -83,6 +189,27 @@ def test_an_output_that_holds_a_secret_is_shipped_without_it(given, launch):
 
 
 @pytest.mark.processes
+def test_no_file_of_a_host_has_a_secret_after_the_job(given, launch, host_dir):
+    command = (
+        "echo $HF_TOKEN >> out.txt; printf u:%s $HF_TOKEN | base64 >> out.txt;"
+        "cat out.txt; cat out.txt >&2; exit 3"
+    )
+    spool = given(command, outputs=(Output("out", "out.txt"),))
+    assert [p.name for p in having(host_dir)] == ["secrets.json"]
+
+    launch(spool)
+
+    assert having(host_dir) == []
+    assert spool.log.stat().st_size == 2 * (spool.work / "out.txt").stat().st_size
+
+
+def having(folder):
+    """The files with any part of the secret, in any form."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [p for p in files if any(piece in p.read_bytes() for piece in traces(TOKEN))]
+
+
+@pytest.mark.processes
 def test_a_secret_on_disk_is_readable_by_this_user_alone(given, launch):
     spool = given("echo up; sleep 600")
     started = launch(spool, "--grace", "0.2", wait=False)
@@ -112,7 +239,7 @@ def test_a_killed_launcher_leaves_no_secret_behind(given, launch, config):
 
 
 @pytest.mark.processes
-def test_a_server_gets_the_secrets_of_its_job_and_tells_none(make_spool, launch, host_dir):
+def test_a_server_gets_the_secrets_of_its_job_and_prints_none(make_spool, launch, host_dir):
     env = (("API_KEY", "{secret:API_KEY}"),)
     job = make_spool(
         Step("serve", ("sh", "-c", "echo key $API_KEY; exit 3"), env=env, serves=True),

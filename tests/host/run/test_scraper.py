@@ -1,4 +1,4 @@
-"""What a watch writes: everything for a job, what changed and a bounded file for a server."""
+"""Points of a watch: all for a job; for a server only changes, in a bounded file."""
 
 import json
 import sys

@@ -16,7 +16,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 def server(host_dir, intake):
-    """A server's spool and what the dashboard has of it."""
+    """A server's spool and its part in the dashboard."""
     record = intake.deployments[2] = record_of("true")
     meta = Meta("deployment", 2, intake.instance, record.token, 1, intake.url)
     spool = spools.create(host_dir / "serve" / "2", meta, plan_of("true"), {}, None)
@@ -122,7 +122,7 @@ def test_the_dashboards_lost_part_is_filled_with_zero_bytes(server, client):
     )
 
 
-def test_a_file_system_that_gives_nothing_back_is_told_of_once(server, client, monkeypatch):
+def test_a_file_system_that_frees_nothing_is_logged_once(server, client, monkeypatch):
     monkeypatch.setattr(disk, "give_back", lambda fd, end: False)
     spool, _ = server
     ships = Shipper(spool, client, server_log_bytes=MB)

@@ -1,4 +1,4 @@
-"""How a host asks a server whether it is ready."""
+"""Health checks of a server, from its host."""
 
 import http.server
 import threading
@@ -16,7 +16,7 @@ MARKED = f"/v1/models?{HEALTH_MARK}"
 
 @pytest.fixture
 def asked(monkeypatch):
-    """A function that starts a server which says 200 to some requests, and asks it; what came."""
+    """A function that checks the health of a server with 200 for some requests; its result."""
     monkeypatch.setattr(health, "ASK_S", 0.01)
     monkeypatch.setattr(health, "ASK_READY_S", 0.01)
     ends = []

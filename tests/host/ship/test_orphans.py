@@ -1,4 +1,4 @@
-"""What runs on a host and is none of its dashboard's."""
+"""Orphans on a host: processes and spools unknown to its dashboard."""
 
 import pytest
 
@@ -100,7 +100,7 @@ def test_a_job_known_again_gets_its_whole_grace_again(host_dir, make_spool, laun
 
     assert not is_cancelled_at(0)
     assert not is_cancelled_at(100)
-    assert not is_cancelled_at(650)  # not told for nine minutes
+    assert not is_cancelled_at(650)  # not asked for nine minutes
     assert not is_cancelled_at(700)
     assert not any(is_cancelled_at(moment) for moment in range(750, 1250, 50))
     assert is_cancelled_at(1250)

@@ -99,13 +99,36 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     shipper = Shipper(spool, client)
     shipper.round()
 
-    # The dashboard comes back with less than it had said.
+    # The dashboard comes back with less than it had confirmed.
     del intake.jobs[1].streams["log"][CHUNK:]
     spool.log.write_bytes(text)
     shipper.round()
 
     assert intake.jobs[1].log == text
     assert intake.refused == 1
+
+
+def test_refused_points_stop_no_other_stream(intake, client, taken, launch):
+    spool = taken("echo hi")
+    spool.points.write_text('{"t": "now", "w": "w", "v": {}}\n')
+    launch(spool)
+    intake.refuses = {"points"}
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.COMPLETE
+    assert intake.jobs[1].log == b"hi\n"
+    assert "live metrics are no longer sent" in (spool.path / "launcher.log").read_text()
+
+
+def test_refused_events_are_told_with_their_reason(intake, client, taken, launch):
+    spool = taken("echo hi")
+    launch(spool)
+    intake.refuses = {"events"}
+    shipper = Shipper(spool, client)
+
+    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.broken_by == "the dashboard refused it: bad"
+    assert intake.jobs[1].log == b"hi\n"
 
 
 def test_an_intake_that_never_moves_is_asked_seldom(intake, client, taken, launch):
@@ -162,7 +185,7 @@ def test_a_large_output_goes_in_pieces(intake, taken, launch, ship):
     assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
 
 
-def test_a_job_that_nobody_knows_is_unknown(intake, make_spool, ship):
+def test_a_job_without_a_record_is_unknown(intake, make_spool, ship):
     spool = make_spool("true", instance=intake.instance)
 
     assert ship(spool)() is Outcome.UNKNOWN

@@ -77,7 +77,7 @@ def test_added_models_stand_among_the_others_by_size(tmp_path, here):
     )
 
 
-def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
+def test_a_bad_file_hides_no_other_and_is_reported(tmp_path, here):
     put(tmp_path, "bad.yaml", "id: [unclosed")
     put(tmp_path)
 
@@ -109,7 +109,7 @@ def test_a_bad_file_hides_no_other_and_is_told(tmp_path, here):
         ("a.yaml", text_of("a", name="a\u202eb"), "name: String should match pattern"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, here, name, text, reason):
+def test_an_error_of_a_file_is_one_line(tmp_path, here, name, text, reason):
     put(tmp_path, name, text)
 
     assert reason in reasons(here)[name]
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, here, name, tex
     assert list(here) == list(SHIPPED)
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path, here):
+def test_a_file_that_is_no_text_is_reported(tmp_path, here):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
 
     assert list(reasons(here)) == ["a.yaml"]
@@ -142,7 +142,7 @@ def test_files_of_other_names_are_left_alone(tmp_path, here):
     assert (list(here), here.problems) == (list(SHIPPED), ())
 
 
-def test_too_many_files_are_told_and_none_is_read(tmp_path, here, monkeypatch):
+def test_too_many_files_are_reported_and_none_is_read(tmp_path, here, monkeypatch):
     monkeypatch.setattr(added, "MOST_FILES", 1)
     put(tmp_path)
     put(tmp_path, "b.yaml", text_of("b"))
@@ -157,7 +157,7 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path):
     assert (list(library), library.problems) == (list(SHIPPED), ())
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path):
+def test_a_folder_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "f").write_text("")
 
     assert reasons(catalog.models(tmp_path / "f")) == {str(tmp_path / "f"): "Not a directory"}

@@ -100,7 +100,7 @@ def test_the_largest_distill_does_not_fit_at_the_samples_tp_4():
     assert findings_of("llama-70b", SMALL, stack_size=256, tp=8) == [CUT]
 
 
-def test_dies_that_are_too_small_for_every_tp_are_told_apart():
+def test_dies_too_small_for_every_tp_have_their_own_message():
     assert ("tp", "red", "limit:weights_fit_nowhere") in findings_of(
         "llama-70b", SMALL, die_bytes=8 * 10**9
     )
@@ -182,7 +182,7 @@ def test_more_requests_than_the_servers_batch_ask():
     assert many not in findings_of("qwen-7b", SMALL, "guide", concurrency=17)
 
 
-def test_a_model_has_only_the_ways_that_are_listed():
+def test_a_model_has_only_the_listed_paths():
     assert findings_of("qwen-7b", FULL) == [("path", "red", "limit:path")]
     assert findings_of("deepseek-r1", SMALL) == [("path", "red", "limit:path")]
 

@@ -127,11 +127,11 @@ def test_only_its_own_config_is_taken(size, other):
         ),
     ],
 )
-def test_each_difference_is_told_with_both_values(changes, wrong):
+def test_each_difference_has_both_values(changes, wrong):
     assert wrong in made("7b", config_of("7b", **changes)).mismatches
 
 
-def test_a_key_that_is_not_there_is_told_as_missing():
+def test_an_absent_key_is_reported_as_missing():
     config = config_of("7b")
     del config["sliding_window"]
 

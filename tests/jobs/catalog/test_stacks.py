@@ -33,7 +33,7 @@ def test_the_reasoning_flag_exists_in_the_guides_vllm_only():
     assert CURRENT.vllm.reasoning_field == CPU.vllm.reasoning_field == "reasoning"
 
 
-def test_each_stack_has_its_ways_of_deploying():
+def test_each_stack_has_its_deploy_paths():
     assert (GUIDE.paths, CURRENT.paths) == (("build_in", "vllm"), ("build_in", "vllm"))
     assert CPU.paths == ("vllm",)
 
@@ -69,7 +69,7 @@ def test_sonnet_is_gone_from_the_newest():
     ]
 
 
-def test_the_cpu_stack_offers_what_vllm_itself_said():
+def test_the_cpu_stack_offers_what_vllm_itself_printed():
     stderr = (DATA / "vllm-0.32" / "bench" / "serve_sonnet.stderr").read_text(encoding="utf-8")
     offered = re.findall(r"'([a-z_-]+)'", stderr.partition("choose from")[2])
 

@@ -35,7 +35,7 @@ def why(job: Job) -> tuple[str, dict]:
     return message.id, dict(message.args)
 
 
-def test_the_oldest_job_starts_and_its_host_is_told(sent, django_capture_on_commit_callbacks):
+def test_the_oldest_job_starts_and_its_host_is_notified(sent, django_capture_on_commit_callbacks):
     host = make_host()
     first, second = make_job(host=host), make_job(host=host)
 

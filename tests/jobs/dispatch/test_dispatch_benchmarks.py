@@ -161,7 +161,7 @@ def test_offline_benchmarks_of_one_host_run_one_after_the_other(host):
     assert why(second).id == "wait:benchmark_host"
 
 
-def test_one_that_waits_for_another_holds_nobody_up(host, served):
+def test_a_benchmark_that_waits_blocks_no_other_job(host, served):
     offline(host, state="running")
     blocked = offline(host, plan=make_plan(steps=PLAN.steps, dies=4))
     behind = make_job(host=host, plan=make_plan(steps=PLAN.steps, dies=4))
@@ -172,7 +172,7 @@ def test_one_that_waits_for_another_holds_nobody_up(host, served):
     assert why(blocked).id == "wait:benchmark_host"
 
 
-def test_one_that_wants_quiet_is_passed_by_nobody(host, served):
+def test_an_exclusive_benchmark_is_not_passed(host, served):
     benchmark(served, state="running")
     exclusive, behind = benchmark(served, exclusive=True), make_job(host=host, plan=PLAN)
 

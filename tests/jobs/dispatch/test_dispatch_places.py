@@ -104,7 +104,7 @@ def test_the_same_compile_launched_twice_runs_twice_in_turn(host):
         ("/nfs/workspace/weights", False),
     ],
 )
-def test_a_folder_and_what_lies_in_it_are_one_place(host, other, is_one):
+def test_a_folder_and_its_contents_are_one_place(host, other, is_one):
     job_at(host, FOLDER, state="running")
     job = job_at(host, other)
 
@@ -201,7 +201,7 @@ def test_a_place_in_use_is_not_written(host, state):
     ("place", "waits"),
     [(f"{FOLDER}/tokenizer", True), ("/nfs/workspace", True), (f"{FOLDER}-2", False)],
 )
-def test_a_deployment_reads_all_that_lies_in_its_folder(host, place, waits):
+def test_a_deployment_reads_all_of_its_folder(host, place, waits):
     live(host, FOLDER)
     job = job_at(host, place)
 

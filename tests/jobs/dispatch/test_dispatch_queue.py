@@ -178,7 +178,7 @@ def test_a_job_ahead_that_needs_more_than_comes_free_is_passed(host):
     assert (message.args["lack"], message.args["first"]) == (4, [])
 
 
-def test_a_quiet_job_names_every_server_that_it_would_hear(host):
+def test_an_exclusive_job_names_every_server_that_disturbs_it(host):
     servers = [serving(host, "0", name="qwen"), serving(host, "1", name="qwen")]
     job = job_of(host, exclusive=True)
 
@@ -207,7 +207,7 @@ def test_a_server_that_starts_counts_as_one_that_stays(host):
     assert why(big) == "wait:dies_held"
 
 
-def test_more_dies_than_the_host_has_keep_nobody_up(host):
+def test_more_dies_than_the_host_has_block_no_other_job(host):
     big, small = job_of(host, 32), job_of(host, 2)
 
     dispatch.run()
@@ -216,7 +216,7 @@ def test_more_dies_than_the_host_has_keep_nobody_up(host):
     assert why(big) == "wait:dies_few"
 
 
-def test_an_exclusive_job_without_dies_blocks_nobody(host):
+def test_an_exclusive_job_without_dies_blocks_no_other_job(host):
     running(host)
     big, small = job_of(host, 32, exclusive=True), job_of(host, 2)
 
@@ -268,7 +268,7 @@ def asked_ago(job, *seconds):
         Preflight.objects.filter(pk=asked.pk).update(asked_at=now() - timedelta(seconds=ago))
 
 
-def test_an_overdue_preflight_blocks_nobody(host):
+def test_an_overdue_preflight_blocks_no_other_job(host):
     exclusive, other = make_job(host=host, plan=CHECKED, exclusive=True), job_of(host)
     asked_ago(exclusive, 20)
     dispatch.run()
@@ -321,10 +321,10 @@ def test_a_silent_host_gets_few_preflight_requests():
     assert started() == {free.pk}
 
 
-# A quiet host.
+# Exclusive use of a host.
 
 
-def test_a_quiet_job_waits_for_what_runs_and_keeps_the_host(host):
+def test_an_exclusive_job_waits_for_running_ones_and_keeps_the_host(host):
     before = running(host)
     exclusive, other = job_of(host, exclusive=True), job_of(host)
 
@@ -421,7 +421,7 @@ def test_a_job_that_was_outrun_keeps_its_place(host, monkeypatch):
     assert why(first) == "wait:dies_kept"
 
 
-def test_a_quiet_job_that_was_outrun_keeps_its_place(host, monkeypatch):
+def test_an_outrun_exclusive_job_keeps_its_place(host, monkeypatch):
     job_of(host, exclusive=True), job_of(host)
     outrun(monkeypatch, partial(running, host))
 
@@ -430,7 +430,7 @@ def test_a_quiet_job_that_was_outrun_keeps_its_place(host, monkeypatch):
     assert started() == set()
 
 
-def test_an_earlier_job_is_not_passed_by_a_quiet_one(host):
+def test_an_exclusive_job_does_not_pass_an_earlier_one(host):
     running(host, "0,1,2,3")
     big, exclusive = job_of(host, 6), job_of(host, exclusive=True)
 

@@ -166,7 +166,7 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
     assert (measured.what, measured.tool) == ("basics (16)", "evalscope 1.14.1")
 
 
-def test_accuracy_is_told_by_part_too():
+def test_accuracy_is_stored_by_part_too():
     metrics = outcome_of(
         "evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")
     ).measured.metrics
@@ -191,7 +191,7 @@ def test_few_questions_and_cut_answers_stand_by_the_number():
     ]
 
 
-def test_what_ended_an_answer_is_told_where_evalscope_wrote_it():
+def test_the_end_of_an_answer_is_stored_where_evalscope_wrote_it():
     measured = outcome_of(
         "evaluate", {"deployment": "3", "max_tokens": 24}, files_below(EVAL / "finished")
     ).measured
@@ -227,7 +227,7 @@ def test_an_evaluation_in_which_nothing_was_scored_has_failed():
     assert outcome.measured is None
 
 
-def test_questions_without_a_score_are_said_beside_the_number():
+def test_questions_without_a_score_are_named_beside_the_number():
     outputs = files_below(EVAL / "limit16")
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     outputs[path] = b"".join(outputs[path].splitlines(keepends=True)[1:])

@@ -52,7 +52,7 @@ def test_what_hosts_permit_unasked_is_what_kinds_run():
     assert written == allowed_programs.text(), "run `manage.py allowed_programs`"
 
 
-def test_each_failure_that_a_kind_mends_is_known():
+def test_each_failure_that_a_kind_corrects_is_known():
     ids = [name for kind in KINDS.values() for name in kind.mends]
     known = {name for name in ids if name in KNOWN_FAILURES or name.startswith("check:")}
 

@@ -12,7 +12,7 @@ GUIDE = Path(__file__).parent.parent.parent / "data" / "guide" / "seed.md"
 def commands() -> list[tuple[str, ...]]:
     """Argument lists in the order of the guide; the downloads that it comments out included.
 
-    A line that goes on is one command; ``a && b`` are two. What follows a ``#`` is a remark, but
+    A continued line is one command; ``a && b`` are two. What follows a ``#`` is a remark, but
     for a line that is a remark whole and holds a command.
     """
     text = GUIDE.read_text(encoding="utf-8")

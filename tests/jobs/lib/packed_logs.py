@@ -1,4 +1,4 @@
-"""What tests of packed logs have in common."""
+"""Shared by tests of packed logs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def noise(count: int, seed: int = 1) -> bytes:
 
 
 def names(logs: LogStore) -> list[str]:
-    """Files that lie in the folder of the log."""
+    """Names of the files in the log's folder."""
     return sorted(path.name for path in logs.path(KEY).parent.iterdir())
 
 
 def packed_file(logs: LogStore) -> Path:
-    """Where the log lies when it is packed."""
+    """Path of the packed log."""
     return logs.path(KEY).with_name("17.log.zst")

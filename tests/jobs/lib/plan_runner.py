@@ -31,7 +31,7 @@ class Runner:
 
     @property
     def work(self) -> Path:
-        """Where steps work."""
+        """Working folder of steps."""
         return self.root / "spool" / "work"
 
     def plan(self, kind: str, raw: Mapping[str, Any]) -> Plan:
@@ -77,7 +77,7 @@ class Runner:
         return json.loads((self.work / name).read_text(encoding="utf-8"))
 
     def outputs(self) -> dict[str, bytes]:
-        """All that lies in the working folder."""
+        """Contents of all files in the working folder."""
         return {
             str(path.relative_to(self.work)): path.read_bytes()
             for path in self.work.rglob("*")

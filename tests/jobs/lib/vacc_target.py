@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib.base import AssetRef, Target
+from jobs.kinds.lib.base import AssetRef, Kind, Outcome, Target, asset_values
+from jobs.plans import Plan, Step, fill
 
 QWEN_7B, LLAMA_70B, R1 = (
     "deepseek-r1-distill-qwen-7b",
@@ -14,7 +16,7 @@ QWEN_7B, LLAMA_70B, R1 = (
 )
 QWEN_7B_NAME = "DeepSeek-R1-Distill-Qwen-7B"
 
-# Sets of Params that plan on ``vacc_host()``: as the guide prints it, put right, and today's.
+# Sets of Params that plan on ``vacc_host()``: guide verbatim, corrected, and current.
 EXACT = {"stack": "guide", "as_in_guide": True}
 CURRENT = {"stack": "current"}
 VACC_PARAMS: list[tuple[str, dict[str, Any]]] = [
@@ -35,6 +37,7 @@ VACC_PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("build-images", EXACT),
     ("build-images", {"no_cache": False}),
     ("build-images", CURRENT),
+    ("build-images", {"registry_user": "me", "registry_password": "REGISTRY", **CURRENT}),
     ("prepare-opencompass", EXACT),
     ("prepare-opencompass", {"dataset_source": "modelscope"}),
     ("compile-vacc", {"weights": "1", **EXACT}),
@@ -139,7 +142,7 @@ def vacc_host(facts: Mapping[str, Any] | None = None, *, root: str = "/nfs") -> 
 
 
 def vacc_values(target: Target) -> dict[str, str]:
-    """What dispatch and host would fill in."""
+    """Values that dispatch and host would fill in."""
     weights, artifact = target.weights[0].data, target.artifacts[0].data
     return {
         "job": "17",
@@ -150,10 +153,40 @@ def vacc_values(target: Target) -> dict[str, str]:
         "deployment.id": "4",
         "secret:HF_TOKEN": "hf_not_a_real_one",
         "secret:API_KEY": "sk-not-{a}-real one",
+        "secret:REGISTRY": "not-a-real-password",
         **{f"deployment.{key}": str(value) for key, value in SERVED.items()},
         **{f"weights.{key}": str(value) for key, value in weights.items()},
         **{f"artifact.{key}": str(value) for key, value in artifact.items()},
     }
+
+
+@dataclass(frozen=True)
+class VaccPlans:
+    """Plans of ``kind`` on ``vacc_host()``. ``raw`` of each method changes ``defaults``."""
+
+    kind: Kind
+    defaults: Mapping[str, Any]
+
+    def params(self, **raw: Any) -> Any:
+        return self.kind.Params(**{**self.defaults, **raw})
+
+    def planned(self, **raw: Any) -> Plan:
+        """Return the plan with its slots open."""
+        return self.kind.plan(self.params(**raw), vacc_host())
+
+    def run(self, values: Mapping[str, str] | None = None, /, **raw: Any) -> Plan:
+        """Return the plan with its slots filled; ``values`` changes ``vacc_values``."""
+        target = vacc_host()
+        assets = asset_values(self.kind.inputs(self.params(**raw), target))
+        filled = {**vacc_values(target), **assets, **(values or {})}
+        return fill(self.planned(**raw), filled)
+
+    def step(self, name: str, /, **raw: Any) -> Step:
+        return next(step for step in self.run(**raw).steps if step.name == name)
+
+    def outcome_of(self, outputs: Mapping[str, bytes], /, **raw: Any) -> Outcome:
+        """Return the outcome of a run that left ``outputs`` and exited with 0."""
+        return self.kind.parse_outcome(self.params(**raw), self.run(**raw), outputs, 0)
 
 
 def _deployment(*, id: int, **fields: Any) -> AssetRef:

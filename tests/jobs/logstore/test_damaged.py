@@ -1,4 +1,4 @@
-"""What a disk did to a packed log is an error, and never other bytes than those of the log."""
+"""A packed log that the disk damaged is an error, and never other bytes than the log's."""
 
 import itertools
 import os

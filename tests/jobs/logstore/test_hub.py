@@ -10,7 +10,7 @@ KEY = "job/1"
 
 
 class Over:
-    """Says that a log is over once it was told so, and counts how often it is asked."""
+    """Reports a log as complete once it is set so, and counts the questions."""
 
     def __init__(self):
         self.value = False

@@ -157,7 +157,7 @@ def test_a_damaged_line_index_is_made_again(logs, close, damage):
     assert logs.line_count(KEY) == 20_000
 
 
-def test_a_line_index_mended_within_a_clock_tick_is_read_anew(logs, monkeypatch):
+def test_a_line_index_repaired_within_a_clock_tick_is_read_again(logs, monkeypatch):
     fill(logs, lines_of(20_000))
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
@@ -197,7 +197,7 @@ def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
 
 
 def _replay(root, data, seed):
-    """A sender that keeps only the size that it was told, as a host's shipper does."""
+    """A sender that keeps only the size in the last answer, as a host's shipper does."""
     logs, chance, at = LogStore(root), random.Random(seed), 0
     while at < len(data):
         try:
@@ -290,7 +290,7 @@ def test_plain_text_has_each_lines_last_state_and_no_escapes():
         assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
 
 
-def test_an_expression_that_takes_for_ever_is_given_up(logs, close):
+def test_an_endless_expression_times_out(logs, close):
     logs.append(KEY, 0, b"a" * 50 + b"b\n")
     close()
 

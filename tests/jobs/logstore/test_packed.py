@@ -1,4 +1,4 @@
-"""Packed logs: every read, append and removal is what it is of a raw one."""
+"""Packed logs: every read, append and removal is as with a raw one."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Logs that are too much of something: what is kept of them in memory, and what is read of them."""
+"""Excessive logs: their part in memory, and the bytes read."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Logs that are packed and unpacked while others read and write, and while anybody is killed."""
+"""Logs are packed and unpacked while others read and write, and through kills of any process."""
 
 import multiprocessing
 import os
@@ -116,7 +116,7 @@ def test_nothing_appended_during_packing_is_lost(logs, tmp_path):
 
 
 def waits_for_lock(path):
-    """Whether anybody waits for the lock of this file."""
+    """Return true if a process waits for the lock of this file."""
     inode = path.stat().st_ino
     waiting = [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     return any(f":{inode} " in line for line in waiting)

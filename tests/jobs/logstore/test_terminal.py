@@ -29,7 +29,7 @@ def shown(text):
     return terminal.shown()
 
 
-# Each comes to a row by a newline only where nothing stands, for there we differ on purpose.
+# Each comes to a row by a newline only where the row is empty: elsewhere we differ on purpose.
 DRAWN = [
     "abcdef\rxy",
     "abc\b\bX",

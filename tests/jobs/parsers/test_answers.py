@@ -68,14 +68,14 @@ def review_of(content, **score):
     return next(row for row in rows if row.subset == "short_zh")
 
 
-def test_a_thought_that_the_server_told_apart_is_kept():
+def test_a_thought_that_the_server_separated_is_kept():
     parts = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]
     row = review_of(parts, prediction="4")
 
     assert (row.reasoning, row.answer, row.sample) == ("so", "4", 2)
 
 
-def test_a_thought_within_the_answer_is_told_apart():
+def test_a_thought_within_the_answer_is_separated():
     row = review_of("<think>so</think>4", prediction="<think>so</think>4")
 
     assert (row.reasoning, row.answer) == ("so", "4")

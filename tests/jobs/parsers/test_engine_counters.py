@@ -121,7 +121,7 @@ def test_engines_with_hit_counters_have_no_share_since_start(text, names):
 
 
 @pytest.mark.parametrize("rows", [[], counted({QUERIES: 5.0, HITS: 0.0})])
-def test_without_two_scrapes_nothing_is_said(rows):
+def test_without_two_scrapes_there_is_no_figure(rows):
     assert during(rows, 100.0, 101.0) == {}
 
 

@@ -52,7 +52,7 @@ def test_a_point_without_percentiles_keeps_its_means():
     assert point.metrics["ttft_mean_ms"] == 359.28
 
 
-def test_answers_that_came_whole_tell_no_time_of_a_token():
+def test_whole_answers_have_no_time_per_token():
     files = files_below(PERF / "capture")
     summary = json.loads(files[SUMMARY])
     summary |= {"Stream Requests": 0, "Non-Stream Requests": 20, "Avg TPOT (ms)": 0.0}

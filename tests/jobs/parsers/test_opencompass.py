@@ -95,7 +95,7 @@ def test_a_set_that_the_summary_lacks_is_missing():
     assert run.missing(["cluewsc-dev", "gsm8k"]) == ("gsm8k",)
 
 
-def test_both_means_are_told_and_may_differ():
+def test_both_means_are_stored_and_may_differ():
     averages = parse(files_below(OLD)).means(R1)
 
     assert averages.macro == pytest.approx((0.5 + 0.696969697 + 0) / 3)

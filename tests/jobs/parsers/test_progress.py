@@ -52,13 +52,13 @@ def test_progress_ends_with_everything(kind, path):
     assert last["done"] == last["total"]
 
 
-def test_llama_cpp_tells_tensors():
+def test_llama_cpp_reports_tensors():
     kind, path = LOGS["tensors"]
 
     assert along(kind, path)[-1] == {"done": 272, "total": 272, "unit": "tensors"}
 
 
-def test_pip_tells_packages_of_a_list():
+def test_pip_reports_packages_of_a_list():
     kind, path = LOGS["packages"]
     log = path.read_bytes()
 
@@ -67,7 +67,7 @@ def test_pip_tells_packages_of_a_list():
     assert half == {"done": 38, "total": 76, "unit": "packages"}
 
 
-def test_pip_tells_megabytes_of_one_package():
+def test_pip_reports_megabytes_of_one_package():
     log = (DATA / "pip" / "download.log").read_bytes()
     download, _, unpacking = log.partition(b"Successfully downloaded")
 
@@ -163,13 +163,13 @@ LAYERS = "".join(f"{number:012x}: Pulling fs layer\n" for number in range(4))
         ("compile-vacc", "decode [  28/  28] x\nchecked 1.0/2.0 MB\n", (1.0, 2.0, "MB")),
     ],
 )
-def test_preparing_and_compiling_for_vacc_tell_how_far_they_are(kind, log, wanted):
+def test_preparing_and_compiling_for_vacc_report_progress(kind, log, wanted):
     progress = progress_of(kind, log.encode())
 
     assert (progress and (progress["done"], progress["total"], progress["unit"])) == wanted
 
 
-def test_evalscope_tells_the_same_whichever_kind_starts_it():
+def test_evalscope_reports_the_same_for_each_kind():
     log = LOGS["questions"][1].read_bytes()
 
     assert progress_of("evaluate-evalscope", log) == progress_of("evaluate", log)
@@ -185,5 +185,5 @@ def test_evalscope_tells_the_same_whichever_kind_starts_it():
         ("evaluate", b"\xff\xfe half a \xe6"),
     ],
 )
-def test_where_nothing_is_told_there_is_no_progress(kind, tail):
+def test_without_reports_there_is_no_progress(kind, tail):
     assert progress_of(kind, tail) is None

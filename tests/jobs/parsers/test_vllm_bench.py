@@ -123,7 +123,7 @@ def test_requests_are_read_one_by_one_when_asked_for():
     assert requests[0].latency_s is None
 
 
-def test_only_the_new_one_tells_the_latency_of_each_request():
+def test_only_the_new_one_has_the_latency_of_each_request():
     request = parse(*read(NEW_JSON), requests=True).requests[0]
 
     assert request.latency_s == 1.9318076060001204
@@ -142,7 +142,7 @@ def test_lists_of_unequal_length_are_refused():
         parse(*changed(NEW_JSON, generated_texts=["a"]), requests=True)
 
 
-def test_speculative_decoding_is_told():
+def test_speculative_decoding_is_stored():
     spec = {
         "spec_decode_acceptance_rate": 82.0,
         "spec_decode_acceptance_length": 1.82,
@@ -408,7 +408,7 @@ def test_figures_after_an_unended_progress_bar_are_read():
     assert vllm_throughput.parse_log("log", rates) == vllm_throughput.parse_log(*read(throughput))
 
 
-def test_metrics_of_the_benchmarks_say_which_way_is_better():
+def test_metrics_of_the_benchmarks_have_a_better_direction():
     better = {name: METRICS[name].better for name in parse(*read(NEW_JSON)).metrics}
 
     assert better["output_tokens_per_s"] == "higher"

@@ -44,7 +44,7 @@ def test_a_distill_goes_build_in_and_the_full_model_pytorch():
     assert [pipeline.id for pipeline in pipelines_of(MODELS[SMALL])] == ["vllm-cpu"]
 
 
-def test_the_build_in_way_is_one_chain_of_rows(host):
+def test_the_build_in_pipeline_is_one_chain_of_rows(host):
     jobs = launch_pipeline("build-in", QWEN, host=host, stack="current", user=None)
 
     assert kinds(jobs) == [
@@ -129,7 +129,7 @@ def test_the_stages_say_what_exists_before_a_launch(host):
     assert Job.objects.count() == 0
 
 
-def test_a_way_that_cannot_be_gone_whole_is_not_begun():
+def test_an_impossible_pipeline_launches_no_job():
     host = make_host("bare", facts={**GUIDE_FACTS, "registry": ""}, slots=8)
 
     with pytest.raises(LaunchError, match="registry"):
@@ -139,7 +139,7 @@ def test_a_way_that_cannot_be_gone_whole_is_not_begun():
 
 
 @pytest.mark.parametrize(("pipeline", "model"), [("pytorch", QWEN), ("x", R1), ("build-in", "x")])
-def test_a_way_that_a_model_has_not_is_refused(host, pipeline, model):
+def test_a_pipeline_of_another_model_is_refused(host, pipeline, model):
     with pytest.raises(LaunchError) as caught:
         launch_pipeline(pipeline, model, host=host, stack="guide", user=None)
 
@@ -162,7 +162,7 @@ def test_vllm_on_the_processor_measures_in_turn():
     assert {job.params["tp"] for job in jobs if "tp" in job.params} == {1}
 
 
-def test_vllm_on_the_processor_tells_file_from_folder():
+def test_vllm_on_the_processor_distinguishes_file_and_folder():
     here = make_host()
     file = make_weights(host=here, model_id=SMALL)
     folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
@@ -241,7 +241,7 @@ def test_fp16_alone_needs_no_calibration_data(host):
     assert "prepare-datasets" not in kinds(jobs)
 
 
-def test_one_switch_takes_every_command_to_the_letter(host):
+def test_one_switch_makes_every_command_verbatim(host):
     options = Options(as_in_guide=True)
 
     jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)

@@ -1,4 +1,4 @@
-"""A chain that broke goes on from there: what succeeded is used, the rest runs once more."""
+"""Retry of a failed pipeline: succeeded jobs are used, the others run again."""
 
 import uuid
 
@@ -77,7 +77,7 @@ def test_a_retry_reruns_failures_and_dependents(host, jobs):
     assert [job.plan_sha256 for job in again] == [
         old.plan_sha256 for old in (jobs[2], jobs[3], jobs[5], jobs[6])
     ]
-    # What succeeded is used as it is, what is made anew is waited for.
+    # Results of succeeded jobs are inputs at once; the others are awaited.
     assert set(compiled.inputs) == {"weights", "dataset"}
     assert all(set(ref) == {"id"} for ref in compiled.inputs.values())
     assert served.inputs == {"artifact": {"job": compiled.pk}}

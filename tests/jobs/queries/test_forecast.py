@@ -69,7 +69,7 @@ def test_a_chain_waits_for_each_of_its_links():
     assert times(by_job) == {1: 0.0, 2: 10.0, 3: 30.0}
 
 
-def test_a_quiet_job_has_the_host_to_itself():
+def test_an_exclusive_job_has_the_host_to_itself():
     by_job = forecast(
         capacity(RunningJob(1, "a")), [ahead(2, 60.0, exclusive=True), ahead(3)], {1: 15.0}
     )
@@ -93,7 +93,7 @@ def test_a_quiet_job_has_the_host_to_itself():
         (capacity(), [ahead(9, after=[1])], {}, "forecast:elsewhere"),
     ],
 )
-def test_what_nobody_can_know_is_said_so(there, line, left, why):
+def test_an_unknown_start_has_its_reason(there, line, left, why):
     answer = forecast(there, line, left)[9]
 
     assert (answer.starts_in_s, answer.message.id) == (None, why)
@@ -121,7 +121,7 @@ def test_durations_prefer_same_job_then_model_then_kind():
     assert typical([], "fp8", "gemma") is None
 
 
-def test_a_command_to_the_letter_differs_from_a_corrected_one():
+def test_a_verbatim_command_differs_from_a_corrected_one():
     rows = [Past("fp8", "qwen", 11.9)]
 
     assert typical(rows, "fp8", "qwen").same
@@ -129,7 +129,7 @@ def test_a_command_to_the_letter_differs_from_a_corrected_one():
     assert typical([Past("fp8", "qwen", 3.0, exact=True), *rows], "fp8", "qwen").typical_s == 11.9
 
 
-def test_times_of_runs_that_did_less_are_scaled_and_said_to_be():
+def test_times_of_smaller_runs_are_scaled_and_marked():
     rows = [Past("r1 @ 4", "r1", 30.0, 100.0), Past("r1 @ 4", "r1", 60.0, 200.0)]
 
     more, as_much = typical(rows, "r1 @ 4", "r1", 3000.0), typical(rows, "r1 @ 4", "r1", 200.0)
@@ -287,7 +287,7 @@ def test_a_job_that_ends_during_reads_breaks_no_forecast(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_an_unconfirmed_job_has_no_time_and_blocks_nobody():
+def test_an_unconfirmed_job_has_no_time_and_blocks_no_other():
     host = make_host(slots=1)
     make_job(host=host, title="it", state="succeeded", duration_s=90.0)
     asks = make_job(host=host, title="it", needs_confirmation=[{"check": "shm"}])

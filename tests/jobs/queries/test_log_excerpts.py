@@ -86,7 +86,7 @@ def test_a_steps_last_line_comes_before_the_error_of_another(log):
     ]
 
 
-def test_of_a_server_only_what_its_present_run_said_is_quoted(log):
+def test_only_the_present_run_of_a_server_is_quoted(log):
     log("Error: first run\n")
     size = logstore.store().size(KEY)
 
@@ -96,7 +96,7 @@ def test_of_a_server_only_what_its_present_run_said_is_quoted(log):
     assert telling_lines(KEY, part=(size, None), elsewhere=False) == [Quote(2, "second run")]
 
 
-def test_a_step_that_was_silent_leaves_what_others_said(log):
+def test_a_silent_step_leaves_the_lines_of_others(log):
     log(EARLIER + "done\n")
 
     assert telling_lines(KEY, part=(len(EARLIER) + 5, None)) == [
@@ -125,7 +125,7 @@ def test_a_job_without_a_log_has_nothing_to_quote():
     assert last_arrival(KEY) is None
 
 
-def test_a_log_tells_when_its_last_bytes_came(log):
+def test_a_log_has_the_time_of_its_last_bytes(log):
     before = now()
     log("one\n")
 
@@ -187,7 +187,7 @@ def test_a_headline_does_not_point_at_another_line(log):
         "fatal: not a git repository (or any of the parent directories): .git",
     ],
 )
-def test_a_program_that_says_no_is_told_whole(log, line):
+def test_the_refusal_of_a_program_is_quoted_whole(log, line):
     log(f"starts\n{line}\nbye\n")
 
     assert headline(KEY) == Quote(2, line)

@@ -1,4 +1,4 @@
-"""A running job that tells nothing new is said to be silent, and never declared dead."""
+"""A running job without new output is stalled, and never declared dead."""
 
 from datetime import timedelta
 

@@ -34,7 +34,7 @@ def finding(name, level, **args):
 
 
 def answer_checks(job, *, shm="ok", disk="ok", free="1 GB"):
-    """The host looks at what the job needs, and answers."""
+    """Answer the host's preflight of a job."""
     dispatch.run()
     asked = Preflight.objects.filter(job=job, done_at=None).first()
     room = finding("disk", disk, path="/a", free=free, wanted="9 GB")
@@ -56,7 +56,7 @@ def test_a_warning_waits_for_the_owner_s_confirmation(job):
     assert [item["check"] for item in job.open_confirmations] == ["shm(bytes=34)"]
 
 
-def test_a_yes_starts_it_and_is_kept_with_who_said_so(job, django_capture_on_commit_callbacks):
+def test_a_confirmation_starts_the_job_and_has_its_user(job, django_capture_on_commit_callbacks):
     answer_checks(job, shm="warn")
 
     with django_capture_on_commit_callbacks(execute=True):

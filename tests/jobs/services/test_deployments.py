@@ -70,7 +70,7 @@ def history(deployment: Deployment) -> list[str]:
     return [event.state for event in deployment.events.order_by("pk")]
 
 
-def test_the_health_that_the_host_tells_is_the_state():
+def test_the_health_in_the_host_s_report_is_the_state():
     deployment = make_deployment(state="waiting", host_url="")
 
     for health in ("loading", "ready", "ready", "unhealthy", "ready"):
@@ -143,7 +143,7 @@ def test_a_server_that_ends_unasked_has_failed_without_its_job():
     assert deployment.job.state == "succeeded"
 
 
-def test_a_server_that_was_killed_is_said_to_be():
+def test_a_killed_server_is_reported_as_killed():
     deployment = make_deployment()
 
     ended(deployment, exit_code=-9)
@@ -239,7 +239,7 @@ def test_a_restart_of_a_server_that_runs_stops_it_first(sent, django_capture_on_
     assert beat(deployment, {**before, "state": "ended"}).serve == [deployment.pk]
 
 
-def test_a_run_that_nobody_wants_is_refused():
+def test_an_unwanted_run_is_refused():
     deployment = make_deployment(state="stopped", wanted=False, run=2)
 
     with pytest.raises(deployments.RunRefused) as refused:
@@ -310,7 +310,7 @@ def test_a_restart_never_takes_the_dies_of_a_job(va16):
     assert f"dies 5 are in use by job #{job.pk} (Compile)" in restart_refused(stopped)
 
 
-def test_a_restart_leaves_a_host_quiet_that_a_job_wants_quiet(va16):
+def test_a_restart_is_refused_during_an_exclusive_job(va16):
     job = make_job(host=va16, state="running", exclusive=True)
     stopped = on_dies(va16, "4,5", state="stopped", wanted=False)
 

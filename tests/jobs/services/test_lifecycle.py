@@ -61,7 +61,7 @@ def test_a_drained_host_gets_no_job():
     assert not lifecycle.lease_job(job.pk, values={})
 
 
-def test_a_job_that_somebody_cancels_is_not_leased():
+def test_a_job_being_cancelled_is_not_leased():
     job = make_job()
     lifecycle.ask_cancel(job.pk, make_user())
 

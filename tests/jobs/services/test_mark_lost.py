@@ -36,7 +36,7 @@ def test_its_jobs_are_lost_and_dependents_cancelled(away):
     assert deployment.message_id == "deployment:given_up"
 
 
-def test_a_host_that_answers_is_not_given_up():
+def test_an_online_host_is_not_marked_lost():
     host = make_host("near", heartbeat_at=now())
     job = make_job(state="running", host=host)
 

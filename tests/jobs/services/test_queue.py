@@ -41,7 +41,7 @@ def ids(*jobs):
     return [job.pk for job in jobs]
 
 
-def test_age_is_the_order_until_somebody_changes_it(host, jobs):
+def test_age_is_the_order_until_it_is_changed(host, jobs):
     assert order(host) == ids(*jobs)
 
 
@@ -116,12 +116,12 @@ def test_a_job_is_not_moved_among_those_of_another_priority(host, jobs):
         move(jobs[3], before=jobs[0].pk)
 
 
-def test_a_move_that_says_no_place_is_told_the_steps_in_words(jobs):
+def test_a_move_without_a_place_is_answered_with_the_steps(jobs):
     with pytest.raises(NotMoved, match="one of first, earlier, later, last"):
         move(jobs[0])
 
 
-def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
+def test_a_job_passes_only_jobs_of_its_owner(host):
     owner, other = make_user(), make_user()
     theirs = make_job(host=host, created_by=other)
     own = [make_job(host=host, created_by=owner) for _ in range(2)]
@@ -133,7 +133,7 @@ def test_a_job_passes_others_of_its_owner_and_nobody_elses(host):
     assert order(host) == ids(theirs, own[1], own[0])
 
 
-def test_nobody_passes_others_by_way_of_another_priority(host):
+def test_another_priority_does_not_let_a_job_pass_others(host):
     owner, other = make_user(), make_user()
     theirs = [make_job(host=host, created_by=other) for _ in range(3)]
     own = make_job(host=host, created_by=owner)
@@ -148,7 +148,7 @@ def test_nobody_passes_others_by_way_of_another_priority(host):
     assert order(host)[:4] == ids(theirs[1], theirs[2], theirs[0], own)
 
 
-def test_who_is_raised_along_passes_nobody_either(host):
+def test_a_job_raised_along_passes_no_other(host):
     owner, other = make_user(), make_user()
     theirs = make_job(host=host, created_by=other)
     first = make_job(host=host, created_by=owner, priority=LOW, place=1)
@@ -188,7 +188,7 @@ def test_the_number_ahead_counts_the_whole_line(host, jobs):
     assert numbers == [1, 2, 3, 0]
 
 
-def test_who_waits_for_a_quiet_host_may_give_that_up(host):
+def test_a_job_queued_for_an_exclusive_host_may_waive_that(host):
     job = make_job(host=host, exclusive=True)
 
     assert queue.set_exclusive(job.pk, exclusive=False) is True

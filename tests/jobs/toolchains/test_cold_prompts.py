@@ -8,6 +8,7 @@ from itertools import islice
 
 from jobs.catalog import PROMPT_SETS
 from jobs.toolchains.evalscope import evalscope
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.scripts import cold
 from jobs.toolchains.site import SCRIPTS, site_of
 from tests.jobs.lib.target import here
@@ -74,9 +75,7 @@ def test_a_thousand_requests_are_a_thousand_new_prompts(tmp_path):
 
 
 def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
-    load = evalscope.PerfLoad(
-        concurrency=(2,), requests=1, output_tokens=1, prompts=("a",), metrics=()
-    )
+    load = HttpLoad(concurrency=(2,), requests=1, output_tokens=1, prompts=("a",), metrics=())
     plan = evalscope.perf_plan(load, site_of(here().facts))
     for item in plan.files:
         (tmp_path / item.name).write_text(item.text, encoding="utf-8")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -132,19 +133,17 @@ def test_weights_that_are_not_right_are_refused_with_the_reason(fetch, tmp_path,
     assert not (tmp_path / "work" / "weights.json").exists()
 
 
+def verified_artifact(path):
+    size, digest = len(WEIGHTS), sha256(WEIGHTS)
+    options = ("--bytes", size, "--sha256", digest)
+    return run("verify_artifact.py", path, *options, cwd=path.parent)
+
+
 def test_an_artifact_that_is_whole_passes(tmp_path):
     path = tmp_path / "a.gguf"
     path.write_bytes(WEIGHTS)
 
-    done = run(
-        "verify_artifact.py",
-        path,
-        "--bytes",
-        len(WEIGHTS),
-        "--sha256",
-        sha256(WEIGHTS),
-        cwd=tmp_path,
-    )
+    done = verified_artifact(path)
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -158,18 +157,31 @@ def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
     if content is not None:
         path.write_bytes(content)
 
-    done = run(
-        "verify_artifact.py",
-        path,
-        "--bytes",
-        len(WEIGHTS),
-        "--sha256",
-        sha256(WEIGHTS),
-        cwd=tmp_path,
-    )
+    done = verified_artifact(path)
 
     assert done.returncode == 1
     assert reason in done.stderr
+
+
+class Answering(BaseHTTPRequestHandler):
+    def answer(self, status, data):
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@contextmanager
+def serving(handler):
+    """Run a server of ``handler`` until the end of the block; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -177,24 +189,16 @@ def engine():
     """A server that is loading twice, then ready; ``url`` is its address."""
     asked = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self):
             asked.append(self.path)
-            loading = self.path == "/health" and len(asked) < 3
-            body = b"{}" if loading else json.dumps({"data": [{"id": "small"}]}).encode()
-            self.send_response(503 if loading else 200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            if self.path == "/health" and len(asked) < 3:
+                self.answer(503, {})
+            else:
+                self.answer(200, {"data": [{"id": "small"}]})
 
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        yield url
 
 
 def test_a_server_is_waited_for_until_it_is_ready(engine, tmp_path):
@@ -221,7 +225,7 @@ def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
     assert "serves ['small'], not mine" in done.stderr
 
 
-def test_a_server_that_does_not_come_is_given_up(tmp_path):
+def test_waiting_for_a_server_times_out(tmp_path):
     done = run(
         "wait_ready.py", "http://127.0.0.1:1", "--model", "x", "--timeout", 0.3, cwd=tmp_path
     )
@@ -237,7 +241,7 @@ def server(tmp_path):
     asked, log = [], tmp_path / "server.log"
     log.write_bytes(b"Starting to load model\r\n")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self):
             asked.append(self.path)
             if self.path == "/health":
@@ -249,21 +253,8 @@ def server(tmp_path):
             else:
                 self.answer(401, {"error": "Unauthorized"})
 
-        def answer(self, status, data):
-            body = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        yield url
 
 
 @pytest.fixture
@@ -346,7 +337,7 @@ def test_only_processes_with_the_argument_are_stopped():
         popen.stdout.close()
 
 
-def test_an_environment_tells_its_versions(tmp_path):
+def test_an_environment_reports_its_versions(tmp_path):
     done = run("verify_environment.py", "tools", "json", "pytest", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from jobs.host.readers.client import ProgressReader
 from jobs.host.run.scraper import Scraper
-from jobs.toolchains.evalscope.evalscope import PerfLoad, perf_plan
+from jobs.toolchains.evalscope.evalscope import perf_plan
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.scripts import send_cold
 from jobs.toolchains.site import site_of
 from tests.api import until
@@ -34,7 +35,7 @@ def test_what_the_client_does_is_counted_request_by_request(tmp_path):
 
     asyncio.run(all_of_them())
 
-    # Pieces of several tokens: what the server counted stands in their place.
+    # Pieces of several tokens: the server's count replaces theirs.
     expected = {"sent": 2, "done": 1, "failed": 1, "tokens": 12 + 3, "level": 0, "warm": 0}
     assert client.counts == expected
 
@@ -101,13 +102,13 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     before, still_before, one_in_flight, none_in_flight = rates
     assert (before, still_before, none_in_flight) == (None, None, 0)
     assert 0 < one_in_flight <= 100 / 0.01
-    client.begin_level(4, 0)  # what was measured at another concurrency says nothing of this one
+    client.begin_level(4, 0)  # figures of another concurrency do not count for this one
     assert client.current_counts()["rate"] is None
     assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").current_counts()
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
-    load = PerfLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
+    load = HttpLoad((2,), 4, 64, ("Why?",), metrics=(), streamed=False)
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches
     argv = plan.steps[0].argv

@@ -12,6 +12,7 @@ from jobs.plans import fill
 from jobs.toolchains import environments, pip
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.evalscope import evalscope
+from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.site import site_of
 from tests.jobs.lib.target import here
 
@@ -88,7 +89,7 @@ def test_braces_in_a_host_s_folder_are_no_slots():
 
 
 def test_each_benchmark_level_gets_its_requests_and_a_warm_up():
-    load = evalscope.PerfLoad(
+    load = HttpLoad(
         concurrency=(1, 8), requests=20, output_tokens=64, prompts=("a", "b"), metrics=()
     )
 
@@ -101,9 +102,7 @@ def test_each_benchmark_level_gets_its_requests_and_a_warm_up():
 
 
 def test_each_level_has_its_own_seed():
-    load = evalscope.PerfLoad(
-        concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=()
-    )
+    load = HttpLoad(concurrency=(1, 8), requests=2, output_tokens=4, prompts=("a",), metrics=())
     fixed = evalscope.perf_plan(replace(load, seed=7), SITE).steps[0].argv
     argv = evalscope.perf_plan(load, SITE).steps[0].argv
 
@@ -112,18 +111,14 @@ def test_each_level_has_its_own_seed():
 
 
 def test_unparsable_streams_are_not_requested():
-    load = evalscope.PerfLoad(
-        concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=()
-    )
+    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
 
     assert "--no-stream" not in evalscope.perf_plan(load, SITE).steps[0].argv
     assert "--no-stream" in evalscope.perf_plan(replace(load, streamed=False), SITE).steps[0].argv
 
 
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():
-    load = evalscope.PerfLoad(
-        concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=()
-    )
+    load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
     values = {"deployment.url": "http://x", "deployment.name": "m", "job_dir": "/j", "job": "17"}
 
     argv = fill(evalscope.perf_plan(load, SITE), values).steps[0].argv

@@ -1,1 +1,1 @@
-"""What the stand-in programs share. Standard library only, Python 3.10 or newer."""
+"""Shared by the stand-in programs. Standard library only, Python 3.10 or newer."""

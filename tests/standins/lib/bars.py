@@ -66,7 +66,7 @@ def line(
 
 
 class Bar:
-    """A bar that is drawn anew, after a carriage return, as things get done."""
+    """A progress bar, redrawn after a carriage return."""
 
     def __init__(
         self,
@@ -89,11 +89,11 @@ class Bar:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken; of the made-up world for a bar that is ``scaled``."""
+        """Seconds since the beginning; of the made-up world for a bar that is ``scaled``."""
         return world.since(self._began) if self._scaled else time.monotonic() - self._began
 
     def add(self, count: float = 1) -> None:
-        """So much more is done."""
+        """Add to the progress."""
         self.done = min(self.done + count, self.total)
         if time.monotonic() - self._drawn >= self._every_s:
             self._draw()

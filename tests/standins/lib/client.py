@@ -133,7 +133,7 @@ def _usage(data: dict[str, Any], reply: Reply) -> None:
 
 
 def _traceback(url: str, error: BaseException) -> str:
-    """What aiohttp says when it cannot connect, shortened to its ends."""
+    """Return aiohttp's traceback of a failed connection, shortened to its ends."""
     parts = urlsplit(url)
     where = f"{parts.hostname}:{parts.port or 80}"
     if isinstance(error, ConnectionRefusedError):

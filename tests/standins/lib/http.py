@@ -51,7 +51,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """What the status means."""
+        """Reason phrase of the status."""
         return HTTPStatus(self.status).phrase
 
 
@@ -59,7 +59,7 @@ Handler = Callable[[Asked], Awaitable[Answer]]
 
 
 class Server:
-    """Serves ``handler``; ``on_answer`` hears of each answer for the access log."""
+    """Serves ``handler``; ``on_answer`` gets each answer for the access log."""
 
     def __init__(
         self, handler: Handler, on_answer: Callable[[Asked, Answer], None], name: str = "uvicorn"

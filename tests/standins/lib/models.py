@@ -228,7 +228,7 @@ def find(repo: str) -> Model | None:
 
 
 def kv_bytes_per_token(config: dict[str, Any]) -> int:
-    """What a token takes in the KV cache, in bf16: the latent with MLA, keys and values else."""
+    """Bytes of a token in the KV cache, in bf16: the latent with MLA, keys and values else."""
     layers = int(config["num_hidden_layers"])
     if config.get("kv_lora_rank"):
         return layers * (int(config["kv_lora_rank"]) + int(config["qk_rope_head_dim"])) * 2

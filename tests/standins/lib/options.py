@@ -1,12 +1,12 @@
 """Command lines as strict as those of the real tools, from a short table of their options.
 
-A table has a line for each sort of option::
+A table has a line for each type of option::
 
     flag   --enforce-eager --trust-remote-code
     int    --port=8000 --tensor-parallel-size,-tp=1
     choice --dtype=auto{auto,half,float16}
 
-``--name,alias=default{choices}``; no default: None. Sorts: flag (store_true), toggle (``--x`` and
+``--name,alias=default{choices}``; no default: None. Types: flag (store_true), toggle (``--x`` and
 ``--no-x``), int, size (int that may be written ``64k``), float, str, json, list (one or more
 words), append, opt (a word or none), choice.
 """

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-# Program -> (module, function, what the function is given before the arguments).
+# Program -> (module, function, first arguments of the function).
 PROGRAMS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "conda": ("host.conda", "main", ()),
     "curl": ("hub.web", "curl", ()),

@@ -57,19 +57,19 @@ class Question:
 
 
 def prose(seed: object, count: int) -> str:
-    """So many words that mean nothing, the same for the same seed."""
+    """So many meaningless words; equal seeds give equal words."""
     dice = world.seeded("prose", seed)
     return " ".join(dice.choice(_WORDS) for _ in range(count)).capitalize() + "."
 
 
 def musing(seed: object, sentences: int) -> str:
-    """So many sentences of somebody who thinks it over, the same for the same seed."""
+    """So many sentences of a person who thinks it over; equal seeds give equal sentences."""
     dice = world.seeded("musing", seed)
     return " ".join(dice.choice(_MUSINGS) for _ in range(sentences))
 
 
 def cluewsc(split: str, number: int) -> Question:
-    """Whether a pronoun means a name: yes when the sentence says "自己"."""
+    """A question if a pronoun means a name: yes when the sentence has "自己"."""
     dice = world.seeded("cluewsc", split, number)
     name, feeling = dice.choice(_NAMES), dice.choice(_FEELINGS)
     own = dice.random() < 0.5
@@ -125,7 +125,7 @@ def mmlu(subset: str, split: str, number: int) -> Question:
 
 
 def solve(prompt: str, seed: object) -> tuple[str, str]:
-    """What the made-up model thinks and says: (thought, answer)."""
+    """Return (thought, answer) of the made-up model."""
     dice = world.seeded("solve", prompt, seed)
     right = dice.random() < ACCURACY
     if "是否指代" in prompt:

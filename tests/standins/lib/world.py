@@ -52,7 +52,7 @@ def state() -> Path:
 
 
 def root() -> Path:
-    """What stands for ``/`` of the VACC host: ``/dev/vacc*`` and the like are below it."""
+    """Stand-in of the VACC host's ``/``: ``/dev/vacc*`` and the like are below it."""
     named = os.environ.get("STANDIN_ROOT") or os.environ.get("HOST_ROOT")
     return Path(named) if named else state() / "root"
 
@@ -69,7 +69,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def speed() -> float:
-    """How many seconds of the made-up world pass in one of ours."""
+    """Seconds of the made-up world in one of ours."""
     return max(float(os.environ.get("STANDIN_SPEED") or 60), 1e-3)
 
 
@@ -79,7 +79,7 @@ def scale() -> float:
 
 
 def scaled_bytes(size: int) -> int:
-    """How large we make a file that is ``size`` bytes in reality."""
+    """Size of our copy of a file of ``size`` bytes."""
     return max(64, int(size * scale()))
 
 
@@ -94,7 +94,7 @@ def since(moment: float) -> float:
 
 
 def faults() -> set[str]:
-    """What is to go wrong now: ``STANDIN_FAULTS=a,b`` and ``faults.json``, a list of names."""
+    """Faults that are on now: ``STANDIN_FAULTS=a,b`` and ``faults.json``, a list of names."""
     names = {name for name in os.environ.get("STANDIN_FAULTS", "").split(",") if name}
     with contextlib.suppress(OSError, ValueError):
         names |= set(json.loads((state() / "faults.json").read_text(encoding="utf-8")))
@@ -129,7 +129,7 @@ def real(path: str | os.PathLike[str]) -> Path:
 
 
 def outside(inside: str, environ: Mapping[str, str]) -> Path:
-    """Where a file of the container with this environment lies on the machine."""
+    """Path on the machine of a file of the container with this environment."""
     path = PurePosixPath(os.path.normpath(inside))
     mounts = json.loads(environ.get("STANDIN_MOUNTS") or "[]")
     for target, source in sorted(mounts, key=lambda pair: -len(pair[0])):
@@ -175,5 +175,5 @@ def err(text: str = "", end: str = "\n") -> None:
 
 
 def full_disk(path: Path) -> OSError:
-    """What writing to a full disk raises."""
+    """Return the error of writing to a full disk."""
     return OSError(28, "No space left on device", str(path))

@@ -39,7 +39,7 @@ def host():
 
 
 def status(key):
-    """How the intake answers a request with this key about a job that is not there."""
+    """Return the intake's status for a request with this key about a missing job."""
     return test_host_keys.status(key, "jobs/999/streams")
 
 
@@ -109,7 +109,7 @@ def test_the_unit_leaves_jobs_alone_and_comes_back(admin):
     assert "bootstrap.py worker --env host.env\n" in unit
 
 
-def test_the_key_is_told_once_and_kept_nowhere(admin):
+def test_the_key_is_shown_once_and_stored_nowhere(admin):
     answer = add(admin)
     key = re.search(r"HOST_KEY=(\S+)", command(answer, 2))[1]
 
@@ -136,7 +136,7 @@ def test_the_key_is_told_once_and_kept_nowhere(admin):
         ({"slots": "many"}, "Enter a whole number from 1 to 64."),
     ],
 )
-def test_a_mistake_is_said_at_its_field_and_nothing_is_added(admin, fields, message):
+def test_an_error_is_at_its_field_and_nothing_is_added(admin, fields, message):
     answer = add(admin, **fields)
 
     (field,) = fields
@@ -193,7 +193,7 @@ def arrival(client, since=0):
     return client.get(reverse("host-arrival", args=["va16-01"]), {"since": since})
 
 
-def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
+def test_the_page_waits_until_the_host_has_reported(admin):
     caller = Caller(make_host("va16-01", type=Host.Type.VACC, heartbeat_at=None, facts={}))
     since = int(time.time()) - 1
     assert "Waiting for va16-01" in _page(arrival(admin, since))
@@ -205,7 +205,7 @@ def test_the_page_waits_until_the_host_has_told_what_it_is(admin):
         facts={
             "dies": [{"id": 0}, {"id": 1}],
             "tools": [{"name": "vamc", "version": "3.4.2", "path": "/v"}],
-            "disk": {"free_bytes": 5e9, "total_bytes": 6e9},
+            "disk": {"free_bytes": 5 * 10**9, "total_bytes": 6 * 10**9},
         }
     )
     page = _page(arrival(admin, since))
@@ -221,7 +221,7 @@ def test_a_heartbeat_with_the_old_key_is_no_arrival(admin, host):
     assert "is connected" in _page(arrival(admin, int(time.time()) - 10))
 
 
-def test_an_agent_of_another_version_and_a_wrong_clock_are_said(admin, host):
+def test_another_agent_version_and_a_wrong_clock_are_shown(admin, host):
     Host.objects.update(protocol=7, clock_skew_s=3600.0)
 
     page = _page(arrival(admin))
@@ -232,7 +232,7 @@ def test_an_agent_of_another_version_and_a_wrong_clock_are_said(admin, host):
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "9" * 400, "１２"])
-def test_a_time_that_nobody_wrote_is_no_mistake_of_the_server(admin, host, since):
+def test_a_forged_time_is_no_server_error(admin, host, since):
     assert arrival(admin, since).status_code == 200
 
 
@@ -271,7 +271,7 @@ def test_revoking_names_what_goes_on_there_first(admin, host):
 
 
 @pytest.mark.parametrize("host_type", [Host.Type.THIS_COMPUTER, Host.Type.SIMULATED])
-def test_nobody_changes_a_key_that_the_dashboard_manages(admin, host_type):
+def test_a_key_that_the_dashboard_manages_cannot_be_changed(admin, host_type):
     make_host("here", type=host_type)
 
     for name in ("host-new-key", "host-revoke-key"):

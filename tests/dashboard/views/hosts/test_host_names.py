@@ -91,7 +91,7 @@ def test_messages_name_it_as_people_do():
         assert "本机" in message("job:running", args)
 
 
-def test_a_host_of_another_sort_keeps_its_name(client):
+def test_a_host_of_another_type_keeps_its_name(client):
     client.force_login(make_user("lin"))
     make_host("va16-01", type="vacc")
 

@@ -1,4 +1,4 @@
-"""Pages about hosts: the list, one host, what is not well, how many jobs at once."""
+"""Pages about hosts: the list, one host, its troubles, its max concurrent jobs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_each_die_leads_to_who_holds_it(member):
     assert text_of(member.get(LIST)).count("1 die") == 1
 
 
-def test_a_line_tells_cards_stacks_and_driver(member):
+def test_a_line_has_cards_stacks_and_driver(member):
     vacc_host()
 
     text = text_of(member.get(LIST))
@@ -112,7 +112,7 @@ def test_the_first_of_the_queue_says_why_it_waits(member):
     assert "and 1 more" in text
 
 
-def test_a_host_that_somebody_paused_is_no_warning(member):
+def test_a_paused_host_is_no_warning(member):
     host = vacc_host(draining=True)
 
     page = page_of(member).content.decode()
@@ -125,10 +125,10 @@ def test_a_host_that_somebody_paused_is_no_warning(member):
     )
 
 
-FULL = {"load_1m": 0.5, "memory_free_bytes": 1e9, "disk_free_bytes": 9 * 10**8}
+FULL = {"load_1m": 0.5, "memory_free_bytes": 10**9, "disk_free_bytes": 9 * 10**8}
 
 
-def test_a_disk_that_is_full_is_said_on_the_list_and_the_page(member):
+def test_list_and_page_show_a_full_disk(member):
     vacc_host(load={**FULL, "disk_reserve_bytes": 10**9})
 
     listed, page = text_of(member.get(LIST)), text_of(page_of(member))
@@ -138,7 +138,7 @@ def test_a_disk_that_is_full_is_said_on_the_list_and_the_page(member):
     assert "900 MB full" in page
 
 
-def test_a_disk_with_room_is_no_trouble_and_tells_who_takes_it(member):
+def test_a_disk_with_room_shows_its_usage_and_no_warning(member):
     sizes = {"disk_reserve_bytes": 10**8, "spool_bytes": 5 * 10**9, "aside_bytes": 2 * 10**6}
     vacc_host(load={**FULL, **sizes})
 
@@ -236,7 +236,7 @@ def test_the_queue_gives_each_its_reason(member):
     assert f"Queued behind job {waiting.pk}" in text
 
 
-def test_of_an_away_host_nothing_is_said_to_run(member):
+def test_an_offline_host_shows_no_running_job(member):
     silent = now() - timedelta(minutes=5)
     host = vacc_host(heartbeat_at=silent, facts={"address": "10.0.0.12"})
     make_job(host=host, state="running", seen_at=silent, title="math_500")
@@ -249,7 +249,7 @@ def test_of_an_away_host_nothing_is_said_to_run(member):
     assert "ping -c 3 10.0.0.12" in text
 
 
-def test_a_host_that_was_never_heard_says_what_is_missing(member):
+def test_a_host_without_a_heartbeat_says_what_is_missing(member):
     make_host("va16-09", type=Host.Type.VACC, facts={}, heartbeat_at=None)
 
     text = text_of(page_of(member, "va16-09"))

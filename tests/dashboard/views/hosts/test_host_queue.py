@@ -1,4 +1,4 @@
-"""A host's queue: its page, who may change what, the API, the launch form and the command."""
+"""A host's queue: its page, permissions, the API, the launch form and the command."""
 
 import json
 from datetime import timedelta
@@ -79,7 +79,7 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
     assert [f'id="queue-{job.pk}"' in page for job in jobs] == [False, False, True, True, False]
     assert 'href="?from=1"' in page
     assert 'href="?from=5"' in page
-    # The one before it is on the other page, and it can be moved past it all the same.
+    # The job before it is on the other page, and it can still be moved past that job.
     assert f'Move #{jobs[2].pk} up">' in page
 
 
@@ -108,7 +108,7 @@ def test_a_button_moves_a_job_and_the_audit_knows(admin, host, ada):
     assert (entry.subject, entry.detail) == (f"job {second.pk}", {"was": 2, "now": 1})
 
 
-def test_a_script_hears_where_the_job_stands_or_why_not(admin, host, ada):
+def test_a_script_gets_the_job_s_place_or_the_reason(admin, host, ada):
     first, second = (make_job(host=host, created_by=ada) for _ in range(2))
 
     assert move(admin, second, before=first.pk).json() == {"was": 2, "now": 1}
@@ -119,7 +119,7 @@ def test_a_script_hears_where_the_job_stands_or_why_not(admin, host, ada):
     assert refused.json() == {"message": f"Job #{first.pk} is no longer queued on this host."}
 
 
-def test_a_member_orders_their_own_jobs_and_passes_nobody_elses(member, host, lin, ada):
+def test_a_member_moves_only_their_own_jobs_and_passes_no_others(member, host, lin, ada):
     theirs = make_job(host=host, created_by=ada)
     own = [make_job(host=host, created_by=lin) for _ in range(2)]
 
@@ -153,7 +153,7 @@ def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
     assert answer.json() == {"message": "Choose one of urgent, normal, low."}
 
 
-def test_who_waits_for_a_quiet_host_can_measure_beside_others(member, host, lin):
+def test_a_job_queued_for_an_exclusive_host_can_waive_that(member, host, lin):
     job = make_job(host=host, created_by=lin, exclusive=True)
     assert "Allow other jobs on the host" in member.get(f"/jobs/{job.pk}/").content.decode()
 

@@ -36,7 +36,7 @@ def test_it_asks_first_and_names_what_will_be_lost(admin, job):
     assert job.state == "running"
 
 
-def test_only_administrators_can_mark_an_away_host_s_job_lost(admin, job, client):
+def test_only_administrators_can_mark_an_offline_host_lost(admin, job, client):
     page = reverse("host-detail", args=["far"])
     assert MARK_LOST in admin.get(page).content.decode()
 
@@ -45,7 +45,7 @@ def test_only_administrators_can_mark_an_away_host_s_job_lost(admin, job, client
     assert MARK_LOST not in client.get(page).content.decode()
 
 
-def test_what_it_had_is_lost_and_the_record_says_by_whom(admin, job):
+def test_its_jobs_are_lost_and_the_audit_has_the_user(admin, job):
     admin.post(MARK_LOST)
 
     job.refresh_from_db()

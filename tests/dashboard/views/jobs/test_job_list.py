@@ -25,7 +25,7 @@ def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
 
 
 def test_lists_of_a_host_or_person_are_sorted_by_an_index():
-    """Sorting what a host has is what made its list slower with each job."""
+    """A sort of all jobs of a host would make its list slower with each job."""
     job = make_job(host=make_host("here"), created_by=make_user("lin"))
 
     for filters in (Filters(host="here"), Filters(person="lin"), Filters(kind=job.kind)):

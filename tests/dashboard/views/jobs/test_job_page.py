@@ -85,7 +85,7 @@ def test_a_job_of_all_dies_links_to_servers_to_stop(page):
     waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
 
     assert "Needs 8 dies;" in waits
-    assert "Stop: qwen (port 7863), qwen (port 21000)." in waits
+    assert " has 4 free. Stop: qwen (port 7863), qwen (port 21000)." in waits
     assert "launch without" not in waits
     assert waits.count("Stop:") == 1
     for server in servers:
@@ -127,7 +127,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
     assert f"/launch/prepare/?host={job.host.name}&amp;from={job.pk}" in text
 
 
-def test_steps_tell_what_ran_what_failed_and_what_was_not_run():
+def test_steps_show_what_ran_what_failed_and_what_was_not_run():
     plan = Plan(kind="prepare", steps=tuple(Step(n, ("true",)) for n in ("a", "b", "c")))
     job = make_job(plan=plan, state="failed")
     job.steps.filter(name="a").update(started_at=now(), exit_code=0, duration_s=1.0)
@@ -205,12 +205,9 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     text = shown(page, job)
 
     assert "Known failure" in text
-    assert (
-        text.count("no request succeeded: 24 failed") == 2
-    )  # beside the state and as what happened
-    assert (
-        text.count("nothing is listening at 127.0.0.1:20001.") == 2
-    )  # beside the state and as why
+    # Both are beside the state and in the card.
+    assert text.count("no request succeeded: 24 failed") == 2
+    assert text.count("nothing is listening at 127.0.0.1:20001.") == 2
     assert text.count("Check that the deployment is ready") == 1
     assert 'data-log-at="2"' in text
     assert 'href="#L2"' in text and "Errno 111 refused" in text
@@ -353,7 +350,7 @@ def test_only_the_owner_or_an_admin_cancels(client, page):
     assert job.state == Job.State.CANCELLED
 
 
-def test_before_a_cancel_it_is_said_what_is_lost(page):
+def test_the_cancel_page_says_what_is_lost(page):
     user = make_user()
     first = make_job(state="running", created_by=user)
     after = make_job(host=first.host, created_by=user)

@@ -1,4 +1,4 @@
-"""The page of a pipeline: where a launch lands, what it says, and how it goes on."""
+"""Page of a pipeline: shown after its launch, with its jobs, and its retry."""
 
 import re
 import uuid
@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 
 KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 SMALL = "smollm2-135m-instruct"
-
-
-@pytest.fixture
-def chain():
-    return uuid.uuid4()
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ def test_one_button_retries_from_the_first_failure(lin, chain):
     assert AuditEntry.objects.filter(action="job.repeat").count() == 2
 
 
-def test_what_cannot_be_started_again_is_said_on_the_page(lin, chain):
+def test_the_page_says_why_a_retry_is_impossible(lin, chain):
     make_chain(chain)
 
     answer = lin.post(reverse("pipeline-retry", args=[chain]), follow=True)

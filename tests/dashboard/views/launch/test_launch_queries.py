@@ -25,7 +25,7 @@ def deployment():
 
 
 def asked(action) -> int:
-    """How often ``action`` asks for the artifacts that a host has."""
+    """Return the number of queries of ``action`` for a host's artifacts."""
     with CaptureQueriesContext(
         connection,
     ) as capture:
@@ -42,11 +42,11 @@ def test_the_form_and_its_preview_ask_for_a_hosts_assets_once(kind, page, deploy
     assert asked(lambda: page.post(reverse("launch-preview", args=[kind]), typed)) == 1
 
 
-def test_a_launch_asks_again_only_while_nobody_else_can_launch(page, deployment):
+def test_a_launch_repeats_queries_only_under_its_lock(page, deployment):
     typed = {"deployment": str(deployment.pk), "host": deployment.host.name}
     address = reverse("launch-form", args=["benchmark"])
 
-    # The second time an environment is prepared first: it, and what it promises, are asked for.
+    # The first launch prepares an environment too, which takes two more queries.
     assert asked(lambda: page.post(address, typed)) == 4
     assert asked(lambda: page.post(address, typed)) == 2
 

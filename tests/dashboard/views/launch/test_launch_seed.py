@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("kind", ["benchmark", "benchmark-guidellm"])
-def test_a_seed_is_fresh_unless_somebody_types_one(client, kind):
+def test_a_seed_is_fresh_unless_one_is_typed(client, kind):
     client.force_login(make_user())
     host = make_host()
     typed = {"host": host.name, "deployment": str(make_deployment(host=host).pk)}

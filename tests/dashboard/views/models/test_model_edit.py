@@ -143,7 +143,7 @@ def test_a_model_without_precisions_and_dies_is_refused(admin, folder):
     assert "paths: " not in page
 
 
-def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
+def test_an_error_without_a_field_has_its_place(admin, folder):
     typed = filled(more="published: [{dataset: aime24}]")
 
     page = admin.post(reverse("model-add"), {**typed, "keep": "1"}).content.decode()
@@ -160,7 +160,7 @@ def test_what_has_no_field_of_its_own_is_told_with_its_place(admin, folder):
         ("active_parameters", "9999999999999", "active_parameters不能大于parameters"),
     ],
 )
-def test_a_rule_between_fields_is_told_in_the_reader_s_language(admin, field, value, message):
+def test_a_rule_between_fields_is_in_the_reader_s_language(admin, field, value, message):
     typed = {**filled(**{field: value}), "keep": "1"}
 
     answer = admin.post(reverse("model-add"), typed, headers={"accept-language": "zh-hans"})

@@ -8,21 +8,11 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Result
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, pages, runs, text_of
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, runs, text_of
 from tests.factories import make_measured, make_user
-from tests.measuring import make_measuring_host, measured, served
+from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host()
-
-
-@pytest.fixture
-def page(client):
-    return pages(client)
 
 
 @pytest.fixture

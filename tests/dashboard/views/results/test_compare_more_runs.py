@@ -6,21 +6,11 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Deployment, Job, Result
-from tests.comparing import OTHER, grouped, ids, pages, runs, text_of
+from tests.comparing import OTHER, grouped, ids, runs, text_of
 from tests.factories import make_user
-from tests.measuring import make_measuring_host, served
+from tests.measuring import served
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def host():
-    return make_measuring_host()
-
-
-@pytest.fixture
-def page(client):
-    return pages(client)
 
 
 def test_missing_runs_are_shown_with_power_and_launchable(page, host):

@@ -77,7 +77,7 @@ def test_yes_no_and_stacks_are_in_the_viewer_s_words():
 
 
 @pytest.mark.django_db
-def test_which_asset_was_used_is_told_by_model_and_precision():
+def test_weights_are_no_setting_and_switches_are_yes_or_no():
     params = {"stack": "guide", "weights": "job:40", "exclusive": True, "as_in_guide": False}
     job = make_job(state="succeeded", kind="benchmark-latency", params=params)
     host = {"cpu": {"model": "Kunpeng", "cores": 64, "avx512": True}}

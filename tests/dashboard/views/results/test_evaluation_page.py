@@ -97,7 +97,7 @@ def test_a_set_without_a_score_has_a_dash_and_its_group_no_mean(page):
     assert "avg" not in copied(html)
 
 
-def test_an_earlier_result_tells_its_sets_by_its_remark(page):
+def test_an_earlier_result_gets_its_sets_from_its_remark(page):
     scores = "cluewsc-dev 97.48, cluewsc-test 95.18, mmlu (57) 90.80"
     remark = {"id": "evaluate:sets", "args": {"scores": scores}}
     result = make_measured(scores=[1, 0], remarks=[remark])
@@ -109,7 +109,7 @@ def test_an_earlier_result_tells_its_sets_by_its_remark(page):
     assert "Accuracy by data set, %" not in html
 
 
-def test_a_result_without_either_tells_them_by_its_answers():
+def test_a_result_without_either_gets_them_from_its_answers():
     (group,) = set_groups(make_measured(scores=[1, 0, 1, 1]))
 
     assert [(row.dataset, row.value, row.questions) for row in group.rows] == [

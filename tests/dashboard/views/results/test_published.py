@@ -61,7 +61,7 @@ def test_our_share_stands_beside_with_its_sample_and_interval():
     assert comparison.within is True
 
 
-def test_a_published_figure_outside_of_our_interval_is_told_so():
+def test_a_published_figure_outside_of_our_interval_is_marked():
     measured({"cluewsc-dev": (159, 80)})
 
     assert row("cluewsc-dev").within is False

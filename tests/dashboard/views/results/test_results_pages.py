@@ -79,7 +79,7 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
     assert counts["host"] == [("here", 1)]
 
 
-def test_stamps_tell_results_with_a_remark_from_those_without():
+def test_flags_filter_results_with_and_without_a_remark():
     quiet = make_measured(points=[point(1, 90.0, failed_requests=0)])
     failed = make_measured(
         points=[point(1, 90.0, failed_requests=2)],
@@ -101,7 +101,7 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(client):
     client.force_login(make_user("lin"))
     remark = {"id": "result:beside_jobs", "args": {"jobs": "5"}}
     noisy, crowded = (make_measured(disturbed=True, remarks=[remark]) for _ in range(2))
-    few = make_measured(remarks=[{"id": "result:few_samples", "args": {"n": 3}}])
+    few = make_measured(remarks=[{"id": "benchmark:few_requests", "args": {"requests": 3}}])
     args = {"cut": 2, "total": 2, "max_tokens": 9}
     cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
     make_measured()

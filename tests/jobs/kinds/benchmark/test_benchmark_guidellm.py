@@ -1,4 +1,4 @@
-"""Benchmark with GuideLLM: its commands, and what comes of its real output."""
+"""Benchmark with GuideLLM: its commands, and the result of its real output."""
 
 import json
 import subprocess
@@ -202,7 +202,7 @@ def test_what_is_no_result_is_refused(content):
         guidellm.parse("result-1.json", content)
 
 
-def test_progress_is_told_by_the_run_that_goes_on():
+def test_progress_comes_from_the_current_run():
     name = "'path': '/spool/17/work/prompts-20-at-4.txt'"
     log = name.encode() + b"\n" + (DATA / "guidellm-0.8" / "stderr.txt").read_bytes()
     half = log[: log.index(b"active")] + b"active | successful=9 errored=1"

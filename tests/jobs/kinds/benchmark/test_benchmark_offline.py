@@ -126,7 +126,7 @@ def test_today_the_throughput_names_its_data_set():
 
 
 @both
-def test_to_the_letter_nothing_is_added(kind):
+def test_verbatim_adds_nothing(kind):
     plan = run(kind, **EXACT)
 
     assert [item.name for item in plan.steps] == ["container", "measure"]
@@ -154,7 +154,7 @@ def test_it_leases_its_dies_and_looks_first(kind):
 
 
 @both
-def test_what_was_changed_is_told(kind):
+def test_notes_name_the_corrections(kind):
     note_ids = ids(kind)
 
     assert note_ids[:6] == [
@@ -165,7 +165,7 @@ def test_what_was_changed_is_told(kind):
 
 
 @both
-def test_what_goes_wrong_to_the_letter_is_told(kind):
+def test_verbatim_notes_what_goes_wrong(kind):
     note_ids = ids(kind, **EXACT)
 
     assert note_ids[3:5] == ["guide:plugin_missing", "guide:dies_unnamed"]
@@ -200,12 +200,12 @@ def test_more_dies_than_there_are_would_be_waited_for_for_ever(kind):
 
 
 @both
-def test_to_the_letter_limits_are_told_and_not_refused(kind):
+def test_verbatim_notes_limits_and_refuses_nothing(kind):
     assert "limit:tp" in ids(kind, tp=16, **EXACT)
     assert planned(kind, tp=16, **EXACT).dies == 16
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_throughput_is_a_result_with_one_point():

@@ -1,4 +1,4 @@
-"""Benchmark online: what is sent, from where, and what is made of what came back."""
+"""Benchmark online: its commands, their place, and the result of their output."""
 
 from __future__ import annotations
 
@@ -9,45 +9,26 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, asset_values
+from jobs.kinds.lib.base import LOG
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.messages import Message
-from jobs.plans import fill, secrets
+from jobs.plans import secrets
 from tests.jobs.lib.target import DATA
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
 
 kind = KINDS["benchmark-online"]
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
 GUIDE = {"deployment": "8"}
+plans = VaccPlans(kind, GUIDE)
+params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
+outcome_of = plans.outcome_of
 TODAY = {"deployment": "9", **CURRENT}
 SCRIPT = ("python3", "/workspace/vllm/benchmarks/benchmark_serving.py")
 
 
-def params(**raw):
-    return kind.Params(**{**GUIDE, **raw})
-
-
-def planned(**raw):
-    return kind.plan(params(**raw), vacc_host())
-
-
-def run(**raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **assets})
-
-
-def step(name, **raw):
-    return next(item for item in run(**raw).steps if item.name == name)
-
-
 def ids(**raw):
     return [remark.id for remark in kind.notes(params(**raw), vacc_host())]
-
-
-def outcome_of(outputs, **raw):
-    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the commands ---------------------------------------------------------------------------------
@@ -96,7 +77,7 @@ def test_a_cancelled_benchmark_is_ended_inside_the_container():
 
 
 @pytest.mark.parametrize("raw", [EXACT, {"deployment": "9", "as_in_guide": True, **CURRENT}])
-def test_to_the_letter_it_is_ended_by_an_argument_that_it_has(raw):
+def test_verbatim_is_ended_by_an_argument_that_it_has(raw):
     measure = step("measure", **raw)
 
     assert measure.cleanup[-1] in measure.argv
@@ -161,14 +142,14 @@ def test_the_deployment_must_answer_before():
 # -- to the letter --------------------------------------------------------------------------------
 
 
-def test_to_the_letter_nothing_is_made_before():
+def test_verbatim_makes_no_folder_before():
     assert [item.name for item in planned(**EXACT).steps] == ["measure", "fetch"]
     assert step("fetch", **EXACT).argv[2] == (
         "vllm-8:/workspace/models/benchmark_result/result.json"
     )
 
 
-def test_what_goes_wrong_to_the_letter_is_told():
+def test_verbatim_notes_what_goes_wrong():
     notes = kind.notes(params(**EXACT), vacc_host())
 
     assert [remark.id for remark in notes] == [
@@ -178,7 +159,7 @@ def test_what_goes_wrong_to_the_letter_is_told():
     assert notes[1].args == {"backend": "vllm"}
 
 
-def test_what_was_changed_is_told():
+def test_notes_name_the_corrections():
     assert ids() == [
         *("guide:docker_exec", "guide:backend_added", "guide:folder_made"),
         *("guide:address_named", "guide:comparable"),
@@ -227,7 +208,7 @@ def test_verbatim_accepts_any_length_and_concurrency():
     assert planned(**EXACT, concurrency=(64,), input_tokens=40000).steps
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_of_0_7_2_is_a_result():
@@ -294,7 +275,7 @@ def test_exit_code_0_with_no_successful_request_is_a_failure():
     assert outcome.measured is None
 
 
-def test_some_failed_requests_and_few_of_them_are_told():
+def test_failed_and_few_requests_are_reported():
     data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
     data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
 
@@ -315,7 +296,7 @@ def test_without_a_file_the_log_is_read():
 
 
 @pytest.mark.parametrize("outputs", [{}, {"result.json": b"{}"}, {"result.json": b'{"a": '}])
-def test_what_is_no_result_is_said_so(outputs):
+def test_output_without_a_result_is_an_error(outputs):
     with pytest.raises(ParseError):
         outcome_of(outputs)
 
@@ -324,10 +305,8 @@ def test_what_is_no_result_is_said_so(outputs):
 
 
 def seeds(job="17", **raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    plan = fill(planned(**raw), {**vacc_values(target), **assets, "job": job})
-    argvs = [item.argv for item in plan.steps if item.name.startswith("measure")]
+    steps = run({"job": job}, **raw).steps
+    argvs = [item.argv for item in steps if item.name.startswith("measure")]
     return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
 
 

@@ -1,4 +1,4 @@
-"""Compile for VACC: vamc's YAML against the vendor's two, what is refused, what must be left."""
+"""Compile for VACC: vamc's YAML against the vendor's two, refusals, required outputs."""
 
 from dataclasses import replace
 
@@ -77,7 +77,7 @@ def test_untouched_the_file_has_the_values_of_the_vendor_s(exact):
     assert config(precision="int8", **exact) == VENDOR_INT8
 
 
-def test_to_the_letter_the_file_lies_where_the_guide_has_it():
+def test_verbatim_writes_the_file_where_the_guide_has_it():
     plan = planned(precision="int8", **EXACT)
 
     place = "build_in/build/hf_ds_r1_distill_int8.yaml"
@@ -85,7 +85,7 @@ def test_to_the_letter_the_file_lies_where_the_guide_has_it():
     assert [item.at for item in plan.files if item.at] == [f"{{job_dir}}/work/{place}"]
 
 
-def test_otherwise_it_lies_with_the_job_s_files():
+def test_otherwise_it_is_among_the_job_s_files():
     argv = compiling(precision="int8").argv
 
     assert argv == ("vamc", "compile", "{job_dir}/files/hf_ds_r1_distill_int8.yaml")
@@ -248,7 +248,7 @@ def test_large_models_are_compiled_with_more_stack(model_id, size):
     assert ("guide:stack_size_set" in note_ids(with_weights(model_id), **raw)) == bool(size)
 
 
-def test_to_the_letter_what_would_fail_is_told_instead():
+def test_verbatim_notes_what_would_fail():
     target = with_weights("deepseek-r1-distill-qwen-32b")
     raw = {"weights": "9", "max_length": 2040, **EXACT}
 

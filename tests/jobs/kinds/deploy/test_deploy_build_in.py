@@ -113,7 +113,7 @@ def test_the_ports_of_llmdeploy_s_sample_are_none(field):
         KIND.Params(artifact="3", **{field: 77810 if field == "publish_port" else 77110})
 
 
-def test_what_the_guide_leaves_to_documentation_is_told():
+def test_notes_name_what_the_guide_leaves_to_documentation():
     assert note_ids(**EXACT)[:4] == [
         *("guide:server_in_words", "guide:ports_corrected", "guide:bare_stream", "guide:no_key"),
     ]

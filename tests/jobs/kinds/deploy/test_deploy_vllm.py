@@ -98,7 +98,7 @@ def test_dies_port_and_metrics_are_the_plan_s():
     assert "vllm:generation_tokens_total" in plan.watches[0].metrics
 
 
-def test_what_was_changed_against_the_guide_is_told():
+def test_notes_name_the_differences_from_the_guide():
     assert ids() == [
         *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
         *("guide:own_name", "guide:dies_named"),
@@ -106,14 +106,14 @@ def test_what_was_changed_against_the_guide_is_told():
     ]
 
 
-def test_to_the_letter_the_model_is_called_by_its_path():
+def test_verbatim_names_the_model_by_its_path():
     assert options(step("wait", **EXACT).argv)["--model"] == "/test/weights/DeepSeek-R1"
     assert kind.product(kind.Params(**WEIGHTS, **EXACT), vacc_host())["name"] == (
         "/test/weights/DeepSeek-R1"
     )
 
 
-def test_to_the_letter_the_server_is_asked_where_it_listens():
+def test_verbatim_asks_the_server_where_it_listens():
     plan = planned(**EXACT)
 
     assert plan.address == "10.24.73.25"
@@ -121,7 +121,7 @@ def test_to_the_letter_the_server_is_asked_where_it_listens():
     assert plan.watches[0].url == "http://10.24.73.25:{port}/metrics"
 
 
-def test_to_the_letter_what_goes_wrong_is_told():
+def test_verbatim_notes_what_goes_wrong():
     assert ids(**EXACT) == [
         *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
         *("guide:dies_unnamed", "guide:address"),
@@ -194,7 +194,7 @@ def test_mtp_comes_with_its_configuration():
     )
 
 
-def test_to_the_letter_today_s_page_lacks_what_it_says_in_words():
+def test_verbatim_current_commands_lack_what_the_page_describes():
     target, asked = vacc_host(DIES_64), {"as_in_guide": True, **CURRENT}
     raw = {**asked, **defaults_for(kind.Params, target, asked)}
 
@@ -276,7 +276,7 @@ def test_what_cannot_run_is_refused_at_its_field(raw, field):
     assert refused(**raw).field == field
 
 
-def test_to_the_letter_limits_are_told_and_not_refused():
+def test_verbatim_notes_limits_and_refuses_nothing():
     assert "limit:tp" in ids(tp=16, **EXACT)
     assert planned(tp=16, **EXACT).dies == 16
 
@@ -303,10 +303,10 @@ def test_a_name_that_no_deployment_can_have_is_refused():
     assert refused(long, **EXACT).field == "name"
 
 
-# -- what it becomes ------------------------------------------------------------------------------
+# -- product --------------------------------------------------------------------------------------
 
 
-def test_the_deployment_tells_what_benchmarks_and_chats_need():
+def test_the_deployment_has_what_benchmarks_and_chats_need():
     product = kind.product(kind.Params(**WEIGHTS, api_key="API_KEY"), vacc_host())
 
     assert (product["type"], product["name"], product["model_id"]) == (

@@ -1,4 +1,4 @@
-"""Evaluate with EvalScope: its command, the data it needs, what it left."""
+"""Evaluate with EvalScope: its command, its data, its outputs."""
 
 from __future__ import annotations
 
@@ -9,45 +9,26 @@ from pytest import approx
 
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import LOG, Need, asset_values
+from jobs.kinds.lib.base import LOG, Need
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.environments import ENVIRONMENTS
 from tests.jobs.lib.target import DATA, files_below
-from tests.jobs.lib.vacc_target import EXACT, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import EXACT, VaccPlans, vacc_host, vacc_values
 
 kind = KINDS["evaluate-evalscope"]
+plans = VaccPlans(kind, {"deployment": "9"})
+params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
+outcome_of = plans.outcome_of
 
 # A real run: three questions of each subset of gsm8k and math_500, from a folder.
 LEFT = {**files_below(DATA / "evalscope-1.14-hub"), LOG: b"the console"}
 TWO = {"datasets": ("gsm8k", "math_500"), "limit": 3}
 
 
-def params(**raw):
-    return kind.Params(**{"deployment": "9", **raw})
-
-
-def planned(**raw):
-    return kind.plan(params(**raw), vacc_host())
-
-
-def run(**raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **assets})
-
-
-def step(name, **raw):
-    return next(item for item in run(**raw).steps if item.name == name)
-
-
 def after(argv, option):
     return argv[argv.index(option) + 1]
-
-
-def outcome_of(outputs, **raw):
-    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -157,7 +138,7 @@ def test_only_today_s_stack_is_offered():
     assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["current"]
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_is_a_result_with_both_means_and_each_answer():
@@ -177,16 +158,16 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
     assert measured.tool == f"evalscope {ENVIRONMENTS['evalscope'].version}"
 
 
-def test_each_set_and_the_limit_are_told():
+def test_the_result_names_each_set_and_the_limit():
     assert outcome_of(LEFT, **TWO).measured.remarks == [
         Message("evaluate:limited", {"questions": 3}),
     ]
 
 
-def test_answers_that_were_cut_are_told():
+def test_cut_answers_are_reported():
     remarks = outcome_of(LEFT, **TWO, max_tokens=9).measured.remarks
 
-    # These are reviews without predictions, which alone tell what ended an answer.
+    # These are reviews without predictions. Only predictions have the end of an answer.
     assert Message("evaluate:cut_guess", {"cut": 8, "total": 8, "max_tokens": 9}) in remarks
 
 
@@ -216,6 +197,6 @@ def test_a_set_that_was_not_asked_is_missed():
     assert outcome.failure.args["first"] == "aime24"
 
 
-def test_nothing_of_a_run_is_said_so():
+def test_a_run_without_output_is_an_error():
     with pytest.raises(ParseError, match="wrote no report"):
         outcome_of({LOG: b"reports/model/x.json"})

@@ -1,4 +1,4 @@
-"""Evaluate with OpenCompass: the guide's two commands, the file they read, what they left."""
+"""Evaluate with OpenCompass: the guide's two commands, their config file, their outputs."""
 
 from __future__ import annotations
 
@@ -10,43 +10,28 @@ import pytest
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate_opencompass import _asking
-from jobs.kinds.lib.base import LOG, asset_values
+from jobs.kinds.lib.base import LOG
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.messages import Message
 from jobs.metrics import METRICS
-from jobs.plans import fill, secrets
+from jobs.plans import secrets
 from jobs.toolchains.opencompass.opencompass import FAMILIES, config_text
 from tests.jobs.lib.target import DATA, files_below
-from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
+from tests.jobs.lib.vacc_target import CURRENT, EXACT, VaccPlans, vacc_host
 from tests.standins.lib.opencompass import config as reader
 
 kind = KINDS["evaluate-opencompass"]
 
 GUIDE = {"deployment": "8"}
+plans = VaccPlans(kind, GUIDE)
+params, planned, run, step = plans.params, plans.planned, plans.run, plans.step
+outcome_of = plans.outcome_of
 CHECKOUT = "/nfs/a {b} space/opencompass"
 ENVIRONMENT = "/opt/miniconda3/envs/opencompass/bin"
 # Real runs of 0.4.1: as the guide has it, without details; and with them, ten of MMLU's subsets.
 PLAIN, WHOLE = DATA / "opencompass-0.4.1", DATA / "opencompass-0.4.1-details"
 FAILED = DATA / "opencompass-0.5.4-failed" / "workdir"
 WSC_AND_MATH = {"datasets": ("cluewsc", "math_500")}
-
-
-def params(**raw):
-    return kind.Params(**{**GUIDE, **raw})
-
-
-def planned(**raw):
-    return kind.plan(params(**raw), vacc_host())
-
-
-def run(**raw):
-    target = vacc_host()
-    assets = asset_values(kind.inputs(params(**raw), target))
-    return fill(planned(**raw), {**vacc_values(target), **assets})
-
-
-def step(name, **raw):
-    return next(item for item in run(**raw).steps if item.name == name)
 
 
 def notes(**raw):
@@ -56,10 +41,6 @@ def notes(**raw):
 def left(folder):
     files = files_below(folder)
     return {f"outputs/{path}": content for path, content in files.items()} | {LOG: b"the console"}
-
-
-def outcome_of(outputs, **raw):
-    return kind.parse_outcome(params(**raw), run(**raw), outputs, 0)
 
 
 @pytest.fixture
@@ -232,7 +213,7 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
 # -- remarks ------------------------------------------------------------------------------------
 
 
-def test_what_was_made_otherwise_is_told_and_how_long_it_takes():
+def test_notes_name_the_corrections_and_the_duration():
     remarks = notes()
 
     assert list(remarks) == [
@@ -325,7 +306,7 @@ def test_only_the_guide_s_stack_is_offered():
     assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["guide"]
 
 
-# -- what it found --------------------------------------------------------------------------------
+# -- outcome --------------------------------------------------------------------------------------
 
 
 def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
@@ -409,6 +390,6 @@ def test_a_run_in_which_every_task_failed_is_none():
     assert outcome.failure.id == "evaluate:sets_missing"
 
 
-def test_nothing_of_a_run_is_said_so():
+def test_a_run_without_output_is_an_error():
     with pytest.raises(ParseError, match="no folder of an OpenCompass run"):
         outcome_of({LOG: b"20261124_140927"})

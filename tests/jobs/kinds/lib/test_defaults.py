@@ -174,7 +174,7 @@ def test_a_used_llmdeploy_port_is_refused_at_its_field(field):
         assert refused.value.field == field
 
 
-def test_a_server_of_llmdeploy_tells_the_ports_that_it_takes():
+def test_an_llmdeploy_server_has_the_ports_that_it_takes():
     params = deploy_build_in.Params(artifact="3", stack="guide", publish_port=18000)
     today = deploy_build_in.Params(artifact="3", stack="current")
 

@@ -1,4 +1,4 @@
-"""Lengths as asked for and as measured, and what is said where they are apart."""
+"""Requested and measured lengths, and the remark where they differ."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_lengths_of_a_real_run_are_means_over_its_requests():
     assert measured(metrics) == {"input_tokens": 20503 / 20, "output_tokens": 16.0}
 
 
-def test_a_mean_that_no_tool_told_comes_from_the_sum():
+def test_an_unreported_mean_comes_from_the_sum():
     assert measured({"output_tokens": 30.0, "requests": 3}) == {"output_tokens": 10.0}
     assert measured({"output_tokens": 30.0}) == {}
 
@@ -57,7 +57,7 @@ def test_what_was_asked_for_is_read_from_the_params(kind, params, expected):
     assert asked(of.lengths, params, answer_limit=of.answer_limit) == expected
 
 
-def test_up_to_a_tenth_apart_nothing_is_said():
+def test_up_to_a_tenth_apart_there_is_no_remark():
     assert remarks(1024 * 0.91, 1024 * 1.09) == []
 
 
@@ -77,11 +77,11 @@ def test_early_stops_are_remarked_at_the_furthest_point():
         (1400.0, 1024.0, True, "lengths:input"),
     ],
 )
-def test_the_cause_is_said(input_mean, output_mean, full, message):
+def test_the_remark_has_the_cause(input_mean, output_mean, full, message):
     assert [one.id for one in remarks(input_mean, output_mean, full=full)] == [message]
 
 
-def test_of_what_was_not_asked_for_nothing_is_said():
+def test_unrequested_lengths_have_no_remark():
     assert remarks(1.0, 1024.0, want={"output_tokens": 1024}) == []
 
 
@@ -92,7 +92,7 @@ def test_both_tools_words_for_full_answers_are_known():
 
 
 @pytest.mark.django_db
-def test_older_results_are_told_what_they_asked_for():
+def test_older_results_get_their_requested_lengths():
     job = make_job(kind="benchmark-online", state="succeeded", params=BOTH | {"dataset": "sonnet"})
     result = make_measured(job=job)
     other = make_measured(job=make_job(kind="evaluate", state="succeeded", params={"x": 1}))

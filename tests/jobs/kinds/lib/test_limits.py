@@ -33,7 +33,7 @@ def test_red_is_refused_at_the_field_of_the_form():
     assert caught.value.field == "context"
 
 
-def test_amber_is_told_and_not_refused():
+def test_a_warning_is_noted_and_not_refused():
     lib_limits.refuse(QWEN_7B, GUIDE, wish(), {})
 
     assert [remark.id for remark in lib_limits.asked(QWEN_7B, GUIDE, wish())] == [
@@ -41,7 +41,7 @@ def test_amber_is_told_and_not_refused():
     ]
 
 
-def test_to_the_letter_red_is_told_too():
+def test_verbatim_notes_errors_too():
     odd = wish(max_length=2040)
 
     assert lib_limits.violated(QWEN_7B, GUIDE, odd)[0].id == "limit:multiple"

@@ -89,7 +89,7 @@ def test_a_waiting_server_reserves_only_its_requested_port():
     assert defaults_for(KINDS["deploy-vllm"].Params, asks)["port"] == 8001
 
 
-def test_a_port_of_a_job_that_waits_is_said_to_be_that_jobs():
+def test_a_port_of_a_queued_job_is_named_as_that_job_s():
     ref = AssetRef("deployment", "later", job=12, data={"asked_port": 65535})
     target = replace(vacc_host(), servers=(ref,))
 
@@ -145,7 +145,7 @@ def test_a_retry_with_ports_in_use_is_refused(host):
     old = deployed(host)
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811") as caught:
+    with pytest.raises(LaunchError, match=r"Port 17810.*the other.*17811") as caught:
         launch.retry_job(old.pk, None)
 
     assert caught.value.field == "publish_port"
@@ -171,7 +171,7 @@ def test_ports_that_a_waiting_job_will_have_are_not_given_twice(host):
     old = deployed(host)
     first = launch.retry_job(old.pk, None)
 
-    with pytest.raises(LaunchError, match=r"[Pp]ort 17810"):
+    with pytest.raises(LaunchError, match=r"Port 17810"):
         launch.retry_job(old.pk, None)
     lifecycle.ask_cancel(first.pk, None)
     assert launch.retry_job(old.pk, None).pk
@@ -189,7 +189,7 @@ def test_a_restart_on_ports_in_use_is_refused(host):
     stopped = deployed(host).deployment
     serve(host, details=LLMDEPLOY)
 
-    with pytest.raises(LaunchError, match=r"[Pp]ort 17810.*the other.*17811"):
+    with pytest.raises(LaunchError, match=r"port 17810.*the other.*17811"):
         deployments.restart_deployment(stopped.pk, None)
 
     stopped.refresh_from_db()
@@ -200,18 +200,18 @@ def test_a_vastgenx_restart_on_a_used_port_is_refused(host):
     stopped = deployed(host, stack="current", port=9900).deployment
     serve(host, host_url="http://127.0.0.1:9900")
 
-    with pytest.raises(LaunchError, match=r"[Pp]ort 9900"):
+    with pytest.raises(LaunchError, match=r"port 9900"):
         deployments.restart_deployment(stopped.pk, None)
 
 
-def test_a_server_that_runs_does_not_stand_in_its_own_way(host):
+def test_a_running_server_does_not_block_itself(host):
     running = deployed(host).deployment
     Deployment.objects.filter(pk=running.pk).update(state="ready", wanted=True)
 
     assert deployments.restart_deployment(running.pk, None) == 2
 
 
-# -- what is shown before a launch -----------------------------------------------------------------
+# -- preview before a launch -----------------------------------------------------------------------
 
 
 def test_the_preview_never_shows_a_port_that_another_server_has(host):

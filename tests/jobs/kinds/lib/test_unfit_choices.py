@@ -48,7 +48,7 @@ def test_a_deployment_of_another_stack_says_which_one_to_choose():
     }
 
 
-def test_a_deployment_that_is_gone_is_said_to_be():
+def test_a_removed_deployment_is_named_as_such():
     for kind in ("benchmark-online", "evaluate-opencompass"):
         refusals = errors(kind, vacc_host(), deployment="77")
         assert refusals == {"deployment": "Not on this host, or removed meanwhile. Choose another."}

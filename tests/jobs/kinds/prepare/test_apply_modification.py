@@ -85,7 +85,7 @@ def test_the_weights_are_amended_not_made_anew():
     assert KIND.product(KIND.Params(**APPLY, only_show=True), vacc_host()) is None
 
 
-def test_the_sample_of_the_guide_is_said_to_fit_nothing():
+def test_the_sample_of_the_guide_is_reported_to_fit_nothing():
     remarks = KIND.notes(KIND.Params(**APPLY, **EXACT), vacc_host())
 
     assert [remark.id for remark in remarks] == [
@@ -104,7 +104,7 @@ def test_what_changes_is_shown_and_nothing_is_written(host):
     assert [path.name for path in host.folder.iterdir()] == ["config.json"]
 
 
-def test_four_files_lie_beside_the_weights_afterwards(host):
+def test_four_files_are_beside_the_weights_afterwards(host):
     done = host.step("apply-modification", APPLY, "apply")
 
     assert done.returncode == 0, done.stderr
@@ -143,7 +143,7 @@ def test_what_was_there_first_is_kept_when_it_is_applied_again(host):
     assert (host.folder / SOURCES[0]).read_text() == "# older\n"
 
 
-def test_what_somebody_changed_since_is_left_as_it_is(host):
+def test_files_changed_since_are_left_as_they_are(host):
     host.step("apply-modification", APPLY, "apply")
     (host.folder / SOURCES[1]).write_text("# by hand\n")
 

@@ -6,6 +6,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.plans import Step, fill
+from jobs.services.secrets.uses import Use, uses
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host, vacc_values
 
@@ -25,7 +26,7 @@ def note_ids(facts=None, **raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host(facts))]
 
 
-def test_a_clone_that_is_there_is_used_unless_to_the_letter():
+def test_an_existing_clone_is_used_unless_verbatim():
     assert steps(**EXACT)["clone"].argv[:2] == ("git", "clone")
     assert steps()["clone"].argv[1:] == (
         *("/data/host/spool/17/files/clone_or_fetch.py",),
@@ -49,7 +50,7 @@ def test_an_arm_host_builds_from_vllm_s_own_file():
 
 
 @pytest.mark.parametrize("facts", [NO_AVX512, ARM])
-def test_to_the_letter_the_wrong_processor_is_only_told(facts):
+def test_verbatim_only_notes_the_wrong_processor(facts):
     assert steps(facts, **EXACT)["build-base"].argv == steps(**EXACT)["build-base"].argv
     assert "guide:image_needs_avx512" in note_ids(facts, **EXACT)
 
@@ -60,7 +61,7 @@ def test_a_repeat_may_use_docker_s_cache():
     assert "--no-cache" in steps(no_cache=False, **EXACT)["build-vacc"].argv
 
 
-def test_the_vendor_s_folder_may_lie_elsewhere_in_the_workspace():
+def test_the_vendor_s_folder_may_be_elsewhere_in_the_workspace():
     target = vacc_host({"workspace": "/nfs"})
 
     plan = KIND.plan(KIND.Params(folder="/nfs/zoo/docker"), target)
@@ -86,6 +87,39 @@ def test_today_s_image_is_pulled_for_the_host_s_processor(facts, raw, image):
     assert next(step.argv for step in pulled.values()) == ("docker", "pull", image)
     assert KIND.product(KIND.Params(**CURRENT, **raw), vacc_host(facts))["path"] == image
     assert ("guide:image_variant" in note_ids(facts, **CURRENT, **raw)) == (bool(facts) and not raw)
+
+
+LOGIN = {"registry_user": "robot$vacc", "registry_password": "REGISTRY"}
+
+
+def test_a_pull_may_log_in_with_a_secret():
+    plan = KIND.plan(KIND.Params(**CURRENT, **LOGIN), vacc_host())
+
+    (use,) = uses(plan)
+    assert use == Use("REGISTRY", "registry", "https://registry.lan:5000")
+    pull = plan.steps[0]
+    assert pull.argv[1:] == (
+        *("{job_dir}/files/pull_image.py", "registry.lan:5000/ai_deliver/vllm_vacc:VVI-26.02"),
+        *("--user", "robot$vacc"),
+    )
+    assert pull.cleanup == (*pull.argv[:2], "--clean")
+    assert "guide:registry_login" in note_ids(**CURRENT, **LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({**CURRENT, "registry_user": "me"}, "registry_password"),
+        ({**CURRENT, "registry_password": "REGISTRY"}, "registry_user"),
+        ({**EXACT, **LOGIN}, "registry_user"),
+        (LOGIN, "registry_user"),
+    ],
+)
+def test_half_a_login_and_a_login_without_a_place_are_refused(raw, field):
+    with pytest.raises(LaunchError) as caught:
+        KIND.plan(KIND.Params(**raw), vacc_host())
+
+    assert caught.value.field == field
 
 
 def test_without_a_registry_there_is_nothing_to_pull():

@@ -53,7 +53,7 @@ def test_archives_go_on_and_overwrite_without_a_question():
         ({"dataset": "alpaca"}, "guide:dataset_linked"),
     ],
 )
-def test_what_differs_from_the_guide_is_told(raw, wanted):
+def test_notes_name_the_differences_from_the_guide(raw, wanted):
     assert wanted in [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host())]
 
 
@@ -168,7 +168,7 @@ def test_the_set_of_the_published_table_is_whole(host):
     assert outcome.message.id == "dataset:there"
 
 
-def test_a_part_of_a_dataset_is_told(host):
+def test_a_partial_dataset_is_reported(host):
     filled(host, "c4", GOOD["c4"])
 
     message = KIND.parse_outcome(KIND.Params(dataset="c4"), None, host.outputs(), 0).message

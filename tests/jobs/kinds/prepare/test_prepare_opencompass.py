@@ -24,7 +24,7 @@ def note_ids(**raw):
     return [remark.id for remark in KIND.notes(KIND.Params(**raw), vacc_host())]
 
 
-def test_an_existing_environment_is_kept_unless_to_the_letter():
+def test_an_existing_environment_is_kept_unless_verbatim():
     created = ("conda", "create", "-n", "opencompass", "python=3.10", "-y")
 
     assert steps(**EXACT)["create"].argv == created
@@ -72,7 +72,7 @@ def test_another_tag_or_constraint_is_another_environment(monkeypatch):
     assert before["fingerprint"] != after["fingerprint"]
 
 
-def test_a_host_without_conda_is_told_so():
+def test_a_host_without_conda_is_refused():
     with pytest.raises(LaunchError, match="has no conda"):
         planned({"conda": ""})
 

@@ -1,4 +1,4 @@
-"""Prepare weights: its commands, its check on real safetensors files, what it concludes."""
+"""Prepare weights: its commands, its check on real safetensors files, its outcome."""
 
 import hashlib
 import json
@@ -305,7 +305,7 @@ def test_the_hub_s_checksums_are_compared_with_the_files(host):
 # -- the download ---------------------------------------------------------------------------------
 
 
-def test_a_download_tells_its_bytes_and_ends_as_its_tool_does(host):
+def test_a_download_reports_its_bytes_and_ends_as_its_tool_does(host):
     host.put("hf", f"#!/bin/sh\nhead -c 100 /dev/zero > '{host.folder}/part'\nexit 7\n")
 
     done = host.step("prepare-weights", {}, "download")

@@ -30,7 +30,7 @@ def lines(*times, watch="engine"):
     return b"".join(json.dumps(line).encode() + b"\n" for line in rows)
 
 
-def test_points_of_a_server_are_taken_once_and_its_size_is_told(caller, deployment):
+def test_points_of_a_server_are_stored_once_and_answered_with_the_size(caller, deployment):
     raw = lines(1.0, 2.0)
 
     assert caller.stream(deployment, "points", 0, raw + b'{"t":').json()["size"] == len(raw)
@@ -73,8 +73,15 @@ def test_zero_bytes_move_the_size_and_hold_no_points(caller, deployment):
 @pytest.mark.parametrize(
     "line", [b'{"t": null, "w": "e", "v": {}}', b'{"w": "e"}', b'{"t": 1, "w": "e", "v": [1]}']
 )
-def test_a_line_that_is_no_point_does_not_stop_the_others(caller, deployment, line):
-    raw = line + b"\n" + lines(1.0)
+def test_a_point_that_breaks_the_protocol_is_refused(caller, deployment, line):
+    answer = caller.stream(deployment, "points", 0, lines(1.0) + line + b"\n")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:message")
+    assert not ServedBlock.objects.exists()
+
+
+def test_a_torn_line_does_not_stop_the_other_points(caller, deployment):
+    raw = b'{"w": "e", "t\n' + lines(1.0)
 
     assert caller.stream(deployment, "points", 0, raw).json()["size"] == len(raw)
 

@@ -3,8 +3,9 @@ import time
 import pytest
 
 from jobs import logstore
-from jobs.models import Job
+from jobs.models import Deployment, Job
 from jobs.services.intake import progress
+from jobs.services.intake.intake import log_key
 from tests.factories import make_deployment, make_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -16,11 +17,11 @@ def nothing_looked_at(monkeypatch):
     monkeypatch.setattr(progress, "_looked_at", {})
 
 
-def log(job, text: bytes) -> None:
-    key = f"job/{job.pk}"
+def log(owner: Job | Deployment, text: bytes) -> None:
+    key = log_key(owner)
     size = logstore.store().append(key, logstore.store().size(key), text)
-    progress.update(job, size)
-    job.refresh_from_db()
+    progress.update(owner, size)
+    owner.refresh_from_db()
 
 
 def test_the_end_of_a_log_says_how_far_the_job_is():
@@ -46,7 +47,7 @@ def test_a_log_is_looked_at_once_a_second():
     assert job.progress["done"] == 9
 
 
-def test_a_log_that_does_not_tell_changes_nothing():
+def test_a_log_without_progress_changes_nothing():
     job = make_job(kind="compile", state="running", progress={"done": 1})
 
     log(job, b"hello\n")
@@ -79,33 +80,32 @@ def test_since_when_the_figures_stand_still_is_kept():
     assert job.progress["since"] > since
 
 
+def progress_before_and_after(fresh, monkeypatch):
+    """Progress of a job with ``LINES`` in its log, and 100 s later with ``fresh`` too."""
+    job = make_job(kind="compile", state="running")
+    log(job, LINES)
+    first = job.progress
+    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+    log(job, fresh)
+    return first, job.progress
+
+
 @pytest.mark.parametrize(
     "fresh",
     [LINES, b"hello\n" + LINES, b"\rreading 5", b"[#1 0B/9MB CN:4 DL:0B]\n", b" 5%|#   | 1/20 ["],
 )
 def test_when_figures_or_a_bar_were_last_drawn_is_kept(fresh, monkeypatch):
-    job = make_job(kind="compile", state="running")
-    log(job, LINES)
-    first = job.progress
-    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
-    monkeypatch.setattr(progress, "EVERY_S", 0)
+    first, last = progress_before_and_after(fresh, monkeypatch)
 
-    log(job, fresh)
-
-    assert job.progress == {**first, "drawn": pytest.approx(first["since"] + 100)}
+    assert last == {**first, "drawn": pytest.approx(first["since"] + 100)}
 
 
 @pytest.mark.parametrize("fresh", [b"hello\n", b"a line\r\nof a terminal\r\n", b""])
 def test_plain_lines_do_not_refresh_old_figures(fresh, monkeypatch):
-    job = make_job(kind="compile", state="running")
-    log(job, LINES)
-    first = job.progress
-    monkeypatch.setattr(time, "time", lambda: first["since"] + 100)
-    monkeypatch.setattr(progress, "EVERY_S", 0)
+    first, last = progress_before_and_after(fresh, monkeypatch)
 
-    log(job, fresh)
-
-    assert job.progress == first
+    assert last == first
 
 
 def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
@@ -124,17 +124,10 @@ def test_a_bar_that_came_in_two_parts_is_drawn(monkeypatch):
 SHARDS = b"Loading safetensors checkpoint shards:  25%% Completed | %d/163 [05:25<16:15, 8s/it]\r"
 
 
-def serve_log(deployment, text: bytes) -> None:
-    key = f"deployment/{deployment.pk}"
-    size = logstore.store().append(key, logstore.store().size(key), text)
-    progress.update(deployment, size)
-    deployment.refresh_from_db()
-
-
 def test_the_log_of_a_server_says_how_far_it_has_loaded():
     deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="loading")
 
-    serve_log(deployment, SHARDS % 41)
+    log(deployment, SHARDS % 41)
 
     assert (deployment.progress["done"], deployment.progress["total"]) == (41, 163)
 
@@ -143,7 +136,7 @@ def test_what_an_earlier_run_of_a_server_loaded_does_not_count():
     job = make_job(kind="deploy-vllm")
     deployment = make_deployment(job=job, state="loading", log_from=len(SHARDS % 163))
 
-    serve_log(deployment, SHARDS % 163 + b"started again\n")
+    log(deployment, SHARDS % 163 + b"started again\n")
 
     assert deployment.progress is None
 
@@ -151,6 +144,6 @@ def test_what_an_earlier_run_of_a_server_loaded_does_not_count():
 def test_a_server_that_is_ready_loads_no_more():
     deployment = make_deployment(job=make_job(kind="deploy-vllm"), state="ready")
 
-    serve_log(deployment, SHARDS % 41)
+    log(deployment, SHARDS % 41)
 
     assert deployment.progress is None

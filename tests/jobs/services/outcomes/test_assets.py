@@ -37,7 +37,7 @@ def test_a_data_set_is_registered_once_for_each_place():
     ]
 
 
-def test_what_was_made_again_tells_when_and_by_which_job():
+def test_a_recreated_asset_has_its_time_and_its_job():
     host = vacc_host()
     first, second = (make_job(host=host, product=DATASET) for _ in range(2))
     row = assets.register(first, DATASET)
@@ -131,7 +131,7 @@ def test_a_promise_is_as_flat_as_its_record_will_be():
     assert "details" not in ref.data
 
 
-def test_a_deployment_without_an_artifact_tells_what_it_serves():
+def test_a_deployment_without_an_artifact_has_its_details():
     details = {
         "precision": "fp8",
         "label": "fp8 tp32",
@@ -193,7 +193,7 @@ def test_a_job_can_say_more_of_what_another_one_made():
     assert assets.made_by(job.pk, "weights") == weights
 
 
-def test_more_is_said_only_of_what_is_there():
+def test_only_existing_assets_are_amended():
     product = {"type": "weights", "amends": True, "model_id": "m", "path": "/gone"}
 
     assert assets.register(make_job(), product) is None

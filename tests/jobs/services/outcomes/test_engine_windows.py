@@ -123,7 +123,7 @@ def test_other_watches_are_none_of_the_engine_s():
     assert with_engine(job, MEASURED).points == MEASURED.points
 
 
-def test_what_the_tool_itself_told_stays():
+def test_figures_of_the_tool_itself_stay():
     job = measured_job(steps=("measure",))
     scraped(job, {HITS: 0.0, QUERIES: 0.0}, {HITS: 9.0, QUERIES: 10.0})
     metrics = {"output_tokens_per_s": 90.0, "engine_prefix_hits": 0.5}

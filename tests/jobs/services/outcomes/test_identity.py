@@ -216,7 +216,7 @@ def test_another_image_under_the_same_tag_is_no_repeat(host):
     assert are_repeats(first, measured(old))
 
 
-def test_a_result_whose_image_nobody_knows_stands_alone(host):
+def test_a_result_of_an_unknown_image_stands_alone(host):
     deployment = in_container(host, "")
 
     one, other = measured(deployment), measured(deployment)

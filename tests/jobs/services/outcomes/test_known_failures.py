@@ -222,7 +222,7 @@ def test_what_belongs_to_another_tool_is_ruled_out():
     assert ids(line) == ["opencompass-packages"]
 
 
-def test_the_exit_code_alone_may_tell():
+def test_the_exit_code_alone_may_name_a_failure():
     (sighting,) = known_failures(b"nothing\n", exit_code=-9)
 
     assert (sighting.failure.id, sighting.first, sighting.count) == ("killed", None, 0)
@@ -249,7 +249,7 @@ ENTRY = {
     "id": "x",
     "severity": "error",
     "cause": "It broke at %(place)s.",
-    "advice": "Mend it, please.",
+    "advice": "Fix it, please.",
     "signatures": [{"text": "broke at", "pattern": r"broke at (?P<place>\S+)"}],
     "examples": ["it broke at home"],
 }
@@ -281,7 +281,7 @@ def test_an_entry_that_says_something_else_is_refused(changes):
 
 
 def test_an_id_is_there_once(tmp_path):
-    entry = "- {id: x, severity: error, cause: It broke badly., advice: Mend it now., "
+    entry = "- {id: x, severity: error, cause: It broke badly., advice: Fix it now., "
     entry += "exit_codes: [1]}\n"
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(entry)

@@ -135,5 +135,5 @@ def test_a_load_above_that_of_the_run_is_remarked(mean, cores, ids):
     assert [remark.id for remark in remarks(load, facts)] == ids
 
 
-def test_nothing_is_said_of_a_load_that_nobody_reported():
+def test_an_unreported_load_has_no_remark():
     assert remarks({}, {"cpu": {"cores": 2}}) == []

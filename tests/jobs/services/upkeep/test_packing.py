@@ -65,7 +65,7 @@ def test_the_log_of_a_job_is_packed_an_hour_after_its_end():
     "fields",
     [
         {"state": "running", "finished_at": None},
-        {"log_sha256": ""},  # its host has not said what the log is, and may have more of it
+        {"log_sha256": ""},  # its host has not confirmed the log, and may have more of it
         {"finished_at": 59},
     ],
 )

@@ -89,7 +89,7 @@ def test_a_server_that_was_to_stop_and_is_missing_is_stopped():
     assert state_after_reaping(deployment) == "stopped"
 
 
-def test_a_job_that_nobody_took_is_hinted_again(monkeypatch):
+def test_an_unclaimed_job_is_hinted_again(monkeypatch):
     sent = []
     monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: sent.append(job))
     old = make_job(state="starting", dispatched_at=ago(11))
@@ -118,7 +118,7 @@ def test_a_job_launched_after_a_failure_is_cancelled():
     assert second.message_args == {"job": first.pk, "state": "failed"}
 
 
-def test_a_job_that_its_host_does_not_take_is_given_up(monkeypatch):
+def test_a_job_that_its_host_does_not_accept_is_errored(monkeypatch):
     monkeypatch.setattr(agent_tasks, "send_start", lambda host, job: None)
     untaken = make_job(state="starting", dispatched_at=ago(301))
     taken = make_job(state="starting", dispatched_at=ago(301), claim_id="n")

@@ -1,4 +1,4 @@
-"""Removal of logs, files and points by age and size: what goes, and what is never touched."""
+"""Removal of logs, files and points by age and size, and the exceptions."""
 
 import time
 from datetime import timedelta
@@ -155,7 +155,7 @@ def test_a_server_in_use_keeps_its_job_and_log(limits, state):
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
-def test_the_log_of_a_server_that_is_over_goes_the_same_way(state):
+def test_the_log_of_an_ended_server_is_removed_too(state):
     server = over()
     Deployment.objects.filter(pk=server.pk).update(state=state)
 
@@ -198,7 +198,7 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
     assert Turn.objects.get(pk=made["told"].pk).answer == "yes"
 
 
-def test_a_second_round_at_once_is_nobodys():
+def test_a_round_is_claimed_once_within_its_time():
     moment = now()
 
     assert retention.claim_run(moment)
@@ -354,7 +354,7 @@ def test_a_person_removes_jobs_neither_pinned_nor_running():
     assert not retention.remove_now(job.pk, admin)
 
 
-def test_a_job_without_a_log_is_not_said_to_be_removed():
+def test_a_job_without_a_log_is_not_marked_as_removed():
     job = make_job(state=Job.State.CANCELLED, finished_at=now() - 100 * DAY)
 
     assert retention.apply_retention() == 0
@@ -363,7 +363,7 @@ def test_a_job_without_a_log_is_not_said_to_be_removed():
     assert (job.removed_at, job.stored_bytes) == (None, 0)
 
 
-def test_a_round_counts_what_lies_where(limits, settings):
+def test_a_round_counts_the_bytes_of_each_place(limits, settings):
     limits.RETENTION_AGE_S = None
     ended(2 * DAY, log=b"x" * 100, files=3, points=2)
     pinned = ended(20 * DAY, log=b"x" * 50)

@@ -1,4 +1,4 @@
-"""Retention beside people and hosts who want the same files at the same moment."""
+"""Retention while people and hosts use the same files at the same moment."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What ``vastgenx serve`` and ``llmdeploy api`` have in common: a compiled model that answers."""
+"""Shared by ``vastgenx serve`` and ``llmdeploy api``: a compiled model that answers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TPOT_S = 0.022
 
 
 class ServeError(Exception):
-    """What the server does not start with."""
+    """An error with which the server does not start."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What vamc made."""
+    """Output of vamc."""
 
     name: str
     tp: int
@@ -176,7 +176,7 @@ class Answers:
 
 
 def usage_of(request: engines.Request, count: int) -> dict[str, int]:
-    """Token counts as the API tells them."""
+    """Token counts in the form of the API."""
     return {
         "prompt_tokens": request.prompt_tokens,
         "completion_tokens": count,

@@ -1,6 +1,6 @@
 """``vamc``: the compiler. Its own output is published nowhere: the lines here are invented.
 
-What it checks is what is known: files of the Qwen modification, equal constants, lengths, heads.
+It checks all that is known: files of the Qwen patch, equal constants, lengths, heads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LARGE = 32e9  # parameters from which the compiler wants more stack
 
 
 class CompileError(Exception):
-    """What the compiler stops with."""
+    """An error at which the compiler stops."""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -50,7 +50,7 @@ def load(text: str) -> dict[str, Any]:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines that say something; a flow collection that goes on is one line."""
+    """Lines with content; a continued flow collection is one line."""
     lines: list[str] = []
     depth = 0
     for raw in text.splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -9,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,7 @@ _COMMANDS = {
     "pull": Command(
         "pull", "[OPTIONS] NAME[:TAG|@DIGEST]", "a,all-tags q,quiet", "platform", least=1, most=1
     ),
+    "login": Command("login", "[OPTIONS] [SERVER]", "password-stdin", "u,username", most=1),
     "images": Command(
         "images",
         "[OPTIONS] [REPOSITORY[:TAG]]",
@@ -144,7 +147,7 @@ def _settings() -> dict[str, str]:
 
 
 def _ask(do: str, *, failed: int = 1, prefix: str = "", **more: Any) -> int:
-    """Send a request and print what comes; the exit code."""
+    """Send a request and print the answer; return the exit code."""
     talk = Wire.dial()
     talk.say(do=do, **more)
     reader: _Follower | None = None
@@ -187,7 +190,7 @@ def _pass_signals_on(talk: Wire) -> None:
 
 
 class _Follower:
-    """Copies what a process writes to its two files, as it comes."""
+    """Copies the output of a process to its two files, as it comes."""
 
     def __init__(self, logs: Path) -> None:
         pairs = ((".out", sys.stdout.buffer), (".err", sys.stderr.buffer))
@@ -409,6 +412,21 @@ def _build(asked: Flags) -> int:
     )
 
 
+def _login(asked: Flags) -> int:
+    """Keep the password as docker does: in config.json, without encryption."""
+    if "password-stdin" not in asked.on or not asked.last("username", ""):
+        world.err("Must provide --username with --password-stdin")
+        return 1
+    password = sys.stdin.read().rstrip("\r\n")
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    auth = b64encode(f"{asked.last('username', '')}:{password}".encode()).decode()
+    server = asked.operands[0] if asked.operands else "https://index.docker.io/v1/"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"auths": {server: {"auth": auth}}}))
+    world.out("Login Succeeded")
+    return 0
+
+
 def _version(asked: Flags) -> int:
     answer = _answer("ping")
     data = {"Client": {"Version": VERSION}, "Server": {"Version": VERSION, "Note": answer}}
@@ -451,6 +469,7 @@ _DO: dict[str, Callable[[Flags], int]] = {
     ),
     "build": _build,
     "pull": lambda asked: _ask("pull", image=asked.operands[0]),
+    "login": _login,
     "images": _images,
     "inspect": _inspect,
     "version": _version,
@@ -459,6 +478,6 @@ _DO: dict[str, Callable[[Flags], int]] = {
 
 
 def _path(container: str, path: str) -> str | None:
-    """Where a container's file lies; None: no such container."""
+    """Return the path of a container's file; None: no such container."""
     answer = _answer("path", container=container, path=path)
     return None if answer is None else str(answer)

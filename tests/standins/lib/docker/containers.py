@@ -59,7 +59,7 @@ def find(name: str) -> Container:
 
 
 def running(name: str) -> Container:
-    """The same, when it runs.
+    """The running container of that name or id.
 
     Raises:
         DaemonError: there is none, or it has ended.
@@ -72,7 +72,7 @@ def running(name: str) -> Container:
 
 def _save(item: Container) -> None:
     home = _home(item["id"])
-    if home.is_dir():  # else somebody has removed it
+    if home.is_dir():  # else it was removed
         world.write(home / "container.json", json.dumps(item, indent=1))
 
 
@@ -181,7 +181,7 @@ def _watch(item: Container) -> None:
         item |= {"state": "exited", "exit_code": code, "finished": time.time()}
         _save(item)
         if item["rm"]:
-            # Who follows it still reads the end of its output; then the folder goes.
+            # A follower still reads the end of its output; then the folder is removed.
             later = threading.Timer(1.0, shutil.rmtree, (_home(item["id"]), True))
             later.daemon = True
             later.start()
@@ -281,7 +281,7 @@ def remove(item: Container, *, force: bool) -> None:
     """Take it away with its files.
 
     Raises:
-        DaemonError: it runs, and nobody said -f.
+        DaemonError: it runs, and -f is missing.
     """
     if item["state"] == "running":
         if not force:
@@ -290,6 +290,6 @@ def remove(item: Container, *, force: bool) -> None:
                 "stop the container before removing or force remove"
             )
         kill(item)
-    # Nobody writes into the folder while it goes: what is left of it would count as a container.
+    # Writes into the folder wait: a file left of it would count as a container.
     with _LOCK:
         shutil.rmtree(_home(item["id"]), ignore_errors=True)

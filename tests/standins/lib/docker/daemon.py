@@ -111,7 +111,7 @@ def _exec(talk: Wire, asked: Asked) -> None:
         talk.say(code=0)
         return
     talk.say(follow=str(logs))
-    # The process goes on when the client goes: docker exec passes no signal on.
+    # The process outlives the client: docker exec passes no signal on.
     _until(talk, lambda: containers.exit_code(logs))
 
 
@@ -176,7 +176,7 @@ def _images(talk: Wire, asked: Asked) -> None:
 
 
 def _path(talk: Wire, asked: Asked) -> None:
-    """Where a file of a container lies on this machine."""
+    """Answer with the path of a container's file on this machine."""
     item = containers.find(asked["container"])
     env = processes.environment(item, {})
     inside = os.path.normpath("/" + asked["path"].lstrip("/"))

@@ -14,7 +14,7 @@ class FlagError(Exception):
 
 @dataclass
 class Flags:
-    """What was said: switches, the values of each option in their order, and the operands left."""
+    """A parsed command line: switches, values of each option in their order, and operands left."""
 
     on: set[str] = field(default_factory=set)
     values: dict[str, list[str]] = field(default_factory=dict)

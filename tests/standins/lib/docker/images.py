@@ -1,4 +1,4 @@
-"""Images: what a registry has, what is here, which vLLM is in them."""
+"""Images: those of a registry, local ones, their vLLM."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _TORCH = {"0.7": "2.5.1+cpu", "0.8": "2.6.0+cpu", "0.9": "2.7.0+cpu"}
 
 
 def furnish(folder: Path, vllm: str) -> None:
-    """What an image with this vLLM has; the vendor's two are part of every such image here."""
+    """Write the packages of an image with this vLLM. Each such image has the vendor's two."""
     torch = _TORCH.get(vllm[:3], "2.9.0+cpu")
     for name, version in (
         ("vllm", vllm),

@@ -63,7 +63,7 @@ class NotFoundError(Exception):
 
 
 def command(argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> list[str]:
-    """What really runs for ``argv`` in a container with that environment.
+    """Return the command on this machine for ``argv`` in a container with that environment.
 
     Raises:
         NotFoundError: the image has no such program.
@@ -123,19 +123,19 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def wait(pid: int, ticks: str) -> int:
-    """Wait for a process to end; its exit code as docker tells it (128 + signal)."""
+    """Wait for a process to end; its exit code as in docker (128 + signal)."""
     child = _CHILDREN.get(pid)
     if child is not None:
         code = child.wait()
         _CHILDREN.pop(pid, None)
         return 128 - code if code < 0 else code
-    while is_running(pid, ticks):  # of a daemon that was here before: nobody can collect it
+    while is_running(pid, ticks):  # of an earlier daemon: it is no child of this one
         time.sleep(0.1)
     return 137
 
 
 def start_ticks(pid: int) -> str:
-    """When a process started, as the kernel tells it; "" when it is gone."""
+    """Start of a process in the kernel's ticks; "" when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
@@ -150,7 +150,7 @@ def is_running(pid: int, ticks: str) -> bool:
 
 
 def inside(container: str) -> list[int]:
-    """All processes of a container, whoever is their parent."""
+    """All processes of a container, with any parent."""
     mark = f"{MARK}={container}".encode()
     pids = []
     for entry in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""What ``ps``, ``images`` and ``inspect`` show of containers and images."""
+"""Containers and images as ``ps``, ``images`` and ``inspect`` show them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def image_row(image: Item) -> dict[str, Any]:
 
 
 def container_details(item: Item) -> dict[str, Any]:
-    """What ``inspect`` tells of a container, the parts that matter."""
+    """Return the parts of ``inspect`` of a container that matter."""
     is_running = item["state"] == "running"
     return {
         "Id": item["id"],
@@ -150,7 +150,7 @@ def container_details(item: Item) -> dict[str, Any]:
 
 
 def image_details(image: Item) -> dict[str, Any]:
-    """What ``inspect`` tells of an image, the parts that matter."""
+    """Return the parts of ``inspect`` of an image that matter."""
     return {
         "Id": image["id"],
         "RepoTags": [image["ref"]],

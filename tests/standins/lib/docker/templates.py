@@ -18,7 +18,7 @@ def fill(template: str, data: Mapping[str, Any]) -> str:
     """The template with ``{{.A.B}}``, ``{{json .A}}``, ``{{index .A "k"}}``, ``{{.Label "k"}}``.
 
     Raises:
-        TemplateError: it asks for what is not there.
+        TemplateError: a field does not exist.
     """
     text = template.replace("\\t", "\t").replace("\\n", "\n")
     return _ACTION.sub(lambda match: _action(match[1], data), text)

@@ -1,4 +1,4 @@
-"""How client and daemon talk: lines of JSON over a socket in the state's folder."""
+"""Protocol of client and daemon: lines of JSON over a socket in the state's folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST = 100  # a socket's path ends at 107 bytes
 
 
 def folder() -> Path:
-    """Where the daemon keeps what it knows."""
+    """Folder of the daemon's state."""
     path = world.state() / "docker"
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -45,7 +45,7 @@ def answers() -> bool:
 
 
 class DaemonError(Exception):
-    """What the daemon answers instead: ``Error response from daemon: ...``."""
+    """The daemon's error instead of an answer: ``Error response from daemon: ...``."""
 
 
 class Wire:

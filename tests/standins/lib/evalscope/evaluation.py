@@ -58,7 +58,7 @@ class _Files:
         self._reviews: dict[Path, Path] = {}
 
     def add(self, done: Done) -> None:
-        """Append what was answered, and how it was scored."""
+        """Append the answers and their scores."""
         predictions, reviews = self._path("predictions", done), self._path("reviews", done)
         _append(predictions, _prediction(done, self._model, self._longest))
         rerun = f"{reviews.name}.rerun-{secrets.token_hex(16)}"

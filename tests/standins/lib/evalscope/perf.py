@@ -1,4 +1,4 @@
-"""``evalscope perf``: loads the server at each concurrency and writes what it measured."""
+"""``evalscope perf``: loads the server at each concurrency and writes its measurements."""
 
 from __future__ import annotations
 

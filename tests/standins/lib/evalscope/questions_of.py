@@ -37,7 +37,7 @@ _LETTER = re.compile(r"ANSWER:\s*([A-J])|(?:answer is|答案是)\s*\(?([A-J])")
 
 @dataclass(frozen=True)
 class Item:
-    """One question and what is right."""
+    """One question and its correct answer."""
 
     prompt: str
     gold: str
@@ -128,7 +128,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def extracted(item: Item, text: str) -> str:
-    """What counts of an answer: the letter, what is in the box, or the last number."""
+    """Return what counts of an answer: the letter, the content of the box, or the last number."""
     answer = text.rpartition("</think>")[2].strip()
     if item.is_choice:
         match = _LETTER.search(answer)
@@ -141,7 +141,7 @@ def extracted(item: Item, text: str) -> str:
 
 
 def is_right(item: Item, answer: str) -> bool:
-    """Whether it counts."""
+    """Return true if the answer counts as correct."""
     if item.is_choice or re.fullmatch(r"-?\d+", item.gold):
         return answer == item.gold
     return bool(item.gold) and item.gold.lower() in answer.lower()

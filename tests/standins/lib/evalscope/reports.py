@@ -29,7 +29,7 @@ class Done:
 
     @property
     def ok(self) -> bool:
-        """Whether there was an answer at all."""
+        """True if there was an answer at all."""
         return self.reply.ok
 
 

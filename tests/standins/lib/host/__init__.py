@@ -1,1 +1,1 @@
-"""What belongs to the host: the card's own tool, the kernel's, conda, pip, git."""
+"""Tools of the host itself: the card's own, the kernel's, conda, pip, git."""

@@ -103,7 +103,7 @@ def furnish(folder: Path) -> None:
 
 
 def write_program(path: Path, name: str) -> None:
-    """A program that is one of our stand-ins, wherever it lies."""
+    """A program that is one of our stand-ins, in any folder."""
     world.write(
         path,
         f"#!{sys.executable}\nimport sys\n\nsys.path.insert(0, {str(world.LIB.parents[2])!r})\n\n"

@@ -43,7 +43,7 @@ def lsmod(argv: Sequence[str]) -> int:
 
 
 def dmesg(argv: Sequence[str]) -> int:
-    """The lines that tell whether the IOMMU is on."""
+    """Boot messages, with those of the IOMMU if it is on."""
     world.out("[    0.000000] Linux version 5.15.0-139-generic")
     if world.fault("iommu_on"):
         world.out("[    0.081234] DMAR: IOMMU enabled\n[    9.412345] vastai_pci: iommu is enable")

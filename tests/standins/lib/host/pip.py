@@ -34,7 +34,7 @@ str  --target,-t --timeout --retries
 flag --upgrade,-U --no-deps --no-cache-dir --quiet,-q --user --no-build-isolation --pre
 flag --force-reinstall --no-input --disable-pip-version-check
 """
-SECONDS = 70.0  # of the made-up world, for what opencompass needs
+SECONDS = 70.0  # of the made-up world, to install opencompass's requirements
 
 
 def main(argv: Sequence[str]) -> int:

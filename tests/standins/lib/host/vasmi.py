@@ -1,4 +1,4 @@
-"""``vasmi``: its commands are known, what it prints is published nowhere and invented here."""
+"""``vasmi``: its commands are known, its output is published nowhere and invented here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a repository of a hub holds: small files whole, weights of the right shape made small."""
+"""Files of a hub's repository: small ones whole, weights of the right shape made small."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ USAGE = """Usage:
 
 @dataclass
 class Asked:
-    """What the command line says."""
+    """Values of the command line."""
 
     repo: str = ""
     include: list[str] = field(default_factory=list)
@@ -152,7 +152,7 @@ def _fetch(asked: Asked, files: Sequence[RepoFile], folder: Path) -> int:
 
 
 class _Progress:
-    """aria2c's line for one file, drawn anew after a carriage return."""
+    """aria2c's line for one file, redrawn after a carriage return."""
 
     def __init__(self, number: int, file: RepoFile, threads: int) -> None:
         self._gid, self._file, self._threads = f"{number:06x}", file, threads

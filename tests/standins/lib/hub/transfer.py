@@ -43,7 +43,7 @@ def bring(
 ) -> bool:
     """Write ``file`` to ``part`` and then call it ``target``; False: it was there already.
 
-    ``on_bytes`` hears how many of the true hub's bytes came since the last call; ``share`` is the
+    ``on_bytes`` gets the number of the true hub's bytes since the last call; ``share`` is the
     part of the line that this file has.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``wget`` and ``curl`` for the archives of the guide; what is on this machine they really ask."""
+"""``wget`` and ``curl`` for the archives of the guide; addresses of this machine are real."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ flag --progress-bar,-# --head,-I
 
 
 def known(url: str) -> RepoFile | None:
-    """The file behind an address of the guide; None: nobody answers there."""
+    """The file behind an address of the guide; None: no answer there."""
     parts = urlsplit(url)
     name = parts.path.rpartition("/")[2]
     if name == "OpenCompassData-core-20240207.zip":

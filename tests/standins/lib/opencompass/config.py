@@ -29,7 +29,7 @@ _CEVAL = {
 
 @dataclass(frozen=True)
 class Config:
-    """What a run needs: both are lists of dicts, as the file has them."""
+    """Config of a run: both are lists of dicts, as the file has them."""
 
     datasets: list[dict[str, Any]]
     models: list[dict[str, Any]]
@@ -78,7 +78,7 @@ def _families() -> dict[str, list[dict[str, Any]]]:
 
 
 class _Module(types.ModuleType):
-    """A module that has what the configurations of the guide import."""
+    """A module with the names that the guide's configurations import."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -39,7 +39,7 @@ class MissingError(Exception):
 
 
 def budget(abbr: str) -> int:
-    """How many questions of a set are asked: few, and the fewest of one of many subsets."""
+    """Number of questions asked of a set: few, and the fewest of one of many subsets."""
     if abbr.startswith(("lukaemon_mmlu_", "ceval-")):
         return FEW
     return int(os.environ.get("STANDIN_QUESTIONS") or MOST)
@@ -160,7 +160,7 @@ def without_thought(text: str) -> str:
 
 
 def is_right(abbr: str, prediction: str, gold: str) -> bool:
-    """Whether an answer counts, as the evaluator of its set judges."""
+    """Return true if an answer is correct, as the evaluator of its set judges."""
     if abbr.startswith("cluewsc"):
         first = _LETTER.search(prediction)
         return first is not None and first[0] == gold

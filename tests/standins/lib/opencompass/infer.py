@@ -1,4 +1,4 @@
-"""Inference: one task asks all sets, one question after another, and keeps what it has."""
+"""Inference: one task asks all sets, one question after another, and stores the answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Task:
         """Ask everything.
 
         Raises:
-            FailedError: the server does not answer; what was asked so far is kept.
+            FailedError: the server does not answer; predictions so far are stored.
         """
         began = time.monotonic()
         self._write(say(f"Task [{self.name}]"))
@@ -145,7 +145,7 @@ class Task:
 
 
 def _kept(path: Path) -> dict[str, Any]:
-    """What an earlier run has asked already."""
+    """Return the predictions of an earlier run."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -50,7 +50,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Api:
-    """What the server knows: ``names`` are those of the model, ``keys`` let a caller in."""
+    """State of the server: ``names`` are those of the model, ``keys`` let a caller in."""
 
     engine: Engine
     version: str

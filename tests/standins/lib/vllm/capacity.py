@@ -1,4 +1,4 @@
-"""What fits on the dies: weights, KV cache. The arithmetic is public, the card has 32 GB a die."""
+"""Capacity of the dies: weights, KV cache. The arithmetic is public, the card has 32 GB a die."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Weights:
-    """A folder with a model: its config, its shards, and what is missing of them."""
+    """A folder with a model: its config, its shards, and missing ones."""
 
     folder: Path
     config: dict[str, Any]
@@ -100,7 +100,7 @@ def _opens_thought(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a die holds, in bytes, and how many tokens the KV cache takes."""
+    """Memory per die, in bytes, and the capacity of the KV cache, in tokens."""
 
     weights_bytes: float
     kv_bytes: float

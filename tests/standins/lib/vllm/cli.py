@@ -49,7 +49,7 @@ def _old(argv: Sequence[str], version: str) -> int:
 
 
 def _refused_old(args: argparse.Namespace) -> str:
-    """What 0.7.2 raises for arguments that do not go together; "" when they do."""
+    """Return 0.7.2's error for arguments that do not go together; "" when they do."""
     if args.enable_auto_tool_choice and not args.tool_call_parser:
         return "TypeError: Error: --enable-auto-tool-choice requires --tool-call-parser"
     if args.enable_reasoning and not args.reasoning_parser:

@@ -26,7 +26,7 @@ MOST_BLOCKS = 100_000
 
 @dataclass
 class Request:
-    """What is asked of the engine."""
+    """A request to the engine."""
 
     prompt: str
     prompt_tokens: int
@@ -49,14 +49,14 @@ class Piece:
 
 @dataclass
 class Pace:
-    """How fast this engine is; seconds of the made-up world."""
+    """Speed of this engine; seconds of the made-up world."""
 
     parallel: int = PARALLEL
     tpot_s: float = TPOT_S
     prefill: float = PREFILL_TOKENS_PER_S
     kv_tokens: int = 100_000
     drafts: int = 0
-    caches: bool = False  # prefixes, as V1 does unless told otherwise
+    caches: bool = False  # prefixes, as V1 does by default
 
 
 class EngineDeadError(Exception):

@@ -1,4 +1,4 @@
-"""What a serving benchmark works out and prints, in the forms of both generations."""
+"""Figures of a serving benchmark, computed and printed in the forms of both generations."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Log:
         number = pid or self.pid
         if self.is_old:
             head = f"{level} {now} {where}] "
-            # Only workers say who they are.
+            # Only workers print their names.
             head = f"({process} pid={number}) {head}" if process else head
         else:
             head = f"({process or self.process} pid={number}) {level} {now} [{where}] "

@@ -15,7 +15,7 @@ BASE = "Pick as many lines as you can from these poem lines:\n"
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is sent, how many tokens it has, how many are wanted back."""
+    """A prompt, its length in tokens, and the tokens wanted back."""
 
     text: str
     tokens: int

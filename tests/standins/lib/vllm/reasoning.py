@@ -8,7 +8,7 @@ OPEN, CLOSE = "<think>", "</think>"
 
 
 def field(version: str) -> str:
-    """What the API calls the thought: it was renamed between 0.9.2 and 0.17."""
+    """Name of the thought's field in the API, renamed between 0.9.2 and 0.17."""
     major, minor = (int(part) for part in version.split(".")[:2])
     return "reasoning" if (major, minor) >= (0, 12) else "reasoning_content"
 

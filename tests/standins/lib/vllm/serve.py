@@ -1,4 +1,4 @@
-"""``vllm serve``: loads, then serves until it is told to stop."""
+"""``vllm serve``: loads, then serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _listen(host: str, number: int) -> socket.socket:
         raise OSError(98, "Address already in use")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # A port that the container does not publish is nobody's outside it.
+    # A port that the container does not publish is unreachable outside it.
     listener.bind((host, real) if real is not None else ("127.0.0.1", 0))
     return listener
 

@@ -13,5 +13,5 @@ def split(text: str) -> list[str]:
 
 
 def count(text: str) -> int:
-    """How many tokens a text has."""
+    """Number of tokens of a text."""
     return len(split(text))

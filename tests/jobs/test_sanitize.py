@@ -1,4 +1,4 @@
-from jobs.services.sanitize import json_lines, sanitize
+from jobs.sanitize import json_lines, sanitize
 
 
 def test_a_number_that_is_none_becomes_null():

@@ -1,0 +1,25 @@
+"""Delete a secret."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from dashboard.actions import secrets
+from dashboard.management import base
+from jobs.services.secrets import names
+
+
+class Command(base.DashboardCommand):
+    help = "Delete a secret. Running jobs keep the values they have; queued jobs that need it fail."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not secrets.delete(None, options["name"]):
+            known = ", ".join(names()) or "none"
+            raise CommandError(f"No secret is named {options['name']!r}. Secrets: {known}")
+        self.stdout.write(f"{options['name']} deleted.")

@@ -1,0 +1,140 @@
+"""Shared code of evaluations: fields, and the base of those on public data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib import work
+from jobs.kinds.lib.base import Choice, Target
+from jobs.kinds.lib.common import deployment_field
+from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib.vacc import OnVacc, VaccParams
+from jobs.messages import Message
+
+RECOMMENDED = "DeepSeek recommends 0.5 to 0.7 and several runs for R1."
+
+
+def limit_field(default: int, description: str, **extra: Any) -> Any:
+    """Return the field ``limit``."""
+    return Field(
+        default,
+        ge=0,
+        le=100000,
+        description=description,
+        json_schema_extra={
+            "label": "Question limit",
+            "unit": "questions",
+            "group": "Questions",
+            **extra,
+        },
+    )
+
+
+def answer_field(default: int, most: int, description: str, **extra: Any) -> Any:
+    """Return the field of max output tokens; ``most`` is its upper bound."""
+    return Field(
+        default,
+        ge=1,
+        le=most,
+        description=description,
+        json_schema_extra={
+            "label": "Max output tokens",
+            "unit": "tokens",
+            "group": "Answers",
+            **extra,
+        },
+    )
+
+
+def temperature_field(default: float = 0.6, description: str = RECOMMENDED) -> Any:
+    """Return the field ``temperature``."""
+    return Field(
+        default,
+        ge=0.0,
+        le=2.0,
+        description=description,
+        json_schema_extra={"label": "Temperature", "group": "Answers"},
+    )
+
+
+def batch_field(description: str = "Max concurrent questions.") -> Any:
+    """Return the field ``batch``."""
+    return Field(
+        4,
+        ge=1,
+        le=256,
+        description=description,
+        json_schema_extra={"label": "Concurrency", "unit": "questions", "group": "Answers"},
+    )
+
+
+def mmlu_field(default: Literal["all", "ten"]) -> Any:
+    """Return the field ``mmlu``."""
+    return Field(
+        default,
+        description="All 57 subsets of MMLU, or the first ten alphabetically.",
+        json_schema_extra={"label": "Subsets of MMLU", "group": "Questions"},
+    )
+
+
+class SetsParams(VaccParams):
+    """Public data sets to send. A kind gives its sets and defaults."""
+
+    deployment: str = deployment_field("Deployment to evaluate.")
+    datasets: tuple[str, ...]
+    mmlu: Literal["all", "ten"]
+    limit: int
+
+
+class PublicSets(OnVacc, params=SetsParams):
+    """Base of kinds that score a deployment on public data sets."""
+
+    family = "evaluate"
+
+    def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
+        """Return the choices of ``field`` on this host."""
+        if field == "mmlu":
+            return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        return super().choices(field, target)
+
+    def title_of(self, params: SetsParams, target: Target) -> str:
+        """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
+        served = target.asset("deployment", params.deployment).data
+        return f"{served['name']}, {sets_of(params)}"
+
+    def successors(self, params: SetsParams) -> Sequence[str]:
+        """Speed of the same deployment."""
+        return ("benchmark-online", "benchmark")
+
+    def work(self, params: Mapping[str, Any]) -> float:
+        """Questions of all sets, in parallel."""
+        return work.public_questions(params)
+
+
+def sets_of(params: SetsParams) -> str:
+    """Return the sets for titles and results: "gsm8k + mmlu (10), first 50"."""
+    names = " + ".join(
+        f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
+    )
+    return f"{names}, first {params.limit}" if params.limit else names
+
+
+def check_sets(params: SetsParams) -> None:
+    """Refuse a set that is entered twice, and a limit above the size of the largest set.
+
+    Raises:
+        LaunchError: at the field.
+    """
+    if len(set(params.datasets)) < len(params.datasets):
+        raise LaunchError(_("Enter each data set only once."), "datasets")
+    check_limit(params.limit, work.questions_of_largest(params.datasets))
+
+
+def limited_remark(params: SetsParams) -> list[Message]:
+    """Return a remark if only the first questions were sent."""
+    return [Message("evaluate:limited", {"questions": params.limit})] if params.limit else []

@@ -1,0 +1,136 @@
+"""Types that messages of hosts share, and the way from bytes to a message.
+
+A host is not trusted: each text has a greatest length, each number a range, each list and mapping
+a greatest size. :func:`parse` is the one way in.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+)
+
+from jobs.errors import JobsError
+from jobs.sanitize import sanitize
+
+# Largest number of bytes, items or an id that a 64-bit database column holds with room to add.
+COUNT_MAX = 2**60
+SECONDS_MAX = 2**33  # of a time since the epoch: the year 2242
+ERROR_CHARS = 200
+WORDS_CHARS = 4000
+_DEPTH = 16  # of JSON; real messages have 6
+
+
+class BadMessage(JobsError):
+    """A message of a host that breaks the protocol. ``field``: path of the wrong part."""
+
+    id = "intake:message"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.field = field
+        self.problem = problem
+
+
+class HostModel(BaseModel):
+    """Part of a message. Fields of newer hosts are left out; nothing is converted silently."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=HostModel)
+
+Text64 = Annotated[str, Field(max_length=64)]
+Text255 = Annotated[str, Field(max_length=255)]
+Text1000 = Annotated[str, Field(max_length=1000)]
+Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
+Id = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
+Number = Annotated[float, Field(strict=True, ge=-1e18, le=1e18)]
+Moment = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
+Duration = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ExitCode = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Token = Annotated[str, Field(max_length=64)]
+
+# Text for people is shortened: an error's own words may be long, and are no reason to lose a job.
+Words = Annotated[StrictStr, AfterValidator(lambda text: text[:WORDS_CHARS])]
+_Whole = Annotated[int, Field(strict=True, ge=-COUNT_MAX, le=COUNT_MAX)]
+Scalar = StrictBool | _Whole | Number | Words | None
+_Few = Annotated[list[Scalar], Field(max_length=256)]
+_Flat = Annotated[dict[Text64, Scalar], Field(max_length=64)]
+# What the dashboard adds to the arguments of a message, and no host may.
+_OWN_ARGS = frozenset({"failure", "telling"})
+
+
+def _of_host(args: dict[str, Any]) -> dict[str, Any]:
+    own = sorted(_OWN_ARGS.intersection(args))
+    if own:
+        raise ValueError(f"reserved name {own[0]!r}")
+    return args
+
+
+MessageArgs = Annotated[
+    dict[Text64, Scalar | _Few | _Flat], Field(max_length=64), AfterValidator(_of_host)
+]
+
+
+def parse(model: type[Model], data: bytes, where: str = "") -> Model:
+    """Return the message in ``data``, JSON.
+
+    Raises:
+        BadMessage: no JSON, or not a ``model``; ``field`` begins with ``where``.
+    """
+    return read(model, load(data, where), where)
+
+
+def load(data: bytes, where: str = "") -> Any:
+    """Return JSON as a database can store it: see ``sanitize.sanitize``.
+
+    Raises:
+        BadMessage: no JSON, or nested deeper than 16.
+    """
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        value, deep = None, True
+    except ValueError as error:
+        raise BadMessage(where, f"not JSON: {error}"[:ERROR_CHARS]) from None
+    else:
+        deep = _is_deep(value)
+    if deep:
+        raise BadMessage(where, f"nested deeper than {_DEPTH}")
+    return sanitize(value)
+
+
+def read(model: type[Model], value: Any, where: str = "") -> Model:
+    """Return ``value`` as a ``model``. Raises :class:`BadMessage`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        path = [*([where] if where else []), *map(str, first["loc"])]
+        field = ".".join(path)[:ERROR_CHARS]
+        raise BadMessage(field, str(first["msg"])[:ERROR_CHARS]) from None
+
+
+def _is_deep(value: Any) -> bool:
+    """Return True if lists and mappings are nested deeper than ``_DEPTH``."""
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)

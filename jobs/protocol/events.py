@@ -1,0 +1,150 @@
+"""Events of a job or a server, one JSON object a line, and what the last one says of files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
+
+from jobs.messages import from_host
+from jobs.protocol.base import (
+    BadMessage,
+    Count,
+    Duration,
+    ExitCode,
+    HostModel,
+    Id,
+    MessageArgs,
+    Moment,
+    Port,
+    Sha256,
+    Text64,
+    Text1000,
+    load,
+    read,
+)
+
+logger = logging.getLogger(__name__)
+
+OUTPUTS_MAX = 10_000  # files that one job may leave
+PATH_CHARS = 400
+NAME_CHARS = 64
+_VALUES_MAX = 256
+_PORT = TypeAdapter(Port)
+
+Values = Annotated[dict[Text64, Text1000 | int], Field(max_length=_VALUES_MAX)]
+
+
+class Event(HostModel):
+    """What every event has. ``at``: seconds since the epoch by the host's clock."""
+
+    type: str
+    at: Moment
+
+
+class Started(Event):
+    """The launcher runs, with these values in the plan's slots."""
+
+    type: Literal["started"]
+    values: Values = Field(default_factory=dict)
+    run: Id = 1
+
+    @field_validator("values")
+    @classmethod
+    def _with_port(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if port := values.get("port"):
+            try:
+                _PORT.validate_python(port)
+            except ValidationError:
+                raise ValueError("port is no number from 1 to 65535") from None
+        return values
+
+
+class StepEvent(Event):
+    """A step of the plan, by its index, at this offset of the log (bytes)."""
+
+    index: Annotated[int, Field(strict=True, ge=0, le=32767)]
+    log_offset: Count
+
+
+class StepStarted(StepEvent):
+    """The step began."""
+
+    type: Literal["step_started"]
+
+
+class StepEnded(StepEvent):
+    """The step ended; negative exit code: killed by that signal."""
+
+    type: Literal["step_ended"]
+    duration_s: Duration
+    exit_code: ExitCode
+
+
+class ServeStarted(Event):
+    """The server of a deploy job has its own launcher."""
+
+    type: Literal["serve_started"]
+    run: Id
+
+
+class OutputSize(HostModel):
+    """A file that the job left, by its path below the work folder."""
+
+    name: Annotated[str, Field(max_length=NAME_CHARS)]
+    path: Annotated[str, Field(min_length=1, max_length=PATH_CHARS)]
+    bytes: Count
+    sha256: Sha256
+
+
+class Ended(Event):
+    """The end, with what must have arrived by then. A server's log has no checksum ("")."""
+
+    type: Literal["ended"]
+    verdict: Literal["succeeded", "failed", "cancelled", "lost"]
+    message_id: Text64
+    message_args: MessageArgs = Field(default_factory=dict)
+    exit_code: ExitCode | None = None
+    duration_s: Duration | None = None
+    log_bytes: Count
+    log_sha256: Sha256 | Literal[""]
+    points_bytes: Count = 0
+    outputs: Annotated[list[OutputSize], Field(max_length=OUTPUTS_MAX)] = Field(
+        default_factory=list
+    )
+    run: Id = 1
+
+
+_EVENTS: dict[str, type[Event]] = {
+    "started": Started,
+    "step_started": StepStarted,
+    "step_ended": StepEnded,
+    "serve_started": ServeStarted,
+    "ended": Ended,
+}
+
+
+def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
+    """Return the event of each line; None for a line that says nothing to a dashboard.
+
+    Such a line was torn by a power cut, or is of a type that this version does not know.
+
+    Raises:
+        BadMessage: an event breaks the protocol; ``field`` is like ``events[2].message_args``.
+    """
+    return [_event(line, f"events[{index}]") for index, line in enumerate(lines)]
+
+
+def _event(line: bytes, where: str) -> Event | None:
+    try:
+        sent = load(line, where)
+    except BadMessage as error:
+        logger.error("%s, skipped: %.200r", error, line)
+        return None
+    if not isinstance(sent, dict) or not isinstance(sent.get("type"), str):
+        logger.error("%s: no event, skipped: %.200r", where, line)
+        return None
+    model = _EVENTS.get(sent["type"])
+    return read(model, from_host(sent), where) if model else None

@@ -1,0 +1,39 @@
+"""Points: values that a job or a server was scraped for, one JSON object a line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+
+from jobs.protocol.base import BadMessage, HostModel, Moment, Number, Text64, load, read
+
+VALUES_MAX = 256
+# watch -> [[seconds since the epoch by the host's clock, {metric: value}], …]
+Rows: TypeAlias = list[list[Any]]
+
+
+class Point(HostModel):
+    """One scrape: watch, time, value of each metric."""
+
+    w: Annotated[str, Field(min_length=1, max_length=64)]
+    t: Moment
+    v: Annotated[dict[Text64, Number], Field(max_length=VALUES_MAX)]
+
+
+def parse_points(data: bytes) -> dict[str, Rows]:
+    """Return the rows of whole lines by watch. Lines that are no JSON were torn: left out.
+
+    Raises:
+        BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``.
+    """
+    rows: dict[str, Rows] = {}
+    for index, line in enumerate(data.splitlines()):
+        where = f"points[{index}]"
+        try:
+            sent = load(line, where)
+        except BadMessage:
+            continue
+        point = read(Point, sent, where)
+        rows.setdefault(point.w, []).append([point.t, point.v])
+    return rows

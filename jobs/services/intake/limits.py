@@ -1,0 +1,81 @@
+"""Bounds of what hosts may store on the dashboard: a job, a host, the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db.models import F, Sum
+
+from jobs.errors import JobsError
+from jobs.models import Deployment, Job, OutputFile
+
+# How long a process believes what it has measured (seconds).
+_DISK_FRESH_S = 2.0
+_HOST_FRESH_S = 60.0
+
+
+class LimitReached(JobsError):
+    """More than a host may store; sending it again will not help. ``setting``: the limit's name."""
+
+    id = "intake:limit"
+
+    def __init__(self, setting: str, limit: int) -> None:
+        super().__init__(f"more than {setting}={limit / 1e9:g}G")
+        self.setting = setting
+        self.limit = limit
+
+
+class DiskReserved(JobsError):
+    """The dashboard's disk has only its reserve left; the host is to send it later."""
+
+    id = "intake:disk"
+
+
+def check_disk() -> None:
+    """Raise :class:`DiskReserved` if the disk has less free than ``DISK_RESERVE``."""
+    free = _fresh("free", lambda: shutil.disk_usage(settings.DATA_DIR).free, _DISK_FRESH_S)
+    if free < settings.DISK_RESERVE_BYTES:
+        raise DiskReserved(f"{free} bytes are free, DISK_RESERVE is {settings.DISK_RESERVE_BYTES}")
+
+
+def check_log(host_id: int, size: int) -> None:
+    """Raise :class:`LimitReached` if a log may not become ``size`` bytes."""
+    if size > settings.JOB_LOG_LIMIT_BYTES:
+        raise LimitReached("JOB_LOG_LIMIT", settings.JOB_LOG_LIMIT_BYTES)
+    check_host(host_id)
+
+
+def check_host(host_id: int) -> None:
+    """Raise :class:`LimitReached` if the host has stored more than ``HOST_STORAGE_LIMIT``."""
+    stored = _fresh(f"stored:{host_id}", partial(stored_bytes, host_id), _HOST_FRESH_S)
+    if stored > settings.HOST_STORAGE_LIMIT_BYTES:
+        raise LimitReached("HOST_STORAGE_LIMIT", settings.HOST_STORAGE_LIMIT_BYTES)
+
+
+def _fresh(name: str, measure: Callable[[], int], seconds: float) -> int:
+    """Return what ``measure`` returned at most ``seconds`` ago in this process."""
+    key = f"intake:{name}"
+    known = caches["process"].get(key)
+    if known is None:
+        known = measure()
+        caches["process"].set(key, known, seconds)
+    return int(known)
+
+
+def stored_bytes(host_id: int) -> int:
+    """Return bytes of logs, live metrics and files that a host's jobs and servers keep here."""
+    total = 0
+    for model in (Job, Deployment):
+        rows = model._default_manager.filter(host=host_id, removed_at=None)
+        total += rows.aggregate(sum=Sum(F("log_bytes") + F("points_bytes")))["sum"] or 0
+    files = OutputFile.objects.filter(job__host=host_id, job__removed_at=None)
+    return total + (files.aggregate(sum=Sum("received_bytes"))["sum"] or 0)
+
+
+def keeps_points(job: Job) -> bool:
+    """False: the job has so many live metrics that further ones are counted, not stored."""
+    return job.points_bytes < settings.JOB_POINTS_LIMIT_BYTES

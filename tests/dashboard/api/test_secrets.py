@@ -1,0 +1,96 @@
+"""The API of secrets: names and rules for administrators, values for nobody."""
+
+import json
+
+import pytest
+
+from jobs.models import AuditEntry, Secret
+from jobs.services import secrets
+from tests.dashboard.lib.caller import Caller
+from tests.factories import keep_secret, make_host, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+VALUE = "hf_0123456789"
+RULES = {"purpose": "hub", "endpoints": ["https://huggingface.co"]}
+
+
+@pytest.fixture
+def admin():
+    return Caller(make_user("ada", is_staff=True))
+
+
+def put(caller, name="HF_TOKEN", **body):
+    return caller.client.put(
+        f"/api/v1/secrets/{name}",
+        json.dumps(body),
+        content_type="application/json",
+        headers=caller.headers,
+    )
+
+
+def delete(caller, name="HF_TOKEN"):
+    return caller.client.delete(f"/api/v1/secrets/{name}", headers=caller.headers)
+
+
+def test_a_secret_is_set_listed_changed_and_deleted(admin):
+    make_host("va16-01")
+    made = put(admin, value=VALUE, **RULES, hosts=["va16-01"], people=["ada"])
+
+    shown = {key: made.json()[key] for key in ("name", "purpose", "endpoints", "hosts", "people")}
+    assert shown == {"name": "HF_TOKEN", **RULES, "hosts": ["va16-01"], "people": ["ada"]}
+    assert admin.get("secrets").json() == {"secrets": [made.json()], "next": None}
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+    changed = put(admin, **{**RULES, "endpoints": ["https://hub.example"]})
+    assert (changed.json()["hosts"], changed.json()["people"]) == (None, None)
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+    assert delete(admin).json()["name"] == "HF_TOKEN"
+    assert delete(admin).status_code == 404
+    done = [entry.detail["did"] for entry in AuditEntry.objects.order_by("pk")]
+    assert done == ["set", "change", "delete"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (RULES, "value"),
+        ({**RULES, "value": "short"}, "value"),
+        ({**RULES, "value": VALUE, "purpose": "other"}, "purpose"),
+        ({"value": VALUE, "purpose": "hub"}, "endpoints"),
+        ({**RULES, "value": VALUE, "hosts": ["moon"]}, "hosts"),
+        ({**RULES, "value": VALUE, "hosts": []}, "hosts"),
+        ({**RULES, "value": VALUE, "people": ["nobody"]}, "people"),
+    ],
+)
+def test_an_error_is_at_its_field_without_the_value(admin, body, field):
+    answer = put(admin, **body)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["fields"]) == [field]
+    assert VALUE not in answer.text
+    assert not Secret.objects.exists()
+
+
+def test_a_name_that_is_no_variable_is_refused(admin):
+    assert list(put(admin, "token", value=VALUE, **RULES).json()["fields"]) == ["name"]
+
+
+def test_a_member_sees_no_names_and_changes_nothing():
+    keep_secret("HF_TOKEN", VALUE)
+    member = Caller(make_user("eve"))
+
+    answers = [member.get("secrets"), put(member, value="hf_another", **RULES), delete(member)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert secrets.values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
+
+
+@pytest.mark.parametrize("scope", ["read", "launch"])
+def test_a_narrow_token_of_an_administrator_sees_no_names(admin, scope):
+    admin.token.scope = scope
+    admin.token.save()
+
+    answers = [admin.get("secrets"), put(admin, value=VALUE, **RULES), delete(admin)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
