@@ -47,7 +47,8 @@ def create(target: Path, *, with_host: bool, progress: Progress) -> Manifest:
         made.rows, made.migrations = contents.rows, contents.migrations
         for folder in (*FOLDERS, *([HOST_FOLDER] if with_host else [])):
             known = before.files if before else {}
-            copied = mirror(data_dir, target, folder, known, LEFT_OUT)
+            is_scratch = folder == HOST_FOLDER
+            copied = mirror(data_dir, target, folder, known, LEFT_OUT, is_scratch=is_scratch)
             made.files |= copied.files
             made.links |= copied.links
             progress(folder, copied)

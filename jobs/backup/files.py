@@ -43,8 +43,12 @@ def mirror(
     folder: str,
     known: Mapping[str, FileEntry],
     left_out: frozenset[str] = frozenset(),
+    *,
+    is_scratch: bool = False,
 ) -> Mirrored:
     """Make ``target/folder`` equal to ``source/folder``. ``known``: entries of the last backup.
+
+    ``is_scratch``: names come and go all the time, and one walk is enough.
 
     The folder is walked until no name of one walk is missing in the next. A log that is packed
     during a walk is otherwise in no list: its old name is gone, its new name came too late.
@@ -58,7 +62,7 @@ def mirror(
     for number in range(MOST_PASSES):
         result.files, result.links, own = {}, {}, result.files
         names, vanished = _one_pass(source, target, folder, {**known, **own}, left_out, result)
-        if number and not vanished and before <= names:
+        if is_scratch or (number and not vanished and before <= names):
             result.removed = _remove_others(target, folder, names)
             return result
         before = names

@@ -164,6 +164,7 @@ def test_names_that_never_rest_are_an_error(source, target, monkeypatch):
 
     with pytest.raises(BackupError, match="Run the backup again later"):
         copied(source, target)
+    assert mirror(source, target, "logs", {}, is_scratch=True).files == {}
 
 
 def test_the_index_of_a_log_is_copied_before_the_log(source):
