@@ -118,6 +118,8 @@ def _areas(
         listed.append(Area("secrets", gettext("Secrets"), "secrets/", "lock"))
     if allowed(request.user, "storage.manage"):
         listed.append(Area("storage", gettext("Storage"), "storage/", "database"))
+    if allowed(request.user, "audit.view"):
+        listed.append(Area("audit", gettext("Audit log"), "audit/", "file-text"))
     return tuple(listed)
 
 

@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext as _
 
+from dashboard.security import audit_log
+
 ZONE_COOKIE = "tz"  # set by static/js/app.js
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -68,6 +70,25 @@ def private_pages(get_response: Callable[[HttpRequest], Answer]) -> Callable[...
 
     def answer(request: HttpRequest) -> Answer:
         return mark(cast(HttpResponseBase, get_response(request)))
+
+    return answer
+
+
+@sync_and_async_middleware
+def audit_origin(get_response: Callable[[HttpRequest], Answer]) -> Callable[..., Answer]:
+    """Record the address of the request with what it changes."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
+                response: HttpResponseBase = await get_response(request)
+                return response
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> Answer:
+        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
+            return get_response(request)
 
     return answer
 

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from dashboard.views import (
     account,
+    audit,
     columns,
     deployments,
     docs,
@@ -47,6 +48,7 @@ urlpatterns = [
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),
+    path("audit/", include(audit.urlpatterns)),
     path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),

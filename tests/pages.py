@@ -41,6 +41,7 @@ PAGES = {
     "secret-list": ["/secrets/", f"/secrets/?name={SECRET}"],
     "secret-delete": [f"/secrets/{SECRET}/delete/"],
     "storage": ["/storage/"],
+    "audit": ["/audit/", "/audit/?q=nothing+of+the+kind"],
     "storage-remove": ["/storage/jobs/{benchmark}/remove/"],
     "model-list": ["/models/"],
     "model-detail": ["/models/smollm2-135m-instruct/"],
@@ -93,5 +94,6 @@ NO_PAGES = {
     *("model-undo", "model-discard"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "result-file", "result-run-more"),
+    "audit-export",
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }

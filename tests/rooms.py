@@ -33,7 +33,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"models"},
         {"logstore", "notifications", "agent_tasks"},
         {"queries", "services"},
-        {"inference"},
+        {"inference", "backup"},
         {"dispatch"},
         {"launch"},
         {"pipelines", "successors"},
@@ -44,6 +44,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {"chat", "deployments", "instance", "models", "sorting", "statistics", "storage"},
+        {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},
         {"overview", "search"},

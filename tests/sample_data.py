@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
-from jobs.models import Answer, ApiToken, Conversation, Deployment, Host, Job
+from jobs.models import Answer, ApiToken, AuditEntry, Conversation, Deployment, Host, Job
 from jobs.queries.jobs.chains import TOUR_KINDS
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
@@ -45,10 +45,25 @@ def make() -> dict[str, Any]:
     made["token"] = ApiToken.objects.create(
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
+    _changes(person)
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk
     return made
+
+
+def _changes(person: AbstractUser) -> None:
+    """Entries of the audit log: with a long address, a long detail, and without an account."""
+    job, host = Job.objects.order_by("pk")[0], Host.objects.order_by("pk")[0]
+    for user, action, subject, origin, detail in (
+        (person, "job.launch", f"job {job.pk}", "2001:db8:85a3::8a2e:370:7334", {"host": HOST}),
+        (person, "job.cancel", f"job {job.pk}", "10.4.7.19", {"pipeline": str(uuid4())}),
+        (None, "host.add", f"host {host.name}", "manage.py", {"by": "terminal"}),
+        (person, "token.create", "token 7", "10.4.7.19", {"name": "nightly-comparison " * 5}),
+    ):
+        AuditEntry.objects.create(
+            user=user, action=action, subject=subject, origin=origin, detail=detail
+        )
 
 
 def _jobs(person: AbstractUser) -> dict[str, Any]:

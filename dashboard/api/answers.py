@@ -432,6 +432,26 @@ class LogSteps(Answer):
     steps: list[LogStep]
 
 
+class AuditEntryAnswer(Answer):
+    """A change: who did what to which object, when and from where."""
+
+    id: int
+    at: Time
+    person: str | None = Field(description="null: no account, such as a command")
+    action: str
+    label: str = Field(description="action as text")
+    subject: str = Field(description="such as job 17")
+    detail: dict[str, Any]
+    origin: str = Field(description="address, manage.py for a command, or empty if unknown")
+
+
+class AuditEntries(Answer):
+    """Entries of the audit log, newest first."""
+
+    entries: list[AuditEntryAnswer]
+    next: str | None
+
+
 _REF = "#/components/schemas/{model}"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _AS_BYTES = {"content": {"text/plain": _BYTES, "application/octet-stream": _BYTES}}

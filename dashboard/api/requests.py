@@ -106,6 +106,16 @@ class ResultsAsked(Page):
     pinned: str = ""
 
 
+class AuditAsked(Page):
+    """Which entries of the audit log."""
+
+    person: str = Field("", description="a user name, or :none for entries without an account")
+    action: str = ""
+    text: str = Field("", description="words, each in subject, details, person or origin")
+    since: str = Field("", description="first moment, ISO 8601 with time zone")
+    until: str = Field("", description="end, exclusive, ISO 8601 with time zone")
+
+
 def _one_of(names: Any) -> Any:
     """Return the JSON schema of one of ``names``; the domain validates it and words the error."""
     return WithJsonSchema({"type": "string", "enum": [*names]})

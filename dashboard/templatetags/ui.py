@@ -171,6 +171,12 @@ def ago(when: datetime | None) -> SafeString:
 
 
 @register.simple_tag
+def exact(when: datetime) -> SafeString:
+    """A time with its day and seconds, in the viewer's zone: 2026-11-27 14:03:22."""
+    return _time(when, formatting.exact(when))
+
+
+@register.simple_tag
 def since(when: datetime | None) -> SafeString:
     """Time since ``when``: 3 s ago. The page keeps it up to date."""
     if when is None:

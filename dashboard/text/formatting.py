@@ -132,6 +132,11 @@ def clock(when: datetime, now: datetime | None = None) -> str:
     return moment(when, now)
 
 
+def exact(when: datetime) -> str:
+    """Return a time in the viewer's time zone, to the second: "2026-11-27 14:03:22"."""
+    return f"{timezone.localtime(when):%Y-%m-%d %H:%M:%S}"
+
+
 def full_moment(when: datetime) -> str:
     """Return a time with day, seconds and time zone, for tooltips."""
     local = timezone.localtime(when)

@@ -80,6 +80,7 @@ class Login(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Log in, for as long as was asked."""
         answer = super().form_valid(form)
+        record(self.request.user, "account.login", f"user {self.request.user.pk}")
         self.request.session.set_expiry(STAY_S if form.cleaned_data["stay"] else 0)
         return answer
 
@@ -105,6 +106,7 @@ class Password(PasswordChangeView):
         """Change it and say so."""
         messages.success(self.request, gettext("Password changed."))
         answer = super().form_valid(form)
+        record(self.request.user, "account.password", f"user {self.request.user.pk}")
         check_soon()
         return answer
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
+
+from jobs.errors import JobsError
 
 
 class Instance(models.Model):
@@ -55,17 +57,72 @@ class ApiToken(models.Model):
         return self.expires_at is not None and self.expires_at <= now()
 
 
-class AuditEntry(models.Model):
-    """One change that a person made: who, what, to which object."""
+class AppendOnlyError(JobsError):
+    """Attempt to change or delete a row of a table that is only added to."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    action = models.CharField(max_length=50)  # a name of dashboard.security.permissions
+    id = "internal:append_only"
+
+
+def _refuse(*args: Any, **kwargs: Any) -> Any:
+    """Refuse a change of rows that are only added.
+
+    Raises:
+        AppendOnlyError: always.
+    """
+    raise AppendOnlyError("entries of the audit log are never changed or deleted")
+
+
+class AppendOnlyQuerySet(models.QuerySet["AuditEntry"]):
+    """Rows that are added and read. Only a database shell goes around this."""
+
+    update = aupdate = _update = _refuse
+    bulk_update = abulk_update = _refuse
+    update_or_create = aupdate_or_create = _refuse
+    delete = adelete = _raw_delete = _refuse
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[AuditEntry]:
+        """Add entries, never in place of others."""
+        if kwargs.get("update_conflicts"):
+            _refuse()
+        return super().bulk_create(*args, **kwargs)
+
+
+class AuditEntry(models.Model):
+    """One change that a person made: who, what, to which object, from where. Only added.
+
+    ``origin``: address of the request, "manage.py" for a command on the server, "" if unknown.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
+    # A name of dashboard.security.permissions, or account.login, account.password.
+    action = models.CharField(max_length=50)
     subject = models.CharField(max_length=100)  # e.g. "job 17"
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=now, db_index=True)
+    origin = models.CharField(max_length=64, default="", blank=True)
+
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]
+        base_manager_name = "objects"
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-at", "-id"], name="audit_by_person"),
+            models.Index(fields=["action", "-at", "-id"], name="audit_by_action"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the entry.
+
+        Raises:
+            AppendOnlyError: it is stored already.
+        """
+        if not self._state.adding:
+            _refuse()
+        kwargs["force_insert"] = True  # a number that exists is an error, and no change
+        super().save(*args, **kwargs)
+
+    delete = adelete = _refuse

@@ -18,6 +18,7 @@ LISTS = (
     "result-compare",
     "playground",
     "people",
+    "audit",
     "password",
 )
 PATHS = [

@@ -57,7 +57,7 @@ class Intake:
     def __init__(self, port=0):
         self.instance = str(uuid.uuid4())
         self.jobs, self.deployments = {}, {}
-        self.start, self.serve = set(), set()
+        self.start, self.serve, self.resend = set(), set(), set()
         self.checks, self.findings = {}, {}
         self.heartbeats = []
         self.fault = lambda method, path: None
@@ -100,6 +100,7 @@ class Intake:
             "serve": sorted(self.serve),
             "checks": [n for n in self.checks if n not in self.findings],
             "stop_serve": [n for n, d in self.deployments.items() if not d.wanted],
+            "resend": sorted(self.resend),
             "facts_wanted": False,
             "server_time": 0.0,
         }

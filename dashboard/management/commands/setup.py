@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.management.own_host import write_own_host
+from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 from jobs.services import secrets
@@ -30,6 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--dashboard-url", required=True, help="as This computer sees it")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if (settings.DATA_DIR / MARK).exists():
+            raise CommandError(
+                f"A restore into DATA_DIR={settings.DATA_DIR} did not end. Empty the folder, "
+                "then restore again: manage.py restore SOURCE"
+            )
         call_command("migrate", verbosity=0, interactive=False)
         if not settings.DEBUG:
             self._collect_static()

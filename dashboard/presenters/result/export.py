@@ -139,11 +139,11 @@ def as_csv(rows: Iterable[Sequence[Any]]) -> HttpResponse:
     response.write("\ufeff")  # otherwise Excel assumes the system encoding
     writer = csv.writer(response)
     for row in rows:
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([as_text(value) for value in row])
     return response
 
 
-def _cell(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """Mark a text as text when a spreadsheet would read a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"

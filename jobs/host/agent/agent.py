@@ -272,11 +272,23 @@ class Agent:
                 run = 1 if kind == spools.JOB else runs.get(number, 0)
                 if claim.cancel(self._config, self._client, kind, number, run=run):
                     log.info("asked %s %s to stop", kind, number)
+        for number in body.get("resend", ()):
+            self._resend(Spool(self._config.dir / spools.JOBS_FOLDER / str(int(number))))
         self._start_checks(body.get("checks", ()))
         self._claim_each(
             claim.claim_job, [*body.get("start", ()), *claim.half_claimed(self._config)]
         )
         self._claim_each(claim.claim_deployment, body.get("serve", ()))
+
+    def _resend(self, spool: Spool) -> None:
+        """Send a job again that the dashboard's database has lost: an older one was restored."""
+        with contextlib.suppress(FileNotFoundError):  # removed, or never here
+            if spool.meta().instance != self._client.instance():
+                return
+            if spool.is_acked():
+                spool.unmark_acked()
+                log.warning("%s is sent again: the dashboard asked for it", spool)
+            self._spool_index.reopen(spool)
 
     def _start_checks(self, numbers: Iterable[int]) -> None:
         """Check each in a thread of its own: a tool that hangs holds nothing else up."""

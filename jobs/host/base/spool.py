@@ -214,6 +214,10 @@ class Spool:
         """Store that the dashboard has everything, up to the end of this run."""
         write_atomic(self.path / "acked", str(run).encode())
 
+    def unmark_acked(self) -> None:
+        """Store that the dashboard has not everything: its database became an older one."""
+        (self.path / "acked").unlink(missing_ok=True)
+
     def is_acked(self) -> bool:
         """True when the dashboard has everything, the end of the present run included."""
         return self._names_run("acked")

@@ -64,6 +64,13 @@ class SpoolIndex:
         with self._looking:
             self._closed[folder, number] = _Closed(instance, stat.st_ino, stat.st_mtime_ns)
 
+    def reopen(self, spool: Spool) -> None:
+        """List a spool again at each look, although it was closed."""
+        folder = spool.path.parent.name
+        with self._looking:
+            if self._closed.pop((folder, int(spool.path.name)), None) is not None:
+                self._snapshots.pop(folder, None)  # it lists only those that were open
+
     def forget(self, spool: Spool) -> None:
         """Drop a removed spool."""
         with self._looking:

@@ -27,12 +27,14 @@ from jobs.services import deployments, lifecycle, preflights
 from jobs.services.outcomes import host_load
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
+RESEND_MAX = 100  # jobs per heartbeat; others follow
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
     """Commands for a host: ids of jobs to claim and to cancel, of servers to claim and to stop.
 
+    ``resend``: jobs that the host had sent as a whole, to be sent again.
     ``news``: queued jobs may start now, because the host is back, has disk space again, or a
     deployment changed.
     """
@@ -42,6 +44,7 @@ class Orders:
     serve: list[int] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     stop_serve: list[int] = field(default_factory=list)
+    resend: list[int] = field(default_factory=list)
     facts_wanted: bool = False
     news: bool = False
 
@@ -78,6 +81,7 @@ def heartbeat(host: Host, body: Mapping[str, Any], *, protocol: int) -> Orders:
         serve=serve,
         checks=preflights.open_on(host),
         stop_serve=stop_serve,
+        resend=_missing_jobs(host),
         facts_wanted=facts_wanted,
         news=news or (was_shut and not lacks_room(host)),
     )
@@ -133,6 +137,18 @@ def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
     return sorted(
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
     )
+
+
+def _missing_jobs(host: Host) -> list[int]:
+    """Return running jobs that the host no longer reports.
+
+    Where a backup was restored, the job ended after the backup and its host has sent everything to
+    the database that was lost. Otherwise the host has nothing of it, and the job is lost.
+    """
+    rows = Job.objects.filter(
+        host=host, state__in=Job.ON_HOST_STATES, missing_since__isnull=False
+    ).exclude(claim_id="")
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:RESEND_MAX])
 
 
 def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:

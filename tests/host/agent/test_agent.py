@@ -71,6 +71,24 @@ def test_a_job_that_the_heartbeat_names_is_done_and_shipped(intake, start_agent,
     until(Spool(config.dir / "spool" / "7").is_acked)
 
 
+def test_a_job_that_a_restored_dashboard_lacks_is_sent_again(intake, start_agent, config):
+    intake.jobs[7] = record_of("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
+    intake.start.add(7)
+    start_agent()
+    until(Spool(config.dir / "spool" / "7").is_acked)
+    until(lambda: not intake.heartbeats[-1]["jobs"])
+
+    older = record_of("echo hi; echo 1 > r", outputs=(Output("r", "r"),))
+    older.token, older.claim_id = intake.jobs[7].token, intake.jobs[7].claim_id
+    intake.resend = {7, 8}  # of the other one the host has nothing
+    intake.jobs[7] = older
+
+    until(lambda: older.ended)
+    assert (older.log, older.outputs) == (b"hi\n", {"r": bytearray(b"1\n")})
+    intake.resend = set()
+    until(Spool(config.dir / "spool" / "7").is_acked)
+
+
 def test_a_heartbeat_has_jobs_load_and_facts(intake, start_agent, config):
     intake.jobs[7] = record_of("echo hi; sleep 600")
     intake.start.add(7)

@@ -53,6 +53,18 @@ def test_another_spool_of_a_closed_number_is_open(index, make_spool, host_dir):
     assert numbers(index.open("i-1")) == [1]
 
 
+def test_what_is_sent_again_is_looked_at_again(index, make_spool):
+    made = [make_spool("true", number=number) for number in (1, 2)]
+    for spool in made:
+        index.close(spool, "i-1")
+    assert index.open("i-1") == []
+
+    index.reopen(made[0])
+
+    assert numbers(index.open("i-1")) == [1]
+    assert numbers(index.open("i-1")) == [1]
+
+
 def test_what_was_removed_is_forgotten(index, make_spool, host_dir):
     old = make_spool("true", number=1)
     index.close(old, "i-1")

@@ -68,3 +68,25 @@ def test_a_returning_host_ends_the_jobs_and_keeps_the_servers(away):
 
     deployment.refresh_from_db()
     assert (orders.cancel, orders.stop_serve, deployment.state) == ([job.pk], [], "ready")
+
+
+def test_a_running_job_that_its_host_no_longer_names_is_asked_for_again():
+    host = make_host()
+    report = {
+        "boot_id": "b",
+        "agent_started_at": 1.0,
+        "now": 1.0,
+        "load": {},
+        "jobs": [],
+        "serves": [],
+    }
+    missing = make_job(state="running", host=host, claim_id="n")
+    named = make_job(state="running", host=host, claim_id="n")
+    make_job(state="starting", host=host)  # not claimed yet
+    make_job(state="succeeded", host=host, claim_id="n")
+    entry = {"id": named.pk, "token": str(named.claim_token), "state": "running"}
+
+    orders = heartbeats.heartbeat(host, {**report, "jobs": [entry]}, protocol=2)
+
+    assert orders.resend == [missing.pk]
+    assert orders.to_json()["resend"] == [missing.pk]

@@ -1,0 +1,55 @@
+"""Copy database and files of the dashboard into a folder, while it runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from dashboard.management.base import DashboardCommand
+from dashboard.text import formatting
+from jobs import backup
+from jobs.backup.files import Mirrored
+
+
+class Command(DashboardCommand):
+    help = (
+        "Back up database, logs, outputs, secrets and own models into a folder. "
+        "A second backup into the same folder copies only what changed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("target", type=Path, help="new, empty, or with an earlier backup")
+        parser.add_argument(
+            "--with-host",
+            action="store_true",
+            help="also copy DATA_DIR/host: environments, weights and artifacts of This computer",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        target: Path = options["target"].absolute()
+        try:
+            made = backup.create(target, with_host=options["with_host"], progress=self._progress)
+        except backup.BackupError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"No backup: {error.filename or target}: {error.strerror}. Fix this, then run "
+                "the command again: it copies only what is missing."
+            ) from error
+        self.stdout.write(
+            f"{target}: {sum(made.rows.values())} rows, {len(made.files)} files, "
+            f"{_size(made.bytes)}. Keep it private: it has the secrets."
+        )
+
+    def _progress(self, folder: str, copied: Mirrored) -> None:
+        self.stdout.write(
+            f"{folder}: {len(copied.files)} files, {copied.copied} copied "
+            f"({_size(copied.copied_bytes)}), {copied.removed} removed"
+        )
+
+
+def _size(count: int) -> str:
+    return " ".join(formatting.size(count))

@@ -1,0 +1,42 @@
+"""Fill an empty DATA_DIR and database from a backup."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs import backup
+
+
+class Command(BaseCommand):
+    help = "Restore a backup of manage.py backup into an empty DATA_DIR. Then start: make run."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("source", type=Path, help="folder of the backup")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source: Path = options["source"].absolute()
+        try:
+            made = backup.restore(source, progress=self.stdout.write)
+        except backup.BackupError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"Not restored: {error.filename or source}: {error.strerror}. Fix this, then "
+                "restore again."
+            ) from error
+        if made.data_dir != str(settings.DATA_DIR):
+            self.stderr.write(
+                f"The backup is of DATA_DIR={made.data_dir}. Its records name folders of This "
+                "computer there: prepare environments and weights of This computer again."
+            )
+        self.stdout.write(
+            f"Restored the backup of {made.made_at:%Y-%m-%d %H:%M %Z}: "
+            f"{sum(made.rows.values())} rows, {len(made.files)} files. Everyone logs in again. "
+            "Start with make run."
+        )

@@ -1,0 +1,155 @@
+"""Rows of the audit log for the page, the exports and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
+from dashboard.text.labels import host_word
+from jobs.catalog import MODELS
+from jobs.models import AuditEntry, Deployment, Host, Job
+
+CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Subject of an entry. ``href``: its page, "" without one."""
+
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry in words. ``details``: (label, value)."""
+
+    entry: AuditEntry
+    label: str
+    subject: Subject
+    details: Sequence[tuple[str, str]]
+    origin: str
+
+
+def rows(entries: Sequence[AuditEntry]) -> list[Row]:
+    """Return entries in words, with links to what still exists. Three queries for all."""
+    found = _Found.of(entries)
+    return [_row(entry, found.subject(entry)) for entry in entries]
+
+
+def _row(entry: AuditEntry, subject: Subject) -> Row:
+    """Return an entry in words; a detail that the subject shows is not repeated."""
+    return Row(
+        entry,
+        action_label(entry.action, entry.detail),
+        subject,
+        [pair for pair in detail_pairs(entry.detail) if pair[1] != subject.text],
+        origin_label(entry.origin),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Objects of subjects that still exist."""
+
+    jobs: frozenset[int]
+    deployments: frozenset[int]
+    hosts: frozenset[str]
+    people: dict[int, str]
+
+    @classmethod
+    def of(cls, entries: Iterable[AuditEntry]) -> _Found:
+        named: dict[str, set[str]] = {}
+        for entry in entries:
+            kind, _space, name = entry.subject.partition(" ")
+            named.setdefault(kind, set()).add(name)
+
+        def numbers(kind: str) -> list[int]:
+            return [
+                int(name)
+                for name in named.get(kind, ())
+                if name.isascii() and name.isdecimal() and len(name) <= 18
+            ]
+
+        jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
+        hosts = named.get("host", set())
+        return cls(
+            frozenset(Job.objects.filter(pk__in=jobs).values_list("pk", flat=True))
+            if jobs
+            else frozenset(),
+            frozenset(Deployment.objects.filter(pk__in=deployments).values_list("pk", flat=True))
+            if deployments
+            else frozenset(),
+            frozenset(Host.objects.filter(name__in=hosts).values_list("name", flat=True))
+            if hosts
+            else frozenset(),
+            dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
+            if people
+            else {},
+        )
+
+    def subject(self, entry: AuditEntry) -> Subject:
+        """Return the subject of an entry; its stored text if it is of no known kind."""
+        kind, _space, name = entry.subject.partition(" ")
+        number = int(name) if name.isascii() and name.isdecimal() and len(name) <= 18 else -1
+        if kind == "job" and number >= 0:
+            href = reverse("job-detail", args=[number]) if number in self.jobs else ""
+            return Subject(gettext("Job #%(n)s") % {"n": number}, href)
+        if kind == "deployment" and number >= 0:
+            is_there = number in self.deployments
+            href = reverse("deployment-detail", args=[number]) if is_there else ""
+            return Subject(gettext("Deployment #%(n)s") % {"n": number}, href)
+        if kind == "user" and number >= 0:
+            known = self.people.get(number)
+            return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
+        if kind == "host":
+            href = reverse("host-detail", args=[name]) if name in self.hosts else ""
+            return Subject(host_word(name), href)
+        if kind == "model":
+            href = reverse("model-detail", args=[name]) if name in MODELS else ""
+            return Subject(MODELS[name].name if href else name, href)
+        if kind == "secret":
+            return Subject(name, reverse("secret-list"))
+        if kind == "token":
+            given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
+            text = given or gettext("API token #%(n)s") % {"n": name}
+            return Subject(str(text), reverse("token-list"))
+        if kind == "conversation":
+            return Subject(gettext("Chat #%(n)s") % {"n": name})
+        return Subject(entry.subject)
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """Return an entry for the API and the export as JSON lines."""
+    entry = row.entry
+    return {
+        "id": entry.pk,
+        "at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "person": entry.user.get_username() if entry.user else None,
+        "action": entry.action,
+        "label": row.label,
+        "subject": entry.subject,
+        "detail": entry.detail if isinstance(entry.detail, dict) else {},
+        "origin": entry.origin,
+    }
+
+
+def csv_line(row: Row) -> list[str]:
+    """Return an entry as a line under ``CSV_HEAD``."""
+    data = as_dict(row)
+    return [
+        data["at"],
+        data["person"] or "",
+        data["action"],
+        row.label,
+        data["subject"],
+        ", ".join(f"{label}: {value}" for label, value in detail_pairs(row.entry.detail)),
+        data["origin"],
+    ]

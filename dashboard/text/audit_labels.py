@@ -1,0 +1,150 @@
+"""Labels of the audit log: actions, details and their values. A test finds all that is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.security.audit_log import COMMAND
+from dashboard.text.formatting import counted, size
+from dashboard.text.labels import check_word, host_word, kind_title
+
+# Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
+ACTION_LABELS: Mapping[str, str | Promise] = {
+    "account.login": _("Logged in"),
+    "account.password": _("Own password changed"),
+    "conversation.delete": _("Chat deleted"),
+    "deployment.restart": _("Deployment restarted"),
+    "deployment.stop": _("Deployment stopped"),
+    "host.add": _("Host added"),
+    "host.change": _("Host settings changed"),
+    "host.key": _("Host key changed"),
+    "host.key:new": _("New host key created"),
+    "host.key:revoke": _("Host key revoked"),
+    "host.mark_lost": _("Host marked as lost"),
+    "job.cancel": _("Job cancelled"),
+    "job.confirm": _("Job warnings confirmed"),
+    "job.launch": _("Job launched"),
+    "job.order": _("Job moved in the queue"),
+    "job.pin": _("Job files kept"),
+    "job.pin:off": _("Job files no longer kept"),
+    "job.repeat": _("Job retried"),
+    "model.change": _("Model changed"),
+    "model.change:add": _("Model added"),
+    "model.change:delete": _("Model deleted"),
+    "model.change:discard": _("Model file discarded"),
+    "model.change:undo": _("Model restored"),
+    "secret.manage": _("Secret changed"),
+    "secret.manage:delete": _("Secret deleted"),
+    "secret.manage:replace": _("Secret replaced"),
+    "secret.manage:rotate": _("Key of secrets rotated"),
+    "secret.manage:set": _("Secret added"),
+    "storage.manage": _("Job files removed"),
+    "token.create": _("API token created"),
+    "token.delete": _("API token revoked"),
+    "user.manage": _("Account changed"),
+    "user.manage:add": _("Account added"),
+    "user.manage:admin": _("Account made admin"),
+    "user.manage:member": _("Account made member"),
+    "user.manage:off": _("Account deactivated"),
+    "user.manage:on": _("Account reactivated"),
+    "user.manage:password": _("Password reset"),
+}
+DETAIL_LABELS: Mapping[str, str | Promise] = {
+    "before": _("before"),
+    "by": _("via"),
+    "bytes": _("size"),
+    "checks": _("checks"),
+    "confirmed": _("confirmed"),
+    "draining": _("pause new jobs"),
+    "endpoints": _("endpoints"),
+    "exclusive": _("exclusive"),
+    "forgot_dies": _("missing dies no longer listed"),
+    "forgot_refusals": _("refused messages no longer listed"),
+    "host": _("host"),
+    "hosts": _("hosts"),
+    "is_staff": _("admin"),
+    "jobs": _("jobs"),
+    "kind": _("kind"),
+    "lost": _("lost jobs and deployments"),
+    "name": _("name"),
+    "now": _("new place"),
+    "of": _("of"),
+    "people": _("people"),
+    "pipeline": _("pipeline"),
+    "priority": _("priority"),
+    "purpose": _("purpose"),
+    "repeats": _("retry of"),
+    "run": _("run"),
+    "scope": _("scope"),
+    "secrets": _("secrets"),
+    "slots": _("max concurrent jobs"),
+    "was": _("old place"),
+}
+# Details that the label of the action has said, and ways that the origin says.
+_SAID = ("did", "pinned")
+_WAYS_OF_ORIGINS = ("page", "terminal")
+
+
+def action_label(action: str, detail: Any = None) -> str:
+    """Return the label of an action; its name if unknown, such as of a later version."""
+    case = _case(detail)
+    label = ACTION_LABELS.get(f"{action}:{case}") or ACTION_LABELS.get(action)
+    return str(label) if label else action
+
+
+def _case(detail: Any) -> str:
+    if not isinstance(detail, dict):
+        return ""
+    if detail.get("pinned") is False:
+        return "off"
+    return str(detail.get("did", ""))
+
+
+def detail_pairs(detail: Any) -> list[tuple[str, str]]:
+    """Return (label, value) of each detail that the action's label does not say."""
+    if not isinstance(detail, dict):
+        return []
+    return [
+        (str(DETAIL_LABELS.get(name, name)), _value(name, value))
+        for name, value in detail.items()
+        if name not in _SAID
+        and value not in ("", [], None)
+        and not (name == "by" and value in _WAYS_OF_ORIGINS)
+    ]
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, int | float):
+        if name == "bytes":
+            return " ".join(size(value))
+        return f"#{value}" if name == "repeats" else counted(value)
+    if isinstance(value, list):
+        return ", ".join(_value(name, one) for one in value)
+    if isinstance(value, str):
+        return _text(name, value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _text(name: str, value: str) -> str:
+    if name == "by" and value == "tour":
+        return gettext("tour")
+    if name == "kind":
+        return kind_title(value)
+    if name in ("host", "hosts"):
+        return host_word(value)
+    return check_word(value) if name in ("checks", "confirmed") else value
+
+
+def origin_label(origin: str) -> str:
+    """Return where an entry came from: an address, a command on the server, or unknown."""
+    if origin == COMMAND:
+        return gettext("manage.py on the server")
+    return origin or gettext("unknown")

@@ -1,0 +1,250 @@
+"""The copy of the database, and the database made from it.
+
+A copy has no sessions: a session row is all that a cookie needs to log in. SQLite is copied in one
+read transaction, so writers go on. PostgreSQL is copied by its own program ``pg_dump``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from jobs.backup.manifest import BackupError, DatabaseEntry, Engine
+
+FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}
+# Tables whose rows stay out of every copy.
+EMPTIED = ("django_session",)
+CHUNK_BYTES = 1024 * 1024
+SHOWN_LINES = 5  # of a program's error
+
+
+@dataclass(slots=True)
+class Contents:
+    """Rows per table, and applied migrations as ``app.name``."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    migrations: list[str] = field(default_factory=list)
+
+
+def engine() -> Engine:
+    """Return the kind of the database that the settings name."""
+    return cast(Engine, connection.vendor)
+
+
+def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
+    """Copy the database into ``folder`` while others use it, without the rows of ``EMPTIED``.
+
+    Raises:
+        BackupError: it cannot be copied.
+    """
+    path = folder / FILES[engine()]
+    draft = path.with_name(f"{path.name}.part")
+    _make_private(draft)
+    contents = _copy_sqlite(draft) if engine() == "sqlite" else _dump_postgresql(draft)
+    draft.replace(path)
+    size, sha256 = size_and_sha256(path)
+    return DatabaseEntry(engine=engine(), file=path.name, bytes=size, sha256=sha256), contents
+
+
+def size_and_sha256(path: Path) -> tuple[int, str]:
+    """Return the size of a file, bytes, and its SHA-256 in hex."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, digest
+
+
+def refuse_unless_empty() -> None:
+    """Check that the database of the settings has no tables.
+
+    Raises:
+        BackupError: it has some, or cannot be reached.
+    """
+    if engine() == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        if path.exists():
+            raise BackupError(f"{path} exists. Move it away, then restore: mv {path} {path}.old")
+        return
+    name = connection.settings_dict["NAME"]
+    with _postgresql() as server:
+        query = "SELECT 1 FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) LIMIT 1"
+        if server.execute(query).fetchone() is not None:
+            raise BackupError(
+                f"The database {name} has tables. Make an empty one, then restore: "
+                f"dropdb {name} && createdb {name}"
+            )
+
+
+def fill(file: Path) -> Contents:
+    """Make the database of the settings, which is empty, from a copy; return what it has now.
+
+    Raises:
+        BackupError: it cannot be made.
+    """
+    if engine() == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f"{path.name}.restoring")
+        _make_private(draft)
+        shutil.copyfile(file, draft)
+        draft.replace(path)
+        with closing(_sqlite(path)) as opened:
+            return _contents_of_sqlite(opened)
+    options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
+    _run("pg_restore", *options, f"--dbname={_conninfo()}", str(file))
+    with _postgresql() as server:
+        return _contents_of_postgresql(server)
+
+
+def unknown_migrations(names: list[str]) -> list[str]:
+    """Return those of these migrations that this version of the dashboard does not have."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    known = {f"{app}.{name}" for app, name in loader.disk_migrations}
+    known |= {
+        f"{app}.{name}" for one in loader.disk_migrations.values() for app, name in one.replaces
+    }
+    return sorted(set(names) - known)
+
+
+def _copy_sqlite(draft: Path) -> Contents:
+    """Copy the database beside ``draft``, remove rows, then write ``draft`` from what is left.
+
+    Deleted rows stay in free pages of a file. ``VACUUM INTO`` copies none of these, and needs no
+    space in ``/tmp`` as ``VACUUM`` does.
+    """
+    source = Path(connection.settings_dict["NAME"])
+    whole = draft.with_name(f"{draft.name}.whole")
+    try:
+        _make_private(whole)
+        with closing(_sqlite(source)) as live, closing(_sqlite(whole)) as copied:
+            live.backup(copied)
+            copied.execute("PRAGMA journal_mode=DELETE")  # one file, without a -wal beside it
+            for table in EMPTIED:
+                copied.execute(f'DELETE FROM "{table}"')
+            copied.commit()
+            copied.execute("VACUUM INTO ?", (str(draft),))
+        with closing(_sqlite(draft)) as written:
+            problem = written.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise BackupError(f"The database {source} is damaged: {problem}. See its disk.")
+            return _contents_of_sqlite(written)
+    except sqlite3.Error as error:
+        raise BackupError(f"Cannot copy the database {source}: {error}.") from error
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file of mode 0600, in place of what a killed backup left."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _sqlite(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
+
+
+def _contents_of_sqlite(opened: sqlite3.Connection) -> Contents:
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables = [name for (name,) in opened.execute(f"{query} ORDER BY name")]
+    count = 'SELECT count(*) FROM "{}"'
+    rows = {name: opened.execute(count.format(name)).fetchone()[0] for name in tables}
+    migrations = opened.execute("SELECT app, name FROM django_migrations").fetchall()
+    return Contents(rows, sorted(f"{app}.{name}" for app, name in migrations))
+
+
+def _dump_postgresql(draft: Path) -> Contents:
+    """Dump and count in one snapshot: what is counted is what the dump has."""
+    with _postgresql() as server:
+        server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        server.read_only = True
+        snapshot = server.execute("SELECT pg_export_snapshot()").fetchone()
+        assert snapshot is not None
+        left_out = [f"--exclude-table-data={table}" for table in EMPTIED]
+        options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot[0]}")
+        _run("pg_dump", *options, *left_out, f"--file={draft}", f"--dbname={_conninfo()}")
+        contents = _contents_of_postgresql(server)
+        contents.rows |= dict.fromkeys(set(EMPTIED) & set(contents.rows), 0)
+        return contents
+
+
+@contextmanager
+def _postgresql() -> Iterator[psycopg.Connection[Any]]:
+    """A connection of its own: Django's may be within a transaction."""
+    try:
+        with psycopg.connect(_conninfo(), password=_password() or None) as server:
+            yield server
+    except psycopg.Error as error:
+        name = connection.settings_dict["NAME"]
+        raise BackupError(f"Cannot read the database {name}: {error}") from error
+
+
+def _contents_of_postgresql(server: psycopg.Connection[Any]) -> Contents:
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
+    tables = [name for (name,) in server.execute(f"{query} ORDER BY tablename").fetchall()]
+    rows = {}
+    for name in tables:
+        counted = server.execute(
+            sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))
+        ).fetchone()
+        rows[name] = counted[0] if counted else 0
+    migrations = server.execute("SELECT app, name FROM django_migrations").fetchall()
+    return Contents(rows, sorted(f"{app}.{name}" for app, name in migrations))
+
+
+def _conninfo() -> str:
+    """Return the address of the database without its password: others see a command line."""
+    row = connection.settings_dict
+    named = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
+    words = {word: row[name] for word, name in named.items() if row[name]}
+    return make_conninfo(**words, **row["OPTIONS"])
+
+
+def _password() -> str:
+    return str(connection.settings_dict["PASSWORD"] or "")
+
+
+def _run(program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL.
+
+    Raises:
+        BackupError: it is missing, or failed.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise BackupError(
+            f"{program} is missing: PostgreSQL is copied by its own programs. Install those of "
+            f"the server's version {_server_version()}, such as "
+            f"apt install postgresql-client-{_server_version()}, or add their folder to PATH. "
+            "Then run this command again."
+        )
+    password = {"PGPASSWORD": _password()} if _password() else {}
+    done = subprocess.run(
+        [path, "--no-password", *arguments],
+        env={**os.environ, **password},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        said = "\n".join(lines[-SHOWN_LINES:])
+        raise BackupError(f"{program} failed with exit code {done.returncode}:\n{said}")
+
+
+def _server_version() -> int:
+    with _postgresql() as server:
+        return server.info.server_version // 10_000

