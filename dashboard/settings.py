@@ -10,7 +10,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard.config import env as env_module
-from dashboard.config.env import BASE_DIR, BadVariable
+from dashboard.config.env import BadVariable
+from dashboard.config.readers import BASE_DIR
 
 try:
     ENV = env_module.load_remembering(os.environ)

@@ -39,6 +39,9 @@ PATTERNS: dict[str, str | Promise] = {
         "Begin with a letter, digit or underscore; then letters, digits, dots, dashes and"
         " underscores."
     ),
+    r"^$|^[A-Za-z0-9][A-Za-z0-9._@+$-]*$": gettext_lazy(
+        "Begin with a letter or digit; then letters, digits and the signs . _ @ + $ -"
+    ),
     r"^$|^[A-Z][A-Z0-9_]{1,63}$": gettext_lazy(
         "Enter the name of a secret: capital letters, digits and underscores, such as HF_TOKEN."
     ),

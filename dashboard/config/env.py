@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -17,14 +16,31 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 from dashboard.config.networks import Network, read_networks
+from dashboard.config.readers import (
+    read_database_url,
+    read_duration_s,
+    read_folder,
+    read_limit_bytes,
+    read_listen,
+    read_log_level,
+    read_optional_file,
+    read_optional_folder,
+    read_port,
+    read_public_url,
+    read_queue_limit,
+    read_redis_url,
+    read_retention_age_s,
+    read_size_bytes,
+    read_switch,
+    read_text,
+    read_time_zone,
+    read_web_processes,
+)
 from dashboard.config.renamed import RENAMED
 from jobs.host.base.renamed import refuse_former_names
 
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-LONGEST_KEPT_S = 36_500 * 86_400.0
 RUN_FILE = "run.json"
 STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -38,160 +54,6 @@ NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
 
 class BadVariable(Exception):
     """A variable holds what it must not; the message names it and what is allowed."""
-
-
-def read_text(raw: str) -> str:
-    """Any text."""
-    return raw
-
-
-def read_folder(raw: str) -> Path:
-    """An absolute path; what is relative begins at the project's folder."""
-    return (BASE_DIR / Path(raw).expanduser()).resolve()
-
-
-def read_optional_folder(raw: str) -> Path | None:
-    """A folder that exists, or nothing."""
-    if not raw:
-        return None
-    path = read_folder(raw)
-    if not path.is_dir():
-        raise ValueError("a folder that exists")
-    return path
-
-
-def read_optional_file(raw: str) -> Path | None:
-    """An absolute path of a file, which may be made later, or nothing."""
-    path = read_folder(raw) if raw else None
-    if path is not None and path.is_dir():
-        raise ValueError("the path of a file")
-    return path
-
-
-def read_port(raw: str) -> int:
-    """A TCP port."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 65535:
-        raise ValueError("a whole number from 1 to 65535")
-    return int(raw)
-
-
-def read_web_processes(raw: str) -> int:
-    """Parse the number of web processes that serve one address."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 16:
-        raise ValueError("a whole number from 1 to 16")
-    return int(raw)
-
-
-def read_queue_limit(raw: str) -> int:
-    """Parse the maximum number of queued jobs per host."""
-    if not raw.isdecimal() or not 1 <= int(raw) <= 1_000_000:
-        raise ValueError("a whole number from 1 to 1000000")
-    return int(raw)
-
-
-def read_switch(raw: str) -> bool:
-    """1 or 0."""
-    if raw not in ("0", "1"):
-        raise ValueError("1 or 0")
-    return raw == "1"
-
-
-def read_duration_s(raw: str) -> float:
-    """Seconds, from "90", "90s", "15m", "24h" or "7d"."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", raw)
-    if not match or float(match[1]) == 0:
-        raise ValueError('a length of time above 0, such as "90s", "15m", "24h" or "7d"')
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-
-
-def read_retention_age_s(raw: str) -> float | None:
-    """Return the seconds of a length of time with its unit; None for "": for ever.
-
-    A unit is required because 90, meant as days, would remove nearly all.
-    """
-    if not raw:
-        return None
-    if raw[-1].isdigit() or read_duration_s(raw) > LONGEST_KEPT_S:
-        raise ValueError('a length of time above 0 with its unit, such as "90d", 36500d at most')
-    return read_duration_s(raw)
-
-
-def read_size_bytes(raw: str) -> int | None:
-    """Bytes, from "500M", "200G" or "1.5T" (powers of 1,000, as pages show them); or nothing."""
-    if not raw:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT])B?", raw)
-    size = float(match[1]) * 1000 ** ("kMGT".index(match[2].replace("K", "k")) + 1) if match else 0
-    if not match or size == 0:
-        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
-    return round(size)
-
-
-def read_limit_bytes(raw: str) -> int:
-    """A size as :func:`read_size_bytes` takes it; a limit is never empty."""
-    size = read_size_bytes(raw)
-    if size is None:
-        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
-    return size
-
-
-def read_time_zone(raw: str) -> str:
-    """The name of a time zone."""
-    if raw not in available_timezones() and raw != "UTC":
-        raise ValueError('the name of a time zone, such as "Asia/Shanghai" or "UTC"')
-    return ZoneInfo(raw).key
-
-
-def read_log_level(raw: str) -> str:
-    """A level of Python's logging."""
-    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
-    if raw.upper() not in levels:
-        raise ValueError(", ".join(levels))
-    return raw.upper()
-
-
-def read_public_url(raw: str) -> str:
-    """Scheme, host and optional prefix, without a slash at the end; or nothing."""
-    if not raw:
-        return ""
-    try:
-        parts = urlsplit(raw)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.query or parts.fragment or parts.username:
-        raise ValueError(
-            'an address such as "https://bench.example.org" or "http://gpu7:8000/vacc"'
-        )
-    return raw.rstrip("/")
-
-
-def read_redis_url(raw: str) -> str:
-    """An address in redis-py's spelling, or nothing for an embedded Valkey."""
-    if raw and not raw.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
-    return raw
-
-
-def read_listen(raw: str) -> tuple[str, int] | None:
-    """An IP address of this computer and a port, or nothing."""
-    if not raw:
-        return None
-    try:
-        parts = urlsplit(f"//{raw}")
-        address, port = ip_address(parts.hostname or ""), parts.port
-    except ValueError:
-        address, port = None, None
-    if address is None or not port or raw not in (f"{address}:{port}", f"[{address}]:{port}"):
-        raise ValueError('an IP address and a port, such as "10.0.0.5:6380" or "[fd00::5]:6380"')
-    return str(address), port
-
-
-def read_database_url(raw: str) -> str:
-    """A database's address, or nothing for SQLite in ``DATA_DIR``."""
-    if raw and not raw.startswith(("sqlite:///", "postgres://", "postgresql://")):
-        raise ValueError('"sqlite:///PATH" or "postgres://USER:PASSWORD@HOST:PORT/NAME"')
-    return raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
 from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
 from jobs.models import AuditEntry, Deployment, Host, Job
+from jobs.numbers import number_from
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
 
@@ -72,11 +73,8 @@ class _Found:
             named.setdefault(kind, set()).add(name)
 
         def numbers(kind: str) -> list[int]:
-            return [
-                int(name)
-                for name in named.get(kind, ())
-                if name.isascii() and name.isdecimal() and len(name) <= 18
-            ]
+            found = map(number_from, named.get(kind, ()))
+            return [number for number in found if number is not None]
 
         jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
         hosts = named.get("host", set())
@@ -98,15 +96,15 @@ class _Found:
     def subject(self, entry: AuditEntry) -> Subject:
         """Return the subject of an entry; its stored text if it is of no known kind."""
         kind, _space, name = entry.subject.partition(" ")
-        number = int(name) if name.isascii() and name.isdecimal() and len(name) <= 18 else -1
-        if kind == "job" and number >= 0:
+        number = number_from(name)
+        if kind == "job" and number is not None:
             href = reverse("job-detail", args=[number]) if number in self.jobs else ""
             return Subject(gettext("Job #%(n)s") % {"n": number}, href)
-        if kind == "deployment" and number >= 0:
+        if kind == "deployment" and number is not None:
             is_there = number in self.deployments
             href = reverse("deployment-detail", args=[number]) if is_there else ""
             return Subject(gettext("Deployment #%(n)s") % {"n": number}, href)
-        if kind == "user" and number >= 0:
+        if kind == "user" and number is not None:
             known = self.people.get(number)
             return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
         if kind == "host":

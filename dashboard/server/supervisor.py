@@ -22,7 +22,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.config import env as env_module
-from dashboard.config.env import BASE_DIR, NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
+from dashboard.config.env import NOT_REMEMBERED, RUN_FILE, STOPPING_FILE, BadVariable, Env
+from dashboard.config.readers import BASE_DIR
 from dashboard.server import valkey
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor

@@ -148,7 +148,7 @@ def test_zeros_before_a_limit_change_nothing(client, made):
 
 def test_nobody_else_reads_a_number_of_an_address():
     """Settings are read at a start; names of dies and arguments are no numbers of an address."""
-    others = {"config/env.py", "presenters/die_grid.py", "presenters/job/plan.py"}
+    others = {"config/readers.py", "presenters/die_grid.py", "presenters/job/plan.py"}
     folder = Path(requests.__file__).parent.parent
     reading = {
         str(path.relative_to(folder))

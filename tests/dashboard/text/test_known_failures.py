@@ -27,7 +27,7 @@ FULL = b"copying\nOSError: [Errno 28] No space left on device\nTraceback\n"
 
 def end_with(caller, log, *, verdict="failed", outputs=None, plan=None, **fields) -> Job:
     """A job of ``caller``'s host that ended with this log and these output files."""
-    plan = plan or make_plan(kind="fake", outputs=(Output("made", "*.out", required=False),))
+    plan = plan or make_plan(kind="fake", outputs=(Output("made", "*", required=False),))
     job = make_job(host=caller.host, plan=plan)
     lifecycle.lease_job(job.pk, values={"job": str(job.pk)})
     caller.post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
