@@ -50,7 +50,6 @@ class Watch:
         assert stack.process is not None
         self.peaks: dict[str, float] = {}
         self._root = stack.process.pid
-        self._roles: dict[int, str | None] = {}
         self._is_over = threading.Event()
         for pid in process.descendants(self._root):
             _forget_peak(pid)
@@ -69,17 +68,16 @@ class Watch:
 
     def _look(self) -> None:
         for pid in process.descendants(self._root):
-            role, peak_mb = self._role(pid), _peak_mb(pid)
+            role, peak_mb = _role(pid), _peak_mb(pid)
             if role is not None:
                 self.peaks[role] = max(self.peaks.get(role, 0.0), peak_mb)
 
-    def _role(self, pid: int) -> str | None:
-        # A forked process has not yet the command line that it will have.
-        if self._roles.get(pid) is None:
-            line = command_line(pid)
-            names = [name for name, role in ROLES.items() if role.mark in line]
-            self._roles[pid] = names[0] if names else None
-        return self._roles[pid]
+
+def _role(pid: int) -> str | None:
+    """Return the role by the command line of now: a forked process has its parent's until it
+    starts its own program."""
+    line = command_line(pid)
+    return next((name for name, role in ROLES.items() if role.mark in line), None)
 
 
 def _forget_peak(pid: int) -> None:
