@@ -99,7 +99,8 @@ class Field:
     @property
     def source_query(self) -> str:
         """Query of the page *Sources*, which fills its form with the value."""
-        address = "" if self.source == "image" else self.value  # a tag is no address
+        # A tag or a revision is no address.
+        address = "" if self.source in ("image", "revision") else self.value
         return urlencode({"type": self.source, "address": address})
 
     @property

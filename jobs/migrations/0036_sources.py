@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                             ("git", "Git"),
                             ("index", "Index"),
                             ("hub", "Hub"),
+                            ("revision", "Revision"),
                             ("image", "Image"),
                             ("data", "Data"),
                         ],

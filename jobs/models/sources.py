@@ -12,14 +12,15 @@ from django.utils.timezone import now
 class Source(models.Model):
     """A place from which jobs may fetch code or data, added by an administrator.
 
-    ``address`` is a URL, or the name of an image; of git repositories, images and data it may be a
-    prefix (``jobs.services.sources.addresses``).
+    ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
+    repositories, images and data it may be a prefix (``jobs.services.sources.addresses``).
     """
 
     class Type(models.TextChoices):
         GIT = "git"
         INDEX = "index"
         HUB = "hub"
+        REVISION = "revision"
         IMAGE = "image"
         DATA = "data"
 

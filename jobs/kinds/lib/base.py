@@ -231,8 +231,8 @@ class Kind(ABC):
     - ``way``: "vllm"; weights of models that run so come first
     - ``when``: ``[field, value]``; the field counts only while the other one has that value
     - ``needs_dies``: True; for hosts with cards, on others the default stays
-    - ``source``: "git", "index", "hub", "image" or "data"; the value is a place that code or data
-      comes from, and must be permitted (``jobs.services.sources``)
+    - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
+      code or data comes from, and must be permitted (``jobs.services.sources``)
 
     Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
 

@@ -41,6 +41,7 @@ TYPES: Mapping[str, str | Promise] = {
     Source.Type.GIT: gettext_lazy("git repository"),
     Source.Type.INDEX: gettext_lazy("package index"),
     Source.Type.HUB: gettext_lazy("hub"),
+    Source.Type.REVISION: gettext_lazy("model revision"),
     Source.Type.IMAGE: gettext_lazy("container image"),
     Source.Type.DATA: gettext_lazy("data"),
 }
@@ -54,13 +55,17 @@ _IMAGE = gettext_lazy(
     "Enter registry and name in lower case, such as %(example)s, with a tag if only one is "
     "permitted."
 )
+_REVISION = gettext_lazy("Enter a model's hub ID and the revision, such as %(example)s.")
 EXAMPLES: Mapping[str, str] = {
     Source.Type.GIT: "https://git.example/team",
     Source.Type.INDEX: "https://pypi.example/simple",
     Source.Type.HUB: "https://hub.example",
+    Source.Type.REVISION: "deepseek-ai/DeepSeek-R1@1a2b3c4",
     Source.Type.IMAGE: "registry.example/team/image",
     Source.Type.DATA: "https://data.example/sets",
 }
+
+_FORMS = {Source.Type.IMAGE: _IMAGE, Source.Type.REVISION: _REVISION}
 
 
 class Refused(JobsError):
@@ -90,7 +95,7 @@ def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUse
     try:
         entry = clean(source_type, address)
     except ValueError:
-        form = _IMAGE if source_type == Source.Type.IMAGE else _WEB
+        form = _FORMS.get(source_type, _WEB)
         raise LaunchError(form % {"example": EXAMPLES[source_type]}, "address") from None
     if len(entry) > LONGEST_ADDRESS:
         text = _("Enter at most %(most)s characters.")
@@ -119,8 +124,10 @@ def remove(source_id: int) -> Source | None:
 
 def offered(source_type: str, facts: Mapping[str, Any]) -> list[str]:
     """Return values for a field of the type on a host with ``facts``: addresses; of images the
-    tags of the catalogue's ones in the host's registry."""
+    tags of the catalogue's ones in the host's registry; of models the revisions alone."""
     mine = [one.address for one in included() if one.type == source_type and one.is_typed]
+    if source_type == Source.Type.REVISION:
+        return list(dict.fromkeys(entry.rpartition("@")[2] for entry in _listed(source_type)))
     if source_type != Source.Type.IMAGE:
         return list(dict.fromkeys([*mine, *_listed(source_type)]))
     ours = {f"{facts.get('registry')}/{address.partition(':')[0]}" for address in mine}

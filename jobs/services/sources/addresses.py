@@ -1,7 +1,8 @@
 """Addresses of sources: their form by type, and what an entry of the list permits.
 
 Hubs and package indexes are permitted by the exact address. Below one, anybody may have a folder:
-``https://hub.example/theirs/repo/resolve/main`` as a hub would serve files of their own. Git
+``https://hub.example/theirs/repo/resolve/main`` as a hub would serve files of their own. A revision
+is exact too, because everyone may propose changes to a model, which then have a revision. Git
 repositories, images and data are permitted by prefix, up to the end of a path segment.
 """
 
@@ -23,13 +24,15 @@ _IMAGE = re.compile(
     r"(?P<registry>[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?)"
     r"(?P<path>(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
 )
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*"
+_REVISION = re.compile(rf"{_NAME}/{_NAME}@[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*")
 _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Source.Type.GIT: ("https",),
     Source.Type.INDEX: ("http", "https"),
     Source.Type.HUB: ("http", "https"),
     Source.Type.DATA: ("http", "https"),
 }
-_EXACT = frozenset({Source.Type.HUB, Source.Type.INDEX})
+_EXACT = frozenset({Source.Type.HUB, Source.Type.INDEX, Source.Type.REVISION})
 # (where, segments of the path, tag): comparable parts of an address.
 _Parts = tuple[tuple[str, ...], tuple[str, ...], str]
 
@@ -59,7 +62,13 @@ def permits(source_type: str, entry: str, address: str) -> bool:
 
 
 def _parts(source_type: str, address: str) -> _Parts:
-    return _image(address) if source_type == Source.Type.IMAGE else _web(source_type, address)
+    if source_type == Source.Type.IMAGE:
+        return _image(address)
+    if source_type == Source.Type.REVISION:
+        if not _REVISION.fullmatch(address):
+            raise ValueError(address)
+        return (address,), (), ""
+    return _web(source_type, address)
 
 
 def _web(source_type: str, address: str) -> _Parts:

@@ -49,12 +49,14 @@ FOREIGN = [
     ("prepare-opencompass", {"repository": "https://github.com/eve/oc"}, "repository", "git"),
     ("prepare-opencompass", {"index": "https://pypi.evil.example/simple"}, "index", "index"),
     ("prepare-weights", {"endpoint": "http://10.66.6.6:8080"}, "endpoint", "hub"),
+    ("prepare-weights", {"revision": "refs/pr/7"}, "revision", "revision"),
     ("prepare-datasets", {"endpoint": "https://hf-mirror.com/eve/x"}, "endpoint", "hub"),
 ]
 
 
 def address_of(params, field):
-    return f"{IMAGE}:{params[field]}" if field == "tag" else params[field]
+    prefix = {"tag": f"{IMAGE}:", "revision": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B@"}
+    return f"{prefix.get(field, '')}{params[field]}"
 
 
 @pytest.mark.parametrize(("kind", "params", "field", "source_type"), FOREIGN)

@@ -62,6 +62,11 @@ GIT, HUB, IMAGE = "https://git.example/team", "https://hub.example", "registry.e
         ("index", "https://pypi.example/simple", "https://pypi.example/simple/", True),
         ("index", "https://pypi.example/simple", "https://pypi.example/simple/eve", False),
         ("index", "https://pypi.example/simple", "https://pypi.example", False),
+        ("revision", "team/Model-1.5@v1", "team/Model-1.5@v1", True),
+        ("revision", "team/Model-1.5@v1", "team/Model-1.5@refs/pr/1", False),
+        ("revision", "team/Model-1.5@refs/pr/1", "team/Model-1.5@refs/pr/1", True),
+        ("revision", "team/Model-1.5@v1", "eve/Model-1.5@v1", False),
+        ("revision", "team/Model-1.5@v1", "team/Model-1.5", False),
         ("image", IMAGE, f"{IMAGE}/vllm:1.0", True),
         ("image", f"{IMAGE}/vllm", f"{IMAGE}/vllm:1.0", True),
         ("image", f"{IMAGE}/vllm:1.0", f"{IMAGE}/vllm:1.0", True),
@@ -88,6 +93,9 @@ def test_an_entry_permits_an_address_or_not(source_type, entry, address, is_perm
         ("git", "https://git.example/team name"),
         ("index", "file:///srv/wheels"),
         ("hub", "https://me@hub.example"),
+        ("revision", "team/model"),
+        ("revision", "https://hub.example/team/model@v1"),
+        ("revision", "team/model@v1/"),
         ("image", "team/vllm"),  # a folder of docker's own hub
         ("image", "registry.example:tag"),
         ("image", "https://registry.example/team"),
@@ -141,7 +149,6 @@ def test_every_web_address_of_toolchains_and_stacks_is_included(pytestconfig):
 
 # Open text fields that may hold an address or have the name of a source, with the reason.
 NO_SOURCES = {
-    ("prepare-weights", "revision"): "of the model's own repository on the hub",
     ("build-images", "registry_user"): "an account of the host's own registry",
     ("build-images", "registry_password"): "name of a secret",
     ("compile-vacc", "huggingface_hub"): "a version",
@@ -220,6 +227,15 @@ def test_a_tag_stands_for_the_image_of_the_host_s_registry():
     assert STACKS["current"].vllm.image.name == "ai_deliver/vllm_vacc"
 
 
+@pytest.mark.parametrize("revision", ["", "main", "master"])
+def test_the_main_branch_of_a_model_needs_no_permission(revision):
+    kind = KINDS["prepare-weights"]
+
+    found = kind.sources(kind.Params(revision=revision), vacc_host())
+
+    assert found == {"endpoint": "https://hf-mirror.com"}
+
+
 @pytest.fixture
 def host(db):
     return make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
@@ -253,6 +269,7 @@ def test_an_entry_of_one_type_permits_no_other(host):
         ("git", "", "", "address", "such as https://git.example/team"),
         ("git", "https://me@git.example/team", "", "address", "no account"),
         ("image", "team/image", "", "address", "Enter registry and name"),
+        ("revision", "team/model", "", "address", "Enter a model's hub ID and the revision"),
         ("git", f"https://git.example/{'a' * 300}", "", "address", "at most 300 characters"),
         ("git", GIT, "a" * 201, "note", "at most 200 characters"),
         ("git", GIT, "a\nb", "note", "one line"),
@@ -291,6 +308,7 @@ def test_a_field_offers_included_and_listed_sources():
     permit_source(GIT)
     permit_source("registry.example/ai_deliver/vllm_vacc:VVI-26.07", "image")
     permit_source("registry.example/other/image:9", "image")
+    permit_source("team/model@refs/pr/1", "revision")
 
     assert sources.offered("git", GUIDE_FACTS)[-1] == GIT
     assert "https://github.com/vllm-project/vllm.git" in sources.offered("git", GUIDE_FACTS)
@@ -298,6 +316,7 @@ def test_a_field_offers_included_and_listed_sources():
         "https://hf-mirror.com",
         "https://huggingface.co",
     ]
+    assert sources.offered("revision", GUIDE_FACTS) == ["refs/pr/1"]
     tags = sources.offered("image", GUIDE_FACTS)
     assert tags[-1] == "VVI-26.07" and "VVI-26.02" in tags and "9" not in tags
 
