@@ -1,6 +1,6 @@
 """Addresses of sources: their form by type, and what an entry of the list permits.
 
-Hubs and package indexes are permitted by the exact address. Below one, anybody may have a folder:
+Hubs and package indexes are permitted by the exact address. Below one, anyone may have a folder:
 ``https://hub.example/theirs/repo/resolve/main`` as a hub would serve files of their own. A revision
 is exact too, because everyone may propose changes to a model, which then have a revision. Git
 repositories, images and data are permitted by prefix, up to the end of a path segment.
