@@ -27,7 +27,7 @@ class SourceAnswer(Answer):
     type: SourceType
     address: str = Field(description="of git, image and data also a prefix")
     note: str
-    added_by: str | None = Field(description="null: a command, or a deleted account")
+    added_by: str | None = Field(description="null: a command on the server")
     added_at: Time
 
 

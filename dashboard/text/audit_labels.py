@@ -45,6 +45,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "secret.manage:replace": _("Secret replaced"),
     "secret.manage:rotate": _("Key of secrets rotated"),
     "secret.manage:set": _("Secret added"),
+    "source.manage": _("Sources changed"),
     "source.manage:add": _("Source added"),
     "source.manage:delete": _("Source removed"),
     "storage.manage": _("Job files removed"),

@@ -1,4 +1,4 @@
-"""Permitted sources of code and data: included ones, and the administrators' list.
+"""Permitted sources of code and data: included ones, and a team's own list.
 Here: the list, its addresses, and the check of a launch, a retry, a start and a claim.
 Not here: which fields of a kind name a source (`jobs.kinds`), rights and audit (`dashboard`).
 """
@@ -65,7 +65,7 @@ EXAMPLES: Mapping[str, str] = {
     Source.Type.DATA: "https://data.example/sets",
 }
 
-_FORMS = {Source.Type.IMAGE: _IMAGE, Source.Type.REVISION: _REVISION}
+_FORMS = {str(Source.Type.IMAGE): _IMAGE, str(Source.Type.REVISION): _REVISION}
 
 
 class Refused(JobsError):

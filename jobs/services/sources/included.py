@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from jobs.catalog import STACKS
@@ -81,4 +82,5 @@ def _images() -> Iterator[Included]:
         image = stack.vllm.image
         if image and image.in_registry:
             for tag in image.tags:
-                yield Included(Source.Type.IMAGE, f"{image.name}:{tag}", _(stack.name))
+                origin = format_lazy(_("stack “{name}”"), name=_(stack.name))
+                yield Included(Source.Type.IMAGE, f"{image.name}:{tag}", origin)
