@@ -15,6 +15,7 @@ from dashboard.views import (
     playground,
     search,
     secrets,
+    sources,
     storage,
     tokens,
 )
@@ -51,5 +52,6 @@ urlpatterns = [
     path("audit/", include(audit.urlpatterns)),
     path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
+    path("sources/", include(sources.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

@@ -25,7 +25,7 @@ from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
 from jobs.queries.hosts.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
-from jobs.services import confirmations, lifecycle, preflights, secrets
+from jobs.services import confirmations, lifecycle, preflights, secrets, sources
 from jobs.services.outcomes.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
@@ -231,7 +231,8 @@ def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
             return None
         try:
             secrets.of_job(job, values=values)
-        except secrets.Refused as refused:
+            sources.of_job(job)
+        except (secrets.Refused, sources.Refused) as refused:
             lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=refused.message)
             return None
         if not lifecycle.lease_job(job.pk, values=values):

@@ -32,7 +32,7 @@ from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
 from jobs.sanitize import sanitize
-from jobs.services import confirmations, lifecycle, queue, secrets
+from jobs.services import confirmations, lifecycle, queue, secrets, sources
 from jobs.services.outcomes.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -140,7 +140,7 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
         plan=job_preview.plan.to_json(),
         plan_sha256=job_preview.plan.sha256(),
         inputs=_inputs(refs),
-        product=_json(product),
+        product=None if product is None else dict(product),
         exclusive=bool(getattr(job_preview.params, "exclusive", False)),
         model_id=_model_id(refs, product, job_preview.params),
         guide=sanitize(job_preview.guide),
@@ -216,9 +216,10 @@ def repeat_of(
     """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: ``user`` may not use a secret of the plan in this way, or it does not exist.
+        LaunchError: ``user`` may not use a secret of the plan so, or a source is not permitted.
     """
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
+    sources.check(KINDS[old.kind], params, old.host)
     return Job(
         kind=old.kind,
         title=old.title,
@@ -283,6 +284,7 @@ def _preview(
         refs = kind.inputs(params, target)
         values, open_slots = slots_of(plan, refs, host, target)
         secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
+        sources.check(kind, params, host)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
@@ -425,10 +427,6 @@ def check_ports(old: Job, target: Target) -> None:
             "rerun” with another port, such as %(free)d."
         )
         raise LaunchError(message % clash.args, clash.field)
-
-
-def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if product is None else dict(product)
 
 
 def create(

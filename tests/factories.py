@@ -20,10 +20,11 @@ from jobs.models import (
     JobStep,
     Result,
     ResultPoint,
+    Source,
     Weights,
 )
 from jobs.plans import Plan, Step
-from jobs.services import secrets
+from jobs.services import secrets, sources
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
@@ -61,6 +62,11 @@ def keep_secret(name: str, value: str, **rules: Any) -> str:
     endpoints = () if rules.get("purpose") == "engine" else HUBS
     secrets.keep(name, value, **{"purpose": "hub", "endpoints": endpoints, **rules})
     return value
+
+
+def permit_source(address: str, source_type: str = "git", **fields: Any) -> Source:
+    """A source on the administrators' list."""
+    return sources.add(source_type, address, **{"user": None, **fields})
 
 
 def make_plan(**fields: Any) -> Plan:

@@ -25,6 +25,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "units",
             "sanitize",
             "validation_errors",
+            "web_addresses",
             "metrics",
             "catalog",
         },
@@ -50,7 +51,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "secrets"},
+        {"chat", "outputs", "pins", "secrets", "sources"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

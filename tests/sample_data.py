@@ -46,6 +46,7 @@ def make() -> dict[str, Any]:
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
     _changes(person)
+    made["source"] = unwell.source()
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk

@@ -45,6 +45,7 @@ HELP: Mapping[str, str] = {
     "conversation": "use/chat/",
     "storage": "run/storage/",
     "secret": "run/security/",
+    "source": "run/security/#permitted-programs-and-sources",
     "audit": "run/security/#audit-log",
     "token": "use/launch/#over-the-api",
     "api-root": "use/launch/#over-the-api",

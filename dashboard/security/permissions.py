@@ -63,6 +63,8 @@ ACTIONS: dict[str, Role] = {
     "token.manage": Role.ADMIN,  # see and revoke those of others
     "user.manage": Role.ADMIN,
     "secret.manage": Role.ADMIN,
+    "source.view": Role.MEMBER,
+    "source.manage": Role.ADMIN,  # which places code and data may come from
     "storage.manage": Role.ADMIN,
     "audit.view": Role.ADMIN,
     "health.view": Role.ANYONE,

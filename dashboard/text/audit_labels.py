@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.security.audit_log import COMMAND
 from dashboard.text.formatting import counted, size
 from dashboard.text.labels import check_word, host_word, kind_title
+from jobs.services.sources import TYPES
 
 # Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
 ACTION_LABELS: Mapping[str, str | Promise] = {
@@ -44,6 +45,9 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "secret.manage:replace": _("Secret replaced"),
     "secret.manage:rotate": _("Key of secrets rotated"),
     "secret.manage:set": _("Secret added"),
+    "source.manage": _("Sources changed"),
+    "source.manage:add": _("Source added"),
+    "source.manage:delete": _("Source removed"),
     "storage.manage": _("Job files removed"),
     "token.create": _("API token created"),
     "token.delete": _("API token revoked"),
@@ -56,6 +60,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "user.manage:password": _("Password reset"),
 }
 DETAIL_LABELS: Mapping[str, str | Promise] = {
+    "address": _("address"),
     "before": _("before"),
     "by": _("via"),
     "bytes": _("size"),
@@ -73,6 +78,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "kind": _("kind"),
     "lost": _("lost jobs and deployments"),
     "name": _("name"),
+    "note": _("note"),
     "now": _("new place"),
     "of": _("of"),
     "people": _("people"),
@@ -83,6 +89,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "run": _("run"),
     "scope": _("scope"),
     "secrets": _("secrets"),
+    "source_type": _("type"),
     "slots": _("max concurrent jobs"),
     "was": _("old place"),
 }
@@ -138,6 +145,8 @@ def _text(name: str, value: str) -> str:
         return gettext("tour")
     if name == "kind":
         return kind_title(value)
+    if name == "source_type":
+        return str(TYPES.get(value, value))
     if name in ("host", "hosts"):
         return host_word(value)
     return check_word(value) if name in ("checks", "confirmed") else value

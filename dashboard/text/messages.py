@@ -50,6 +50,7 @@ MESSAGES: dict[str, str | Promise] = {
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),
     "job:plan": _("Invalid plan: %(reason)s."),
+    "job:source": _("Source %(address)s is not permitted. Add it under Sources, then retry."),
     "job:not_taken": _(
         "Not accepted: %(host)s is online but did not accept this job within %(minutes)s minutes."
     ),

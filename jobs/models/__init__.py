@@ -12,6 +12,7 @@ from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret
+from jobs.models.sources import Source
 
 __all__ = [
     "Answer",
@@ -35,6 +36,7 @@ __all__ = [
     "ResultPoint",
     "Secret",
     "ServedBlock",
+    "Source",
     "Turn",
     "Weights",
 ]

@@ -56,6 +56,7 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
         "result_id": made["speed"],
         "conversation_id": made["conversation"],
         "token_id": made["token"],
+        "source_id": made["source"],
         "user_id": made["person"],
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
