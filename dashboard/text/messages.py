@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.text.formatting import joined, number
 from dashboard.text.chat_messages import CHAT_MESSAGES
+from dashboard.text.formatting import joined, number
 from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.known_failures import words_of
 from dashboard.text.labels import (

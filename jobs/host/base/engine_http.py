@@ -48,10 +48,14 @@ def _answer(url: str, within_s: float) -> Iterator[HTTPResponse]:
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError(f"{url!r} is no http address")
-    connection = HTTPConnection(parts.hostname, parts.port or 80, timeout=within_s)
+    at = (parts.hostname, parts.port or 80)
+    connection = HTTPConnection(*at)
     try:
-        connection.connect()
-        connection.sock = _Timed(connection.sock, deadline)
+        sock = socket.create_connection(at, within_s)
+    except TimeoutError as error:
+        raise TimeoutError(f"no connection within {within_s:g} s") from error
+    try:
+        connection.sock = _Timed(sock, deadline)
         connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         yield connection.getresponse()
     except TimeoutError as error:
@@ -59,7 +63,7 @@ def _answer(url: str, within_s: float) -> Iterator[HTTPResponse]:
     except HTTPException as error:
         raise OSError(f"no HTTP: {error!r}"[:200]) from error
     finally:
-        connection.close()
+        sock.close()
 
 
 class _Timed:
@@ -68,8 +72,8 @@ class _Timed:
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock, self._deadline = sock, deadline
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
+    def close(self) -> None:
+        """Leave the socket open: an answer without a length is read after this call."""
 
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(_left(self._deadline))
