@@ -122,4 +122,4 @@ def test_the_bootstrap_refuses_a_package_that_the_lock_does_not_name(bootstrap, 
 
     with pytest.raises(SystemExit):
         bootstrap.install(bootstrap.python, "requirements.txt")
-    assert "must have their hashes" in capfd.readouterr().err
+    assert "Hashes are required" in capfd.readouterr().err

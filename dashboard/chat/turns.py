@@ -266,7 +266,7 @@ async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
 
 async def _see_through(run: Running, engine: Engine, log: Path) -> None:
     """Store the stream, stop when another process requests it, and end the turn."""
-    assert run.pump is not None
+    assert run.pump is not None  # noqa: S101 -- for mypy
     writer = asyncio.create_task(_write(run))
     try:
         while not run.pump.done():

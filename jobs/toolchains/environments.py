@@ -38,8 +38,8 @@ class Environment:
     values come from the header of its list in ``pins/``; ``tour = yes`` there: ``make wheels``
     collects it by default.
 
-    ``requirements`` is the list, which identifies it. ``lock``, which pip installs, also has hashes,
-    and leaves out ``first``: their builds come from indexes of their own.
+    ``requirements`` is the list, which identifies it. ``lock``, which pip installs, has hashes and
+    leaves out ``first``: their builds come from indexes of their own.
     """
 
     name: str

@@ -87,7 +87,7 @@ def models_of(url):
     """Names of the models that the server offers."""
     key = os.environ.get("API_KEY", "")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{url}/v1/models", headers=headers)
+    request = urllib.request.Request(f"{url}/v1/models", headers=headers)  # noqa: S310 -- http only
     with within(10), OPEN.open(request, timeout=10) as got:
         return [item["id"] for item in read_json(got)["data"]]
 
@@ -120,6 +120,8 @@ def main():
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.2, help="seconds")
     args = parser.parse_args()
+    if not args.url.startswith("http://"):
+        parser.error(f"{args.url} is no http address")
     follower = Follower(args.log, sys.stdout.buffer)
     try:
         reason = wait(args, follower)

@@ -96,6 +96,8 @@ def main():
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.1, help="seconds")
     args = parser.parse_args()
+    if not args.url.startswith("http://"):
+        parser.error(f"{args.url} is no http address")
     try:
         reason = wait(args)
     except (OSError, ValueError, KeyError, TypeError) as error:
