@@ -19,6 +19,7 @@ WIDTH = 100
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
         {
+            "endpoints",
             "errors",
             "messages",
             "numbers",

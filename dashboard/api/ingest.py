@@ -220,7 +220,7 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
 
     def write(record: Owner) -> int:
         chunk = _chunk(request, OUTPUT_CHUNK_MAX)
-        assert isinstance(record, Job)
+        assert isinstance(record, Job)  # noqa: S101 -- for mypy
         declared = outputs.Declared(
             name=request.headers.get("X-Name", ""),
             path=request.GET.get("path", ""),

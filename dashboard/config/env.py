@@ -46,8 +46,8 @@ STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued j
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Names in DATA_DIR/secrets: what the dashboard, and what hosts say to an embedded Valkey that
 # listens on the network.
-VALKEY_PASSWORD = "valkey_password"
-VALKEY_HOST_PASSWORD = "valkey_host_password"
+VALKEY_PASSWORD = "valkey_password"  # noqa: S105 -- a file name
+VALKEY_HOST_PASSWORD = "valkey_host_password"  # noqa: S105 -- a file name
 # Not remembered for a second terminal: where to look, and what is of use only once.
 NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
 

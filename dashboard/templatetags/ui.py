@@ -415,7 +415,7 @@ def _time(when: datetime, text: str, extra: str = "") -> SafeString:
         '<time class="num" datetime="{}" title="{}"{}>{}</time>',
         when.isoformat(),
         formatting.full_moment(when),
-        mark_safe(extra),
+        mark_safe(extra),  # noqa: S308 -- of this module
         text,
     )
 

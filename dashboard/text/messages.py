@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.text.chat_messages import CHAT_MESSAGES
 from dashboard.text.formatting import joined, number
 from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.known_failures import words_of
@@ -393,19 +394,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:missing": _("%(host)s is online, but the server process is missing."),
     "deployment:host_gone": _("%(host)s has been offline for %(hours)s hours."),
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
-    # Errors of a chat turn (dashboard.chat.turns).
-    "chat:interrupted": _("The dashboard was stopped during this answer."),
-    "chat:unreachable": _("The deployment is not responding."),
-    "chat:timeout": _("Timeout: the answer took longer than an hour."),
-    "chat:too-long": _(
-        "The engine sent more data than the limit without ending, so the answer was stopped. "
-        "Received text is kept."
-    ),
-    "chat:not-ready": _("This deployment is not ready."),
-    "chat:not-kept": _("The dashboard's disk is full: the rest of this answer was not stored."),
-    "chat:unreadable": _("The engine's response cannot be parsed. Its raw bytes are kept."),
-    "chat:broken": _("The request to the engine failed."),
-    "chat:cut": _("The engine closed the connection in the middle of the answer."),
+    **CHAT_MESSAGES,
 }
 
 

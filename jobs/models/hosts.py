@@ -56,6 +56,11 @@ class Host(models.Model):
         return self.type == self.Type.SIMULATED
 
     @property
+    def is_on_this_machine(self) -> bool:
+        """True where its servers run on the dashboard's machine, so that loopback reaches them."""
+        return self.type in (self.Type.THIS_COMPUTER, self.Type.SIMULATED)
+
+    @property
     def is_outdated(self) -> bool:
         """True when it spoke an earlier protocol last: it must be upgraded to get new jobs."""
         return 0 < self.protocol < self.PROTOCOL

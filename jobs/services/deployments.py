@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs import agent_tasks, notifications
+from jobs import agent_tasks, endpoints, notifications
 from jobs.errors import JobsError, LaunchError
 from jobs.kinds.lib import ports
 from jobs.messages import Message
@@ -350,16 +350,21 @@ def _be_ready(deployment: Deployment) -> bool:
 
 def _set_address(deployment: Deployment, port: str | int | None) -> None:
     """Set ``host_url``, as seen by its host, and ``dashboard_url``, as seen by the dashboard."""
-    if not port:
-        return
-    host = deployment.host
-    here = host.type == Host.Type.THIS_COMPUTER
     only = str(deployment.job.plan.get("address") or "")
-    address = "127.0.0.1" if here else str(host.facts.get("address") or "127.0.0.1")
-    host_url, dashboard_url = (f"http://{only or near}:{port}" for near in ("127.0.0.1", address))
+    near = endpoints.endpoint(only or endpoints.LOOPBACK, port)
+    if near is None:  # no port yet, or an old row
+        return
+    host_url, dashboard_url = str(near), _called_at(deployment.host, only, near.port)
     if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
         deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
         deployment.save(update_fields=["host_url", "dashboard_url"])
+
+
+def _called_at(host: Host, only: str, port: int) -> str:
+    """Return the URL that the dashboard may call; "" for an address that it never calls."""
+    own = endpoints.LOOPBACK if host.is_on_this_machine else str(host.facts.get("address") or "")
+    at = endpoints.endpoint(only or own, port)
+    return str(at) if at and at.is_callable(on_this_machine=host.is_on_this_machine) else ""
 
 
 def _change(

@@ -66,7 +66,7 @@ def test_an_environment_pins_what_it_is_for():
 
 
 def test_the_name_of_the_list_says_how_long_it_is():
-    environment = replace(ENVIRONMENTS["llama.cpp"], requirements="xllamacpp==1\nb==2\n")
+    environment = replace(ENVIRONMENTS["llama.cpp"], lock="xllamacpp==1\nb==2\n")
 
     plan = environments.prepare_plan(environment, SITE)
 
