@@ -20,7 +20,7 @@ def no_pause(monkeypatch):
     ],
 )
 def test_an_address_has_celerys_spelling(redis, celery):
-    assert agent_tasks.broker_url(redis) == celery
+    assert agent_tasks.for_celery(redis) == celery
 
 
 def test_an_unreachable_broker_raises_nothing_and_gets_a_rest(settings, caplog, tmp_path):
