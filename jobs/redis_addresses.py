@@ -36,7 +36,8 @@ def with_login(url: str, user: str, password: str) -> str:
     """Return the address with another login."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{quote(user)}:{quote(password)}@{place}").geturl()
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{login}@{place}").geturl()
 
 
 def without_login(text: str) -> str:

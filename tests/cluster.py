@@ -126,18 +126,19 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def _host(stack: Stack, folder: Path, name: str, first_port: int, redis_url: str) -> Iterator[Path]:
-    """A host as "Add a host" makes one, with its user in Redis; its folder."""
+def _host(
+    stack: Stack, folder: Path, name: str, first_port: int, redis_url: str = ""
+) -> Iterator[Path]:
+    """A host as "Add a host" makes one; its folder. ``redis_url``: of a Redis that needs its user,
+    which is no embedded Valkey."""
     own = folder / name
     file = folder / f"{name}.env"
     if not file.exists():
         done = stack.manage("add_host", name)
         file.touch(mode=0o600)
         file.write_text(done.stdout.decode())
-        command = re.search(r"ACL SETUSER .+", done.stderr.decode())
-        assert command is not None
-        with redis.Redis.from_url(redis_url) as client:
-            client.execute_command(*command[0].split())
+        if redis_url:
+            _enter_user(redis_url, done.stderr.decode())
     settings = read_env_file(file) | {
         "HOST_DIR": str(own),
         "HOST_PORTS": f"{first_port}-{first_port + PORTS - 1}",
@@ -151,6 +152,14 @@ def _host(stack: Stack, folder: Path, name: str, first_port: int, redis_url: str
         stop_everything(own, GRACE_S)
         worker.send_signal(signal.SIGTERM)
         worker.wait(GRACE_S * 2)
+
+
+def _enter_user(redis_url: str, output: str) -> None:
+    """Run the command that "add_host" printed for an administrator of Redis."""
+    command = re.search(r"ACL SETUSER .+", output)
+    assert command is not None, output
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command(*command[0].split())
 
 
 def main(argv: Sequence[str]) -> int:

@@ -27,6 +27,6 @@ def write_own_host(
     if made.valkey_password:
         redis_url = with_login(redis_url, user_of(name), made.valkey_password)
     path = folder / "host.env"
-    own = {"HOST_NAME": name, "HOST_KEY": made.key, "REDIS_URL": redis_url}
-    env.write_private(path, env_text({**own, **lines}))
+    credentials = {"REDIS_URL": redis_url, "HOST_KEY": made.key}
+    env.write_private(path, env_text({"HOST_NAME": name, **lines, **credentials}))
     return path
