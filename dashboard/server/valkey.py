@@ -22,7 +22,7 @@ from jobs.valkey_acl import dashboard_line
 
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), without its final zero
 PREFIX = "vacc-"
-# Of the memory, for what clients send and are sent: the client with most is closed above it.
+# Share of the memory for buffers of clients; above it the largest client is closed.
 SHARE_OF_CLIENTS = 0.25
 MAX_COMMAND_BYTES = 1_048_576  # Valkey's least; a hint has a few hundred
 

@@ -35,7 +35,7 @@ class HostAnswers(JobsError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a host logs in with. It is shown once: only hashes are stored.
+    """Login of a host. It is shown once: only hashes are stored.
 
     ``valkey_password``: "" without a Valkey user of its own.
     """

@@ -15,6 +15,7 @@ from jobs.host.base import config
 from jobs.models import Host
 from jobs.redis_addresses import on_network
 from jobs.services import hosts, valkey_users
+from jobs.valkey_acl import host_rules
 from tests.api import until
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.stack import ROOT, clean_environment, free_port
@@ -354,6 +355,13 @@ def test_without_a_password_of_each_host_no_user_is_needed(settings, url):
     assert url_of(host, made) == (url or "''")
     assert valkey_users.command_for(host) == valkey_users.command_without(host) == ""
     assert not valkey_users.lacks_user(host)
+
+
+@pytest.mark.parametrize("page", ["hosts.md", "hosts.zh.md"])
+def test_the_docs_have_the_command_for_another_redis(page):
+    text = (ROOT / "docs" / "run" / page).read_text()
+
+    assert f"\nACL SETUSER {host_rules('va16-01', 'SHA256')}\n" in text
 
 
 # Memory.
