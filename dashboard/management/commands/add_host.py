@@ -29,7 +29,7 @@ class Command(base.DashboardCommand):
         record(None, "host.add", f"host {host.name}", by="terminal")
         self.stdout.write(host_file(host.name, made), ending="")
         if command := valkey_users.command_for(host):
-            self.stderr.write(f"Enter the host's user in your Redis: {command}")
+            self.stderr.write(f"Add the host's user to your Redis: {command}")
         if missing := out_of_reach():
             self.stderr.write(
                 f"Another machine cannot reach this dashboard yet: start it with "
