@@ -22,7 +22,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 -- after the setup
 
-from jobs.agent_tasks import VISIBILITY_TIMEOUT_S, broker_url  # noqa: E402
+from jobs.agent_tasks import VISIBILITY_TIMEOUT_S  # noqa: E402
+from jobs.redis_addresses import for_celery  # noqa: E402
 from jobs.services.upkeep import packing, reaper, retention  # noqa: E402
 
 QUEUE = "dashboard"
@@ -55,7 +56,7 @@ class Every(schedule):  # type: ignore[misc]  # Celery has no types
         return super().is_due(last_run_at)
 
 
-app = Celery("dashboard", broker=broker_url(settings.REDIS_URL), include=["dashboard.tasks"])
+app = Celery("dashboard", broker=for_celery(settings.REDIS_URL), include=["dashboard.tasks"])
 app.conf.update(
     task_default_queue=QUEUE,
     task_serializer="json",

@@ -37,8 +37,10 @@ PUBLIC_ORIGIN = f"{_public.scheme}://{_public.netloc}" if ENV.public_url else ""
 
 # In redis-py's spelling; "" while a command runs beside no dashboard: hints are then left out.
 REDIS_URL = ENV.redis_url
-# The address that hosts on other computers use.
+# The address that hosts on other computers use, with placeholders for their login; "": none.
 HOST_REDIS_URL = env_module.host_redis_url(ENV)
+# Users of the embedded Valkey; None: another Redis, whose users somebody else manages.
+VALKEY_USERS_FILE = env_module.valkey_users_file(ENV)
 
 # Counters that all web processes share (dashboard.security.login_throttle); nothing that must not
 # be lost.

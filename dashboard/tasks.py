@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.celery import app
 from jobs import dispatch
+from jobs.services import valkey_users
 from jobs.services.upkeep import packing, reaper, retention
 
 
@@ -11,6 +12,7 @@ from jobs.services.upkeep import packing, reaper, retention
 def sweep() -> None:
     """Find what is lost, then start what waits. One scheduler a round does it, however many ask."""
     if reaper.claim_run():
+        valkey_users.sync()
         reaper.reap()
         dispatch.run()
 

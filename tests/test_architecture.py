@@ -15,7 +15,7 @@ from tests.rooms import DJANGO, ROOMS, UNORDERED, docstring, tree, written
 
 ROOT = Path(__file__).parent.parent
 
-HOST_MAY = ("jobs.errors", "jobs.plans", "jobs.host")
+HOST_MAY = ("jobs.errors", "jobs.plans", "jobs.redis_addresses", "jobs.host")
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -148,7 +148,7 @@ def test_the_tree_of_the_docs_is_that_of_the_docstrings():
     assert written() == tree(), "python -m tests.rooms writes it anew"
 
 
-def test_a_host_imports_only_errors_plans_and_itself():
+def test_a_host_imports_only_errors_plans_addresses_and_itself():
     imports = [
         (shown(path), name)
         for path in FILES

@@ -22,6 +22,7 @@ from dashboard.config.readers import (
     read_database_url,
     read_duration_s,
     read_folder,
+    read_host_redis_url,
     read_limit_bytes,
     read_listen,
     read_log_level,
@@ -36,18 +37,17 @@ from dashboard.config.readers import (
     read_switch,
     read_text,
     read_time_zone,
+    read_valkey_memory_bytes,
     read_web_processes,
 )
 from dashboard.config.renamed import RENAMED
 from jobs.host.base.renamed import refuse_former_names
+from jobs.redis_addresses import on_network, socket_of
 
 RUN_FILE = "run.json"
+VALKEY_USERS = "valkey/users.acl"
 STOPPING_FILE = "stopping"  # is in DATA_DIR while everything stops: no queued job is started
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# Names in DATA_DIR/secrets: what the dashboard, and what hosts say to an embedded Valkey that
-# listens on the network.
-VALKEY_PASSWORD = "valkey_password"  # noqa: S105 -- a file name
-VALKEY_HOST_PASSWORD = "valkey_host_password"  # noqa: S105 -- a file name
 # Not remembered for a second terminal: where to look, and what is of use only once.
 NOT_REMEMBERED = ("DATA_DIR", "ADMIN_PASSWORD")
 
@@ -124,13 +124,31 @@ class Env:
         str,
         Variable("REDIS_URL", read_redis_url, "", "Redis or Valkey instead of the embedded Valkey"),
     ]
+    host_redis_url: Annotated[
+        str,
+        Variable(
+            "HOST_REDIS_URL",
+            read_host_redis_url,
+            "",
+            "address of Redis for other hosts; `{host}` and `{password}` stand for their login",
+        ),
+    ]
     valkey_listen: Annotated[
         tuple[str, int] | None,
         Variable(
             "VALKEY_LISTEN",
             read_listen,
             "",
-            "address on which the embedded Valkey listens to hosts, with a password",
+            "address on which the embedded Valkey listens to hosts; each has its own login",
+        ),
+    ]
+    valkey_memory_bytes: Annotated[
+        int,
+        Variable(
+            "VALKEY_MEMORY",
+            read_valkey_memory_bytes,
+            "256M",
+            "maximum memory of the embedded Valkey; a quarter of it is for connections",
         ),
     ]
     secret_key: Annotated[
@@ -312,14 +330,23 @@ def is_everywhere(address: str) -> bool:
 
 
 def host_redis_url(env: Env) -> str:
-    """The Redis address as a host on another computer is to use it, with its password."""
-    if env.valkey_listen is None:
-        return env.redis_url
+    """The Redis address for hosts on other computers, with placeholders; "" where there is none."""
+    if env.host_redis_url or env.valkey_listen is None:
+        return env.host_redis_url
     address, port = env.valkey_listen
     if is_everywhere(address):
         address = urlsplit(env.public_url).hostname or ""
-    shown = f"[{address}]" if ":" in address else address
-    return f"redis://host:{_secret_of(env.data_dir, VALKEY_HOST_PASSWORD)}@{shown}:{port}/0"
+    return on_network(address, port, "host-{host}:{password}")
+
+
+def valkey_users_file(env: Env) -> Path | None:
+    """The file of the embedded Valkey's users; None with another Redis."""
+    try:
+        folder = json.loads((env.data_dir / RUN_FILE).read_text())["valkey_folder"]
+    except (OSError, ValueError, KeyError):
+        return None
+    is_ours = bool(folder) and Path(socket_of(env.redis_url)).parent == Path(folder)
+    return env.data_dir / VALKEY_USERS if is_ours else None
 
 
 def _read(variable: Variable, known: Mapping[str, str]) -> Any:

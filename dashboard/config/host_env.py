@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from dashboard.config.env import LOOPBACK
+from jobs.redis_addresses import hostname_of, socket_of
+from jobs.services import valkey_users
+from jobs.services.hosts import Credentials
 
 # Settings that a host with VACC cards most likely needs; docs/run/settings.md lists all.
 OPTIONAL = """\
@@ -28,14 +31,15 @@ def env_text(lines: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items())
 
 
-def host_file(name: str, key: str) -> str:
+def host_file(name: str, made: Credentials) -> str:
     """Return the text of ``host.env`` of the host ``name``. It holds the host's key: store it with
     mode 0600."""
+    redis_url = settings.HOST_REDIS_URL.replace("{host}", name)
     lines = {
         "HOST_NAME": name,
-        "HOST_KEY": key,
+        "HOST_KEY": made.key,
         "DASHBOARD_URL": settings.PUBLIC_URL,
-        "REDIS_URL": settings.HOST_REDIS_URL,
+        "REDIS_URL": redis_url.replace("{password}", made.valkey_password),
     }
     return f"{env_text(lines)}HOST_DIR=~/vacc-host\n{OPTIONAL}"
 
@@ -45,8 +49,8 @@ def out_of_reach() -> list[str]:
     missing = []
     if urlsplit(settings.PUBLIC_URL).hostname in LOOPBACK:
         missing.append("PUBLIC_URL")
-    redis = urlsplit(settings.HOST_REDIS_URL)
-    if redis.scheme in ("", "unix") or redis.hostname in LOOPBACK:
-        is_embedded = settings.ENV.valkey_listen or redis.scheme in ("", "unix")
-        missing.append("VALKEY_LISTEN" if is_embedded else "REDIS_URL")
+    url = settings.HOST_REDIS_URL
+    if not url or socket_of(url) or hostname_of(url) in LOOPBACK:
+        is_ours = valkey_users.are_managed() or not settings.REDIS_URL
+        missing.append("VALKEY_LISTEN" if is_ours else "HOST_REDIS_URL")
     return missing

@@ -11,8 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from jobs.redis_addresses import is_address
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
+LEAST_VALKEY_MEMORY = 32_000_000
 
 
 def read_text(raw: str) -> str:
@@ -143,9 +146,33 @@ def read_public_url(raw: str) -> str:
 
 def read_redis_url(raw: str) -> str:
     """An address in redis-py's spelling, or nothing for an embedded Valkey."""
-    if raw and not raw.startswith(("redis://", "rediss://", "unix://")):
+    if raw and not is_address(raw):
         raise ValueError('"redis://HOST:PORT/DB", "rediss://…" or "unix:///PATH?db=N"')
     return raw
+
+
+def read_host_redis_url(raw: str) -> str:
+    """An address for hosts, where ``{host}`` and ``{password}`` may stand for their login."""
+    example = "redis://host-{host}:{password}@valkey.lan:6379/0"
+    allowed = f'an address with or without placeholders, such as "{example}"'
+    if not raw:
+        return ""
+    if not is_address(raw.replace("{host}", "h").replace("{password}", "p")):
+        raise ValueError(allowed)
+    login, _at, place = raw.rpartition("@")
+    if re.search(r"[{}]", re.sub(r"\{(host|password)\}", "", login) + place):
+        raise ValueError(f"{allowed}; placeholders stand before the @")
+    if "{password}" in login and "{host}" not in login:
+        raise ValueError(f"{allowed}: a password of each host needs a user of each host")
+    return raw
+
+
+def read_valkey_memory_bytes(raw: str) -> int:
+    """The memory of the embedded Valkey, enough for its own needs."""
+    size = read_limit_bytes(raw)
+    if size < LEAST_VALKEY_MEMORY:
+        raise ValueError('a size of at least 32M with its unit, such as "256M" or "1G"')
+    return size
 
 
 def read_listen(raw: str) -> tuple[str, int] | None:

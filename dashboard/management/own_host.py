@@ -9,7 +9,9 @@ from django.conf import settings
 
 from dashboard.config import env
 from dashboard.config.host_env import env_text
+from jobs.redis_addresses import with_login
 from jobs.services import hosts
+from jobs.valkey_acl import user_of
 
 
 def write_own_host(
@@ -17,10 +19,14 @@ def write_own_host(
 ) -> Path:
     """Add or update the host, and write its ``host.env`` in ``folder``; return the file's path.
 
-    ``secret`` names the file of its key; ``fields`` are further fields of its row.
+    ``secret`` names the file of its key; ``fields`` are further fields of its row. With the
+    embedded Valkey the host has a user of its own; in another Redis it is the dashboard's.
     """
-    key = env.kept_secret(settings.DATA_DIR, secret)
-    hosts.keep_own(name, host_type, key, **fields)
+    made = hosts.keep_own(name, host_type, env.kept_secret(settings.DATA_DIR, secret), **fields)
+    redis_url = settings.REDIS_URL
+    if made.valkey_password:
+        redis_url = with_login(redis_url, user_of(name), made.valkey_password)
     path = folder / "host.env"
-    env.write_private(path, env_text({"HOST_NAME": name, **lines, "HOST_KEY": key}))
+    credentials = {"REDIS_URL": redis_url, "HOST_KEY": made.key}
+    env.write_private(path, env_text({"HOST_NAME": name, **lines, **credentials}))
     return path

@@ -16,6 +16,7 @@ from dashboard.text.labels import host_state, host_title, stack_name
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.host_page import HostNow
 from jobs.queries.hosts.hosts import is_away, lacks_room
+from jobs.services import valkey_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class HostView:
     def has_key(self) -> bool:
         """False: its key was revoked, and nothing that it says is taken."""
         return bool(self.host.key_sha256)
+
+    @property
+    def lacks_valkey_user(self) -> bool:
+        """True when its jobs would start sooner with a new key."""
+        return valkey_users.lacks_user(self.host)
 
     @property
     def iommu(self) -> bool:

@@ -42,7 +42,8 @@ def database() -> PartHealth:
 
 
 def broker() -> PartHealth:
-    """Redis or Valkey answers. Without it jobs still run, only later; pages poll."""
+    """Redis or Valkey answers and takes writes. Without it jobs still run, only later; pages
+    poll."""
 
     def ask() -> dict[str, Any]:
         if not settings.REDIS_URL:
@@ -50,9 +51,22 @@ def broker() -> PartHealth:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         ) as client:
-            return {"version": client.info("server")["redis_version"]}
+            facts = client.info("server", "memory")
+            try:
+                client.set("vacc:health", 1, ex=60)
+            except redis.OutOfMemoryError as error:
+                raise redis.OutOfMemoryError(_full(facts)) from error
+            return {"version": facts["redis_version"], "used_bytes": facts["used_memory"]}
 
     return _timed(ask)
+
+
+def _full(facts: dict[str, Any]) -> str:
+    name = "VALKEY_MEMORY" if settings.VALKEY_USERS_FILE else "maxmemory of your Redis"
+    return (
+        f"memory is full: {facts['used_memory']} of {facts['maxmemory']} bytes are used. Jobs "
+        f"start up to two seconds later. Raise {name}, then restart"
+    )
 
 
 def disk() -> PartHealth:

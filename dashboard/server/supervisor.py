@@ -127,7 +127,12 @@ def _run(env: Env, listener: socket.socket, *, keep_jobs: bool) -> int:
     server = None
     if not env.redis_url:
         _try_to_listen(env.valkey_listen)
-        server = valkey.prepare(env.data_dir, _old_valkey_folder(env.data_dir), env.valkey_listen)
+        server = valkey.prepare(
+            env.data_dir,
+            _old_valkey_folder(env.data_dir),
+            env.valkey_memory_bytes,
+            env.valkey_listen,
+        )
     elif env.valkey_listen:
         raise CannotStart(
             "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. Hosts use "

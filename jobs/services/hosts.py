@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,7 +19,7 @@ from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.notifications import notify
 from jobs.queries.hosts.hosts import dies, is_away, missing_dies
-from jobs.services import deployments, lifecycle
+from jobs.services import deployments, lifecycle, valkey_users
 
 # Max concurrent jobs of a new host. Dies are the real limit: most jobs use some exclusively.
 SLOTS, MOST_SLOTS = 8, 64
@@ -32,9 +33,21 @@ class HostAnswers(JobsError):
     id = "host:answers"
 
 
-def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tuple[Host, str]:
-    """Add a host; return it with its key. Only the key's hash is stored, so it cannot be viewed
-    again.
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Login of a host. It is shown once: only hashes are stored.
+
+    ``valkey_password``: "" without a Valkey user of its own.
+    """
+
+    key: str
+    valkey_password: str
+
+
+def add(
+    name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS
+) -> tuple[Host, Credentials]:
+    """Add a host; return it with its credentials.
 
     Raises:
         LaunchError: invalid or duplicate name.
@@ -42,32 +55,54 @@ def add(name: str, host_type: str = Host.Type.VACC, *, slots: int = SLOTS) -> tu
     if not NAME.match(name):
         message = _("Use small letters, digits and hyphens, at most 63, such as va16-01.")
         raise LaunchError(message, "name")
-    key = secrets.token_urlsafe(32)
+    made = _new_credentials()
     host, is_new = Host.objects.get_or_create(
-        name=name, defaults={"type": host_type, "slots": slots, "key_sha256": _sha256(key)}
+        name=name, defaults={"type": host_type, "slots": slots, **_hashes(made)}
     )
     if not is_new:
         raise LaunchError(_("A host of this name already exists."), "name")
+    transaction.on_commit(valkey_users.sync)
     notify("host", name=name)
-    return host, key
+    return host, made
 
 
-def keep_own(name: str, host_type: str, key: str, **fields: int) -> None:
-    """Add or update a host on the dashboard's own computer, where its key is stored, too."""
-    defaults: dict[str, Any] = {"type": host_type, "key_sha256": _sha256(key), **fields}
+def keep_own(name: str, host_type: str, key: str, **fields: int) -> Credentials:
+    """Add or update a host on the dashboard's own computer, where its key is stored, too.
+
+    Its Valkey password is a new one each time.
+    """
+    password = valkey_users.new_password() if valkey_users.are_managed() else ""
+    made = Credentials(key, password)
+    defaults: dict[str, Any] = {"type": host_type, **_hashes(made), **fields}
     Host.objects.update_or_create(name=name, defaults=defaults)
+    transaction.on_commit(valkey_users.sync)
+    return made
 
 
-def new_key(host_id: int) -> str:
-    """Replace a host's key; the old one is refused from now on."""
-    key = secrets.token_urlsafe(32)
-    Host.objects.filter(pk=host_id).update(key_sha256=_sha256(key))
-    return key
+def new_key(host_id: int) -> Credentials:
+    """Replace a host's credentials; the old ones are refused from now on."""
+    made = _new_credentials()
+    Host.objects.filter(pk=host_id).update(**_hashes(made))
+    transaction.on_commit(valkey_users.sync)
+    return made
 
 
 def revoke_key(host_id: int) -> bool:
-    """Refuse a host's key from now on. False: it had none."""
-    return Host.objects.filter(pk=host_id).exclude(key_sha256="").update(key_sha256="") == 1
+    """Refuse a host's credentials from now on. False: it had none."""
+    host = Host.objects.filter(pk=host_id).exclude(key_sha256="")
+    is_revoked = host.update(key_sha256="", valkey_sha256="") == 1
+    transaction.on_commit(valkey_users.sync)
+    return is_revoked
+
+
+def _new_credentials() -> Credentials:
+    password = valkey_users.new_password() if valkey_users.have_passwords() else ""
+    return Credentials(secrets.token_urlsafe(32), password)
+
+
+def _hashes(made: Credentials) -> dict[str, str]:
+    password = made.valkey_password
+    return {"key_sha256": _sha256(made.key), "valkey_sha256": _sha256(password) if password else ""}
 
 
 def set_draining(name: str, *, draining: bool) -> bool:

@@ -184,10 +184,10 @@ def forget_claims(scene: Scene) -> Iterator[None]:
 
 @contextlib.contextmanager
 def empty_valkey(scene: Scene) -> Iterator[None]:
-    """Valkey is killed and comes back empty."""
+    """Valkey is killed and comes back empty, with its users."""
     folder = scene.world.stack.data_dir / "valkey"
     with kill_child("valkey")(scene):
-        for path in folder.iterdir():
+        for path in {*folder.iterdir()} - {folder / "users.acl"}:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield
 

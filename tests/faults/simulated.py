@@ -16,17 +16,21 @@ def main(dashboard_url: str, redis_url: str, speed: str, dies: str) -> int:
     django.setup()
     from django.conf import settings  # noqa: PLC0415 -- needs Django set up
 
+    from dashboard.config.host_env import env_text  # noqa: PLC0415
     from dashboard.management.commands import demo_host  # noqa: PLC0415
     from jobs.host.agent import worker  # noqa: PLC0415
     from jobs.host.agent.supervisor import Supervisor  # noqa: PLC0415
     from jobs.host.base.config import load, read_env_file  # noqa: PLC0415
+    from jobs.redis_addresses import login_of, with_login  # noqa: PLC0415
 
     folder = settings.DATA_DIR / "demo-host"
     own = read_env_file(settings.DATA_DIR / "host" / "host.env")
-    over_proxies = {"DASHBOARD_URL": dashboard_url, "REDIS_URL": redis_url}
     file = folder / "host.env"
     if not file.exists():  # a host that starts again needs no database, which may be down
-        file = demo_host._write_settings(folder, {**own, **over_proxies})
+        file = demo_host._write_settings(folder, {**own, "DASHBOARD_URL": dashboard_url})
+        lines = read_env_file(file)
+        lines["REDIS_URL"] = with_login(redis_url, *login_of(lines["REDIS_URL"]))
+        file.write_text(env_text(lines))
     # Only the host's own processes get this one's environment; they know no Django.
     os.environ.pop("DJANGO_SETTINGS_MODULE")
     options = {"speed": float(speed), "faults": ""}

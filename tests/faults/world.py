@@ -19,6 +19,7 @@ from typing import Any
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from jobs.host.run.environment import marked
+from jobs.redis_addresses import socket_of
 from tests.api import Api, until
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
@@ -275,7 +276,7 @@ class World(Api):
 
     def _valkey_socket(self) -> Path:
         run = json.loads((self.stack.data_dir / "run.json").read_text())
-        return Path(run["environ"]["REDIS_URL"].removeprefix("unix://").partition("?")[0])
+        return Path(socket_of(run["environ"]["REDIS_URL"]))
 
     def _has_dies(self) -> bool:
         hosts = [host for host in self.ask("hosts")["hosts"] if host["name"] == NAME]

@@ -11,18 +11,6 @@ def no_pause(monkeypatch):
     monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
 
 
-@pytest.mark.parametrize(
-    ("redis", "celery"),
-    [
-        ("unix:///run/v.sock?db=1", "redis+socket:///run/v.sock?virtual_host=1"),
-        ("unix:///run/v.sock", "redis+socket:///run/v.sock?virtual_host=0"),
-        ("redis://10.0.0.5:6379/0", "redis://10.0.0.5:6379/0"),
-    ],
-)
-def test_an_address_has_celerys_spelling(redis, celery):
-    assert agent_tasks.broker_url(redis) == celery
-
-
 def test_an_unreachable_broker_raises_nothing_and_gets_a_rest(settings, caplog, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
 

@@ -9,7 +9,7 @@ from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.management import base
 from dashboard.security.audit_log import record
 from jobs.errors import LaunchError
-from jobs.services import hosts
+from jobs.services import hosts, valkey_users
 
 
 class Command(base.DashboardCommand):
@@ -23,11 +23,13 @@ class Command(base.DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            host, key = hosts.add(options["name"])
+            host, made = hosts.add(options["name"])
         except LaunchError as error:
             raise base.refused(error, "Not added.") from error
         record(None, "host.add", f"host {host.name}", by="terminal")
-        self.stdout.write(host_file(host.name, key), ending="")
+        self.stdout.write(host_file(host.name, made), ending="")
+        if command := valkey_users.command_for(host):
+            self.stderr.write(f"Add the host's user to your Redis: {command}")
         if missing := out_of_reach():
             self.stderr.write(
                 f"Another machine cannot reach this dashboard yet: start it with "

@@ -82,7 +82,6 @@ def _write_settings(folder: Path, own: dict[str, str]) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
     lines = {
         "DASHBOARD_URL": own["DASHBOARD_URL"],
-        "REDIS_URL": own["REDIS_URL"],
         "HOST_DIR": str(folder / "host"),
         "HOST_ROOT": str(folder / "root"),
         "HOST_WORKSPACE": str(folder / "workspace"),

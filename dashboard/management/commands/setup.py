@@ -90,7 +90,6 @@ def _this_computer(dashboard_url: str) -> None:
     folder.mkdir(exist_ok=True)
     lines = {
         "DASHBOARD_URL": dashboard_url,
-        "REDIS_URL": settings.REDIS_URL,
         "HOST_DIR": str(folder),
         "WHEELS_DIR": str(settings.ENV.wheels_dir or ""),
     }

@@ -22,7 +22,7 @@ from jobs.errors import LaunchError
 from jobs.models import Host
 from jobs.numbers import number_from
 from jobs.queries.hosts.host_page import host_page
-from jobs.services import hosts
+from jobs.services import hosts, valkey_users
 
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
 LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
@@ -41,12 +41,12 @@ def host_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             slots = hosts.read_slots(typed["slots"])
-            host, key = hosts.add(typed["name"], slots=slots)
+            host, made = hosts.add(typed["name"], slots=slots)
         except LaunchError as error:
             errors[error.field] = str(error)
         else:
             record(request.user, "host.add", f"host {host.name}", slots=slots)
-            return _told_once(request, host, key, is_new=True)
+            return _told_once(request, host, made, is_new=True)
     context = {"typed": typed, "errors": errors, **_reach()}
     return render(request, "hosts/add.html", context, status=422 if errors else 200)
 
@@ -59,9 +59,10 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
     host = _ours(name)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
-    key = hosts.new_key(host.pk)
+    made = hosts.new_key(host.pk)
+    host.refresh_from_db()
     record(request.user, "host.key", f"host {host.name}", did="new")
-    return _told_once(request, host, key, is_new=False)
+    return _told_once(request, host, made, is_new=False)
 
 
 @require_http_methods(["GET", "POST"])
@@ -71,7 +72,12 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
     host = _ours(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
-        return render(request, "hosts/revoke.html", {"host": host, "view": view})
+        context = {
+            "host": host,
+            "view": view,
+            "redis_command": valkey_users.command_without(host),
+        }
+        return render(request, "hosts/revoke.html", context)
     if hosts.revoke_key(host.pk):
         record(request.user, "host.key", f"host {host.name}", did="revoke")
     return redirect("host-detail", host.name)
@@ -86,11 +92,14 @@ def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
 
 
-def _told_once(request: HttpRequest, host: Host, key: str, *, is_new: bool) -> HttpResponse:
+def _told_once(
+    request: HttpRequest, host: Host, made: hosts.Credentials, *, is_new: bool
+) -> HttpResponse:
     """The page with the key. It has no address of its own: nobody sees it a second time."""
     context = {
         "is_new": is_new,
-        "file": host_file(host.name, key),
+        "file": host_file(host.name, made),
+        "redis_command": valkey_users.command_for(host),
         "folder": shlex.quote(str(settings.BASE_DIR)),
         **_arrival(host, int(now().timestamp())),
         **_reach(),
@@ -120,7 +129,7 @@ def _reach() -> dict[str, Any]:
     each = {
         "PUBLIC_URL": f"BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:{port}",
         "VALKEY_LISTEN": "VALKEY_LISTEN=10.0.0.5:6380",
-        "REDIS_URL": "REDIS_URL=redis://10.0.0.5:6379/0",
+        "HOST_REDIS_URL": "HOST_REDIS_URL='redis://host-{host}:{password}@10.0.0.5:6379/0'",
     }
     start = " \\\n  ".join([each[name] for name in missing] + ["make run"])
     return {"missing": missing, "start": start, "public_url": settings.PUBLIC_URL}

@@ -18,8 +18,17 @@ AS_ROOT = ("-W", "ignore:You're running the worker with superuser")
 
 
 def children(config: Config) -> list[Child]:
-    """The Celery worker, which takes notifications, and the agent, which does the work."""
+    """The agent, which does the work, and with a ``REDIS_URL`` the Celery worker, which takes
+    notifications."""
     env = config.as_environment()
+    agent = Child(
+        f"the agent of {config.name}",
+        [sys.executable, "-m", "jobs.host.agent.agent"],
+        env=env,
+        cwd=REPOSITORY,
+    )
+    if not config.redis_url:
+        return [agent]
     celery = [
         *(sys.executable, *AS_ROOT, "-m", "celery", "--quiet"),
         *("-A", "jobs.host.agent.app", "worker"),
@@ -29,12 +38,7 @@ def children(config: Config) -> list[Child]:
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     return [
-        Child(
-            f"the agent of {config.name}",
-            [sys.executable, "-m", "jobs.host.agent.agent"],
-            env=env,
-            cwd=REPOSITORY,
-        ),
+        agent,
         # Where Celery finds Django's settings in its environment, it loads all of the dashboard.
         Child(
             f"the worker of {config.name}",

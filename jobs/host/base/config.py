@@ -14,13 +14,13 @@ from jobs.errors import JobsError
 from jobs.host.base import limits
 from jobs.host.base.limits import HostLimits
 from jobs.host.base.renamed import RENAMED, refuse_former_names
+from jobs.redis_addresses import is_address, without_login
 
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
 _MOUNT = re.compile(r"^(/[A-Za-z0-9._-]+)+/?$")
 _REGISTRY = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$")
 _PROGRAM = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")
 _PORTS = re.compile(r"^(\d{1,5})-(\d{1,5})$")
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 
 
 class ConfigError(JobsError):
@@ -171,9 +171,12 @@ def _dashboard_url(values: Mapping[str, str]) -> str:
 
 
 def _redis_url(values: Mapping[str, str]) -> str:
-    url = _required(values, "REDIS_URL", "address of Redis, such as redis://10.0.0.5:6379/0")
-    if urlsplit(url).scheme not in REDIS_SCHEMES:
-        raise ConfigError(f"REDIS_URL is {url!r}: it begins with redis://, rediss:// or unix://")
+    url = values.get("REDIS_URL", "").strip()
+    if url and not is_address(url):
+        raise ConfigError(
+            f"REDIS_URL is {without_login(url)!r}: an address such as redis://10.0.0.5:6379/0, "
+            "rediss://… or unix:///PATH is allowed, or none"
+        )
     return url
 
 

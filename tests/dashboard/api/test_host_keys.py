@@ -25,10 +25,10 @@ def status(key: str, path: str = "jobs/1/streams") -> int:
 
 
 def test_a_new_host_logs_in_with_the_key_shown_once():
-    host, key = hosts.add("va16-01")
+    host, made = hosts.add("va16-01")
 
-    assert status(key) == 404
-    assert key not in str(Host.objects.filter(pk=host.pk).values())
+    assert status(made.key) == 404
+    assert made.key not in str(Host.objects.filter(pk=host.pk).values())
 
 
 @pytest.mark.parametrize("key", ["", "x", " "])
@@ -43,25 +43,25 @@ def test_after_a_new_key_the_old_one_is_refused():
 
     new = hosts.new_key(host.pk)
 
-    assert (status(old), status(new)) == (401, 404)
+    assert (status(old.key), status(new.key)) == (401, 404)
 
 
 def test_a_revoked_key_is_refused():
-    host, key = hosts.add("va16-01")
+    host, made = hosts.add("va16-01")
 
     assert hosts.revoke_key(host.pk) is True
     assert hosts.revoke_key(host.pk) is False
 
-    assert status(key) == 401
+    assert status(made.key) == 401
     assert status("") == 401
 
 
 def test_a_host_does_not_see_the_jobs_of_another():
-    _, key = hosts.add("va16-01")
+    _, made = hosts.add("va16-01")
     other, _ = hosts.add("va16-02")
     job = make_job(host=other)
 
-    assert status(key, f"jobs/{job.pk}/streams") == 404
+    assert status(made.key, f"jobs/{job.pk}/streams") == 404
 
 
 @pytest.mark.parametrize("name", ["", "VA16", "a_b", "-a", "a-", "a" * 64, "a b", "a/../b"])

@@ -12,8 +12,8 @@ from redis.connection import parse_url
 
 from dashboard.config import env
 from dashboard.config.env import BadVariable
-from jobs.agent_tasks import broker_url
 from jobs.host.base import config
+from jobs.redis_addresses import for_celery
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "docs/run/settings.md"
@@ -187,10 +187,10 @@ def test_a_connection_to_postgresql_ends_with_its_request():
 def test_the_two_spellings_of_a_socket_say_the_same():
     url = "unix:///tmp/vacc-x/valkey.sock?db=3"
 
-    assert broker_url(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
+    assert for_celery(url) == "redis+socket:///tmp/vacc-x/valkey.sock?virtual_host=3"
     assert env.load({"REDIS_URL": url}).redis_url == url
     with pytest.raises(BadVariable, match="REDIS_URL"):
-        env.load({"REDIS_URL": broker_url(url)})
+        env.load({"REDIS_URL": for_celery(url)})
     assert parse_url(url)["path"] == "/tmp/vacc-x/valkey.sock"
 
 

@@ -51,7 +51,7 @@ def data(settings):
     store().append(f"job/{job.pk}", 0, "第一行\n".encode() * 30_000)
     for name, text in {
         "secrets/secret_key": "signs sessions",
-        "secrets/valkey_host_password": "hosts know it",
+        "secrets/this_computer_key": "hosts know it",
         "secrets/jobs/HF_TOKEN": "hf_12345678",
         "outputs/1/result.json": '{"tokens_per_s": 12.5}',
         "catalog/models/ours.yaml": "id: ours\n",
@@ -277,7 +277,7 @@ def flip(path):
 
 
 def damage_a_small_file(copy):
-    flip(copy / "secrets" / "valkey_host_password")
+    flip(copy / "secrets" / "this_computer_key")
 
 
 def cut_a_log(copy):
@@ -301,7 +301,7 @@ def damage_the_manifest(copy):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_a_small_file, "secrets/valkey_host_password: its SHA-256 is"),
+        (damage_a_small_file, "secrets/this_computer_key: its SHA-256 is"),
         (cut_a_log, "bytes instead of"),
         (lose_a_file, "outputs/1/result.json: No such file"),
         (damage_the_database, "its SHA-256 differs"),

@@ -223,21 +223,34 @@ def test_a_host_is_added_with_the_file_that_its_worker_reads(settings, tmp_path,
         run("add_host", "va16-01")
 
 
-@pytest.mark.parametrize(
-    ("public_url", "redis_url", "missing"),
-    [
-        ("http://127.0.0.1:8000", "unix:///tmp/x/v.sock?db=0", ["PUBLIC_URL", "VALKEY_LISTEN"]),
-        ("http://10.0.0.5:8000", "redis://localhost:6379/0", ["REDIS_URL"]),
-        ("https://bench.example", "rediss://cache.example/0", []),
-    ],
-)
-def test_unreachable_addresses_are_reported(settings, public_url, redis_url, missing):
-    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
+def test_a_host_is_added_with_the_command_for_another_redis(settings):
+    settings.HOST_REDIS_URL = "redis://host-{host}:{password}@10.0.0.5:6379/0"
     errors = StringIO()
 
     call_command("add_host", "va16-01", stdout=StringIO(), stderr=errors)
 
-    names = ("PUBLIC_URL", "VALKEY_LISTEN", "REDIS_URL")
+    sha256 = Host.objects.get().valkey_sha256
+    assert f"your Redis: ACL SETUSER host-va16-01 reset on #{sha256} " in errors.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "redis_url", "for_hosts", "missing"),
+    [
+        ("http://127.0.0.1:8000", "", "", ["PUBLIC_URL", "VALKEY_LISTEN"]),
+        ("http://10.0.0.5:8000", "redis://cache/0", "", ["HOST_REDIS_URL"]),
+        ("http://10.0.0.5:8000", "redis://cache/0", "redis://localhost/0", ["HOST_REDIS_URL"]),
+        ("http://10.0.0.5:8000", "redis://cache/0", "unix:///run/x.sock", ["HOST_REDIS_URL"]),
+        ("https://bench.example", "redis://cache/0", "rediss://cache.example/0", []),
+    ],
+)
+def test_unreachable_addresses_are_reported(settings, public_url, redis_url, for_hosts, missing):
+    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, for_hosts
+    settings.REDIS_URL = redis_url
+    errors = StringIO()
+
+    call_command("add_host", "va16-01", stdout=StringIO(), stderr=errors)
+
+    names = ("PUBLIC_URL", "VALKEY_LISTEN", "HOST_REDIS_URL")
     assert [name for name in names if name in errors.getvalue()] == missing
 
 

@@ -1,11 +1,11 @@
-"""The embedded Valkey on the network: logins and their permissions."""
+"""The embedded Valkey: start, listening, memory."""
 
 from __future__ import annotations
 
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
+import urllib.request
 
 import pytest
 import redis
@@ -13,149 +13,131 @@ from celery import Celery
 
 from dashboard.config import env
 from dashboard.config.env import BadVariable
-from dashboard.server.valkey import prepare
-from jobs.agent_tasks import broker_url
-from jobs.host.agent.worker import children
-from jobs.host.base import config
-from tests.api import until
+from dashboard.security import login_throttle
+from dashboard.server import health
+from dashboard.server.valkey import SHARE_OF_CLIENTS, prepare
+from jobs import agent_tasks
+from jobs.host.base.config import read_env_file
+from jobs.redis_addresses import for_celery
+from tests.api import Api, until
+from tests.dashboard.lib.valkey_server import MEMORY, running_valkey
 from tests.stack import ROOT, clean_environment, free_port, running
-
-ON_TCP = "redis://{login}127.0.0.1:{port}/0"
-
-
-@contextmanager
-def valkey(folder, listen=None):
-    """A server that answers on its socket."""
-    folder.mkdir(exist_ok=True)
-    server = prepare(folder, "", listen)
-    process = subprocess.Popen(server.argv(), stdout=subprocess.DEVNULL)
-    try:
-        client = redis.Redis.from_url(server.url)
-        until(lambda: answers(client), "Valkey answers")
-        yield server
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(client):
-    try:
-        return client.ping()
-    except redis.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="module")
-def listening(tmp_path_factory):
-    """A server that listens on the network too."""
-    folder = tmp_path_factory.mktemp("valkey")
-    with valkey(folder, ("127.0.0.1", free_port())) as server:
-        yield server
+def valkey(tmp_path_factory):
+    """A Valkey that listens nowhere."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as (valkey, _process, _client):
+        yield valkey
 
 
 @pytest.fixture
-def host(listening):
-    """A client with the address that a host gets."""
-    return redis.Redis.from_url(host_url(listening))
+def client(valkey, settings):
+    """A client of the dashboard, which goes by this Valkey; all that is in it is new."""
+    settings.REDIS_URL, settings.VALKEY_USERS_FILE = valkey.url, valkey.users
+    client = redis.Redis.from_url(valkey.url)
+    empty(client)
+    return client
 
 
-def host_url(server):
-    """Return the address that "Add a host" prints."""
-    listen = f"127.0.0.1:{server.listen[1]}"
-    variables = {"DATA_DIR": str(server.data.parent), "VALKEY_LISTEN": listen}
-    return env.host_redis_url(env.load(variables))
+def fill(client):
+    """Write until Valkey takes no more. Buffers that end later make no room again."""
+    with pytest.raises(redis.OutOfMemoryError):
+        for number in range(1000):
+            client.set(f"filler:{number}", b"x" * 500_000)
+    client.config_set("maxmemory", MEMORY - 2_000_000)
 
 
-def test_a_host_logs_in_with_the_printed_address(host):
-    assert host.ping() is True
+def empty(client):
+    client.config_set("maxmemory", MEMORY)
+    client.execute_command("FLUSHALL", "SYNC")
 
 
-@pytest.mark.parametrize("login", ["", ":wrong@", "host:wrong@", "host@", "default:wrong@", ":@"])
-def test_a_wrong_password_and_none_are_refused(listening, login):
-    url = ON_TCP.format(login=login, port=listening.listen[1])
-
-    with pytest.raises((redis.AuthenticationError, redis.ResponseError)):
-        redis.Redis.from_url(url).ping()
-
-
-def test_the_password_of_hosts_is_not_the_dashboards(listening):
-    secrets = listening.data.parent / "secrets"
-    password = (secrets / env.VALKEY_HOST_PASSWORD).read_text()
-    url = ON_TCP.format(login=f":{password}@", port=listening.listen[1])
-
+def test_it_asks_the_dashboard_for_a_password_and_listens_nowhere(valkey):
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis.from_url(url).ping()
-    assert password != (secrets / env.VALKEY_PASSWORD).read_text()
+        redis.Redis(unix_socket_path=str(valkey.socket)).ping()
+    client = redis.Redis.from_url(valkey.url)
+    assert client.config_get("port") == {"port": "0"}
 
 
-def test_the_socket_still_works_in_both_spellings(listening):
-    assert redis.Redis.from_url(listening.url).ping()
-    with Celery(broker=broker_url(listening.url)).connection() as connection:
+def test_the_socket_works_in_both_spellings(valkey):
+    assert redis.Redis.from_url(valkey.url).ping()
+    with Celery(broker=for_celery(valkey.url)).connection() as connection:
         connection.ensure_connection(max_retries=1)
 
 
-def test_passwords_are_in_private_files_and_in_no_command(listening):
-    secrets = listening.data.parent / "secrets"
-
-    for path in (secrets / env.VALKEY_PASSWORD, secrets / env.VALKEY_HOST_PASSWORD):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert path.read_text() not in " ".join(listening.argv())
-        assert path.read_text() not in listening.users.read_text()
-    assert stat.S_IMODE(listening.users.stat().st_mode) == 0o600
+def test_the_password_is_in_no_command_and_no_file(valkey):
+    assert valkey.password not in " ".join(valkey.argv())
+    for path in valkey.data.parent.rglob("*"):
+        assert not path.is_file() or valkey.password.encode() not in path.read_bytes()
+    assert stat.S_IMODE(valkey.users.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "GET cache:login-attempts",
-        "LPUSH dashboard {}",
-        "PUBLISH vacc:x:notifications {}",
-        "PUBLISH /0.celery.pidbox shutdown",
-        "SUBSCRIBE vacc:x:notifications",
-        "FLUSHALL",
-        "CONFIG GET *",
-        "ACL LIST",
-        "KEYS *",
-        "MONITOR",
-        "SHUTDOWN",
-    ],
-)
-def test_a_host_sees_and_does_nothing_that_is_the_dashboards(host, command):
-    with pytest.raises(redis.exceptions.NoPermissionError):
-        host.execute_command(*command.split())
+def test_a_start_removes_the_shared_passwords_of_earlier_versions(tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in ("valkey_password", "valkey_host_password"):
+        (secrets / name).write_text("x")
+
+    prepare(tmp_path, "", MEMORY)
+
+    assert list(secrets.iterdir()) == []
 
 
-def test_a_hosts_worker_takes_its_hints_with_that(listening, tmp_path):
-    dashboard = redis.Redis.from_url(listening.url)
-    dashboard.acl_log_reset()
-    variables = {
-        "HOST_NAME": "va16-01",
-        "HOST_KEY": "key",
-        "DASHBOARD_URL": "http://127.0.0.1:1",
-        "REDIS_URL": host_url(listening),
-        "HOST_DIR": str(tmp_path),
-    }
-    _agent, celery = children(config.load(variables))
-    worker = subprocess.Popen(
-        celery.argv, cwd=ROOT, env=clean_environment() | celery.env, stderr=subprocess.DEVNULL
-    )
-    try:
-        Celery(broker=broker_url(listening.url)).send_task(
-            "host.check", args=(1,), queue="host.va16-01"
-        )
-
-        until((tmp_path / "wakeup").exists, "the worker did its task")
-        assert dashboard.acl_log() == []
-    finally:
-        worker.terminate()
-        worker.wait()
+# Memory.
 
 
-def test_valkey_listens_nowhere_without_a_setting(tmp_path):
-    with valkey(tmp_path / "data") as server:
-        assert "@" not in server.url
-        assert redis.Redis.from_url(server.url).config_get("port") == {"port": "0"}
-        assert not (tmp_path / "data/secrets").exists()
+def test_memory_has_a_limit_of_which_connections_get_a_share(client):
+    limits = client.config_get("maxmemory*")
+
+    assert limits["maxmemory"] == str(MEMORY)
+    assert limits["maxmemory-clients"] == str(round(MEMORY * SHARE_OF_CLIENTS))
+    assert limits["maxmemory-policy"] == "noeviction"
+
+
+def test_full_memory_is_unhealthy_and_the_error_says_what_to_do(client):
+    assert health.broker().is_ok
+
+    fill(client)
+
+    part = health.broker()
+    assert not part.is_ok
+    assert part.facts["error"].startswith("memory is full: ")
+    assert "Raise VALKEY_MEMORY" in part.facts["error"]
+
+
+def test_with_full_memory_a_command_to_a_host_is_left_out(client, monkeypatch, caplog):
+    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+    fill(client)
+
+    agent_tasks.send_start("va16-01", 1)
+
+    assert "host.start (1,) not sent to va16-01" in caplog.text
+    assert client.llen("host.va16-01") == 0
+
+
+def test_with_full_memory_failed_logins_count_in_the_process(client, settings, valkey):
+    cache = {**settings.CACHES["without_redis"], "LOCATION": valkey.url}
+    cache["BACKEND"] = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {**settings.CACHES, "default": {**cache, "OPTIONS": {}}}
+    fill(client)
+
+    waits = [login_throttle.seconds_to_wait("lin", "10.0.0.7") for _ in range(7)]
+
+    assert waits[:5] == [0] * 5
+    assert waits[6] > 0
+    assert client.keys("*login*") == []
+
+
+def test_the_queue_of_a_host_that_takes_nothing_has_a_limit(client, monkeypatch):
+    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+    monkeypatch.setattr(agent_tasks, "QUEUE_MAX", 3)
+
+    for number in range(6):
+        agent_tasks.send_start("va16-01", number)
+
+    assert client.llen("host.va16-01") == 3
+    assert client.keys() == [b"host.va16-01"]
 
 
 # Settings.
@@ -183,6 +165,16 @@ def test_anything_else_is_refused_with_what_is_allowed(text):
         env.load({"VALKEY_LISTEN": text})
 
 
+@pytest.mark.parametrize("text", ["", "31M", "31999999", "lots", "-1G"])
+def test_its_memory_is_a_size_that_is_enough(text):
+    assert env.load({"VALKEY_MEMORY": "32M"}).valkey_memory_bytes == 32_000_000
+    if not text:
+        assert env.load({"VALKEY_MEMORY": text}).valkey_memory_bytes == 256_000_000
+        return
+    with pytest.raises(BadVariable, match=r"^VALKEY_MEMORY=.* will not do; allowed: a size"):
+        env.load({"VALKEY_MEMORY": text})
+
+
 def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
     variables = {"DATA_DIR": str(tmp_path), "VALKEY_LISTEN": "0.0.0.0:6380"}
 
@@ -190,14 +182,32 @@ def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
         env.load(variables)
     address = env.host_redis_url(env.load({**variables, "PUBLIC_URL": "http://gpu7:8000"}))
 
-    assert address.startswith("redis://host:")
-    assert address.endswith("@gpu7:6380/0")
+    assert address == "redis://host-{host}:{password}@gpu7:6380/0"
 
 
-def test_hosts_get_the_address_of_another_redis_unchanged():
-    url = "redis://:pw@cache.lan:6379/1"
+def test_hosts_get_no_login_of_another_redis():
+    variables = {"REDIS_URL": "redis://:pw@cache.lan:6379/1"}
+    for_hosts = "rediss://host-{host}:{password}@cache.lan:6379/1"
 
-    assert env.host_redis_url(env.load({"REDIS_URL": url})) == url
+    assert env.host_redis_url(env.load(variables)) == ""
+    named = env.load({**variables, "HOST_REDIS_URL": for_hosts})
+    assert env.host_redis_url(named) == for_hosts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cache.lan:6379",
+        "http://cache.lan",
+        "redis://",
+        "redis://{user}:{password}@cache.lan/0",
+        "redis://host-{host}:{password}@{host}/0",
+        "redis://hosts:{password}@cache.lan/0",
+    ],
+)
+def test_an_address_for_hosts_has_its_placeholders_in_the_login(text):
+    with pytest.raises(BadVariable, match=r"^HOST_REDIS_URL=.* will not do; allowed: an address"):
+        env.load({"HOST_REDIS_URL": text})
 
 
 # The whole stack.
@@ -228,13 +238,56 @@ def test_a_start_that_cannot_be_says_why(tmp_path, environ, error):
     assert done.stderr.strip().startswith(error)
 
 
-@pytest.mark.processes
-def test_a_listening_dashboard_is_well_and_prints_the_password(tmp_path):
-    port = free_port()
-    with running(tmp_path / "data", environ={"VALKEY_LISTEN": f"127.0.0.1:{port}"}) as stack:
-        assert stack.health() == (200, {"status": "ok"})
-        output = stack.manage("add_host", "va16-01").stdout.decode()
-        lines = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """A dashboard whose Valkey listens and has little memory."""
+    environ = {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}", "VALKEY_MEMORY": "32M"}
+    with running(tmp_path_factory.mktemp("stack") / "data", environ=environ) as stack:
+        yield stack
 
-        assert redis.Redis.from_url(lines["REDIS_URL"]).ping()
-        assert lines["REDIS_URL"].split("@")[1] == f"127.0.0.1:{port}/0"
+
+@pytest.fixture
+def dashboard_valkey(stack):
+    """A client of the dashboard."""
+    code = "from django.conf import settings; print(settings.REDIS_URL)"
+    return redis.Redis.from_url(stack.manage("shell", "-v0", "-c", code).stdout.decode().strip())
+
+
+@pytest.mark.processes
+def test_a_host_added_in_a_second_terminal_has_a_user_at_once(stack, tmp_path):
+    file = tmp_path / "host.env"
+    file.write_bytes(stack.manage("add_host", "va16-01").stdout)
+
+    url = read_env_file(file)["REDIS_URL"]
+    assert url.startswith("redis://host-va16-01:")
+    assert url.endswith(f"@{stack.environ['VALKEY_LISTEN']}/0")
+    assert redis.Redis.from_url(url).ping()
+
+
+@pytest.mark.processes
+def test_this_computer_has_a_user_of_its_own_too(stack, dashboard_valkey):
+    url = read_env_file(stack.data_dir / "host" / "host.env")["REDIS_URL"]
+
+    assert url.startswith("unix://host-this-computer:")
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        redis.Redis.from_url(url).get("x")
+    users = {client["user"] for client in dashboard_valkey.client_list()}
+    assert users == {"default", "host-this-computer"}
+
+
+@pytest.mark.processes
+def test_with_full_memory_pages_answer_and_a_job_starts(stack, dashboard_valkey):
+    api = Api(stack)
+    fill(dashboard_valkey)
+
+    number = api.launch("prepare", what="environment")
+
+    until(lambda: (api.spool(number) / "events.jsonl").exists(), "the job starts by the poll")
+    api.ask(f"jobs/{number}/cancel", {})
+    with urllib.request.urlopen(f"{stack.url}/login/") as page:
+        assert page.status == 200
+    status, parts = stack.health()
+    assert status == 503
+    assert parts == {"status": "not ok"}
+    empty(dashboard_valkey)
+    until(lambda: stack.health()[0] == 200, "the dashboard is well again")

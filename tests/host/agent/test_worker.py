@@ -14,9 +14,9 @@ import pytest
 from celery import Celery
 
 from dashboard.server import valkey
-from jobs.agent_tasks import broker_url
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
+from jobs.redis_addresses import for_celery
 from tests.host.conftest import REPOSITORY, record_of, until
 from tests.host.intake import KEY
 
@@ -39,7 +39,7 @@ def host_python(tmp_path_factory):
 
 @pytest.fixture
 def redis_url(tmp_path):
-    server = valkey.prepare(tmp_path, "")
+    server = valkey.prepare(tmp_path, "", 32_000_000)
     popen = subprocess.Popen(server.argv())
     until(server.socket.exists)
     yield server.url
@@ -50,7 +50,7 @@ def redis_url(tmp_path):
 @pytest.fixture
 def send(redis_url):
     """Send a task to the host, as the dashboard does: by name."""
-    app = Celery(broker=broker_url(redis_url), set_as_current=False)
+    app = Celery(broker=for_celery(redis_url), set_as_current=False)
     app.conf.task_ignore_result = True
     return lambda task, *args: app.send_task(task, args=args, queue="host.here")
 

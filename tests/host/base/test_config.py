@@ -57,6 +57,8 @@ def test_settings_reach_a_child_process_unchanged(values, tmp_path):
         ("DASHBOARD_URL", "10.0.0.5:8000", "http://HOST:PORT"),
         ("DASHBOARD_URL", "http://x:port", "http://HOST:PORT"),
         ("REDIS_URL", "amqp://x", "redis://"),
+        ("REDIS_URL", "redis://", "redis://10.0.0.5:6379/0"),
+        ("REDIS_URL", "redis://u:secret@h:port/0", "REDIS_URL is 'redis://…@h:port/0': an address"),
         ("HOST_KEY", " ", "HOST_KEY is not set"),
         ("HOST_DIR", "/proc/no", "HOST_DIR is '/proc/no'"),
         ("WHEELS_DIR", "/nowhere", "WHEELS_DIR is '/nowhere', which is no folder"),

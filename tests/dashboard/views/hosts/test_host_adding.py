@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 import stat
@@ -152,18 +153,23 @@ def test_an_error_is_at_its_field_and_nothing_is_added(admin, fields, message):
     [
         (
             "http://127.0.0.1:8000",
-            "unix:///tmp/v.sock?db=0",
+            "",
             "BIND=0.0.0.0 \\\n  PUBLIC_URL=http://10.0.0.5:8000 \\\n"
             "  VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run",
         ),
-        ("http://gpu7:8000", "unix:///tmp/v.sock", "VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run"),
-        ("http://gpu7", "redis://127.0.0.1/0", "REDIS_URL=redis://10.0.0.5:6379/0 \\\n  make run"),
+        ("http://gpu7:8000", "", "VALKEY_LISTEN=10.0.0.5:6380 \\\n  make run"),
+        (
+            "http://gpu7",
+            "redis://127.0.0.1/0",
+            "HOST_REDIS_URL='redis://host-{host}:{password}@10.0.0.5:6379/0' \\\n  make run",
+        ),
     ],
 )
 def test_unreachable_addresses_are_shown_with_their_fix(
     admin, settings, public_url, redis_url, start
 ):
-    settings.PUBLIC_URL, settings.HOST_REDIS_URL = public_url, redis_url
+    settings.PUBLIC_URL, settings.REDIS_URL = public_url, redis_url
+    settings.HOST_REDIS_URL = ""
 
     for answer in (admin.get(ADD), add(admin)):
         assert start in html.unescape(_page(answer))
@@ -180,6 +186,57 @@ def test_that_the_page_is_shown_once_is_no_warning(admin, settings):
 
     assert "This page is shown once." in page
     assert "note warn" not in page
+
+
+# Users of Valkey.
+
+
+@pytest.fixture
+def another_redis(settings):
+    """A Redis whose users an administrator enters."""
+    settings.VALKEY_USERS_FILE = None
+    settings.HOST_REDIS_URL = "redis://host-{host}:{password}@10.0.0.5:6380/0"
+
+
+def test_the_file_has_a_valkey_login_of_this_host_alone(admin, another_redis):
+    first, second = add(admin, "va16-01"), add(admin, "va16-02")
+
+    logins = [re.search(r"redis://(\S+)@", command(answer, 2))[1] for answer in (first, second)]
+    users, passwords = zip(*(login.split(":") for login in logins), strict=True)
+    assert users == ("host-va16-01", "host-va16-02")
+    assert len(set(passwords)) == 2
+    assert min(map(len, passwords)) >= 40
+    assert passwords[0] not in _page(admin.get(reverse("host-detail", args=["va16-01"])))
+
+
+def test_the_page_has_the_command_for_another_redis(admin, another_redis, settings):
+    answer = add(admin)
+
+    password = re.search(r"va16-01:(\S+)@", command(answer, 2))[1]
+    sha256 = hashlib.sha256(password.encode()).hexdigest()
+    assert command(answer, 5).startswith(f"ACL SETUSER host-va16-01 reset on #{sha256} ~host.va16")
+    settings.HOST_REDIS_URL = "redis://hosts:fixed@10.0.0.5:6380/0"
+    assert "ACL SETUSER" not in _page(add(admin, "va16-02"))
+
+
+def test_revoking_names_the_command_for_another_redis(admin, another_redis, settings):
+    add(admin)
+    address = reverse("host-revoke-key", args=["va16-01"])
+
+    assert "<pre" in _page(admin.get(address))
+    assert "ACL DELUSER host-va16-01" in _page(admin.get(address))
+    settings.VALKEY_USERS_FILE = settings.DATA_DIR / "users.acl"
+    assert "ACL DELUSER" not in _page(admin.get(address))
+    assert "Its Valkey user is removed" in _page(admin.get(address))
+
+
+def test_a_host_without_a_valkey_user_is_shown_with_the_solution(admin, host, another_redis):
+    page = reverse("host-detail", args=["va16-01"])
+    assert "No Valkey user." in _page(admin.get(page))
+
+    admin.post(reverse("host-new-key", args=["va16-01"]))
+
+    assert "No Valkey user." not in _page(admin.get(page))
 
 
 def test_no_host_can_have_the_name_of_the_page(admin):

@@ -1,0 +1,81 @@
+"""Redis addresses: check, build, another login, Celery's spelling
+
+A host imports this too: standard library only.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+SCHEMES = ("redis", "rediss", "unix")
+
+
+def is_address(text: str) -> bool:
+    """Return True for an address in redis-py's spelling."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    place = parts.path if parts.scheme == "unix" else parts.hostname
+    return parts.scheme in SCHEMES and bool(place) and port != 0
+
+
+def on_socket(path: str, password: str) -> str:
+    """Return the address of a Unix socket, with the login of the user ``default``."""
+    return f"unix://:{password}@{path}?db=0"
+
+
+def on_network(host: str, port: int, login: str) -> str:
+    """Return the address of a TCP port. ``login``: USER:PASSWORD."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"redis://{login}@{shown}:{port}/0"
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """Return the address with another login."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{login}@{place}").geturl()
+
+
+def without_login(text: str) -> str:
+    """Return ``text`` for people: its login, which may hold a password, is "…"."""
+    login, at, place = text.rpartition("@")
+    scheme, slashes, _login = login.partition("://")
+    return f"{scheme}{slashes}…@{place}" if at and slashes else f"…@{place}" if at else text
+
+
+def login_of(url: str) -> tuple[str, str]:
+    """Return user and password of an address; "" where it has none."""
+    parts = urlsplit(url)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def socket_of(url: str) -> str:
+    """Return the path of the Unix socket; "" for a TCP address."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else ""
+
+
+def hostname_of(url: str) -> str:
+    """Return the host name of a TCP address; "" for a Unix socket."""
+    parts = urlsplit(url)
+    return "" if parts.scheme == "unix" else parts.hostname or ""
+
+
+def database_of(url: str) -> str:
+    """Return the number of the database, as text."""
+    parts = urlsplit(url)
+    if numbers := parse_qs(parts.query).get("db"):
+        return numbers[0]
+    return (parts.path.strip("/") if parts.scheme != "unix" else "") or "0"
+
+
+def for_celery(url: str) -> str:
+    """Return Celery's spelling: ``unix:///path?db=1`` is ``redis+socket:///path?virtual_host=1``."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database_of(url)}"
