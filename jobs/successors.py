@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.contrib.auth.models import AbstractBaseUser
 from pydantic import ValidationError
 
 from jobs.kinds import KINDS
@@ -24,8 +25,8 @@ class NextStep:
     raw: Mapping[str, str] = field(default_factory=dict)
 
 
-def next_steps(job: Job) -> list[NextStep]:
-    """Return successors of ``job`` that can be launched now.
+def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
+    """Return successors of ``job`` that ``user`` can launch now.
 
     Empty for a job that has not succeeded, or a kind without successors.
     """
@@ -39,7 +40,7 @@ def next_steps(job: Job) -> list[NextStep]:
     names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
     asset = _asset_of(job)
     target = target_of(job.host) if names else None
-    steps = (_step(KINDS[name], asset, job, target) for name in names if target is not None)
+    steps = (_step(KINDS[name], asset, job, target, user) for name in names if target is not None)
     return [step for step in steps if step is not None]
 
 
@@ -57,8 +58,10 @@ def _asset_of(job: Job) -> tuple[str, str]:
     return "", ""
 
 
-def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextStep | None:
-    """None: the form refuses the asset, or the host does not support the kind."""
+def _step(
+    kind: Kind, asset: tuple[str, str], job: Job, target: Target, user: AbstractBaseUser | None
+) -> NextStep | None:
+    """None: the form refuses the asset or the person, or the host does not support the kind."""
     fields = {
         name: info.json_schema_extra
         for name, info in kind.Params.model_fields.items()
@@ -72,7 +75,7 @@ def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextS
         raw[taker] = asset[1]
         when = fields[taker].get("when")  # depends on another field's value
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
-    job_preview = preview(kind.name, raw, job.host, target, user=job.created_by)
+    job_preview = preview(kind.name, raw, job.host, target, user=user)
     # A person chooses the rest in the form, such as weights for an image.
-    refused = {"", taker, _STACK} & job_preview.errors.keys()
+    refused = {"", "host", taker, _STACK} & job_preview.errors.keys()
     return None if refused else NextStep(kind.name, raw)

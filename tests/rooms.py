@@ -50,7 +50,8 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "secrets"},
+        {"accounts", "chat", "outputs", "pins", "secrets"},
+        {"launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

@@ -115,6 +115,12 @@ def may_confirm(context: template.Context, job: Job) -> bool:
     return allowed(context["user"], "job.confirm", job)
 
 
+@register.simple_tag(takes_context=True)
+def may(context: template.Context, action: str) -> bool:
+    """Return True if the viewer's role allows ``action``, such as "job.launch"."""
+    return allowed(context["user"], action)
+
+
 @register.simple_tag
 def num(value: Any, unit: str = "", decimals: int | None = None) -> SafeString:
     """A number and its unit. Three significant digits for floats unless ``decimals`` are given.

@@ -232,7 +232,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name, value in page.made
             if value != ""
         ],
-        "next_steps": step_links(job),
+        "next_steps": step_links(job, person(request)),
         "in_queue": in_queue,
         "found_before": missed_before(job) if page.waits else None,
         "ahead": queue_position(job) if page.waits else 0,
