@@ -55,10 +55,10 @@ def set_role(user: User, role: Account.Role) -> Account.Role | None:
             raise LastAdministrator(user.get_username())
         account.role = role
         account.save(update_fields=["role"])
-        is_admin = role == Account.Role.ADMIN
-        User.objects.filter(pk=user.pk).update(
-            is_staff=is_admin, is_superuser=is_admin and user.is_superuser
-        )
+        user.account = account
+        user.is_staff = role == Account.Role.ADMIN
+        user.is_superuser = user.is_staff and user.is_superuser
+        user.save(update_fields=["is_staff", "is_superuser"])
     return before
 
 
