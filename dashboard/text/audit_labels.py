@@ -23,6 +23,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "deployment.stop": _("Deployment stopped"),
     "host.add": _("Host added"),
     "host.change": _("Host settings changed"),
+    "host.launchers": _("Launch rights of a host changed"),
     "host.launchers:open": _("Host opened to all members"),
     "host.launchers:restrict": _("Host restricted to some people"),
     "host.key": _("Host key changed"),

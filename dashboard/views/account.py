@@ -88,7 +88,7 @@ class Logout(LogoutView):
         return answer
 
 
-class PasswordForm(PasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
+class PasswordForm(PasswordChangeForm):
     """One's own password, and whether API tokens end with the old one."""
 
     revoke_tokens = forms.BooleanField(

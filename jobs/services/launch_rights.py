@@ -50,8 +50,9 @@ def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Hos
         return rows
     if user is not None and role_of(user) == Account.Role.ADMIN:
         return rows
-    named = Host.launchers.through.objects.filter(user_id=user.pk if user else None)
-    own = set(named.values_list("host_id", flat=True))
+    own: set[int] = set()
+    if user is not None:
+        own.update(Host.objects.filter(launchers=user.pk).values_list("pk", flat=True))
     return [host for host in rows if not host.is_restricted or host.pk in own]
 
 
