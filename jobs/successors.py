@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import AbstractBaseUser
 from pydantic import ValidationError
 
+from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
 from jobs.launch import preview
 from jobs.models import Deployment, Job
 from jobs.queries.hosts.targets import target_of
+from jobs.services import launch_rights
 
 _STACK = "stack"
 
@@ -28,14 +30,16 @@ class NextStep:
 def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
     """Return successors of ``job`` that ``user`` can launch now.
 
-    Empty for a job that has not succeeded, or a kind without successors.
+    Empty for a job that has not succeeded, a kind without successors, or a person who may not
+    launch on the host.
     """
     if job.state != Job.State.SUCCEEDED or job.kind not in KINDS:
         return []
     kind = KINDS[job.kind]
     try:
+        launch_rights.check(job.host, user)
         own = kind.successors(kind.Params.model_validate(job.params))
-    except ValidationError:  # launched by an older version of the kind
+    except (LaunchError, ValidationError):  # not permitted; launched by an older version
         return []
     names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
     asset = _asset_of(job)
@@ -61,7 +65,7 @@ def _asset_of(job: Job) -> tuple[str, str]:
 def _step(
     kind: Kind, asset: tuple[str, str], job: Job, target: Target, user: AbstractBaseUser | None
 ) -> NextStep | None:
-    """None: the form refuses the asset or the person, or the host does not support the kind."""
+    """None: the form refuses the asset, or the host does not support the kind."""
     fields = {
         name: info.json_schema_extra
         for name, info in kind.Params.model_fields.items()
@@ -77,5 +81,5 @@ def _step(
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
     job_preview = preview(kind.name, raw, job.host, target, user=user)
     # A person chooses the rest in the form, such as weights for an image.
-    refused = {"", "host", taker, _STACK} & job_preview.errors.keys()
+    refused = {"", taker, _STACK} & job_preview.errors.keys()
     return None if refused else NextStep(kind.name, raw)
