@@ -100,7 +100,7 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
 @require_POST
 @requires("user.manage")
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Change a role, or who may log in: ``set`` is a role, "on" or "off"."""
+    """Change a role or close an account: ``set`` is a role, "on" or "off"."""
     person = get_object_or_404(User, pk=user_id)
     wanted = request.POST.get("set", "")
     if wanted not in (*Role.values, "on", "off"):

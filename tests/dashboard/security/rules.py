@@ -1,4 +1,4 @@
-"""Who may call what: one line an address and its methods. Declared here, read from no program.
+"""Rules of every call: one line an address and its methods. They are declared here only.
 
 A line is ``name METHODS rule``, then what a request of it needs: ``@kept`` for another job than the
 usual one, and a body, JSON for the API and a form for pages. A method without a line is refused

@@ -48,7 +48,7 @@ _addresses = count(1)
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: a person by session or by token. ``as_role``: their role for this request."""
+    """A person by session or by token. ``as_role``: their role for this request."""
 
     name: str
     person: str = ""
@@ -57,14 +57,14 @@ class Actor:
 
     @property
     def role(self) -> str:
-        """What the token leaves of the role."""
+        """Return the role that the token leaves."""
         role = self.as_role or {"other": "member", "owner": "member"}.get(self.person, self.person)
         if self.scope == "read" and role:
             return "viewer"
         return "member" if (self.scope, role) == ("launch", "admin") else role
 
     def may(self, rule: str) -> bool:
-        """What the rule says."""
+        """Return True if the rule lets the actor in."""
         is_owner = self.person == "owner"
         return {
             "anyone": True,
@@ -323,7 +323,7 @@ def test_a_socket_looks_at_no_token(made):
 
 
 async def _first_message(path, session):
-    """What a socket sends first, after it is accepted. A token is sent, too."""
+    """Return the first message of an accepted socket. A token is sent, too."""
     headers = [(b"host", b"localhost"), (b"origin", b"http://localhost")]
     headers.append((b"authorization", b"Bearer admin admin"))
     headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session or ''}".encode()))

@@ -1,4 +1,4 @@
-"""What pages offer to a role, the page People, and passwords that end tokens."""
+"""Offers of pages to a role, the page People, and passwords that end tokens."""
 
 import re
 from itertools import chain

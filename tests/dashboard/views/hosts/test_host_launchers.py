@@ -1,4 +1,4 @@
-"""Who may launch on a host: its page, the form for it, and forms that launch there."""
+"""Launch rights of a host: its page, the form for it, and forms that launch there."""
 
 import pytest
 from django.test import Client
