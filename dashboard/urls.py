@@ -12,6 +12,7 @@ from dashboard.views import (
     docs,
     health,
     overview,
+    people,
     playground,
     search,
     secrets,
@@ -28,6 +29,7 @@ from dashboard.views.results import results
 urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
+    path("", include(people.urlpatterns)),
     path("", include(tokens.urlpatterns)),
     path("", include(health.urlpatterns)),
     path("", include(columns.urlpatterns)),

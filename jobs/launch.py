@@ -32,7 +32,7 @@ from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
 from jobs.sanitize import sanitize
-from jobs.services import confirmations, lifecycle, queue, secrets, sources
+from jobs.services import confirmations, launch_rights, lifecycle, queue, secrets, sources
 from jobs.services.outcomes.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -79,7 +79,8 @@ def preview(
 ) -> Preview:
     """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target``: the host with products of later jobs. No ``user``: only secrets for everyone.
+    ``target``: the host with products of later jobs. No ``user``: only hosts and secrets for
+    everyone.
 
     Raises:
         LaunchError: unknown kind.
@@ -216,8 +217,10 @@ def repeat_of(
     """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: ``user`` may not use a secret of the plan so, or a source is not permitted.
+        LaunchError: ``user`` may not launch on the host, or not use a secret of the plan in this
+        way; the secret does not exist, or a source is not permitted.
     """
+    launch_rights.check(old.host, user)
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
     sources.check(KINDS[old.kind], params, old.host)
     return Job(
@@ -271,6 +274,10 @@ def _preview(
         params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
+    try:
+        launch_rights.check(host, user)
+    except LaunchError as error:
+        return Preview(params=params, errors={error.field: str(error)})
     if not kind.is_available(target):
         return Preview(
             params=params,

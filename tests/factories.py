@@ -12,6 +12,7 @@ from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
 from jobs.models import (
+    Account,
     Answer,
     Artifact,
     Deployment,
@@ -25,6 +26,7 @@ from jobs.models import (
 )
 from jobs.plans import Plan, Step
 from jobs.services import secrets, sources
+from jobs.services.accounts import set_role
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
@@ -33,8 +35,12 @@ HUBS = ("https://huggingface.co", "https://hf-mirror.com")
 
 
 def make_user(name: str = "", **fields: Any) -> AbstractUser:
-    """A member; ``is_staff=True`` for an admin."""
-    return get_user_model().objects.create_user(name or f"person-{next(_numbers)}", **fields)
+    """A member; ``is_staff=True`` for an admin, ``role="viewer"`` for a viewer."""
+    role = fields.pop("role", None)
+    user = get_user_model().objects.create_user(name or f"person-{next(_numbers)}", **fields)
+    if role:
+        set_role(user, Account.Role(role))
+    return user
 
 
 def make_host(name: str = "", **fields: Any) -> Host:

@@ -37,6 +37,7 @@ PAGES = {
     "host-add": ["/hosts/add_host/"],
     "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
     "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],
+    "host-launchers": [f"/hosts/{HOST}/launchers/"],
     "host-queue": [f"/hosts/{HOST}/queue/"],
     "secret-list": ["/secrets/", f"/secrets/?name={SECRET}"],
     "secret-delete": [f"/secrets/{SECRET}/delete/"],

@@ -54,7 +54,8 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "secrets", "sources", "valkey_users"},
+        {"accounts", "chat", "outputs", "pins", "secrets", "sources", "valkey_users"},
+        {"launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

@@ -29,6 +29,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.result_messages import RESULT_MESSAGES
+from dashboard.text.right_messages import RIGHT_MESSAGES
 from dashboard.text.secret_messages import SECRET_MESSAGES
 from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
@@ -230,6 +231,7 @@ MESSAGES: dict[str, str | Promise] = {
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
+    **RIGHT_MESSAGES,
     **SECRET_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),

@@ -3,7 +3,7 @@ Here: tables, their constraints, names of states; no logic of a change.
 Not here: what changes them (`services`), what reads several at once (`queries`).
 """
 
-from jobs.models.access import ApiToken, AppendOnlyError, AuditEntry, Instance
+from jobs.models.access import Account, ApiToken, AppendOnlyError, AuditEntry, Instance
 from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
@@ -15,6 +15,7 @@ from jobs.models.secrets import Secret
 from jobs.models.sources import Source
 
 __all__ = [
+    "Account",
     "Answer",
     "ApiToken",
     "AppendOnlyError",

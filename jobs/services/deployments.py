@@ -28,7 +28,7 @@ from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.queries.hosts.places import common, read_by
 from jobs.queries.hosts.targets import target_of
-from jobs.services import secrets
+from jobs.services import launch_rights, secrets
 
 State = Deployment.State
 
@@ -84,7 +84,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     Raises:
         NotRestartable: its job has not succeeded.
         LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
-        the host, or ``user`` may not use a secret of the plan.
+        the host, or ``user`` may not launch there or not use a secret of the plan.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -105,6 +105,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_ports(deployment)
         _check_running(deployment)
         plan = from_json(deployment.job.plan)
+        launch_rights.check(deployment.host, user)
         secrets.check(plan, {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.

@@ -41,7 +41,7 @@ from jobs.pipelines.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
 from jobs.queries.hosts.hosts import dies, is_away
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import forecast_drafts
-from jobs.services import preflights
+from jobs.services import launch_rights, preflights
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
 
@@ -114,12 +114,14 @@ def _context(
     """
     hosts = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
-    host = next(iter([*named, *hosts]), None)
+    allowed = launch_rights.open_hosts(hosts, user)
+    host = next(iter([*named, *allowed, *hosts]), None)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
     options, errors = _options(pipeline, data)
+    errors |= _host_error(host, user)
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
@@ -127,7 +129,7 @@ def _context(
     return {
         "model": model,
         "pipeline": pipeline,
-        "hosts": hosts,
+        "hosts": [one for one in hosts if one in allowed or one == host],
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
@@ -141,6 +143,17 @@ def _context(
         "outside_guide": _outside_guide(planned),
         "asks_host": not away and not errors,
     }
+
+
+def _host_error(host: Host | None, user: AbstractBaseUser | None) -> dict[str, str]:
+    """Return the error at the field *host* if ``user`` may not launch there."""
+    if host is None:
+        return {}
+    try:
+        launch_rights.check(host, user)
+    except LaunchError as error:
+        return {"host": str(error)}
+    return {}
 
 
 def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, str]]:

@@ -195,7 +195,7 @@ def _fill() -> None:
     instance_id()
     request = HttpRequest()
     request.session = SessionStore()
-    login(request, make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    login(request, make_user())
     request.session.save()
     job = make_job(state="running")
     deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")

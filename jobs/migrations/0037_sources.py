@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0034_audit_origin"),
+        ("jobs", "0036_roles"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
