@@ -115,6 +115,9 @@ audit-export GET admin
 docs GET viewer
 docs-image GET viewer
 docs-page GET viewer
+source-list GET viewer
+source-add POST admin
+source-remove GET,POST admin
 secret-list GET admin
 secret-keep POST admin
 secret-delete GET,POST admin
@@ -163,6 +166,9 @@ api-host-queue GET viewer
 api-pipeline GET viewer
 api-pipeline-cancel POST owner
 api-pipeline-retry POST member
+api-sources GET viewer
+api-sources POST admin
+api-source DELETE admin
 api-secrets GET admin
 api-secret PUT admin {"purpose": "hub"}
 api-secret DELETE admin
