@@ -12,7 +12,6 @@ from functools import cache
 
 from celery import Celery
 from django.conf import settings
-from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
@@ -85,15 +84,10 @@ def _send(host: str, task: str, *args: int) -> None:
     try:
         with app.pool.acquire(block=True) as connection:
             if connection.default_channel.queue_declare(name).message_count < QUEUE_MAX:
-                queue = _queue(name)
+                # Nothing is declared: a host could change a table of bindings.
                 app.send_task(
-                    task, args=args, queue=queue, declare=[], connection=connection, retry=False
+                    task, args=args, queue=name, declare=[], connection=connection, retry=False
                 )
     except (KombuError, OperationalError, RedisError, OSError) as error:
         _paused_until = time.monotonic() + _PAUSE_S
         logger.warning("%s %s not sent to %s: %s", task, args, host, error)
-
-
-def _queue(name: str) -> Queue:
-    """Return the queue, reached by the nameless exchange: no host can direct it elsewhere."""
-    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
