@@ -79,8 +79,7 @@ def preview(
 ) -> Preview:
     """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target``: the host with products of later jobs. No ``user``: only hosts and secrets for
-    everyone.
+    ``target``: the host with products of later jobs. No ``user``: hosts, secrets for everyone.
 
     Raises:
         LaunchError: unknown kind.
@@ -217,8 +216,8 @@ def repeat_of(
     """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: ``user`` may not launch on the host, or not use a secret of the plan in this
-        way; the secret does not exist, or a source is not permitted.
+        LaunchError: ``user`` may not launch on the host, or use a secret of the plan in this way; or
+        a source is not permitted.
     """
     launch_rights.check(old.host, user)
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
@@ -269,20 +268,16 @@ def _kind(name: str) -> Kind:
 def _preview(
     kind: Kind, raw: Mapping[str, Any], host: Host, target: Target, user: AbstractBaseUser | None
 ) -> Preview:
+    if refused := launch_rights.errors(host, user):
+        return Preview(errors=refused)
     try:
         given = settled(kind, raw)
         params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
-    try:
-        launch_rights.check(host, user)
-    except LaunchError as error:
-        return Preview(params=params, errors={error.field: str(error)})
     if not kind.is_available(target):
-        return Preview(
-            params=params,
-            errors={"": _("This host does not support this job type. Choose another host.")},
-        )
+        text = _("This host does not support this job type. Choose another host.")
+        return Preview(params=params, errors={"": text})
     errors = unavailable(kind, params, target)
     if errors:
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))

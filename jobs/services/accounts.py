@@ -84,5 +84,5 @@ def revoke_tokens(user: AbstractBaseUser) -> int:
 def _other_administrators(user: User) -> list[int]:
     """Lock all active administrators, so that two changes come one after the other."""
     admins = Account.objects.filter(role=Account.Role.ADMIN, user__is_active=True)
-    locked = admins.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)
-    return [pk for pk in locked if pk != user.pk]
+    locked = admins.select_for_update(of=("self",)).order_by("pk")
+    return [row.pk for row in locked if row.pk != user.pk]

@@ -89,7 +89,8 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
         "may_change": allowed(request.user, "host.change", view.host),
         "launchers": launcher_names(view.host),
         "may_set_launchers": allowed(request.user, "host.launchers", view.host),
-        "may_launch_here": may_launch(view.host, person(request)),
+        "is_closed": allowed(request.user, "job.launch")
+        and not may_launch(view.host, person(request)),
         "may_mark_lost": allowed(request.user, "host.mark_lost", view.host),
         "may_key": allowed(request.user, "host.key", view.host) and host_keys.is_ours(view.host),
     }

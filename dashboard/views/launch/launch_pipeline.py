@@ -121,7 +121,7 @@ def _context(
     if stack not in offered:
         stack = next(iter(offered), "")
     options, errors = _options(pipeline, data)
-    errors |= _host_error(host, user)
+    errors |= launch_rights.errors(host, user) if host else {}
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
@@ -143,17 +143,6 @@ def _context(
         "outside_guide": _outside_guide(planned),
         "asks_host": not away and not errors,
     }
-
-
-def _host_error(host: Host | None, user: AbstractBaseUser | None) -> dict[str, str]:
-    """Return the error at the field *host* if ``user`` may not launch there."""
-    if host is None:
-        return {}
-    try:
-        launch_rights.check(host, user)
-    except LaunchError as error:
-        return {"host": str(error)}
-    return {}
 
 
 def _options(pipeline: Pipeline, data: QueryDict) -> tuple[Options, dict[str, str]]:

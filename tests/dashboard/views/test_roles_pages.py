@@ -93,7 +93,7 @@ def test_people_shows_and_changes_roles(root):
         root.post(reverse("person-change", args=[person.pk]), {"set": role})
 
         assert role_of("eve") == role
-        assert f"<td>{role}</td>" in root.get(reverse("people")).text
+        assert f'<td class="nw">{role}</td>' in root.get(reverse("people")).text
     assert AuditEntry.objects.latest("pk").detail == {"did": "member", "before": "admin"}
 
 
@@ -211,4 +211,4 @@ def test_an_upgrade_that_gave_no_role_shows_the_least(root):
     make_user("eve")
     Account.objects.filter(user__username="eve").delete()
 
-    assert "<td>viewer</td>" in root.get(reverse("people")).text
+    assert '<td class="nw">viewer</td>' in root.get(reverse("people")).text

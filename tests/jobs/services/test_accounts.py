@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from jobs.models import Account
 from jobs.services.accounts import LastAdministrator, role_of, set_active, set_role
 from tests.factories import make_user
+from tests.threads import together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -80,6 +81,22 @@ def test_one_of_two_administrators_can_be_lowered_and_deactivated():
     assert set_active(first, active=False)
     assert not set_active(first, active=False)
     assert role_of(stored(second)) == Role.ADMIN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_administrators_cannot_lower_each_other():
+    people = [make_user(is_staff=True), make_user(is_staff=True)]
+
+    def lowered(user):
+        try:
+            return set_role(User.objects.get(pk=user.pk), Role.MEMBER)
+        except LastAdministrator:
+            return "refused"
+
+    results = together(*(lambda user=user: lowered(user) for user in people))
+
+    assert sorted(results) == [Role.ADMIN, "refused"]
+    assert Account.objects.filter(role=Role.ADMIN).count() == 1
 
 
 def test_the_upgrade_makes_staff_admins_and_others_members():

@@ -91,6 +91,13 @@ def test_the_hosts_page_says_who_may_launch(root, eve, host):
     assert reverse("host-launchers", args=["far"]) not in page
 
 
+def test_a_viewer_is_not_told_to_ask_for_a_host(host):
+    browser = Client()
+    browser.force_login(make_user(role="viewer"))
+
+    assert "You may not launch" not in browser.get(reverse("host-detail", args=["far"])).text
+
+
 def test_the_launch_form_does_not_offer_a_closed_host(eve, host):
     make_host("near")
 
