@@ -46,8 +46,9 @@ faults: dev  ## kill processes, cut networks, fill disks during jobs; ARGS=--lon
 pressure: dev  ## overload test: memory stays bounded, no data is lost; ARGS="--log-gb 5"
 	@$(VENV)/python -m tests.pressure $(ARGS)
 
-fuzz: dev  ## send 20,000 wrong messages, forms and addresses; ARGS="-k heartbeats"
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1500} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
+fuzz: dev  ## send 20,000 wrong messages, forms, addresses and frames; ARGS="-k heartbeats"
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=processes tests/fuzz $(ARGS)
 
 bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json"
 	@$(VENV)/python -m tests.bench $(ARGS)

@@ -20,7 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): ("use/launch", "use/watch", "use/compare", "use/chat"),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
-        *("run/storage", "run/security", "run/vllm-on-cpu"),
+        *("run/storage", "run/security", "run/threat-model", "run/vllm-on-cpu"),
     ),
     gettext_noop("Development"): (
         *("glossary", "architecture", "decisions/README", "performance", "reliability"),

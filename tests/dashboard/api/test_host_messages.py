@@ -292,3 +292,15 @@ def test_a_job_that_serves_nothing_may_not_start_a_server(caller):
     serve = {"type": "serve_started", "deployment": 1, "run": 1}
 
     assert caller.stream(job, "events", 0, events(STARTED, serve)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["x" * 256, "é" * 200, "a/" + "x" * 256, "made/x", "folder"])
+def test_a_path_that_no_file_can_have_is_refused(path, caller):
+    job = taken_job(caller)
+    caller.output(job, "made", b"1")
+    caller.output(job, "folder/y", b"1")
+
+    answer = caller.output(job, path, b"2")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
+    assert set(job.outputs.values_list("path", flat=True)) == {"made", "folder/y"}
