@@ -52,6 +52,13 @@ def test_another_list_is_another_environment():
     assert one.path(SITE) != two.path(SITE)
 
 
+def test_other_hashes_are_the_same_environment():
+    one = ENVIRONMENTS["llama.cpp"]
+    two = replace(one, lock=one.lock.replace("--hash=sha256:", "--hash=sha256:0", 1))
+
+    assert (one.fingerprint, one.path(SITE)) == (two.fingerprint, two.path(SITE))
+
+
 def test_an_environment_s_folder_says_its_version():
     path = ENVIRONMENTS["evalscope"].path(SITE)
 
