@@ -216,8 +216,8 @@ def repeat_of(
     """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: ``user`` may not launch on the host, or use a secret of the plan in this way; or
-        a source is not permitted.
+        LaunchError: ``user`` may not launch on the host, or use a secret of the plan in this way,
+        or a source is not permitted.
     """
     launch_rights.check(old.host, user)
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
