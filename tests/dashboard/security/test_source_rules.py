@@ -15,7 +15,7 @@ from jobs.services import lifecycle, preflights
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.dashboard.lib.caller import Caller as Person
 from tests.dashboard.lib.host_caller import STARTED, Caller, events
-from tests.factories import make_host, make_user, permit_source
+from tests.factories import keep_secret, make_host, make_user, permit_source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -238,14 +238,19 @@ def test_a_claim_gets_no_job_once_its_source_is_removed(client, host, ada, eve, 
     assert f"{reverse('source-list')}?type=git&address=https%3A%2F%2Fgit.example" in shown
 
 
-def test_a_running_job_continues_after_its_source_is_removed(host, ada, eve, permitted):
-    job = started(built(host, eve))
+def test_a_running_job_keeps_all_it_has_after_its_source_is_removed(host, ada, eve):
+    hub = "https://hub.example"
+    row = permit_source(hub, "hub")
+    value = keep_secret("HF_TOKEN", "hf_0123456789", endpoints=[hub])
+    raw = {"endpoint": hub, "token": "HF_TOKEN"}
+    job = started(launch("prepare-weights", raw, host=host, user=eve))
     Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
     Caller(host).stream(job, "events", 0, events(STARTED))
-    actions.remove(ada, permitted.pk)
+    actions.remove(ada, row.pk)
 
-    answer = Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+    again = Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
 
     job.refresh_from_db()
-    assert (answer.status_code, job.state) == (200, "running")
+    assert (again.status_code, job.state) == (200, "running")
+    assert again.json()["secrets"] == {"HF_TOKEN": value}
     assert not Source.objects.exists()
