@@ -22,7 +22,6 @@ _GUIDE = "guide"
 # Suffixes of the vendor's tags for processors, see jobs.toolchains.vacc.vacc_images.
 _VARIANTS = ("", "_noavx", "_arm")
 _HUGGING_FACE = _("default of huggingface_hub")
-_PIP = _("default of pip")
 _MODELSCOPE = _("default of modelscope")
 
 
@@ -47,7 +46,6 @@ def included() -> tuple[Included, ...]:
     return (
         *_repositories(),
         Included(Source.Type.INDEX, INDEX.rstrip("/"), _(guide)),
-        Included(Source.Type.INDEX, "https://pypi.org/simple", _PIP),
         Included(Source.Type.HUB, HF_MIRROR, _(guide)),
         Included(Source.Type.HUB, "https://huggingface.co", _HUGGING_FACE),
         Included(Source.Type.HUB, "https://www.modelscope.cn", _MODELSCOPE, is_typed=False),
