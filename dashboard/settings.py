@@ -117,6 +117,7 @@ TEMPLATES = [
 DATABASES = {"default": env_module.database(ENV)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["dashboard.security.accounts.Accounts"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

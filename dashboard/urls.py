@@ -12,9 +12,11 @@ from dashboard.views import (
     docs,
     health,
     overview,
+    people,
     playground,
     search,
     secrets,
+    sources,
     storage,
     tokens,
 )
@@ -27,6 +29,7 @@ from dashboard.views.results import results
 urlpatterns = [
     path("", include(overview.urlpatterns)),
     path("", include(account.urlpatterns)),
+    path("", include(people.urlpatterns)),
     path("", include(tokens.urlpatterns)),
     path("", include(health.urlpatterns)),
     path("", include(columns.urlpatterns)),
@@ -51,5 +54,6 @@ urlpatterns = [
     path("audit/", include(audit.urlpatterns)),
     path("docs/", include(docs.urlpatterns)),
     path("secrets/", include(secrets.urlpatterns)),
+    path("sources/", include(sources.urlpatterns)),
     path("api/v1/", include("dashboard.api.urls")),
 ]

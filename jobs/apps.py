@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_save
 
 from jobs import catalog
 
@@ -15,5 +16,8 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Set the folder of models that a team adds: it is in ``DATA_DIR``."""
+        """Set the folder of models that a team adds (in ``DATA_DIR``); give new users a role."""
+        from jobs.services.accounts import open_account  # noqa: PLC0415 -- models are loaded now
+
         catalog.configure(Path(settings.DATA_DIR) / "catalog" / "models")
+        post_save.connect(open_account, settings.AUTH_USER_MODEL, dispatch_uid="account")

@@ -25,7 +25,7 @@ from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
 from jobs.queries.hosts.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
-from jobs.services import confirmations, lifecycle, preflights, secrets
+from jobs.services import confirmations, launch_rights, lifecycle, preflights, secrets, sources
 from jobs.services.outcomes.assets import made_by
 
 _CANCELLED = Job.State.CANCELLED
@@ -218,11 +218,14 @@ def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
     """
     with transaction.atomic():
         host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
-        job = Job.objects.select_related("deployment").get(pk=one.id)
+        job = Job.objects.select_related("deployment", "host").get(pk=one.id)
         now_there, fresh = capacity_of(host), queued_job_of(job)
         now_there.reserved = capacity.reserved
         if _waits_for_host(host) or now_there.blocker_of(fresh) or _waits_for_inputs(job.inputs):
             return None  # another process was faster
+        if lost := launch_rights.refusal_of(job):
+            lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=lost)
+            return None
         try:
             values = _values(job, host)
         except PlanError as error:
@@ -231,7 +234,8 @@ def _start(one: QueuedJob, capacity: HostCapacity) -> QueuedJob | None:
             return None
         try:
             secrets.of_job(job, values=values)
-        except secrets.Refused as refused:
+            sources.of_job(job)
+        except (secrets.Refused, sources.Refused) as refused:
             lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=refused.message)
             return None
         if not lifecycle.lease_job(job.pk, values=values):

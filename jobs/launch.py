@@ -32,7 +32,7 @@ from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import target_of
 from jobs.sanitize import sanitize
-from jobs.services import confirmations, lifecycle, queue, secrets
+from jobs.services import confirmations, launch_rights, lifecycle, queue, secrets, sources
 from jobs.services.outcomes.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -79,7 +79,7 @@ def preview(
 ) -> Preview:
     """Preview a launch of ``kind`` with ``raw`` on ``host`` by ``user``. Changes nothing.
 
-    ``target``: the host with products of later jobs. No ``user``: only secrets for everyone.
+    ``target``: the host with products of later jobs. No ``user``: hosts, secrets for everyone.
 
     Raises:
         LaunchError: unknown kind.
@@ -140,7 +140,7 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
         plan=job_preview.plan.to_json(),
         plan_sha256=job_preview.plan.sha256(),
         inputs=_inputs(refs),
-        product=_json(product),
+        product=None if product is None else dict(product),
         exclusive=bool(getattr(job_preview.params, "exclusive", False)),
         model_id=_model_id(refs, product, job_preview.params),
         guide=sanitize(job_preview.guide),
@@ -216,9 +216,12 @@ def repeat_of(
     """Return an unsaved job of ``user`` with the same plan as ``old``; the caller sets its inputs.
 
     Raises:
-        LaunchError: ``user`` may not use a secret of the plan in this way, or it does not exist.
+        LaunchError: ``user`` may not launch on the host, or use a secret of the plan in this way,
+        or a source is not permitted.
     """
+    launch_rights.check(old.host, user)
     secrets.check(plans.from_json(old.plan), old.params, host=old.host, user=user)
+    sources.check(KINDS[old.kind], params, old.host)
     return Job(
         kind=old.kind,
         title=old.title,
@@ -265,16 +268,16 @@ def _kind(name: str) -> Kind:
 def _preview(
     kind: Kind, raw: Mapping[str, Any], host: Host, target: Target, user: AbstractBaseUser | None
 ) -> Preview:
+    if refused := launch_rights.errors(host, user):
+        return Preview(errors=refused)
     try:
         given = settled(kind, raw)
         params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
     except ValidationError as error:
         return Preview(errors=messages(error))
     if not kind.is_available(target):
-        return Preview(
-            params=params,
-            errors={"": _("This host does not support this job type. Choose another host.")},
-        )
+        text = _("This host does not support this job type. Choose another host.")
+        return Preview(params=params, errors={"": text})
     errors = unavailable(kind, params, target)
     if errors:
         return Preview(params=params, errors=_of_servers_down(kind, params, host, errors))
@@ -283,6 +286,7 @@ def _preview(
         refs = kind.inputs(params, target)
         values, open_slots = slots_of(plan, refs, host, target)
         secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
+        sources.check(kind, params, host)
         will_add = _missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
@@ -425,10 +429,6 @@ def check_ports(old: Job, target: Target) -> None:
             "rerun” with another port, such as %(free)d."
         )
         raise LaunchError(message % clash.args, clash.field)
-
-
-def _json(product: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if product is None else dict(product)
 
 
 def create(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.contrib.auth.models import AbstractBaseUser
 from pydantic import ValidationError
 
+from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
 from jobs.launch import preview
 from jobs.models import Deployment, Job
 from jobs.queries.hosts.targets import target_of
+from jobs.services import launch_rights
 
 _STACK = "stack"
 
@@ -24,22 +27,24 @@ class NextStep:
     raw: Mapping[str, str] = field(default_factory=dict)
 
 
-def next_steps(job: Job) -> list[NextStep]:
-    """Return successors of ``job`` that can be launched now.
+def next_steps(job: Job, user: AbstractBaseUser | None) -> list[NextStep]:
+    """Return successors of ``job`` that ``user`` can launch now.
 
-    Empty for a job that has not succeeded, or a kind without successors.
+    Empty for a job that has not succeeded, a kind without successors, or a person who may not
+    launch on the host.
     """
     if job.state != Job.State.SUCCEEDED or job.kind not in KINDS:
         return []
     kind = KINDS[job.kind]
     try:
+        launch_rights.check(job.host, user)
         own = kind.successors(kind.Params.model_validate(job.params))
-    except ValidationError:  # launched by an older version of the kind
+    except (LaunchError, ValidationError):  # not permitted; launched by an older version
         return []
     names = [*own, *(one.name for one in KINDS.values() if kind.name in one.follows)]
     asset = _asset_of(job)
     target = target_of(job.host) if names else None
-    steps = (_step(KINDS[name], asset, job, target) for name in names if target is not None)
+    steps = (_step(KINDS[name], asset, job, target, user) for name in names if target is not None)
     return [step for step in steps if step is not None]
 
 
@@ -57,7 +62,9 @@ def _asset_of(job: Job) -> tuple[str, str]:
     return "", ""
 
 
-def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextStep | None:
+def _step(
+    kind: Kind, asset: tuple[str, str], job: Job, target: Target, user: AbstractBaseUser | None
+) -> NextStep | None:
     """None: the form refuses the asset, or the host does not support the kind."""
     fields = {
         name: info.json_schema_extra
@@ -72,7 +79,7 @@ def _step(kind: Kind, asset: tuple[str, str], job: Job, target: Target) -> NextS
         raw[taker] = asset[1]
         when = fields[taker].get("when")  # depends on another field's value
         raw |= {str(when[0]): str(when[1])} if isinstance(when, list) else {}
-    job_preview = preview(kind.name, raw, job.host, target, user=job.created_by)
+    job_preview = preview(kind.name, raw, job.host, target, user=user)
     # A person chooses the rest in the form, such as weights for an image.
     refused = {"", taker, _STACK} & job_preview.errors.keys()
     return None if refused else NextStep(kind.name, raw)

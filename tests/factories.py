@@ -12,6 +12,7 @@ from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
 from jobs.models import (
+    Account,
     Answer,
     Artifact,
     Deployment,
@@ -20,10 +21,12 @@ from jobs.models import (
     JobStep,
     Result,
     ResultPoint,
+    Source,
     Weights,
 )
 from jobs.plans import Plan, Step
-from jobs.services import secrets
+from jobs.services import secrets, sources
+from jobs.services.accounts import set_role
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
@@ -32,8 +35,12 @@ HUBS = ("https://huggingface.co", "https://hf-mirror.com")
 
 
 def make_user(name: str = "", **fields: Any) -> AbstractUser:
-    """A member; ``is_staff=True`` for an admin."""
-    return get_user_model().objects.create_user(name or f"person-{next(_numbers)}", **fields)
+    """A member; ``is_staff=True`` for an admin, ``role="viewer"`` for a viewer."""
+    role = fields.pop("role", None)
+    user = get_user_model().objects.create_user(name or f"person-{next(_numbers)}", **fields)
+    if role:
+        set_role(user, Account.Role(role))
+    return user
 
 
 def make_host(name: str = "", **fields: Any) -> Host:
@@ -61,6 +68,11 @@ def keep_secret(name: str, value: str, **rules: Any) -> str:
     endpoints = () if rules.get("purpose") == "engine" else HUBS
     secrets.keep(name, value, **{"purpose": "hub", "endpoints": endpoints, **rules})
     return value
+
+
+def permit_source(address: str, source_type: str = "git", **fields: Any) -> Source:
+    """A source on the administrators' list."""
+    return sources.add(source_type, address, **{"user": None, **fields})
 
 
 def make_plan(**fields: Any) -> Plan:

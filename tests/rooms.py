@@ -19,6 +19,7 @@ WIDTH = 100
 ROOMS: dict[str, list[set[str]]] = {
     "jobs": [
         {
+            "endpoints",
             "errors",
             "messages",
             "numbers",
@@ -26,6 +27,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "redis_addresses",
             "sanitize",
             "validation_errors",
+            "web_addresses",
             "valkey_acl",
             "metrics",
             "catalog",
@@ -52,7 +54,8 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"chat", "outputs", "pins", "secrets", "valkey_users"},
+        {"accounts", "chat", "outputs", "pins", "secrets", "sources", "valkey_users"},
+        {"launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

@@ -10,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
-from jobs.models import Answer, ApiToken, AuditEntry, Conversation, Deployment, Host, Job
+from jobs.models import Account, Answer, ApiToken, AuditEntry, Conversation, Deployment, Host, Job
 from jobs.queries.jobs.chains import TOUR_KINDS
+from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
 from tests.pages import HOST
@@ -22,8 +23,9 @@ def make() -> dict[str, Any]:
     unwell.make()
     Deployment.objects.update(model_id="deepseek-r1")  # that of the server itself has none
     person = get_user_model().objects.first()
-    person.is_staff, person.username = True, "lin-weihua-of-the-second-team"
+    person.username = "lin-weihua-of-the-second-team"
     person.save()
+    set_role(person, Account.Role.ADMIN)
     far = make_host(
         "simulated-vacc-host-in-the-second-rack",
         type="vacc",
@@ -46,6 +48,7 @@ def make() -> dict[str, Any]:
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
     _changes(person)
+    made["source"] = unwell.source()
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk

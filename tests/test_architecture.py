@@ -22,8 +22,8 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LINES_OF_A_FILE = 500
 LINES_OF_A_FUNCTION = 60
 MODULES_OF_A_FOLDER = 24
-# Django numbers migrations in one folder; scripts of plans are found by name in one.
-OF_ANY_LENGTH = {"jobs/migrations", "jobs/toolchains/scripts"}
+# Django finds migrations and commands in one folder each; scripts of plans have one folder, too.
+OF_ANY_LENGTH = {"jobs/migrations", "dashboard/management/commands", "jobs/toolchains/scripts"}
 
 
 def module_of(path: Path) -> str:

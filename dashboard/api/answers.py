@@ -355,6 +355,7 @@ class HostAnswer(Answer):
     type: str
     slots: int
     draining: bool
+    launchers: list[str] | None = Field(description="who may launch besides admins; null: all")
     away: bool
     heartbeat_at: Time | None
     facts: dict[str, Any]

@@ -22,7 +22,7 @@ from ninja.utils import check_csrf
 
 from dashboard.api.errors import Refused, error, forbidden
 from dashboard.security import login_throttle
-from dashboard.security.permissions import ACTIONS, allowed, scope_of
+from dashboard.security.permissions import ACTIONS, allowed, role_allows, scope_of
 from jobs.models import ApiToken, Host
 from jobs.queries.instance import instance_id
 
@@ -156,7 +156,7 @@ def _permitted(user: Any, action: str, obj: Any = None) -> Any:
     if allowed(user, action, obj):
         return user
     scope = scope_of(user)
-    if scope is not ApiToken.Scope.ADMIN and (obj is None or user.is_staff):
+    if scope is not ApiToken.Scope.ADMIN and role_allows(user, action, obj):
         text = _(
             "The scope of this token, %(scope)s, does not allow this. Use a token with a "
             "wider scope."
@@ -196,7 +196,7 @@ def user_of_token(request: HttpRequest) -> Any:
     """The user whose API token the request carries; None: unknown, expired, or a closed account."""
     moment = now()
     row = (
-        ApiToken.objects.select_related("user")
+        ApiToken.objects.select_related("user__account")
         .filter(Q(expires_at=None) | Q(expires_at__gt=moment), token_sha256=hashed(bearer(request)))
         .first()
     )

@@ -19,11 +19,12 @@ from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_o
 from dashboard.text.messages import message
 from jobs import dispatch
 from jobs.errors import JobsError, OffsetMismatch
+from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.numbers import number_from
 from jobs.protocol.base import BadMessage, load, read
 from jobs.protocol.claims import ClaimJob, ClaimRun
-from jobs.services import deployments, hosts, lifecycle, outputs, preflights, secrets
+from jobs.services import deployments, hosts, lifecycle, outputs, preflights, secrets, sources
 from jobs.services.intake import heartbeats, intake, limits, points
 from jobs.services.intake.intake import Owner
 from jobs.services.intake.limits import DiskReserved, LimitReached
@@ -101,12 +102,14 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         return host_answer(409, error="state", state=error.state)
     try:
         given = secrets.of_job(job)
-    except secrets.Refused as refused:
-        # Its rules changed after the job was sent. What runs already has its own.
+        if job.state == Job.State.STARTING:
+            sources.of_job(job)
+    except (secrets.Refused, sources.Refused) as refused:
+        # Rules or sources changed after the job was sent. What runs already has its own.
         given = {}
         if job.state == Job.State.STARTING:
             lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
-            return _no_secrets(refused, state=Job.State.FAILED)
+            return _not_given(refused.message, state=Job.State.FAILED)
     deployment = Deployment.objects.filter(job=job).first()
     return host_answer(
         job=job.pk,
@@ -142,7 +145,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         given = secrets.of_restart(deployment)
     except secrets.Refused as refused:
         deployments.fail_run(deployment, refused.message)
-        return _no_secrets(refused, state=Deployment.State.FAILED, run=claim.run)
+        return _not_given(refused.message, state=Deployment.State.FAILED, run=claim.run)
     return host_answer(
         deployment=deployment.pk,
         token=str(deployment.claim_token),
@@ -153,10 +156,9 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
     )
 
 
-def _no_secrets(refused: secrets.Refused, **state: Any) -> HttpResponseBase:
+def _not_given(reason: Message, **state: Any) -> HttpResponseBase:
     """The host gets no job and no secret, and a message for its own log."""
-    text = message(refused.message.id, refused.message.args)
-    return host_answer(409, error="state", detail=text, **state)
+    return host_answer(409, error="state", detail=message(reason.id, reason.args), **state)
 
 
 @require_http_methods(["GET", "POST"])
@@ -218,7 +220,7 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
 
     def write(record: Owner) -> int:
         chunk = _chunk(request, OUTPUT_CHUNK_MAX)
-        assert isinstance(record, Job)
+        assert isinstance(record, Job)  # noqa: S101 -- for mypy
         declared = outputs.Declared(
             name=request.headers.get("X-Name", ""),
             path=request.GET.get("path", ""),

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dashboard.api.errors import Refused, error
 from dashboard.presenters.queue import PRIORITIES
-from jobs.models import Secret
+from jobs.models import Secret, Source
 from jobs.numbers import DIGITS, number_from
 from jobs.sanitize import sanitize
 from jobs.services.queue import STEPS
@@ -157,6 +157,14 @@ class SecretAsked(BaseModel):
     )
     hosts: list[str] | None = Field(None, description="names; null: all hosts")
     people: list[str] | None = Field(None, description="user names; null: everyone")
+
+
+class SourceAsked(BaseModel):
+    """A source to permit."""
+
+    type: Annotated[str, _one_of(Source.Type.values)]
+    address: str
+    note: str = ""
 
 
 class PinAsked(BaseModel):

@@ -288,7 +288,10 @@ def read_result(request: HttpRequest, result_id: int) -> Answer:
 )
 def list_hosts(request: HttpRequest) -> Answer:
     """All, by name."""
-    return {"hosts": [serializers.host(row) for row in Host.objects.all()], "next": None}
+    return {
+        "hosts": [serializers.host(row) for row in Host.objects.prefetch_related("launchers")],
+        "next": None,
+    }
 
 
 @router.get(

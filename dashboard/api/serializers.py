@@ -28,6 +28,7 @@ from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows
 from jobs.queries.results.set_scores import set_groups
 from jobs.services.intake.intake import log_key
+from jobs.services.launch_rights import launcher_names
 
 _OF_ALL = "_all"  # how the names of such metrics end
 
@@ -244,6 +245,7 @@ def host(row: Host) -> dict[str, Any]:
         "type": row.type,
         "slots": row.slots,
         "draining": row.draining,
+        "launchers": launcher_names(row),
         "away": is_away(row),
         "heartbeat_at": _time(row.heartbeat_at),
         "facts": row.facts,

@@ -27,6 +27,16 @@ def create(user: User, name: str, *, scope: str, expires_at: datetime | None, by
     return token
 
 
+def scopes_of(user: AbstractBaseUser) -> list[ApiToken.Scope]:
+    """Return the scopes that add something to each other for ``user``, least first."""
+    scopes = [ApiToken.Scope.READ]
+    if allowed(user, "job.launch"):
+        scopes.append(ApiToken.Scope.LAUNCH)
+    if allowed(user, "token.manage"):
+        scopes.append(ApiToken.Scope.ADMIN)
+    return scopes
+
+
 def seen_by(user: AbstractBaseUser) -> QuerySet[ApiToken]:
     """The tokens that ``user`` sees, newest first: their own, an administrator all."""
     rows = ApiToken.objects.select_related("user")

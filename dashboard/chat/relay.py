@@ -56,7 +56,7 @@ _NEEDED = (
     *(
         f"{whose}deployment__{name}"
         for whose in ("", "conversation__")
-        for name in ("state", "details", "dashboard_url", "model_id")
+        for name in ("state", "details", "dashboard_url", "model_id", "host__type")
     ),
 )
 _METHODS = {"start": "POST", "stream": "GET", "stop": "POST", "times": "GET"}
@@ -112,12 +112,15 @@ async def _start(turn_id: int, turn: Turn) -> None:
     ready."""
     deployment = turn.deployment
     if deployment is None or deployment.state != Deployment.State.READY:
-        await turns.refuse(turn_id)
+        await turns.refuse(turn_id, "chat:not-ready")
+        return
+    url = deployment.url_to_call
+    if not url:
+        await turns.refuse(turn_id, "chat:address")
         return
     # Most have none, and a thread would cost a part of the wait for the first token.
     api_key = await sync_to_async(_api_key)(deployment) if _key_name(deployment) else ""
     expected = thinks(deployment)
-    url = deployment.dashboard_url
     turns.start(turn_id, url, turn.request, api_key=api_key, expected=expected)
 
 
@@ -164,7 +167,7 @@ def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
     if not allowed(user, "playground.use"):
         return HTTPStatus.FORBIDDEN
     turn = (
-        Turn.objects.select_related("conversation__deployment", "deployment")
+        Turn.objects.select_related("conversation__deployment__host", "deployment__host")
         .only(*_NEEDED)
         .filter(pk=turn_id)
         .first()

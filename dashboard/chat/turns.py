@@ -12,24 +12,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import time
 from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
+from dashboard.chat.engines import Engine, failure
 from dashboard.chat.turn_files import began, is_running, key
 from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
-from jobs.inference.completions import CHAT_PATH, Reply, parse_reply
+from jobs.inference.completions import Reply, parse_reply
 from jobs.logstore import store
 from jobs.models import Turn
 from jobs.sanitize import sanitize, sanitize_text
@@ -37,26 +35,16 @@ from jobs.services.chat import close_turn
 
 logger = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
-TURN_TIMEOUT_S = 3600.0
 # Between two appends to a turn's file: each is a sync, and a hundred turns have one disk.
 KEEP_S = 0.25
 STOP_LOOK_S = 0.5  # interval of looking for a stop requested in another process
-# The maximum of output tokens, 131,072 of about 300 bytes as events, takes 40 MB.
-# A longer stream is no usable answer.
-LONGEST_STREAM_BYTES = 64 * 1024 * 1024
 # Bytes that stay in memory although the file has them: pages that follow the stream read them here,
 # slower ones from the file.
 IN_MEMORY_BYTES = 256 * 1024
 KEEP_BYTES = 512 * 1024  # in one append
 # Tokens wait for the disk only when so many bytes are not on it yet: thousands of tokens.
 AHEAD_BYTES = 1024 * 1024
-TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 TOKENIZED_LENGTH = 400_000
-
-
-class TooLongError(Exception):
-    """The engine has sent more than ``LONGEST_STREAM_BYTES``."""
 
 
 class Running:
@@ -113,6 +101,10 @@ class Running:
         """Mark the stream as complete."""
         self._complete.set()
         self.wake()
+
+    def answered(self, http_status: int) -> None:
+        """Store the status of the answer."""
+        self.http_status = http_status
 
     def add(self, chunk: bytes) -> None:
         """Append bytes from the engine."""
@@ -240,10 +232,10 @@ async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
     await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
 
 
-async def refuse(turn_id: int) -> None:
-    """End a turn that cannot start because its deployment no longer runs."""
+async def refuse(turn_id: int, error_id: str) -> None:
+    """End a turn that cannot start, with the message ``error_id``."""
     if not is_running(turn_id):
-        await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": "chat:not-ready"})
+        await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": error_id})
 
 
 async def _parsed(
@@ -265,37 +257,16 @@ async def _parsed(
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Engine address and parameters of a turn."""
-
-    url: str
-    model: str
-    api_key: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the fields of every request."""
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-
-
 async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
-    timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as http,
-        http.post(engine.url + CHAT_PATH, json=body, headers=engine.headers) as response,
-    ):
-        run.http_status = response.status
-        async for chunk in response.content.iter_any():
+    async with contextlib.aclosing(engine.chat(body, run.answered)) as chunks:
+        async for chunk in chunks:
             run.add(chunk)
-            if run.size > LONGEST_STREAM_BYTES:
-                raise TooLongError
             await run.room()
 
 
 async def _see_through(run: Running, engine: Engine, log: Path) -> None:
     """Store the stream, stop when another process requests it, and end the turn."""
-    assert run.pump is not None
+    assert run.pump is not None  # noqa: S101 -- for mypy
     writer = asyncio.create_task(_write(run))
     try:
         while not run.pump.done():
@@ -347,35 +318,11 @@ async def _written(writer: asyncio.Task[None]) -> dict[str, Any]:
 
 
 async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
-    """Tokens of thought and answer by the engine's own tokenizer; None: not needed, or it has none.
-
-    vLLM wants ``prompt`` and answers ``count``; llama.cpp wants ``content`` and answers ``tokens``.
-    """
+    """Tokens of thought and answer by the engine's tokenizer; None: not needed, or it has none."""
     if not needs_tokenizer(reply) or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
         return None
-    counts = []
-    try:
-        async with aiohttp.ClientSession(timeout=TOKENIZER_TIMEOUT) as http:
-            for text in (reply.reasoning, reply.answer):
-                body: dict[str, Any] = {"model": engine.model, "prompt": text, "content": text}
-                body["add_special_tokens"] = False
-                url = f"{engine.url}/tokenize"
-                post = http.post(url, json=body, headers=engine.headers, allow_redirects=False)
-                async with post as response:
-                    counts.append(_token_count(await response.content.read()))
-    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
-        return None
-    return (counts[0], counts[1]) if all(counts) else None
-
-
-def _token_count(raw: bytes) -> int:
-    """Return the tokenizer's count; 0 without one."""
-    parsed = json.loads(raw)
-    parsed = parsed if isinstance(parsed, dict) else {}
-    tokens, count = parsed.get("tokens"), parsed.get("count")
-    if isinstance(count, int) and count > 0:
-        return count
-    return len(tokens) if isinstance(tokens, list) else 0
+    counts = await engine.tokens(reply.reasoning, reply.answer)
+    return (counts[0], counts[1]) if counts and all(counts) else None
 
 
 def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
@@ -383,18 +330,7 @@ def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
     if pump.cancelled():
         return {}
     error = pump.exception()
-    if error is None:
-        return {}
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return {"error_id": "chat:unreachable", "error_detail": str(error)}
-    if isinstance(error, TimeoutError):
-        return {"error_id": "chat:timeout", "error_detail": ""}
-    if isinstance(error, TooLongError):
-        return {"error_id": "chat:too-long", "error_detail": ""}
-    if isinstance(error, aiohttp.ClientError):
-        return {"error_id": "chat:cut", "error_detail": str(error)}
-    logger.error("request to the engine failed", exc_info=error)
-    return {"error_id": "chat:broken", "error_detail": repr(error)[:200]}
+    return failure(error) if error else {}
 
 
 def _state(run: Running, reply: Reply, figures: dict[str, Any]) -> Turn.State:

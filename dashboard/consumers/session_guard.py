@@ -119,7 +119,8 @@ def refusals(listeners: Collection[Listener]) -> Mapping[Listener, int]:
         session_key__in={listener.session_key for listener in listeners}, expire_date__gt=now()
     )
     open_sessions = set(sessions.values_list("session_key", flat=True))
-    users = User.objects.in_bulk({listener.user_id for listener in listeners if listener.user_id})
+    ids = {listener.user_id for listener in listeners if listener.user_id}
+    users = User.objects.select_related("account").in_bulk(ids)
     refused = {}
     for listener in listeners:
         user = users.get(listener.user_id or 0)

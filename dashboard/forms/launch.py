@@ -23,6 +23,7 @@ from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target
 from jobs.kinds.lib.defaults import EXACT, bounds, defaults_for, leading
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_down
+from jobs.services.sources import offered
 
 # Entered value of a field: text, or a list of texts for several values.
 Raw = dict[str, Any]
@@ -79,6 +80,8 @@ class Field:
     leads: bool = False  # defaults of other fields depend on it
     is_wide: bool = False
     down: Deployment | None = None  # the chosen deployment, if stopped
+    source: str = ""  # type of source, of a field whose value must be permitted
+    listed: tuple[str, ...] = ()  # permitted values to offer
 
     @property
     def changed(self) -> bool:
@@ -92,6 +95,13 @@ class Field:
             return _("on") if self.default == "1" else _("off")
         labels = {option.value: option.label for option in self.options}
         return labels.get(self.default, self.default)
+
+    @property
+    def source_query(self) -> str:
+        """Query of the page *Sources*, which fills its form with the value."""
+        # A tag or a revision is no address.
+        address = "" if self.source in ("image", "revision") else self.value
+        return urlencode({"type": self.source, "address": address})
 
     @property
     def width(self) -> str:
@@ -250,7 +260,7 @@ def _field(
     typed: Mapping[str, str],
     error: str,
 ) -> Field:
-    asset = spec.get("asset")
+    asset, source = spec.get("asset"), str(spec.get("source") or "")
     choices = _choices(kind, target, name, spec)
     if choices is not None and default not in [choice.value for choice in choices]:
         default = choices[0].value if choices else ""
@@ -285,6 +295,8 @@ def _field(
         missing=_missing(spec, target) if asset and not options else None,
         error=error,
         down=down,
+        source=source,
+        listed=tuple(offered(source, target.facts)) if source else (),
         is_asset=asset is not None,
         when=tuple(spec["when"]) if spec.get("when") else None,
         leads=name in leading(kind.Params),

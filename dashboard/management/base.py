@@ -20,7 +20,7 @@ from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.launch import InvalidParams
 from jobs.logstore import store
-from jobs.models import Host, Job
+from jobs.models import Account, Host, Job
 from jobs.queries.hosts.targets import target_of
 
 POLL_S = 0.2
@@ -55,8 +55,8 @@ def require_dashboard() -> None:
 
 def user_named(name: str) -> User:
     """Return the account that a command acts for; without a name, the first administrator."""
-    users = User.objects.filter(username=name) if name else User.objects.filter(is_staff=True)
-    user = users.order_by("pk").first()
+    wanted = {"username": name} if name else {"account__role": Account.Role.ADMIN}
+    user = User.objects.select_related("account").filter(**wanted).order_by("pk").first()
     if user is None:
         raise CommandError(f"No user is named {name!r}." if name else "No admin exists.")
     return user

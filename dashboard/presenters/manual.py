@@ -20,7 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): ("use/launch", "use/watch", "use/compare", "use/chat"),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
-        *("run/storage", "run/security", "run/vllm-on-cpu"),
+        *("run/storage", "run/security", "run/threat-model", "run/vllm-on-cpu"),
     ),
     gettext_noop("Development"): (
         *("glossary", "architecture", "decisions/README", "performance", "reliability"),
@@ -45,6 +45,7 @@ HELP: Mapping[str, str] = {
     "conversation": "use/chat/",
     "storage": "run/storage/",
     "secret": "run/security/",
+    "source": "run/security/#permitted-programs-and-sources",
     "audit": "run/security/#audit-log",
     "token": "use/launch/#over-the-api",
     "api-root": "use/launch/#over-the-api",

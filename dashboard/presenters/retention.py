@@ -58,7 +58,7 @@ def removed_words(record: Job | Deployment) -> str:
 
 
 def _why(record: Job | Deployment, things: str, files: int) -> str:
-    assert record.removed_at is not None
+    assert record.removed_at is not None  # noqa: S101 -- for mypy
     args = record.removed_args
     common = {"what": things, "date": day_text(record.removed_at)}
     if record.removed_why == Retained.Why.AGE:

@@ -34,7 +34,7 @@ def tour_steps() -> list[TourStep]:
     """Return the five jobs in order, with numbers from the catalogue and the kinds' defaults."""
     model = SHIPPED[TOUR_MODEL]
     source = model.package
-    assert source is not None  # the tour's model comes in a package
+    assert source is not None  # noqa: S101 -- the tour's model comes in a package
     questions = QUESTION_SETS[_default("evaluate", "questions")]
     cells = _default("benchmark", "concurrency")
     return [

@@ -15,59 +15,69 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from jobs.models import ApiToken
+from jobs.models import Account, ApiToken
+from jobs.services.accounts import role_of
 
 View = Callable[..., HttpResponseBase]
 AsyncView = Callable[..., Awaitable[HttpResponseBase]]
 
 
-class Role(Enum):
-    """The least that an action asks for."""
+class Need(Enum):
+    """The least that an action asks for: a role, and for some that the object is one's own."""
 
     ANYONE = "anyone"  # strangers too
-    MEMBER = "member"  # everyone who is logged in
-    OWNER = "owner"  # who made the object; admins too
+    VIEWER = "viewer"  # everyone who is logged in
+    OWN = "own"  # who made the object, viewers too; admins
+    MEMBER = "member"
+    OWNER = "owner"  # the member who made the object; admins
     ADMIN = "admin"
 
 
 # Every action of the product. An action that is not listed is a mistake of ours: it raises.
-ACTIONS: dict[str, Role] = {
-    "overview.view": Role.MEMBER,
-    "docs.view": Role.MEMBER,
-    "job.view": Role.MEMBER,
-    "job.launch": Role.MEMBER,
-    "job.repeat": Role.MEMBER,
-    "job.confirm": Role.OWNER,
-    "job.cancel": Role.OWNER,
-    "job.order": Role.OWNER,  # its place and priority while it waits
-    "job.pin": Role.MEMBER,  # keep its log and files
-    "job.unpin": Role.OWNER,  # no more; of a jobs.services.pins.Pin, which is who set it
-    "job.raise": Role.ADMIN,  # let it come before other people's jobs
-    "host.view": Role.MEMBER,
-    "host.add": Role.ADMIN,
-    "host.change": Role.ADMIN,
-    "host.mark_lost": Role.ADMIN,
-    "host.key": Role.ADMIN,
-    "model.view": Role.MEMBER,
-    "model.change": Role.ADMIN,
-    "deployment.view": Role.MEMBER,
-    "deployment.stop": Role.OWNER,
-    "deployment.restart": Role.OWNER,
-    "result.view": Role.MEMBER,
-    "playground.use": Role.MEMBER,
-    "conversation.view": Role.OWNER,
-    "conversation.delete": Role.OWNER,
-    "account.view": Role.MEMBER,
-    "token.create": Role.MEMBER,
-    "token.delete": Role.OWNER,
-    "token.manage": Role.ADMIN,  # see and revoke those of others
-    "user.manage": Role.ADMIN,
-    "secret.manage": Role.ADMIN,
-    "storage.manage": Role.ADMIN,
-    "audit.view": Role.ADMIN,
-    "health.view": Role.ANYONE,
-    "health.details": Role.MEMBER,
+# Undoing: a pin by who set it (job.unpin), a confirmation by who may cancel the job, a change of a
+# model by any admin.
+ACTIONS: dict[str, Need] = {
+    "overview.view": Need.VIEWER,
+    "docs.view": Need.VIEWER,
+    "job.view": Need.VIEWER,
+    "job.launch": Need.MEMBER,  # where: jobs.services.launch_rights
+    "job.repeat": Need.MEMBER,
+    "job.confirm": Need.OWNER,
+    "job.cancel": Need.OWNER,
+    "job.order": Need.OWNER,  # its place and priority while it waits
+    "job.pin": Need.MEMBER,  # keep its log and files
+    "job.unpin": Need.OWNER,  # no more; of a jobs.services.pins.Pin, which is who set it
+    "job.raise": Need.ADMIN,  # let it come before other people's jobs
+    "host.view": Need.VIEWER,
+    "host.add": Need.ADMIN,
+    "host.change": Need.ADMIN,
+    "host.launchers": Need.ADMIN,  # who may launch there
+    "host.mark_lost": Need.ADMIN,
+    "host.key": Need.ADMIN,
+    "model.view": Need.VIEWER,
+    "model.change": Need.ADMIN,
+    "deployment.view": Need.VIEWER,
+    "deployment.stop": Need.OWNER,
+    "deployment.restart": Need.OWNER,
+    "result.view": Need.VIEWER,
+    "playground.use": Need.VIEWER,
+    "conversation.view": Need.OWN,
+    "conversation.delete": Need.OWN,
+    "account.view": Need.VIEWER,
+    "token.create": Need.VIEWER,  # scopes: dashboard.api.tokens.scopes_of
+    "token.delete": Need.OWN,
+    "token.manage": Need.ADMIN,  # see and revoke those of others
+    "user.manage": Need.ADMIN,
+    "secret.manage": Need.ADMIN,
+    "source.view": Need.VIEWER,
+    "source.manage": Need.ADMIN,  # which places code and data may come from
+    "storage.manage": Need.ADMIN,
+    "audit.view": Need.ADMIN,
+    "health.view": Need.ANYONE,
+    "health.details": Need.VIEWER,
 }
+_OF_MEMBERS = (Need.MEMBER, Need.OWNER)
+_OF_OWNERS = (Need.OWN, Need.OWNER)
 _OWNER_FIELDS = ("created_by_id", "user_id")
 # What a token of the scope *launch* may do besides reading: the work of a member.
 LAUNCHES = frozenset(
@@ -81,8 +91,8 @@ LAUNCHES = frozenset(
 def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None) -> bool:
     """May ``user`` do ``action``, to ``obj`` where the action is about one?
 
-    An action that only the owner may do is allowed to every member while no object is named: "may
-    they do this at all?" Ask again with the object before doing it.
+    An action that only the owner may do is allowed while no object is named: "may they do this at
+    all?" Ask again with the object before doing it.
 
     A caller with an API token (``user.token_scope``) may do what both they and its scope may. Only
     a token of the scope *admin* carries the rights of an administrator.
@@ -90,19 +100,29 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
     Raises:
         KeyError: no such action.
     """
-    role = ACTIONS[action]
-    if role is Role.ANYONE:
+    if ACTIONS[action] is Need.ANYONE:
         return True
     if not (user.is_authenticated and user.is_active):
         return False
     scope = scope_of(user)
-    if not _in_scope(scope, action):
-        return False
-    if getattr(user, "is_staff", False) and scope is ApiToken.Scope.ADMIN:
+    role = role_of(user)
+    if role is Account.Role.ADMIN and scope is not ApiToken.Scope.ADMIN:
+        role = Account.Role.MEMBER
+    return _in_scope(scope, action) and _may(role, user, action, obj)
+
+
+def role_allows(user: AbstractBaseUser, action: str, obj: Any = None) -> bool:
+    """Return True if the role of ``user`` allows ``action``, whatever the scope of their token."""
+    return _may(role_of(user), user, action, obj)
+
+
+def _may(role: Account.Role, user: AbstractBaseUser | AnonymousUser, action: str, obj: Any) -> bool:
+    need = ACTIONS[action]
+    if role is Account.Role.ADMIN:
         return True
-    if role is Role.OWNER:
-        return obj is None or _owner(obj) == user.pk
-    return role is Role.MEMBER
+    if need is Need.ADMIN or (need in _OF_MEMBERS and role is Account.Role.VIEWER):
+        return False
+    return need not in _OF_OWNERS or obj is None or _owner(obj) == user.pk
 
 
 def scope_of(user: AbstractBaseUser | AnonymousUser) -> ApiToken.Scope:

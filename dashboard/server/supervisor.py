@@ -184,7 +184,7 @@ def _old_valkey_folder(data_dir: Path) -> str:
 
 def _reachable(env: Env) -> str:
     """The address under which this computer reaches what listens on BIND."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- binds nothing
     host = everywhere.get(env.bind, env.bind)
     return f"[{host}]" if ":" in host else host
 

@@ -97,7 +97,7 @@ def prepare(
         shutil.rmtree(old_folder, ignore_errors=True)
     root = Path(tempfile.gettempdir())
     if len(os.fsencode(root)) > SOCKET_PATH_BYTES - 40:
-        root = Path("/tmp")
+        root = Path("/tmp")  # noqa: S108 -- mkdtemp below makes a private folder
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))  # mode 0700
     data = data_dir / "valkey"
     data.mkdir(exist_ok=True, mode=0o700)

@@ -29,6 +29,7 @@ from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text.ellipsis import halves
 from dashboard.text.labels import (
+    ROLES,
     host_title,
     kind_title,
     metric_label,
@@ -49,6 +50,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
 from jobs.queries.jobs.forecast import Forecast
 from jobs.queries.results.headline import headline as headline_metric
+from jobs.services.accounts import role_of
 from jobs.services.outcomes.shortfall import shortfall
 
 register = template.Library()
@@ -113,6 +115,18 @@ def state(thing: Any, word: str = "") -> SafeString:
 def may_confirm(context: template.Context, job: Job) -> bool:
     """Return True if the viewer may start a job in spite of its host's findings."""
     return allowed(context["user"], "job.confirm", job)
+
+
+@register.filter
+def role(user: AbstractBaseUser) -> str:
+    """Return the role of a person as a word."""
+    return str(ROLES[role_of(user)])
+
+
+@register.simple_tag(takes_context=True)
+def may(context: template.Context, action: str) -> bool:
+    """Return True if the viewer's role allows ``action``, such as "job.launch"."""
+    return allowed(context["user"], action)
 
 
 @register.simple_tag
@@ -415,7 +429,7 @@ def _time(when: datetime, text: str, extra: str = "") -> SafeString:
         '<time class="num" datetime="{}" title="{}"{}>{}</time>',
         when.isoformat(),
         formatting.full_moment(when),
-        mark_safe(extra),
+        mark_safe(extra),  # noqa: S308 -- of this module
         text,
     )
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.security.audit_log import COMMAND
 from dashboard.text.formatting import counted, size
-from dashboard.text.labels import check_word, host_word, kind_title
+from dashboard.text.labels import ROLES, check_word, host_word, kind_title
+from jobs.services.sources import TYPES
 
 # Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
 ACTION_LABELS: Mapping[str, str | Promise] = {
@@ -23,6 +24,9 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "deployment.stop": _("Deployment stopped"),
     "host.add": _("Host added"),
     "host.change": _("Host settings changed"),
+    "host.launchers": _("Launch rights of a host changed"),
+    "host.launchers:open": _("Host opened to all members"),
+    "host.launchers:restrict": _("Host restricted to some people"),
     "host.key": _("Host key changed"),
     "host.key:new": _("New host key created"),
     "host.key:revoke": _("Host key revoked"),
@@ -44,6 +48,9 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "secret.manage:replace": _("Secret replaced"),
     "secret.manage:rotate": _("Key of secrets rotated"),
     "secret.manage:set": _("Secret added"),
+    "source.manage": _("Sources changed"),
+    "source.manage:add": _("Source added"),
+    "source.manage:delete": _("Source removed"),
     "storage.manage": _("Job files removed"),
     "token.create": _("API token created"),
     "token.delete": _("API token revoked"),
@@ -53,9 +60,11 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "user.manage:member": _("Account made member"),
     "user.manage:off": _("Account deactivated"),
     "user.manage:on": _("Account reactivated"),
+    "user.manage:viewer": _("Account made viewer"),
     "user.manage:password": _("Password reset"),
 }
 DETAIL_LABELS: Mapping[str, str | Promise] = {
+    "address": _("address"),
     "before": _("before"),
     "by": _("via"),
     "bytes": _("size"),
@@ -73,6 +82,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "kind": _("kind"),
     "lost": _("lost jobs and deployments"),
     "name": _("name"),
+    "note": _("note"),
     "now": _("new place"),
     "of": _("of"),
     "people": _("people"),
@@ -80,10 +90,13 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "priority": _("priority"),
     "purpose": _("purpose"),
     "repeats": _("retry of"),
+    "role": _("role"),
     "run": _("run"),
     "scope": _("scope"),
     "secrets": _("secrets"),
+    "source_type": _("type"),
     "slots": _("max concurrent jobs"),
+    "tokens": _("revoked API tokens"),
     "was": _("old place"),
 }
 # Details that the label of the action has said, and ways that the origin says.
@@ -136,8 +149,12 @@ def _value(name: str, value: Any) -> str:
 def _text(name: str, value: str) -> str:
     if name == "by" and value == "tour":
         return gettext("tour")
+    if name == "role" or (name == "before" and value in ROLES):
+        return str(ROLES.get(value, value))
     if name == "kind":
         return kind_title(value)
+    if name == "source_type":
+        return str(TYPES.get(value, value))
     if name in ("host", "hosts"):
         return host_word(value)
     return check_word(value) if name in ("checks", "confirmed") else value

@@ -15,7 +15,7 @@ from dashboard.text.formatting import counted, measured, percent
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.models import Host, Job
+from jobs.models import Account, Host, Job
 from jobs.queries.hosts.hosts import is_away
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
@@ -67,6 +67,12 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
     (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
 )
+# Roles of people, least first.
+ROLES: dict[str, str | Promise] = {
+    Account.Role.VIEWER: _("viewer"),
+    Account.Role.MEMBER: _("member"),
+    Account.Role.ADMIN: _("admin"),
+}
 # Settings of a result other than its kind's fields.
 _SETTINGS: dict[str, str | Promise] = {
     "host": _("Host"),

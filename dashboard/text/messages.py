@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.text.chat_messages import CHAT_MESSAGES
 from dashboard.text.formatting import joined, number
 from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.known_failures import words_of
@@ -28,6 +29,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.result_messages import RESULT_MESSAGES
+from dashboard.text.right_messages import RIGHT_MESSAGES
 from dashboard.text.secret_messages import SECRET_MESSAGES
 from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
@@ -50,6 +52,7 @@ MESSAGES: dict[str, str | Promise] = {
     "job:log_differs": _("Log mismatch: the received log differs from the log on %(host)s."),
     "job:kind_unknown": _("Unknown job type %(kind)s: the result was not parsed."),
     "job:plan": _("Invalid plan: %(reason)s."),
+    "job:source": _("Source %(address)s is not permitted. Add it under Sources, then retry."),
     "job:not_taken": _(
         "Not accepted: %(host)s is online but did not accept this job within %(minutes)s minutes."
     ),
@@ -228,6 +231,7 @@ MESSAGES: dict[str, str | Promise] = {
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
+    **RIGHT_MESSAGES,
     **SECRET_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),
@@ -392,19 +396,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:missing": _("%(host)s is online, but the server process is missing."),
     "deployment:host_gone": _("%(host)s has been offline for %(hours)s hours."),
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
-    # Errors of a chat turn (dashboard.chat.turns).
-    "chat:interrupted": _("The dashboard was stopped during this answer."),
-    "chat:unreachable": _("The deployment is not responding."),
-    "chat:timeout": _("Timeout: the answer took longer than an hour."),
-    "chat:too-long": _(
-        "The engine sent more data than the limit without ending, so the answer was stopped. "
-        "Received text is kept."
-    ),
-    "chat:not-ready": _("This deployment is not ready."),
-    "chat:not-kept": _("The dashboard's disk is full: the rest of this answer was not stored."),
-    "chat:unreadable": _("The engine's response cannot be parsed. Its raw bytes are kept."),
-    "chat:broken": _("The request to the engine failed."),
-    "chat:cut": _("The engine closed the connection in the middle of the answer."),
+    **CHAT_MESSAGES,
 }
 
 

@@ -18,6 +18,7 @@ from dashboard.presenters.job.failure import why_server
 from dashboard.presenters.retention import removed_words
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text.formatting import joined
+from jobs import endpoints
 from jobs.errors import LaunchError
 from jobs.inference.completions import CHAT_PATH
 from jobs.models import Deployment
@@ -133,14 +134,14 @@ def metrics_panel(deployment: Deployment) -> dict[str, Any]:
 
 def _example(deployment: Deployment) -> str:
     """A request for a terminal; the address is the host's own, which others may not reach."""
-    url = deployment.dashboard_url or deployment.host_url
-    if not url:
+    at = deployment.url_to_call or endpoints.parse(deployment.host_url)
+    if not at:
         return ""
     body = (
         f'{{"model": "{deployment.name}", "max_tokens": 64, '
         '"messages": [{"role": "user", "content": "Hello"}]}'
     )
-    return f"curl {url}{CHAT_PATH} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    return f"curl {at}{CHAT_PATH} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
 urlpatterns: list[URLPattern] = [

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -26,6 +25,7 @@ from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
 from dashboard.templatetags.playground import MOST_TOKENS
 from dashboard.text.labels import disambiguate
+from jobs import endpoints
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
 from jobs.models import Conversation, Deployment, Turn
@@ -246,7 +246,8 @@ def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Convers
 
 def _labels(deployments: Sequence[Deployment]) -> list[str]:
     def port(one: Deployment) -> str:
-        return str(urlsplit(one.host_url).port or "")
+        at = endpoints.parse(one.host_url)
+        return str(at.port) if at else ""
 
     return disambiguate([(one.name, one.pk, port(one)) for one in deployments])
 

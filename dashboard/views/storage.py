@@ -88,7 +88,7 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
         context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
         return render(request, "storage/remove.html", context)
     user = person(request)
-    assert user is not None  # strangers do not come here
+    assert user is not None  # noqa: S101 -- strangers do not come here
     if retention.remove_now(job_id, user):
         job.refresh_from_db()
         audit_log.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)

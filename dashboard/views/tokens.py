@@ -42,9 +42,8 @@ class TokenForm(forms.Form):
             ApiToken.Scope.LAUNCH: gettext("launch: read, plus the actions of a member"),
             ApiToken.Scope.ADMIN: gettext("admin: all actions that you may do"),
         }
-        if not allowed(user, "token.manage"):  # nothing is left beyond a member's work
-            del names[ApiToken.Scope.ADMIN]
-        cast(forms.ChoiceField, self.fields["scope"]).choices = list(names.items())
+        choices = [(scope, names[scope]) for scope in tokens.scopes_of(user)]
+        cast(forms.ChoiceField, self.fields["scope"]).choices = choices
 
 
 @require_GET

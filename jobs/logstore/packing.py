@@ -113,7 +113,7 @@ def open_to_append(path: Path, offset: int) -> Iterator[int]:
     """
     while True:
         with locked(path) as fd:
-            assert fd is not None
+            assert fd is not None  # noqa: S101 -- for mypy
             if os.fstat(fd).st_size or not packed_path(path).exists():
                 yield fd
                 return

@@ -103,7 +103,7 @@ class Terminal:
                 self._column = max(0, self._column - 1)
             elif sign == "\t":
                 self._column = (self._column // TAB + 1) * TAB
-            elif token == "\x1bM":
+            elif token == "\x1bM":  # noqa: S105 -- a control sequence
                 self._move(-1)
             elif sign >= " " and sign != "\x7f":
                 self._write(token)

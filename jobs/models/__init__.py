@@ -3,7 +3,7 @@ Here: tables, their constraints, names of states; no logic of a change.
 Not here: what changes them (`services`), what reads several at once (`queries`).
 """
 
-from jobs.models.access import ApiToken, AppendOnlyError, AuditEntry, Instance
+from jobs.models.access import Account, ApiToken, AppendOnlyError, AuditEntry, Instance
 from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
@@ -12,8 +12,10 @@ from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret
+from jobs.models.sources import Source
 
 __all__ = [
+    "Account",
     "Answer",
     "ApiToken",
     "AppendOnlyError",
@@ -35,6 +37,7 @@ __all__ = [
     "ResultPoint",
     "Secret",
     "ServedBlock",
+    "Source",
     "Turn",
     "Weights",
 ]

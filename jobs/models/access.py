@@ -26,6 +26,26 @@ class Instance(models.Model):
         return str(self.instance_id)
 
 
+class Account(models.Model):
+    """A person's role: the one place that has it. Made with the user (``jobs.services.accounts``).
+
+    Django's ``is_staff`` follows it, and nothing reads ``is_staff``.
+    """
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer"
+        MEMBER = "member"
+        ADMIN = "admin"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="account"
+    )
+    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role}"
+
+
 class ApiToken(models.Model):
     """A person's key to the API. Only its SHA-256 is kept; the token is shown once.
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
+from jobs import endpoints
 from jobs.models.assets import Artifact
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
@@ -70,6 +71,13 @@ class Deployment(Retained):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    @property
+    def url_to_call(self) -> str:
+        """Return the URL at which the dashboard may call the server; "" for none."""
+        at = endpoints.parse(self.dashboard_url)
+        is_allowed = at and at.is_callable(on_this_machine=self.host.is_on_this_machine)
+        return str(at) if is_allowed else ""
 
     @property
     def is_open(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils.timezone import now
 
@@ -31,6 +32,9 @@ class Host(models.Model):
     created_at = models.DateTimeField(default=now)
     slots = models.PositiveSmallIntegerField(default=1)  # jobs that may run at once
     draining = models.BooleanField(default=False)
+    # True: only ``launchers`` and administrators may launch here (jobs.services.launch_rights).
+    is_restricted = models.BooleanField(default=False)
+    launchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
     # What the agent reports:
     facts = models.JSONField(default=dict)
     facts_at = models.DateTimeField(null=True)
@@ -56,6 +60,11 @@ class Host(models.Model):
     def is_simulated(self) -> bool:
         """True where stand-ins run in place of the real tools."""
         return self.type == self.Type.SIMULATED
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """True where its servers run on the dashboard's machine, so that loopback reaches them."""
+        return self.type in (self.Type.THIS_COMPUTER, self.Type.SIMULATED)
 
     @property
     def is_outdated(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
-from jobs.kinds.lib import ports
+from jobs.kinds.lib import listen, ports
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
 BOTH = "both"
@@ -88,9 +88,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _address(text: str) -> str:
-    parts = text.split(".") if _ADDRESS.fullmatch(text) else []
-    if text and (not parts or any(int(part) > 255 for part in parts)):
+    if text and not _ADDRESS.fullmatch(text):
         raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
+    listen.refuse(text)
     return text
 
 

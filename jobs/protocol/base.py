@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -19,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from jobs.endpoints import PORT_MAX, port_from
 from jobs.errors import JobsError
 from jobs.sanitize import sanitize
 
@@ -49,6 +51,15 @@ class HostModel(BaseModel):
 
 Model = TypeVar("Model", bound=HostModel)
 
+
+def _port(sent: Any) -> int:
+    """Return a port, also of its digits; no spaces, signs and underscores, unlike pydantic."""
+    number = port_from(sent)
+    if number is None:
+        raise ValueError(f"port is no number from 1 to {PORT_MAX}")
+    return number
+
+
 Text64 = Annotated[str, Field(max_length=64)]
 Text255 = Annotated[str, Field(max_length=255)]
 Text1000 = Annotated[str, Field(max_length=1000)]
@@ -57,7 +68,7 @@ Id = Annotated[int, Field(strict=True, ge=1, le=COUNT_MAX)]
 Number = Annotated[float, Field(strict=True, ge=-1e18, le=1e18)]
 Moment = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
 Duration = Annotated[float, Field(strict=True, ge=0, le=SECONDS_MAX)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, BeforeValidator(_port)]
 ExitCode = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Token = Annotated[str, Field(max_length=64)]

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from jobs.endpoints import PORT_MAX, port_from
 from jobs.messages import from_host
 from jobs.protocol.base import (
     BadMessage,
@@ -18,7 +19,6 @@ from jobs.protocol.base import (
     Id,
     MessageArgs,
     Moment,
-    Port,
     Sha256,
     Text64,
     Text1000,
@@ -32,7 +32,6 @@ OUTPUTS_MAX = 10_000  # files that one job may leave
 PATH_CHARS = 400
 NAME_CHARS = 64
 _VALUES_MAX = 256
-_PORT = TypeAdapter(Port)
 
 Values = Annotated[dict[Text64, Text1000 | int], Field(max_length=_VALUES_MAX)]
 
@@ -55,10 +54,10 @@ class Started(Event):
     @classmethod
     def _with_port(cls, values: dict[str, Any]) -> dict[str, Any]:
         if port := values.get("port"):
-            try:
-                _PORT.validate_python(port)
-            except ValidationError:
-                raise ValueError("port is no number from 1 to 65535") from None
+            number = port_from(port)
+            if number is None:
+                raise ValueError(f"port is no number from 1 to {PORT_MAX}")
+            return {**values, "port": str(number)}
         return values
 
 

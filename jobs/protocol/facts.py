@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
+from jobs.endpoints import ip_from
 from jobs.protocol.base import Count, HostModel, Text64, Text255, Text1000
 
 DIES_MAX = 1024
@@ -17,8 +17,7 @@ RootName = Literal["environments", "spool", "serve", "weights", "artifacts", "da
 
 
 def _ip(text: str) -> str:
-    ipaddress.ip_address(text)  # its ValueError says what is wrong
-    return text
+    return str(ip_from(text))  # its ValueError says what is wrong
 
 
 def _first_images(value: Any) -> Any:

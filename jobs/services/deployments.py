@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs import agent_tasks, notifications
+from jobs import agent_tasks, endpoints, notifications
 from jobs.errors import JobsError, LaunchError
 from jobs.kinds.lib import ports
 from jobs.messages import Message
@@ -28,7 +28,7 @@ from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
 from jobs.queries.hosts.places import common, read_by
 from jobs.queries.hosts.targets import target_of
-from jobs.services import secrets
+from jobs.services import launch_rights, secrets
 
 State = Deployment.State
 
@@ -84,7 +84,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
     Raises:
         NotRestartable: its job has not succeeded.
         LaunchError: its dies or port are in use, a job writes its folder or has exclusive use of
-        the host, or ``user`` may not use a secret of the plan.
+        the host, or ``user`` may not launch there or not use a secret of the plan.
     """
     deployment = Deployment.objects.select_related("host", "job").get(pk=deployment_id)
     if deployment.job.state != "succeeded":
@@ -105,6 +105,7 @@ def restart_deployment(deployment_id: int, user: AbstractBaseUser | None) -> int
         _check_ports(deployment)
         _check_running(deployment)
         plan = from_json(deployment.job.plan)
+        launch_rights.check(deployment.host, user)
         secrets.check(plan, {}, host=deployment.host, user=user)
         was_live = deployment.state in Deployment.LIVE_STATES
         # Only from the run that was read: two simultaneous clicks cause one restart.
@@ -350,16 +351,21 @@ def _be_ready(deployment: Deployment) -> bool:
 
 def _set_address(deployment: Deployment, port: str | int | None) -> None:
     """Set ``host_url``, as seen by its host, and ``dashboard_url``, as seen by the dashboard."""
-    if not port:
-        return
-    host = deployment.host
-    here = host.type == Host.Type.THIS_COMPUTER
     only = str(deployment.job.plan.get("address") or "")
-    address = "127.0.0.1" if here else str(host.facts.get("address") or "127.0.0.1")
-    host_url, dashboard_url = (f"http://{only or near}:{port}" for near in ("127.0.0.1", address))
+    near = endpoints.endpoint(only or endpoints.LOOPBACK, port)
+    if near is None:  # no port yet, or an old row
+        return
+    host_url, dashboard_url = str(near), _called_at(deployment.host, only, near.port)
     if (host_url, dashboard_url) != (deployment.host_url, deployment.dashboard_url):
         deployment.host_url, deployment.dashboard_url = host_url, dashboard_url
         deployment.save(update_fields=["host_url", "dashboard_url"])
+
+
+def _called_at(host: Host, only: str, port: int) -> str:
+    """Return the URL that the dashboard may call; "" for an address that it never calls."""
+    own = endpoints.LOOPBACK if host.is_on_this_machine else str(host.facts.get("address") or "")
+    at = endpoints.endpoint(only or own, port)
+    return str(at) if at and at.is_callable(on_this_machine=host.is_on_this_machine) else ""
 
 
 def _change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from jobs.protocol.events import NAME_CHARS, OUTPUTS_MAX, PATH_CHARS
 
 # Bytes of all files that a parser reads: the largest real ones (answers of MMLU) have 60 MB.
 PARSED_MAX = 512 * 1000 * 1000
+# Errors of a path that no file can have: too long a name, a folder, a file as a folder, a link.
+_PATH_ERRORS = frozenset((errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP))
 
 
 class BadOutput(JobsError):
@@ -168,9 +171,18 @@ def _check_sum(job: Job, declared: Declared) -> None:
 
 
 def _write(path: Path, offset: int, data: bytes) -> int:
-    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    """Write ``data`` at ``offset``, and truncate leftovers of a killed writer.
+
+    Raises:
+        BadOutput: the file system has no such path, or a folder is there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    except OSError as error:
+        if error.errno not in _PATH_ERRORS and not isinstance(error, FileExistsError):
+            raise
+        raise BadOutput(f"{path.name[:NAME_CHARS]!r}: {error.strerror}") from error
     with os.fdopen(fd, "r+b") as file:
         file.truncate(offset)
         file.seek(offset)

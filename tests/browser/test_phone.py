@@ -10,10 +10,9 @@ pytestmark = pytest.mark.browser
 
 # The server's own deployment is of no model and has no page; an administrator may stop it.
 SEED = """
-from django.contrib.auth import get_user_model
-from jobs.models import Deployment
+from jobs.models import Account, Deployment
 Deployment.objects.update(model_id="deepseek-r1")
-get_user_model().objects.update(is_staff=True)
+Account.objects.update(role="admin")
 """
 
 

@@ -18,7 +18,7 @@ from tests.factories import make_deployment, make_host
 Conversation.objects.all().delete(); Deployment.objects.all().delete()
 hosts = [
     Host.objects.filter(name=name).first() or make_host(name, type=host_type)
-    for name, host_type in (("own", "vacc"), ("sim", "simulated"))
+    for name, host_type in (("own", "this-computer"), ("sim", "simulated"))
 ]
 one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0])
 two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=hosts[1])

@@ -1,15 +1,13 @@
 """A number in an address may be of any length, sign and script: no view fails on it."""
 
-import inspect
 import re
 from pathlib import Path
 
 import pytest
-from django.urls import get_resolver
 
-from dashboard.api import requests
+import dashboard
 from tests import sample_data
-from tests.dashboard.lib.routes import every_pattern
+from tests.dashboard.lib.routes import OF_PEOPLE, PATTERNS, filled, names_asked_by
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -24,18 +22,6 @@ NUMBERS = {
     "another script": "١٢",
     "superscript": "²",
 }
-PATTERNS = dict(every_pattern(get_resolver().url_patterns))
-# Hosts have tests of their own; health is 503 without Redis.
-OF_PEOPLE = sorted(
-    route for route in PATTERNS if not route.startswith("api/v1/host/") and route != "healthz"
-)
-ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
-OF_THE_API = {
-    field.alias or name
-    for _name, model in inspect.getmembers(requests, inspect.isclass)
-    if hasattr(model, "model_fields")
-    for name, field in model.model_fields.items()
-}
 
 
 @pytest.fixture
@@ -48,37 +34,6 @@ def person(client):
 @pytest.fixture
 def made(person):
     return sample_data.make()
-
-
-def names_asked_by(pattern, *, alone=False):
-    """Names that the view's file, or one next to it, reads from an address or a form."""
-    view = inspect.unwrap(getattr(pattern.callback, "view_class", pattern.callback))
-    file = Path(inspect.getsourcefile(view))
-    if file.match("dashboard/api/*.py"):
-        return set() if alone else OF_THE_API  # all of them are read before one is refused
-    files = [file] if alone else file.parent.glob("*.py")
-    return {name for path in files for name in ASKED.findall(path.read_text())}
-
-
-def filled(route, made):
-    """An address of the route with rows that exist where there are some."""
-    numbers = {
-        "job_id": made["benchmark"],
-        "record_id": made["benchmark"],
-        "deployment_id": made["deployment"],
-        "result_id": made["speed"],
-        "conversation_id": made["conversation"],
-        "token_id": made["token"],
-        "user_id": made["person"],
-    }
-    texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
-    texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}
-
-    def value(match):
-        _kind, _colon, name = match[1].rpartition(":")
-        return str(numbers.get(name) or texts.get(name) or 1)
-
-    return "/" + re.sub(r"<([^>]+)>", value, route.replace("^(?!host/)", "unknown"))
 
 
 def test_no_page_fails_on_a_number_in_its_query(client, made):
@@ -149,7 +104,7 @@ def test_zeros_before_a_limit_change_nothing(client, made):
 def test_nobody_else_reads_a_number_of_an_address():
     """Settings are read at a start; names of dies and arguments are no numbers of an address."""
     others = {"config/readers.py", "presenters/die_grid.py", "presenters/job/plan.py"}
-    folder = Path(requests.__file__).parent.parent
+    folder = Path(dashboard.__file__).parent
     reading = {
         str(path.relative_to(folder))
         for path in folder.rglob("*.py")

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.presenters.tour import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
-from jobs.models import AuditEntry, Deployment, Host, Job, Result
+from jobs.models import Account, AuditEntry, Deployment, Host, Job, Result
 from jobs.queries.jobs.jobs import Filters, cursor, page
 from tests.factories import make_host, make_job, make_user
 
@@ -417,14 +417,14 @@ def test_the_hosts_page_asks_as_often_for_many_hosts(member, count, django_asser
 
 
 def test_an_added_person_can_log_in(admin, client):
-    data = {"username": "chen.hao", "password1": "quite-long-7", "password2": "quite-long-7"}
+    passwords = {"password1": "quite-long-7", "password2": "quite-long-7"}
+    data = {"username": "chen.hao", "role": "member", **passwords}
 
     admin.post(reverse("person-add"), data)
 
-    person = User.objects.get(username="chen.hao")
-    assert person.is_staff is False
+    assert User.objects.get(username="chen.hao").account.role == "member"
     assert Client().login(username="chen.hao", password="quite-long-7")
-    assert AuditEntry.objects.get().detail == {"did": "add", "is_staff": False}
+    assert AuditEntry.objects.get().detail == {"did": "add", "role": "member"}
 
 
 def test_a_weak_password_is_refused_at_its_field(admin):
@@ -464,8 +464,7 @@ def test_admins_do_not_take_their_own_rights_away(admin):
 
     admin.post(reverse("person-change", args=[me.pk]), {"set": "member"})
 
-    me.refresh_from_db()
-    assert me.is_staff is True
+    assert Account.objects.get(user=me).role == "admin"
 
 
 @pytest.mark.parametrize("name", ["people", "person-add"])

@@ -109,7 +109,7 @@ def session() -> str:
     request = HttpRequest()
     request.session = SessionStore()
     user = get_user_model().objects.get(username="admin")
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user)
     request.session.save()
     return f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"
 

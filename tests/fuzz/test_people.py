@@ -100,7 +100,14 @@ def test_fields_of_launch_forms(person, kind, action, data):
     name=st.sampled_from(
         [
             *("job-cancel", "job-retry", "job-pin", "job-move", "job-priority", "job-exclusive"),
-            *("job-confirm", "secret-list", "person-add", "token-create", "model-add"),
+            *(
+                "job-confirm",
+                "secret-list",
+                "source-add",
+                "person-add",
+                "token-create",
+                "model-add",
+            ),
             *("model-add-yaml", "host-add", "login", "set_language"),
         ]
     ),
@@ -109,6 +116,7 @@ def test_fields_of_launch_forms(person, kind, action, data):
             [
                 *("name", "value", "to", "before", "after", "priority", "exclusive", "checks"),
                 *("username", "password", "next", "language", "yaml", "slots", "pinned", "scope"),
+                *("type", "address", "note"),
             ]
         ),
         TEXTS.map(stored),

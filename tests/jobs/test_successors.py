@@ -59,13 +59,13 @@ def prepared(host, model, stack="guide", **details):
 
 
 def kinds(job):
-    return [step.kind for step in next_steps(job)]
+    return [step.kind for step in next_steps(job, job.created_by)]
 
 
 def test_distill_weights_lead_to_the_host_s_compiler(host):
     job = prepared(host, LLAMA)
 
-    (step, *_others) = next_steps(job)
+    (step, *_others) = next_steps(job, job.created_by)
 
     assert step.kind == "compile-vacc"
     assert step.raw == {"stack": "guide", "weights": f"job:{job.pk}"}
@@ -105,7 +105,7 @@ def test_a_server_of_vllm_is_measured_as_the_guide_does(host):
     job = done(host, "deploy-vllm", params, product)
     deployment = make_deployment(job=job, model_id=R1, details=SERVED, artifact=None)
 
-    steps = {step.kind: step.raw for step in next_steps(job)}
+    steps = {step.kind: step.raw for step in next_steps(job, job.created_by)}
 
     assert list(steps)[:2] == ["benchmark-online", "evaluate-opencompass"]
     assert steps["benchmark-online"]["deployment"] == str(deployment.pk)
@@ -130,7 +130,7 @@ def test_calibration_data_leads_to_a_compile_that_calibrates(host):
     }
     job = done(host, "prepare-datasets", {"dataset": "c4"}, product)
 
-    (step,) = next_steps(job)
+    (step,) = next_steps(job, job.created_by)
 
     assert step.raw["precision"] == "int8"
     assert step.raw["calibration"] == f"job:{job.pk}"
@@ -153,14 +153,14 @@ def test_only_a_success_leads_on(host, state):
     )
     job.refresh_from_db()
 
-    assert next_steps(job) == []
+    assert next_steps(job, job.created_by) == []
 
 
 def test_params_of_an_older_version_lead_nowhere(host):
     job = prepared(host, LLAMA)
     job.params = {"no such field": 1}
 
-    assert next_steps(job) == []
+    assert next_steps(job, job.created_by) == []
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -1,18 +1,16 @@
 """A backup of a running dashboard, with a job on another host; then the dashboard is lost."""
 
 import hashlib
-import http.cookiejar
 import shutil
 import sqlite3
-import urllib.parse
-import urllib.request
 from contextlib import closing
 
 import pytest
 
 from tests.api import Api, until
 from tests.cluster import _host as separate_host
-from tests.stack import PASSWORD, free_port, running
+from tests.dashboard.lib.logged_in import LoggedIn
+from tests.stack import free_port, running
 
 pytestmark = pytest.mark.processes
 
@@ -33,28 +31,6 @@ for number in itertools.count():
 plan = Plan(kind="prepare", steps=(Step("print", ("python3", "-c", code)),))
 print(make_job(plan=plan, host=Host.objects.get(name="far")).pk, dispatch.run())
 """
-
-
-class Browser:
-    """A person who is logged in."""
-
-    def __init__(self, stack):
-        self._url = stack.url
-        self._cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(self._cookies)
-        )
-        self.page("login/")
-        token = next(one.value for one in self._cookies if one.name == "csrftoken")
-        form = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
-        self.page("login/", urllib.parse.urlencode(form).encode())
-
-    def page(self, path, data=None):
-        """Address at which a page is, after redirects."""
-        headers = {"Referer": self._url}
-        request = urllib.request.Request(f"{self._url}/{path}", data, headers)
-        with self._opener.open(request, timeout=60) as answer:
-            return answer.geturl().removeprefix(self._url)
 
 
 def rows(file):
@@ -98,7 +74,7 @@ def assert_whole(api, spool):
 
 def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost):
     api, copy, spool = lost
-    person = Browser(api.stack)
+    person = LoggedIn(api.stack)
     assert person.page("jobs/") == "/jobs/"
 
     api.stack.manage("backup", str(copy))
@@ -114,7 +90,7 @@ def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost)
     api.stack.wait_ready()
     assert_whole(api, spool)
     assert person.page("jobs/") == "/login/?next=/jobs/"
-    assert Browser(api.stack).page("jobs/") == "/jobs/"
+    assert LoggedIn(api.stack).page("jobs/") == "/jobs/"
 
 
 def test_a_job_that_ended_after_the_backup_is_sent_again(lost):

@@ -3,12 +3,8 @@
 import contextlib
 import hashlib
 import os
-import re
 import signal
 import threading
-import urllib.parse
-import urllib.request
-from http.cookiejar import CookieJar
 
 import pytest
 from websockets.exceptions import WebSocketException
@@ -17,7 +13,7 @@ from websockets.sync.client import connect
 from jobs.logstore import unframe
 from tests.api import Api, until
 from tests.cluster import cluster
-from tests.stack import PASSWORD
+from tests.dashboard.lib.logged_in import LoggedIn
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
@@ -89,22 +85,8 @@ class Watcher(threading.Thread):
         return False
 
 
-def log_in(stack):
-    """The cookie of an administrator's session."""
-    jar = CookieJar()
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-    page = opener.open(f"{stack.url}/login/").read().decode()
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    fields = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token}
-    asked = urllib.request.Request(
-        f"{stack.url}/login/", urllib.parse.urlencode(fields).encode(), {"Referer": stack.url}
-    )
-    opener.open(asked).read()
-    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
-
-
 def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
-    cookie = log_in(made.stack)
+    cookie = LoggedIn(made.stack).cookie
     first, second = made.webs()
     made.stack.manage("shell", "--no-imports", "-v", "0", "-c", PRINTERS)
     jobs = [job["id"] for job in api.jobs()]

@@ -3,15 +3,12 @@
 import json
 import re
 import time
-import urllib.error
-import urllib.request
-import zlib
 
 import pytest
-import zstandard
 
 from tests.api import Api, until
 from tests.dashboard.lib.host_caller import LOG, ended_in_protocol_1
+from tests.dashboard.lib.http_host import HttpHost
 from tests.stack import running
 
 pytestmark = pytest.mark.processes
@@ -26,54 +23,11 @@ print(make_job(plan=plan, host=host).pk, make_job(plan=plan, host=host).pk)
 """
 
 
-class FakeHost:
-    """Sends a host's requests, in the protocol ``protocol``."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2
-
-    def send(self, path, body=None, **headers):
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
-        request = urllib.request.Request(self.url + path, data, own_headers | headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    def beat(self, *jobs):
-        return self.send(
-            "heartbeat",
-            {
-                "boot_id": "b",
-                "agent_started_at": 1.0,
-                "now": time.time(),
-                "load": {"load_1m": 0.5},
-                "facts": {"roots": {"weights": "/h/weights"}},
-                "jobs": list(jobs),
-                "serves": [],
-            },
-        )
-
-    def append(self, token, stream, raw):
-        return self.send(
-            f"jobs/1/streams/{stream}?offset=0",
-            zstandard.compress(raw),
-            **{
-                "Content-Type": "application/zstd",
-                "X-Token": token,
-                "X-Crc32": str(zlib.crc32(raw)),
-                "X-Raw-Bytes": str(len(raw)),
-            },
-        )
-
-
 def test_its_running_job_ends_with_a_result_and_none_starts(tmp_path):
     with running(tmp_path / "data") as stack:
         api = Api(stack)
         printed = stack.manage("add_host", "rack-1").stdout.decode()
-        host = FakeHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
+        host = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
         host.beat()
         stack.manage("shell", "--no-imports", "-c", JOBS)
         until(lambda: host.beat()[1]["start"] == [1], "the first job is for it")
@@ -88,9 +42,9 @@ def test_its_running_job_ends_with_a_result_and_none_starts(tmp_path):
         events = [started, ended_in_protocol_1()]
         clock = {"at": time.time(), "mono": 1.0}
         lines = [json.dumps({"seq": n, **clock, **it}) for n, it in enumerate(events)]
-        status, answer = host.append(token, "log", LOG)
+        status, answer = host.append(1, token, "log", 0, LOG)
         assert (status, answer.get("size")) == (200, len(LOG)), answer
-        host.append(token, "events", ("\n".join(lines) + "\n").encode())
+        host.append(1, token, "events", 0, ("\n".join(lines) + "\n").encode())
 
         ended = api.ended(1)
         assert ended["log_bytes"] == len(LOG)

@@ -7,11 +7,13 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils.timezone import make_aware, now
 
 from dashboard.api import tokens
 from dashboard.management import base
-from jobs.models import ApiToken
+from jobs.models import Account, ApiToken
+from jobs.services.accounts import role_of
 
 _MOST_DAYS = 36500
 
@@ -42,14 +44,16 @@ class Command(base.DashboardCommand):
         parser.add_argument("user", metavar="NAME", help="user that the token acts as")
         parser.add_argument("--name", default="made in a terminal", help="name in lists")
         help_text = "read; launch: also the actions of a member; admin: all of its user (default)"
-        parser.add_argument(
-            "--scope", choices=ApiToken.Scope.values, default=ApiToken.Scope.ADMIN, help=help_text
-        )
+        parser.add_argument("--scope", choices=ApiToken.Scope.values, default="", help=help_text)
         help_text = "90d, a day such as 2027-01-31, or never (default)"
         parser.add_argument("--expires", type=expiry, default=None, metavar="WHEN", help=help_text)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = base.user_named(options["user"])
-        scope, until = options["scope"], options["expires"]
+        is_viewer = role_of(user) == Account.Role.VIEWER
+        scope = options["scope"] or (ApiToken.Scope.READ if is_viewer else ApiToken.Scope.ADMIN)
+        if is_viewer and scope != ApiToken.Scope.READ:
+            raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
+        until = options["expires"]
         made = tokens.create(user, options["name"], scope=scope, expires_at=until, by="terminal")
         self.stdout.write(made)

@@ -96,7 +96,7 @@ def _this_computer(dashboard_url: str) -> None:
     write_own_host(
         HOST_NAME,
         Host.Type.THIS_COMPUTER,
-        secret="this_computer_key",
+        secret="this_computer_key",  # noqa: S106 -- a file name
         folder=folder,
         lines=lines,
     )

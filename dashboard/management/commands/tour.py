@@ -62,7 +62,7 @@ class Command(base.DashboardCommand):
         for job in stations:
             record(user, "job.launch", f"job {job.pk}", kind=job.kind, by="tour")
         chain = stations[0].chain
-        assert chain is not None
+        assert chain is not None  # noqa: S101 -- for mypy
         return chain
 
     def _follow(self, chain: uuid.UUID, out: Any, watch: running.Watch) -> None:

@@ -159,6 +159,10 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     if job.message_id.startswith("job:secret_") and allowed(user, "secret.manage"):
         address = f"{reverse('secret-list')}?{urlencode({'name': args.get('name', '')})}"
         return Action(gettext("Open secrets"), address, "lock")
+    if job.message_id == "job:source" and allowed(user, "source.manage"):
+        known = {name: args.get(name, "") for name in ("type", "address")}
+        address = f"{reverse('source-list')}?{urlencode(known)}"
+        return Action(gettext("Open sources"), address, "git-branch")
     cause = _cause(job)
     if cause == "job:deployment_gone" and server_down(job) is None:
         return None  # it is up again

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.urls import reverse
 
 from jobs.models import Job
@@ -19,10 +20,10 @@ class StepLink:
     address: str
 
 
-def step_links(job: Job) -> list[StepLink]:
-    """Return next steps, the usual one first."""
+def step_links(job: Job, user: AbstractBaseUser | None) -> list[StepLink]:
+    """Return next steps that ``user`` may launch, the usual one first."""
     return [
         StepLink(step.kind, f"{reverse('launch-form', args=[step.kind])}?{urlencode(query)}")
-        for step in next_steps(job)
+        for step in next_steps(job, user)
         for query in ({"host": job.host.name, **step.raw},)
     ]

@@ -17,7 +17,8 @@ from dashboard.presenters.die_grid import HOT_C
 from dashboard.presenters.host import HostView, host_views
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
-from dashboard.views.hosts import host_keys, host_queue
+from dashboard.security.request import person
+from dashboard.views.hosts import host_keys, host_launchers, host_queue
 from jobs import dispatch
 from jobs.errors import LaunchError
 from jobs.models import Host
@@ -31,6 +32,7 @@ from jobs.services.hosts import (
     set_draining,
     set_slots,
 )
+from jobs.services.launch_rights import launcher_names, may_launch
 
 _WAITING = 10  # jobs of its line on the page of one host; a list has the first
 
@@ -85,6 +87,10 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
         "slots_error": slots_error,
         "slots_typed": request.POST.get("slots", view.host.slots),
         "may_change": allowed(request.user, "host.change", view.host),
+        "launchers": launcher_names(view.host),
+        "may_set_launchers": allowed(request.user, "host.launchers", view.host),
+        "is_closed": allowed(request.user, "job.launch")
+        and not may_launch(view.host, person(request)),
         "may_mark_lost": allowed(request.user, "host.mark_lost", view.host),
         "may_key": allowed(request.user, "host.key", view.host) and host_keys.is_ours(view.host),
     }
@@ -174,6 +180,7 @@ urlpatterns: list[URLPattern] = [
     path("", host_list, name="host-list"),
     *host_keys.urlpatterns,
     *host_queue.urlpatterns,
+    *host_launchers.urlpatterns,
     path("<slug:name>/", host_detail, name="host-detail"),
     path("<slug:name>/drain/", host_drain, name="host-drain"),
     path("<slug:name>/slots/", host_slots, name="host-slots"),

@@ -27,7 +27,7 @@ from dashboard.presenters.job.remedies import actions, can_retry, form_address
 from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import cursor_of
+from dashboard.security.request import cursor_of, person
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import (
     asset_word,
@@ -232,7 +232,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
             for name, value in page.made
             if value != ""
         ],
-        "next_steps": step_links(job),
+        "next_steps": step_links(job, person(request)),
         "in_queue": in_queue,
         "found_before": missed_before(job) if page.waits else None,
         "ahead": queue_position(job) if page.waits else 0,

@@ -42,6 +42,7 @@ from jobs.queries.hosts.hosts import is_away
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import Forecast, forecast_drafts
 from jobs.queries.jobs.job_page import durations
+from jobs.services.launch_rights import open_hosts
 from jobs.services.outcomes.assets import made_by
 
 
@@ -49,7 +50,7 @@ from jobs.services.outcomes.assets import made_by
 @requires("job.launch")
 def launch_start(request: HttpRequest) -> HttpResponse:
     """Show the form of ``?kind=``, or of the host's first kind."""
-    query, host = request.GET.copy(), _host(request.GET)
+    query, host = request.GET.copy(), _host(request.GET, person(request))
     first = _in_order(target_of(host) if host else None)[0].name
     kind = query.pop("kind", [first])[-1]
     address = reverse("launch-form", args=[kind])
@@ -63,7 +64,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     kind = _kind(kind_name)
     if request.method != "POST":
         return render(request, "launch/form.html", _context(request, kind, request.GET))
-    host = _host(request.POST)
+    host = _host(request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
     target = target_of(host)
@@ -135,14 +136,23 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _host(data: QueryDict) -> Host | None:
-    """Return the host named by ``data``; default: the first, This computer before others."""
+def _host(data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
+    """Return the host named by ``data``; default: the first where ``user`` may launch, This
+    computer before others."""
     hosts = {host.name: host for host in Host.objects.all()}
     name = str(data.get("host", ""))
     if name in hosts:
         return hosts[name]
-    own = [host for host in hosts.values() if host.type == Host.Type.THIS_COMPUTER]
-    return next(iter([*own, *hosts.values()]), None)
+    allowed = open_hosts(hosts.values(), user)
+    own = [host for host in allowed if host.type == Host.Type.THIS_COMPUTER]
+    return next(iter([*own, *allowed, *hosts.values()]), None)
+
+
+def _offered(host: Host | None, user: AbstractBaseUser | None) -> list[Host]:
+    """Return hosts on which ``user`` may launch, and the chosen one."""
+    hosts = list(Host.objects.all())
+    allowed = open_hosts(hosts, user)
+    return [one for one in hosts if one in allowed or one == host]
 
 
 def _repeated(data: QueryDict, kind: Kind) -> Job | None:
@@ -161,12 +171,13 @@ def _context(
     *,
     errors: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    host = _host(data)
+    user = person(request)
+    host = _host(data, user)
     target = target_of(host) if host else None
     base: dict[str, Any] = {
         "families": _families(kind, target),
         "kind": kind,
-        "hosts": list(Host.objects.all()),
+        "hosts": _offered(host, user),
         "host": host,
         "script": None,
     }
@@ -178,7 +189,6 @@ def _context(
         typed = {**typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
     draft = make_form(kind, target, typed, {})
-    user = person(request)
     result = preview(kind.name, raw_values(draft, kind), host, target, user=user)
     problems = {**result.errors, **left_empty(draft), **(errors or {})}
     form = make_form(kind, target, typed, problems)
@@ -238,7 +248,7 @@ def _starts(kind: Kind, result: Preview, target: Target, host: Host, priority: s
 def form_preview(kind_name: str, request: HttpRequest) -> tuple[Host | None, Preview]:
     """Build the preview of the form filled by the POST; Http404: unknown kind."""
     data = request.POST
-    kind, host = _kind(kind_name), _host(data)
+    kind, host = _kind(kind_name), _host(data, person(request))
     if host is None:
         return None, Preview()
     typed = _promises_kept(kind, typed_values(kind, data))

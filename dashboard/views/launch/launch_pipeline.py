@@ -41,7 +41,7 @@ from jobs.pipelines.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
 from jobs.queries.hosts.hosts import dies, is_away
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import forecast_drafts
-from jobs.services import preflights
+from jobs.services import launch_rights, preflights
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
 
@@ -114,12 +114,14 @@ def _context(
     """
     hosts = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
     named = [host for host in hosts if host.name == data.get("host")]
-    host = next(iter([*named, *hosts]), None)
+    allowed = launch_rights.open_hosts(hosts, user)
+    host = next(iter([*named, *allowed, *hosts]), None)
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
     options, errors = _options(pipeline, data)
+    errors |= launch_rights.errors(host, user) if host else {}
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
@@ -127,7 +129,7 @@ def _context(
     return {
         "model": model,
         "pipeline": pipeline,
-        "hosts": hosts,
+        "hosts": [one for one in hosts if one in allowed or one == host],
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,

@@ -83,7 +83,7 @@ def _line(item: dict[str, object]) -> FindingLine:
     }
     level = str(item["level"])
     args = item["message_args"]
-    assert isinstance(args, dict)
+    assert isinstance(args, dict)  # noqa: S101 -- for mypy
     return FindingLine(_SHAPES[level], labels[level], message(str(item["message_id"]), args))
 
 

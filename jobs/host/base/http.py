@@ -1,4 +1,4 @@
-"""HTTP of a host: requests to the dashboard, and to servers that it checks."""
+"""HTTP of a host to the dashboard. Requests to engines: :mod:`jobs.host.base.engine_http`."""
 
 from __future__ import annotations
 
@@ -63,11 +63,6 @@ class HostSession:
                 if len(content) > longest:
                     raise OSError(f"the answer is longer than {longest} bytes")
         return answer.status_code, bytes(content)
-
-    def status(self, url: str, *, timeout: tuple[float, float]) -> int:
-        """Return the status of a GET, and leave the body unread. Raises as :meth:`ask` does."""
-        with self._sent("GET", url, None, headers=None, timeout=timeout) as answer:
-            return answer.status_code
 
     def _sent(
         self,

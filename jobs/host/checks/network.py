@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jobs.host.base import engine_http
 from jobs.host.base.config import Config
-from jobs.host.base.http import HostSession, reason
 from jobs.host.base.ports import is_free
 from jobs.host.checks.results import CheckResult, bad, good
 
-TIMEOUT = (5.0, 5.0)  # seconds to connect, and of silence
+TIMEOUT_S = 10.0  # of a whole answer
 LONGEST = 4 * 1024 * 1024  # bytes of a list of models
 
 
@@ -22,13 +22,15 @@ def port(config: Config, args: Mapping[str, str]) -> CheckResult:
 def endpoint(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The server at ``url`` answers, and serves ``model`` where one is named."""
     models = f"{args['url'].rstrip('/')}/v1/models"
-    with HostSession() as session:
-        try:
-            status, content = session.ask("GET", models, timeout=TIMEOUT, longest=LONGEST)
-        except (OSError, ValueError) as error:
-            return bad("endpoint_silent", url=args["url"], problem=reason(error))
+    try:
+        status, content = engine_http.get(models, within_s=TIMEOUT_S, longest=LONGEST)
+    except (OSError, ValueError) as error:
+        return bad("endpoint_silent", url=args["url"], problem=str(error))
     if status == 401:  # it has a key, and is there
         return good("endpoint", url=args["url"])
+    if 300 <= status < 400:
+        problem = f"HTTP {status}, a redirect, which is not followed"
+        return bad("endpoint_silent", url=args["url"], problem=problem)
     if status != 200:
         return bad("endpoint_silent", url=args["url"], problem=f"HTTP {status}")
     model = args.get("model", "")

@@ -4,7 +4,6 @@ files that tools write as they go. Standard library only.
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import math
@@ -14,15 +13,14 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from jobs.host.base import disk
+from jobs.host.base import disk, engine_http
 from jobs.host.readers import Reader, reader_of
 from jobs.plans import Watch
 
 Values: TypeAlias = dict[str, float]
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 2.0  # of a whole answer
 LONGEST_ANSWER = 4 * 1024 * 1024
 # A server idles when its values have stood still for so long (a rate of now has come down to zero
 # meanwhile), and then they are written that often.
@@ -202,15 +200,8 @@ def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
 
 def _get(url: str) -> str:
     """The body of a 200 answer; empty for anything else (the server may not be there yet)."""
-    parts = urlsplit(url)
-    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = made(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
     try:
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        answer = connection.getresponse()
-        body = answer.read(LONGEST_ANSWER)
-        return body.decode(errors="replace") if answer.status == 200 else ""
-    except (OSError, http.client.HTTPException):
+        status, body = engine_http.get(url, within_s=TIMEOUT_S, longest=LONGEST_ANSWER)
+    except (OSError, ValueError):
         return ""
-    finally:
-        connection.close()
+    return body.decode(errors="replace") if status == 200 else ""

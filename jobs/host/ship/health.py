@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from jobs.host.base.http import HostSession
+from jobs.host.base import engine_http
 from jobs.host.base.spool import Spool
 from jobs.plans import HEALTH_MARK, from_json
 
@@ -13,7 +13,7 @@ LOADING, READY, UNHEALTHY = "loading", "ready", "unhealthy"
 LOOPBACK = "127.0.0.1"
 ASK_S = 0.5  # while it loads
 ASK_READY_S = 2.0
-TIMEOUT = (2.0, 2.0)  # seconds to connect, and of silence
+TIMEOUT_S = 4.0  # from the connection to the last header
 PATIENCE = 3  # failures in a row before a server that was ready is unhealthy
 
 
@@ -93,9 +93,8 @@ def answers(port: int, path: str, at: str = LOOPBACK) -> bool:
 def status(port: int, path: str, at: str = LOOPBACK) -> int:
     """Return the status of the server on this port for ``path``; 0 without an answer."""
     host = f"[{at}]" if ":" in at else at
-    # A new session each time: a server that takes no new connection is unhealthy.
-    with HostSession() as session:
-        try:
-            return session.status(f"http://{host}:{port}{path}", timeout=TIMEOUT)
-        except (OSError, ValueError):
-            return 0
+    # A new connection each time: a server that takes no new connection is unhealthy.
+    try:
+        return engine_http.status(f"http://{host}:{port}{path}", within_s=TIMEOUT_S)
+    except (OSError, ValueError):
+        return 0

@@ -100,7 +100,7 @@ class Deploy(Kind, params=Params):
             llama_cpp.LlamaServer(
                 name=_served_name(params, target),
                 # The dashboard's chat must reach the server; on This computer nothing else must.
-                listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",
+                listen="127.0.0.1" if target.is_this_computer else "0.0.0.0",  # noqa: S104
                 context=params.context,
                 parallel=params.parallel,
                 threads=params.threads or here.spare_threads,

@@ -13,7 +13,7 @@ from jobs.catalog import Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.errors import LaunchError
-from jobs.kinds.lib import limits, ports
+from jobs.kinds.lib import limits, listen, ports
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
 from jobs.kinds.lib.common import asset_choices, when_ready
 from jobs.kinds.lib.vacc import OnVacc, VaccParams, model_of_asset, stack_of, vacc_site
@@ -22,7 +22,7 @@ from jobs.plans import Plan
 from jobs.toolchains.vacc import build_in, vamc
 from jobs.toolchains.vacc.build_in import BuildInServer
 
-EVERYWHERE = "0.0.0.0"  # the dashboard's chat must reach the server
+EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the dashboard's chat must reach the server
 # llmdeploy's sample has ports above 65535.
 PUBLISH_PORT, SUBSCRIBE_PORT = 17810, 17110
 BATCH_SIZE = 16
@@ -172,6 +172,7 @@ class DeployBuildIn(OnVacc, params=Params):
         tools, site = _tools(stack), vacc_site(target)
         limits.refuse(_model(params, target), stack, _wish(params, target), _FIELDS)
         ports.refuse(_ports(params, tools), target.servers)
+        listen.refuse(params.bind)
         served_name = _name(params, target)
         serving = BuildInServer(
             name=served_name,

@@ -11,7 +11,7 @@ from pydantic import Field
 from jobs.catalog import STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish
 from jobs.errors import LaunchError
-from jobs.kinds.lib import limits, ports, vllm_common
+from jobs.kinds.lib import limits, listen, ports, vllm_common
 from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import name_field, secret_field, when_ready
 from jobs.kinds.lib.common import site as site_without_dies
@@ -182,6 +182,7 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
             limits.refuse(model, stack, _wish(params, target), vllm_common.LIMIT_FIELDS)
         vllm_common.check_dies(serving.dies, target, "pp" if params.pp > 1 else "tp")
         ports.refuse(ports.of_server({"port": params.port}, {}), target.servers)
+        listen.refuse(params.bind)
         if len(serving.served_name) > NAME_LENGTH:
             raise LaunchError(_("Enter a name: the folder's name is too long."), "name")
         if stack.vllm.container is None:

@@ -77,6 +77,7 @@ class Params(SetsParams):
             "label": "Hub address",
             "group": "Questions",
             "when": ["source", "huggingface"],
+            "source": "hub",
         },
     )
     max_tokens: int = evaluations.answer_field(

@@ -206,6 +206,18 @@ class KindParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def source_fields(params: type[KindParams]) -> dict[str, str]:
+    """Return field -> type of source, of fields whose value is a place that code or data comes
+    from."""
+    types = {name: _extra(params, name).get("source") for name in params.model_fields}
+    return {name: str(source_type) for name, source_type in types.items() if source_type}
+
+
+def _extra(params: type[KindParams], name: str) -> Mapping[str, Any]:
+    extra = params.model_fields[name].json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
 
@@ -219,6 +231,8 @@ class Kind(ABC):
     - ``way``: "vllm"; weights of models that run so come first
     - ``when``: ``[field, value]``; the field counts only while the other one has that value
     - ``needs_dies``: True; for hosts with cards, on others the default stays
+    - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
+      code or data comes from, and must be permitted (``jobs.services.sources``)
 
     Defaults in place of the field's own (``jobs.kinds.lib.defaults``):
 
@@ -286,6 +300,19 @@ class Kind(ABC):
         names = [slot.rstrip(".") for slot in ASSET_SLOTS]
         chosen = [name for name in names if name in self.Params.model_fields]
         return {name: target.asset(name, getattr(params, name)) for name in chosen}
+
+    def sources(self, params: Any, target: Target) -> Mapping[str, str]:
+        """Return field -> address of the code or data that its value chooses.
+
+        Default: the values of all fields with ``source`` that are not empty and count. ``target``
+        may have facts only.
+        """
+        found = {}
+        for name in source_fields(self.Params):
+            value, when = getattr(params, name), _extra(self.Params, name).get("when")
+            if value and (not when or getattr(params, when[0]) == when[1]):
+                found[name] = str(value)
+        return found
 
     def product(self, params: Any, target: Target) -> Mapping[str, Any] | None:
         """Return the asset that a success registers: {"type": "artifact", …}; None: a result or

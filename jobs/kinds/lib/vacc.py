@@ -53,7 +53,7 @@ def endpoint_field() -> Any:
         max_length=200,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._:/-]*$",
         description="Hub address (HF_ENDPOINT) for hf and hfd.sh. Empty: the tool's default.",
-        json_schema_extra={"label": "Hub address", "group": "Download"},
+        json_schema_extra={"label": "Hub address", "group": "Download", "source": "hub"},
     )
 
 
@@ -64,7 +64,7 @@ def repository_field(description: str, *, label: str, group: str, **extra: Any) 
         max_length=255,
         pattern=r"^$|^https://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         description=description,
-        json_schema_extra={"label": label, "group": group, **extra},
+        json_schema_extra={"label": label, "group": group, "source": "git", **extra},
     )
 
 

@@ -59,7 +59,12 @@ class Params(VaccParams):
         max_length=128,
         pattern=r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$",
         description="Image tag. Empty: the stack's tag for the host's processor.",
-        json_schema_extra={"label": "Tag", "group": "Pull", "when": ["stack", "current"]},
+        json_schema_extra={
+            "label": "Tag",
+            "group": "Pull",
+            "when": ["stack", "current"],
+            "source": "image",
+        },
     )
     registry_user: str = Field(
         "",
@@ -122,6 +127,11 @@ class BuildImages(OnVacc, params=Params):
     def title_of(self, params: Params, target: Target) -> str:
         """The image's name."""
         return _image(params, target)
+
+    def sources(self, params: Params, target: Target) -> Mapping[str, str]:
+        """The tag stands for the whole image."""
+        found = super().sources(params, target)
+        return {**found, "tag": _image(params, target)} if "tag" in found else found
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """An environment whose path is the image's name; the image ID is known after the build."""

@@ -29,7 +29,7 @@ class Params(VaccParams):
         max_length=255,
         pattern=r"^$|^https?://[A-Za-z0-9][A-Za-z0-9._/:%+-]*$",
         description="Python package index. Empty: pip's settings on the host.",
-        json_schema_extra={"label": "Package index", "group": "Sources"},
+        json_schema_extra={"label": "Package index", "group": "Sources", "source": "index"},
     )
     dataset_source: Literal["", "modelscope"] = Field(
         "",

@@ -30,6 +30,9 @@ from jobs.toolchains import hub
 from jobs.toolchains.hub import Download
 from jobs.toolchains.vacc import vacc_weights
 
+# Of Hugging Face and of ModelScope: only a repository's owners write there.
+_MAIN_BRANCHES = ("main", "master")
+
 
 class Params(VaccParams):
     """Weights, and their source."""
@@ -53,7 +56,7 @@ class Params(VaccParams):
         max_length=100,
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._/-]*$",
         description="Branch, tag or commit. Empty: the latest.",
-        json_schema_extra={"label": "Revision", "group": "Download"},
+        json_schema_extra={"label": "Revision", "group": "Download", "source": "revision"},
     )
     token: str = secret_field(
         "Secret with the hub token, for gated models; hf only.",
@@ -108,6 +111,16 @@ class PrepareWeights(OnVacc, params=Params):
     def title_of(self, params: Params, target: Target) -> str:
         """The model's name."""
         return model_of(params.model).name
+
+    def sources(self, params: Params, target: Target) -> Mapping[str, str]:
+        """A revision other than the main branch stands for the model at that revision: on hubs a
+        stranger's proposal has one too."""
+        found = {**super().sources(params, target)}
+        if "revision" in found:
+            del found["revision"]
+            if params.revision not in _MAIN_BRANCHES:
+                found["revision"] = f"{model_of(params.model).hub_id}@{params.revision}"
+        return found
 
     def product(self, params: Params, target: Target) -> Mapping[str, Any] | None:
         """Weights, with their future folder."""

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db.models import Exists, F, IntegerField, OuterRef, Q, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from jobs import endpoints
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob, RunningJob, Server
 from jobs.queries.hosts.hosts import dies, held_dies, holding_deployments
@@ -87,7 +87,8 @@ def capacity_from(
 
 
 def _port(deployment: Deployment) -> int:
-    return urlsplit(deployment.host_url).port or 0
+    at = endpoints.parse(deployment.host_url)
+    return at.port if at else 0
 
 
 def startable_jobs(host: Host) -> Iterator[QueuedJob]:

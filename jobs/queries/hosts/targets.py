@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db.models import F
 
+from jobs import endpoints
 from jobs.kinds.lib.base import AssetRef, Target
 from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
 from jobs.queries.hosts.hosts import holding_deployments
@@ -70,14 +70,14 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
     The artifact describes the model; deployments of plain weights carry the details.
     """
     artifact = deployment.artifact
-    address = urlsplit(deployment.host_url)
+    at = endpoints.parse(deployment.host_url)
     data = {
         **{"label": "", "precision": "", "toolchain": "", "path": ""},
         **_details(deployment.details, deployment.pk),
         **_columns(deployment, "name", "model_id", "state"),
-        "url": deployment.host_url,
-        "host": address.hostname or "",
-        "port": str(address.port or ""),
+        "url": str(at or ""),
+        "host": str(at.ip) if at else "",
+        "port": str(at.port) if at else "",
         "artifact": artifact.pk if artifact else None,
         "dies": str(deployment.job.values.get("dies", "")),
     }

@@ -27,7 +27,7 @@ from jobs.services.secrets.rules import (
     of_restart,
     stored,
 )
-from jobs.services.secrets.uses import parts_of
+from jobs.web_addresses import parts_of
 
 __all__ = [
     "LONGEST",

@@ -18,7 +18,8 @@ from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Secret
 from jobs.plans import Plan
 from jobs.services.secrets import keys
-from jobs.services.secrets.uses import Use, is_below, uses
+from jobs.services.secrets.uses import Use, uses
+from jobs.web_addresses import is_below
 
 PURPOSES: Mapping[str, str | Promise] = {
     Secret.Purpose.HUB: gettext_lazy("hub token"),

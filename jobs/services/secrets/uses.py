@@ -1,11 +1,9 @@
-"""Uses of secrets in a plan, by its steps' environments; and addresses below a URL prefix."""
+"""Uses of secrets in a plan, by its steps' environments."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from jobs import plans
 from jobs.errors import PlanError
@@ -26,8 +24,6 @@ VARIABLES: Mapping[str, str] = {
     "REGISTRY_PASSWORD": Secret.Purpose.REGISTRY,
     "VLLM_API_KEY": Secret.Purpose.ENGINE,
 }
-_PORTS = {"http": 80, "https": 443}
-_BAD = re.compile(r"[\s\\@?#\x00-\x20]|%2e|%2f|%5c", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +62,3 @@ def uses(plan: Plan) -> list[Use]:
 def _destination(purpose: str, step: Step) -> str:
     variable, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
     return dict(step.env).get(variable) or default
-
-
-def is_below(address: str, prefixes: Iterable[str]) -> bool:
-    """Return True if ``address`` has scheme, host and port of a prefix, and its path or one below.
-
-    ``https://hub.example/a`` contains ``https://hub.example/a/b``, not ``…/ab`` or ``…/a/../b``.
-    """
-    try:
-        scheme, host, port, path = parts_of(address)
-    except ValueError:
-        return False
-    for prefix in prefixes:
-        *place, folder = parts_of(prefix)
-        if place == [scheme, host, port] and f"{path}/".startswith(f"{folder}/"):
-            return True
-    return False
-
-
-def parts_of(address: str) -> tuple[str, str, int, str]:
-    """Return (scheme, host, port, path without a slash at its end) of an http address.
-
-    Raises:
-        ValueError: another scheme, no host, or what clients read in different ways: an account, a
-        query, a fragment, a dot segment, an encoded separator, a backslash, a space.
-    """
-    if _BAD.search(address):
-        raise ValueError(address)
-    parts = urlsplit(address)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(address)
-    if {".", ".."} & set(parts.path.split("/")) or "//" in parts.path:
-        raise ValueError(address)
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")

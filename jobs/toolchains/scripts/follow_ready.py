@@ -7,14 +7,49 @@ carry is in the environment (API_KEY).
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_ANSWER = 4 * 1024 * 1024  # bytes
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: the API key must not follow it."""
+
+    def redirect_request(self, *args):
+        """Return no request."""
+
+
 # A proxy for the outside has no business between a server and its own host.
-OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+
+
+@contextmanager
+def within(seconds):
+    """Raise TimeoutError after that time, however slowly the bytes arrive."""
+
+    def end(*_signal):
+        raise TimeoutError(f"no complete answer within {seconds} s")
+
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def read_json(answer):
+    """Return the JSON of an answer of at most LONGEST_ANSWER bytes."""
+    content = answer.read(LONGEST_ANSWER + 1)
+    if len(content) > LONGEST_ANSWER:
+        raise ValueError(f"the answer is longer than {LONGEST_ANSWER} bytes")
+    return json.loads(content)
 
 
 class Follower:
@@ -39,7 +74,7 @@ class Follower:
 def state_of(url, health):
     """The word for what the health endpoint answers."""
     try:
-        with OPEN.open(f"{url}{health}", timeout=5):
+        with within(5), OPEN.open(f"{url}{health}", timeout=5):
             return "ready"
     except urllib.error.HTTPError as error:
         # An endpoint that wants a key is there.
@@ -52,8 +87,9 @@ def models_of(url):
     """Names of the models that the server offers."""
     key = os.environ.get("API_KEY", "")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with OPEN.open(urllib.request.Request(f"{url}/v1/models", headers=headers), timeout=10) as got:
-        return [item["id"] for item in json.load(got)["data"]]
+    request = urllib.request.Request(f"{url}/v1/models", headers=headers)  # noqa: S310 -- http only
+    with within(10), OPEN.open(request, timeout=10) as got:
+        return [item["id"] for item in read_json(got)["data"]]
 
 
 def wait(args, follower):
@@ -84,6 +120,8 @@ def main():
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.2, help="seconds")
     args = parser.parse_args()
+    if not args.url.startswith("http://"):
+        parser.error(f"{args.url} is no http address")
     follower = Follower(args.log, sys.stdout.buffer)
     try:
         reason = wait(args, follower)

@@ -5,20 +5,55 @@ Prints each change of its state. Exits 1 with the reason when it ends first or t
 
 import argparse
 import json
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_ANSWER = 4 * 1024 * 1024  # bytes
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: the API key must not follow it."""
+
+    def redirect_request(self, *args):
+        """Return no request."""
+
+
 # A proxy for the outside has no business between a server and its own host.
-OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+
+
+@contextmanager
+def within(seconds):
+    """Raise TimeoutError after that time, however slowly the bytes arrive."""
+
+    def end(*_signal):
+        raise TimeoutError(f"no complete answer within {seconds} s")
+
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def read_json(answer):
+    """Return the JSON of an answer of at most LONGEST_ANSWER bytes."""
+    content = answer.read(LONGEST_ANSWER + 1)
+    if len(content) > LONGEST_ANSWER:
+        raise ValueError(f"the answer is longer than {LONGEST_ANSWER} bytes")
+    return json.loads(content)
 
 
 def state_of(url):
     """The word for what the health endpoint answers."""
     try:
-        with OPEN.open(f"{url}/health", timeout=5):
+        with within(5), OPEN.open(f"{url}/health", timeout=5):
             return "ready"
     except urllib.error.HTTPError as error:
         return f"loading (HTTP {error.code})"
@@ -29,8 +64,8 @@ def state_of(url):
 
 def models_of(url):
     """Names of the models that the server offers."""
-    with OPEN.open(f"{url}/v1/models", timeout=10) as answer:
-        return [item["id"] for item in json.load(answer)["data"]]
+    with within(10), OPEN.open(f"{url}/v1/models", timeout=10) as answer:
+        return [item["id"] for item in read_json(answer)["data"]]
 
 
 def wait(args):
@@ -61,6 +96,8 @@ def main():
     parser.add_argument("--timeout", type=float, required=True, help="seconds")
     parser.add_argument("--interval", type=float, default=0.1, help="seconds")
     args = parser.parse_args()
+    if not args.url.startswith("http://"):
+        parser.error(f"{args.url} is no http address")
     try:
         reason = wait(args)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -27,7 +27,7 @@ IN_DEPLOYMENT = "{deployment.container}"
 OWN_NAME = "vllm-bench-{job}"
 # Result folders in the container: the guide's, and one per job.
 GUIDE_RESULTS = "/workspace/models/benchmark_result"
-OWN_RESULTS = "/tmp/vacc-bench-{job}"
+OWN_RESULTS = "/tmp/vacc-bench-{job}"  # noqa: S108 -- in a container
 # On the current page it is below the working folder.
 PAGE_RESULTS = "./benchmark_result"
 # The job's folder in its container.

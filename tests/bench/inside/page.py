@@ -17,7 +17,7 @@ def log_in() -> dict[str, Any]:
     request = HttpRequest()
     request.session = SessionStore()
     admin = get_user_model().objects.get(username="admin")
-    login(request, admin, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, admin)
     request.session.save()
     return {"cookie": f"{settings.SESSION_COOKIE_NAME}={request.session.session_key}"}
 

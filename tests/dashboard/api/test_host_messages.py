@@ -56,7 +56,11 @@ def refused(answer):
         ({"facts": {**FACTS, "dies": [{"id": n} for n in range(100_000)]}}, "facts.dies"),
         ({"facts": {**FACTS, "dies": [{"id": "0; rm"}]}}, "facts.dies.0.id"),
         ({"facts": {**FACTS, "dies": "all"}}, "facts.dies"),
+        ({"serves": [{**RUN, "run": 1, "port": " 80 "}]}, "serves.0.port"),
+        ({"serves": [{**RUN, "run": 1, "port": True}]}, "serves.0.port"),
         ({"facts": {**FACTS, "address": "evil.example/path?"}}, "facts.address"),
+        ({"facts": {**FACTS, "address": "fd00::1%@evil.example/"}}, "facts.address"),
+        ({"facts": {**FACTS, "address": "10.0.0.7 "}}, "facts.address"),
         ({"facts": {**FACTS, "roots": None}}, "facts.roots"),
         ({"facts": {**FACTS, "roots": {"weights": ["/w"]}}}, "facts.roots.weights"),
         ({"facts": {**FACTS, "stacks": [{}]}}, "facts.stacks.0"),
@@ -97,6 +101,9 @@ def test_a_body_that_is_no_object_is_refused(path, body, caller):
     ("event", "field"),
     [
         ({**STARTED, "values": {"port": "http"}}, "values"),
+        ({**STARTED, "values": {"port": "80/../x"}}, "values"),
+        ({**STARTED, "values": {"port": " 8_0"}}, "values"),
+        ({**STARTED, "values": {"port": 65536}}, "values"),
         ({**STARTED, "values": {"dies": ["0"]}}, "values.dies"),
         ({**STARTED, "values": "x"}, "values"),
         ({**STARTED, "at": "now"}, "at"),
@@ -285,3 +292,15 @@ def test_a_job_that_serves_nothing_may_not_start_a_server(caller):
     serve = {"type": "serve_started", "deployment": 1, "run": 1}
 
     assert caller.stream(job, "events", 0, events(STARTED, serve)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["x" * 256, "é" * 200, "a/" + "x" * 256, "made/x", "folder"])
+def test_a_path_that_no_file_can_have_is_refused(path, caller):
+    job = taken_job(caller)
+    caller.output(job, "made", b"1")
+    caller.output(job, "folder/y", b"1")
+
+    answer = caller.output(job, path, b"2")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "intake:output")
+    assert set(job.outputs.values_list("path", flat=True)) == {"made", "folder/y"}

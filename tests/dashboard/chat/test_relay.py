@@ -5,7 +5,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard.chat import relay, turns
+from dashboard.chat import engines, relay, turns
 from dashboard.consumers import session_guard
 from jobs.logstore import store
 from tests.dashboard.lib.chat_engine import END, Browser, delta, make_turn, run
@@ -218,7 +218,7 @@ def test_a_stream_without_an_end_fails_and_keeps_its_text(client):
 
 def test_an_endless_engine_is_stopped_without_lost_text(client, monkeypatch):
     piece = delta(content="ab")
-    monkeypatch.setattr(turns, "LONGEST_STREAM_BYTES", 3 * len(piece))
+    monkeypatch.setattr(engines, "LONGEST_STREAM_BYTES", 3 * len(piece))
 
     async def scenario(engine, turn):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")

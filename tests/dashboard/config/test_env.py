@@ -282,18 +282,3 @@ def test_the_bootstrap_lists_platforms_with_embedded_valkey():
     assert "aarch64" in refused.stderr
     assert "REDIS_URL=redis://" in refused.stderr
     assert allowed.returncode == 0
-
-
-def test_bootstrap_reinstalls_only_for_changed_requirements(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    import bootstrap  # noqa: PLC0415 -- beside the packages, not in one
-
-    monkeypatch.setattr(bootstrap, "ROOT", str(tmp_path))
-    (tmp_path / "requirements.txt").write_text("-r more.txt\na==1\n")
-    (tmp_path / "more.txt").write_text("b==1\n")
-    first = bootstrap.requirements_hash("requirements.txt")
-    again = bootstrap.requirements_hash("requirements.txt")
-    (tmp_path / "more.txt").write_text("b==2\n")
-
-    assert again == first
-    assert bootstrap.requirements_hash("requirements.txt") != first

@@ -22,6 +22,8 @@ from dashboard.consumers.session_guard import (
     refusals,
     session_guard,
 )
+from jobs.models import Account
+from jobs.services.accounts import set_role
 from tests.factories import make_user
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -88,10 +90,19 @@ def test_who_is_not_logged_in_any_more_is_sent_away(change):
 
 def test_who_loses_a_right_is_sent_away_from_what_it_was_for():
     def make_member(user, client):
-        User.objects.filter(pk=user.pk).update(is_staff=False)
+        make_user(is_staff=True)  # the last one cannot be lowered
+        set_role(user, Account.Role.MEMBER)
 
     assert refused_after(make_member, action="user.manage", is_staff=True) == (None, FORBIDDEN)
     assert refused_after(make_member, action="job.view", is_staff=True) == (None, None)
+
+
+def test_who_becomes_a_viewer_may_go_on_reading_only():
+    def make_viewer(user, client):
+        set_role(user, Account.Role.VIEWER)
+
+    assert refused_after(make_viewer, action="job.launch") == (None, FORBIDDEN)
+    assert refused_after(make_viewer, action="overview.view") == (None, None)
 
 
 def test_a_look_costs_two_queries_however_many_listen(django_assert_num_queries):

@@ -124,7 +124,7 @@ def run(scenario):
 
 
 def make_turn(url, user=None):
-    host = Host.objects.create(name="here", key_sha256="x")
+    host = Host.objects.create(name="here", type="this-computer", key_sha256="x")
     job = Job.objects.create(kind="deploy", title="m", host=host, plan_sha256="x")
     deployment = Deployment.objects.create(
         name="m", host=host, job=job, model_id="m", state="ready", dashboard_url=url

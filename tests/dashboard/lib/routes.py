@@ -1,12 +1,69 @@
-"""All addresses of the dashboard."""
+"""All addresses of the dashboard, and names that their views read."""
 
-from django.urls import URLPattern
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.urls import URLPattern, get_resolver
+
+from dashboard.api import requests
 
 
-def every_pattern(patterns, prefix=""):
+def every_pattern(patterns: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Each route with its pattern."""
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):
             yield route, pattern
         else:
             yield from every_pattern(pattern.url_patterns, route)
+
+
+PATTERNS = dict(every_pattern(get_resolver().url_patterns))
+# Hosts have tests of their own; health is 503 without Redis.
+OF_PEOPLE = sorted(
+    route for route in PATTERNS if not route.startswith("api/v1/host/") and route != "healthz"
+)
+ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
+OF_THE_API = {
+    field.alias or name
+    for _name, model in inspect.getmembers(requests, inspect.isclass)
+    if hasattr(model, "model_fields")
+    for name, field in model.model_fields.items()
+}
+
+
+def names_asked_by(pattern: URLPattern, *, alone: bool = False) -> set[str]:
+    """Names that the view's file, or one next to it, reads from an address or a form."""
+    view = inspect.unwrap(getattr(pattern.callback, "view_class", pattern.callback))
+    file = Path(inspect.getsourcefile(view))
+    if file.match("dashboard/api/*.py"):
+        return set() if alone else OF_THE_API  # all of them are read before one is refused
+    files = [file] if alone else file.parent.glob("*.py")
+    return {name for path in files for name in ASKED.findall(path.read_text())}
+
+
+def filled(route: str, made: Mapping[str, Any]) -> str:
+    """An address of the route with rows that exist where there are some."""
+    numbers = {
+        "job_id": made["benchmark"],
+        "record_id": made["benchmark"],
+        "deployment_id": made["deployment"],
+        "result_id": made["speed"],
+        "conversation_id": made["conversation"],
+        "token_id": made["token"],
+        "source_id": made["source"],
+        "user_id": made["person"],
+    }
+    texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
+    texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}
+
+    def value(match: re.Match[str]) -> str:
+        _kind, _colon, name = match[1].rpartition(":")
+        return str(numbers.get(name) or texts.get(name) or 1)
+
+    return "/" + re.sub(r"<([^>]+)>", value, route.replace("^(?!host/)", "unknown"))

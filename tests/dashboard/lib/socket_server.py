@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,10 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
-    """Start it, wait until it answers, stop it at the end."""
+def running_server(
+    data_dir: Path, *, redis_url: str = "", errors: Path | None = None
+) -> Iterator[Server]:
+    """Start it, wait until it answers, stop it at the end. It writes its errors to ``errors``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -139,7 +141,8 @@ def running_server(data_dir: Path, *, redis_url: str = "") -> Iterator[Server]:
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
     # A page that reads nothing, on a busy machine for minutes, answers no ping either.
     command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    with errors.open("wb") if errors else nullcontext() as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
     try:
         wait_for(port)
         yield Server(process, port, data_dir, **filled)
@@ -192,7 +195,7 @@ def _fill() -> None:
     instance_id()
     request = HttpRequest()
     request.session = SessionStore()
-    login(request, make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    login(request, make_user())
     request.session.save()
     job = make_job(state="running")
     deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")

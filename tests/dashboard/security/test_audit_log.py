@@ -161,11 +161,11 @@ def test_every_recorded_detail_has_a_label():
 
 def test_every_change_of_a_person_has_a_label(client, admin):
     other = make_user("eve")
-    for wanted in ("admin", "member", "off", "on"):
+    for wanted in ("admin", "viewer", "member", "off", "on"):
         client.post(reverse("person-change", args=[other.pk]), {"set": wanted})
 
     labels = {action_label(one.action, one.detail) for one in AuditEntry.objects.all()}
-    assert len(labels) == 4
+    assert len(labels) == 5
     assert "Account changed" not in labels
 
 

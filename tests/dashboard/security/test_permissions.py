@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.urls import get_resolver
 
 from dashboard.consumers import base, websocket_urlpatterns
-from dashboard.security.permissions import ACTIONS, Role, allowed, requires
+from dashboard.security.permissions import ACTIONS, Need, allowed, requires
 from jobs.services.pins import Pin
 from tests.dashboard.lib.routes import every_pattern
 from tests.factories import make_job, make_user
@@ -50,7 +50,7 @@ def test_every_view_asks_for_a_right_or_is_open_for_a_reason(route, pattern):
 @pytest.mark.parametrize(("route", "pattern"), VIEWS)
 def test_a_stranger_gets_nothing_from_any_view(route, pattern, client):
     action = getattr(pattern.callback, "rights_action", "")
-    if pattern.name in OPEN or (action and ACTIONS[action] is Role.ANYONE):
+    if pattern.name in OPEN or (action and ACTIONS[action] is Need.ANYONE):
         return
     address = "/" + re.sub(r"<(?:int:)[^>]+>", "1", route)
     address = re.sub(r"<uuid:[^>]+>", str(UUID(int=1)), address)
@@ -74,7 +74,7 @@ def test_every_socket_asks_for_a_right():
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_stranger_may_do_only_what_is_open_to_anyone(action):
-    assert allowed(AnonymousUser(), action) == (ACTIONS[action] is Role.ANYONE)
+    assert allowed(AnonymousUser(), action) == (ACTIONS[action] is Need.ANYONE)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -86,7 +86,7 @@ def test_an_admin_may_do_everything(action):
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_member_may_do_all_but_what_is_an_admins(action):
-    assert allowed(make_user(), action) == (ACTIONS[action] is not Role.ADMIN)
+    assert allowed(make_user(), action) == (ACTIONS[action] is not Need.ADMIN)
 
 
 def test_a_member_may_cancel_their_own_job_only():

@@ -1,6 +1,6 @@
 """The whole of a host: supervisor, Celery worker and agent, over a real Valkey and HTTP.
 
-Its virtual environment is made from requirements-host.txt alone.
+Its virtual environment is made from locks/requirements-host.txt alone.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="session")
 def host_python(tmp_path_factory):
-    """A Python that has what requirements-host.txt names, and nothing else."""
+    """A Python that has what the lock of a host names, and nothing else."""
     folder = tmp_path_factory.mktemp("venv")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     wheels = os.environ.get("WHEELS_DIR")
     offline = ["--no-index", "--find-links", wheels] if wheels else []
     python = folder / "bin" / "python"
-    requirements = str(REPOSITORY / "requirements-host.txt")
-    command = [str(python), "-m", "pip", "install", "-q", *offline, "-r", requirements]
+    lock = ["--require-hashes", "-r", str(REPOSITORY / "locks" / "requirements-host.txt")]
+    command = [str(python), "-m", "pip", "install", "-q", *offline, *lock]
     subprocess.run(command, check=True)
     return python
 

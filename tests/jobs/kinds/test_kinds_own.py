@@ -109,4 +109,5 @@ def test_guidellm_stands_in_its_own_files_and_in_two_lists():
     lists = {"__init__.py", "programs.py"}  # the second is written by `manage.py allowed_programs`
     own = {"benchmark_guidellm.py", "guidellm.py", "guidellm.txt"}
     assert {path.name for path in files} == own | lists
-    assert len(files) == 6  # a toolchain and a parser are both called guidellm.py
+    # A toolchain and a parser are called guidellm.py, a list and its lock guidellm.txt.
+    assert len(files) == 7

@@ -14,7 +14,7 @@ from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import fill
 from jobs.toolchains import environments
 from jobs.toolchains.environments import ENVIRONMENTS
-from jobs.toolchains.site import SCRIPTS, site_of
+from jobs.toolchains.site import FILES, SCRIPTS, site_of
 from tests.jobs.lib.target import DATA, FOLDER, SERVED_BY_VLLM, VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host
 
@@ -226,7 +226,19 @@ def test_the_first_package_installs_its_dependencies():
     torch = plan.steps[1].argv
     assert "--no-deps" not in torch
     assert torch[-1] == "torch"
-    assert dict(pairwise(torch))["--constraint"].endswith(plan.files[0].name)
+    files = {f"{FILES}/{file.name}": file.text for file in plan.files}
+    assert "torch==2.13.0\n" in files[dict(pairwise(torch))["--constraint"]]
+
+
+def test_the_other_packages_are_installed_by_hash():
+    plan = environments.prepare_plan(ENVIRONMENTS["vllm-cpu"], SITE)
+
+    install = plan.steps[2].argv
+    assert {"--no-deps", "--require-hashes"} < set(install)
+    files = {f"{FILES}/{file.name}": file.text for file in plan.files}
+    lock = files[dict(pairwise(install))["--requirement"]].splitlines()
+    assert all(" --hash=sha256:" in line for line in lock)
+    assert not [line for line in lock if line.startswith("torch==")]
 
 
 def test_a_package_is_found_under_its_second_name_too(tmp_path):

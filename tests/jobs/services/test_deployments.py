@@ -104,6 +104,60 @@ def test_a_single_listen_address_is_used_by_all():
     assert deployment.dashboard_url == "http://192.168.1.7:20001"
 
 
+@pytest.mark.parametrize(
+    "address", [None, "127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "::ffff:127.0.0.1", "x/y"]
+)
+def test_another_host_gives_the_dashboard_no_such_address(address):
+    host = make_host(type="vacc", facts={"address": address})
+    deployment = make_deployment(host=host, state="loading", dashboard_url="")
+
+    beat(deployment, serve(deployment))
+
+    assert (deployment.state, deployment.dashboard_url) == ("ready", "")
+    assert deployment.host_url == "http://127.0.0.1:20001"
+
+
+def test_a_listen_address_of_a_plan_is_no_way_to_loopback():
+    host = make_host(type="vacc", facts={"address": "10.0.0.7"})
+    job = make_job(host=host, state="succeeded")
+    job.plan = {**job.plan, "schema": 2, "address": "127.0.0.2"}
+    job.save()
+    deployment = make_deployment(host=host, job=job, state="loading", dashboard_url="")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.dashboard_url == ""
+
+
+@pytest.mark.parametrize("host_type", ["this-computer", "simulated"])
+def test_the_dashboards_own_machine_is_called_by_loopback(host_type):
+    host = make_host(type=host_type, facts={"address": "10.0.0.7"})
+    deployment = make_deployment(host=host, state="loading")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.dashboard_url == "http://127.0.0.1:20001"
+
+
+def test_an_address_of_ipv6_is_in_brackets():
+    host = make_host(type="vacc", facts={"address": "fd00::7"})
+    deployment = make_deployment(host=host, state="loading")
+
+    beat(deployment, serve(deployment))
+
+    assert deployment.dashboard_url == "http://[fd00::7]:20001"
+
+
+def test_a_port_that_an_old_row_has_is_no_address():
+    job = make_job(state="running", values={"port": "80/../x"})
+    deployment = make_deployment(job=job, state="loading", host_url="", dashboard_url="")
+
+    lifecycle.finish_job(job.pk, "succeeded", message=Message("done"))
+
+    deployment.refresh_from_db()
+    assert (deployment.host_url, deployment.dashboard_url) == ("", "")
+
+
 @pytest.mark.parametrize("wrong", [{"token": "x"}, {"run": 7}])
 def test_a_server_with_another_token_or_run_changes_nothing(wrong):
     deployment = make_deployment(state="loading")

@@ -12,7 +12,8 @@ from jobs.plans import Step
 from jobs.plans import secrets as named_in
 from jobs.services import secrets
 from jobs.services.secrets import keys
-from jobs.services.secrets.uses import VARIABLES, Use, is_below, uses
+from jobs.services.secrets.uses import VARIABLES, Use, uses
+from jobs.web_addresses import is_below
 from tests.factories import (
     HUBS,
     keep_secret,

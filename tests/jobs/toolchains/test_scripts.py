@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import runpy
 import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from jobs.toolchains.site import SCRIPTS
+from tests import hostile_server
+from tests.hostile_server import hostile
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
 
@@ -223,6 +226,58 @@ def test_another_server_on_the_port_is_not_taken_for_ours(engine, tmp_path):
 
     assert done.returncode == 1
     assert "serves ['small'], not mine" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
+@pytest.mark.parametrize("path", ["/health", "/v1/models"])
+def test_a_redirect_does_not_get_the_key(name, path, tmp_path):
+    class Handler(Answering):
+        def do_GET(self):
+            if self.path == path:
+                self.send_response(302)
+                self.send_header("Location", other.url)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self.answer(200, {"data": [{"id": "small"}]})
+
+    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
+    with hostile(hostile_server.no_http) as other, serving(Handler) as url:
+        argv = [url, "--model", "small", "--timeout", 0.3, *rest]
+        done = run(name, *argv, cwd=tmp_path, env={"API_KEY": "secret"})
+
+    assert done.returncode == 1
+    assert "302" in done.stderr
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
+def test_an_endless_list_of_models_is_an_error(name, tmp_path):
+    class Handler(Answering):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while self.path != "/health":
+                    self.wfile.write(65536 * b" ")
+
+    rest = ["--health", "/health", "--log", "x.log"] if name == "follow_ready.py" else []
+    with serving(Handler) as url:
+        done = run(name, url, "--model", "small", "--timeout", 20, *rest, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "the answer is longer than 4194304 bytes" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["wait_ready.py", "follow_ready.py"])
+def test_a_request_of_a_script_has_a_deadline(name):
+    script = runpy.run_path(str(SCRIPTS / name))
+    with (
+        hostile(hostile_server.slow_header) as engine,
+        pytest.raises(TimeoutError),
+        script["within"](0.3),
+    ):
+        script["OPEN"].open(engine.url, timeout=5)
 
 
 def test_waiting_for_a_server_times_out(tmp_path):

@@ -52,6 +52,13 @@ def test_another_list_is_another_environment():
     assert one.path(SITE) != two.path(SITE)
 
 
+def test_other_hashes_are_the_same_environment():
+    one = ENVIRONMENTS["llama.cpp"]
+    two = replace(one, lock=one.lock.replace("--hash=sha256:", "--hash=sha256:0", 1))
+
+    assert (one.fingerprint, one.path(SITE)) == (two.fingerprint, two.path(SITE))
+
+
 def test_an_environment_s_folder_says_its_version():
     path = ENVIRONMENTS["evalscope"].path(SITE)
 
@@ -66,7 +73,7 @@ def test_an_environment_pins_what_it_is_for():
 
 
 def test_the_name_of_the_list_says_how_long_it_is():
-    environment = replace(ENVIRONMENTS["llama.cpp"], requirements="xllamacpp==1\nb==2\n")
+    environment = replace(ENVIRONMENTS["llama.cpp"], lock="xllamacpp==1\nb==2\n")
 
     plan = environments.prepare_plan(environment, SITE)
 

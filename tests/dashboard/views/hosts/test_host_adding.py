@@ -94,8 +94,8 @@ def test_what_is_copied_is_all_that_a_host_needs(admin, tmp_path):
     there.mkdir()
     subprocess.run(["sh", "-c", f"{line} | tar -C {there} -xz"], check=True)
 
-    names = {"Makefile", "bootstrap.py", "jobs", "requirements-host.txt"}
-    assert {path.name for path in there.iterdir()} == names
+    assert {path.name for path in there.iterdir()} == {"Makefile", "bootstrap.py", "jobs", "locks"}
+    assert [path.name for path in (there / "locks").iterdir()] == ["requirements-host.txt"]
     alone = "from jobs.host.agent import agent, worker; print(agent.__file__, worker.__file__)"
     output = subprocess.check_output([sys.executable, "-c", alone], cwd=there, text=True)
     assert output.startswith(str(there))

@@ -184,3 +184,10 @@ def test_a_deployment_says_how_long_it_took():
     )
 
     assert outcome.message == Message("deploy:ready", {"seconds": 61.25})
+
+
+def test_a_listen_address_that_others_cannot_reach_is_refused():
+    with pytest.raises(LaunchError) as refused:
+        planned(bind="127.0.0.2")
+
+    assert refused.value.field == "bind"

@@ -378,3 +378,10 @@ def test_nothing_but_slots_is_left_open():
     assert set(slots(planned(port=0))) == {
         *("job", "dies", "deployment.id", "port", "job_dir", "serve_dir"),
     }
+
+
+def test_a_listen_address_that_others_cannot_reach_is_refused():
+    with pytest.raises(LaunchError) as refused:
+        planned(bind="127.0.0.2")
+
+    assert refused.value.field == "bind"

@@ -1,0 +1,34 @@
+"""Errors of a chat turn (dashboard.chat.turns, dashboard.chat.engines), by id."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+CHAT_MESSAGES: dict[str, str | Promise] = {
+    "chat:interrupted": _("The dashboard was stopped during this answer."),
+    "chat:unreachable": _("The deployment is not responding."),
+    "chat:timeout": _("Timeout: the answer took longer than an hour."),
+    "chat:too-long": _(
+        "The engine sent more data than the limit without ending, so the answer was stopped. "
+        "Received text is kept."
+    ),
+    "chat:silent": _("Timeout: the engine sent nothing for 15 minutes."),
+    "chat:redirect": _(
+        "The engine answered with a redirect, which is not followed. "
+        "Check which program listens on the deployment's port."
+    ),
+    "chat:compressed": _(
+        "The engine compressed its answer. Configure the engine to send plain text."
+    ),
+    "chat:no-http": _("The engine's response is not valid HTTP."),
+    "chat:address": _(
+        "The deployment has no address that the dashboard may call. Loopback and link-local "
+        "addresses are allowed on This computer only: check DASHBOARD_URL of its host."
+    ),
+    "chat:not-ready": _("This deployment is not ready."),
+    "chat:not-kept": _("The dashboard's disk is full: the rest of this answer was not stored."),
+    "chat:unreadable": _("The engine's response cannot be parsed. Its raw bytes are kept."),
+    "chat:broken": _("The request to the engine failed."),
+    "chat:cut": _("The engine closed the connection in the middle of the answer."),
+}

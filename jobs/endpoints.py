@@ -1,0 +1,91 @@
+"""Addresses of engines: IP address and port; which of them the dashboard calls.
+
+Host names are no such address, because a name may point elsewhere at each request.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+
+from jobs.numbers import number_from
+
+PORT_MAX = 65535
+LOOPBACK = "127.0.0.1"
+_URL = re.compile(r"http://(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):([0-9]{1,5})")
+# "This network", whose first address is the own machine, and reserved addresses with broadcast.
+_UNUSABLE = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
+
+Ip = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Address of an engine. Its text is the URL, without a path."""
+
+    ip: Ip
+    port: int
+
+    def __str__(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """Return the address as a URL has it, of IPv6 in brackets."""
+        return f"[{self.ip}]" if self.ip.version == 6 else str(self.ip)
+
+    def is_callable(self, *, on_this_machine: bool) -> bool:
+        """Return True if the dashboard may call it on a host that is (not) its own machine.
+
+        Loopback and link-local addresses mean the dashboard's own machine or network devices, so
+        another host must not name them.
+        """
+        ip = mapped(self.ip)
+        if ip.is_unspecified or ip.is_multicast or _is_unusable(ip):
+            return False
+        return on_this_machine or not (ip.is_loopback or ip.is_link_local)
+
+
+def endpoint(ip: str, port: object) -> Endpoint | None:
+    """Return the endpoint; None if ``ip`` is no IP address, or ``port`` no port."""
+    number = port_from(port)
+    try:
+        return Endpoint(ip_from(ip), number) if number else None
+    except ValueError:
+        return None
+
+
+def parse(url: str) -> Endpoint | None:
+    """Return the endpoint of a URL without path, account and spaces; None for other text."""
+    match = _URL.fullmatch(url)
+    return endpoint(match[1].strip("[]"), match[2]) if match else None
+
+
+def port_from(value: object) -> int | None:
+    """Return a port, given as a number or its digits; None for anything else."""
+    number = number_from(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return number if 1 <= number <= PORT_MAX else None
+
+
+def ip_from(text: str) -> Ip:
+    """Return an IP address without a zone, because a zone may hold any text.
+
+    Raises:
+        ValueError: ``text`` is none.
+    """
+    ip = ip_address(text)
+    if ip.version == 6 and ip.scope_id is not None:
+        raise ValueError(f"{text!r} has a zone")
+    return ip
+
+
+def mapped(ip: Ip) -> Ip:
+    """Return the IPv4 address that an IPv6 address stands for; otherwise ``ip``."""
+    return (ip.ipv4_mapped or ip) if ip.version == 6 else ip
+
+
+def _is_unusable(ip: Ip) -> bool:
+    return ip.version == 4 and any(ip in network for network in _UNUSABLE)

@@ -1,0 +1,102 @@
+"""GET requests of a host to engines, which may send anything at any pace.
+
+A redirect is an answer like others. Nothing is decompressed. The whole answer has one deadline,
+because a timeout between two bytes never ends a slow one.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+from urllib.parse import urlsplit
+
+PART = 64 * 1024  # of an answer, read at once
+
+
+def get(url: str, *, within_s: float, longest: int) -> tuple[int, bytes]:
+    """Return status and body of a GET, also of a redirect.
+
+    ``within_s``: seconds until the last byte. ``longest``: bytes of the body.
+
+    Raises:
+        OSError: no answer, or an answer that is incomplete, late or too long.
+        ValueError: no such address.
+    """
+    content = bytearray()
+    with _answer(url, within_s) as answer:
+        while part := answer.read(PART):
+            content += part
+            if len(content) > longest:
+                raise OSError(f"the answer is longer than {longest} bytes")
+        return answer.status, bytes(content)
+
+
+def status(url: str, *, within_s: float) -> int:
+    """Return the status of a GET, and leave the body unread. Raises as :func:`get` does."""
+    with _answer(url, within_s) as answer:
+        return answer.status
+
+
+@contextmanager
+def _answer(url: str, within_s: float) -> Iterator[HTTPResponse]:
+    deadline = time.monotonic() + within_s
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"{url!r} is no http address")
+    at = (parts.hostname, parts.port or 80)
+    connection = HTTPConnection(*at)
+    try:
+        sock = socket.create_connection(at, within_s)
+    except TimeoutError as error:
+        raise TimeoutError(f"no connection within {within_s:g} s") from error
+    try:
+        connection.sock = _Timed(sock, deadline)
+        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        yield connection.getresponse()
+    except TimeoutError as error:
+        raise TimeoutError(f"no complete answer within {within_s:g} s") from error
+    except HTTPException as error:
+        raise OSError(f"no HTTP: {error!r}"[:200]) from error
+    finally:
+        sock.close()
+
+
+class _Timed:
+    """Socket of a connection; each of its reads and writes ends at ``deadline``."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock, self._deadline = sock, deadline
+
+    def close(self) -> None:
+        """Leave the socket open: an answer without a length is read after this call."""
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(_left(self._deadline))
+        self._sock.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._deadline))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock, self._deadline = sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(_left(self._deadline))
+        return self._sock.recv_into(buffer)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -1,0 +1,42 @@
+"""Permitted sources of code and data, in addition to those of the catalogue."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+
+class Source(models.Model):
+    """A place from which jobs may fetch code or data, added by an administrator.
+
+    ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
+    repositories, images and data it may be a prefix (``jobs.services.sources.addresses``).
+    """
+
+    class Type(models.TextChoices):
+        GIT = "git"
+        INDEX = "index"
+        HUB = "hub"
+        REVISION = "revision"
+        IMAGE = "image"
+        DATA = "data"
+
+    type = models.CharField(max_length=16, choices=Type)
+    address = models.CharField(max_length=300)
+    note = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["type", "address"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["type", "address"], name="source_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.address}"

@@ -1,0 +1,61 @@
+"""A host's side of the intake over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+import zlib
+from typing import Any
+
+import zstandard
+
+
+class HttpHost:
+    """Sends a host's requests to a running dashboard, in the protocol ``protocol``."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2
+
+    def send(self, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:
+        """POST ``body``, as JSON unless it is bytes; status and answer."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
+        request = urllib.request.Request(self.url + path, data, own_headers | headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def beat(self, *jobs: dict[str, Any], **facts: Any) -> tuple[int, dict[str, Any]]:
+        """Send a heartbeat."""
+        return self.send(
+            "heartbeat",
+            {
+                "boot_id": "b",
+                "agent_started_at": 1.0,
+                "now": time.time(),
+                "load": {"load_1m": 0.5},
+                "facts": {"roots": {"weights": "/h/weights"}, **facts},
+                "jobs": list(jobs),
+                "serves": [],
+            },
+        )
+
+    def chunk(
+        self, path: str, token: str, raw: bytes, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a compressed piece of a stream or of an output."""
+        own = {
+            "Content-Type": "application/zstd",
+            "X-Token": token,
+            "X-Crc32": str(zlib.crc32(raw)),
+            "X-Raw-Bytes": str(len(raw)),
+        }
+        return self.send(path, zstandard.compress(raw), **own | headers)
+
+    def append(self, job: int, token: str, stream: str, offset: int, raw: bytes) -> Any:
+        """Send a piece of a job's stream."""
+        return self.chunk(f"jobs/{job}/streams/{stream}?offset={offset}", token, raw)

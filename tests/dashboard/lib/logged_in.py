@@ -1,0 +1,41 @@
+"""A person who is logged in to a running dashboard, without a browser."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import urllib.parse
+import urllib.request
+
+from tests.stack import PASSWORD, Stack
+
+
+class LoggedIn:
+    """The administrator of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._url = stack.url
+        self._cookies = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self._cookies)
+        )
+        self.page("login/")
+        token = next(one.value for one in self._cookies if one.name == "csrftoken")
+        form = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token or ""}
+        self.page("login/", urllib.parse.urlencode(form).encode())
+
+    def page(self, path: str, data: bytes | None = None) -> str:
+        """Address at which a page is, after redirects. GET, or POST of a form's ``data``.
+
+        Raises:
+            urllib.error.HTTPError: its status is no success.
+        """
+        headers = {"Referer": self._url}
+        request = urllib.request.Request(f"{self._url}/{path}", data, headers)
+        with self._opener.open(request, timeout=60) as answer:
+            answer.read()
+            return str(answer.geturl()).removeprefix(self._url)
+
+    @property
+    def cookie(self) -> str:
+        """The header *Cookie* of this session."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)

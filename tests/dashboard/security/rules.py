@@ -1,0 +1,224 @@
+"""Rules of every call: one line an address and its methods. They are declared here only.
+
+A line is ``name METHODS rule``, then what a request of it needs: ``@kept`` for another job than the
+usual one, and a body, JSON for the API and a form for pages. A method without a line is refused
+with 405. Rules:
+
+- ``anyone``: strangers too.
+- ``viewer``, ``member``, ``admin``: this role and those above.
+- ``own``: whose object it is, viewers too, and admins.
+- ``owner``: whose object it is while they are a member, and admins.
+- ``own-hidden``: as own; to others the object does not exist (404).
+- ``host``: a host by its key. People get 401.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PAGES = """
+overview GET viewer
+tour-start POST member
+chain-dismiss POST viewer
+serving GET viewer
+frame GET viewer
+login GET,POST,PUT anyone
+logout POST viewer
+set_language GET,POST,PUT,PATCH,DELETE anyone
+jsi18n GET anyone
+health GET anyone
+password GET,POST,PUT viewer
+people GET admin
+person-add POST admin
+person-password GET,POST admin
+person-change POST admin set=viewer
+token-list GET viewer
+token-create POST viewer name=mine&scope=read
+token-revoke GET,POST own-hidden
+columns POST viewer
+job-list GET viewer
+job-detail GET viewer
+job-cancel GET,POST owner
+job-retry POST member
+job-points GET viewer
+job-output GET viewer
+job-script GET viewer
+job-move POST owner to=first
+job-priority POST owner priority=low
+job-priority POST admin priority=urgent
+job-exclusive POST owner exclusive=1
+job-confirm POST owner
+job-pin POST member pinned=1
+job-pin POST owner @kept pinned=0
+job-accuracy GET viewer
+job-accuracy-table GET viewer
+pipeline GET viewer
+pipeline-retry POST member
+pipeline-cancel GET,POST owner
+launch-check POST member
+launch-findings GET member
+launch GET member
+launch-form GET,POST member
+launch-preview POST member
+launch-script GET member
+host-list GET viewer
+host-add GET,POST admin
+host-new-key GET,POST admin
+host-revoke-key GET,POST admin
+host-arrival GET viewer
+host-queue GET viewer
+host-launchers GET,POST admin
+host-detail GET viewer
+host-drain POST admin
+host-slots POST admin
+host-forget-dies POST admin
+host-forget-refusals POST admin
+host-mark-lost GET,POST admin
+model-pipeline GET,POST member
+model-pipeline-check POST member
+model-add GET,POST admin
+model-add-yaml GET,POST admin
+model-discard GET,POST admin
+model-edit GET,POST admin
+model-edit-yaml GET,POST admin
+model-yaml GET viewer
+model-delete GET,POST admin
+model-deleted GET admin
+model-undo POST admin
+model-list GET viewer
+model-detail GET viewer
+deployment-list GET viewer
+deployment-detail GET viewer
+deployment-metrics GET viewer
+deployment-stop GET,POST owner
+deployment-restart GET,POST owner
+result-list GET viewer
+result-compare GET viewer
+result-run-more POST member
+result-detail GET viewer
+result-answer GET viewer
+result-file GET viewer
+search GET viewer
+search-list GET viewer
+playground GET viewer
+playground-ask POST viewer
+playground-turn GET own
+playground-show POST own
+conversation GET own
+conversation-rename POST own title=other
+conversation-delete GET,POST own
+storage GET admin
+storage-remove GET,POST admin
+audit GET admin
+audit-export GET admin
+docs GET viewer
+docs-image GET viewer
+docs-page GET viewer
+source-list GET viewer
+source-add POST admin
+source-remove GET,POST admin
+secret-list GET admin
+secret-keep POST admin
+secret-delete GET,POST admin
+api-root GET viewer
+api-reference-file GET viewer
+"""
+API = """
+api-openapi GET viewer
+api-me GET viewer
+api-jobs GET viewer
+api-jobs POST member {"kind": "prepare", "host": "far"}
+api-preview POST member {"kind": "prepare", "host": "far"}
+api-job GET viewer
+api-job-cancel POST owner
+api-job-confirm POST owner {}
+api-job-retry POST member
+api-job-move POST owner {"to": "first"}
+api-job-priority POST owner {"priority": "low"}
+api-job-priority POST admin {"priority": "urgent"}
+api-job-exclusive POST owner {"exclusive": true}
+api-job-pin POST member {"pinned": true}
+api-job-pin POST owner @kept {"pinned": false}
+api-job-log GET viewer
+api-job-log-lines GET viewer
+api-job-log-search GET viewer
+api-job-log-index GET viewer
+api-job-log-folds GET viewer
+api-job-log-polls GET viewer
+api-job-log-steps GET viewer
+api-deployments GET viewer
+api-deployment GET viewer
+api-deployment-stop POST owner
+api-deployment-restart POST owner
+api-deployment-log GET viewer
+api-deployment-log-lines GET viewer
+api-deployment-log-search GET viewer
+api-deployment-log-index GET viewer
+api-deployment-log-folds GET viewer
+api-deployment-log-polls GET viewer
+api-deployment-log-steps GET viewer
+api-results GET viewer
+api-result GET viewer
+api-hosts GET viewer
+api-host GET viewer
+api-host-queue GET viewer
+api-pipeline GET viewer
+api-pipeline-cancel POST owner
+api-pipeline-retry POST member
+api-sources GET viewer
+api-sources POST admin
+api-source DELETE admin
+api-secrets GET admin
+api-secret PUT admin {"purpose": "hub"}
+api-secret DELETE admin
+api-audit GET admin
+api-unknown GET,POST,PUT,PATCH,DELETE viewer
+intake-heartbeat POST host
+intake-claim-job POST host
+intake-claim-deployment POST host
+intake-check GET,POST host
+intake-streams GET host
+intake-append POST host
+intake-append-output POST host
+"""
+# The last one is every other path: it is closed as unknown, to those who are logged in.
+SOCKETS = {
+    "ws/live/": "viewer",
+    r"^ws/log/(?P<kind>job|deployment)/(?P<record_id>[0-9]{1,18})/$": "viewer",
+    "": "viewer",
+}
+# Streams beside Django: verb → method, rule.
+RELAY = {
+    "start": ("POST", "own-hidden"),
+    "stream": ("GET", "own-hidden"),
+    "stop": ("POST", "own-hidden"),
+    "times": ("GET", "own-hidden"),
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_LINE = re.compile(r"(\S+) (\S+) (\S+)(?: @(\w+))?(?: (.+))?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request and its rule; "" for a method that the address does not have."""
+
+    name: str
+    method: str
+    rule: str
+    job: str = "job"
+    body: str = ""
+
+
+def cases(table: str) -> dict[str, list[Case]]:
+    """Cases of each name, methods without a line included."""
+    found: dict[str, list[Case]] = {}
+    for line in table.strip().splitlines():
+        match = _LINE.fullmatch(line)
+        assert match, line
+        name, methods, rule, job, body = match.groups()
+        row = found.setdefault(name, [])
+        row += [Case(name, each, rule, job or "job", body or "") for each in methods.split(",")]
+    for name, row in found.items():
+        row += [Case(name, each, "") for each in METHODS if each not in {c.method for c in row}]
+    return found

@@ -1,0 +1,368 @@
+"""Role × address × method × operation × socket × token scope, by real requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import chain, count, product
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver
+from django.utils.timezone import now, timedelta
+
+from dashboard.api.auth import hashed
+from dashboard.asgi import application
+from dashboard.chat.relay import _METHODS as RELAY_METHODS
+from dashboard.consumers import base, session_guard, websocket_urlpatterns
+from jobs.models import Account, ApiToken, Conversation, Turn
+from tests.dashboard.lib.chat_engine import Browser
+from tests.dashboard.lib.routes import every_pattern
+from tests.dashboard.security.rules import API, METHODS, PAGES, RELAY, SOCKETS, Case, cases
+from tests.factories import (
+    host_key,
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = {pattern.name: route for route, pattern in every_pattern(get_resolver().url_patterns)}
+OF_PAGES, OF_API = cases(PAGES), cases(API)
+REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_addresses = count(1)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person by session or by token. ``as_role``: their role for this request."""
+
+    name: str
+    person: str = ""
+    as_role: str = ""
+    scope: str = ""
+
+    @property
+    def role(self) -> str:
+        """Return the role that the token leaves."""
+        role = self.as_role or {"other": "member", "owner": "member"}.get(self.person, self.person)
+        if self.scope == "read" and role:
+            return "viewer"
+        return "member" if (self.scope, role) == ("launch", "admin") else role
+
+    def may(self, rule: str) -> bool:
+        """Return True if the rule lets the actor in."""
+        is_owner = self.person == "owner"
+        return {
+            "anyone": True,
+            "viewer": bool(self.role),
+            "member": self.role in ("member", "admin"),
+            "own": is_owner or self.role == "admin",
+            "own-hidden": is_owner or self.role == "admin",
+            "owner": (is_owner and self.role == "member") or self.role == "admin",
+            "admin": self.role == "admin",
+            "host": False,
+        }[rule]
+
+
+SESSIONS = [
+    Actor("stranger"),
+    Actor("viewer", "viewer"),
+    Actor("member", "other"),
+    Actor("owner", "owner"),
+    Actor("owner who is a viewer now", "owner", as_role="viewer"),
+    Actor("admin", "admin"),
+]
+TOKENS = [
+    Actor(f"{scope} token of {person} {as_role}", person, as_role, scope)
+    for scope in ApiToken.Scope.values
+    for person, as_role in (
+        *(("viewer", ""), ("other", ""), ("owner", ""), ("owner", "viewer"), ("admin", "")),
+    )
+]
+
+
+@pytest.fixture
+def made(db):
+    """All records; each request is undone."""
+    people = {
+        "viewer": make_user("viewer", role="viewer"),
+        "other": make_user("other"),
+        "owner": make_user("owner"),
+        "admin": make_user("admin", is_staff=True),
+    }
+    owner, host = people["owner"], make_host("far")
+    fields = {"host": host, "created_by": owner}
+    chain = uuid4()
+    job = make_job(**fields, kind="benchmark", chain=chain)
+    done = make_job(**fields, kind="deploy", state="succeeded")
+    kept = make_job(**fields, state="succeeded", pinned_at=now(), pinned_by=owner)
+    deployment = make_deployment(job=done, created_by=owner)
+    measured = make_job(**fields, kind="evaluate", state="succeeded")
+    chat = Conversation.objects.create(user=owner, deployment=deployment)
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="Hi", request={}, state="done")
+    for name, person in people.items():
+        for scope in ApiToken.Scope.values:
+            ApiToken.objects.create(
+                user=person, name=scope, scope=scope, token_sha256=hashed(f"{scope} {name}")
+            )
+    ApiToken.objects.create(
+        user=people["admin"],
+        name="old",
+        token_sha256=hashed("expired"),
+        expires_at=now() - timedelta(days=1),
+    )
+    result = make_measured(job=measured, scores=[1, 0], created_by=owner)
+    numbers = {
+        "deployment_id": deployment.pk,
+        "owner_id": job.pk,
+        "result_id": result.pk,
+        "conversation_id": chat.pk,
+        "turn_id": turn.pk,
+        "token_id": owner.api_tokens.get(scope="read").pk,
+        "user_id": make_user("third").pk,
+    }
+    texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
+    texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
+    sessions = {name: _session_of(person) for name, person in people.items()}
+    jobs = {"job": job.pk, "kept": kept.pk}
+    return SimpleNamespace(
+        people=people, sessions=sessions, values=numbers | texts, jobs=jobs, turn=turn
+    )
+
+
+def _session_of(person):
+    client = Client()
+    client.force_login(person)
+    return client.session.session_key
+
+
+@contextmanager
+def in_role(made, actor):
+    """Give the actor their role meanwhile."""
+    account = Account.objects.filter(user=made.people.get(actor.person))
+    role = account.values_list("role", flat=True).first()
+    account.update(role=actor.as_role or role)
+    yield
+    account.update(role=role)
+
+
+@contextmanager
+def undone(made, actor):
+    """Give the actor their role; undo all that the request changes."""
+    with in_role(made, actor), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def client_of(made, actor):
+    """A browser or a program of the actor."""
+    client = Client(raise_request_exception=False)
+    if actor.person and not actor.scope:
+        client.cookies[settings.SESSION_COOKIE_NAME] = made.sessions[actor.person]
+    return client
+
+
+def address_of(made, case):
+    def value(match):
+        _kind, _colon, name = match[1].rpartition(":")
+        is_log = name == "record_id" and "deployments" in ROUTES[case.name]
+        known = {"job_id": made.jobs[case.job], "record_id": made.jobs[case.job], **made.values}
+        return str(known["deployment_id"] if is_log else known.get(name, 1))
+
+    return "/" + re.sub(r"<([^>]+)>", value, ROUTES[case.name].replace("^(?!host/)", "nothing"))
+
+
+def status_of(made, actor, case, **headers):
+    """The status of a request; 302 for a way to the login page, 200 for any other."""
+    is_api = case.name in OF_API
+    if actor.scope:
+        headers["Authorization"] = f"Bearer {actor.scope} {actor.person}"
+    if not is_api and "Authorization" not in headers:
+        headers["Accept"] = "application/json" if case.method == "POST" else "text/html"
+    body = case.body or ("{}" if is_api and case.method != "GET" else "")
+    kind = "application/json" if is_api else "application/x-www-form-urlencoded"
+    with undone(made, actor):
+        answer = client_of(made, actor).generic(
+            case.method,
+            address_of(made, case),
+            body,
+            content_type=kind,
+            headers=headers,
+            REMOTE_ADDR=f"10.0.{next(_addresses) // 250}.{next(_addresses) % 250 + 1}",
+        )
+        if answer.status_code == HTTPStatus.FOUND:
+            return 302 if "/login/?next=" in answer.headers["Location"] else 200
+        return answer.status_code
+
+
+def expected(actor, case):
+    """Statuses that the rule allows; None: any that is no refusal and no failure of ours."""
+    if not case.rule:
+        # Whatever the method: who is logged in leaves the login page, others are sent there.
+        if case.name == "login" and actor.role:
+            return (200,)
+        return (405,) if actor.role or case.name in OF_API else (302, 405)
+    if actor.may(case.rule):
+        return None
+    if case.rule == "host":
+        return (401,)
+    if not actor.role:
+        return (401,) if case.name in OF_API else (302,)
+    return (404,) if case.rule == "own-hidden" else (403,)
+
+
+def is_right(status, actor, case):
+    wanted = expected(actor, case)
+    if wanted is not None:
+        return status in wanted
+    if case.name == "health" and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return True  # it says so about itself: there is no Redis here
+    return status < 500 and status not in (*REFUSED, 302, 405)
+
+
+def wrong(made, actors, table, **headers):
+    """Each answer that breaks its rule."""
+    # A method without a rule is closed to all: the first and the last one are enough.
+    return [
+        f"{case.name} {case.method} {case.rule} {case.body}: {actor.name} gets {status}"
+        for case in chain.from_iterable(table.values())
+        for actor in (actors if case.rule else {actors[0], actors[-1]})
+        if not is_right(status := status_of(made, actor, case, **headers), actor, case)
+    ]
+
+
+def test_every_address_has_a_rule():
+    assert set(ROUTES) == OF_PAGES.keys() | OF_API.keys()
+    assert {name for name, route in ROUTES.items() if route.startswith("api/v1/")} == {
+        *OF_API,
+        "api-root",
+        "api-reference-file",
+    }
+
+
+def test_a_page_is_open_to_those_of_its_rule_only(made):
+    assert wrong(made, SESSIONS, OF_PAGES) == []
+
+
+def test_an_operation_is_open_to_those_of_its_rule_only(made):
+    assert wrong(made, SESSIONS, OF_API) == []
+
+
+def test_a_token_opens_what_its_scope_and_its_persons_role_allow(made):
+    assert wrong(made, TOKENS, OF_API) == []
+
+
+def test_a_token_opens_no_page(made):
+    assert wrong(made, [Actor("stranger")], OF_PAGES, Authorization="Bearer admin admin") == []
+
+
+@pytest.mark.parametrize("token", ["expired", "unknown"])
+def test_a_token_that_is_expired_or_unknown_opens_nothing(made, token):
+    assert wrong(made, [Actor("stranger")], OF_API, Authorization=f"Bearer {token}") == []
+
+
+def test_a_host_is_let_in_by_its_key(made):
+    key = {"Authorization": f"Bearer {host_key('far')}", "X-Protocol": "2"}
+    for case in chain.from_iterable(OF_API.values()):
+        if case.rule == "host":
+            status = status_of(made, Actor("host"), case, **key)
+            # 403: a job that this host has not claimed.
+            assert status < 500, case
+            assert status not in (401, 405), case
+
+
+def test_a_deactivated_account_is_a_stranger(made):
+    made.people["admin"].is_active = False
+    made.people["admin"].save()
+
+    for name, status in (("job-list", 302), ("launch", 302), ("api-jobs", 401)):
+        assert status_of(made, Actor("admin", "admin"), Case(name, "GET", "viewer")) == status
+    assert status_of(made, Actor("", "admin", scope="admin"), Case("api-me", "GET", "")) == 401
+
+
+def test_every_socket_has_a_rule():
+    assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == [*SOCKETS]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", SOCKETS)
+def test_a_socket_is_open_to_those_of_its_rule_only(made, path):
+    address = path.strip("^$") or "ws/nothing/"
+    address = re.sub(r"\(\?P<kind>[^)]*\)", "job", address)
+    address = re.sub(r"\(\?P<record_id>[^)]*\)", str(made.jobs["kept"]), address)
+    for actor in SESSIONS:
+        with in_role(made, actor):
+            first = async_to_sync(_first_message)(f"/{address}", made.sessions.get(actor.person))
+        if not actor.may(SOCKETS[path]):
+            assert first == {"type": "websocket.close", "code": session_guard.LOGGED_OUT}
+        elif not path:
+            assert first["code"] == base.NOT_FOUND
+        else:
+            assert first["type"] == "websocket.send"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_socket_looks_at_no_token(made):
+    first = async_to_sync(_first_message)("/ws/live/", None)
+
+    assert first["code"] == session_guard.LOGGED_OUT
+
+
+async def _first_message(path, session):
+    """Return the first message of an accepted socket. A token is sent, too."""
+    headers = [(b"host", b"localhost"), (b"origin", b"http://localhost")]
+    headers.append((b"authorization", b"Bearer admin admin"))
+    headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session or ''}".encode()))
+    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers}
+    scope |= {"client": ("127.0.0.1", 1), "subprotocols": [], "scheme": "ws"}
+    socket = ApplicationCommunicator(application, scope)
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(timeout=20))["type"] == "websocket.accept"
+    message = await socket.receive_output(timeout=20)
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+    await socket.wait(timeout=20)
+    return {name: message[name] for name in ("type", "code") if name in message}
+
+
+def test_every_stream_has_a_rule():
+    assert {verb: method for verb, (method, _rule) in RELAY.items()} == RELAY_METHODS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_is_open_to_those_of_its_rule_only(made):
+    for verb, (right, rule) in RELAY.items():
+        for actor, method in product(SESSIONS, METHODS):
+            with in_role(made, actor):
+                status = async_to_sync(_relayed)(made, actor, verb, method)
+            wanted = (403,) if not actor.role else (404,)
+            if method != right:
+                wanted = (405,)
+            elif actor.may(rule):
+                wanted = (200, 204)
+            assert status in wanted, (verb, actor.name, method)
+
+
+async def _relayed(made, actor, verb, method):
+    browser = Browser(client_of(made, actor), f"/relay/turns/{made.turn.pk}/{verb}", method=method)
+    await browser.task
+    return browser.status
+
+
+def test_the_sessions_of_the_matrix_are_real(made):
+    for name, key in made.sessions.items():
+        assert SessionStore(key).load()["_auth_user_id"] == str(made.people[name].pk)
+    assert json.loads(OF_API["api-job-move"][0].body) == {"to": "first"}

@@ -1,0 +1,256 @@
+"""Jobs fetch code and data from permitted sources only: over pages, API, commands and claims."""
+
+import html
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from dashboard.actions import sources as actions
+from jobs import dispatch
+from jobs.launch import launch
+from jobs.models import Job, Source
+from jobs.pipelines import launch_pipeline
+from jobs.services import lifecycle, preflights
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.dashboard.lib.caller import Caller as Person
+from tests.dashboard.lib.host_caller import STARTED, Caller, events
+from tests.factories import keep_secret, make_host, make_user, permit_source
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+TEAM = "https://git.example/team"
+THEIRS = f"{TEAM}/vllm.git"
+IMAGE = "registry.example/ai_deliver/vllm_vacc"
+WORDS = "is not a permitted source. Choose a listed one, or ask an administrator to add it"
+
+
+@pytest.fixture
+def host():
+    return make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS), slots=8)
+
+
+@pytest.fixture
+def eve():
+    """A member."""
+    return make_user("eve")
+
+
+@pytest.fixture
+def page(client, eve):
+    client.force_login(eve)
+    return client
+
+
+# Kind, params, the field at fault, and the source that would permit them.
+FOREIGN = [
+    ("build-images", {"repository": "https://github.com/eve/vllm.git"}, "repository", "git"),
+    ("build-images", {"stack": "current", "tag": "eve"}, "tag", "image"),
+    ("prepare-opencompass", {"repository": "https://github.com/eve/oc"}, "repository", "git"),
+    ("prepare-opencompass", {"index": "https://pypi.evil.example/simple"}, "index", "index"),
+    ("prepare-weights", {"endpoint": "http://10.66.6.6:8080"}, "endpoint", "hub"),
+    ("prepare-weights", {"revision": "refs/pr/7"}, "revision", "revision"),
+    ("prepare-datasets", {"endpoint": "https://hf-mirror.com/eve/x"}, "endpoint", "hub"),
+]
+
+
+def address_of(params, field):
+    prefix = {"tag": f"{IMAGE}:", "revision": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B@"}
+    return f"{prefix.get(field, '')}{params[field]}"
+
+
+@pytest.mark.parametrize(("kind", "params", "field", "source_type"), FOREIGN)
+def test_the_form_refuses_a_source_of_one_s_own_at_its_field(
+    page, host, kind, params, field, source_type
+):
+    typed = {"host": host.name, **params}
+    form, preview = (reverse(name, args=[kind]) for name in ("launch-form", "launch-preview"))
+
+    for answer in (page.get(form, typed), page.post(form, typed), page.post(preview, typed)):
+        error = html.unescape(answer.text.partition(f'id="e-{field}"')[2].partition("</p>")[0])
+        assert f"{address_of(params, field)} {WORDS}" in error
+        assert f"{reverse('source-list')}?type={source_type}" in error
+    assert page.post(form, typed).status_code == 422
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("kind", "params", "field", "source_type"), FOREIGN)
+@pytest.mark.parametrize("path", ["jobs", "jobs/preview"])
+@pytest.mark.parametrize("is_staff", [False, True])
+def test_the_api_refuses_it_for_members_and_administrators(
+    host, kind, params, field, source_type, path, is_staff
+):
+    body = {"kind": kind, "host": host.name, "params": params}
+
+    answer = Person(make_user(is_staff=is_staff)).post(path, body)
+
+    assert answer.status_code == 422
+    assert f"{address_of(params, field)} {WORDS}" in answer.json()["fields"][field]
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("kind", "params", "field", "source_type"), FOREIGN)
+@pytest.mark.parametrize("command", ["launch", "plan"])
+def test_a_command_refuses_it(host, eve, kind, params, field, source_type, command):
+    settings = [f"--set={name}={value}" for name, value in params.items()]
+
+    with pytest.raises(CommandError) as caught:
+        call_command(command, kind, "--host=va16-01", "--user=eve", *settings)
+
+    assert f"{field}: {address_of(params, field)} {WORDS}" in str(caught.value)
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("kind", "params", "field", "source_type"), FOREIGN)
+def test_once_an_administrator_added_it_a_member_launches(
+    page, host, eve, kind, params, field, source_type
+):
+    permit_source(address_of(params, field), source_type)
+
+    answer = Person(eve).post("jobs", {"kind": kind, "host": host.name, "params": params})
+
+    assert answer.status_code == 201, answer.text
+    assert Job.objects.get(pk=answer.json()["id"]).params[field] == params[field]
+
+
+NEAR = [
+    "https://git.example.evil/team/vllm.git",
+    "https://git.example@evil.example/team/vllm.git",
+    "https://git.example/team/../other/vllm.git",
+    "https://git.example/team/%2e%2e/other/vllm.git",
+    "https://git.example:8443/team/vllm.git",
+    "http://git.example/team/vllm.git",
+    "https://GIT.example/team/vllm.git",
+    "https://git.example/teams/vllm.git",
+    "https://git.example/other/vllm.git",
+    "https://evil.example/git.example/team/vllm.git",
+]
+
+
+@pytest.mark.parametrize("address", NEAR)
+def test_an_address_beside_a_permitted_prefix_is_refused_at_the_field(page, host, eve, address):
+    permit_source(TEAM)
+    body = {"kind": "build-images", "host": host.name, "params": {"repository": address}}
+
+    answer = Person(eve).post("jobs", body)
+    of_form = page.post(
+        reverse("launch-form", args=["build-images"]), {"host": host.name, "repository": address}
+    )
+
+    assert answer.status_code == of_form.status_code == 422
+    assert [*answer.json()["fields"]] == ["repository"]
+    assert not Job.objects.exists()
+
+
+def test_the_form_offers_what_is_permitted(page, host):
+    permit_source(TEAM)
+    form = page.get(reverse("launch-form", args=["build-images"]), {"host": host.name}).text
+
+    offered = form.partition('<datalist id="o-repository">')[2].partition("</datalist>")[0]
+
+    assert f'<option value="{TEAM}">' in offered
+    assert '<option value="https://github.com/vllm-project/vllm.git">' in offered
+    assert 'list="o-repository"' in form and 'list="o-tag"' in form
+    assert f'href="{reverse("source-list")}">Permitted sources' in form
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada", is_staff=True)
+
+
+@pytest.fixture
+def permitted():
+    return permit_source(TEAM)
+
+
+def built(host, person):
+    return launch("build-images", {"repository": THEIRS}, host=host, user=person)
+
+
+def ended(job):
+    lifecycle.finish_queued_job(job.pk, Job.State.FAILED, message=dispatch.Message("done"))
+    return job
+
+
+def test_a_job_is_not_retried_once_its_source_is_removed(page, eve, host, permitted):
+    job = ended(built(host, eve))
+    permitted.delete()
+
+    answer = page.post(reverse("job-retry", args=[job.pk]), follow=True)
+    by_token = Person(eve).post(f"jobs/{job.pk}/retry")
+
+    assert f"{THEIRS} {WORDS}" in html.unescape(answer.text)
+    assert (by_token.status_code, [*by_token.json()["fields"]]) == (422, ["repository"])
+    assert Job.objects.count() == 1
+
+
+def test_a_failed_pipeline_is_not_retried_with_a_removed_source(page, eve, host, permitted):
+    job, chain = ended(built(host, eve)), "6f1c1a52-0e0e-4c57-9d7a-0b7c1f5a0001"
+    Job.objects.filter(pk=job.pk).update(chain=chain)
+    permitted.delete()
+
+    page.post(reverse("pipeline-retry", args=[chain]))
+
+    assert Job.objects.count() == 1
+
+
+def test_a_pipeline_with_the_included_sources_launches_as_ever(eve, host):
+    jobs = launch_pipeline("pytorch", "deepseek-r1", host=host, stack="guide", user=eve)
+
+    assert {"build-images", "prepare-weights", "prepare-opencompass"} <= {job.kind for job in jobs}
+
+
+def started(job):
+    """Have the job leased, its checks answered."""
+    dispatch.run()
+    if asked_host := preflights.latest(job.pk):
+        preflights.answer(asked_host, [])
+        dispatch.run()
+    job.refresh_from_db()
+    return job
+
+
+def test_a_queued_job_fails_before_it_is_sent_once_its_source_is_removed(host, ada, eve, permitted):
+    job = built(host, eve)
+    actions.remove(ada, permitted.pk)
+
+    started(job)
+
+    assert (job.state, job.message_id) == ("failed", "job:source")
+    assert job.message_args == {"type": "git", "address": THEIRS}
+
+
+def test_a_claim_gets_no_job_once_its_source_is_removed(client, host, ada, eve, permitted):
+    job = started(built(host, eve))
+    assert job.state == "starting"
+    actions.remove(ada, permitted.pk)
+
+    answer = Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    assert (answer.status_code, answer.json()["state"]) == (409, "failed")
+    assert "plan" not in answer.json() and THEIRS in answer.json()["detail"]
+    job.refresh_from_db()
+    assert (job.state, job.message_id) == ("failed", "job:source")
+    client.force_login(ada)
+    shown = html.unescape(client.get(reverse("job-detail", args=[job.pk])).text)
+    assert f"Source {THEIRS} is not permitted. Add it under Sources, then retry." in shown
+    assert f"{reverse('source-list')}?type=git&address=https%3A%2F%2Fgit.example" in shown
+
+
+def test_a_running_job_keeps_all_it_has_after_its_source_is_removed(host, ada, eve):
+    hub = "https://hub.example"
+    row = permit_source(hub, "hub")
+    value = keep_secret("HF_TOKEN", "hf_0123456789", endpoints=[hub])
+    raw = {"endpoint": hub, "token": "HF_TOKEN"}
+    job = started(launch("prepare-weights", raw, host=host, user=eve))
+    Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+    Caller(host).stream(job, "events", 0, events(STARTED))
+    actions.remove(ada, row.pk)
+
+    again = Caller(host).post(f"jobs/{job.pk}/claim", {"claim_id": "n"})
+
+    job.refresh_from_db()
+    assert (again.status_code, job.state) == (200, "running")
+    assert again.json()["secrets"] == {"HF_TOKEN": value}
+    assert not Source.objects.exists()

@@ -1,0 +1,153 @@
+"""A hostile host beside an honest one: pages answer, memory stays, the honest log is whole."""
+
+import hashlib
+import json
+import re
+import statistics
+import sys
+import time
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.dashboard.lib.http_host import HttpHost
+from tests.dashboard.lib.logged_in import LoggedIn
+from tests.stack import running
+
+pytestmark = pytest.mark.processes
+
+# Jobs past the launch form: no kind runs on a host that was never there.
+JOBS = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Output, Plan, Step
+from tests.factories import make_job
+steps = (Step("print", ("python3", "-c", "print(1)")),)
+plan = Plan(kind="prepare", steps=steps, outputs=(Output("made", "*.json"),))
+Host.objects.filter(name__in=("honest", "hostile")).update(slots=1)
+print(*(make_job(plan=plan, host=Host.objects.get(name=n)).pk for n in ("honest", "hostile")))
+dispatch.run()
+"""
+PAGES = (
+    *("", "jobs/", "hosts/", "hosts/hostile/", "launch/deploy/", "launch/benchmark/"),
+    *("deployments/", "playground/", "results/", "search/?q=job"),
+)
+LOG = b"".join(b"line %d of the honest host\n" % n for n in range(20_000))
+CHUNK = 16_384
+MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
+DEEP = b"[" * 1000 + b"]" * 1000
+BEAT = {"boot_id": "b", "agent_started_at": 1.0, "now": 1.0, "load": {}, "jobs": [], "serves": []}
+
+
+def lines(*items):
+    """Events or points as a stream."""
+    clock = {"at": time.time(), "mono": 1.0}
+    return b"".join(
+        json.dumps({"seq": n, **clock, **item}).encode() + b"\n" for n, item in enumerate(items)
+    )
+
+
+def forged(host, job, token):
+    """Send one message of each sort; yield its name and the status of its answer."""
+
+    def output(path, raw, **headers):
+        sums = {"X-Name": "made", "X-Total": str(len(raw))}
+        sums["X-Sha256"] = hashlib.sha256(raw).hexdigest()
+        return host.chunk(f"jobs/{job}/outputs?path={path}&offset=0", token, raw, **sums | headers)
+
+    ended = {"type": "ended", "verdict": "failed", "message_id": "work:exit", "exit_code": 1}
+    ended |= {"duration_s": 1.0, "log_bytes": 0, "log_sha256": "0" * 64, "points_bytes": 0}
+    ended |= {"outputs": [], "run": 1}
+    many = {"dies": [{"id": n} for n in range(100_000)], "roots": {"weights": "/w"}}
+    point = {"w": "engine", "t": 1.0, "v": {f"m{n}": float(n) for n in range(50)}}
+    for name, send in {
+        "event with arguments of another type": lambda: host.append(
+            job, token, "events", 0, lines({**ended, "message_args": "x"})
+        ),
+        "event with a duration of 10^300": lambda: host.append(
+            job, token, "events", 0, lines({**ended, "message_args": {}, "duration_s": 1e300})
+        ),
+        "100,000 dies": lambda: host.send("heartbeat", BEAT | {"facts": many}),
+        "JSON 1,000 deep": lambda: host.send("heartbeat", DEEP),
+        "point 1,000 deep": lambda: host.append(job, token, "points", 0, DEEP + b"\n"),
+        "250 MiB in 12 KiB": lambda: output("big.json", b"\0" * (250 * 2**20)),
+        "size of 10^18": lambda: output("big.json", b"{}", **{"X-Total": "1" + "0" * 18}),
+        "17 MiB of points": lambda: host.append(
+            job, token, "points", 0, lines(point) * (17 * 2**20 // len(lines(point)))
+        ),
+        "name of 300 characters": lambda: output("x" * 300 + ".json", b"{}"),
+        "path that is a folder": lambda: output("..", b"{}"),
+        "undeclared output": lambda: output("other.bin", b"{}"),
+        "claim of another host's job": lambda: host.send("jobs/1/claim", {"claim_id": "n"}),
+        "stream of another host's job": lambda: host.append(1, token, "log", 0, b"forged\n"),
+    }.items():
+        yield name, send()[0]
+
+
+def peak_bytes(pid):
+    """Highest memory of a process so far."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) * 1024
+
+
+def seconds(person):
+    """Median time of each page, out of five."""
+    times = {}
+    for path in PAGES:
+        taken = []
+        for _ in range(5):
+            start = time.monotonic()
+            person.page(path)
+            taken.append(time.monotonic() - start)
+        times[path] = statistics.median(taken)
+    return times
+
+
+def report(statuses, before, after, grown):
+    """Print what was measured; ``pytest -rP`` shows it."""
+    rows = [f"{name:40} {status}" for name, status in statuses.items()]
+    rows += [f"/{path:30} {before[path]:.3f} s, then {after[path]:.3f} s" for path in PAGES]
+    sys.stdout.write("\n".join([*rows, f"web process: {grown / 2**20:.0f} MiB more at its peak\n"]))
+
+
+def test_a_hostile_host_harms_no_page_and_no_other_host(tmp_path):
+    with running(tmp_path / "data") as stack:
+        api, person = Api(stack), LoggedIn(stack)
+        hosts = {}
+        for name in ("honest", "hostile"):
+            printed = stack.manage("add_host", name).stdout.decode()
+            hosts[name] = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
+            hosts[name].beat()
+        printed = stack.manage("shell", "--no-imports", "-v", "0", "-c", JOBS).stdout.split()
+        jobs = {"honest": int(printed[0]), "hostile": int(printed[1])}
+        claims = {
+            name: host.send(f"jobs/{jobs[name]}/claim", {"claim_id": "n"})[1]["token"]
+            for name, host in hosts.items()
+        }
+        before, memory = seconds(person), peak_bytes(stack.children()["web"])
+
+        offset, statuses = 0, {}
+        for name, status in forged(hosts["hostile"], jobs["hostile"], claims["hostile"]):
+            statuses[name] = status
+            part = LOG[offset : offset + CHUNK]
+            answer = hosts["honest"].append(jobs["honest"], claims["honest"], "log", offset, part)
+            assert answer[0] == 200, (name, answer)
+            offset += len(part)
+        while offset < len(LOG):
+            part = LOG[offset : offset + CHUNK]
+            hosts["honest"].append(jobs["honest"], claims["honest"], "log", offset, part)
+            offset += len(part)
+
+        after = seconds(person)
+        grown = peak_bytes(stack.children()["web"]) - memory
+        report(statuses, before, after, grown)
+        # A line that is no JSON object is skipped: a launcher that was killed leaves half a line.
+        skipped = {"point 1,000 deep": 200}
+        assert {n: s for n, s in statuses.items() if not 400 <= s < 500} == skipped
+        assert api.raw(f"jobs/{jobs['honest']}/log?from=0") == LOG
+        assert hosts["hostile"].beat()[0] == 200
+        assert grown < MEMORY_BYTES
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            person.page("hosts/none/")
