@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dashboard.config.networks import Network, read_networks
 from dashboard.config.readers import (
+    HOST_LOGIN,
     read_database_url,
     read_duration_s,
     read_folder,
@@ -130,7 +131,7 @@ class Env:
             "HOST_REDIS_URL",
             read_host_redis_url,
             "",
-            "address of Redis for other hosts; `{host}` and `{password}` stand for their login",
+            "address of Redis for other hosts; `host-{host}:{password}` in it is the login of each",
         ),
     ]
     valkey_listen: Annotated[
@@ -336,7 +337,7 @@ def host_redis_url(env: Env) -> str:
     address, port = env.valkey_listen
     if is_everywhere(address):
         address = urlsplit(env.public_url).hostname or ""
-    return on_network(address, port, "host-{host}:{password}")
+    return on_network(address, port, HOST_LOGIN)
 
 
 def valkey_users_file(env: Env) -> Path | None:

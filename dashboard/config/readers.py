@@ -16,6 +16,7 @@ from jobs.redis_addresses import is_address
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_KEPT_S = 36_500 * 86_400.0
 LEAST_VALKEY_MEMORY = 32_000_000
+HOST_LOGIN = "host-{host}:{password}"
 
 
 def read_text(raw: str) -> str:
@@ -152,18 +153,12 @@ def read_redis_url(raw: str) -> str:
 
 
 def read_host_redis_url(raw: str) -> str:
-    """An address for hosts, where ``{host}`` and ``{password}`` may stand for their login."""
-    example = "redis://host-{host}:{password}@valkey.lan:6379/0"
-    allowed = f'an address with or without placeholders, such as "{example}"'
-    if not raw:
-        return ""
-    if not is_address(raw.replace("{host}", "h").replace("{password}", "p")):
-        raise ValueError(allowed)
-    login, _at, place = raw.rpartition("@")
-    if re.search(r"[{}]", re.sub(r"\{(host|password)\}", "", login) + place):
-        raise ValueError(f"{allowed}; placeholders stand before the @")
-    if "{password}" in login and "{host}" not in login:
-        raise ValueError(f"{allowed}: a password of each host needs a user of each host")
+    """An address for hosts; ``host-{host}:{password}`` in it stands for the login of each."""
+    if raw and (not is_address(raw) or re.search(r"[{}]", raw.replace(f"//{HOST_LOGIN}@", "//"))):
+        raise ValueError(
+            f'an address with one login for all hosts, or with "{HOST_LOGIN}" for one each, such '
+            f'as "redis://{HOST_LOGIN}@valkey.lan:6379/0"'
+        )
     return raw
 
 

@@ -67,7 +67,8 @@ class World(Api):
         data = folder / "data"
         data.mkdir()
         port = free_port()
-        self.stack = Stack(data, port, self._clock_environment(self.clock), ("--keep-jobs",))
+        own = {**self._clock_environment(self.clock), "DISK_RESERVE": "1M"}  # of small disks
+        self.stack = Stack(data, port, own, ("--keep-jobs",))
         self.network = Proxy(self.loop, lambda: port)
         self.browsers = Proxy(self.loop, lambda: port)
         self.notifications = Proxy(self.loop, self._valkey_socket)

@@ -203,10 +203,15 @@ def test_hosts_get_no_login_of_another_redis():
         "redis://{user}:{password}@cache.lan/0",
         "redis://host-{host}:{password}@{host}/0",
         "redis://hosts:{password}@cache.lan/0",
+        "redis://{host}:{password}@cache.lan/0",
+        "redis://host-{host}:{password}@cache.lan/{db}",
+        "unix://host-{host}:{password}@{host}",
     ],
 )
-def test_an_address_for_hosts_has_its_placeholders_in_the_login(text):
-    with pytest.raises(BadVariable, match=r"^HOST_REDIS_URL=.* will not do; allowed: an address"):
+def test_an_address_for_hosts_has_no_other_placeholders(text):
+    with pytest.raises(
+        BadVariable, match=r"^HOST_REDIS_URL=.* will not do; allowed: an address with"
+    ):
         env.load({"HOST_REDIS_URL": text})
 
 
