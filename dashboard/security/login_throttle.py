@@ -2,7 +2,8 @@
 
 Tries are counted for a name from one address, and for a name from all addresses together. Nobody
 keeps another person out for long: the waits have short limits, a try that is refused prolongs
-nothing, and a browser in which this person logged in before has a count of its own.
+nothing, a browser in which this person logged in before has a count of its own, and an address from
+which they did is not delayed by tries elsewhere.
 
 Each try counts before the password is looked at, so that many at once get no further than many in a
 row. Counts are in Redis, for all web processes together; while Redis is away, in the process.
@@ -34,6 +35,7 @@ KEEP_S = 3600  # tries are forgotten so long after the last one
 WINDOW_S = 15 * 60
 TOKENS_OF_AN_ADDRESS = 100
 BROWSER_AGE_S = 365 * 86400
+ADDRESS_AGE_S = 90 * 86400
 _SALT = "dashboard.security.login_throttle.browser"
 
 
@@ -101,7 +103,10 @@ def _on_cache(do: Callable[[BaseCache], T]) -> T:
 
 def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
     taken: list[str] = []
-    for key, limit in _keys(name, address, browser):
+    keys = list(_keys(name, address, browser))
+    if cache.get(f"{keys[0][0]}:known"):
+        keys = keys[:1]
+    for key, limit in keys:
         tries = _add_one(cache, key, keep_s=KEEP_S)
         taken.append(key)
         wait_s = limit.wait_s(tries)
@@ -122,6 +127,7 @@ def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
     keys = [key for key, _limit in _keys(name, address, browser)]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
+    cache.set(f"{_key(_folded(name), 'address', _network(address))}:known", True, ADDRESS_AGE_S)
     for key in keys[1:]:
         _take_away(cache, key, mistakes)
 

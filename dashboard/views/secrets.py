@@ -75,6 +75,8 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     value = request.POST.get("value", "").strip()
     if not value and not typed.is_stored:
         return _list(request, typed, {"value": gettext("Enter the secret's value.")})
+    if errors := _contradictions(typed):
+        return _list(request, typed, errors)
     try:
         is_new = actions.keep(request.user, typed.name, value or None, rules)
     except LaunchError as error:
@@ -136,11 +138,21 @@ def _typed(data: QueryDict) -> _Typed:
         is_stored=Secret.objects.filter(name=name).exists(),
         purpose=data.get("purpose", ""),
         endpoints=data.get("endpoints", ""),
-        all_hosts="all_hosts" in data,
+        all_hosts=data.get("all_hosts") == "on",
         hosts=frozenset(data.getlist("hosts")),
-        everyone="everyone" in data,
+        everyone=data.get("everyone") == "on",
         people=frozenset(data.getlist("people")),
     )
+
+
+def _contradictions(typed: _Typed) -> dict[str, str]:
+    """Return field → message where all are chosen and some are ticked."""
+    errors = {}
+    if typed.all_hosts and typed.hosts:
+        errors["hosts"] = gettext("Hosts are ticked: choose “Only these hosts”, or untick them.")
+    if typed.everyone and typed.people:
+        errors["people"] = gettext("People are ticked: choose “Only these people”, or untick them.")
+    return errors
 
 
 urlpatterns: list[URLPattern] = [

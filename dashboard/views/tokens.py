@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,7 +21,10 @@ from dashboard.api import tokens
 from dashboard.security.permissions import allowed, requires
 from jobs.models import ApiToken
 
-_DAYS = (("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("", _("never")))
+_DAYS = (
+    *(("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year"))),
+    ("", pgettext_lazy("expiry", "never")),
+)
 
 
 class TokenForm(forms.Form):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from jobs.errors import JobsError
@@ -65,6 +68,9 @@ def set_role(user: User, role: Account.Role) -> Account.Role | None:
 def set_active(user: User, *, active: bool) -> bool:
     """Deactivate or reactivate an account. False: no change.
 
+    Deactivation also ends all sessions and revokes all tokens: a stolen one must not come back with
+    the account.
+
     Raises:
         LastAdministrator: no active administrator would be left.
     """
@@ -73,12 +79,24 @@ def set_active(user: User, *, active: bool) -> bool:
         is_admin = Account.objects.filter(user_id=user.pk, role=Account.Role.ADMIN).exists()
         if is_admin and not active and not others:
             raise LastAdministrator(user.get_username())
-        return User.objects.filter(pk=user.pk, is_active=not active).update(is_active=active) == 1
+        if not User.objects.filter(pk=user.pk, is_active=not active).update(is_active=active):
+            return False
+        if not active:
+            revoke_tokens(user)
+            _end_sessions(user)
+    return True
 
 
 def revoke_tokens(user: AbstractBaseUser) -> int:
     """Revoke all API tokens of a person; return their number."""
     return ApiToken.objects.filter(user_id=user.pk).delete()[0]
+
+
+def _end_sessions(user: AbstractBaseUser) -> None:
+    """Delete all login sessions of a person. Sessions have no column for it: each is decoded."""
+    for session in Session.objects.filter(expire_date__gt=now()).iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()
 
 
 def _other_administrators(user: User) -> list[int]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
 from jobs.messages import Message
-from jobs.models import Account, Host, Job
+from jobs.models import Account, ApiToken, Host, Job
 from jobs.notifications import notify
 from jobs.services.accounts import role_of
 
@@ -47,9 +47,15 @@ def may_launch(host: Host, user: AbstractBaseUser | None) -> bool:
         return True
     if user is None:
         return False
-    if role_of(user) == Account.Role.ADMIN:
+    if _is_admin(user):
         return True
     return host.launchers.filter(pk=user.pk).exists()
+
+
+def _is_admin(user: AbstractBaseUser) -> bool:
+    """Return True for an administrator, unless they call with a token of another scope."""
+    scope = getattr(user, "token_scope", ApiToken.Scope.ADMIN)
+    return role_of(user) == Account.Role.ADMIN and scope == ApiToken.Scope.ADMIN
 
 
 def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Host]:
@@ -57,7 +63,7 @@ def open_hosts(hosts: Iterable[Host], user: AbstractBaseUser | None) -> list[Hos
     rows = list(hosts)
     if not any(host.is_restricted for host in rows):
         return rows
-    if user is not None and role_of(user) == Account.Role.ADMIN:
+    if user is not None and _is_admin(user):
         return rows
     own: set[int] = set()
     if user is not None:

@@ -26,10 +26,13 @@ def host_launchers(request: HttpRequest, name: str) -> HttpResponse:
     stored = launcher_names(host)
     if request.method != "POST":
         return _form(request, host, stored)
-    if "everyone" in request.POST:
+    names = request.POST.getlist("people")
+    if request.POST.get("everyone") == "on":
+        if names:
+            text = _("People are ticked: choose “Only these people”, or untick them.")
+            return _form(request, host, names, error=text, everyone=True)
         people: list[User] | None = None
     else:
-        names = request.POST.getlist("people")
         people = list(User.objects.filter(username__in=names))
         if unknown := set(names) - {user.username for user in people}:
             text = _("No person is named “%(name)s”.") % {"name": min(unknown)}
@@ -43,14 +46,19 @@ def host_launchers(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, host: Host, chosen: Collection[str] | None, *, error: str = ""
+    request: HttpRequest,
+    host: Host,
+    chosen: Collection[str] | None,
+    *,
+    error: str = "",
+    everyone: bool = False,
 ) -> HttpResponse:
     members = User.objects.filter(is_active=True, account__role=Account.Role.MEMBER)
     names = set(members.values_list("username", flat=True)) | set(launcher_names(host) or ())
     context = {
         "host": host,
         "name": host_title(host),
-        "everyone": chosen is None,
+        "everyone": everyone or chosen is None,
         "chosen": chosen or (),
         "people": sorted(names),
         "error": error,

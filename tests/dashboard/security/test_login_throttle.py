@@ -129,11 +129,20 @@ def test_a_stranger_elsewhere_delays_a_person_by_a_minute_at_most(client, lin, c
 def test_a_browser_that_has_logged_in_passes(client, lin, clock):
     assert log_in(client, RIGHT).status_code == 302
     client.cookies.pop(settings.SESSION_COOKIE_NAME)
-    for address in (HERE, THERE):
+    for address in (THERE, HERE):
         waits_of_tries(20, clock, name="lin.yue", address=address)
     assert log_in(Client(), RIGHT).status_code == 429
 
     assert log_in(client, RIGHT).status_code == 302
+
+
+def test_an_address_that_has_logged_in_is_not_delayed_by_tries_elsewhere(client, lin, clock):
+    assert log_in(Client(), RIGHT).status_code == 302
+    waits_of_tries(40, clock, name="lin.yue", address=THERE)
+    login_throttle.seconds_to_wait("lin.yue", THERE)
+
+    assert log_in(Client(), RIGHT).status_code == 302
+    assert len(waits_of_tries(20, clock, name="lin.yue", address=HERE)) == 15
 
 
 def test_a_known_browser_has_its_own_count(client, lin, clock):

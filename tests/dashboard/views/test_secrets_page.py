@@ -107,6 +107,8 @@ def test_a_new_secret_needs_a_value(admin):
         ({"endpoints": "huggingface.co"}, "endpoints", "Enter addresses with http or https"),
         ({"all_hosts": None}, "hosts", "Choose at least one host, or all hosts."),
         ({"all_hosts": None, "hosts": "moon"}, "hosts", "No host is named “moon”."),
+        ({"hosts": "moon"}, "hosts", "Hosts are ticked: choose"),
+        ({"people": "ada"}, "people", "People are ticked: choose"),
         ({"everyone": None}, "people", "Choose at least one person, or everyone."),
         ({"everyone": None, "people": "nobody"}, "people", "No person is named “nobody”."),
     ],

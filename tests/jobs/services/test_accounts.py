@@ -5,8 +5,9 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.test import Client
 
-from jobs.models import Account
+from jobs.models import Account, ApiToken
 from jobs.services.accounts import LastAdministrator, role_of, set_active, set_role
 from tests.factories import make_user
 from tests.threads import together
@@ -106,3 +107,19 @@ def test_the_upgrade_makes_staff_admins_and_others_members():
     import_module("jobs.migrations.0036_roles").give_roles(apps, None)
 
     assert [stored(user).account.role for user in people] == [Role.ADMIN, Role.MEMBER]
+
+
+def test_sessions_and_tokens_end_for_good_with_an_account(client):
+    ada, eve = make_user("ada"), make_user("eve")
+    for user in (ada, eve):
+        ApiToken.objects.create(user=user, name="t", token_sha256=user.username)
+    other = Client()
+    client.force_login(ada)
+    other.force_login(eve)
+
+    assert set_active(ada, active=False)
+    assert set_active(ada, active=True)
+
+    assert client.get("/jobs/").status_code == 302
+    assert other.get("/jobs/").status_code == 200
+    assert [token.user for token in ApiToken.objects.all()] == [eve]

@@ -44,6 +44,16 @@ def test_only_listed_people_and_administrators_may_launch(host, ada, eve):
     assert [launch_rights.may_launch(host, user) for user in (eve, None)] == [False, False]
 
 
+def test_a_launch_token_carries_no_right_of_an_administrator(host):
+    root = make_user(is_staff=True)
+
+    root.token_scope = "launch"
+    assert not launch_rights.may_launch(host, root)
+    assert launch_rights.open_hosts([host], root) == []
+    root.token_scope = "admin"
+    assert launch_rights.may_launch(host, root)
+
+
 def test_a_host_is_open_to_all_members_at_first(eve):
     assert launch_rights.may_launch(make_host(), eve)
 

@@ -47,7 +47,7 @@ def test_an_admin_lists_people_and_opens_the_host_again(root, ada):
 
     assert root.post(address, {"people": ["ada"]}).status_code == 302
     assert names() == ["ada"]
-    assert root.post(address, {"everyone": "on", "people": ["ada"]}).status_code == 302
+    assert root.post(address, {"everyone": "on"}).status_code == 302
     assert names() is None
 
     entries = AuditEntry.objects.order_by("pk").values_list("action", "subject", "detail")
@@ -61,6 +61,16 @@ def test_the_same_list_again_is_no_change(root, host):
     root.post(reverse("host-launchers", args=["far"]), {"people": ["ada"]})
 
     assert not AuditEntry.objects.exists()
+
+
+def test_everyone_and_ticked_people_contradict_each_other(root, host):
+    answer = root.post(
+        reverse("host-launchers", args=["far"]), {"everyone": "on", "people": ["ada"]}
+    )
+
+    assert answer.status_code == 422
+    assert "People are ticked: choose “Only these people”, or untick them." in answer.text
+    assert names() == ["ada"]
 
 
 def test_an_unknown_person_is_refused_at_the_field(root, host):
