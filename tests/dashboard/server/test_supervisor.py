@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -147,7 +148,9 @@ def test_a_second_terminal_finds_database_redis_and_address(long_stack):
 
     values = long_stack.manage("shell", "--no-imports", "-c", code).stdout.decode().split()
 
-    assert values[0].startswith("unix:///")
+    redis = urlsplit(values[0])
+    assert (redis.scheme, Path(redis.path).name) == ("unix", "valkey.sock")
+    assert redis.password
     assert values[1:] == [long_stack.url, "this-computer"]
 
 
