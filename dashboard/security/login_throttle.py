@@ -103,10 +103,7 @@ def _on_cache(do: Callable[[BaseCache], T]) -> T:
 
 def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
     taken: list[str] = []
-    keys = list(_keys(name, address, browser))
-    if cache.get(f"{keys[0][0]}:known"):
-        keys = keys[:1]
-    for key, limit in keys:
+    for key, limit in _counted(cache, name, address, browser):
         tries = _add_one(cache, key, keep_s=KEEP_S)
         taken.append(key)
         wait_s = limit.wait_s(tries)
@@ -124,12 +121,18 @@ def _count(cache: BaseCache, name: str, address: str, browser: str) -> int:
 
 
 def _forget(cache: BaseCache, name: str, address: str, browser: str) -> None:
-    keys = [key for key, _limit in _keys(name, address, browser)]
+    keys = [key for key, _limit in _counted(cache, name, address, browser)]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
     cache.set(f"{_key(_folded(name), 'address', _network(address))}:known", True, ADDRESS_AGE_S)
     for key in keys[1:]:
         _take_away(cache, key, mistakes)
+
+
+def _counted(cache: BaseCache, name: str, address: str, browser: str) -> list[tuple[str, Limit]]:
+    """Return the keys that count: at an address of this person, tries elsewhere do not."""
+    keys = list(_keys(name, address, browser))
+    return keys[:1] if cache.get(f"{keys[0][0]}:known") else keys
 
 
 def _keys(name: str, address: str, browser: str) -> Iterator[tuple[str, Limit]]:

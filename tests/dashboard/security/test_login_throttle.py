@@ -145,6 +145,15 @@ def test_an_address_that_has_logged_in_is_not_delayed_by_tries_elsewhere(client,
     assert len(waits_of_tries(20, clock, name="lin.yue", address=HERE)) == 15
 
 
+def test_mistakes_at_a_known_address_take_nothing_from_the_count_of_all(client, lin, clock):
+    assert log_in(Client(), RIGHT).status_code == 302
+    waits_of_tries(4, clock, name="lin.yue", address=HERE)
+    waits_of_tries(11, clock, name="lin.yue", address=THERE)
+
+    assert log_in(Client(), RIGHT).status_code == 302
+    assert login_throttle.seconds_to_wait("lin.yue", "203.0.113.9") > 0
+
+
 def test_a_known_browser_has_its_own_count(client, lin, clock):
     log_in(client, RIGHT)
     cookie = client.cookies[settings.BROWSER_COOKIE_NAME].value
