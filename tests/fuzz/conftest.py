@@ -1,4 +1,4 @@
-"""Report the slowest request and the peak of memory of a run, for a person to read."""
+"""Report the slowest request and the peak memory of a run."""
 
 from __future__ import annotations
 
