@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -36,6 +35,23 @@ class RefusedAnswer(Exception):
         self.id, self.detail = message_id, detail
 
 
+class Reader(Protocol):
+    """Takes the answer of an engine."""
+
+    @property
+    def is_ahead(self) -> bool:
+        """True while the engine must wait for :meth:`room`."""
+
+    def answered(self, http_status: int) -> None:
+        """Take the status, before all bytes."""
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    async def room(self) -> None:
+        """Wait until more bytes can be taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """Engine address and parameters of a turn."""
@@ -50,10 +66,10 @@ class Engine:
         key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {"Accept-Encoding": "identity", **key}
 
-    async def chat(
-        self, body: dict[str, Any], answered: Callable[[int], None]
-    ) -> AsyncGenerator[bytes]:
-        """Yield the bytes of an answer as they arrive; call ``answered`` with its status before.
+    async def chat(self, body: dict[str, Any], reader: Reader) -> None:
+        """Give ``reader`` the status of the answer, then its bytes as they arrive.
+
+        Callbacks instead of a generator: each token of a hundred chats passes here.
 
         Raises:
             RefusedAnswer: a redirect, a compressed answer, or too many bytes.
@@ -68,14 +84,16 @@ class Engine:
             self._post(http, CHAT_PATH, body) as response,
         ):
             _refuse_head(response)
-            answered(response.status)
+            reader.answered(response.status)
             async for chunk in response.content.iter_any():
-                yield chunk
+                reader.add(chunk)
                 size += len(chunk)
                 end = chunk.rfind(b"\n")
                 of_line = of_line + len(chunk) if end < 0 else len(chunk) - end - 1
                 if size > LONGEST_STREAM_BYTES or of_line > LONGEST_LINE_BYTES:
                     raise RefusedAnswer("chat:too-long")
+                if reader.is_ahead:
+                    await reader.room()
 
     async def tokens(self, *texts: str) -> list[int]:
         """Return the number of tokens of each text; an empty list without a usable tokenizer.

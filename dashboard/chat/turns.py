@@ -87,9 +87,14 @@ class Running:
             self.begin += surplus
         self.wake()  # there may be room
 
+    @property
+    def is_ahead(self) -> bool:
+        """True while too many bytes are not in the file yet."""
+        return self.is_kept and self.size - self.written > AHEAD_BYTES
+
     async def room(self) -> None:
         """Wait while too many bytes are not in the file yet; the engine then waits, too."""
-        while self.is_kept and self.size - self.written > AHEAD_BYTES:
+        while self.is_ahead:
             await asyncio.wait({self.news()})
 
     @property
@@ -203,7 +208,7 @@ def start(
     run = Running(turn_id, fd, expected=expected)
     _running[turn_id] = run
     engine = Engine(url, str(body.get("model", "")), api_key)
-    run.pump = asyncio.create_task(_pump(run, engine, body))
+    run.pump = asyncio.create_task(engine.chat(body, run))
     run.task = asyncio.create_task(_see_through(run, engine, log))
     return run
 
@@ -255,13 +260,6 @@ async def _parsed(
     except Exception as error:  # a turn must end, whatever its engine said; its stream is kept
         logger.exception("turn %s: stream cannot be read", turn_id)
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
-
-
-async def _pump(run: Running, engine: Engine, body: dict[str, Any]) -> None:
-    async with contextlib.aclosing(engine.chat(body, run.answered)) as chunks:
-        async for chunk in chunks:
-            run.add(chunk)
-            await run.room()
 
 
 async def _see_through(run: Running, engine: Engine, log: Path) -> None:

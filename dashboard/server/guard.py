@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, MutableMapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -176,10 +176,10 @@ class _Body:
         if max(self._declared, self.received + more) > self.route.most_bytes:
             raise _Refused(413, bytes=self.route.most_bytes)
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Pass an answer on."""
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """Pass an answer on. Not a coroutine of its own: each token of a chat passes here."""
         self.is_answered = True
-        await self._send(message)
+        return self._send(message)
 
     async def receive(self) -> MutableMapping[str, Any]:
         """The next piece.

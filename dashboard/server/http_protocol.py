@@ -13,8 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 15.0
 HEAD_BYTES = 64 * 1024
-# Connections of one address that wait for a head. Beyond it the oldest one is closed.
-MOST_OF_AN_ADDRESS = 64
+# Connections of one address that wait for a head. Beyond it the oldest ones are closed, of those
+# that wait for SLOW_S: after a restart a proxy connects for all its browsers at once.
+MOST_OF_AN_ADDRESS, SLOW_S = 64, 2.0
 
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = (
@@ -34,6 +35,7 @@ class HeadProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_head = True
         self._timer: asyncio.TimerHandle | None = None
+        self._waits_since = 0.0
         self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -71,10 +73,18 @@ class HeadProtocol(HttpToolsProtocol):
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(HEAD_S, self._close, _TIMEOUT)
+        self._waits_since = self.loop.time()
         own = _waiting.setdefault(self._address, {})
         own[self] = None
         if len(own) > MOST_OF_AN_ADDRESS:
-            next(iter(own))._close(_TIMEOUT)
+            self.loop.call_later(SLOW_S, self._trim)
+
+    def _trim(self) -> None:
+        """Close the oldest connections above the limit of this address, of those that are slow."""
+        before = self.loop.time() - SLOW_S
+        for each in list(_waiting.get(self._address, ()))[:-MOST_OF_AN_ADDRESS]:
+            if each._waits_since <= before:
+                each._close(_TIMEOUT)
 
     def _wait_no_more(self) -> None:
         if self._timer is not None:

@@ -258,9 +258,10 @@ def _gather(gathered: _Gathered, event: Event) -> None:
         gathered.error = _message(payload) or json.dumps(payload)
     gathered.usage = _object(payload.get("usage")) or gathered.usage
     for choice in _choices(payload):
-        delta, message = _object(choice.get("delta")), _object(choice.get("message"))
+        delta = _object(choice.get("delta"))
         thought, content = _thought(delta), _content(delta)
         if not thought and not content:
+            message = _object(choice.get("message"))
             thought = "" if gathered.reasoning else _thought(message)
             content = gathered.remainder(_content(message)) or _text(choice.get("text"))
         gathered.add_reasoning(event.offset, thought)
@@ -276,7 +277,10 @@ def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _thought(message: Mapping[str, Any]) -> str:
-    return next((text for name in REASONING_FIELDS if (text := _text(message.get(name)))), "")
+    for name in REASONING_FIELDS:
+        if name in message and (text := _text(message[name])):
+            return text
+    return ""
 
 
 def _content(message: Mapping[str, Any]) -> str:

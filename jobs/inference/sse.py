@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -21,8 +20,7 @@ _BRACES = re.compile(rb'["{}]')
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event; ``offset``: where its line begins, in bytes. ``text``: what was no JSON.
 
     ``is_error``: the stream itself calls it an error.
@@ -47,6 +45,8 @@ def events(raw: bytes) -> Iterator[Event]:
         field, text = _named(line if offset else line.removeprefix(_BOM))
         if field == b"data" and text == b"[DONE]":
             return
+        if field is None and not name and not kept:  # every second line
+            continue
         is_error = field == b"error" or name == b"error"
         if field is None:
             yield from _joined(kept, kept_at, is_error=is_error)
@@ -98,6 +98,8 @@ def _named(line: bytes) -> tuple[bytes | None, bytes]:
     """The field of a line and its value; None for an empty line, ``{`` for bare JSON."""
     if line.startswith(b"data: "):  # nearly all, and there may be a hundred thousand
         return b"data", line[6:].strip()
+    if line == b"\n":
+        return None, b""
     bare = line.strip()
     if not bare:
         return None, b""

@@ -38,7 +38,8 @@ async def ask(
 
 async def main() -> None:
     """Chat until standard input is closed."""
-    connector = aiohttp.TCPConnector(limit=0)
+    # Shorter than the server's 5 s, which may close a connection while a request is on its way.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)
     async with aiohttp.ClientSession(connector=connector) as http:
         while line := await asyncio.to_thread(sys.stdin.readline):
             order = json.loads(line)

@@ -10,18 +10,21 @@ from tests import sample_data
 from tests.dashboard.lib.routes import OF_PEOPLE, PATTERNS, filled, names_asked_by
 from tests.factories import make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+pytestmark = pytest.mark.django_db
 
-NUMBERS = {
+# A column of PostgreSQL has other bounds than one of SQLite. The others are refused by Python.
+OF_COLUMNS = {"18 digits": "9" * 18, "19 digits": "9" * 19, "64 bits and one": str(2**64)}
+OF_PYTHON = {
     "zeros first": "000001000000",
-    "18 digits": "9" * 18,
-    "19 digits": "9" * 19,
-    "64 bits and one": str(2**64),
     "5,000 digits": "9" * 5000,
     "negative": "-1",
     "another script": "١٢",
     "superscript": "²",
 }
+NUMBERS = [
+    *(pytest.param(n, id=name, marks=pytest.mark.postgresql) for name, n in OF_COLUMNS.items()),
+    *(pytest.param(n, id=name) for name, n in OF_PYTHON.items()),
+]
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def made(person):
     return sample_data.make()
 
 
+@pytest.mark.postgresql
 def test_no_page_fails_on_a_number_in_its_query(client, made):
     failed = []
     for route in OF_PEOPLE:
@@ -49,7 +53,7 @@ def test_no_page_fails_on_a_number_in_its_query(client, made):
     assert failed == []
 
 
-@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_no_page_fails_on_such_a_number_in_all_of_its_query(client, made, number):
     answers = {
         route: client.get(
@@ -61,7 +65,7 @@ def test_no_page_fails_on_such_a_number_in_all_of_its_query(client, made, number
     assert {route: status for route, status in answers.items() if status >= 500} == {}
 
 
-@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_no_form_fails_on_such_a_number(client, made, number):
     routes = [route for route in OF_PEOPLE if route not in ("logout/", "tour/")]
     answers = {
@@ -74,7 +78,7 @@ def test_no_form_fails_on_such_a_number(client, made, number):
     assert {route: status for route, status in answers.items() if status >= 500} == {}
 
 
-@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_page_fails_on_such_a_number_in_its_path(client, made, number, method):
     routes = [route for route in OF_PEOPLE if "<int:" in route]

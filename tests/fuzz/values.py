@@ -11,8 +11,9 @@ from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# Examples of each test: few in every run, many by `make fuzz`.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+# Examples of each test: few in every run, fewer in its second one, on PostgreSQL; many by
+# `make fuzz`.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5" if "TEST_DATABASE_URL" in os.environ else "15"))
 fuzz = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -51,7 +51,7 @@ GOALS = tuple(
     for depth in ("", "-deep")
     if not (depth and name in SHALLOW)
 )
-LIMIT_S = 300
+LIMIT_S = 600
 FEW = 100
 
 

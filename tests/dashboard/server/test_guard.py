@@ -24,6 +24,7 @@ LIMITS = {
     "server.guard.BODY_S": 8.0,
     "server.guard.SLOW_S": 1.0,
     "server.http_protocol.HEAD_S": 8.0,
+    "server.http_protocol.SLOW_S": 6.0,
     "consumers.session_guard.MOST_OF_A_PERSON": 3,
 }
 
@@ -180,6 +181,18 @@ def test_of_400_half_sent_heads_few_stay_open(server, many_files):
         wait_until(lambda: sum(is_open(page) for page in opened) <= 64)
         assert Browser(server.port).ask("/login/").status == 200
         wait_until(lambda: not any(is_open(page) for page in opened))
+
+
+def test_100_connections_of_one_address_are_served(server):
+    """As a proxy opens them for all its browsers after a restart."""
+    with contextlib.ExitStack() as pages:
+        opened = [pages.enter_context(connected(server)) for _ in range(100)]
+        Browser(server.port).ask("/login/")  # all have been accepted
+        for page in opened:
+            page.sendall(head("/login/", "Connection: close", method="GET"))
+        statuses = [status_of(page) for page in opened]
+
+    assert statuses == [200] * 100
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /login/ HTTP/1.1\r\n"])
