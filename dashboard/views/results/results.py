@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.charts import accuracy, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.presenters.columns import RESULTS, chosen, heads
-from dashboard.presenters.result import export, sets_table
+from dashboard.presenters.result import export, level_choice, sets_table
+from dashboard.presenters.result.conclusion import conclusion_card
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
@@ -97,6 +100,8 @@ def results(request: HttpRequest) -> HttpResponse:
 @requires("result.view")
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page: metrics, charts, commands, environment, inputs, questions."""
+    if "keep" in request.GET:
+        return _kept_level(request)
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.type == Result.Type.EVALUATION:
@@ -106,6 +111,10 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)
+    else:
+        levels = level_choice.level_choice(request)
+        card = conclusion_card(page, levels.level, request.user)
+        context |= {"levels": levels, "card": card}
     return render(request, "results/detail.html", context)
 
 
@@ -133,6 +142,22 @@ def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
     except Answer.DoesNotExist as error:
         raise Http404(f"result {result_id} has no question {index}") from error
     return render(request, "results/answer.html", {"page": page, "answer": page.answer})
+
+
+def _kept_level(request: HttpRequest) -> HttpResponse:
+    """Store the chosen service level in a browser cookie, then redirect to the address to share."""
+    key = request.GET.get(level_choice.PARAMETER, "")[:LONGEST_NAME]
+    answer = HttpResponseRedirect(f"?{urlencode({level_choice.PARAMETER: key})}#conclusion")
+    answer.set_cookie(
+        level_choice.COOKIE,
+        quote(key),
+        max_age=level_choice.KEPT_S,
+        path=reverse("overview"),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return answer
 
 
 def _own_name(result: Result) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import NamedTuple
 
+from jobs.parsers.request_times import RequestTimes
 from jobs.queries.statistics import Interval, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
@@ -17,14 +17,6 @@ CLOSE = 0.05
 CLOSE_IF_NOISE = 0.10
 # A point with more failed requests measured another load than requested.
 FAILED_MOST = 0.01
-
-
-class Request(NamedTuple):
-    """Times of one completed request; None: not reported by the tool."""
-
-    ttft_ms: float | None
-    tpot_ms: float | None
-    latency_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,7 @@ class CurvePoint:
     concurrency: int
     runs: Sequence[Mapping[str, float]]
     quantiles: Mapping[str, Interval] | None = None
-    requests: Sequence[Request] = ()
+    requests: Sequence[RequestTimes] = ()
 
     def values(self, metric: str) -> list[float]:
         """Return the metric of each run that measured it."""
@@ -90,7 +82,7 @@ class CurvePoint:
 
 def curve(
     runs: Sequence[Sequence[tuple[int, Mapping[str, float]]]],
-    requests: Mapping[int, Sequence[Request]] | None = None,
+    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
     quantiles: Mapping[int, Mapping[str, Interval]] | None = None,
 ) -> list[CurvePoint]:
     """Return the curve of several runs, each ``(concurrency, metrics)``, by concurrency.

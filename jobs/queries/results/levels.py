@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jobs.queries.results.curve import CurvePoint, Request
+from jobs.parsers.request_times import RequestTimes
+from jobs.queries.results.curve import CurvePoint
 from jobs.queries.statistics import Interval, least_samples, wilson
 
 # Metric of a limit -> field of a request. A mean has no limit here: it hides the slow ones.
@@ -131,7 +132,7 @@ def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
     return wilson(sum(map(bool, within)), len(within) + point.failed)
 
 
-def _is_within(level: Level, request: Request) -> bool | None:
+def _is_within(level: Level, request: RequestTimes) -> bool | None:
     for metric, limit in level.limits.items():
         family = metric.partition("_")[0]
         value: float | None = getattr(request, f"{family}_{FAMILIES[family]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from jobs.kinds.lib.base import Measurement
 from jobs.kinds.lib.hits import hits_remark, since_start_remark
 from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
-from jobs.parsers.engine_counters import during, hits_since_start, running_peak
+from jobs.parsers.engine_counters import during, hits_since_start, running_peak, served
 
 WATCH = "engine"
 _STEP = "measure"
@@ -27,7 +28,11 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     samples = _samples(job)
     windows = _windows(job, measured) if samples else {}
     engine_metrics = {
-        concurrency: during(samples, *window) for concurrency, window in windows.items()
+        concurrency: {
+            **during(samples, *window),
+            **served(samples, *window, until=_next(window, windows)),
+        }
+        for concurrency, window in windows.items()
     }
     points = [(c, {**engine_metrics.get(c, {}), **metrics}) for c, metrics in measured.points]
     best = measured.metrics.get("output_tokens_per_s")
@@ -48,6 +53,11 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
         metrics={**whole, **measured.metrics},
         remarks=[*measured.remarks, *filter(None, (remark, others))],
     )
+
+
+def _next(window: Window, windows: Mapping[int, Window]) -> float:
+    """Return when the next point begins, infinity after the last."""
+    return min((begin for begin, _end in windows.values() if begin > window[0]), default=math.inf)
 
 
 def _others_remark(

@@ -2,8 +2,9 @@
 
 import pytest
 
+from jobs.parsers.request_times import RequestTimes
 from jobs.queries.results.conclusion import Limit, Step, conclude
-from jobs.queries.results.curve import CurvePoint, Request, curve
+from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.results.levels import Level
 
 FAST = Level("fast", {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0})
@@ -202,12 +203,12 @@ def test_percentiles_of_few_requests_ask_for_more():
 
 def test_goodput_counts_requests_within_all_limits():
     level = Level("good", {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}, goodput=0.9)
-    slow, quick = Request(900.0, 20.0, 3.0), Request(100.0, 20.0, 2.0)
+    slow, quick = RequestTimes(900.0, 20.0, 3.0), RequestTimes(100.0, 20.0, 2.0)
     metrics = point(1, 50)[1]
 
     held = CurvePoint(1, [metrics], requests=[quick] * 95 + [slow] * 5)
     missed = CurvePoint(1, [metrics], requests=[quick] * 80 + [slow] * 20)
-    untold = CurvePoint(1, [metrics], requests=[Request(100.0, None, None)] * 10)
+    untold = CurvePoint(1, [metrics], requests=[RequestTimes(100.0, None, None)] * 10)
 
     assert conclude([held], level=level).level.best.goodput.value == pytest.approx(0.95)
     assert conclude([missed], level=level).level.best is None
@@ -217,7 +218,7 @@ def test_goodput_counts_requests_within_all_limits():
 def test_failed_requests_are_not_within_a_level():
     level = Level("good", {"ttft_p90_ms": 500.0}, goodput=0.9)
     metrics = point(1, 50, failed=1, requests=99)[1]
-    quick = Request(100.0, 20.0, 2.0)
+    quick = RequestTimes(100.0, 20.0, 2.0)
 
     found = conclude([CurvePoint(1, [metrics], requests=[quick] * 99)], level=level)
 
