@@ -16,7 +16,7 @@ from dashboard.presenters.result.two_sides import SidesTable, sides_table
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text
 from jobs.models import Result
-from jobs.queries.results.benchmark_curve import curve_of, limits_of
+from jobs.queries.results.benchmark_curve import limits_of
 from jobs.queries.results.conclusion import Conclusion, conclude
 from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.devices import device_count, per_device, per_user
@@ -68,14 +68,17 @@ class Card:
 
 
 def conclusion_card(
-    page: ResultPage, level: Level | None, user: AbstractBaseUser | AnonymousUser
+    page: ResultPage,
+    points: Sequence[CurvePoint],
+    *,
+    level: Level | None,
+    user: AbstractBaseUser | AnonymousUser,
 ) -> Card | None:
-    """Return the card; None for a result without an output rate over concurrencies, or with one
-    point and no repeat."""
+    """Return the card from the curve of a page; None for a result without an output rate over
+    concurrencies, or with one point and no repeat."""
     result = page.result
     if result.type != Result.Type.BENCHMARK or not any(RATE in p.metrics for p in page.points):
         return None
-    points = curve_of(page)
     if not points or (len(points) == 1 and len(points[0].runs) == 1):
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
@@ -153,6 +156,11 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
         text, unit = metric_text(RATE, user_rate)
         note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
         figures.append(Figure(_("Per user"), text, unit, note=note))
+    joules = best.mean("energy_per_token_j")
+    if joules is not None:
+        text, unit = metric_text("energy_per_token_j", joules)
+        note = _("at the best, all dies")
+        figures.append(Figure(_("Energy per output token"), text, unit, note=note))
     return figures
 
 

@@ -14,11 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.charts import accuracy, percentiles, throughput
+from dashboard.charts import accuracy, per_device, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
+from dashboard.presenters.result.curve_series import curve_series
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
@@ -29,6 +30,7 @@ from dashboard.views.results.compare import compare_results, run_more
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
 from jobs.numbers import number_from
+from jobs.queries.results.benchmark_curve import curve_of
 from jobs.queries.results.repeats import spread
 from jobs.queries.results.result_counts import FACETS, STAMPS
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -56,6 +58,7 @@ _POINT_COLUMNS = (
     *(name for name in METRICS if name.startswith("batch_latency_")),
     "iterations",
     *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
+    *("power_mean_w", "energy_per_token_j"),
 )
 
 
@@ -112,9 +115,10 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)
     else:
+        points = curve_of(page)
         levels = level_choice.level_choice(request)
-        card = conclusion_card(page, levels.level, request.user)
-        context |= {"levels": levels, "card": card}
+        card = conclusion_card(page, points, level=levels.level, user=request.user)
+        context |= {"levels": levels, "card": card, **_drawn(page, curve_series(page, points))}
     return render(request, "results/detail.html", context)
 
 
@@ -293,7 +297,6 @@ def _context(page: ResultPage) -> dict[str, Any]:
         }
     is_batch = "batch_latency_mean_s" in result.metrics
     return context | {
-        **_drawn(page),
         "columns": [
             (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
         ],
@@ -302,18 +305,19 @@ def _context(page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _drawn(page: ResultPage) -> dict[str, Any]:
+def _drawn(page: ResultPage, drawn: Series) -> dict[str, Any]:
     """Return charts over concurrency; for one concurrency, tables instead of single dots."""
     families = [family for family in _wait_titles() if _has_family(page, family)]
-    if len(page.points) == 1:
+    if len(drawn.points) == 1:
         tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
         return {"throughput": False, "waits": [], "wait_rows": tables}
-    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    series = [drawn]
     return {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
         "waits": [
             (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
         ],
+        "per_device": per_device.is_known(series) and per_device.figure(series),
     }
 
 

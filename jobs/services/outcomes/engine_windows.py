@@ -25,8 +25,8 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
     at the end of the run; points have no share.
     """
-    samples = _samples(job)
-    windows = _windows(job, measured) if samples else {}
+    samples = samples_of(job, WATCH)
+    windows = windows_of(job, measured) if samples else {}
     engine_metrics = {
         concurrency: {
             **during(samples, *window),
@@ -75,14 +75,14 @@ def _others_remark(
     return Message("result:other_clients", args)
 
 
-def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
-    """Return samples by the host's clock, oldest first."""
-    blocks = PointBlock.objects.filter(job=job, watch=WATCH).order_by("offset", "id")
+def samples_of(job: Job, watch: str) -> list[tuple[float, Mapping[str, float]]]:
+    """Return the samples of a watch by the host's clock, oldest first."""
+    blocks = PointBlock.objects.filter(job=job, watch=watch).order_by("offset", "id")
     rows = [row for (block,) in blocks.values_list("rows") for row in block]
     return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
 
 
-def _windows(job: Job, measured: Measurement) -> dict[int, Window]:
+def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
     """Return concurrency → time window by the host's clock (seconds since the epoch).
 
     The window of a point is its own step, from the start that the tool recorded; of points that

@@ -33,6 +33,7 @@ from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
+from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
 
@@ -206,7 +207,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     kind = KINDS[job.kind]
     asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
     if measured.type == Result.Type.BENCHMARK:
-        measured = with_engine(job, measured)
+        measured = with_energy(job, with_engine(job, measured))
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Message]()
     kept["concurrent_load"] = run_context.concurrent_load(
