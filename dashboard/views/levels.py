@@ -155,7 +155,7 @@ def _form(
         "families": [
             {
                 "name": family,
-                "title": _TITLES.get(family) or gettext("E2E latency"),
+                "title": _TITLES.get(family) or gettext("End-to-end latency"),
                 "unit": unit,
                 "example": _EXAMPLES[family],
                 "value": typed.get(family, ""),

@@ -14,7 +14,7 @@ _FAMILIES = {"ttft": "TTFT", "tpot": "TPOT"}
 def metric_words(metric: str) -> str:
     """Return a limit's metric: "TTFT p99"."""
     family, share, _unit = metric.split("_")
-    return f"{_FAMILIES.get(family) or _('E2E latency')} {share}"
+    return f"{_FAMILIES.get(family) or _('End-to-end latency')} {share}"
 
 
 def limits_words(level: Level) -> str:
@@ -24,7 +24,8 @@ def limits_words(level: Level) -> str:
         for metric, limit in level.limits.items()
     ]
     if level.goodput is not None:
-        parts.append(_("goodput ≥ %(share)s %%") % {"share": percent(level.goodput)})
+        share = number(100 * level.goodput, _decimals(100 * level.goodput))
+        parts.append(_("%(share)s %% of requests within all") % {"share": share})
     return _(", ").join(parts)
 
 
@@ -43,5 +44,6 @@ def check_words(one: LevelPoint) -> str:
     ]
     too_few = one.goodput is not None and not parts and one.verdict == "missed"
     if too_few and one.goodput is not None:
-        parts.append(_("goodput %(share)s %%") % {"share": percent(one.goodput.value)})
+        share = percent(one.goodput.value)
+        parts.append(_("only %(share)s %% within all") % {"share": share})
     return _(", ").join(parts)
