@@ -252,11 +252,11 @@ def _level_text(found: Conclusion) -> str:
             return _("%(limits)s. Unknown: the tool did not store single requests.") % args
         return _("%(limits)s. Not measured: %(missing)s.") % args
     if finding.best is None:
-        return _("%(limits)s. No measured concurrency holds it.") % args
+        return _("%(limits)s. No measured concurrency meets it.") % args
     args["n"] = finding.best.point.concurrency
-    texts = [_("%(limits)s. Fastest that holds it: concurrency %(n)s.") % args]
+    texts = [_("%(limits)s. Fastest that meets it: concurrency %(n)s.") % args]
     if not finding.is_binding:
-        texts = [_("%(limits)s. Held at every measured concurrency.") % args]
+        texts = [_("%(limits)s. Met at every measured concurrency.") % args]
     if finding.best.goodput is not None:
         share = percent(finding.best.goodput.value)
         low, high = percent(finding.best.goodput.low), percent(finding.best.goodput.high)
