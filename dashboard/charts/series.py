@@ -75,7 +75,9 @@ def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
     bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
     if not any(bounds):
         return {}
-    pairs = [(at, one) if at is not None else (0.0, None) for at, one in zip(y, bounds, strict=True)]
+    pairs = [
+        (at, one) if at is not None else (0.0, None) for at, one in zip(y, bounds, strict=True)
+    ]
     return {
         "error_y": {
             "type": "data",

@@ -31,7 +31,7 @@ def limits_words(level: Level) -> str:
 
 def _decimals(limit: float) -> int:
     """Return the decimals of a limit, which is shown as entered."""
-    return 0 if float(limit).is_integer() else 3 if round(limit, 2) != limit else 2
+    return next((digits for digits in range(3) if round(limit, digits) == limit), 3)
 
 
 def check_words(one: LevelPoint) -> str:

@@ -133,8 +133,6 @@ def _delay_texts(found: TwoSides) -> list[tuple[str, bool]]:
             "may be overloaded."
         ),
         "once": _("TTFT is %(ms)s ms longer for the client. Check the proxy and the network."),
-        "less": _(
-            "TTFT is %(ms)s ms shorter for the client: it may count an empty first chunk."
-        ),
+        "less": _("TTFT is %(ms)s ms shorter for the client: it may count an empty first chunk."),
     }
     return [(texts[found.delay] % args, found.delay != "near")]

@@ -213,8 +213,9 @@ def outcome(
     """Build the outcome: the headline is the point with the highest output rate; requests are
     counted over all points.
 
-    ``began``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points without a completed request are
-    kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a failure.
+    ``began``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points without a completed
+    request are kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a
+    failure.
     """
     done = [point for point in points if point.completed]
     if not done:

@@ -85,7 +85,7 @@ def _quantiles(requests: Sequence[RequestTimes]) -> dict[str, Interval]:
     """Return the intervals of the latency percentiles, by metric."""
     intervals = {}
     for family in ("ttft_ms", "tpot_ms", "latency_s"):
-        name, unit = family.split("_")
+        name, _unit = family.split("_")
         values = sorted(v for one in requests if (v := getattr(one, family)) is not None)
         if len(values) < len(requests):
             continue

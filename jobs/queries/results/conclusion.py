@@ -146,9 +146,7 @@ def _is_queued(point: CurvePoint) -> bool:
     return queue is not None and ttft is not None and queue > 0 and queue >= QUEUED * ttft
 
 
-def _by_shape(
-    found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | None
-) -> list[Step]:
+def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | None) -> list[Step]:
     first, top = usable[0].concurrency, usable[-1].concurrency
     if found.shape == "fails" and found.failing is not None:
         between = _between(top, found.failing.concurrency)

@@ -109,9 +109,7 @@ def hold(level: Level, usable: Sequence[CurvePoint]) -> LevelFinding:
 
 def _against(level: Level, point: CurvePoint) -> LevelPoint:
     checks = [
-        Check(
-            name, limit, point.mean(name), point.interval(name), _least(name, point.completed)
-        )
+        Check(name, limit, point.mean(name), point.interval(name), _least(name, point.completed))
         for name, limit in level.limits.items()
     ]
     goodput = goodput_of(level, point)

@@ -39,7 +39,7 @@ def test_a_member_adds_a_level(client, lin):
     row = ServiceLevel.objects.get()
     assert row.limits == {"ttft_p90_ms": 500.0, "latency_p99_s": 12.5}
     assert (row.goodput, row.created_by, row.note) == (0.95, lin, "call centre")
-    assert "TTFT p90 ≤ 500 ms, End-to-end latency p99 ≤ 12.50 s, 95 % of requests within all" in page
+    assert "TTFT p90 ≤ 500 ms, End-to-end latency p99 ≤ 12.5 s, 95 % of requests within all" in page
     assert find(str(row.pk)) == Level("Chat", row.limits, 0.95)
 
 

@@ -153,7 +153,9 @@ def test_a_real_llama_cpp_reports_tokens():
 
     metrics = served([(0.0, dict.fromkeys(after, 0.0)), (100.0, after)], 0.0, 100.0)
 
-    assert metrics == {"engine_output_tokens": pytest.approx(after["llamacpp:tokens_predicted_total"], abs=1)}
+    assert metrics == {
+        "engine_output_tokens": pytest.approx(after["llamacpp:tokens_predicted_total"], abs=1)
+    }
 
 
 def test_tokens_of_the_last_second_are_in_the_next_reading():

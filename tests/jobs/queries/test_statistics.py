@@ -4,9 +4,9 @@ from statistics import variance
 import pytest
 
 from jobs.queries.statistics import (
+    least_samples,
     mcnemar,
     mean_difference,
-    least_samples,
     mean_interval,
     paired_difference,
     quantile_interval,
