@@ -60,7 +60,8 @@ LIMIT_FIELDS = ("parallel", "batch_size")
 def warm_ups_of(result: Result) -> int:
     """Return the warm-up requests before each point, as the command of the tool says; 0: none, or
     unknown."""
-    for step in result.job.plan.get("steps", ()):
+    plan = result.job.plan if result.job_id else {}
+    for step in plan.get("steps", ()):
         argv = [str(arg) for arg in step.get("argv", ())]
         for option, value in pairwise(argv):
             if option == WARM_UP:

@@ -14,6 +14,8 @@ from jobs.parsers.engine_counters import during, hits_since_start, running_peak,
 
 WATCH = "engine"
 _STEP = "measure"
+# Every tool loads for longer before its first request.
+_START_UP_S = 1.0
 
 Window = tuple[float, float]
 
@@ -30,7 +32,7 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine_metrics = {
         concurrency: {
             **during(samples, *window),
-            **served(samples, *window, until=_next(window, windows)),
+            **served(samples, *window, until=_until(window, windows, measured.began)),
         }
         for concurrency, window in windows.items()
     }
@@ -55,9 +57,17 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     )
 
 
-def _next(window: Window, windows: Mapping[int, Window]) -> float:
-    """Return when the next point begins, infinity after the last."""
-    return min((begin for begin, _end in windows.values() if begin > window[0]), default=math.inf)
+def _until(window: Window, windows: Mapping[int, Window], began: Mapping[int, float]) -> float:
+    """Return when the next requests may begin, infinity after the last point.
+
+    That is the recorded start, else the start of its step and of the tool.
+    """
+    starts = [
+        begin if concurrency in began else begin + _START_UP_S
+        for concurrency, (begin, _end) in windows.items()
+        if begin > window[0]
+    ]
+    return min(starts, default=math.inf)
 
 
 def _others_remark(

@@ -228,3 +228,20 @@ def test_failures_are_a_warning_with_the_log(get):
 
     assert "Requests fail at concurrency 2: 9 of 29." in part
     assert reverse("job-detail", args=[result.job_id]) in links(part)
+
+
+def test_the_json_of_a_result_has_its_conclusion(client, get):
+    result = make_measured(points=SATURATED, run_context={"dies": ["0", "1"]})
+
+    data = client.get(reverse("result-file", args=[result.pk, "json"])).json()
+
+    assert data["devices"] == 2
+    assert data["conclusion"] == {
+        "shape": "saturated",
+        "best_concurrency": 4,
+        "output_tokens_per_s": 97.0,
+        "interval": None,
+        "runs": 1,
+        "recommended_concurrency": 2,
+        "limit": None,
+    }

@@ -1,12 +1,16 @@
 """Energy per output token from the power of the dies; requests of each point."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from jobs.kinds.lib.base import Measurement
-from jobs.models import JobStep, PointBlock
+from jobs.messages import Message
+from jobs.models import JobStep, PointBlock, PointRequests
+from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Step
+from jobs.services.outcomes import outcomes
 from jobs.services.outcomes.energy import with_energy
 from tests.factories import make_job, make_plan
 
@@ -55,3 +59,15 @@ def test_a_host_without_power_changes_nothing():
     given = measurement()
 
     assert with_energy(make_job(), given) is given
+
+
+def test_requests_of_a_point_are_kept():
+    rows = [RequestTimes(100.0, 20.0, 2.0), RequestTimes(110.0, None, float("nan"))]
+    job = make_job(state="running", kind="benchmark")
+    measured = replace(measurement(), requests={4: rows})
+
+    ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 1.0}
+    outcomes.apply(job, ended, outcomes.Verdict("succeeded", Message("x"), measured=measured))
+
+    (kept,) = PointRequests.objects.filter(point__concurrency=4)
+    assert kept.rows == [[100.0, 20.0, 2.0], [110.0, None, None]]
