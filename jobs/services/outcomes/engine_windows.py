@@ -10,7 +10,7 @@ from jobs.kinds.lib.base import Measurement
 from jobs.kinds.lib.hits import hits_remark, since_start_remark
 from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
-from jobs.parsers.engine_counters import during, hits_since_start, running_peak, served
+from jobs.parsers.engine_counters import Samples, during, hits_since_start, running_peak, served
 
 WATCH = "engine"
 _STEP = "measure"
@@ -32,7 +32,7 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine_metrics = {
         concurrency: {
             **during(samples, *window),
-            **served(samples, *window, until=_until(window, windows, measured.began)),
+            **_served(samples, concurrency, windows, measured.began),
         }
         for concurrency, window in windows.items()
     }
@@ -57,17 +57,21 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     )
 
 
-def _until(window: Window, windows: Mapping[int, Window], began: Mapping[int, float]) -> float:
-    """Return when the next requests may begin, infinity after the last point.
-
-    That is the recorded start, else the start of its step and of the tool.
-    """
-    starts = [
-        begin if concurrency in began else begin + _START_UP_S
-        for concurrency, (begin, _end) in windows.items()
-        if begin > window[0]
-    ]
-    return min(starts, default=math.inf)
+def _served(
+    samples: Samples,
+    concurrency: int,
+    windows: Mapping[int, Window],
+    began: Mapping[int, float],
+) -> dict[str, float]:
+    """Return what the engine served at one point, from before its first request to before the next
+    point's. A first request comes at its recorded start, else when the tool has loaded."""
+    starts = {
+        one: begin if one in began else begin + _START_UP_S
+        for one, (begin, _end) in windows.items()
+    }
+    own, end = starts[concurrency], windows[concurrency][1]
+    later = (start for start in starts.values() if start > own)
+    return served(samples, min(own, end), end, until=min(later, default=math.inf))
 
 
 def _others_remark(

@@ -257,9 +257,9 @@ TOKENS = "vllm:generation_tokens_total"
 def test_each_point_has_the_engines_tokens():
     job = measured_job(steps=("measure-1", "measure-4"))
     # A reading after 1010 and before the next tool has loaded has the last tokens of the first.
-    rows = ({TOKENS: 0.0}, {TOKENS: 600.0}, {TOKENS: 640.0}, {TOKENS: 1920.0})
-    for at, values in zip((1000.0, 1009.5, 1010.5, 1020.5), rows, strict=True):
-        scraped(job, values, from_s=at)
+    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 640.0), (1020.5, 1920.0))
+    samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
+    PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
 
     first, second = (m["engine_output_tokens"] for _, m in with_engine(job, MEASURED).points)
 
@@ -269,9 +269,9 @@ def test_each_point_has_the_engines_tokens():
 def test_a_recorded_start_ends_the_readings_of_the_point_before():
     job = measured_job(steps=("measure",))
     began = {1: 1000.0, 4: 1010.0}
-    rows = ({TOKENS: 0.0}, {TOKENS: 600.0}, {TOKENS: 700.0}, {TOKENS: 1920.0})
-    for at, values in zip((1000.0, 1009.5, 1010.5, 1020.0), rows, strict=True):
-        scraped(job, values, from_s=at)
+    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 700.0), (1020.0, 1920.0))
+    samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
+    PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
     JobStep.objects.filter(job=job).update(duration_s=20.0)
 
     points = with_engine(job, replace(MEASURED, began=began)).points
