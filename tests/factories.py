@@ -21,6 +21,7 @@ from jobs.models import (
     JobStep,
     Result,
     ResultPoint,
+    ServiceLevel,
     Source,
     Weights,
 )
@@ -157,6 +158,14 @@ def make_deployment(*, job: Job | None = None, **fields: Any) -> Deployment:
             "host_url": "http://127.0.0.1:20000",
             **fields,
         }
+    )
+
+
+def make_level(**fields: Any) -> ServiceLevel:
+    """A service level of the team."""
+    limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
+    return ServiceLevel.objects.create(
+        **{"name": f"level {next(_numbers)}", "limits": limits, **fields}
     )
 
 

@@ -54,7 +54,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"overview", "search"},
     ],
     "jobs.services": [
-        {"accounts", "chat", "outputs", "pins", "secrets", "sources", "valkey_users"},
+        {"accounts", "chat", "levels", "outputs", "pins", "secrets", "sources", "valkey_users"},
         {"launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},

@@ -14,7 +14,7 @@ from jobs.models import Account, Answer, ApiToken, AuditEntry, Conversation, Dep
 from jobs.queries.jobs.chains import TOUR_KINDS
 from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
-from tests.factories import make_deployment, make_host, make_job, make_measured
+from tests.factories import make_deployment, make_host, make_job, make_level, make_measured
 from tests.pages import HOST
 
 
@@ -49,6 +49,7 @@ def make() -> dict[str, Any]:
     ).pk
     _changes(person)
     made["source"] = unwell.source()
+    made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk

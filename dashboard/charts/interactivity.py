@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts.series import FAINT_INK, Series, line
+from jobs.queries.results.devices import per_user
 
 # Positions of a label next to its point, best first: offset of the box right of and above the
 # point, as shares of the box.
@@ -71,9 +72,10 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
 
 def _rows(series: Series) -> list[tuple[int, float, float]]:
     return [
-        (concurrency, 1000 / metrics["tpot_p50_ms"], metrics["output_tokens_per_s"])
+        (concurrency, rate, metrics["output_tokens_per_s"])
         for concurrency, metrics in series.points
-        if metrics.get("tpot_p50_ms") and metrics.get("output_tokens_per_s") is not None
+        if (rate := per_user(metrics)) is not None
+        and metrics.get("output_tokens_per_s") is not None
     ]
 
 

@@ -9,7 +9,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.charts.series import COLOURS, DASHES, Series, concurrency_axis, drawn, values
+from dashboard.charts.series import (
+    COLOURS,
+    DASHES,
+    Series,
+    concurrency_axis,
+    drawn,
+    error_bars,
+    values,
+)
 
 # family -> unit
 FAMILIES = {"ttft": "ms", "tpot": "ms", "itl": "ms", "latency": "s"}
@@ -53,6 +61,7 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
                     "marker": {"color": COLOURS[index], "size": 4},
                     "opacity": 0.7,
                     "hovertemplate": f"{hover} {statistic}",
+                    **error_bars(index, series, f"{family}_{statistic}_{unit}"),
                 }
             )
     layout = {

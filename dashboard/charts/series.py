@@ -25,7 +25,7 @@ class Series:
 
     For a group, ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
     and ``runs`` are (name, points, disturbed) per run. Disturbed and incomplete runs are drawn
-    hollow.
+    hollow. ``devices``: number of devices that the engine used; None: unknown.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Series:
     disturbed: bool = False
     intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
     runs: Sequence[tuple[str, Points, bool]] = ()
+    devices: int | None = None
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:
@@ -60,17 +61,33 @@ def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
     trace = line(index, series.name, x, y)
     if series.disturbed:
         trace["marker"]["symbol"] += "-open"
+    bars = error_bars(index, series, metric)
+    return [trace | bars, *(_dots(index, run, metric) for run in series.runs)]
+
+
+def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
+    """Return the error bars of a trace of a metric over concurrency; empty without intervals.
+
+    An interval may lie beside the shown value, as that of a percentile over all requests: bars
+    have no negative length.
+    """
+    x, y = values(series, metric)
     bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
-    if any(bounds):
-        trace["error_y"] = {
+    if not any(bounds):
+        return {}
+    pairs = [
+        (at, one) if at is not None else (0.0, None) for at, one in zip(y, bounds, strict=True)
+    ]
+    return {
+        "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [one.high - one.value if one else None for one in bounds],
-            "arrayminus": [one.value - one.low if one else None for one in bounds],
+            "array": [max(0.0, one.high - at) if one else None for at, one in pairs],
+            "arrayminus": [max(0.0, at - one.low) if one else None for at, one in pairs],
             "color": COLOURS[index],
             "thickness": 1.5,
         }
-    return [trace, *(_dots(index, run, metric) for run in series.runs)]
+    }
 
 
 def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, Any]:

@@ -60,6 +60,10 @@ ACTIONS: dict[str, Need] = {
     "deployment.stop": Need.OWNER,
     "deployment.restart": Need.OWNER,
     "result.view": Need.VIEWER,
+    "level.view": Need.VIEWER,
+    "level.add": Need.MEMBER,  # service levels of the team
+    "level.change": Need.OWNER,
+    "level.hide": Need.ADMIN,  # included ones, for everyone
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
     "conversation.delete": Need.OWN,

@@ -169,6 +169,12 @@ def bytes(count: Any) -> SafeString:
 
 
 @register.simple_tag
+def gigabytes_per_s(rate: float | None) -> SafeString:
+    """A rate of bytes in GB/s, with the unit in the heading."""
+    return num(rate / 1e9 if rate is not None else None)
+
+
+@register.simple_tag
 def duration(seconds: float | None) -> SafeString:
     """A span of time: 12.4 s, 29 min 04 s."""
     if seconds is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jobs.metrics.base import Metric
 from jobs.metrics.counts import COUNTS
+from jobs.metrics.energy import ENERGY
 from jobs.metrics.engine import ENGINE
 from jobs.metrics.latency import LATENCY
 from jobs.metrics.quality import QUALITY
@@ -15,7 +16,7 @@ from jobs.metrics.speed import SPEED
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for family in (SPEED, LATENCY, QUALITY, COUNTS, SPECULATION, ENGINE)
+    for family in (SPEED, LATENCY, QUALITY, COUNTS, SPECULATION, ENGINE, ENERGY)
     for metric in family
 }
 

@@ -9,8 +9,9 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.levels import ServiceLevel
 from jobs.models.preflights import Preflight
-from jobs.models.results import Answer, Result, ResultPoint
+from jobs.models.results import Answer, PointRequests, Result, ResultPoint
 from jobs.models.secrets import Secret
 from jobs.models.sources import Source
 
@@ -32,11 +33,13 @@ __all__ = [
     "JobStep",
     "OutputFile",
     "PointBlock",
+    "PointRequests",
     "Preflight",
     "Result",
     "ResultPoint",
     "Secret",
     "ServedBlock",
+    "ServiceLevel",
     "Source",
     "Turn",
     "Weights",

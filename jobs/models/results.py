@@ -94,6 +94,20 @@ class ResultPoint(models.Model):
         return f"concurrency {self.concurrency} of result {self.result_id}"
 
 
+class PointRequests(models.Model):
+    """Completed requests of a point, where the tool wrote their times.
+
+    ``rows``: ``[ttft_ms, tpot_ms, latency_s]`` each, None where not reported. A table of its own,
+    because lists of points never need them.
+    """
+
+    point = models.OneToOneField(ResultPoint, models.CASCADE, related_name="requests")
+    rows = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} requests of point {self.point_id}"
+
+
 class Answer(models.Model):
     """One answer to a question of an evaluation, as asked, answered and scored.
 

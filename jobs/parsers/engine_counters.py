@@ -12,10 +12,11 @@ come from sum and count: the highest bucket of 0.7.2 ends at 60 s, but reasoning
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from jobs.parsers.engine_values import KV_CACHE, Values, kv_cache, running
+from jobs.parsers.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
 from jobs.units import MS_PER_S
 
 # (seconds since the epoch, scraped values), oldest first.
@@ -23,6 +24,7 @@ Samples: TypeAlias = Sequence[tuple[float, Values]]
 
 # Names of each metric across versions, newest first.
 _QUEUE = "vllm:request_queue_time_seconds"
+_TTFT = "vllm:time_to_first_token_seconds"
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
 # (tokens found, all tokens searched)
@@ -42,7 +44,7 @@ _ACCEPTED = (
 # Metrics that a Plan's Watch reads for this module, besides those of the chart.
 VLLM: tuple[str, ...] = (
     *KV_CACHE,
-    *(f"{_QUEUE}_{part}" for part in ("sum", "count")),
+    *(f"{name}_{part}" for name in (_QUEUE, _TTFT) for part in ("sum", "count")),
     *(_PREEMPTIONS, _HIT_RATE, *_ACCEPTED),
     *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
@@ -76,6 +78,40 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
     hits = _hits(grown)
     if hits is not None:
         metrics["engine_prefix_hits"] = hits
+    return metrics
+
+
+def served(
+    samples: Samples, begin: float, end: float, *, until: float = math.inf
+) -> dict[str, float]:
+    """Return what the engine served between ``begin`` and ``end``: tokens, requests, mean TTFT.
+
+    The first sample after the end counts, because tokens of the last second are in no earlier one;
+    not past ``until``, when the next requests begin. ``engine_gap_s`` is the time at the end
+    without a sample, if any. Empty after a restart in the window, or where nothing is reported.
+    """
+    before = [row for row in samples if row[0] <= begin][-1:]
+    before = before or [row for row in samples if begin < row[0] < end][:1]
+    after = [row for row in samples if end <= row[0] <= until][:1]
+    after = after or [row for row in samples if begin < row[0] <= end][-1:]
+    if not before or not after or before[0][0] >= after[0][0]:
+        return {}
+    (_at, old), (at, new) = before[0], after[0]
+    metrics: dict[str, float] = {}
+    tokens_before, tokens = output_tokens(old), output_tokens(new)
+    if tokens_before is not None and tokens is not None:
+        metrics["engine_output_tokens"] = round(tokens - tokens_before)
+    counted = {f"{_TTFT}_{part}" for part in ("sum", "count")}
+    if counted <= old.keys() and counted <= new.keys():
+        requests = new[f"{_TTFT}_count"] - old[f"{_TTFT}_count"]
+        metrics["engine_requests"] = requests
+        if requests > 0:
+            total_s = new[f"{_TTFT}_sum"] - old[f"{_TTFT}_sum"]
+            metrics["engine_ttft_mean_ms"] = MS_PER_S * total_s / requests
+    if any(value < 0 for value in metrics.values()):
+        return {}
+    if metrics and at < end:
+        metrics["engine_gap_s"] = end - at
     return metrics
 
 

@@ -7,7 +7,7 @@ after it: our TPOT. Its time per output token includes the first token and is le
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
@@ -16,6 +16,7 @@ from typing import Any
 from jobs.errors import ParseError
 from jobs.parsers.files import count, json_object, number, number_or_none
 from jobs.parsers.progress import Progress
+from jobs.parsers.request_times import RequestTimes
 
 WHAT = "the result of a GuideLLM benchmark"
 # GuideLLM's name -> our family, unit and factor.
@@ -39,6 +40,7 @@ _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
 class GuidePoint:
     """Point of one concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed
     when no request completed. ``began``: seconds since the epoch, by the host's clock.
+    ``requests``: the completed ones.
     """
 
     concurrency: int
@@ -46,6 +48,7 @@ class GuidePoint:
     failed: int
     metrics: Mapping[str, float]
     began: float
+    requests: Sequence[RequestTimes] = ()
 
 
 def parse(path: str, content: bytes) -> GuidePoint:
@@ -71,6 +74,20 @@ def parse(path: str, content: bytes) -> GuidePoint:
         failed=failed,
         metrics=metrics,
         began=number(path, state, "request_start_time"),
+        requests=[_times(row) for row in _successes(run)],
+    )
+
+
+def _successes(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rows = (run.get("requests") or {}).get("successful") or ()
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _times(row: Mapping[str, Any]) -> RequestTimes:
+    return RequestTimes(
+        number_or_none(row, "time_to_first_token_ms"),
+        number_or_none(row, "inter_token_latency_ms"),
+        number_or_none(row, "request_latency"),
     )
 
 
@@ -104,8 +121,7 @@ def _tpot(run: Mapping[str, Any]) -> dict[str, float | None]:
 
     Percentiles follow the tool's definition: the smallest value that this share does not exceed.
     """
-    rows = (run.get("requests") or {}).get("successful") or ()
-    latencies = [number_or_none(row, "inter_token_latency_ms") for row in rows]
+    latencies = [number_or_none(row, "inter_token_latency_ms") for row in _successes(run)]
     each = sorted(value for value in latencies if value is not None)
     if not each or len(each) < len(latencies):
         return {}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.timezone import now
 
-from jobs.models import Deployment, DeploymentEvent, Job, Result
+from jobs.models import Deployment, DeploymentEvent, Job, Result, Weights
 
 _BROKE_WITHIN = timedelta(days=1)
 _DOWN = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -18,6 +18,8 @@ _ID = re.compile(r"[0-9]{1,18}")
 LISTED = 100
 _EVENTS = 50
 _RESULTS = 20
+_STARTS = 12
+_START_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,24 @@ class DeploymentPage:
     deployment: Deployment
     events: Sequence[DeploymentEvent]
     results: Sequence[Result]
+    startups: Sequence[Startup]
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """Start of a server: seconds from its first command until it answered. ``bytes``: of the loaded
+    weights, None if unknown."""
+
+    deployment: Deployment
+    run: int
+    at: datetime
+    seconds: float
+    bytes: int | None
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Return bytes loaded per second: at least, because the engine's own start is included."""
+        return self.bytes / self.seconds if self.bytes else None
 
 
 def deployments(*, only_live: bool) -> Sequence[Deployment]:
@@ -61,7 +81,53 @@ def deployment_page(deployment_id: int) -> DeploymentPage:
         deployment,
         list(DeploymentEvent.objects.filter(deployment=deployment)[:_EVENTS]),
         list(Result.objects.filter(deployment=deployment).select_related("host")[:_RESULTS]),
+        startups(deployment),
     )
+
+
+def startups(deployment: Deployment) -> list[Startup]:
+    """Return the starts of deployments of the same model that became ready, newest first, at most
+    ``_STARTS``."""
+    if not deployment.model_id:
+        return []
+    states = (Deployment.State.LOADING, Deployment.State.READY)
+    events = DeploymentEvent.objects.filter(
+        deployment__model_id=deployment.model_id, state__in=states
+    ).select_related("deployment__host", "deployment__artifact", "deployment__job")
+    begun: dict[tuple[int, int], DeploymentEvent] = {}
+    ready: dict[tuple[int, int], DeploymentEvent] = {}
+    for event in events.order_by("-at", "-id")[:_START_EVENTS]:
+        key = (event.deployment_id, event.run)
+        # Of each run the first of its state, so the last that is read.
+        (begun if event.state == Deployment.State.LOADING else ready)[key] = event
+    pairs = [(begun[key], event) for key, event in ready.items() if key in begun]
+    pairs = [(start, end) for start, end in pairs if end.at > start.at]
+    pairs = sorted(pairs, key=lambda pair: pair[1].at, reverse=True)[:_STARTS]
+    sizes = _weights_bytes([end.deployment for _start, end in pairs])
+    return [
+        Startup(
+            end.deployment,
+            end.run,
+            end.at,
+            (end.at - start.at).total_seconds(),
+            sizes.get(end.deployment_id),
+        )
+        for start, end in pairs
+    ]
+
+
+def _weights_bytes(deployments: Iterable[Deployment]) -> dict[int, int]:
+    """Return the bytes that each deployment loads: of its artifact, else of its weights."""
+    named = {}
+    sizes = {}
+    for one in deployments:
+        if one.artifact is not None:
+            sizes[one.pk] = one.artifact.bytes
+        else:
+            named[one.pk] = (one.job.inputs.get("weights") or {}).get("id") or 0
+    known = dict(Weights.objects.filter(pk__in=named.values()).values_list("pk", "bytes"))
+    sizes |= {pk: known[weights] for pk, weights in named.items() if weights in known}
+    return {pk: count for pk, count in sizes.items() if count}
 
 
 def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, comb, expm1, log, sqrt
+from functools import lru_cache
+from math import ceil, comb, exp, expm1, lgamma, log, log1p, sqrt
 from statistics import geometric_mean, mean, variance
 
 Z = 1.959963984540054
 Z_POWER = 0.8416212335729143  # power 80 %
+_TAIL = 0.025  # on each side of a 95 % interval
 LEAST_RUNS = 3  # fewer runs give no useful variance
 # Student's t, 97.5 %, for 1 … 30 degrees of freedom.
 _T = (
@@ -179,6 +181,50 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     middle = mean(values)
     half = _t(len(values) - 1) * sqrt(variance(values) / len(values))
     return Interval(middle, middle - half, middle + half)
+
+
+def quantile_interval(ordered: Sequence[float], share: float) -> Interval | None:
+    """Return a quantile of rising samples with its interval between two of them.
+
+    Distribution-free, from the binomial distribution (Conover 1999, Practical Nonparametric
+    Statistics, 3.2). The value is the smallest sample that ``share`` of the samples do not exceed.
+    None with fewer than :func:`least_samples`, because one bound would be unlimited.
+    """
+    total = len(ordered)
+    ranks = _ranks(total, share)
+    if ranks is None:
+        return None
+    low, high = ranks
+    return Interval(ordered[max(0, ceil(share * total) - 1)], ordered[low - 1], ordered[high - 1])
+
+
+def least_samples(share: float) -> int:
+    """Return the fewest samples that give a 95 % interval of the quantile ``share``: 6 for the
+    median, 36 for p90, 368 for p99."""
+    return ceil(log(_TAIL) / log(max(share, 1 - share)))
+
+
+@lru_cache(maxsize=256)
+def _ranks(total: int, share: float) -> tuple[int, int] | None:
+    """Return the ranks, from 1, of the samples that bound the quantile; None where one is
+    missing."""
+    middle, spread = total * share, sqrt(total * share * (1 - share))
+    # Counts further away are rarer than 1e-11.
+    first, last = max(0, int(middle - 7 * spread) - 2), min(total, ceil(middle + 7 * spread) + 2)
+    below, low, high = 0.0, 0, 0
+    for count in range(first, last + 1):
+        if below <= _TAIL:
+            low = count  # P(fewer than ``low`` samples lie below the quantile) is in the tail
+        below += _binomial(total, share, count)
+        if not high and below >= 1 - _TAIL:
+            high = count + 1
+    return (low, high) if low >= 1 and 0 < high <= total else None
+
+
+def _binomial(total: int, share: float, count: int) -> float:
+    """Return the probability of ``count`` of ``total``, each with the probability ``share``."""
+    ways = lgamma(total + 1) - lgamma(count + 1) - lgamma(total - count + 1)
+    return exp(ways + count * log(share) + (total - count) * log1p(-share))
 
 
 def _t(freedom: float) -> float:

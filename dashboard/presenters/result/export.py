@@ -15,6 +15,10 @@ from django.utils.timezone import now
 
 from jobs.metrics import METRICS
 from jobs.models import Result
+from jobs.queries.results.benchmark_curve import curve_of, limits_of
+from jobs.queries.results.conclusion import conclude
+from jobs.queries.results.curve import RATE
+from jobs.queries.results.devices import device_count
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
 
@@ -47,7 +51,28 @@ def result_json(page: ResultPage) -> dict[str, Any]:
         "plan_sha256": row.job.plan_sha256,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
         "points": _points(row),
+        "devices": device_count(row),
+        "conclusion": _conclusion(page),
         "answers": answer_rows(row),
+    }
+
+
+def _conclusion(page: ResultPage) -> dict[str, Any] | None:
+    """Return the conclusion of a benchmark with its repeats; None without output rates."""
+    points = curve_of(page) if page.result.type == Result.Type.BENCHMARK else []
+    if not any(point.rate for point in points):
+        return None
+    found = conclude(points, limits=limits_of(page.deployment))
+    best, knee = found.best, found.recommended
+    interval = best.interval(RATE) if best else None
+    return {
+        "shape": found.shape,
+        "best_concurrency": best.concurrency if best else None,
+        RATE: best.rate if best else None,
+        "interval": [interval.low, interval.high] if interval else None,
+        "runs": len(best.runs) if best else 0,
+        "recommended_concurrency": knee.concurrency if knee else None,
+        "limit": found.limit.most if found.limit else None,
     }
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.charts import interactivity, percentiles, throughput
+from dashboard.charts import interactivity, per_device, percentiles, throughput
 from dashboard.charts.series import Series, measured
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
@@ -26,6 +26,7 @@ from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
+from jobs.queries.results.devices import device_count
 from jobs.queries.results.repeats import counted_with, repeats_of
 
 FLIPS_SHOWN = 100
@@ -195,6 +196,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
             "throughput": _named(throughput.figure(series), columns),
             "ttft": measured(series, "ttft_p50_ms")
             and _named(percentiles.figure("ttft", series), columns),
+            "per_device": per_device.is_known(series)
+            and _named(per_device.figure(series), columns),
             "interactivity": measured(series, "tpot_p50_ms")
             and _named(interactivity.figure(series), columns),
         }
@@ -289,6 +292,7 @@ def _series(column: Column) -> Series:
         column.points,
         disturbed=len(column.runs) == 1 and not head.counts,
         intervals=column.intervals,
+        devices=device_count(head),
         runs=[
             (f"#{run.job_id}", points, not run.counts)
             for run, points in zip(column.runs, column.own, strict=True)

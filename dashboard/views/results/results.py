@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.charts import accuracy, percentiles, throughput
+from dashboard.charts import accuracy, per_device, percentiles, throughput
 from dashboard.charts.series import Series
 from dashboard.presenters.columns import RESULTS, chosen, heads
-from dashboard.presenters.result import export, sets_table
+from dashboard.presenters.result import export, level_choice, sets_table
+from dashboard.presenters.result.conclusion import conclusion_card
+from dashboard.presenters.result.curve_series import curve_series
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
@@ -26,6 +30,7 @@ from dashboard.views.results.compare import compare_results, run_more
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
 from jobs.numbers import number_from
+from jobs.queries.results.benchmark_curve import curve_of
 from jobs.queries.results.repeats import spread
 from jobs.queries.results.result_counts import FACETS, STAMPS
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -53,6 +58,7 @@ _POINT_COLUMNS = (
     *(name for name in METRICS if name.startswith("batch_latency_")),
     "iterations",
     *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
+    *("power_mean_w", "energy_per_token_j"),
 )
 
 
@@ -97,6 +103,8 @@ def results(request: HttpRequest) -> HttpResponse:
 @requires("result.view")
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page: metrics, charts, commands, environment, inputs, questions."""
+    if "keep" in request.GET:
+        return _kept_level(request)
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.type == Result.Type.EVALUATION:
@@ -106,6 +114,11 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)
+    else:
+        points = curve_of(page)
+        levels = level_choice.level_choice(request)
+        card = conclusion_card(page, points, level=levels.level, user=request.user)
+        context |= {"levels": levels, "card": card, **_drawn(page, curve_series(page, points))}
     return render(request, "results/detail.html", context)
 
 
@@ -133,6 +146,22 @@ def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
     except Answer.DoesNotExist as error:
         raise Http404(f"result {result_id} has no question {index}") from error
     return render(request, "results/answer.html", {"page": page, "answer": page.answer})
+
+
+def _kept_level(request: HttpRequest) -> HttpResponse:
+    """Store the chosen service level in a browser cookie, then redirect to the address to share."""
+    key = request.GET.get(level_choice.PARAMETER, "")[:LONGEST_NAME]
+    answer = HttpResponseRedirect(f"?{urlencode({level_choice.PARAMETER: key})}#conclusion")
+    answer.set_cookie(
+        level_choice.COOKIE,
+        quote(key),
+        max_age=level_choice.KEPT_S,
+        path=reverse("overview"),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return answer
 
 
 def _own_name(result: Result) -> str:
@@ -268,7 +297,6 @@ def _context(page: ResultPage) -> dict[str, Any]:
         }
     is_batch = "batch_latency_mean_s" in result.metrics
     return context | {
-        **_drawn(page),
         "columns": [
             (name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)
         ],
@@ -277,18 +305,19 @@ def _context(page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _drawn(page: ResultPage) -> dict[str, Any]:
+def _drawn(page: ResultPage, drawn: Series) -> dict[str, Any]:
     """Return charts over concurrency; for one concurrency, tables instead of single dots."""
     families = [family for family in _wait_titles() if _has_family(page, family)]
-    if len(page.points) == 1:
+    if len(drawn.points) == 1:
         tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
         return {"throughput": False, "waits": [], "wait_rows": tables}
-    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    series = [drawn]
     return {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
         "waits": [
             (name, _wait_titles()[name], percentiles.figure(name, series)) for name in families
         ],
+        "per_device": per_device.is_known(series) and per_device.figure(series),
     }
 
 

@@ -118,6 +118,7 @@ class Scraper:
 
     def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
         self._points = Points(points, endless=endless)
+        self._endless = endless
         self._spool = points.parent
         self._stopped = threading.Event()
         self._threads = [
@@ -149,7 +150,10 @@ class Scraper:
                 self._scrape(watch)
             elif not _read(reader, counted):
                 return
-        if reader is not None and reader.READS_AT_END:  # what was written since, to the last line
+        if reader is None:  # counters of the last interval; a server's own end with it
+            if not self._endless:
+                self._scrape(watch)
+        elif reader.READS_AT_END:  # what was written since, to the last line
             _read(reader, counted, is_last=True)
 
     def _scrape(self, watch: Watch) -> None:

@@ -45,4 +45,5 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
         parsed = [parser.parse(path, content) for path, content in files.items()]
         points = sorted(parsed, key=lambda point: point.concurrency)
         began = {point.concurrency: point.began for point in points}
-        return self.measured(params, plan, points, began)
+        requests = {point.concurrency: point.requests for point in points}
+        return self.measured(params, plan, points, began, requests=requests)

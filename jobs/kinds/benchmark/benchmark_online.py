@@ -207,7 +207,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         are counted over all points.
         """
         files = {path: outputs[path] for path in outputs if path.startswith("result")}
-        runs = [vllm_bench_serve.parse(path, content) for path, content in files.items()]
+        runs = [_run(path, content) for path, content in files.items()]
         if not runs:
             runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
         runs.sort(key=lambda run: run.concurrency or 0)
@@ -219,9 +219,18 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
             remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            requests={run.concurrency or 0: vllm_bench_serve.times(run) for run in runs},
             keeps_failed=False,
             may_have_no_tokens=True,
         )
+
+
+def _run(path: str, content: bytes) -> vllm_bench_serve.Served:
+    """Return a run with its single requests; without them where only their lists are damaged."""
+    try:
+        return vllm_bench_serve.parse(path, content, requests=True)
+    except ParseError:
+        return vllm_bench_serve.parse(path, content)
 
 
 def _check_deployment(params: Params, deployment: AssetRef) -> None:

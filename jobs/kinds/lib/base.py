@@ -18,6 +18,7 @@ from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.numbers import number_from
 from jobs.parsers.progress import Progress
+from jobs.parsers.request_times import RequestTimes
 from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
@@ -162,7 +163,7 @@ class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
     ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
-    the tool tells it.
+    the tool tells it. ``requests``: concurrency -> its completed requests, if the tool wrote them.
     """
 
     type: str
@@ -173,6 +174,7 @@ class Measurement:
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Message] = ()
     began: Mapping[int, float] = field(default_factory=dict)
+    requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
 
 

@@ -22,6 +22,7 @@ from jobs.kinds.lib.common import (
 )
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.messages import Message
+from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -151,9 +152,16 @@ class OverHttp(Kind, params=LoadParams):
         )
 
     def measured(
-        self, params: LoadParams, plan: Plan, points: Sequence[Point], began: Mapping[int, float]
+        self,
+        params: LoadParams,
+        plan: Plan,
+        points: Sequence[Point],
+        began: Mapping[int, float],
+        *,
+        requests: Mapping[int, Sequence[RequestTimes]] | None = None,
     ) -> Outcome:
-        """Return the outcome with its remarks. ``began``: see :class:`Measurement`."""
+        """Return the outcome with its remarks. ``began``, ``requests``: see
+        :class:`Measurement`."""
         streamed = any("ttft_mean_ms" in point.metrics for point in points)
         return outcome(
             points,
@@ -166,6 +174,7 @@ class OverHttp(Kind, params=LoadParams):
                 *missing_remark(params.concurrency, points),
             ],
             began=began,
+            requests=requests,
         )
 
 
@@ -197,14 +206,16 @@ def outcome(
     tool: str,
     remarks: Sequence[Message],
     began: Mapping[int, float] | None = None,
+    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
     keeps_failed: bool = True,
     may_have_no_tokens: bool = False,
 ) -> Outcome:
     """Build the outcome: the headline is the point with the highest output rate; requests are
     counted over all points.
 
-    ``began``: see :class:`Measurement`. ``keeps_failed``: points without a completed request are
-    kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a failure.
+    ``began``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points without a completed
+    request are kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a
+    failure.
     """
     done = [point for point in points if point.completed]
     if not done:
@@ -226,6 +237,7 @@ def outcome(
             ],
             remarks=remarks,
             began=began or {},
+            requests=requests or {},
         ),
     )
 

@@ -19,6 +19,8 @@ from jobs.errors import ParseError
 from jobs.metrics import METRICS
 from jobs.parsers.files import count, json_object, number, number_or_none
 from jobs.parsers.lines import lines_of
+from jobs.parsers.request_times import RequestTimes
+from jobs.units import MS_PER_S
 
 Outcome = Literal["whole", "partial", "none"]
 WHAT = "a result of vLLM's serving benchmark"
@@ -144,6 +146,24 @@ def parse(path: str, content: bytes, *, requests: bool = False) -> Served:
         else count(path, data, "num_prompts") - completed
     )
     return _served(path, data, completed, failed, _requests(path, data) if requests else ())
+
+
+def times(run: Served) -> list[RequestTimes]:
+    """Return the times of the completed requests, empty where the tool did not write them.
+
+    TPOT as the tool defines it: time after the first token divided by the tokens after it.
+    """
+    return [
+        RequestTimes(MS_PER_S * one.ttft_s, _tpot_ms(one), one.latency_s)
+        for one in run.requests
+        if not one.error
+    ]
+
+
+def _tpot_ms(request: ServedRequest) -> float | None:
+    if request.latency_s is None or request.output_tokens < 2:
+        return None
+    return MS_PER_S * (request.latency_s - request.ttft_s) / (request.output_tokens - 1)
 
 
 def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Served, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,10 +10,12 @@ from jobs.kinds.lib.base import Measurement
 from jobs.kinds.lib.hits import hits_remark, since_start_remark
 from jobs.messages import Message
 from jobs.models import Job, JobStep, PointBlock
-from jobs.parsers.engine_counters import during, hits_since_start, running_peak
+from jobs.parsers.engine_counters import Samples, during, hits_since_start, running_peak, served
 
 WATCH = "engine"
 _STEP = "measure"
+# Every tool loads for longer before its first request.
+_START_UP_S = 1.0
 
 Window = tuple[float, float]
 
@@ -24,10 +27,14 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine that reports hits only since its start, the whole has ``engine_prefix_hits_since_start``
     at the end of the run; points have no share.
     """
-    samples = _samples(job)
-    windows = _windows(job, measured) if samples else {}
+    samples = samples_of(job, WATCH)
+    windows = windows_of(job, measured) if samples else {}
     engine_metrics = {
-        concurrency: during(samples, *window) for concurrency, window in windows.items()
+        concurrency: {
+            **during(samples, *window),
+            **_served(samples, concurrency, windows, measured.began),
+        }
+        for concurrency, window in windows.items()
     }
     points = [(c, {**engine_metrics.get(c, {}), **metrics}) for c, metrics in measured.points]
     best = measured.metrics.get("output_tokens_per_s")
@@ -50,6 +57,23 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     )
 
 
+def _served(
+    samples: Samples,
+    concurrency: int,
+    windows: Mapping[int, Window],
+    began: Mapping[int, float],
+) -> dict[str, float]:
+    """Return what the engine served at one point, from before its first request to before the next
+    point's. A first request comes at its recorded start, else when the tool has loaded."""
+    starts = {
+        one: begin if one in began else begin + _START_UP_S
+        for one, (begin, _end) in windows.items()
+    }
+    own, end = starts[concurrency], windows[concurrency][1]
+    later = (start for start in starts.values() if start > own)
+    return served(samples, min(own, end), end, until=min(later, default=math.inf))
+
+
 def _others_remark(
     samples: list[tuple[float, Mapping[str, float]]], windows: Mapping[int, Window]
 ) -> Message | None:
@@ -65,14 +89,14 @@ def _others_remark(
     return Message("result:other_clients", args)
 
 
-def _samples(job: Job) -> list[tuple[float, Mapping[str, float]]]:
-    """Return samples by the host's clock, oldest first."""
-    blocks = PointBlock.objects.filter(job=job, watch=WATCH).order_by("offset", "id")
+def samples_of(job: Job, watch: str) -> list[tuple[float, Mapping[str, float]]]:
+    """Return the samples of a watch by the host's clock, oldest first."""
+    blocks = PointBlock.objects.filter(job=job, watch=watch).order_by("offset", "id")
     rows = [row for (block,) in blocks.values_list("rows") for row in block]
     return sorted(((float(at), values) for at, values in rows), key=lambda row: row[0])
 
 
-def _windows(job: Job, measured: Measurement) -> dict[int, Window]:
+def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
     """Return concurrency → time window by the host's clock (seconds since the epoch).
 
     The window of a point is its own step, from the start that the tool recorded; of points that

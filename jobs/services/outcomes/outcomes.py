@@ -19,15 +19,27 @@ from jobs.kinds.lib.base import LOG, LOG_BYTES, Measurement, Outcome
 from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_remarks
 from jobs.messages import Message
 from jobs.metrics import METRICS
-from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
+from jobs.models import (
+    Answer,
+    Artifact,
+    Deployment,
+    Job,
+    PointRequests,
+    Result,
+    ResultPoint,
+    Weights,
+)
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
+from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
 
 State = Job.State
+# Kept of a point, in the order of the tool's file: intervals and goodput need no more.
+MOST_REQUESTS = 10_000
 
 # Errors of parsing an unknown file format (JSON, encoding and validation errors are ValueErrors).
 # The job is *errored* then: the dashboard failed, not the work.
@@ -195,7 +207,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     kind = KINDS[job.kind]
     asks = asked(kind.lengths, job.params, answer_limit=kind.answer_limit)
     if measured.type == Result.Type.BENCHMARK:
-        measured = with_engine(job, measured)
+        measured = with_energy(job, with_engine(job, measured))
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Message]()
     kept["concurrent_load"] = run_context.concurrent_load(
@@ -228,9 +240,14 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
-    ResultPoint.objects.bulk_create(
+    points = ResultPoint.objects.bulk_create(
         ResultPoint(result=result, index=index, concurrency=concurrency, metrics=_numbers(metrics))
         for index, (concurrency, metrics) in enumerate(measured.points)
+    )
+    PointRequests.objects.bulk_create(
+        PointRequests(point=point, rows=sanitize([list(one) for one in requests[:MOST_REQUESTS]]))
+        for point in points
+        if (requests := measured.requests.get(point.concurrency, ()))
     )
     Answer.objects.bulk_create(
         Answer(result=result, index=index, **sanitize(answer))

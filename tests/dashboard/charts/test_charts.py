@@ -1,10 +1,10 @@
 import pytest
 
-from dashboard.charts import accuracy, interactivity, percentiles, throughput
+from dashboard.charts import accuracy, interactivity, per_device, percentiles, throughput
 from dashboard.charts.interactivity import PLACES, PLOT_PX, label_box, label_places
 from dashboard.charts.series import Series
 from jobs.queries.results.results import Category
-from jobs.queries.statistics import wilson
+from jobs.queries.statistics import Interval, wilson
 
 ONE = Series(
     "#1",
@@ -108,3 +108,49 @@ def test_a_label_without_room_is_only_in_the_tooltip():
     assert "" in trace.text
     assert any(trace.text)
     assert trace.hovertext == tuple(str(n) for n in range(9))
+
+
+def on(devices, *pairs):
+    """Results at (TPOT in ms, tokens/s)."""
+    points = [
+        (n, {"tpot_p50_ms": tpot, "output_tokens_per_s": rate})
+        for n, (tpot, rate) in enumerate(pairs, 1)
+    ]
+    return Series(f"#{devices}", points, devices=devices)
+
+
+def test_the_frontier_joins_results_of_different_devices():
+    ours = on(32, (50.0, 640.0), (100.0, 960.0))  # 20 and 30 per device, 20 and 10 per user
+    theirs = on(8, (25.0, 120.0), (200.0, 320.0))  # 15 and 40 per device, 40 and 5 per user
+
+    best, first, second = per_device.figure([ours, theirs]).data
+
+    assert (first.x, first.y) == ((20.0, 10.0), (20.0, 30.0))
+    assert (second.x, second.y) == ((40.0, 5.0), (15.0, 40.0))
+    assert (best.x, best.y) == ((5.0, 10.0, 20.0, 40.0), (40.0, 30.0, 20.0, 15.0))
+
+
+def test_a_frontier_of_one_point_is_no_line():
+    assert names(per_device.figure([on(1, (50.0, 20.0))])) == ["#1"]
+    assert names(per_device.figure([on(1, (50.0, 20.0), (100.0, 30.0))])) == [
+        "Pareto frontier",
+        "#1",
+    ]
+
+
+def test_an_unknown_number_of_devices_has_no_point():
+    assert not per_device.is_known([on(None, (50.0, 20.0))])
+    assert per_device.is_known([on(None, (50.0, 20.0)), on(4, (50.0, 20.0))])
+
+
+def test_error_bars_come_from_the_intervals():
+    bounds = {
+        (1, "ttft_p50_ms"): Interval(40.0, 30.0, 60.0),
+        (1, "ttft_p99_ms"): Interval(80.0, 85.0, 90.0),  # beside the shown value
+    }
+    repeated = Series("#1 × 3", ONE.points, intervals=bounds)
+
+    middle, _p90, tail = percentiles.figure("ttft", [repeated]).data
+
+    assert (middle.error_y.array, middle.error_y.arrayminus) == ((20.0, None), (10.0, None))
+    assert (tail.error_y.array, tail.error_y.arrayminus) == ((10.0, None), (0.0, None))

@@ -14,6 +14,7 @@ from dashboard.charts import (
     growing_accuracy,
     interactivity,
     live,
+    per_device,
     percentiles,
     throughput,
 )
@@ -26,11 +27,12 @@ BASE = Path(settings.BASE_DIR)
 BUNDLE = BASE / "static/vendor/plotly/plotly-cartesian.min.js"
 TEMPLATE = json.loads((BASE / "static/plotly-template.json").read_text())
 POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0}) for n in (1, 4)]
-EIGHT = [Series(f"#{n}", POINTS) for n in range(8)]
+EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
 SHARE = wilson(5, 10)
 FIGURES = {
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),
+    "per_device": lambda: per_device.figure(EIGHT),
     "interactivity": lambda: interactivity.figure(EIGHT),
     "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
     "growing_accuracy": growing_accuracy.figure,

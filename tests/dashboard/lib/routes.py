@@ -57,6 +57,7 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
         "conversation_id": made["conversation"],
         "token_id": made["token"],
         "source_id": made["source"],
+        "level_id": made["level"],
         "user_id": made["person"],
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}

@@ -115,6 +115,12 @@ audit-export GET admin
 docs GET viewer
 docs-image GET viewer
 docs-page GET viewer
+level-list GET viewer
+level-add GET,POST member
+level-edit GET,POST owner
+level-remove POST owner
+level-restore POST owner
+level-hide POST admin
 source-list GET viewer
 source-add POST admin
 source-remove GET,POST admin

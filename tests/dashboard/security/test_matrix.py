@@ -34,6 +34,7 @@ from tests.factories import (
     make_deployment,
     make_host,
     make_job,
+    make_level,
     make_measured,
     make_user,
 )
@@ -134,9 +135,11 @@ def made(db):
         "turn_id": turn.pk,
         "token_id": owner.api_tokens.get(scope="read").pk,
         "user_id": make_user("third").pk,
+        "level_id": make_level(created_by=owner).pk,
     }
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
+    texts |= {"key": "mlperf-chat"}
     sessions = {name: _session_of(person) for name, person in people.items()}
     jobs = {"job": job.pk, "kept": kept.pk}
     return SimpleNamespace(

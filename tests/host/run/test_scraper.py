@@ -109,3 +109,16 @@ def test_removed_points_of_a_server_are_shipped_as_zero_bytes(intake, client, ho
     Shipper(spool, client).round()
 
     assert bytes(record.streams["points"]) == text
+
+
+def test_counters_of_a_job_are_read_once_more_at_its_end(tmp_path, monkeypatch):
+    answers = iter(["a 1", "a 2"])
+    monkeypatch.setattr(scraper, "_get", lambda url: next(answers, ""))
+    watch = Watch("engine", "http://127.0.0.1:1/metrics", ("a",), interval_s=3600.0)
+    points = tmp_path / "points.jsonl"
+
+    job = scraper.Scraper([watch], points)
+    until(lambda: points.read_bytes())
+    job.stop()
+
+    assert [value for _at, value in written(points)] == [1.0, 2.0]

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.host.run.scraper import samples
 from jobs.metrics import METRICS
-from jobs.parsers.engine_counters import during, hits_since_start
+from jobs.parsers.engine_counters import during, hits_since_start, served
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.vllm import vllm
 from tests.jobs.lib.target import DATA
@@ -129,3 +129,43 @@ def test_several_engines_are_summed():
     two = "".join(f'{QUERIES}{{engine="{n}",model_name="m"}} {n}0.0\n' for n in (1, 2))
 
     assert samples(two, vllm.METRICS) == {QUERIES: 30.0}
+
+
+TOKENS = "vllm:generation_tokens_total"
+TTFT_SUM, TTFT_COUNT = (f"vllm:time_to_first_token_seconds_{part}" for part in ("sum", "count"))
+
+
+def test_a_real_vllm_reports_tokens_requests_and_ttft():
+    after = samples(VLLM, vllm.METRICS)
+
+    metrics = served([(0.0, dict.fromkeys(after, 0.0)), (100.0, after)], 0.0, 100.0)
+
+    assert metrics == {
+        "engine_output_tokens": after[TOKENS],
+        "engine_requests": after[TTFT_COUNT],
+        "engine_ttft_mean_ms": pytest.approx(1000 * after[TTFT_SUM] / after[TTFT_COUNT]),
+    }
+    assert set(metrics) <= set(METRICS)
+
+
+def test_a_real_llama_cpp_reports_tokens():
+    after = samples(LLAMA, llama_cpp.METRICS)
+
+    metrics = served([(0.0, dict.fromkeys(after, 0.0)), (100.0, after)], 0.0, 100.0)
+
+    assert metrics == {
+        "engine_output_tokens": pytest.approx(after["llamacpp:tokens_predicted_total"], abs=1)
+    }
+
+
+def test_tokens_of_the_last_second_are_in_the_next_reading():
+    rows = counted({TOKENS: 0.0}, {TOKENS: 90.0}, {TOKENS: 100.0}, {TOKENS: 130.0})
+
+    assert served(rows, 100.0, 101.5)["engine_output_tokens"] == 100
+    # The next requests begin before that reading.
+    early = served(rows, 100.0, 101.5, until=101.9)
+    assert early == {"engine_output_tokens": 90, "engine_gap_s": 0.5}
+
+
+def test_a_restart_in_the_window_gives_no_tokens():
+    assert served(counted({TOKENS: 900.0}, {TOKENS: 10.0}), 100.0, 101.0) == {}

@@ -9,7 +9,7 @@ import pytest
 from jobs.errors import ParseError
 from jobs.metrics import METRICS
 from jobs.parsers.vllm import vllm_latency, vllm_throughput
-from jobs.parsers.vllm.vllm_bench_serve import parse, parse_log
+from jobs.parsers.vllm.vllm_bench_serve import parse, parse_log, times
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
@@ -413,3 +413,22 @@ def test_metrics_of_the_benchmarks_have_a_better_direction():
 
     assert better["output_tokens_per_s"] == "higher"
     assert better["ttft_p99_ms"] == better["latency_mean_s"] == "lower"
+
+
+def test_times_of_single_requests_give_the_tool_s_own_means():
+    run = parse(*read(NEW_JSON), requests=True)
+
+    rows = times(run)
+
+    assert len(rows) == run.completed
+    for family, unit in (("ttft", "ms"), ("tpot", "ms"), ("latency", "s")):
+        values = [getattr(row, f"{family}_{unit}") for row in rows]
+        mean = sum(values) / len(values)
+        assert mean == pytest.approx(run.metrics[f"{family}_mean_{unit}"], rel=1e-3)
+
+
+def test_the_older_tool_tells_no_end_of_a_request():
+    rows = times(parse(*read(OLD_JSON), requests=True))
+
+    assert rows
+    assert {(row.tpot_ms, row.latency_s) for row in rows} == {(None, None)}

@@ -4,10 +4,12 @@ from statistics import variance
 import pytest
 
 from jobs.queries.statistics import (
+    least_samples,
     mcnemar,
     mean_difference,
     mean_interval,
     paired_difference,
+    quantile_interval,
     questions_to_tell,
     relative_difference,
     runs_to_tell,
@@ -103,3 +105,30 @@ def test_an_interval_is_at_least_as_wide_as_students():
         half = mean_interval(values).high - mean_interval(values).value
 
         assert half >= wanted * sqrt(variance(values) / runs)
+
+
+def test_a_quantile_lies_between_two_samples():
+    # Binomial, by tables: of 20 samples the 6th and 15th bound the median.
+    ordered = [float(value) for value in range(1, 21)]
+
+    interval = quantile_interval(ordered, 0.5)
+
+    assert (interval.value, interval.low, interval.high) == (10.0, 6.0, 15.0)
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368)])
+def test_few_samples_do_not_bound_a_quantile(share, least):
+    assert least_samples(share) == least
+    assert quantile_interval([float(value) for value in range(least - 1)], share) is None
+
+    interval = quantile_interval([float(value) for value in range(least)], share)
+    assert interval.low <= interval.value <= interval.high
+
+
+def test_a_quantile_of_many_samples_is_narrow():
+    ordered = [float(value) for value in range(100_000)]
+
+    interval = quantile_interval(ordered, 0.99)
+
+    # Normal approximation: 99,000 ± 1.96 √(100,000 · 0.99 · 0.01).
+    assert (interval.low, interval.high) == pytest.approx((98_938, 99_062), abs=3)

@@ -249,3 +249,31 @@ def test_more_requests_than_sent_mean_other_clients(running, expected):
 
     assert [remark.id for remark in remarks] == expected
     assert all(remark.args == {"running": 3, "concurrency": 1} for remark in remarks)
+
+
+TOKENS = "vllm:generation_tokens_total"
+
+
+def test_each_point_has_the_engines_tokens():
+    job = measured_job(steps=("measure-1", "measure-4"))
+    # A reading after 1010 and before the next tool has loaded has the last tokens of the first.
+    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 640.0), (1020.5, 1920.0))
+    samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
+    PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
+
+    first, second = (m["engine_output_tokens"] for _, m in with_engine(job, MEASURED).points)
+
+    assert (first, second) == (640, 1280)
+
+
+def test_a_recorded_start_ends_the_readings_of_the_point_before():
+    job = measured_job(steps=("measure",))
+    began = {1: 1000.0, 4: 1010.0}
+    counted = ((1000.0, 0.0), (1009.5, 600.0), (1010.5, 700.0), (1020.0, 1920.0))
+    samples = [[at, {TOKENS: tokens}] for at, tokens in counted]
+    PointBlock.objects.create(job=job, offset=0, watch="engine", rows=samples)
+    JobStep.objects.filter(job=job).update(duration_s=20.0)
+
+    points = with_engine(job, replace(MEASURED, began=began)).points
+
+    assert [m["engine_output_tokens"] for _, m in points] == [600, 1320]

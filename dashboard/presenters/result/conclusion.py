@@ -1,0 +1,267 @@
+"""Conclusion card of a benchmark: headline, figures, next steps, latencies by concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.presenters.result.conclusion_steps import StepLine, step_lines
+from dashboard.presenters.result.level_words import check_words, limits_words, metric_words
+from dashboard.presenters.result.two_sides import SidesTable, sides_table
+from dashboard.text.formatting import number, percent
+from dashboard.text.labels import metric_text
+from jobs.models import Result
+from jobs.queries.results.benchmark_curve import limits_of
+from jobs.queries.results.conclusion import Conclusion, conclude
+from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.devices import device_count, per_device, per_user
+from jobs.queries.results.levels import FAMILIES, Level, LevelPoint
+from jobs.queries.results.results import ResultPage
+from jobs.queries.statistics import LEAST_RUNS, Interval, least_samples
+
+_SHARES = ("p50", "p90", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Figure of the card: label, value with unit, half width of its interval, what it is of."""
+
+    label: str
+    text: str
+    unit: str = ""
+    interval: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured."""
+
+    point: CurvePoint
+    rate: tuple[str, str]
+    cells: Sequence[tuple[str, str]]
+    verdict: LevelPoint | None
+    why: str
+    is_best: bool
+    is_recommended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Conclusion card. ``columns``: latency columns; ``remarks``: what the intervals are of."""
+
+    conclusion: Conclusion
+    headline: str
+    is_warning: bool
+    figures: Sequence[Figure]
+    steps: Sequence[StepLine]
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    remarks: Sequence[str]
+    level_text: str
+    sides: SidesTable | None
+
+
+def conclusion_card(
+    page: ResultPage,
+    points: Sequence[CurvePoint],
+    *,
+    level: Level | None,
+    user: AbstractBaseUser | AnonymousUser,
+) -> Card | None:
+    """Return the card from the curve of a page; None for a result without an output rate over
+    concurrencies, or with one point and no repeat."""
+    result = page.result
+    if result.type != Result.Type.BENCHMARK or not any(RATE in p.metrics for p in page.points):
+        return None
+    if not points or (len(points) == 1 and len(points[0].runs) == 1):
+        return None
+    found = conclude(points, limits=limits_of(result.deployment), level=level)
+    names = [
+        f"{family}_{share}_{unit}"
+        for family, unit in FAMILIES.items()
+        for share in _SHARES
+        if any(point.mean(f"{family}_{share}_{unit}") is not None for point in points)
+    ]
+    return Card(
+        conclusion=found,
+        headline=_headline(found),
+        is_warning=found.shape in ("none", "fails", "falls"),
+        figures=_figures(found, result),
+        steps=step_lines(found, result, user),
+        columns=[_column(name) for name in names],
+        rows=_rows(found, names),
+        remarks=_remarks(found, names),
+        level_text=_level_text(found),
+        sides=sides_table(points, result),
+    )
+
+
+def _headline(found: Conclusion) -> str:
+    best, knee = found.best, found.recommended
+    if best is None or knee is None:
+        if any(point.failed for point in found.points):
+            return _("No conclusion: too many requests failed at every concurrency.")
+        return _("No conclusion: no output was measured.")
+    args: dict[str, Any] = {"n": knee.concurrency, "top": found.last.concurrency}
+    if found.shape == "limited" and found.limit is not None:
+        args["n"] = found.limit.most
+        if found.limit.origin == "stack":
+            return _("Not saturated: max concurrency of the stack is %(n)s.") % args
+        return _("Not saturated: max concurrency of the deployment is %(n)s.") % args
+    if found.shape == "fails" and found.failing is not None:
+        failing = found.failing
+        args |= {"at": failing.concurrency, "failed": failing.failed}
+        args["total"] = failing.failed + failing.completed
+        return _("Requests fail at concurrency %(at)s: %(failed)s of %(total)s.") % args
+    texts = {
+        "single": _("Only concurrency %(n)s was measured: saturation is unknown."),
+        "flat": _("Saturated at concurrency %(n)s, the lowest measured. More adds latency only."),
+        "saturated": _("Saturated at concurrency %(n)s. More concurrency adds latency only."),
+        "rising": _("Not saturated: throughput still rises at concurrency %(top)s, the highest."),
+        "falls": _("Throughput falls above concurrency %(n)s."),
+    }
+    return texts[found.shape] % args
+
+
+def _figures(found: Conclusion, result: Result) -> list[Figure]:
+    best, knee = found.best, found.recommended
+    if best is None or knee is None:
+        return []
+    figures = [
+        _rate_figure(_("Best throughput"), best),
+        Figure(
+            _("Recommended concurrency"),
+            str(knee.concurrency),
+            note=_("%(rate)s, as fast as the best") % {"rate": _text(RATE, knee.rate)}
+            if knee is not best
+            else _("the best itself"),
+        ),
+    ]
+    if found.level is not None and found.level.best is not None:
+        figures.append(_rate_figure(_("Best within the level"), found.level.best.point))
+    count = device_count(result)
+    each = per_device(best.rate, count)
+    if each is not None:
+        text, unit = metric_text(RATE, each)
+        note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
+        figures.append(Figure(_("Per device, at the best"), text, unit, note=note))
+    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")})
+    if user_rate is not None:
+        text, unit = metric_text(RATE, user_rate)
+        note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
+        figures.append(Figure(_("Per user"), text, unit, note=note))
+    joules = best.mean("energy_per_token_j")
+    if joules is not None:
+        text, unit = metric_text("energy_per_token_j", joules)
+        note = _("at the best, all dies")
+        figures.append(Figure(_("Energy per output token"), text, unit, note=note))
+    return figures
+
+
+def _rate_figure(label: str, point: CurvePoint) -> Figure:
+    text, unit = metric_text(RATE, point.rate)
+    note = _("at concurrency %(n)s") % {"n": point.concurrency}
+    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note)
+
+
+def _text(name: str, value: float) -> str:
+    return " ".join(metric_text(name, value))
+
+
+def _half(interval: Interval | None, name: str) -> str:
+    """Return the interval of a mean as "± 0.9"; "" without one."""
+    return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}" if interval else ""
+
+
+def _column(name: str) -> str:
+    return f"{metric_words(name)}, {name.rpartition('_')[2]}"
+
+
+def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
+    against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
+    rows = []
+    for point in found.points:
+        verdict = against.get(point.concurrency)
+        value = metric_text(RATE, point.rate)[0] if point.rate else ""
+        rows.append(
+            Row(
+                point,
+                (value, _half(point.interval(RATE), RATE)),
+                [_cell(point, name) for name in names],
+                verdict,
+                check_words(verdict) if verdict else "",
+                point is found.best,
+                point is found.recommended,
+            )
+        )
+    return rows
+
+
+def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
+    value, interval = point.mean(name), point.interval(name)
+    if value is None:
+        return "", ""
+    text = metric_text(name, value)[0]
+    if interval is None:
+        return text, ""
+    low, high = (metric_text(name, bound)[0] for bound in (interval.low, interval.high))
+    return text, f"[{low}, {high}]"
+
+
+def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
+    """Return what the intervals are of, and which percentiles have too few requests for one."""
+    remarks = []
+    if any(len(point.runs) >= LEAST_RUNS for point in found.points):
+        remarks.append(_("Intervals: 95 %, of the mean of three or more runs."))
+    elif any(point.quantiles for point in found.points):
+        remarks.append(_("Intervals: 95 %, distribution-free, over the requests of this point."))
+    elif names:
+        remarks.append(_("No intervals: the tool stored percentiles only, and fewer than 3 runs."))
+    fewest = min((p.completed for p in found.points if p.completed), default=0)
+    shares = sorted({name.split("_")[1] for name in names})
+    short = [one for one in shares if fewest and least_samples(int(one[1:]) / 100) > fewest]
+    if short:
+        args = {
+            "shares": _(", ").join(short),
+            "n": number(fewest),
+            "least": number(max(least_samples(int(one[1:]) / 100) for one in short)),
+        }
+        text = _("Few samples: %(n)s requests. A bound of %(shares)s needs %(least)s.")
+        remarks.append(text % args)
+    return remarks
+
+
+def _level_text(found: Conclusion) -> str:
+    """Return the finding on the chosen level; "" without one."""
+    finding = found.level
+    if finding is None:
+        return ""
+    if not finding.points:
+        return ""
+    args: dict[str, Any] = {"limits": limits_words(finding.level)}
+    if not finding.is_known:
+        missing = {c.metric for one in finding.points for c in one.checks if c.value is None}
+        args["missing"] = _(", ").join(_column(name) for name in sorted(missing))
+        if not missing:
+            return _("%(limits)s. Unknown: the tool did not store single requests.") % args
+        return _("%(limits)s. Not measured: %(missing)s.") % args
+    if finding.best is None:
+        return _("%(limits)s. No measured concurrency meets it.") % args
+    args["n"] = finding.best.point.concurrency
+    texts = [_("%(limits)s. Fastest that meets it: concurrency %(n)s.") % args]
+    if not finding.is_binding:
+        texts = [_("%(limits)s. Met at every measured concurrency.") % args]
+    if finding.best.goodput is not None:
+        share = percent(finding.best.goodput.value)
+        low, high = percent(finding.best.goodput.low), percent(finding.best.goodput.high)
+        text = _("Within all limits: %(share)s %% of the requests [%(low)s, %(high)s].")
+        texts.append(text % {"share": share, "low": low, "high": high})
+    if not finding.best.is_certain:
+        texts.append(_("Not certain: an interval includes its limit, or is unknown."))
+    return " ".join(texts)

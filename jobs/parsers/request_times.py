@@ -1,0 +1,13 @@
+"""Times of one completed request of a benchmark, whichever tool measured it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class RequestTimes(NamedTuple):
+    """Times of one completed request; None: not reported by the tool."""
+
+    ttft_ms: float | None
+    tpot_ms: float | None
+    latency_s: float | None

@@ -1,0 +1,99 @@
+"""Curve of a benchmark with its repeats, and the concurrency limits of what served it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from jobs.catalog import STACKS
+from jobs.models import Deployment, PointRequests, Result
+from jobs.numbers import number_from
+from jobs.parsers.request_times import RequestTimes
+from jobs.queries.results.conclusion import Limit
+from jobs.queries.results.curve import CurvePoint, curve
+from jobs.queries.results.levels import METRICS
+from jobs.queries.results.results import ResultPage, point_rows
+from jobs.queries.statistics import Interval, quantile_interval
+
+WARM_UP = "--warmup-num"  # of EvalScope; vLLM's engine counts requests itself
+# Requests read for one page: 12 points of 4,000 are far more than intervals need.
+MOST_REQUESTS = 50_000
+
+
+def runs_of(page: ResultPage) -> list[Result]:
+    """Return the result with its counted repeats; a disturbed or incomplete result alone."""
+    others = [run for run in page.repeats if run.counts] if page.result.counts else []
+    return [page.result, *others]
+
+
+def curve_of(page: ResultPage) -> list[CurvePoint]:
+    """Return the curve of a benchmark over its runs (:func:`runs_of`)."""
+    runs = runs_of(page)
+    requests = _requests([run.pk for run in runs])
+    quantiles = {concurrency: _quantiles(rows) for concurrency, rows in requests.items()}
+    return curve([point_rows(run) for run in runs], requests, quantiles)
+
+
+def limits_of(deployment: Deployment | None) -> list[Limit]:
+    """Return the known concurrency limits of a deployment: its own setting, and that of its
+    stack."""
+    if deployment is None:
+        return []
+    params: Mapping[str, Any] = deployment.job.params or {}
+    limits = []
+    for field in LIMIT_FIELDS:
+        most = params.get(field)
+        if isinstance(most, int) and most > 0:
+            limits.append(Limit(most, "deployment"))
+    stack = STACKS.get(str(deployment.details.get("stack") or ""))
+    # Of vLLM; a Build_In server has its batch size.
+    if stack is not None and not limits and stack.vllm.max_concurrency:
+        limits.append(Limit(stack.vllm.max_concurrency, "stack"))
+    return limits
+
+
+# Fields of deploy kinds with the highest concurrency.
+LIMIT_FIELDS = ("parallel", "batch_size")
+
+
+def warm_ups_of(result: Result) -> int:
+    """Return the warm-up requests before each point, as the command of the tool says; 0: none, or
+    unknown."""
+    plan = result.job.plan if result.job_id else {}
+    for step in plan.get("steps", ()):
+        argv = [str(arg) for arg in step.get("argv", ())]
+        for option, value in pairwise(argv):
+            if option == WARM_UP:
+                return min(number_from(value) or 0, MOST_REQUESTS)
+    return 0
+
+
+def _requests(results: Sequence[int]) -> dict[int, list[RequestTimes]]:
+    """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
+    rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
+    by_concurrency: dict[int, list[RequestTimes]] = {}
+    left = MOST_REQUESTS
+    for concurrency, stored in rows.values_list("point__concurrency", "rows").iterator(20):
+        if left <= 0:
+            break
+        by_concurrency.setdefault(concurrency, []).extend(RequestTimes(*row) for row in stored)
+        left -= len(stored)
+    return by_concurrency
+
+
+def _quantiles(requests: Sequence[RequestTimes]) -> dict[str, Interval]:
+    """Return the intervals of the latency percentiles, by metric."""
+    intervals = {}
+    for family in ("ttft_ms", "tpot_ms", "latency_s"):
+        name, _unit = family.split("_")
+        values = sorted(v for one in requests if (v := getattr(one, family)) is not None)
+        if len(values) < len(requests):
+            continue
+        for metric in METRICS:
+            if metric.startswith(f"{name}_"):
+                share = int(metric.split("_")[1].removeprefix("p")) / 100
+                interval = quantile_interval(values, share)
+                if interval is not None:
+                    intervals[metric] = interval
+    return intervals

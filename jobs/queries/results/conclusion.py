@@ -1,0 +1,205 @@
+"""Conclusion of a benchmark: best rate, recommended concurrency, what binds, what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isqrt
+from typing import Literal
+
+from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.levels import Level, LevelFinding, hold
+from jobs.queries.statistics import LEAST_RUNS
+
+# Where throughput ended. "none": no usable point. "single": one point. "flat": the lowest
+# concurrency is as good as the best. "saturated": a lower concurrency is as good as the highest.
+# "rising": the search ended before the top. "limited": a concurrency limit was reached. "falls":
+# the highest concurrency is slower than the best. "fails": requests fail at the highest ones.
+Shape = Literal["none", "single", "flat", "saturated", "rising", "limited", "falls", "fails"]
+StepId = Literal[
+    "measure_higher",
+    "measure_lower",
+    "measure_between",
+    "measure_more",
+    "raise_limit",
+    "stack_limit",
+    "use",
+    "failures",
+    "repeat",
+    "requests",
+    "kv_cache",
+    "queue",
+    "level",
+]
+# A KV cache above this share has no room for another request.
+KV_FULL = 0.95
+# Requests that wait this share of their TTFT in the engine's queue mostly wait.
+QUEUED = 0.5
+_WIDE = 2  # concurrencies with a larger ratio have room for one between them
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Highest concurrency that is served at once; further requests wait.
+
+    ``origin``: "deployment" for a setting of the server, "stack" for a published limit.
+    """
+
+    most: int
+    origin: Literal["deployment", "stack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next. ``concurrency``: values to measure; ``n``: a number for the text."""
+
+    id: StepId
+    concurrency: tuple[int, ...] = ()
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Conclusion from a curve. ``best`` and ``recommended`` are usable points of it.
+
+    ``limit`` is set where it binds. ``failing``: the lowest concurrency above the usable ones at
+    which too many requests fail. ``excluded``: all points with too many failures.
+    """
+
+    shape: Shape
+    points: Sequence[CurvePoint]
+    best: CurvePoint | None = None
+    recommended: CurvePoint | None = None
+    limit: Limit | None = None
+    failing: CurvePoint | None = None
+    excluded: Sequence[CurvePoint] = ()
+    level: LevelFinding | None = None
+    is_cache_full: bool = False
+    is_queued: bool = False
+    steps: Sequence[Step] = ()
+
+    @property
+    def last(self) -> CurvePoint:
+        """Return the point with the highest concurrency."""
+        return self.points[-1]
+
+
+def conclude(
+    points: Sequence[CurvePoint], *, limits: Sequence[Limit] = (), level: Level | None = None
+) -> Conclusion:
+    """Return the conclusion from ``points``, by concurrency.
+
+    The recommended concurrency is the knee: the smallest whose rate is as good as the best
+    (:meth:`CurvePoint.is_as_good_as`). Above it, more concurrency adds latency only.
+    """
+    usable = [point for point in points if point.is_usable]
+    excluded = [point for point in points if not point.is_usable]
+    if not usable:
+        steps = [Step("failures")] if any(point.failed for point in points) else []
+        return Conclusion("none", points, excluded=excluded, steps=steps)
+    best = max(usable, key=lambda point: point.rate)
+    knee = next(point for point in usable if point.is_as_good_as(best))
+    above = [point for point in excluded if point.concurrency > usable[-1].concurrency]
+    lowest = min(limits, key=lambda one: one.most, default=None)
+    binding = lowest if lowest and knee.concurrency >= lowest.most else None
+    top = usable[-1]
+    found = Conclusion(
+        _shape(usable, best, knee, is_failing=bool(above), is_limited=binding is not None),
+        points,
+        best=best,
+        recommended=knee,
+        limit=binding,
+        failing=above[0] if above else None,
+        excluded=excluded,
+        level=hold(level, usable) if level else None,
+        is_cache_full=(best.mean("engine_kv_cache_peak") or 0.0) >= KV_FULL,
+        is_queued=_is_queued(top),
+    )
+    steps = [*_by_shape(found, usable, lowest), *_by_level(found), *_by_samples(found)]
+    return replace(found, steps=list(dict.fromkeys(steps)))
+
+
+def _shape(
+    usable: Sequence[CurvePoint],
+    best: CurvePoint,
+    knee: CurvePoint,
+    *,
+    is_failing: bool,
+    is_limited: bool,
+) -> Shape:
+    top = usable[-1]
+    if is_failing:
+        return "fails"
+    if len(usable) == 1:
+        return "single"
+    if is_limited:
+        return "limited"
+    if not top.is_as_good_as(best):
+        return "falls"
+    if knee is usable[0]:
+        return "flat"
+    return "rising" if knee is top else "saturated"
+
+
+def _is_queued(point: CurvePoint) -> bool:
+    queue, ttft = point.mean("engine_queue_mean_ms"), point.mean("ttft_mean_ms")
+    return queue is not None and ttft is not None and queue > 0 and queue >= QUEUED * ttft
+
+
+def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | None) -> list[Step]:
+    first, top = usable[0].concurrency, usable[-1].concurrency
+    if found.shape == "fails" and found.failing is not None:
+        between = _between(top, found.failing.concurrency)
+        return [Step("failures"), *([Step("measure_between", between)] if between else [])]
+    if found.shape == "limited" and found.limit is not None:
+        if found.limit.origin == "stack":
+            return [Step("stack_limit", n=found.limit.most)]
+        return [Step("raise_limit", n=2 * found.limit.most)]
+    if found.shape == "single":
+        lower = tuple(sorted({1, max(1, top // 2)} - {top}))
+        return [Step("measure_more", (*lower, *_higher(top, lowest)))]
+    if found.shape == "rising":
+        causes = [Step("kv_cache")] if found.is_cache_full else []
+        causes += [Step("queue")] if found.is_queued and not found.is_cache_full else []
+        higher = _higher(top, lowest)
+        return [*([Step("measure_higher", higher)] if higher else []), *causes]
+    steps = [Step("use", n=found.recommended.concurrency if found.recommended else first)]
+    if found.shape == "flat" and first > 1:
+        steps.append(Step("measure_lower", tuple(sorted({1, first // 2}))))
+    if found.shape in ("saturated", "falls"):
+        below = [p.concurrency for p in usable if p.concurrency < steps[0].n]
+        between = _between(below[-1], steps[0].n) if below else ()
+        steps += [Step("measure_between", between)] if between else []
+        steps += [Step("kv_cache")] if found.is_cache_full else []
+    return steps
+
+
+def _by_level(found: Conclusion) -> list[Step]:
+    level = found.level
+    if level is None or not level.is_binding or level.best is not None:
+        return []
+    lowest = level.points[0].point.concurrency
+    if lowest > 1:
+        return [Step("measure_lower", tuple(sorted({1, lowest // 2})))]
+    return [Step("level")]
+
+
+def _by_samples(found: Conclusion) -> list[Step]:
+    steps = []
+    if found.level is not None and (few := max((one.few for one in found.level.points), default=0)):
+        steps.append(Step("requests", n=few))
+    runs = len(found.best.values(RATE)) if found.best else LEAST_RUNS
+    if runs < LEAST_RUNS:
+        steps.append(Step("repeat", n=LEAST_RUNS - runs))
+    return steps
+
+
+def _higher(top: int, lowest: Limit | None) -> tuple[int, ...]:
+    """Return two higher concurrencies, none above a limit that is still further up."""
+    most = lowest.most if lowest else 4 * top
+    return tuple(sorted({min(2 * top, most), min(4 * top, most)} - set(range(top + 1))))
+
+
+def _between(low: int, high: int) -> tuple[int, ...]:
+    """Return the geometric middle of two concurrencies that are far apart."""
+    return (isqrt(low * high),) if high > _WIDE * low else ()

@@ -1,0 +1,105 @@
+"""Curve of a benchmark: a point per concurrency, over one or several runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from jobs.parsers.request_times import RequestTimes
+from jobs.queries.statistics import Interval, mean_interval, relative_difference
+
+RATE = "output_tokens_per_s"
+# The knee: a rate this close to the best is as good as the best. Runs of one measurement differ by
+# a few per cent, and 5 % of throughput never pays for a doubled latency.
+CLOSE = 0.05
+# Three or more runs of both may show that a larger gap is noise, but only up to here.
+CLOSE_IF_NOISE = 0.10
+# A point with more failed requests measured another load than requested.
+FAILED_MOST = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Point of a curve: the metrics of each run at this concurrency.
+
+    ``quantiles``: 95 % intervals of latency percentiles over all requests, by metric.
+    ``requests``: the completed requests of all runs, where the tool wrote them.
+    """
+
+    concurrency: int
+    runs: Sequence[Mapping[str, float]]
+    quantiles: Mapping[str, Interval] | None = None
+    requests: Sequence[RequestTimes] = ()
+
+    def values(self, metric: str) -> list[float]:
+        """Return the metric of each run that measured it."""
+        return [float(run[metric]) for run in self.runs if run.get(metric) is not None]
+
+    def mean(self, metric: str) -> float | None:
+        """Return the mean over the runs; None: not measured."""
+        values = self.values(metric)
+        return mean(values) if values else None
+
+    def interval(self, metric: str) -> Interval | None:
+        """Return the interval of the mean of three or more runs, else of the percentile over the
+        requests; None without either."""
+        return mean_interval(self.values(metric)) or (self.quantiles or {}).get(metric)
+
+    @property
+    def rate(self) -> float:
+        """Return the mean output rate; 0 where no request completed."""
+        return self.mean(RATE) or 0.0
+
+    @property
+    def completed(self) -> int:
+        """Return the completed requests of all runs; 0: none, or not reported."""
+        return int(sum(self.values("requests")))
+
+    @property
+    def failed(self) -> int:
+        """Return the failed requests of all runs."""
+        return int(sum(self.values("failed_requests")))
+
+    @property
+    def failed_share(self) -> float:
+        """Return failed requests as a share of all sent ones."""
+        sent = self.completed + self.failed
+        return self.failed / sent if sent else 0.0
+
+    @property
+    def is_usable(self) -> bool:
+        """Return True where the rate is that of the requested load."""
+        return self.rate > 0 and self.failed_share <= FAILED_MOST
+
+    def is_as_good_as(self, best: CurvePoint) -> bool:
+        """Return True where the rate is close to that of ``best``, or apart only by noise."""
+        if self.rate >= (1 - CLOSE) * best.rate:
+            return True
+        gap = relative_difference(best.values(RATE), self.values(RATE))
+        return gap is not None and gap.holds_zero and self.rate >= (1 - CLOSE_IF_NOISE) * best.rate
+
+
+def curve(
+    runs: Sequence[Sequence[tuple[int, Mapping[str, float]]]],
+    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
+    quantiles: Mapping[int, Mapping[str, Interval]] | None = None,
+) -> list[CurvePoint]:
+    """Return the curve of several runs, each ``(concurrency, metrics)``, by concurrency.
+
+    Points without a limit of the concurrency (0) have no place on it.
+    """
+    rows: dict[int, list[Mapping[str, float]]] = {}
+    for run in runs:
+        for concurrency, metrics in run:
+            rows.setdefault(concurrency, []).append(metrics)
+    return [
+        CurvePoint(
+            concurrency,
+            rows[concurrency],
+            (quantiles or {}).get(concurrency),
+            (requests or {}).get(concurrency, ()),
+        )
+        for concurrency in sorted(rows)
+        if concurrency > 0
+    ]

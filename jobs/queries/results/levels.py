@@ -1,0 +1,149 @@
+"""Service level against a curve: which points hold it, and the best of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jobs.parsers.request_times import RequestTimes
+from jobs.queries.results.curve import CurvePoint
+from jobs.queries.statistics import Interval, least_samples, wilson
+
+# Metric of a limit -> field of a request. A mean has no limit here: it hides the slow ones.
+STATISTICS = ("p50", "p90", "p95", "p99")
+FAMILIES = {"ttft": "ms", "tpot": "ms", "latency": "s"}
+METRICS = tuple(f"{f}_{s}_{unit}" for f, unit in FAMILIES.items() for s in STATISTICS)
+
+Verdict = Literal["met", "missed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Limits of a service: metric of :data:`METRICS` -> highest value.
+
+    ``goodput``: least share of the sent requests that are within all limits at once; None: any.
+    """
+
+    name: str
+    limits: Mapping[str, float]
+    goodput: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A limit at one point. ``least``: requests that an interval of this percentile needs, where
+    the point has fewer; 0 where it has enough."""
+
+    metric: str
+    limit: float
+    value: float | None
+    interval: Interval | None = None
+    least: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict on the measured value."""
+        if self.value is None:
+            return "unknown"
+        return "met" if self.value <= self.limit else "missed"
+
+    @property
+    def is_certain(self) -> bool:
+        """Return False where the interval includes the limit, or is unknown."""
+        return self.interval is not None and not self.interval.low <= self.limit <= (
+            self.interval.high
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPoint:
+    """A point against a level. ``goodput``: share of requests within all limits, if known."""
+
+    point: CurvePoint
+    checks: Sequence[Check]
+    goodput: Interval | None
+    verdict: Verdict
+
+    @property
+    def missed(self) -> list[Check]:
+        """Return the limits that are exceeded."""
+        return [check for check in self.checks if check.verdict == "missed"]
+
+    @property
+    def few(self) -> int:
+        """Return the requests that the level's percentiles need, 0 where there are enough."""
+        return max((check.least for check in self.checks), default=0)
+
+    @property
+    def is_certain(self) -> bool:
+        """Return True where no interval includes its limit."""
+        return all(check.is_certain for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelFinding:
+    """A level against all usable points. ``best``: the fastest point that holds it, if any."""
+
+    level: Level
+    points: Sequence[LevelPoint] = field(default_factory=list)
+    best: LevelPoint | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Return False when no point has all percentiles of the level."""
+        return any(one.verdict != "unknown" for one in self.points)
+
+    @property
+    def is_binding(self) -> bool:
+        """Return True when some point exceeds the level."""
+        return any(one.verdict == "missed" for one in self.points)
+
+
+def hold(level: Level, usable: Sequence[CurvePoint]) -> LevelFinding:
+    """Return ``level`` against the usable points of a curve."""
+    points = [_against(level, point) for point in usable]
+    met = [one for one in points if one.verdict == "met"]
+    return LevelFinding(level, points, max(met, key=lambda one: one.point.rate, default=None))
+
+
+def _against(level: Level, point: CurvePoint) -> LevelPoint:
+    checks = [
+        Check(name, limit, point.mean(name), point.interval(name), _least(name, point.completed))
+        for name, limit in level.limits.items()
+    ]
+    goodput = goodput_of(level, point)
+    verdicts = {check.verdict for check in checks}
+    if level.goodput is not None:
+        share_is_enough = goodput is not None and goodput.value >= level.goodput
+        verdicts.add("unknown" if goodput is None else "met" if share_is_enough else "missed")
+    verdict: Verdict = next((v for v in ("missed", "unknown") if v in verdicts), "met")
+    return LevelPoint(point, checks, goodput, verdict)
+
+
+def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
+    """Return the share of sent requests within all limits at once, with its interval; None without
+    the times of single requests."""
+    within = [_is_within(level, one) for one in point.requests]
+    if not within or None in within:
+        return None
+    return wilson(sum(map(bool, within)), len(within) + point.failed)
+
+
+def _is_within(level: Level, request: RequestTimes) -> bool | None:
+    for metric, limit in level.limits.items():
+        family = metric.partition("_")[0]
+        value: float | None = getattr(request, f"{family}_{FAMILIES[family]}")
+        if value is None:
+            return None
+        if value > limit:
+            return False
+    return True
+
+
+def _least(metric: str, completed: int) -> int:
+    """Return the requests that an interval of the percentile needs; 0 with enough, or where the
+    number of requests is unknown."""
+    share = int(metric.split("_")[1].removeprefix("p")) / 100
+    least = least_samples(share)
+    return least if 0 < completed < least else 0

@@ -1,0 +1,107 @@
+"""Client against engine: agreement, warm-up, other clients, and a delay of a proxy."""
+
+from jobs.queries.results.curve import curve
+from jobs.queries.results.two_sides import two_sides
+
+
+def by_both(concurrency, *, tokens=1000, engine=1000, ttft=100.0, engine_ttft=90.0, **more):
+    return concurrency, {
+        "output_tokens_per_s": 50.0,
+        "requests": 20,
+        "failed_requests": 0,
+        "output_tokens": tokens,
+        "duration_s": 20.0,
+        "ttft_mean_ms": ttft,
+        "engine_output_tokens": engine,
+        "engine_ttft_mean_ms": engine_ttft,
+        **more,
+    }
+
+
+def compared(*points, **options):
+    return two_sides(curve([points]), **options)
+
+
+def verdict(*args, **options):
+    known = {name: options.pop(name) for name in ("warm_ups", "has_others") if name in options}
+    return compared(by_both(*args, **options), **known).sides[0].tokens
+
+
+def test_three_per_cent_of_the_tokens_agree():
+    assert verdict(1, engine=1030) == "agree"
+    assert verdict(1, engine=970) == "agree"
+    assert verdict(1, engine=1040) == "differ"
+    assert verdict(1, engine=960) == "differ"
+
+
+def test_agreement_is_not_flagged():
+    found = compared(by_both(1), by_both(4))
+
+    assert (found.delay, found.delay_ms, found.is_flagged) == ("near", 10.0, False)
+
+
+def test_warm_up_requests_explain_more_tokens():
+    assert verdict(1, engine=1200, warm_ups=4) == "warm_up"
+    assert verdict(1, engine=1050, engine_requests=21) == "warm_up"
+    assert verdict(1, engine=1400, warm_ups=4) == "differ"
+    assert verdict(1, engine=900, warm_ups=4) == "differ"
+
+
+def test_failed_requests_and_other_clients_are_causes():
+    assert verdict(1, engine=1300, failed_requests=6) == "failed"
+    assert verdict(1, engine=1300, has_others=True) == "others"
+    assert verdict(1, engine=700, has_others=True) == "differ"
+
+
+def test_missing_readings_at_the_end_are_no_difference():
+    assert verdict(1, engine=900, engine_gap_s=2.0) == "short"
+    assert verdict(1, engine=900, engine_gap_s=0.1) == "differ"
+
+
+def test_a_proxy_delay_of_300_ms_is_found():
+    through_proxy = [
+        by_both(c, ttft=300.0 + 8.0 * c + 90.0 * c, engine_ttft=90.0 * c) for c in (1, 2, 4)
+    ]
+
+    found = compared(*through_proxy)
+
+    assert (found.delay, found.is_flagged) == ("constant", True)
+    assert 300 <= found.delay_ms <= 340
+
+
+def test_a_proxy_delay_at_one_point_is_found():
+    assert compared(by_both(1, ttft=400.0, engine_ttft=95.0)).delay == "once"
+
+
+def test_a_delay_that_grows_is_overload():
+    found = compared(by_both(1, ttft=110.0), by_both(8, ttft=1500.0, engine_ttft=300.0))
+
+    assert (found.delay, found.is_flagged) == ("grows", True)
+
+
+def test_a_client_that_is_earlier_than_the_engine_is_flagged():
+    assert compared(by_both(1, ttft=10.0, engine_ttft=400.0)).delay == "less"
+
+
+def test_five_per_cent_of_a_long_ttft_is_no_delay():
+    assert compared(by_both(1, ttft=10_400.0, engine_ttft=10_000.0)).delay == "near"
+
+
+def test_an_engine_without_ttft_has_tokens_only():
+    concurrency, metrics = by_both(1)
+    del metrics["engine_ttft_mean_ms"]
+
+    found = compared((concurrency, metrics))
+
+    assert (found.delay, found.sides[0].tokens) == ("unknown", "agree")
+
+
+def test_tokens_of_the_client_follow_from_its_mean():
+    concurrency, metrics = by_both(1, output_tokens_mean=50.0)
+    del metrics["output_tokens"]
+
+    assert compared((concurrency, metrics)).sides[0].client_tokens == 1000.0
+
+
+def test_an_engine_that_reports_nothing_gives_no_comparison():
+    assert compared((1, {"output_tokens_per_s": 50.0})) is None
