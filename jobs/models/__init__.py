@@ -9,6 +9,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.organised import Baseline, Note, SavedView, SignOff, Tag
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret
@@ -21,6 +22,7 @@ __all__ = [
     "AppendOnlyError",
     "Artifact",
     "AuditEntry",
+    "Baseline",
     "Conversation",
     "Dataset",
     "Deployment",
@@ -30,14 +32,18 @@ __all__ = [
     "Instance",
     "Job",
     "JobStep",
+    "Note",
     "OutputFile",
     "PointBlock",
     "Preflight",
     "Result",
     "ResultPoint",
+    "SavedView",
     "Secret",
     "ServedBlock",
+    "SignOff",
     "Source",
+    "Tag",
     "Turn",
     "Weights",
 ]
