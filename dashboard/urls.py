@@ -24,7 +24,7 @@ from dashboard.views.hosts import host_queue, hosts
 from dashboard.views.jobs import job_accuracy, job_confirm, job_list, job_page, job_pin, pipeline
 from dashboard.views.launch import launch, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import results
+from dashboard.views.results import fleet, organise, results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -48,6 +48,8 @@ urlpatterns = [
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("results/", include(results.urlpatterns)),
+    path("results/", include(organise.urlpatterns)),
+    path("results/", include(fleet.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),

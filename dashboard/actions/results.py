@@ -16,6 +16,7 @@ from jobs.models import Note, Result, SavedView, SignOff, Tag
 from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
 
 _SHOWN = 200  # characters of a text in the audit log
+_NAMED = 50  # results of one entry
 User = AbstractBaseUser | AnonymousUser
 
 
@@ -28,8 +29,11 @@ def tag(user: User, result_ids: Sequence[int], names: Sequence[str]) -> int:
     wanted = tags.clean(names)
     changed = tags.add(result_ids, wanted, logged_in(user))
     if changed:
-        subject = f"result {changed[0]}" if len(changed) == 1 else f"{len(changed)} results"
-        audit_log.record(user, "result.tag", subject, tags=wanted, results=changed)
+        jobs = Result.objects.filter(pk__in=changed).order_by("pk").values_list("job_id", flat=True)
+        named = [f"#{job}" for job in jobs if job is not None]
+        audit_log.record(
+            user, "result.tag", f"result {changed[0]}", tags=wanted, results=named[:_NAMED]
+        )
     return len(changed)
 
 

@@ -105,7 +105,6 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "purpose": _("purpose"),
     "query": _("filters"),
     "repeats": _("retry of"),
-    "result": _("result"),
     "results": _("results"),
     "role": _("role"),
     "run": _("run"),

@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from jobs.models import Baseline, Note, Result, SavedView, SignOff, Tag
 
 MOST_SUGGESTED = 200
+MOST_BASELINES = 20  # shown of a subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,37 @@ def notes_of(result: Result) -> list[Note]:
 def sign_offs_of(result: Result) -> list[SignOff]:
     """Return all sign-offs of a result, withdrawn ones included, newest first."""
     return list(result.sign_offs.select_related("created_by", "withdrawn_by"))
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineHistory:
+    """Baselines of a subject, newest first; ``current`` is None when there is none.
+
+    ``undo`` is the result of the state before the last change; ``undo_sets``: as baseline, else it
+    would be none.
+    """
+
+    rows: Sequence[Baseline]
+    current: Baseline | None
+    undo: Result | None
+    undo_sets: bool
+
+
+def baseline_history(result: Result) -> BaselineHistory:
+    """Return the baselines of the subject of ``result``."""
+    if not result.subject:
+        return BaselineHistory((), None, None, undo_sets=False)
+    found = Baseline.objects.filter(subject=result.subject)
+    rows = list(found.select_related("result", "created_by", "ended_by")[:MOST_BASELINES])
+    if not rows:
+        return BaselineHistory((), None, None, undo_sets=False)
+    last = rows[0]
+    if last.ended_at is not None:
+        return BaselineHistory(rows, None, last.result, undo_sets=True)
+    replaced = next((row for row in rows[1:] if row.ended_at == last.created_at), None)
+    if replaced is not None:
+        return BaselineHistory(rows, last, replaced.result, undo_sets=True)
+    return BaselineHistory(rows, last, last.result, undo_sets=False)
 
 
 def tag_names() -> list[str]:

@@ -26,7 +26,7 @@ def stack_of(result: Result) -> str:
         return ""
     served = result.deployment
     if served is None:
-        named = result.job.params.get("stack")
+        named = _params(result).get("stack")
     else:
         named = served.details.get("stack") or (served.artifact and served.artifact.toolchain)
     return named[:LONGEST_STACK] if isinstance(named, str) else ""
@@ -35,7 +35,7 @@ def stack_of(result: Result) -> str:
 def parallelism_of(result: Result) -> str:
     """Return "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded."""
     served = result.deployment
-    told: Mapping[str, Any] = result.job.params if served is None else served.details
+    told: Mapping[str, Any] = _params(result) if served is None else served.details
     tp, pp = (told.get(name) if isinstance(told.get(name), int) else None for name in ("tp", "pp"))
     if tp is None:
         return ""
@@ -59,6 +59,11 @@ def subject_of(result: Result, parallelism: str) -> str:
     }
     text = json.dumps(named, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _params(result: Result) -> Mapping[str, Any]:
+    params = result.job.params
+    return params if isinstance(params, dict) else {}
 
 
 def _hardware(result: Result, host: Mapping[str, Any]) -> Any:
