@@ -131,6 +131,11 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     )
 
 
+def whole_days(days: int | None) -> int:
+    """Return a number of days in bounds; the default for others."""
+    return days if days is not None and 1 <= days <= MOST_DAYS else STALE_DAYS
+
+
 def _latest() -> dict[tuple[str, str, str, str], Result]:
     """Return the latest accepted result by model, precision, stack and type."""
     accepted = Result.objects.filter(disturbed=False, incomplete=False)

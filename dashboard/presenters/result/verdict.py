@@ -163,6 +163,19 @@ def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
     }
 
 
+def organised_fields(result: Result, marks: Marks) -> dict[str, Any]:
+    """Return stack, parallelism and what people added, for the API and exports."""
+    return {
+        "stack": result.stack,
+        "parallelism": result.parallelism,
+        "tags": [tag.name for tag in marks.added.tags],
+        "released": [row.purpose for row in marks.added.sign_offs],
+        "notes_count": marks.added.notes,
+        "is_baseline": marks.added.is_baseline,
+        "vs_baseline": as_data(marks.verdict),
+    }
+
+
 def compare_query(verdict: Verdict, result: Result) -> str:
     """Return the query of the comparison that the verdict is of; "" without one, and for repeats of
     the baseline: a comparison would pool both sides."""

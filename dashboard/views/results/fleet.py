@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from dashboard.presenters.result.fleet import results_of, rows_of
 from dashboard.security.permissions import allowed, requires
 from jobs.numbers import number_from
-from jobs.queries.fleet import MOST_DAYS, STALE_DAYS, fleet
+from jobs.queries.fleet import fleet, whole_days
 from jobs.queries.results.organised import organised
 
 DAYS = (7, 30, 90)
@@ -20,7 +20,7 @@ DAYS = (7, 30, 90)
 @requires("result.view")
 def fleet_page(request: HttpRequest) -> HttpResponse:
     """Show the fleet; results older than ``?days=`` are stale."""
-    days = days_of(request.GET.get("days", ""))
+    days = whole_days(number_from(request.GET.get("days", "")))
     found = fleet(days)
     context = {
         "fleet": found,
@@ -30,12 +30,6 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
         "may_launch": allowed(request.user, "job.launch"),
     }
     return render(request, "results/fleet.html", context)
-
-
-def days_of(text: str) -> int:
-    """Return a number of days; the default for anything else."""
-    days = number_from(text)
-    return days if days is not None and 1 <= days <= MOST_DAYS else STALE_DAYS
 
 
 urlpatterns: list[URLPattern] = [
