@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.http import QueryDict
@@ -66,7 +66,8 @@ def asked(query: QueryDict) -> Asked:
         pinned="1" in query.getlist("pinned"),
         tags=[tag for tag in query.getlist("tag") if tag],
         marks=[mark for mark in query.getlist("mark") if mark in MARKS],
-        **bounds,
+        since=bounds.get("since"),
+        until=bounds.get("until"),
     )
     return Asked(filters, errors, days if days in DAYS else None, dates)
 
@@ -86,7 +87,7 @@ def _day(text: str) -> datetime:
     """Return the first moment of a day in the viewer's zone. Raises ValueError, OverflowError."""
     day = date.fromisoformat(text)
     moment = datetime(day.year, day.month, day.day, tzinfo=get_current_timezone())
-    moment.astimezone(tz=None)  # years that no database stores overflow here
+    moment.astimezone(UTC)  # as a database is asked: the year 1 may overflow
     return moment
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from dashboard.presenters.result.comparison import interval_of, size_of
+from dashboard.text.formatting import joined
 from dashboard.text.labels import metric_label
 from jobs.models import Result
 from jobs.queries.comparison.regression import Verdict, verdicts
@@ -58,8 +59,8 @@ def word(verdict: Verdict) -> str:
         "uncounted": _("not judged"),
         "barred": _("not comparable"),
         "unknown": _("cannot tell"),
-        "regressed": _("regressed"),
-        "improved": _("improved"),
+        "regressed": pgettext("verdict", "regressed"),
+        "improved": pgettext("verdict", "improved"),
         "same": _("no significant difference"),
     }[verdict.state]
 
@@ -96,9 +97,8 @@ def sentence(verdict: Verdict) -> str:
         "base_runs": len(verdict.base_runs),
     }
     if verdict.state == "unknown":
-        return _("%(verdict)s: %(metric)s %(size)s vs %(base)s, without an interval. ") % args + (
-            missing(verdict)
-        )
+        text = _("%(verdict)s: %(metric)s %(size)s vs %(base)s, without an interval.")
+        return joined(text % args, missing(verdict))
     if verdict.metric == "accuracy":
         text = _("%(verdict)s: %(metric)s %(size)s vs %(base)s, 95 %% interval %(interval)s.")
         return text % args

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Job, OutputFile, Result, ResultPoint, Tag
 from jobs.queries.results import result_counts
@@ -148,7 +148,8 @@ def tag_counts(filters: Filters) -> list[tuple[str, int]]:
     """
     rows, others = Tag.objects.order_by(), filters.without("tag")
     if not others.are_empty:
-        rows = rows.filter(result__in=matching(others).order_by().values("pk"))
+        same = matching(others).order_by().filter(pk=OuterRef("result_id"))
+        rows = rows.filter(Exists(same))
     counted = rows.values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
     return list(counted[:MOST_TAGS])
 
