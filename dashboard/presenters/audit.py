@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
 from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
-from jobs.models import AuditEntry, Deployment, Host, Job
+from jobs.models import AuditEntry, Deployment, Host, Job, Result
 from jobs.numbers import number_from
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")

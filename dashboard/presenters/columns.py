@@ -123,9 +123,7 @@ RESULTS: Sequence[Column] = (
             *("input_tokens_mean", "output_tokens_mean", "duration_s"),
         )
     ),
-    Column(
-        "stack", _("Stack"), orders=[("stack", _("Stack"))], is_usual=False, css="hide-s"
-    ),
+    Column("stack", _("Stack"), orders=[("stack", _("Stack"))], is_usual=False, css="hide-s"),
     Column("tool", _("Tool"), is_usual=False, css="hide-s"),
     Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
     Column("made", _("Created"), orders=[("made", _("Created"))], css="r", falls=True),
@@ -177,7 +175,7 @@ def written(names: Sequence[str], table: str) -> str:
 
 
 def chosen(request: HttpRequest, table: str) -> list[Column]:
-    """Return the shown columns in the table's order: of a saved view in the URL, else the cookie's."""
+    """Return the shown columns in the table's order: those of a saved view, else the cookie's."""
     kept = request.GET.get(_PARAMETER) or request.COOKIES.get(cookie_name(table))
     columns = TABLES[table]
     if not kept:

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('runs', models.JSONField(default=list)),
                 ('subject', models.CharField(max_length=64)),
                 ('ended_at', models.DateTimeField(null=True)),
             ],

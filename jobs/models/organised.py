@@ -75,9 +75,13 @@ class SignOff(Added):
 
 
 class Baseline(Added):
-    """The result that later ones of its subject are judged by, until ``ended_at``."""
+    """The result that later ones of its subject are judged by, until ``ended_at``.
+
+    ``runs`` are the ids of the result and of its counted repeats when it was set.
+    """
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="baselines")
+    runs = models.JSONField(default=list)
     subject = models.CharField(max_length=64)  # Result.subject
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"

@@ -148,9 +148,7 @@ def word_of(name: str, value: str) -> str:
     return _words().get(value) or phrase(value)
 
 
-def _with_chosen(
-    counts: list[tuple[str, int]], chosen: Iterable[str]
-) -> list[tuple[str, int]]:
+def _with_chosen(counts: list[tuple[str, int]], chosen: Iterable[str]) -> list[tuple[str, int]]:
     """Add chosen values without a result, so that they can be cleared."""
     known = {value for value, _n in counts}
     return [*counts, *((value, 0) for value in chosen if value not in known)]

@@ -74,7 +74,9 @@ def _cell(
     shown = []
     for result_type, title, value in pairs:
         address, step = _measures(row, cell, result_type, value)
-        mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else Marks(NONE, None)
+        mark = (
+            Marks(added.get(value.result.pk, NONE), value.verdict) if value else Marks(NONE, None)
+        )
         stale = [stale_text(one, days) for one in value.stale] if value else []
         shown.append(Shown(result_type, title, value, mark, stale, address, step))
     return shown

@@ -118,7 +118,9 @@ def missing(verdict: Verdict) -> str:
         return _("A value of 0 has no relative interval.")
     args = {"least": LEAST_RUNS, "base": of_base, "own": own, "n": verdict.more_runs}
     if of_base and own:
-        text = _("%(least)s runs of each are needed: %(base)s more of the baseline, %(own)s of this.")
+        text = _(
+            "%(least)s runs of each are needed: %(base)s more of the baseline, %(own)s of this."
+        )
         return text % args
     if of_base:
         text = ngettext(

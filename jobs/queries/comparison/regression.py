@@ -1,7 +1,7 @@
 """Verdicts on results vs the baseline of their subject.
 
-The baseline is its result with its repeats: those before it was set, and later ones only until
-three exist. So a verdict does not change with each later run of the baseline's identity. Later
+The baseline is its result with the repeats that existed when it was set, and later ones only until
+there are three. So a verdict does not change with each later run of the baseline's identity. Later
 repeats of it are judged like any other run. docs/decisions has the reasons.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.core.cache import caches
+from django.db.models import F, OrderBy, QuerySet, Window, prefetch_related_objects
+from django.db.models.functions import RowNumber
 
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.comparison import Change, changed
@@ -62,39 +64,61 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     """Return the verdict of each result whose subject has a baseline, by id, in a few queries."""
     rows = [result for result in results if result.subject]
     current = Baseline.objects.filter(subject__in={row.subject for row in rows}, ended_at=None)
-    baselines = {
-        baseline.subject: baseline
-        for baseline in current.select_related("result__host", "created_by")
-    }
+    named = current.select_related("result__host", "created_by")
+    baselines = {baseline.subject: baseline for baseline in named}
     judged = [row for row in rows if row.subject in baselines]
     if not judged:
         return {}
-    groups = _groups([*judged, *(one.result for one in baselines.values())])
-    bases = {
-        subject: _base_runs(baseline, groups) for subject, baseline in baselines.items()
-    }
+    heads = [baseline.result for baseline in baselines.values()]
+    prefetch_related_objects([*judged, *heads], "points")
+    bases = _bases(baselines)
+    groups = _groups(judged, {run.pk for base in bases.values() for run in base})
     return {
         row.pk: _verdict(row, baselines[row.subject], bases[row.subject], groups) for row in judged
     }
 
 
-def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the counted runs of each identity, oldest first, with their points."""
-    named = {result.fingerprint for result in results if result.fingerprint}
-    counted = Result.objects.filter(fingerprint__in=named, disturbed=False, incomplete=False)
-    runs = counted.defer("identity", "run_context", "remarks", "asked")
+def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[Result]]:
+    """Return the runs of each baseline, its result first, by subject."""
+    stored = {number for baseline in baselines.values() for number in baseline.runs}
+    runs = _light(Result.objects.filter(pk__in=stored)).in_bulk()
+    short = [one for one in baselines.values() if len(one.runs) < LEAST_RUNS]
+    later: dict[str, list[Result]] = defaultdict(list)
+    if short:
+        wanted = {one.result.fingerprint for one in short} - {""}
+        for run in _ranked(wanted, stored, F("created_at").asc(), F("pk").asc(), LEAST_RUNS):
+            later[run.fingerprint].append(run)
+    bases = {}
+    for subject, baseline in baselines.items():
+        base = [runs[number] for number in baseline.runs[1:] if number in runs]
+        missing = max(0, LEAST_RUNS - 1 - len(base))
+        bases[subject] = [baseline.result, *base, *later[baseline.result.fingerprint][:missing]]
+    return bases
+
+
+def _groups(judged: Sequence[Result], of_bases: set[int]) -> dict[str, list[Result]]:
+    """Return the latest counted runs of each identity that are in no baseline."""
+    wanted = {result.fingerprint for result in judged} - {""}
     groups: dict[str, list[Result]] = defaultdict(list)
-    for run in runs.order_by("created_at", "pk").prefetch_related("points"):
+    for run in _ranked(wanted, of_bases, F("created_at").desc(), F("pk").desc(), MOST):
         groups[run.fingerprint].append(run)
     return groups
 
 
-def _base_runs(baseline: Baseline, groups: Mapping[str, list[Result]]) -> list[Result]:
-    own = baseline.result
-    others = [run for run in groups.get(own.fingerprint, ()) if run.pk != own.pk]
-    before = [run for run in others if run.created_at <= baseline.created_at][-(MOST - 1) :]
-    later = [run for run in others if run.created_at > baseline.created_at]
-    return [own, *before, *later[: max(0, LEAST_RUNS - 1 - len(before))]]
+def _ranked(
+    fingerprints: set[str], left_out: set[int], by: OrderBy, then: OrderBy, most: int
+) -> QuerySet[Result]:
+    """Return the first ``most`` counted runs of each identity in this order."""
+    counted = Result.objects.filter(
+        fingerprint__in=fingerprints, disturbed=False, incomplete=False
+    ).exclude(pk__in=left_out)
+    place = Window(RowNumber(), partition_by=[F("fingerprint")], order_by=[by, then])
+    return _light(counted.annotate(place=place).filter(place__lte=most).order_by("place"))
+
+
+def _light(rows: QuerySet[Result]) -> QuerySet[Result]:
+    """Return rows without the large fields that a verdict does not read of them."""
+    return rows.defer("identity", "run_context", "remarks", "asked").prefetch_related("points")
 
 
 def _verdict(
@@ -103,12 +127,12 @@ def _verdict(
     base: Sequence[Result],
     groups: Mapping[str, list[Result]],
 ) -> Verdict:
-    own = {run.pk for run in base}
+    own = [run.pk for run in base]
     if result.pk in own:
-        return Verdict("own", baseline, base_runs=sorted(own))
+        return Verdict("own", baseline, base_runs=own)
     if not result.counts:
         return Verdict("uncounted", baseline)
-    others = [run for run in groups.get(result.fingerprint, ()) if run.pk not in own]
+    others = groups.get(result.fingerprint, ())
     runs = [result, *(run for run in others if run.pk != result.pk)][:MOST]
     if result.type == Result.Type.EVALUATION:
         return _of_accuracy(baseline, base, runs)

@@ -53,9 +53,7 @@ class Filters:
         """Return True if the cached counts have all that these filters ask for."""
         is_numbered = self.deployment is not None
         is_dated = self.since is not None or self.until is not None
-        return not (
-            self.text or is_numbered or self.pinned or self.tags or self.marks or is_dated
-        )
+        return not (self.text or is_numbered or self.pinned or self.tags or self.marks or is_dated)
 
     @property
     def are_empty(self) -> bool:

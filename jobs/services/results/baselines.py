@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from jobs.errors import LaunchError
 from jobs.models import Baseline, Result
+from jobs.queries.results.repeats import MOST, repeats_of
 
 
 def set_baseline(result: Result, user: AbstractBaseUser | None) -> bool:
@@ -30,6 +31,7 @@ def set_baseline(result: Result, user: AbstractBaseUser | None) -> bool:
         Baseline.objects.create(
             result=result,
             subject=result.subject,
+            runs=[result.pk, *_repeats(result)],
             created_by_id=user.pk if user else None,
             created_at=moment,
         )
@@ -55,6 +57,12 @@ def refusal(result: Result) -> str:
     if result.disturbed:
         return _("A disturbed result cannot be the baseline.")
     return ""
+
+
+def _repeats(result: Result) -> list[int]:
+    """Return the ids of the latest counted repeats."""
+    latest = repeats_of(result).order_by("-created_at", "-pk")
+    return list(latest.values_list("pk", flat=True)[: MOST - 1])
 
 
 def _locked(subject: str) -> Baseline | None:

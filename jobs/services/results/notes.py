@@ -23,9 +23,7 @@ def add(result: Result, text: str, user: AbstractBaseUser | None) -> Note:
     if result.notes.count() >= MOST:
         full = _("A result has at most %(most)s notes. Remove one first.") % {"most": MOST}
         raise LaunchError(full, "text")
-    return Note.objects.create(
-        result=result, text=cleaned, created_by_id=user.pk if user else None
-    )
+    return Note.objects.create(result=result, text=cleaned, created_by_id=user.pk if user else None)
 
 
 def change(note: Note, text: str, user: AbstractBaseUser | None) -> bool:

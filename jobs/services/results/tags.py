@@ -46,7 +46,9 @@ def clean(names: Iterable[str]) -> list[str]:
     return list(known.values())
 
 
-def add(result_ids: Sequence[int], names: Sequence[str], user: AbstractBaseUser | None) -> list[int]:
+def add(
+    result_ids: Sequence[int], names: Sequence[str], user: AbstractBaseUser | None
+) -> list[int]:
     """Add tags to results; return the ids of those that got a new one.
 
     Raises:

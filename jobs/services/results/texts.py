@@ -19,7 +19,9 @@ def one_line(text: str, field: str, *, most: int) -> str:
     if not line:
         raise LaunchError(_("Enter a text."), field)
     if len(line) > most or not line.isprintable():
-        raise LaunchError(_("Enter one line of at most %(most)s characters.") % {"most": most}, field)
+        raise LaunchError(
+            _("Enter one line of at most %(most)s characters.") % {"most": most}, field
+        )
     return line
 
 

@@ -61,7 +61,9 @@ def _run(deployment: Deployment, model: int, number: int) -> Result:
     fields = {"job": job, "deployment": deployment, "model_id": f"distill-{model}"}
     fields |= {"label": f"int{4 + number % PRECISIONS * 4}"}
     if number % 10 == 0:
-        return make_measured(scores=[float((q + number) % 7 > 0) for q in range(QUESTIONS)], **fields)
+        return make_measured(
+            scores=[float((q + number) % 7 > 0) for q in range(QUESTIONS)], **fields
+        )
     points = [
         (c, {"output_tokens_per_s": 50.0 * c + number % 9, "ttft_p50_ms": 90.0 + job.pk % 11})
         for c in CONCURRENCIES

@@ -170,7 +170,8 @@ def test_undo_returns_to_the_state_before(lin):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"subject": ""}, {"subject": "s", "disturbed": True}, {"subject": "s", "incomplete": True}]
+    "fields",
+    [{"subject": ""}, {"subject": "s", "disturbed": True}, {"subject": "s", "incomplete": True}],
 )
 def test_a_result_that_misleads_is_no_baseline(lin, fields):
     with pytest.raises(LaunchError):
@@ -190,7 +191,12 @@ def test_views_are_own_or_shared(lin):
 
 @pytest.mark.parametrize(
     ("name", "query", "field"),
-    [("", "", "name"), ("x" * 61, "", "name"), ("n", "q=" + "x" * 1500, "query"), ("Mine", "", "name")],
+    [
+        ("", "", "name"),
+        ("x" * 61, "", "name"),
+        ("n", "q=" + "x" * 1500, "query"),
+        ("Mine", "", "name"),
+    ],
 )
 def test_a_wrong_view_is_refused_at_its_field(lin, name, query, field):
     saved_views.save("Mine", "", lin)

@@ -8,7 +8,14 @@ from django.utils.timezone import now, timedelta
 
 from jobs.models import Result, Tag
 from tests.comparing import OTHER, text_of
-from tests.factories import make_artifact, make_deployment, make_job, make_measured, make_result, make_user
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_job,
+    make_measured,
+    make_result,
+    make_user,
+)
 from tests.measuring import measured, served
 
 pytestmark = pytest.mark.django_db

@@ -75,7 +75,9 @@ def test_a_wrong_tag_is_at_its_field_and_stays(client, lin):
 
 
 def test_a_wrong_tag_of_a_selection_is_said(client, lin):
-    page = client.post(reverse("result-tag"), {"id": make_result().pk, "tags": ""}, follow=True).text
+    page = client.post(
+        reverse("result-tag"), {"id": make_result().pk, "tags": ""}, follow=True
+    ).text
 
     assert "Not tagged. Enter a tag." in page
 
@@ -249,7 +251,8 @@ def test_columns_of_a_view_win_over_the_cookie(client, lin):
     assert [column.name for column in page.context["columns"]] == ["job", "model", "tool"]
 
     answer = client.post(
-        reverse("columns", args=["results"]), {"column": "stack", "next": f"{LIST}?columns=tool&q=a"}
+        reverse("columns", args=["results"]),
+        {"column": "stack", "next": f"{LIST}?columns=tool&q=a"},
     )
 
     assert answer.url == f"{LIST}?q=a"

@@ -71,7 +71,12 @@ def test_an_unknown_workload_has_no_subject(host):
 
 @pytest.mark.parametrize(
     ("details", "words"),
-    [({}, ""), ({"tp": 32}, "tp32"), ({"tp": 8, "pp": 1}, "tp8"), ({"tp": 8, "pp": 4}, "tp8 × pp4")],
+    [
+        ({}, ""),
+        ({"tp": 32}, "tp32"),
+        ({"tp": 8, "pp": 1}, "tp8"),
+        ({"tp": 8, "pp": 4}, "tp8 × pp4"),
+    ],
 )
 def test_parallelism_is_in_words(host, details, words):
     assert measured(served(host, **details)).parallelism == words
