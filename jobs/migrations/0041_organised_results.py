@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='result',
-            index=models.Index(fields=['parallelism', '-created_at', '-id'], name='result_by_parallelism'),
+            index=models.Index(fields=['parallelism', '-created_at', '-id'], name='result_by_parallel'),
         ),
         migrations.AddIndex(
             model_name='result',

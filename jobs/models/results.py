@@ -65,9 +65,7 @@ class Result(models.Model):
             models.Index(fields=["-created_at", "-id"], name="result_by_age"),
             models.Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
             models.Index(fields=["stack", "-created_at", "-id"], name="result_by_stack"),
-            models.Index(
-                fields=["parallelism", "-created_at", "-id"], name="result_by_parallelism"
-            ),
+            models.Index(fields=["parallelism", "-created_at", "-id"], name="result_by_parallel"),
             models.Index(fields=["subject", "-created_at", "-id"], name="result_by_subject"),
         ]
 

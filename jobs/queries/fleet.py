@@ -30,7 +30,7 @@ Why = Literal["age", "driver", "environment", "image"]
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Why a value is stale. ``was`` and ``now`` are values of the driver; else ``was`` is a name."""
+    """Why a value is stale. ``was`` and ``now`` are drivers; else ``was`` is a name."""
 
     why: Why
     was: str = ""

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.job.remedies import form_address
-from dashboard.presenters.result.verdict import Marks
+from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from jobs.models import Deployment, Result
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale
 from jobs.queries.models import OnHost
@@ -74,9 +74,7 @@ def _cell(
     shown = []
     for result_type, title, value in pairs:
         address, step = _measures(row, cell, result_type, value)
-        mark = (
-            Marks(added.get(value.result.pk, NONE), value.verdict) if value else Marks(NONE, None)
-        )
+        mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
         stale = [stale_text(one, days) for one in value.stale] if value else []
         shown.append(Shown(result_type, title, value, mark, stale, address, step))
     return shown

@@ -76,8 +76,8 @@ def test_a_sign_off_is_added_and_withdrawn(lin):
 
 def test_a_baseline_is_set_judges_and_is_removed(lin):
     host = make_measuring_host()
-    base = [measured(served(host), points=((1, rate),)) for rate in (100, 101, 99)][0]
-    later = [measured(served(host, OTHER), points=((1, rate),)) for rate in (92, 93, 91)][0]
+    base, *_others = (measured(served(host), points=((1, n),)) for n in (100, 101, 99))
+    later, *_others = (measured(served(host, OTHER), points=((1, n),)) for n in (92, 93, 91))
     place = f"results/{base.pk}/baseline"
 
     assert send(lin, "put", place).json()["baseline"] == base.pk
