@@ -1,6 +1,6 @@
-// @ts-check
+/** Completion of the last of several tags: static/js/lib/tag_names.js. */
 import assert from "node:assert/strict";
-import test from "node:test";
+import { test } from "node:test";
 
 import { completions } from "../../static/js/lib/tag_names.js";
 
