@@ -148,7 +148,9 @@ def _latest() -> dict[tuple[str, str, str, str], Result]:
     )
     ranked = accepted.order_by().annotate(place=place).filter(place=1)
     numbers = list(ranked.values_list("pk", flat=True))
-    rows = Result.objects.filter(pk__in=numbers).select_related("host", "job", "deployment")
+    rows = Result.objects.filter(pk__in=numbers).select_related(
+        "host", "job__host", "deployment__job__host"
+    )
     found: dict[tuple[str, str, str, str], Result] = {}
     for row in rows.order_by("-simulated", "pk").prefetch_related("points"):
         found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces

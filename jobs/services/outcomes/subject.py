@@ -15,7 +15,8 @@ from typing import Any
 from jobs.models import Result
 from jobs.queries.comparison.work_differs import work
 
-LONGEST_STACK, LONGEST_PARALLELISM = 64, 32
+LONGEST_STACK = 64
+_MOST_DIES = 9999
 _HARDWARE = ("cpu", "cores", "dies")
 
 
@@ -35,11 +36,15 @@ def stack_of(result: Result) -> str:
 def parallelism_of(result: Result) -> str:
     """Return "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded."""
     served = result.deployment
-    told: Mapping[str, Any] = _params(result) if served is None else served.details
-    tp, pp = (told.get(name) if isinstance(told.get(name), int) else None for name in ("tp", "pp"))
-    if tp is None:
-        return ""
-    return (f"tp{tp}" + (f" × pp{pp}" if pp and pp > 1 else ""))[:LONGEST_PARALLELISM]
+    told = _params(result) if served is None else served.details
+    tp, pp = (_size(told.get(name)) for name in ("tp", "pp"))
+    return (f"tp{tp}" if tp else "") + (f" × pp{pp}" if tp and pp > 1 else "")
+
+
+def _size(value: Any) -> int:
+    """Return a parallel size in bounds; 0: not recorded."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 < value <= _MOST_DIES else 0
 
 
 def subject_of(result: Result, parallelism: str) -> str:
