@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, Value, When
+from django.db.models import Case, TextField, Value, When
 
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
@@ -93,7 +93,9 @@ def paired_gap(base: Result, other: Result) -> Interval | None:
 
 
 def _verdicts_of(result: Result) -> dict[tuple[str, str, str, int], bool]:
-    text = Case(When(question_id="", then="question"), default=Value(""))
+    text = Case(
+        When(question_id="", then="question"), default=Value(""), output_field=TextField()
+    )
     rows = Answer.objects.scored().filter(result=result).annotate(text=text).order_by()
     named = rows.values_list("subset", "question_id", "text", "sample", "score")
     return {(subset, key, own, n): score >= 0.5 for subset, key, own, n, score in named.iterator()}

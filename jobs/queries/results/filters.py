@@ -44,8 +44,12 @@ class Filters:
 
     def without(self, facet: str) -> Filters:
         """Return these filters without one facet, tag and mark included."""
-        if facet in ("stamp", "tag", "mark"):
-            return replace(self, **{f"{facet}s": ()})
+        if facet == "stamp":
+            return replace(self, stamps=())
+        if facet == "tag":
+            return replace(self, tags=())
+        if facet == "mark":
+            return replace(self, marks=())
         return replace(self, facets={k: v for k, v in self.facets.items() if k != facet})
 
     @property

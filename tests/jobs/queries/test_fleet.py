@@ -9,7 +9,7 @@ from jobs.models import Deployment, Environment, Host, Result
 from jobs.queries.fleet import STALE_DAYS, fleet, whole_days
 from jobs.services.results.baselines import set_baseline
 from tests.comparing import OTHER
-from tests.factories import make_artifact, make_measured
+from tests.factories import make_artifact, make_job, make_measured
 from tests.measuring import FACTS, make_measuring_host, measured, served
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -132,7 +132,8 @@ def test_a_regression_shows_in_its_cell(host):
 
 
 def test_an_accuracy_has_its_interval(host):
-    make_measured(scores=[1, 1, 0], stack="guide")
+    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+    make_measured(job=job, scores=[1, 1, 0])
 
     accuracy = cell_of(fleet()).accuracy
 

@@ -149,7 +149,8 @@ def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
 
 
 def test_a_simulated_cell_says_so(client):
-    make_measured(scores=[1, 0], stack="guide", simulated=True)
+    job = make_job(kind="evaluate", state="succeeded", params={"stack": "guide"})
+    make_measured(job=job, scores=[1, 0], simulated=True)
 
     assert "simulated</span>" in client.get(FLEET).text
 
