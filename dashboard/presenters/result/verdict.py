@@ -129,7 +129,7 @@ def missing(verdict: Verdict) -> str:
             of_base,
         )
         return text % args
-    text = ngettext("%(n)s more run of this is needed.", "%(n)s more runs of this are needed.", own)
+    text = ngettext("%(n)s more run is needed.", "%(n)s more runs are needed.", own)
     return text % args
 
 
