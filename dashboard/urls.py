@@ -25,7 +25,7 @@ from dashboard.views.hosts import host_queue, hosts
 from dashboard.views.jobs import job_accuracy, job_confirm, job_list, job_page, job_pin, pipeline
 from dashboard.views.launch import launch, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import results
+from dashboard.views.results import fleet, organise, results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -50,6 +50,8 @@ urlpatterns = [
     path("deployments/", include(deployments.urlpatterns)),
     path("results/", include(results.urlpatterns)),
     path("levels/", include(levels.urlpatterns)),
+    path("results/", include(organise.urlpatterns)),
+    path("results/", include(fleet.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),

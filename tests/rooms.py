@@ -51,10 +51,13 @@ ROOMS: dict[str, list[set[str]]] = {
         {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},
-        {"overview", "search"},
+        {"fleet", "overview", "search"},
     ],
     "jobs.services": [
-        {"accounts", "chat", "levels", "outputs", "pins", "secrets", "sources", "valkey_users"},
+        {
+            *("accounts", "chat", "levels", "outputs", "pins", "results", "secrets", "sources"),
+            "valkey_users",
+        },
         {"launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},

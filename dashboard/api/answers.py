@@ -303,6 +303,13 @@ class ResultAnswer(Answer):
     disturbed: bool
     incomplete: bool
     simulated: bool
+    stack: str = Field(description="id of a stack, or the toolchain; empty: not recorded")
+    parallelism: str
+    tags: list[str]
+    released: list[str] = Field(description="purposes of valid sign-offs")
+    notes_count: int
+    is_baseline: bool
+    vs_baseline: dict[str, Any] | None = Field(description="verdict; null without a baseline")
     created_by: str | None
     created_at: Time
 

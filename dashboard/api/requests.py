@@ -104,6 +104,10 @@ class ResultsAsked(Page):
     deployment: str = ""
     job: str = ""
     pinned: str = ""
+    stack: str = ""
+    parallelism: str = Field("", description="such as tp8 × pp4")
+    tag: str = ""
+    released: str = Field("", description="any value: only results with a valid sign-off")
 
 
 class AuditAsked(Page):
@@ -165,6 +169,46 @@ class SourceAsked(BaseModel):
     type: Annotated[str, _one_of(Source.Type.values)]
     address: str
     note: str = ""
+
+
+class TagsAsked(BaseModel):
+    """Tags to add to a result."""
+
+    tags: list[str]
+
+
+class NoteAsked(BaseModel):
+    """Text of a note."""
+
+    text: str
+
+
+class SignOffAsked(BaseModel):
+    """Purpose of a sign-off: to whom the result is released."""
+
+    purpose: str
+
+
+class ViewAsked(BaseModel):
+    """A view of the result list: filters, order, rows and columns of its address."""
+
+    name: str
+    query: str = Field("", description="query of the page's address, such as model=…&order=-made")
+    shared: StrictBool = False
+
+
+class ViewChange(BaseModel):
+    """Parts of a saved view to change; null: stays."""
+
+    name: str | None = None
+    query: str | None = None
+    shared: StrictBool | None = None
+
+
+class FleetAsked(BaseModel):
+    """Query of the fleet."""
+
+    days: str = Field("", description="results older than this are stale; default 30")
 
 
 class PinAsked(BaseModel):

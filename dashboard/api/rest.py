@@ -6,7 +6,7 @@ shape: :mod:`dashboard.api.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -50,6 +50,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.numbers import number_from
 from jobs.queries.jobs.jobs import Cursor, Filters, cursor
 from jobs.queries.jobs.jobs import page as job_page
+from jobs.queries.results.filters import MARKS
 from jobs.services.deployments import NotRestartable
 
 _Row = TypeVar("_Row", bound=Model)
@@ -190,7 +191,7 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> An
     fields = {"state": "state", "host": "host__name", "model": "model_id"}
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
     matches = _filtered(query, rows, fields)
-    return _list(request, query, "deployments", matches, serializers.deployment)
+    return _list(request, query, "deployments", matches, _deployments)
 
 
 @router.get(
@@ -257,11 +258,16 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
         "host": "host__name",
         "deployment": "deployment_id",
         "job": "job_id",
+        "stack": "stack",
+        "parallelism": "parallelism",
+        "tag": "tags__name",
     }
-    rows = Result.objects.select_related("host", "created_by")
+    rows = Result.objects.select_related("host", "created_by").prefetch_related("points")
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
-    return _list(request, query, "results", _filtered(query, rows, fields), serializers.result)
+    if query.released:
+        rows = rows.filter(pk__in=MARKS["released"]())
+    return _list(request, query, "results", _filtered(query, rows, fields), serializers.results)
 
 
 @router.get(
@@ -322,6 +328,10 @@ def whole_job_answer(job_id: int) -> Answer:
     return serializers.whole_job(get_object_or_404(rows, pk=job_id))
 
 
+def _deployments(rows: Sequence[Deployment]) -> list[Answer]:
+    return [serializers.deployment(row) for row in rows]
+
+
 def _find_deployment(deployment_id: int) -> Deployment:
     rows = Deployment.objects.select_related("host", "artifact", "created_by")
     return get_object_or_404(rows, pk=deployment_id)
@@ -353,7 +363,7 @@ def _list(
     query: Page,
     name: str,
     rows: QuerySet[_Row],
-    shape: Callable[[_Row], Answer],
+    shape: Callable[[Sequence[_Row]], list[Answer]],
 ) -> Answer:
     """One page, by keyset: see docs/decisions for the form of the condition."""
     before, limit = _before(query), query.limit
@@ -365,7 +375,7 @@ def _list(
     older = None
     if len(page) > limit:
         older = Cursor(page[limit - 1].created_at, page[limit - 1].pk)
-    return _page(request, name, [shape(row) for row in page[:limit]], older)
+    return _page(request, name, shape(page[:limit]), older)
 
 
 def _page(request: HttpRequest, name: str, rows: list[Answer], older: Cursor | None) -> Answer:

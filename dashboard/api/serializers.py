@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboard.api.removed import removal
 from dashboard.presenters.queue import priority_name, starts, waits
+from dashboard.presenters.result.verdict import Marks, marks_of, organised_fields
 from dashboard.text.formatting import joined
 from dashboard.text.known_failures import view_of
 from dashboard.text.messages import message, server_message
@@ -179,8 +180,13 @@ def _wait(why: Message, forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def result(row: Result) -> dict[str, Any]:
-    """One line of a list of results. Needs ``host`` and ``created_by``."""
+def results(rows: Sequence[Result]) -> list[dict[str, Any]]:
+    """Lines of a list of results. Need ``host`` and ``created_by``."""
+    marks = marks_of(rows)
+    return [_result(row, marks[row.pk]) for row in rows]
+
+
+def _result(row: Result, marks: Marks) -> dict[str, Any]:
     return {
         "id": row.pk,
         "job": row.job_id,
@@ -207,6 +213,7 @@ def result(row: Result) -> dict[str, Any]:
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
         "simulated": row.simulated,
+        **organised_fields(row, marks),
         "created_by": row.created_by.get_username() if row.created_by else None,
         "created_at": _time(row.created_at),
     }
@@ -217,7 +224,7 @@ def whole_result(row: Result) -> dict[str, Any]:
     known = provenance(row)
     uncounted = [run for run in repeats_of(row, uncounted=True) if not run.counts]
     return {
-        **result(row),
+        **results([row])[0],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
         # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
         "repeats": [repeat.pk for repeat in repeats_of(row)],

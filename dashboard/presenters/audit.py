@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
 from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
-from jobs.models import AuditEntry, Deployment, Host, Job
+from jobs.models import AuditEntry, Deployment, Host, Job, Result
 from jobs.numbers import number_from
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
@@ -64,6 +64,7 @@ class _Found:
     deployments: frozenset[int]
     hosts: frozenset[str]
     people: dict[int, str]
+    results: dict[int, int | None]  # id -> job, whose number people see
 
     @classmethod
     def of(cls, entries: Iterable[AuditEntry]) -> _Found:
@@ -77,7 +78,7 @@ class _Found:
             return [number for number in found if number is not None]
 
         jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
-        hosts = named.get("host", set())
+        hosts, results = named.get("host", set()), numbers("result")
         return cls(
             frozenset(Job.objects.filter(pk__in=jobs).values_list("pk", flat=True))
             if jobs
@@ -90,6 +91,9 @@ class _Found:
             else frozenset(),
             dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
             if people
+            else {},
+            dict(Result.objects.filter(pk__in=results).values_list("pk", "job_id"))
+            if results
             else {},
         )
 
@@ -107,6 +111,9 @@ class _Found:
         if kind == "user" and number is not None:
             known = self.people.get(number)
             return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
+        if kind == "result" and number is not None:
+            href = reverse("result-detail", args=[number]) if number in self.results else ""
+            return Subject(gettext("Result #%(n)s") % {"n": self.results.get(number, name)}, href)
         if kind == "host":
             href = reverse("host-detail", args=[name]) if name in self.hosts else ""
             return Subject(host_word(name), href)
@@ -122,6 +129,8 @@ class _Found:
             given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
             text = given or gettext("API token #%(n)s") % {"n": name}
             return Subject(str(text), reverse("token-list"))
+        if kind == "view":
+            return Subject(name, reverse("result-list"))
         if kind == "conversation":
             return Subject(gettext("Chat #%(n)s") % {"n": name})
         return Subject(entry.subject)

@@ -20,6 +20,7 @@ from jobs.queries.sorting import Order
 
 KEPT_S = 365 * 86400
 _NONE = "-"  # cookie value without any optional column
+_PARAMETER = "columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ RESULTS: Sequence[Column] = (
             *("input_tokens_mean", "output_tokens_mean", "duration_s"),
         )
     ),
+    Column("stack", _("Stack"), orders=[("stack", _("Stack"))], is_usual=False, css="hide-s"),
     Column("tool", _("Tool"), is_usual=False, css="hide-s"),
     Column("person", _("Started by"), orders=[("person", _("Started by"))], css="hide-s"),
     Column("made", _("Created"), orders=[("made", _("Created"))], css="r", falls=True),
@@ -173,13 +175,20 @@ def written(names: Sequence[str], table: str) -> str:
 
 
 def chosen(request: HttpRequest, table: str) -> list[Column]:
-    """Return the shown columns in the table's order."""
-    kept = request.COOKIES.get(cookie_name(table))
+    """Return the shown columns in the table's order: those of a saved view, else the cookie's."""
+    kept = request.GET.get(_PARAMETER) or request.COOKIES.get(cookie_name(table))
     columns = TABLES[table]
     if not kept:
         return [column for column in columns if column.is_fixed or column.is_usual]
     names = kept.split(".")
     return [column for column in columns if column.is_fixed or column.name in names]
+
+
+def without_columns(address: str) -> str:
+    """Return an address without the columns that a saved view names: a new choice replaces them."""
+    path, mark, query = address.partition("?")
+    left = [part for part in query.split("&") if part.partition("=")[0] != _PARAMETER]
+    return path + mark + "&".join(left) if any(left) else path
 
 
 def heads(columns: Sequence[Column], order: Order, query: QueryDict) -> list[Head]:

@@ -64,6 +64,15 @@ ACTIONS: dict[str, Need] = {
     "level.add": Need.MEMBER,  # service levels of the team
     "level.change": Need.OWNER,
     "level.hide": Need.ADMIN,  # included ones, for everyone
+    "result.tag": Need.MEMBER,
+    "result.untag": Need.OWNER,  # of a Tag, which is who set it
+    "result.note": Need.MEMBER,
+    "result.change_note": Need.OWNER,  # edit or remove it
+    "result.sign_off": Need.MEMBER,
+    "result.withdraw": Need.OWNER,  # a sign-off, by who signed
+    "result.baseline": Need.MEMBER,  # set, replace and remove: also those of others
+    "result.save_view": Need.MEMBER,
+    "result.change_view": Need.OWNER,
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
     "conversation.delete": Need.OWN,
@@ -88,6 +97,9 @@ LAUNCHES = frozenset(
     {
         *("job.launch", "job.repeat", "job.confirm", "job.cancel", "job.order"),
         *("job.pin", "job.unpin", "deployment.stop", "deployment.restart"),
+        *("result.tag", "result.untag", "result.note", "result.change_note"),
+        *("result.sign_off", "result.withdraw", "result.baseline"),
+        *("result.save_view", "result.change_view"),
     }
 )
 

@@ -14,6 +14,7 @@ from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
 from dashboard.presenters.result.comparison import interval_of, size_of
+from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from dashboard.templatetags.ui import num
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, stack_name
@@ -34,6 +35,12 @@ register = template.Library()
 def at(metrics: Mapping[str, Any], name: str) -> Any:
     """Return the value of a metric; None: not measured."""
     return metrics.get(name)
+
+
+@register.filter
+def marked(marks: Mapping[int, Marks], result: Result) -> Marks:
+    """Return the marks of a result in a list."""
+    return marks.get(result.pk, NO_MARKS)
 
 
 @register.filter
@@ -99,6 +106,12 @@ def share(interval: Interval) -> SafeString:
         percent(interval.low),
         percent(interval.high),
     )
+
+
+@register.simple_tag
+def share_bounds(interval: Interval) -> str:
+    """Return the bounds of a share in per cent: "41.02, 51.44"."""
+    return f"{percent(interval.low)}, {percent(interval.high)}"
 
 
 @register.inclusion_tag("jobs/_running_accuracy.html")

@@ -8,7 +8,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from dashboard.presenters.columns import KEPT_S, TABLES, cookie_name, written
+from dashboard.presenters.columns import KEPT_S, TABLES, cookie_name, without_columns, written
 from dashboard.security.permissions import requires
 
 
@@ -21,7 +21,8 @@ def columns(request: HttpRequest, table: str) -> HttpResponse:
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only URLs of this site
         back = reverse("overview")
-    answer = HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
+    # redirect() takes a word for the name of a page.
+    answer = HttpResponseRedirect(without_columns(back))
     root = reverse("overview")
     if request.POST.get("usual"):
         answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")

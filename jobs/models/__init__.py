@@ -10,6 +10,7 @@ from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.levels import ServiceLevel
+from jobs.models.organised import Baseline, Note, SavedView, SignOff, Tag
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, PointRequests, Result, ResultPoint
 from jobs.models.secrets import Secret
@@ -22,6 +23,7 @@ __all__ = [
     "AppendOnlyError",
     "Artifact",
     "AuditEntry",
+    "Baseline",
     "Conversation",
     "Dataset",
     "Deployment",
@@ -31,16 +33,20 @@ __all__ = [
     "Instance",
     "Job",
     "JobStep",
+    "Note",
     "OutputFile",
     "PointBlock",
     "PointRequests",
     "Preflight",
     "Result",
     "ResultPoint",
+    "SavedView",
     "Secret",
     "ServedBlock",
     "ServiceLevel",
+    "SignOff",
     "Source",
+    "Tag",
     "Turn",
     "Weights",
 ]

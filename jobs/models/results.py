@@ -44,6 +44,10 @@ class Result(models.Model):
     # Its identity, equal for repeats: see jobs.services.outcomes.identity.
     identity = models.JSONField(default=dict)
     fingerprint = models.CharField(max_length=64, blank=True)  # "": it stands alone
+    # Derived from the identity, for filters: see jobs.services.outcomes.subject.
+    stack = models.CharField(max_length=64, blank=True)  # of the catalogue, or the engine; "": n/a
+    parallelism = models.CharField(max_length=32, blank=True)  # "tp 8 × pp 4"; "": not recorded
+    subject = models.CharField(max_length=64, blank=True)  # shared with what it is judged by
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
     simulated = models.BooleanField(default=False)
@@ -60,6 +64,9 @@ class Result(models.Model):
             models.Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
             models.Index(fields=["-created_at", "-id"], name="result_by_age"),
             models.Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
+            models.Index(fields=["stack", "-created_at", "-id"], name="result_by_stack"),
+            models.Index(fields=["parallelism", "-created_at", "-id"], name="result_by_parallel"),
+            models.Index(fields=["subject", "-created_at", "-id"], name="result_by_subject"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from jobs.models import Conversation, Deployment, Host, Job, Result
 from jobs.numbers import number_from
 from jobs.queries.chat import conversations_with
 from jobs.queries.jobs import jobs
-from jobs.queries.results import results
+from jobs.queries.results.filters import Filters, matching
 
 MOST = 8
 
@@ -50,7 +50,7 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
         return SearchResults()
     job = _numbered(terms)
     listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
-    matches = results.matching(results.Filters(text=text)).select_related("host", "deployment")
+    matches = matching(Filters(text=text)).select_related("host", "deployment")
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(
         job=job,

@@ -37,7 +37,7 @@ if (facets) {
 function bindSelection(list) {
   const bar = /** @type {HTMLElement} */ (list.querySelector("[data-bar]"));
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (bar.querySelector(`[data-${name}]`));
-  const submit = /** @type {HTMLButtonElement} */ (bar.querySelector("[type=submit]"));
+  const submit = /** @type {HTMLButtonElement} */ (bar.querySelector("[data-compare]"));
 
   function show() {
     const boxes = /** @type {HTMLInputElement[]} */ ([...list.querySelectorAll("input[name=id]")]);
@@ -55,6 +55,13 @@ function bindSelection(list) {
     const ids = event.formData.getAll("id").map(Number).toSorted((a, b) => a - b);
     event.formData.delete("id");
     for (const id of ids) event.formData.append("id", String(id));
+  });
+  // The form of the tags has the selection of this list.
+  const tagging = document.getElementById("tagging");
+  tagging?.addEventListener("formdata", (event) => {
+    for (const box of list.querySelectorAll("input[name=id]:checked")) {
+      if (box instanceof HTMLInputElement) event.formData.append("id", box.value);
+    }
   });
   list.addEventListener("change", show);
   list.addEventListener("reset", () => setTimeout(show));

@@ -9,13 +9,17 @@ from typing import Any
 from django.http import HttpResponse
 
 from dashboard.presenters.result.export import as_csv, fixed, unit_name
+from dashboard.presenters.result.verdict import Marks, marks_of
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, compare
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import Interval, mean_interval
 
-_OF_RUN = ("result", "job", "disturbed", "flags", "by", "at")
+_OF_RUN = (
+    *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),
+    *("baseline_job", "by", "at"),
+)
 _HEAD = (
     *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
     *("difference", "difference_low", "difference_high", "difference_unit", "verdict"),
@@ -33,7 +37,9 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     groups = [list(column.runs) for column in columns]
     at: dict[int | None, Comparison] = {c: compare(groups, c) for c in comparison.common}
     at = at or {_WHOLE: comparison}
-    head = ["column", "results", "jobs", "uncounted_jobs", *_about(columns[0].head), *_HEAD]
+    marks = marks_of(comparison.heads)
+    abouts = [_about(column.head, marks[column.head.pk]) for column in columns]
+    head = ["column", "results", "jobs", "uncounted_jobs", *abouts[0], *_HEAD]
     lines: list[Sequence[Any]] = [head]
     for index, column in enumerate(columns):
         named = [
@@ -41,7 +47,7 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
             " ".join(str(run.pk) for run in column.runs),
             " ".join(str(run.job_id) for run in column.runs),
             " ".join(str(run.job_id) for run in column.runs if not run.counts),
-            *_about(column.head).values(),
+            *abouts[index].values(),
         ]
         for concurrency, name in _numbers(column):
             change = _change(at.get(concurrency), index, name)
@@ -52,9 +58,9 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     return response
 
 
-def _about(head: Result) -> dict[str, Any]:
+def _about(head: Result, marks: Marks) -> dict[str, Any]:
     """Return the fields that all runs of a column share."""
-    return {name: value for name, value in fixed(head).items() if name not in _OF_RUN}
+    return {name: value for name, value in fixed(head, marks).items() if name not in _OF_RUN}
 
 
 def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:

@@ -7,18 +7,20 @@ several concurrencies. Column names have the unit in brackets.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpResponse
 from django.utils.timezone import now
 
+from dashboard.presenters.result.verdict import Marks, as_data, marks_of, organised_fields
 from jobs.metrics import METRICS
-from jobs.models import Result
+from jobs.models import Note, Result, SignOff
 from jobs.queries.results.benchmark_curve import curve_of, limits_of
 from jobs.queries.results.conclusion import conclude
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.devices import device_count
+from jobs.queries.results.organised import notes_of, sign_offs_of
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows
 
@@ -26,15 +28,16 @@ _ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency
 _LENGTHS = ("input_tokens", "output_tokens")
 
 
-def list_json(rows: Iterable[Result]) -> dict[str, Any]:
+def list_json(rows: Sequence[Result]) -> dict[str, Any]:
     """Return the results with their points as JSON. Needs host, deployment and points."""
-    return {"results": [{**_about(row), "points": _points(row)} for row in rows]}
+    marks = marks_of(rows)
+    return {"results": [{**_about(row, marks[row.pk]), "points": _points(row)} for row in rows]}
 
 
 def list_csv(rows: Sequence[Result]) -> HttpResponse:
     """Return the results as CSV lines. Needs host, deployment and points."""
     lines = [(row, concurrency, metrics) for row in rows for concurrency, metrics in _lines(row)]
-    response = as_csv(_table(lines))
+    response = as_csv(_table(lines, marks_of(rows)))
     response["Content-Disposition"] = f'attachment; filename="results-{now():%Y-%m-%d}.csv"'
     return response
 
@@ -44,7 +47,9 @@ def result_json(page: ResultPage) -> dict[str, Any]:
     row = page.result
     known = provenance(row)
     return {
-        **_about(row),
+        **_about(row, marks_of([row])[row.pk]),
+        "notes": [_note(note) for note in notes_of(row)],
+        "sign_offs": [_sign_off(one) for one in sign_offs_of(row)],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
         "repeats": [other.pk for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
@@ -80,9 +85,10 @@ def result_csv(page: ResultPage) -> HttpResponse:
     """Return the points of a benchmark like the list, or the questions of an evaluation with their
     context."""
     row = page.result
+    marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:
-        return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)]))
-    about = fixed(row)
+        return as_csv(_table([(row, c, metrics) for c, metrics in _lines(row)], marks))
+    about = fixed(row, marks[row.pk])
     rows = (
         [*map(answer.get, ANSWER_FIELDS), *map(answer["detail"].get, _ANSWER_DETAILS)]
         for answer in answer_rows(row)
@@ -103,12 +109,28 @@ def unit_name(name: str) -> str:
     return "share" if unit == "%" else unit
 
 
-def _about(row: Result) -> dict[str, Any]:
-    return {**fixed(row), "metrics": row.metrics, "remarks": row.remarks}
+def _about(row: Result, marks: Marks) -> dict[str, Any]:
+    about = {**fixed(row, marks), **organised_fields(row, marks)}
+    return {**about, "metrics": row.metrics, "remarks": row.remarks}
 
 
-def fixed(row: Result) -> dict[str, Any]:
+def _note(note: Note) -> dict[str, Any]:
+    return {"text": note.text, "by": _name(note.created_by), "at": note.created_at.isoformat()}
+
+
+def _sign_off(row: SignOff) -> dict[str, Any]:
+    withdrawn = row.withdrawn_at.isoformat() if row.withdrawn_at else None
+    about = {"purpose": row.purpose, "by": _name(row.created_by), "at": row.created_at.isoformat()}
+    return {**about, "withdrawn_by": _name(row.withdrawn_by), "withdrawn_at": withdrawn}
+
+
+def _name(user: Any) -> str:
+    return user.get_username() if user else ""
+
+
+def fixed(row: Result, marks: Marks) -> dict[str, Any]:
     """Return the context of a number: columns of a CSV, fields of a JSON."""
+    verdict = as_data(marks.verdict) or {}
     return {
         "result": row.pk,
         "job": row.job_id,
@@ -124,8 +146,15 @@ def fixed(row: Result) -> dict[str, Any]:
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
         "flags": " ".join(remark["id"] for remark in row.remarks),
+        "stack": row.stack,
+        "parallelism": row.parallelism,
+        "tags": ", ".join(tag.name for tag in marks.added.tags),
+        "released": "; ".join(one.purpose for one in marks.added.sign_offs),
+        "is_baseline": marks.added.is_baseline,
+        "verdict_vs_baseline": verdict.get("state", ""),
+        "baseline_job": verdict.get("baseline_job", ""),
         "identity": row.fingerprint,
-        "by": row.created_by.get_username() if row.created_by else "",
+        "by": _name(row.created_by),
         "at": row.created_at.isoformat(),
     }
 
@@ -140,7 +169,9 @@ def _lines(row: Result) -> list[tuple[Any, dict[str, Any]]]:
     return [(point.concurrency, point.metrics) for point in points] or [("", row.metrics)]
 
 
-def _table(lines: Sequence[tuple[Result, Any, dict[str, Any]]]) -> list[list[Any]]:
+def _table(
+    lines: Sequence[tuple[Result, Any, dict[str, Any]]], marks: Mapping[int, Marks]
+) -> list[list[Any]]:
     names = [
         name
         for name in METRICS
@@ -148,11 +179,12 @@ def _table(lines: Sequence[tuple[Result, Any, dict[str, Any]]]) -> list[list[Any
     ]
     if not lines:
         return []
-    head = [*fixed(lines[0][0]), "concurrency", *map(unit_head, names)]
+    about = {row.pk: fixed(row, marks[row.pk]) for row, _c, _metrics in lines}
+    head = [*about[lines[0][0].pk], "concurrency", *map(unit_head, names)]
     return [
         head,
         *(
-            [*fixed(row).values(), concurrency, *(metrics.get(name, "") for name in names)]
+            [*about[row.pk].values(), concurrency, *(metrics.get(name, "") for name in names)]
             for row, concurrency, metrics in lines
         ),
     ]

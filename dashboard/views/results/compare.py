@@ -20,6 +20,7 @@ from dashboard.charts.series import Series, measured
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
+from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import phrase
 from jobs.errors import LaunchError
@@ -161,6 +162,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "comparison": comparison,
         "title": conclusion(comparison),
         "more": more_runs(comparison, repeated),
+        "marks": marks_of(heads),
         "barred_words": barred_words(comparison),
         "barriers": [barrier_words(one, heads) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,27 +20,27 @@ from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
 from dashboard.presenters.result.curve_series import curve_series
+from dashboard.presenters.result.facets import Asked, asked
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
+from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
-from dashboard.text.labels import host_word, metric_label, metric_text, phrase
+from dashboard.text.labels import metric_label, metric_text
 from dashboard.views.results.compare import compare_results, run_more
+from dashboard.views.results.parts import is_filtered, list_head, organised_context
 from jobs.metrics import METRICS
-from jobs.models import Answer, Host, Result
+from jobs.models import Answer, Result
 from jobs.numbers import number_from
 from jobs.queries.results.benchmark_curve import curve_of
+from jobs.queries.results.filters import matching
+from jobs.queries.results.identities import identity_list
 from jobs.queries.results.repeats import spread
-from jobs.queries.results.result_counts import FACETS, STAMPS
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.results import (
-    Filters,
     ResultPage,
     answer_page,
-    facet_counts,
-    matching,
-    pinned_count,
     questions,
     result_list,
     result_page,
@@ -48,6 +48,7 @@ from jobs.queries.results.results import (
 from jobs.queries.sorting import in_order, read_order
 from jobs.services.pins import pins_of
 
+GROUPED = "identity"
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
 _POINT_COLUMNS = (
@@ -68,14 +69,18 @@ def results(request: HttpRequest) -> HttpResponse:
     """Result list, filtered by the facets in the URL.
 
     ``order=-NAME`` sorts by a column of ``jobs.queries.results.result_orders``, from high to low.
+    ``group=identity`` has one row an identity.
     ``format=csv`` or ``json`` exports the filtered results in this order with all columns, at most
     ``EXPORT_MOST`` results.
     """
-    filters = _filters(request)
+    read = asked(request.GET)
+    filters = read.filters
     order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
     if request.GET.get("format") in ("csv", "json"):
         rows = in_order(matching(filters), COLUMNS[order.name], order)
         return _export(request.GET["format"], rows[:EXPORT_MOST])
+    if request.GET.get("group") == GROUPED:
+        return _identities(request, read)
     page = result_list(filters, request.GET.get("after", ""), order)
     query = request.GET.copy()
     query.pop("after", None)
@@ -83,8 +88,8 @@ def results(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "filters": filters,
-        "facets": _facets(filters),
-        "chosen": _chosen(request, filters),
+        **list_head(request, read),
+        "marks": marks_of(page.results),
         "query": query.urlencode(),
         "export_most": EXPORT_MOST,
         "order": order,
@@ -92,9 +97,28 @@ def results(request: HttpRequest) -> HttpResponse:
         "all_columns": RESULTS,
         "heads": heads(columns, order, query),
         "is_later_page": bool(request.GET.get("after")),
-        "is_filtered": any(name != "order" for name in query),
+        "is_filtered": is_filtered(query),
         "may_pin": allowed(request.user, "job.pin"),
         "may_unpin": _may_unpin(request, page.pinned),
+    }
+    return render(request, "results/list.html", context)
+
+
+def _identities(request: HttpRequest, read: Asked) -> HttpResponse:
+    """Return the list with one row an identity, latest first."""
+    page = identity_list(read.filters, request.GET.get("after", ""))
+    query = request.GET.copy()
+    query.pop("after", None)
+    context = {
+        "page": page,
+        "filters": read.filters,
+        **list_head(request, read),
+        "marks": marks_of([row.latest for row in page.rows]),
+        "query": query.urlencode(),
+        "export_most": EXPORT_MOST,
+        "is_grouped": True,
+        "is_later_page": bool(request.GET.get("after")),
+        "is_filtered": is_filtered(query),
     }
     return render(request, "results/list.html", context)
 
@@ -105,8 +129,22 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page: metrics, charts, commands, environment, inputs, questions."""
     if "keep" in request.GET:
         return _kept_level(request)
+    return result_response(request, result_id)
+
+
+def result_response(
+    request: HttpRequest,
+    result_id: int,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Return the result page; ``errors`` by field of its forms, which keep what was ``typed``."""
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
+    context |= organised_context(request, page.result, typed or {}, errors or {})
+    if errors:
+        return render(request, "results/detail.html", context, status=422)
     if page.result.type == Result.Type.EVALUATION:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
@@ -178,98 +216,6 @@ def _page(result_id: int) -> ResultPage:
         return result_page(result_id)
     except Result.DoesNotExist as error:
         raise Http404(f"there is no result {result_id}") from error
-
-
-def _filters(request: HttpRequest) -> Filters:
-    return Filters(
-        facets={facet: request.GET.getlist(facet) for facet in FACETS},
-        stamps=[stamp for stamp in request.GET.getlist("stamp") if stamp in STAMPS],
-        text=request.GET.get("q", "").strip(),
-        stamp_words=_stamp_words(),
-        deployment=number_from(request.GET.get("deployment", "")),
-        pinned="1" in request.GET.getlist("pinned"),
-    )
-
-
-def _stamp_words() -> dict[str, str]:
-    """Return search words for flags: names and translated labels."""
-    shown = {
-        "simulated": _("simulated"),
-        "incomplete": _("incomplete"),
-        "disturbed": _("disturbed"),
-        "few": _("few samples"),
-        "cut": _("answers cut off"),
-    }
-    return {name: name for name in shown} | {w.casefold(): name for name, w in shown.items()}
-
-
-def _facet_titles() -> dict[str, str]:
-    return {
-        "type": _("Kind"),
-        "model": _("Model"),
-        "precision": _("Precision"),
-        "host": _("Host"),
-        "person": _("Started by"),
-        "stamp": _("Flags"),
-    }
-
-
-def _value_words() -> dict[str, str]:
-    return {
-        "benchmark": _("benchmark"),
-        "evaluation": _("evaluation"),
-        "simulated": _("simulated"),
-        "incomplete": _("incomplete"),
-        "disturbed": _("disturbed"),
-        "few": _("few samples"),
-        "cut": _("answers cut off"),
-        "quiet": _("no flags"),
-        Host.Type.THIS_COMPUTER: host_word(Host.Type.THIS_COMPUTER),
-    }
-
-
-def _facets(filters: Filters) -> list[dict[str, Any]]:
-    """Return the facets with values, result counts and selection."""
-    labels = _value_words()
-    counts = facet_counts(filters)
-    facets = []
-    for name, title in _facet_titles().items():
-        chosen = filters.stamps if name == "stamp" else filters.facets[name]
-        options = [
-            {
-                "value": value,
-                "word": labels.get(value) or phrase(value),
-                "count": n,
-                "on": value in chosen,
-            }
-            for value, n in counts[name]
-        ]
-        facets.append({"name": name, "title": title, "options": options})
-    pinned = pinned_count(filters)
-    if pinned or filters.pinned:
-        option = {"value": "1", "word": _("kept"), "count": pinned, "on": filters.pinned}
-        facets.append({"name": "pinned", "title": _("Files"), "options": [option]})
-    return facets
-
-
-def _named(facet: str, value: str) -> str:
-    """Return a translated value; search text stays unchanged."""
-    return value if facet == "q" else phrase(value)
-
-
-def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
-    """Return the active filters, each with the query without it."""
-    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
-    titles, labels = {**_facet_titles(), **own}, _value_words()
-    chosen = []
-    for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
-        for value in request.GET.getlist(name):
-            query = request.GET.copy()
-            query.setlist(name, [v for v in query.getlist(name) if v != value])
-            query.pop("after", None)
-            word = _("kept") if name == "pinned" else labels.get(value) or _named(name, value)
-            chosen.append({"title": titles[name], "word": word, "without": query.urlencode()})
-    return [item for item in chosen if item["word"]]
 
 
 def _context(page: ResultPage) -> dict[str, Any]:

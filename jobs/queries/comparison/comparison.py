@@ -283,7 +283,7 @@ class _Table:
             verdict = "noise" if gap.holds_zero else _judged(name, gap.value)
             change = Change(theirs[0], None, gap.value, gap.low, gap.high, verdict)
         else:
-            change = _difference(name, mine, theirs)
+            change = changed(name, mine, theirs)
         if index in self.barred:
             return Change(change.value, change.relative, change.absolute, verdict="barred")
         return change
@@ -301,7 +301,7 @@ class _Table:
         return difference(_share(self.columns[index].head), _share(self.columns[0].head))
 
 
-def _difference(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
+def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
     """Return the change: ratio of geometric means for rates and times, difference for shares and
     counts."""
     value = _mean(theirs)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Case, TextField, Value, When
+
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
 
@@ -77,6 +79,24 @@ def pair(base: Result, other: Result) -> Paired | None:
     p = mcnemar(only_base, only_other)
     is_whole = len(shared) == len(mine) == len(theirs)
     return Paired(len(shared), *cells, gap, p, needed, flips, is_whole, _parts(verdicts_of))
+
+
+def paired_gap(base: Result, other: Result) -> Interval | None:
+    """Return the difference of two accuracies on the same questions; None if these differ.
+
+    Reads what identifies a question only, so that a list can ask for many pairs.
+    """
+    mine, theirs = _verdicts_of(base), _verdicts_of(other)
+    if not mine or mine.keys() != theirs.keys():
+        return None
+    return paired_difference(*_cells((mine[key], theirs[key]) for key in mine))
+
+
+def _verdicts_of(result: Result) -> dict[tuple[str, str, str, int], bool]:
+    text = Case(When(question_id="", then="question"), default=Value(""), output_field=TextField())
+    rows = Answer.objects.scored().filter(result=result).annotate(text=text).order_by()
+    named = rows.values_list("subset", "question_id", "text", "sample", "score")
+    return {(subset, key, own, n): score >= 0.5 for subset, key, own, n, score in named.iterator()}
 
 
 def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:

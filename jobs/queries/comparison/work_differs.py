@@ -43,23 +43,24 @@ def differences(
 
     ``metrics`` are those of each result at the compared concurrency.
     """
-    is_evaluation = results[0].type == Result.Type.EVALUATION
-    left_out = _NOT_FOR_ACCURACY if is_evaluation else frozenset()
-    columns = [_work(result) for result in results]
+    columns = [work(result) for result in results]
     entries = []
     for name in dict.fromkeys(name for column in columns for name in column):
         values = [column.get(name) for column in columns]
         is_unknown = any(value is None for value in values)
-        if name not in left_out and (is_unknown or any(value != values[0] for value in values)):
+        if is_unknown or any(value != values[0] for value in values):
             entries.append(Difference(name, values))
-    if not is_evaluation:
+    if results[0].type != Result.Type.EVALUATION:
         entries += _real_lengths(metrics)
     return entries
 
 
-def _work(result: Result) -> dict[str, Any]:
+def work(result: Result) -> dict[str, Any]:
+    """Return the parts of the identity that bar a comparison when they differ."""
     parts = result.identity.get("parts") or {}
-    return {**parts.get("measurement", {}), **parts.get("workload", {})}
+    asked = {**parts.get("measurement", {}), **parts.get("workload", {})}
+    left_out = _NOT_FOR_ACCURACY if result.type == Result.Type.EVALUATION else frozenset()
+    return {name: value for name, value in asked.items() if name not in left_out}
 
 
 def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:

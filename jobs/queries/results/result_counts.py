@@ -24,6 +24,8 @@ FACETS = {
     "precision": "label",
     "host": "host__name",
     "person": "created_by__username",
+    "stack": "stack",
+    "parallelism": "parallelism",
 }
 # Remarks are searched in the JSON as text: databases differ in searching JSON lists.
 STAMPS = {

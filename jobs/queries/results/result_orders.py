@@ -15,6 +15,7 @@ COLUMNS: dict[str, Column] = {
     "workload": text("what", always=True),
     "host": text("host__name", always=True),
     "person": text("created_by__username"),
+    "stack": text("stack", always=True),
     "done": metric("requests", "questions", "iterations"),
     "made": Column(F("created_at"), read_moment, always=True, indexed=True),
     **{name: metric(name) for name in METRICS},

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from jobs.models import Answer, Artifact, Deployment, Host, Job, OutputFile, Result, ResultPoint
-from jobs.numbers import number_from
+from jobs.models import Answer, Artifact, Deployment, Job, OutputFile, Result, ResultPoint, Tag
 from jobs.queries.results import result_counts
+from jobs.queries.results.filters import MARKS, Filters, matching
 from jobs.queries.results.repeats import MOST, repeats_of
 from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -21,6 +20,7 @@ from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
 QUESTIONS_PAGE = 25
+MOST_TAGS = 40  # in the facet
 MOST_CATEGORIES = 24  # more rows do not fit into a chart
 ANSWER_FIELDS = (
     *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
@@ -28,27 +28,6 @@ ANSWER_FIELDS = (
 )
 # Filters of an evaluation's questions.
 SHOWN = ("right", "wrong", "cut", "empty", "unscored")
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Filters of the list. Each facet has its selected values.
-
-    ``stamp_words``: words in ``text`` that select a flag of ``STAMPS``, in lower case.
-    """
-
-    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    stamps: Sequence[str] = ()
-    text: str = ""
-    stamp_words: Mapping[str, str] = field(default_factory=dict)
-    deployment: int | None = None
-    pinned: bool = False  # only results of pinned jobs
-
-    def without(self, facet: str) -> Filters:
-        """Return these filters without one facet."""
-        if facet == "stamp":
-            return replace(self, stamps=())
-        return replace(self, facets={k: v for k, v in self.facets.items() if k != facet})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,54 +112,6 @@ class AnswerPage:
     after: int | None
 
 
-def matching(filters: Filters) -> QuerySet[Result]:
-    """Return the results that match ``filters``, newest first."""
-    rows = Result.objects.all()
-    for facet, values in filters.facets.items():
-        if values:
-            rows = rows.filter(_has_any(facet, values))
-    if filters.stamps:
-        wanted = Q()
-        for stamp in filters.stamps:
-            wanted |= STAMPS[stamp]
-        rows = rows.filter(wanted)
-    if filters.deployment is not None:
-        rows = rows.filter(deployment_id=filters.deployment)
-    if filters.pinned:
-        # No join: the database may scan all results for a join.
-        rows = rows.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
-    for word in filters.text.split():
-        rows = rows.filter(_matches(word, filters.stamp_words))
-    return rows
-
-
-def _has_any(facet: str, values: Sequence[str]) -> Q:
-    """Return a filter by ids of hosts and people: an index keeps the order; a join would sort."""
-    if facet == "host":
-        hosts = Host.objects.filter(name__in=values)
-        return Q(host_id__in=list(hosts.values_list("pk", flat=True)))
-    if facet == "person":
-        people = User.objects.filter(username__in=values)
-        return Q(created_by_id__in=list(people.values_list("pk", flat=True)))
-    return Q(**{f"{FACETS[facet]}__in": list(values)})
-
-
-def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    number = number_from(word.removeprefix("#"))
-    matches = (
-        Q(model_id__icontains=word)
-        | Q(label__icontains=word)
-        | Q(what__icontains=word)
-        | Q(tool__icontains=word)
-        | Q(deployment__name__icontains=word)
-        | Q(host__name__icontains=word)
-    )
-    stamp = stamp_words.get(word.casefold())
-    if stamp is not None:
-        matches |= STAMPS[stamp]
-    return matches if number is None else matches | Q(job_id=number)
-
-
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
     """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
     total = _passing(_counts(filters), filters).total()
@@ -197,7 +128,7 @@ def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
     counts, facets = _counts(filters), {}
     for facet in FACETS:
         by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
-        values = [(str(value), n) for value, n in by_value.items() if value is not None]
+        values = [(str(value), n) for value, n in by_value.items() if value not in (None, "")]
         facets[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
     open_counts = _passing(counts, filters.without("stamp"))
     stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]
@@ -210,11 +141,31 @@ def pinned_count(filters: Filters) -> int:
     return matching(replace(filters, pinned=True)).count()
 
 
+def tag_counts(filters: Filters) -> list[tuple[str, int]]:
+    """Return the tags of the results that match the other filters, highest count first.
+
+    Read anew each time, because tags change: the query walks tagged results only.
+    """
+    rows, others = Tag.objects.order_by(), filters.without("tag")
+    if not others.are_empty:
+        same = matching(others).order_by().filter(pk=OuterRef("result_id"))
+        rows = rows.filter(Exists(same))
+    counted = rows.values_list("name").annotate(n=Count("pk")).order_by("-n", "name")
+    return list(counted[:MOST_TAGS])
+
+
+def mark_counts(filters: Filters) -> list[tuple[str, int]]:
+    """Return the marks of the results that match the other filters, where there are any."""
+    others = filters.without("mark")
+    counted = [(mark, matching(replace(others, marks=(mark,))).count()) for mark in MARKS]
+    return [(mark, n) for mark, n in counted if n]
+
+
 def _counts(filters: Filters) -> Counts:
-    """Return the counts of results that match text, deployment and pins, without facets."""
-    if filters.text or filters.deployment is not None or filters.pinned:
-        return result_counts.count(matching(replace(filters, facets={}, stamps=())))
-    return result_counts.count_all()
+    """Return the counts of results that match all filters but facets and flags."""
+    if filters.are_cached:
+        return result_counts.count_all()
+    return result_counts.count(matching(replace(filters, facets={}, stamps=())))
 
 
 def _passing(counts: Counts, filters: Filters) -> Counts:

@@ -22,9 +22,11 @@ from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
+from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
-SCHEMA = 2
+# Schema 3 derives stack, parallelism and subject as well; the parts are those of schema 2.
+SCHEMA = 3
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
@@ -44,15 +46,18 @@ _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
+_KEPT = ("identity", "fingerprint", "stack", "parallelism", "subject")
 _HASHED_AT_ONCE = 2000
 _KEPT_AT_ONCE = 200
 
 
 def keep(result: Result) -> None:
-    """Store the identity and fingerprint of ``result``, after its points and answers."""
-    identity = identity_of(result)
-    result.identity, result.fingerprint = identity, fingerprint(identity)
-    Result.objects.filter(pk=result.pk).update(identity=identity, fingerprint=result.fingerprint)
+    """Store the identity of ``result`` and what derives from it, after points and answers."""
+    result.identity = identity_of(result)
+    result.fingerprint = fingerprint(result.identity)
+    result.stack, result.parallelism = stack_of(result), parallelism_of(result)
+    result.subject = subject_of(result, result.parallelism)
+    result.save(update_fields=_KEPT)
 
 
 def keep_missing() -> int:

@@ -99,6 +99,16 @@ result-run-more POST member
 result-detail GET viewer
 result-answer GET viewer
 result-file GET viewer
+result-fleet GET viewer
+result-tag POST member tags=new
+result-untag POST owner name=owned
+result-note POST member text=seen
+result-change-note POST owner text=changed
+result-sign-off POST member purpose=ACME
+result-withdraw POST owner
+result-baseline POST member set=1
+result-save-view POST member name=mine
+result-change-view POST owner name=other
 search GET viewer
 search-list GET viewer
 playground GET viewer
@@ -166,6 +176,22 @@ api-deployment-log-polls GET viewer
 api-deployment-log-steps GET viewer
 api-results GET viewer
 api-result GET viewer
+api-result-tags POST member {"tags": ["new"]}
+api-result-tag DELETE owner
+api-result-notes GET viewer
+api-result-notes POST member {"text": "seen"}
+api-result-note PATCH owner {"text": "changed"}
+api-result-note DELETE owner
+api-result-sign-offs GET viewer
+api-result-sign-offs POST member {"purpose": "ACME"}
+api-result-withdraw POST owner
+api-result-baseline GET viewer
+api-result-baseline PUT,DELETE member
+api-result-views GET viewer
+api-result-views POST member {"name": "mine"}
+api-result-view PATCH owner {"name": "other"}
+api-result-view DELETE owner
+api-fleet GET viewer
 api-hosts GET viewer
 api-host GET viewer
 api-host-queue GET viewer

@@ -25,7 +25,7 @@ from dashboard.api.auth import hashed
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
 from dashboard.consumers import base, session_guard, websocket_urlpatterns
-from jobs.models import Account, ApiToken, Conversation, Turn
+from jobs.models import Account, ApiToken, Conversation, Note, SavedView, SignOff, Tag, Turn
 from tests.dashboard.lib.chat_engine import Browser
 from tests.dashboard.lib.routes import every_pattern
 from tests.dashboard.security.rules import API, METHODS, PAGES, RELAY, SOCKETS, Case, cases
@@ -127,6 +127,8 @@ def made(db):
         expires_at=now() - timedelta(days=1),
     )
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
+    added = {"result": result, "created_by": owner}
+    Tag.objects.create(**added, name="owned")
     numbers = {
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
@@ -136,10 +138,13 @@ def made(db):
         "token_id": owner.api_tokens.get(scope="read").pk,
         "user_id": make_user("third").pk,
         "level_id": make_level(created_by=owner).pk,
+        "note_id": Note.objects.create(**added, text="seen").pk,
+        "sign_off_id": SignOff.objects.create(**added, purpose="a customer").pk,
+        "view_id": SavedView.objects.create(created_by=owner, name="ours").pk,
     }
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
-    texts |= {"key": "mlperf-chat"}
+    texts |= {"tag": "owned", "key": "mlperf-chat"}
     sessions = {name: _session_of(person) for name, person in people.items()}
     jobs = {"job": job.pk, "kept": kept.pk}
     return SimpleNamespace(

@@ -1,0 +1,117 @@
+"""Fleet page: cells in words, and the form that measures each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.presenters.job.remedies import form_address
+from dashboard.presenters.result.verdict import NO_MARKS, Marks
+from jobs.models import Deployment, Result
+from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale
+from jobs.queries.models import OnHost
+from jobs.queries.results.organised import NONE, Organised
+
+_KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Value of a cell. ``value`` None: missing. ``address``: the form that measures it, "" where
+    there is none. ``step`` is that form's button."""
+
+    type: str
+    title: str
+    value: FleetValue | None
+    mark: Marks
+    stale: Sequence[str]
+    address: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """Model and precision, with the values of each stack; an empty list: no such combination."""
+
+    row: FleetRow
+    cells: Sequence[Sequence[Shown]]
+
+
+def rows_of(fleet: Fleet, added: dict[int, Organised]) -> list[ShownRow]:
+    """Return the rows of the page; ``added`` has what people added, by result id."""
+    return [
+        ShownRow(
+            row,
+            [_cell(row, cell, fleet.days, added) if cell.is_known else () for cell in row.cells],
+        )
+        for row in fleet.rows
+    ]
+
+
+def results_of(fleet: Fleet) -> list[Result]:
+    """Return the results of all cells."""
+    return [
+        value.result
+        for row in fleet.rows
+        for cell in row.cells
+        for value in (cell.speed, cell.accuracy)
+        if value is not None
+    ]
+
+
+def _cell(
+    row: FleetRow, cell: FleetCell, days: int, added: dict[int, Organised]
+) -> Sequence[Shown]:
+    pairs = (
+        (Result.Type.BENCHMARK, _("Speed"), cell.speed),
+        (Result.Type.EVALUATION, _("Accuracy"), cell.accuracy),
+    )
+    shown = []
+    for result_type, title, value in pairs:
+        address, step = _measures(row, cell, result_type, value)
+        mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
+        stale = [stale_text(one, days) for one in value.stale] if value else []
+        shown.append(Shown(result_type, title, value, mark, stale, address, step))
+    return shown
+
+
+def _measures(
+    row: FleetRow, cell: FleetCell, result_type: str, value: FleetValue | None
+) -> tuple[str, str]:
+    """Return the form that measures a value, and the word of its button."""
+    served = cell.deployment
+    if value is not None and value.result.deployment_id is None:
+        return form_address(value.result.job), _("Measure")
+    if served is not None:
+        return _on(served, result_type, value), _("Measure")
+    if cell.artifact is not None:
+        query = urlencode({"host": cell.artifact.host.name, "artifact": cell.artifact.pk})
+        kind = OnHost(cell.artifact.host).server
+        return f"{reverse('launch-form', args=[kind])}?{query}", _("Deploy")
+    if value is not None and value.result.deployment is not None:
+        return form_address(value.result.deployment.job), _("Deploy")
+    return "", ""
+
+
+def _on(served: Deployment, result_type: str, value: FleetValue | None) -> str:
+    if value is not None and value.result.job.host_id == served.host_id:
+        return form_address(value.result.job, deployment=str(served.pk))
+    query = urlencode({"host": served.host.name, "deployment": served.pk})
+    return f"{reverse('launch-form', args=[_KINDS[Result.Type(result_type)]])}?{query}"
+
+
+def stale_text(stale: Stale, days: int) -> str:
+    """Return why a value is stale."""
+    if stale.why == "age":
+        text = ngettext("older than %(n)s day", "older than %(n)s days", days)
+        return text % {"n": days}
+    if stale.why == "driver":
+        return _("driver was %(was)s, is %(now)s") % {"was": stale.was, "now": stale.now}
+    if stale.why == "environment":
+        return _("environment %(name)s was reinstalled") % {"name": stale.was}
+    return _("image %(name)s was replaced") % {"name": stale.was}

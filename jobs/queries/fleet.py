@@ -1,0 +1,240 @@
+"""Fleet: the latest accepted speed and accuracy of each model and precision on each stack.
+
+Accepted: neither disturbed nor incomplete. A simulated result counts only where no real one is.
+Devices of others have no stack, so their results are not here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.utils.timezone import now
+
+from jobs.models import Artifact, Deployment, Environment, Result
+from jobs.queries.comparison.regression import Verdict, verdicts
+from jobs.queries.results.headline import headline
+from jobs.queries.results.identities import best_concurrency
+from jobs.queries.results.results import accuracy
+from jobs.queries.statistics import Interval
+
+STALE_DAYS = 30
+MOST_DAYS = 3650
+Why = Literal["age", "driver", "environment", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Why a value is stale. ``was`` and ``now`` are drivers; else ``was`` is a name."""
+
+    why: Why
+    was: str = ""
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetValue:
+    """Main metric of a result, at ``concurrency``; ``interval`` is that of an accuracy."""
+
+    result: Result
+    metric: str
+    value: float | None
+    concurrency: int | None
+    interval: Interval | None
+    verdict: Verdict | None
+    stale: Sequence[Stale]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCell:
+    """Model and precision on a stack. ``deployment`` runs now; ``is_known`` is False where neither
+    a result nor a deployment nor an artifact says that the stack serves it."""
+
+    stack: str
+    speed: FleetValue | None
+    accuracy: FleetValue | None
+    deployment: Deployment | None
+    artifact: Artifact | None
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """Model and precision with a cell for each stack."""
+
+    model_id: str
+    label: str
+    cells: Sequence[FleetCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """``stacks`` are the columns. ``missing`` and ``stale`` count values of known cells."""
+
+    stacks: Sequence[str]
+    rows: Sequence[FleetRow]
+    days: int
+    missing: int
+    stale: int
+    regressed: int
+
+
+Place = tuple[str, str, str]  # model, precision, stack
+
+
+def fleet(days: int = STALE_DAYS) -> Fleet:
+    """Return the fleet; results older than ``days`` are stale."""
+    latest = _latest()
+    served, compiled = _served(), _compiled()
+    judged = verdicts(latest.values())
+    reasons = _reasons(latest.values(), now() - timedelta(days=days))
+    values = {
+        place: _value(result, judged.get(result.pk), reasons[result.pk])
+        for place, result in latest.items()
+    }
+    places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
+    stacks = sorted({stack for _model, _label, stack in places})
+    names = sorted({place[:2] for place in places})
+    rows = [
+        FleetRow(
+            model,
+            label,
+            [
+                FleetCell(
+                    stack,
+                    values.get((model, label, stack, Result.Type.BENCHMARK)),
+                    values.get((model, label, stack, Result.Type.EVALUATION)),
+                    served.get((model, label, stack)),
+                    compiled.get((model, label, stack)),
+                    (model, label, stack) in places,
+                )
+                for stack in stacks
+            ],
+        )
+        for model, label in names
+    ]
+    return Fleet(
+        stacks,
+        rows,
+        days,
+        missing=2 * len(places) - len(values),
+        stale=sum(bool(value.stale) for value in values.values()),
+        regressed=sum(
+            value.verdict is not None and value.verdict.state == "regressed"
+            for value in values.values()
+        ),
+    )
+
+
+def whole_days(days: int | None) -> int:
+    """Return a number of days in bounds; the default for others."""
+    return days if days is not None and 1 <= days <= MOST_DAYS else STALE_DAYS
+
+
+def _latest() -> dict[tuple[str, str, str, str], Result]:
+    """Return the latest accepted result by model, precision, stack and type."""
+    accepted = Result.objects.filter(disturbed=False, incomplete=False)
+    accepted = accepted.exclude(stack="").exclude(model_id="")
+    parts = ("model_id", "label", "stack", "type", "simulated")
+    place = Window(
+        RowNumber(),
+        partition_by=[F(name) for name in parts],
+        order_by=[F("created_at").desc(), F("pk").desc()],
+    )
+    ranked = accepted.order_by().annotate(place=place).filter(place=1)
+    numbers = list(ranked.values_list("pk", flat=True))
+    rows = Result.objects.filter(pk__in=numbers).select_related(
+        "host", "job__host", "deployment__job__host"
+    )
+    found: dict[tuple[str, str, str, str], Result] = {}
+    for row in rows.order_by("-simulated", "pk").prefetch_related("points"):
+        found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces
+    return found
+
+
+def _served() -> dict[Place, Deployment]:
+    """Return the deployments that are ready now."""
+    rows = Deployment.objects.filter(state=Deployment.State.READY)
+    found: dict[Place, Deployment] = {}
+    for row in rows.select_related("host", "artifact").order_by("pk"):
+        artifact: Artifact | None = row.artifact
+        label = artifact.label if artifact else str(row.details.get("label") or "")
+        stack = row.details.get("stack") or (artifact.toolchain if artifact else "")
+        if isinstance(stack, str) and stack and row.model_id:
+            found[row.model_id, label, stack] = row
+    return found
+
+
+def _compiled() -> dict[Place, Artifact]:
+    """Return the latest artifact of each model and precision, by the stack that compiled it."""
+    found: dict[Place, Artifact] = {}
+    for row in Artifact.objects.filter(deleted_at=None).select_related("host").order_by("pk"):
+        stack = row.details.get("stack") or row.toolchain
+        if isinstance(stack, str) and stack and row.model_id:
+            found[row.model_id, row.label, stack] = row
+    return found
+
+
+def _value(result: Result, verdict: Verdict | None, stale: Sequence[Stale]) -> FleetValue:
+    metric = headline(result.type, result.metrics)
+    return FleetValue(
+        result,
+        metric,
+        result.metrics.get(metric),
+        best_concurrency(result, metric),
+        accuracy(result),
+        verdict,
+        stale,
+    )
+
+
+def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stale]]:
+    """Return why each result is stale, by id; an empty list: it is not."""
+    rows = list(results)
+    hosts = {row.host_id for row in rows}
+    current: dict[tuple[int, str], set[str]] = defaultdict(set)
+    made = Environment.objects.filter(host__in=hosts)
+    for host, name, fingerprint in made.values_list("host_id", "name", "fingerprint"):
+        current[host, name].add(fingerprint)
+    images = _images(rows)
+    return {row.pk: list(_stale(row, oldest, current, images)) for row in rows}
+
+
+def _stale(
+    row: Result,
+    oldest: datetime,
+    current: Mapping[tuple[int, str], set[str]],
+    images: Mapping[tuple[int, str], str],
+) -> Iterable[Stale]:
+    if row.created_at < oldest:
+        yield Stale("age")
+    context = row.run_context
+    was, today = _driver(context.get("host")), _driver(row.host.facts)
+    if row.type == Result.Type.BENCHMARK and was and today and was != today:
+        yield Stale("driver", was, today)
+    for made in context.get("environments") or ():
+        found = current.get((row.host_id, str(made["name"])))
+        if found and made["fingerprint"] not in found:
+            yield Stale("environment", str(made["name"]))
+    for name, number in (context.get("images") or {}).items():
+        if images.get((row.host_id, name), number) != number:
+            yield Stale("image", name)
+
+
+def _images(rows: Iterable[Result]) -> dict[tuple[int, str], str]:
+    """Return the image ids that the newest results of each host ran in, by name."""
+    found: dict[tuple[int, str], str] = {}
+    for row in sorted(rows, key=lambda row: (row.created_at, row.pk)):
+        for name, number in (row.run_context.get("images") or {}).items():
+            found[row.host_id, name] = number
+    return found
+
+
+def _driver(facts: Any) -> str:
+    driver = facts.get("driver") if isinstance(facts, dict) else None
+    return driver if isinstance(driver, str) else ""

@@ -1,0 +1,193 @@
+"""Facets of stack, parallelism, date and tag; the list by identity; the fleet page."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.timezone import now, timedelta
+
+from jobs.models import Result, Tag
+from tests.comparing import OTHER, text_of
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_job,
+    make_measured,
+    make_result,
+    make_user,
+)
+from tests.measuring import measured, served
+
+pytestmark = pytest.mark.django_db
+
+LIST, FLEET = reverse("result-list"), reverse("result-fleet")
+
+
+@pytest.fixture(autouse=True)
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+def rows_of(client, **query):
+    return set(client.get(LIST, query).context["page"].results)
+
+
+def facet(client, name, **query):
+    found = {one["name"]: one for one in client.get(LIST, query).context["facets"]}
+    return [(one["value"], one["count"]) for one in found[name]["options"]]
+
+
+def test_stack_and_parallelism_are_facets(client):
+    one = make_result(stack="guide", parallelism="tp8")
+    other = make_result(stack="current", parallelism="tp8")
+    make_result()
+
+    assert facet(client, "stack") == [("current", 1), ("guide", 1)]
+    assert facet(client, "parallelism", stack="guide") == [("tp8", 1)]
+    assert rows_of(client, stack="guide") == {one}
+    assert rows_of(client, parallelism="tp8") == {one, other}
+
+
+def test_a_tag_counts_at_once_and_only_matching_results(client):
+    one, other = make_result(label="a"), make_result(label="b")
+    assert facet(client, "tag") == []
+
+    for result in (one, other):
+        Tag.objects.create(result=result, name="nightly")
+    assert facet(client, "tag") == [("nightly", 2)]
+    assert facet(client, "tag", precision="a") == [("nightly", 1)]
+    assert facet(client, "precision", tag="nightly") == [("a", 1), ("b", 1)]
+    Tag.objects.filter(result=one).delete()
+
+    assert facet(client, "tag") == [("nightly", 1)]
+    assert client.get(LIST, {"tag": "nightly"}).context["page"].total == 1
+    assert facet(client, "tag", tag="gone") == [("nightly", 1), ("gone", 0)]
+
+
+def test_dates_bound_the_list(client):
+    recent = make_result()
+    old = make_result(created_at=now() - timedelta(days=20))
+    oldest = make_result(created_at=now() - timedelta(days=200))
+    day = (now() - timedelta(days=20)).date().isoformat()
+
+    assert rows_of(client, days="7") == {recent}
+    assert rows_of(client, days="30") == {recent, old}
+    assert rows_of(client, days="9") == {recent, old, oldest}
+    assert old in rows_of(client, **{"from": day, "to": day})
+    assert recent not in rows_of(client, to=day)
+    assert client.get(LIST, {"days": "30"}).context["page"].total == 2
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "9999-12-31", "2026-1"])
+def test_a_wrong_date_is_said_at_its_field(client, text):
+    result = make_result()
+
+    answer = client.get(LIST, {"to": text})
+
+    assert "Enter a date such as 2026-11-27." in answer.text.partition("facet-to-error")[2]
+    assert list(answer.context["page"].results) == [result]
+
+
+def test_the_first_year_is_a_date(client):
+    result = make_result()
+
+    assert rows_of(client, **{"from": "0001-01-02"}) == {result}
+
+
+def test_active_filters_are_chips_that_can_be_cleared(client):
+    make_result()
+
+    page = client.get(LIST, {"tag": "a", "days": "7", "mark": "released", "stack": "guide"})
+
+    shown = [(item["title"], item["word"]) for item in page.context["chosen"]]
+    assert ("Tags", "a") in shown and ("Created", "last 7 days") in shown
+    assert all("after" not in item["without"] for item in page.context["chosen"])
+    assert len(shown) == 4
+
+
+def test_the_list_by_identity_is_a_link(client, host):
+    deployment = served(host)
+    for rate in (98, 100, 102):
+        measured(deployment, points=((1, rate),))
+
+    page = client.get(LIST, {"group": "identity"}).text
+
+    assert page.count("data-step") == 1
+    assert "± " in page and "polyline" in page
+    assert "group=identity" in client.get(LIST).text
+
+
+def test_the_fleet_shows_values_and_what_is_missing(client, host):
+    deployment = served(host, stack="guide", tp=8)
+    result = measured(deployment, points=((1, 50.0), (4, 90.0)))
+    make_artifact(host=host, label="int4")
+
+    page = client.get(FLEET).text
+    text = text_of(page)
+
+    assert reverse("result-detail", args=[result.pk]) in page
+    assert "90.0" in text and "concurrency 4" in text and "tp8" in text
+    assert f"{reverse('launch-form', args=['evaluate'])}?host=va16" not in page
+    assert f"host={host.name}&amp;deployment={deployment.pk}" in page
+    assert reverse("launch-form", args=["deploy"]) in page
+    assert "missing" in text and "not deployed" in text
+
+
+def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
+    deployment = served(host, stack="guide")
+    result = measured(deployment)
+    Result.objects.update(created_at=now() - timedelta(days=40))
+
+    page = client.get(FLEET).text
+
+    form = f"{reverse('launch-form', args=['benchmark'])}?host={host.name}&amp;from={result.job_id}"
+    assert f"{form}&amp;deployment={deployment.pk}" in page
+    assert "older than 30 days" in page
+    assert "older than" not in client.get(FLEET, {"days": "90"}).text
+
+
+def test_a_simulated_cell_says_so(client):
+    job = make_job(kind="evaluate", state="succeeded", params={"stack": "guide"})
+    make_measured(job=job, scores=[1, 0], simulated=True)
+
+    assert "simulated</span>" in client.get(FLEET).text
+
+
+def test_an_empty_fleet_says_what_to_do(client):
+    assert "No models on a stack yet." in client.get(FLEET, {"days": "x"}).text
+
+
+def test_a_viewer_has_no_button_on_the_fleet_page(client, host):
+    served(host, stack="guide")
+    client.force_login(make_user("eve", role="viewer"))
+
+    assert reverse("launch-form", args=["benchmark"]) not in client.get(FLEET).text
+
+
+@pytest.mark.parametrize("address", [LIST, f"{LIST}?group=identity", FLEET])
+def test_more_results_take_no_more_queries(client, host, address):
+    def asked():
+        client.get(address)  # what a process keeps is there
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        return len(queries)
+
+    first = measured(served(host, stack="guide"))
+    Tag.objects.create(result=first, name="a")
+    few = asked()
+    for stack in ("current", "vllm-cpu"):
+        result = measured(served(host, OTHER, stack=stack))
+        Tag.objects.create(result=result, name="a")
+
+    assert asked() <= few + 1
+
+
+def test_a_result_of_a_closed_deployment_offers_to_deploy(client, host):
+    job = make_job(host=host, kind="deploy", state="succeeded")
+    deployment = make_deployment(job=job, state="stopped", details={"stack": "guide"})
+    measured(deployment)
+    Result.objects.update(created_at=now() - timedelta(days=40))
+
+    assert f"{reverse('launch-form', args=['deploy'])}?host={host.name}" in client.get(FLEET).text

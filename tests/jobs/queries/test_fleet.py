@@ -1,0 +1,170 @@
+"""The fleet: latest accepted results, stale and missing ones."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now, timedelta
+
+from jobs.models import Deployment, Environment, Host, Result
+from jobs.queries.fleet import STALE_DAYS, fleet, whole_days
+from jobs.services.results.baselines import set_baseline
+from tests.comparing import OTHER
+from tests.factories import make_artifact, make_job, make_measured
+from tests.measuring import FACTS, make_measuring_host, measured, served
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host("va16")
+
+
+def cell_of(found, stack="guide"):
+    return next(one for row in found.rows for one in row.cells if one.stack == stack)
+
+
+def test_the_latest_accepted_result_counts(host):
+    deployment = served(host, stack="guide")
+    _old, latest = (measured(deployment, points=((1, rate), (4, 90.0))) for rate in (50.0, 60.0))
+    noisy = measured(deployment)
+    Result.objects.filter(pk=noisy.pk).update(disturbed=True)
+
+    speed = cell_of(fleet()).speed
+
+    assert (speed.result, speed.value, speed.concurrency) == (latest, 90.0, 4)
+    assert speed.stale == []
+
+
+def test_a_simulated_result_shows_without_a_real_one_only(host):
+    deployment = served(host, stack="guide")
+    real, mock = measured(deployment), measured(deployment)
+    Result.objects.filter(pk=mock.pk).update(simulated=True)
+    assert cell_of(fleet()).speed.result == real
+
+    Result.objects.filter(pk=real.pk).update(simulated=True)
+
+    assert cell_of(fleet()).speed.result == mock
+
+
+def test_models_are_rows_and_stacks_are_columns(host):
+    measured(served(host, stack="guide"))
+    measured(served(host, OTHER, stack="current"))
+
+    found = fleet()
+
+    assert list(found.stacks) == ["current", "guide", "llama.cpp"]
+    (row,) = found.rows
+    assert [one.is_known for one in row.cells] == [True, True, True]  # the artifacts are compiled
+    assert [one.speed is not None for one in row.cells] == [True, True, False]
+
+
+def test_an_artifact_alone_misses_speed_and_accuracy(host):
+    artifact = make_artifact(host=host)
+    make_artifact(host=host, label="old", deleted_at=now())
+
+    found = fleet()
+
+    assert (found.missing, len(found.rows)) == (2, 1)
+    assert cell_of(found, "llama.cpp").artifact == artifact
+
+
+def test_a_ready_deployment_is_known_and_a_stopped_one_is_not(host):
+    running, stopped = served(host, stack="guide"), served(host, OTHER, stack="current")
+    Deployment.objects.filter(pk=stopped.pk).update(state="stopped")
+
+    found = fleet()
+
+    assert cell_of(found).deployment == running
+    assert "current" not in found.stacks
+
+
+def test_a_result_of_before_is_stale(host):
+    measured(served(host, stack="guide"))
+    Result.objects.update(created_at=now() - timedelta(days=40))
+
+    assert [one.why for one in cell_of(fleet()).speed.stale] == ["age"]
+    assert cell_of(fleet(90)).speed.stale == []
+    assert fleet().stale == 1
+
+
+def test_another_driver_makes_a_speed_stale(host):
+    Host.objects.update(facts={**FACTS, "driver": "3.2"})
+    deployment = served(host, stack="guide")
+    deployment.host.refresh_from_db()
+    measured(deployment)
+    Host.objects.update(facts={**FACTS, "driver": "3.3"})
+
+    (why,) = cell_of(fleet()).speed.stale
+
+    assert (why.why, why.was, why.now) == ("driver", "3.2", "3.3")
+
+
+def test_a_reinstalled_environment_makes_a_result_stale(host):
+    measured(served(host, stack="guide"))
+    Environment.objects.filter(name="llama").update(fingerprint="new pins")
+
+    (why,) = cell_of(fleet()).speed.stale
+
+    assert (why.why, why.was) == ("environment", "llama")
+
+
+def test_a_replaced_image_makes_older_results_stale(host):
+    old, new = (measured(served(host, stack=stack)) for stack in ("guide", "current"))
+    for result, number in ((old, "sha256:1"), (new, "sha256:2")):
+        result.run_context = {**result.run_context, "images": {"vllm": number}}
+        result.save()
+
+    assert [one.why for one in cell_of(fleet()).speed.stale] == ["image"]
+    assert cell_of(fleet(), "current").speed.stale == []
+
+
+def test_a_regression_shows_in_its_cell(host):
+    base = [measured(served(host, stack="guide"), points=((1, r),)) for r in (100, 101, 99)]
+    set_baseline(base[0], None)
+    for rate in (80, 81, 79):
+        measured(served(host, stack="current"), points=((1, rate),))
+
+    found = fleet()
+
+    assert cell_of(found, "current").speed.verdict.state == "regressed"
+    assert found.regressed == 1
+
+
+def test_an_accuracy_has_its_interval(host):
+    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+    make_measured(job=job, scores=[1, 1, 0])
+
+    accuracy = cell_of(fleet()).accuracy
+
+    assert accuracy.interval.low < accuracy.value < accuracy.interval.high
+
+
+def test_wrong_facts_of_a_host_make_nothing_stale(host):
+    measured(served(host, stack="guide"))
+    Host.objects.update(facts={"driver": ["3.3"], "cpu": "x"})
+
+    assert cell_of(fleet()).speed.stale == []
+
+
+def test_the_fleet_takes_the_same_queries_for_more_results(host):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            fleet()
+        return len(queries)
+
+    measured(served(host, stack="guide"))
+    few = asked()
+    for stack in ("current", "vllm-cpu"):
+        measured(served(host, stack=stack))
+
+    assert asked() == few
+
+
+def test_an_empty_fleet_has_no_rows():
+    assert fleet().rows == []
+
+
+@pytest.mark.parametrize("days", [None, 0, 10**6])
+def test_days_out_of_bounds_are_the_default(days):
+    assert whole_days(days) == STALE_DAYS

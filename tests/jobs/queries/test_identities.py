@@ -1,0 +1,95 @@
+"""The result list by identity."""
+
+import pytest
+
+from jobs.models import Result
+from jobs.queries.results import identities
+from jobs.queries.results.filters import Filters
+from jobs.queries.results.identities import identity_list
+from tests.comparing import OTHER
+from tests.factories import make_measured
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host("va16")
+
+
+def test_runs_of_one_measurement_are_one_row(host):
+    deployment = served(host)
+    runs = [measured(deployment, points=((1, rate), (4, 3 * rate))) for rate in (98, 100, 102)]
+    alone = measured(served(host, OTHER), points=((1, 50.0),))
+
+    page = identity_list(Filters())
+
+    first, second = page.rows
+    assert (page.total, page.after) == (2, "")
+    assert (first.latest, first.runs, first.value, first.interval) == (alone, 1, 50.0, None)
+    assert (second.latest, second.runs, second.concurrency) == (runs[2], 3, 4)
+    assert second.value == pytest.approx(300)
+    assert second.interval.low < 300 < second.interval.high
+    assert list(second.history) == [294, 300, 306]
+
+
+def test_the_latest_counted_run_stands_for_the_identity(host):
+    deployment = served(host)
+    one, other = measured(deployment), measured(deployment)
+    Result.objects.filter(pk=other.pk).update(disturbed=True)
+
+    (row,) = identity_list(Filters()).rows
+
+    assert (row.latest, row.runs, row.uncounted) == (one, 1, 1)
+
+
+def test_an_identity_without_a_counted_run_has_no_mean(host):
+    result = measured(served(host))
+    Result.objects.update(incomplete=True)
+
+    (row,) = identity_list(Filters()).rows
+
+    assert (row.latest, row.runs, row.value, row.uncounted) == (result, 0, None, 1)
+
+
+def test_runs_without_an_identity_stand_alone():
+    rows = [make_measured(scores=[1, 1, 0]) for _ in range(2)]
+    Result.objects.update(fingerprint="")
+
+    page = identity_list(Filters())
+
+    assert [row.latest for row in page.rows] == rows[::-1]
+    assert all(row.runs == 1 and row.interval is not None for row in page.rows)
+
+
+def test_filters_choose_identities(host):
+    measured(served(host, stack="guide"))
+    wanted = measured(served(host, stack="current"))
+
+    page = identity_list(Filters(facets={"stack": ["current"]}))
+
+    assert [row.latest for row in page.rows] == [wanted]
+    assert page.total == 1
+
+
+def test_pages_by_identity_miss_and_repeat_nothing(host, monkeypatch):
+    monkeypatch.setattr(identities, "PAGE", 2)
+    wanted = {measured(served(host, (*OTHER, str(n)))).pk for n in range(5)}
+    found, after = [], ""
+
+    while True:
+        page = identity_list(Filters(), after)
+        found += [row.latest.pk for row in page.rows]
+        after = page.after
+        if not after:
+            break
+
+    assert len(found) == 5 and set(found) == wanted
+
+
+@pytest.mark.parametrize("after", ["x", "5", "5~yesterday", "~", "9" * 40])
+def test_a_wrong_cursor_is_the_first_page(host, after):
+    measured(served(host))
+
+    assert len(identity_list(Filters(), after).rows) == 1
