@@ -47,7 +47,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"prepare", "compile", "deploy", "benchmark", "evaluate"},
     ],
     "jobs.queries": [
-        {"chat", "deployments", "instance", "models", "sorting", "statistics", "storage"},
+        {"chat", "deployments", "endpoints", "instance", "models", "sorting", "statistics", "storage"},
         {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},
@@ -55,7 +55,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {"accounts", "chat", "outputs", "pins", "secrets", "sources", "valkey_users"},
-        {"launch_rights"},
+        {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},
         {"lifecycle", "preflights"},
         {"hosts", "queue"},

@@ -102,6 +102,7 @@ class ResultsAsked(Page):
     model: str = ""
     host: str = ""
     deployment: str = ""
+    endpoint: str = ""
     job: str = ""
     pinned: str = ""
 
@@ -165,6 +166,27 @@ class SourceAsked(BaseModel):
     type: Annotated[str, _one_of(Source.Type.values)]
     address: str
     note: str = ""
+
+
+class EndpointsAsked(BaseModel):
+    """Query of the list of endpoints."""
+
+    all: str = Field("", description="1: archived ones too")
+
+
+class EndpointAsked(BaseModel):
+    """An engine that this dashboard did not start."""
+
+    name: str
+    url: str = Field(description="http or https; an administrator permits addresses as sources")
+    api_key: str = Field("", description="name of a secret for engines")
+    model: str = Field("", description="as the engine lists it; empty: its only model")
+    model_id: str = Field("", description="a model of the catalogue")
+    device: str = Field("", description="hardware in words, such as 8 × H800")
+    devices: int | None = Field(None, description="number of devices")
+    engine: str = Field("", description="only if the engine does not tell it")
+    engine_version: str = Field("", description="only if the engine does not tell it")
+    max_context: int | None = Field(None, description="tokens; only if the engine does not tell it")
 
 
 class PinAsked(BaseModel):

@@ -187,6 +187,8 @@ def result(row: Result) -> dict[str, Any]:
         "type": row.type,
         "host": row.host.name,
         "deployment": row.deployment_id,
+        "endpoint": row.endpoint_id,
+        "device": row.device,
         "model": row.model_id,
         "label": row.label,
         "what": row.what,

@@ -59,6 +59,10 @@ ACTIONS: dict[str, Need] = {
     "deployment.view": Need.VIEWER,
     "deployment.stop": Need.OWNER,
     "deployment.restart": Need.OWNER,
+    "endpoint.view": Need.VIEWER,
+    "endpoint.create": Need.MEMBER,
+    "endpoint.check": Need.MEMBER,  # has the dashboard send requests
+    "endpoint.change": Need.OWNER,
     "result.view": Need.VIEWER,
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
@@ -84,6 +88,7 @@ LAUNCHES = frozenset(
     {
         *("job.launch", "job.repeat", "job.confirm", "job.cancel", "job.order"),
         *("job.pin", "job.unpin", "deployment.stop", "deployment.restart"),
+        *("endpoint.create", "endpoint.check", "endpoint.change"),
     }
 )
 

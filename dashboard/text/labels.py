@@ -17,6 +17,7 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job
 from jobs.queries.hosts.hosts import is_away
+from jobs.toolchains import external
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
@@ -76,7 +77,7 @@ ROLES: dict[str, str | Promise] = {
 }
 # Settings of an external result.
 EXTERNAL: dict[str, str | Promise] = {
-    "endpoint": _("Endpoint"),
+    "endpoint_url": _("Endpoint"),
     "device": _("Device"),
     "devices": _("Devices"),
     "engine_name": _("Engine"),

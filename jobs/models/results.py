@@ -69,6 +69,17 @@ class Result(models.Model):
         return f"{self.type} of {self.model_id}, job {self.job_id}"
 
     @property
+    def subject(self) -> str:
+        """Return the name of what was measured: the deployment or endpoint, else the model."""
+        measured = self.deployment or self.endpoint
+        return measured.name if measured else self.model_id
+
+    @property
+    def device(self) -> str:
+        """Return the device of an external result in words; "" if nobody stated it."""
+        return str((self.run_context.get("device") or {}).get("text") or "")
+
+    @property
     def counts(self) -> bool:
         """True where it counts as a repeat: neither disturbed nor incomplete."""
         return not (self.disturbed or self.incomplete)

@@ -100,7 +100,7 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     page = _page(result_id)
     context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
     if page.result.type == Result.Type.EVALUATION:
-        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
+        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.subject
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
         context |= _question_context(request, page)
@@ -135,10 +135,6 @@ def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
     return render(request, "results/answer.html", {"page": page, "answer": page.answer})
 
 
-def _own_name(result: Result) -> str:
-    return result.deployment.name if result.deployment else result.model_id
-
-
 def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
     """Return the jobs that this person may unpin."""
     return {pin.job_id for pin in pins_of(pinned) if allowed(request.user, "job.unpin", pin)}
@@ -158,6 +154,7 @@ def _filters(request: HttpRequest) -> Filters:
         text=request.GET.get("q", "").strip(),
         stamp_words=_stamp_words(),
         deployment=number_from(request.GET.get("deployment", "")),
+        endpoint=number_from(request.GET.get("endpoint", "")),
         pinned="1" in request.GET.getlist("pinned"),
     )
 
@@ -165,6 +162,7 @@ def _filters(request: HttpRequest) -> Filters:
 def _stamp_words() -> dict[str, str]:
     """Return search words for flags: names and translated labels."""
     shown = {
+        "external": _("external"),
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
@@ -230,10 +228,11 @@ def _named(facet: str, value: str) -> str:
 
 def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
     """Return the active filters, each with the query without it."""
-    own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
+    own = {"q": _("text"), "deployment": _("deployment"), "endpoint": _("endpoint")}
+    own["pinned"] = _("Files")
     titles, labels = {**_facet_titles(), **own}, _value_words()
     chosen = []
-    for name in (*FACETS, "stamp", "q", "deployment", "pinned"):
+    for name in (*FACETS, "stamp", "q", "deployment", "endpoint", "pinned"):
         for value in request.GET.getlist(name):
             query = request.GET.copy()
             query.setlist(name, [v for v in query.getlist(name) if v != value])
@@ -330,7 +329,7 @@ def _has_family(page: ResultPage, family: str) -> bool:
 def _title(page: ResultPage) -> str:
     """Return the page title: deployment or model with its main metric."""
     result = page.result
-    name = result.deployment.name if result.deployment else result.model_id
+    name = result.subject
     if page.accuracy is not None:
         values = {
             "name": name,
@@ -384,7 +383,7 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
-        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+        rows.select_related("host", "created_by", "deployment", "endpoint", "job").prefetch_related("points")
     )
     if ending == "json":
         return JsonResponse(export.list_json(named))

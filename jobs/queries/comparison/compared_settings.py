@@ -64,7 +64,7 @@ def _external(result: Result) -> dict[str, str]:
         return {}
     device = result.run_context.get("device") or {}
     settings = {
-        "endpoint": known.get("url"),
+        "endpoint_url": known.get("url"),
         "device": device.get("text"),
         "engine_name": known.get("engine"),
         "engine_version": known.get("version"),

@@ -42,6 +42,7 @@ class Filters:
     text: str = ""
     stamp_words: Mapping[str, str] = field(default_factory=dict)
     deployment: int | None = None
+    endpoint: int | None = None
     pinned: bool = False  # only results of pinned jobs
 
     def without(self, facet: str) -> Filters:
@@ -146,6 +147,8 @@ def matching(filters: Filters) -> QuerySet[Result]:
         rows = rows.filter(wanted)
     if filters.deployment is not None:
         rows = rows.filter(deployment_id=filters.deployment)
+    if filters.endpoint is not None:
+        rows = rows.filter(endpoint_id=filters.endpoint)
     if filters.pinned:
         # No join: the database may scan all results for a join.
         rows = rows.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
@@ -173,6 +176,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
         | Q(what__icontains=word)
         | Q(tool__icontains=word)
         | Q(deployment__name__icontains=word)
+        | Q(endpoint__name__icontains=word)
         | Q(host__name__icontains=word)
     )
     stamp = stamp_words.get(word.casefold())
@@ -184,7 +188,8 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
     """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
     total = _passing(_counts(filters), filters).total()
-    matches = matching(filters).select_related("host", "deployment", "created_by")
+    matches = matching(filters)
+    matches = matches.select_related("host", "deployment", "endpoint", "created_by")
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
@@ -211,8 +216,9 @@ def pinned_count(filters: Filters) -> int:
 
 
 def _counts(filters: Filters) -> Counts:
-    """Return the counts of results that match text, deployment and pins, without facets."""
-    if filters.text or filters.deployment is not None or filters.pinned:
+    """Return the counts of results that match text, deployment, endpoint and pins, without facets."""
+    numbers = (filters.deployment, filters.endpoint)
+    if filters.text or filters.pinned or any(number is not None for number in numbers):
         return result_counts.count(matching(replace(filters, facets={}, stamps=())))
     return result_counts.count_all()
 
@@ -224,7 +230,8 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 def result_page(result_id: int) -> ResultPage:
     """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
-        "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
+        *("host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"),
+        "endpoint",
     ).get(pk=result_id)
     deployment = result.deployment
     is_evaluation = result.type == Result.Type.EVALUATION

@@ -111,7 +111,7 @@ def _external(result: Result, own: Plan | None) -> dict[str, dict[str, Any]]:
     return {
         "measurement": _measurement(result, own),
         "workload": _workload(result, own),
-        "deployment": {"endpoint": known.get("url") or None, "served": known.get("model") or None},
+        "deployment": {"endpoint_url": known.get("url") or None, "served": known.get("model") or None},
         "model": {"model": result.model_id or None},
         "engine": {
             "engine_name": known.get("engine") or None,

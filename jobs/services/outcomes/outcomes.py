@@ -299,7 +299,8 @@ def _about(job: Job) -> _About:
     external = job.inputs.get("deployment", {}).get("endpoint") or 0
     endpoint = Endpoint.objects.filter(pk=external).first()
     if endpoint is not None:
-        return _About(None, endpoint.model_id or endpoint.model[:100], "", endpoint)
+        name = endpoint.model.strip("/").rpartition("/")[2]  # "DeepSeek-R1" of a path or hub ID
+        return _About(None, endpoint.model_id or name[:100], "", endpoint)
     number = {key: ref.get("id") or 0 for key, ref in job.inputs.items()}
     deployments = Deployment.objects.select_related("artifact", "job")
     deployment = deployments.filter(pk=number.get("deployment", 0)).first()
