@@ -49,6 +49,7 @@ def make() -> dict[str, Any]:
     ).pk
     _changes(person)
     made["source"] = unwell.source()
+    made["endpoint"] = unwell.endpoint()
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk

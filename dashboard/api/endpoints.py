@@ -32,7 +32,7 @@ class EndpointAnswer(Answer):
     model_id: str = Field(description="a model of the catalogue, or empty")
     device: str = Field(description="hardware in words, or empty")
     devices: int | None
-    engine: str = Field(description="told by the engine, else stated; empty if unknown")
+    engine: str = Field(description="reported by the engine, else stated; empty if unknown")
     engine_version: str
     max_context: int | None = Field(description="tokens of prompt and output")
     answers: bool = Field(description="the last check succeeded")

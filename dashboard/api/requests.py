@@ -184,9 +184,9 @@ class EndpointAsked(BaseModel):
     model_id: str = Field("", description="a model of the catalogue")
     device: str = Field("", description="hardware in words, such as 8 × H800")
     devices: int | None = Field(None, description="number of devices")
-    engine: str = Field("", description="only if the engine does not tell it")
-    engine_version: str = Field("", description="only if the engine does not tell it")
-    max_context: int | None = Field(None, description="tokens; only if the engine does not tell it")
+    engine: str = Field("", description="only if the engine does not report it")
+    engine_version: str = Field("", description="only if the engine does not report it")
+    max_context: int | None = Field(None, description="tokens; only if the engine does not report it")
 
 
 class PinAsked(BaseModel):

@@ -76,14 +76,14 @@ _LABELS: Mapping[str, tuple[str | Promise, str | Promise]] = {
     ),
     "device": (gettext_lazy("Device"), gettext_lazy("In words, such as 8 × H800.")),
     "devices": (gettext_lazy("Devices"), gettext_lazy("Number of cards, for figures per device.")),
-    "engine": (gettext_lazy("Engine"), gettext_lazy("Only if the engine does not tell it.")),
+    "engine": (gettext_lazy("Engine"), gettext_lazy("Only if the engine does not report it.")),
     "engine_version": (
         gettext_lazy("Engine version"),
-        gettext_lazy("Only if the engine does not tell it."),
+        gettext_lazy("Only if the engine does not report it."),
     ),
     "max_context": (
         gettext_lazy("Max model length"),
-        gettext_lazy("Tokens of prompt and output. Only if the engine does not tell it."),
+        gettext_lazy("Tokens of prompt and output. Only if the engine does not report it."),
     ),
 }
 _GROUPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
@@ -131,7 +131,7 @@ def state_of(row: Endpoint) -> tuple[str, str]:
 
 def found_rows(row: Endpoint) -> list[tuple[str, str, str]]:
     """Return (name, value, source) of what is known of the engine; value "": unknown."""
-    found, told, stated = row.found, _("told by the engine"), _("stated")
+    found, told, stated = row.found, _("reported by the engine"), _("stated")
     context = row.context
 
     def source(name: str) -> str:

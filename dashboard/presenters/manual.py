@@ -17,7 +17,9 @@ from markdown_it.token import Token
 ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    gettext_noop("User guide"): ("use/launch", "use/watch", "use/compare", "use/chat"),
+    gettext_noop("User guide"): (
+        *("use/launch", "use/watch", "use/compare", "use/endpoints", "use/chat"),
+    ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
         *("run/storage", "run/security", "run/threat-model", "run/vllm-on-cpu"),
@@ -39,6 +41,7 @@ HELP: Mapping[str, str] = {
     "host": "run/hosts/",
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
+    "endpoint": "use/endpoints/",
     "result-compare": "use/compare/#compare",
     "result": "use/compare/",
     "playground": "use/chat/",
