@@ -47,7 +47,16 @@ ROOMS: dict[str, list[set[str]]] = {
         {"prepare", "compile", "deploy", "benchmark", "evaluate"},
     ],
     "jobs.queries": [
-        {"chat", "deployments", "endpoints", "instance", "models", "sorting", "statistics", "storage"},
+        {
+            "chat",
+            "deployments",
+            "endpoints",
+            "instance",
+            "models",
+            "sorting",
+            "statistics",
+            "storage",
+        },
         {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},

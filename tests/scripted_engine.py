@@ -77,7 +77,9 @@ class Engine:
                 self.send_header("Connection", "close")
                 self.end_headers()
                 for number in range(count):
-                    delta = {"content": "word "} if number else {"role": "assistant", "content": "a"}
+                    delta = (
+                        {"content": "word "} if number else {"role": "assistant", "content": "a"}
+                    )
                     choice = {"index": 0, "delta": delta, "finish_reason": None}
                     self.event({**HEAD, "object": CHUNK, "choices": [choice]})
                 last = {"index": 0, "delta": {}, "finish_reason": "length"}

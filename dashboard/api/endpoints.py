@@ -54,7 +54,7 @@ class Endpoints(Answer):
 @router.get(
     "endpoints",
     auth=caller("endpoint.view"),
-    **answers(Endpoints, 422),
+    **answers(Endpoints),
     url_name="api-endpoints",
     summary="List endpoints",
 )
@@ -73,7 +73,9 @@ def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> dict[s
 )
 def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Status[dict[str, Any]]:
     """Check the engine from the dashboard's machine, then store it, also without an answer."""
-    given = {name: "" if value is None else str(value) for name, value in asked.model_dump().items()}
+    given = {
+        name: "" if value is None else str(value) for name, value in asked.model_dump().items()
+    }
     return Status(201, _shape(actions.create(request.user, Entered(**given))))
 
 

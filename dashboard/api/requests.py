@@ -186,7 +186,9 @@ class EndpointAsked(BaseModel):
     devices: int | None = Field(None, description="number of devices")
     engine: str = Field("", description="only if the engine does not report it")
     engine_version: str = Field("", description="only if the engine does not report it")
-    max_context: int | None = Field(None, description="tokens; only if the engine does not report it")
+    max_context: int | None = Field(
+        None, description="tokens; only if the engine does not report it"
+    )
 
 
 class PinAsked(BaseModel):

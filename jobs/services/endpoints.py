@@ -60,9 +60,7 @@ def entered(row: Endpoint) -> Entered:
     return Entered(**{name: "" if value is None else str(value) for name, value in values.items()})
 
 
-def draft(
-    typed: Entered, user: AbstractBaseUser | None, row: Endpoint | None = None
-) -> Endpoint:
+def draft(typed: Entered, user: AbstractBaseUser | None, row: Endpoint | None = None) -> Endpoint:
     """Return ``row``, or a new endpoint, with the typed values; nothing is stored.
 
     ``model`` may still be empty: see :func:`save`.

@@ -85,7 +85,7 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
         number = api.launch("benchmark", deployment=f"endpoint:{made['id']}", **load)
         secrets, lines = api.spool(number) / "secrets.json", b""
         modes, deadline = set(), time.monotonic() + 600
-        while not api.job(number)["state"] == "succeeded" and time.monotonic() < deadline:
+        while api.job(number)["state"] != "succeeded" and time.monotonic() < deadline:
             assert api.job(number)["state"] in ("queued", "starting", "running"), api.raw(
                 f"jobs/{number}/log?from=0"
             )

@@ -104,8 +104,8 @@ def endpoint_number(key: Any) -> int | None:
 class Target:
     """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
 
-    ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold ports and dies,
-    stopping and restarting ones included.
+    ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
+    ports and dies, stopping and restarting ones included.
     """
 
     name: str

@@ -216,7 +216,7 @@ def pinned_count(filters: Filters) -> int:
 
 
 def _counts(filters: Filters) -> Counts:
-    """Return the counts of results that match text, deployment, endpoint and pins, without facets."""
+    """Return the counts of results that match text, deployment, endpoint and pins; no facets."""
     numbers = (filters.deployment, filters.endpoint)
     if filters.text or filters.pinned or any(number is not None for number in numbers):
         return result_counts.count(matching(replace(filters, facets={}, stamps=())))

@@ -86,14 +86,18 @@ def identity_of(result: Result) -> dict[str, Any]:
     "workload", "deployment", "model", "engine" and "host".
     """
     own, served = _plan(result.job), _plan(result.deployment.job) if result.deployment else None
-    parts = _external(result, own) if result.endpoint_id else {
-        "measurement": _measurement(result, own),
-        "workload": _workload(result, own),
-        "deployment": _deployment(result, own, served),
-        "model": _model(result),
-        "engine": _engine(result, served or own),
-        "host": _host(result, served or own),
-    }
+    parts = (
+        _external(result, own)
+        if result.endpoint_id
+        else {
+            "measurement": _measurement(result, own),
+            "workload": _workload(result, own),
+            "deployment": _deployment(result, own, served),
+            "model": _model(result),
+            "engine": _engine(result, served or own),
+            "host": _host(result, served or own),
+        }
+    )
     unknown = [
         f"{group}.{name}"
         for group, values in parts.items()
@@ -111,7 +115,10 @@ def _external(result: Result, own: Plan | None) -> dict[str, dict[str, Any]]:
     return {
         "measurement": _measurement(result, own),
         "workload": _workload(result, own),
-        "deployment": {"endpoint_url": known.get("url") or None, "served": known.get("model") or None},
+        "deployment": {
+            "endpoint_url": known.get("url") or None,
+            "served": known.get("model") or None,
+        },
         "model": {"model": result.model_id or None},
         "engine": {
             "engine_name": known.get("engine") or None,

@@ -247,7 +247,7 @@ def _endpoint_file(job: Job) -> bytes:
     """Return what the first step kept of the endpoint's answers; empty where it is missing."""
     contents = outputs.Contents(job, {})
     path = engine_about.ENDPOINT_FILE
-    return contents[path] if path in contents else b""
+    return contents.get(path, b"")
 
 
 def _context_of(about: _About) -> int:

@@ -43,6 +43,7 @@ def make() -> None:
 
     keep_secret(SECRET, "hf_0123456789")
     source()
+    endpoint()
     there = [{"id": number} for number in range(DIES) if number != 22]
     host, is_new = Host.objects.update_or_create(
         name=HOST,

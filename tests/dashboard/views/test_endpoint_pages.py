@@ -5,7 +5,7 @@ import html
 import pytest
 from django.urls import reverse
 
-from jobs.models import AuditEntry, Endpoint
+from jobs.models import AuditEntry, Endpoint, Source
 from tests import hostile_server
 from tests.factories import (
     keep_secret,
@@ -53,7 +53,13 @@ def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
     assert (row.url, row.model, row.created_by) == (running.url, MODEL, lin)
     assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
     assert {given for _path, given in running.asked} == {f"Bearer {KEY}"}
-    for words in ("answers", "8 × H800", "0.9.1", "asked from the dashboard", "reported by the engine"):
+    for words in (
+        "answers",
+        "8 × H800",
+        "0.9.1",
+        "asked from the dashboard",
+        "reported by the engine",
+    ):
         assert words in html.unescape(page.text)
     assert KEY not in page.text
 
@@ -169,11 +175,13 @@ def test_a_check_says_what_is_wrong(client, lin, answer, check_id):
 
 
 def test_a_redirect_is_not_followed_and_gets_no_key(client, lin):
-    with hostile(hostile_server.no_http) as elsewhere:
-        with hostile(hostile_server.redirect(302, f"{elsewhere.url}/v1/models")) as server:
-            keep_secret("H800_KEY", KEY, purpose="engine", endpoints=[server.url])
+    with (
+        hostile(hostile_server.no_http) as elsewhere,
+        hostile(hostile_server.redirect(302, f"{elsewhere.url}/v1/models")) as server,
+    ):
+        keep_secret("H800_KEY", KEY, purpose="engine", endpoints=[server.url])
 
-            row = checked(client, server.url, api_key="H800_KEY")
+        row = checked(client, server.url, api_key="H800_KEY")
 
     assert row.check_id == "endpoint:redirect"
     assert elsewhere.requests == []
@@ -198,8 +206,6 @@ def test_a_hostile_engine_is_silent_within_bounds(client, lin, monkeypatch, answ
 def test_an_address_that_left_the_list_is_not_asked(client, lin):
     with engine() as running:
         row = make_endpoint(url=running.url)
-        from jobs.models import Source  # noqa: PLC0415
-
         Source.objects.all().delete()
 
         client.post(reverse("endpoint-check", args=[row.pk]))
@@ -288,7 +294,7 @@ def test_a_result_shows_stamp_device_and_endpoint(client, lin):
 
     for page in (
         client.get(f"/results/{result.pk}/").text,
-        client.get(f"/results/?stamp=external").text,
+        client.get("/results/?stamp=external").text,
         client.get(f"/results/compare/?id={result.pk}&id={make_result().pk}").text,
     ):
         assert "external, 8 × H800" in " ".join(page.split())

@@ -70,7 +70,9 @@ def test_an_error_tells_nothing():
 
 
 def test_the_file_of_a_job_s_first_step_is_read_the_same():
-    file = {path: [status, body.decode()] for path, (status, body) in answers(v1__models=MODELS).items()}
+    file = {
+        path: [status, body.decode()] for path, (status, body) in answers(v1__models=MODELS).items()
+    }
 
     assert read_file(json.dumps(file).encode(), "m").max_context == 4096
 

@@ -55,9 +55,11 @@ def test_another_model_ends_it_with_those_that_are_served(tmp_path):
 
 
 def test_a_redirect_is_not_followed(tmp_path):
-    with hostile(hostile_server.no_http) as elsewhere:
-        with hostile(hostile_server.redirect(307, elsewhere.url)) as server:
-            done = run(server.url, tmp_path, key=KEY)
+    with (
+        hostile(hostile_server.no_http) as elsewhere,
+        hostile(hostile_server.redirect(307, elsewhere.url)) as server,
+    ):
+        done = run(server.url, tmp_path, key=KEY)
 
     assert "a redirect, which is not followed" in done.stderr
     assert elsewhere.requests == []

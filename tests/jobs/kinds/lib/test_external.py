@@ -38,7 +38,9 @@ def planned(kind, target, **raw):
 def on_vacc(kind, *, fields=None, **raw):
     target = with_endpoint(vacc_host(), **(fields or {}))
     plan = planned(kind, target, **raw)
-    return fill(plan, {**vacc_values(target), **asset_values({"deployment": target.deployments[-1]})})
+    return fill(
+        plan, {**vacc_values(target), **asset_values({"deployment": target.deployments[-1]})}
+    )
 
 
 def refused(kind, target, **raw):
@@ -107,7 +109,7 @@ def test_vllm_s_client_runs_in_a_container_of_its_own():
 def test_the_current_client_reaches_addresses_of_its_host():
     container = on_vacc("benchmark-online", stack="current", dataset="random").steps[1]
 
-    assert ("--network", "host") == container.argv[-5:-3]
+    assert container.argv[-5:-3] == ("--network", "host")
 
 
 def test_the_stack_s_concurrency_limit_is_not_the_endpoint_s():
