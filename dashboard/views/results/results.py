@@ -187,6 +187,7 @@ def _value_words() -> dict[str, str]:
     return {
         "benchmark": _("benchmark"),
         "evaluation": _("evaluation"),
+        "external": _("external"),
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),

@@ -198,11 +198,12 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
-    """Return the values of each facet with result counts, highest count first."""
+    """Return the values of each facet with result counts, highest count first. An empty value is
+    no choice: external results have no precision."""
     counts, facets = _counts(filters), {}
     for facet in FACETS:
         by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
-        values = [(str(value), n) for value, n in by_value.items() if value is not None]
+        values = [(str(value), n) for value, n in by_value.items() if value]
         facets[facet] = sorted(values, key=lambda value: (-value[1], value[0]))
     open_counts = _passing(counts, filters.without("stamp"))
     stamps = [(name, result_counts.by(open_counts, name)[True]) for name in STAMPS]

@@ -300,6 +300,18 @@ def test_a_result_shows_stamp_device_and_endpoint(client, lin):
         assert "external, 8 × H800" in " ".join(page.split())
 
 
+def test_an_external_result_adds_no_empty_choice_to_the_filters(client, lin):
+    make_result(endpoint=make_endpoint("H800"), label="")
+
+    page = client.get("/results/").text
+
+    assert 'name="stamp" value="external"' in page
+    assert (
+        'value=""'
+        not in page.partition("data-facets")[2].partition("</form>")[0].partition("fieldset")[2]
+    )
+
+
 def test_a_job_s_page_links_to_its_endpoint(client, lin):
     row = make_endpoint("H800")
     job = make_job(inputs={"deployment": {"endpoint": row.pk}})
