@@ -110,6 +110,7 @@ def _areas(
         ),
         Area("models", gettext("Models"), "models/", "cube", starts_group=True),
         Area("deployments", gettext("Deployments"), "deployments/", "bolt", live_deployments),
+        Area("endpoints", gettext("Endpoints"), "endpoints/", "external-link"),
         Area("hosts", gettext("Hosts"), "hosts/", "server-2", away_hosts or len(hosts), alarm),
     ]
     if allowed(request.user, "user.manage"):

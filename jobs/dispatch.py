@@ -19,12 +19,19 @@ from jobs.errors import PlanError
 from jobs.kinds.lib.base import AssetRef, asset_values
 from jobs.kinds.lib.common import size
 from jobs.messages import Message
-from jobs.models import Artifact, Dataset, Deployment, Host, Job, Weights
+from jobs.models import Artifact, Dataset, Deployment, Endpoint, Host, Job, Weights
 from jobs.plans import from_json, slots
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
-from jobs.queries.hosts.targets import artifact_ref, dataset_ref, deployment_ref, weights_ref
+from jobs.queries.hosts.targets import (
+    ARCHIVED,
+    artifact_ref,
+    dataset_ref,
+    deployment_ref,
+    endpoint_ref,
+    weights_ref,
+)
 from jobs.services import confirmations, launch_rights, lifecycle, preflights, secrets, sources
 from jobs.services.outcomes.assets import made_by
 
@@ -272,7 +279,9 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
     if deployment is None:
         return None
     state = deployment.data["state"]
-    args = {"name": deployment.data["name"], "state": state}
+    args = {"name": deployment.title, "state": state}
+    if state == ARCHIVED:
+        return _Wait(Message("job:endpoint_archived", args), never=_CANCELLED)
     if state in GONE:
         return _Wait(Message("job:deployment_gone", args), never=_CANCELLED)
     return None if state == Deployment.State.READY else _Wait(Message("wait:deployment", args))
@@ -319,6 +328,10 @@ def _ask_preflight(job: Job) -> None:
 
 def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
     """Return the record by id, or by the job that promised it."""
+    if ref.get("endpoint"):
+        for endpoint in Endpoint.objects.filter(pk=ref["endpoint"]):
+            return endpoint_ref(endpoint)
+        raise InputGone(key)
     if key == "deployment":
         name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
         deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
@@ -364,7 +377,10 @@ def _values(job: Job, host: Host) -> dict[str, str]:
 def _name_inputs(job: Job) -> None:
     """Store the resolved records of the inputs; set the artifact of a deployment."""
     refs = resolve(job.inputs)
-    inputs = {key: {**job.inputs[key], "id": ref.id} for key, ref in refs.items()}
+    inputs = {
+        key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
+        for key, ref in refs.items()
+    }
     Job.objects.filter(pk=job.pk).update(inputs=inputs)
     deployment = getattr(job, "deployment", None)
     if deployment is not None and "artifact" in refs:

@@ -30,7 +30,7 @@ from jobs.models.jobs import last_place
 from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
 from jobs.queries.hosts.slots import by_hand, slots_of
-from jobs.queries.hosts.targets import target_of
+from jobs.queries.hosts.targets import ARCHIVED, target_of
 from jobs.sanitize import sanitize
 from jobs.services import confirmations, launch_rights, lifecycle, queue, secrets, sources
 from jobs.services.outcomes.assets import made_by
@@ -139,7 +139,7 @@ def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
         params=job_preview.params.model_dump(mode="json"),
         plan=job_preview.plan.to_json(),
         plan_sha256=job_preview.plan.sha256(),
-        inputs=_inputs(refs),
+        inputs={key: ref.record for key, ref in refs.items()},
         product=None if product is None else dict(product),
         exclusive=bool(getattr(job_preview.params, "exclusive", False)),
         model_id=_model_id(refs, product, job_preview.params),
@@ -394,28 +394,25 @@ def _model_id(
     return next((str(name)[:100] for name in names if name), "")
 
 
-def _inputs(refs: Mapping[str, AssetRef]) -> dict[str, dict[str, int]]:
-    return {
-        key: {"job": ref.job} if ref.id is None and ref.job else {"id": ref.id or 0}
-        for key, ref in refs.items()
-    }
-
-
 def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
     """Return the inputs of a retried job, by record."""
     inputs: dict[str, dict[str, int]] = {}
     for key, ref in old.inputs.items():
-        if not ref.get("id") and Job.objects.filter(pk=ref["job"], state__in=Job.OPEN_STATES):
-            inputs[key] = {"job": ref["job"]}
+        made = ref.get("job") if not ref.get("id") else None
+        if made and Job.objects.filter(pk=made, state__in=Job.OPEN_STATES):
+            inputs[key] = {"job": made}
             continue
         try:
             asset = dispatch.resolve({key: ref})[key]
         except dispatch.InputGone:
             raise LaunchError(_("The input of this job no longer exists.")) from None
+        if asset.data.get("state") == ARCHIVED:
+            message = _("Endpoint %(name)s is archived. Restore it first.")
+            raise LaunchError(message % {"name": asset.label})
         if key == "deployment" and asset.data["state"] in dispatch.GONE:
             message = _("Deployment %(name)s is not running. Restart it first.")
             raise LaunchError(message % {"name": asset.data["name"]})
-        inputs[key] = {"id": asset.id or 0}
+        inputs[key] = asset.record
     return inputs
 
 

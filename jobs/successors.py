@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Kind, Target
+from jobs.kinds.lib.base import Kind, Target, endpoint_key
 from jobs.launch import preview
 from jobs.models import Deployment, Job
 from jobs.queries.hosts.targets import target_of
@@ -56,6 +56,8 @@ def _asset_of(job: Job) -> tuple[str, str]:
         return made, str(number or "")
     if made:
         return made, f"job:{job.pk}"
+    if endpoint := job.inputs.get("deployment", {}).get("endpoint"):
+        return "deployment", endpoint_key(endpoint)
     for name in ("deployment", "weights"):
         if job.inputs.get(name, {}).get("id"):
             return name, str(job.inputs[name]["id"])

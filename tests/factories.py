@@ -16,6 +16,7 @@ from jobs.models import (
     Answer,
     Artifact,
     Deployment,
+    Endpoint,
     Host,
     Job,
     JobStep,
@@ -74,6 +75,20 @@ def keep_secret(name: str, value: str, **rules: Any) -> str:
 def permit_source(address: str, source_type: str = "git", **fields: Any) -> Source:
     """A source on the administrators' list."""
     return sources.add(source_type, address, **{"user": None, **fields})
+
+
+def make_endpoint(name: str = "", **fields: Any) -> Endpoint:
+    """An endpoint whose address is permitted, as its check left it."""
+    found = {"models": ["m"], "engine": "vllm", "version": "0.9.1", "has_counters": True}
+    defaults = {"url": "http://10.0.0.5:8000", "model": "m", "device": "8 × H800", "devices": 8}
+    row = Endpoint(
+        name=name or f"endpoint-{Endpoint.objects.count() + 1}",
+        **{**defaults, "found": found, "check_id": "endpoint:ok", "checked_at": now(), **fields},
+    )
+    row.save()
+    if not Source.objects.filter(type="endpoint", address=row.url).exists():
+        permit_source(row.url, "endpoint")
+    return row
 
 
 def make_plan(**fields: Any) -> Plan:

@@ -50,6 +50,7 @@ def make() -> dict[str, Any]:
     _changes(person)
     made["source"] = unwell.source()
     made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
+    made["endpoint"] = unwell.endpoint()
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk

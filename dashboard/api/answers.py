@@ -288,6 +288,8 @@ class ResultAnswer(Answer):
     type: str
     host: str
     deployment: int | None
+    endpoint: int | None = Field(description="external: measured on this endpoint")
+    device: str = Field(description="of an external result, in words; else empty")
     model: str
     label: str
     what: str

@@ -15,6 +15,7 @@ from ninja.operation import Operation, PathView
 
 from dashboard.api import (
     audit,
+    endpoints,
     fleet,
     logs,
     me,
@@ -97,7 +98,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, organise, saved_views, fleet, queue, logs, pins),
-    *(pipelines, secrets, sources, audit, me),
+    *(pipelines, endpoints, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

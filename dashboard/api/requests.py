@@ -102,6 +102,7 @@ class ResultsAsked(Page):
     model: str = ""
     host: str = ""
     deployment: str = ""
+    endpoint: str = ""
     job: str = ""
     pinned: str = ""
     stack: str = ""
@@ -209,6 +210,29 @@ class FleetAsked(BaseModel):
     """Query of the fleet."""
 
     days: str = Field("", description="results older than this are stale; default 30")
+
+
+class EndpointsAsked(BaseModel):
+    """Query of the list of endpoints."""
+
+    all: str = Field("", description="1: archived ones too")
+
+
+class EndpointAsked(BaseModel):
+    """An engine that this dashboard did not start."""
+
+    name: str
+    url: str = Field(description="http or https; an administrator permits addresses as sources")
+    api_key: str = Field("", description="name of a secret for engines")
+    model: str = Field("", description="as the engine lists it; empty: its only model")
+    model_id: str = Field("", description="a model of the catalogue")
+    device: str = Field("", description="hardware in words, such as 8 × H800")
+    devices: int | None = Field(None, description="number of devices")
+    engine: str = Field("", description="only if the engine does not report it")
+    engine_version: str = Field("", description="only if the engine does not report it")
+    max_context: int | None = Field(
+        None, description="tokens; only if the engine does not report it"
+    )
 
 
 class PinAsked(BaseModel):

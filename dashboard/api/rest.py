@@ -257,6 +257,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
         "model": "model_id",
         "host": "host__name",
         "deployment": "deployment_id",
+        "endpoint": "endpoint_id",
         "job": "job_id",
         "stack": "stack",
         "parallelism": "parallelism",

@@ -193,6 +193,8 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "type": row.type,
         "host": row.host.name,
         "deployment": row.deployment_id,
+        "endpoint": row.endpoint_id,
+        "device": row.device,
         "model": row.model_id,
         "label": row.label,
         "what": row.what,

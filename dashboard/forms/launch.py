@@ -331,6 +331,10 @@ def _number_and_port(ref: AssetRef | None) -> tuple[int | None, str]:
 
 def _asset_label(label: str, ref: AssetRef | None) -> str:
     label = phrase(label)
+    if ref is not None and ref.endpoint is not None:
+        device = str(ref.data.get("device") or "")
+        args = {"name": label, "device": device}
+        return (_("%(name)s (endpoint, %(device)s)") if device else _("%(name)s (endpoint)")) % args
     if ref is None or ref.job is None or f"#{ref.job}" in label:
         return label
     return _("%(asset)s (from job #%(job)d, not finished)") % {"asset": label, "job": ref.job}

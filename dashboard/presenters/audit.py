@@ -122,6 +122,9 @@ class _Found:
             return Subject(MODELS[name].name if href else name, href)
         if kind == "secret":
             return Subject(name, reverse("secret-list"))
+        if kind == "endpoint" and number is not None:
+            given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
+            return Subject(str(given or name), reverse("endpoint-detail", args=[number]))
         if kind == "source":
             given = entry.detail.get("address") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("source-list"))

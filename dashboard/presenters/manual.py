@@ -18,7 +18,7 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/compare", "use/organise", "use/chat"),
+        *("use/launch", "use/watch", "use/compare", "use/organise", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -41,6 +41,7 @@ HELP: Mapping[str, str] = {
     "host": "run/hosts/",
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
+    "endpoint": "use/endpoints/",
     "result-compare": "use/compare/#compare",
     "result-fleet": "use/organise/#fleet",
     "result-list": "use/organise/#filters-and-views",

@@ -59,6 +59,10 @@ ACTIONS: dict[str, Need] = {
     "deployment.view": Need.VIEWER,
     "deployment.stop": Need.OWNER,
     "deployment.restart": Need.OWNER,
+    "endpoint.view": Need.VIEWER,
+    "endpoint.create": Need.MEMBER,
+    "endpoint.check": Need.MEMBER,  # has the dashboard send requests
+    "endpoint.change": Need.OWNER,
     "result.view": Need.VIEWER,
     "level.view": Need.VIEWER,
     "level.add": Need.MEMBER,  # service levels of the team
@@ -100,6 +104,7 @@ LAUNCHES = frozenset(
         *("result.tag", "result.untag", "result.note", "result.change_note"),
         *("result.sign_off", "result.withdraw", "result.baseline"),
         *("result.save_view", "result.change_view"),
+        *("endpoint.create", "endpoint.check", "endpoint.change"),
     }
 )
 

@@ -278,8 +278,11 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
+    """Flags: external, simulated, incomplete, disturbed, loaded host, other clients, cut
+    answers."""
     return {
+        "endpoint": result.endpoint,
+        "device": result.device,
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
         "disturbed": " ".join(

@@ -17,6 +17,7 @@ from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job
 from jobs.queries.hosts.hosts import is_away
+from jobs.toolchains import external
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
@@ -52,6 +53,7 @@ _STEPS: dict[str, str | Promise] = {
     "download": pgettext_lazy("step", "download"),
     "clone": pgettext_lazy("step", "clone"),
     "checkout": pgettext_lazy("step", "check out"),
+    **external.STEPS,
     **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
 }
 # Titles of prepare jobs, and phrases in other titles and labels.
@@ -73,8 +75,17 @@ ROLES: dict[str, str | Promise] = {
     Account.Role.MEMBER: _("member"),
     Account.Role.ADMIN: _("admin"),
 }
+# Settings of an external result.
+EXTERNAL: dict[str, str | Promise] = {
+    "endpoint_url": _("Endpoint"),
+    "device": _("Device"),
+    "devices": _("Devices"),
+    "engine_name": _("Engine"),
+    "engine_version": _("Engine version"),
+}
 # Settings of a result other than its kind's fields.
 _SETTINGS: dict[str, str | Promise] = {
+    **EXTERNAL,
     "host": _("Host"),
     "model": _("Model"),
     "precision": _("Precision"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.chat_messages import CHAT_MESSAGES
+from dashboard.text.endpoint_messages import ENDPOINT_MESSAGES
 from dashboard.text.formatting import joined, number
 from dashboard.text.guide_messages import GUIDE_MESSAGES
 from dashboard.text.known_failures import words_of
@@ -232,6 +233,7 @@ MESSAGES: dict[str, str | Promise] = {
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
     **RIGHT_MESSAGES,
+    **ENDPOINT_MESSAGES,
     **SECRET_MESSAGES,
     # Preflight findings (jobs.host.checks): passed, or what to do.
     "check:avx512": _("AVX-512: supported by %(cpu)s."),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0037_sources'),
+        ('jobs', '0038_endpoints'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0037_sources'),
+        ('jobs', '0040_service_levels'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,6 +7,7 @@ from jobs.models.access import Account, ApiToken, AppendOnlyError, AuditEntry, I
 from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
+from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.levels import ServiceLevel
@@ -28,6 +29,7 @@ __all__ = [
     "Dataset",
     "Deployment",
     "DeploymentEvent",
+    "Endpoint",
     "Environment",
     "Host",
     "Instance",

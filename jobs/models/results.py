@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.timezone import now
 
 from jobs.models.deployments import Deployment
+from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job
 from jobs.parsers.answers import question_key
@@ -31,6 +32,8 @@ class Result(models.Model):
     type = models.CharField(max_length=16, choices=Type)
     host = models.ForeignKey(Host, models.PROTECT, related_name="results")
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="results")
+    # External: measured on an engine that this dashboard did not start.
+    endpoint = models.ForeignKey(Endpoint, models.PROTECT, null=True, related_name="results")
     model_id = models.CharField(max_length=100)
     label = models.CharField(max_length=64)  # the artifact's: "Q8_0 from Q4_1"
     what = models.CharField(max_length=200)  # what was run: "shipped prompts, 64 out", "basics-120"
@@ -71,6 +74,17 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} of {self.model_id}, job {self.job_id}"
+
+    @property
+    def measured(self) -> str:
+        """Return the name of what was measured: the deployment or endpoint, else the model."""
+        measured = self.deployment or self.endpoint
+        return measured.name if measured else self.model_id
+
+    @property
+    def device(self) -> str:
+        """Return the device of an external result in words; "" if nobody stated it."""
+        return str((self.run_context.get("device") or {}).get("text") or "")
 
     @property
     def counts(self) -> bool:

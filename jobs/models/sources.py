@@ -1,4 +1,4 @@
-"""Permitted sources of code and data, in addition to those of the catalogue."""
+"""Permitted sources of code and data, in addition to those of the catalogue; and engines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from django.utils.timezone import now
 
 
 class Source(models.Model):
-    """A place from which jobs may fetch code or data, added by an administrator.
+    """A place from which jobs may fetch code or data, or an engine that they may call, added by an
+    administrator.
 
     ``address`` is a URL, the name of an image, or OWNER/NAME@REVISION of a model on a hub; of git
-    repositories, images and data it may be a prefix (``jobs.services.sources.addresses``).
+    repositories, images, data and endpoints it may be a prefix
+    (``jobs.services.sources.addresses``).
     """
 
     class Type(models.TextChoices):
@@ -23,6 +25,7 @@ class Source(models.Model):
         REVISION = "revision"
         IMAGE = "image"
         DATA = "data"
+        ENDPOINT = "endpoint"
 
     type = models.CharField(max_length=16, choices=Type)
     address = models.CharField(max_length=300)

@@ -102,7 +102,7 @@ def _again(
     old.inputs = {
         # A dispatched job names the record; a new attempt at its producer takes precedence.
         key: {"job": now_for(ref["job"])}
-        if not ref.get("id") or now_for(ref.get("job", 0)) != ref.get("job", 0)
+        if ref.get("job") and (not ref.get("id") or now_for(ref["job"]) != ref["job"])
         else ref
         for key, ref in old.inputs.items()
     }

@@ -81,7 +81,8 @@ def model_rows() -> list[ModelRow]:
 def model_page(model_id: str) -> ModelPage:
     """One model. Raises KeyError: the catalogue has none of that id."""
     (row,) = _rows([MODELS[model_id]])
-    results = Result.objects.filter(model_id=model_id).select_related("host", "deployment")
+    results = Result.objects.filter(model_id=model_id)
+    results = results.select_related("host", "deployment", "endpoint")
     jobs = Job.objects.filter(
         Q(model_id=model_id) | Q(product__model_id=model_id) | Q(params__model=model_id),
         state__in=Job.OPEN_STATES,
@@ -117,4 +118,5 @@ def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
 
 def _latest(model_id: str, result_type: str) -> Result | None:
     rows = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
+    rows = rows.filter(endpoint=None)  # of ours
     return rows.select_related("host").first()

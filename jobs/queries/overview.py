@@ -153,7 +153,7 @@ def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deplo
 
 def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
     """Return the latest results."""
-    rows = Result.objects.select_related("host", "deployment", "created_by")
+    rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
     latest = list(rows.order_by("-created_at", "-id")[:_MOST])

@@ -50,7 +50,7 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
         return SearchResults()
     job = _numbered(terms)
     listed = jobs.page(jobs.Filters(text=text), limit=most).jobs
-    matches = matching(Filters(text=text)).select_related("host", "deployment")
+    matches = matching(Filters(text=text)).select_related("host", "deployment", "endpoint")
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(
         job=job,

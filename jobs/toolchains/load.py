@@ -12,7 +12,8 @@ class HttpLoad:
     """Requests to send. ``requests`` per concurrency; tokens per request.
 
     ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
-    whose stream a tool cannot parse. ``seed`` None: a new one per concurrency and job.
+    whose stream a tool cannot parse. ``seed`` None: a new one per concurrency and job. ``key``:
+    name of the API key's secret, for tools that take it from their environment.
     """
 
     concurrency: tuple[int, ...]
@@ -23,6 +24,7 @@ class HttpLoad:
     streamed: bool = True
     seed: int | None = None
     has_dies: bool = False
+    key: str = ""
 
     def prompts_file(self) -> PlanFile:
         """Return prompts.txt, one prompt a line."""

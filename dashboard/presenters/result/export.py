@@ -139,6 +139,8 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "precision": row.label,
         "host": row.host.name,
         "deployment": row.deployment.name if row.deployment else "",
+        "endpoint": row.endpoint.name if row.endpoint else "",
+        "device": row.device,
         "what": row.what,
         "tool": row.tool,
         **{f"asked_{name}": row.asked.get(name, "") for name in _LENGTHS},

@@ -25,7 +25,7 @@ _DATES = {"from": "since", "to": "until"}
 KEPT = frozenset(
     (
         *FACETS,
-        *("stamp", "q", "deployment", "pinned", "tag", "mark", "days", "from", "to"),
+        *("stamp", "q", "deployment", "endpoint", "pinned", "tag", "mark", "days", "from", "to"),
         *("order", "group", "columns"),
     )
 )
@@ -63,6 +63,7 @@ def asked(query: QueryDict) -> Asked:
         text=query.get("q", "").strip(),
         stamp_words=_stamp_words(),
         deployment=number_from(query.get("deployment", "")),
+        endpoint=number_from(query.get("endpoint", "")),
         pinned="1" in query.getlist("pinned"),
         tags=[tag for tag in query.getlist("tag") if tag],
         marks=[mark for mark in query.getlist("mark") if mark in MARKS],
@@ -114,6 +115,7 @@ def facets(filters: Filters) -> list[dict[str, Any]]:
 def chips(query: QueryDict, read: Asked) -> list[dict[str, str]]:
     """Return the active filters, each with the query without it."""
     own = {"q": _("text"), "deployment": _("deployment"), "pinned": _("Files")}
+    own |= {"endpoint": _("endpoint")}
     own |= {"days": _("Created"), "from": _("Created from"), "to": _("Created until")}
     titles = {**_titles(), **own}
     rows = []
@@ -143,7 +145,7 @@ def word_of(name: str, value: str) -> str:
         return ngettext("last day", "last %(n)s days", n) % {"n": n}
     if name == "pinned":
         return _("kept")
-    if name in ("q", "tag", "from", "to", "deployment", "person"):
+    if name in ("q", "tag", "from", "to", "deployment", "endpoint", "person"):
         return value
     return _words().get(value) or phrase(value)
 
@@ -184,6 +186,7 @@ def _words() -> dict[str, str]:
 
 def _flags() -> dict[str, str]:
     return {
+        "external": _("external"),
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),

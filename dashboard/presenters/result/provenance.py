@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.text.formatting import number, size
-from dashboard.text.labels import host_word, kind_title, phrase, setting_title, stack_name
+from dashboard.text.labels import EXTERNAL, host_word, kind_title, phrase, setting_title, stack_name
 from jobs.models import Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.engine_settings import NO, YES
@@ -52,6 +52,8 @@ _NAMES: dict[str, str | Promise] = {
     "seed": gettext_lazy("Seed"),
     "max_input": gettext_lazy("Max input length"),
     "max_total": gettext_lazy("Max model length"),
+    "served": gettext_lazy("Served model"),
+    **EXTERNAL,
 }
 # Parts with several instances: type and name.
 _NAMED: dict[str, str | Promise] = {

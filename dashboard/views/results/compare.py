@@ -93,7 +93,7 @@ def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
         wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
     else:
         wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
-    rows = Result.objects.select_related("host", "job", "deployment__job", "created_by")
+    rows = Result.objects.select_related("host", "job", "deployment__job", "endpoint", "created_by")
     numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
     results = rows.prefetch_related("points").in_bulk(numbers)
     groups = [[results[pk] for pk in group if pk in results] for group in wanted]

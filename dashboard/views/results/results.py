@@ -146,7 +146,7 @@ def result_response(
     if errors:
         return render(request, "results/detail.html", context, status=422)
     if page.result.type == Result.Type.EVALUATION:
-        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
+        name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
         context |= _question_context(request, page)
@@ -200,10 +200,6 @@ def _kept_level(request: HttpRequest) -> HttpResponse:
         samesite="Lax",
     )
     return answer
-
-
-def _own_name(result: Result) -> str:
-    return result.deployment.name if result.deployment else result.model_id
 
 
 def _may_unpin(request: HttpRequest, pinned: Iterable[int]) -> set[int]:
@@ -305,7 +301,7 @@ def _has_family(page: ResultPage, family: str) -> bool:
 def _title(page: ResultPage) -> str:
     """Return the page title: deployment or model with its main metric."""
     result = page.result
-    name = result.deployment.name if result.deployment else result.model_id
+    name = result.measured
     if page.accuracy is not None:
         values = {
             "name": name,
@@ -359,7 +355,9 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
-        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+        rows.select_related("host", "created_by", "deployment", "endpoint", "job").prefetch_related(
+            "points"
+        )
     )
     if ending == "json":
         return JsonResponse(export.list_json(named))

@@ -1,4 +1,4 @@
-"""GET requests of a host to engines, which may send anything at any pace.
+"""GET requests to engines, which may send anything at any pace.
 
 A redirect is an answer like others. Nothing is decompressed. The whole answer has one deadline,
 because a timeout between two bytes never ends a slow one.
@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 PART = 64 * 1024  # of an answer, read at once
 
 
-def get(url: str, *, within_s: float, longest: int) -> tuple[int, bytes]:
+def get(
+    url: str, *, within_s: float, longest: int, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     """Return status and body of a GET, also of a redirect.
 
-    ``within_s``: seconds until the last byte. ``longest``: bytes of the body.
+    ``within_s``: seconds until the last byte. ``longest``: bytes of the body. Proxies of the
+    environment are not used.
 
     Raises:
         OSError: no answer, or an answer that is incomplete, late or too long.
         ValueError: no such address.
     """
     content = bytearray()
-    with _answer(url, within_s) as answer:
+    with _answer(url, within_s, headers or {}) as answer:
         while part := answer.read(PART):
             content += part
             if len(content) > longest:
@@ -38,25 +42,30 @@ def get(url: str, *, within_s: float, longest: int) -> tuple[int, bytes]:
 
 def status(url: str, *, within_s: float) -> int:
     """Return the status of a GET, and leave the body unread. Raises as :func:`get` does."""
-    with _answer(url, within_s) as answer:
+    with _answer(url, within_s, {}) as answer:
         return answer.status
 
 
 @contextmanager
-def _answer(url: str, within_s: float) -> Iterator[HTTPResponse]:
+def _answer(url: str, within_s: float, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
     deadline = time.monotonic() + within_s
     parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no http address")
-    at = (parts.hostname, parts.port or 80)
-    connection = HTTPConnection(*at)
+    is_secure = parts.scheme == "https"
+    at = (parts.hostname, parts.port or (443 if is_secure else 80))
+    connection = (HTTPSConnection if is_secure else HTTPConnection)(*at)
     try:
         sock = socket.create_connection(at, within_s)
     except TimeoutError as error:
         raise TimeoutError(f"no connection within {within_s:g} s") from error
     try:
+        if is_secure:
+            sock.settimeout(_left(deadline))
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=at[0])
         connection.sock = _Timed(sock, deadline)
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", path, headers=dict(headers))
         yield connection.getresponse()
     except TimeoutError as error:
         raise TimeoutError(f"no complete answer within {within_s:g} s") from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Outcome, Target
-from jobs.kinds.lib.common import site
+from jobs.kinds.lib.common import against, site
 from jobs.parsers import progress
 from jobs.parsers.evalscope import evalscope_perf
 from jobs.parsers.progress import Progress
@@ -26,10 +26,13 @@ class Benchmark(over_http.OverHttp, params=Params):
     title = "Benchmark"
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
+    clients = evalscope.PERF_CLIENTS
+    takes_key = True
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope's performance test. The engine's counters are scraped meanwhile."""
-        return evalscope.perf_plan(self.load(params, target), site(target))
+        here, served = site(target), target.asset("deployment", params.deployment)
+        return against(evalscope.perf_plan(self.load(params, target), here), served, here.python)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""

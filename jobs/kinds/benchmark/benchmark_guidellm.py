@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Outcome, Target
-from jobs.kinds.lib.common import site
+from jobs.kinds.lib.common import against, site
 from jobs.parsers import guidellm as parser
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
@@ -31,7 +31,9 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """A step that writes prompts, then a step per concurrency. The engine's counters are
         scraped too."""
-        return guidellm.benchmark_plan(self.load(params, target), site(target))
+        here, served = site(target), target.asset("deployment", params.deployment)
+        plan = guidellm.benchmark_plan(self.load(params, target), here)
+        return against(plan, served, here.python)
 
     def progress(self, log: str) -> Progress | None:
         """Requests of the current concurrency."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -15,21 +16,33 @@ from jobs.kinds.benchmark.benchmark import Benchmark
 from jobs.kinds.lib import lengths, over_http, vllm_common, work
 from jobs.kinds.lib.base import LOG, AssetRef, Choice, Outcome, Target
 from jobs.kinds.lib.common import (
+    against,
     asset_choices,
     deployment_field,
     exclusive_field,
     overlap_field,
     seed_field,
+    tokenizer_check,
+    tokenizer_of,
 )
-from jobs.kinds.lib.vacc import PATH_PATTERN, stack_field, stack_name, stack_of
+from jobs.kinds.lib.common import site as site_without_dies
+from jobs.kinds.lib.vacc import (
+    PATH_PATTERN,
+    image_name,
+    stack_field,
+    stack_name,
+    stack_of,
+    vacc_site,
+)
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.progress import Progress
 from jobs.parsers.vllm import vllm_bench_serve
-from jobs.plans import Plan
+from jobs.plans import Plan, literal
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm_bench
+from jobs.toolchains.vllm.vllm_bench import BenchLoad
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
 # Input and output each take at most half of the deployment's context.
@@ -44,7 +57,8 @@ class Params(vllm_common.VllmParams):
         runs_without_dies=True, follows=("deployment", "stack")
     )
     deployment: str = deployment_field(
-        "Deployment to benchmark; the benchmark runs in its container, if any.",
+        "Deployment to benchmark; the benchmark runs in its container, if any. For an endpoint, it "
+        "runs in a container of the stack's image.",
         made_by="deploy-vllm",
     )
     dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
@@ -133,14 +147,17 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             first = [Choice("", _("Stack default"))] if target.has_dies else []
             return [*first, *(Choice(one, one) for one in named)]
         if field == "deployment":
-            engines = ((ref, ref.data.get("engine")) for ref in target.deployments)
-            return asset_choices(ref for ref, engine in engines if engine == "vllm")
+            return asset_choices(
+                ref
+                for ref in target.deployments
+                if ref.endpoint is not None or ref.data.get("engine") == "vllm"
+            )
         return super().choices(field, target)
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
-        served = target.asset("deployment", params.deployment).data["name"]
-        return f"{served} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
+        served = target.asset("deployment", params.deployment)
+        return f"{served.title} @ {', '.join(map(str, params.concurrency))}, {_what(params)}"
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide."""
@@ -172,7 +189,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
         _check_load(params, stack, deployment)
-        load = vllm_bench.BenchLoad(
+        load = BenchLoad(
             dataset=_dataset(params),
             path=_path(params, stack, site),
             input_tokens=params.input_tokens,
@@ -184,6 +201,8 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             exact=params.as_in_guide,
             key=str(deployment.data.get("api_key") or ""),
         )
+        if deployment.endpoint is not None:
+            return against(_external(load, stack, deployment, target), deployment, site.python)
         if isinstance(site, VaccSite):
             return vllm_bench.online_plan(stack, load)
         return vllm_bench.online_here_plan(stack, load, site)
@@ -233,8 +252,36 @@ def _run(path: str, content: bytes) -> vllm_bench_serve.Served:
         return vllm_bench_serve.parse(path, content)
 
 
+def _external(load: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
+    """Return the plan against an endpoint, from a client of the stack on this host.
+
+    Raises:
+        LaunchError: the tokenizer is missing, or no image is known.
+    """
+    weights = tokenizer_of(served, target)
+    tokenizer = literal(vllm_common.inside(stack, weights, target))
+    load = replace(load, tokenizer=tokenizer, by_url=True)
+    if stack.vllm.container is None:
+        return vllm_bench.online_here_plan(stack, load, site_without_dies(target))
+    return vllm_bench.online_from_own_plan(
+        stack,
+        load,
+        vacc_site(target),
+        image=image_name(stack, target),
+        tokenizer=tokenizer_check(str(weights.data["path"])),
+    )
+
+
 def _check_deployment(params: Params, deployment: AssetRef) -> None:
     data = deployment.data
+    if deployment.endpoint is not None:
+        if params.as_in_guide:
+            message = _(
+                "The guide's command measures the server in its own container. Switch off “Guide "
+                "verbatim”, or choose a deployment."
+            )
+            raise LaunchError(message, "as_in_guide")
+        return
     engine = str(data.get("engine") or data.get("toolchain") or "")
     if engine != "vllm":
         message = _(
@@ -269,7 +316,7 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
     if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
         message = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
         raise LaunchError(message % {"tokens": params.input_tokens}, "prefix_tokens")
-    most = stack.vllm.max_concurrency
+    most = stack.vllm.max_concurrency if deployment.endpoint is None else None
     if most and max(params.concurrency) > most:
         message = _("Max concurrency of the engine is %(most)d.")
         raise LaunchError(message % {"most": most}, "concurrency")

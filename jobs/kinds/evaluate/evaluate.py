@@ -12,7 +12,7 @@ from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.common import deployment_field, site, tool_version
+from jobs.kinds.lib.common import against, deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -81,23 +81,23 @@ class Evaluate(Kind, params=Params):
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
-        served = target.asset("deployment", params.deployment).data
-        return f"{served['name']}, {params.questions}"
+        served = target.asset("deployment", params.deployment)
+        return f"{served.title}, {params.questions}"
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, questions = target.asset("deployment", params.deployment).data, _questions(params)
+        served, questions = target.asset("deployment", params.deployment), _questions(params)
         check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
-        check_answer(served, "max_tokens", params.max_tokens, QUESTION_TOKENS)
-        return evalscope.eval_plan(
-            evalscope.QuestionRun(
-                questions=questions,
-                max_tokens=params.max_tokens,
-                temperature=params.temperature,
-                batch=params.batch,
-            ),
-            site(target),
+        check_answer(served.data, "max_tokens", params.max_tokens, QUESTION_TOKENS)
+        here = site(target)
+        asking = evalscope.QuestionRun(
+            questions=questions,
+            max_tokens=params.max_tokens,
+            temperature=params.temperature,
+            batch=params.batch,
+            key=str(served.data.get("api_key") or ""),
         )
+        return against(evalscope.eval_plan(asking, here), served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
         """Speed of the same deployment."""

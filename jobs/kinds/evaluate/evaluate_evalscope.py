@@ -13,7 +13,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.common import site, tool_version
+from jobs.kinds.lib.common import against, site, tool_version
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
@@ -127,7 +127,8 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope downloads the data, generates and scores."""
-        host, served = vacc_site(target), target.asset("deployment", params.deployment).data
+        host, under_test = vacc_site(target), target.asset("deployment", params.deployment)
+        served = under_test.data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         check_sets(params)
@@ -151,7 +152,8 @@ class EvaluateEvalscope(PublicSets, params=Params):
             batch=params.batch,
             key=str(served.get("api_key") or ""),
         )
-        return evalscope_hub.evaluate_plan(asking, site(target), host)
+        plan = evalscope_hub.evaluate_plan(asking, site(target), host)
+        return against(plan, under_test, host.python)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""

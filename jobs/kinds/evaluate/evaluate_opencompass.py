@@ -13,6 +13,7 @@ from jobs.catalog.evaluation_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.common import against, tokenizer_of
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
@@ -126,7 +127,9 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         check_sets(params)
         if not is_exact(params):
             _check_lengths(params, target)
-        return opencompass.evaluate_plan(_asking(params, target), site)
+        served = target.asset("deployment", params.deployment)
+        plan = opencompass.evaluate_plan(_asking(params, target), site)
+        return against(plan, served, site.python)
 
     def progress(self, log: str) -> Progress | None:
         """Sets generated, then scored."""
@@ -179,7 +182,7 @@ def _check_lengths(params: Params, target: Target) -> None:
             "Max model length of %(name)s is %(tokens)d tokens; these data sets need at "
             "least %(least)d. Choose a deployment with a longer context."
         )
-        name = target.asset("deployment", params.deployment).data["name"]
+        name = target.asset("deployment", params.deployment).title
         args = {"name": name, "tokens": longest, "least": LEAST_TOKENS}
         raise LaunchError(message % args, "deployment")
     if longest and params.max_length > longest:
@@ -198,7 +201,10 @@ def _longest(params: Params, target: Target) -> int:
 
 
 def _asking(params: Params, target: Target) -> OpenCompassRun:
-    served, exact = target.asset("deployment", params.deployment).data, is_exact(params)
+    ref, exact = target.asset("deployment", params.deployment), is_exact(params)
+    served, path = ref.data, ref.data.get("path")
+    if ref.endpoint is not None:
+        path = tokenizer_of(ref, target).data.get("path")
     model_id = str(served.get("model_id") or "")
     return OpenCompassRun(
         families=params.datasets,
@@ -206,7 +212,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         limit=params.limit,
         model=str(served["name"]),
         abbr=GUIDE_ABBR if exact and model_id == "deepseek-r1" else model_id or "model",
-        tokenizer=str(served.get("path") or ""),
+        tokenizer=str(path or ""),
         max_answer=params.max_answer,
         max_length=params.max_length,
         temperature=params.temperature,

@@ -36,16 +36,18 @@ LOG = "@log"
 LOG_BYTES = 1024 * 1024
 
 _PROMISE = "job:"
+_EXTERNAL = "endpoint:"
 
 
 @dataclass(frozen=True, slots=True)
 class AssetRef:
-    """Input of a job: existing (``id``) or promised by an open job (``job``).
+    """Input of a job: existing (``id``), promised by an open job (``job``), or an engine that this
+    dashboard did not start (``endpoint``), which takes the place of a deployment.
 
-    ``key`` is what Params hold and forms offer: ``"3"`` or ``"job:17"``. ``type`` is "weights",
-    "artifact", "deployment", "environment" or "dataset"; ``data`` holds the record's fields and
-    details (or those of the promise: the producing job's ``product``), e.g. ``{"model_id": …,
-    "precision": …, "path": …}``.
+    ``key`` is what Params hold and forms offer: ``"3"``, ``"job:17"`` or ``"endpoint:5"``. ``type``
+    is "weights", "artifact", "deployment", "environment" or "dataset"; ``data`` holds the record's
+    fields and details (or those of the promise: the producing job's ``product``), e.g.
+    ``{"model_id": …, "precision": …, "path": …}``.
     """
 
     type: str
@@ -53,11 +55,31 @@ class AssetRef:
     id: int | None = None
     job: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: int | None = None
 
     @property
     def key(self) -> str:
         """The reference as text."""
+        if self.endpoint is not None:
+            return endpoint_key(self.endpoint)
         return f"{_PROMISE}{self.job}" if self.id is None else str(self.id)
+
+    @property
+    def record(self) -> dict[str, int]:
+        """The reference as ``Job.inputs`` hold it."""
+        if self.endpoint is not None:
+            return {"endpoint": self.endpoint}
+        return {"job": self.job} if self.id is None and self.job else {"id": self.id or 0}
+
+    @property
+    def is_promised(self) -> bool:
+        """True if an open job makes it."""
+        return self.id is None and self.endpoint is None
+
+    @property
+    def title(self) -> str:
+        """The name of a deployment or endpoint for titles of jobs and messages."""
+        return self.label if self.endpoint is not None else str(self.data.get("name", ""))
 
 
 def promised_job(key: Any) -> int | None:
@@ -67,12 +89,24 @@ def promised_job(key: Any) -> int | None:
     return number_from(key.removeprefix(_PROMISE))
 
 
+def endpoint_key(number: int) -> str:
+    """Return the key of an endpoint: "endpoint:5"."""
+    return f"{_EXTERNAL}{number}"
+
+
+def endpoint_number(key: Any) -> int | None:
+    """Return the endpoint that a key names: 5 for ``"endpoint:5"``; None for other keys."""
+    if not isinstance(key, str) or not key.startswith(_EXTERNAL):
+        return None
+    return number_from(key.removeprefix(_EXTERNAL))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
 
-    ``deployments`` are available for choice. ``servers`` are all that hold ports and dies,
-    stopping and restarting ones included.
+    ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
+    ports and dies, stopping and restarting ones included.
     """
 
     name: str

@@ -13,7 +13,8 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Outcome, Target
 from jobs.messages import Message
 from jobs.parsers import reports
-from jobs.plans import Plan
+from jobs.plans import Check, Plan, literal
+from jobs.toolchains import external
 from jobs.toolchains.site import Site, site_of
 
 
@@ -30,6 +31,48 @@ def site(target: Target) -> Site:
         raise LaunchError(
             _("%(host)s has not reported its folders yet. Try again in a minute.") % {"host": name}
         ) from None
+
+
+def against(plan: Plan, served: AssetRef, python: str) -> Plan:
+    """Return ``plan``; against an endpoint, with its check as the first step.
+
+    ``python``: interpreter of the host.
+    """
+    if served.endpoint is None:
+        return plan
+    key, counters = str(served.data["api_key"]), bool(served.data["toolchain"])
+    return external.checked(plan, literal(python), key=key, has_counters=counters)
+
+
+def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
+    """Return the weights on the host whose tokenizer counts the tokens of an endpoint.
+
+    Raises:
+        LaunchError: the endpoint names no model of the catalogue, or the host has no folder of it.
+    """
+    model_id = str(served.data.get("model_id") or "")
+    if not model_id:
+        message = _(
+            "This client needs the model's tokenizer. Choose the catalogue model of endpoint "
+            "%(name)s first."
+        )
+        raise LaunchError(message % {"name": served.label}, "deployment")
+    for ref in target.weights:
+        # Without cards, other weights are GGUF files.
+        is_folder = target.has_dies or bool(ref.data.get("format"))
+        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
+            return ref
+    message = _(
+        "This client needs the tokenizer of %(model)s, which is missing on %(host)s. Prepare its "
+        "weights there, or use “Benchmark” or “Evaluate”."
+    )
+    raise LaunchError(message % {"model": model_id, "host": target.name}, "deployment")
+
+
+def tokenizer_check(folder: str) -> Check:
+    """Return the check that the folder of a tokenizer exists."""
+    what = _("tokenizer of the model, needed to count lengths")
+    return Check("path", (("path", literal(folder)), ("what", what)))
 
 
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:

@@ -77,11 +77,16 @@ def bounds(
             default = params.model_fields[extra["set_size"]].default
             known = QUESTION_SETS.get(str(given.get(extra["set_size"]) or default))
             limits[name].append(len(known.questions) if known else 0)
-        if "stack_most" in extra and stack in STACKS:
+        if "stack_most" in extra and stack in STACKS and not _is_external(chosen):
             limits[name].append(getattr(STACKS[stack].vllm, extra["stack_most"]) or 0)
         if "of_model" in extra:
             limits[name] += _of_model(extra["of_model"], chosen, stack, given)
     return {name: min(filter(None, most)) for name, most in limits.items() if any(most)}
+
+
+def _is_external(chosen: Mapping[str, AssetRef]) -> bool:
+    """True if an engine is chosen that the stack's limits say nothing about."""
+    return any(ref.endpoint is not None for ref in chosen.values())
 
 
 def _beside_prompt(extra: Mapping[str, Any], chosen: Mapping[str, AssetRef]) -> list[int]:

@@ -104,8 +104,8 @@ class PublicSets(OnVacc, params=SetsParams):
 
     def title_of(self, params: SetsParams, target: Target) -> str:
         """ "DeepSeek-R1, cluewsc + math_500 + mmlu"."""
-        served = target.asset("deployment", params.deployment).data
-        return f"{served['name']}, {sets_of(params)}"
+        served = target.asset("deployment", params.deployment)
+        return f"{served.title}, {sets_of(params)}"
 
     def successors(self, params: SetsParams) -> Sequence[str]:
         """Speed of the same deployment."""

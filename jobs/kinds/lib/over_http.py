@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -103,6 +103,7 @@ class OverHttp(Kind, params=LoadParams):
 
     family = "benchmark"
     lengths = (lengths.OUTPUT,)
+    takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
@@ -112,8 +113,8 @@ class OverHttp(Kind, params=LoadParams):
 
     def title_of(self, params: LoadParams, target: Target) -> str:
         """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
-        served = target.asset("deployment", params.deployment).data["name"]
-        return f"{served} @ {', '.join(map(str, params.concurrency))}"
+        served = target.asset("deployment", params.deployment)
+        return f"{served.title} @ {', '.join(map(str, params.concurrency))}"
 
     def successors(self, params: LoadParams) -> Sequence[str]:
         """Accuracy of the same deployment."""
@@ -132,10 +133,8 @@ class OverHttp(Kind, params=LoadParams):
                 unknown prompts.
         """
         served = target.asset("deployment", params.deployment).data
-        if served.get("api_key"):
-            message = _(
-                "%(tool)s would show the API key in the process list. Use “Benchmark online”."
-            )
+        if served.get("api_key") and not self.takes_key:
+            message = _("%(tool)s would show the API key in the process list. Use “Benchmark”.")
             tool = ENVIRONMENTS[self.environment].title
             raise LaunchError(message % {"tool": tool}, "deployment")
         check_concurrency(params.concurrency)
@@ -149,6 +148,7 @@ class OverHttp(Kind, params=LoadParams):
             streamed=not served.get("bare_stream"),
             has_dies=target.has_dies,
             seed=params.seed,
+            key=str(served.get("api_key") or ""),
         )
 
     def measured(

@@ -42,6 +42,7 @@ def _settings_of(result: Result) -> dict[str, str]:
         "model": result.model_id,
         "precision": result.label,
         "deployment": result.deployment.name if result.deployment else "",
+        **_external(result),
         "tool": result.tool,
         "what": result.what,
     }
@@ -54,6 +55,21 @@ def _settings_of(result: Result) -> dict[str, str]:
         facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
     settings |= {f"host {name}": text_of(facts[name]) for name in _HOST if facts.get(name)}
     return settings
+
+
+def _external(result: Result) -> dict[str, str]:
+    """Return endpoint, device and engine of an external result."""
+    known = result.run_context.get("endpoint")
+    if not result.endpoint_id or not isinstance(known, dict):
+        return {}
+    device = result.run_context.get("device") or {}
+    settings = {
+        "endpoint_url": known.get("url"),
+        "device": device.get("text"),
+        "engine_name": known.get("engine"),
+        "engine_version": known.get("version"),
+    }
+    return {name: str(value) for name, value in settings.items() if value}
 
 
 def asset_fields(kind: str) -> set[str]:

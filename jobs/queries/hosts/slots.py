@@ -18,8 +18,8 @@ def slots_of(
     plan: Plan, refs: Mapping[str, AssetRef], host: Host, target: Target
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return (known, set at launch) slots of the plan."""
-    there = {key: ref for key, ref in refs.items() if ref.id is not None}
-    promised = {key: ref for key, ref in refs.items() if ref.id is None}
+    there = {key: ref for key, ref in refs.items() if not ref.is_promised}
+    promised = {key: ref for key, ref in refs.items() if ref.is_promised}
     known = asset_values(there)
     number, roots = _next_number(Job), target.facts.get("roots", {})
     asked = [str(ref.data["asked_port"]) for ref in promised.values() if ref.data.get("asked_port")]

@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import F
 
 from jobs import endpoints
 from jobs.kinds.lib.base import AssetRef, Target
-from jobs.models import Artifact, Dataset, Deployment, Environment, Host, Job, Weights
+from jobs.models import (
+    Artifact,
+    Dataset,
+    Deployment,
+    Endpoint,
+    Environment,
+    Host,
+    Job,
+    Weights,
+)
 from jobs.queries.hosts.hosts import holding_deployments
 from jobs.toolchains.vacc_site import inside_of
 
+ARCHIVED = "archived"  # state of an endpoint that takes no jobs
 _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 
 
 def target_of(host: Host) -> Target:
-    """Return the snapshot of ``host`` for plans: newest assets first, then promises."""
+    """Return the snapshot of ``host`` for plans: newest assets first, then promises, then
+    endpoints, which every host may call."""
     promised = _promises(host)
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
     # The port requested by its job, 0 for any: known before the server listens.
@@ -38,7 +50,10 @@ def target_of(host: Host) -> Target:
         facts=host.facts,
         weights=_refs(map(weights_ref, weights), promised, "weights"),
         artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
-        deployments=_refs((servers[one.pk] for one in serving), promised, "deployment"),
+        deployments=(
+            *_refs((servers[one.pk] for one in serving), promised, "deployment"),
+            *map(endpoint_ref, Endpoint.objects.filter(archived_at=None)),
+        ),
         servers=_refs(servers.values(), promised, "deployment"),
         environments=_refs(map(environment_ref, environments), promised, "environment"),
         datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
@@ -84,6 +99,31 @@ def deployment_ref(deployment: Deployment) -> AssetRef:
     if artifact:
         data |= {name: getattr(artifact, name) for name in ("label", "precision", "toolchain")}
     return AssetRef("deployment", deployment.name, id=deployment.pk, data=data)
+
+
+def endpoint_ref(endpoint: Endpoint) -> AssetRef:
+    """An endpoint as a choice, with the keys of a deployment. ``name``: that of its model.
+
+    ``toolchain`` names the engine only if its counters can be read.
+    """
+    parts, stated = urlsplit(endpoint.url), endpoint.device_stated or {}
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    data = {
+        "id": endpoint.pk,
+        "name": endpoint.model,
+        "model_id": endpoint.model_id,
+        "state": ARCHIVED if endpoint.archived_at else Deployment.State.READY,
+        "url": endpoint.url,
+        "host": parts.hostname or "",
+        "port": str(port),
+        "api_key": endpoint.api_key,
+        "engine": endpoint.engine_name,
+        "toolchain": endpoint.engine_name if endpoint.found.get("has_counters") else "",
+        "device": str(stated.get("text", "")),
+        "max_total": endpoint.context,
+        **{"label": "", "precision": "", "path": "", "stack": "", "dies": "", "artifact": None},
+    }
+    return AssetRef("deployment", endpoint.name, endpoint=endpoint.pk, data=data)
 
 
 def environment_ref(environment: Environment) -> AssetRef:

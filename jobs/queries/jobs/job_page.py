@@ -14,7 +14,7 @@ from django.utils.timezone import now
 from jobs.kinds import KINDS, work_done, work_of
 from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.work import did_all
-from jobs.models import Deployment, Host, Job, JobStep, OutputFile, Result
+from jobs.models import Deployment, Endpoint, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.running_accuracy import whole_standing
 
@@ -94,6 +94,7 @@ class JobPage:
     result: Result | None
     deployment: Deployment | None
     uses: Deployment | None
+    endpoint: Endpoint | None
     earlier: Durations | None
     host_away: bool
 
@@ -211,6 +212,7 @@ def job_page(job_id: int) -> JobPage:
         result=result,
         deployment=getattr(job, "deployment", None),
         uses=_deployment_used(job),
+        endpoint=_endpoint_used(job),
         earlier=_earlier(job) if job.is_open else None,
         host_away=is_away(job.host),
     )
@@ -360,6 +362,12 @@ def _deployment_used(job: Job) -> Deployment | None:
         return None
     wanted = Q(pk=ref["id"]) if ref.get("id") else Q(job_id=ref.get("job"))
     return Deployment.objects.filter(wanted).first()
+
+
+def _endpoint_used(job: Job) -> Endpoint | None:
+    """Return the endpoint that the job calls."""
+    number = (job.inputs.get("deployment") or {}).get("endpoint")
+    return Endpoint.objects.filter(pk=number).first() if number else None
 
 
 def step_states(steps: Sequence[JobStep], job: Job) -> tuple[StepState, ...]:

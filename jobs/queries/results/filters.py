@@ -36,6 +36,7 @@ class Filters:
     text: str = ""
     stamp_words: Mapping[str, str] = field(default_factory=dict)
     deployment: int | None = None
+    endpoint: int | None = None
     pinned: bool = False  # only results of pinned jobs
     tags: Sequence[str] = ()
     marks: Sequence[str] = ()  # of MARKS
@@ -55,7 +56,7 @@ class Filters:
     @property
     def are_cached(self) -> bool:
         """Return True if the cached counts have all that these filters ask for."""
-        is_numbered = self.deployment is not None
+        is_numbered = self.deployment is not None or self.endpoint is not None
         is_dated = self.since is not None or self.until is not None
         return not (self.text or is_numbered or self.pinned or self.tags or self.marks or is_dated)
 
@@ -78,6 +79,8 @@ def matching(filters: Filters) -> QuerySet[Result]:
         rows = rows.filter(wanted)
     if filters.deployment is not None:
         rows = rows.filter(deployment_id=filters.deployment)
+    if filters.endpoint is not None:
+        rows = rows.filter(endpoint_id=filters.endpoint)
     if filters.pinned:
         # No join: the database may scan all results for a join.
         rows = rows.filter(job_id__in=Job.objects.filter(pinned_at__isnull=False).values("pk"))
@@ -114,6 +117,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
         | Q(tool__icontains=word)
         | Q(stack__icontains=word)
         | Q(deployment__name__icontains=word)
+        | Q(endpoint__name__icontains=word)
         | Q(host__name__icontains=word)
     )
     stamp = stamp_words.get(word.casefold())

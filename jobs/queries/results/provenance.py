@@ -65,6 +65,8 @@ def provenance(result: Result) -> Provenance:
         wanted.remove("dataset_sha256")
     if result.type == Result.Type.EVALUATION and values["concurrent_load"] is None:
         wanted.remove("concurrent_load")  # irrelevant for accuracy; missing in older results
+    if result.endpoint_id:
+        wanted.remove("weights_sha256")  # nobody here loaded them
     if not measured_in:
         wanted.remove("measured_in")  # many tools need no environment
     missing = tuple(name for name in wanted if _is_unknown(name, values.get(name)))
@@ -87,9 +89,12 @@ def _is_unknown(name: str, value: Any) -> bool:
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return (serving, measuring) programs: name -> version, or fingerprint of an environment.
 
-    Without a deployment, both are the same: the second is empty.
+    Without a deployment, both are the same: the second is empty. An endpoint is served by what its
+    engine told.
     """
     kept = result.run_context
+    if result.endpoint_id:
+        return _external_versions(kept)
     served, tools = dict[str, str](), dict[str, str]()
     for one in kept.get("environments") or []:
         name = str(one["name"])
@@ -103,6 +108,17 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
     if engine.get("image"):
         served["image"] = str(engine["image"])
     return served, tools
+
+
+def _external_versions(kept: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    engine = kept.get("endpoint") or {}
+    name, version = engine.get("engine"), engine.get("version")
+    tools = {
+        f"environment {one['name']}": str(one["fingerprint"])[:16]
+        for one in kept.get("environments") or []
+    }
+    programs = {name: version for name, version in (kept.get("programs") or {}).items() if version}
+    return ({str(name): str(version)} if name and version else {}), {**tools, **programs}
 
 
 def _runs_in(result: Result, environment: str) -> bool:

@@ -62,8 +62,9 @@ def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
     """Return, by result id, the other deployments running on its host now: these would disturb a
-    new run. Results without other deployments are left out."""
-    rows = list(results)
+    new run. Results without other deployments are left out, as are those of endpoints, which no
+    deployment of the host disturbs."""
+    rows = [result for result in results if result.endpoint_id is None]
     up = list(
         Deployment.objects.filter(
             state__in=Deployment.LIVE_STATES, host__in={result.host_id for result in rows}

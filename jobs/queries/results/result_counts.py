@@ -29,6 +29,7 @@ FACETS = {
 }
 # Remarks are searched in the JSON as text: databases differ in searching JSON lists.
 STAMPS = {
+    "external": Q(endpoint__isnull=False),
     "simulated": Q(simulated=True),
     "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),

@@ -115,7 +115,8 @@ class AnswerPage:
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
     """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
     total = _passing(_counts(filters), filters).total()
-    matches = matching(filters).select_related("host", "deployment", "created_by")
+    matches = matching(filters)
+    matches = matches.select_related("host", "deployment", "endpoint", "created_by")
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
@@ -124,7 +125,8 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
 
 
 def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
-    """Return the values of each facet with result counts, highest count first."""
+    """Return the values of each facet with result counts, highest count first. An empty value is
+    no choice: external results have no precision."""
     counts, facets = _counts(filters), {}
     for facet in FACETS:
         by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
@@ -181,6 +183,7 @@ def result_page(result_id: int) -> ResultPage:
         "deployment__artifact",
         "deployment__host",
         "deployment__job",
+        "endpoint",
     ).get(pk=result_id)
     deployment = result.deployment
     is_evaluation = result.type == Result.Type.EVALUATION

@@ -4,6 +4,10 @@ Two results are repeats when all parts are equal: kind and tool, workload, deplo
 engine, host. Left out are names, ids, folders and ports, the list of concurrencies (each point has
 its own) and unfixed seeds. A required but missing part is unknown; a result with an unknown part
 has no fingerprint and no repeats.
+
+Of an external result, which was measured on an engine that this dashboard did not start, the parts
+are its address, model, engine with version and device instead of arguments and weights, and the
+host that sent the requests. Engine, version and device must be known.
 """
 
 from __future__ import annotations
@@ -87,14 +91,18 @@ def identity_of(result: Result) -> dict[str, Any]:
     "workload", "deployment", "model", "engine" and "host".
     """
     own, served = _plan(result.job), _plan(result.deployment.job) if result.deployment else None
-    parts = {
-        "measurement": _measurement(result, own),
-        "workload": _workload(result, own),
-        "deployment": _deployment(result, own, served),
-        "model": _model(result),
-        "engine": _engine(result, served or own),
-        "host": _host(result, served or own),
-    }
+    parts = (
+        _external(result, own)
+        if result.endpoint_id
+        else {
+            "measurement": _measurement(result, own),
+            "workload": _workload(result, own),
+            "deployment": _deployment(result, own, served),
+            "model": _model(result),
+            "engine": _engine(result, served or own),
+            "host": _host(result, served or own),
+        }
+    )
     unknown = [
         f"{group}.{name}"
         for group, values in parts.items()
@@ -102,6 +110,39 @@ def identity_of(result: Result) -> dict[str, Any]:
         if value is None
     ]
     return {"schema": SCHEMA, "parts": parts, "unknown": unknown}
+
+
+def _external(result: Result, own: Plan | None) -> dict[str, dict[str, Any]]:
+    """Return the parts of a result on an endpoint."""
+    known = result.run_context.get("endpoint") or {}
+    device = result.run_context.get("device") or {}
+    client = _client(result)
+    return {
+        "measurement": _measurement(result, own),
+        "workload": _workload(result, own),
+        "deployment": {
+            "endpoint_url": known.get("url") or None,
+            "served": known.get("model") or None,
+        },
+        "model": {"model": result.model_id or None},
+        "engine": {
+            "engine_name": known.get("engine") or None,
+            "engine_version": known.get("version") or None,
+        },
+        "host": {
+            "device": device.get("text") or None,
+            "devices": device.get("count") or "",
+            **client,
+        },
+    }
+
+
+def _client(result: Result) -> dict[str, Any]:
+    """Return the host that sent the requests."""
+    facts = result.run_context.get("host") or {}
+    value = facts.get("cpu")
+    cpu = value if isinstance(value, dict) else {}
+    return {"host": result.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
 
 
 def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
@@ -239,16 +280,9 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
 
 
 def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
-    facts = result.run_context.get("host") or {}
-    value = facts.get("cpu")
-    cpu = value if isinstance(value, dict) else {}
-    values = {
-        "host": result.host.name,
-        "cpu": cpu.get("model"),
-        "cores": cpu.get("cores"),
-        "dies": plan.dies if plan else None,
-    }
+    values = {**_client(result), "dies": plan.dies if plan else None}
     if plan and plan.dies:
+        facts = result.run_context.get("host") or {}
         values["driver"] = facts.get("driver")  # "": not reported by the host
     return values
 

@@ -23,12 +23,14 @@ from jobs.models import (
     Answer,
     Artifact,
     Deployment,
+    Endpoint,
     Job,
     PointRequests,
     Result,
     ResultPoint,
     Weights,
 )
+from jobs.parsers import engine_about
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
@@ -210,15 +212,17 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         measured = with_energy(job, with_engine(job, measured))
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])
     remarks, disturbances = list(measured.remarks), list[Message]()
+    if about.endpoint is not None:
+        kept |= sanitize(run_context.of_endpoint(about.endpoint, _endpoint_file(job)))
     kept["concurrent_load"] = run_context.concurrent_load(
-        job, under_test=about.deployment, duration_s=duration_s
+        job, under_test=about.deployment, endpoint=about.endpoint, duration_s=duration_s
     )
     if measured.type == Result.Type.BENCHMARK:
         remarks += length_remarks(
             asks,
             measured.points,
             full=ignores_ends(run_context.arguments_of(job)),
-            context=_context_of(about.deployment),
+            context=_context_of(about),
         )
         disturbances = _disturbed(kept["concurrent_load"])
         remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
@@ -227,6 +231,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         type=measured.type,
         host_id=job.host_id,
         deployment=about.deployment,
+        endpoint=about.endpoint,
         model_id=about.model_id,
         label=about.label,
         what=sanitize_text(measured.what),
@@ -256,9 +261,18 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     identity.keep(result)
 
 
-def _context_of(deployment: Deployment | None) -> int:
+def _endpoint_file(job: Job) -> bytes:
+    """Return what the first step kept of the endpoint's answers; empty where it is missing."""
+    contents = outputs.Contents(job, {})
+    path = engine_about.ENDPOINT_FILE
+    return contents.get(path, b"")
+
+
+def _context_of(about: _About) -> int:
     """Return the context length of the deployment, prompt plus output tokens; 0: unknown."""
-    return int((deployment.details if deployment else {}).get("max_total") or 0)
+    if about.endpoint is not None:
+        return about.endpoint.context or 0
+    return int((about.deployment.details if about.deployment else {}).get("max_total") or 0)
 
 
 def _disturbed(concurrent_load: Mapping[str, Any] | None) -> list[Message]:
@@ -294,10 +308,17 @@ class _About:
     deployment: Deployment | None
     model_id: str
     label: str
+    endpoint: Endpoint | None = None
 
 
 def _about(job: Job) -> _About:
-    """Return the subject of a result: the measured deployment, or the loaded weights."""
+    """Return the subject of a result: the measured deployment or endpoint, or the loaded
+    weights."""
+    external = job.inputs.get("deployment", {}).get("endpoint") or 0
+    endpoint = Endpoint.objects.filter(pk=external).first()
+    if endpoint is not None:
+        name = endpoint.model.strip("/").rpartition("/")[2]  # "DeepSeek-R1" of a path or hub ID
+        return _About(None, endpoint.model_id or name[:100], "", endpoint)
     number = {key: ref.get("id") or 0 for key, ref in job.inputs.items()}
     deployments = Deployment.objects.select_related("artifact", "job")
     deployment = deployments.filter(pk=number.get("deployment", 0)).first()

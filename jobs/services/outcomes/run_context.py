@@ -12,7 +12,17 @@ from typing import Any
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.models import Dataset, Deployment, DeploymentEvent, Environment, Job, Preflight, Turn
+from jobs.models import (
+    Dataset,
+    Deployment,
+    DeploymentEvent,
+    Endpoint,
+    Environment,
+    Job,
+    Preflight,
+    Turn,
+)
+from jobs.parsers.engine_about import read_file
 from jobs.services.outcomes.host_load import summary
 from jobs.toolchains.vacc_site import inside_of
 
@@ -89,20 +99,50 @@ def _dataset(job: Job) -> dict[str, Any]:
     return {}
 
 
+def of_endpoint(endpoint: Endpoint, answers: bytes) -> dict[str, Any]:
+    """Return the context of a result that was measured on ``endpoint``: what it is, and its device.
+
+    ``answers``: file of the job's first step, which asked the engine from the host. What it told
+    comes before what an earlier check found or a person stated; "" is unknown.
+    """
+    about = read_file(answers, endpoint.model)
+    engine, version = (about.engine, about.version) if about else ("", "")
+    known = {
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "model": endpoint.model,
+        "engine": engine or endpoint.engine_name,
+        # The version of the last check may be that of an earlier engine.
+        "version": version or endpoint.engine_version,
+    }
+    device = endpoint.device_stated
+    return {"endpoint": known, **({"device": device} if device else {})}
+
+
 def concurrent_load(
-    job: Job, *, under_test: Deployment | None, duration_s: float | None
+    job: Job,
+    *,
+    under_test: Deployment | None,
+    duration_s: float | None,
+    endpoint: Endpoint | None = None,
 ) -> dict[str, Any] | None:
     """Return the other work of this dashboard on the host during the job.
 
     ``{"jobs": [ids], "deployments": [names], "chats": n}``: n chat answers of deployments on the
     host, including the one under test; all empty on an idle host. None for a job that never
     started. Based on the recorded times, not on the job's settings.
+
+    Against an ``endpoint``: jobs against it from every host too; deployments and chats of the host
+    do not load it, and are left out.
     """
     if job.started_at is None:
         return None
     start = job.started_at
     end = now() if duration_s is None else start + timedelta(seconds=duration_s)
-    jobs = Job.objects.filter(Q(finished_at=None) | Q(finished_at__gt=start), host=job.host_id)
+    there = Q(host=job.host_id)
+    if endpoint is not None:
+        there |= Q(inputs__deployment__endpoint=endpoint.pk)
+    jobs = Job.objects.filter(Q(finished_at=None) | Q(finished_at__gt=start), there)
     times = jobs.filter(started_at__lt=end).exclude(pk=job.pk).order_by("pk")
     up = DeploymentEvent.objects.filter(state__in=_UP, at__lt=end - _TOUCH)
     servers = Deployment.objects.filter(
@@ -118,12 +158,14 @@ def concurrent_load(
             )
             if since and _overlap(start, end, since, _ended(since, seconds, until)) >= _TOUCH
         ],
-        "deployments": list(
+        "deployments": []
+        if endpoint is not None
+        else list(
             servers.exclude(pk=under_test.pk if under_test else 0)
             .order_by("pk")
             .values_list("name", flat=True)
         ),
-        "chats": _chat_answers(job, start, end),
+        "chats": 0 if endpoint is not None else _chat_answers(job, start, end),
     }
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from jobs import plans
 from jobs.errors import JobsError, LaunchError
+from jobs.kinds.lib.base import endpoint_number
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Secret
 from jobs.plans import Plan
@@ -45,15 +46,17 @@ class Refused(JobsError):
 class _Request:
     """Values of a plan that asks for secrets. ``person`` None: a deleted one, or a command.
 
-    ``launched_at`` None: being launched now. A restart is asked for by a person who was checked
-    then: ``is_checked``.
+    ``host`` None: the dashboard itself. ``launched_at`` None: being launched now. A restart is
+    asked for by a person who was checked then: ``is_checked``. ``is_external``: for an engine that
+    this dashboard did not start.
     """
 
-    host: Host
+    host: Host | None
     person: int | None
     values: Mapping[str, str]
     launched_at: datetime | None = None
     is_checked: bool = False
+    is_external: bool = False
 
 
 def check(
@@ -75,7 +78,12 @@ def check(
     wanted = uses(plan)
     if not wanted:
         return
-    request = _Request(host=host, person=user.pk if user else None, values=values or {})
+    request = _Request(
+        host=host,
+        person=user.pk if user else None,
+        values=values or {},
+        is_external=_is_external(params),
+    )
     try:
         _given(wanted, request)
     except Refused as refused:
@@ -96,6 +104,7 @@ def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, st
         person=job.created_by_id,
         values=job.values if values is None else values,
         launched_at=job.created_at,
+        is_external=_is_external(job.params),
     )
     return _given(wanted, request)
 
@@ -129,11 +138,46 @@ def engine_key(name: str, deployment: Deployment) -> str:
         values={"deployment.url": deployment.dashboard_url},
         is_checked=True,
     )
-    use = Use(name, Secret.Purpose.ENGINE, "{deployment.url}")
     try:
-        return _given([use], request)[name]
+        return _given([_of_engine(name)], request)[name]
     except Refused:
         return ""
+
+
+def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
+    """Refuse an endpoint's key that ``user`` may not choose, or that may not be sent to ``url``.
+
+    Raises:
+        LaunchError: at the field ``api_key``.
+    """
+    try:
+        _given([_of_engine(name)], _to_endpoint(url, user.pk if user else None))
+    except Refused as refused:
+        raise LaunchError(refused.text, "api_key") from None
+
+
+def endpoint_key(name: str, url: str) -> str:
+    """Return the key of an endpoint, for the dashboard's own requests to it.
+
+    Raises:
+        Refused: it may not be sent there.
+    """
+    return _given([_of_engine(name)], _to_endpoint(url, None, is_checked=True))[name]
+
+
+def _of_engine(name: str) -> Use:
+    return Use(name, Secret.Purpose.ENGINE, "{deployment.url}")
+
+
+def _to_endpoint(url: str, person: int | None, *, is_checked: bool = False) -> _Request:
+    values = {"deployment.url": url}
+    return _Request(
+        host=None, person=person, values=values, is_checked=is_checked, is_external=True
+    )
+
+
+def _is_external(params: Mapping[str, Any]) -> bool:
+    return endpoint_number(params.get("deployment")) is not None
 
 
 def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
@@ -173,8 +217,9 @@ def decrypted(rows: Mapping[str, Secret]) -> dict[str, str]:
 
 
 def _check_use(use: Use, row: Secret, request: _Request) -> None:
-    if not row.all_hosts and not row.hosts.filter(pk=request.host.pk).exists():
-        raise _wrong_host(row, request.host)
+    host = request.host
+    if host is not None and not (row.all_hosts or row.hosts.filter(pk=host.pk).exists()):
+        raise _wrong_host(row, host)
     if not (row.everyone or request.is_checked) and not (
         request.person and row.people.filter(pk=request.person).exists()
     ):
@@ -189,12 +234,15 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
     address = use.address(request.values)
     if address is None and request.launched_at is None:
         return  # the address of a server that is not there yet: checked when the job starts
+    if request.is_external and not row.endpoints:
+        raise _no_address(row, address or "?")
     if row.endpoints and address != "" and not is_below(address or "", row.endpoints):
         raise _wrong_address(row, address or "?")
 
 
 def _field_of(refused: Refused, params: Mapping[str, Any]) -> str:
-    if refused.is_about_address and "endpoint" in params:
+    # A hub's address; an engine's is that of the deployment.
+    if refused.is_about_address and "endpoint" in params and "deployment" not in params:
         return "endpoint"
     name = refused.message.args["name"]
     named = [field for field, value in params.items() if value == name]
@@ -252,6 +300,16 @@ def _wrong_address(row: Secret, address: str) -> Refused:
     message = Message("job:secret_endpoint", args)
     words = text % {**args, "allowed": ", ".join(row.endpoints)}
     return Refused(message, words, is_about_address=True)
+
+
+def _no_address(row: Secret, address: str) -> Refused:
+    args = {"name": row.name, "endpoint": address}
+    text = _(
+        "Secret %(name)s names no address, so it may go to deployments only. Ask an administrator "
+        "to add %(endpoint)s under Secrets."
+    )
+    message = Message("job:secret_endpoint", args)
+    return Refused(message, text % args, is_about_address=True)
 
 
 def _undecryptable(name: str) -> Refused:

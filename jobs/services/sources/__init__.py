@@ -1,4 +1,4 @@
-"""Permitted sources of code and data: included ones, and a team's own list.
+"""Permitted sources of code and data, and engines: included ones, and a team's own list.
 Here: the list, its addresses, and the check of a launch, a retry, a start and a claim.
 Not here: which fields of a kind name a source (`jobs.kinds`), rights and audit (`dashboard`).
 """
@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from jobs.errors import JobsError, LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Kind, Target, source_fields
+from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
 from jobs.messages import Message
-from jobs.models import Host, Job, Source
+from jobs.models import Endpoint, Host, Job, Source
 from jobs.services.sources.addresses import clean, permits
 from jobs.services.sources.included import Included, included, is_included
 
@@ -30,7 +30,9 @@ __all__ = [
     "add",
     "addable_types",
     "check",
+    "check_endpoint",
     "included",
+    "may_call",
     "of_job",
     "offered",
     "remove",
@@ -44,6 +46,7 @@ TYPES: Mapping[str, str | Promise] = {
     Source.Type.REVISION: gettext_lazy("model revision"),
     Source.Type.IMAGE: gettext_lazy("container image"),
     Source.Type.DATA: gettext_lazy("data"),
+    Source.Type.ENDPOINT: gettext_lazy("endpoint"),
 }
 MOST = 500
 LONGEST_ADDRESS, LONGEST_NOTE = 300, 200
@@ -63,7 +66,10 @@ EXAMPLES: Mapping[str, str] = {
     Source.Type.REVISION: "deepseek-ai/DeepSeek-R1@1a2b3c4",
     Source.Type.IMAGE: "registry.example/team/image",
     Source.Type.DATA: "https://data.example/sets",
+    Source.Type.ENDPOINT: "http://10.0.0.5:8000",
 }
+# Field of a kind that names an endpoint, and slot of its address.
+_SERVED, _SERVED_AT = "deployment", "deployment.url"
 
 _FORMS = {str(Source.Type.IMAGE): _IMAGE, str(Source.Type.REVISION): _REVISION}
 
@@ -79,8 +85,10 @@ class Refused(JobsError):
 
 
 def addable_types() -> list[str]:
-    """Return the types that a field of some kind names: others would permit nothing."""
+    """Return the types that a field of some kind names, and endpoints: others would permit
+    nothing."""
     named = {found for kind in KINDS.values() for found in source_fields(kind.Params).values()}
+    named.add(Source.Type.ENDPOINT)
     return [source_type for source_type in TYPES if source_type in named]
 
 
@@ -142,10 +150,12 @@ def check(kind: Kind, params: BaseModel, host: Host) -> None:
     Raises:
         LaunchError: at the field.
     """
-    refused = _refused(kind, params, host)
+    refused = _refused(_named(kind, params, host), host)
     if refused is None:
         return
-    field, _type, address = refused
+    field, source_type, address = refused
+    if source_type == Source.Type.ENDPOINT:
+        check_endpoint(address, field=field)
     text = _(
         "%(address)s is not a permitted source. Choose a listed one, or ask an administrator to "
         "add it under Sources."
@@ -153,8 +163,28 @@ def check(kind: Kind, params: BaseModel, host: Host) -> None:
     raise LaunchError(text % {"address": address}, field)
 
 
+def may_call(url: str) -> bool:
+    """Return True if the list permits to call the engine at ``url``."""
+    return _permitted(Source.Type.ENDPOINT, url, {}, _listed(Source.Type.ENDPOINT))
+
+
+def check_endpoint(url: str, *, field: str = "url") -> None:
+    """Refuse an engine's address that the list does not permit.
+
+    Raises:
+        LaunchError: at ``field``.
+    """
+    if not may_call(url):
+        text = _(
+            "%(address)s may not be called. Ask an administrator to add it under Sources, type "
+            "“endpoint”."
+        )
+        raise LaunchError(text % {"address": url}, field)
+
+
 def of_job(job: Job) -> None:
-    """Check the sources of a launched job again.
+    """Check the sources of a launched job again, and the address of its endpoint: the present one
+    and, once the job has started, the one that it was given.
 
     Raises:
         Refused: one is no longer permitted.
@@ -162,7 +192,11 @@ def of_job(job: Job) -> None:
     kind = KINDS.get(job.kind)
     if kind is None:
         return
-    refused = _refused(kind, _params(kind, job), job.host)
+    params = _params(kind, job)
+    named = _named(kind, params, job.host)
+    if endpoint_number(getattr(params, _SERVED, None)) and job.values.get(_SERVED_AT):
+        named.append((_SERVED, Source.Type.ENDPOINT, str(job.values[_SERVED_AT])))
+    refused = _refused(named, job.host)
     if refused is not None:
         _field, source_type, address = refused
         raise Refused(source_type, address)
@@ -178,22 +212,31 @@ def stopped_by_removal(source: Source) -> list[Job]:
 
 def _needs(job: Job, source_type: str, others: Iterable[str]) -> bool:
     kind = KINDS[job.kind]
-    types = source_fields(kind.Params)
     return any(
-        types[field] == source_type and not _permitted(source_type, address, job.host.facts, others)
-        for field, address in _addresses(kind, _params(kind, job), job.host).items()
+        named == source_type and not _permitted(source_type, address, job.host.facts, others)
+        for _field, named, address in _named(kind, _params(kind, job), job.host)
     )
 
 
-def _refused(kind: Kind, params: BaseModel, host: Host) -> tuple[str, str, str] | None:
+def _refused(named: Iterable[tuple[str, str, str]], host: Host) -> tuple[str, str, str] | None:
     """Return (field, type, address) of the first source that is not permitted."""
-    types = source_fields(kind.Params)
-    if not types:  # most kinds: no query
-        return None
-    for field, address in _addresses(kind, params, host).items():
-        if not _permitted(types[field], address, host.facts, _listed(types[field])):
-            return field, types[field], address
+    for field, source_type, address in named:
+        if not _permitted(source_type, address, host.facts, _listed(source_type)):
+            return field, source_type, address
     return None
+
+
+def _named(kind: Kind, params: BaseModel, host: Host) -> list[tuple[str, str, str]]:
+    """Return (field, type, address) of each source that the params choose."""
+    types, found = source_fields(kind.Params), list[tuple[str, str, str]]()
+    if types:
+        addresses = _addresses(kind, params, host)
+        found = [(field, types[field], address) for field, address in addresses.items()]
+    number = endpoint_number(getattr(params, _SERVED, None))
+    if number is not None:
+        urls = Endpoint.objects.filter(pk=number).values_list("url", flat=True)
+        found += [(_SERVED, str(Source.Type.ENDPOINT), url) for url in urls]
+    return found
 
 
 def _addresses(kind: Kind, params: BaseModel, host: Host) -> Mapping[str, str]:
@@ -211,7 +254,8 @@ def _params(kind: Kind, job: Job) -> BaseModel:
 
 
 def _types(kind: Kind) -> set[str]:
-    return set(source_fields(kind.Params).values())
+    types = set(source_fields(kind.Params).values())
+    return types | ({str(Source.Type.ENDPOINT)} if _SERVED in kind.Params.model_fields else set())
 
 
 def _permitted(

@@ -3,7 +3,7 @@
 Hubs and package indexes are permitted by the exact address. Below one, anyone may have a folder:
 ``https://hub.example/theirs/repo/resolve/main`` as a hub would serve files of their own. A revision
 is exact too, because everyone may propose changes to a model, which then have a revision. Git
-repositories, images and data are permitted by prefix, up to the end of a path segment.
+repositories, images, data and endpoints are permitted by prefix, up to the end of a path segment.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _SCHEMES: Mapping[str, tuple[str, ...]] = {
     Source.Type.INDEX: ("http", "https"),
     Source.Type.HUB: ("http", "https"),
     Source.Type.DATA: ("http", "https"),
+    Source.Type.ENDPOINT: ("http", "https"),
 }
 _EXACT = frozenset({Source.Type.HUB, Source.Type.INDEX, Source.Type.REVISION})
 # (where, segments of the path, tag): comparable parts of an address.

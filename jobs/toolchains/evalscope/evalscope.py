@@ -16,6 +16,7 @@ from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
 CLIENTS = ("ask_and_score.py",)
+PERF_CLIENTS = ("send_cold.py",)
 
 # No hub access; caches stay in the job's folder.
 _ENV = (
@@ -75,7 +76,7 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     )
     return Plan(
         kind="benchmark",
-        steps=(Step("measure", argv, env=_ENV),),
+        steps=(Step("measure", argv, env=(*_ENV, *_key("API_KEY", load.key))),),
         files=(script(_SEND), script(COLD), load.prompts_file()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
@@ -99,12 +100,16 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRun:
-    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer."""
+    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer.
+
+    ``key``: name of the API key's secret.
+    """
 
     questions: tuple[Question, ...]
     max_tokens: int
     temperature: float
     batch: int
+    key: str = ""
 
 
 def eval_plan(asking: QuestionRun, site: Site) -> Plan:
@@ -118,7 +123,8 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
     }
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
-        *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1", "--api-key", "none"),
+        *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1"),
+        *("--api-key", "" if asking.key else "none"),
         *("--model", "{deployment.name}", "--model-id", "model"),
         *("--datasets", *_dataset_args(subsets)),
         *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
@@ -132,7 +138,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
     )
     return Plan(
         kind="evaluate",
-        steps=(Step("ask", argv, env=_ENV),),
+        steps=(Step("ask", argv, env=(*_ENV, *_key("EVALSCOPE_API_KEY", asking.key))),),
         files=(script("ask_and_score.py"), _scoring(), *files),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
@@ -153,6 +159,10 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
             ),
         ),
     )
+
+
+def _key(variable: str, name: str) -> tuple[tuple[str, str], ...]:
+    return ((variable, f"{{secret:{name}}}"),) if name else ()
 
 
 def _scoring() -> PlanFile:

@@ -12,6 +12,9 @@ and failed, tokens received (pieces of a stream until its request has ended), an
 Warm-up requests, the first of each concurrency, are not among sent, done and failed; "warm" counts
 those that run. All else is EvalScope's own command line.
 
+An API key comes as API_KEY in the environment, because the process list shows arguments. A redirect
+is a failed request: neither key nor prompt goes to another address.
+
 With --no-stream an answer's tokens come all at once: a rate from their count would stand at zero
 and leap. Then "rate" is reported, in tokens per second: the mean pace of the last answers, one per
 slot of the concurrency, times the active requests; null before the first answer.
@@ -20,6 +23,7 @@ slot of the concurrency, times the active requests; null before the first answer
 import contextvars
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -119,6 +123,18 @@ def count(client):
     plugin.process_request, handler.add_chunk = process_request, add_chunk
 
 
+def refuse_redirects():
+    """Have EvalScope's client take a redirect as an answer like others."""
+    import aiohttp  # noqa: PLC0415 -- of EvalScope's environment; not for tests
+
+    request = aiohttp.ClientSession._request
+
+    async def direct(self, method, url, **options):
+        return await request(self, method, url, **{**options, "allow_redirects": False})
+
+    aiohttp.ClientSession._request = direct
+
+
 def register(seeds, windows, client):
     """Make EvalScope know cold_lines."""
     import cold  # noqa: PLC0415 -- beside this file, in the job's folder
@@ -150,6 +166,9 @@ if __name__ == "__main__":
     register(seeds_of(own[1]), Path(own[3]), client)
     count(client)
     client.follow()
+    refuse_redirects()
+    key = os.environ.pop("API_KEY", "")
+    sys.argv += ["--api-key", key] if key else []  # of this process only; it is logged masked
     # A line for each request would tear the progress bar apart.
     for name in ("httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -47,7 +47,8 @@ class BenchLoad:
     """Requests to send. Lengths in tokens; ``concurrency``: one run each; ``path``: of a data set.
 
     ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
-    concurrency and job.
+    concurrency and job. ``tokenizer``: its folder, where the client sees it. ``by_url``: the server
+    is an endpoint, whose address may have https and a path.
     """
 
     dataset: str
@@ -60,6 +61,8 @@ class BenchLoad:
     seed: int | None
     exact: bool
     key: str = ""
+    tokenizer: str = "{deployment.tokenizer}"
+    by_url: bool = False
 
 
 def online_plan(stack: Stack, load: BenchLoad) -> Plan:
@@ -71,7 +74,7 @@ def online_plan(stack: Stack, load: BenchLoad) -> Plan:
         # 0.7.2 runs to its end before it finds the folder missing.
         steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
     for concurrency in load.concurrency:
-        steps += _measured(stack, load, concurrency, folder)
+        steps += _measured(stack, load, concurrency, folder, IN_DEPLOYMENT)
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
@@ -82,6 +85,33 @@ def online_plan(stack: Stack, load: BenchLoad) -> Plan:
             _die_readings("{deployment.dies}"),
         ),
         checks=(Check("docker"), _endpoint()),
+    )
+
+
+def online_from_own_plan(
+    stack: Stack, load: BenchLoad, site: VaccSite, *, image: str, tokenizer: Check
+) -> Plan:
+    """Benchmark an endpoint at each concurrency from a container of the stack's image, without
+    dies. ``tokenizer``: the check that its folder exists.
+    """
+    label = ("--label", f"{vllm.LABEL}={{job}}")
+    started = _container(stack, image, OWN_NAME, site, own=label, publish=("--network", "host"))
+    folder = ("docker", "exec", OWN_NAME, "mkdir", "-p", OWN_RESULTS)
+    steps = [Step("container", started, cleanup=vllm.remove(OWN_NAME)), Step("folder", folder)]
+    for concurrency in load.concurrency:
+        steps += _measured(stack, load, concurrency, OWN_RESULTS, OWN_NAME)
+    return Plan(
+        kind="benchmark-online",
+        steps=tuple(steps),
+        outputs=(Output("result", "result*.json"),),
+        watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
+        checks=(
+            Check("docker"),
+            Check("image", (("name", literal(image)),)),
+            tokenizer,
+            Check("container", (("name", OWN_NAME),)),
+            _endpoint(),
+        ),
     )
 
 
@@ -128,7 +158,9 @@ def _names(load: BenchLoad, concurrency: int) -> tuple[str, str]:
     return f"-{concurrency}", f"result-{concurrency}.json"
 
 
-def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> tuple[Step, Step]:
+def _measured(
+    stack: Stack, load: BenchLoad, concurrency: int, folder: str, container: str
+) -> tuple[Step, Step]:
     """Return steps of one run: measure, then copy the file out of the container."""
     suffix, file = _names(load, concurrency)
     workdir = ""
@@ -144,18 +176,18 @@ def _measured(stack: Stack, load: BenchLoad, concurrency: int, folder: str) -> t
         written = f"{folder}/{PAGE_RESULTS.removeprefix('./')}"
     measure = Step(
         f"measure{suffix}",
-        (*_exec(IN_DEPLOYMENT, workdir=workdir, key=bool(load.key)), *argv),
+        (*_exec(container, workdir=workdir, key=bool(load.key)), *argv),
         env=_key(load.key),
-        cleanup=_stop(mark),
+        cleanup=_stop(mark, container),
     )
-    copied = ("docker", "cp", f"{IN_DEPLOYMENT}:{written}/{file}", file)
+    copied = ("docker", "cp", f"{container}:{written}/{file}", file)
     return measure, Step(f"fetch{suffix}", copied)
 
 
-def _stop(mark: str) -> tuple[str, ...]:
+def _stop(mark: str, container: str) -> tuple[str, ...]:
     """Return the command that stops the benchmark with this argument in the container."""
     program = literal((SCRIPTS / STOP).read_text(encoding="utf-8"))
-    return (*_exec(IN_DEPLOYMENT), "python3", "-c", program, mark)
+    return (*_exec(container), "python3", "-c", program, mark)
 
 
 def _guide_argv(
@@ -199,9 +231,10 @@ def _own_argv(
 ) -> tuple[str, ...]:
     """Return the corrected command with comparable results: seed, percentiles, greedy decoding."""
     online = stack.bench.online
+    address = ("--host", "{deployment.host}", "--port", "{deployment.port}")
     return (
-        *(*command, "--host", "{deployment.host}", "--port", "{deployment.port}"),
-        *("--backend", online.chat_backend, "--model", "{deployment.tokenizer}"),
+        *(*command, *(("--base-url", "{deployment.url}") if load.by_url else address)),
+        *("--backend", online.chat_backend, "--model", load.tokenizer),
         *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
         *_dataset_options(stack, load),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
@@ -335,19 +368,9 @@ def _offline_in_container(
 ) -> Plan:
     """Run the benchmark in a separate container, because the engine needs exclusive dies."""
     container = stack.vllm.container
-    if container is None:
-        raise ValueError(f"the stack {stack.id} runs in no container")
-    name = container.name if engine.exact else OWN_NAME
+    name = container.name if container and engine.exact else OWN_NAME
     own = () if engine.exact else _own_options()
-    if container.publish_port:
-        started: tuple[str, ...] = (
-            *("docker", "run", "-d", "--rm", "--privileged=true"),
-            *(f"--shm-size={container.shm_size}", "--name", name),
-            *("-v", f"{literal(site.weights)}:{container.mount}", f"--ipc={container.ipc}"),
-            *(*own, literal(engine.image), "sleep", "infinity"),
-        )
-    else:
-        started = vllm.waiting_container(container, engine.image, name, site, own=own)
+    started = _container(stack, engine.image, name, site, own=own)
     result = () if engine.exact else ("--output-json", f"{JOB_MOUNT}/result.json")
     measured = (*_exec(name, workdir=stack.bench.folder), *tool.command, *options, *result)
     return Plan(
@@ -369,6 +392,32 @@ def _offline_in_container(
             Check("weights", (("path", literal(engine.folder)),)),
             Check("container", (("name", name),)),
         ),
+    )
+
+
+def _container(
+    stack: Stack,
+    image: str,
+    name: str,
+    site: VaccSite,
+    *,
+    own: tuple[str, ...],
+    publish: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """Return the command that starts a waiting container of the stack.
+
+    ``own``: options not in the guide; ``publish``: in addition, where the network is docker's own.
+    """
+    container = stack.vllm.container
+    if container is None:
+        raise ValueError(f"the stack {stack.id} runs in no container")
+    if not container.publish_port:
+        return vllm.waiting_container(container, image, name, site, own=own)
+    return (
+        *("docker", "run", "-d", "--rm", "--privileged=true"),
+        *(f"--shm-size={container.shm_size}", "--name", name),
+        *("-v", f"{literal(site.weights)}:{container.mount}", f"--ipc={container.ipc}"),
+        *(*own, *publish, literal(image), "sleep", "infinity"),
     )
 
 

@@ -17,6 +17,23 @@ def source() -> int:
     return Source.objects.get_or_create(type="git", address=address, defaults=note)[0].pk
 
 
+def endpoint() -> int:
+    """The number of an endpoint with long values that does not answer; made if it is not there."""
+    from jobs.models import Endpoint, Source  # noqa: PLC0415 -- runs in manage.py shell, with Django
+
+    url = "http://127.0.0.1:9/a-gateway-with-a-long-path/of-several-segments"
+    Source.objects.get_or_create(type="endpoint", address=url)
+    values = {
+        "url": url,
+        "model": "deepseek-ai/DeepSeek-R1-0528-with-a-long-suffix-of-the-quantization",
+        "device": "8 × H800 in the rack of the other team",
+        "check_id": "endpoint:silent",
+        "check_args": {"url": url, "problem": "Connection refused"},
+    }
+    name = "H800-of-the-other-team-with-the-newest-vLLM"
+    return Endpoint.objects.get_or_create(name=name, defaults=values)[0].pk
+
+
 def make() -> None:
     """Make them, in the dashboard that this runs beside; again, if they are there."""
     from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
@@ -26,6 +43,7 @@ def make() -> None:
 
     keep_secret(SECRET, "hf_0123456789")
     source()
+    endpoint()
     there = [{"id": number} for number in range(DIES) if number != 22]
     host, is_new = Host.objects.update_or_create(
         name=HOST,

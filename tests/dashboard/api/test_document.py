@@ -69,6 +69,7 @@ def known(connection_stays):
     return {
         "job_id": job.pk,
         "deployment_id": deployment.pk,
+        "endpoint_id": unwell.endpoint(),
         "result_id": result.pk,
         "chain_id": str(chain),
         "name": host.name,

@@ -93,6 +93,12 @@ deployment-detail GET viewer
 deployment-metrics GET viewer
 deployment-stop GET,POST owner
 deployment-restart GET,POST owner
+endpoint-list GET viewer
+endpoint-add GET,POST member
+endpoint-detail GET viewer
+endpoint-edit GET,POST owner
+endpoint-check POST member
+endpoint-archive GET,POST owner
 result-list GET viewer
 result-compare GET viewer
 result-run-more POST member
@@ -174,6 +180,10 @@ api-deployment-log-index GET viewer
 api-deployment-log-folds GET viewer
 api-deployment-log-polls GET viewer
 api-deployment-log-steps GET viewer
+api-endpoints GET viewer
+api-endpoints POST member {"name": "other", "url": "http://127.0.0.1:9"}
+api-endpoint GET viewer
+api-endpoint-check POST member
 api-results GET viewer
 api-result GET viewer
 api-result-tags POST member {"tags": ["new"]}

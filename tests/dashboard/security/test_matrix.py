@@ -32,6 +32,7 @@ from tests.dashboard.security.rules import API, METHODS, PAGES, RELAY, SOCKETS, 
 from tests.factories import (
     host_key,
     make_deployment,
+    make_endpoint,
     make_host,
     make_job,
     make_level,
@@ -129,7 +130,9 @@ def made(db):
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
     added = {"result": result, "created_by": owner}
     Tag.objects.create(**added, name="owned")
+    endpoint = make_endpoint("theirs", url="http://127.0.0.1:9", created_by=owner)
     numbers = {
+        "endpoint_id": endpoint.pk,
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,

@@ -1,0 +1,165 @@
+"""Contents of pages about endpoints: form fields, state, what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.text.formatting import number
+from jobs.catalog import MODELS
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import endpoint_key
+from jobs.models import Endpoint
+from jobs.queries.endpoints import engine_keys
+from jobs.services.endpoints import Entered
+
+# Kinds offered on an endpoint's page, the usual ones first.
+KINDS_OFFERED = ("benchmark", "evaluate", "benchmark-online", "benchmark-guidellm")
+_ARCHIVED, _ANSWERS, _SILENT = "stopped", "ready", "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of the form. ``options``: (value, label) of a list; () for a text."""
+
+    name: str
+    label: str | Promise
+    hint: str | Promise
+    value: str
+    error: str
+    options: Sequence[tuple[str, str]] = ()
+    mono: bool = False
+    required: bool = False
+    most: int = 300
+
+    @property
+    def is_number(self) -> bool:
+        """Return True for a field of digits."""
+        return self.name in ("devices", "max_context")
+
+
+@dataclass(frozen=True, slots=True)
+class FormGroup:
+    """Fields under one heading."""
+
+    title: str | Promise
+    fields: Sequence[FormField]
+
+
+_LABELS: Mapping[str, tuple[str | Promise, str | Promise]] = {
+    "name": (gettext_lazy("Name"), gettext_lazy("As it appears in forms and results.")),
+    "url": (
+        gettext_lazy("Address"),
+        gettext_lazy(
+            "http or https, before /v1, such as http://10.0.0.5:8000. An administrator permits "
+            "addresses under Sources."
+        ),
+    ),
+    "api_key": (
+        gettext_lazy("API key"),
+        gettext_lazy("Name of a secret that may be sent to this address."),
+    ),
+    "model": (
+        gettext_lazy("Model name"),
+        gettext_lazy("As the engine lists it. Empty: its only model."),
+    ),
+    "model_id": (
+        gettext_lazy("Catalogue model"),
+        gettext_lazy("Compares results with ours. vLLM's client and OpenCompass need it."),
+    ),
+    "device": (gettext_lazy("Device"), gettext_lazy("In words, such as 8 × H800.")),
+    "devices": (gettext_lazy("Devices"), gettext_lazy("Number of cards, for figures per device.")),
+    "engine": (gettext_lazy("Engine"), gettext_lazy("Only if the engine does not report it.")),
+    "engine_version": (
+        gettext_lazy("Engine version"),
+        gettext_lazy("Only if the engine does not report it."),
+    ),
+    "max_context": (
+        gettext_lazy("Max model length"),
+        gettext_lazy("Tokens of prompt and output. Only if the engine does not report it."),
+    ),
+}
+_GROUPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
+    (gettext_lazy("Address"), ("name", "url", "api_key")),
+    (gettext_lazy("Model"), ("model", "model_id")),
+    (gettext_lazy("Device"), ("device", "devices")),
+    (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
+)
+_LONGEST = {"name": 100, "model": 200, "device": 100, "engine": 64, "engine_version": 64}
+
+
+def form_groups(
+    typed: Entered, errors: Mapping[str, str], user: AbstractBaseUser | None
+) -> list[FormGroup]:
+    """Return the form with ``typed`` values and ``errors`` by field."""
+    keys = dict.fromkeys(filter(None, [*engine_keys(user), typed.api_key]))
+    options = {
+        "api_key": [("", _("none")), *((name, name) for name in keys)],
+        "model_id": [("", _("none")), *((one.id, one.name) for one in MODELS.values())],
+    }
+
+    def field(name: str) -> FormField:
+        label, hint = _LABELS[name]
+        return FormField(
+            name=name,
+            label=label,
+            hint=hint,
+            value=getattr(typed, name),
+            error=errors.get(name, ""),
+            options=options.get(name, ()),
+            mono=name in ("url", "model"),
+            required=name in ("name", "url"),
+            most=_LONGEST.get(name, 300),
+        )
+
+    return [FormGroup(title, [field(name) for name in names]) for title, names in _GROUPS]
+
+
+def state_of(row: Endpoint) -> tuple[str, str]:
+    """Return (state of the table of styles, word)."""
+    if row.archived_at is not None:
+        return _ARCHIVED, _("archived")
+    return (_ANSWERS, _("answers")) if row.is_answering else (_SILENT, _("check failed"))
+
+
+def found_rows(row: Endpoint) -> list[tuple[str, str, str]]:
+    """Return (name, value, source) of what is known of the engine; value "": unknown."""
+    found, told, stated = row.found, _("reported by the engine"), _("stated")
+    context = row.context
+
+    def source(name: str) -> str:
+        return told if found.get(name) else stated
+
+    return [
+        (_("Engine"), row.engine_name, source("engine") if row.engine_name else ""),
+        (_("Engine version"), row.version, source("version") if row.version else ""),
+        (
+            _("Max model length"),
+            _("%(n)s tokens") % {"n": number(context)} if context else "",
+            (stated if row.max_context else told) if context else "",
+        ),
+        (_("Listed models"), ", ".join(map(str, found.get("models") or ())), ""),
+        (_("Counters"), _("read during benchmarks") if found.get("has_counters") else "", ""),
+    ]
+
+
+def launches(row: Endpoint) -> list[tuple[str, str]]:
+    """Return (title of the kind, address of its form with this endpoint)."""
+    query = urlencode({"deployment": endpoint_key(row.pk)})
+    return [
+        (_(KINDS[name].title), f"{reverse('launch-form', args=[name])}?{query}")
+        for name in KINDS_OFFERED
+    ]
+
+
+def missing_words(row: Endpoint) -> str:
+    """Return what must be known before results count as repeats; "" for nothing."""
+    parts = {_("engine"): row.engine_name, _("version"): row.version, _("device"): row.device}
+    return _(", ").join(name for name, value in parts.items() if not value)

@@ -1,0 +1,114 @@
+"""Check an engine that the dashboard did not start, from the host that is about to call it.
+
+    check_endpoint.py URL --served-model-name MODEL --to FILE
+
+Exits 1 with the reason where it does not answer, answers with a redirect, refuses the key in
+API_KEY, or does not serve MODEL. What it answers about itself goes to FILE.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+MODELS = "/v1/models"
+PATHS = (MODELS, "/version", "/metrics", "/props")
+ANSWER_S = 10
+LONGEST_LIST = 4 * 1024 * 1024  # bytes
+LONGEST_KEPT = 64 * 1024  # of an answer: names of an engine's counters come early
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like others: neither key nor prompts follow it."""
+
+    def redirect_request(self, *args):
+        """Return no request."""
+
+
+# Endpoints are called directly: a proxy of the host would see the key.
+OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+
+
+class Silent(Exception):
+    """No answer that can be used."""
+
+
+@contextmanager
+def within(seconds):
+    """Raise TimeoutError after that time, however slowly the bytes arrive."""
+
+    def end(*_signal):
+        raise TimeoutError(f"no complete answer within {seconds} s")
+
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def get(url, key, longest):
+    """Return status and at most ``longest`` bytes of the body."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        with within(ANSWER_S):
+            try:
+                # The dashboard permits http and https only.
+                request = urllib.request.Request(url, headers=headers)  # noqa: S310
+                with OPEN.open(request, timeout=ANSWER_S) as answer:
+                    return answer.status, answer.read(longest)
+            except urllib.error.HTTPError as error:
+                return error.code, b""
+    except (OSError, ValueError) as error:
+        raise Silent(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+
+
+def why_not(status, body, model, *, has_key):
+    """Return why the list of models is no good; "" where ``model`` is in it."""
+    if 300 <= status < 400:
+        return f"HTTP {status}, a redirect, which is not followed"
+    if status in (401, 403):
+        return f"HTTP {status}: " + ("it refuses the key" if has_key else "it needs an API key")
+    if status != 200:
+        return f"HTTP {status}"
+    try:
+        names = [entry["id"] for entry in json.loads(body)["data"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "it lists no models"
+    return "" if model in names else f"it serves {', '.join(map(str, names[:20]))}, not {model}"
+
+
+def main():
+    """Check, write the file."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--served-model-name", required=True)
+    parser.add_argument("--to", required=True)
+    options = parser.parse_args()
+    key = os.environ.get("API_KEY", "")
+    try:
+        status, body = get(options.url + MODELS, key, LONGEST_LIST)
+    except Silent as error:
+        sys.exit(str(error))
+    problem = why_not(status, body, options.served_model_name, has_key=bool(key))
+    if problem:
+        sys.exit(f"{options.url}{MODELS}: {problem}")
+    answers = {MODELS: [status, body[:LONGEST_LIST].decode(errors="replace")]}
+    for path in PATHS[1:]:
+        try:
+            status, body = get(options.url + path, key, LONGEST_KEPT)
+        except Silent:
+            continue  # optional: few engines have all of them
+        answers[path] = [status, body.decode(errors="replace")]
+    Path(options.to).write_text(json.dumps(answers), encoding="utf-8")
+    print(f"{options.url} serves {options.served_model_name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""Pages of endpoints: list, form, detail, check, archive."""
+
+import html
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Endpoint, Source
+from tests import hostile_server
+from tests.factories import (
+    keep_secret,
+    make_endpoint,
+    make_host,
+    make_job,
+    make_result,
+    make_user,
+    permit_source,
+)
+from tests.hostile_server import hostile
+from tests.scripted_engine import MODEL, engine
+
+pytestmark = pytest.mark.django_db
+
+LIST, ADD = reverse("endpoint-list"), reverse("endpoint-add")
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture
+def lin(client):
+    user = make_user("lin")
+    client.force_login(user)
+    return user
+
+
+def page_of(client, row):
+    return html.unescape(client.get(reverse("endpoint-detail", args=[row.pk])).text)
+
+
+def add(client, running, **more):
+    permit_source(running.url, "endpoint")
+    typed = {"name": "H800", "url": f"{running.url}/v1", "device": "8 × H800", "devices": "8"}
+    return client.post(ADD, {**typed, **more}, follow=True)
+
+
+def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
+    keep_secret("H800_KEY", KEY, purpose="engine", endpoints=["http://127.0.0.1"])
+    with engine(KEY) as running:
+        keep_secret("H800_KEY", KEY, purpose="engine", endpoints=[running.url])
+
+        page = add(client, running, api_key="H800_KEY")
+
+    row = Endpoint.objects.get()
+    assert (row.url, row.model, row.created_by) == (running.url, MODEL, lin)
+    assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
+    assert {given for _path, given in running.asked} == {f"Bearer {KEY}"}
+    for words in (
+        "answers",
+        "8 × H800",
+        "0.9.1",
+        "asked from the dashboard",
+        "reported by the engine",
+    ):
+        assert words in html.unescape(page.text)
+    assert KEY not in page.text
+
+
+def test_the_record_says_who_added_it_and_not_the_key(client, lin):
+    with engine() as running:
+        add(client, running)
+
+    entry = AuditEntry.objects.get(action="endpoint.change")
+    assert entry.detail["address"] == running.url
+    assert entry.user == lin
+
+
+def test_an_engine_that_does_not_answer_is_saved_with_the_reason(client, lin):
+    with engine() as running:
+        pass
+
+    page = add(client, running, model="m")
+
+    assert Endpoint.objects.get().check_id == "endpoint:silent"
+    assert "check failed" in page.text
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"url": "10.0.0.5:8000"}, "url", "Enter a web address such as"),
+        ({"url": "http://10.0.0.9:8000"}, "url", "Ask an administrator to add it under Sources"),
+        ({"name": ""}, "name", "Enter a name"),
+        ({"api_key": "NOT_THERE"}, "api_key", "does not exist"),
+        ({"devices": "many"}, "devices", "Enter a whole number"),
+    ],
+)
+def test_an_error_is_at_its_field_and_the_rest_stays(client, lin, change, field, words):
+    with engine() as running:
+        page = add(client, running, **change)
+
+    assert page.status_code == 422
+    at = html.unescape(page.text).partition(f'id="{field}-hint"')[2].partition("form-hint")[0]
+    assert words in at
+    assert "8 × H800" in page.text
+    assert not Endpoint.objects.exists()
+
+
+def test_only_keys_that_the_person_may_use_are_offered(client, lin):
+    keep_secret("MINE", KEY, purpose="engine", people=[lin])
+    keep_secret("THEIRS", KEY, purpose="engine", people=[make_user()])
+    keep_secret("HUB", KEY)
+
+    page = client.get(ADD).text
+
+    assert "MINE" in page
+    assert "THEIRS" not in page
+    assert "HUB" not in page
+
+
+def test_the_form_of_an_endpoint_has_its_values(client, lin):
+    row = make_endpoint("H800", created_by=lin)
+
+    page = client.get(reverse("endpoint-edit", args=[row.pk])).text
+
+    assert f'value="{row.url}"' in page
+
+
+def test_a_change_is_checked_and_stored(client, lin):
+    with engine() as running:
+        add(client, running)
+        row = Endpoint.objects.get()
+        typed = {"name": "H20", "url": running.url, "model": MODEL, "device": "1 × H20"}
+
+        client.post(reverse("endpoint-edit", args=[row.pk]), typed)
+
+    row.refresh_from_db()
+    assert (row.name, row.device, row.devices) == ("H20", "1 × H20", None)
+
+
+@pytest.mark.parametrize("name", ["endpoint-edit", "endpoint-archive"])
+def test_only_its_owner_and_admins_change_an_endpoint(client, lin, name):
+    row = make_endpoint(created_by=make_user())
+
+    assert client.post(reverse(name, args=[row.pk])).status_code == 403
+    assert reverse(name, args=[row.pk]) not in page_of(client, row)
+
+
+# -- what a check finds ---------------------------------------------------------------------------
+
+
+def checked(client, url, **fields):
+    row = make_endpoint(url=url, **fields)
+    client.post(reverse("endpoint-check", args=[row.pk]))
+    row.refresh_from_db()
+    return row
+
+
+@pytest.mark.parametrize(
+    ("answer", "check_id"),
+    [
+        ((401, "{}"), "endpoint:key_missing"),
+        ((404, ""), "endpoint:status"),
+        ((200, "<html>"), "endpoint:no_list"),
+        ((200, '{"data": [{"id": "other"}]}'), "endpoint:no_model"),
+        ((200, '{"data": [{"id": "m"}]}'), "endpoint:ok"),
+    ],
+)
+def test_a_check_says_what_is_wrong(client, lin, answer, check_id):
+    with engine() as running:
+        running.answers["/v1/models"] = answer
+
+        row = checked(client, running.url)
+
+    assert row.check_id == check_id
+    assert "%(" not in page_of(client, row)
+
+
+def test_a_redirect_is_not_followed_and_gets_no_key(client, lin):
+    with (
+        hostile(hostile_server.no_http) as elsewhere,
+        hostile(hostile_server.redirect(302, f"{elsewhere.url}/v1/models")) as server,
+    ):
+        keep_secret("H800_KEY", KEY, purpose="engine", endpoints=[server.url])
+
+        row = checked(client, server.url, api_key="H800_KEY")
+
+    assert row.check_id == "endpoint:redirect"
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(hostile_server.endless_body, hostile_server.endless_header, hostile_server.slow_body),
+        *(hostile_server.silent, hostile_server.no_http, hostile_server.compressed),
+    ],
+)
+def test_a_hostile_engine_is_silent_within_bounds(client, lin, monkeypatch, answer):
+    monkeypatch.setattr("dashboard.actions.endpoints.CHECK_S", 0.3)
+    with hostile(answer) as server:
+        row = checked(client, server.url)
+
+    assert row.check_id in ("endpoint:silent", "endpoint:no_list")
+    assert "%(" not in page_of(client, row)
+
+
+def test_an_address_that_left_the_list_is_not_asked(client, lin):
+    with engine() as running:
+        row = make_endpoint(url=running.url)
+        Source.objects.all().delete()
+
+        client.post(reverse("endpoint-check", args=[row.pk]))
+
+    row.refresh_from_db()
+    assert row.check_id == "endpoint:not_permitted"
+    assert running.asked == []
+
+
+def test_a_key_that_may_go_there_no_more_is_not_sent(client, lin):
+    with engine(KEY) as running:
+        keep_secret("H800_KEY", KEY, purpose="engine", endpoints=["http://10.0.0.1"])
+
+        row = checked(client, running.url, api_key="H800_KEY")
+
+    assert row.check_id == "endpoint:key_refused"
+    assert running.asked == []
+
+
+# -- list and detail ------------------------------------------------------------------------------
+
+
+def test_the_empty_list_says_what_an_endpoint_is(client, lin):
+    page = client.get(LIST).text
+
+    assert "an engine that this dashboard did not start" in page
+    assert ADD in page
+
+
+def test_the_list_has_address_device_and_number_of_results(client, lin):
+    row = make_endpoint("H800")
+    make_result(endpoint=row)
+
+    page = client.get(LIST).text
+
+    for words in ("H800", row.url, "8 × H800", "0.9.1", f"?endpoint={row.pk}"):
+        assert words in page
+
+
+def test_an_archived_endpoint_leaves_the_list_and_comes_back(client, lin):
+    row = make_endpoint("H800", created_by=lin)
+    archive = reverse("endpoint-archive", args=[row.pk])
+    job = make_job(inputs={"deployment": {"endpoint": row.pk}})
+    assert f"#{job.pk}" in client.get(archive).text
+
+    client.post(archive)
+    assert row.url not in client.get(LIST).text
+    assert row.url in client.get(f"{LIST}?all=1").text
+
+    client.post(archive, {"archived": "0"})
+    assert row.url in client.get(LIST).text
+
+
+def test_the_page_has_results_jobs_and_forms(client, lin):
+    row = make_endpoint("H800")
+    make_result(endpoint=row, what="everyday")
+    job = make_job(inputs={"deployment": {"endpoint": row.pk}})
+
+    page = page_of(client, row)
+
+    assert f"/launch/benchmark/?deployment=endpoint%3A{row.pk}" in page
+    assert "everyday" in page
+    assert f"#{job.pk}" in page
+
+
+def test_the_page_says_what_must_be_known_for_repeats(client, lin):
+    assert "Unknown: version, device." in page_of(
+        client, make_endpoint(device="", devices=None, found={"engine": "vllm"})
+    )
+
+
+def test_the_launch_form_offers_endpoints_after_deployments(client, lin):
+    make_host("va16", facts={"roots": {"weights": "/w", "artifacts": "/a", "environments": "/e"}})
+    row = make_endpoint("H800")
+
+    page = client.get(f"/launch/benchmark/?host=va16&deployment=endpoint:{row.pk}").text
+
+    assert f'value="endpoint:{row.pk}" selected' in page
+    assert "H800 (endpoint, 8 × H800)" in page
+
+
+def test_a_result_shows_stamp_device_and_endpoint(client, lin):
+    row = make_endpoint("H800")
+    device = {"device": {"text": "8 × H800", "count": 8}}
+    result = make_result(endpoint=row, run_context=device, label="")
+
+    for page in (
+        client.get(f"/results/{result.pk}/").text,
+        client.get("/results/?stamp=external").text,
+        client.get(f"/results/compare/?id={result.pk}&id={make_result().pk}").text,
+    ):
+        assert "external, 8 × H800" in " ".join(page.split())
+
+
+def test_an_external_result_adds_no_empty_choice_to_the_filters(client, lin):
+    make_result(endpoint=make_endpoint("H800"), label="")
+
+    page = client.get("/results/").text
+
+    assert 'name="stamp" value="external"' in page
+    assert (
+        'value=""'
+        not in page.partition("data-facets")[2].partition("</form>")[0].partition("fieldset")[2]
+    )
+
+
+def test_a_job_s_page_links_to_its_endpoint(client, lin):
+    row = make_endpoint("H800")
+    job = make_job(inputs={"deployment": {"endpoint": row.pk}})
+
+    assert reverse("endpoint-detail", args=[row.pk]) in client.get(f"/jobs/{job.pk}/").text

@@ -1,0 +1,200 @@
+"""Endpoints: their values, their key, what is stored of a check."""
+
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import LaunchError
+from jobs.messages import Message
+from jobs.models import Endpoint
+from jobs.parsers.engine_about import EngineAbout
+from jobs.services import endpoints, secrets
+from jobs.services.endpoints import Checked, Entered, archive, draft, keep_check, save
+from tests.factories import keep_secret, make_endpoint, make_user, permit_source
+
+pytestmark = pytest.mark.django_db
+
+URL = "http://10.0.0.5:8000"
+TYPED = Entered(name="H800", url=URL, model="m")
+OK = Checked(Message(endpoints.OK), EngineAbout(("m",), "vllm", "0.9.1", 4096, True))
+SILENT = Checked(Message("endpoint:silent", {"url": URL, "problem": "no"}))
+
+
+@pytest.fixture
+def user(db):
+    permit_source(URL, "endpoint")
+    return make_user()
+
+
+def refused(typed, user=None, row=None):
+    with pytest.raises(LaunchError) as caught:
+        draft(typed, user, row)
+    return caught.value.field
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [URL, f"{URL}/", f"{URL}/v1", f"{URL}/v1/", f" {URL} ", "HTTP://10.0.0.5:8000/v1"],
+)
+def test_an_address_is_stored_as_its_part_before_v1(user, typed):
+    assert draft(replace(TYPED, url=typed), user).url == URL
+
+
+def test_a_path_stays_in_the_address(user):
+    assert draft(replace(TYPED, url=f"{URL}/gate/v1"), user).url == f"{URL}/gate"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", "10.0.0.5:8000", "ftp://10.0.0.5", f"{URL}/?x=1", f"{URL}/../a", f"{URL}/%2e%2e"),
+        *("http://me@10.0.0.5:8000", "http://10.0.0.5:0", "http://10.0.0.5:99999", "http://"),
+        *(f"{URL}/a#b", "http://10.0.0.5:8000\\@evil", f"{URL}/{'a' * 300}"),
+    ],
+)
+def test_what_clients_read_in_different_ways_is_no_address(user, typed):
+    assert refused(replace(TYPED, url=typed), user) == "url"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.6:8000", "http://10.0.0.5", "https://10.0.0.5:8000", f"{URL}0"]
+)
+def test_an_address_that_is_not_listed_is_refused(user, url):
+    assert refused(replace(TYPED, url=url), user) == "url"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("name", ""), ("name", "a" * 101), ("name", "a\nb"), ("model", "two words")),
+        *(("model", "--port"), ("model", "{job}"), ("model_id", "nothing"), ("devices", "-1")),
+        *(("devices", "eight"), ("max_context", "0"), ("engine", "a" * 65), ("device", "a" * 101)),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_field(user, field, value):
+    assert refused(replace(TYPED, **{field: value}), user) == field
+
+
+def test_a_number_of_devices_needs_words(user):
+    assert refused(replace(TYPED, devices="8"), user) == "device"
+
+
+# -- its key --------------------------------------------------------------------------------------
+
+
+def keyed(**rules):
+    keep_secret("H800_KEY", "sk-0123456789", **{"purpose": "engine", "endpoints": [URL], **rules})
+    return replace(TYPED, api_key="H800_KEY")
+
+
+def test_a_key_that_may_go_there_is_accepted(user):
+    assert draft(keyed(), user).api_key == "H800_KEY"
+
+
+def test_an_unknown_key_is_refused(user):
+    assert refused(replace(TYPED, api_key="NOT_THERE"), user) == "api_key"
+
+
+def test_a_key_for_deployments_only_is_refused(user):
+    assert refused(keyed(endpoints=[]), user) == "api_key"
+
+
+def test_a_key_for_another_address_is_refused(user):
+    assert refused(keyed(endpoints=["http://10.0.0.6:8000"]), user) == "api_key"
+
+
+def test_a_hub_token_is_no_key(user):
+    assert refused(keyed(purpose="hub"), user) == "api_key"
+
+
+def test_a_key_of_other_people_is_refused(user):
+    assert refused(keyed(people=[make_user()]), user) == "api_key"
+
+
+def test_a_key_of_other_people_stays_when_another_value_changes(user):
+    row = save(draft(keyed(people=[user]), user), OK)
+
+    assert draft(replace(endpoints.entered(row), device="1 × H20"), make_user(), row).device
+
+
+def test_a_key_of_other_people_does_not_move_to_another_address(user):
+    other = "http://10.0.0.6:8000"
+    permit_source(other, "endpoint")
+    row = save(draft(keyed(people=[user], endpoints=[URL, other]), user), OK)
+
+    assert refused(replace(endpoints.entered(row), url=other), make_user(), row) == "api_key"
+
+
+def test_the_dashboard_gets_a_key_for_its_address_alone(user):
+    keyed()
+
+    assert secrets.endpoint_key("H800_KEY", URL) == "sk-0123456789"
+    with pytest.raises(secrets.Refused):
+        secrets.endpoint_key("H800_KEY", "http://10.0.0.6:8000")
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+def test_an_empty_model_becomes_the_only_one_listed(user):
+    assert save(draft(replace(TYPED, model=""), user), OK).model == "m"
+
+
+@pytest.mark.parametrize("checked", [SILENT, Checked(OK.message, EngineAbout(("m", "n")))])
+def test_an_empty_model_is_refused_if_it_is_not_clear(user, checked):
+    with pytest.raises(LaunchError) as caught:
+        save(draft(replace(TYPED, model=""), user), checked)
+
+    assert caught.value.field == "model"
+    assert not Endpoint.objects.exists()
+
+
+def test_an_engine_that_does_not_answer_is_stored(user):
+    row = save(draft(TYPED, user), SILENT)
+
+    row.refresh_from_db()
+    assert (row.check_id, row.found, row.is_answering) == ("endpoint:silent", {}, False)
+
+
+def test_what_the_engine_tells_comes_before_what_is_stated(user):
+    row = save(draft(replace(TYPED, engine="other", engine_version="1"), user), OK)
+
+    assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
+
+
+def test_a_failed_check_keeps_what_was_found(user):
+    row = save(draft(TYPED, user), OK)
+
+    keep_check(row, SILENT)
+
+    row.refresh_from_db()
+    assert (row.version, row.is_answering) == ("0.9.1", False)
+
+
+def test_another_address_forgets_what_was_found(user):
+    row = save(draft(TYPED, user), OK)
+    permit_source("http://10.0.0.6:8000", "endpoint")
+
+    save(draft(replace(TYPED, url="http://10.0.0.6:8000"), user, row), SILENT)
+
+    row.refresh_from_db()
+    assert row.version == ""
+
+
+def test_two_endpoints_have_two_names(user):
+    save(draft(TYPED, user), OK)
+
+    with pytest.raises(LaunchError) as caught:
+        save(draft(TYPED, user), OK)
+
+    assert caught.value.field == "name"
+
+
+def test_an_archived_endpoint_can_be_brought_back():
+    row = make_endpoint()
+
+    assert archive(row.pk, is_archived=True)
+    assert not archive(row.pk, is_archived=True)
+    assert archive(row.pk, is_archived=False)
+    row.refresh_from_db()
+    assert row.archived_at is None

@@ -1,0 +1,114 @@
+"""A real benchmark of an endpoint with an API key: the key stays in one file of the host."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from tests.api import Api, until
+from tests.scripted_engine import MODEL, engine
+from tests.stack import running
+
+pytestmark = pytest.mark.processes
+
+KEY = "sk-not-a-real-one-0123456789"
+PERMIT = """
+from jobs.services import secrets, sources
+sources.add("endpoint", "{url}", user=None)
+secrets.keep("H800_KEY", "{key}", purpose="engine", endpoints=["{url}"])
+"""
+BORROW = """
+from jobs.models import Environment, Host
+host = Host.objects.get(name="this-computer")
+Environment.objects.create(host=host, name="{name}", fingerprint="{fingerprint}", path="{path}")
+"""
+
+
+def borrow_evalscope(api, toured):
+    """Use the EvalScope of another stack, if there is one: else the launch installs it."""
+    if toured is None or not toured.exists():
+        return
+    (there,) = toured.resolve().glob(f"{EVALSCOPE}-*")
+    here = api.stack.data_dir / "host" / "environments" / there.name
+    here.parent.mkdir(exist_ok=True)
+    here.symlink_to(there)
+    about = {"name": EVALSCOPE, "fingerprint": ENVIRONMENTS[EVALSCOPE].fingerprint}
+    api.stack.manage("shell", "--no-imports", "-c", BORROW.format(path=here, **about))
+
+
+@pytest.fixture
+def api(tmp_path, pytestconfig):
+    """A dashboard whose host has EvalScope."""
+    toured = pytestconfig.getoption("--toured")
+    allowed = ("default", *([str(toured.resolve().parent)] if toured and toured.exists() else ()))
+    environ = {"AGENT_ALLOWED_PATHS": ":".join(allowed)}
+    with running(tmp_path / "data", environ=environ) as stack:
+        client = Api(stack)
+        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
+        borrow_evalscope(client, toured)
+        yield client
+
+
+def command_lines():
+    """Command lines of all processes of this machine."""
+    found = b""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += path.read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+def files_with(folder, word):
+    """Files below ``folder`` that contain ``word``."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and "environments" not in path.parts:
+            try:
+                found += [path] if word in path.read_bytes() else []
+            except OSError:
+                continue
+    return found
+
+
+def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
+    with engine(KEY) as served:
+        code = PERMIT.format(url=served.url, key=KEY)
+        api.stack.manage("shell", "--no-imports", "-c", code)
+        asked = {"name": "H800", "url": f"{served.url}/v1", "api_key": "H800_KEY"}
+        device = {"device": "8 × H800", "devices": 8}
+        made = api.ask("endpoints", {**asked, **device})
+        assert (made["answers"], made["model"]) == (True, MODEL)
+        load = {"concurrency": [1], "requests": 2, "output_tokens": 4}
+        number = api.launch("benchmark", deployment=f"endpoint:{made['id']}", **load)
+        secrets, lines = api.spool(number) / "secrets.json", b""
+        modes, deadline = set(), time.monotonic() + 600
+        while api.job(number)["state"] != "succeeded" and time.monotonic() < deadline:
+            assert api.job(number)["state"] in ("queued", "starting", "running"), api.raw(
+                f"jobs/{number}/log?from=0"
+            )
+            lines += command_lines()
+            modes |= {secrets.stat().st_mode & 0o777} if secrets.exists() else set()
+            time.sleep(0.2)
+
+    job = api.job(number)
+    result = api.ask(f"results/{job['result']}")
+    assert (result["endpoint"], result["device"]) == (made["id"], "8 × H800")
+    assert (result["metrics"]["requests"], result["metrics"]["failed_requests"]) == (2, 0)
+    assert result["identity"]["unknown"] == []
+    assert result["identity"]["parts"]["engine"] == {
+        "engine_name": "vllm",
+        "engine_version": "0.9.1",
+    }
+    posts = [given for path, given in served.asked if path == "/v1/chat/completions"]
+    assert len(posts) >= 2
+    assert set(posts) == {f"Bearer {KEY}"}
+    # The key was in the host's own file while the job ran, and is nowhere now.
+    assert modes <= {0o600}
+    assert KEY.encode() not in lines
+    assert files_with(api.stack.data_dir, KEY.encode()) == []
+    shown = api.raw(f"jobs/{number}") + api.raw(f"jobs/{number}/log?from=0")
+    assert KEY.encode() not in shown + api.raw(f"results/{job['result']}") + api.raw("endpoints")
+    assert KEY not in api.stack.output

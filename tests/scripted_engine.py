@@ -1,0 +1,112 @@
+"""An OpenAI-compatible engine with an API key, in this process, that records who asked."""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODEL = "team/Model-1"
+METRICS = "# HELP x y\nvllm:num_requests_running 0.0\nvllm:generation_tokens_total 5.0\n"
+
+
+class Engine:
+    """``answers``: path -> (status, body) of a GET, which a test may change. ``asked``: (path,
+    Authorization) of each request."""
+
+    def __init__(self, key=""):
+        entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 4096}
+        self.key, self.asked = key, []
+        self.answers = {
+            "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
+            "/version": (200, json.dumps({"version": "0.9.1"})),
+            "/metrics": (200, METRICS),
+        }
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(engine):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                """Be silent."""
+
+            def is_refused(self):
+                given = self.headers.get("Authorization")
+                engine.asked.append((self.path, given))
+                needs_key = engine.key and self.path.startswith("/v1/")
+                if needs_key and given != f"Bearer {engine.key}":
+                    self.say(401, "{}")
+                    return True
+                return False
+
+            def do_GET(self):
+                if not self.is_refused():
+                    self.say(*engine.answers.get(self.path, (404, "")))
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.is_refused():
+                    return
+                count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
+                if asked.get("stream"):
+                    self.stream(count)
+                else:
+                    message = {"role": "assistant", "content": "Paris " * count}
+                    choice = {"index": 0, "message": message, "finish_reason": "length"}
+                    self.say(200, json.dumps({**HEAD, "choices": [choice], "usage": usage(count)}))
+
+            def say(self, status, body):
+                data = body.encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def stream(self, count):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for number in range(count):
+                    delta = (
+                        {"content": "word "} if number else {"role": "assistant", "content": "a"}
+                    )
+                    choice = {"index": 0, "delta": delta, "finish_reason": None}
+                    self.event({**HEAD, "object": CHUNK, "choices": [choice]})
+                last = {"index": 0, "delta": {}, "finish_reason": "length"}
+                self.event({**HEAD, "object": CHUNK, "choices": [last]})
+                self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})
+                self.wfile.write(b"data: [DONE]\n\n")
+                self.close_connection = True
+
+            def event(self, data):
+                self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+
+        return Handler
+
+
+CHUNK = "chat.completion.chunk"
+HEAD = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL}
+
+
+def usage(count):
+    return {"prompt_tokens": 9, "completion_tokens": count, "total_tokens": 9 + count}
+
+
+@contextmanager
+def engine(key=""):
+    """A running engine; with ``key``, its API refuses requests without it."""
+    running = Engine(key)
+    try:
+        yield running
+    finally:
+        running.stop()
