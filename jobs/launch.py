@@ -117,7 +117,7 @@ def launch(
         draft = draft_of(chosen, job_preview, target)
         draft.priority, draft.repeats = priority, repeats
         draft.confirmed = sanitize(confirmations.about(job_preview.plan, confirmed))
-        first = _missing_environments(chosen, job_preview.params, target)
+        first = missing_environments(chosen, job_preview.params, target)
         return create(
             draft, host, user, chain=chain, after=after, environments=first, target=target
         )
@@ -175,21 +175,32 @@ def confirm(
     return done
 
 
-def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
-    """Cancel a job; False if it had finished. A running job is asked to stop and ends soon."""
+def cancel(job_id: int, user: AbstractBaseUser | None, *, starts: bool = True) -> bool:
+    """Cancel a job; False if it had finished. A running job is asked to stop and ends soon.
+
+    Not ``starts``: the caller runs the dispatch, once for many jobs.
+    """
     with transaction.atomic():
         asked = lifecycle.ask_cancel(job_id, user)
         job = Job.objects.select_related("host").get(pk=job_id)
         if asked and job.state in Job.ON_HOST_STATES:
             transaction.on_commit(lambda: agent_tasks.send_stop(job.host.name, job.pk))
-        transaction.on_commit(dispatch.run)  # a place has become free
+        if starts:
+            transaction.on_commit(dispatch.run)  # a place has become free
     return asked
 
 
-def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool = False) -> Job:
+def retry_job(
+    job_id: int,
+    user: AbstractBaseUser | None,
+    *,
+    can_prioritize: bool = False,
+    starts: bool = True,
+) -> Job:
     """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
 
-    Priority and exclusive use are copied; urgent only with ``can_prioritize``.
+    Priority and exclusive use are copied; urgent only with ``can_prioritize``. Not ``starts``: see
+    :func:`create`.
 
     Raises:
         LaunchError: an input is missing.
@@ -207,7 +218,7 @@ def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: boo
         draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
-        return create(draft, old.host, user, environments=first, target=target)
+        return create(draft, old.host, user, environments=first, target=target, starts=starts)
 
 
 def repeat_of(
@@ -287,7 +298,7 @@ def _preview(
         values, open_slots = slots_of(plan, refs, host, target)
         secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
         sources.check(kind, params, host)
-        will_add = _missing_environments(kind, params, target)
+        will_add = missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
         return Preview(params=params, errors=field_errors)
@@ -344,7 +355,7 @@ def _kept(job: int, asset_type: str) -> int | None:
     return made.pk if made else None
 
 
-def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
+def missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
     """Return names of environments that are neither installed nor promised."""
     needed = [need.environment for need in kind.needs(params, target)]
     return [name for name in needed if environment_of(name, target) is None]
@@ -440,10 +451,12 @@ def create(
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
     target: Target | None = None,
+    starts: bool = True,
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors.
 
-    ``target`` is the known host, including promises of open jobs.
+    ``target`` is the known host, including promises of open jobs. Not ``starts``: the caller runs
+    the dispatch, once for many jobs.
     """
     queue.check_length(host)
     if environments and chain is None:
@@ -471,7 +484,8 @@ def create(
     )
     if draft.product and draft.product["type"] == "deployment":
         _create_deployment(draft)
-    transaction.on_commit(dispatch.run)
+    if starts:
+        transaction.on_commit(dispatch.run)
     return draft
 
 

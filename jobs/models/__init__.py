@@ -9,6 +9,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.matrices import Matrix, MatrixCell
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret
@@ -30,6 +31,8 @@ __all__ = [
     "Instance",
     "Job",
     "JobStep",
+    "Matrix",
+    "MatrixCell",
     "OutputFile",
     "PointBlock",
     "Preflight",

@@ -23,7 +23,15 @@ from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, 
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
-from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
+from jobs.services.outcomes import (
+    assets,
+    digests,
+    early_stop,
+    host_load,
+    identity,
+    run_context,
+    shortfall,
+)
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
 
@@ -156,6 +164,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
         _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
+        early_stop.after_result(job.pk)
     return closed
 
 
