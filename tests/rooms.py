@@ -52,6 +52,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"hosts", "results"},
         {"jobs", "comparison"},
         {"overview", "search"},
+        {"matrices"},
     ],
     "jobs.services": [
         {"accounts", "chat", "outputs", "pins", "secrets", "sources", "valkey_users"},

@@ -67,6 +67,11 @@ class MatrixPreview:
         return sum(one.cell.skip is not None for one in self.cells)
 
     @property
+    def running(self) -> int:
+        """Number of cells that run."""
+        return len(self.cells) - self.skipped
+
+    @property
     def script(self) -> str:
         """All runs as one bash script, each in a folder of its own; "" without a run."""
         return _script(self)

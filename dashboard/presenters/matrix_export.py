@@ -1,0 +1,59 @@
+"""Export a matrix as CSV: one line per run, and one per skipped cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpResponse
+
+from dashboard.presenters.result.export import as_csv, fixed, unit_head
+from dashboard.text.messages import message
+from jobs.models import Result
+from jobs.queries.matrices import CellView, MatrixPage, RunView
+
+_HEAD = ("matrix", "input_tokens", "output_tokens", "concurrency", "repeat", "order", "state")
+
+
+def matrix_csv(page: MatrixPage) -> HttpResponse:
+    """Return every run with its state, cause, context and all metrics."""
+    about = list(fixed(Result(job_id=0, host=page.matrix.host, created_at=page.matrix.created_at)))
+    head = [*_HEAD, "reason", *about, *map(unit_head, page.metrics)]
+    lines: list[Sequence[Any]] = [head]
+    for cell in page.cells:
+        for run in cell.runs:
+            lines.append([*_run(page, cell, run), *_result(run, about, page.metrics)])
+    response = as_csv(lines)
+    name = f"matrix-{page.matrix.pk}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _run(page: MatrixPage, cell: CellView, run: RunView) -> list[Any]:
+    return [
+        page.matrix.pk,
+        "" if cell.input_tokens is None else cell.input_tokens,
+        cell.output_tokens,
+        cell.concurrency,
+        run.cell.repeat,
+        run.cell.place + 1,
+        *_state(run),
+    ]
+
+
+def _state(run: RunView) -> tuple[str, str]:
+    if run.cell.skip_id:
+        return "skipped", message(run.cell.skip_id, run.cell.skip_args)
+    if run.job is None:
+        return "", ""
+    reason = message(run.job.message_id, run.job.message_args) if run.is_bad else ""
+    return run.job.state, reason
+
+
+def _result(run: RunView, about: Sequence[str], metrics: Sequence[str]) -> list[Any]:
+    if run.result is None:
+        return [run.job.pk if run.job and name == "job" else "" for name in about] + [""] * len(
+            metrics
+        )
+    facts = fixed(run.result)
+    return [*map(facts.get, about), *(run.result.metrics.get(name, "") for name in metrics)]
