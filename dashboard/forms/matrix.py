@@ -32,7 +32,7 @@ from jobs.validation_errors import messages
 _NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))
 _LISTS = AXES[:3]
 _NUMBERS = ("requests", "repeats", "order_seed")
-_SWITCHES = ("requests_each", "shuffled", "stops_early")
+_SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,7 @@ def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:
         "requests_each": _flag(workload.requests is None),
         "shuffled": _flag(workload.shuffled),
         "stops_early": _flag(workload.stops_early),
+        "warm_up": _flag(workload.warm_up),
     }
     for name in texts:
         if name in data:

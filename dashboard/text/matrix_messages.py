@@ -18,6 +18,7 @@ MATRIX_MESSAGES: dict[str, str | Promise] = {
         "%(concurrency)s requests of %(asked)s tokens exceed the workload's total of %(most)s."
     ),
     "matrix:refused": _("Not possible on this deployment: %(reason)s"),
+    "matrix:warm_up": _("Warm-up run of a matrix: it does not count."),
     "matrix:only_queues": _(
         "More load only queues: throughput at concurrency %(at)s was %(percent)s %% above "
         "%(below)s, and requests took longer."

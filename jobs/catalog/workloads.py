@@ -34,7 +34,8 @@ class Workload(Strict):
     """Preset of a benchmark. ``commands``: kinds of separate jobs, in place of a matrix.
 
     ``requests`` is the number of a cell; ``requests_each`` is multiplied by its concurrency.
-    ``stops_early``: a row ends when more load only queues. ``params``: values of other fields of
+    ``warm_up``: one run before all others does not count. ``stops_early``: a row ends when more
+    load only queues. ``params``: values of other fields of
     the form, of kinds that have them.
     """
 
@@ -50,6 +51,7 @@ class Workload(Strict):
     requests_each: Annotated[int, Field(ge=1, le=1000)] | None = None
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     shuffled: bool = False
+    warm_up: bool = False
     stops_early: bool = False
     limits: Limits = Limits()
     params: dict[str, str] = {}

@@ -41,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measurement of a cell. ``repeat`` counts from 1."""
+    """One measurement of a cell. ``repeat`` counts from 1; 0 is a warm-up that does not count."""
 
     cell: Cell
     repeat: int
@@ -88,12 +88,13 @@ def runs_of(
     shuffled: bool = False,
     seed: int = 0,
     stops_early: bool = False,
+    warm_up: bool = False,
 ) -> tuple[Run, ...]:
     """Return the runs of all cells without a skip, in the order of their start.
 
     Each repeat is a block with every cell once, so drift affects all cells alike. ``shuffled``:
     each block has its own order, from ``seed``. With ``stops_early`` whole rows are shuffled, and
-    concurrency rises in each.
+    concurrency rises in each. ``warm_up``: the cell of the first run comes first, once more.
     """
     draw = random.Random(seed)  # noqa: S311 -- an order that can be repeated, no secret
     open_cells = [cell for cell in cells if cell.skip is None]
@@ -109,4 +110,4 @@ def runs_of(
         elif shuffled:
             draw.shuffle(block)
         runs += [Run(cell, repeat) for cell in block]
-    return tuple(runs)
+    return (*(Run(run.cell, 0) for run in runs[:1] if warm_up), *runs)

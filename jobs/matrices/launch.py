@@ -117,6 +117,7 @@ def preview_matrix(
         shuffled=spec.shuffled,
         seed=spec.order_seed,
         stops_early=spec.stops_early,
+        warm_up=spec.warm_up,
     )
     expected, unknown = _expected(planned, spec, host, target)
     return MatrixPreview(spec, tuple(planned), runs, expected_s=expected, unknown=unknown)

@@ -25,6 +25,7 @@ _Length = Annotated[int, Field(ge=1, le=1048576)]
 class MatrixSpec(BaseModel):
     """A matrix as requested. ``params``: values of the other fields of ``kind``, as in its form.
 
+    ``warm_up``: the first run is done once before all others, and does not count.
     ``requests`` counts per run; with ``requests_each`` it is multiplied by the concurrency.
     """
 
@@ -40,6 +41,7 @@ class MatrixSpec(BaseModel):
     requests_each: bool = True
     repeats: int = Field(1, ge=1, le=100)
     shuffled: bool = False
+    warm_up: bool = False
     order_seed: int = Field(1, ge=0, le=2147483647)
     stops_early: bool = False
 

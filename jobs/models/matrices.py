@@ -40,8 +40,13 @@ class Matrix(models.Model):
 class MatrixCell(models.Model):
     """One run of one cell. A skipped cell has a reason and no run.
 
+    ``repeat`` counts from 1; ``WARM_UP`` is an additional run before all others, which does not
+    count.
+
     ``job`` is the last attempt; earlier ones are in the chain of ``Job.repeats``.
     """
+
+    WARM_UP: ClassVar = 0
 
     matrix = models.ForeignKey(Matrix, models.CASCADE, related_name="cells")
     row = models.PositiveSmallIntegerField()

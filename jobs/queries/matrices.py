@@ -37,6 +37,11 @@ class RunView:
         return Message(self.cell.skip_id, self.cell.skip_args) if self.cell.skip_id else None
 
     @property
+    def is_warm_up(self) -> bool:
+        """True if it does not count."""
+        return self.cell.repeat == MatrixCell.WARM_UP
+
+    @property
     def is_bad(self) -> bool:
         """True if its last attempt failed, was lost or was cancelled."""
         return self.job is not None and self.job.state in _BAD
@@ -71,7 +76,7 @@ class CellView:
     @property
     def values(self) -> list[float]:
         """The values that count: of undisturbed, complete runs, or else of all."""
-        measured = [run for run in self.runs if run.value is not None]
+        measured = [run for run in self.runs if run.value is not None and not run.is_warm_up]
         counted = [run for run in measured if run.result is not None and run.result.counts]
         return [run.value for run in counted or measured if run.value is not None]
 
@@ -89,14 +94,16 @@ class CellView:
     def drift(self) -> Interval | None:
         """Relative change from the first to the last third of the runs; None: under nine runs."""
         ordered = sorted(self.runs, key=lambda run: run.cell.place)
-        values = [run.value for run in ordered if run.value is not None]
+        measured = [run for run in ordered if not run.is_warm_up]
+        values = [run.value for run in measured if run.value is not None]
         third = len(values) // 3
         return relative_difference(values[:third], values[-third:]) if third >= 3 else None
 
     @property
     def first(self) -> RunView:
         """The run to open: the first measured one, or the first."""
-        return next((run for run in self.runs if run.value is not None), self.runs[0])
+        counted = [run for run in self.runs if not run.is_warm_up] or self.runs
+        return next((run for run in counted if run.value is not None), counted[0])
 
     @property
     def running(self) -> Running | None:

@@ -141,7 +141,7 @@ def _query(matrix: Matrix) -> list[tuple[str, str]]:
         state.append((name, ", ".join(map(str, spec.get(name) or ()))))
     for name in ("requests", "repeats", "order_seed"):
         state.append((name, str(spec.get(name, ""))))
-    for name in ("requests_each", "shuffled", "stops_early"):
+    for name in ("requests_each", "shuffled", "stops_early", "warm_up"):
         state.append((name, "1" if spec.get(name) else "0"))
     params = spec.get("params") or {}
     return state + [(name, _text(value)) for name, value in params.items() if value is not None]

@@ -26,9 +26,9 @@ from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import (
     assets,
     digests,
-    early_stop,
     host_load,
     identity,
+    matrix_runs,
     run_context,
     shortfall,
 )
@@ -164,7 +164,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
         _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
-        early_stop.after_result(job.pk)
+        matrix_runs.after_result(job.pk)
     return closed
 
 
@@ -217,7 +217,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
             full=ignores_ends(run_context.arguments_of(job)),
             context=_context_of(about.deployment),
         )
-        disturbances = _disturbed(kept["concurrent_load"])
+        disturbances = [*_disturbed(kept["concurrent_load"]), *matrix_runs.warm_up(job.pk)]
         remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
     result = Result.objects.create(
         job=job,

@@ -126,3 +126,9 @@ def test_concurrency_rises_in_a_row_that_may_end_early():
         assert len({run.cell.row for run in block}) == 1
         assert [run.cell.concurrency for run in block] == [1, 2, 4]
     assert [run.cell.row for run in runs[::3]] != [0, 1] * 4
+
+
+def test_a_warm_up_is_the_first_run_once_more():
+    plain, warm = runs_of(TABLE, 2), runs_of(TABLE, 2, warm_up=True)
+
+    assert places(warm) == [(0, 1, 0), *places(plain)]

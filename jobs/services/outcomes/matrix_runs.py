@@ -1,4 +1,4 @@
-"""End of a row of a matrix: higher concurrencies are skipped when more load only queues."""
+"""Runs of a matrix: a warm-up does not count, and a row ends when more load only queues."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ LEAST_GAIN = 0.03
 _RATE = "output_tokens_per_s"
 # Latency of a request, by preference: the first that both points have.
 _LATENCIES = ("latency_mean_s", "ttft_mean_ms")
+
+
+def warm_up(job_id: int) -> list[Message]:
+    """Return the remark on a warm-up run, which makes its result not count; [] for others."""
+    is_warm_up = MatrixCell.objects.filter(job=job_id, repeat=MatrixCell.WARM_UP).exists()
+    return [Message("matrix:warm_up")] if is_warm_up else []
 
 
 def after_result(job_id: int) -> None:
