@@ -175,32 +175,21 @@ def confirm(
     return done
 
 
-def cancel(job_id: int, user: AbstractBaseUser | None, *, starts: bool = True) -> bool:
-    """Cancel a job; False if it had finished. A running job is asked to stop and ends soon.
-
-    Not ``starts``: the caller runs the dispatch, once for many jobs.
-    """
+def cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
+    """Cancel a job; False if it had finished. A running job is asked to stop and ends soon."""
     with transaction.atomic():
         asked = lifecycle.ask_cancel(job_id, user)
         job = Job.objects.select_related("host").get(pk=job_id)
         if asked and job.state in Job.ON_HOST_STATES:
             transaction.on_commit(lambda: agent_tasks.send_stop(job.host.name, job.pk))
-        if starts:
-            transaction.on_commit(dispatch.run)  # a place has become free
+        transaction.on_commit(dispatch.run)  # a place has become free
     return asked
 
 
-def retry_job(
-    job_id: int,
-    user: AbstractBaseUser | None,
-    *,
-    can_prioritize: bool = False,
-    starts: bool = True,
-) -> Job:
+def retry_job(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool = False) -> Job:
     """Retry ``job_id`` unchanged: a new job with the same plan. Its inputs must still exist.
 
-    Priority and exclusive use are copied; urgent only with ``can_prioritize``. Not ``starts``: see
-    :func:`create`.
+    Priority and exclusive use are copied; urgent only with ``can_prioritize``.
 
     Raises:
         LaunchError: an input is missing.
@@ -218,7 +207,7 @@ def retry_job(
         draft = repeat_of(old, params, user, can_prioritize=can_prioritize)
         draft.inputs = inputs_still_there(old)
         first = environments_of(old, kind, params, target)
-        return create(draft, old.host, user, environments=first, target=target, starts=starts)
+        return create(draft, old.host, user, environments=first, target=target)
 
 
 def repeat_of(
@@ -455,8 +444,7 @@ def create(
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors.
 
-    ``target`` is the known host, including promises of open jobs. Not ``starts``: the caller runs
-    the dispatch, once for many jobs.
+    ``target``: the known host, with promises. Not ``starts``: the caller dispatches, once for all.
     """
     queue.check_length(host)
     if environments and chain is None:

@@ -156,9 +156,7 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked) -> Status[dict[str, 
     if planned.first is not None and asked.confirm:
         raw, user = spec.raw(planned.first.cell), _user(request)
         confirmed = launch.confirmed_by_name(spec.kind, raw, host, asked.confirm, user)
-    matrix = matrix_actions.launch(
-        request.user, spec, host, priority=priority, confirmed=confirmed
-    )
+    matrix = matrix_actions.launch(request.user, spec, host, priority=priority, confirmed=confirmed)
     return Status(201, _whole(_page(matrix.pk)))
 
 

@@ -94,9 +94,7 @@ def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
     texts = _texts(workload, data if keeps else QueryDict())
     typed = {**_params(workload, kind), **typed_values(kind, data)}
     jobs = _shared(make_form(kind, target, typed, {}))
-    raw = {
-        name: value for name, value in raw_values(jobs, kind).items() if name not in _NOT_SHOWN
-    }
+    raw = {name: value for name, value in raw_values(jobs, kind).items() if name not in _NOT_SHOWN}
     prompts = has_input(kind, str(raw.get("dataset", "")))
     problems = dict(left_empty(jobs))
     spec, errors = None, dict[str, str]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ class Workload(Strict):
     warm_up: bool = False
     stops_early: bool = False
     limits: Limits = Limits()
-    params: dict[str, str] = {}
+    params: Mapping[str, str] = Field(default_factory=dict)
     source: str = ""
     without_dies: OnProcessor | None = None
 

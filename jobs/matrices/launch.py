@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -14,8 +15,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
+from pydantic import ValidationError
 
-from jobs import dispatch, launch
+from jobs import agent_tasks, dispatch, launch
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Target
@@ -29,7 +31,8 @@ from jobs.queries.jobs.forecast import usual_of
 from jobs.sanitize import sanitize
 from jobs.services import confirmations, lifecycle
 
-_ATTEMPTS = 2  # of a lost cell: the first, and one automatic retry
+# A cell that was lost longer ago waits for a person: its deployment may be gone.
+RECOVERED_FOR = timedelta(hours=1)
 _ENDED_BADLY = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 _MOST_ADDED = 10  # further runs of a cell, at once
 
@@ -235,15 +238,22 @@ def cancel_matrix(matrix: Matrix, user: AbstractBaseUser | None) -> list[Job]:
     jobs = Job.objects.filter(cell__matrix=matrix, state__in=Job.OPEN_STATES, cancel_asked_at=None)
     # Queued ones before running ones, so that none starts meanwhile.
     ordered = sorted(jobs, key=lambda job: (job.state != Job.State.QUEUED, -job.pk))
-    cancelled = [job for job in ordered if launch.cancel(job.pk, user, starts=False)]
+    cancelled = [job for job in ordered if lifecycle.ask_cancel(job.pk, user)]
+    for job in cancelled:
+        if job.state in Job.ON_HOST_STATES:
+            agent_tasks.send_stop(matrix.host.name, job.pk)
     dispatch.run()  # places have become free
     return cancelled
 
 
 def recover_lost() -> int:
-    """Queue each lost cell of an active matrix once more, whole; return the count."""
+    """Queue each recently lost cell of an active matrix once more, whole; return the count."""
     lost = MatrixCell.objects.filter(
-        job__state=Job.State.LOST, matrix__cancelled_at=None, job__repeats=None, skip_id=""
+        job__state=Job.State.LOST,
+        job__finished_at__gt=now() - RECOVERED_FOR,
+        job__repeats=None,
+        matrix__cancelled_at=None,
+        skip_id="",
     )
     recovered = 0
     for row in lost.select_related("matrix__created_by", "job").order_by("pk"):
@@ -303,16 +313,30 @@ def _attempt(
     """Queue another attempt at a run, in place of the last one."""
     if row.job_id is None:
         raise ValueError("a skipped cell has no attempt")
-    job = launch.retry_job(row.job_id, user, can_prioritize=can_prioritize, starts=False)
+    job = _retried(row.job_id, user, can_prioritize=can_prioritize)
     MatrixCell.objects.filter(pk=row.pk).update(job=job)
     return job
+
+
+def _retried(job_id: int, user: AbstractBaseUser | None, *, can_prioritize: bool) -> Job:
+    """Queue a job again, unchanged, as :func:`jobs.launch.retry_job`, without a dispatch."""
+    old = Job.objects.select_related("host").get(pk=job_id)
+    kind, target = KINDS[old.kind], target_of(old.host)
+    try:
+        params = kind.Params.model_validate(launch.settled(kind, old.params))
+    except ValidationError:  # launched by an older version of the kind
+        raise LaunchError(_("The input of this job no longer exists.")) from None
+    draft = launch.repeat_of(old, params, user, can_prioritize=can_prioritize)
+    draft.inputs = launch.inputs_still_there(old)
+    missing = launch.environments_of(old, kind, params, target)
+    return launch.create(draft, old.host, user, environments=missing, target=target, starts=False)
 
 
 def _added(cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: bool) -> Job:
     """Queue one more run of a cell, behind all others."""
     if cell.job_id is None:
         raise ValueError("a skipped cell has no run")
-    job = launch.retry_job(cell.job_id, user, can_prioritize=can_prioritize, starts=False)
+    job = _retried(cell.job_id, user, can_prioritize=can_prioritize)
     same = MatrixCell.objects.filter(matrix=cell.matrix_id)
     last = same.aggregate(Max("place"))["place__max"]
     repeats = same.filter(row=cell.row, column=cell.column).aggregate(Max("repeat"))["repeat__max"]

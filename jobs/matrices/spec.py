@@ -50,8 +50,9 @@ class MatrixSpec(BaseModel):
         return self.requests * concurrency if self.requests_each else self.requests
 
     def raw(self, cell: Cell) -> dict[str, Any]:
-        """Return the values of the form of a cell's job."""
-        values = {name: value for name, value in self.params.items() if name not in AXES}
+        """Return the values of the form of a cell's job, on an exclusive host by default."""
+        own = {name: value for name, value in self.params.items() if name not in AXES}
+        values: dict[str, Any] = {"exclusive": True, **own}
         if cell.input_tokens is not None:
             values["input_tokens"] = cell.input_tokens
         return values | {

@@ -145,9 +145,7 @@ def _view(planned: MatrixPreview) -> Any:
     first = planned.first
     if first is None or first.preview is None or first.preview.plan is None:
         return None
-    return command_view(
-        first.preview.plan, first.preview.values, proposed=first.preview.open_slots
-    )
+    return command_view(first.preview.plan, first.preview.values, proposed=first.preview.open_slots)
 
 
 def _rows(planned: MatrixPreview) -> list[_Row]:

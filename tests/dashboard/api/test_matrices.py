@@ -36,9 +36,7 @@ def body():
 def end(job_id, state="succeeded"):
     lifecycle.finish_job(job_id, state, message=Message("done"))
     if state == "succeeded":
-        make_measured(
-            job=Job.objects.get(pk=job_id), points=[(1, {"output_tokens_per_s": 9.5})]
-        )
+        make_measured(job=Job.objects.get(pk=job_id), points=[(1, {"output_tokens_per_s": 9.5})])
 
 
 def test_a_preview_has_reasons_and_a_script_and_runs_nothing(api, body):
@@ -90,7 +88,9 @@ def test_one_measured_cell_gets_more_runs(api, body):
     assert len(answer.json()["started"]) == 2
     assert len(answer.json()["cells"][0]["runs"]) == 3
     assert api.post(f"matrices/{matrix['id']}/runs/999/repeat", {}).status_code == 404
-    assert api.post(f"matrices/{matrix['id']}/runs/{run['id']}/repeat", {"count": 99}).status_code in (
+    assert api.post(
+        f"matrices/{matrix['id']}/runs/{run['id']}/repeat", {"count": 99}
+    ).status_code in (
         400,
         422,
     )

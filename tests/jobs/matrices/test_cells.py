@@ -110,9 +110,7 @@ def test_a_shuffled_repeat_has_every_cell_once():
 
 
 def test_the_seed_gives_the_order_again():
-    first, same, other = (
-        places(runs_of(TABLE, 3, shuffled=True, seed=seed)) for seed in (7, 7, 8)
-    )
+    first, same, other = (places(runs_of(TABLE, 3, shuffled=True, seed=seed)) for seed in (7, 7, 8))
 
     assert first == same != other
     assert first != places(runs_of(TABLE, 3))

@@ -129,9 +129,9 @@ def test_jobs_wait_in_the_order_of_their_runs(host, spec):
     queued = Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER)
 
     assert [job.pk for job in queued] == [job.pk for job in jobs_of(matrix)]
-    assert [
-        (run.cell.input_tokens, run.cell.concurrency, run.repeat) for run in planned.runs
-    ] == [(c.input_tokens, c.concurrency, c.repeat) for c in matrix.cells.order_by("place")]
+    assert [(run.cell.input_tokens, run.cell.concurrency, run.repeat) for run in planned.runs] == [
+        (c.input_tokens, c.concurrency, c.repeat) for c in matrix.cells.order_by("place")
+    ]
 
 
 def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):

@@ -197,7 +197,9 @@ def test_the_job_names_its_matrix(client, matrix):
 
 
 def test_the_list_counts_runs(client, matrix):
-    html = " ".join(re.sub(r"<[^>]+>", " ", client.get(reverse("matrix-list")).content.decode()).split())
+    html = " ".join(
+        re.sub(r"<[^>]+>", " ", client.get(reverse("matrix-list")).content.decode()).split()
+    )
 
     assert f"{matrix.pk} r1" in html
 
