@@ -444,7 +444,7 @@ def create(
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors.
 
-    ``target``: the known host, with promises. Not ``starts``: the caller dispatches, once for all.
+    ``target``: the known host, with promises. Not ``starts``: the caller dispatches.
     """
     queue.check_length(host)
     if environments and chain is None:

@@ -174,8 +174,8 @@ api-pipeline GET viewer
 api-pipeline-cancel POST owner
 api-pipeline-retry POST member
 api-matrices GET viewer
-api-matrices POST member {"kind": "x", "host": "far", "output_tokens": [8], "concurrency": [1]}
-api-matrix-preview POST member {"kind": "x", "host": "far", "output_tokens": [8], "concurrency": [1]}
+api-matrices POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
+api-matrix-preview POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
 api-matrix GET viewer
 api-matrix-resume POST member
 api-matrix-cancel POST owner
