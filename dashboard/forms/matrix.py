@@ -65,9 +65,12 @@ def workload_of(data: QueryDict) -> Workload:
 
 
 def kinds_on(target: Target) -> list[Kind]:
-    """Return kinds with a matrix on ``target``; those with a deployment to measure first."""
+    """Return kinds with a matrix on ``target``: those with a deployment to measure first, of these
+    those whose prompts have chosen lengths."""
     there = [kind for kind in kinds() if kind.is_available(target)]
-    return sorted(there, key=lambda kind: not offers(kind, target, "deployment"))
+    return sorted(
+        there, key=lambda kind: (not offers(kind, target, "deployment"), not has_input(kind, ""))
+    )
 
 
 def kind_of(data: QueryDict, target: Target) -> Kind | None:

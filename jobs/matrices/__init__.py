@@ -1,4 +1,4 @@
-"""Matrices: one benchmark over lengths and concurrencies, a job for each run of a cell.
+"""Matrices: one benchmark over lengths and concurrencies, a job for each run.
 Here: workload, cells, limits, order; launch, resume, one cell again, cancel.
 Not here: the end of a row (`services.outcomes`), reads (`queries.matrices`).
 """

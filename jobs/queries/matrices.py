@@ -257,10 +257,10 @@ def _cell(rows: Sequence[MatrixCell], metric: str) -> CellView:
 def _run(row: MatrixCell, metric: str) -> RunView:
     result = _result(row)
     value = result.metrics.get(metric) if result is not None else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     on_host = row.job is not None and row.job.state in Job.ON_HOST_STATES
     running = running_of(row.job) if on_host and row.job is not None else None
-    return RunView(row, row.job, result, float(value) if is_number else None, running)
+    number = float(value) if isinstance(value, int | float) else None
+    return RunView(row, row.job, result, number, running)
 
 
 def _heated(cells: dict[tuple[int, int], CellView]) -> dict[tuple[int, int], CellView]:

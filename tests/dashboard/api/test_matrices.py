@@ -11,6 +11,7 @@ from tests.factories import make_deployment, make_host, make_job, make_measured,
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 SERVED = {"engine": "vllm", "stack": "guide", "container": "vllm-1", "max_total": 65536}
+SERVED["tokenizer"] = "/t"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def api():
 def body():
     host = make_host(type="vacc", facts=dict(GUIDE_FACTS))
     job = make_job(state="succeeded", host=host, kind="deploy-vllm")
-    deployment = make_deployment(job=job, details=SERVED | {"tokenizer": "/t"})
+    deployment = make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
     return {
         "host": host.name,
         "kind": "benchmark-online",
@@ -56,7 +57,7 @@ def test_a_launch_answers_with_its_cells(api, body):
     assert [cell["state"] for cell in matrix["cells"]] == [
         *("queued", "queued", "skipped", "skipped"),
     ]
-    assert "65600" in matrix["cells"][2]["reason"]
+    assert "the deployment has" in matrix["cells"][2]["reason"]
     assert api.get("matrices").json()["matrices"][0]["id"] == matrix["id"]
     assert api.get(f"matrices/{matrix['id']}").json() == matrix
 
@@ -123,6 +124,9 @@ def test_a_wrong_matrix_is_refused_at_its_field(api, body, fields, field):
 
 
 def test_the_matrix_of_another_person_is_not_cancelled(body):
-    matrix = Caller(make_user("eve")).post("matrices", body).json()
+    eve = Caller(make_user("eve"))
+    matrix = eve.post("matrices", body).json()
 
-    assert Caller(make_user("ada")).post(f"matrices/{matrix['id']}/cancel").status_code == 403
+    Matrix.objects.update(created_by=make_user("ada"))
+
+    assert eve.post(f"matrices/{matrix['id']}/cancel").status_code == 403

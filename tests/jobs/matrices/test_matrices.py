@@ -109,7 +109,7 @@ def test_each_job_is_the_one_that_a_form_would_launch(host, spec):
     raw |= {"input_tokens": 256, "output_tokens": 64, "concurrency": [4], "requests": 20}
     alone = launch.preview("benchmark-online", {**raw, "exclusive": True}, host)
 
-    assert cell.job.plan == alone.plan.to_json()
+    assert cell.job.plan_sha256 == alone.plan.sha256()
     assert cell.job.exclusive
 
 
