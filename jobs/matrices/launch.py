@@ -17,19 +17,23 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from jobs import agent_tasks, dispatch, launch
+from jobs import agent_tasks, dispatch, launch, plans
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.base import Kind, Target
+from jobs.kinds.lib.defaults import defaults_for
+from jobs.kinds.lib.guide_diff import guide_diff
 from jobs.launch import InvalidParams, Preview, draft_of
 from jobs.matrices.cells import Cell, Run, runs_of
 from jobs.matrices.spec import AXES, MatrixSpec, check
 from jobs.messages import Message
 from jobs.models import Host, Job, Matrix, MatrixCell
+from jobs.queries.hosts.slots import by_hand
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import usual_of
 from jobs.sanitize import sanitize
 from jobs.services import confirmations, lifecycle
+from jobs.validation_errors import messages
 
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
 RECOVERED_FOR = timedelta(hours=1)
@@ -50,6 +54,7 @@ class MatrixPreview:
     """Cells of a possible launch and the order of their runs. ``errors``: field → message.
 
     ``expected_s``: from earlier jobs on this host; ``unknown``: cells without such jobs.
+    ``by_hand``: slots of a script that no host fills.
     """
 
     spec: MatrixSpec
@@ -58,6 +63,7 @@ class MatrixPreview:
     errors: dict[str, str] = field(default_factory=dict)
     expected_s: float | None = None
     unknown: int = 0
+    by_hand: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> CellPreview | None:
@@ -98,11 +104,17 @@ def preview_matrix(
     except LaunchError as error:
         return MatrixPreview(spec, errors={error.field: str(error)})
     planned: list[CellPreview] = []
+    first: Preview | None = None
     for cell in spec.cells(target):
         if cell.skip is not None:
             planned.append(CellPreview(cell))
             continue
-        job_preview = launch.preview(spec.kind, spec.raw(cell), host, target, user=user)
+        job_preview = (
+            launch.preview(spec.kind, spec.raw(cell), host, target, user=user)
+            if first is None
+            else _like(first, spec, cell, target)
+        )
+        first = first or (job_preview if job_preview.plan is not None else None)
         if job_preview.plan is not None:
             planned.append(CellPreview(cell, job_preview))
             continue
@@ -123,7 +135,14 @@ def preview_matrix(
         warm_up=spec.warm_up,
     )
     expected, unknown = _expected(planned, spec, host, target)
-    return MatrixPreview(spec, tuple(planned), runs, expected_s=expected, unknown=unknown)
+    return MatrixPreview(
+        spec,
+        tuple(planned),
+        runs,
+        expected_s=expected,
+        unknown=unknown,
+        by_hand=by_hand(target),
+    )
 
 
 def launch_matrix(
@@ -148,6 +167,7 @@ def launch_matrix(
         kind = KINDS[spec.kind]
         accepted = list(confirmed)
         previews = {one.cell: one.preview for one in planned.cells if one.preview is not None}
+        guides = {cell: _guide(kind, one, target) for cell, one in previews.items()}
         first = draft_of(kind, previews[planned.runs[0].cell], target)
         matrix = Matrix.objects.create(
             title=_title(spec, target),
@@ -162,6 +182,7 @@ def launch_matrix(
             if job_preview.params is None or job_preview.plan is None:
                 raise ValueError("no plan")
             draft = draft_of(kind, job_preview, target)
+            draft.guide = guides[run.cell]
             draft.priority = priority
             draft.confirmed = sanitize(confirmations.about(job_preview.plan, accepted))
             missing = launch.missing_environments(kind, job_preview.params, target)
@@ -268,12 +289,46 @@ def recover_lost() -> int:
     return recovered
 
 
+def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
+    """Return the preview of a further cell. Rights, secrets, sources and slots are those of
+    ``first``, because only lengths, concurrency and requests differ; ``script`` and ``guide`` are
+    empty."""
+    kind = KINDS[spec.kind]
+    try:
+        given = launch.settled(kind, spec.raw(cell))
+        params = kind.Params.model_validate(defaults_for(kind.Params, target, given) | given)
+        plan = kind.plan(params, target)
+    except ValidationError as error:
+        return Preview(errors=messages(error))
+    except LaunchError as error:
+        return Preview(errors={error.field: str(error)})
+    return replace(first, params=params, plan=plan, script="", guide={})
+
+
+def _guide(kind: Kind, job_preview: Preview, target: Target) -> Any:
+    """Return differences of a cell's plan from the guide, as :func:`jobs.launch.preview`."""
+    if job_preview.plan is None:
+        raise ValueError("no plan")
+    return sanitize(guide_diff(kind, job_preview.params, target, job_preview.plan))
+
+
 def _expected(
     planned: Sequence[CellPreview], spec: MatrixSpec, host: Host, target: Target
 ) -> tuple[float | None, int]:
     """Return the sum of typical durations of all runs, and the number of cells without one."""
     kind = KINDS[spec.kind]
-    drafts = [draft_of(kind, one.preview, target) for one in planned if one.preview is not None]
+    params = [one.preview.params for one in planned if one.preview and one.preview.params]
+    served = target.asset("deployment", str(spec.params.get("deployment", ""))).data
+    model = str(served.get("model_id", ""))
+    drafts = [
+        Job(
+            kind=kind.name,
+            title=kind.title_of(each, target),
+            params=each.model_dump(mode="json"),
+            model_id=model,
+        )
+        for each in params
+    ]
     usual = usual_of(host, drafts)
     known = [times.typical_s for times in usual if times is not None]
     return (sum(known) * spec.repeats if known else None), len(usual) - len(known)
@@ -354,8 +409,19 @@ def _added(cell: MatrixCell, user: AbstractBaseUser | None, *, can_prioritize: b
     return job
 
 
+def _known(slots: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in slots.items() if value}
+
+
 def _script(planned: MatrixPreview) -> str:
-    scripts = {one.cell: one.preview.script for one in planned.cells if one.preview is not None}
+    scripts = {
+        one.cell: plans.script(
+            one.preview.plan,
+            {**planned.by_hand, **_known(one.preview.open_slots), **one.preview.values},
+        )
+        for one in planned.cells
+        if one.preview is not None and one.preview.plan is not None
+    }
     if not planned.runs:
         return ""
     lines = ["#!/usr/bin/env bash", f"# matrix of {len(planned.runs)} runs", "set -u"]

@@ -1,5 +1,7 @@
 """Launch, resume, repeat and cancel of a matrix: a job for each run of a cell."""
 
+import json
+
 import pytest
 
 from jobs import dispatch, launch
@@ -110,6 +112,8 @@ def test_each_job_is_the_one_that_a_form_would_launch(host, spec):
     alone = launch.preview("benchmark-online", {**raw, "exclusive": True}, host)
 
     assert cell.job.plan_sha256 == alone.plan.sha256()
+    assert cell.job.params == alone.params.model_dump(mode="json")
+    assert cell.job.guide == json.loads(json.dumps(alone.guide))
     assert cell.job.exclusive
 
 
