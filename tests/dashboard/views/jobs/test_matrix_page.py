@@ -65,7 +65,7 @@ def page(client, matrix, query=""):
 
 
 def cells(answer):
-    found = re.findall(r'<td class="cell h(\d)" data-state="(\w+)".*?</td>', answer, re.DOTALL)
+    found = re.findall(r'<td class="cell heat-(\d)" data-state="(\w+)".*?</td>', answer, re.DOTALL)
     return found
 
 
