@@ -9,17 +9,19 @@ from django.http import HttpResponse
 
 from dashboard.presenters.result.export import as_csv, fixed, unit_head
 from dashboard.text.messages import message
-from jobs.models import Result
 from jobs.queries.matrices import CellView, MatrixPage, RunView
 
-_HEAD = ("matrix", "input_tokens", "output_tokens", "concurrency", "repeat", "order", "state")
+_HEAD = (
+    *("matrix", "input_tokens", "output_tokens", "concurrency", "repeat", "order"),
+    *("last_job", "state", "reason"),
+)
 
 
 def matrix_csv(page: MatrixPage) -> HttpResponse:
-    """Return every run with its state, cause, context and all metrics."""
-    about = list(fixed(Result(job_id=0, host=page.matrix.host, created_at=page.matrix.created_at)))
-    head = [*_HEAD, "reason", *about, *map(unit_head, page.metrics)]
-    lines: list[Sequence[Any]] = [head]
+    """Return every run with its state and cause, and of results the context and all metrics."""
+    measured = next((run.result for run in page.runs if run.result is not None), None)
+    about = list(fixed(measured)) if measured is not None else []
+    lines: list[Sequence[Any]] = [[*_HEAD, *about, *map(unit_head, page.metrics)]]
     for cell in page.cells:
         for run in cell.runs:
             lines.append([*_run(page, cell, run), *_result(run, about, page.metrics)])
@@ -37,23 +39,21 @@ def _run(page: MatrixPage, cell: CellView, run: RunView) -> list[Any]:
         cell.concurrency,
         run.cell.repeat,
         run.cell.place + 1,
+        run.job.pk if run.job is not None else "",
         *_state(run),
     ]
 
 
 def _state(run: RunView) -> tuple[str, str]:
-    if run.cell.skip_id:
-        return "skipped", message(run.cell.skip_id, run.cell.skip_args)
+    if run.skip is not None:
+        return "skipped", message(run.skip.id, run.skip.args)
     if run.job is None:
         return "", ""
-    reason = message(run.job.message_id, run.job.message_args) if run.is_bad else ""
-    return run.job.state, reason
+    return run.job.state, message(run.job.message_id, run.job.message_args) if run.is_bad else ""
 
 
 def _result(run: RunView, about: Sequence[str], metrics: Sequence[str]) -> list[Any]:
     if run.result is None:
-        return [run.job.pk if run.job and name == "job" else "" for name in about] + [""] * len(
-            metrics
-        )
+        return [""] * (len(about) + len(metrics))
     facts = fixed(run.result)
     return [*map(facts.get, about), *(run.result.metrics.get(name, "") for name in metrics)]

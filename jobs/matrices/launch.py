@@ -307,7 +307,7 @@ def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Previ
 
 def _guide(kind: Kind, job_preview: Preview, target: Target) -> Any:
     """Return differences of a cell's plan from the guide, as :func:`jobs.launch.preview`."""
-    if job_preview.plan is None:
+    if job_preview.params is None or job_preview.plan is None:
         raise ValueError("no plan")
     return sanitize(guide_diff(kind, job_preview.params, target, job_preview.plan))
 

@@ -195,9 +195,9 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
     if matrix is None:
         return None
     rows = list(
-        matrix.cells.select_related("job__host", "job__created_by", "job__result").order_by(
-            "row", "column", "repeat"
-        )
+        matrix.cells.select_related(
+            "job__host", "job__result__host", "job__result__deployment", "job__result__created_by"
+        ).order_by("row", "column", "repeat")
     )
     known = {name for row in rows for name in _metrics(_result(row))}
     chosen = metric if metric in known else RATE
@@ -229,11 +229,6 @@ def matrices() -> QuerySet[Matrix]:
         skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
         all_runs=Count("cells"),
     )
-
-
-def matrix_of(job: Job) -> MatrixCell | None:
-    """Return the run of a matrix that this job is, if any."""
-    return MatrixCell.objects.select_related("matrix").filter(job=job).first()
 
 
 def _result(row: MatrixCell) -> Result | None:
