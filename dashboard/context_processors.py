@@ -145,4 +145,4 @@ def _area(request: HttpRequest) -> str:
     first = request.path_info.strip("/").split("/", 1)[0]
     if first == "frame":
         return request.GET.get("of", "")
-    return {"": "overview", "launch": "jobs"}.get(first, first)
+    return {"": "overview", "launch": "jobs", "matrices": "jobs"}.get(first, first)

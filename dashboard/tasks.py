@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.celery import app
-from jobs import dispatch
+from jobs import dispatch, matrices
 from jobs.services import valkey_users
 from jobs.services.upkeep import packing, reaper, retention
 
@@ -14,6 +14,7 @@ def sweep() -> None:
     if reaper.claim_run():
         valkey_users.sync()
         reaper.reap()
+        matrices.recover_lost()
         dispatch.run()
 
 

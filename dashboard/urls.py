@@ -23,8 +23,16 @@ from dashboard.views import (
     tokens,
 )
 from dashboard.views.hosts import host_queue, hosts
-from dashboard.views.jobs import job_accuracy, job_confirm, job_list, job_page, job_pin, pipeline
-from dashboard.views.launch import launch, launch_pipeline, launch_preflight
+from dashboard.views.jobs import (
+    job_accuracy,
+    job_confirm,
+    job_list,
+    job_page,
+    job_pin,
+    matrix,
+    pipeline,
+)
+from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
 from dashboard.views.results import fleet, organise, results
 
@@ -43,7 +51,9 @@ urlpatterns = [
     path("jobs/", include(job_accuracy.urlpatterns)),
     path("pipelines/", include(pipeline.urlpatterns)),
     path("launch/", include(launch_preflight.urlpatterns)),
+    path("launch/", include(launch_matrix.urlpatterns)),
     path("launch/", include(launch.urlpatterns)),
+    path("matrices/", include(matrix.urlpatterns)),
     path("hosts/", include(hosts.urlpatterns)),
     path("models/", include(launch_pipeline.urlpatterns)),
     path("models/", include(model_edit.urlpatterns)),

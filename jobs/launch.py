@@ -117,7 +117,7 @@ def launch(
         draft = draft_of(chosen, job_preview, target)
         draft.priority, draft.repeats = priority, repeats
         draft.confirmed = sanitize(confirmations.about(job_preview.plan, confirmed))
-        first = _missing_environments(chosen, job_preview.params, target)
+        first = missing_environments(chosen, job_preview.params, target)
         return create(
             draft, host, user, chain=chain, after=after, environments=first, target=target
         )
@@ -287,7 +287,7 @@ def _preview(
         values, open_slots = slots_of(plan, refs, host, target)
         secrets.check(plan, params.model_dump(), host=host, user=user, values=values)
         sources.check(kind, params, host)
-        will_add = _missing_environments(kind, params, target)
+        will_add = missing_environments(kind, params, target)
     except LaunchError as error:
         field_errors = _of_servers_down(kind, params, host, {error.field: str(error)})
         return Preview(params=params, errors=field_errors)
@@ -344,7 +344,7 @@ def _kept(job: int, asset_type: str) -> int | None:
     return made.pk if made else None
 
 
-def _missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
+def missing_environments(kind: Kind, params: Any, target: Target) -> list[str]:
     """Return names of environments that are neither installed nor promised."""
     needed = [need.environment for need in kind.needs(params, target)]
     return [name for name in needed if environment_of(name, target) is None]
@@ -437,10 +437,11 @@ def create(
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
     target: Target | None = None,
+    starts: bool = True,
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors.
 
-    ``target`` is the known host, including promises of open jobs.
+    ``target``: the known host, with promises. Not ``starts``: the caller dispatches.
     """
     queue.check_length(host)
     if environments and chain is None:
@@ -468,7 +469,8 @@ def create(
     )
     if draft.product and draft.product["type"] == "deployment":
         _create_deployment(draft)
-    transaction.on_commit(dispatch.run)
+    if starts:
+        transaction.on_commit(dispatch.run)
     return draft
 
 

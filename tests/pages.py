@@ -26,6 +26,14 @@ PAGES = {
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
     "pipeline": ["/pipelines/{chain}/"],
     "pipeline-cancel": ["/pipelines/{chain}/cancel/"],
+    "matrix-list": ["/matrices/"],
+    "matrix-detail": ["/matrices/{matrix}/", "/matrices/{matrix}/?metric=ttft_p50_ms"],
+    "matrix-cancel": ["/matrices/{matrix}/cancel/"],
+    "launch-matrix": [
+        "/launch/matrix/",
+        "/launch/matrix/?workload=guide",
+        "/launch/matrix/?workload=vendor&concurrency=x",
+    ],
     "docs-page": ["/docs/use/launch/", "/docs/run/settings/", "/docs/architecture/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
@@ -86,6 +94,7 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
+    *("matrix-resume", "matrix-cell-run", "launch-matrix-script"),
     *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),

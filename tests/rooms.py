@@ -40,7 +40,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"inference", "backup"},
         {"dispatch"},
         {"launch"},
-        {"pipelines", "successors"},
+        {"pipelines", "matrices", "successors"},
     ],
     "jobs.kinds": [
         {"lib"},
@@ -61,6 +61,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"hosts", "results"},
         {"jobs", "comparison"},
         {"fleet", "overview", "search"},
+        {"matrices"},
     ],
     "jobs.services": [
         {

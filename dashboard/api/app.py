@@ -18,6 +18,7 @@ from dashboard.api import (
     endpoints,
     fleet,
     logs,
+    matrices,
     me,
     organise,
     pins,
@@ -98,7 +99,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, organise, saved_views, fleet, queue, logs, pins),
-    *(pipelines, endpoints, secrets, sources, audit, me),
+    *(pipelines, matrices, endpoints, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

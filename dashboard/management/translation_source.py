@@ -19,6 +19,7 @@ from django.utils.translation.template import templatize
 
 from jobs.catalog import SHIPPED, STACKS
 from jobs.catalog.known_failures import KNOWN_FAILURES
+from jobs.catalog.workloads import WORKLOADS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -104,6 +105,9 @@ def _data_texts() -> Iterator[Text]:
     for stack in STACKS.values():
         place = f"jobs/catalog/stacks/{stack.id}.yaml"
         yield from (Text(text, place) for text in (stack.name, stack.summary, *stack.notes))
+    for workload in WORKLOADS.values():
+        texts = (workload.name, workload.purpose, workload.takes)
+        yield from (Text(text, "jobs/catalog/workloads.yaml") for text in texts)
     for failure in KNOWN_FAILURES.values():
         yield from (
             Text(message, "jobs/catalog/failures") for message in (failure.cause, failure.advice)

@@ -32,7 +32,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 # below docs/. The first that fits counts.
 HELP: Mapping[str, str] = {
     "overview": "use/launch/",
+    "launch-matrix": "use/launch/#presets-and-matrices",
     "launch": "use/launch/#one-job",
+    "matrix": "use/launch/#presets-and-matrices",
     "pipeline": "use/launch/#from-a-model",
     "model-pipeline": "use/launch/#from-a-model",
     "model": "use/launch/#a-model-of-your-own",

@@ -28,6 +28,7 @@ from dashboard.text.labels import (
     unit_word,
 )
 from dashboard.text.length_messages import LENGTH_MESSAGES
+from dashboard.text.matrix_messages import MATRIX_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.right_messages import RIGHT_MESSAGES
@@ -399,6 +400,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:host_gone": _("%(host)s has been offline for %(hours)s hours."),
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
     **CHAT_MESSAGES,
+    **MATRIX_MESSAGES,
 }
 
 

@@ -11,6 +11,7 @@ from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.levels import ServiceLevel
+from jobs.models.matrices import Matrix, MatrixCell
 from jobs.models.organised import Baseline, Note, SavedView, SignOff, Tag
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, PointRequests, Result, ResultPoint
@@ -35,6 +36,8 @@ __all__ = [
     "Instance",
     "Job",
     "JobStep",
+    "Matrix",
+    "MatrixCell",
     "Note",
     "OutputFile",
     "PointBlock",

@@ -35,6 +35,19 @@ test("names in a saved picture are whole, and only those that are known", () => 
   assert.deepEqual(found, ["#1, model, int8", "#1, model, int8 p99", "#12 × 3, model, fp16", "#12", "#10"]);
 });
 
+test("a heat map has a row for each name and a column for each x, with gaps", () => {
+  const data = [{ x: ["1", "4"], y: ["128 → 64", "256 → 64"], z: [[9.5, 20], [null, 18]] }];
+  const layout = { yaxis: { title: { text: "lengths" } } };
+
+  assert.deepEqual(table({ data, layout }), {
+    head: ["lengths", "1", "4"],
+    rows: [
+      ["128 → 64", "9.5", "20"],
+      ["256 → 64", "", "18"],
+    ],
+  });
+});
+
 test("a forest has a row for each name, though two of them have one value, and their intervals", () => {
   const errors = { array: [30, 20, 0], arrayminus: [20, 20, 9.5] };
   const data = [

@@ -63,7 +63,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
 @requires("job.repeat")
 def run_more(request: HttpRequest) -> HttpResponse:
     """Launch ``n`` more runs of each result ``id`` (same position), then return to the
-    comparison."""
+    comparison, or with ``from=result`` to the first result."""
     wanted = _numbers(request.POST.getlist("id"))[:MOST]
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
@@ -83,6 +83,8 @@ def run_more(request: HttpRequest) -> HttpResponse:
         )
         jobs = _(", ").join(f"#{job.pk}" for job in launched)
         messages.success(request, message % {"n": len(launched), "jobs": jobs})
+    if request.POST.get("from") == "result" and wanted:
+        return redirect("result-detail", wanted[0])
     query = request.POST.get("back", "")
     return redirect(f"{reverse('result-compare')}?{query}")
 

@@ -239,6 +239,12 @@ def _why_nothing_starts(host: Host) -> str:
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     """Return typical durations on ``host``, by job id; jobs without history are omitted."""
+    pairs = zip(jobs, usual_of(host, jobs), strict=True)
+    return {job.pk or 0: times for job, times in pairs if times is not None}
+
+
+def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
+    """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
     kinds = {job.kind for job in jobs}
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
@@ -247,13 +253,11 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:
         by_kind[row[0]] += pasts([row])
-    durations = {}
+    durations = []
     for job in jobs:
         amount = work_of(job.kind, job.params)
         exact = job.params.get(EXACT) is True
-        times = typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact)
-        if times is not None:
-            durations[job.pk or 0] = times
+        durations.append(typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact))
     return durations
 
 

@@ -197,7 +197,7 @@ def job_page(job_id: int) -> JobPage:
         Job.DoesNotExist: no such job.
     """
     job = Job.objects.select_related(
-        "host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "deployment"
+        "host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "deployment", "cell"
     ).get(pk=job_id)
     steps = list(job.steps.all())
     result = getattr(job, "result", None)

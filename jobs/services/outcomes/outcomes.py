@@ -34,7 +34,15 @@ from jobs.parsers import engine_about
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
-from jobs.services.outcomes import assets, digests, host_load, identity, run_context, shortfall
+from jobs.services.outcomes import (
+    assets,
+    digests,
+    host_load,
+    identity,
+    matrix_runs,
+    run_context,
+    shortfall,
+)
 from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
@@ -170,6 +178,7 @@ def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         Job.objects.filter(pk=job.pk).update(made=made)
     if closed and verdict.measured:
         _keep_result(job, verdict.measured, duration_s=ended.get("duration_s"))
+        matrix_runs.after_result(job.pk)
     return closed
 
 
@@ -224,7 +233,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
             full=ignores_ends(run_context.arguments_of(job)),
             context=_context_of(about),
         )
-        disturbances = _disturbed(kept["concurrent_load"])
+        disturbances = [*_disturbed(kept["concurrent_load"]), *matrix_runs.warm_up(job.pk)]
         remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
     result = Result.objects.create(
         job=job,

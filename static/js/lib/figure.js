@@ -76,14 +76,29 @@ function forestTable(figure, traces) {
 }
 
 /**
+ * Return the rows of a heat map: one per `y`, with a column per `x`.
+ * @param {any} figure
+ * @param {any} trace
+ */
+function heatTable(figure, trace) {
+  const text = (/** @type {any} */ value) => (value === null || value === undefined ? "" : String(value));
+  const rows = trace.y.map((/** @type {any} */ name, /** @type {number} */ row) => [
+    String(name),
+    ...trace.x.map((/** @type {any} */ _, /** @type {number} */ column) => text(trace.z[row]?.[column])),
+  ]);
+  return { head: [axisTitle(figure, trace, "y"), ...trace.x.map(String)], rows };
+}
+
+/**
  * Return a figure as rows: a column for x and one per trace. A forest plot, with names as `y`, has one row
- * per name. Values include their intervals.
+ * per name, a heat map one per `y`. Values include their intervals.
  * @param {any} figure
  * @returns {{head: string[], rows: string[][]}}
  */
 export function table(figure) {
   const traces = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
   if (!traces.length) return { head: [], rows: [] };
+  if (Array.isArray(traces[0].z)) return heatTable(figure, traces[0]);
   if (typeof traces[0].y[0] === "string") return forestTable(figure, traces);
   const head = [axisTitle(figure, traces[0], "x") || "x"];
   /** @type {Map<string, string[]>} */

@@ -14,7 +14,7 @@ from schemathesis import checks
 from dashboard.api.app import document
 from dashboard.api.auth import hashed
 from jobs import logstore
-from jobs.models import ApiToken
+from jobs.models import ApiToken, Matrix, MatrixCell
 from tests.browser.lib import unwell
 from tests.factories import (
     keep_secret,
@@ -66,7 +66,13 @@ def known(connection_stays):
     host, chain = make_host("known"), uuid.uuid4()
     for state in ("succeeded", "failed", "queued", "queued"):
         make_job(host=host, chain=chain, state=state, created_by=root, model_id="deepseek-r1")
+    matrix = Matrix.objects.create(title="m", kind="benchmark", host=host, spec={}, created_by=root)
+    cell = MatrixCell.objects.create(
+        matrix=matrix, row=0, column=0, place=0, output_tokens=8, concurrency=1, job=job
+    )
     return {
+        "matrix_id": matrix.pk,
+        "run_id": cell.pk,
         "job_id": job.pk,
         "deployment_id": deployment.pk,
         "endpoint_id": unwell.endpoint(),

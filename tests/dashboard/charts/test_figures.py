@@ -14,12 +14,15 @@ from dashboard.charts import (
     growing_accuracy,
     interactivity,
     live,
+    matrix_heat,
     per_device,
     percentiles,
     throughput,
 )
 from dashboard.charts.series import Series
 from dashboard.templatetags.ui import chart
+from jobs.models import Matrix
+from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
 from jobs.queries.statistics import wilson
 
@@ -29,6 +32,7 @@ TEMPLATE = json.loads((BASE / "static/plotly-template.json").read_text())
 POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0}) for n in (1, 4)]
 EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
 SHARE = wilson(5, 10)
+TABLE = MatrixPage(Matrix(), "output_tokens_per_s", (), (1, 4), (), None, 0)
 FIGURES = {
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),
@@ -37,6 +41,7 @@ FIGURES = {
     "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
     "growing_accuracy": growing_accuracy.figure,
     "live": live.figure,
+    "matrix_heat": lambda: matrix_heat.figure(TABLE),
 }
 
 

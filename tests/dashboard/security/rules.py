@@ -56,6 +56,13 @@ job-accuracy-table GET viewer
 pipeline GET viewer
 pipeline-retry POST member
 pipeline-cancel GET,POST owner
+matrix-list GET viewer
+matrix-detail GET viewer
+matrix-resume POST member
+matrix-cancel GET,POST owner
+matrix-cell-run POST member
+launch-matrix GET,POST member
+launch-matrix-script GET member
 launch-check POST member
 launch-findings GET member
 launch GET member
@@ -208,6 +215,13 @@ api-host-queue GET viewer
 api-pipeline GET viewer
 api-pipeline-cancel POST owner
 api-pipeline-retry POST member
+api-matrices GET viewer
+api-matrices POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
+api-matrix-preview POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
+api-matrix GET viewer
+api-matrix-resume POST member
+api-matrix-cancel POST owner
+api-matrix-run POST member {}
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin

@@ -25,7 +25,18 @@ from dashboard.api.auth import hashed
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
 from dashboard.consumers import base, session_guard, websocket_urlpatterns
-from jobs.models import Account, ApiToken, Conversation, Note, SavedView, SignOff, Tag, Turn
+from jobs.models import (
+    Account,
+    ApiToken,
+    Conversation,
+    Matrix,
+    MatrixCell,
+    Note,
+    SavedView,
+    SignOff,
+    Tag,
+    Turn,
+)
 from tests.dashboard.lib.chat_engine import Browser
 from tests.dashboard.lib.routes import every_pattern
 from tests.dashboard.security.rules import API, METHODS, PAGES, RELAY, SOCKETS, Case, cases
@@ -131,8 +142,16 @@ def made(db):
     added = {"result": result, "created_by": owner}
     Tag.objects.create(**added, name="owned")
     endpoint = make_endpoint("theirs", url="http://127.0.0.1:9", created_by=owner)
+    matrix = Matrix.objects.create(
+        title="m", kind="benchmark", host=host, spec={}, created_by=owner
+    )
+    shape = {"row": 0, "column": 0, "place": 0, "output_tokens": 8, "concurrency": 1}
+    cell = MatrixCell.objects.create(matrix=matrix, job=job, **shape)
     numbers = {
         "endpoint_id": endpoint.pk,
+        "matrix_id": matrix.pk,
+        "cell_id": cell.pk,
+        "run_id": cell.pk,
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,

@@ -1,0 +1,52 @@
+"""Heat map of a matrix: a metric by lengths and concurrency."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.text.labels import metric_label
+from jobs.queries.matrices import CellView, MatrixPage
+
+# Two ends of one hue: readable in both themes, also for colour-blind people.
+_SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
+
+
+def lengths(input_tokens: int | None, output_tokens: int) -> str:
+    """Return a pair of lengths as text: "1024 → 256"."""
+    return f"{'–' if input_tokens is None else input_tokens} → {output_tokens}"
+
+
+def _address(cell: CellView) -> str:
+    """Return the page of a cell's result, which a click opens; "" without one."""
+    result = cell.first.result
+    return "" if result is None else reverse("result-detail", args=[result.pk])
+
+
+def figure(page: MatrixPage) -> go.Figure:
+    """Return the figure: a row of lengths, a column of concurrency; gaps are cells without a
+    value."""
+    rows = [lengths(row.input_tokens, row.output_tokens) for row in page.rows]
+    trace = {
+        "type": "heatmap",
+        "x": [str(concurrency) for concurrency in page.columns],
+        "y": rows,
+        "z": [[cell.value for cell in row.cells] for row in page.rows],
+        "colorscale": _SCALE,
+        "customdata": [[_address(cell) for cell in row.cells] for row in page.rows],
+        "hovertemplate": "%{y}, %{x}: %{z:.3~g}<extra></extra>",
+        "xgap": 2,
+        "ygap": 2,
+        "name": metric_label(page.metric),
+    }
+    layout = {
+        "margin": {"l": 90, "r": 14, "t": 12, "b": 40},
+        "xaxis": {"title": {"text": _("concurrency")}, "type": "category"},
+        "yaxis": {
+            "title": {"text": _("lengths, tokens")},
+            "type": "category",
+            "autorange": "reversed",
+        },
+    }
+    return go.Figure([trace], layout)

@@ -1,0 +1,301 @@
+"""Reads of matrices: cells with their runs, numbers and remaining time."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from django.db.models import Count, Q, QuerySet
+
+from jobs.messages import Message
+from jobs.metrics import METRICS
+from jobs.models import Job, Matrix, MatrixCell, Result
+from jobs.queries.jobs.forecast import usual_of
+from jobs.queries.overview import Running, running_of
+from jobs.queries.statistics import Interval, mean_interval, relative_difference
+
+RATE = "output_tokens_per_s"
+STATES = ("done", "running", "queued", "failed", "skipped")
+_BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run of a cell. ``value``: the chosen metric; None: not measured."""
+
+    cell: MatrixCell
+    job: Job | None
+    result: Result | None
+    value: float | None
+    running: Running | None = None
+
+    @property
+    def skip(self) -> Message | None:
+        """Why it does not run, or was not run."""
+        return Message(self.cell.skip_id, self.cell.skip_args) if self.cell.skip_id else None
+
+    @property
+    def is_warm_up(self) -> bool:
+        """True if it does not count."""
+        return self.cell.repeat == MatrixCell.WARM_UP
+
+    @property
+    def is_bad(self) -> bool:
+        """True if its last attempt failed, was lost or was cancelled."""
+        return self.job is not None and self.job.state in _BAD
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """One combination with all its runs. ``skip``: why it does not run.
+
+    ``heat``: 1 to 7, the rank of the value among all; 0 without a value.
+    """
+
+    input_tokens: int | None
+    output_tokens: int
+    concurrency: int
+    runs: tuple[RunView, ...]
+    skip: Message | None
+    heat: int = 0
+
+    @property
+    def state(self) -> str:
+        """One of ``STATES``. A cell with failed runs and a number is done."""
+        jobs = [run.job for run in self.runs if run.job is not None and not run.cell.skip_id]
+        if any(job.state in Job.ON_HOST_STATES for job in jobs):
+            return "running"
+        if any(job.state == Job.State.QUEUED for job in jobs):
+            return "queued"
+        if self.value is not None:
+            return "done"
+        return "skipped" if self.skip is not None else "failed"
+
+    @property
+    def values(self) -> list[float]:
+        """The values that count: of undisturbed, complete runs, or else of all."""
+        measured = [run for run in self.runs if run.value is not None and not run.is_warm_up]
+        counted = [run for run in measured if run.result is not None and run.result.counts]
+        return [run.value for run in counted or measured if run.value is not None]
+
+    @property
+    def value(self) -> float | None:
+        """The mean of :attr:`values`; None without any."""
+        return mean(self.values) if self.values else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % interval of the mean, from three runs on."""
+        return mean_interval(self.values)
+
+    @property
+    def drift(self) -> Interval | None:
+        """Relative change from the first to the last third of the runs; None: under nine runs."""
+        ordered = sorted(self.runs, key=lambda run: run.cell.place)
+        measured = [run for run in ordered if not run.is_warm_up]
+        values = [run.value for run in measured if run.value is not None]
+        third = len(values) // 3
+        return relative_difference(values[:third], values[-third:]) if third >= 3 else None
+
+    @property
+    def first(self) -> RunView:
+        """The run to open: the first measured one, or the first."""
+        counted = [run for run in self.runs if not run.is_warm_up] or self.runs
+        return next((run for run in counted if run.value is not None), counted[0])
+
+    @property
+    def running(self) -> Running | None:
+        """Progress of its running job, if any."""
+        return next((run.running for run in self.runs if run.running is not None), None)
+
+    @property
+    def bad(self) -> RunView | None:
+        """Its first failed, lost or cancelled run that was not skipped."""
+        return next((run for run in self.runs if run.is_bad and not run.cell.skip_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells of one pair of lengths, by rising concurrency."""
+
+    input_tokens: int | None
+    output_tokens: int
+    cells: tuple[CellView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPage:
+    """A matrix with its table. ``metrics``: those that its results have.
+
+    ``left_s``: estimated remaining time; None: unknown. ``unknown``: open runs without an estimate.
+    """
+
+    matrix: Matrix
+    metric: str
+    metrics: tuple[str, ...]
+    columns: tuple[int, ...]
+    rows: tuple[Row, ...]
+    left_s: float | None
+    unknown: int
+
+    @property
+    def cells(self) -> list[CellView]:
+        """All cells, row by row."""
+        return [cell for row in self.rows for cell in row.cells]
+
+    @property
+    def runs(self) -> list[RunView]:
+        """All runs in the order of their start, without skipped cells."""
+        runs = [run for cell in self.cells for run in cell.runs if run.job is not None]
+        return sorted(runs, key=lambda run: run.cell.place)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of cells in each state."""
+        counted = Counter(cell.state for cell in self.cells)
+        return {state: counted[state] for state in STATES}
+
+    @property
+    def state(self) -> str:
+        """State of the whole: running, queued, failed (some cell has no number) or done."""
+        counts = self.counts
+        return next((state for state in ("running", "queued", "failed") if counts[state]), "done")
+
+    @property
+    def to_resume(self) -> int:
+        """Number of runs that :func:`jobs.matrices.resume_matrix` would queue."""
+        return sum(run.is_bad and not run.cell.skip_id for run in self.runs)
+
+    @property
+    def open_jobs(self) -> list[Job]:
+        """Jobs that can be cancelled."""
+        jobs = (run.job for run in self.runs if run.job is not None)
+        return [job for job in jobs if job.is_open and job.cancel_asked_at is None]
+
+    @property
+    def failures(self) -> int:
+        """Number of runs without a result, at their last attempt."""
+        return sum(run.is_bad and not run.cell.skip_id for run in self.runs)
+
+    @property
+    def best(self) -> CellView | None:
+        """The cell with the highest value."""
+        known = [cell for cell in self.cells if cell.value is not None]
+        return max(known, key=lambda cell: cell.value or 0.0, default=None)
+
+
+def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
+    """Return the matrix with its cells; None: unknown matrix.
+
+    ``metric``: the number of each cell, one of ``metrics``; else the output rate.
+    """
+    matrix = Matrix.objects.select_related("host", "created_by").filter(pk=matrix_id).first()
+    if matrix is None:
+        return None
+    rows = list(
+        matrix.cells.select_related(
+            "job__host", "job__result__host", "job__result__deployment", "job__result__created_by"
+        ).order_by("row", "column", "repeat")
+    )
+    known = {name for row in rows for name in _metrics(_result(row))}
+    chosen = metric if metric in known else RATE
+    by_place: dict[tuple[int, int], list[MatrixCell]] = defaultdict(list)
+    for row in rows:
+        by_place[row.row, row.column].append(row)
+    cells = {place: _cell(runs, chosen) for place, runs in by_place.items()}
+    heated = _heated(cells)
+    columns = {column: cell.concurrency for (_row, column), cell in sorted(heated.items())}
+    left_s, unknown = _left(matrix, list(heated.values()))
+    return MatrixPage(
+        matrix=matrix,
+        metric=chosen,
+        metrics=tuple(name for name in METRICS if name in known),
+        columns=tuple(columns[column] for column in sorted(columns)),
+        rows=tuple(_rows(heated)),
+        left_s=left_s,
+        unknown=unknown,
+    )
+
+
+def matrices() -> QuerySet[Matrix]:
+    """Return all matrices, newest first, with numbers of measured, open and skipped runs."""
+    measured = Q(cells__job__state=Job.State.SUCCEEDED)
+    waiting = Q(cells__job__state__in=Job.OPEN_STATES)
+    return Matrix.objects.select_related("host", "created_by").annotate(
+        done_runs=Count("cells", filter=measured),
+        open_runs=Count("cells", filter=waiting),
+        skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
+        all_runs=Count("cells"),
+    )
+
+
+def _result(row: MatrixCell) -> Result | None:
+    return getattr(row.job, "result", None) if row.job is not None else None
+
+
+def _metrics(result: Result | None) -> set[str]:
+    if result is None:
+        return set()
+    return {name for name in result.metrics if name in METRICS and name != "concurrency"}
+
+
+def _cell(rows: Sequence[MatrixCell], metric: str) -> CellView:
+    runs = tuple(_run(row, metric) for row in rows)
+    first = rows[0]
+    skipped = next((row for row in rows if row.skip_id), None)
+    skip = Message(skipped.skip_id, skipped.skip_args) if skipped else None
+    return CellView(first.input_tokens, first.output_tokens, first.concurrency, runs, skip)
+
+
+def _run(row: MatrixCell, metric: str) -> RunView:
+    result = _result(row)
+    value = result.metrics.get(metric) if result is not None else None
+    on_host = row.job is not None and row.job.state in Job.ON_HOST_STATES
+    running = running_of(row.job) if on_host and row.job is not None else None
+    number = float(value) if isinstance(value, int | float) else None
+    return RunView(row, row.job, result, number, running)
+
+
+def _heated(cells: dict[tuple[int, int], CellView]) -> dict[tuple[int, int], CellView]:
+    values = sorted({cell.value for cell in cells.values() if cell.value is not None})
+    if not values:
+        return cells
+    low, high = values[0], values[-1]
+
+    def heat(value: float | None) -> int:
+        if value is None:
+            return 0
+        return 4 if high == low else 1 + round(6 * (value - low) / (high - low))
+
+    return {
+        place: CellView(
+            cell.input_tokens,
+            cell.output_tokens,
+            cell.concurrency,
+            cell.runs,
+            cell.skip,
+            heat(cell.value),
+        )
+        for place, cell in cells.items()
+    }
+
+
+def _rows(cells: dict[tuple[int, int], CellView]) -> Iterable[Row]:
+    by_row: dict[int, list[CellView]] = defaultdict(list)
+    for (row, _column), cell in sorted(cells.items()):
+        by_row[row].append(cell)
+    for of_row in by_row.values():
+        yield Row(of_row[0].input_tokens, of_row[0].output_tokens, tuple(of_row))
+
+
+def _left(matrix: Matrix, cells: Sequence[CellView]) -> tuple[float | None, int]:
+    """Return the remaining time from past runs, and the number of runs without an estimate."""
+    runs = [run for cell in cells for run in cell.runs if run.job is not None and run.job.is_open]
+    waiting = [run.job for run in runs if run.job is not None and run.running is None]
+    usual = usual_of(matrix.host, waiting) if waiting else []
+    known = [times.typical_s for times in usual if times is not None]
+    now = [run.running.left_s for run in runs if run.running is not None]
+    known += [seconds for seconds in now if seconds is not None]
+    return (sum(known) if known else None), len(runs) - len(known)

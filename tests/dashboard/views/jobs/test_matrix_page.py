@@ -1,0 +1,217 @@
+"""Page of a matrix: each state of a cell, metrics, exports, and buttons."""
+
+import csv
+import io
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import AuditEntry, Job, Matrix, MatrixCell
+from tests.factories import make_host, make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+# Of a kind that can be retried without an asset.
+WORK = {"kind": "prepare", "params": {"what": "weights"}}
+MESSAGE = {"message_id": "work:exit", "message_args": {"step": "measure", "exit_code": 3}}
+
+
+@pytest.fixture
+def ada(client):
+    person = make_user("ada")
+    client.force_login(person)
+    return person
+
+
+@pytest.fixture
+def matrix(ada):
+    """A row with a done, running, queued, failed and skipped cell."""
+    host = make_host()
+    matrix = Matrix.objects.create(
+        title="r1",
+        kind="benchmark-online",
+        host=host,
+        spec={"workload": "own", "requests": 4, "repeats": 1},
+        created_by=ada,
+    )
+    states = ("succeeded", "running", "queued", "failed", None)
+    for column, state in enumerate(states):
+        job = None
+        if state:
+            fields = MESSAGE if state == "failed" else {}
+            job = make_job(host=host, state=state, **WORK, **fields)
+        if state == "succeeded":
+            metrics = {"output_tokens_per_s": 51.25, "ttft_p50_ms": 321.0}
+            make_measured(job=job, points=[(1, metrics)])
+        if state == "running":
+            Job.objects.filter(pk=job.pk).update(progress={"done": 3, "total": 12, "unit": ""})
+        MatrixCell.objects.create(
+            matrix=matrix,
+            row=0,
+            column=column,
+            place=column,
+            input_tokens=1024,
+            output_tokens=256,
+            concurrency=2**column,
+            job=job,
+            skip_id="" if state else "matrix:max_concurrency",
+            skip_args={} if state else {"most": 8},
+        )
+    return matrix
+
+
+def page(client, matrix, query=""):
+    return client.get(reverse("matrix-detail", args=[matrix.pk]) + query)
+
+
+def cells(answer):
+    found = re.findall(r'<td class="cell heat-(\d)" data-state="(\w+)".*?</td>', answer, re.DOTALL)
+    return found
+
+
+def test_each_cell_shows_its_state(client, matrix):
+    html = page(client, matrix).content.decode()
+
+    assert [state for _heat, state in cells(html)] == [
+        *("done", "running", "queued", "failed", "skipped"),
+    ]
+    assert ">51.2<" in html or ">51.3<" in html
+    assert "Max concurrency of the engine is 8." in html
+    assert "exit code 3" in html.lower()
+
+
+def test_a_done_cell_links_its_result_command_and_log(client, matrix):
+    html = page(client, matrix).content.decode()
+    job = matrix.cells.get(column=0).job
+
+    assert f'href="{reverse("result-detail", args=[job.result.pk])}"' in html
+    assert f'href="{reverse("job-script", args=[job.pk])}"' in html
+    assert f'href="{reverse("job-detail", args=[job.pk])}#log-search"' in html
+
+
+def test_the_metric_is_chosen_in_the_address(client, matrix):
+    html = page(client, matrix, "?metric=ttft_p50_ms").content.decode()
+
+    assert ">321<" in html
+    assert 'value="ttft_p50_ms" selected' in html
+    assert "metric=ttft_p50_ms" in html.partition('id="matrix"')[2].partition(">")[0]
+
+
+@pytest.mark.parametrize("name", ["nothing", "", "__class__", "x" * 300])
+def test_an_unknown_metric_is_the_output_rate(client, matrix, name):
+    answer = page(client, matrix, f"?metric={name}")
+
+    assert answer.status_code == 200
+    assert answer.context["page"].metric == "output_tokens_per_s"
+
+
+def test_the_csv_has_every_run_and_the_reason_of_every_other(client, matrix):
+    answer = page(client, matrix, "?format=csv")
+
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [row["state"] for row in rows] == [
+        *("succeeded", "running", "queued", "failed", "skipped"),
+    ]
+    assert rows[0]["output_tokens_per_s [tokens/s]"] == "51.25"
+    assert rows[4]["reason"] == "Max concurrency of the engine is 8."
+    assert [row["concurrency"] for row in rows] == ["1", "2", "4", "8", "16"]
+
+
+def test_a_failed_cell_is_run_again_from_the_table(client, matrix, ada):
+    cell = matrix.cells.get(column=3)
+
+    client.post(reverse("matrix-cell-run", args=[matrix.pk, cell.pk]))
+
+    cell.refresh_from_db()
+    assert cell.job.repeats is not None
+    assert AuditEntry.objects.get(action="job.repeat").detail["matrix"] == matrix.pk
+
+
+def test_a_done_cell_is_run_three_more_times(client, matrix):
+    cell = matrix.cells.get(column=0)
+
+    client.post(reverse("matrix-cell-run", args=[matrix.pk, cell.pk]), {"n": "3"})
+
+    assert list(matrix.cells.filter(column=0).values_list("repeat", flat=True)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("n", ["0", "-1", "x", "9" * 30])
+def test_a_number_of_runs_that_makes_no_sense_is_bounded(client, matrix, n):
+    cell = matrix.cells.get(column=0)
+
+    answer = client.post(reverse("matrix-cell-run", args=[matrix.pk, cell.pk]), {"n": n})
+
+    assert answer.status_code == 302
+    assert matrix.cells.filter(column=0).count() == 2
+
+
+def test_a_cell_of_another_matrix_is_not_found(client, matrix, ada):
+    other = Matrix.objects.create(title="b", kind="benchmark", host=matrix.host, spec={})
+
+    answer = client.post(reverse("matrix-cell-run", args=[other.pk, matrix.cells.first().pk]))
+
+    assert answer.status_code == 404
+
+
+def test_the_matrix_is_cancelled_after_a_confirmation(client, matrix):
+    address = reverse("matrix-cancel", args=[matrix.pk])
+
+    assert "2 jobs will be cancelled" in client.get(address).content.decode()
+    assert matrix.cells.get(column=2).job.state == "queued"
+    client.post(address)
+
+    assert matrix.cells.get(column=2).job.state == "cancelled"
+    assert matrix.cells.get(column=1).job.cancel_asked_at is not None
+    assert AuditEntry.objects.get(action="job.cancel").subject == f"matrix {matrix.pk}"
+
+
+def test_it_is_resumed_by_a_button(client, matrix):
+    assert "Resume 1 run" in page(client, matrix).content.decode()
+
+    client.post(reverse("matrix-resume", args=[matrix.pk]))
+
+    assert matrix.cells.get(column=3).job.state == "queued"
+    assert "Resume" not in page(client, matrix).content.decode()
+
+
+def test_a_viewer_has_no_buttons(client, matrix):
+    client.force_login(make_user(role="viewer"))
+
+    html = page(client, matrix).content.decode()
+
+    assert reverse("matrix-resume", args=[matrix.pk]) not in html
+    assert reverse("matrix-cancel", args=[matrix.pk]) not in html
+    assert "/run/" not in html
+
+
+def test_a_spec_of_another_version_is_no_failure(client, matrix):
+    Matrix.objects.update(spec={"workload": 7, "concurrency": "x", "params": None})
+
+    assert page(client, matrix).status_code == 200
+
+
+def test_the_job_names_its_matrix(client, matrix):
+    job = matrix.cells.get(column=0).job
+
+    html = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+    assert reverse("matrix-detail", args=[matrix.pk]) in html
+
+
+def test_the_list_counts_runs(client, matrix):
+    html = " ".join(
+        re.sub(r"<[^>]+>", " ", client.get(reverse("matrix-list")).content.decode()).split()
+    )
+
+    assert f"{matrix.pk} r1" in html
+
+
+def test_three_more_runs_are_one_click_on_a_result(client, matrix):
+    job = matrix.cells.get(column=0).job
+    fields = {"id": job.result.pk, "n": 3, "from": "result"}
+
+    answer = client.post(reverse("result-run-more"), fields)
+
+    assert answer["Location"] == reverse("result-detail", args=[job.result.pk])
+    assert Job.objects.filter(repeats=job).count() == 3
+    assert "Run 3×" in client.get(answer["Location"]).content.decode()

@@ -1,0 +1,179 @@
+"""Launch form of a matrix: presets, the table of cells before the launch, and the launch."""
+
+import html
+import re
+
+import pytest
+from django.http import QueryDict
+from django.urls import reverse
+
+from dashboard.forms.matrix import matrix_form
+from jobs.kinds import KINDS
+from jobs.models import AuditEntry, Job, Matrix
+from jobs.queries.hosts.targets import target_of
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+SERVED = {
+    "engine": "vllm",
+    "stack": "guide",
+    "container": "vllm-{deployment.id}",
+    "tokenizer": "/test/weights/DeepSeek-R1",
+    "max_input": 57344,
+    "max_total": 65536,
+}
+
+
+@pytest.fixture
+def host():
+    return make_host(type="vacc", facts=dict(GUIDE_FACTS))
+
+
+@pytest.fixture
+def served(host):
+    job = make_job(state="succeeded", host=host, kind="deploy-vllm")
+    return make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
+
+
+def form_of(browser, **query):
+    return browser.get(reverse("launch-matrix"), query)
+
+
+def send(browser, **fields):
+    return browser.post(reverse("launch-matrix"), fields)
+
+
+def text(answer):
+    """The words of a page; thin spaces in numbers are left out."""
+    words = re.sub(r"<[^>]+>", " ", html.unescape(answer.content.decode()))
+    return " ".join(words.replace("\u202f", "").split())
+
+
+def test_presets_say_their_purpose_and_duration(browser, served):
+    shown = text(form_of(browser))
+
+    assert "Quick look Does the server answer, and about how fast? Two minutes." in shown
+    assert "Soak One load for hours." in shown
+
+
+def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served):
+    shown = text(form_of(browser, workload="vendor", host=host.name))
+
+    assert "50 of 66 cells run, 16 are skipped" in shown
+    assert shown.count("exceed the workload's total of 65536") == 10
+    assert shown.count("Max prompt length is 56320 tokens.") == 6
+    assert Matrix.objects.count() == Job.objects.filter(state="queued").count() == 0
+
+
+def test_what_was_shown_is_launched(browser, host, served):
+    answer = send(browser, workload="vendor", host=host.name, deployment=str(served.pk))
+
+    matrix = Matrix.objects.get()
+    assert answer["Location"] == reverse("matrix-detail", args=[matrix.pk])
+    assert matrix.cells.exclude(job=None).count() == 50
+    assert matrix.cells.filter(job=None).count() == 16
+    entry = AuditEntry.objects.get(action="job.launch")
+    assert (entry.subject, entry.detail["jobs"]) == (f"matrix {matrix.pk}", 50)
+
+
+def test_the_offered_kind_is_one_that_can_measure_the_deployment(browser, served):
+    assert form_of(browser).context["kind"].name == "benchmark-online"
+
+
+def test_another_preset_brings_its_own_lengths(host, served):
+    target, kind = target_of(host), KINDS["benchmark-online"]
+    typed = "workload=soak&of=vendor&concurrency=1,2&repeats=2"
+
+    form = matrix_form(QueryDict(typed), kind, target)
+    kept = matrix_form(QueryDict(typed.replace("of=vendor", "of=soak")), kind, target)
+
+    assert (form.texts["concurrency"], form.texts["repeats"]) == ("4", "24")
+    assert (kept.texts["concurrency"], kept.texts["repeats"]) == ("1,2", "2")
+
+
+def test_a_preset_sets_what_makes_lengths_true(host, served):
+    form = matrix_form(QueryDict("workload=own"), KINDS["benchmark-online"], target_of(host))
+
+    assert form.spec.params["dataset"] == "random"
+    assert form.spec.params["prefix_tokens"] == "0"
+    assert form.spec.params["exclusive"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"concurrency": "1, two"}, "Enter whole numbers, separated by commas."),
+        ({"concurrency": "4,4"}, "Enter each value only once."),
+        ({"repeats": "many"}, "Enter a whole number."),
+        ({"concurrency": "64"}, "No cell can run."),
+        ({"deployment": "99999"}, "Not on this host"),
+        ({"requests": "0"}, "1"),
+        ({"concurrency": "9" * 400}, "Enter whole numbers"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_field(browser, host, served, typed, message):
+    answer = send(browser, **{"workload": "own", "of": "own", "host": host.name, **typed})
+
+    assert answer.status_code == 422
+    assert message in text(answer)
+    assert Matrix.objects.count() == 0
+
+
+def test_skipped_cells_show_their_reasons_even_if_none_runs(browser, host, served):
+    answer = form_of(browser, workload="own", of="own", host=host.name, concurrency="64")
+
+    assert "Max concurrency of the engine is 4." in text(answer)
+
+
+def test_the_guide_s_commands_open_their_own_forms(browser, host, served):
+    answer = form_of(browser, workload="guide", host=host.name, deployment=str(served.pk))
+
+    source = answer.content.decode()
+    for name in ("benchmark-online", "benchmark-throughput", "benchmark-latency"):
+        assert f"/launch/{name}/?host={host.name}" in source
+    assert source.count("as_in_guide=1") == 3
+    assert send(browser, workload="guide", host=host.name).status_code == 422
+
+
+def test_prompts_of_a_fixed_set_have_no_length_axis(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_deployment(job=make_job(state="succeeded", host=host))
+
+    answer = form_of(browser, workload="own", host=host.name, kind="benchmark")
+
+    assert "sends prompts of their own lengths" in text(answer)
+    assert 'name="input_tokens"' not in answer.content.decode()
+
+
+_ROOTS = ("weights", "artifacts", "environments")
+
+
+def test_the_script_is_a_download(browser, host, served):
+    query = {"workload": "quick-look", "host": host.name, "deployment": str(served.pk)}
+
+    answer = browser.get(reverse("launch-matrix-script"), query)
+
+    assert answer["Content-Type"].startswith("text/x-shellscript")
+    assert answer.content.decode().count("bash -s") == 2
+
+
+def test_a_form_without_cells_has_no_script(browser, host, served):
+    query = {"workload": "own", "of": "own", "host": host.name, "concurrency": ""}
+
+    assert browser.get(reverse("launch-matrix-script"), query).status_code == 404
+
+
+def test_without_a_host_the_page_says_how_to_add_one(browser):
+    assert "No host yet." in text(form_of(browser))
+
+
+def test_a_person_without_the_right_on_the_host_launches_nothing(browser, host, served):
+    host.is_restricted = True
+    host.save()
+    host.launchers.add(make_user())
+
+    answer = send(browser, workload="own", host=host.name, deployment=str(served.pk))
+
+    assert answer.status_code == 422
+    assert Matrix.objects.count() == 0
