@@ -25,7 +25,7 @@ def add(user: _User, typed: Mapping[str, str]) -> ServiceLevel:
     """
     check(user, "level.add")
     row = levels.add(typed, user=_known(user))
-    _record(user, row, "level.add")
+    audit_log.record(user, "level.add", f"level {row.pk}", name=row.name)
     return row
 
 
@@ -38,7 +38,7 @@ def change(user: _User, row: ServiceLevel, typed: Mapping[str, str]) -> ServiceL
     """
     check(user, "level.change", row)
     row = levels.change(row, typed)
-    _record(user, row, "level.change")
+    audit_log.record(user, "level.change", f"level {row.pk}", name=row.name)
     return row
 
 
@@ -50,7 +50,7 @@ def remove(user: _User, row: ServiceLevel) -> None:
     """
     check(user, "level.change", row)
     if levels.remove(row):
-        _record(user, row, "level.change", did="delete")
+        audit_log.record(user, "level.change", f"level {row.pk}", name=row.name, did="delete")
 
 
 def restore(user: _User, row: ServiceLevel) -> None:
@@ -63,7 +63,7 @@ def restore(user: _User, row: ServiceLevel) -> None:
     check(user, "level.change", row)
     if row.removed_at is not None:
         levels.restore(row)
-        _record(user, row, "level.change", did="undo")
+        audit_log.record(user, "level.change", f"level {row.pk}", name=row.name, did="undo")
 
 
 def hide(user: _User, key: str, *, hidden: bool) -> bool:
@@ -85,7 +85,3 @@ def _known(user: _User) -> AbstractBaseUser:
     if person is None:
         raise PermissionDenied
     return person
-
-
-def _record(user: _User, row: ServiceLevel, action: str, **detail: str) -> None:
-    audit_log.record(user, action, f"level {row.pk}", name=row.name, **detail)
