@@ -20,7 +20,7 @@ from jobs.models import Deployment, Result, Tag
 from jobs.services.results.baselines import set_baseline
 from tests.bench.inside.lists import PLAIN_STATIC
 from tests.factories import make_job, make_measured, make_user
-from tests.measuring import SERVE, make_measuring_host, served
+from tests.measuring import FACTS, SERVE, make_measuring_host, served
 
 CONCURRENCIES = (1, 4, 8, 16)
 MODELS, STACKS, PRECISIONS = 10, 5, 2
@@ -45,10 +45,12 @@ def fill(identities: int) -> dict[str, str]:
             firsts.setdefault(result.subject, result)
         for result in firsts.values():
             set_baseline(result, lin)
-    runs = Result.objects.filter(type="benchmark", subject=firsts and max(firsts)).order_by("pk")
-    heads = list(dict.fromkeys(runs.values_list("deployment_id", "fingerprint")))
-    numbers = [runs.filter(fingerprint=key)[0].pk for _served, key in heads[:AT_ONCE]]
-    return {"compare": "&".join(f"id={number}" for number in numbers)}
+    speeds = Result.objects.filter(type=Result.Type.BENCHMARK).order_by("pk")
+    first = speeds[0]
+    alike: dict[str, int] = {}
+    for run in speeds.filter(subject=first.subject):
+        alike.setdefault(run.fingerprint, run.pk)
+    return {"compare": "&".join(f"id={number}" for number in [*alike.values()][:AT_ONCE])}
 
 
 def _run(deployment: Deployment, model: int, number: int) -> Result:
@@ -59,6 +61,8 @@ def _run(deployment: Deployment, model: int, number: int) -> Result:
         params={"requests": 50},
     )
     fields = {"job": job, "deployment": deployment, "model_id": f"distill-{model}"}
+    made = [{"name": "llama", "fingerprint": "pins", "versions": {}}]
+    fields |= {"run_context": {"host": {"cpu": FACTS["cpu"]}, "environments": made}}
     fields |= {"label": f"int{4 + number % PRECISIONS * 4}"}
     if number % 10 == 0:
         return make_measured(
