@@ -24,7 +24,6 @@ GOALS = {
         "sqlite.jobs.all-deep": "ratio ≤ 1.3",
         "postgresql.results.model-deep": "ratio ≤ 1.3",
     },
-    "organised": {"list": "≤ 300 ms", "fleet": "≤ 300 ms", "compare": "≤ 300 ms"},
     "start": {"command-p95": "≤ 150 ms", "line-p95": "≤ 300 ms"},
     "queue": {"drain": "ratio ≥ 0.9"},
     "relay": {

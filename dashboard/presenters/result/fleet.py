@@ -93,8 +93,9 @@ def _measures(
         query = urlencode({"host": cell.artifact.host.name, "artifact": cell.artifact.pk})
         kind = OnHost(cell.artifact.host).server
         return f"{reverse('launch-form', args=[kind])}?{query}", _("Deploy")
-    if value is not None and value.result.deployment is not None:
-        return form_address(value.result.deployment.job), _("Deploy")
+    known = value or cell.speed or cell.accuracy
+    if known is not None and known.result.deployment is not None:
+        return form_address(known.result.deployment.job), _("Deploy")
     return "", ""
 
 
