@@ -4,9 +4,7 @@ The tests are in the order of a day: a pipeline, faults at its server, faults on
 """
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -133,43 +131,6 @@ def test_the_deployed_model_thinks_and_answers(served):
     thought, _, answered = message["content"].partition("</think>")
     assert "Step by step" in thought
     assert "4" in answered
-
-
-def test_a_killed_cell_of_a_matrix_is_run_again_and_the_next_goes_on(host, served):
-    served_as = {"deployment": str(served["id"]), "stack": "guide", "dataset": "random"}
-    body = {
-        "host": NAME,
-        "kind": "benchmark-online",
-        "params": {**served_as, "prefix_tokens": 0},
-        "input_tokens": [128, 65536],
-        "output_tokens": [16, 1024],
-        "concurrency": [1, 2],
-        "requests": 40,
-        "requests_each": False,
-    }
-    matrix = host.ask("matrices", body)
-    states = [cell["state"] for cell in matrix["cells"]]
-    assert states == ["queued", "queued", "skipped", "skipped"] * 2
-    runs = [run for cell in matrix["cells"] for run in cell["runs"] if run["job"]]
-    jobs = [run["job"] for run in sorted(runs, key=lambda run: run["place"])]
-    third = host.spool(jobs[2]) / "launcher.json"
-    until(third.exists, "the third cell runs", 120)
-
-    os.kill(json.loads(third.read_text())["pid"], signal.SIGKILL)
-
-    assert host.ended(jobs[2])["state"] == "lost"
-    assert host.ended(jobs[3])["state"] == "succeeded"
-    until(
-        lambda: host.ask(f"matrices/{matrix['id']}")["state"] == "done",
-        "the lost cell is run again",
-        120,
-    )
-    cells = host.ask(f"matrices/{matrix['id']}")["cells"]
-    now = [run["job"] for cell in cells for run in cell["runs"] if run["job"]]
-    assert [job for job in jobs if job not in now] == [jobs[2]]
-    again = host.job(max(now))
-    assert (again["repeats"], again["state"]) == (jobs[2], "succeeded")
-    assert again["plan"] == host.job(jobs[2])["plan"]
 
 
 LOAD = {"requests": 4, "output_tokens": 16}
