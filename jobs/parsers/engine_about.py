@@ -96,8 +96,9 @@ def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
     told = entry.get("max_model_len") or (
         settings.get("n_ctx") if isinstance(settings, dict) else None
     )
-    is_whole = isinstance(told, int) and not isinstance(told, bool)
-    return told if is_whole and 0 < told <= _MOST_CONTEXT else None
+    if not isinstance(told, int) or isinstance(told, bool):
+        return None
+    return told if 0 < told <= _MOST_CONTEXT else None
 
 
 def _word(value: Any) -> str:
