@@ -7,7 +7,7 @@ import pytest
 
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from tests.api import Api, until
-from tests.scripted_engine import MODEL, engine
+from tests.jobs.lib.scripted_engine import MODEL, engine
 from tests.stack import running
 
 pytestmark = pytest.mark.processes

@@ -5,7 +5,7 @@ import pytest
 from jobs.models import Endpoint
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_endpoint, make_result, make_user, permit_source
-from tests.scripted_engine import MODEL, engine
+from tests.jobs.lib.scripted_engine import MODEL, engine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 

@@ -17,7 +17,7 @@ from tests.factories import (
     permit_source,
 )
 from tests.hostile_server import hostile
-from tests.scripted_engine import MODEL, engine
+from tests.jobs.lib.scripted_engine import MODEL, engine
 
 pytestmark = pytest.mark.django_db
 

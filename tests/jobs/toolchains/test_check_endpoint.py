@@ -11,7 +11,7 @@ from jobs.parsers.engine_about import read_file
 from jobs.toolchains.site import SCRIPTS
 from tests import hostile_server
 from tests.hostile_server import hostile
-from tests.scripted_engine import MODEL, engine
+from tests.jobs.lib.scripted_engine import MODEL, engine
 
 KEY = "sk-very-secret-0123456789"
 

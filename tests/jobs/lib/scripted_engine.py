@@ -41,11 +41,10 @@ class Engine:
             def is_refused(self):
                 given = self.headers.get("Authorization")
                 engine.asked.append((self.path, given))
-                needs_key = engine.key and self.path.startswith("/v1/")
-                if needs_key and given != f"Bearer {engine.key}":
-                    self.say(401, "{}")
-                    return True
-                return False
+                if not engine.key or given == f"Bearer {engine.key}" or "/v1/" not in self.path:
+                    return False
+                self.say(401, "{}")
+                return True
 
             def do_GET(self):
                 if not self.is_refused():
