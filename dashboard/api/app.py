@@ -16,16 +16,13 @@ from ninja.operation import Operation, PathView
 from dashboard.api import (
     audit,
     endpoints,
-    fleet,
     logs,
     matrices,
     me,
-    organise,
     pins,
     pipelines,
     queue,
     rest,
-    saved_views,
     secrets,
     sources,
 )
@@ -33,6 +30,7 @@ from dashboard.api.answers import schemas
 from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
 from dashboard.api.requests import JsonBody
+from dashboard.api.results import fleet, organise, saved_views
 
 DESCRIPTION = """\
 Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or with

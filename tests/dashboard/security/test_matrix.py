@@ -139,19 +139,7 @@ def made(db):
         expires_at=now() - timedelta(days=1),
     )
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
-    added = {"result": result, "created_by": owner}
-    Tag.objects.create(**added, name="owned")
-    endpoint = make_endpoint("theirs", url="http://127.0.0.1:9", created_by=owner)
-    matrix = Matrix.objects.create(
-        title="m", kind="benchmark", host=host, spec={}, created_by=owner
-    )
-    shape = {"row": 0, "column": 0, "place": 0, "output_tokens": 8, "concurrency": 1}
-    cell = MatrixCell.objects.create(matrix=matrix, job=job, **shape)
     numbers = {
-        "endpoint_id": endpoint.pk,
-        "matrix_id": matrix.pk,
-        "cell_id": cell.pk,
-        "run_id": cell.pk,
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,
@@ -159,10 +147,7 @@ def made(db):
         "turn_id": turn.pk,
         "token_id": owner.api_tokens.get(scope="read").pk,
         "user_id": make_user("third").pk,
-        "level_id": make_level(created_by=owner).pk,
-        "note_id": Note.objects.create(**added, text="seen").pk,
-        "sign_off_id": SignOff.objects.create(**added, purpose="a customer").pk,
-        "view_id": SavedView.objects.create(created_by=owner, name="ours").pk,
+        **_around_results(result, job, owner),
     }
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
@@ -172,6 +157,28 @@ def made(db):
     return SimpleNamespace(
         people=people, sessions=sessions, values=numbers | texts, jobs=jobs, turn=turn
     )
+
+
+def _around_results(result, job, owner):
+    """Numbers of what a person adds beside results."""
+    added = {"result": result, "created_by": owner}
+    Tag.objects.create(**added, name="owned")
+    endpoint = make_endpoint("theirs", url="http://127.0.0.1:9", created_by=owner)
+    matrix = Matrix.objects.create(
+        title="m", kind="benchmark", host=job.host, spec={}, created_by=owner
+    )
+    shape = {"row": 0, "column": 0, "place": 0, "output_tokens": 8, "concurrency": 1}
+    cell = MatrixCell.objects.create(matrix=matrix, job=job, **shape)
+    return {
+        "endpoint_id": endpoint.pk,
+        "matrix_id": matrix.pk,
+        "cell_id": cell.pk,
+        "run_id": cell.pk,
+        "level_id": make_level(created_by=owner).pk,
+        "note_id": Note.objects.create(**added, text="seen").pk,
+        "sign_off_id": SignOff.objects.create(**added, purpose="a customer").pk,
+        "view_id": SavedView.objects.create(created_by=owner, name="ours").pk,
+    }
 
 
 def _session_of(person):
