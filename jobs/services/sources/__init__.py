@@ -1,4 +1,4 @@
-"""Permitted sources of code and data, and engines: included, or a team's own.
+"""Permitted sources of code, data and engines: included ones, and a team's own.
 Here: the list, its addresses, and the check of a launch, a retry, a start and a claim.
 Not here: which fields of a kind name a source (`jobs.kinds`), rights and audit (`dashboard`).
 """
