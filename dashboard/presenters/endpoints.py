@@ -20,8 +20,16 @@ from jobs.models import Endpoint
 from jobs.queries.endpoints import engine_keys
 from jobs.services.endpoints import Entered
 
-# Kinds offered on an endpoint's page, the usual ones first.
-KINDS_OFFERED = ("benchmark", "evaluate", "benchmark-online", "benchmark-guidellm")
+# Kinds offered on an endpoint's page, the usual ones first: those that measure a deployment.
+_USUAL = ("benchmark", "evaluate")
+KINDS_OFFERED = sorted(
+    (
+        name
+        for name, kind in KINDS.items()
+        if kind.family in ("benchmark", "evaluate") and "deployment" in kind.Params.model_fields
+    ),
+    key=lambda name: (name not in _USUAL, name),
+)
 _ARCHIVED, _ANSWERS, _SILENT = "stopped", "ready", "unhealthy"
 
 

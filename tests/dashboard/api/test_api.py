@@ -379,7 +379,7 @@ def test_a_wrong_method_names_the_right_ones(api):
         (serializers.job, make_job, answers.JobAnswer),
         (serializers.whole_job, make_job, answers.WholeJob),
         (serializers.deployment, make_deployment, answers.DeploymentAnswer),
-        (serializers.result, make_result, answers.ResultAnswer),
+        (lambda row: serializers.results([row])[0], make_result, answers.ResultAnswer),
         (serializers.whole_result, make_result, answers.WholeResult),
         (serializers.host, make_host, answers.HostAnswer),
     ],
