@@ -19,13 +19,11 @@ from jobs.models import (
     Deployment,
     Host,
     Job,
-    Matrix,
-    MatrixCell,
 )
 from jobs.queries.jobs.chains import TOUR_KINDS
 from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
-from tests.factories import make_deployment, make_host, make_job, make_level, make_measured
+from tests.factories import make_deployment, make_host, make_job, make_measured
 from tests.pages import HOST
 
 
@@ -58,44 +56,16 @@ def make() -> dict[str, Any]:
     made["token"] = ApiToken.objects.create(
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
-    made["matrix"] = _matrix(person, far)
+    states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "")
+    made["matrix"] = unwell.matrix(far, states)
     _changes(person)
     made["source"] = unwell.source()
-    made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
+    made["level"] = unwell.level()
     made["endpoint"] = unwell.endpoint()
     made["conversation"] = Conversation.objects.create(
         user=person, deployment=served[0], title="long " * 40
     ).pk
     return made
-
-
-def _matrix(person: AbstractUser, host: Host) -> int:
-    """A matrix with a cell in every state."""
-    spec = {"requests": 5, "requests_each": True, "repeats": 1, "shuffled": True, "order_seed": 7}
-    matrix = Matrix.objects.create(
-        title="DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048-with-chat-template",
-        kind="benchmark-online",
-        host=host,
-        spec=spec | {"workload": "vendor", "stops_early": True},
-        created_by=person,
-    )
-    states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "")
-    for place, state in enumerate(states):
-        row, column = divmod(place, 3)
-        job = None
-        if state:
-            fields = {"host": host, "state": state, "created_by": person}
-            job = make_job(kind="benchmark-online", **fields)
-        if job is not None and state == "succeeded":
-            metrics = {"output_tokens_per_s": 12345.6 / (place + 1), "ttft_p50_ms": 98765.4}
-            make_measured(job=job, points=[(4, metrics)], simulated=True, created_by=person)
-        MatrixCell.objects.create(
-            **{"matrix": matrix, "row": row, "column": column, "place": place, "job": job},
-            **{"input_tokens": 65536, "output_tokens": 8192, "concurrency": 2**column},
-            skip_id="" if state else "matrix:total_tokens",
-            skip_args={} if state else {"concurrency": 1, "asked": 73728, "most": 65536},
-        )
-    return matrix.pk
 
 
 def _changes(person: AbstractUser) -> None:

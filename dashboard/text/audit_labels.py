@@ -107,6 +107,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "jobs": _("jobs"),
     "kind": _("kind"),
     "lost": _("lost jobs and deployments"),
+    "matrix": _("matrix"),
     "name": _("name"),
     "note": _("note"),
     "now": _("new place"),

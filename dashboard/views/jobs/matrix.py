@@ -80,7 +80,8 @@ def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
 @requires("job.repeat")
 def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpResponse:
     """Run one cell ``n`` more times; a failed run once again."""
-    cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix_id)
+    matrix = get_object_or_404(Matrix, pk=matrix_id)
+    cell = get_object_or_404(MatrixCell, pk=cell_id, matrix=matrix)
     count = number_from(request.POST.get("n", "1")) or 1
     try:
         matrix_actions.repeat(request.user, cell, count=min(count, _MOST_RUNS))

@@ -45,7 +45,8 @@ def tag_results(request: HttpRequest) -> HttpResponse:
 @requires("result.untag")
 def untag_result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Remove the tag ``name``; then redirect to ``next``."""
-    tag = get_object_or_404(Tag, result=result_id, name=request.POST.get("name", ""))
+    result = get_object_or_404(Result, pk=result_id)
+    tag = get_object_or_404(Tag, result=result, name=request.POST.get("name", ""))
     check(request.user, "result.untag", tag)
     actions.untag(request.user, tag)
     return _back(request, tag.result_id)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.models import Host
 
 HOST, AWAY, SECRET = "va16-09", "va16-08", "HF_TOKEN"
 DIES = 32
@@ -34,6 +39,43 @@ def endpoint() -> int:
     return Endpoint.objects.get_or_create(name=name, defaults=values)[0].pk
 
 
+def level() -> int:
+    """The number of a service level with a long name; made if it is not there."""
+    from jobs.models import ServiceLevel  # noqa: PLC0415 -- runs in manage.py shell, with Django
+    from tests.factories import make_level  # noqa: PLC0415
+
+    name = "First answers of the chat assistant in the call centre"
+    known = ServiceLevel.objects.filter(name=name).first()
+    return int((known or make_level(name=name)).pk)
+
+
+def matrix(host: Host, states: Sequence[str]) -> int:
+    """The number of a matrix on ``host`` with a cell in each of ``states``; "": left out."""
+    from jobs.models import Matrix, MatrixCell  # noqa: PLC0415
+    from tests.factories import make_job, make_measured  # noqa: PLC0415
+
+    spec = {"requests": 5, "requests_each": True, "repeats": 1, "shuffled": True, "order_seed": 7}
+    row = Matrix.objects.create(
+        title="DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048-with-chat-template",
+        kind="benchmark-online",
+        host=host,
+        spec=spec | {"workload": "vendor", "stops_early": True},
+    )
+    for place, state in enumerate(states):
+        at_row, at_column = divmod(place, 3)
+        job = make_job(kind="benchmark-online", host=host, state=state) if state else None
+        if job is not None and state == "succeeded":
+            metrics = {"output_tokens_per_s": 12345.6 / (place + 1), "ttft_p50_ms": 98765.4}
+            make_measured(job=job, points=[(4, metrics)], simulated=True)
+        MatrixCell.objects.create(
+            **{"matrix": row, "row": at_row, "column": at_column, "place": place, "job": job},
+            **{"input_tokens": 65536, "output_tokens": 8192, "concurrency": 2**at_column},
+            skip_id="" if state else "matrix:total_tokens",
+            skip_args={} if state else {"concurrency": 1, "asked": 73728, "most": 65536},
+        )
+    return int(row.pk)
+
+
 def make() -> None:
     """Make them, in the dashboard that this runs beside; again, if they are there."""
     from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
@@ -44,6 +86,7 @@ def make() -> None:
     keep_secret(SECRET, "hf_0123456789")
     source()
     endpoint()
+    level()
     there = [{"id": number} for number in range(DIES) if number != 22]
     host, is_new = Host.objects.update_or_create(
         name=HOST,
@@ -61,6 +104,7 @@ def make() -> None:
     if is_new:
         make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
         make_job(host=host)
+        matrix(host, ("cancelled", "queued", ""))  # no results: those of the tour stay alone
     silent = {"type": Host.Type.VACC, "heartbeat_at": now() - timedelta(hours=1)}
     host, is_new = Host.objects.update_or_create(name=AWAY, defaults=silent)
     if is_new:

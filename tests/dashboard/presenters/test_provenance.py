@@ -124,13 +124,18 @@ def test_an_ungrouped_result_names_its_unknown_part(get, host):
     assert "Cannot be grouped. Unknown: Image." in panel(get, measured(deployment), "repeats")
 
 
+def facts_of(html):
+    """The metrics of the run itself, which stand below the conclusion."""
+    return html[html.rindex('<dl class="facts big-first') :].partition("</dl>")[0]
+
+
 def test_the_mean_of_repeats_is_separate_from_the_run(get, host):
     deployment = served(host)
     *_others, last = (measured(deployment, points=((1, rate),)) for rate in (50.0, 51.0, 58.0))
 
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
-    facts = text_of(html[html.index('<dl class="facts') : html.index("</dl>")])
+    facts = text_of(facts_of(html))
     assert "Peak output 58.0 tok/s TTFT" in facts
     assert "Mean of 3 runs at concurrency 1 53.0 tok/s ± 10.8" in facts
 
@@ -142,7 +147,7 @@ def test_two_runs_have_a_mean_and_no_interval(get, host):
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
     assert "Mean of 2 runs at concurrency 1 54.0 tok/s" in text_of(html)
-    assert "±" not in html[html.index('<dl class="facts') : html.index("</dl>")]
+    assert "±" not in facts_of(html)
 
 
 def test_the_load_of_the_host_is_summed_up_while_a_job_runs():

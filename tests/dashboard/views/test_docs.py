@@ -85,7 +85,7 @@ def test_the_more_special_view_is_looked_for_first():
 def test_a_page_offers_the_help_that_is_about_it(member):
     html = member.get(reverse("result-list")).content.decode()
 
-    assert f'href="{reverse("docs-page", args=["use/compare"])}"' in html
+    assert f'href="{reverse("docs-page", args=["use/organise"])}#filters-and-views"' in html
 
 
 @pytest.mark.parametrize("path", ["nothing/", "../README/", "use/launch.md/", "images/none.png"])
