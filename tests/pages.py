@@ -70,7 +70,12 @@ PAGES = {
     "endpoint-detail": ["/endpoints/{endpoint}/"],
     "endpoint-edit": ["/endpoints/{endpoint}/edit/"],
     "endpoint-archive": ["/endpoints/{endpoint}/archive/"],
-    "result-list": ["/results/", "/results/?type=evaluation"],
+    "result-list": [
+        "/results/",
+        "/results/?type=evaluation",
+        "/results/?group=identity",
+    ],
+    "result-fleet": ["/results/fleet/"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
@@ -116,6 +121,8 @@ NO_PAGES = {
     *("model-undo", "model-discard"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
+    *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
+    *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     "audit-export",
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }
