@@ -12,10 +12,13 @@ pytestmark = pytest.mark.browser
 
 HOST = "host-of-long-forms"
 SEED = f"""
+from django.utils.timezone import now, timedelta
 from jobs.models import Account
 from tests.factories import make_host, make_weights
 Account.objects.update(role="admin")
-host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)], facts={{
+host = make_host({HOST!r}, type="vacc", dies_seen=[str(n) for n in range(32)],
+    heartbeat_at=now() + timedelta(hours=2),  # online until the tests are over
+    facts={{
     "dies": [{{"id": n}} for n in range(32)], "iommu": True, "stacks": ["guide", "current"],
     "roots": {{"weights": "/w", "artifacts": "/a", "environments": "/e"}}}})
 make_weights(host=host, model_id="deepseek-r1-distill-qwen-32b")
