@@ -51,7 +51,7 @@ def level() -> int:
 
 def matrix(host: Host, states: Sequence[str]) -> int:
     """The number of a matrix on ``host`` with a cell in each of ``states``; "": left out."""
-    from jobs.models import Matrix, MatrixCell  # noqa: PLC0415
+    from jobs.models import Matrix, MatrixCell  # noqa: PLC0415 -- runs in manage.py shell
     from tests.factories import make_job, make_measured  # noqa: PLC0415
 
     spec = {"requests": 5, "requests_each": True, "repeats": 1, "shuffled": True, "order_seed": 7}
