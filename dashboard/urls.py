@@ -24,7 +24,7 @@ from dashboard.views.hosts import host_queue, hosts
 from dashboard.views.jobs import job_accuracy, job_confirm, job_list, job_page, job_pin, pipeline
 from dashboard.views.launch import launch, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import results
+from dashboard.views.results import imports, results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -47,6 +47,7 @@ urlpatterns = [
     path("models/", include(model_edit.urlpatterns)),
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
+    path("results/", include(imports.urlpatterns)),
     path("results/", include(results.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Router, Status
 from ninja.operation import Operation, PathView
 
-from dashboard.api import audit, logs, me, pins, pipelines, queue, rest, secrets, sources
+from dashboard.api import audit, imports, logs, me, pins, pipelines, queue, rest, secrets, sources
 from dashboard.api.answers import schemas
 from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
@@ -82,7 +82,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
     return answer
 
 
-_modules = (rest, queue, logs, pins, pipelines, secrets, sources, audit, me)
+_modules = (rest, queue, logs, pins, pipelines, secrets, sources, imports, audit, me)
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)
 handle_errors(api)

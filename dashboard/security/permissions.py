@@ -60,6 +60,8 @@ ACTIONS: dict[str, Need] = {
     "deployment.stop": Need.OWNER,
     "deployment.restart": Need.OWNER,
     "result.view": Need.VIEWER,
+    "result.import": Need.MEMBER,
+    "result.remove": Need.OWNER,  # an import, with its result
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
     "conversation.delete": Need.OWN,
@@ -84,6 +86,7 @@ LAUNCHES = frozenset(
     {
         *("job.launch", "job.repeat", "job.confirm", "job.cancel", "job.order"),
         *("job.pin", "job.unpin", "deployment.stop", "deployment.restart"),
+        *("result.import", "result.remove"),
     }
 )
 

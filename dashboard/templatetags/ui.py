@@ -35,6 +35,8 @@ from dashboard.text.labels import (
     metric_label,
     metric_text,
     phrase,
+    result_name,
+    result_place,
     setting_title,
     stack_name,
     state_of,
@@ -60,6 +62,8 @@ register.filter("host_name", host_title)
 register.filter("kind", stringfilter(kind_title))
 register.filter("metric_name", stringfilter(metric_label))
 register.filter("phrase", stringfilter(phrase))
+register.filter("result_name", result_name)
+register.filter("result_place", result_place)
 register.filter("priority_word", queue.priority_word)
 register.filter("setting_name", stringfilter(setting_title))
 register.filter("stack_title", stringfilter(stack_name))
@@ -272,8 +276,9 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags: simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
+    """Flags: imported, simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
     return {
+        "imported": result.imported_id is not None,
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
         "disturbed": " ".join(

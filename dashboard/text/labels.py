@@ -15,7 +15,7 @@ from dashboard.text.formatting import counted, measured, percent
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.models import Account, Host, Job
+from jobs.models import Account, Host, Job, Result
 from jobs.queries.hosts.hosts import is_away
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
@@ -233,6 +233,21 @@ def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
 def host_title(host: Host) -> str:
     """Return the display name of a host; its name is for addresses, commands and the API."""
     return host_word(host.name) if host.type == Host.Type.THIS_COMPUTER else host.name
+
+
+def result_name(result: Result) -> str:
+    """Return the number of a result as shown: that of its job, or of its import."""
+    if result.imported_id is not None:
+        return gettext("import %(n)s") % {"n": result.imported_id}
+    return f"#{result.job_id}"
+
+
+def result_place(result: Result) -> str:
+    """Return where a result was measured: its host, or the device of an import in words."""
+    if result.host is not None:
+        return host_word(result.host.name)
+    device = result.run_context.get("device") or {}
+    return str(device.get("text") or gettext("unknown device"))
 
 
 def host_word(name: str) -> str:

@@ -9,6 +9,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
+from jobs.models.imports import Import, ImportedFile
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret
@@ -27,6 +28,8 @@ __all__ = [
     "DeploymentEvent",
     "Environment",
     "Host",
+    "Import",
+    "ImportedFile",
     "Instance",
     "Job",
     "JobStep",

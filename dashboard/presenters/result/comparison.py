@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.provenance import part_text, part_title
 from dashboard.text.formatting import change_text, number
-from dashboard.text.labels import metric_label, metric_text, phrase
+from dashboard.text.labels import metric_label, metric_text, phrase, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison
@@ -106,8 +106,8 @@ def barred_words(comparison: Comparison) -> str:
         return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
     names = _jobs(heads)
-    text = _("Not comparable with #%(base)s: %(names)s. Different workloads.")
-    return text % {"names": names, "base": comparison.columns[0].head.job_id}
+    text = _("Not comparable with %(base)s: %(names)s. Different workloads.")
+    return text % {"names": names, "base": result_name(comparison.columns[0].head)}
 
 
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
@@ -149,7 +149,7 @@ def _checksum_words(name: str) -> str:
 
 
 def _jobs(results: Sequence[Result]) -> str:
-    return _(", ").join(f"#{result.job_id}" for result in results)
+    return _(", ").join(result_name(result) for result in results)
 
 
 def _value(barrier: Difference, value: Any) -> str:
@@ -162,7 +162,9 @@ def _value(barrier: Difference, value: Any) -> str:
 
 def _name(column: Column) -> str:
     head: Result = column.head
-    label = _("#%(job)s (%(label)s)") % {"job": head.job_id, "label": phrase(head.label)}
+    label = result_name(head)
+    if head.label:
+        label = _("%(name)s (%(label)s)") % {"name": label, "label": phrase(head.label)}
     if len(column.runs) == 1:
         return label
     return label + _(", %(n)s runs") % {"n": len(column.runs)}

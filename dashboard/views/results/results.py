@@ -21,8 +21,9 @@ from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
-from dashboard.text.labels import host_word, metric_label, metric_text, phrase
+from dashboard.text.labels import host_word, metric_label, metric_text, phrase, result_name
 from dashboard.views.results.compare import compare_results, run_more
+from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import Answer, Host, Result
 from jobs.numbers import number_from
@@ -98,7 +99,7 @@ def results(request: HttpRequest) -> HttpResponse:
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page: metrics, charts, commands, environment, inputs, questions."""
     page = _page(result_id)
-    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
+    context = _context(page) | _kept(request, page)
     if page.result.type == Result.Type.EVALUATION:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or _own_name(page.result)
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
@@ -119,7 +120,8 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
         response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
         response = export.result_csv(page)
-    name = f"result-{page.result.job_id}.{ending}"  # the number shown on the page
+    number = page.result.job_id or f"import-{page.result.imported_id}"  # as shown on the page
+    name = f"result-{number}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -168,6 +170,7 @@ def _stamp_words() -> dict[str, str]:
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
+        "imported": _("imported"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
     }
@@ -192,6 +195,7 @@ def _value_words() -> dict[str, str]:
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
+        "imported": _("imported"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
         "quiet": _("no flags"),
@@ -243,6 +247,24 @@ def _chosen(request: HttpRequest, filters: Filters) -> list[dict[str, str]]:
     return [item for item in chosen if item["word"]]
 
 
+def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
+    """Return what is kept of the job, or for an import its original files."""
+    job, imported = page.result.job, page.result.imported
+    if job is not None:
+        return {
+            "may_pin": may_pin(request.user, job),
+            "pinned_words": pinned_words(job),
+            "removal_words": removal_words(job),
+            "removed_words": removed_words(job),
+        }
+    return {
+        "figures": [(n, page.result.metrics[n]) for n in METRICS if n in page.result.metrics],
+        "is_in_catalogue": page.result.model_id in MODELS,
+        "imported_files": list(imported.files.all()) if imported else [],
+        "may_remove": imported is not None and allowed(request.user, "result.remove", imported),
+    }
+
+
 def _context(page: ResultPage) -> dict[str, Any]:
     result = page.result
     context: dict[str, Any] = {
@@ -251,9 +273,6 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "title": _title(page),
         "environments": result.run_context.get("environments", []),
         "is_evaluation": result.type == Result.Type.EVALUATION,
-        "pinned_words": pinned_words(result.job),
-        "removal_words": removal_words(result.job),
-        "removed_words": removed_words(result.job),
         "identity": identity_rows(result),
         "unknown": unknown_words(result),
         "repeat_table": repeat_table(page),
@@ -283,7 +302,7 @@ def _drawn(page: ResultPage) -> dict[str, Any]:
     if len(page.points) == 1:
         tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
         return {"throughput": False, "waits": [], "wait_rows": tables}
-    series = [Series(f"#{page.result.job_id}", [(p.concurrency, p.metrics) for p in page.points])]
+    series = [Series(result_name(page.result), [(p.concurrency, p.metrics) for p in page.points])]
     return {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
         "waits": [
@@ -384,7 +403,7 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
-        rows.select_related("host", "created_by", "deployment", "job").prefetch_related("points")
+        rows.select_related("host", "created_by", "deployment", "job", "imported").prefetch_related("points")
     )
     if ending == "json":
         return JsonResponse(export.list_json(named))

@@ -36,19 +36,23 @@ def settings(results: Sequence[Result]) -> list[Setting]:
 
 
 def _settings_of(result: Result) -> dict[str, str]:
-    job = result.job
+    device = result.run_context.get("device") or {}
     settings = {
-        "host": result.host.name,
+        "host": result.host.name if result.host else "",
+        "device": str(device.get("text") or ""),
         "model": result.model_id,
         "precision": result.label,
         "deployment": result.deployment.name if result.deployment else "",
         "tool": result.tool,
         "what": result.what,
     }
+    job, host = result.job, result.host
+    if job is None or host is None:
+        return {name: text for name, text in settings.items() if text}
     assets = asset_fields(job.kind)
     settings |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
     settings |= _engine_settings(result)
-    facts = result.host.facts
+    facts = host.facts
     cpu = facts.get("cpu")
     if isinstance(cpu, dict):
         facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}

@@ -174,11 +174,13 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
         | Q(tool__icontains=word)
         | Q(deployment__name__icontains=word)
         | Q(host__name__icontains=word)
+        | Q(imported__name__icontains=word)
+        | Q(imported__device__icontains=word)
     )
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    return matches if number is None else matches | Q(job_id=number)
+    return matches if number is None else matches | Q(job_id=number) | Q(imported_id=number)
 
 
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
@@ -186,7 +188,7 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
     total = _passing(_counts(filters), filters).total()
     matches = matching(filters).select_related("host", "deployment", "created_by")
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
-    kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
+    kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
     removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
     return Page(rows, following, total, frozenset(pinned), frozenset(removed))
@@ -224,14 +226,15 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 def result_page(result_id: int) -> ResultPage:
     """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
-        "host", "job__pinned_by", "created_by", "deployment__artifact", "deployment__host"
+        *("host", "job__pinned_by", "created_by", "imported__created_by"),
+        *("deployment__artifact", "deployment__host"),
     ).get(pk=result_id)
     deployment = result.deployment
     is_evaluation = result.type == Result.Type.EVALUATION
     return ResultPage(
         result=result,
         points=points_of(result),
-        outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
+        outputs=list(OutputFile.objects.filter(job=result.job_id) if result.job_id else ()),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
         repeats=list(

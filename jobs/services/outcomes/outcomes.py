@@ -20,6 +20,7 @@ from jobs.kinds.lib.lengths import answer_means, asked, ignores_ends, length_rem
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import Answer, Artifact, Deployment, Job, Result, ResultPoint, Weights
+from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
@@ -29,21 +30,9 @@ from jobs.services.outcomes.known_failures import cause
 
 State = Job.State
 
-# Errors of parsing an unknown file format (JSON, encoding and validation errors are ValueErrors).
-# The job is *errored* then: the dashboard failed, not the work.
-_PARSER_ERRORS = (
-    JobsError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    FileNotFoundError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+# The job is *errored* after an error of parsing: the dashboard failed, not the work.
 # Database errors for invalid values; a connection failure raises other errors.
-_STORE_ERRORS = (*_PARSER_ERRORS, DataError, IntegrityError)
+_STORE_ERRORS = (*UNEXPECTED, DataError, IntegrityError)
 
 
 class Incomplete(JobsError):
@@ -108,7 +97,7 @@ def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
     try:
         outcome = _parse_outcome(job, ended)
         product = _whole_product(job, outcome)
-    except _PARSER_ERRORS as error:
+    except UNEXPECTED as error:
         return _unreadable(error)
     failure = outcome.failure or shortfall.too_few(outcome)
     if failure:
@@ -219,7 +208,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         label=about.label,
         what=sanitize_text(measured.what),
         tool=sanitize_text(measured.tool),
-        metrics=_numbers({**answer_means(measured.answers), **measured.metrics}),
+        metrics=stored_numbers({**answer_means(measured.answers), **measured.metrics}),
         asked=asks,
         remarks=sanitize([asdict(remark) for remark in remarks]),
         run_context={**kept, "sets": sanitize([asdict(one) for one in measured.sets])},
@@ -229,7 +218,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         created_by_id=job.created_by_id,
     )
     ResultPoint.objects.bulk_create(
-        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=_numbers(metrics))
+        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics))
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     Answer.objects.bulk_create(
@@ -258,7 +247,7 @@ def _disturbed(concurrent_load: Mapping[str, Any] | None) -> list[Message]:
     return remarks
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def stored_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the measured metrics: without NaN, counts as integers."""
     return {
         name: int(value) if _is_whole(name, value) else value
