@@ -127,7 +127,12 @@ def _result(found: Found) -> dict[str, Any]:
             for concurrency, metrics in measured.points
         ],
         "sets": [
-            {"dataset": one.dataset, "metric": one.metric, "value": one.value, "questions": one.questions}
+            {
+                "dataset": one.dataset,
+                "metric": one.metric,
+                "value": one.value,
+                "questions": one.questions,
+            }
             for one in measured.sets
         ],
         "questions": [

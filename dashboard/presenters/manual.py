@@ -17,7 +17,9 @@ from markdown_it.token import Token
 ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    gettext_noop("User guide"): ("use/launch", "use/watch", "use/compare", "use/chat"),
+    gettext_noop("User guide"): (
+        *("use/launch", "use/watch", "use/compare", "use/import", "use/chat"),
+    ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
         *("run/storage", "run/security", "run/threat-model", "run/vllm-on-cpu"),
@@ -41,6 +43,7 @@ HELP: Mapping[str, str] = {
     "deployment": "use/watch/#the-log",
     "result-compare": "use/compare/#compare",
     "result": "use/compare/",
+    "import": "use/import/",
     "playground": "use/chat/",
     "conversation": "use/chat/",
     "storage": "run/storage/",

@@ -276,7 +276,7 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags: imported, simulated, incomplete, disturbed, loaded host, other clients, cut answers."""
+    """Flags: imported, simulated, incomplete, disturbed, loaded host, clients, cut answers."""
     return {
         "imported": result.imported_id is not None,
         "simulated": result.simulated,

@@ -8,13 +8,16 @@ from django.utils.translation import gettext_lazy as _
 IMPORT_MESSAGES: dict[str, str | Promise] = {
     # Reasons of a refusal (jobs.imports).
     "import:unknown": _(
-        "Not recognised as output of vLLM's benchmarks, EvalScope, OpenCompass, guidellm, AIPerf or "
-        "lm-eval. Import the tool's JSON file, or its whole folder."
+        "Not recognised. Importable: JSON files and folders of vLLM's benchmarks, EvalScope, "
+        "OpenCompass, guidellm, AIPerf and lm-eval."
     ),
     "import:damaged": _("Damaged: %(reason)s."),
     "import:implausible": _("%(file)s: %(metric)s is %(value)s, which no measurement can give."),
     "import:many_answers": _("%(file)s has more than %(most)s answers. Import a part of them."),
     "import:no_figures": _("%(file)s: the run ended without figures. Its last error: %(line)s"),
+    "import:mostly_failed": _(
+        "%(failed)s of %(total)s requests failed (half or more): the figures of the rest mislead."
+    ),
     "import:no_score": _(
         "No set has a score: the run failed (%(sets)s). First error in its logs: %(line)s"
     ),

@@ -5,7 +5,7 @@ Not here: storage of imported results (`services.imports`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.imports.base import Reader, Reading, Refusal, attempt, checked
@@ -58,16 +58,24 @@ def recognise(files: Mapping[str, bytes]) -> Recognised:
         if not own or (reader.is_fallback and (readings or refusals)):
             continue
         free = [path for path in free if path not in own]
-        found = attempt(own, lambda reader=reader, own=own: list(reader.read(bundle, own)))  # type: ignore[misc]
-        for one in [found] if isinstance(found, Refusal) else found:
-            result = checked(one) if isinstance(one, Reading) else one
-            if isinstance(result, Reading):
-                readings.append(result)
+        for one in _read(reader, bundle, own):
+            if isinstance(one, Reading):
+                readings.append(one)
             else:
-                refusals.append(result)
+                refusals.append(one)
     if not readings and not refusals:
         refusals.append(Refusal(tuple(free), Message("import:unknown")))
     used = {path for one in (*readings, *refusals) for path in one.files}
-    return Recognised(
-        tuple(readings), tuple(refusals), tuple(path for path in bundle if path not in used)
-    )
+    unused = tuple(path for path in bundle if path not in used)
+    return Recognised(tuple(readings), tuple(refusals), unused)
+
+
+def _read(reader: Reader, bundle: Bundle, own: Sequence[str]) -> list[Reading | Refusal]:
+    found = attempt(own, _all_of, reader, bundle, own)
+    if isinstance(found, Refusal):
+        return [found]
+    return [checked(one) if isinstance(one, Reading) else one for one in found]
+
+
+def _all_of(reader: Reader, bundle: Bundle, own: Sequence[str]) -> list[Reading | Refusal]:
+    return list(reader.read(bundle, own))

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 from jobs.errors import JobsError
 from jobs.imports.bundle import Bundle
@@ -84,12 +84,15 @@ class Reader(ABC):
 
 
 Read = TypeVar("Read")
+Given = ParamSpec("Given")
 
 
-def attempt(files: Sequence[str], read: Callable[[], Read]) -> Read | Refusal:
+def attempt(
+    files: Sequence[str], read: Callable[Given, Read], *args: Given.args, **more: Given.kwargs
+) -> Read | Refusal:
     """Return the result of ``read``, or why ``files`` have none."""
     try:
-        return read()
+        return read(*args, **more)
     except Refused as error:
         return Refusal(tuple(files), error.reason)
     except UNEXPECTED as error:

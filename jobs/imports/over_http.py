@@ -36,8 +36,11 @@ def reading(
     number of requests.
 
     Raises:
-        Refused: no request completed, or none had a token.
+        Refused: half or more of the requests failed, or none had a token.
     """
+    failed, total = sum(run.failed for run in runs), sum(r.completed + r.failed for r in runs)
+    if failed < total <= 2 * failed:
+        raise Refused(Message("import:mostly_failed", {"failed": failed, "total": total}))
     runs = sorted(runs, key=lambda run: run.concurrency)
     sent = [run.completed + run.failed for run in runs]
     outcome = over_http.outcome(

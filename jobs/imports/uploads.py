@@ -42,7 +42,9 @@ class _Files(dict[str, bytes]):
         if path is None:
             return
         if len(self) >= MOST_FILES:
-            raise _error(_("More than %(most)s files. Import a part of them.") % {"most": MOST_FILES})
+            raise _error(
+                _("More than %(most)s files. Import a part of them.") % {"most": MOST_FILES}
+            )
         self.left -= len(content)
         if self.left < 0:
             raise self.too_large()

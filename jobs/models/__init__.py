@@ -8,8 +8,8 @@ from jobs.models.assets import Artifact, Dataset, Environment, Weights
 from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.hosts import Host
-from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.imports import Import, ImportedFile
+from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.preflights import Preflight
 from jobs.models.results import Answer, Result, ResultPoint
 from jobs.models.secrets import Secret

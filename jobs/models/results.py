@@ -17,7 +17,8 @@ from jobs.parsers.answers import question_key
 
 
 class Result(models.Model):
-    """Measurements of one job, or of files of others. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
+    """Measurements of one job, or of files of others. ``metrics`` is flat, keyed by names of
+    ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
     those of the point with the highest output rate, and the requests of all under names of their

@@ -175,9 +175,7 @@ def _write(files: Mapping[str, bytes], reading: Reading, folder: Path) -> None:
             os.fdatasync(file.fileno())
 
 
-def _result(
-    row: Import, reading: Reading, about: About, user: AbstractBaseUser | None
-) -> None:
+def _result(row: Import, reading: Reading, about: About, user: AbstractBaseUser | None) -> None:
     measured = reading.measured
     result = Result.objects.create(
         imported=row,

@@ -47,7 +47,9 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
             change = _change(at.get(concurrency), index, name)
             lines.append([*named, *_line(column, concurrency, name, change)])
     response = as_csv(lines)
-    jobs = "-".join(str(column.head.job_id or f"import{column.head.imported_id}") for column in columns)
+    jobs = "-".join(
+        str(column.head.job_id or f"import{column.head.imported_id}") for column in columns
+    )
     response["Content-Disposition"] = f'attachment; filename="compare-{jobs}.csv"'
     return response
 

@@ -403,7 +403,9 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
-        rows.select_related("host", "created_by", "deployment", "job", "imported").prefetch_related("points")
+        rows.select_related("host", "created_by", "deployment", "job", "imported").prefetch_related(
+            "points"
+        )
     )
     if ending == "json":
         return JsonResponse(export.list_json(named))

@@ -58,7 +58,7 @@ class Aiperf(Reader):
     def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
         """Return a result per export."""
         for path in own:
-            yield attempt([path], lambda path=path: _reading(bundle, path))  # type: ignore[misc]
+            yield attempt([path], _reading, bundle, path)
 
 
 def _reading(bundle: Bundle, path: str) -> Reading:

@@ -39,12 +39,7 @@ class EvalscopeEval(Reader):
             model = text(bundle.object(path), "model_name")
             groups.setdefault((_root(path), model), []).append(path)
         for (root, model), paths in groups.items():
-            yield attempt(
-                paths,
-                lambda root=root, model=model, paths=paths: _reading(  # type: ignore[misc]
-                    bundle, root, model, paths
-                ),
-            )
+            yield attempt(paths, _reading, bundle, root, model, paths)
 
 
 def _root(path: str) -> str:

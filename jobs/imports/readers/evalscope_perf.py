@@ -39,14 +39,14 @@ class EvalscopePerf(Reader):
         """Return one result with a point per summary."""
         parts = []
         for path in own:
-            one = attempt([path], lambda path=path: _part(bundle, own, path))  # type: ignore[misc]
+            one = attempt([path], _part, bundle, own, path)
             if isinstance(one, Refusal):
                 yield one
             else:
                 parts.append(one)
         for series in _series(parts):
             files = [one.path for one in series]
-            yield attempt(files, lambda series=series: _reading(series))  # type: ignore[misc]
+            yield attempt(files, _reading, series)
 
 
 def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:

@@ -28,7 +28,7 @@ class Guidellm(Reader):
     def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
         """Return a result per file."""
         for path in own:
-            yield attempt([path], lambda path=path: _reading(bundle, path))  # type: ignore[misc]
+            yield attempt([path], _reading, bundle, path)
 
 
 def _reading(bundle: Bundle, path: str) -> Reading:

@@ -37,12 +37,7 @@ class LmEval(Reader):
         """Return a result per results file. Samples are read for a single one only."""
         for path in own:
             samples = _samples(bundle, path) if len(own) == 1 else []
-            yield attempt(
-                [path],
-                lambda path=path, samples=samples: _reading(  # type: ignore[misc]
-                    bundle, path, samples
-                ),
-            )
+            yield attempt([path], _reading, bundle, path, samples)
 
 
 def _samples(bundle: Bundle, path: str) -> list[str]:
@@ -103,7 +98,8 @@ def _score(
     keys = [key for name in _SHARES for key in values if key.partition(",")[0] == name]
     questions = whole(inside(data, "n-samples", task), "effective") or whole(values, "sample_len")
     group = next(
-        (name for name, tasks in children.items() if isinstance(tasks, list) and task in tasks), task
+        (name for name, tasks in children.items() if isinstance(tasks, list) and task in tasks),
+        task,
     )
     version = str(inside(data, "versions").get(task, ""))[:32]
     if not keys:

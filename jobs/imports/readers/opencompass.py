@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
@@ -17,13 +17,23 @@ from jobs.parsers.opencompass import opencompass, opencompass_tables
 from jobs.parsers.opencompass.opencompass import Run
 from jobs.parsers.opencompass.opencompass_tables import HEAD, Means, Score
 
-_CSV, _MARKDOWN = ",".join(HEAD).encode(), re.compile(rb"\|\s*" + rb"\s*\|\s*".join(
-    name.encode() for name in HEAD
-))
+_CSV, _MARKDOWN = (
+    ",".join(HEAD).encode(),
+    re.compile(rb"\|\s*" + rb"\s*\|\s*".join(name.encode() for name in HEAD)),
+)
 _TEXT = b"tabulate format\n"
 _SUMMARY = re.compile(r"summary_(\d{8}_\d{6})\.(?:csv|md|txt)")
 _LONGEST_LINE = 300
 _MOST_NAMES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Files of one run. ``logs``: name -> content, for the cause of a failure."""
+
+    summaries: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    logs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Opencompass(Reader):
@@ -62,7 +72,7 @@ def _best(bundle: Bundle, paths: Sequence[str]) -> list[str]:
     """Return one file per table: tables with equal scores are copies."""
     seen: dict[frozenset[tuple[str, str, str]], str] = {}
     for path in paths:
-        scores = attempt([path], lambda path=path: _scores(bundle, path))  # type: ignore[misc]
+        scores = attempt([path], _scores, bundle, path)
         key = (
             frozenset({(path, "", "")})
             if isinstance(scores, Refusal)
@@ -82,7 +92,7 @@ def _run(bundle: Bundle, root: str, summaries: Sequence[str]) -> Iterable[Readin
         if PurePosixPath(path).is_relative_to(root)
     }
     read = {name: bundle.files[path] for name, path in names.items()}
-    run = attempt(summaries, lambda: opencompass.parse(read))
+    run = attempt(summaries, opencompass.parse, read)
     if isinstance(run, Refusal):
         yield run
         return
@@ -92,23 +102,19 @@ def _run(bundle: Bundle, root: str, summaries: Sequence[str]) -> Iterable[Readin
         if path.endswith(".json")
         and PurePosixPath(name).parent.parent.name in ("results", "predictions")
     )
+    files = _Files(tuple(summaries), others, _logs(bundle, names))
     for model in run.models:
-        yield attempt(
-            summaries,
-            lambda model=model: _of_model(  # type: ignore[misc]
-                run, model, tuple(summaries), others, logs=_logs(bundle, names)
-            ),
-        )
+        yield attempt(summaries, _of_model, run, model, files)
 
 
 def _table(bundle: Bundle, path: str) -> Iterable[Reading | Refusal]:
-    scores = attempt([path], lambda: _scores(bundle, path))
+    scores = attempt([path], _scores, bundle, path)
     if isinstance(scores, Refusal):
         yield scores
         return
     run = Run("", scores)
     for model in run.models:
-        yield attempt([path], lambda model=model: _of_model(run, model, (path,), (), {}))  # type: ignore[misc]
+        yield attempt([path], _of_model, run, model, _Files((path,)))
 
 
 def _scores(bundle: Bundle, path: str) -> tuple[Score, ...]:
@@ -120,18 +126,12 @@ def _scores(bundle: Bundle, path: str) -> tuple[Score, ...]:
     return opencompass_tables.parse_markdown(path, content)
 
 
-def _of_model(
-    run: Run,
-    model: str,
-    summaries: tuple[str, ...],
-    others: tuple[str, ...],
-    logs: Mapping[str, bytes],
-) -> Reading:
+def _of_model(run: Run, model: str, files: _Files) -> Reading:
     own = [score for score in run.scores if score.model == model]
     failed = [score.dataset for score in own if score.value is None]
     sets, means = _sets(run, model)
     if len(failed) == len(own):
-        args = {"sets": _names(failed), "line": _cause(logs)}
+        args = {"sets": _names(failed), "line": _cause(files.logs)}
         raise Refused(Message("import:no_score" if args["line"] else "import:no_scores", args))
     if means is None:
         args = {"sets": _names(f"{one.dataset} ({one.metric})" for one in own)}
@@ -164,8 +164,8 @@ def _of_model(
             remarks=remarks,
             sets=sets,
         ),
-        summaries,
-        companions=others,
+        files.summaries,
+        companions=files.others,
         part=model if len(run.models) > 1 else "",
         missing=len(failed),
     )

@@ -42,10 +42,7 @@ class VllmLog(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
         """Return a result per log. A log without figures is not used beside one with figures."""
-        found = [
-            attempt([path], lambda path=path: _log(path, bundle.files[path]))  # type: ignore[misc]
-            for path in own
-        ]
+        found = [attempt([path], _log, path, bundle.files[path]) for path in own]
         readings = [one for one in found if isinstance(one, Reading)]
         return readings or [one for one in found if isinstance(one, Refusal)]
 

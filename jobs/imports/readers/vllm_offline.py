@@ -23,7 +23,7 @@ class VllmThroughput(Reader):
     def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
         """Return a result per file."""
         for path in own:
-            yield attempt([path], lambda path=path: _throughput(bundle, path))  # type: ignore[misc]
+            yield attempt([path], _throughput, bundle, path)
 
 
 class VllmLatency(Reader):
@@ -38,7 +38,7 @@ class VllmLatency(Reader):
     def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
         """Return a result per file."""
         for path in own:
-            yield attempt([path], lambda path=path: _latency(bundle, path))  # type: ignore[misc]
+            yield attempt([path], _latency, bundle, path)
 
 
 def _throughput(bundle: Bundle, path: str) -> Reading:

@@ -57,7 +57,7 @@ class VllmServe(Reader):
         """Return a result per measurement: files with other concurrencies are one curve."""
         series: list[list[_File]] = []
         for path in own:
-            one = attempt([path], lambda path=path: _file(bundle, path))  # type: ignore[misc]
+            one = attempt([path], _file, bundle, path)
             if isinstance(one, Refusal):
                 yield one
                 continue
@@ -68,7 +68,7 @@ class VllmServe(Reader):
                 found.append(one)
         for each in series:
             files = [one.path for one in each]
-            yield attempt(files, lambda each=each: _reading(each))  # type: ignore[misc]
+            yield attempt(files, _reading, each)
 
 
 def _file(bundle: Bundle, path: str) -> _File:

@@ -82,10 +82,7 @@ def identity_of(result: Result) -> dict[str, Any]:
     "workload", "deployment", "model", "engine" and "host".
     """
     job = result.job
-    if job is None:
-        parts = _of_import(result)
-    else:
-        parts = _of_job(result, job)
+    parts = _of_import(result) if job is None else _of_job(result, job)
     unknown = [
         f"{group}.{name}"
         for group, values in parts.items()

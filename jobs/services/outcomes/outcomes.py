@@ -218,7 +218,9 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         created_by_id=job.created_by_id,
     )
     ResultPoint.objects.bulk_create(
-        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics))
+        ResultPoint(
+            result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)
+        )
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     Answer.objects.bulk_create(
