@@ -35,6 +35,8 @@ def conclusion(comparison: Comparison) -> str:
         "change": _measured(main.metric, size, comparison.concurrency),
         "interval": interval_of(change, main.metric),
     }
+    if change.verdict == "barred" and _is_unchecked(comparison):
+        return _("%(name)s vs %(base)s: %(change)s, workload of the import unknown") % args
     if change.verdict == "barred":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % args
     if change.verdict == "same":
@@ -98,10 +100,18 @@ def _sized(value: float | None, change: Change, name: str, points: str) -> str:
     return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
 
 
+def _is_unchecked(comparison: Comparison) -> bool:
+    """Return True if only an import's unknown workload stands in the way of a verdict."""
+    is_imported = any(head.imported_id for head in comparison.heads)
+    return is_imported and all(barrier.is_unknown for barrier in comparison.barriers)
+
+
 def barred_words(comparison: Comparison) -> str:
     """Return which columns are not comparable; "" when all are."""
     if not comparison.barred:
         return ""
+    if _is_unchecked(comparison):
+        return _("Not judged: the workload of an imported result is unknown.")
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]

@@ -58,6 +58,7 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
         "token_id": made["token"],
         "source_id": made["source"],
         "user_id": made["person"],
+        "import_id": made.get("import"),
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}

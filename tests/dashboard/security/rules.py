@@ -99,6 +99,10 @@ result-run-more POST member
 result-detail GET viewer
 result-answer GET viewer
 result-file GET viewer
+import-upload GET,POST member
+import-preview GET,POST member
+import-file GET viewer
+import-remove GET,POST owner
 search GET viewer
 search-list GET viewer
 playground GET viewer
@@ -160,6 +164,8 @@ api-deployment-log-polls GET viewer
 api-deployment-log-steps GET viewer
 api-results GET viewer
 api-result GET viewer
+api-imports POST member
+api-import DELETE owner
 api-hosts GET viewer
 api-host GET viewer
 api-host-queue GET viewer
