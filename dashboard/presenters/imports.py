@@ -8,7 +8,8 @@ from typing import Any
 
 from dashboard.text.labels import metric_label, metric_text
 from dashboard.text.messages import message
-from jobs.imports import Reading, Recognised, Refusal
+from jobs.imports import Recognised
+from jobs.imports.base import Reading, Refusal
 from jobs.metrics import METRICS
 from jobs.models import Import
 from jobs.services import imports

@@ -65,7 +65,8 @@ def recognise(files: Mapping[str, bytes]) -> Recognised:
                 refusals.append(one)
     if not readings and not refusals:
         refusals.append(Refusal(tuple(free), Message("import:unknown")))
-    used = {path for one in (*readings, *refusals) for path in one.files}
+    found: list[Reading | Refusal] = [*readings, *refusals]
+    used = {path for one in found for path in one.files}
     unused = tuple(path for path in bundle if path not in used)
     return Recognised(tuple(readings), tuple(refusals), unused)
 

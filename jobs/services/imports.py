@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
-from jobs.imports import Reading
+from jobs.imports.base import Reading
 from jobs.models import Answer, Import, ImportedFile, Result, ResultPoint
 from jobs.queries.results import result_counts
 from jobs.sanitize import sanitize, sanitize_text

@@ -19,6 +19,7 @@ from dashboard.actions import imports as actions
 from dashboard.presenters.imports import preview
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
 from dashboard.text.labels import result_name
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
@@ -45,7 +46,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
     shown = preview(files, recognised)
     if not shown.found:
         return _form(request, about, {"files": shown.reasons})
-    draft = import_drafts.save(request.user.pk, files, about)
+    draft = import_drafts.save(_own(request), files, about)
     return redirect("import-preview", draft)
 
 
@@ -53,7 +54,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
 @requires("result.import")
 def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     """Show what a draft has (GET); store it (POST)."""
-    draft = import_drafts.load(request.user.pk, draft_id)
+    draft = import_drafts.load(_own(request), draft_id)
     if draft is None:
         messages.info(request, _("These files are no longer here. Choose them again."))
         return redirect("import-upload")
@@ -112,6 +113,13 @@ def import_remove(request: HttpRequest, import_id: int) -> HttpResponse:
         messages.success(request, _("%(name)s removed.") % {"name": name})
         return redirect("result-list")
     return render(request, "imports/remove.html", {"import": row, "result": row.result})
+
+
+def _own(request: HttpRequest) -> int:
+    """Return the number of the person, whose drafts nobody else reads."""
+    user = person(request)
+    assert user is not None  # noqa: S101 -- strangers do not come here
+    return int(user.pk)
 
 
 def _files(request: HttpRequest) -> Mapping[str, bytes]:

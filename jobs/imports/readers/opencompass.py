@@ -144,8 +144,8 @@ def _of_model(run: Run, model: str, files: _Files) -> Reading:
     if answers:
         metrics["unanswered"] = float(unanswered_of(run, model))
     if failed:
-        args = {"missing": len(failed), "sets": len(own), "names": _names(failed)}
-        remarks.append(Message("import:sets_missing", args))
+        counted = {"missing": len(failed), "sets": len(own), "names": _names(failed)}
+        remarks.append(Message("import:sets_missing", counted))
     if means.weighted is None:
         remarks.append(Message("import:macro_only"))
     others_asked = [one.dataset for one in own if one.is_as_published is False]

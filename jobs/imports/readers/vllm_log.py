@@ -64,7 +64,8 @@ def _log(path: str, content: bytes) -> Reading:
 
 
 def _served(path: str, content: bytes) -> Reading:
-    runs, remarks = [], []
+    runs: list[Run] = []
+    remarks: list[Message] = []
     for served in vllm_bench_serve.parse_log(path, content):
         sent = served.completed + served.failed
         concurrency, notes = concurrency_of(served, sent)

@@ -25,7 +25,7 @@ TAKEN = {
     "aiperf-0.13": [("AIPerf", "0.13.0", "smollm2", 20, 0)],
     "evalscope-1.14-perf/capture": [("evalscope perf", "", "smollm2", 20, 0)],
     "evalscope-1.14-eval/capture": [("evalscope eval", "1.14.1", "smollm2", 20, None)],
-    "evalscope-1.14-hub": [("evalscope eval", "", "model", 32, None)],
+    "evalscope-1.14-hub": [("evalscope eval", "", "model", 8, None)],
     "lm-eval-0.4": [("lm-eval", "0.4.13", "smollm2", 20, None)],
     "opencompass-0.4.1": [("OpenCompass", "", "deepseek-r1-va16", 61, None)],
     "opencompass-0.5.4": [("OpenCompass", "", "smollm2-q8", 40, None)],
