@@ -28,10 +28,12 @@ def keep(
         LaunchError: a field is wrong.
     """
     check(user, "result.import")
-    stored = imports.keep(files, recognised.readings, about, user=logged_in(user))
-    for one in stored:
+    stored: list[Kept] = []
+    for reading in recognised.readings:
+        (one,) = imports.keep(files, [reading], about, user=logged_in(user))
         if one.is_new:
             audit_log.record(user, "result.import", f"import {one.row.pk}", **_detail(one.row))
+        stored.append(one)
     return stored
 
 

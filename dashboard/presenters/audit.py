@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
 from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
-from jobs.models import AuditEntry, Deployment, Host, Job
+from jobs.models import AuditEntry, Deployment, Host, Job, Result
 from jobs.numbers import number_from
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
@@ -64,6 +64,7 @@ class _Found:
     deployments: frozenset[int]
     hosts: frozenset[str]
     people: dict[int, str]
+    imports: dict[int, int]  # number of an import -> that of its result
 
     @classmethod
     def of(cls, entries: Iterable[AuditEntry]) -> _Found:
@@ -77,6 +78,7 @@ class _Found:
             return [number for number in found if number is not None]
 
         jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
+        imports = numbers("import")
         hosts = named.get("host", set())
         return cls(
             frozenset(Job.objects.filter(pk__in=jobs).values_list("pk", flat=True))
@@ -90,6 +92,9 @@ class _Found:
             else frozenset(),
             dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
             if people
+            else {},
+            dict(Result.objects.filter(imported__in=imports).values_list("imported_id", "pk"))
+            if imports
             else {},
         )
 
@@ -118,6 +123,10 @@ class _Found:
         if kind == "source":
             given = entry.detail.get("address") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("source-list"))
+        if kind == "import":
+            result_id = self.imports.get(number or 0)
+            href = reverse("result-detail", args=[result_id]) if result_id else ""
+            return Subject(gettext("Import %(n)s") % {"n": name}, href)
         if kind == "token":
             given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
             text = given or gettext("API token #%(n)s") % {"n": name}

@@ -19,7 +19,7 @@ from jobs.errors import LaunchError
 from jobs.sanitize import sanitize_text
 
 MOST_FILES = 3000
-LONGEST_PATH = 300
+LONGEST_PATH = 280
 PASTED = "pasted.txt"
 _CHUNK = 1024 * 1024
 _GZIP = b"\x1f\x8b"
@@ -150,15 +150,18 @@ def _unzip(files: _Files, name: str, content: bytes) -> None:
 def _gunzip(files: _Files, name: str, content: bytes) -> bytes:
     """Unpack at most what fits, plus the headers of a tar."""
     most = files.left + _TAR_OVERHEAD
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacker.decompress(content, most + 1)
-    except zlib.error as error:
-        raise _damaged(name, error) from error
-    if len(plain) > most:
-        raise files.too_large()
-    if not unpacker.eof:
-        raise _damaged(name, EOFError("cut off"))
+    plain, rest = b"", content
+    while rest.startswith(_GZIP):  # parallel packers write several streams
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            plain += unpacker.decompress(rest, most + 1 - len(plain))
+        except zlib.error as error:
+            raise _damaged(name, error) from error
+        if len(plain) > most:
+            raise files.too_large()
+        if not unpacker.eof:
+            raise _damaged(name, EOFError("cut off"))
+        rest = unpacker.unused_data
     return plain
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.services.imports import About
+from jobs.services.imports import About, not_stored
 
 KEPT_S = 24 * 3600
 MOST = 5  # drafts of one person
@@ -38,13 +38,13 @@ def save(user_id: int, files: Mapping[str, bytes], about: About) -> str:
     """Store a draft and return its id; older drafts go.
 
     Raises:
-        OSError: the disk is full or broken.
+        LaunchError: at ``files``: the disk is full or broken.
     """
     _clean(user_id)
     number = uuid.uuid4().hex
     folder = _root() / number
-    folder.mkdir(parents=True, mode=0o750)
     try:
+        folder.mkdir(parents=True, mode=0o750)
         for index, content in enumerate(files.values()):
             (folder / str(index)).write_bytes(content)
         known = {
@@ -54,9 +54,9 @@ def save(user_id: int, files: Mapping[str, bytes], about: About) -> str:
             "model": about.model,
         }
         (folder / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
-    except OSError:
+    except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise
+        raise not_stored(error) from error
     return number
 
 

@@ -102,8 +102,8 @@ def keep(
     """Store each reading as a result, with its original files. Known files change nothing.
 
     Raises:
-        LaunchError: at the field ``device`` or ``model``.
-        OSError: the disk is full or broken; nothing is stored.
+        LaunchError: at the field ``device`` or ``model``; at ``files`` if the disk is full or
+            broken. Results stored before stay.
     """
     about = checked(about)
     return [_keep(files, reading, about, user) for reading in readings]
@@ -127,11 +127,17 @@ def _keep(
         if known is None:
             raise
         return Kept(known, is_new=False)
-    except OSError:
+    except OSError as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        raise
+        raise not_stored(error) from error
     return Kept(row, is_new=True)
+
+
+def not_stored(error: OSError) -> LaunchError:
+    """Return the error of a disk that is full or broken."""
+    text = _("Not stored: %(reason)s. Free disk space of the dashboard, then try again.")
+    return LaunchError(text % {"reason": error.strerror or type(error).__name__}, "files")
 
 
 def _row(

@@ -46,7 +46,10 @@ def import_upload(request: HttpRequest) -> HttpResponse:
     shown = preview(files, recognised)
     if not shown.found:
         return _form(request, about, {"files": shown.reasons})
-    draft = import_drafts.save(_own(request), files, about)
+    try:
+        draft = import_drafts.save(_own(request), files, about)
+    except LaunchError as error:
+        return _form(request, about, {error.field: str(error)})
     return redirect("import-preview", draft)
 
 
@@ -65,7 +68,11 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     if request.POST.get("do") == "discard":
         import_drafts.remove(draft)
         return redirect("import-upload")
-    stored = actions.keep(request.user, draft.files, recognised, draft.about)
+    try:
+        stored = actions.keep(request.user, draft.files, recognised, draft.about)
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("import-preview", draft_id)
     import_drafts.remove(draft)
     new = [one.row for one in stored if one.is_new]
     if not new:

@@ -174,9 +174,9 @@ def test_an_archive_is_unpacked():
     content = json.dumps(SERVE).encode()
     for name, packed in (("a.zip", zipped(run__a=content)), ("a.tgz", tarred(run__a=content))):
         assert read_uploads([(name, packed)], limit_bytes=LIMIT) == {"run/a": content}
-    assert read_uploads([("a.json.gz", gzip.compress(content))], limit_bytes=LIMIT) == {
-        "a.json": content
-    }
+    streams = gzip.compress(content[:100]) + gzip.compress(content[100:])
+    for packed in (gzip.compress(content), streams):
+        assert read_uploads([("a.json.gz", packed)], limit_bytes=LIMIT) == {"a.json": content}
 
 
 def test_an_archive_that_grows_above_the_limit_is_refused():

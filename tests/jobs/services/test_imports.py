@@ -160,7 +160,7 @@ def test_a_failed_write_leaves_no_record(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(imports, "_write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LaunchError, match="Not stored: No space left on device"):
         imported()
 
     assert not Import.objects.exists()
