@@ -15,7 +15,7 @@ from jobs.queries.jobs.chains import TOUR_KINDS
 from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
-from tests.importing import imported
+from tests.jobs.lib.importing import imported
 from tests.pages import HOST
 
 

@@ -37,7 +37,7 @@ from tests.factories import (
     make_measured,
     make_user,
 )
-from tests.importing import imported
+from tests.jobs.lib.importing import imported
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from jobs.queries.storage import count
 from jobs.services import import_drafts, imports
 from jobs.services.imports import About, device_of, model_of
 from tests.factories import make_host, make_job, make_measured, make_user
-from tests.importing import DATA, EVALUATION, SERVE, imported, keep
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 

@@ -14,7 +14,7 @@ from django.test import Client
 from dashboard.api.auth import hashed
 from jobs.models import ApiToken, AuditEntry, Import, Result
 from tests.factories import make_measured, make_user
-from tests.importing import DATA, EVALUATION, SERVE, imported
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
 pytestmark = pytest.mark.django_db
 RATE = 67.41737017939066

@@ -11,7 +11,7 @@ from jobs.models import Result
 from jobs.services import imports
 from jobs.services.imports import About, Kept
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 SERVE = "vllm-0.32/bench/serve_random_chat.json"
 EVALUATION = "opencompass-0.5.4"
 
