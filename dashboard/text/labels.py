@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import counted, measured, percent
@@ -56,7 +56,11 @@ _STEPS: dict[str, str | Promise] = {
 }
 # Titles of prepare jobs, and phrases in other titles and labels.
 _TITLES = frozenset(
-    [*(one.title for one in ENVIRONMENTS.values()), *(one.title for one in DATASETS.values())]
+    [
+        *(one.title for one in ENVIRONMENTS.values()),
+        *(one.title for one in DATASETS.values()),
+        gettext_noop("offline benchmark"),  # of an imported log
+    ]
 )
 _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (
@@ -66,6 +70,10 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r"(?<=\S), first (?P<n>\d+)$"), _(", first %(n)s")),
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
     (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
+    # Workloads of imports (jobs.imports).
+    (re.compile(r"(?P<n>\d+(?:–\d+)?) requests$"), _("%(n)s requests")),
+    (re.compile(r"(?P<n>\d+) batches$"), _("%(n)s batches")),
+    (re.compile(r"^synthetic (?=\d)"), _("synthetic ")),
 )
 # Roles of people, least first.
 ROLES: dict[str, str | Promise] = {
@@ -245,7 +253,7 @@ def result_name(result: Result) -> str:
 def result_place(result: Result) -> str:
     """Return where a result was measured: its host, or the device of an import in words."""
     if result.host is not None:
-        return host_word(result.host.name)
+        return host_title(result.host)
     device = result.run_context.get("device") or {}
     return str(device.get("text") or gettext("unknown device"))
 

@@ -54,11 +54,11 @@ def _log(path: str, content: bytes) -> Reading:
         return _served(path, content)
     if _LATENCY in content:
         metrics = vllm_latency.parse_log(path, content).metrics
-        what = "offline, batches"
+        what = "offline benchmark"
         return offline(VllmLatency.tool, version, metrics, (path,), what=what, at_once=0)
     if _THROUGHPUT in content:
         metrics = vllm_throughput.parse_log(path, content).metrics
-        what = "offline, all requests at once"
+        what = "offline benchmark"
         return offline(VllmThroughput.tool, version, metrics, (path,), what=what, at_once=0)
     raise Refused(Message("import:no_figures", {"file": path, "line": _cause(content)}))
 
