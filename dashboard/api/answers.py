@@ -285,7 +285,7 @@ class ResultAnswer(Answer):
 
     id: int
     job: int | None = Field(description="null for an imported result")
-    imported: int | None = Field(alias="import", description="number of its import, or null")
+    imported: int | None = Field(description="number of its import, or null")
     type: str
     host: str | None = Field(description="null for an imported result")
     device: str | None = Field(description="of an imported result, in words")

@@ -184,7 +184,7 @@ def result(row: Result) -> dict[str, Any]:
     return {
         "id": row.pk,
         "job": row.job_id,
-        "import": row.imported_id,
+        "imported": row.imported_id,
         "type": row.type,
         "host": row.host.name if row.host else None,
         "device": (row.run_context.get("device") or {}).get("text") or None,

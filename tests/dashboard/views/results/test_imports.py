@@ -282,7 +282,7 @@ def test_the_api_imports_a_file_and_removes_it(client):
     assert (result["import"], result["result"]) == (stored.imported_id, stored.pk)
     headers = {"Authorization": "Bearer secret"}
     row = client.get(f"/api/v1/results/{stored.pk}", headers=headers).json()
-    assert (row["job"], row["host"], row["import"], row["device"]) == (
+    assert (row["job"], row["host"], row["imported"], row["device"]) == (
         *(None, None, stored.imported_id),
         "8 H800",
     )
