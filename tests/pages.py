@@ -78,6 +78,7 @@ PAGES = {
         "/results/compare/?id={speed}&id={speed2}",
         "/results/compare/?id={quality}",
     ],
+    "import-upload": ["/results/import/"],
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
@@ -116,6 +117,8 @@ NO_PAGES = {
     *("model-undo", "model-discard"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
+    # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.
+    *("import-preview", "import-file", "import-remove"),
     "audit-export",
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }

@@ -284,12 +284,13 @@ class ResultAnswer(Answer):
     """A result as lists have it."""
 
     id: int
-    job: int
+    job: int | None = Field(description="null for an imported result")
+    imported: int | None = Field(description="number of its import, or null")
     type: str
-    host: str
+    host: str | None = Field(description="null for an imported result")
     deployment: int | None
     endpoint: int | None = Field(description="external: measured on this endpoint")
-    device: str = Field(description="of an external result, in words; else empty")
+    device: str = Field(description="of an external or imported result, in words; else empty")
     model: str
     label: str
     what: str
@@ -470,8 +471,11 @@ _COMMON = (400, 401, 403, 404, 429)
 _answered: set[type[BaseModel]] = {Problem, Removed}
 
 
-def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) -> dict[str, Any]:
+def answers(
+    model: type[BaseModel] | None, *refusals: int, status: int = 200, takes_bytes: bool = False
+) -> dict[str, Any]:
     """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
+    ``takes_bytes``: the body of the request is a file.
 
     They are written into the document only. Answers are sent as :mod:`dashboard.api.serializers`
     has them, and to build a validator of each would lengthen every start (docs/decisions).
@@ -479,7 +483,10 @@ def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) ->
     shown = {status: _as_json(model, status) if model else _AS_BYTES}
     for code in (*_COMMON, *refusals):
         shown[code] = _as_json(Removed if code == HTTPStatus.GONE else Problem, code)
-    return {"response": {status: None}, "openapi_extra": {"responses": shown}}
+    extra: dict[str, Any] = {"responses": shown}
+    if takes_bytes:
+        extra["requestBody"] = {"content": {"application/octet-stream": _BYTES}, "required": True}
+    return {"response": {status: None}, "openapi_extra": extra}
 
 
 def _as_json(model: type[BaseModel], code: int) -> dict[str, Any]:

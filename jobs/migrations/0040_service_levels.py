@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0038_endpoints'),
+        ('jobs', '0039_imports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
