@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from dashboard.api.auth import hashed
-from jobs.models import ApiToken, AuditEntry, Import, Result
+from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
@@ -172,6 +172,48 @@ def test_exports_have_the_import_and_its_device(client, ann):
     response = client.get(f"/results/{result.pk}/result.csv")
     assert f"result-import-{result.imported_id}.csv" in response["Content-Disposition"]
     assert client.get("/results/?format=csv").status_code == 200
+
+
+def test_an_import_is_tagged_noted_and_signed_off(client, ann):
+    result = imported(device="8 × H800")
+    address = f"/results/{result.pk}/"
+
+    client.post("/results/tags/", {"id": result.pk, "tags": "vendor"})
+    client.post(f"{address}notes/", {"text": "from the vendor"})
+    client.post(f"{address}sign-off/", {"purpose": "ACME"})
+    page = client.get(address).content.decode()
+
+    assert all(text in page for text in ("vendor", "from the vendor", "ACME"))
+    entry = AuditEntry.objects.get(action="result.tag")
+    assert entry.detail["results"] == [f"import {result.imported_id}"]
+    assert "#None" not in client.get("/results/?group=identity").content.decode()
+    client.force_login(make_user("root", is_staff=True))
+    assert f"Import {result.imported_id}" in client.get("/audit/").content.decode()
+
+
+def test_an_import_is_no_baseline_and_not_in_the_fleet(client, ann):
+    result = imported()
+
+    client.post(f"/results/{result.pk}/baseline/", {"set": "1"})
+    fleet = client.get("/results/fleet/").content.decode()
+
+    assert not Baseline.objects.exists()
+    assert (result.stack, result.subject) == ("", "")
+    assert f"/results/{result.pk}/" not in fleet
+
+
+def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
+    result = imported()
+    point = result.points.get()
+    more = {**point.metrics, "output_tokens_per_s": 2 * RATE}
+    ResultPoint.objects.create(
+        result=result, index=1, concurrency=2 * point.concurrency, metrics=more
+    )
+
+    page = client.get(f"/results/{result.pk}/").content.decode()
+
+    assert 'id="conclusion"' in page
+    assert "Measure a higher concurrency" not in page
 
 
 def test_an_original_file_is_downloaded(client, ann):
