@@ -471,11 +471,8 @@ _COMMON = (400, 401, 403, 404, 429)
 _answered: set[type[BaseModel]] = {Problem, Removed}
 
 
-def answers(
-    model: type[BaseModel] | None, *refusals: int, status: int = 200, takes_bytes: bool = False
-) -> dict[str, Any]:
+def answers(model: type[BaseModel] | None, *refusals: int, status: int = 200) -> dict[str, Any]:
     """Arguments of an operation: what it answers, ``None`` for bytes, and its own errors.
-    ``takes_bytes``: the body of the request is a file.
 
     They are written into the document only. Answers are sent as :mod:`dashboard.api.serializers`
     has them, and to build a validator of each would lengthen every start (docs/decisions).
@@ -483,10 +480,7 @@ def answers(
     shown = {status: _as_json(model, status) if model else _AS_BYTES}
     for code in (*_COMMON, *refusals):
         shown[code] = _as_json(Removed if code == HTTPStatus.GONE else Problem, code)
-    extra: dict[str, Any] = {"responses": shown}
-    if takes_bytes:
-        extra["requestBody"] = {"content": {"application/octet-stream": _BYTES}, "required": True}
-    return {"response": {status: None}, "openapi_extra": extra}
+    return {"response": {status: None}, "openapi_extra": {"responses": shown}}
 
 
 def _as_json(model: type[BaseModel], code: int) -> dict[str, Any]:

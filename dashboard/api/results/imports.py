@@ -82,10 +82,17 @@ class RemovedImport(Answer):
     result: int
 
 
+def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an operation with a file as the body of its request."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    body = {"content": {"application/octet-stream": schema}, "required": True}
+    return {**described, "openapi_extra": {**described["openapi_extra"], "requestBody": body}}
+
+
 @router.post(
     "imports",
     auth=caller("result.import"),
-    **answers(ImportAnswer, 413, 422, takes_bytes=True),
+    **_taking_bytes(answers(ImportAnswer, 413, 422)),
     url_name="api-imports",
     summary="Import results",
 )
