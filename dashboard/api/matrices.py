@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 from pydantic import BaseModel, Field, WithJsonSchema
@@ -12,8 +13,9 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from dashboard.actions import matrices as matrix_actions
 from dashboard.api.answers import Answer, JobState, Number, Time, answers
 from dashboard.api.auth import caller, must
-from dashboard.api.errors import Refused, error, invalid, missing
+from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import Priority
+from dashboard.api.rest import launch_host
 from dashboard.presenters.queue import priority_for
 from dashboard.text.messages import message
 from jobs import launch
@@ -149,7 +151,7 @@ def list_matrices(request: HttpRequest) -> dict[str, Any]:
 )
 def launch_matrix(request: HttpRequest, asked: MatrixAsked) -> Status[dict[str, Any]]:
     """Queue a job for each run. Limits skip cells; they are no error."""
-    host, spec = _host(asked.host), _spec(asked)
+    host, spec = launch_host(asked.host), _spec(asked)
     planned = _planned(request, spec, host)
     priority = priority_for(request.user, asked.priority)
     confirmed = []
@@ -169,7 +171,7 @@ def launch_matrix(request: HttpRequest, asked: MatrixAsked) -> Status[dict[str, 
 )
 def preview(request: HttpRequest, asked: MatrixAsked) -> dict[str, Any]:
     """Return the cells with the reasons of skipped ones. It runs nothing."""
-    planned = _planned(request, _spec(asked), _host(asked.host))
+    planned = _planned(request, _spec(asked), launch_host(asked.host))
     return {
         "cells": [
             {
@@ -241,9 +243,9 @@ def repeat_cell(
     request: HttpRequest, matrix_id: int, run_id: int, asked: RunsAsked
 ) -> Status[dict[str, Any]]:
     """Run the cell of a run again: a failed run is replaced, a measured cell gets more runs."""
-    cell = MatrixCell.objects.filter(pk=run_id, matrix=matrix_id).first()
-    if cell is None:
-        raise missing()
+    # The matrix first: a number too large for a column finds none.
+    matrix = get_object_or_404(Matrix, pk=matrix_id)
+    cell = get_object_or_404(MatrixCell, pk=run_id, matrix=matrix)
     jobs = matrix_actions.repeat(request.user, cell, count=asked.count)
     return Status(201, {**_whole(_page(matrix_id)), "started": [job.pk for job in jobs]})
 
@@ -257,13 +259,6 @@ def _planned(request: HttpRequest, spec: MatrixSpec, host: Host) -> MatrixPrevie
     if planned.errors:
         raise InvalidParams(planned.errors)
     return planned
-
-
-def _host(name: str) -> Host:
-    host = Host.objects.filter(name=name).first()
-    if host is None:
-        raise invalid("host", _("No host is named “%(name)s”.") % {"name": name})
-    return host
 
 
 def _user(request: HttpRequest) -> Any:

@@ -85,7 +85,7 @@ def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Answer:
 def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
     """``"confirm": ["shm"]`` confirms the warnings of the checks of these names; "all": of all."""
     user = _user(request)
-    host, names = _host(asked.host), asked.confirm or []
+    host, names = launch_host(asked.host), asked.confirm or []
     priority = priority_for(user, asked.priority)
     confirmed = launch.confirmed_by_name(asked.kind, asked.params, host, names, user)
     row = launch.launch(
@@ -105,7 +105,7 @@ def launch_job(request: HttpRequest, asked: LaunchAsked) -> Status[Answer]:
 )
 def preview_job(request: HttpRequest, asked: Planned) -> Answer:
     """The plan and the script that a launch would run. It runs nothing."""
-    result = launch.preview(asked.kind, asked.params, _host(asked.host), user=_user(request))
+    result = launch.preview(asked.kind, asked.params, launch_host(asked.host), user=_user(request))
     if result.plan is None:
         raise launch.InvalidParams(result.errors)
     return {
@@ -342,8 +342,8 @@ def _deployment_answer(deployment_id: int) -> Answer:
     return serializers.deployment(_find_deployment(deployment_id))
 
 
-def _host(name: str) -> Host:
-    """The host of a launch's body."""
+def launch_host(name: str) -> Host:
+    """Return the host of a launch's body. Raises the answer 400 without one of that name."""
     host = Host.objects.filter(name=name).first()
     if host is None:
         raise invalid("host", _("No host is named “%(name)s”.") % {"name": name})

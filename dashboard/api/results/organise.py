@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -17,6 +17,8 @@ from dashboard.api.requests import NoteAsked, SignOffAsked, TagsAsked
 from dashboard.presenters.result.verdict import as_data, marks_of
 from jobs.models import Baseline, Note, Result, SignOff, Tag
 from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of
+
+_Row = TypeVar("_Row", Tag, Note, SignOff)
 
 router = Router(tags=["Results"])
 
@@ -104,7 +106,7 @@ def tag_result(request: HttpRequest, result_id: int, asked: TagsAsked) -> dict[s
 )
 def untag_result(request: HttpRequest, result_id: int, tag: str) -> dict[str, Any]:
     """Own tags; administrators: any."""
-    row = get_object_or_404(Tag, result=result_id, name=tag)
+    row = _of_result(Tag, result_id, name=tag)
     must(request.user, "result.untag", row)
     actions.untag(request.user, row)
     return _tags(result_id)
@@ -147,7 +149,7 @@ def edit_note(
     request: HttpRequest, result_id: int, note_id: int, asked: NoteAsked
 ) -> dict[str, Any]:
     """Own notes; administrators: any."""
-    row = get_object_or_404(Note, pk=note_id, result=result_id)
+    row = _of_result(Note, result_id, pk=note_id)
     must(request.user, "result.change_note", row)
     actions.change_note(request.user, row, asked.text)
     return _note(get_object_or_404(Note, pk=note_id))
@@ -162,7 +164,7 @@ def edit_note(
 )
 def remove_note(request: HttpRequest, result_id: int, note_id: int) -> dict[str, Any]:
     """Own notes; administrators: any."""
-    row = get_object_or_404(Note, pk=note_id, result=result_id)
+    row = _of_result(Note, result_id, pk=note_id)
     must(request.user, "result.change_note", row)
     shown = _note(row)
     if not actions.remove_note(request.user, row):
@@ -207,7 +209,7 @@ def sign_off_result(
 )
 def withdraw_sign_off(request: HttpRequest, result_id: int, sign_off_id: int) -> dict[str, Any]:
     """Own sign-offs; administrators: any. It stays in the history."""
-    row = get_object_or_404(SignOff, pk=sign_off_id, result=result_id)
+    row = _of_result(SignOff, result_id, pk=sign_off_id)
     must(request.user, "result.withdraw", row)
     actions.withdraw(request.user, row)
     return _sign_off(get_object_or_404(SignOff, pk=sign_off_id))
@@ -251,6 +253,11 @@ def remove_baseline(request: HttpRequest, result_id: int) -> dict[str, Any]:
     result = get_object_or_404(Result, pk=result_id)
     actions.remove_baseline(request.user, result)
     return _baseline(result)
+
+
+def _of_result(model: type[_Row], result_id: int, **fields: Any) -> _Row:
+    """Return a row of a result. The result first: a number too large for a column finds none."""
+    return get_object_or_404(model, result=get_object_or_404(Result, pk=result_id), **fields)
 
 
 def _tags(result_id: int) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _host(data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
     return next(iter([*own, *allowed, *hosts.values()]), None)
 
 
-def _offered(host: Host | None, user: AbstractBaseUser | None) -> list[Host]:
+def offered(host: Host | None, user: AbstractBaseUser | None) -> list[Host]:
     """Return hosts on which ``user`` may launch, and the chosen one."""
     hosts = list(Host.objects.all())
     allowed = open_hosts(hosts, user)
@@ -177,7 +177,7 @@ def _context(
     base: dict[str, Any] = {
         "families": _families(kind, target),
         "kind": kind,
-        "hosts": _offered(host, user),
+        "hosts": offered(host, user),
         "host": host,
         "script": None,
     }

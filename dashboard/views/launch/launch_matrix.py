@@ -19,6 +19,7 @@ from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
+from dashboard.views.launch.launch import offered
 from jobs.catalog.workloads import WORKLOADS, Workload
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
@@ -94,7 +95,7 @@ def _context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     base: dict[str, Any] = {
         "workloads": list(WORKLOADS.values()),
         "workload": workload_of(data),
-        "hosts": _offered(host, user),
+        "hosts": offered(host, user),
         "host": host,
         "target": target,
         "form": None,
@@ -167,13 +168,6 @@ def _host(data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
     allowed = open_hosts(hosts.values(), user)
     served = [host for host in allowed if host.deployments.filter(state="ready").exists()]
     return next(iter([*served, *allowed, *hosts.values()]), None)
-
-
-def _offered(host: Host | None, user: AbstractBaseUser | None) -> list[Host]:
-    """Return hosts on which ``user`` may launch, and the chosen one."""
-    hosts = list(Host.objects.all())
-    allowed = open_hosts(hosts, user)
-    return [one for one in hosts if one in allowed or one == host]
 
 
 urlpatterns: list[URLPattern] = [
