@@ -193,6 +193,7 @@ RETENTION_SIZE_BYTES = ENV.retention_size_bytes
 JOB_LOG_LIMIT_BYTES = ENV.job_log_limit_bytes
 JOB_POINTS_LIMIT_BYTES = ENV.job_points_limit_bytes
 JOB_OUTPUTS_LIMIT_BYTES = ENV.job_outputs_limit_bytes
+IMPORT_LIMIT_BYTES = ENV.import_limit_bytes
 HOST_STORAGE_LIMIT_BYTES = ENV.host_storage_limit_bytes
 DISK_RESERVE_BYTES = ENV.disk_reserve_bytes
 

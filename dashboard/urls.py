@@ -34,7 +34,7 @@ from dashboard.views.jobs import (
 )
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import fleet, organise, results
+from dashboard.views.results import fleet, imports, organise, results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -60,6 +60,7 @@ urlpatterns = [
     path("models/", include(models.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("endpoints/", include(endpoints.urlpatterns)),
+    path("results/", include(imports.urlpatterns)),
     path("results/", include(results.urlpatterns)),
     path("levels/", include(levels.urlpatterns)),
     path("results/", include(organise.urlpatterns)),

@@ -83,6 +83,7 @@ PAGES = {
         "/results/compare/?id={speed}&id={speed2}",
         "/results/compare/?id={quality}",
     ],
+    "import-upload": ["/results/import/"],
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
@@ -123,6 +124,8 @@ NO_PAGES = {
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
+    # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.
+    *("import-preview", "import-file", "import-remove"),
     "audit-export",
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
 }

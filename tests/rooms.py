@@ -34,6 +34,7 @@ ROOMS: dict[str, list[set[str]]] = {
         },
         {"plans", "parsers", "toolchains", "protocol"},
         {"kinds"},
+        {"imports"},
         {"models"},
         {"logstore", "notifications", "agent_tasks"},
         {"queries", "services"},
@@ -73,7 +74,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"lifecycle", "preflights"},
         {"hosts", "queue"},
         {"outcomes"},
-        {"intake"},
+        {"import_drafts", "imports", "intake"},
         {"upkeep"},
     ],
     "jobs.host": [

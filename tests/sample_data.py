@@ -24,6 +24,7 @@ from jobs.queries.jobs.chains import TOUR_KINDS
 from jobs.services.accounts import set_role
 from tests.browser.lib import unwell
 from tests.factories import make_deployment, make_host, make_job, make_measured
+from tests.jobs.lib.importing import imported
 from tests.pages import HOST
 
 
@@ -144,6 +145,7 @@ def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[
     made = dict(zip(("speed", "speed2", "speed3"), speeds, strict=True))
     made["single"] = measured(points=[(128, metrics)], label="fp16")
     made["quality"] = measured(scores=[1, 0, 1] * 40, label="fp16")
+    made["import"] = imported(user=person, device="8 × H800").imported_id
     for answer in Answer.objects.filter(result_id=made["quality"]):
         answer.detail = {"category": f"high_school_government_and_politics_{answer.index % 60}"}
         answer.question = answer.answer = "a" * 400 + " and more " * 40

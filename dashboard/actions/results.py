@@ -29,11 +29,10 @@ def tag(user: User, result_ids: Sequence[int], names: Sequence[str]) -> int:
     wanted = tags.clean(names)
     changed = tags.add(result_ids, wanted, logged_in(user))
     if changed:
-        jobs = Result.objects.filter(pk__in=changed).order_by("pk").values_list("job_id", flat=True)
-        named = [f"#{job}" for job in jobs if job is not None]
-        audit_log.record(
-            user, "result.tag", f"result {changed[0]}", tags=wanted, results=named[:_NAMED]
-        )
+        rows = Result.objects.filter(pk__in=changed).order_by("pk")
+        numbers = rows.values_list("job_id", "imported_id")[:_NAMED]
+        named = [f"#{job}" if job else f"import {imported}" for job, imported in numbers]
+        audit_log.record(user, "result.tag", f"result {changed[0]}", tags=wanted, results=named)
     return len(changed)
 
 

@@ -284,12 +284,13 @@ class ResultAnswer(Answer):
     """A result as lists have it."""
 
     id: int
-    job: int
+    job: int | None = Field(description="null for an imported result")
+    imported: int | None = Field(description="number of its import, or null")
     type: str
-    host: str
+    host: str | None = Field(description="null for an imported result")
     deployment: int | None
     endpoint: int | None = Field(description="external: measured on this endpoint")
-    device: str = Field(description="of an external result, in words; else empty")
+    device: str = Field(description="of an external or imported result, in words; else empty")
     model: str
     label: str
     what: str

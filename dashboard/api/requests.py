@@ -235,6 +235,15 @@ class EndpointAsked(BaseModel):
     )
 
 
+class ImportAsked(BaseModel):
+    """What to add to imported files."""
+
+    name: str = Field("body", max_length=300, description="file name, such as result.json")
+    device: str = Field("", description="measured on, such as 8 × H800")
+    model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
+    dry_run: bool = Field(False, description="only show what would be imported")
+
+
 class PinAsked(BaseModel):
     """Keep a job's log, files and points, or apply retention again."""
 

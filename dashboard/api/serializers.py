@@ -190,8 +190,9 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
     return {
         "id": row.pk,
         "job": row.job_id,
+        "imported": row.imported_id,
         "type": row.type,
-        "host": row.host.name,
+        "host": row.host.name if row.host else None,
         "deployment": row.deployment_id,
         "endpoint": row.endpoint_id,
         "device": row.device,

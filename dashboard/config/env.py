@@ -269,6 +269,15 @@ class Env:
             "maximum files of a job together; a job that leaves more ends as lost",
         ),
     ]
+    import_limit_bytes: Annotated[
+        int,
+        Variable(
+            "IMPORT_LIMIT",
+            read_limit_bytes,
+            "100M",
+            "maximum files of one import together, unpacked; they are kept with its results",
+        ),
+    ]
     host_storage_limit_bytes: Annotated[
         int,
         Variable(

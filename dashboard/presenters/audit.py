@@ -64,7 +64,8 @@ class _Found:
     deployments: frozenset[int]
     hosts: frozenset[str]
     people: dict[int, str]
-    results: dict[int, int | None]  # id -> job, whose number people see
+    results: dict[int, Result]
+    imports: dict[int, int]  # number of an import -> that of its result
 
     @classmethod
     def of(cls, entries: Iterable[AuditEntry]) -> _Found:
@@ -78,7 +79,7 @@ class _Found:
             return [number for number in found if number is not None]
 
         jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
-        hosts, results = named.get("host", set()), numbers("result")
+        hosts, imports, results = named.get("host", set()), numbers("import"), numbers("result")
         return cls(
             frozenset(Job.objects.filter(pk__in=jobs).values_list("pk", flat=True))
             if jobs
@@ -92,8 +93,9 @@ class _Found:
             dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
             if people
             else {},
-            dict(Result.objects.filter(pk__in=results).values_list("pk", "job_id"))
-            if results
+            Result.objects.only("job_id", "imported_id").in_bulk(results) if results else {},
+            dict(Result.objects.filter(imported__in=imports).values_list("imported_id", "pk"))
+            if imports
             else {},
         )
 
@@ -112,8 +114,12 @@ class _Found:
             known = self.people.get(number)
             return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
         if kind == "result" and number is not None:
-            href = reverse("result-detail", args=[number]) if number in self.results else ""
-            return Subject(gettext("Result #%(n)s") % {"n": self.results.get(number, name)}, href)
+            result = self.results.get(number)
+            href = reverse("result-detail", args=[number]) if result else ""
+            if result and result.imported_id:
+                return Subject(gettext("Import %(n)s") % {"n": result.imported_id}, href)
+            job = result.job_id if result else name  # the number people see
+            return Subject(gettext("Result #%(n)s") % {"n": job}, href)
         if kind == "host":
             href = reverse("host-detail", args=[name]) if name in self.hosts else ""
             return Subject(host_word(name), href)
@@ -128,6 +134,10 @@ class _Found:
         if kind == "source":
             given = entry.detail.get("address") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("source-list"))
+        if kind == "import":
+            result_id = self.imports.get(number or 0)
+            href = reverse("result-detail", args=[result_id]) if result_id else ""
+            return Subject(gettext("Import %(n)s") % {"n": name}, href)
         if kind == "token":
             given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
             text = given or gettext("API token #%(n)s") % {"n": name}

@@ -77,6 +77,8 @@ ACTIONS: dict[str, Need] = {
     "result.baseline": Need.MEMBER,  # set, replace and remove: also those of others
     "result.save_view": Need.MEMBER,
     "result.change_view": Need.OWNER,
+    "result.import": Need.MEMBER,
+    "result.remove": Need.OWNER,  # an import, with its result
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
     "conversation.delete": Need.OWN,
@@ -105,6 +107,7 @@ LAUNCHES = frozenset(
         *("result.sign_off", "result.withdraw", "result.baseline"),
         *("result.save_view", "result.change_view"),
         *("endpoint.create", "endpoint.check", "endpoint.change"),
+        *("result.import", "result.remove"),
     }
 )
 

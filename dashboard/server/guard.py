@@ -34,6 +34,7 @@ BYTES_PER_S = 16 * KIB
 MOST_OF_A_CLIENT, SLOW_S = 32, 2.0
 MOST_OF_ALL = 512
 MOST_BYTES = 64 * 1024 * KIB
+IMPORT_BYTES = 32 * 1024 * KIB
 # For a client that is still sending to read the answer.
 DRAIN_BYTES, DRAIN_S = 8 * 1024 * KIB, 2.0
 
@@ -66,6 +67,7 @@ class Route:
 
 
 # By the begin of the path; else Django's own limit of a form or JSON, above a chunk of the intake.
+# An import may be an archive; its first limit is that all bodies together hold MOST_BYTES.
 # Each login keeps a processor busy for a part of a second.
 ROUTES = (
     Route("/login/", 16 * KIB, 8),
@@ -74,6 +76,8 @@ ROUTES = (
     Route("/logout/", 16 * KIB),
     Route("/language/", 16 * KIB),
     Route("/relay/", 16 * KIB),
+    Route("/results/import/", IMPORT_BYTES, 4),
+    Route("/api/v1/imports", IMPORT_BYTES, 4),
     Route("/healthz", 0),
     Route("/", settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
 )

@@ -41,7 +41,8 @@ register.filter("rule_words", rule_words)
 @register.simple_tag
 def ending(answer: Answer) -> str:
     """Return the reason for which an answer ended; a guess is named as one."""
-    most = answer.result.job.params.get("max_tokens")
+    job = answer.result.job
+    most = job.params.get("max_tokens") if job else None
     return ending_words(answer, most if isinstance(most, int) else None)
 
 

@@ -17,7 +17,7 @@ from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from dashboard.templatetags.ui import num
 from dashboard.text.formatting import number, percent
-from dashboard.text.labels import host_word, metric_text, phrase, stack_name
+from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
 from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
 from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
@@ -215,7 +215,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "figure": accuracy.figure(categories, whole),
             "height": accuracy.height(categories, whole),
         }
-    series = [Series(f"#{result.job_id}", queries.point_rows(result))]
+    series = [Series(result_name(result), queries.point_rows(result))]
     if len(series[0].points) < 2 or not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}

@@ -35,6 +35,8 @@ from dashboard.text.labels import (
     metric_label,
     metric_text,
     phrase,
+    result_name,
+    result_place,
     setting_title,
     stack_name,
     state_of,
@@ -60,6 +62,8 @@ register.filter("host_name", host_title)
 register.filter("kind", stringfilter(kind_title))
 register.filter("metric_name", stringfilter(metric_label))
 register.filter("phrase", stringfilter(phrase))
+register.filter("result_name", result_name)
+register.filter("result_place", result_place)
 register.filter("priority_word", queue.priority_word)
 register.filter("setting_name", stringfilter(setting_title))
 register.filter("stack_title", stringfilter(stack_name))
@@ -278,9 +282,10 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags: external, simulated, incomplete, disturbed, loaded host, other clients, cut
-    answers."""
+    """Flags: imported, external, simulated, incomplete, disturbed, loaded host, other clients,
+    cut answers."""
     return {
+        "imported": result.imported_id is not None,
         "endpoint": result.endpoint,
         "device": result.device,
         "simulated": result.simulated,

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import counted, measured, percent
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.models import Account, Host, Job
+from jobs.models import Account, Host, Job, Result
 from jobs.queries.hosts.hosts import is_away
 from jobs.toolchains import external
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -58,7 +58,11 @@ _STEPS: dict[str, str | Promise] = {
 }
 # Titles of prepare jobs, and phrases in other titles and labels.
 _TITLES = frozenset(
-    [*(one.title for one in ENVIRONMENTS.values()), *(one.title for one in DATASETS.values())]
+    [
+        *(one.title for one in ENVIRONMENTS.values()),
+        *(one.title for one in DATASETS.values()),
+        gettext_noop("offline benchmark"),  # of an imported log
+    ]
 )
 _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (
@@ -68,6 +72,10 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r"(?<=\S), first (?P<n>\d+)$"), _(", first %(n)s")),
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
     (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
+    # Workloads of imports (jobs.imports).
+    (re.compile(r"(?P<n>\d+(?:–\d+)?) requests$"), _("%(n)s requests")),
+    (re.compile(r"(?P<n>\d+) batches$"), _("%(n)s batches")),
+    (re.compile(r"^synthetic (?=\d)"), _("synthetic ")),
 )
 # Roles of people, least first.
 ROLES: dict[str, str | Promise] = {
@@ -244,6 +252,20 @@ def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
 def host_title(host: Host) -> str:
     """Return the display name of a host; its name is for addresses, commands and the API."""
     return host_word(host.name) if host.type == Host.Type.THIS_COMPUTER else host.name
+
+
+def result_name(result: Result) -> str:
+    """Return the number of a result as shown: that of its job, or of its import."""
+    if result.imported_id is not None:
+        return gettext("import %(n)s") % {"n": result.imported_id}
+    return f"#{result.job_id}"
+
+
+def result_place(result: Result) -> str:
+    """Return where a result was measured: its host, or the device of an import in words."""
+    if result.host is not None:
+        return host_title(result.host)
+    return result.device or gettext("unknown device")
 
 
 def host_word(name: str) -> str:

@@ -17,6 +17,7 @@ from dashboard.text.chat_messages import CHAT_MESSAGES
 from dashboard.text.endpoint_messages import ENDPOINT_MESSAGES
 from dashboard.text.formatting import joined, number
 from dashboard.text.guide_messages import GUIDE_MESSAGES
+from dashboard.text.import_messages import IMPORT_MESSAGES
 from dashboard.text.known_failures import words_of
 from dashboard.text.labels import (
     asset_word,
@@ -233,6 +234,7 @@ MESSAGES: dict[str, str | Promise] = {
     # Queue reasons and start times (jobs.dispatch, jobs.queries.jobs.forecast).
     **WAIT_MESSAGES,
     **RESULT_MESSAGES,
+    **IMPORT_MESSAGES,
     **RIGHT_MESSAGES,
     **ENDPOINT_MESSAGES,
     **SECRET_MESSAGES,

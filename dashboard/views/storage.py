@@ -131,6 +131,11 @@ def _parts(counted: Count) -> list[tuple[str, int, str]]:
             counted.aside,
             _("logs of jobs missing in the database; outside the limit"),
         ),
+        (
+            _("Files of imports"),
+            counted.imports,
+            _("until the import is removed; outside the limit"),
+        ),
         (_("Database"), _database_bytes(), _("outside the limit")),
     ]
 

@@ -17,7 +17,7 @@ from jobs.backup.manifest import FILE, UNFINISHED, BackupError, Manifest
 from jobs.queries.instance import instance_id
 
 # In this order, all after the database.
-FOLDERS = ("secrets", "catalog", "outputs", "logs")
+FOLDERS = ("secrets", "catalog", "outputs", "imports", "logs")
 HOST_FOLDER = "host"
 # The key that signs sessions and one-time links: docs/decisions.
 LEFT_OUT = frozenset({"secrets/secret_key"})

@@ -9,6 +9,7 @@ from jobs.models.chat import Conversation, Turn
 from jobs.models.deployments import Deployment, DeploymentEvent, ServedBlock
 from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
+from jobs.models.imports import Import, ImportedFile
 from jobs.models.jobs import Job, JobStep, OutputFile, PointBlock
 from jobs.models.levels import ServiceLevel
 from jobs.models.matrices import Matrix, MatrixCell
@@ -33,6 +34,8 @@ __all__ = [
     "Endpoint",
     "Environment",
     "Host",
+    "Import",
+    "ImportedFile",
     "Instance",
     "Job",
     "JobStep",

@@ -6,17 +6,20 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.deployments import Deployment
 from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
+from jobs.models.imports import Import
 from jobs.models.jobs import Job
 from jobs.parsers.answers import question_key
 
 
 class Result(models.Model):
-    """Measurements of one job. ``metrics`` is flat, keyed by names of ``jobs.metrics.METRICS``.
+    """Measurements of one job, or of files of others. ``metrics`` is flat, keyed by names of
+    ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
     those of the point with the highest output rate, and the requests of all under names of their
@@ -28,9 +31,12 @@ class Result(models.Model):
         BENCHMARK = "benchmark"
         EVALUATION = "evaluation"
 
-    job = models.OneToOneField(Job, models.CASCADE, related_name="result")
+    # None with an import.
+    job = models.OneToOneField(Job, models.CASCADE, null=True, related_name="result")
+    imported = models.OneToOneField(Import, models.CASCADE, null=True, related_name="result")
     type = models.CharField(max_length=16, choices=Type)
-    host = models.ForeignKey(Host, models.PROTECT, related_name="results")
+    # None with an import: ``run_context["device"]`` has the device in words.
+    host = models.ForeignKey(Host, models.PROTECT, null=True, related_name="results")
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="results")
     # External: measured on an engine that this dashboard did not start.
     endpoint = models.ForeignKey(Endpoint, models.PROTECT, null=True, related_name="results")
@@ -59,6 +65,13 @@ class Result(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="result_of_job_or_import",
+                condition=Q(imported=None, job__isnull=False, host__isnull=False)
+                | Q(imported__isnull=False, job=None, host=None),
+            )
+        ]
         indexes: ClassVar = [
             models.Index(fields=["type", "-created_at", "-id"], name="result_by_type"),
             models.Index(fields=["model_id", "-created_at", "-id"], name="result_by_model"),
@@ -73,7 +86,8 @@ class Result(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} of {self.model_id}, job {self.job_id}"
+        origin = f"import {self.imported_id}" if self.imported_id else f"job {self.job_id}"
+        return f"{self.type} of {self.model_id}, {origin}"
 
     @property
     def measured(self) -> str:
@@ -83,7 +97,7 @@ class Result(models.Model):
 
     @property
     def device(self) -> str:
-        """Return the device of an external result in words; "" if nobody stated it."""
+        """Return the device of an external or imported result in words; "" if nobody stated it."""
         return str((self.run_context.get("device") or {}).get("text") or "")
 
     @property

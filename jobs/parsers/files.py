@@ -7,7 +7,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.errors import ParseError
+from jobs.errors import JobsError, ParseError
+
+# Errors of parsing an unknown file format (JSON, encoding and validation errors are ValueErrors).
+UNEXPECTED = (
+    JobsError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    FileNotFoundError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def json_of(path: str, content: bytes) -> Any:
@@ -76,6 +89,10 @@ def count(path: str, data: Mapping[str, Any], key: str) -> int:
 def number_or_none(data: Mapping[str, Any], key: str) -> float | None:
     """Return a number that a tool may omit, None without one."""
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        real = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return real if math.isfinite(real) else None

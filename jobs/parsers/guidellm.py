@@ -60,7 +60,16 @@ def parse(path: str, content: bytes) -> GuidePoint:
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
         raise ParseError(f"{path} is not {WHAT} at one concurrency")
-    run = _part(path, runs[0], "")
+    return point(path, runs[0])
+
+
+def point(path: str, data: Any) -> GuidePoint:
+    """Return one run of a file with several.
+
+    Raises:
+        ParseError: no run of GuideLLM, or of a strategy without a concurrency.
+    """
+    run = _part(path, data, "")
     strategy = _part(path, run, "config", "strategy")
     state = _part(path, run, "scheduler_metrics")
     made = _part(path, state, "requests_made")

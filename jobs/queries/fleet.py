@@ -1,7 +1,7 @@
 """Fleet: the latest accepted speed and accuracy of each model and precision on each stack.
 
 Accepted: neither disturbed nor incomplete. A simulated result counts only where no real one is.
-Devices of others have no stack, so their results are not here.
+Devices of others have no stack, so external and imported results are not here.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def whole_days(days: int | None) -> int:
 
 def _latest() -> dict[tuple[str, str, str, str], Result]:
     """Return the latest accepted result by model, precision, stack and type."""
-    accepted = Result.objects.filter(disturbed=False, incomplete=False)
+    accepted = Result.objects.filter(imported=None, disturbed=False, incomplete=False)
     accepted = accepted.exclude(stack="").exclude(model_id="")
     parts = ("model_id", "label", "stack", "type", "simulated")
     place = Window(
@@ -197,7 +197,7 @@ def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stal
     """Return why each result is stale, by id; an empty list: it is not."""
     rows = list(results)
     hosts = {row.host_id for row in rows}
-    current: dict[tuple[int, str], set[str]] = defaultdict(set)
+    current: dict[tuple[int | None, str], set[str]] = defaultdict(set)
     made = Environment.objects.filter(host__in=hosts)
     for host, name, fingerprint in made.values_list("host_id", "name", "fingerprint"):
         current[host, name].add(fingerprint)
@@ -208,13 +208,13 @@ def _reasons(results: Iterable[Result], oldest: datetime) -> dict[int, list[Stal
 def _stale(
     row: Result,
     oldest: datetime,
-    current: Mapping[tuple[int, str], set[str]],
-    images: Mapping[tuple[int, str], str],
+    current: Mapping[tuple[int | None, str], set[str]],
+    images: Mapping[tuple[int | None, str], str],
 ) -> Iterable[Stale]:
     if row.created_at < oldest:
         yield Stale("age")
     context = row.run_context
-    was, today = _driver(context.get("host")), _driver(row.host.facts)
+    was, today = _driver(context.get("host")), _driver(row.host.facts if row.host else None)
     if row.type == Result.Type.BENCHMARK and was and today and was != today:
         yield Stale("driver", was, today)
     for made in context.get("environments") or ():
@@ -226,9 +226,9 @@ def _stale(
             yield Stale("image", name)
 
 
-def _images(rows: Iterable[Result]) -> dict[tuple[int, str], str]:
+def _images(rows: Iterable[Result]) -> dict[tuple[int | None, str], str]:
     """Return the image ids that the newest results of each host ran in, by name."""
-    found: dict[tuple[int, str], str] = {}
+    found: dict[tuple[int | None, str], str] = {}
     for row in sorted(rows, key=lambda row: (row.created_at, row.pk)):
         for name, number in (row.run_context.get("images") or {}).items():
             found[row.host_id, name] = number

@@ -41,7 +41,9 @@ class OnHost:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model in the list. ``speed`` and ``answers``: its latest results, none simulated."""
+    """One model in the list. ``speed`` and ``answers``: its latest results, none simulated or
+    imported.
+    """
 
     model: ZooModel
     hosts: Sequence[OnHost]
@@ -118,5 +120,5 @@ def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
 
 def _latest(model_id: str, result_type: str) -> Result | None:
     rows = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
-    rows = rows.filter(endpoint=None)  # of ours
+    rows = rows.filter(endpoint=None, imported=None)  # of ours
     return rows.select_related("host").first()

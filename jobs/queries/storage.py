@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.timezone import now
 
-from jobs.models import Deployment, Host, Instance, Job, OutputFile, Turn
+from jobs.models import Deployment, Host, Import, Instance, Job, OutputFile, Turn
 from jobs.models.retained import Retained
 
 # People look at what has just ended, and its host may still send data.
@@ -69,6 +69,7 @@ class Count:
     server_logs: int = 0
     chats: int = 0
     aside: int = 0
+    imports: int = 0
     pinned: int = 0
     week: int = 0  # of what ended within the last seven days
     full_until: str = ""
@@ -170,6 +171,7 @@ def count(moment: datetime, *, aside: int) -> Count:
         + _sum(servers.filter(stored_bytes=None), "log_bytes"),
         chats=_sum(Turn.objects.filter(stored_bytes__gt=0), "stored_bytes"),
         aside=aside,
+        imports=Import.objects.aggregate(sum=Sum("bytes"))["sum"] or 0,
         pinned=_sum(Job.objects.filter(pinned_at__isnull=False), "stored_bytes"),
         week=_sum(week, "stored_bytes"),
     )

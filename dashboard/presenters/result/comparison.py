@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.provenance import part_text, part_title
 from dashboard.text.formatting import change_text, number
-from dashboard.text.labels import metric_label, metric_text, phrase
+from dashboard.text.labels import metric_label, metric_text, phrase, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison
@@ -35,6 +35,8 @@ def conclusion(comparison: Comparison) -> str:
         "change": _measured(main.metric, size, comparison.concurrency),
         "interval": interval_of(change, main.metric),
     }
+    if change.verdict == "barred" and _is_unchecked(comparison):
+        return _("%(name)s vs %(base)s: %(change)s, workload of the import unknown") % args
     if change.verdict == "barred":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % args
     if change.verdict == "same":
@@ -98,16 +100,24 @@ def _sized(value: float | None, change: Change, name: str, points: str) -> str:
     return f"{number(float(size), signed=True)} {metric_text(name, 0.5)[1]}".rstrip()
 
 
+def _is_unchecked(comparison: Comparison) -> bool:
+    """Return True if only an import's unknown workload stands in the way of a verdict."""
+    is_imported = any(head.imported_id for head in comparison.heads)
+    return is_imported and all(barrier.is_unknown for barrier in comparison.barriers)
+
+
 def barred_words(comparison: Comparison) -> str:
     """Return which columns are not comparable; "" when all are."""
     if not comparison.barred:
         return ""
+    if _is_unchecked(comparison):
+        return _("Not judged: the workload of an imported result is unknown.")
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]
     names = _jobs(heads)
-    text = _("Not comparable with #%(base)s: %(names)s. Different workloads.")
-    return text % {"names": names, "base": comparison.columns[0].head.job_id}
+    text = _("Not comparable with %(base)s: %(names)s. Different workloads.")
+    return text % {"names": names, "base": result_name(comparison.columns[0].head)}
 
 
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
@@ -149,7 +159,7 @@ def _checksum_words(name: str) -> str:
 
 
 def _jobs(results: Sequence[Result]) -> str:
-    return _(", ").join(f"#{result.job_id}" for result in results)
+    return _(", ").join(result_name(result) for result in results)
 
 
 def _value(barrier: Difference, value: Any) -> str:
@@ -162,7 +172,9 @@ def _value(barrier: Difference, value: Any) -> str:
 
 def _name(column: Column) -> str:
     head: Result = column.head
-    label = _("#%(job)s (%(label)s)") % {"job": head.job_id, "label": phrase(head.label)}
+    label = result_name(head)
+    if head.label:
+        label = _("%(result)s (%(label)s)") % {"result": label, "label": phrase(head.label)}
     if len(column.runs) == 1:
         return label
     return label + _(", %(n)s runs") % {"n": len(column.runs)}

@@ -45,15 +45,17 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
         named = [
             "base" if index == 0 else index + 1,
             " ".join(str(run.pk) for run in column.runs),
-            " ".join(str(run.job_id) for run in column.runs),
-            " ".join(str(run.job_id) for run in column.runs if not run.counts),
+            " ".join(str(run.job_id or "") for run in column.runs).strip(),
+            " ".join(str(run.job_id or "") for run in column.runs if not run.counts).strip(),
             *abouts[index].values(),
         ]
         for concurrency, name in _numbers(column):
             change = _change(at.get(concurrency), index, name)
             lines.append([*named, *_line(column, concurrency, name, change)])
     response = as_csv(lines)
-    jobs = "-".join(str(column.head.job_id) for column in columns)
+    jobs = "-".join(
+        str(column.head.job_id or f"import{column.head.imported_id}") for column in columns
+    )
     response["Content-Disposition"] = f'attachment; filename="compare-{jobs}.csv"'
     return response
 

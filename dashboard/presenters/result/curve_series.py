@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard.charts.series import Series
+from dashboard.text.labels import result_name
 from jobs.queries.results.benchmark_curve import runs_of
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.devices import device_count
@@ -20,7 +21,7 @@ def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     own = [(point.concurrency, point.metrics) for point in page.points]
     devices = device_count(result)
     if not points or any(not concurrency for concurrency, _metrics in own):
-        return Series(f"#{result.job_id}", own, devices=devices)
+        return Series(result_name(result), own, devices=devices)
     names = [list(dict.fromkeys(name for run in point.runs for name in run)) for point in points]
     means = [
         (
@@ -37,9 +38,9 @@ def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     }
     is_repeated = len(runs) > 1
     return Series(
-        f"#{result.job_id}" + (f" × {len(runs)}" if is_repeated else ""),
+        result_name(result) + (f" × {len(runs)}" if is_repeated else ""),
         means,
         intervals=intervals,
-        runs=[(f"#{run.job_id}", point_rows(run), False) for run in runs] if is_repeated else (),
+        runs=[(result_name(run), point_rows(run), False) for run in runs] if is_repeated else (),
         devices=devices,
     )

@@ -53,7 +53,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
         "identity": {"fingerprint": row.fingerprint, **row.identity},
         "repeats": [other.pk for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
-        "plan_sha256": row.job.plan_sha256,
+        "plan_sha256": row.job.plan_sha256 if row.job else None,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
         "points": _points(row),
         "devices": device_count(row),
@@ -133,11 +133,12 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
     verdict = as_data(marks.verdict) or {}
     return {
         "result": row.pk,
-        "job": row.job_id,
+        "job": row.job_id or "",
+        "import": row.imported_id or "",
         "type": row.type,
         "model": row.model_id,
         "precision": row.label,
-        "host": row.host.name,
+        "host": row.host.name if row.host else "",
         "deployment": row.deployment.name if row.deployment else "",
         "endpoint": row.endpoint.name if row.endpoint else "",
         "device": row.device,

@@ -190,6 +190,7 @@ def _flags() -> dict[str, str]:
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
+        "imported": _("imported"),
         "few": _("few samples"),
         "cut": _("answers cut off"),
     }

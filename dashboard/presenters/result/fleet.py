@@ -85,8 +85,9 @@ def _measures(
 ) -> tuple[str, str]:
     """Return the form that measures a value, and the word of its button."""
     served = cell.deployment
-    if value is not None and value.result.deployment_id is None:
-        return form_address(value.result.job), _("Measure")
+    job = value.result.job if value is not None else None
+    if value is not None and job is not None and value.result.deployment_id is None:
+        return form_address(job), _("Measure")
     if served is not None:
         return _on(served, result_type, value), _("Measure")
     if cell.artifact is not None:
@@ -100,8 +101,9 @@ def _measures(
 
 
 def _on(served: Deployment, result_type: str, value: FleetValue | None) -> str:
-    if value is not None and value.result.job.host_id == served.host_id:
-        return form_address(value.result.job, deployment=str(served.pk))
+    job = value.result.job if value is not None else None
+    if job is not None and job.host_id == served.host_id:
+        return form_address(job, deployment=str(served.pk))
     query = urlencode({"host": served.host.name, "deployment": served.pk})
     return f"{reverse('launch-form', args=[_KINDS[Result.Type(result_type)]])}?{query}"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.result.provenance import unknown_words
 from dashboard.text.formatting import number
+from dashboard.text.labels import result_name
 from jobs.models import Deployment, Result
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.results.repeats import at_concurrency, disturbers
@@ -107,6 +109,9 @@ def _key(result: Result) -> str:
 
 def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
+    if result.imported_id is not None:
+        text = _("%(name)s has no repeats: it was not measured by this dashboard.")
+        return text % {"name": capfirst(result_name(result))}
     text = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return text % {"job": result.job_id, "parts": unknown_words(result)}
 

@@ -50,6 +50,8 @@ _NAMES: dict[str, str | Promise] = {
     "environment": gettext_lazy("Engine version"),
     "plan": gettext_lazy("Plan"),
     "seed": gettext_lazy("Seed"),
+    "workload": gettext_lazy("Workload"),
+    "device": gettext_lazy("Device"),
     "max_input": gettext_lazy("Max input length"),
     "max_total": gettext_lazy("Max model length"),
     "served": gettext_lazy("Served model"),

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.text.labels import host_title, phrase, stack_name
+from dashboard.text.labels import phrase, result_place, stack_name
 from jobs.catalog.schema import Published
 from jobs.queries.results.published import Ours, PublishedComparison, Why
 
@@ -75,7 +75,7 @@ def _how(ours: Ours) -> str:
     stack = result.deployment.details.get("stack") if result.deployment else None
     count = ngettext("%(n)s question", "%(n)s questions", ours.questions) % {"n": ours.questions}
     parts = [count, result.tool, stack_name(stack) if stack else "", phrase(result.label)]
-    return _(", ").join([*filter(None, parts), host_title(result.host)]) + _(".")
+    return _(", ").join([*filter(None, parts), result_place(result)]) + _(".")
 
 
 def _per_cent(share: float) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, pgettext
 
 from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.text.formatting import joined
-from dashboard.text.labels import metric_label
+from dashboard.text.labels import metric_label, result_name
 from jobs.models import Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.organised import NONE, Organised, organised
@@ -80,9 +80,9 @@ def list_word(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """Return the verdict with metric, size, interval and number of runs."""
-    base = f"#{verdict.baseline.result.job_id}"
+    base = result_name(verdict.baseline.result)
     if verdict.state == "own":
-        return _("A run of the baseline, #%(job)s.") % {"job": verdict.baseline.result.job_id}
+        return _("A run of the baseline, %(base)s.") % {"base": base}
     if verdict.state == "uncounted":
         return _("Disturbed or incomplete runs are not judged.")
     if verdict.change is None:

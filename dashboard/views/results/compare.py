@@ -22,7 +22,7 @@ from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
-from dashboard.text.labels import phrase
+from dashboard.text.labels import phrase, result_name
 from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
@@ -73,8 +73,9 @@ def run_more(request: HttpRequest) -> HttpResponse:
         # In turn, so that drift of the host affects all sides equally.
         for number in range(LAUNCHED_MOST):
             for pk, n in zip(wanted, counts, strict=False):
-                if pk in results and number < n:
-                    launched.append(job_actions.retry(request.user, results[pk].job_id))
+                job_id = results[pk].job_id if pk in results else None
+                if job_id is not None and number < n:
+                    launched.append(job_actions.retry(request.user, job_id))
     except LaunchError as error:
         messages.error(request, str(error))
     if launched:
@@ -143,8 +144,8 @@ def _problem(groups: Sequence[Sequence[Result]]) -> str:
     for runs in groups:
         for run in runs[1:]:
             if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
-                text = _("#%(a)s and #%(b)s are not repeats. Compare as runs.")
-                return text % {"a": runs[0].job_id, "b": run.job_id}
+                text = _("%(a)s and %(b)s are not repeats. Compare as runs.")
+                return text % {"a": result_name(runs[0]), "b": result_name(run)}
     shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
     everyone = [runs[0].fingerprint for runs in groups]
     if any(everyone.count(one) > 1 for one in shown):
@@ -179,6 +180,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "settings": comparison.settings if show_all else differing,
         "differing": len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,
+        "imported": any(result.imported_id for result in heads),
         "pairs": [
             (other, paired, index in comparison.barred)
             for index, (other, paired) in enumerate(
@@ -275,7 +277,7 @@ def _grouped(groups: Sequence[Sequence[Result]]) -> str:
 
 
 def _short_name(column: Column) -> str:
-    name = f"#{column.head.job_id}"
+    name = result_name(column.head)
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 
 
@@ -298,7 +300,7 @@ def _series(column: Column) -> Series:
         intervals=column.intervals,
         devices=device_count(head),
         runs=[
-            (f"#{run.job_id}", points, not run.counts)
+            (result_name(run), points, not run.counts)
             for run, points in zip(column.runs, column.own, strict=True)
         ]
         if len(column.runs) > 1

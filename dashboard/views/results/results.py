@@ -30,6 +30,7 @@ from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text
 from dashboard.views.results.compare import compare_results, run_more
 from dashboard.views.results.parts import is_filtered, list_head, organised_context
+from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.numbers import number_from
@@ -141,7 +142,7 @@ def result_response(
 ) -> HttpResponse:
     """Return the result page; ``errors`` by field of its forms, which keep what was ``typed``."""
     page = _page(result_id)
-    context = _context(page) | {"may_pin": may_pin(request.user, page.result.job)}
+    context = _context(page) | _kept(request, page)
     context |= organised_context(request, page.result, typed or {}, errors or {})
     if errors:
         return render(request, "results/detail.html", context, status=422)
@@ -170,7 +171,8 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
         response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
         response = export.result_csv(page)
-    name = f"result-{page.result.job_id}.{ending}"  # the number shown on the page
+    number = page.result.job_id or f"import-{page.result.imported_id}"  # as shown on the page
+    name = f"result-{number}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -214,6 +216,24 @@ def _page(result_id: int) -> ResultPage:
         raise Http404(f"there is no result {result_id}") from error
 
 
+def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
+    """Return what is kept of the job, or for an import its original files."""
+    job, imported = page.result.job, page.result.imported
+    if job is not None:
+        return {
+            "may_pin": may_pin(request.user, job),
+            "pinned_words": pinned_words(job),
+            "removal_words": removal_words(job),
+            "removed_words": removed_words(job),
+        }
+    return {
+        "figures": [(n, page.result.metrics[n]) for n in METRICS if n in page.result.metrics],
+        "is_in_catalogue": page.result.model_id in MODELS,
+        "imported_files": list(imported.files.all()) if imported else [],
+        "may_remove": imported is not None and allowed(request.user, "result.remove", imported),
+    }
+
+
 def _context(page: ResultPage) -> dict[str, Any]:
     result = page.result
     context: dict[str, Any] = {
@@ -222,9 +242,6 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "title": _title(page),
         "environments": result.run_context.get("environments", []),
         "is_evaluation": result.type == Result.Type.EVALUATION,
-        "pinned_words": pinned_words(result.job),
-        "removal_words": removal_words(result.job),
-        "removed_words": removed_words(result.job),
         "identity": identity_rows(result),
         "unknown": unknown_words(result),
         "repeat_table": repeat_table(page),
@@ -355,9 +372,9 @@ def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
-        rows.select_related("host", "created_by", "deployment", "endpoint", "job").prefetch_related(
-            "points"
-        )
+        rows.select_related(
+            *("host", "created_by", "deployment", "endpoint", "job", "imported")
+        ).prefetch_related("points")
     )
     if ending == "json":
         return JsonResponse(export.list_json(named))

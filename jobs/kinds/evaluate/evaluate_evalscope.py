@@ -191,14 +191,14 @@ class EvaluateEvalscope(PublicSets, params=Params):
                     for row in evaluation.scored
                 ),
                 remarks=_remarks(params, evaluation, rows),
-                sets=[score for report in evaluation.reports for score in _sets(report)],
+                sets=[score for report in evaluation.reports for score in scores_of(report)],
             ),
         )
 
 
 def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
     """Return metrics that count each set and each question once."""
-    sets = [_score_and_size(report, rows) for report in evaluation.reports]
+    sets = [score_and_size(report, rows) for report in evaluation.reports]
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
     return {
@@ -211,7 +211,7 @@ def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]
     }
 
 
-def _sets(report: EvalReport) -> list[SetScore]:
+def scores_of(report: EvalReport) -> list[SetScore]:
     """Return scores of the subsets, or of the whole set if it has only one."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
@@ -231,7 +231,7 @@ def _sets(report: EvalReport) -> list[SetScore]:
     ]
 
 
-def _score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
+def score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
     """Score by the reviews, because the report rounds; by the report if it counts more
     questions."""
     size = sum(count for count, _score in report.subsets.values())

@@ -149,8 +149,8 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         means = run.means(model)
         if means is None:
             return Outcome(failure=Message("evaluate:no_question", {"questions": 0}))
-        answers = _answers(run, model)
-        metrics = {**means.metrics, "unanswered": float(_unanswered(run, model))}
+        answers = answers_of(run, model)
+        metrics = {**means.metrics, "unanswered": float(unanswered_of(run, model))}
         if means.weighted is not None and means.questions:
             metrics["correct"] = float(round(means.weighted * means.questions))
         return Outcome(
@@ -170,7 +170,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
                 metrics=metrics,
                 answers=answers,
                 remarks=_remarks(params, run, model),
-                sets=_sets(run, model),
+                sets=scores_of(run, model),
             ),
         )
 
@@ -240,7 +240,7 @@ def _lacking(params: Params, run: Run) -> list[str]:
     return list(dict.fromkeys([*failed, *run.missing(expected)]))
 
 
-def _answers(run: Run, model: str) -> list[dict[str, Any]]:
+def answers_of(run: Run, model: str) -> list[dict[str, Any]]:
     """Return every answer, with its verdict if the details were requested."""
     answers = []
     for (of, dataset), rows in run.predictions.items():
@@ -266,7 +266,8 @@ def _answers(run: Run, model: str) -> list[dict[str, Any]]:
     return kept(answers)
 
 
-def _unanswered(run: Run, model: str) -> int:
+def unanswered_of(run: Run, model: str) -> int:
+    """Return the number of empty answers."""
     return sum(
         not row.answer.strip()
         for (of, _dataset), rows in run.predictions.items()
@@ -277,7 +278,7 @@ def _unanswered(run: Run, model: str) -> int:
 
 def _remarks(params: Params, run: Run, model: str) -> list[Message]:
     asked = sum(len(rows) for (of, _set), rows in run.predictions.items() if of == model)
-    empty = _unanswered(run, model)
+    empty = unanswered_of(run, model)
     remarks = []
     if empty:
         remarks.append(Message("evaluate:empty", {"empty": empty, "total": asked}))
@@ -287,7 +288,8 @@ def _remarks(params: Params, run: Run, model: str) -> list[Message]:
     return remarks + limited_remark(params)
 
 
-def _sets(run: Run, model: str) -> list[SetScore]:
+def scores_of(run: Run, model: str) -> list[SetScore]:
+    """Return the score of each set, in the order of the summary."""
     scores = []
     for score in run.scores:
         if score.model == model:

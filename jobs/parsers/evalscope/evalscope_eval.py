@@ -95,7 +95,7 @@ def parse_reports(files: Mapping[str, bytes]) -> tuple[EvalReport, ...]:
     paths = _below(files, "reports", ".json")
     if not paths:
         raise ParseError("EvalScope wrote no report")
-    return tuple(_report(path, files[path]) for path in paths)
+    return tuple(parse_report(path, files[path]) for path in paths)
 
 
 def _finishes(files: Mapping[str, bytes], review: str) -> dict[int, str]:
@@ -130,7 +130,12 @@ def _names(path: str, reports: Mapping[str, EvalReport]) -> tuple[str, str]:
     return benchmark, stem[len(benchmark) + 1 :]
 
 
-def _report(path: str, content: bytes) -> EvalReport:
+def parse_report(path: str, content: bytes) -> EvalReport:
+    """Return one report, of any generation.
+
+    Raises:
+        ParseError: in another format.
+    """
     data = json_object(path, content)
     try:
         metric = data["metrics"][0] if data["metrics"] else None

@@ -90,7 +90,11 @@ def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
     summaries = [path for path in files if PurePosixPath(path).name == SUMMARY]
     if not summaries:
         raise ParseError(f"EvalScope wrote no {SUMMARY}")
-    points = [_point(path, files) for path in summaries]
+    points = []
+    for path in summaries:
+        beside = str(PurePosixPath(path).with_name(PERCENTILES))
+        percentiles = (beside, files[beside]) if beside in files else None
+        points.append(point(path, files[path], percentiles))
     return sorted(points, key=lambda point: (point.concurrency, point.completed + point.failed))
 
 
@@ -109,8 +113,13 @@ def began(content: bytes) -> dict[int, float]:
     return {concurrency: at for concurrency, at in starts.items() if math.isfinite(at)}
 
 
-def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
-    summary = json_object(path, files[path])
+def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> PerfPoint:
+    """Return the point of one summary. ``percentiles``: path and content.
+
+    Raises:
+        ParseError: no summary, or in an unknown format.
+    """
+    summary = json_object(path, content)
     completed, failed = (_count(path, summary, names) for names in (_COMPLETED, _FAILED))
     concurrency, duration = (_needed(path, summary, names) for names in (_CONCURRENCY, _DURATION))
     metrics = {
@@ -129,9 +138,8 @@ def _point(path: str, files: Mapping[str, bytes]) -> PerfPoint:
             metrics["engine_prefix_hits"] = hits / 100
         if "output_tokens_per_s" not in metrics:
             raise ParseError(f"{path} has no known output throughput of EvalScope")
-        beside = str(PurePosixPath(path).with_name(PERCENTILES))
-        if beside in files:
-            metrics |= _percentiles(beside, files[beside])
+        if percentiles:
+            metrics |= _percentiles(*percentiles)
     if _came_whole(summary):
         # EvalScope writes the time of the whole answer as TTFT, and 0 between tokens.
         metrics = {name: metrics[name] for name in metrics if not name.startswith(_OF_STREAMS)}

@@ -36,9 +36,9 @@ def settings(results: Sequence[Result]) -> list[Setting]:
 
 
 def _settings_of(result: Result) -> dict[str, str]:
-    job = result.job
     settings = {
-        "host": result.host.name,
+        "host": result.host.name if result.host else "",
+        **({"device": result.device} if result.device else {}),
         "model": result.model_id,
         "precision": result.label,
         "deployment": result.deployment.name if result.deployment else "",
@@ -46,10 +46,13 @@ def _settings_of(result: Result) -> dict[str, str]:
         "tool": result.tool,
         "what": result.what,
     }
+    job, host = result.job, result.host
+    if job is None or host is None:
+        return {name: text for name, text in settings.items() if text}
     assets = asset_fields(job.kind)
     settings |= {name: text_of(value) for name, value in job.params.items() if name not in assets}
     settings |= _engine_settings(result)
-    facts = result.host.facts
+    facts = host.facts
     cpu = facts.get("cpu")
     if isinstance(cpu, dict):
         facts = {**facts, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
@@ -58,14 +61,12 @@ def _settings_of(result: Result) -> dict[str, str]:
 
 
 def _external(result: Result) -> dict[str, str]:
-    """Return endpoint, device and engine of an external result."""
+    """Return endpoint and engine of an external result."""
     known = result.run_context.get("endpoint")
     if not result.endpoint_id or not isinstance(known, dict):
         return {}
-    device = result.run_context.get("device") or {}
     settings = {
         "endpoint_url": known.get("url"),
-        "device": device.get("text"),
         "engine_name": known.get("engine"),
         "engine_version": known.get("version"),
     }

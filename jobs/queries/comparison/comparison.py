@@ -200,7 +200,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
         if any(one.name == QUESTIONS and not one.is_unknown for one in entries)
     )
     table = _Table(columns, chosen, paired, frozenset(apart), other_questions)
-    rows = [table.row(name) for name in (_QUALITY if is_evaluation else _SPEED)]
+    rows = [table.row(name) for name in _names(heads)]
     rows = [row for row in rows if row.base is not None]
     return Comparison(
         columns=columns,
@@ -213,6 +213,14 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
         barred=table.barred,
         settle=None if is_evaluation or barriers else _settle(rows, columns, chosen),
     )
+
+
+def _names(heads: Sequence[Result]) -> Sequence[str]:
+    """Return the compared metrics. An imported table may have the mean of sets only."""
+    if heads[0].type != Result.Type.EVALUATION:
+        return _SPEED
+    has_all = all("accuracy" in head.metrics for head in heads)
+    return _QUALITY if has_all else ("accuracy_macro", *_QUALITY)
 
 
 def _column(runs: Sequence[Result]) -> Column:

@@ -11,6 +11,7 @@ from jobs.models import Result
 # Measured lengths that differ by more than this share are different workloads.
 LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
+_WORKLOAD = "workload"  # unknown as a whole
 QUESTIONS = "questions_sha256"  # identifies the question set
 # The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
@@ -45,7 +46,12 @@ def differences(
     """
     columns = [work(result) for result in results]
     entries = []
-    for name in dict.fromkeys(name for column in columns for name in column):
+    names = dict.fromkeys(name for column in columns for name in column)
+    if any(result.imported_id for result in results):
+        # Files of others tell little of their workload: one line instead of one for each setting.
+        names = {name: None for name in names if all(name in column for column in columns)}
+        names |= {_WORKLOAD: None}
+    for name in names:
         values = [column.get(name) for column in columns]
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):

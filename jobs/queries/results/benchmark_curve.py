@@ -60,7 +60,7 @@ LIMIT_FIELDS = ("parallel", "batch_size")
 def warm_ups_of(result: Result) -> int:
     """Return the warm-up requests before each point, as the command of the tool says; 0: none, or
     unknown."""
-    plan = result.job.plan if result.job_id else {}
+    plan = result.job.plan if result.job else {}
     for step in plan.get("steps", ()):
         argv = [str(arg) for arg in step.get("argv", ())]
         for option, value in pairwise(argv):

@@ -119,8 +119,10 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
         | Q(deployment__name__icontains=word)
         | Q(endpoint__name__icontains=word)
         | Q(host__name__icontains=word)
+        | Q(imported__name__icontains=word)
+        | Q(imported__device__icontains=word)
     )
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    return matches if number is None else matches | Q(job_id=number)
+    return matches if number is None else matches | Q(job_id=number) | Q(imported_id=number)

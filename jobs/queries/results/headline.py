@@ -10,7 +10,7 @@ from jobs.models import Result
 # The first measured one counts: an offline batch has no rate, only a latency.
 _FIRST: dict[str, Sequence[str]] = {
     Result.Type.BENCHMARK: ("output_tokens_per_s", "total_tokens_per_s", "batch_latency_mean_s"),
-    Result.Type.EVALUATION: ("accuracy",),
+    Result.Type.EVALUATION: ("accuracy", "accuracy_macro"),
 }
 _SECONDARY: dict[str, Sequence[str]] = {
     Result.Type.BENCHMARK: ("ttft_p50_ms", "batch_latency_p99_s", "requests_per_s"),

@@ -78,7 +78,7 @@ def _rows(keys: Sequence[str]) -> list[IdentityRow]:
     for run in _runs(keys):
         groups[run.fingerprint or f"#{run.pk}"].append(run)
     latest = {key: _latest(groups[key]) for key in keys if groups[key]}
-    whole = Result.objects.select_related("host", "deployment", "created_by")
+    whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     rows = whole.prefetch_related("points").in_bulk([run.pk for run in latest.values()])
     return [_row(rows[run.pk], groups[key]) for key, run in latest.items()]
 

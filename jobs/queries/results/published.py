@@ -82,7 +82,7 @@ def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
     results = {
         result.pk: result
         for result in Result.objects.filter(
-            model_id=model.id, type=Result.Type.EVALUATION, endpoint=None
+            model_id=model.id, type=Result.Type.EVALUATION, endpoint=None, imported=None
         ).select_related("host", "deployment", "job")
     }
     scored = list(

@@ -2,7 +2,7 @@
 
 Counting each facet alone scanned all results nine times per page. Here one scan counts all
 results by every combination of facets and flags. A process caches the counts and adds new results,
-because results do not change.
+because results do not change; only imported ones are removed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ FACETS = {
 # Remarks are searched in the JSON as text: databases differ in searching JSON lists.
 STAMPS = {
     "external": Q(endpoint__isnull=False),
+    "imported": Q(imported__isnull=False),
     "simulated": Q(simulated=True),
     "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),
     "few": Q(remarks__icontains=":few_"),  # requests of a benchmark, questions of an evaluation
     "cut": Q(remarks__icontains='"evaluate:cut'),  # reported or guessed
-    "quiet": Q(simulated=False, remarks=[]),
+    "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]),
 }
 # Seconds until other changes, such as a deleted person, become visible.
 KEPT_S = 60
@@ -66,6 +67,11 @@ def count_all() -> Counts:
         counts.update(count(Result.objects.filter(pk__gt=last, pk__lte=newest)))
         cache.set(_KEY, (counts, newest, until), until - moment)
     return counts
+
+
+def forget() -> None:
+    """Count anew in this process: an import was removed. Others do within ``KEPT_S``."""
+    caches["process"].delete(_KEY)
 
 
 def passing(counts: Counts, facets: Mapping[str, Sequence[str]], stamps: Sequence[str]) -> Counts:

@@ -9,11 +9,11 @@ from jobs.queries.sorting import Column, Order, metric, read_moment, read_whole,
 
 NEWEST = Order("made", descending=True)
 COLUMNS: dict[str, Column] = {
-    "job": Column(F("job_id"), read_whole, always=True),
+    "job": Column(F("job_id"), read_whole),
     "model": text("model_id", always=True),
     "precision": text("label", always=True),
     "workload": text("what", always=True),
-    "host": text("host__name", always=True),
+    "host": text("host__name"),
     "person": text("created_by__username"),
     "stack": text("stack", always=True),
     "done": metric("requests", "questions", "iterations"),

@@ -118,7 +118,7 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
     matches = matching(filters)
     matches = matches.select_related("host", "deployment", "endpoint", "created_by")
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
-    kept = Job.objects.filter(pk__in=[row.job_id for row in rows])
+    kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)
     removed = kept.filter(removed_at__isnull=False).values_list("pk", flat=True)
     return Page(rows, following, total, frozenset(pinned), frozenset(removed))
@@ -177,20 +177,15 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 def result_page(result_id: int) -> ResultPage:
     """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
-        "host",
-        "job__pinned_by",
-        "created_by",
-        "deployment__artifact",
-        "deployment__host",
-        "deployment__job",
-        "endpoint",
+        *("host", "job__pinned_by", "created_by", "imported__created_by", "endpoint"),
+        *("deployment__artifact", "deployment__host", "deployment__job"),
     ).get(pk=result_id)
     deployment = result.deployment
     is_evaluation = result.type == Result.Type.EVALUATION
     return ResultPage(
         result=result,
         points=points_of(result),
-        outputs=list(OutputFile.objects.filter(job_id=result.job_id)),
+        outputs=list(OutputFile.objects.filter(job=result.job_id) if result.job_id else ()),
         artifact=deployment.artifact if deployment else None,
         deployment=deployment,
         repeats=list(

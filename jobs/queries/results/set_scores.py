@@ -105,7 +105,7 @@ def _from_answers(result: Result) -> list[tuple[str, SetRow]]:
     )
     return [
         (
-            str(result.job.params.get("questions") or ""),
+            str(result.job.params.get("questions") or "") if result.job else "",
             _row(subset, "", "accuracy", "gen", 100 * right / questions, questions),
         )
         for subset, questions, right in counts

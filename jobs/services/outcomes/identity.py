@@ -68,7 +68,7 @@ def keep_missing() -> int:
     """Store identities for results without one or with an older schema; return their number."""
     old = Q(identity__schema__isnull=True) | Q(identity__schema__lt=SCHEMA)
     numbers = list(Result.objects.filter(old).order_by("pk").values_list("pk", flat=True))
-    rows = Result.objects.select_related("host", "job", "deployment__job", "deployment__artifact")
+    rows = Result.objects.select_related("job__host", "deployment__job", "deployment__artifact")
     for start in range(0, len(numbers), _KEPT_AT_ONCE):
         with transaction.atomic():  # one disk sync for many rows
             for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
@@ -90,19 +90,13 @@ def identity_of(result: Result) -> dict[str, Any]:
     Values are text, numbers or None; an unknown part is None. Groups are "measurement",
     "workload", "deployment", "model", "engine" and "host".
     """
-    own, served = _plan(result.job), _plan(result.deployment.job) if result.deployment else None
-    parts = (
-        _external(result, own)
-        if result.endpoint_id
-        else {
-            "measurement": _measurement(result, own),
-            "workload": _workload(result, own),
-            "deployment": _deployment(result, own, served),
-            "model": _model(result),
-            "engine": _engine(result, served or own),
-            "host": _host(result, served or own),
-        }
-    )
+    job = result.job
+    if job is None:
+        parts = _of_import(result)
+    elif result.endpoint_id is not None:
+        parts = _external(result, job)
+    else:
+        parts = _of_job(result, job)
     unknown = [
         f"{group}.{name}"
         for group, values in parts.items()
@@ -112,14 +106,15 @@ def identity_of(result: Result) -> dict[str, Any]:
     return {"schema": SCHEMA, "parts": parts, "unknown": unknown}
 
 
-def _external(result: Result, own: Plan | None) -> dict[str, dict[str, Any]]:
+def _external(result: Result, job: Job) -> dict[str, dict[str, Any]]:
     """Return the parts of a result on an endpoint."""
+    own = _plan(job)
     known = result.run_context.get("endpoint") or {}
     device = result.run_context.get("device") or {}
-    client = _client(result)
+    client = _client(result, job)
     return {
-        "measurement": _measurement(result, own),
-        "workload": _workload(result, own),
+        "measurement": _measurement(result, job, own),
+        "workload": _workload(result, job, own),
         "deployment": {
             "endpoint_url": known.get("url") or None,
             "served": known.get("model") or None,
@@ -137,16 +132,46 @@ def _external(result: Result, own: Plan | None) -> dict[str, dict[str, Any]]:
     }
 
 
-def _client(result: Result) -> dict[str, Any]:
+def _client(result: Result, job: Job) -> dict[str, Any]:
     """Return the host that sent the requests."""
     facts = result.run_context.get("host") or {}
     value = facts.get("cpu")
     cpu = value if isinstance(value, dict) else {}
-    return {"host": result.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
+    return {"host": job.host.name, "cpu": cpu.get("model"), "cores": cpu.get("cores")}
 
 
-def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
-    values: dict[str, Any] = {"kind": result.job.kind, "tool": result.tool or None}
+def _of_import(result: Result) -> dict[str, dict[str, Any]]:
+    """Return what the files tell. Workload, engine and weights stay unknown: an imported result
+    has no repeats, and no other result is comparable by a check of ours.
+    """
+    device = result.run_context.get("device") or {}
+    workload: dict[str, Any] = {"workload": None, **result.asked}
+    if result.type == Result.Type.EVALUATION:
+        workload["questions_sha256"] = questions_sha256(result)
+    return {
+        "measurement": {"tool": result.tool or None},
+        "workload": workload,
+        "deployment": {"arguments": None},
+        "model": {"model": result.model_id or None, "sha256": None},
+        "engine": {"environment": None},
+        "host": {"device": device.get("text") or None},
+    }
+
+
+def _of_job(result: Result, job: Job) -> dict[str, dict[str, Any]]:
+    own, served = _plan(job), _plan(result.deployment.job) if result.deployment else None
+    return {
+        "measurement": _measurement(result, job, own),
+        "workload": _workload(result, job, own),
+        "deployment": _deployment(result, job, served),
+        "model": _model(result, job),
+        "engine": _engine(result, served or own),
+        "host": _host(result, job, served or own),
+    }
+
+
+def _measurement(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"kind": job.kind, "tool": result.tool or None}
     if own is not None and result.type == Result.Type.EVALUATION:
         scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
         if scripts:
@@ -154,10 +179,10 @@ def _measurement(result: Result, own: Plan | None) -> dict[str, Any]:
     return values
 
 
-def _workload(result: Result, own: Plan | None) -> dict[str, Any]:
+def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     """Return the workload: parameters of the job and checksums of the sent data."""
-    params = result.job.params
-    left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(result.job.kind)
+    params = job.params
+    left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
     values = {name: _value(value) for name, value in params.items() if name not in left_out}
     values["seed"] = _seed(params)
     if result.type == Result.Type.EVALUATION:
@@ -226,10 +251,10 @@ def _seed(params: Mapping[str, Any]) -> str:
     return "fresh" if params["seed"] is None else f"fixed: {params['seed']}"
 
 
-def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[str, Any]:
+def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]:
     """Return arguments and environment of the engine, and declared limits of the deployment."""
     if result.deployment is None:
-        params = result.job.params
+        params = job.params
         return {name: _value(params[name]) for name in sorted(_ENGINE_PARAMS & params.keys())}
     if served is None:
         return {"arguments": None}
@@ -240,17 +265,17 @@ def _deployment(result: Result, own: Plan | None, served: Plan | None) -> dict[s
     return values | arguments | _config_sha256(served)
 
 
-def _model(result: Result) -> dict[str, Any]:
+def _model(result: Result, job: Job) -> dict[str, Any]:
     return {
         "model": result.model_id or None,
         "precision": result.label,
-        "sha256": weights_sha256(result) or None,
+        "sha256": weights_sha256(result, job) or None,
     }
 
 
-def weights_sha256(result: Result) -> str:
+def weights_sha256(result: Result, job: Job) -> str:
     """Return the checksum of the loaded artifact or weights; "" when unknown."""
-    loaded = result.deployment.job if result.deployment else result.job
+    loaded = result.deployment.job if result.deployment else job
     if result.deployment and result.deployment.artifact:
         return result.deployment.artifact.sha256
     number = (loaded.inputs.get("weights") or {}).get("id") or 0
@@ -279,8 +304,8 @@ def _engine(result: Result, plan: Plan | None) -> dict[str, Any]:
     return values or {"environment": None}
 
 
-def _host(result: Result, plan: Plan | None) -> dict[str, Any]:
-    values = {**_client(result), "dies": plan.dies if plan else None}
+def _host(result: Result, job: Job, plan: Plan | None) -> dict[str, Any]:
+    values = {**_client(result, job), "dies": plan.dies if plan else None}
     if plan and plan.dies:
         facts = result.run_context.get("host") or {}
         values["driver"] = facts.get("driver")  # "": not reported by the host

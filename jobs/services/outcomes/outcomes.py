@@ -31,6 +31,7 @@ from jobs.models import (
     Weights,
 )
 from jobs.parsers import engine_about
+from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
@@ -51,21 +52,9 @@ State = Job.State
 # Kept of a point, in the order of the tool's file: intervals and goodput need no more.
 MOST_REQUESTS = 10_000
 
-# Errors of parsing an unknown file format (JSON, encoding and validation errors are ValueErrors).
-# The job is *errored* then: the dashboard failed, not the work.
-_PARSER_ERRORS = (
-    JobsError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    FileNotFoundError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+# The job is *errored* after an error of parsing: the dashboard failed, not the work.
 # Database errors for invalid values; a connection failure raises other errors.
-_STORE_ERRORS = (*_PARSER_ERRORS, DataError, IntegrityError)
+_STORE_ERRORS = (*UNEXPECTED, DataError, IntegrityError)
 
 
 class Incomplete(JobsError):
@@ -130,7 +119,7 @@ def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
     try:
         outcome = _parse_outcome(job, ended)
         product = _whole_product(job, outcome)
-    except _PARSER_ERRORS as error:
+    except UNEXPECTED as error:
         return _unreadable(error)
     failure = outcome.failure or shortfall.too_few(outcome)
     if failure:
@@ -245,7 +234,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         label=about.label,
         what=sanitize_text(measured.what),
         tool=sanitize_text(measured.tool),
-        metrics=_numbers({**answer_means(measured.answers), **measured.metrics}),
+        metrics=stored_numbers({**answer_means(measured.answers), **measured.metrics}),
         asked=asks,
         remarks=sanitize([asdict(remark) for remark in remarks]),
         run_context={**kept, "sets": sanitize([asdict(one) for one in measured.sets])},
@@ -255,7 +244,9 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         created_by_id=job.created_by_id,
     )
     points = ResultPoint.objects.bulk_create(
-        ResultPoint(result=result, index=index, concurrency=concurrency, metrics=_numbers(metrics))
+        ResultPoint(
+            result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)
+        )
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     PointRequests.objects.bulk_create(
@@ -298,7 +289,7 @@ def _disturbed(concurrent_load: Mapping[str, Any] | None) -> list[Message]:
     return remarks
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def stored_numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the measured metrics: without NaN, counts as integers."""
     return {
         name: int(value) if _is_whole(name, value) else value

@@ -23,7 +23,7 @@ _HARDWARE = ("cpu", "cores", "dies")
 def stack_of(result: Result) -> str:
     """Return the id of the stack that served or loaded the model, or the toolchain of the artifact;
     "" for a device of others, and when unknown."""
-    if result.run_context.get("device"):
+    if result.imported_id or result.run_context.get("device"):
         return ""
     served = result.deployment
     if served is None:
@@ -67,7 +67,7 @@ def subject_of(result: Result, parallelism: str) -> str:
 
 
 def _params(result: Result) -> Mapping[str, Any]:
-    params = result.job.params
+    params = result.job.params if result.job else None
     return params if isinstance(params, dict) else {}
 
 

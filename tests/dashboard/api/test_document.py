@@ -24,6 +24,7 @@ from tests.factories import (
     make_measured,
     make_user,
 )
+from tests.jobs.lib.importing import imported
 from tests.kept import ended
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -52,6 +53,7 @@ ADDED = {
     "tag": _tag,
     "note_id": lambda result: Note.objects.create(result_id=result, text="warm").pk,
     "sign_off_id": lambda result: SignOff.objects.create(result_id=result, purpose="ACME").pk,
+    "import_id": lambda _result: imported().imported_id,
     "view_id": lambda _result: SavedView.objects.create(name="nightly").pk,
 }
 

@@ -59,6 +59,7 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
         "source_id": made["source"],
         "level_id": made["level"],
         "user_id": made["person"],
+        "import_id": made.get("import"),
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}

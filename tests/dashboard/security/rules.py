@@ -122,6 +122,10 @@ result-withdraw POST owner
 result-baseline POST member set=1
 result-save-view POST member name=mine
 result-change-view POST owner name=other
+import-upload GET,POST member
+import-preview GET,POST member
+import-file GET viewer
+import-remove GET,POST owner
 search GET viewer
 search-list GET viewer
 playground GET viewer
@@ -209,6 +213,8 @@ api-result-views POST member {"name": "mine"}
 api-result-view PATCH owner {"name": "other"}
 api-result-view DELETE owner
 api-fleet GET viewer
+api-imports POST member
+api-import DELETE owner
 api-hosts GET viewer
 api-host GET viewer
 api-host-queue GET viewer

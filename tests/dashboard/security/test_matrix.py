@@ -50,6 +50,7 @@ from tests.factories import (
     make_measured,
     make_user,
 )
+from tests.jobs.lib.importing import imported
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +144,8 @@ def made(db):
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,
+        "import_id": imported(user=owner).imported_id,
+        "index": 0,
         "conversation_id": chat.pk,
         "turn_id": turn.pk,
         "token_id": owner.api_tokens.get(scope="read").pk,

@@ -1,0 +1,133 @@
+"""The public API's imports: results that others measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Query, Router
+from pydantic import Field
+
+from dashboard.actions import imports as actions
+from dashboard.api.answers import Answer, answers
+from dashboard.api.auth import caller, must
+from dashboard.api.errors import Refused, error, missing
+from dashboard.api.requests import ImportAsked
+from dashboard.presenters.imports import as_json, preview
+from dashboard.text.messages import message
+from jobs.errors import LaunchError
+from jobs.imports import recognise
+from jobs.imports.uploads import read_uploads
+from jobs.models import Import
+from jobs.services import imports
+from jobs.services.imports import About
+
+router = Router(tags=["Results"])
+
+
+class ImportedMetric(Answer):
+    """A metric in the files."""
+
+    name: str
+    value: float
+    unit: str
+
+
+class ImportedPoint(Answer):
+    """A benchmark at one concurrency."""
+
+    concurrency: int
+    metrics: list[ImportedMetric]
+
+
+class ImportedResult(Answer):
+    """A recognised result."""
+
+    tool: str
+    version: str | None = Field(description="null: not in the files")
+    type: str
+    model: str = Field(description="as named in the files")
+    workload: str
+    files: list[str]
+    completed: int | None = Field(description="requests or questions; null: not in the files")
+    failed: int
+    metrics: list[ImportedMetric]
+    points: list[ImportedPoint]
+    sets: list[dict[str, Any]]
+    questions: list[dict[str, Any]]
+    remarks: list[str]
+    import_: int | None = Field(alias="import", description="null: not imported (dry run)")
+    result: int | None
+
+
+class RefusedFiles(Answer):
+    """Files without a result."""
+
+    files: list[str]
+    reason: str
+
+
+class ImportAnswer(Answer):
+    """Content of the files."""
+
+    results: list[ImportedResult]
+    refused: list[RefusedFiles]
+    unused: list[str]
+
+
+class RemovedImport(Answer):
+    """Numbers of a removed import and its result."""
+
+    id: int
+    result: int
+
+
+def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an operation with a file as the body of its request."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    body = {"content": {"application/octet-stream": schema}, "required": True}
+    return {**described, "openapi_extra": {**described["openapi_extra"], "requestBody": body}}
+
+
+@router.post(
+    "imports",
+    auth=caller("result.import"),
+    **_taking_bytes(answers(ImportAnswer, 413, 422)),
+    url_name="api-imports",
+    summary="Import results",
+)
+def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str, Any]:
+    """The body is one file, or a .zip or .tar.gz. The same files twice change nothing."""
+    about = imports.checked(About(query.device, query.model))
+    limit = settings.IMPORT_LIMIT_BYTES
+    files = read_uploads([(query.name, request.read(limit + 1))], limit_bytes=limit)
+    recognised = recognise(files)
+    shown = preview(files, recognised)
+    if not query.dry_run:
+        if not shown.found:
+            raise LaunchError(shown.reasons, "files")
+        actions.keep(request.user, files, recognised, about)
+        shown = preview(files, recognised)
+    return as_json(shown)
+
+
+@router.delete(
+    "imports/{int:import_id}",
+    auth=caller("result.remove"),
+    **answers(RemovedImport, 409),
+    url_name="api-import",
+    summary="Remove an import",
+)
+def remove_import(request: HttpRequest, import_id: int) -> dict[str, Any]:
+    """Its result and original files go. Only who imported it, or an administrator, may do this."""
+    row = Import.objects.select_related("result").filter(pk=import_id).first()
+    if row is None:
+        raise missing()
+    must(request.user, "result.remove", row)
+    answer = {"id": row.pk, "result": row.result.pk}
+    try:
+        actions.remove(request.user, row)
+    except imports.Released as refused:
+        raise Refused(error(409, "released", message(refused.id))) from None
+    return answer

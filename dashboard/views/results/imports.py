@@ -1,0 +1,174 @@
+"""Pages of imports: upload or paste, preview, original files, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from dashboard.actions import imports as actions
+from dashboard.presenters.imports import preview
+from dashboard.presenters.retention import size_text
+from dashboard.security.permissions import check, requires
+from dashboard.security.request import person
+from dashboard.text.labels import result_name
+from dashboard.text.messages import message
+from jobs.catalog import MODELS
+from jobs.errors import LaunchError
+from jobs.imports import Recognised, recognise
+from jobs.imports.uploads import pasted, read_uploads
+from jobs.models import Import, ImportedFile
+from jobs.services import import_drafts, imports
+from jobs.services.imports import About
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.import")
+def import_upload(request: HttpRequest) -> HttpResponse:
+    """Form of an import. A POST stores the files as a draft and shows its preview."""
+    if request.method == "GET":
+        return _form(request, About(), {})
+    about = About(request.POST.get("device", ""), request.POST.get("model", ""))
+    try:
+        about = imports.checked(about)
+        files = _files(request)
+    except LaunchError as error:
+        return _form(request, about, {error.field: str(error)})
+    recognised = recognise(files)
+    shown = preview(files, recognised)
+    if not shown.found:
+        return _form(request, about, {"files": shown.reasons})
+    try:
+        draft = import_drafts.save(_own(request), files, about)
+    except LaunchError as error:
+        return _form(request, about, {error.field: str(error)})
+    return redirect("import-preview", draft)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.import")
+def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
+    """Show what a draft has (GET); store it (POST)."""
+    draft = import_drafts.load(_own(request), draft_id)
+    if draft is None:
+        messages.info(request, _("These files are no longer here. Choose them again."))
+        return redirect("import-upload")
+    recognised: Recognised = recognise(draft.files)
+    if request.method == "GET":
+        context = {"draft": draft, "preview": preview(draft.files, recognised)}
+        return render(request, "imports/preview.html", context)
+    if request.POST.get("do") == "discard":
+        import_drafts.remove(draft)
+        return redirect("import-upload")
+    try:
+        stored = actions.keep(request.user, draft.files, recognised, draft.about)
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("import-preview", draft_id)
+    import_drafts.remove(draft)
+    new = [one.row for one in stored if one.is_new]
+    if not new:
+        messages.info(request, _("Nothing changed: these files were imported before."))
+    else:
+        text = ngettext("%(n)s result imported.", "%(n)s results imported.", len(new))
+        messages.success(request, text % {"n": len(new)})
+    if len(stored) == 1:
+        return redirect("result-detail", stored[0].row.result.pk)
+    return redirect("result-list")
+
+
+@require_GET
+@requires("result.view")
+def import_file(request: HttpRequest, import_id: int, index: int) -> HttpResponseBase:
+    """Download an original file."""
+    file = ImportedFile.objects.filter(imported_id=import_id, index=index).first()
+    if file is None:
+        raise Http404(f"import {import_id} has no file {index}")
+    try:
+        content = imports.file_path(file).open("rb")
+    except OSError as error:
+        raise Http404(f"file {index} of import {import_id} is missing") from error
+    name = file.path.rpartition("/")[2]
+    return FileResponse(
+        content,
+        as_attachment=True,
+        filename=name,
+        content_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.remove")
+def import_remove(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Ask (GET), then remove an import with its result (POST)."""
+    row = Import.objects.select_related("result", "created_by").filter(pk=import_id).first()
+    if row is None:
+        raise Http404(import_id)
+    check(request.user, "result.remove", row)
+    if request.method == "POST":
+        name = result_name(row.result)
+        try:
+            actions.remove(request.user, row)
+        except imports.Released as refused:
+            messages.error(request, message(refused.id))
+            return redirect("result-detail", row.result.pk)
+        messages.success(request, _("%(name)s removed.") % {"name": name})
+        return redirect("result-list")
+    refusal = message(imports.Released.id) if imports.is_released(row) else ""
+    context = {"import": row, "result": row.result, "refusal": refusal}
+    return render(request, "imports/remove.html", context)
+
+
+def _own(request: HttpRequest) -> int:
+    """Return the number of the person, whose drafts nobody else reads."""
+    user = person(request)
+    assert user is not None  # noqa: S101 -- strangers do not come here
+    return int(user.pk)
+
+
+def _files(request: HttpRequest) -> Mapping[str, bytes]:
+    """Return uploaded and pasted files.
+
+    Raises:
+        LaunchError: at ``files``.
+    """
+    limit = settings.IMPORT_LIMIT_BYTES
+    uploads = [(one.name or "file", one) for one in request.FILES.getlist("files")]
+    text = request.POST.get("pasted", "").strip()
+    if uploads and text:
+        raise LaunchError(_("Choose files or paste text, not both."), "files")
+    if text:
+        return pasted(text)
+    if not uploads:
+        raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
+    return read_uploads(((name, one.read(limit + 1)) for name, one in uploads), limit_bytes=limit)
+
+
+def _form(request: HttpRequest, about: About, errors: dict[str, str]) -> HttpResponse:
+    context: dict[str, Any] = {
+        "about": about,
+        "pasted": request.POST.get("pasted", ""),
+        "errors": errors,
+        "models": list(MODELS.values()),
+        "limit": size_text(settings.IMPORT_LIMIT_BYTES),
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    return render(request, "imports/upload.html", context, status=status)
+
+
+urlpatterns: list[URLPattern] = [
+    path("import/", import_upload, name="import-upload"),
+    path("import/<str:draft_id>/", import_preview, name="import-preview"),
+    path("imports/<int:import_id>/files/<int:index>/", import_file, name="import-file"),
+    path("imports/<int:import_id>/remove/", import_remove, name="import-remove"),
+]

@@ -1,0 +1,65 @@
+"""Readings of benchmarks over HTTP: a point per concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.imports.base import Reading, Refused
+from jobs.kinds.lib import over_http
+from jobs.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Measurement at one concurrency: see ``jobs.kinds.lib.over_http.Point``."""
+
+    concurrency: int
+    completed: int
+    failed: int
+    metrics: Mapping[str, float]
+
+
+def reading(
+    tool: str,
+    version: str,
+    runs: Sequence[Run],
+    *,
+    what: str,
+    model: str,
+    sources: tuple[str, ...],
+    remarks: Sequence[Message] = (),
+    **more: Any,
+) -> Reading:
+    """Return the reading of ``runs``; ``more`` are other fields of it. An empty ``what`` is the
+    number of requests.
+
+    Raises:
+        Refused: half or more of the requests failed, or none had a token.
+    """
+    failed, total = sum(run.failed for run in runs), sum(r.completed + r.failed for r in runs)
+    if failed < total <= 2 * failed:
+        raise Refused(Message("import:mostly_failed", {"failed": failed, "total": total}))
+    runs = sorted(runs, key=lambda run: run.concurrency)
+    sent = [run.completed + run.failed for run in runs]
+    outcome = over_http.outcome(
+        runs,
+        what=what or _requests(sent),
+        tool=f"{tool} {version}".strip(),
+        remarks=[
+            *remarks,
+            *over_http.failed_remarks(runs),
+            *over_http.few_remark(min(sent, default=0)),
+        ],
+        keeps_failed=False,
+    )
+    if outcome.failure is not None or outcome.measured is None:
+        raise Refused(outcome.failure or Message("benchmark:no_token"))
+    return Reading(tool, version, model, outcome.measured, sources, **more)
+
+
+def _requests(sent: Sequence[int]) -> str:
+    """ "20 requests", or "20–80 requests" over several concurrencies."""
+    least, most = min(sent), max(sent)
+    return f"{least} requests" if least == most else f"{least}–{most} requests"

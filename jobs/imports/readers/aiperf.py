@@ -1,0 +1,138 @@
+"""JSON export of NVIDIA AIPerf.
+
+Its inter-token latency is, per request, the time after the first token divided by the tokens after
+it: our TPOT. Its inter-chunk latency is each gap of a stream: our ITL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jobs.errors import ParseError
+from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
+from jobs.imports.bundle import Bundle
+from jobs.imports.over_http import Run, reading
+from jobs.imports.values import inside, text, whole
+from jobs.messages import Message
+from jobs.parsers.files import json_object, number_or_none
+from jobs.units import MS_PER_S
+
+# AIPerf's name -> ours.
+_TOTALS = {
+    "request_throughput": "requests_per_s",
+    "output_token_throughput": "output_tokens_per_s",
+    "total_token_throughput": "total_tokens_per_s",
+    "goodput": "goodput_requests_per_s",
+    "benchmark_duration": "duration_s",
+    "total_isl": "input_tokens",
+    "total_osl": "output_tokens",
+    "input_sequence_length": "input_tokens_mean",
+    "output_sequence_length": "output_tokens_mean",
+}
+# AIPerf's family, in ms -> ours, with the factor.
+_LATENCIES = {
+    "time_to_first_token": ("ttft_{}_ms", 1.0),
+    "inter_token_latency": ("tpot_{}_ms", 1.0),
+    "inter_chunk_latency": ("itl_{}_ms", 1.0),
+    "request_latency": ("latency_{}_s", 1 / MS_PER_S),
+}
+_STATISTICS = {
+    "avg": "mean",
+    "std": "std",
+    **{name: name for name in ("p25", "p50", "p75", "p90", "p95", "p99")},
+}
+
+
+class Aiperf(Reader):
+    """``profile_export_aiperf.json``."""
+
+    tool = "AIPerf"
+
+    def claims(self, bundle: Bundle, path: str) -> bool:
+        """Return True for an export with the rates of a run."""
+        return bundle.has_keys(path, ("aiperf_version", "input_config"), 2) and bundle.has_keys(
+            path, ("request_throughput", "request_latency", "request_count")
+        )
+
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
+        """Return a result per export."""
+        for path in own:
+            yield attempt([path], _reading, bundle, path)
+
+
+def _reading(bundle: Bundle, path: str) -> Reading:
+    data = json_object(path, bundle.files[path])
+    config = inside(data, "input_config")
+    concurrency = _concurrency(config)
+    if not concurrency:
+        raise Refused(Message("import:no_concurrency", {"file": path, "runs": "AIPerf"}))
+    completed = int(_needed(path, data, "request_count"))
+    failed = int(number_or_none(inside(data, "completed_request_count"), "avg") or 0) - completed
+    failed = failed if failed > 0 else whole(inside(data, "error_request_count"), "avg")
+    metrics = {
+        "concurrency": float(concurrency),
+        "requests": float(completed),
+        "failed_requests": float(failed),
+        **(_measured(path, data) if completed else {}),
+    }
+    asked = _asked(config)
+    names = ("input_tokens", "output_tokens")
+    sizes = " → ".join(str(asked[name]) for name in names if name in asked)
+    return reading(
+        Aiperf.tool,
+        text(data, "aiperf_version"),
+        [Run(concurrency, completed, failed, metrics)],
+        what=f"synthetic {sizes} tok" if len(asked) == len(names) else "",
+        model=_model(config),
+        sources=(path,),
+        remarks=[Message("import:cancelled")] if data.get("was_cancelled") is True else [],
+        asked=asked,
+    )
+
+
+def _measured(path: str, data: Mapping[str, Any]) -> dict[str, float]:
+    metrics: dict[str, float | None] = {
+        ours: number_or_none(inside(data, theirs), "avg") for theirs, ours in _TOTALS.items()
+    }
+    _needed(path, data, "output_token_throughput")
+    for theirs, (ours, factor) in _LATENCIES.items():
+        values = inside(data, theirs)
+        for name, statistic in _STATISTICS.items():
+            value = number_or_none(values, name)
+            metrics[ours.format(statistic)] = None if value is None else value * factor
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _needed(path: str, data: Mapping[str, Any], key: str) -> float:
+    value = number_or_none(inside(data, key), "avg")
+    if value is None:
+        raise ParseError(f"{path}: '{key}.avg' is missing or not a number")
+    return value
+
+
+def _concurrency(config: Mapping[str, Any]) -> int:
+    """Return the concurrency of the measured phase; of the load generator before 0.12."""
+    phases = config.get("phases")
+    listed = [one for one in phases if isinstance(one, dict)] if isinstance(phases, list) else []
+    measured = [one for one in listed if one.get("kind", "profiling") == "profiling"]
+    found = whole(measured[-1], "concurrency") if measured else 0
+    return found or whole(inside(config, "loadgen"), "concurrency")
+
+
+def _model(config: Mapping[str, Any]) -> str:
+    items = inside(config, "models").get("items")
+    if isinstance(items, list) and items and isinstance(items[0], dict):
+        return text(items[0], "name")
+    names = inside(config, "endpoint").get("model_names")
+    return str(names[0]) if isinstance(names, list) and names else ""
+
+
+def _asked(config: Mapping[str, Any]) -> dict[str, int]:
+    sets = config.get("datasets")
+    prompts = inside(sets[0], "prompts") if isinstance(sets, list) and sets else {}
+    asked = {
+        "input_tokens": whole(inside(prompts, "isl"), "mean"),
+        "output_tokens": whole(inside(prompts, "osl"), "mean"),
+    }
+    return {name: value for name, value in asked.items() if value}

@@ -1,0 +1,96 @@
+"""Summaries of EvalScope's performance test: a folder per concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.imports.base import Reader, Reading, Refusal, attempt
+from jobs.imports.bundle import Bundle
+from jobs.imports.over_http import Run, reading
+from jobs.imports.values import text, whole
+from jobs.messages import Message
+from jobs.parsers.evalscope import evalscope_perf
+
+_KEYS = ("Success Requests", "Succeed requests", "Failed Requests", "Failed requests")
+_ARGUMENTS = ("parallel", "tokenizer_path", "max_prompt_length")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    path: str
+    beside: tuple[str, ...]
+    run: Run
+    has_percentiles: bool
+    arguments: dict[str, Any]
+
+
+class EvalscopePerf(Reader):
+    """``benchmark_summary.json`` with percentiles and arguments of the same folder."""
+
+    tool = "evalscope perf"
+
+    def claims(self, bundle: Bundle, path: str) -> bool:
+        """Return True for a summary of any generation."""
+        return bundle.has_keys(path, _KEYS)
+
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Iterable[Reading | Refusal]:
+        """Return one result with a point per summary."""
+        parts = []
+        for path in own:
+            one = attempt([path], _part, bundle, own, path)
+            if isinstance(one, Refusal):
+                yield one
+            else:
+                parts.append(one)
+        for series in _series(parts):
+            files = [one.path for one in series]
+            yield attempt(files, _reading, series)
+
+
+def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
+    beside = bundle.beside(path)
+    alone = not any(one in own for one in beside)  # else the files cannot be paired
+    percentiles = [one for one in beside if alone and b'"Percentiles"' in bundle.files[one]]
+    arguments = [one for one in beside if alone and bundle.has_keys(one, _ARGUMENTS, 3)]
+    pair = (percentiles[0], bundle.files[percentiles[0]]) if len(percentiles) == 1 else None
+    point = evalscope_perf.point(path, bundle.files[path], pair)
+    return _Part(
+        path,
+        (*percentiles[:1], *arguments[:1]),
+        Run(point.concurrency, point.completed, point.failed, point.metrics),
+        pair is not None,
+        bundle.object(arguments[0]) if len(arguments) == 1 else {},
+    )
+
+
+def _series(parts: Sequence[_Part]) -> list[list[_Part]]:
+    """Return the points by result: a repeated concurrency begins another result."""
+    series: list[list[_Part]] = []
+    for part in parts:
+        for each in series:
+            if part.run.concurrency not in {one.run.concurrency for one in each}:
+                each.append(part)
+                break
+        else:
+            series.append([part])
+    return series
+
+
+def _reading(parts: Sequence[_Part]) -> Reading:
+    arguments = next((one.arguments for one in parts if one.arguments), {})
+    dataset, output = text(arguments, "dataset"), whole(arguments, "max_tokens")
+    whole_length = output if output and output == whole(arguments, "min_tokens") else 0
+    lacking = [one for one in parts if one.run.completed and not one.has_percentiles]
+    return reading(
+        EvalscopePerf.tool,
+        "",
+        [one.run for one in parts],
+        what=f"{dataset} → {output} tok" if dataset and output else dataset,
+        model=text(arguments, "model"),
+        sources=tuple(one.path for one in parts),
+        companions=tuple(file for one in parts for file in one.beside),
+        remarks=[Message("import:no_percentiles")] if lacking else [],
+        asked={"output_tokens": whole_length} if whole_length else {},
+    )

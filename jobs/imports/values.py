@@ -1,0 +1,29 @@
+"""Values of foreign JSON: typed, bounded, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.parsers.files import number_or_none
+
+_LONGEST_COUNT = 10**12
+
+
+def inside(data: Any, *keys: str) -> dict[str, Any]:
+    """Return the object under ``keys``; empty without one."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def text(data: Mapping[str, Any], key: str) -> str:
+    """Return a text; "" for anything else."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def whole(data: Mapping[str, Any], key: str) -> int:
+    """Return a count; 0 for anything else."""
+    value = number_or_none(data, key)
+    return int(value) if value is not None and 0 < value < _LONGEST_COUNT else 0

@@ -1,0 +1,57 @@
+"""Imports: results that others measured, with the files they came from."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+
+class Import(models.Model):
+    """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``.
+
+    ``sha256`` covers the files with the figures; with ``part``, which tells apart several results
+    in the same files, it is unique. ``version`` is "" if no file has it.
+    """
+
+    sha256 = models.CharField(max_length=64)
+    part = models.CharField(max_length=100, blank=True)
+    name = models.CharField(max_length=300)  # path of the first file
+    bytes = models.BigIntegerField()  # of all files
+    tool = models.CharField(max_length=64)
+    version = models.CharField(max_length=32, blank=True)
+    model = models.CharField(max_length=100, blank=True)  # as named in the files
+    device = models.CharField(max_length=100, blank=True)  # in words: "8 × H800"
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sha256", "part"], name="import_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.name}"
+
+
+class ImportedFile(models.Model):
+    """An original file of an import. ``is_source``: it has figures of the result."""
+
+    imported = models.ForeignKey(Import, models.CASCADE, related_name="files")
+    index = models.PositiveIntegerField()
+    path = models.CharField(max_length=300)
+    bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64, db_index=True)
+    is_source = models.BooleanField()
+
+    class Meta:
+        ordering: ClassVar = ["imported_id", "index"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["imported", "index"], name="imported_file_index")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} of import {self.imported_id}"

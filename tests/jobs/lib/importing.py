@@ -1,0 +1,28 @@
+"""Imported results for tests, from real outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jobs.imports import recognise
+from jobs.imports.uploads import read_paths
+from jobs.models import Result
+from jobs.services import imports
+from jobs.services.imports import About, Kept
+
+DATA = Path(__file__).parents[2] / "data"
+SERVE = "vllm-0.32/bench/serve_random_chat.json"
+EVALUATION = "opencompass-0.5.4"
+
+
+def keep(path: str, *, user: Any = None, **about: str) -> list[Kept]:
+    """Import a file or folder of ``tests/data``."""
+    files = read_paths([DATA / path], limit_bytes=10**9)
+    return imports.keep(files, recognise(files).readings, About(**about), user=user)
+
+
+def imported(path: str = SERVE, **fields: Any) -> Result:
+    """Return the only result of a file or folder of ``tests/data``."""
+    (one,) = keep(path, **fields)
+    return Result.objects.select_related("imported").get(imported=one.row)
