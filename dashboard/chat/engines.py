@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,12 +78,11 @@ class Engine:
             RefusedAnswer: a redirect, a compressed answer, or too many bytes.
             aiohttp.ClientError, TimeoutError: see :func:`failure`.
         """
-        timeout = aiohttp.ClientTimeout(
-            total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
-        )
+        timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         size = of_line = 0
         async with (
             aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
+            _silence_limited() as heard,
             self._post(http, CHAT_PATH, body) as response,
         ):
             _refuse_head(response)
@@ -94,6 +96,7 @@ class Engine:
                     raise RefusedAnswer("chat:too-long")
                 if reader.is_ahead:
                     await reader.room()
+                heard()
 
     async def tokens(self, *texts: str) -> list[int]:
         """Return the number of tokens of each text; an empty list without a usable tokenizer.
@@ -119,6 +122,41 @@ class Engine:
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]
     ) -> aiohttp.client._RequestContextManager:
         return http.post(self.url + path, json=body, headers=self.headers, allow_redirects=False)
+
+
+@asynccontextmanager
+async def _silence_limited() -> AsyncIterator[Callable[[], None]]:
+    """Raise RefusedAnswer in the block ``SILENCE_TIMEOUT_S`` after the last call of what it gives.
+
+    One timer for many tokens: aiohttp's ``sock_read`` sets one for each.
+    """
+    loop = asyncio.get_running_loop()
+    heard_at = loop.time()
+    timer: asyncio.TimerHandle | None = None
+
+    def heard() -> None:
+        nonlocal heard_at
+        heard_at = loop.time()
+
+    def look() -> None:
+        nonlocal timer
+        left_s = heard_at + SILENCE_TIMEOUT_S - loop.time()
+        if left_s > 0:
+            timer = loop.call_later(left_s, look)
+        else:
+            limit.reschedule(0)
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            look()
+            yield heard
+    except TimeoutError:
+        if limit.expired():
+            raise RefusedAnswer("chat:silent") from None
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _refuse_head(response: aiohttp.ClientResponse) -> None:
@@ -158,8 +196,6 @@ def failure(error: BaseException) -> dict[str, Any]:
             return _stats(error.id, error.detail)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return _stats("chat:unreachable", str(error))
-        case aiohttp.SocketTimeoutError():
-            return _stats("chat:silent")
         case TimeoutError():
             return _stats("chat:timeout")
         case aiohttp.ClientResponseError():

@@ -236,19 +236,27 @@ class _Streaming:
         While a page does not read it holds one piece: neither all that comes meanwhile, nor a turn
         that has ended, of which the file has the rest.
         """
+        gone.add_done_callback(self._wake)
         while not gone.done() and (run := turns.running(self._turn_id)):
-            news, begin = run.news(), run.begin
-            data = run.piece(offset, READ_BYTES) if offset >= begin else b""
-            del run
-            if offset < begin:
-                end, name = min(begin, offset + READ_BYTES), turn_files.key(self._turn_id)
+            if offset >= run.begin:
+                data = run.piece(offset, READ_BYTES)
+            else:
+                end, name = min(run.begin, offset + READ_BYTES), turn_files.key(self._turn_id)
                 data = await asyncio.to_thread(store().read, name, offset, end)
+                if not data:
+                    break  # the file was removed
             if data:
+                del run
                 await self._piece(data)
                 offset += len(data)
             else:
-                await asyncio.wait({news, gone}, return_when=asyncio.FIRST_COMPLETED)
+                await run.news()
         return offset
+
+    def _wake(self, _gone: asyncio.Task[None]) -> None:
+        """End the wait for news."""
+        if run := turns.running(self._turn_id):
+            run.wake()
 
     async def _kept(self, offset: int, gone: asyncio.Task[None]) -> None:
         """From the file: a turn that ended, or one that another process is making."""

@@ -66,7 +66,7 @@ class Running:
         self._complete = asyncio.Event()  # nothing more will come
         self.task: asyncio.Task[None] | None = None
         self.pump: asyncio.Task[None] | None = None
-        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news = asyncio.Event()  # set for a moment by each change
         self._lock_fd = lock_fd
 
     @property
@@ -95,7 +95,7 @@ class Running:
     async def room(self) -> None:
         """Wait while too many bytes are not in the file yet; the engine then waits, too."""
         while self.is_ahead:
-            await asyncio.wait({self.news()})
+            await self.news()
 
     @property
     def is_complete(self) -> bool:
@@ -120,15 +120,12 @@ class Running:
 
     def wake(self) -> None:
         """Wake everyone who waits for :meth:`news`."""
-        self._news.set_result(None)
-        self._news = asyncio.get_running_loop().create_future()
+        self._news.set()
+        self._news.clear()
 
-    def news(self) -> asyncio.Future[None]:
-        """Return a future that the next change completes.
-
-        It is shared: wait by ``asyncio.wait``, which does not cancel it.
-        """
-        return self._news
+    async def news(self) -> None:
+        """Wait for the next change."""
+        await self._news.wait()
 
     async def completed(self, *, within_s: float) -> None:
         """Wait until the stream is complete, at most ``within_s``."""
@@ -300,7 +297,7 @@ async def _write(run: Running) -> None:
             elif run.is_complete:
                 return
             else:
-                await asyncio.wait({run.news()})
+                await run.news()
     finally:
         run.is_kept = False  # on a full disk, the turn still ends
         run.wake()

@@ -107,7 +107,7 @@ class _Gathered:
     reasoning: list[str] = field(default_factory=list)
     content: list[str] = field(default_factory=list)
     content_length: int = 0
-    content_at: list[tuple[int, int]] = field(default_factory=list)  # (offset, pieces before it)
+    content_at: list[int] = field(default_factory=list)  # indices in ``deltas``
     finish_reason: str = ""
     error: str = ""
     text: str = ""
@@ -116,17 +116,15 @@ class _Gathered:
 
     def add_reasoning(self, offset: int, text: str) -> None:
         """Take a piece of reasoning that came in a field of its own."""
-        if text:
-            self.reasoning.append(text)
-            self.deltas.append(offset)
+        self.reasoning.append(text)
+        self.deltas.append(offset)
 
     def add_content(self, offset: int, text: str) -> None:
         """Take a piece of the content."""
-        if text:
-            self.content.append(text)
-            self.content_length += len(text)
-            self.content_at.append((offset, len(self.deltas)))
-            self.deltas.append(offset)
+        self.content.append(text)
+        self.content_length += len(text)
+        self.content_at.append(len(self.deltas))
+        self.deltas.append(offset)
 
     def remainder(self, text: str) -> str:
         """Return the new part of ``text``: engines that send messages may repeat all so far."""
@@ -158,7 +156,8 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
     if taken.answer_at is not None:
         ends = accumulate(map(len, gathered.content))
         index = next(i for i, end in enumerate(ends) if end > taken.answer_at)
-        first_answer, thoughts = gathered.content_at[index]
+        thoughts = gathered.content_at[index]
+        first_answer = gathered.deltas[thoughts]
     prompt_tokens, completion_tokens, reasoning_tokens = _usage(gathered.usage)
     return Reply(
         reasoning=_mended(taken.reasoning),
@@ -246,27 +245,35 @@ def error_text(raw: bytes, http_status: int) -> str:
 
 
 def _gather(gathered: _Gathered, event: Event) -> None:
-    payload = event.payload
-    if event.is_error:
-        gathered.error = _message(payload) or event.text[:_WORDS_LENGTH] or json.dumps(payload)
+    offset, payload, text, is_error = event
+    if is_error:
+        gathered.error = _message(payload) or text[:_WORDS_LENGTH] or json.dumps(payload)
         return
-    if event.text:
-        gathered.text = gathered.text or event.text[:_WORDS_LENGTH]
+    if text:
+        gathered.text = gathered.text or text[:_WORDS_LENGTH]
     if not isinstance(payload, dict):
         return
     if _is_error(payload):
         gathered.error = _message(payload) or json.dumps(payload)
-    gathered.usage = _object(payload.get("usage")) or gathered.usage
+    if payload.get("usage"):
+        gathered.usage = _object(payload["usage"]) or gathered.usage
     for choice in _choices(payload):
-        delta = _object(choice.get("delta"))
-        thought, content = _thought(delta), _content(delta)
+        delta = choice.get("delta")
+        if type(delta) is dict and len(delta) == 1 and type(delta.get("content")) is str:
+            thought, content = "", delta["content"]  # nearly all
+        else:
+            delta = _object(delta)
+            thought, content = _thought(delta), _content(delta)
         if not thought and not content:
             message = _object(choice.get("message"))
             thought = "" if gathered.reasoning else _thought(message)
             content = gathered.remainder(_content(message)) or _text(choice.get("text"))
-        gathered.add_reasoning(event.offset, thought)
-        gathered.add_content(event.offset, content)
-        gathered.finish_reason = _word(choice.get("finish_reason")) or gathered.finish_reason
+        if thought:
+            gathered.add_reasoning(offset, thought)
+        if content:
+            gathered.add_content(offset, content)
+        if choice.get("finish_reason"):
+            gathered.finish_reason = _word(choice["finish_reason"]) or gathered.finish_reason
 
 
 def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -318,7 +325,7 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     """In the ways of OpenAI's API, and in llmdeploy's: ``errorMsg``, or a code and a text."""
     if payload.get("error") or payload.get("object") == "error" or payload.get("errorMsg"):
         return True
-    return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200)
+    return "msg" in payload and payload["msg"] and payload.get("code") not in (None, 0, 200)
 
 
 def _usage(usage: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:

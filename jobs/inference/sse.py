@@ -56,8 +56,9 @@ def events(raw: bytes) -> Iterator[Event]:
         elif field in (b"data", b"error"):
             payload = _json(text)
             if payload is not None:
-                kept = []
-                yield Event(offset, payload, is_error=is_error)
+                if kept:
+                    kept = []
+                yield Event(offset, payload, "", is_error)
             elif text and len(kept) < _MOST_LINES:
                 kept_at = kept_at if kept else offset
                 kept.append(text)

@@ -84,8 +84,10 @@ def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
         if not turns.update(state=state, **fields):
             return
         Conversation.objects.filter(turns=turn_id).update(updated_at=now())
+        if state != Turn.State.FAILED or fields.get("answer"):
+            return
         turn = Turn.objects.get(pk=turn_id)
-        if state == Turn.State.FAILED and not turn.answer and turn.is_shown:
+        if turn.is_shown and not turn.answer:
             others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
             good = others.exclude(answer="").order_by("attempt").last()
             if good is not None:

@@ -413,7 +413,7 @@ def reordered_chunks(scene: Scene) -> Iterator[None]:
     client, meta = _client(scene), scene.spool.meta()
     have = client.streams(meta).body
     early = {"type": "ended", "run": 1, "verdict": "succeeded", "log_bytes": 10**12, "outputs": []}
-    early |= {"seq": 99, "at": 0.0, "log_sha256": "0" * 64, "points_bytes": 0}
+    early |= {"message_id": "", "seq": 99, "at": 0.0, "log_sha256": "0" * 64, "points_bytes": 0}
     line = json.dumps(early).encode() + b"\n"
     answers = [client.send(meta, "log", 10**9, b"from further on").status]
     answers += [client.send(meta, "events", have["events"] + 5, line).status]

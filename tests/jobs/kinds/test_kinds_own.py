@@ -97,12 +97,16 @@ def test_no_other_module_lists_kinds_one_by_one():
 
 
 def test_guidellm_stands_in_its_own_files_and_in_two_lists():
-    """The recipe in CONTRIBUTING.md: nothing else in the program knows the tool."""
+    """The recipe in CONTRIBUTING.md: nothing else in the program knows the tool.
+
+    But for imports, which read files of tools that nothing here runs, and name them.
+    """
     files = [
         path
         for folder in ("jobs", "dashboard", "templates", "static/js")
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".txt", ".html", ".js", ".yaml")
+        and "import" not in path.relative_to(ROOT).as_posix()
         and "guidellm" in path.read_text(encoding="utf-8").lower()
     ]
 

@@ -81,9 +81,12 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     client.begin_level(2, 0)
     rates = []
 
+    begun = asyncio.Barrier(3)
+
     async def request(tokens, answered):
         client.begin()
         rates.append(client.current_counts()["rate"])
+        await begun.wait()
         await answered.wait()
         client.end(True, tokens)
         rates.append(client.current_counts()["rate"])
@@ -91,6 +94,7 @@ def test_complete_answers_have_a_rate_after_the_first(tmp_path):
     async def both():
         first, second = asyncio.Event(), asyncio.Event()
         tasks = [asyncio.create_task(request(100, one)) for one in (first, second)]
+        await begun.wait()  # the 10 ms count from then on
         await asyncio.sleep(0.01)
         first.set()
         await asyncio.sleep(0.01)
