@@ -17,8 +17,10 @@ from jobs.models import (
     AuditEntry,
     Conversation,
     Deployment,
+    Endpoint,
     Host,
     Job,
+    Turn,
 )
 from jobs.queries.jobs.chains import TOUR_KINDS
 from jobs.services.accounts import set_role
@@ -63,10 +65,27 @@ def make() -> dict[str, Any]:
     made["source"] = unwell.source()
     made["level"] = unwell.level()
     made["endpoint"] = unwell.endpoint()
-    made["conversation"] = Conversation.objects.create(
-        user=person, deployment=served[0], title="long " * 40
-    ).pk
+    chat = Conversation.objects.create(user=person, deployment=served[0], title="long " * 40)
+    _external_turn(chat, made["endpoint"])
+    made["conversation"] = chat.pk
     return made
+
+
+def _external_turn(chat: Conversation, number: int) -> None:
+    """An answer of the endpoint with long values."""
+    endpoint = Endpoint.objects.get(pk=number)
+    Turn.objects.create(
+        conversation=chat,
+        index=0,
+        endpoint=endpoint,
+        device=endpoint.device,
+        prompt="How fast is it?",
+        request={"model": endpoint.model, "temperature": 0.6, "top_p": 0.95, "max_tokens": 512},
+        state=Turn.State.DONE,
+        answer="Fast.",
+        finish_reason="stop",
+        stats={"ttft_ms": 940.0, "completion_tokens": 2},
+    )
 
 
 def _changes(person: AbstractUser) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiohttp
 
+from dashboard.chat.key_filter import KeyFilter
 from jobs.inference.completions import CHAT_PATH
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ LONGEST_LINE_BYTES = 4 * 1024 * 1024
 TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
 # A tokenizer returns each token as a number and a text.
 LONGEST_TOKENS_BYTES = 16 * 1024 * 1024
+_LONGEST_DETAIL = 200
 
 
 class RefusedAnswer(Exception):
@@ -55,19 +57,16 @@ class Reader(Protocol):
         """Wait until more bytes can be taken."""
 
 
-@dataclass(frozen=True, slots=True)
 class Engine:
-    """Engine address and parameters of a turn."""
+    """Engine of a turn: address, model, key. What it answers passes without the key."""
 
-    url: str
-    model: str
-    api_key: str
+    def __init__(self, url: str, model: str, api_key: str) -> None:
+        self._url, self._model, self._api_key = url, model, api_key
+        self._filter = KeyFilter(api_key) if api_key else None
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the fields of every request."""
-        key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        return {"Accept-Encoding": "identity", **key}
+    def without_key(self, text: str) -> str:
+        """Return a text of the engine with the key overwritten."""
+        return self._filter.text(text) if self._filter else text
 
     async def chat(self, body: dict[str, Any], reader: Reader) -> None:
         """Give ``reader`` the status of the answer, then its bytes as they arrive.
@@ -76,10 +75,11 @@ class Engine:
 
         Raises:
             RefusedAnswer: a redirect, a compressed answer, or too many bytes.
-            aiohttp.ClientError, TimeoutError: see :func:`failure`.
+            aiohttp.ClientError, TimeoutError: see :meth:`failure`.
         """
         timeout = aiohttp.ClientTimeout(total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         size = of_line = 0
+        key_filter = self._filter
         async with (
             aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
             _silence_limited() as heard,
@@ -88,7 +88,7 @@ class Engine:
             _refuse_head(response)
             reader.answered(response.status)
             async for chunk in response.content.iter_any():
-                reader.add(chunk)
+                reader.add(key_filter.add(chunk) if key_filter else chunk)
                 size += len(chunk)
                 end = chunk.rfind(b"\n")
                 of_line = of_line + len(chunk) if end < 0 else len(chunk) - end - 1
@@ -97,6 +97,8 @@ class Engine:
                 if reader.is_ahead:
                     await reader.room()
                 heard()
+            if key_filter:
+                reader.add(key_filter.end())
 
     async def tokens(self, *texts: str) -> list[int]:
         """Return the number of tokens of each text; an empty list without a usable tokenizer.
@@ -110,7 +112,7 @@ class Engine:
                 timeout=TOKENIZER_TIMEOUT, auto_decompress=False
             ) as http:
                 for text in texts:
-                    body: dict[str, Any] = {"model": self.model, "prompt": text, "content": text}
+                    body: dict[str, Any] = {"model": self._model, "prompt": text, "content": text}
                     body["add_special_tokens"] = False
                     async with self._post(http, "/tokenize", body) as response:
                         counts.append(_token_count(await _whole(response)))
@@ -121,7 +123,19 @@ class Engine:
     def _post(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]
     ) -> aiohttp.client._RequestContextManager:
-        return http.post(self.url + path, json=body, headers=self.headers, allow_redirects=False)
+        headers = {"Accept-Encoding": "identity"}
+        if self._api_key:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        return http.post(self._url + path, json=body, headers=headers, allow_redirects=False)
+
+    def failure(self, error: BaseException) -> dict[str, Any]:
+        """Return the error of a chat as stats of its turn."""
+        message_id, detail = _failure(error)
+        if message_id == "chat:broken":
+            trace = "".join(traceback.format_exception(error))
+            logger.error("request to the engine failed: %s", self.without_key(trace))
+        detail = self.without_key(detail)[:_LONGEST_DETAIL]
+        return {"error_id": message_id, "error_detail": detail}
 
 
 @asynccontextmanager
@@ -163,10 +177,10 @@ def _refuse_head(response: aiohttp.ClientResponse) -> None:
     """Refuse an answer by its status and headers."""
     if 300 <= response.status < 400:
         to = response.headers.get("Location", "")
-        raise RefusedAnswer("chat:redirect", f"HTTP {response.status} {to[:200]}".strip())
+        raise RefusedAnswer("chat:redirect", f"HTTP {response.status} {to}".strip())
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise RefusedAnswer("chat:compressed", encoding[:64])
+        raise RefusedAnswer("chat:compressed", encoding)
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
@@ -189,22 +203,17 @@ def _token_count(raw: bytes) -> int:
     return len(tokens) if isinstance(tokens, list) else 0
 
 
-def failure(error: BaseException) -> dict[str, Any]:
-    """Return the error of an engine's answer as stats of a turn."""
+def _failure(error: BaseException) -> tuple[str, str]:
+    """Return the message's id, and the detail in the words of engine or library."""
     match error:
         case RefusedAnswer():
-            return _stats(error.id, error.detail)
+            return error.id, error.detail
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return _stats("chat:unreachable", str(error))
+            return "chat:unreachable", str(error)
         case TimeoutError():
-            return _stats("chat:timeout")
+            return "chat:timeout", ""
         case aiohttp.ClientResponseError():
-            return _stats("chat:no-http", str(error)[:200])
+            return "chat:no-http", str(error)
         case aiohttp.ClientError():
-            return _stats("chat:cut", str(error))
-    logger.error("request to the engine failed", exc_info=error)
-    return _stats("chat:broken", repr(error)[:200])
-
-
-def _stats(message_id: str, detail: str = "") -> dict[str, Any]:
-    return {"error_id": message_id, "error_detail": detail}
+            return "chat:cut", str(error)
+    return "chat:broken", repr(error)

@@ -19,6 +19,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
@@ -28,6 +29,7 @@ from urllib.parse import parse_qs
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
@@ -35,13 +37,14 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turn_files, turns
+from dashboard.chat.calls import Call, NotCallable, call_of
 from dashboard.consumers.session_guard import Listener, TooManyError, session_guard
 from dashboard.security.permissions import allowed
+from dashboard.security.request import logged_in
 from jobs.logstore import store
-from jobs.models import Deployment, Turn
+from jobs.models import Turn
 from jobs.numbers import number_from
-from jobs.queries.chat import thinks
-from jobs.services import secrets
+from jobs.queries.chat import ChatEngine, engine_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -53,11 +56,9 @@ READ_BYTES = 256 * 1024
 # What is read of a turn before its first byte; a long question and its answer are not.
 _NEEDED = (
     *("state", "request", "conversation__user_id"),
-    *(
-        f"{whose}deployment__{name}"
-        for whose in ("", "conversation__")
-        for name in ("state", "details", "dashboard_url", "model_id", "host__type")
-    ),
+    *("deployment__state", "deployment__details", "deployment__dashboard_url"),
+    *("deployment__model_id", "deployment__host__type", "deployment__host__name"),
+    *("endpoint__url", "endpoint__api_key", "endpoint__model_id", "endpoint__archived_at"),
 )
 _METHODS = {"start": "POST", "stream": "GET", "stop": "POST", "times": "GET"}
 _MOST_OFFSETS = 8
@@ -79,20 +80,21 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] != _METHODS[verb]:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
     request = ASGIRequest(scope, BytesIO())
-    turn = await sync_to_async(_permitted_turn)(request, turn_id)
-    if isinstance(turn, HTTPStatus):
-        return await _answer(send, turn)
-    # A turn without a deployment goes to the one of its conversation.
-    turn.deployment = turn.deployment or turn.conversation.deployment
-    expected = thinks(turn.deployment)
+    starts = verb == "start" and turn_files.began(turn_id) is None
+    asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
+    if isinstance(asked, HTTPStatus):
+        return await _answer(send, asked)
+    turn = asked.turn
     if verb == "stop":
         if turn.state == Turn.State.STREAMING:
-            await turns.stop(turn_id, expected=expected)
+            await turns.stop(turn_id, expected=asked.expected)
         return await _answer(send, HTTPStatus.NO_CONTENT)
     if verb == "times":
         return await _times(send, turn_id, _query(scope, "at"))
-    if verb == "start" and turn.state == Turn.State.STREAMING:
-        await _start(turn_id, turn)
+    if isinstance(asked.call, NotCallable):
+        await turns.refuse(turn_id, asked.call.id, asked.call.message_args)
+    elif asked.call is not None:
+        turns.start(turn_id, asked.call, turn.request, expected=asked.expected)
     try:
         listener = session_guard().enter(
             request.session, request.user, "conversation.view", turn.conversation
@@ -100,28 +102,11 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     except TooManyError:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
     try:
-        streaming = _Streaming(turn_id, expected, _until_gone(receive, listener), send)
+        streaming = _Streaming(turn_id, asked.expected, _until_gone(receive, listener), send)
         await streaming.run(number_from(_query(scope, "from")) or 0)
     finally:
         session_guard().leave(listener)
     return None
-
-
-async def _start(turn_id: int, turn: Turn) -> None:
-    """Start the request to the engine, once per turn; fail the turn if its deployment is not
-    ready."""
-    deployment = turn.deployment
-    if deployment is None or deployment.state != Deployment.State.READY:
-        await turns.refuse(turn_id, "chat:not-ready")
-        return
-    url = deployment.url_to_call
-    if not url:
-        await turns.refuse(turn_id, "chat:address")
-        return
-    # Most have none, and a thread would cost a part of the wait for the first token.
-    api_key = await sync_to_async(_api_key)(deployment) if _key_name(deployment) else ""
-    expected = thinks(deployment)
-    turns.start(turn_id, url, turn.request, api_key=api_key, expected=expected)
 
 
 async def _times(send: Send, turn_id: int, text: str) -> None:
@@ -134,14 +119,14 @@ async def _times(send: Send, turn_id: int, text: str) -> None:
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
-def _key_name(deployment: Deployment) -> str:
-    """The name of the secret that the deployment's requests must carry; "" for one without."""
-    return str(deployment.details.get("api_key") or "")
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A turn that the caller may have. ``call``: of a turn to start; None: it has ended, or is only
+    read. ``expected``: its model thinks before it answers."""
 
-
-def _api_key(deployment: Deployment) -> str:
-    """Return that secret; "" if it is not stored, or may not be sent to this deployment."""
-    return secrets.engine_key(_key_name(deployment), deployment)
+    turn: Turn
+    expected: bool
+    call: Call | NotCallable | None = None
 
 
 class _Guard(CsrfViewMiddleware):
@@ -151,11 +136,15 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
-    """The turn, when the request comes from its owner's own page; else what to answer."""
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTPStatus:
+    """The turn, when the request comes from its owner's own page; else what to answer.
+
+    All that the database knows is read here: another thread would be a part of the wait for the
+    first token.
+    """
     close_old_connections()
-    engine = import_module(settings.SESSION_ENGINE)
-    request.session = engine.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    sessions = import_module(settings.SESSION_ENGINE)
+    request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     try:
         guard = _Guard(_no_view)
         guard.process_request(request)
@@ -167,14 +156,27 @@ def _permitted_turn(request: ASGIRequest, turn_id: int) -> Turn | HTTPStatus:
     if not allowed(user, "playground.use"):
         return HTTPStatus.FORBIDDEN
     turn = (
-        Turn.objects.select_related("conversation__deployment__host", "deployment__host")
+        Turn.objects.select_related("conversation", "deployment__host", "endpoint")
         .only(*_NEEDED)
         .filter(pk=turn_id)
         .first()
     )
     if turn is None or not allowed(user, "conversation.view", turn.conversation):
         return HTTPStatus.NOT_FOUND
-    return turn
+    engine = engine_of(turn)
+    expected = engine is not None and engine.thinks
+    if not starts or turn.state != Turn.State.STREAMING:
+        return _Asked(turn, expected)
+    return _Asked(turn, expected, _call(engine, user))
+
+
+def _call(engine: ChatEngine | None, user: AbstractBaseUser | AnonymousUser) -> Call | NotCallable:
+    if engine is None:
+        return NotCallable("chat:not-ready")
+    try:
+        return call_of(engine, logged_in(user))
+    except NotCallable as refused:
+        return refused
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:

@@ -18,13 +18,15 @@ import time
 from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
-from dashboard.chat.engines import Engine, failure
+from dashboard.chat.calls import Call
+from dashboard.chat.engines import Engine
 from dashboard.chat.turn_files import began, is_running, key
 from dashboard.chat.turn_stats import needs_tokenizer, stats, time_at
 from jobs.inference.completions import Reply, parse_reply
@@ -183,11 +185,10 @@ def age(turn_id: int) -> float | None:
 
 
 def start(
-    turn_id: int, url: str, body: dict[str, Any], *, api_key: str = "", expected: bool = False
+    turn_id: int, call: Call, body: dict[str, Any], *, expected: bool = False
 ) -> Running | None:
-    """Send the turn to the engine at ``url``, once. None: it was already started, maybe elsewhere.
+    """Send the turn to its engine, once. None: it was already started, maybe elsewhere.
 
-    ``api_key``: what the engine wants to see with every request; "" where it wants none.
     ``expected``: the model thinks before it answers.
     """
     log = store().path(key(turn_id))
@@ -204,7 +205,7 @@ def start(
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
     run = Running(turn_id, fd, expected=expected)
     _running[turn_id] = run
-    engine = Engine(url, str(body.get("model", "")), api_key)
+    engine = Engine(call.url, str(body.get("model", "")), call.api_key)
     run.pump = asyncio.create_task(engine.chat(body, run))
     run.task = asyncio.create_task(_see_through(run, engine, log))
     return run
@@ -234,10 +235,11 @@ async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
     await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
 
 
-async def refuse(turn_id: int, error_id: str) -> None:
+async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
     """End a turn that cannot start, with the message ``error_id``."""
-    if not is_running(turn_id):
-        await _close(turn_id, Turn.State.FAILED, Reply(), {"error_id": error_id})
+    if began(turn_id) is None and not is_running(turn_id):
+        stats = {"error_id": error_id, **({"error_args": args} if args else {})}
+        await _close(turn_id, Turn.State.FAILED, Reply(), stats)
 
 
 async def _parsed(
@@ -268,13 +270,14 @@ async def _see_through(run: Running, engine: Engine, log: Path) -> None:
             await asyncio.wait({run.pump}, timeout=STOP_LOOK_S)
             if log.with_suffix(".stop").exists():
                 run.stop()
-        failure = _failure(run.pump)
+        failure = _failure(engine, run.pump)
         run.complete()
         failure |= await _written(writer)
         run.raw, run.begin = bytearray(), run.size  # the file has it all
         reply, unread = await _parsed(
             run.turn_id, http_status=run.http_status, expected=run.expected
         )
+        reply = _without_key(engine, reply)
         measured = await _measured(engine, reply)
         figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
         await _close(run.turn_id, _state(run, reply, figures), reply, figures)
@@ -320,12 +323,22 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
     return (counts[0], counts[1]) if counts and all(counts) else None
 
 
-def _failure(pump: asyncio.Task[None]) -> dict[str, Any]:
+def _failure(engine: Engine, pump: asyncio.Task[None]) -> dict[str, Any]:
     """Return the error of the engine's connection as stats; empty after a normal end or a stop."""
     if pump.cancelled():
         return {}
     error = pump.exception()
-    return failure(error) if error else {}
+    return engine.failure(error) if error else {}
+
+
+def _without_key(engine: Engine, reply: Reply) -> Reply:
+    """Return the reply without the engine's key, also where several pieces had a part each."""
+    return replace(
+        reply,
+        reasoning=engine.without_key(reply.reasoning),
+        answer=engine.without_key(reply.answer),
+        error=engine.without_key(reply.error),
+    )
 
 
 def _state(run: Running, reply: Reply, figures: dict[str, Any]) -> Turn.State:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from dashboard.text import formatting
 from dashboard.text.messages import message
 from jobs.inference.completions import SAMPLING
-from jobs.models import Deployment, Turn
-from jobs.queries.chat import context_tokens, thinks
+from jobs.models import Turn
+from jobs.queries.chat import ChatEngine, engine_of
 
 register = template.Library()
 
@@ -60,11 +60,12 @@ class ContextLeft:
 
 
 @register.simple_tag
-def context_left(turn: Turn, chosen: Deployment | None = None) -> ContextLeft | None:
-    """Return the context that a turn left in the ``chosen`` deployment, by default its own; None
-    if its length is unknown.
+def context_left(turn: Turn, chosen: ChatEngine | None = None) -> ContextLeft | None:
+    """Return the context that a turn left in the ``chosen`` engine, by default its own; None if its
+    length is unknown.
     """
-    total = context_tokens(chosen or turn.deployment)
+    engine = chosen or engine_of(turn)
+    total = engine.context if engine else None
     prompt = turn.stats.get("prompt_tokens")
     if total is None or prompt is None:
         return None
@@ -74,8 +75,8 @@ def context_left(turn: Turn, chosen: Deployment | None = None) -> ContextLeft | 
 
 
 @register.simple_tag
-def history_problem(turn: Turn | None, chosen: Deployment | None) -> str:
-    """Return why the chosen deployment cannot take the chat so far; "" if it can, or unknown.
+def history_problem(turn: Turn | None, chosen: ChatEngine | None) -> str:
+    """Return why the chosen engine cannot take the chat so far; "" if it can, or unknown.
 
     Told before a message is sent, which the engine would refuse or answer with a few tokens.
     """
@@ -134,7 +135,14 @@ def system_prompt(turn: Turn) -> str:
 @register.filter
 def thinks_first(turn: Turn) -> bool:
     """True when the turn's model reasons before it answers."""
-    return thinks(turn.deployment)
+    engine = engine_of(turn)
+    return engine is not None and engine.thinks
+
+
+@register.filter
+def engine(turn: Turn) -> ChatEngine | None:
+    """The engine that a turn was sent to; None: unknown."""
+    return engine_of(turn)
 
 
 @register.filter
@@ -146,4 +154,4 @@ def seconds(milliseconds: float) -> str:
 @register.simple_tag
 def chat_error(turn: Turn) -> str:
     """Return the message of a failed turn for which the engine gave no error text."""
-    return message(turn.stats["error_id"], {})
+    return message(turn.stats["error_id"], turn.stats.get("error_args") or {})

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 CHAT_MESSAGES: dict[str, str | Promise] = {
     "chat:interrupted": _("The dashboard was stopped during this answer."),
-    "chat:unreachable": _("The deployment is not responding."),
+    "chat:unreachable": _("The engine is not responding."),
     "chat:timeout": _("Timeout: the answer took longer than an hour."),
     "chat:too-long": _(
         "The engine sent more data than the limit without ending, so the answer was stopped. "
@@ -16,7 +16,7 @@ CHAT_MESSAGES: dict[str, str | Promise] = {
     "chat:silent": _("Timeout: the engine sent nothing for 15 minutes."),
     "chat:redirect": _(
         "The engine answered with a redirect, which is not followed. "
-        "Check which program listens on the deployment's port."
+        "Check which program listens at the engine's address."
     ),
     "chat:compressed": _(
         "The engine compressed its answer. Configure the engine to send plain text."
@@ -27,6 +27,15 @@ CHAT_MESSAGES: dict[str, str | Promise] = {
         "addresses are allowed on This computer only: check DASHBOARD_URL of its host."
     ),
     "chat:not-ready": _("This deployment is not ready."),
+    "chat:archived": _("This endpoint is archived. Restore it, or choose another one."),
+    "chat:not-permitted": _(
+        "%(url)s may not be called any more. Ask an administrator to add it under Sources, type "
+        "“endpoint”."
+    ),
+    "chat:key": _(
+        "API key %(name)s was not sent: it was removed, or its rules forbid this endpoint or you. "
+        "Ask an administrator to check it under Secrets."
+    ),
     "chat:not-kept": _("The dashboard's disk is full: the rest of this answer was not stored."),
     "chat:unreadable": _("The engine's response cannot be parsed. Its raw bytes are kept."),
     "chat:broken": _("The request to the engine failed."),

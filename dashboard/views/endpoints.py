@@ -18,6 +18,7 @@ from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
+from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Endpoint
 from jobs.queries.endpoints import endpoint_page, endpoints, jobs_against
 from jobs.services.endpoints import Entered, entered
@@ -70,6 +71,7 @@ def endpoint_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
         "found": presenter.found_rows(row),
         "missing": presenter.missing_words(row),
         "launches": presenter.launches(row) if row.archived_at is None else [],
+        "chat_key": endpoint_key(row.pk),
         "may_check": allowed(request.user, "endpoint.check", row),
         "may_change": allowed(request.user, "endpoint.change", row),
     }

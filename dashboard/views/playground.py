@@ -1,4 +1,4 @@
-"""Pages about playground: chat with what is deployed. The streams themselves:
+"""Pages about playground: chat with deployments and endpoints. The streams themselves:
 dashboard.chat.relay."""
 
 from __future__ import annotations
@@ -19,25 +19,30 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.chat.calls import NotCallable, call_of
 from dashboard.chat.turn_files import is_running
+from dashboard.presenters.endpoints import state_of
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
 from dashboard.templatetags.playground import MOST_TOKENS
 from dashboard.text.labels import disambiguate
+from dashboard.text.messages import message
 from jobs import endpoints
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
-from jobs.models import Conversation, Deployment, Turn
+from jobs.models import Conversation, Turn
 from jobs.numbers import number_from
 from jobs.queries.chat import (
     LISTED,
+    ChatEngine,
     Shown,
-    chat_deployments,
+    chat_engine,
+    chat_engines,
     conversations_of,
     conversations_with,
+    engine_of,
     shown_of,
-    thinks,
     turns_of,
 )
 from jobs.services.chat import (
@@ -77,7 +82,7 @@ class AskForm(forms.Form):
 @require_GET
 @requires("playground.use")
 def index(request: HttpRequest) -> HttpResponse:
-    """Show a new chat; ``?deployment=ID`` chooses the deployment."""
+    """Show a new chat; ``?deployment=3`` chooses the deployment, ``endpoint:5`` an endpoint."""
     return _page(request, None)
 
 
@@ -85,7 +90,9 @@ def index(request: HttpRequest) -> HttpResponse:
 @requires("playground.use")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """One conversation. The page continues to stream an unfinished answer."""
-    chat = get_object_or_404(Conversation.objects.select_related("deployment"), pk=conversation_id)
+    chat = get_object_or_404(
+        Conversation.objects.select_related("deployment", "endpoint"), pk=conversation_id
+    )
     check(request.user, "conversation.view", chat)
     return _page(request, chat)
 
@@ -100,17 +107,16 @@ def ask(request: HttpRequest) -> HttpResponse:
     before the script has come: on to the conversation, or the page again with all that was typed.
     """
     form = AskForm(request.POST)
-    wanted = number_from(request.POST.get("deployment", "")) or 0
-    ready = Deployment.objects.select_related("host")
-    deployment = ready.filter(pk=wanted, state=Deployment.State.READY).first()
+    engine = chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
-    if not form.is_valid() or deployment is None:
-        return _refused(request, chat, _problem(form))
+    problem = _problem(form) or _why_not(engine, _me(request))
+    if engine is None or problem:
+        return _refused(request, chat, problem)
     is_new = chat is None
     if chat is None:
         chat = start_conversation(_me(request), form.cleaned_data["prompt"])
     try:
-        turn = _add_turn(chat, deployment, form, retried=number_from(request.POST.get("retry", "")))
+        turn = _add_turn(chat, engine, form, retried=number_from(request.POST.get("retry", "")))
     except BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
@@ -144,7 +150,7 @@ def show(request: HttpRequest, turn_id: int) -> HttpResponse:
 
 
 def _turn_of(request: HttpRequest, turn_id: int) -> Turn:
-    related = ("conversation", "deployment__host", "deployment__job")
+    related = ("conversation", "deployment__host", "deployment__job", "endpoint")
     asked = get_object_or_404(Turn.objects.select_related(*related), pk=turn_id)
     check(request.user, "conversation.view", asked.conversation)
     return asked
@@ -190,20 +196,33 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
 
 def _problem(form: AskForm) -> str:
     if form.is_valid():
-        return _("This deployment is not ready.")
+        return ""
     name, problems = next(iter(form.errors.items()))
     return str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
+
+
+def _why_not(engine: ChatEngine | None, user: AbstractBaseUser) -> str:
+    """Return why a question cannot be sent; "" if it can. The relay checks again when it is."""
+    if engine is None or (engine.deployment and not engine.is_offered):
+        return message("chat:not-ready", {})
+    if engine.deployment:
+        return ""  # its address may come with its next report
+    try:
+        call_of(engine, user)
+    except NotCallable as refused:
+        return refused.text or message(refused.id, refused.message_args)
+    return ""
 
 
 def _page(
     request: HttpRequest, chat: Conversation | None, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
-    current = chat.deployment if chat else None
-    deployments = chat_deployments(current)
+    current = engine_of(chat) if chat else None
+    engines = chat_engines(current)
     typed = request.POST if problem else None
-    wanted = number_from((typed or request.GET).get("deployment", ""))
-    chosen = next((d for d in deployments if d.pk == wanted), None)
-    chosen = chosen or current or (deployments[0] if deployments else None)
+    wanted = (typed or request.GET).get("deployment", "")
+    chosen = next((one for one in engines if one.key == wanted), None)
+    chosen = chosen or current or (engines[0] if engines else None)
     asked = turns_of(chat) if chat else []
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.
@@ -217,13 +236,14 @@ def _page(
         "groups": _groups(chats[:most]),
         "text": text,
         "older": most + LISTED if len(chats) > most else None,
-        "deployments": list(zip(deployments, _labels(deployments), strict=True)),
+        "engines": list(zip(engines, _labels(engines), strict=True)),
         "chosen": chosen,
-        "is_ready": any(d.state == Deployment.State.READY for d in deployments),
+        "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
+        "is_ready": any(one.is_offered for one in engines),
         "turns": asked,
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
-        "thinks": thinks(chosen),
+        "thinks": chosen is not None and chosen.thinks,
         "recommended": recommended,
         "params": typed or kept or recommended,
         "problem": problem,
@@ -244,12 +264,17 @@ def _listed(user: AbstractBaseUser, text: str, *, most: int) -> Sequence[Convers
     return conversations_of(user, most=most)
 
 
-def _labels(deployments: Sequence[Deployment]) -> list[str]:
-    def port(one: Deployment) -> str:
-        at = endpoints.parse(one.host_url)
+def _labels(engines: Sequence[ChatEngine]) -> list[str]:
+    """Names of deployments, with number and port where they are alike; those of endpoints are
+    unique."""
+
+    def port(one: ChatEngine) -> str:
+        at = endpoints.parse(one.deployment.host_url) if one.deployment else None
         return str(at.port) if at else ""
 
-    return disambiguate([(one.name, one.pk, port(one)) for one in deployments])
+    deployments = [one for one in engines if one.deployment]
+    labels = disambiguate([(one.name, one.row.pk, port(one)) for one in deployments])
+    return [*labels, *(one.name for one in engines if one.endpoint)]
 
 
 def _me(request: HttpRequest) -> AbstractBaseUser:
@@ -259,12 +284,12 @@ def _me(request: HttpRequest) -> AbstractBaseUser:
     return user
 
 
-def _recommended(deployment: Deployment | None) -> dict[str, Any]:
+def _recommended(engine: ChatEngine | None) -> dict[str, Any]:
     """Return the sampling that the model's authors recommend; answers leave half the context to
     prompts."""
-    model = MODELS.get(deployment.model_id) if deployment else None
+    model = MODELS.get(engine.model_id) if engine else None
     params = dict(model.sampling.model_dump() if model else RECOMMENDED)
-    served = (deployment.details or {}).get("max_total") if deployment else None
+    served = engine.declared_context if engine else None
     if served and params.get("max_tokens"):
         params["max_tokens"] = min(params["max_tokens"], max(1, int(served) // 2))
     return params
@@ -296,7 +321,7 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
 
 
 def _add_turn(
-    chat: Conversation, deployment: Deployment, form: AskForm, *, retried: int | None
+    chat: Conversation, engine: ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
     """The next turn, or another attempt at the ``retried`` one where that is the last.
 
@@ -309,8 +334,8 @@ def _add_turn(
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None
     history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
     params, prompt = form.params(), form.cleaned_data["prompt"]
-    body = request_body(deployment.name, prompt, history=history, params=params)
-    return add_turn(chat, deployment, prompt=prompt, request=body, params=params, again=again)
+    body = request_body(engine.model, prompt, history=history, params=params)
+    return add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
 
 
 urlpatterns = [

@@ -10,16 +10,18 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.deployments import Deployment
+from jobs.models.endpoints import Endpoint
 from jobs.models.retained import StoredRecord
 
 
 class Conversation(models.Model):
-    """A chat of one person with one deployment."""
+    """A chat of one person. ``deployment`` or ``endpoint`` was asked last."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     deployment = models.ForeignKey(
         Deployment, models.SET_NULL, null=True, related_name="conversations"
     )
+    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
     params = models.JSONField(default=dict)  # temperature, top_p, max_tokens, system
     created_at = models.DateTimeField(default=now)
@@ -27,6 +29,11 @@ class Conversation(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-updated_at", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(deployment=None) | Q(endpoint=None), name="conversation_one_engine"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title or f"conversation {self.pk}"
@@ -36,7 +43,7 @@ class Turn(StoredRecord):
     """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
 
     A question that was asked again has several, of which one is shown: later requests send its
-    answer back.
+    answer back. ``device``: hardware of the endpoint in words, as stated when it was asked.
     """
 
     class State(models.TextChoices):
@@ -50,6 +57,8 @@ class Turn(StoredRecord):
     attempt = models.PositiveIntegerField(default=0)
     is_shown = models.BooleanField(default=True)
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="turns")
+    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="turns")
+    device = models.CharField(max_length=100, blank=True)
     prompt = models.TextField()
     request = models.JSONField(default=dict)  # the body that was sent
     state = models.CharField(max_length=16, choices=State, default=State.STREAMING)
@@ -70,6 +79,9 @@ class Turn(StoredRecord):
                 fields=["conversation", "index"],
                 condition=Q(is_shown=True),
                 name="turn_shown_once_an_index",
+            ),
+            models.CheckConstraint(
+                condition=Q(deployment=None) | Q(endpoint=None), name="turn_one_engine"
             ),
         ]
         indexes: ClassVar = [

@@ -11,9 +11,87 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 
 from jobs.catalog import MODELS
-from jobs.models import Conversation, Deployment, Turn
+from jobs.kinds.lib.base import endpoint_key, endpoint_number
+from jobs.models import Conversation, Deployment, Endpoint, Turn
+from jobs.numbers import number_from
 
 LISTED = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEngine:
+    """Engine that a chat asks: a deployment, or an endpoint, which this dashboard did not start."""
+
+    row: Deployment | Endpoint
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """The deployment; None for an endpoint."""
+        return self.row if isinstance(self.row, Deployment) else None
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint; None for a deployment."""
+        return self.row if isinstance(self.row, Endpoint) else None
+
+    @property
+    def is_external(self) -> bool:
+        """True for an endpoint."""
+        return isinstance(self.row, Endpoint)
+
+    @property
+    def key(self) -> str:
+        """The reference as forms and addresses have it: "3" or "endpoint:5"."""
+        return endpoint_key(self.row.pk) if isinstance(self.row, Endpoint) else str(self.row.pk)
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return self.row.name
+
+    @property
+    def model(self) -> str:
+        """The model's name in requests."""
+        return self.row.model if isinstance(self.row, Endpoint) else self.row.name
+
+    @property
+    def model_id(self) -> str:
+        """An id of the catalogue; "" if unknown."""
+        return self.row.model_id
+
+    @property
+    def device(self) -> str:
+        """The hardware of an endpoint in words; "" if not stated, and for deployments."""
+        return self.row.device if isinstance(self.row, Endpoint) else ""
+
+    @property
+    def is_offered(self) -> bool:
+        """True if it takes questions: a ready deployment, an endpoint that is not archived."""
+        if isinstance(self.row, Endpoint):
+            return self.row.archived_at is None
+        return self.row.state == Deployment.State.READY
+
+    @property
+    def thinks(self) -> bool:
+        """True if its model is known to reason before it answers, or is made to."""
+        model = MODELS.get(self.model_id)
+        details = self.row.details if isinstance(self.row, Deployment) else None
+        return bool((details or {}).get("reasoning")) or bool(model and model.reasoning)
+
+    @property
+    def context(self) -> int | None:
+        """Maximum tokens of a request, prompt and answer together; None if unknown."""
+        if isinstance(self.row, Endpoint):
+            return self.row.context
+        tokens = self.declared_context or self.row.job.params.get("context")
+        return tokens if isinstance(tokens, int) else None
+
+    @property
+    def declared_context(self) -> int | None:
+        """The same as far as the engine, or who added it, declared it; None if not."""
+        if isinstance(self.row, Endpoint):
+            return self.row.context
+        return (self.row.details or {}).get("max_total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +121,41 @@ def conversations_with(
     return list(conversations[:most])
 
 
-def chat_deployments(current: Deployment | None = None) -> Sequence[Deployment]:
-    """Deployments that can be asked now, newest first, and the ``current`` one in any state."""
-    wanted = Q(state=Deployment.State.READY)
-    if current is not None:
-        wanted |= Q(pk=current.pk)
-    return list(Deployment.objects.filter(wanted).select_related("host", "artifact", "job"))
+def engine_of(asked: Turn | Conversation) -> ChatEngine | None:
+    """Return the engine of a turn, or the last one of a conversation; None: unknown."""
+    row = asked.endpoint or asked.deployment
+    return ChatEngine(row) if row else None
+
+
+def chat_engines(current: ChatEngine | None = None) -> Sequence[ChatEngine]:
+    """Engines that can be asked now, and the ``current`` one in any state: deployments, newest
+    first, then endpoints by name."""
+    ready, in_use = Q(state=Deployment.State.READY), Q(archived_at=None)
+    if current is not None and current.deployment is not None:
+        ready |= Q(pk=current.row.pk)
+    if current is not None and current.endpoint is not None:
+        in_use |= Q(pk=current.row.pk)
+    deployments = Deployment.objects.filter(ready).select_related("host", "artifact", "job")
+    endpoints = Endpoint.objects.filter(in_use)
+    return [*map(ChatEngine, deployments), *map(ChatEngine, endpoints)]
+
+
+def chat_engine(key: str) -> ChatEngine | None:
+    """Return the engine of a form's key, in any state; None: there is none."""
+    number = endpoint_number(key)
+    row: Deployment | Endpoint | None
+    if number is not None:
+        row = Endpoint.objects.filter(pk=number).first()
+    else:
+        rows = Deployment.objects.select_related("host", "job")
+        row = rows.filter(pk=number_from(key) or 0).first()
+    return ChatEngine(row) if row else None
 
 
 def turns_of(conversation: Conversation) -> Sequence[Shown]:
     """All questions, first one first, each with the attempt that is shown."""
     turns = Turn.objects.filter(conversation=conversation).order_by("index", "attempt")
-    turns = turns.select_related("deployment__host", "deployment__job")
+    turns = turns.select_related("deployment__host", "deployment__job", "endpoint")
     groups = [list(group) for _, group in groupby(turns, key=attrgetter("index"))]
     return [_shown(group) for group in groups]
 
@@ -68,19 +169,3 @@ def shown_of(turn: Turn) -> Shown:
 def _shown(group: Sequence[Turn]) -> Shown:
     chosen = next((turn for turn in group if turn.is_shown), group[-1])
     return Shown(chosen, [turn.pk for turn in group])
-
-
-def thinks(deployment: Deployment | None) -> bool:
-    """True when the deployed model is known to reason before it answers, or is made to."""
-    model = MODELS.get(deployment.model_id) if deployment else None
-    made_to = bool(deployment and (deployment.details or {}).get("reasoning"))
-    return made_to or bool(model and model.reasoning)
-
-
-def context_tokens(deployment: Deployment | None) -> int | None:
-    """Return the maximum tokens of a request, prompt and answer together; None if unknown."""
-    if deployment is None:
-        return None
-    declared = (deployment.details or {}).get("max_total")
-    tokens = declared or deployment.job.params.get("context")
-    return tokens if isinstance(tokens, int) else None

@@ -11,7 +11,8 @@ from django.db.models import Max, QuerySet
 from django.utils.timezone import now
 
 from jobs.logstore import store
-from jobs.models import Conversation, Deployment, Turn
+from jobs.models import Conversation, Turn
+from jobs.queries.chat import ChatEngine
 
 TITLE_LENGTH = 60
 
@@ -29,7 +30,7 @@ def start_conversation(user: AbstractBaseUser, prompt: str) -> Conversation:
 
 def add_turn(
     conversation: Conversation,
-    deployment: Deployment,
+    engine: ChatEngine,
     *,
     prompt: str,
     request: Mapping[str, Any],
@@ -46,7 +47,10 @@ def add_turn(
     try:
         with transaction.atomic():
             Conversation.objects.filter(pk=conversation.pk).update(
-                deployment=deployment, params=dict(params), updated_at=now()
+                deployment=engine.deployment,
+                endpoint=engine.endpoint,
+                params=dict(params),
+                updated_at=now(),
             )
             turns = Turn.objects.filter(conversation=conversation)
             index, attempt = _place(turns, again)
@@ -55,7 +59,9 @@ def add_turn(
                 conversation=conversation,
                 index=index,
                 attempt=attempt,
-                deployment=deployment,
+                deployment=engine.deployment,
+                endpoint=engine.endpoint,
+                device=engine.device,
                 prompt=prompt,
                 request=dict(request),
             )
@@ -84,10 +90,10 @@ def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
         if not turns.update(state=state, **fields):
             return
         Conversation.objects.filter(turns=turn_id).update(updated_at=now())
-        if state != Turn.State.FAILED or fields.get("answer"):
+        if state != Turn.State.FAILED:
             return
         turn = Turn.objects.get(pk=turn_id)
-        if turn.is_shown and not turn.answer:
+        if not turn.answer and turn.is_shown:
             others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
             good = others.exclude(answer="").order_by("attempt").last()
             if good is not None:

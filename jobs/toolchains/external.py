@@ -12,7 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.parsers.engine_about import ENDPOINT_FILE
 from jobs.plans import DIES, Output, Plan, Step
-from jobs.toolchains.site import FILES, script
+from jobs.toolchains.site import DIRECT, FILES, script
 
 STEPS = {"endpoint": pgettext_lazy("step", "check endpoint")}
 _SCRIPT = "check_endpoint.py"
@@ -36,7 +36,7 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
     return replace(
         plan,
         steps=(Step("endpoint", argv, env=env), *map(_direct, plan.steps)),
-        files=(script(_SCRIPT), *plan.files),
+        files=(script(_SCRIPT), script(DIRECT), *plan.files),
         outputs=(Output("endpoint", ENDPOINT_FILE), *plan.outputs),
         watches=tuple(
             watch

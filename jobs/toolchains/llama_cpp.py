@@ -9,7 +9,7 @@ from django.utils.translation import pgettext_lazy
 from jobs.parsers import engine_counters
 from jobs.plans import Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, LLAMA_CPP
-from jobs.toolchains.site import FILES, Site, path_in, script
+from jobs.toolchains.site import DIRECT, FILES, Site, path_in, script
 
 PROGRAMS = ("python",)
 CLIENTS = ("wait_ready.py",)
@@ -123,7 +123,8 @@ def _serve_arguments(serving: LlamaServer) -> tuple[str, ...]:
 
 
 def _deploy_files(*, reasoning: bool) -> tuple[PlanFile, ...]:
-    files = (script("verify_artifact.py"), script("llama_serve.py"), script("wait_ready.py"))
+    names = ("verify_artifact.py", "llama_serve.py", "wait_ready.py", DIRECT)
+    files = tuple(map(script, names))
     if not reasoning:
         return files
     return (*files, script("reasoning.jinja"), script("reasoning.gbnf"))

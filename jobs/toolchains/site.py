@@ -11,6 +11,7 @@ from jobs.plans import Check, PlanFile, literal
 
 SCRIPTS = Path(__file__).parent / "scripts"
 FILES = "{job_dir}/files"
+DIRECT = "direct.py"  # beside each script that asks an engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,6 @@ def result_response(
     page = _page(result_id)
     context = _context(page) | _kept(request, page)
     context |= organised_context(request, page.result, typed or {}, errors or {})
-    if errors:
-        return render(request, "results/detail.html", context, status=422)
     if page.result.type == Result.Type.EVALUATION:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
@@ -158,7 +156,7 @@ def result_response(
         levels = level_choice.level_choice(request)
         card = conclusion_card(page, points, level=levels.level, user=request.user)
         context |= {"levels": levels, "card": card, **_drawn(page, curve_series(page, points))}
-    return render(request, "results/detail.html", context)
+    return render(request, "results/detail.html", context, status=422 if errors else 200)
 
 
 @require_GET

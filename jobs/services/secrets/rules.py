@@ -151,9 +151,18 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
         LaunchError: at the field ``api_key``.
     """
     try:
-        _given([_of_engine(name)], _to_endpoint(url, user.pk if user else None))
+        endpoint_key_for(user, name, url)
     except Refused as refused:
         raise LaunchError(refused.text, "api_key") from None
+
+
+def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
+    """Return the key of an endpoint, for a request of ``user`` to it.
+
+    Raises:
+        Refused: ``user`` may not use it, or it may not be sent there.
+    """
+    return _given([_of_engine(name)], _to_endpoint(url, user.pk if user else None))[name]
 
 
 def endpoint_key(name: str, url: str) -> str:

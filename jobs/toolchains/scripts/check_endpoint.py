@@ -9,12 +9,11 @@ API_KEY, or does not serve MODEL. What it answers about itself goes to FILE.
 import argparse
 import json
 import os
-import signal
 import sys
 import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
+
+from direct import OPEN, request, within
 
 MODELS = "/v1/models"
 PATHS = (MODELS, "/version", "/metrics", "/props")
@@ -23,45 +22,16 @@ LONGEST_LIST = 4 * 1024 * 1024  # bytes
 LONGEST_KEPT = 64 * 1024  # of an answer: names of an engine's counters come early
 
 
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like others: neither key nor prompts follow it."""
-
-    def redirect_request(self, *args):
-        """Return no request."""
-
-
-# Endpoints are called directly: a proxy of the host would see the key.
-OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
-
-
 class Silent(Exception):
     """No answer that can be used."""
 
 
-@contextmanager
-def within(seconds):
-    """Raise TimeoutError after that time, however slowly the bytes arrive."""
-
-    def end(*_signal):
-        raise TimeoutError(f"no complete answer within {seconds} s")
-
-    signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 def get(url, key, longest):
     """Return status and at most ``longest`` bytes of the body."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with within(ANSWER_S):
             try:
-                # The dashboard permits http and https only.
-                request = urllib.request.Request(url, headers=headers)  # noqa: S310
-                with OPEN.open(request, timeout=ANSWER_S) as answer:
+                with OPEN.open(request(url, key), timeout=ANSWER_S) as answer:
                     return answer.status, answer.read(longest)
             except urllib.error.HTTPError as error:
                 return error.code, b""

@@ -7,49 +7,12 @@ carry is in the environment (API_KEY).
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
-LONGEST_ANSWER = 4 * 1024 * 1024  # bytes
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error: the API key must not follow it."""
-
-    def redirect_request(self, *args):
-        """Return no request."""
-
-
-# A proxy for the outside has no business between a server and its own host.
-OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
-
-
-@contextmanager
-def within(seconds):
-    """Raise TimeoutError after that time, however slowly the bytes arrive."""
-
-    def end(*_signal):
-        raise TimeoutError(f"no complete answer within {seconds} s")
-
-    signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def read_json(answer):
-    """Return the JSON of an answer of at most LONGEST_ANSWER bytes."""
-    content = answer.read(LONGEST_ANSWER + 1)
-    if len(content) > LONGEST_ANSWER:
-        raise ValueError(f"the answer is longer than {LONGEST_ANSWER} bytes")
-    return json.loads(content)
+from direct import OPEN, models_of, within
 
 
 class Follower:
@@ -83,24 +46,15 @@ def state_of(url, health):
         return f"not answering ({getattr(error, 'reason', error)})"
 
 
-def models_of(url):
-    """Names of the models that the server offers."""
-    key = os.environ.get("API_KEY", "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{url}/v1/models", headers=headers)  # noqa: S310 -- http only
-    with within(10), OPEN.open(request, timeout=10) as got:
-        return [item["id"] for item in read_json(got)["data"]]
-
-
 def wait(args, follower):
     """Return "" when the server is ready, else why it is not."""
-    began = time.monotonic()
+    began, key = time.monotonic(), os.environ.get("API_KEY", "")
     while True:
         state = state_of(args.url, args.health)
         seconds = time.monotonic() - began
         follower.show()
         if state == "ready":
-            models = models_of(args.url) if args.model else [""]
+            models = models_of(args.url, key) if args.model else [""]
             if args.model not in models:
                 return f"{args.url} serves {models}, not {args.model}"
             Path("ready.json").write_text(json.dumps({"seconds": round(seconds, 3)}) + "\n")

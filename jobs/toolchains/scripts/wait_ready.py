@@ -5,49 +5,12 @@ Prints each change of its state. Exits 1 with the reason when it ends first or t
 
 import argparse
 import json
-import signal
 import sys
 import time
 import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
-LONGEST_ANSWER = 4 * 1024 * 1024  # bytes
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error: the API key must not follow it."""
-
-    def redirect_request(self, *args):
-        """Return no request."""
-
-
-# A proxy for the outside has no business between a server and its own host.
-OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
-
-
-@contextmanager
-def within(seconds):
-    """Raise TimeoutError after that time, however slowly the bytes arrive."""
-
-    def end(*_signal):
-        raise TimeoutError(f"no complete answer within {seconds} s")
-
-    signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def read_json(answer):
-    """Return the JSON of an answer of at most LONGEST_ANSWER bytes."""
-    content = answer.read(LONGEST_ANSWER + 1)
-    if len(content) > LONGEST_ANSWER:
-        raise ValueError(f"the answer is longer than {LONGEST_ANSWER} bytes")
-    return json.loads(content)
+from direct import OPEN, models_of, within
 
 
 def state_of(url):
@@ -60,12 +23,6 @@ def state_of(url):
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return f"not answering ({reason})"
-
-
-def models_of(url):
-    """Names of the models that the server offers."""
-    with within(10), OPEN.open(f"{url}/v1/models", timeout=10) as answer:
-        return [item["id"] for item in read_json(answer)["data"]]
 
 
 def wait(args):

@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 from jobs.catalog.stacks_schema import BuildIn
 from jobs.plans import Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains import yaml_text
-from jobs.toolchains.site import FILES, port_checks, script
+from jobs.toolchains.site import DIRECT, FILES, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 
 PROGRAMS = ("llmdeploy", "python3", "vastgenx")
@@ -53,7 +53,7 @@ class BuildInServer:
 
 def serve_plan(tools: BuildIn, serving: BuildInServer, site: VaccSite) -> Plan:
     """Verify the artifact, start the server, wait until ready."""
-    files = [script("verify_folder.py"), script("follow_ready.py")]
+    files = [script("verify_folder.py"), script("follow_ready.py"), script(DIRECT)]
     if tools.config:
         files += [script("fill_template.py"), PlanFile(TEMPLATE, llmdeploy_text(serving))]
     steps = _with_config(tools, serving, site) if tools.config else _with_flags(tools, serving)

@@ -12,7 +12,7 @@ from jobs.catalog.stacks_schema import Container, Stack
 from jobs.parsers import engine_counters
 from jobs.plans import Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.environments import site_python
-from jobs.toolchains.site import FILES, Site, port_checks, script
+from jobs.toolchains.site import DIRECT, FILES, Site, port_checks, script
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm_cpu
 from jobs.units import bytes_of
@@ -100,7 +100,7 @@ def serve_plan(stack: Stack, serving: VllmServer, site: VaccSite) -> Plan:
     return Plan(
         kind=KIND,
         steps=(*steps, _wait(stack, serving, site.python_word)),
-        files=(script("follow_ready.py"),),
+        files=(script("follow_ready.py"), script(DIRECT)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
         dies=serving.dies,
@@ -129,7 +129,7 @@ def serve_here_plan(stack: Stack, serving: VllmServer, site: Site) -> Plan:
     return Plan(
         kind=KIND,
         steps=(serve, _wait(stack, serving, site_python(site))),
-        files=(script("follow_ready.py"), *_template(serving)),
+        files=(script("follow_ready.py"), script(DIRECT), *_template(serving)),
         outputs=(Output("ready", "ready.json"),),
         watches=(engine_watch(serving.url),),
         checks=(*vllm_cpu.checks(serving.folder), *port_checks(serving.port)),

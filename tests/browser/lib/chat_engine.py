@@ -19,11 +19,15 @@ def delta(**fields: str) -> bytes:
 
 
 class ChatEngine:
-    """``say`` goes to the request that is open, or to the next one; ``status`` is of the next."""
+    """``say`` goes to the request that is open, or to the next one; ``status`` is of the next.
+
+    ``keys`` has the Authorization of each request.
+    """
 
     def __init__(self) -> None:
         self.status = 200
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
         self.url = ""
         self._pieces: queue.Queue[bytes | None] = queue.Queue()
 
@@ -39,6 +43,7 @@ class ChatEngine:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Stream the pieces of ``say`` and ``end`` to one request."""
+        self.keys.append(request.headers.get("Authorization"))
         self.requests.append(json.loads(request.rfile.read(int(request.headers["Content-Length"]))))
         request.send_response(self.status)
         request.end_headers()

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 
 from dashboard.chat.relay import relay_application
 from jobs.models import Conversation, Deployment, Host, Job, Turn
+from tests.factories import make_endpoint
 
 
 def delta(**fields):
@@ -108,13 +109,13 @@ class Browser:
             await self.came.wait()
 
 
-def run(scenario):
-    """Run an async scenario; it gets an engine, and a function that makes a turn for it."""
+def run(scenario, make=None):
+    """Run an async scenario with an engine and a turn for it, which ``make`` makes of its URL."""
 
     async def whole():
         engine = Engine()
         async with engine.served() as url:
-            turn = await sync_to_async(make_turn)(url)
+            turn = await sync_to_async(make or make_turn)(url)
             async with asyncio.timeout(20):
                 await scenario(engine, turn)
             await sync_to_async(turn.refresh_from_db)()
@@ -139,3 +140,12 @@ def make_turn(url, user=None):
         prompt="Hi",
         request={"model": "m"},
     )
+
+
+def make_external_turn(url, **fields):
+    """A turn of an endpoint at a permitted ``url``."""
+    endpoint = make_endpoint("H800", **{"url": url, "model": "m", **fields})
+    user = User.objects.get(username="lin")
+    chat = Conversation.objects.create(user=user, endpoint=endpoint)
+    asked = {"index": 0, "prompt": "Hi", "request": {"model": "m"}, "device": endpoint.device}
+    return Turn.objects.create(conversation=chat, endpoint=endpoint, **asked)

@@ -131,6 +131,23 @@ def test_a_wrong_note_is_at_its_field(client, lin):
     assert f'id="note-{note.pk}-error"' in edited.text and f"note-{note.pk}-error" not in added.text
 
 
+def test_a_page_with_an_error_is_whole_and_its_links_lead_back(client, lin):
+    speed = make_measured(points=[(n, {"output_tokens_per_s": 9.0 * n}) for n in (1, 2, 4)])
+    quality = make_measured(scores=[1, 0, 1])
+
+    pages = [
+        client.post(reverse("result-note", args=[one.pk]), {"text": ""}).text
+        for one in (speed, quality)
+    ]
+
+    assert 'id="note-error"' in pages[0] and 'id="note-error"' in pages[1]
+    assert 'id="conclusion"' in pages[0] and "data-chart=" in pages[0]
+    assert 'id="questions"' in pages[1] and "question 2" in pages[1]
+    for page, one in zip(pages, (speed, quality), strict=True):
+        assert f'="{page_of(one)}' in page
+        assert 'href="?' not in page and 'method="get" action="#' not in page
+
+
 def test_a_sign_off_is_stamped_everywhere_and_withdrawn(client, lin):
     one, other = (make_measured(points=[(1, {"output_tokens_per_s": 5.0})]) for _ in range(2))
     client.post(reverse("result-sign-off", args=[one.pk]), {"purpose": "ACME"})

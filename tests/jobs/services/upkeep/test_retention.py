@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.models import Deployment, Instance, Job, PointBlock, Turn
 from jobs.queries import storage
+from jobs.queries.chat import ChatEngine
 from jobs.services import chat, deployments, pins
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
@@ -185,7 +186,11 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
         "running": {"state": "streaming", "answer": "y"},
     }.items():
         turn = chat.add_turn(
-            chat.start_conversation(user, "?"), server, prompt="?", request={}, params={}
+            chat.start_conversation(user, "?"),
+            ChatEngine(server),
+            prompt="?",
+            request={},
+            params={},
         )
         Turn.objects.filter(pk=turn.pk).update(created_at=now() - 100 * DAY, **fields)
         logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
@@ -262,7 +267,7 @@ def test_streams_that_cannot_be_removed_hold_up_no_later_job(monkeypatch):
     monkeypatch.setattr(retention, "_BATCH", 1)
     conversation, server = chat.start_conversation(make_user(), "?"), make_deployment()
     for _ in range(2):
-        turn = chat.add_turn(conversation, server, prompt="?", request={}, params={})
+        turn = chat.add_turn(conversation, ChatEngine(server), prompt="?", request={}, params={})
         logstore.store().append(f"turn/{turn.pk}", 0, b"data")
     Turn.objects.update(created_at=now() - 200 * DAY, state="done", answer="yes")
     job, remove = ended(), logstore.LogStore.remove

@@ -10,7 +10,7 @@ from tests.browser.lib.visits import AXE, PHONE, RUN_AXE, WIDE
 
 pytestmark = pytest.mark.browser
 
-BARS = Path(__file__).parent.parent / "data" / "evalscope-1.14-perf" / "bars.log"
+BARS = Path(__file__).parents[2] / "data" / "evalscope-1.14-perf" / "bars.log"
 # The page of a job that ended at a line that is known, before its scripts run.
 FAILED_AT_77 = """document.addEventListener("readystatechange", () => {
   document.querySelector("[data-log-url]").dataset.logAt = "77";

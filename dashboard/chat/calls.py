@@ -1,0 +1,69 @@
+"""Calls of a chat: address and key of its engine, or why it may not be called now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from jobs.errors import LaunchError
+from jobs.models import Deployment, Endpoint
+from jobs.queries.chat import ChatEngine
+from jobs.services import secrets, sources
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Address of an engine, and the key that its requests carry; "" for none."""
+
+    url: str
+    api_key: str = field(default="", repr=False)
+
+
+class NotCallable(Exception):
+    """An engine that may not be called. ``id``: of a chat's message, which ``args`` fill; ``text``:
+    for a form."""
+
+    def __init__(
+        self, message_id: str, text: str = "", args: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message_id)
+        self.id, self.text, self.message_args = message_id, text, dict(args or {})
+
+
+def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
+    """Return how ``user`` may call ``engine`` now. All rules are read again at each call.
+
+    Raises:
+        NotCallable: it is not ready, or a rule forbids the call.
+    """
+    if not engine.is_offered:
+        raise NotCallable("chat:archived" if engine.endpoint else "chat:not-ready")
+    if isinstance(engine.row, Endpoint):
+        return _to_endpoint(engine.row, user)
+    return _to_deployment(engine.row)
+
+
+def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
+    try:
+        sources.check_endpoint(endpoint.url)
+    except LaunchError as error:
+        args = {"url": endpoint.url}
+        raise NotCallable("chat:not-permitted", str(error), args) from None
+    if not endpoint.api_key:
+        return Call(endpoint.url)
+    try:
+        key = secrets.endpoint_key_for(user, endpoint.api_key, endpoint.url)
+    except secrets.Refused as refused:
+        args = {"name": endpoint.api_key}
+        raise NotCallable("chat:key", refused.text, args) from None
+    return Call(endpoint.url, key)
+
+
+def _to_deployment(deployment: Deployment) -> Call:
+    url = deployment.url_to_call
+    if not url:
+        raise NotCallable("chat:address")
+    name = str((deployment.details or {}).get("api_key") or "")
+    return Call(url, secrets.engine_key(name, deployment) if name else "")

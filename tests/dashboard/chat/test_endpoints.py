@@ -1,0 +1,197 @@
+"""Turns of endpoints: rules at each turn, and a key that nobody sees."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from dashboard.chat import turns
+from dashboard.consumers import session_guard
+from jobs.logstore import store
+from jobs.models import Endpoint, Secret, Source
+from tests import hostile_server
+from tests.dashboard.lib.chat_engine import END, Browser, delta, make_external_turn, make_turn, run
+from tests.factories import keep_secret, make_user
+from tests.hostile_server import hostile
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+
+KEY = 'sk-not-"real"-0123456789'
+
+
+def with_key(url, **rules):
+    """A turn of an endpoint with a key that may be sent there."""
+    keep_secret("H800_KEY", KEY, **{"purpose": "engine", "endpoints": [url], **rules})
+    return make_external_turn(url, api_key="H800_KEY")
+
+
+def outcome(client, *pieces, make=make_external_turn, status=200):
+    """Return the ended turn, the stream that its page got, and what the engine was asked."""
+    seen = []
+
+    async def scenario(engine, turn):
+        engine.status = status
+        for piece in pieces:
+            await engine.say.put(piece)
+        await engine.say.put(None)
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await browser.task
+        seen.extend((browser.body, engine.requests, engine.keys))
+
+    return run(scenario, make), *seen
+
+
+def test_an_endpoint_answers_and_gets_its_key(client):
+    turn, body, asked, keys = outcome(client, delta(content="Hi") + END, make=with_key)
+
+    assert (turn.state, turn.answer, body) == ("done", "Hi", delta(content="Hi") + END)
+    assert (asked, keys) == ([{"model": "m"}], [f"Bearer {KEY}"])
+
+
+def test_an_endpoint_without_a_key_gets_none(client):
+    turn, _body, _asked, keys = outcome(client, delta(content="Hi") + END)
+
+    assert (turn.state, keys) == ("done", [None])
+
+
+def test_an_endpoint_below_a_path_is_asked_there(client):
+    turn, _body, asked, _keys = outcome(
+        client, make=lambda url: make_external_turn(f"{url}/gateway")
+    )
+
+    assert (turn.state, turn.error, asked) == ("failed", "404: Not Found", [])
+
+
+@pytest.mark.parametrize(
+    ("make", "change", "error"),
+    [
+        (make_external_turn, lambda: Source.objects.all().delete(), "chat:not-permitted"),
+        (make_external_turn, lambda: Endpoint.objects.update(archived_at=now()), "chat:archived"),
+        (with_key, lambda: Secret.objects.all().delete(), "chat:key"),
+        (with_key, lambda: Secret.objects.update(endpoints=["http://10.0.0.1:1"]), "chat:key"),
+        (with_key, lambda: Secret.objects.update(everyone=False), "chat:key"),
+        (with_key, lambda: Secret.objects.update(purpose="hub"), "chat:key"),
+    ],
+)
+def test_rules_that_changed_since_the_question_hold(client, make, change, error):
+    def changed(url):
+        turn = make(url)
+        change()
+        return turn
+
+    turn, body, asked, _keys = outcome(client, make=changed)
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", error)
+    assert (body, asked) == (b"", [])
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_only_people_of_the_key_may_chat_with_it(client, is_named):
+    def make(url):
+        people = [User.objects.get(username="lin") if is_named else make_user()]
+        return with_key(url, people=people)
+
+    turn, _body, asked, _keys = outcome(client, delta(content="Hi") + END, make=make)
+
+    assert (turn.state, len(asked)) == (("done", 1) if is_named else ("failed", 0))
+
+
+def echoed(key):
+    """The key in an answer, in parts of every size, and over two events."""
+    text = json.dumps({"choices": [{"delta": {"content": f"You sent {key}."}}]})
+    whole = b"data: " + text.encode() + b"\n\n"
+    halves = delta(reasoning_content=key[:9]) + delta(reasoning_content=key[9:])
+    return [*(whole[at : at + 3] for at in range(0, len(whole), 3)), whole, halves, END]
+
+
+def test_a_key_that_the_engine_repeats_reaches_nobody(client):
+    turn, body, _asked, _keys = outcome(client, *echoed(KEY), make=with_key)
+
+    kept = store().read(turns.key(turn.pk), 0, 10_000)
+    assert kept == body
+    assert json.dumps(KEY)[1:-1].encode() not in body
+    stars = "*" * len(json.dumps(KEY)[1:-1])
+    assert turn.answer == f"You sent {stars}." * 2
+    assert turn.reasoning == "*" * len(KEY)
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (401, json.dumps({"error": {"message": f"Wrong key {KEY}"}}).encode()),
+        (401, f"Wrong key: {KEY}".encode()),
+        (500, f"<html><title>{KEY}</title></html>".encode()),
+    ],
+)
+def test_a_key_in_an_error_reaches_nobody(client, status, content):
+    turn, body, _asked, _keys = outcome(client, content, make=with_key, status=status)
+
+    assert turn.state == "failed"
+    assert "***" in turn.error
+    assert "real" not in turn.error + body.decode()
+
+
+def at(url, make=make_external_turn):
+    return lambda _of_the_engine: make(url)
+
+
+def test_a_redirect_is_not_followed_and_tells_no_key(client):
+    with hostile(hostile_server.no_http) as other:
+        to = f"{other.url}/{'x' * 150}?key={KEY.replace(chr(34), '%22')}"
+        with hostile(hostile_server.redirect(307, to)) as engine:
+            turn, body, _asked, _keys = outcome(client, make=at(engine.url, with_key))
+        assert other.requests == []
+
+    assert (turn.state, turn.stats["error_id"], body) == ("failed", "chat:redirect", b"")
+    assert "sk-not" not in turn.error
+
+
+def test_an_endpoint_that_stopped_answering_says_so(client):
+    with hostile(hostile_server.no_http) as engine:
+        gone = engine.url
+
+    turn, _body, _asked, _keys = outcome(client, make=at(gone))
+
+    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unreachable")
+
+
+def queries_of(client, make):
+    """Return a turn's queries: before its first byte, then to its end."""
+    log = CaptureQueriesContext(connection)
+    found = []
+
+    async def scenario(engine, turn):
+        await sync_to_async(log.__enter__)()
+        browser = Browser(client, f"/relay/turns/{turn.pk}/start")
+        await engine.say.put(delta(content="Hi"))
+        await browser.until(1)
+        begun = await sync_to_async(len)(log)
+        await engine.say.put(END)
+        await engine.say.put(None)
+        await browser.task
+        await sync_to_async(log.__exit__)(None, None, None)
+        statements = [query["sql"] for query in log.captured_queries]
+        found.extend((statements[:begun], statements[begun:]))
+
+    assert run(scenario, make).answer == "Hi"
+    return [[sql for sql in part if not sql.startswith(("BEGIN", "COMMIT"))] for part in found]
+
+
+def with_key_of_lin(url):
+    return with_key(url, people=[User.objects.get(username="lin")])
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [(make_turn, 3), (make_external_turn, 4), (with_key, 5), (with_key_of_lin, 6)],
+)
+def test_a_turn_has_few_queries(client, monkeypatch, make, most):
+    """Login, person, turn; of an endpoint the permitted addresses, the key, and its people."""
+    monkeypatch.setattr(session_guard, "CHECK_S", 3600)
+    before, after = queries_of(client, make)
+
+    assert (len(before), len(after)) == (most, 3), before + after
