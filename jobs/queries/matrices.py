@@ -106,6 +106,16 @@ class CellView:
         return next((run for run in counted if run.value is not None), counted[0])
 
     @property
+    def to_open(self) -> Job | None:
+        """The job to open: the running one, else the failed one of a cell without a number, else
+        that of :attr:`first`."""
+        if self.running is not None:
+            return self.running.job
+        if self.value is None and self.bad is not None:
+            return self.bad.job
+        return self.first.job
+
+    @property
     def running(self) -> Running | None:
         """Progress of its running job, if any."""
         return next((run.running for run in self.runs if run.running is not None), None)

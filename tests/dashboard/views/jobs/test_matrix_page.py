@@ -89,6 +89,17 @@ def test_a_done_cell_links_its_result_command_and_log(client, matrix):
     assert f'href="{reverse("job-detail", args=[job.pk])}#log-search"' in html
 
 
+def test_each_cell_that_ran_links_its_job_and_log(client, matrix):
+    html = page(client, matrix).content.decode()
+
+    table = html.partition('id="matrix-runs"')[0]
+    for cell in matrix.cells.exclude(job=None):
+        address = reverse("job-detail", args=[cell.job_id])
+        assert f'href="{address}">#{cell.job_id}</a>' in table
+        assert f'href="{address}#log-search"' in table
+    assert table.count("#log-search") == 4
+
+
 def test_the_metric_is_chosen_in_the_address(client, matrix):
     html = page(client, matrix, "?metric=ttft_p50_ms").content.decode()
 
