@@ -14,6 +14,7 @@ from jobs.metrics import METRICS
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.forecast import usual_of
 from jobs.queries.overview import Running, running_of
+from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.statistics import Interval, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
@@ -72,6 +73,14 @@ class CellView:
         if self.value is not None:
             return "done"
         return "skipped" if self.skip is not None else "failed"
+
+    @property
+    def results(self) -> list[Result]:
+        """The results that count: undisturbed, complete ones, or else all; never a warm-up."""
+        measured = [
+            run.result for run in self.runs if run.result is not None and not run.is_warm_up
+        ]
+        return [result for result in measured if result.counts] or measured
 
     @property
     def values(self) -> list[float]:
@@ -133,6 +142,18 @@ class Row:
     input_tokens: int | None
     output_tokens: int
     cells: tuple[CellView, ...]
+
+    @property
+    def results(self) -> list[Result]:
+        """The results that count, of all cells."""
+        return [result for cell in self.cells for result in cell.results]
+
+    @property
+    def points(self) -> list[CurvePoint]:
+        """The row as a curve: a point per concurrency, over the results that count."""
+        return curve(
+            [[(cell.concurrency, result.metrics)] for cell in self.cells for result in cell.results]
+        )
 
 
 @dataclass(frozen=True, slots=True)

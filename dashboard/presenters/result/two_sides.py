@@ -14,7 +14,7 @@ from jobs.queries.results.benchmark_curve import warm_ups_of
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.two_sides import Side, TwoSides, two_sides
 
-_OTHERS = "result:other_clients"
+OTHERS = "result:other_clients"  # remark of a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SidesTable:
 
 def sides_table(points: Sequence[CurvePoint], result: Result) -> SidesTable | None:
     """Return client against engine; None where the engine reported nothing."""
-    has_others = any(remark.get("id") == _OTHERS for remark in result.remarks)
+    has_others = any(remark.get("id") == OTHERS for remark in result.remarks)
     found = two_sides(points, warm_ups=warm_ups_of(result), has_others=has_others)
     if found is None:
         return None
