@@ -14,8 +14,7 @@ from dashboard.presenters.result.conclusion import (
     headline,
     rate_figure,
 )
-from dashboard.presenters.result.two_sides import OTHERS, sides_table
-from jobs.models import Result
+from dashboard.presenters.result.two_sides import sides_table
 from jobs.queries.matrices import MatrixPage, Row
 from jobs.queries.results.benchmark_curve import limits_of
 from jobs.queries.results.conclusion import conclude
@@ -24,7 +23,8 @@ from jobs.queries.results.conclusion import conclude
 @dataclass(frozen=True, slots=True)
 class RowConclusion:
     """Conclusion of one pair of lengths. ``texts``: findings on client and engine, each with True
-    where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell."""
+    where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell.
+    ``is_open``: some run of the row has not ended."""
 
     lengths: str
     headline: str
@@ -32,6 +32,7 @@ class RowConclusion:
     figures: Sequence[Figure]
     texts: Sequence[tuple[str, bool]]
     is_disturbed: bool
+    is_open: bool
 
 
 def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
@@ -49,7 +50,8 @@ def _conclusion(row: Row) -> RowConclusion:
             rate_figure(_("Best throughput"), found.best),
             Figure(_("Recommended concurrency"), str(found.recommended.concurrency)),
         ]
-    sides = sides_table(points, _told_of_others(results))
+    first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
+    sides = sides_table(points, results[0], first)
     return RowConclusion(
         lengths(row.input_tokens, row.output_tokens),
         headline(found),
@@ -57,12 +59,5 @@ def _conclusion(row: Row) -> RowConclusion:
         figures=figures,
         texts=sides.texts if sides else (),
         is_disturbed=not all(result.counts for result in results),
+        is_open=any(cell.state in ("queued", "running") for cell in row.cells),
     )
-
-
-def _told_of_others(results: Sequence[Result]) -> Result:
-    """Return a result whose engine had other clients, or else the first."""
-    disturbed = (
-        one for one in results if any(remark.get("id") == OTHERS for remark in one.remarks)
-    )
-    return next(disturbed, results[0])

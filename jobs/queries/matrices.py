@@ -227,7 +227,10 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
         return None
     rows = list(
         matrix.cells.select_related(
-            "job__host", "job__result__host", "job__result__deployment", "job__result__created_by"
+            "job__host",
+            "job__result__host",
+            "job__result__deployment__job",
+            "job__result__created_by",
         ).order_by("row", "column", "repeat")
     )
     known = {name for row in rows for name in _metrics(_result(row))}

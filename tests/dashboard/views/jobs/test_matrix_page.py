@@ -145,6 +145,14 @@ def test_a_row_concludes_where_throughput_ends(client, measured_row):
     assert "Best throughput 182 tok/s at concurrency 8" in text
     assert "Recommended concurrency 4" in text
     assert "disturbed" not in text
+    assert "Preliminary" not in text
+
+
+def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
+    last = measured_row.cells.get(concurrency=8, repeat=2)
+    MatrixCell.objects.filter(pk=last.pk).update(job=make_job(host=measured_row.host, **WORK))
+
+    assert "Preliminary: runs of this row are still open." in conclusion(client, measured_row)
 
 
 def test_a_row_compares_client_and_engine(client, measured_row):
@@ -152,6 +160,26 @@ def test_a_row_compares_client_and_engine(client, measured_row):
 
     assert "Concurrency 1, 2, 4, 8: output tokens agree within 3 %." in text
     assert "TTFT is 300 ms longer for the client, at every concurrency." in text
+
+
+def test_each_cell_of_a_row_has_its_own_warm_up(client, measured_row):
+    for cell in measured_row.cells.all():
+        tokens = 1000 + 50 * cell.concurrency
+        Result.objects.filter(job=cell.job).update(
+            metrics={**cell.job.result.metrics, "engine_output_tokens": tokens}
+        )
+        argv = ["perf", "--warmup-num", str(cell.concurrency)]
+        Job.objects.filter(pk=cell.job_id).update(plan={"steps": [{"argv": argv}]})
+
+    text = conclusion(client, measured_row)
+
+    for n, words in (
+        (1, "1 warm-up request"),
+        (2, "2 warm-up requests"),
+        (8, "8 warm-up requests"),
+    ):
+        assert f"Concurrency {n}: the engine also counts {words}." in text
+    assert "without a known cause" not in text
 
 
 def test_disturbed_runs_count_only_where_no_others_exist(client, measured_row):
