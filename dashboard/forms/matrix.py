@@ -65,12 +65,20 @@ def workload_of(data: QueryDict) -> Workload:
 
 
 def kinds_on(target: Target) -> list[Kind]:
-    """Return kinds with a matrix on ``target``: those with a deployment to measure first, of these
-    those whose prompts have chosen lengths."""
+    """Return kinds with a matrix on ``target``: those with something to measure first, an endpoint
+    that does not answer last; of these those whose prompts have chosen lengths."""
     there = [kind for kind in kinds() if kind.is_available(target)]
-    return sorted(
-        there, key=lambda kind: (not offers(kind, target, "deployment"), not has_input(kind, ""))
-    )
+    return sorted(there, key=lambda kind: (_reach(kind, target), not has_input(kind, "")))
+
+
+def _reach(kind: Kind, target: Target) -> int:
+    """Return 0 if ``kind`` has a deployment or an answering endpoint to measure, 1 if only silent
+    endpoints, 2 if nothing."""
+    offered = [choice.value for choice in offers(kind, target, "deployment") or ()]
+    measured = [ref for ref in target.deployments if ref.key in offered]
+    if not measured:
+        return 2
+    return 0 if any(ref.data.get("is_answering", True) for ref in measured) else 1
 
 
 def kind_of(data: QueryDict, target: Target) -> Kind | None:

@@ -68,6 +68,10 @@ MESSAGES: dict[str, str | Promise] = {
     "cancelled": _("Stopped on the host."),
     "work:exit": _("Step %(step)s failed with exit code %(exit_code)s."),
     "work:signal": _("Step %(step)s was killed by signal %(signal)s."),
+    "work:no_instruction": _(
+        "Step %(step)s failed: the program needs instructions that this processor lacks (signal "
+        "4). Choose another host, or a build for this processor."
+    ),
     "work:timeout": _("Step %(step)s exceeded its timeout of %(timeout_s)s seconds."),
     "work:not_found": _("Step %(step)s: program %(command)s not found on the host."),
     "work:no_folder": _("Step %(step)s: folder %(folder)s not found on the host."),

@@ -14,6 +14,7 @@ from jobs.metrics import METRICS
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.forecast import usual_of
 from jobs.queries.overview import Running, running_of
+from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.statistics import Interval, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
@@ -74,6 +75,14 @@ class CellView:
         return "skipped" if self.skip is not None else "failed"
 
     @property
+    def results(self) -> list[Result]:
+        """The results that count: undisturbed, complete ones, or else all; never a warm-up."""
+        measured = [
+            run.result for run in self.runs if run.result is not None and not run.is_warm_up
+        ]
+        return [result for result in measured if result.counts] or measured
+
+    @property
     def values(self) -> list[float]:
         """The values that count: of undisturbed, complete runs, or else of all."""
         measured = [run for run in self.runs if run.value is not None and not run.is_warm_up]
@@ -106,6 +115,16 @@ class CellView:
         return next((run for run in counted if run.value is not None), counted[0])
 
     @property
+    def to_open(self) -> Job | None:
+        """The job to open: the running one, else the failed one of a cell without a number, else
+        that of :attr:`first`."""
+        if self.running is not None:
+            return self.running.job
+        if self.value is None and self.bad is not None:
+            return self.bad.job
+        return self.first.job
+
+    @property
     def running(self) -> Running | None:
         """Progress of its running job, if any."""
         return next((run.running for run in self.runs if run.running is not None), None)
@@ -123,6 +142,18 @@ class Row:
     input_tokens: int | None
     output_tokens: int
     cells: tuple[CellView, ...]
+
+    @property
+    def results(self) -> list[Result]:
+        """The results that count, of all cells."""
+        return [result for cell in self.cells for result in cell.results]
+
+    @property
+    def points(self) -> list[CurvePoint]:
+        """The row as a curve: a point per concurrency, over the results that count."""
+        return curve(
+            [[(cell.concurrency, result.metrics)] for cell in self.cells for result in cell.results]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +227,10 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
         return None
     rows = list(
         matrix.cells.select_related(
-            "job__host", "job__result__host", "job__result__deployment", "job__result__created_by"
+            "job__host",
+            "job__result__host",
+            "job__result__deployment__job",
+            "job__result__created_by",
         ).order_by("row", "column", "repeat")
     )
     known = {name for row in rows for name in _metrics(_result(row))}

@@ -99,7 +99,14 @@ def test_an_endpoint_is_saved_checked_and_measured(page, own_server, complaints)
 
         number = re.search(r"/endpoints/(\d+)/", page.url)[1]
         launch_quick_look(page, number)
-        assert own_server.shell(RUNS) == [f"endpoint:{number}", number, "1", f"endpoint:{number}", number, "4"]
+        assert own_server.shell(RUNS) == [
+            f"endpoint:{number}",
+            number,
+            "1",
+            f"endpoint:{number}",
+            number,
+            "4",
+        ]
 
 
 def launch_quick_look(page, number):

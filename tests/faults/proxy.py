@@ -13,6 +13,7 @@ from typing import Any
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 BLOCK = 65536
+DISTANCE_S = 0.3
 
 
 class Loop:
@@ -40,7 +41,8 @@ class Proxy:
     """Passes bytes on to ``target()``: a port of this machine, or the path of a socket.
 
     ``mode``: "open"; "refused" (no connection is possible); "silent" (nothing is passed on, nothing
-    ends); "slow" (each block half a second late); "forgetful" (what is asked arrives, no answer
+    ends); "slow" (each block half a second late); "distant" (each connection begins ``DISTANCE_S``
+    late); "forgetful" (what is asked arrives, no answer
     does); "damaged" (every fifth compressed chunk has a wrong byte).
     """
 
@@ -77,6 +79,8 @@ class Proxy:
         if self.mode == "refused":
             _abort(writer)
             return
+        if self.mode == "distant":
+            await asyncio.sleep(DISTANCE_S)
         try:
             onward = await self._connect()
         except OSError:

@@ -1,12 +1,17 @@
-"""A real benchmark of an endpoint with an API key: the key stays in one file of the host."""
+"""Real benchmarks of an endpoint: its API key stays in one file, a proxy before it is found."""
 
+import html
+import re
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from tests.api import Api, until
+from tests.dashboard.lib.logged_in import LoggedIn
+from tests.faults.proxy import Loop, Proxy
 from tests.jobs.lib.scripted_engine import MODEL, engine
 from tests.stack import running
 
@@ -14,8 +19,11 @@ pytestmark = pytest.mark.processes
 
 KEY = "sk-not-a-real-one-0123456789"
 PERMIT = """
-from jobs.services import secrets, sources
+from jobs.services import sources
 sources.add("endpoint", "{url}", user=None)
+"""
+KEEP_KEY = """
+from jobs.services import secrets
 secrets.keep("H800_KEY", "{key}", purpose="engine", endpoints=["{url}"])
 """
 BORROW = """
@@ -50,6 +58,24 @@ def api(tmp_path, pytestconfig):
         yield client
 
 
+def permit(api, url):
+    """Permit the address of an endpoint."""
+    api.stack.manage("shell", "--no-imports", "-c", PERMIT.format(url=url))
+
+
+@contextmanager
+def distant(served):
+    """Address of an engine behind a proxy of 300 ms."""
+    loop = Loop()
+    proxy = Proxy(loop, lambda: served.port)
+    proxy.set("distant")
+    try:
+        yield f"http://127.0.0.1:{proxy.port}"
+    finally:
+        proxy.close()
+        loop.close()
+
+
 def command_lines():
     """Command lines of all processes of this machine."""
     found = b""
@@ -75,7 +101,8 @@ def files_with(folder, word):
 
 def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     with engine(KEY) as served:
-        code = PERMIT.format(url=served.url, key=KEY)
+        permit(api, served.url)
+        code = KEEP_KEY.format(url=served.url, key=KEY)
         api.stack.manage("shell", "--no-imports", "-c", code)
         asked = {"name": "H800", "url": f"{served.url}/v1", "api_key": "H800_KEY"}
         device = {"device": "8 × H800", "devices": 8}
@@ -112,3 +139,20 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     shown = api.raw(f"jobs/{number}") + api.raw(f"jobs/{number}/log?from=0")
     assert KEY.encode() not in shown + api.raw(f"results/{job['result']}") + api.raw("endpoints")
     assert KEY not in api.stack.output
+
+
+def test_a_proxy_of_300_ms_is_found_by_client_against_engine(api):
+    with engine() as served, distant(served) as url:
+        permit(api, url)
+        about = {"name": "Distant", "url": f"{url}/v1", "device": "8 × H800", "devices": 8}
+        made = api.ask("endpoints", about)
+        load = {"concurrency": [1, 2], "requests": 8, "output_tokens": 16}
+        number = api.launch("benchmark", deployment=f"endpoint:{made['id']}", **load)
+        job = api.ended(number, 600)
+
+    assert job["state"] == "succeeded", job["message"]
+    page = LoggedIn(api.stack).html(f"results/{job['result']}/")
+    found = re.search(r"TTFT is ([0-9]+) ms longer for the client, ([a-z ]+)", html.unescape(page))
+    assert found is not None, page
+    assert 300 <= int(found[1]) < 600
+    assert found[2] == "at every concurrency"

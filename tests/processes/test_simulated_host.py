@@ -4,13 +4,16 @@ The tests are in the order of a day: a pipeline, faults at its server, faults on
 """
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
 
 import pytest
 
+from jobs.catalog.workloads import WORKLOADS
 from tests.api import until
 from tests.simulated import DIES, LARGE, NAME, SMALL, has_dies
 from tests.stack import ROOT, clean_environment
@@ -133,6 +136,34 @@ def test_the_deployed_model_thinks_and_answers(served):
     assert "4" in answered
 
 
+def vendors_matrix(served):
+    """The vendor's matrix of a deployment, with one request a cell."""
+    preset = WORKLOADS["vendor"]
+    return {
+        "host": NAME,
+        "kind": "benchmark-online",
+        "workload": preset.id,
+        "params": {"deployment": str(served), "stack": "guide", **preset.params},
+        "input_tokens": preset.input_tokens,
+        "output_tokens": preset.output_tokens,
+        "concurrency": preset.concurrency,
+        "requests": 1,
+        "requests_each": False,
+    }
+
+
+def jobs_of(matrix):
+    """Jobs of a matrix in the order of its runs."""
+    runs = [run for cell in matrix["cells"] for run in cell["runs"] if run["job"]]
+    return [run["job"] for run in sorted(runs, key=lambda run: run["place"])]
+
+
+def figures(matrix, jobs):
+    """Job -> its metrics, of ``jobs``."""
+    runs = [run for cell in matrix["cells"] for run in cell["runs"]]
+    return {run["job"]: run["metrics"] for run in runs if run["job"] in jobs}
+
+
 LOAD = {"requests": 4, "output_tokens": 16}
 
 
@@ -173,6 +204,35 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_dies(host, tell
     assert (server["state"], server["failure"]) == ("failed", "out-of-memory")
     assert "exited with code 1" in server["message"]
     assert "Out of memory" in server["message"]
+
+
+def test_a_killed_cell_of_the_vendor_s_matrix_is_measured_again(host, idle):
+    job = host.ended(host.launch("deploy-vllm", weights=idle, max_length=65536, port=0))
+    assert job["state"] == "succeeded", job["message"]
+    (server,) = host.deployments()
+    matrix = host.ask("matrices", vendors_matrix(server["id"]))
+    first = jobs_of(matrix)
+    assert (len(first), matrix["counts"]["skipped"]) == (50, 16)
+    killed, following = first[19], first[20]
+    launched = host.spool(killed) / "launcher.json"
+    until(launched.exists, "cell 20 is running", 600)
+
+    os.kill(json.loads(launched.read_text())["pid"], signal.SIGKILL)
+
+    address = f"matrices/{matrix['id']}"
+    done = host.ask(address)
+    assert host.ended(killed)["state"] == "lost"
+    assert host.ended(following)["state"] == "succeeded"
+    until(lambda: host.ask(address)["state"] == "done", "all cells are measured", 1200)
+    whole = host.ask(address)
+    assert (whole["counts"]["done"], whole["counts"]["skipped"]) == (50, 16)
+    # Cells measured before keep their jobs and numbers; only the killed one has another job.
+    assert figures(whole, first[:19]) == figures(done, first[:19])
+    assert [job for job in first if job not in jobs_of(whole)] == [killed]
+    again = host.job(jobs_of(whole)[19])
+    assert (again["repeats"], again["state"]) == (killed, "succeeded")
+    assert again["plan"] == host.job(killed)["plan"]
+    host.stop_all()
 
 
 @pytest.mark.parametrize(

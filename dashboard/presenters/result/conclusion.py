@@ -25,6 +25,7 @@ from jobs.queries.results.results import ResultPage
 from jobs.queries.statistics import LEAST_RUNS, Interval, least_samples
 
 _SHARES = ("p50", "p90", "p99")
+WARNING_SHAPES = ("none", "fails", "falls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ def conclusion_card(
     ]
     return Card(
         conclusion=found,
-        headline=_headline(found),
-        is_warning=found.shape in ("none", "fails", "falls"),
+        headline=headline(found),
+        is_warning=found.shape in WARNING_SHAPES,
         figures=_figures(found, result),
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
         columns=[_column(name) for name in names],
@@ -102,7 +103,8 @@ def conclusion_card(
     )
 
 
-def _headline(found: Conclusion) -> str:
+def headline(found: Conclusion) -> str:
+    """Return where throughput ended, as a sentence."""
     best, knee = found.best, found.recommended
     if best is None or knee is None:
         if any(point.failed for point in found.points):
@@ -134,7 +136,7 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
     if best is None or knee is None:
         return []
     figures = [
-        _rate_figure(_("Best throughput"), best),
+        rate_figure(_("Best throughput"), best),
         Figure(
             _("Recommended concurrency"),
             str(knee.concurrency),
@@ -144,7 +146,7 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
         ),
     ]
     if found.level is not None and found.level.best is not None:
-        figures.append(_rate_figure(_("Best within the level"), found.level.best.point))
+        figures.append(rate_figure(_("Best within the level"), found.level.best.point))
     count = device_count(result)
     each = per_device(best.rate, count)
     if each is not None:
@@ -164,7 +166,8 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
     return figures
 
 
-def _rate_figure(label: str, point: CurvePoint) -> Figure:
+def rate_figure(label: str, point: CurvePoint) -> Figure:
+    """Return the mean rate of a point with its interval."""
     text, unit = metric_text(RATE, point.rate)
     note = _("at concurrency %(n)s") % {"n": point.concurrency}
     return Figure(label, text, unit, _half(point.interval(RATE), RATE), note)

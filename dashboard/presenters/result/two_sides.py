@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -12,7 +12,7 @@ from dashboard.text.formatting import change_text, measured, number
 from jobs.models import Result
 from jobs.queries.results.benchmark_curve import warm_ups_of
 from jobs.queries.results.curve import CurvePoint
-from jobs.queries.results.two_sides import Side, TwoSides, two_sides
+from jobs.queries.results.two_sides import Side, TwoSides, judged, side_of
 
 _OTHERS = "result:other_clients"
 
@@ -38,10 +38,16 @@ class SidesTable:
     has_queue: bool
 
 
-def sides_table(points: Sequence[CurvePoint], result: Result) -> SidesTable | None:
-    """Return client against engine; None where the engine reported nothing."""
-    has_others = any(remark.get("id") == _OTHERS for remark in result.remarks)
-    found = two_sides(points, warm_ups=warm_ups_of(result), has_others=has_others)
+def sides_table(
+    points: Sequence[CurvePoint], result: Result, results: Mapping[int, Result] | None = None
+) -> SidesTable | None:
+    """Return client against engine; None where the engine reported nothing.
+
+    ``results``: concurrency → the result of the point's first run, where it is not ``result``.
+    """
+    found = judged(
+        [_side(point, (results or {}).get(point.concurrency, result)) for point in points]
+    )
     if found is None:
         return None
     rows = [_row(side) for side in found.sides]
@@ -51,6 +57,11 @@ def sides_table(points: Sequence[CurvePoint], result: Result) -> SidesTable | No
         has_ttft=any(any(row.ttft) for row in rows),
         has_queue=any(any(row.queue) for row in rows),
     )
+
+
+def _side(point: CurvePoint, result: Result) -> Side:
+    has_others = any(remark.get("id") == _OTHERS for remark in result.remarks)
+    return side_of(point, warm_ups_of(result), has_others=has_others)
 
 
 def _row(side: Side) -> SidesRow:
@@ -81,12 +92,14 @@ def _ms(value: float | None) -> str:
 
 
 def _token_texts(found: TwoSides) -> list[tuple[str, bool]]:
-    """Return a text for each verdict on the tokens, with its concurrencies."""
-    by_verdict: dict[str, list[Side]] = {}
+    """Return a text for each verdict on the tokens and number of warm-ups, with its
+    concurrencies."""
+    by_verdict: dict[tuple[str, int], list[Side]] = {}
     for side in found.sides:
-        by_verdict.setdefault(side.tokens, []).append(side)
+        extra = (side.extra or 0) if side.tokens == "warm_up" else 0
+        by_verdict.setdefault((side.tokens, extra), []).append(side)
     texts = []
-    for verdict, sides in by_verdict.items():
+    for (verdict, _extra), sides in by_verdict.items():
         text = _token_text(verdict, sides)
         if text:
             texts.append((text, verdict == "differ"))

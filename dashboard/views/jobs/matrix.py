@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.actions import matrices as matrix_actions
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
+from dashboard.presenters.matrix_conclusion import row_conclusions
 from dashboard.presenters.matrix_export import matrix_csv
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text.formatting import change_text
@@ -115,6 +116,7 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         "resume_words": label % {"n": page.to_resume},
         "again": f"{reverse('launch-matrix')}?{urlencode(_query(matrix))}",
         "drifts": [_drift(cell) for cell in page.cells if cell.drift is not None],
+        "conclusions": row_conclusions(page),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
         "heat": matrix_heat.figure(page) if has_values else None,
         "heat_height": min(420, 120 + 28 * len(page.rows)),

@@ -23,6 +23,7 @@ from dashboard.presenters.result.curve_series import curve_series
 from dashboard.presenters.result.facets import Asked, asked
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
+from dashboard.presenters.result.two_sides import sides_table
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
@@ -155,7 +156,10 @@ def result_response(
         points = curve_of(page)
         levels = level_choice.level_choice(request)
         card = conclusion_card(page, points, level=levels.level, user=request.user)
-        context |= {"levels": levels, "card": card, **_drawn(page, curve_series(page, points))}
+        # Of a single point, which allows no conclusion, both sides are shown all the same.
+        sides = None if card else sides_table(points, page.result)
+        context |= {"levels": levels, "card": card, "sides": sides}
+        context |= _drawn(page, curve_series(page, points))
     return render(request, "results/detail.html", context, status=422 if errors else 200)
 
 

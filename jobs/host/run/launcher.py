@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -201,6 +202,8 @@ class Launcher:
                 "last_lines": self._spool.last_lines(),
             }
             return Verdict("failed", "work:server_ended", args, code)
+        if code == -signal.SIGILL:
+            return Verdict("failed", "work:no_instruction", {"step": step.name}, code)
         if code < 0:
             return Verdict("failed", "work:signal", {"step": step.name, "signal": -code}, code)
         if code > 0:

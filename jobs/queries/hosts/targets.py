@@ -30,7 +30,7 @@ _SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.U
 
 def target_of(host: Host) -> Target:
     """Return the snapshot of ``host`` for plans: newest assets first, then promises, then
-    endpoints, which every host may call."""
+    endpoints, which every host may call: those that answered their last check first."""
     promised = _promises(host)
     holding = holding_deployments([host]).select_related("artifact", "host", "job")
     # The port requested by its job, 0 for any: known before the server listens.
@@ -44,6 +44,7 @@ def target_of(host: Host) -> Target:
     artifacts = Artifact.objects.filter(host=host, deleted_at=None).select_related("host")
     environments = Environment.objects.filter(host=host).select_related("host")
     datasets = Dataset.objects.filter(host=host).select_related("host")
+    reachable = Endpoint.objects.filter(archived_at=None).order_by("name")
     return Target(
         name=host.name,
         type=host.type,
@@ -52,7 +53,7 @@ def target_of(host: Host) -> Target:
         artifacts=_refs(map(artifact_ref, artifacts), promised, "artifact"),
         deployments=(
             *_refs((servers[one.pk] for one in serving), promised, "deployment"),
-            *map(endpoint_ref, Endpoint.objects.filter(archived_at=None)),
+            *map(endpoint_ref, sorted(reachable, key=lambda one: not one.is_answering)),
         ),
         servers=_refs(servers.values(), promised, "deployment"),
         environments=_refs(map(environment_ref, environments), promised, "environment"),
@@ -113,6 +114,7 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
         "name": endpoint.model,
         "model_id": endpoint.model_id,
         "state": ARCHIVED if endpoint.archived_at else Deployment.State.READY,
+        "is_answering": endpoint.is_answering,
         "url": endpoint.url,
         "host": parts.hostname or "",
         "port": str(port),

@@ -83,15 +83,20 @@ def two_sides(
     ``warm_ups``: requests per point that the client sends and leaves out. ``has_others``: other
     clients used the engine meanwhile.
     """
-    sides = [_side(point, warm_ups, has_others=has_others) for point in points]
-    sides = [one for one in sides if one.engine_tokens is not None or one.delay_ms is not None]
-    if not sides:
+    return judged([side_of(point, warm_ups, has_others=has_others) for point in points])
+
+
+def judged(sides: Sequence[Side]) -> TwoSides | None:
+    """Return the points that the engine reported too, with the verdict on all; None without any."""
+    reported = [one for one in sides if one.engine_tokens is not None or one.delay_ms is not None]
+    if not reported:
         return None
-    verdict, delay = _delay(sides)
-    return TwoSides(sides, verdict, delay)
+    verdict, delay = _delay(reported)
+    return TwoSides(reported, verdict, delay)
 
 
-def _side(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
+def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
+    """Return a point by both; see :func:`two_sides`."""
     # Of one run, the page's own where it has this point: a mean would hide a single bad one.
     run = point.runs[0]
     client = run.get("output_tokens")

@@ -6,6 +6,7 @@ Runs inside the environment: its own Python is the one that is asked.
 import importlib
 import importlib.metadata
 import json
+import operator
 import platform
 import sys
 import time
@@ -13,14 +14,24 @@ from pathlib import Path
 
 
 def main():
-    """Exit 1 when a module named on the command line cannot be imported."""
+    """Exit 1 when a module named on the command line cannot be imported.
+
+    ``module:attribute`` needs the attribute too: a package may log a failed import and go on.
+    """
     name, *modules = sys.argv[1:]
-    for module in modules:
+    for word in modules:
+        module, _, attribute = word.partition(":")
         began = time.monotonic()
         try:
-            importlib.import_module(module)
+            imported = importlib.import_module(module)
         except ImportError as error:
             print(f"error: {module} cannot be imported: {error}", file=sys.stderr)
+            return 1
+        try:
+            if attribute:
+                operator.attrgetter(attribute)(imported)
+        except AttributeError:
+            print(f"error: {module} has no {attribute} after the imports", file=sys.stderr)
             return 1
         print(f"import {module}: {time.monotonic() - began:.2f} s", flush=True)
     versions = {item.name: item.version for item in importlib.metadata.distributions()}

@@ -34,7 +34,7 @@ def variables(kv_cache_gib: int = 0) -> tuple[tuple[str, str], ...]:
 
 def checks(folder: str) -> tuple[Check, ...]:
     """Return checks before loading the weights in ``folder``."""
-    return (Check("avx512", asks=True), Check("weights", (("path", literal(folder)),)))
+    return (Check("weights", (("path", literal(folder)),)),)
 
 
 def label_of(source_precision: str) -> str:

@@ -29,11 +29,18 @@ class LoggedIn:
         Raises:
             urllib.error.HTTPError: its status is no success.
         """
+        return self._answer(path, data)[0]
+
+    def html(self, path: str) -> str:
+        """Content of a page."""
+        return self._answer(path)[1]
+
+    def _answer(self, path: str, data: bytes | None = None) -> tuple[str, str]:
         headers = {"Referer": self._url}
         request = urllib.request.Request(f"{self._url}/{path}", data, headers)
         with self._opener.open(request, timeout=60) as answer:
-            answer.read()
-            return str(answer.geturl()).removeprefix(self._url)
+            content = answer.read().decode()
+            return str(answer.geturl()).removeprefix(self._url), content
 
     @property
     def cookie(self) -> str:

@@ -81,6 +81,15 @@ def test_a_signal_is_reported_as_one(make_spool, launch):
     assert args_of(spool.exit()) == {"step": "step-0", "signal": 11}
 
 
+def test_a_missing_instruction_of_the_processor_is_named(make_spool, launch):
+    spool = make_spool("kill -ILL $$")
+
+    launch(spool)
+
+    assert (spool.exit()["message_id"], spool.exit()["exit_code"]) == ("work:no_instruction", -4)
+    assert args_of(spool.exit()) == {"step": "step-0"}
+
+
 def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
     failed, fine = make_spool("exit 3"), make_spool("true", number=2)
     launch(failed)

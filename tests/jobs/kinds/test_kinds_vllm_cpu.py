@@ -77,7 +77,7 @@ def test_the_server_s_log_and_metrics_are_followed():
     assert options["--model"] == "SmolLM2-135M-Instruct"
     assert [watch.url for watch in plan.watches] == ["http://127.0.0.1:9001/metrics"]
     assert (plan.dies, plan.address) == (0, "")
-    assert [check.name for check in plan.checks] == ["avx512", "weights"]
+    assert [check.name for check in plan.checks] == ["weights"]
 
 
 def test_the_model_s_template_is_used_without_a_parser():

@@ -2,16 +2,23 @@
 
 import json
 import threading
+import time
+from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODEL = "team/Model-1"
-METRICS = "# HELP x y\nvllm:num_requests_running 0.0\nvllm:generation_tokens_total 5.0\n"
+METRICS = (
+    "# HELP x y\nvllm:num_requests_running 0.0\n"
+    "vllm:generation_tokens_total {tokens:.1f}\n"
+    "vllm:time_to_first_token_seconds_count {streams:.1f}\n"
+    "vllm:time_to_first_token_seconds_sum {ttft_s:.6f}\n"
+)
 
 
 class Engine:
     """``answers``: path -> (status, body) of a GET, which a test may change. ``asked``: (path,
-    Authorization) of each request."""
+    Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams."""
 
     def __init__(self, key=""):
         entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 4096}
@@ -19,13 +26,23 @@ class Engine:
         self.answers = {
             "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
             "/version": (200, json.dumps({"version": "0.9.1"})),
-            "/metrics": (200, METRICS),
         }
+        self._counting, self._count = threading.Lock(), Counter()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def metrics(self):
+        """Its counters, as Prometheus reads them."""
+        with self._counting:
+            return METRICS.format_map(self._count)
+
+    def count(self, **more):
+        """Count up."""
+        with self._counting:
+            self._count.update(more)
 
     def stop(self):
         self._server.shutdown()
@@ -48,9 +65,11 @@ class Engine:
 
             def do_GET(self):
                 if not self.is_refused():
-                    self.say(*engine.answers.get(self.path, (404, "")))
+                    answers = {"/metrics": (200, engine.metrics()), **engine.answers}
+                    self.say(*answers.get(self.path, (404, "")))
 
             def do_POST(self):
+                self.began = time.monotonic()
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if self.is_refused():
                     return
@@ -81,6 +100,9 @@ class Engine:
                     )
                     choice = {"index": 0, "delta": delta, "finish_reason": None}
                     self.event({**HEAD, "object": CHUNK, "choices": [choice]})
+                    if not number:
+                        engine.count(streams=1, ttft_s=time.monotonic() - self.began)
+                    engine.count(tokens=1)
                 last = {"index": 0, "delta": {}, "finish_reason": "length"}
                 self.event({**HEAD, "object": CHUNK, "choices": [last]})
                 self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})

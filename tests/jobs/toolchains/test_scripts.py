@@ -407,3 +407,13 @@ def test_a_broken_environment_is_not_registered(tmp_path):
     assert done.returncode == 1
     assert "no_such_module_here cannot be imported" in done.stderr
     assert not (tmp_path / "versions.json").exists()
+
+
+def test_an_environment_without_a_needed_attribute_is_broken(tmp_path):
+    done = run("verify_environment.py", "tools", "json", "json:decoder.no_such", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "json has no decoder.no_such after the imports" in done.stderr
+    assert not (tmp_path / "versions.json").exists()
+    known = run("verify_environment.py", "tools", "json:decoder.scanner", cwd=tmp_path)
+    assert known.returncode == 0

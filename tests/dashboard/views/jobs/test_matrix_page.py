@@ -3,11 +3,12 @@
 import csv
 import io
 import re
+from html import unescape
 
 import pytest
 from django.urls import reverse
 
-from jobs.models import AuditEntry, Job, Matrix, MatrixCell
+from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
 from tests.factories import make_host, make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,121 @@ def test_a_done_cell_links_its_result_command_and_log(client, matrix):
     assert f'href="{reverse("result-detail", args=[job.result.pk])}"' in html
     assert f'href="{reverse("job-script", args=[job.pk])}"' in html
     assert f'href="{reverse("job-detail", args=[job.pk])}#log-search"' in html
+
+
+def test_each_cell_that_ran_links_its_job_and_log(client, matrix):
+    html = page(client, matrix).content.decode()
+
+    table = html.partition('id="matrix-runs"')[0]
+    for cell in matrix.cells.exclude(job=None):
+        address = reverse("job-detail", args=[cell.job_id])
+        assert f'href="{address}">#{cell.job_id}</a>' in table
+        assert f'href="{address}#log-search"' in table
+    assert table.count("#log-search") == 4
+
+
+@pytest.fixture
+def measured_row(ada):
+    """A row of four cells, measured twice each; its rate rises up to concurrency 4."""
+    matrix = Matrix.objects.create(title="r1", kind="benchmark-online", host=make_host())
+    for column, rate in enumerate((50.0, 95.0, 180.0, 182.0)):
+        concurrency = 2**column
+        for repeat in (1, 2):
+            point = {
+                "output_tokens_per_s": rate,
+                "requests": 20,
+                "output_tokens": 1000,
+                "engine_output_tokens": 1010,
+                "ttft_mean_ms": 390.0,
+                "engine_ttft_mean_ms": 90.0,
+            }
+            job = make_job(host=matrix.host, state="succeeded", **WORK)
+            make_measured(job=job, points=[(concurrency, point)])
+            MatrixCell.objects.create(
+                matrix=matrix,
+                row=0,
+                column=column,
+                place=4 * repeat + column,
+                repeat=repeat,
+                input_tokens=64,
+                output_tokens=32,
+                concurrency=concurrency,
+                job=job,
+            )
+    return matrix
+
+
+def conclusion(client, matrix):
+    source = unescape(page(client, matrix).content.decode())
+    part = source.partition('id="conclusion"')[2].partition("</section>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
+
+
+def test_a_row_concludes_where_throughput_ends(client, measured_row):
+    text = conclusion(client, measured_row)
+
+    assert "64 → 32 Saturated at concurrency 4. More concurrency adds latency only." in text
+    assert "Best throughput 182 tok/s at concurrency 8" in text
+    assert "Recommended concurrency 4" in text
+    assert "disturbed" not in text
+    assert "Preliminary" not in text
+
+
+def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
+    last = measured_row.cells.get(concurrency=8, repeat=2)
+    MatrixCell.objects.filter(pk=last.pk).update(job=make_job(host=measured_row.host, **WORK))
+
+    assert "Preliminary: runs of this row are still open." in conclusion(client, measured_row)
+
+
+def test_a_row_compares_client_and_engine(client, measured_row):
+    text = conclusion(client, measured_row)
+
+    assert "Concurrency 1, 2, 4, 8: output tokens agree within 3 %." in text
+    assert "TTFT is 300 ms longer for the client, at every concurrency." in text
+
+
+def test_each_cell_of_a_row_has_its_own_warm_up(client, measured_row):
+    for cell in measured_row.cells.all():
+        tokens = 1000 + 50 * cell.concurrency
+        Result.objects.filter(job=cell.job).update(
+            metrics={**cell.job.result.metrics, "engine_output_tokens": tokens}
+        )
+        argv = ["perf", "--warmup-num", str(cell.concurrency)]
+        Job.objects.filter(pk=cell.job_id).update(plan={"steps": [{"argv": argv}]})
+
+    text = conclusion(client, measured_row)
+
+    for n, words in (
+        (1, "1 warm-up request"),
+        (2, "2 warm-up requests"),
+        (8, "8 warm-up requests"),
+    ):
+        assert f"Concurrency {n}: the engine also counts {words}." in text
+    assert "without a known cause" not in text
+
+
+def test_disturbed_runs_count_only_where_no_others_exist(client, measured_row):
+    results = Result.objects.filter(job__cell__matrix=measured_row)
+    of_top = results.filter(job__cell__concurrency=8)
+    of_top.filter(job__cell__repeat=1).update(disturbed=True, metrics={"output_tokens_per_s": 900})
+
+    assert "Saturated at concurrency 4." in conclusion(client, measured_row)
+
+    of_top.update(disturbed=True)
+    assert "Some cells have disturbed runs only." in conclusion(client, measured_row)
+
+
+def test_a_result_links_the_conclusion_of_its_matrix(client, measured_row):
+    result = measured_row.cells.first().job.result
+
+    source = client.get(reverse("result-detail", args=[result.pk])).content.decode()
+
+    assert f'href="{reverse("matrix-detail", args=[measured_row.pk])}#conclusion"' in source
+
+
+def test_one_measured_concurrency_concludes_nothing(client, matrix):
+    assert conclusion(client, matrix) == ""
 
 
 def test_the_metric_is_chosen_in_the_address(client, matrix):

@@ -12,7 +12,7 @@ from jobs.kinds import KINDS
 from jobs.models import AuditEntry, Job, Matrix
 from jobs.queries.hosts.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_user
+from tests.factories import make_deployment, make_endpoint, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 SERVED = {
@@ -79,6 +79,29 @@ def test_what_was_shown_is_launched(browser, host, served):
 
 def test_the_offered_kind_is_one_that_can_measure_the_deployment(browser, served):
     assert form_of(browser).context["kind"].name == "benchmark-online"
+
+
+def test_a_silent_endpoint_is_offered_last(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_endpoint("a-silent", check_id="endpoint:no_answer")
+    answering = make_endpoint("b-answers")
+
+    offered = target_of(host).deployments
+
+    assert [ref.label for ref in offered] == ["b-answers", "a-silent"]
+    chosen = form_of(browser, host=host.name).context["form"].spec.params["deployment"]
+    assert chosen == f"endpoint:{answering.pk}"
+
+
+def test_a_deployment_comes_before_a_silent_endpoint(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    make_endpoint("a-silent", check_id="endpoint:no_answer")
+    job = make_job(state="succeeded", host=host, kind="deploy")
+    served = make_deployment(job=job, details={"engine": "llama.cpp", "max_total": 4096})
+
+    form = form_of(browser, host=host.name).context["form"]
+
+    assert (form.kind.name, form.spec.params["deployment"]) == ("benchmark", str(served.pk))
 
 
 def test_another_preset_brings_its_own_lengths(host, served):

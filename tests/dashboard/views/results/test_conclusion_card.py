@@ -212,6 +212,17 @@ def test_tokens_of_client_and_engine_agree(get):
     assert "1 000 1 010 +1.0 %" in text
 
 
+def test_a_single_point_shows_client_and_engine_too(get):
+    one = at(4, 50.0, output_tokens=1000, engine_output_tokens=1010)
+    delayed = {"ttft_mean_ms": 400.0, "engine_ttft_mean_ms": 100.0}
+
+    page = get(make_measured(points=[(4, {**one[1], **delayed})]))
+
+    assert card(page) == ""
+    assert "Concurrency 4: output tokens agree within 3 %." in text_of(page)
+    assert "<b>TTFT is 300 ms longer for the client." in page
+
+
 def test_the_rate_per_device_divides_by_the_leased_dies(get):
     context = {"dies": [str(die) for die in range(8)]}
 
