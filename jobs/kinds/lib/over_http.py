@@ -225,13 +225,14 @@ def outcome(
         return Outcome(failure=Message("benchmark:no_token"))
     best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
     figures = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
+    at = {"concurrency": float(best.concurrency)} if best.concurrency else {}  # not all tools say
     return Outcome(
         message=Message("benchmark:done", figures),
         measured=Measurement(
             type="benchmark",
             what=what,
             tool=tool,
-            metrics=of_all(best.metrics, ((one.completed, one.failed) for one in points)),
+            metrics=of_all({**at, **best.metrics}, ((one.completed, one.failed) for one in points)),
             points=[
                 (one.concurrency or 0, one.metrics) for one in (points if keeps_failed else done)
             ],

@@ -153,6 +153,7 @@ def test_aiperf_gives_its_exact_figures():
         "synthetic 50 → 32 tok",
     )
     assert [concurrency for concurrency, _metrics in reading.measured.points] == [4]
+    assert metric(reading, "concurrency") == 4
 
 
 def test_guidellm_gives_its_exact_figures():
