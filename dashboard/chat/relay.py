@@ -170,9 +170,7 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTP
     return _Asked(turn, expected, _call(engine, user))
 
 
-def _call(
-    engine: ChatEngine | None, user: AbstractBaseUser | AnonymousUser
-) -> Call | NotCallable:
+def _call(engine: ChatEngine | None, user: AbstractBaseUser | AnonymousUser) -> Call | NotCallable:
     if engine is None:
         return NotCallable("chat:not-ready")
     try:

@@ -21,9 +21,7 @@ class Conversation(models.Model):
     deployment = models.ForeignKey(
         Deployment, models.SET_NULL, null=True, related_name="conversations"
     )
-    endpoint = models.ForeignKey(
-        Endpoint, models.SET_NULL, null=True, related_name="conversations"
-    )
+    endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
     params = models.JSONField(default=dict)  # temperature, top_p, max_tokens, system
     created_at = models.DateTimeField(default=now)
