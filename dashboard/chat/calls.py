@@ -22,8 +22,8 @@ class Call:
 
 
 class NotCallable(Exception):
-    """An engine that may not be called. ``id``: of a chat's message, which ``args`` fill; ``text``:
-    for a form."""
+    """An engine that may not be called. ``id``: of a chat's message, which ``message_args`` fill;
+    ``text``: for a form, "" for the message."""
 
     def __init__(
         self, message_id: str, text: str = "", args: Mapping[str, str] | None = None

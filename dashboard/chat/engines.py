@@ -88,7 +88,8 @@ class Engine:
             _refuse_head(response)
             reader.answered(response.status)
             async for chunk in response.content.iter_any():
-                reader.add(key_filter.add(chunk) if key_filter else chunk)
+                if data := key_filter.add(chunk) if key_filter else chunk:
+                    reader.add(data)
                 size += len(chunk)
                 end = chunk.rfind(b"\n")
                 of_line = of_line + len(chunk) if end < 0 else len(chunk) - end - 1
@@ -97,8 +98,8 @@ class Engine:
                 if reader.is_ahead:
                     await reader.room()
                 heard()
-            if key_filter:
-                reader.add(key_filter.end())
+            if key_filter and (data := key_filter.end()):
+                reader.add(data)
 
     async def tokens(self, *texts: str) -> list[int]:
         """Return the number of tokens of each text; an empty list without a usable tokenizer.

@@ -90,9 +90,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @requires("playground.use")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """One conversation. The page continues to stream an unfinished answer."""
-    chat = get_object_or_404(
-        Conversation.objects.select_related("deployment", "endpoint"), pk=conversation_id
-    )
+    chats = Conversation.objects.select_related("deployment", "endpoint")
+    chat = get_object_or_404(chats, pk=conversation_id)
     check(request.user, "conversation.view", chat)
     return _page(request, chat)
 

@@ -174,7 +174,8 @@ def queries_of(client, make):
         await engine.say.put(None)
         await browser.task
         await sync_to_async(log.__exit__)(None, None, None)
-        statements = [query["sql"] for query in log.captured_queries]
+        captured = await sync_to_async(lambda: log.captured_queries)()  # of that thread
+        statements = [query["sql"] for query in captured]
         found.extend((statements[:begun], statements[begun:]))
 
     assert run(scenario, make).answer == "Hi"

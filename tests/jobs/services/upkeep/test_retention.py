@@ -185,13 +185,8 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
         "untold": {"state": "failed"},
         "running": {"state": "streaming", "answer": "y"},
     }.items():
-        turn = chat.add_turn(
-            chat.start_conversation(user, "?"),
-            ChatEngine(server),
-            prompt="?",
-            request={},
-            params={},
-        )
+        asked = chat.start_conversation(user, "?")
+        turn = chat.add_turn(asked, ChatEngine(server), prompt="?", request={}, params={})
         Turn.objects.filter(pk=turn.pk).update(created_at=now() - 100 * DAY, **fields)
         logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
         made[name] = turn
