@@ -121,6 +121,9 @@ def headline(found: Conclusion) -> str:
         args |= {"at": failing.concurrency, "failed": failing.failed}
         args["total"] = failing.failed + failing.completed
         return _("Requests fail at concurrency %(at)s: %(failed)s of %(total)s.") % args
+    if found.shape == "falls":
+        usable = (point for point in found.points if point.is_usable)
+        args["n"] = max(point.concurrency for point in usable if point.is_as_good_as(best))
     texts = {
         "single": _("Only concurrency %(n)s was measured: saturation is unknown."),
         "flat": _("Saturated at concurrency %(n)s, the lowest measured. More adds latency only."),

@@ -104,7 +104,12 @@ def test_each_cell_that_ran_links_its_job_and_log(client, matrix):
 @pytest.fixture
 def measured_row(ada):
     """A row of four cells, measured twice each; its rate rises up to concurrency 4."""
-    matrix = Matrix.objects.create(title="r1", kind="benchmark-online", host=make_host())
+    matrix = Matrix.objects.create(
+        title="r1",
+        kind="benchmark-online",
+        host=make_host(),
+        spec={"workload": "own", "requests": 20, "repeats": 2},
+    )
     for column, rate in enumerate((50.0, 95.0, 180.0, 182.0)):
         concurrency = 2**column
         for repeat in (1, 2):

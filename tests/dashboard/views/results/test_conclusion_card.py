@@ -212,6 +212,15 @@ def test_tokens_of_client_and_engine_agree(get):
     assert "1 000 1 010 +1.0 %" in text
 
 
+def test_throughput_falls_above_the_last_good_concurrency(get):
+    points = (at(1, 50.0), at(2, 50.5), at(4, 52.0), at(8, 30.0))
+
+    text = text_of(card(get(make_measured(points=points))))
+
+    assert "Throughput falls above concurrency 4." in text
+    assert "Recommended concurrency 1" in text
+
+
 def test_a_single_point_shows_client_and_engine_too(get):
     one = at(4, 50.0, output_tokens=1000, engine_output_tokens=1010)
     delayed = {"ttft_mean_ms": 400.0, "engine_ttft_mean_ms": 100.0}
