@@ -28,7 +28,8 @@ class Engine:
             "/version": (200, json.dumps({"version": "0.9.1"})),
         }
         self._counting, self._count = threading.Lock(), Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.engine = self
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -48,71 +49,76 @@ class Engine:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(engine):
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def log_message(self, *args):
-                """Be silent."""
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for ``self.server.engine``, an :class:`Engine`."""
 
-            def is_refused(self):
-                given = self.headers.get("Authorization")
-                engine.asked.append((self.path, given))
-                if not engine.key or given == f"Bearer {engine.key}" or "/v1/" not in self.path:
-                    return False
-                self.say(401, "{}")
-                return True
+    protocol_version = "HTTP/1.1"
 
-            def do_GET(self):
-                if not self.is_refused():
-                    answers = {"/metrics": (200, engine.metrics()), **engine.answers}
-                    self.say(*answers.get(self.path, (404, "")))
+    def log_message(self, *args):
+        """Be silent."""
 
-            def do_POST(self):
-                self.began = time.monotonic()
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.is_refused():
-                    return
-                count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
-                if asked.get("stream"):
-                    self.stream(count)
-                else:
-                    message = {"role": "assistant", "content": "Paris " * count}
-                    choice = {"index": 0, "message": message, "finish_reason": "length"}
-                    self.say(200, json.dumps({**HEAD, "choices": [choice], "usage": usage(count)}))
+    def is_refused(self):
+        given = self.headers.get("Authorization")
+        self.server.engine.asked.append((self.path, given))
+        if (
+            not self.server.engine.key
+            or given == f"Bearer {self.server.engine.key}"
+            or "/v1/" not in self.path
+        ):
+            return False
+        self.say(401, "{}")
+        return True
 
-            def say(self, status, body):
-                data = body.encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    def do_GET(self):
+        if not self.is_refused():
+            answers = {
+                "/metrics": (200, self.server.engine.metrics()),
+                **self.server.engine.answers,
+            }
+            self.say(*answers.get(self.path, (404, "")))
 
-            def stream(self, count):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.send_header("Connection", "close")
-                self.end_headers()
-                for number in range(count):
-                    delta = (
-                        {"content": "word "} if number else {"role": "assistant", "content": "a"}
-                    )
-                    choice = {"index": 0, "delta": delta, "finish_reason": None}
-                    self.event({**HEAD, "object": CHUNK, "choices": [choice]})
-                    if not number:
-                        engine.count(streams=1, ttft_s=time.monotonic() - self.began)
-                    engine.count(tokens=1)
-                last = {"index": 0, "delta": {}, "finish_reason": "length"}
-                self.event({**HEAD, "object": CHUNK, "choices": [last]})
-                self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})
-                self.wfile.write(b"data: [DONE]\n\n")
-                self.close_connection = True
+    def do_POST(self):
+        self.began = time.monotonic()
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.is_refused():
+            return
+        count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
+        if asked.get("stream"):
+            self.stream(count)
+        else:
+            message = {"role": "assistant", "content": "Paris " * count}
+            choice = {"index": 0, "message": message, "finish_reason": "length"}
+            self.say(200, json.dumps({**HEAD, "choices": [choice], "usage": usage(count)}))
 
-            def event(self, data):
-                self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+    def say(self, status, body):
+        data = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-        return Handler
+    def stream(self, count):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for number in range(count):
+            delta = {"content": "word "} if number else {"role": "assistant", "content": "a"}
+            choice = {"index": 0, "delta": delta, "finish_reason": None}
+            self.event({**HEAD, "object": CHUNK, "choices": [choice]})
+            if not number:
+                self.server.engine.count(streams=1, ttft_s=time.monotonic() - self.began)
+            self.server.engine.count(tokens=1)
+        last = {"index": 0, "delta": {}, "finish_reason": "length"}
+        self.event({**HEAD, "object": CHUNK, "choices": [last]})
+        self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def event(self, data):
+        self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
 
 
 CHUNK = "chat.completion.chunk"
