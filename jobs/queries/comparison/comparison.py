@@ -185,7 +185,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
     heads = [column.head for column in columns]
     base = columns[0]
-    paired = _paired(base, columns[1:]) if is_evaluation else [None] * (len(columns) - 1)
+    paired = _paired(base, columns[1:], is_evaluation=is_evaluation)
     at_chosen = [_at(column, chosen) for column in columns]
     apart = {
         index: entries
@@ -244,9 +244,10 @@ def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
     return next((metrics for c, metrics in column.points if c == concurrency), {})
 
 
-def _paired(base: Column, others: Sequence[Column]) -> list[Paired | None]:
-    """Pair single runs; groups are not paired because their questions have several answers."""
-    if len(base.runs) > 1:
+def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> list[Paired | None]:
+    """Pair single evaluations; groups are not paired because their questions have several
+    answers."""
+    if not is_evaluation or len(base.runs) > 1:
         return [None] * len(others)
     mine = verdicts_by_question(base.head)
     return [pair(base.head, one.head, mine) if len(one.runs) == 1 else None for one in others]

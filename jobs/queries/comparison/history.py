@@ -17,7 +17,7 @@ from django.db.models import Max, Prefetch, Q
 
 from jobs.metrics import METRICS
 from jobs.models import Result, ResultPoint
-from jobs.queries.comparison.comparison import Change, changed
+from jobs.queries.comparison.comparison import Change, Verdict, changed
 from jobs.queries.comparison.pairing import paired_gap
 from jobs.queries.comparison.work_differs import differences, hardware, work
 from jobs.queries.results.headline import headline
@@ -233,6 +233,6 @@ def _compare(period: Period, base: Period, metric: str) -> None:
         period.is_barred = True
         return
     better = (gap.value > 0) == (METRICS[metric].better == "higher")
-    verdict = "noise" if gap.holds_zero else "better" if better else "worse"
+    verdict: Verdict = "noise" if gap.holds_zero else "better" if better else "worse"
     value = period.values[-1]
     period.change = Change(value, None, gap.value, gap.low, gap.high, verdict)
