@@ -34,7 +34,7 @@ from dashboard.views.jobs import (
 )
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import fleet, imports, organise, results
+from dashboard.views.results import fleet, history, imports, organise, points, requests, results
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -65,6 +65,9 @@ urlpatterns = [
     path("levels/", include(levels.urlpatterns)),
     path("results/", include(organise.urlpatterns)),
     path("results/", include(fleet.urlpatterns)),
+    path("results/", include(history.urlpatterns)),
+    path("results/", include(points.urlpatterns)),
+    path("results/", include(requests.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),

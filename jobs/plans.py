@@ -345,6 +345,28 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def step_script(step: Step, values: Mapping[str, str]) -> str:
+    """Return one step as bash. Slots without a value stay variables, as in :func:`script`."""
+
+    def known(text: str) -> str:
+        return "".join(
+            f"{{{piece}}}"
+            if is_slot and piece not in values
+            else literal(values[piece] if is_slot else piece)
+            for is_slot, piece in _pieces(text)
+        )
+
+    return _command(
+        replace(
+            step,
+            argv=tuple(known(arg) for arg in step.argv),
+            env=tuple((key, known(value)) for key, value in step.env),
+            cwd=known(step.cwd),
+            path=tuple(known(folder) for folder in step.path),
+        )
+    )
+
+
 def _trap(at_end: list[str], function: str) -> str:
     """Make the script call ``function`` at its end, before those of earlier steps."""
     at_end.insert(0, f"{function} || true")

@@ -76,6 +76,12 @@ PAGES = {
         "/results/?group=identity",
     ],
     "result-fleet": ["/results/fleet/"],
+    "result-history": [
+        "/results/{speed}/history/",
+        "/results/{speed}/history/?metric=ttft_p50_ms&concurrency=1",
+        "/results/{quality}/history/",
+    ],
+    "result-point": ["/results/{speed}/points/1/"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answer": ["/results/{quality}/questions/0/"],
     "result-compare": [
@@ -122,6 +128,7 @@ NO_PAGES = {
     *("model-undo", "model-discard"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
+    "result-requests",
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.

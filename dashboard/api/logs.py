@@ -225,9 +225,8 @@ def _step(item: StepState, key: str) -> dict[str, Any]:
     logs = store()
     line_from = line_to = None
     if step.log_from is not None:
-        line_from = logs.line_at(key, step.log_from)
-        if step.log_from and logs.read(key, step.log_from - 1, step.log_from) != b"\n":
-            line_from += 1  # the line belongs to the step that began it
+        # A line belongs to the step that began it.
+        line_from = logs.line_begun_at(key, step.log_from)
     if step.log_to is not None:
         line_to = logs.line_at(key, step.log_to - 1) if step.log_to else 0
     return {

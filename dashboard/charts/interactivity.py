@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import FAINT_INK, Series, line
+from dashboard.charts.series import FAINT_INK, Series, line, opening
 from jobs.queries.results.devices import per_user
 
 # Positions of a label next to its point, best first: offset of the box right of and above the
@@ -54,6 +54,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
                 "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "
                 + _("per user")
                 + "<extra>%{fullData.name}</extra>",
+                **opening(series.results, [row[0] for row in rows]),
             }
         )
     layout = {

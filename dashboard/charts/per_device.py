@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
-from dashboard.charts.series import INK, Series, line
+from dashboard.charts.series import INK, Series, line, opening
 from jobs.queries.results.devices import per_device, per_user
 from jobs.queries.results.pareto import frontier
 
@@ -40,6 +40,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
                 + ", %{x:.1f} tok/s "
                 + _("per user")
                 + "<extra>%{fullData.name}</extra>",
+                **opening(series.results, [row[0] for row in rows]),
             }
         )
     best = [everything[index] for index in frontier(everything)]

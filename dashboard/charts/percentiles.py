@@ -16,6 +16,7 @@ from dashboard.charts.series import (
     concurrency_axis,
     drawn,
     error_bars,
+    opening,
     values,
 )
 
@@ -27,6 +28,11 @@ _LABELS: dict[str, str | Promise] = {
     "itl": "ITL",
     "latency": gettext_lazy("latency"),
 }
+
+
+def family_label(family: str) -> str:
+    """Return the short name of a family: "TTFT"."""
+    return str(_LABELS[family])
 
 
 def statistics(family: str) -> tuple[str, ...]:
@@ -62,6 +68,7 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
                     "opacity": 0.7,
                     "hovertemplate": f"{hover} {statistic}",
                     **error_bars(index, series, f"{family}_{statistic}_{unit}"),
+                    **opening(series.results, x),
                 }
             )
     layout = {
@@ -69,7 +76,7 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
         "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
         "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {
-            "title": {"text": f"{_LABELS[family]}, {unit}"},
+            "title": {"text": f"{family_label(family)}, {unit}"},
             "rangemode": "tozero",
         },
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.urls import reverse
 
 from jobs.queries.statistics import Interval
 
@@ -16,24 +18,36 @@ SYMBOLS = (
     *("circle", "square", "diamond", "triangle-up", "star", "hexagon"),
     *("triangle-down", "pentagon"),
 )
+# Mark of traces whose points open a panel: js/lib/chart_points.js reads it.
+POINT = "point"
 Points = Sequence[tuple[int, Mapping[str, Any]]]
+
+
+class Run(NamedTuple):
+    """Run of a group: name, points, disturbed or incomplete, id of its result; None: no page."""
+
+    name: str
+    points: Points
+    is_disturbed: bool
+    result: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Result in a chart: name, ``(concurrency, metrics)`` in drawing order, URL of its page.
+    """Result in a chart: name, ``(concurrency, metrics)`` in drawing order.
 
-    For a group, ``points`` are means, ``intervals`` their 95 % intervals by (concurrency, metric),
-    and ``runs`` are (name, points, disturbed) per run. Disturbed and incomplete runs are drawn
-    hollow. ``devices``: number of devices that the engine used; None: unknown.
+    ``results``: id of the result whose point opens a panel, by concurrency. For a group, ``points``
+    are means, ``intervals`` their 95 % intervals by (concurrency, metric), and ``runs`` are the
+    single runs. Disturbed and incomplete runs are drawn hollow. ``devices``: number of devices that
+    the engine used; None: unknown.
     """
 
     name: str
     points: Points
-    address: str = ""
+    results: Mapping[int, int] = field(default_factory=dict)
     disturbed: bool = False
     intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
-    runs: Sequence[tuple[str, Points, bool]] = ()
+    runs: Sequence[Run] = ()
     devices: int | None = None
 
 
@@ -61,8 +75,21 @@ def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
     trace = line(index, series.name, x, y)
     if series.disturbed:
         trace["marker"]["symbol"] += "-open"
-    bars = error_bars(index, series, metric)
-    return [trace | bars, *(_dots(index, run, metric) for run in series.runs)]
+    bars, opens = error_bars(index, series, metric), opening(series.results, x)
+    return [trace | bars | opens, *(_dots(index, run, metric) for run in series.runs)]
+
+
+def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[str, Any]:
+    """Return what makes the points of a trace open their panels; "" for a point without one."""
+    if not results:
+        return {}
+    addresses = [point_address(results[c], c) if c in results else "" for c in concurrencies]
+    return {"customdata": addresses, "meta": POINT}
+
+
+def point_address(result: int, concurrency: int) -> str:
+    """Return the page of a point: its number, command, environment and log."""
+    return reverse("result-point", args=[result, concurrency])
 
 
 def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
@@ -90,22 +117,23 @@ def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
     }
 
 
-def _dots(index: int, run: tuple[str, Points, bool], metric: str) -> dict[str, Any]:
-    name, points, is_disturbed = run
-    pairs = [(concurrency, m[metric]) for concurrency, m in points if metric in m]
+def _dots(index: int, run: Run, metric: str) -> dict[str, Any]:
+    pairs = [(concurrency, m[metric]) for concurrency, m in run.points if metric in m]
+    x = [concurrency for concurrency, _value in pairs]
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
-        "x": [concurrency for concurrency, _value in pairs],
+        "name": run.name,
+        "x": x,
         "y": [value for _concurrency, value in pairs],
         "marker": {
             "color": COLOURS[index],
-            "symbol": "circle-open" if is_disturbed else "circle",
+            "symbol": "circle-open" if run.is_disturbed else "circle",
             "size": 5,
         },
         "opacity": 0.8,
         "showlegend": False,  # saved images: the group's line is in the legend
+        **opening({} if run.result is None else dict.fromkeys(x, run.result), x),
     }
 
 

@@ -195,6 +195,12 @@ class LogStore:
         with open_log(self.path(key)) as log:
             return LineIndex(self.path(key)).line_at(log, offset) if log else 1
 
+    def line_begun_at(self, key: str, offset: int) -> int:
+        """The first line that begins at byte ``offset`` or after it."""
+        line = self.line_at(key, offset)
+        is_inside = offset and self.read(key, offset - 1, offset) != b"\n"
+        return line + 1 if is_inside else line
+
     def offset_of_line(self, key: str, n: int) -> int:
         """Return the offset of line ``n``; the log's size if it has fewer lines."""
         with open_log(self.path(key)) as log:

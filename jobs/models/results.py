@@ -14,7 +14,6 @@ from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.imports import Import
 from jobs.models.jobs import Job
-from jobs.parsers.answers import question_key
 
 
 class Result(models.Model):
@@ -57,6 +56,8 @@ class Result(models.Model):
     stack = models.CharField(max_length=64, blank=True)  # of the catalogue, or the engine; "": n/a
     parallelism = models.CharField(max_length=32, blank=True)  # "tp 8 × pp 4"; "": not recorded
     subject = models.CharField(max_length=64, blank=True)  # shared with what it is judged by
+    # Of an evaluation, a bit a question: see jobs.queries.comparison.pairing.
+    verdicts = models.TextField(blank=True)
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
     simulated = models.BooleanField(default=False)
@@ -172,9 +173,3 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"question {self.index} of result {self.result_id}"
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """Return the fields shared with another result's answer to the same question: set,
-        question, sample."""
-        return self.subset, question_key(self.question_id, self.question), self.sample

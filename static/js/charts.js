@@ -4,6 +4,7 @@
  * Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
  */
 
+import { bindPoints, openPoint } from "./lib/chart_points.js";
 import { csv, filled, readable, table } from "./lib/figure.js";
 import { saveFigure } from "./lib/save_figure.js";
 
@@ -57,7 +58,7 @@ export async function draw(element, figure) {
   layout.autosize = true;
   layout.height = Number(element.dataset.height);
   await Plotly.react(plot, data, layout, { ...CONFIG, ...shown.config });
-  followClicks(plot);
+  bindPoints(plot);
   element.dispatchEvent(new CustomEvent("chart:drawn", { bubbles: true }));
   if (element.querySelector("details.fig-table[open]")) fillTable(element);
 }
@@ -74,17 +75,11 @@ function withCurrent(traces, plot) {
   });
 }
 
-/** Open the URL in a clicked point's customdata. */
-function followClicks(/** @type {any} */ plot) {
-  if (plot.dataset.clicks) return;
-  plot.dataset.clicks = "yes";
-  plot.on("plotly_click", (/** @type {any} */ event) => {
-    const address = event.points?.[0]?.customdata;
-    if (typeof address === "string" && address.startsWith("/")) location.assign(address);
-  });
-}
-
-/** Return the current chart as a table. @param {HTMLElement} element */
+/**
+ * Return the current chart as a table.
+ * @param {HTMLElement} element
+ * @returns {ReturnType<typeof table>}
+ */
 function tableOf(element) {
   const figure = drawn.get(element)?.figure;
   if (!figure) return { head: [], rows: [] };
@@ -95,12 +90,14 @@ function tableOf(element) {
 function fillTable(element) {
   const place = element.querySelector(".fig-table .scroll");
   if (!place) return;
-  const { head, rows } = tableOf(element);
+  const { head, rows, links } = tableOf(element);
   const grid = document.createElement("table");
   grid.className = "t dense";
-  addRow(grid.createTHead(), head, "th");
+  addRow(grid.createTHead(), { cells: head, tag: "th" });
   const body = grid.createTBody();
-  for (const row of rows.slice(0, MOST_ROWS)) addRow(body, row.map(readable), "td");
+  rows.slice(0, MOST_ROWS).forEach((row, index) => {
+    addRow(body, { cells: row.map(readable), tag: "td", links: links?.[index] });
+  });
   const parts = [grid];
   if (rows.length > MOST_ROWS) {
     const more = document.createElement("p");
@@ -127,19 +124,27 @@ async function save(element, format) {
 }
 
 /**
+ * Add a row; a cell with an address is a link to its point.
  * @param {HTMLTableSectionElement} section
- * @param {string[]} cells
- * @param {"th" | "td"} tag
+ * @param {{cells: string[], tag: "th" | "td", links?: string[]}} content
  */
-function addRow(section, cells, tag) {
+function addRow(section, { cells, tag, links }) {
   const row = section.insertRow();
-  for (const text of cells) {
+  cells.forEach((text, index) => {
     const cell = document.createElement(tag);
     cell.className = "r";
     if (tag === "th") cell.setAttribute("scope", "col");
-    cell.textContent = text;
+    const address = links?.[index];
+    if (address) {
+      const link = document.createElement("a");
+      link.className = "q";
+      link.href = address;
+      link.dataset.point = "";
+      link.textContent = text;
+      cell.append(link);
+    } else cell.textContent = text;
     row.append(cell);
-  }
+  });
 }
 
 /** Draw new charts, and charts with new data. */
@@ -168,6 +173,12 @@ document.addEventListener(
   },
   true,
 );
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-point]") : null;
+  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openPoint(link.href);
+});
 document.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-save]") : null;
   if (event.target instanceof Element) event.target.closest(".fig-tools .pop-body a")?.closest("details")?.removeAttribute("open");

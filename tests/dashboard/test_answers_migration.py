@@ -33,7 +33,8 @@ def test_old_answers_fill_their_columns_from_details_and_text():
     )
     assert (second.reasoning, second.answer) == ("so", "5")
     assert (second.sample, second.finish, second.status) == (0, "", "")
-    assert len({row.key for row in (first, second, third)}) == 3
+    keys = {(row.subset, row.question_id, row.question) for row in (first, second, third)}
+    assert len(keys) == 3
     assert columns == {
         row.pk: (row.question, row.expected, row.score) for row in (first, second, third)
     }

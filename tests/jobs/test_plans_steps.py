@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import PlanError
-from jobs.plans import Check, Plan, PlanFile, Step, Watch, fill, from_json, script, secrets
+from jobs.plans import (
+    Check,
+    Plan,
+    PlanFile,
+    Step,
+    Watch,
+    fill,
+    from_json,
+    script,
+    secrets,
+    step_script,
+)
 
 
 def plan_of(*steps: Step, **fields: object) -> Plan:
@@ -131,6 +142,18 @@ def test_the_script_runs_each_step_in_its_folder_with_its_path(tmp_path):
     assert code == 0
     assert (place / "said").read_text() == f"{place}\nw\n"
     assert (tmp_path / "work" / "said").read_text() == f"{tmp_path}/work\n"
+
+
+def test_a_step_as_bash_has_its_values_and_its_open_slots():
+    step = Step(
+        "a", ("tool", "--url={deployment.url}", "{job_dir}/x", "a {{b}}"), env=(("K", "v"),)
+    )
+
+    text = step_script(step, {"deployment.url": "http://it's/"})
+
+    assert text.replace(" \\\n ", "") == (
+        """K=v tool '--url=http://it'"'"'s/' "${JOB_DIR}"/x 'a {b}'"""
+    )
 
 
 def test_the_script_puts_a_file_where_its_tool_looks_for_it(tmp_path):

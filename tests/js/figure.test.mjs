@@ -28,6 +28,31 @@ test("a value without an interval has none in the table", () => {
   assert.deepEqual(table(figure).rows, [["1", "50"], ["4", "90 ± 2.5"]]);
 });
 
+test("a cell of the table has the address of its point", () => {
+  const data = [
+    { name: "#1", x: [1, 4], y: [50, 90], customdata: ["/results/1/points/1/", "/results/1/points/4/"] },
+    { name: "#2", x: [4], y: [70], customdata: ["https://elsewhere.example/"] },
+  ];
+
+  assert.deepEqual(table({ data }).links, [
+    ["", "/results/1/points/1/", ""],
+    ["", "/results/1/points/4/", ""],
+  ]);
+});
+
+test("a distribution has a row for each share", () => {
+  const data = [
+    { name: "1", x: [9, 12], y: [50, 99], error_x: { array: [1, null] } },
+    { name: "8", x: [20, 30], y: [50, 99] },
+  ];
+  const layout = { meta: { by: "y" }, xaxis: { title: { text: "TTFT, ms" } }, yaxis: { title: { text: "%" } } };
+
+  const { head, rows } = table({ data, layout });
+
+  assert.deepEqual(head, ["%", "1, TTFT, ms", "8, TTFT, ms"]);
+  assert.deepEqual(rows, [["50", "9 ± 1", "20"], ["99", "12", "30"]]);
+});
+
 test("names in a saved picture are whole, and only those that are known", () => {
   const names = { "#1": "#1, model, int8", "#12 × 3": "#12 × 3, model, fp16" };
   const traces = ["#1", "#1 p99", "#12 × 3", "#12", "#10"].map((name) => ({ name, x: [1] }));

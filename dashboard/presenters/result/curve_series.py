@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard.charts.series import Series
+from dashboard.charts.series import Run, Series
 from dashboard.text.labels import result_name
+from jobs.models import Result
 from jobs.queries.results.benchmark_curve import runs_of
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.devices import device_count
@@ -20,8 +21,10 @@ def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     result, runs = page.result, runs_of(page)
     own = [(point.concurrency, point.metrics) for point in page.points]
     devices = device_count(result)
+    # A point opens the panel of this run; where only a repeat measured it, of that one.
+    results = {c: run.pk for run in reversed(runs) for c, _metrics in point_rows(run)}
     if not points or any(not concurrency for concurrency, _metrics in own):
-        return Series(result_name(result), own, devices=devices)
+        return Series(result_name(result), own, results=results, devices=devices)
     names = [list(dict.fromkeys(name for run in point.runs for name in run)) for point in points]
     means = [
         (
@@ -41,6 +44,11 @@ def curve_series(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
         result_name(result) + (f" × {len(runs)}" if is_repeated else ""),
         means,
         intervals=intervals,
-        runs=[(result_name(run), point_rows(run), False) for run in runs] if is_repeated else (),
+        results=results,
+        runs=[_dots(run) for run in runs] if is_repeated else (),
         devices=devices,
     )
+
+
+def _dots(run: Result) -> Run:
+    return Run(result_name(run), point_rows(run), is_disturbed=False, result=run.pk)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.charts import interactivity, per_device, percentiles, throughput
-from dashboard.charts.series import Series, measured
+from dashboard.charts.series import Run, Series, measured
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
@@ -30,7 +30,6 @@ from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.repeats import counted_with, repeats_of
 
-FLIPS_SHOWN = 100
 _BATCH = "batch_latency_mean_s"
 
 
@@ -188,7 +187,6 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
             )
             if paired is not None
         ],
-        "flips_shown": FLIPS_SHOWN,
         "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
         **_switches(groups, repeated, is_grouped=is_grouped),
     }
@@ -299,8 +297,13 @@ def _series(column: Column) -> Series:
         disturbed=len(column.runs) == 1 and not head.counts,
         intervals=column.intervals,
         devices=device_count(head),
+        results={
+            c: run.pk
+            for run, points in reversed([*zip(column.runs, column.own, strict=True)])
+            for c, _metrics in points
+        },
         runs=[
-            (result_name(run), points, not run.counts)
+            Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
             for run, points in zip(column.runs, column.own, strict=True)
         ]
         if len(column.runs) > 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import plotly.graph_objects as go
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -14,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from dashboard.charts import accuracy, per_device, percentiles, throughput
+from dashboard.charts import accuracy, per_device, percentiles, request_times, throughput
 from dashboard.charts.series import Series
 from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.result import export, level_choice, sets_table
@@ -36,6 +37,7 @@ from jobs.metrics import METRICS
 from jobs.models import Answer, Result
 from jobs.numbers import number_from
 from jobs.queries.results.benchmark_curve import curve_of
+from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.filters import matching
 from jobs.queries.results.identities import identity_list
 from jobs.queries.results.repeats import spread
@@ -160,6 +162,7 @@ def result_response(
         sides = None if card else sides_table(points, page.result)
         context |= {"levels": levels, "card": card, "sides": sides}
         context |= _drawn(page, curve_series(page, points))
+        context["spreads"] = _spreads(points)
     return render(request, "results/detail.html", context, status=422 if errors else 200)
 
 
@@ -280,6 +283,17 @@ def _drawn(page: ResultPage, drawn: Series) -> dict[str, Any]:
         ],
         "per_device": per_device.is_known(series) and per_device.figure(series),
     }
+
+
+def _spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, go.Figure, int]]:
+    """Return the distributions of request times: name, title, figure, number of requests."""
+    spreads = []
+    for family, title in _wait_titles().items():
+        times = request_times.times_of(family, points) if family in request_times.TIMES else []
+        if times:
+            drawn = request_times.figure(family, times)
+            spreads.append((family, title, drawn, sum(len(one.values) for one in times)))
+    return spreads
 
 
 def _repeated(page: ResultPage, metric: str) -> dict[str, Any]:

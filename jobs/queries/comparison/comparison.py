@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.compared_settings import Setting, settings
-from jobs.queries.comparison.pairing import PARTS, Paired, pair
+from jobs.queries.comparison.pairing import PARTS, Paired, pair, verdicts_by_question
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
 from jobs.queries.results.results import point_rows
 from jobs.queries.statistics import (
@@ -185,7 +185,7 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
     heads = [column.head for column in columns]
     base = columns[0]
-    paired = [_paired(base, column) if is_evaluation else None for column in columns[1:]]
+    paired = _paired(base, columns[1:], is_evaluation=is_evaluation)
     at_chosen = [_at(column, chosen) for column in columns]
     apart = {
         index: entries
@@ -252,11 +252,13 @@ def _at(column: Column, concurrency: int | None) -> Mapping[str, Any]:
     return next((metrics for c, metrics in column.points if c == concurrency), {})
 
 
-def _paired(base: Column, other: Column) -> Paired | None:
-    """Pair single runs; groups are not paired because their questions have several answers."""
-    if len(base.runs) > 1 or len(other.runs) > 1:
-        return None
-    return pair(base.head, other.head)
+def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> list[Paired | None]:
+    """Pair single evaluations; groups are not paired because their questions have several
+    answers."""
+    if not is_evaluation or len(base.runs) > 1:
+        return [None] * len(others)
+    mine = verdicts_by_question(base.head)
+    return [pair(base.head, one.head, mine) if len(one.runs) == 1 else None for one in others]
 
 
 @dataclass(frozen=True, slots=True)

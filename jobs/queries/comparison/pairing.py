@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from django.db.models import Case, TextField, Value, When
 
@@ -13,6 +15,9 @@ from jobs.queries.statistics import Interval, mcnemar, paired_difference, questi
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
+MOST_FLIPS = 100  # read with their texts
+# Question -> (index of its answer, right or wrong): set, id or text, number of the sample.
+Verdicts = Mapping[tuple[str, str, str, int], tuple[int, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,9 @@ class Flip:
 class Paired:
     """Baseline and another result on their common questions.
 
-    ``is_whole``: both have the same questions. ``parts`` has the difference for each part of the
-    questions by metric, such as "accuracy_en".
+    ``flips`` are the first :data:`MOST_FLIPS` of ``changed`` questions. ``is_whole``: both have the
+    same questions. ``parts`` has the difference for each part of the questions by metric, such as
+    "accuracy_en".
     """
 
     questions: int
@@ -48,55 +54,95 @@ class Paired:
     is_whole: bool
     parts: Mapping[str, Interval]
 
+    @property
+    def changed(self) -> int:
+        """Return the number of questions with a different verdict."""
+        return self.only_base + self.only_other
 
-def pair(base: Result, other: Result) -> Paired | None:
-    """Pair two results by question; None without common questions."""
-    mine, theirs = _answers(base), _answers(other)
+
+def pair(base: Result, other: Result, mine: Verdicts | None = None) -> Paired | None:
+    """Pair two results by question; None without common questions. ``mine``: the verdicts of
+    ``base``, if known. Texts are read of the shown flips only: thoughts may be long."""
+    mine = verdicts_by_question(base) if mine is None else mine
+    theirs = verdicts_by_question(other)
     shared = [key for key in mine if key in theirs]
     if not shared:
         return None
-    flips = []
-    verdicts_of = {key: (mine[key].score >= 0.5, theirs[key].score >= 0.5) for key in shared}
-    for key, verdicts in verdicts_of.items():
-        a, b = mine[key], theirs[key]
-        if verdicts[0] != verdicts[1]:
-            category = str(a.detail.get("category") or a.subset)
-            flips.append(
-                Flip(
-                    a.index,
-                    category,
-                    a.question,
-                    a.expected,
-                    a.answer,
-                    b.answer,
-                    gained=verdicts[1],
-                )
-            )
+    verdicts_of = {key: (mine[key][1], theirs[key][1]) for key in shared}
+    changed = [
+        (mine[key][0], theirs[key][0], verdicts[1])
+        for key, verdicts in verdicts_of.items()
+        if verdicts[0] != verdicts[1]
+    ]
     cells = _cells(verdicts_of.values())
     _both, only_base, only_other, _neither = cells
     gap = paired_difference(*cells)
     needed = questions_to_tell(only_base, only_other, len(shared)) if gap.holds_zero else None
     p = mcnemar(only_base, only_other)
+    flips = _flips(base, other, changed[:MOST_FLIPS])
     is_whole = len(shared) == len(mine) == len(theirs)
     return Paired(len(shared), *cells, gap, p, needed, flips, is_whole, _parts(verdicts_of))
+
+
+def _flips(base: Result, other: Result, changed: Sequence[tuple[int, int, bool]]) -> list[Flip]:
+    """Return the flips of (index in the baseline, index in the other, gained)."""
+    mine = Answer.objects.filter(result=base, index__in=[own for own, _their, _gained in changed])
+    theirs = Answer.objects.filter(result=other, index__in=[their for _own, their, _g in changed])
+    asked = {
+        answer.index: answer
+        for answer in mine.only("index", "subset", "question", "expected", "answer", "detail")
+    }
+    answered = dict(theirs.values_list("index", "answer"))
+    return [
+        Flip(
+            own,
+            str(asked[own].detail.get("category") or asked[own].subset),
+            asked[own].question,
+            asked[own].expected,
+            asked[own].answer,
+            answered[their],
+            gained=gained,
+        )
+        for own, their, gained in changed
+    ]
 
 
 def paired_gap(base: Result, other: Result) -> Interval | None:
     """Return the difference of two accuracies on the same questions; None if these differ.
 
-    Reads what identifies a question only, so that a list can ask for many pairs.
+    Reads the stored verdicts only, so that a list can ask for many pairs.
     """
-    mine, theirs = _verdicts_of(base), _verdicts_of(other)
-    if not mine or mine.keys() != theirs.keys():
+    mine, theirs = (result.verdicts.rpartition(":") for result in (base, other))
+    if not base.verdicts or mine[0] != theirs[0]:
         return None
-    return paired_difference(*_cells((mine[key], theirs[key]) for key in mine))
+    first, second = int(mine[2], 16), int(theirs[2], 16)
+    both, either = (first & second).bit_count(), (first | second).bit_count()
+    only_first, only_second = first.bit_count() - both, second.bit_count() - both
+    total = int(mine[0].rpartition(":")[2])
+    return paired_difference(both, only_first, only_second, total - either)
 
 
-def _verdicts_of(result: Result) -> dict[tuple[str, str, str, int], bool]:
+def verdicts_text(result: Result) -> str:
+    """Return the verdicts on an evaluation's questions: "questions' SHA-256:number:hex", with a bit
+    for each question in the order of their keys; "" without scored answers."""
+    verdicts = verdicts_by_question(result)
+    if not verdicts:
+        return ""
+    keys = sorted(verdicts)
+    digest = sha256(json.dumps(keys).encode()).hexdigest()
+    bits = int("".join("1" if verdicts[key][1] else "0" for key in keys), 2)
+    return f"{digest}:{len(keys)}:{bits:x}"
+
+
+def verdicts_by_question(result: Result) -> Verdicts:
+    """Return the scored answers by question, in order. Reads what identifies a question only."""
     text = Case(When(question_id="", then="question"), default=Value(""), output_field=TextField())
-    rows = Answer.objects.scored().filter(result=result).annotate(text=text).order_by()
-    named = rows.values_list("subset", "question_id", "text", "sample", "score")
-    return {(subset, key, own, n): score >= 0.5 for subset, key, own, n, score in named.iterator()}
+    rows = Answer.objects.scored().filter(result=result).annotate(text=text).order_by("index")
+    named = rows.values_list("subset", "question_id", "text", "sample", "index", "score")
+    return {
+        (subset, key, own, sample): (index, score >= 0.5)
+        for subset, key, own, sample, index, score in named.iterator()
+    }
 
 
 def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
@@ -105,15 +151,12 @@ def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
     return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
 
 
-def _parts(verdicts_of: Mapping[tuple[str, str, int], tuple[bool, bool]]) -> dict[str, Interval]:
+def _parts(
+    verdicts_of: Mapping[tuple[str, str, str, int], tuple[bool, bool]],
+) -> dict[str, Interval]:
     by_part = {}
     for part in PARTS:
-        verdicts = [v for (subset, _, _), v in verdicts_of.items() if part in subset.split("_")]
+        verdicts = [v for (subset, *_), v in verdicts_of.items() if part in subset.split("_")]
         if verdicts:
             by_part[f"accuracy_{part}"] = paired_difference(*_cells(verdicts))
     return by_part
-
-
-def _answers(result: Result) -> dict[tuple[str, str, int], Answer]:
-    """Return answers by subset, question and sample, so that a larger set stays comparable."""
-    return {a.key: a for a in Answer.objects.scored().filter(result=result)}

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from django.core.cache import caches
 from django.db.models import F, OrderBy, QuerySet, Window, prefetch_related_objects
 from django.db.models.functions import RowNumber
 
@@ -23,7 +22,7 @@ from jobs.queries.comparison.work_differs import differences
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
 from jobs.queries.results.repeats import MOST, at_concurrency
-from jobs.queries.statistics import LEAST_RUNS, Interval
+from jobs.queries.statistics import LEAST_RUNS
 
 # "own": a run of the baseline itself. "uncounted": disturbed or incomplete. "barred": the measured
 # lengths differ. "unknown": no interval yet.
@@ -34,7 +33,6 @@ _STATES: Mapping[str, State] = {
     "noise": "same",
     "same": "same",
 }
-_KEPT_S = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ def _of_speed(baseline: Baseline, base: Sequence[Result], runs: Sequence[Result]
 def _of_accuracy(baseline: Baseline, base: Sequence[Result], runs: Sequence[Result]) -> Verdict:
     """Compare the run itself with the baseline's, by question: one run of each is enough."""
     head, other = base[0], runs[0]
-    gap = _gap(head, other)
+    gap = paired_gap(head, other)
     if gap is None:
         return Verdict("barred", baseline, "accuracy")
     state: State = "same"
@@ -175,16 +173,6 @@ def _of_accuracy(baseline: Baseline, base: Sequence[Result], runs: Sequence[Resu
     value = float(other.metrics.get("accuracy") or 0)
     change = Change(value, None, gap.value, gap.low, gap.high)
     return Verdict(state, baseline, "accuracy", None, change, [head.pk], [other.pk])
-
-
-def _gap(head: Result, other: Result) -> Interval | None:
-    """Return the paired difference. Answers do not change, so a process keeps it."""
-    cache, key = caches["process"], f"gap-{head.pk}-{other.pk}"
-    kept: tuple[Interval | None] | None = cache.get(key)
-    if kept is None:
-        kept = (paired_gap(head, other),)
-        cache.set(key, kept, _KEPT_S)
-    return kept[0]
 
 
 def _at(run: Result, concurrency: int) -> Mapping[str, float]:

@@ -15,6 +15,7 @@ _WORKLOAD = "workload"  # unknown as a whole
 QUESTIONS = "questions_sha256"  # identifies the question set
 # The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
+_HARDWARE = ("cpu", "cores", "dies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,20 @@ def work(result: Result) -> dict[str, Any]:
     asked = {**parts.get("measurement", {}), **parts.get("workload", {})}
     left_out = _NOT_FOR_ACCURACY if result.type == Result.Type.EVALUATION else frozenset()
     return {name: value for name, value in asked.items() if name not in left_out}
+
+
+def hardware(result: Result) -> Any:
+    """Return what speed depends on: the device in words, else equal hosts share their hardware.
+
+    Accuracy does not depend on it; a host with an unknown processor equals only itself.
+    """
+    if device := result.run_context.get("device"):
+        return device.get("text") if isinstance(device, dict) else str(device)
+    if result.type == Result.Type.EVALUATION:
+        return None
+    host = (result.identity.get("parts") or {}).get("host") or {}
+    known = {name: host.get(name) for name in _HARDWARE}
+    return known if known["cpu"] else {**known, "host": host.get("host")}
 
 
 def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:

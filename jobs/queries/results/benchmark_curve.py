@@ -35,6 +35,13 @@ def curve_of(page: ResultPage) -> list[CurvePoint]:
     return curve([point_rows(run) for run in runs], requests, quantiles)
 
 
+def point_curve(runs: Sequence[Result], concurrency: int) -> CurvePoint:
+    """Return one concurrency of a curve over runs that measured it; it may be 0, no limit."""
+    requests = _requests([run.pk for run in runs], concurrency).get(concurrency, [])
+    rows = [metrics for run in runs for c, metrics in point_rows(run) if c == concurrency]
+    return CurvePoint(concurrency, rows, _quantiles(requests), requests)
+
+
 def limits_of(deployment: Deployment | None) -> list[Limit]:
     """Return the known concurrency limits of a deployment: its own setting, and that of its
     stack."""
@@ -69,9 +76,13 @@ def warm_ups_of(result: Result) -> int:
     return 0
 
 
-def _requests(results: Sequence[int]) -> dict[int, list[RequestTimes]]:
+def _requests(
+    results: Sequence[int], concurrency: int | None = None
+) -> dict[int, list[RequestTimes]]:
     """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
     rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
+    if concurrency is not None:
+        rows = rows.filter(point__concurrency=concurrency)
     by_concurrency: dict[int, list[RequestTimes]] = {}
     left = MOST_REQUESTS
     for concurrency, stored in rows.values_list("point__concurrency", "rows").iterator(20):

@@ -26,11 +26,13 @@ from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
+from jobs.queries.comparison.pairing import verdicts_text
 from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
-# Schema 3 derives stack, parallelism and subject as well; the parts are those of schema 2.
-SCHEMA = 3
+# Schemas 3 and 4 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
+# well, schema 4 the verdicts.
+SCHEMA = 4
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
@@ -50,7 +52,7 @@ _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
-_KEPT = ("identity", "fingerprint", "stack", "parallelism", "subject")
+_KEPT = ("identity", "fingerprint", "stack", "parallelism", "subject", "verdicts")
 _HASHED_AT_ONCE = 2000
 _KEPT_AT_ONCE = 200
 
@@ -61,6 +63,8 @@ def keep(result: Result) -> None:
     result.fingerprint = fingerprint(result.identity)
     result.stack, result.parallelism = stack_of(result), parallelism_of(result)
     result.subject = subject_of(result, result.parallelism)
+    if result.type == Result.Type.EVALUATION:
+        result.verdicts = verdicts_text(result)
     result.save(update_fields=_KEPT)
 
 

@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.models import Result
-from jobs.queries.comparison.work_differs import work
+from jobs.queries.comparison.work_differs import hardware, work
 
 LONGEST_STACK = 64
 _MOST_DIES = 9999
-_HARDWARE = ("cpu", "cores", "dies")
 
 
 def stack_of(result: Result) -> str:
@@ -49,7 +48,6 @@ def _size(value: Any) -> int:
 
 def subject_of(result: Result, parallelism: str) -> str:
     """Return the SHA-256 of the subject's parts; "" when the workload is not fully known."""
-    parts = result.identity.get("parts") or {}
     asked = work(result)
     if not asked or not result.model_id or any(value is None for value in asked.values()):
         return ""
@@ -60,7 +58,7 @@ def subject_of(result: Result, parallelism: str) -> str:
         "precision": result.label,
         "parallelism": parallelism,
         "simulated": result.simulated,
-        "hardware": _hardware(result, parts.get("host") or {}),
+        "hardware": hardware(result),
     }
     text = json.dumps(named, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -69,16 +67,3 @@ def subject_of(result: Result, parallelism: str) -> str:
 def _params(result: Result) -> Mapping[str, Any]:
     params = result.job.params if result.job else None
     return params if isinstance(params, dict) else {}
-
-
-def _hardware(result: Result, host: Mapping[str, Any]) -> Any:
-    """Return what speed depends on: the device in words, else equal hosts share their hardware.
-
-    Accuracy does not depend on it; a host with an unknown processor equals only itself.
-    """
-    if device := result.run_context.get("device"):
-        return device.get("text") if isinstance(device, dict) else str(device)
-    if result.type == Result.Type.EVALUATION:
-        return None
-    known = {name: host.get(name) for name in _HARDWARE}
-    return known if known["cpu"] else {**known, "host": host.get("host")}

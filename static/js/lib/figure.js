@@ -1,6 +1,7 @@
 // @ts-check
 /** Plotly figures of the server: resolve colour tokens, convert to a table. Pure. */
 
+import { addressOf } from "./chart_points.js";
 import { number as numberText } from "./formats.js";
 
 const TOKEN = /^var\(--[a-z][a-z0-9-]*\)$/;
@@ -90,29 +91,36 @@ function heatTable(figure, trace) {
 }
 
 /**
- * Return a figure as rows: a column for x and one per trace. A forest plot, with names as `y`, has one row
- * per name, a heat map one per `y`. Values include their intervals.
+ * Return a figure as rows: a column for x and one per trace, or with `meta.by` "y" a column for y. A forest
+ * plot, with names as `y`, has one row per name, a heat map one per `y`. Values include their intervals.
+ * `links` has the address of each cell, "" without one; forest plots and heat maps have none.
  * @param {any} figure
- * @returns {{head: string[], rows: string[][]}}
+ * @returns {{head: string[], rows: string[][], links?: string[][]}}
  */
 export function table(figure) {
   const traces = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
   if (!traces.length) return { head: [], rows: [] };
   if (Array.isArray(traces[0].z)) return heatTable(figure, traces[0]);
   if (typeof traces[0].y[0] === "string") return forestTable(figure, traces);
-  const head = [axisTitle(figure, traces[0], "x") || "x"];
-  /** @type {Map<string, string[]>} */
-  const byX = new Map();
+  const [own, other] = /** @type {("x" | "y")[]} */ (figure.layout?.meta?.by === "y" ? ["y", "x"] : ["x", "y"]);
+  const head = [axisTitle(figure, traces[0], own) || own];
+  /** @type {Map<string, {row: string[], links: string[]}>} */
+  const byKey = new Map();
+  const empty = traces.map(() => "");
   traces.forEach((/** @type {any} */ trace, /** @type {number} */ column) => {
-    head.push([trace.name, axisTitle(figure, trace, "y")].filter(Boolean).join(", ") || "y");
-    trace.x.forEach((/** @type {any} */ x, /** @type {number} */ index) => {
-      const row = byX.get(String(x)) ?? [String(x), ...traces.map(() => "")];
-      const y = trace.y[index];
-      if (y !== null && y !== undefined) row[column + 1] = withInterval(y, trace.error_y, index);
-      byX.set(String(x), row);
+    head.push([trace.name, axisTitle(figure, trace, other)].filter(Boolean).join(", ") || other);
+    trace[own].forEach((/** @type {any} */ key, /** @type {number} */ index) => {
+      const line = byKey.get(String(key)) ?? { row: [String(key), ...empty], links: ["", ...empty] };
+      const value = trace[other][index];
+      if (value !== null && value !== undefined) {
+        line.row[column + 1] = withInterval(value, trace[`error_${other}`], index);
+        line.links[column + 1] = addressOf(trace, index);
+      }
+      byKey.set(String(key), line);
     });
   });
-  return { head, rows: [...byX.values()] };
+  const lines = [...byKey.values()];
+  return { head, rows: lines.map((line) => line.row), links: lines.map((line) => line.links) };
 }
 
 /**

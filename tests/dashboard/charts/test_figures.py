@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -12,16 +13,19 @@ from plotly.offline import get_plotlyjs_version
 from dashboard.charts import (
     accuracy,
     growing_accuracy,
+    history,
     interactivity,
     live,
     matrix_heat,
     per_device,
     percentiles,
+    request_times,
     throughput,
 )
 from dashboard.charts.series import Series
 from dashboard.templatetags.ui import chart
-from jobs.models import Matrix
+from jobs.models import Matrix, Result
+from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
 from jobs.queries.statistics import wilson
@@ -33,6 +37,12 @@ POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
 EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
 SHARE = wilson(5, 10)
 TABLE = MatrixPage(Matrix(), "output_tokens_per_s", (), (1, 4), (), None, 0)
+CHANGED = [PartChange("image", "a", "b")]
+RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) for pk in (1, 2, 3)]
+PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHANGED)]
+VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
+HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
+TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
 FIGURES = {
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),
@@ -41,6 +51,8 @@ FIGURES = {
     "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
     "growing_accuracy": growing_accuracy.figure,
     "live": live.figure,
+    "history": lambda: history.figure(HISTORY),
+    "request_times": lambda: request_times.figure("ttft", TIMES),
     "matrix_heat": lambda: matrix_heat.figure(TABLE),
 }
 

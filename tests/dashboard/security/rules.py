@@ -113,6 +113,9 @@ result-detail GET viewer
 result-answer GET viewer
 result-file GET viewer
 result-fleet GET viewer
+result-history GET viewer
+result-point GET viewer
+result-requests GET viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen

@@ -32,6 +32,7 @@ from jobs.models import (
     Matrix,
     MatrixCell,
     Note,
+    ResultPoint,
     SavedView,
     SignOff,
     Tag,
@@ -140,12 +141,14 @@ def made(db):
         expires_at=now() - timedelta(days=1),
     )
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
+    ResultPoint.objects.create(result=result, index=0, concurrency=1, metrics={})
     numbers = {
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,
         "import_id": imported(user=owner).imported_id,
         "index": 0,
+        "concurrency": 1,
         "conversation_id": chat.pk,
         "turn_id": turn.pk,
         "token_id": owner.api_tokens.get(scope="read").pk,

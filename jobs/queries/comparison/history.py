@@ -1,0 +1,240 @@
+"""History of a measurement: its runs over time, and what changed where the value moves.
+
+The runs are those of one subject, and of the same workload with other versions of its tool.
+Consecutive runs with the same identity are a period. A change compares a period with the last one
+before it that has values. Another version of the tool bars the comparison: the engine did not move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from statistics import mean
+from typing import Any
+
+from django.db.models import Max, Prefetch, Q
+
+from jobs.metrics import METRICS
+from jobs.models import Result, ResultPoint
+from jobs.queries.comparison.comparison import Change, Verdict, changed
+from jobs.queries.comparison.pairing import paired_gap
+from jobs.queries.comparison.work_differs import differences, hardware, work
+from jobs.queries.results.headline import headline
+from jobs.queries.results.identities import best_concurrency
+from jobs.queries.results.results import accuracy, points_of
+from jobs.queries.statistics import Interval, mean_interval
+
+MOST_RUNS = 200  # the latest
+MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
+# Metrics to choose from, in this order, if the result has them.
+_SPEED = (
+    *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
+    *("ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
+    *("latency_p50_s", "latency_p99_s", "batch_latency_mean_s"),
+)
+_QUALITY = ("accuracy",)
+# Facts of the host that no identity has.
+_FACTS = ("os", "kernel", "driver", "firmware")
+
+
+@dataclass(frozen=True, slots=True)
+class PartChange:
+    """Part of identity or host that differs between two periods; None: not recorded."""
+
+    name: str
+    was: Any
+    now: Any
+
+
+@dataclass(slots=True)
+class Period:
+    """Consecutive runs with the same identity, oldest first.
+
+    ``values`` are those of its counted runs. ``base`` is the period that ``parts`` and ``change``
+    compare with; None for the first. ``is_barred``: not comparable with it.
+    """
+
+    number: int
+    runs: Sequence[Result]
+    values: Sequence[float]
+    interval: Interval | None = None
+    base: Period | None = None
+    parts: Sequence[PartChange] = ()
+    change: Change | None = None
+    is_barred: bool = False
+
+    @property
+    def mean(self) -> float | None:
+        """Return the mean of the counted runs; None without any."""
+        return mean(self.values) if self.values else None
+
+    @property
+    def head(self) -> Result:
+        """Return the latest counted run, else the latest."""
+        return next((run for run in reversed(self.runs) if run.counts), self.runs[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """History of ``result`` in one metric; ``concurrency`` is None for an evaluation.
+
+    ``metrics`` and ``concurrencies`` are the choices; ``left_out`` counts runs older than the
+    latest :data:`MOST_RUNS`.
+    """
+
+    result: Result
+    metric: str
+    concurrency: int | None
+    metrics: Sequence[str]
+    concurrencies: Sequence[int]
+    periods: Sequence[Period]
+    left_out: int
+    _values: Mapping[int, float] = field(default_factory=dict)
+
+    def value(self, run: Result) -> float | None:
+        """Return the metric of a run; None: not measured at this concurrency."""
+        return self._values.get(run.pk)
+
+
+def history(result_id: int, metric: str = "", concurrency: int | None = None) -> History:
+    """Return the history of a result's measurement. An unknown metric or concurrency is replaced
+    by that of the result's main value. Raises ``Result.DoesNotExist``."""
+    result = Result.objects.prefetch_related("points").get(pk=result_id)
+    points = points_of(result)
+    concurrencies = sorted({point.concurrency for point in points})
+    names = _QUALITY if result.type == Result.Type.EVALUATION else _SPEED
+    measured = [point.metrics for point in points] or [result.metrics]
+    metrics = [name for name in names if any(name in row for row in measured)]
+    main = headline(result.type, result.metrics)
+    if metric not in metrics:
+        metric = main
+    if concurrency not in concurrencies:
+        best = best_concurrency(result, main)
+        concurrency = best if best is not None else next(iter(concurrencies), None)
+    rows = Result.objects.filter(_same(result))
+    wanted = ResultPoint.objects.filter(concurrency=-1 if concurrency is None else concurrency)
+    named = rows.select_related("host", "deployment", "endpoint", "created_by", "job")
+    latest = named.prefetch_related(Prefetch("points", wanted)).order_by("-created_at", "-pk")
+    runs = [*latest[:MOST_RUNS]][::-1]
+    total = rows.count() if len(runs) == MOST_RUNS else len(runs)
+    values = {run.pk: value for run in runs if (value := _value(run, metric)) is not None}
+    periods = _periods(runs, values, metric)
+    return History(
+        *(result, metric, concurrency, metrics, concurrencies, periods, total - len(runs)),
+        _values=values,
+    )
+
+
+def _same(result: Result) -> Q:
+    """Return the filter of the runs of this measurement."""
+    if result.subject:
+        return Q(subject__in=[result.subject, *_other_versions(result)])
+    if result.fingerprint:
+        return Q(fingerprint=result.fingerprint)
+    return Q(pk=result.pk)
+
+
+def _other_versions(result: Result) -> list[str]:
+    """Return the subjects that differ in the version of the tool only."""
+    alike = ("type", "model_id", "label", "parallelism", "simulated")
+    rows = Result.objects.filter(**{name: getattr(result, name) for name in alike})
+    others = rows.exclude(subject__in=["", result.subject]).order_by().values_list("subject")
+    latest = others.annotate(last=Max("pk")).order_by("-last")[:MOST_SUBJECTS]
+    heads = Result.objects.in_bulk([last for _subject, last in latest])
+    own = (_work_of_any_version(result), hardware(result))
+    return [
+        head.subject
+        for head in heads.values()
+        if (_work_of_any_version(head), hardware(head)) == own
+    ]
+
+
+def _work_of_any_version(result: Result) -> dict[str, Any]:
+    """Return the workload with the name of the tool, without its version."""
+    asked = work(result)
+    return {**asked, "tool": str(asked.get("tool") or "").partition(" ")[0]}
+
+
+def _value(run: Result, metric: str) -> float | None:
+    rows = [point.metrics for point in run.points.all()]
+    if run.type == Result.Type.EVALUATION:
+        rows = [run.metrics]
+    value = next((row[metric] for row in rows if metric in row), None)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -> list[Period]:
+    """Return the periods, oldest first, each compared with the last one before that has values."""
+    periods: list[Period] = []
+    base: Period | None = None
+    for number, (_key, group) in enumerate(groupby(runs, _key_of), start=1):
+        alike = list(group)
+        counted = [values[run.pk] for run in alike if run.counts and run.pk in values]
+        period = Period(number, alike, counted)
+        period.interval = mean_interval(counted)
+        if metric == "accuracy" and len(counted) == 1:
+            period.interval = accuracy(period.head)
+        if base is not None:
+            period.base = base
+            period.parts = _parts(base.head, period.head)
+            _compare(period, base, metric)
+        periods.append(period)
+        base = period if counted else base
+    return periods
+
+
+def _key_of(run: Result) -> Any:
+    """Return what the runs of a period share; a run with an unknown part stands alone."""
+    return (run.fingerprint or run.pk, _facts(run))
+
+
+def _facts(run: Result) -> dict[str, str]:
+    facts = run.run_context.get("host")
+    if not isinstance(facts, dict):
+        return {}
+    return {name: str(facts[name]) for name in _FACTS if facts.get(name)}
+
+
+def _parts(base: Result, head: Result) -> list[PartChange]:
+    """Return what differs, in the order of the identity."""
+    was, now = _named(base), _named(head)
+    return [
+        PartChange(name, was.get(name), now.get(name))
+        for name in dict.fromkeys((*was, *now))
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _named(run: Result) -> dict[str, Any]:
+    """Return the parts of an identity by name, with the stack and the facts of the host.
+
+    Groups share no name but "sha256" with others, which only the model has.
+    """
+    groups = (run.identity.get("parts") or {}).values()
+    named = {name: value for group in groups for name, value in group.items()}
+    return {**({"stack": run.stack} if run.stack else {}), **named, **_facts(run)}
+
+
+def _compare(period: Period, base: Period, metric: str) -> None:
+    """Set change and bar of a period with values."""
+    if not period.values:
+        return
+    heads = [base.head, period.head]
+    rows: list[Mapping[str, float]] = [
+        next((point.metrics for point in run.points.all()), {}) for run in heads
+    ]
+    if differences(heads, rows):
+        period.is_barred = True
+        return
+    if metric != "accuracy":
+        period.change = changed(metric, base.values, period.values)
+        return
+    gap = paired_gap(base.head, period.head)
+    if gap is None:
+        period.is_barred = True
+        return
+    better = (gap.value > 0) == (METRICS[metric].better == "higher")
+    verdict: Verdict = "noise" if gap.holds_zero else "better" if better else "worse"
+    value = period.values[-1]
+    period.change = Change(value, None, gap.value, gap.low, gap.high, verdict)

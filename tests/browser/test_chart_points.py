@@ -1,0 +1,103 @@
+"""Points of charts: panel by mouse, keyboard and table; pages of history and distribution."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lib.visits import checked_window
+
+pytestmark = pytest.mark.browser
+
+SEED = """
+from jobs.models import PointRequests
+from tests.measuring import make_measuring_host, measured, served, SERVE
+host = make_measuring_host("va16")
+for argv, factor in ((SERVE, 1.0), ((*SERVE, "--flash-attention"), 0.8)):
+    deployment = served(host, argv, stack="guide", tp=8)
+    for rate in (21.5, 21.6, 21.4):
+        points = ((1, factor * rate), (16, 10 * factor * rate))
+        result = measured(deployment, points=points, more={"tpot_p50_ms": 20.0})
+for point in result.points.all():
+    PointRequests.objects.create(point=point, rows=[[9.0 + n, 2.0, 0.1] for n in range(50)])
+print(result.pk)
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(browser, own_server):
+    (number,) = own_server.shell(SEED)
+    with checked_window(browser, own_server) as context:
+        page = context.new_page()
+        page.goto(f"/results/{number}/")
+        expect(page.locator("#throughput .main-svg").first).to_be_attached()
+        yield page, number
+
+
+def panel(page):
+    return page.get_by_role("dialog")
+
+
+def test_a_click_on_a_point_opens_its_panel(opened):
+    page, number = opened
+    point = page.locator("#throughput .points path.point").first
+
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    expect(panel(page)).to_contain_text("concurrency 1")
+    expect(panel(page)).to_contain_text("/e/evalscope/bin/evalscope perf")
+    expect(panel(page).get_by_role("link", name="Result")).to_have_attribute(
+        "href", f"/results/{number}/"
+    )
+    page.keyboard.press("Escape")
+    expect(panel(page)).to_have_count(0)
+
+
+def test_the_keyboard_walks_over_points_and_opens_one(opened):
+    page, _number = opened
+    plot = page.locator("#throughput .plot")
+
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#throughput .hoverlayer")).to_contain_text("tok/s")
+    page.keyboard.press("Enter")
+
+    expect(panel(page)).to_contain_text("concurrency 16")
+    page.keyboard.press("Escape")
+
+
+def test_a_number_of_the_table_opens_the_same_panel(opened):
+    page, _number = opened
+
+    page.locator("#throughput .fig-table > summary").click()
+    page.locator("#throughput .fig-table a").first.click()
+
+    expect(panel(page)).to_contain_text("concurrency 1")
+    page.keyboard.press("Escape")
+    page.locator("#throughput .fig-table > summary").click()
+
+
+def test_the_distribution_has_a_row_for_each_share(opened):
+    page, _number = opened
+
+    page.locator("#spread-ttft .fig-table > summary").click()
+
+    table = page.locator("#spread-ttft .fig-table table")
+    expect(table.locator("th").nth(1)).to_contain_text("(n = 50)")
+    expect(table.locator("tbody tr", has_text=re.compile("^50"))).to_have_count(1)
+    page.locator("#spread-ttft .fig-table > summary").click()
+
+
+def test_the_history_marks_the_changed_argument(opened):
+    page, number = opened
+    page.goto(f"/results/{number}/")
+
+    page.get_by_role("link", name="History").click()
+
+    expect(page.locator("#history .main-svg").first).to_be_attached()
+    expect(page.locator("#history .annotation")).to_have_count(1)
+    expect(page.locator(".periods tbody tr").first).to_contain_text("--flash-attention")

@@ -1,0 +1,71 @@
+"""Pages of results ask the database as often for many results as for few."""
+
+import pytest
+from django.core.cache import caches
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import Result, Tag
+from jobs.services.results.baselines import set_baseline
+from tests.comparing import OTHER
+from tests.factories import make_deployment, make_job, make_measured, make_user
+from tests.measuring import measured, served
+
+pytestmark = pytest.mark.django_db
+PAGES = {
+    "list": "/results/",
+    "evaluations": "/results/?type=evaluation",
+    "tag": "/results/?tag=week",
+    "identities": "/results/?group=identity",
+    "fleet": "/results/fleet/",
+    "history": "/results/{first}/history/",
+    "point": "/results/{first}/points/1/",
+    "result": "/results/{first}/",
+}
+
+
+def fill(host, user, first, count):
+    """Runs of ``count`` identities and as many evaluations; ``first`` 0: the last is baseline."""
+    for number in range(first, first + count):
+        deployment = served(host, (*OTHER, "--n", str(number)), stack="guide", tp=8)
+        for rate in (100.0, 101.0):
+            speed = measured(deployment, points=((1, rate),))
+        job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "x"})
+        fields = {"deployment": make_deployment(host=host), "stack": "guide"}
+        quality = make_measured(job=job, scores=[1.0, 0.0, 1.0], **fields)
+        for result in (speed, quality):
+            Tag.objects.create(result=result, name="week", created_by=user)
+            if not first:
+                set_baseline(result, user)
+
+
+def asked(client, address):
+    caches["process"].clear()
+    client.get(address)  # what a process learns once
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_more_results_take_no_more_queries(client, host, name):
+    user = make_user("reader")
+    client.force_login(user)
+    fill(host, user, 0, 2)
+    first = Result.objects.order_by("pk")[0]
+    address = PAGES[name].format(first=first.pk)
+    few = asked(client, address)
+    fill(host, user, 2, 6)
+
+    assert asked(client, address) <= few
+
+
+def test_a_list_reads_no_answers(client, host):
+    user = make_user("reader")
+    client.force_login(user)
+    fill(host, user, 0, 3)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/results/?type=evaluation")
+
+    assert not [one["sql"] for one in captured if "jobs_answer" in one["sql"]]

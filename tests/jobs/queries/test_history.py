@@ -1,0 +1,194 @@
+"""History of a measurement: periods, what changed between them, and whether the value moved."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import Result
+from jobs.queries.comparison.history import history
+from jobs.services.outcomes import identity
+from tests.comparing import OTHER
+from tests.factories import make_job, make_measured
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+LONGER = ("/e/llama/bin/python", "serve.py", "--ctx", "8192", "--port", "{port}")
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host("va16")
+
+
+def runs(deployment, *rates, **fields):
+    return [measured(deployment, points=((1, rate),), **fields) for rate in rates]
+
+
+def words(period):
+    return {part.name: (part.was, part.now) for part in period.parts}
+
+
+def test_runs_of_one_identity_are_one_period(host):
+    first, *_others, last = runs(served(host), 100, 101, 99)
+
+    (period,) = history(last.pk).periods
+
+    assert (len(period.runs), period.mean, period.parts) == (3, 100, ())
+    assert period.interval.low < 100 < period.interval.high
+    assert period.runs[0] == first
+
+
+def test_a_changed_argument_is_named_where_the_value_moves(host):
+    runs(served(host), 100, 101, 99)
+    last = runs(served(host, LONGER), 80, 81, 79)[-1]
+
+    first, second = history(last.pk).periods
+
+    assert words(second) == {"--ctx": ("4096", "8192")}
+    assert (second.base, second.change.verdict) == (first, "worse")
+    assert second.change.relative == pytest.approx(-0.2, abs=0.001)
+
+
+def test_a_small_move_is_not_significant(host):
+    runs(served(host), 100, 102, 98)
+    last = runs(served(host, OTHER), 99, 101, 97)[-1]
+
+    assert history(last.pk).periods[1].change.verdict == "noise"
+
+
+def test_too_few_runs_give_a_change_without_an_interval(host):
+    runs(served(host), 100)
+    (last,) = runs(served(host, OTHER), 80)
+
+    change = history(last.pk).periods[1].change
+
+    assert (change.verdict, change.low) == ("unknown", None)
+    assert change.relative == pytest.approx(-0.2)
+
+
+def test_a_new_version_of_the_tool_is_not_comparable(host):
+    deployment = served(host)
+    runs(deployment, 100)
+    (last,) = runs(deployment, 80, tool="evalscope 2.0")
+
+    second = history(last.pk).periods[1]
+
+    assert words(second)["tool"] == ("evalscope 1.14.1", "evalscope 2.0")
+    assert (second.is_barred, second.change) == (True, None)
+
+
+def test_another_tool_has_a_history_of_its_own(host):
+    deployment = served(host)
+    runs(deployment, 100)
+    (last,) = runs(deployment, 80, tool="guidellm 0.8")
+
+    assert len(history(last.pk).periods) == 1
+
+
+def test_a_new_kernel_starts_a_period(host):
+    deployment = served(host)
+    runs(deployment, 100)
+    (last,) = runs(deployment, 80)
+    facts = {**last.run_context, "host": {**last.run_context["host"], "kernel": "6.8"}}
+    Result.objects.filter(pk=last.pk).update(run_context=facts)
+
+    assert words(history(last.pk).periods[1]) == {"kernel": (None, "6.8")}
+
+
+def test_a_disturbed_run_is_shown_and_does_not_count(host):
+    deployment = served(host)
+    first, second = runs(deployment, 100, 50)
+    Result.objects.filter(pk=second.pk).update(disturbed=True)
+
+    found = history(first.pk)
+
+    assert found.periods[0].values == [100]
+    assert found.value(second) == 50
+
+
+def test_a_period_without_values_is_no_base(host):
+    runs(served(host), 100)
+    (spoilt,) = runs(served(host, OTHER), 10)
+    Result.objects.filter(pk=spoilt.pk).update(incomplete=True)
+    (last,) = runs(served(host), 90)
+
+    first, second, third = history(last.pk).periods
+
+    assert (second.mean, third.base, third.parts) == (None, first, [])
+
+
+def test_another_workload_is_not_in_the_history(host):
+    deployment = served(host)
+    (own,) = runs(deployment, 100)
+    runs(deployment, 50, requests=100)
+
+    assert [run for period in history(own.pk).periods for run in period.runs] == [own]
+
+
+def test_metric_and_concurrency_can_be_chosen(host):
+    result = measured(served(host), points=((1, 50.0), (4, 150.0)))
+
+    by_rate, by_latency = history(result.pk), history(result.pk, "ttft_p50_ms", 1)
+
+    assert (by_rate.metric, by_rate.concurrency) == ("output_tokens_per_s", 4)
+    assert (by_latency.metric, by_latency.value(result)) == ("ttft_p50_ms", 180)
+    assert (history(result.pk, "x", 3).metric, by_rate.concurrencies) == (by_rate.metric, [1, 4])
+
+
+def evaluated(host, right, argv=OTHER):
+    job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "basics"})
+    scores = [1.0] * right + [0.0] * (100 - right)
+    return make_measured(job=job, scores=scores, deployment=served(host, argv))
+
+
+def test_accuracies_are_paired_by_question(host):
+    evaluated(host, 100)
+    last = evaluated(host, 80, LONGER)
+
+    found = history(last.pk)
+
+    assert (found.metric, found.concurrency) == ("accuracy", None)
+    assert found.periods[1].change.verdict == "worse"
+    assert found.periods[1].interval.low < 0.8 < found.periods[1].interval.high
+
+
+def test_a_result_without_a_subject_is_alone(host):
+    (result,) = runs(served(host), 100)
+    Result.objects.filter(pk=result.pk).update(subject="", fingerprint="")
+
+    assert [period.runs for period in history(result.pk).periods] == [[result]]
+
+
+def test_a_long_history_takes_as_many_queries_as_a_short_one(host):
+    deployment = served(host)
+    first = runs(deployment, 100)[0]
+    with CaptureQueriesContext(connection) as short:
+        history(first.pk)
+    for number in range(6):
+        runs(served(host, (*OTHER, "--n", str(number))), 100, 101)
+
+    with CaptureQueriesContext(connection) as long:
+        found = history(first.pk)
+
+    assert len(found.periods) == 7
+    assert len(long) == len(short)
+
+
+def test_periods_follow_the_time_of_the_runs(host):
+    early, late = runs(served(host), 100)[0], runs(served(host, OTHER), 90)[0]
+    Result.objects.filter(pk=late.pk).update(created_at=early.created_at - timedelta(days=1))
+
+    assert [period.runs for period in history(early.pk).periods] == [[late], [early]]
+
+
+def test_verdicts_of_old_evaluations_are_filled_at_the_next_start(host):
+    result = evaluated(host, 80)
+    wanted = result.verdicts
+    Result.objects.update(verdicts="", identity={**result.identity, "schema": 3})
+
+    identity.keep_missing()
+
+    result.refresh_from_db()
+    assert result.verdicts == wanted != ""
