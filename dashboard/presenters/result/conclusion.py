@@ -53,13 +53,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Conclusion card. ``columns``: latency columns; ``remarks``: what the intervals are of."""
+    """Conclusion card. ``columns``: latency columns, of the metrics ``names``; ``remarks``: what
+    the intervals are of."""
 
     conclusion: Conclusion
     headline: str
     is_warning: bool
     figures: Sequence[Figure]
     steps: Sequence[StepLine]
+    names: Sequence[str]
     columns: Sequence[str]
     rows: Sequence[Row]
     remarks: Sequence[str]
@@ -94,6 +96,7 @@ def conclusion_card(
         is_warning=found.shape in ("none", "fails", "falls"),
         figures=_figures(found, result),
         steps=step_lines(found, result, user),
+        names=names,
         columns=[_column(name) for name in names],
         rows=_rows(found, names),
         remarks=_remarks(found, names),
