@@ -121,6 +121,7 @@ NO_PAGES = {
     *("model-undo", "model-discard"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
+    *("report-result", "report-comparison", "report-matrix"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     "audit-export",

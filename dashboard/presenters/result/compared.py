@@ -15,6 +15,7 @@ from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count
+from jobs.queries.results.repeats import counted_with
 
 
 def read_groups(wanted: Sequence[Sequence[int]]) -> tuple[list[list[Result]], list[int]]:
@@ -56,6 +57,19 @@ def problem_of(groups: Sequence[Sequence[Result]]) -> str:
     if any(everyone.count(one) > 1 for one in shown):
         return _("Two groups are repeats of one measurement. Compare as runs.")
     return ""
+
+
+def with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
+    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
+    group."""
+    found: dict[Any, list[Result]] = {}
+    for runs in groups:
+        head = runs[0]
+        key = head.fingerprint or head.pk
+        if key not in found:
+            others = [run for run in counted_with(head) if run.pk != head.pk]
+            found[key] = [head, *others]
+    return list(found.values())
 
 
 def charts(comparison: Comparison) -> dict[str, Any]:

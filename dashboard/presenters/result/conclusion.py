@@ -29,13 +29,17 @@ _SHARES = ("p50", "p90", "p99")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Figure of the card: label, value with unit, half width of its interval, what it is of."""
+    """Figure of the card: label, value with unit, half width of its interval, what it is of.
+
+    ``point``: the point that a rate is of.
+    """
 
     label: str
     text: str
     unit: str = ""
     interval: str = ""
     note: str = ""
+    point: CurvePoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
 def _rate_figure(label: str, point: CurvePoint) -> Figure:
     text, unit = metric_text(RATE, point.rate)
     note = _("at concurrency %(n)s") % {"n": point.concurrency}
-    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note)
+    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note, point)
 
 
 def _text(name: str, value: float) -> str:

@@ -32,7 +32,8 @@ def flags(result: Result) -> list[Flag]:
         word = _("external") + (_(", ") + result.device if result.device else "")
         found.append(Flag(word, why % {"name": result.endpoint.name}))
     if result.simulated:
-        found.append(Flag(_("simulated"), simulated_words()))
+        why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
+        found.append(Flag(_("simulated"), why))
     if result.incomplete:
         found.append(Flag(_("incomplete"), missed_words(result)))
     cut = mostly_cut(result)
@@ -46,13 +47,6 @@ def flags(result: Result) -> list[Flag]:
         if remark["id"] == _OTHERS:
             found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
     return found
-
-
-def simulated_words() -> str:
-    """Return what a simulated result is not."""
-    return _(
-        "Simulated: mock commands on a fast clock. These numbers were not measured on hardware."
-    )
 
 
 def disturbed_words(result: Result) -> str:

@@ -14,7 +14,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.presenters.result.compared import charts, numbers_of, problem_of, read_groups
+from dashboard.presenters.result.compared import (
+    charts,
+    numbers_of,
+    problem_of,
+    read_groups,
+    with_repeats,
+)
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
@@ -24,7 +30,7 @@ from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
-from jobs.queries.results.repeats import counted_with, repeats_of
+from jobs.queries.results.repeats import repeats_of
 
 FLIPS_SHOWN = 100
 _BATCH = "batch_latency_mean_s"
@@ -117,7 +123,9 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
-    repeated = _with_repeats(groups)
+    repeated = with_repeats(groups)
+    # Links to other columns keep the selected concurrency.
+    kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
     context = {
         "comparison": comparison,
         "title": conclusion(comparison),
@@ -128,9 +136,9 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
         "csv": f"?{ids}&format=csv",
-        # Links to other columns keep the selected concurrency.
-        "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
+        "kept": kept,
         "query": request.GET.urlencode(),
+        "report_query": f"{ids}{kept}&",
         "show_all": show_all,
         "is_evaluation": is_evaluation,
         "rows": [row for row in comparison.rows if show_all or row.differs],
@@ -197,19 +205,6 @@ def _switches(
                 [[*runs, *more] for runs, more in zip(groups, new, strict=True)]
             )
     return switches
-
-
-def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
-    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
-    group."""
-    with_repeats: dict[Any, list[Result]] = {}
-    for runs in groups:
-        head = runs[0]
-        key = head.fingerprint or head.pk
-        if key not in with_repeats:
-            others = [run for run in counted_with(head) if run.pk != head.pk]
-            with_repeats[key] = [head, *others]
-    return list(with_repeats.values())
 
 
 def _as_runs(results: Sequence[Result]) -> str:

@@ -142,6 +142,8 @@ def result_response(
         levels = level_choice.level_choice(request)
         card = conclusion_card(page, points, level=levels.level, user=request.user)
         context |= {"levels": levels, "card": card, **charts(page, curve_series(page, points))}
+        level = {"level": levels.key} if levels.key else {}
+        context["report_query"] = f"{urlencode({'id': result_id, **level})}&"
     return render(request, "results/detail.html", context)
 
 
@@ -205,6 +207,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "page": page,
         "result": result,
         "title": page_title(page),
+        "report_query": f"id={result.pk}&",
         "environments": result.run_context.get("environments", []),
         "is_evaluation": result.type == Result.Type.EVALUATION,
         "pinned_words": pinned_words(result.job),

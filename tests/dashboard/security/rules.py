@@ -113,6 +113,9 @@ result-detail GET viewer
 result-answer GET viewer
 result-file GET viewer
 result-fleet GET viewer
+report-result GET viewer
+report-comparison GET viewer
+report-matrix GET viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen
@@ -222,6 +225,9 @@ api-matrix GET viewer
 api-matrix-resume POST member
 api-matrix-cancel POST owner
 api-matrix-run POST member {}
+api-report-result GET viewer
+api-report-comparison GET viewer
+api-report-matrix GET viewer
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin
