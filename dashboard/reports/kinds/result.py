@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from dashboard.charts import accuracy
 from dashboard.presenters.result.conclusion import Card, conclusion_card
 from dashboard.presenters.result.conclusion import Figure as CardFigure
 from dashboard.presenters.result.curve_series import curve_series
+from dashboard.presenters.result.level_choice import NONE
 from dashboard.presenters.result.page_parts import charts, page_title, point_columns
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.result.words import failed_text, lengths_texts
@@ -32,7 +34,7 @@ from dashboard.text.formatting import duration, full_moment
 from dashboard.text.labels import host_title, phrase
 from jobs.models import Result
 from jobs.queries.results.benchmark_curve import curve_of
-from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.levels import Level
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.results.team_levels import team_levels
@@ -59,6 +61,7 @@ def build(asked: ResultAsked) -> Report:
     is_evaluation = result.type == Result.Type.EVALUATION
     points = [] if is_evaluation else curve_of(page)
     card = conclusion_card(page, points, level=level, user=AnonymousUser())
+    drawn = {} if is_evaluation else charts(page, curve_series(page, points))
     return Report(
         kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
         title=page_title(page),
@@ -68,7 +71,7 @@ def build(asked: ResultAsked) -> Report:
         warnings=remarks.warnings([result]),
         sections=[
             Section(_("Conclusion"), _conclusion(page, card, level)),
-            Section(_("Numbers"), [*_charts(page, points), *_numbers(page, card)]),
+            Section(_("Numbers"), [*_charts(page, drawn), *_numbers(page, drawn, card)]),
             Section(_("Method"), _method(page)),
             Section(_("Remarks"), _remarks(page) or [remarks.nothing()]),
         ],
@@ -76,7 +79,7 @@ def build(asked: ResultAsked) -> Report:
 
 
 def _level(key: str) -> Level | None:
-    if not key:
+    if key in ("", NONE):
         return None
     levels = dict(team_levels().options())
     if key not in levels:
@@ -147,7 +150,7 @@ def _main(page: ResultPage) -> Facts:
     if page.accuracy is not None:
         questions = int(found["questions"])
         rows = [
-            (_("Accuracy"), numbers.share(page.accuracy, questions)),
+            (_("Accuracy"), numbers.share(page.accuracy, questions, found.get("accuracy"))),
             (_("Correct"), numbers.whole("correct", found.get("correct", 0))),
             (_("Questions"), numbers.whole("questions", questions)),
         ]
@@ -175,7 +178,7 @@ def _main(page: ResultPage) -> Facts:
     return Facts(rows, title=result.measured, is_large=True)
 
 
-def _charts(page: ResultPage, points: list[CurvePoint]) -> list[Block]:
+def _charts(page: ResultPage, drawn: Mapping[str, Any]) -> list[Block]:
     if page.result.type == Result.Type.EVALUATION:
         if not page.categories:
             return []
@@ -183,7 +186,6 @@ def _charts(page: ResultPage, points: list[CurvePoint]) -> list[Block]:
         title = _("Accuracy by data set") if page.categories[0].is_set else _("By category")
         figure = accuracy.figure(page.categories, page.accuracy)
         return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
-    drawn: dict[str, Any] = charts(page, curve_series(page, points))
     blocks: list[Block] = []
     if drawn["throughput"]:
         blocks.append(Figure(_("Throughput vs concurrency"), drawn["throughput"], _CHART))
@@ -195,17 +197,16 @@ def _charts(page: ResultPage, points: list[CurvePoint]) -> list[Block]:
     return blocks
 
 
-def _numbers(page: ResultPage, card: Card | None) -> list[Block]:
+def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> list[Block]:
     result = page.result
     blocks: list[Block] = []
     if result.type == Result.Type.EVALUATION:
         return [*result_tables.sets(page), *result_tables.categories(page)]
     if card is not None and card.rows:
         blocks.append(result_tables.conclusion(card))
-    rows = charts(page, curve_series(page, [])).get("wait_rows")
-    if rows:
+    if drawn.get("wait_rows"):
         title = _("Latency at concurrency %(n)s") % {"n": page.points[0].concurrency}
-        blocks.append(numbers.family_table(title, rows, page.points[0].metrics))
+        blocks.append(numbers.family_table(title, drawn["wait_rows"], page.points[0].metrics))
     if page.points:
         is_batch = "batch_latency_mean_s" in result.metrics
         title = _("Metrics of job #%(job)s") % {"job": result.job_id}

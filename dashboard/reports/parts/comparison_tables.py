@@ -54,14 +54,12 @@ def metrics(comparison: Comparison, *, grouped: bool) -> Table:
     """Return all common metrics, with differences to the baseline."""
     heads = _heads(comparison, _("Metric"))
     rows = [_metric(row, comparison, grouped=grouped) for row in comparison.rows]
-    title, notes = _("Metrics"), []
+    title = _("Metrics")
     if comparison.concurrency is not None:
         title = _("Metrics at concurrency %(n)s") % {"n": comparison.concurrency}
         if comparison.rows and comparison.rows[0].metric == "batch_latency_mean_s":
             title = _("Metrics of a batch of %(n)s") % {"n": comparison.concurrency}
-    if any(cell.value is not None for row in comparison.rows for cell in row.cells):
-        notes.append(_explained(comparison, grouped=grouped))
-    return Table(title, heads, rows, notes)
+    return Table(title, heads, rows, [_explained(comparison, grouped=grouped)])
 
 
 def _explained(comparison: Comparison, *, grouped: bool) -> str:
@@ -89,12 +87,12 @@ def _metric(row: MetricRow, comparison: Comparison, *, grouped: bool) -> list[Ce
     cells = [numbers.heading(name, note=_("all concurrencies") if covers_all else "")]
     for column, figure in zip(comparison.columns, row.cells, strict=True):
         bounds = accuracy(column.head) if name == "accuracy" and figure.runs == 1 else None
-        questions = int(column.head.metrics.get("questions") or 0)
-        cells.append(
-            replace(numbers.share(bounds, questions), unit="", tone="strong")
-            if bounds
-            else numbers.compared(figure, name, grouped=grouped)
-        )
+        cell = numbers.compared(figure, name, grouped=grouped)
+        if bounds:
+            questions = int(column.head.metrics.get("questions") or 0)
+            share = numbers.share(bounds, questions, figure.value)
+            cell = replace(share, unit="", tone="strong")
+        cells.append(cell)
     changed = [
         _with_change(cell, change, name)
         for cell, change in zip(cells[2:], row.changes, strict=True)

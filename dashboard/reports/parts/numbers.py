@@ -76,12 +76,13 @@ def compared(figure: Figure, name: str, *, grouped: bool) -> Cell:
     return bare(name, figure.value, half, bounds, **more)
 
 
-def share(interval: Interval, n: int) -> Cell:
-    """Return a share in per cent with its 95 % interval."""
+def share(interval: Interval, n: int, value: float | None = None) -> Cell:
+    """Return a share in per cent with its 95 % interval; ``value``: as stored."""
+    stored = interval.value if value is None else value
     return Cell(
-        percent(interval.value),
+        percent(stored),
         unit="%",
-        value=interval.value,
+        value=stored,
         measure="share",
         interval=f"[{percent(interval.low)}, {percent(interval.high)}]",
         low=interval.low,

@@ -8,7 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.verdict import Marks, sentence
+from dashboard.presenters.result.verdict import Marks
 from dashboard.reports.document import Block, Listing, Paragraph
 from dashboard.text.formatting import full_moment
 from dashboard.text.known_failures import view_of
@@ -36,18 +36,17 @@ def jobs_of(results: Sequence[Result]) -> str:
 
 
 def remarks_of(result: Result) -> list[str]:
-    """Return the remarks on how a result was measured."""
-    return [
+    """Return the remarks on how a result was measured, without those of its flags."""
+    texts = (
         message(remark["id"], remark["args"]) for remark in result.remarks if remark["id"] != _SETS
-    ]
+    )
+    stated = " ".join(flag.why for flag in flags(result))
+    return [text for text in texts if text not in stated]
 
 
 def organised(result: Result, marks: Marks, title: str = "") -> list[Block]:
-    """Return what people added to a result: verdict, sign-offs, tags, notes."""
-    items = []
-    if marks.verdict:
-        items.append(sentence(marks.verdict))
-    items += [_sign_off(row) for row in sign_offs_of(result)]
+    """Return what people added to a result: sign-offs, tags, notes."""
+    items = [_sign_off(row) for row in sign_offs_of(result)]
     if marks.added.tags:
         tags = _(", ").join(tag.name for tag in marks.added.tags)
         items.append(_("Tags: %(tags)s") % {"tags": tags})

@@ -10,7 +10,7 @@ from django.utils.translation import pgettext
 from dashboard.presenters.result.conclusion import Card, Row
 from dashboard.presenters.result.repeats import repeat_table
 from dashboard.presenters.result.sets_table import mean_label
-from dashboard.presenters.result.two_sides import SidesTable
+from dashboard.presenters.result.two_sides import SidesRow, SidesTable
 from dashboard.reports.document import Block, Cell, Column, Listing, Table
 from dashboard.reports.parts import numbers
 from dashboard.text.formatting import full_moment, percent
@@ -96,14 +96,25 @@ def sides(found: SidesTable) -> list[Block]:
         heads += [Column(_("TTFT mean, ms, client")), Column(_("engine")), Column(_("Difference"))]
     if found.has_queue:
         heads += [Column(_("Queue mean, ms, client")), Column(_("engine"))]
-    rows = []
-    for row in found.rows:
-        texts = [*row.tokens, *(row.ttft if found.has_ttft else ())]
-        texts += row.queue if found.has_queue else ()
-        cells = [Cell(text) if text else numbers.missing() for text in texts]
-        rows.append([Cell(str(row.concurrency)), *cells])
+    rows = [[Cell(str(row.concurrency)), *_sides(row, found)] for row in found.rows]
     notes = [text for text, _is_flagged in found.texts]
     return [Table(_("Client and engine"), heads, rows, notes)]
+
+
+def _sides(row: SidesRow, found: SidesTable) -> list[Cell]:
+    side = row.side
+    tokens = (side.client_tokens, side.engine_tokens, side.tokens_share)
+    ttft = (side.client_ttft_ms, side.engine_ttft_ms, side.delay_ms)
+    cells = list(zip(row.tokens, tokens, ("tokens", "tokens", "share"), strict=True))
+    if found.has_ttft:
+        cells += zip(row.ttft, ttft, ("ms", "ms", "ms"), strict=True)
+    if found.has_queue:
+        queue = (side.client_queue_ms, side.engine_queue_ms)
+        cells += zip(row.queue, queue, ("ms", "ms"), strict=True)
+    return [
+        Cell(text, value=value, measure=measure) if text else numbers.missing()
+        for text, value, measure in cells
+    ]
 
 
 def repeats(page: ResultPage) -> list[Block]:

@@ -38,10 +38,16 @@ def write(report: Report) -> str:
 
 
 def _section(section: Section, number: int) -> dict[str, Any]:
-    blocks = [part for block in section.blocks for part in _parts(block)]
+    blocks = [(part, block) for block in section.blocks for part in _parts(block)]
     shown = [
-        {"block": block, "name": block.name, "id": f"chart-{number}-{index}", **_drawn(block)}
-        for index, block in enumerate(blocks)
+        {
+            "block": part,
+            "name": part.name,
+            "label": whole.title if isinstance(whole, Table) else "",
+            "id": f"chart-{number}-{index}",
+            **_drawn(part),
+        }
+        for index, (part, whole) in enumerate(blocks)
     ]
     return {"title": section.title, "id": f"section-{number}", "blocks": shown}
 

@@ -36,7 +36,7 @@ def test_a_report_is_a_download(client, result, name, format):
         ("result", "", "id"),
         ("result", "id={id}&language=fr", "language"),
         ("result", "id={id}&format=pdf", "format"),
-        ("result", "id={id}&level=none", "level"),
+        ("result", "id={id}&level=gone", "level"),
         ("comparison", "id={id}", "id"),
         ("comparison", "group={id}", "group"),
         ("comparison", "", "id"),
