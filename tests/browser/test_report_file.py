@@ -24,7 +24,7 @@ for n in range(8):
 CUT = """() => [...document.querySelectorAll("main, main *")].filter((element) =>
   getComputedStyle(element).display !== "inline" && !element.closest("svg, .js-plotly-plot") &&
   (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1)
-).map((element) => `${element.tagName}.${element.className}: ${element.textContent.slice(0, 60)}`)"""
+).map((element) => `${element.tagName}.${element.className}: ${element.textContent}`.slice(0, 90))"""
 
 
 @pytest.fixture(scope="module")

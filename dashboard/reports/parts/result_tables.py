@@ -155,7 +155,11 @@ def sets(page: ResultPage) -> list[Table]:
     if not page.sets:
         return []
     heads = [Column(name, is_number=False) for name in ("dataset", "version", "metric", "mode")]
-    heads += [Column(page.result.measured), Column(_("Questions")), Column(_("95 %% interval") % {})]
+    heads += [
+        Column(page.result.measured),
+        Column(_("Questions")),
+        Column(_("95 %% interval") % {}),
+    ]
     rows = [row for group in page.sets for row in _group(group, page.sets)]
     notes = [
         _(
@@ -214,5 +218,5 @@ def categories(page: ResultPage) -> list[Table]:
         ]
         for item in page.categories
     ]
-    notes = [_("95 % confidence interval (Wilson). Small categories have wide intervals.")]
+    notes = [_("95 %% confidence interval (Wilson). Small categories have wide intervals.") % {}]
     return [Table(_("By category"), heads, rows, notes)]

@@ -59,5 +59,5 @@ def test_one_result_twice_is_no_comparison(results):
 
 
 def test_a_file_that_cannot_be_written_says_why(results, tmp_path):
-    with pytest.raises(CommandError, match="Cannot write .*: No such file or directory"):
+    with pytest.raises(CommandError, match=r"Cannot write .*: No such file or directory"):
         run(results[0], "--output", tmp_path / "none" / "report.html")

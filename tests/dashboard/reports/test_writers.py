@@ -62,8 +62,10 @@ def test_html_shows_a_text_as_it_is(block):
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 def test_markdown_shows_a_text_as_it_is(block):
-    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(
-        markdown.write(report(block, warnings=[EVIL]))
+    rendered = (
+        MarkdownIt("commonmark", {"html": True})
+        .enable("table")
+        .render(markdown.write(report(block, warnings=[EVIL])))
     )
 
     assert "<script>" not in rendered
