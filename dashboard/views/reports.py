@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_origin
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
@@ -18,7 +18,7 @@ from dashboard.security.permissions import requires
 from jobs.validation_errors import messages
 
 
-def _view(kind: Kind) -> Callable[..., HttpResponse]:
+def _view(kind: Kind) -> Callable[..., HttpResponseBase]:
     """Return the view of a kind; the address has all that it is asked for."""
 
     @require_GET

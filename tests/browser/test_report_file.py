@@ -23,8 +23,9 @@ for n in range(8):
 # Elements whose content is wider or higher than what is shown of it.
 CUT = """() => [...document.querySelectorAll("main, main *")].filter((element) =>
   getComputedStyle(element).display !== "inline" && !element.closest("svg, .js-plotly-plot") &&
-  (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1)
-).map((element) => `${element.tagName}.${element.className}: ${element.textContent}`.slice(0, 90))"""
+  (element.scrollWidth > element.clientWidth + 1 ||
+    element.scrollHeight > element.clientHeight + 1)
+).map((element) => `${element.tagName}: ${element.textContent}`.slice(0, 90))"""
 
 
 @pytest.fixture(scope="module")

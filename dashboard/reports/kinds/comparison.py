@@ -121,7 +121,7 @@ def _barriers(comparison: Comparison) -> list[str]:
 
 
 def _conclusion(
-    comparison: Comparison, groups: Sequence[list[Result]], *, is_grouped: bool
+    comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
 ) -> list[Block]:
     blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
     more = more_runs(comparison, with_repeats(groups))
