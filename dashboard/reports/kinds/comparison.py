@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.presenters.result.compared import (
@@ -137,7 +136,7 @@ def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
         Column(_("Measured"), is_number=False),
         Column(_("Precision"), is_number=False),
         Column(_("Device"), is_number=False),
-        Column(pgettext("of a measurement", "Runs"), is_number=False),
+        Column(_("Jobs"), is_number=False),
     ]
     return Table(
         _("Compared results"),

@@ -24,7 +24,7 @@ def conclusion(card: Card) -> Table:
     """Return throughput and latency with intervals: a column a concurrency."""
     heads = [Column(str(row.point.concurrency), _mark(row)) for row in card.rows]
     rows = [
-        [Cell(pgettext("of a measurement", "Runs")), *(_runs(row) for row in card.rows)],
+        [Cell(pgettext("count", "Runs")), *(_runs(row) for row in card.rows)],
         [Cell(_("Completed / failed")), *(_completed(row) for row in card.rows)],
         [numbers.heading(RATE), *(_rate(row) for row in card.rows)],
     ]

@@ -21,7 +21,7 @@ from dashboard.reports.document import (
 # Signs with a meaning for CommonMark, tables or HTML anywhere in a line.
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|~&]")
 # At the begin of a line: headings, lists, rules.
-_BEGIN = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+_BEGIN = re.compile(r"^(\s*)([#+=-]|\d+[.)](?=\s|$))")
 
 
 def write(report: Report) -> str:
