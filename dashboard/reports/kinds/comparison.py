@@ -133,7 +133,7 @@ def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
     """Return what is compared: a row each column."""
     heads = [
         Column(_("Result"), is_number=False),
-        Column(_("Measured"), is_number=False),
+        Column(_("Name"), is_number=False),
         Column(_("Precision"), is_number=False),
         Column(_("Device"), is_number=False),
         Column(_("Jobs"), is_number=False),
