@@ -306,11 +306,14 @@ def fill_text(text: str, values: Mapping[str, str]) -> str:
     return _fill(text, values)
 
 
-def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
+def script(
+    plan: Plan, values: Mapping[str, str] | None = None, *, longest_file: int | None = None
+) -> str:
     """Return the plan as a bash script, to run by hand in an empty folder on the host.
 
     Slots become variables; ``values`` are their defaults. Slots without a value must be set by
-    hand.
+    hand. Files with more than ``longest_file`` characters are named with their SHA-256 only: such
+    a script is for reading.
     """
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
@@ -326,7 +329,8 @@ def script(plan: Plan, values: Mapping[str, str] | None = None) -> str:
             lines.append(_default(variable, value))
     lines += ['mkdir -p "$JOB_DIR/files" "$JOB_DIR/work"', 'cd "$JOB_DIR/work"']
     for item in plan.files:
-        lines += ["", *_heredoc(item)]
+        is_long = longest_file is not None and len(item.text) > longest_file
+        lines += ["", *([_named(item)] if is_long else _heredoc(item))]
     at_end: list[str] = []
     last_serving = next((step for step in reversed(plan.steps) if step.serves), None)
     for number, step in enumerate(plan.steps, start=1):
@@ -471,6 +475,12 @@ def _default(variable: str, value: str) -> str:
         return f'{variable}="${{{variable}:-{value}}}"'
     # Inside "${X:-…}" quotes and closing braces are not portable between bash versions.
     return f'[ -n "${{{variable}:-}}" ] || {variable}={shlex.quote(value)}'
+
+
+def _named(item: PlanFile) -> str:
+    data = item.text.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    return f"# file: {item.name}, {len(data)} bytes, sha256 {digest}"
 
 
 def _heredoc(item: PlanFile) -> list[str]:

@@ -129,6 +129,7 @@ NO_PAGES = {
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
     "result-requests",
+    *("report-result", "report-comparison", "report-matrix"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.

@@ -22,6 +22,7 @@ from dashboard.api import (
     pins,
     pipelines,
     queue,
+    reports,
     rest,
     secrets,
     sources,
@@ -97,7 +98,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, imports, organise, saved_views, fleet, queue, logs, pins),
-    *(pipelines, matrices, endpoints, secrets, sources, audit, me),
+    *(pipelines, matrices, reports, endpoints, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

@@ -8,17 +8,23 @@ from typing import Any, Literal
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
-from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.presenters.result.verdict import NO_MARKS, Marks
+from dashboard.presenters.result.words import (
+    change_texts,
+    failed_text,
+    half_width_text,
+    is_equal,
+    lengths_texts,
+    runs_text,
+)
 from dashboard.templatetags.ui import num
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
-from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
 from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.comparison import Cell, Change
@@ -88,13 +94,8 @@ def unit_of(name: str) -> SafeString:
 @register.simple_tag
 def failed(metrics: Mapping[str, Any]) -> SafeString:
     """Return failed requests of all sent requests: "2 of 36"."""
-    failures, completed = (
-        metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
-    )
-    if failures is None or completed is None:
-        return num(failures, decimals=0)
-    args = {"n": number(int(failures)), "total": number(int(failures + completed))}
-    return format_html('<span class="num">{}</span>', gettext("%(n)s of %(total)s") % args)
+    text = failed_text(metrics)
+    return format_html('<span class="num">{}</span>', text) if text else num(None)
 
 
 @register.simple_tag
@@ -137,18 +138,10 @@ def lengths(result: Result) -> SafeString:
 
     "" when both are unknown.
     """
-    sizes = measured(result.metrics)
-    if not result.asked and not sizes:
+    asks, was = lengths_texts(result)
+    if not asks:
         return mark_safe("")
-    asks = gettext("requested %(lengths)s") % {"lengths": _arrow(result.asked)}
-    was = gettext("measured %(lengths)s") % {"lengths": _arrow(sizes)}
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
-
-
-def _arrow(tokens: Mapping[str, float]) -> str:
-    return " → ".join(
-        number(round(tokens[name])) if name in tokens else "–" for name in (INPUT, OUTPUT)
-    )
 
 
 @register.simple_tag
@@ -156,8 +149,7 @@ def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString
     """Return the interval of a mean of the metric ``name`` as "± 0.9"; "" without one."""
     if not interval:
         return mark_safe("")
-    half = (interval.high - interval.low) / 2
-    return format_html('<span class="pm num">± {}</span>', metric_text(name, half)[0])
+    return format_html('<span class="pm num">{}</span>', half_width_text(interval, name))
 
 
 @register.simple_tag
@@ -166,9 +158,11 @@ def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
     text = format_html('<b class="b">{}</b>', bare(name, figure.value))
     if not grouped or figure.value is None:
         return text
-    runs = ngettext("of %(n)s run", "of %(n)s runs", figure.runs) % {"n": figure.runs}
     return format_html(
-        '{} {} <span class="pm num">{}</span>', text, half_width(figure.interval, name), runs
+        '{} {} <span class="pm num">{}</span>',
+        text,
+        half_width(figure.interval, name),
+        runs_text(figure.runs),
     )
 
 
@@ -177,30 +171,11 @@ def delta(change: Change, name: str) -> SafeString:
     """Return a difference of the metric ``name``: signed size, interval, better or worse. For
     different workloads, the column's heading says "not comparable".
     """
-    if change.value is None:
-        return format_html('<span class="delta">{}</span>', gettext("not measured"))
-    if change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0):
-        return format_html('<span class="delta">{}</span>', gettext("equal"))
-    if change.absolute is None:
-        return format_html('<span class="delta">{}</span>', gettext("different questions"))
+    size, details = change_texts(change, name)
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
-    points = gettext("%(n)s pt")
-    return format_html(
-        '<span class="delta {}"><b>{}</b><i>{}</i></span>',
-        css,
-        size_of(change, name, points),
-        f"{interval_of(change, name, points)} {_verdict_label(change)}".strip(),
-    )
-
-
-def _verdict_label(change: Change) -> str:
-    labels = {
-        "better": gettext("better"),
-        "worse": gettext("worse"),
-        "noise": gettext("not significant"),
-        "unknown": gettext("too few runs"),
-    }
-    return labels.get(change.verdict, "")
+    if change.absolute is None or is_equal(change):
+        return format_html('<span class="delta">{}</span>', size)
+    return format_html('<span class="delta {}"><b>{}</b><i>{}</i></span>', css, size, details)
 
 
 @register.simple_tag

@@ -25,6 +25,7 @@ from dashboard.charts import sparklines
 from dashboard.presenters import die_grid as grids
 from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
+from dashboard.presenters.result.flags import disturbed_words, missed_words, mostly_cut
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text.ellipsis import halves
@@ -53,7 +54,6 @@ from jobs.plans import Plan, from_json
 from jobs.queries.jobs.forecast import Forecast
 from jobs.queries.results.headline import headline as headline_metric
 from jobs.services.accounts import role_of
-from jobs.services.outcomes.shortfall import shortfall
 
 register = template.Library()
 
@@ -290,29 +290,10 @@ def stamps(result: Result) -> dict[str, Any]:
         "device": result.device,
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
-        "disturbed": " ".join(
-            message_text(one["id"], one["args"])
-            for one in result.remarks
-            if one["id"].startswith("result:beside_")
-        ),
+        "disturbed": disturbed_words(result),
         "remarks": result.remarks,
-        "mostly_cut": next(filter(_is_mostly_cut, result.remarks), None),
+        "mostly_cut": mostly_cut(result),
     }
-
-
-def missed_words(result: Result) -> str:
-    """Count of its failed requests, or of its questions that were not scored, as text."""
-    remarks = [(one["id"], one["args"]) for one in result.remarks]
-    missed = shortfall(result.metrics, remarks)._asdict()
-    is_evaluation = result.type == Result.Type.EVALUATION
-    return message_text(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
-
-
-def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
-    """Return True if half of the answers or more were cut: their outcome is unknown."""
-    args = remark.get("args", {})
-    is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
-    return is_cut and bool(2 * args["cut"] >= args["total"])
 
 
 @register.inclusion_tag("_command.html")

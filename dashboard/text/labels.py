@@ -261,6 +261,11 @@ def result_name(result: Result) -> str:
     return f"#{result.job_id}"
 
 
+def result_file_name(result: Result) -> str:
+    """Return the number of a result for the name of a file: that of its job, or of its import."""
+    return str(result.job_id) if result.job_id else f"import-{result.imported_id}"
+
+
 def result_place(result: Result) -> str:
     """Return where a result was measured: its host, or the device of an import in words."""
     if result.host is not None:

@@ -20,14 +20,30 @@ _BATCH = "batch_latency_mean_s"
 
 def conclusion(comparison: Comparison) -> str:
     """Return the verdict on the first metric, for the column with the largest difference."""
-    base, others = comparison.columns[0], comparison.columns[1:]
-    main = comparison.rows[0] if comparison.rows else None
-    changes = [(o, c) for o, c in zip(others, main.changes, strict=True)] if main else []
-    changes = [(column, change) for column, change in changes if change.value is not None]
-    if main is None or main.base is None or not changes:
+    changes = _changes(comparison)
+    if not changes:
         return _("No common metrics")
     comparable = [item for item in changes if item[1].verdict != "barred"] or changes
     column, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
+    return _verdict_words(comparison, column, change)
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """Return the verdict on the first metric for each column vs the baseline."""
+    return [_verdict_words(comparison, column, change) for column, change in _changes(comparison)]
+
+
+def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
+    """Return each column with its change of the first metric; without columns that lack it."""
+    main = comparison.rows[0] if comparison.rows else None
+    if main is None or main.base is None:
+        return []
+    pairs = zip(comparison.columns[1:], main.changes, strict=True)
+    return [(column, change) for column, change in pairs if change.value is not None]
+
+
+def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
+    base, main = comparison.columns[0], comparison.rows[0]
     size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
     args = {
         "name": _name(column),

@@ -30,13 +30,17 @@ WARNING_SHAPES = ("none", "fails", "falls")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Figure of the card: label, value with unit, half width of its interval, what it is of."""
+    """Figure of the card: label, value with unit, half width of its interval, what it is of.
+
+    ``point``: the point that a rate is of.
+    """
 
     label: str
     text: str
     unit: str = ""
     interval: str = ""
     note: str = ""
+    point: CurvePoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Conclusion card. ``columns``: latency columns; ``remarks``: what the intervals are of."""
+    """Conclusion card. ``columns``: latency columns, of the metrics ``names``; ``remarks``: what
+    the intervals are of."""
 
     conclusion: Conclusion
     headline: str
     is_warning: bool
     figures: Sequence[Figure]
     steps: Sequence[StepLine]
+    names: Sequence[str]
     columns: Sequence[str]
     rows: Sequence[Row]
     remarks: Sequence[str]
@@ -95,6 +101,7 @@ def conclusion_card(
         is_warning=found.shape in WARNING_SHAPES,
         figures=_figures(found, result),
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
+        names=names,
         columns=[_column(name) for name in names],
         rows=_rows(found, names),
         remarks=_remarks(found, names),
@@ -173,7 +180,7 @@ def rate_figure(label: str, point: CurvePoint) -> Figure:
     """Return the mean rate of a point with its interval."""
     text, unit = metric_text(RATE, point.rate)
     note = _("at concurrency %(n)s") % {"n": point.concurrency}
-    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note)
+    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note, point)
 
 
 def _text(name: str, value: float) -> str:

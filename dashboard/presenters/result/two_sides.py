@@ -25,7 +25,7 @@ class SidesRow:
     tokens: tuple[str, str, str]  # client, engine, difference
     ttft: tuple[str, str, str]
     queue: tuple[str, str]
-    is_flagged: bool
+    side: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _row(side: Side) -> SidesRow:
             "" if delay is None else number(float(delay), signed=True),
         ),
         (_ms(side.client_queue_ms), _ms(side.engine_queue_ms)),
-        side.tokens == "differ",
+        side,
     )
 
 

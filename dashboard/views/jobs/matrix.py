@@ -121,7 +121,14 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         "heat": matrix_heat.figure(page) if has_values else None,
         "heat_height": min(420, 120 + 28 * len(page.rows)),
         "live_url": f"{request.path}{query}",
+        "report_query": f"{urlencode(_report(page))}&",
     }
+
+
+def _report(page: MatrixPage) -> dict[str, str]:
+    """Return the parameters of the report: all main metrics, or the chosen one."""
+    chosen = {} if page.metric == RATE else {"metric": page.metric}
+    return {"id": str(page.matrix.pk), **chosen}
 
 
 def _drift(cell: CellView) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,20 +14,23 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
-from dashboard.charts import interactivity, per_device, percentiles, throughput
-from dashboard.charts.series import Run, Series, measured
+from dashboard.presenters.result.compared import (
+    charts,
+    numbers_of,
+    problem_of,
+    read_groups,
+    with_repeats,
+)
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
-from dashboard.text.labels import phrase, result_name
 from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
-from jobs.queries.comparison.comparison import MOST, Column, Comparison, compare
-from jobs.queries.results.devices import device_count
-from jobs.queries.results.repeats import counted_with, repeats_of
+from jobs.queries.comparison.comparison import MOST, Comparison, compare
+from jobs.queries.results.repeats import repeats_of
 
 _BATCH = "batch_latency_mean_s"
 
@@ -41,12 +43,12 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     The URL names all runs: later runs do not change the page. ``concurrency`` selects the metrics,
     ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
-    groups, missing = _groups(request)
+    is_grouped = "group" in request.GET
+    groups, missing = read_groups(_wanted(request))
     if missing:
         return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]
-    is_grouped = "group" in request.GET
-    problem = _problem(groups)
+    problem = problem_of(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
         context["as_runs"] = _as_runs(groups[0])
@@ -63,7 +65,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
 def run_more(request: HttpRequest) -> HttpResponse:
     """Launch ``n`` more runs of each result ``id`` (same position), then return to the
     comparison, or with ``from=result`` to the first result."""
-    wanted = _numbers(request.POST.getlist("id"))[:MOST]
+    wanted = numbers_of(request.POST.getlist("id"))[:MOST]
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
     results = Result.objects.select_related("job").in_bulk(wanted)
@@ -89,17 +91,11 @@ def run_more(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('result-compare')}?{query}")
 
 
-def _groups(request: HttpRequest) -> tuple[list[list[Result]], list[int]]:
-    """Return the runs of each column in URL order, and the missing ids."""
+def _wanted(request: HttpRequest) -> list[list[int]]:
+    """Return the ids of each column in URL order."""
     if "group" in request.GET:
-        wanted = [_numbers(text.split(",")) for text in request.GET.getlist("group")]
-    else:
-        wanted = [[pk] for pk in _numbers(request.GET.getlist("id"))]
-    rows = Result.objects.select_related("host", "job", "deployment__job", "endpoint", "created_by")
-    numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
-    results = rows.prefetch_related("points").in_bulk(numbers)
-    groups = [[results[pk] for pk in group if pk in results] for group in wanted]
-    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
+        return [numbers_of(text.split(",")) for text in request.GET.getlist("group")]
+    return [[pk] for pk in numbers_of(request.GET.getlist("id"))]
 
 
 def _missing(
@@ -115,41 +111,9 @@ def _missing(
     context = {
         "problem": text % {"ids": _(", ").join(map(str, missing))},
         "results": [runs[0] for runs in groups],
-        "the_rest": write(groups) if not _problem(groups) else "",
+        "the_rest": write(groups) if not problem_of(groups) else "",
     }
     return render(request, "results/compare.html", context, status=404)
-
-
-def _numbers(texts: Sequence[str]) -> list[int]:
-    """Return unique ids in order."""
-    numbers = (number_from(text) for text in texts)
-    return list(dict.fromkeys(number for number in numbers if number is not None))
-
-
-def _problem(groups: Sequence[Sequence[Result]]) -> str:
-    """Return why these results cannot be compared; "" when they can."""
-    results = [result for runs in groups for result in runs]
-    if len(groups) == 1 and len(groups[0]) > 1:
-        return _("All are repeats of one measurement. The result page shows the mean.")
-    if len(groups) < 2:
-        return _("Select at least two results in the list.")
-    if len(groups) > MOST:
-        text = _("%(n)s results are selected. At most %(most)s can be compared.")
-        return text % {"n": len(groups), "most": MOST}
-    if len({result.type for result in results}) > 1:
-        return _("A benchmark and an evaluation have no common metrics.")
-    if len({result.pk for result in results}) < len(results):
-        return _("A run is selected twice. Select each run once.")
-    for runs in groups:
-        for run in runs[1:]:
-            if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
-                text = _("%(a)s and %(b)s are not repeats. Compare as runs.")
-                return text % {"a": result_name(runs[0]), "b": result_name(run)}
-    shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
-    everyone = [runs[0].fingerprint for runs in groups]
-    if any(everyone.count(one) > 1 for one in shown):
-        return _("Two groups are repeats of one measurement. Compare as runs.")
-    return ""
 
 
 def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) -> dict[str, Any]:
@@ -159,7 +123,9 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
-    repeated = _with_repeats(groups)
+    repeated = with_repeats(groups)
+    # Links to other columns keep the selected concurrency.
+    kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
     context = {
         "comparison": comparison,
         "title": conclusion(comparison),
@@ -170,9 +136,9 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,
         "csv": f"?{ids}&format=csv",
-        # Links to other columns keep the selected concurrency.
-        "kept": f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else "",
+        "kept": kept,
         "query": request.GET.urlencode(),
+        "report_query": f"{ids}{kept}&",
         "show_all": show_all,
         "is_evaluation": is_evaluation,
         "rows": [row for row in comparison.rows if show_all or row.differs],
@@ -191,20 +157,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         **_switches(groups, repeated, is_grouped=is_grouped),
     }
     if not is_evaluation:
-        columns = comparison.columns
-        series = [_series(column) for column in columns]
-        # No charts for batches without a server: no rates, no TTFT.
-        context |= {
-            "is_batch": bool(comparison.rows) and comparison.rows[0].metric == _BATCH,
-            "drawn": measured(series, throughput.METRIC),
-            "throughput": _named(throughput.figure(series), columns),
-            "ttft": measured(series, "ttft_p50_ms")
-            and _named(percentiles.figure("ttft", series), columns),
-            "per_device": per_device.is_known(series)
-            and _named(per_device.figure(series), columns),
-            "interactivity": measured(series, "tpot_p50_ms")
-            and _named(interactivity.figure(series), columns),
-        }
+        is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
+        context |= {"is_batch": is_batch, **charts(comparison)}
     return context
 
 
@@ -253,59 +207,9 @@ def _switches(
     return switches
 
 
-def _with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
-    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
-    group."""
-    with_repeats: dict[Any, list[Result]] = {}
-    for runs in groups:
-        head = runs[0]
-        key = head.fingerprint or head.pk
-        if key not in with_repeats:
-            others = [run for run in counted_with(head) if run.pk != head.pk]
-            with_repeats[key] = [head, *others]
-    return list(with_repeats.values())
-
-
 def _as_runs(results: Sequence[Result]) -> str:
     return "&".join(f"id={result.pk}" for result in results)
 
 
 def _grouped(groups: Sequence[Sequence[Result]]) -> str:
     return "&".join("group=" + ",".join(str(run.pk) for run in runs) for runs in groups)
-
-
-def _short_name(column: Column) -> str:
-    name = result_name(column.head)
-    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
-
-
-def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
-    """Add full names to ``figure``, because saved images have no page around them."""
-    names = {}
-    for column in columns:
-        parts = (_short_name(column), column.head.model_id, phrase(column.head.label))
-        names[parts[0]] = _(", ").join(filter(None, parts))
-    figure.update_layout(meta={"names": names})
-    return figure
-
-
-def _series(column: Column) -> Series:
-    head = column.head
-    return Series(
-        _short_name(column),
-        column.points,
-        disturbed=len(column.runs) == 1 and not head.counts,
-        intervals=column.intervals,
-        devices=device_count(head),
-        results={
-            c: run.pk
-            for run, points in reversed([*zip(column.runs, column.own, strict=True)])
-            for c, _metrics in points
-        },
-        runs=[
-            Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
-            for run, points in zip(column.runs, column.own, strict=True)
-        ]
-        if len(column.runs) > 1
-        else (),
-    )

@@ -116,6 +116,9 @@ result-fleet GET viewer
 result-history GET viewer
 result-point GET viewer
 result-requests GET viewer
+report-result GET viewer
+report-comparison GET viewer
+report-matrix GET viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen
@@ -231,6 +234,9 @@ api-matrix GET viewer
 api-matrix-resume POST member
 api-matrix-cancel POST owner
 api-matrix-run POST member {}
+api-report-result GET viewer
+api-report-comparison GET viewer
+api-report-matrix GET viewer
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin

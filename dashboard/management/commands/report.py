@@ -1,0 +1,81 @@
+"""Write a report from a terminal."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.http import Http404
+from pydantic import ValidationError
+
+from dashboard.management import base
+from dashboard.reports.kinds import KINDS
+from dashboard.reports.kinds.base import FORMATS, LANGUAGES, ReportError
+from dashboard.reports.make import make
+from jobs.validation_errors import messages
+
+STDOUT = "-"
+
+
+class Command(base.DashboardCommand):
+    help = (
+        "Write the report of a result, of a comparison of two to eight results, or of a matrix. "
+        "The numbers are those in the addresses of the pages. 11,12,13 is a group of repeats."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "results", nargs="*", metavar="RESULT", help="the first is the baseline"
+        )
+        parser.add_argument("--matrix", metavar="ID", help="report of this matrix")
+        parser.add_argument("--language", choices=tuple(LANGUAGES), default="en")
+        parser.add_argument("--format", choices=FORMATS, default="html")
+        parser.add_argument(
+            "--output", default=STDOUT, metavar="FILE", help="default: standard output"
+        )
+        parser.add_argument("--level", default="", help="service level of one result")
+        parser.add_argument("--concurrency", help="compared concurrency")
+        parser.add_argument("--metric", default="", help="number of each cell of a matrix")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        kind, given = KINDS[_name(options)], _given(options)
+        try:
+            file = make(kind, kind.asked.model_validate(given))
+        except ValidationError as error:
+            raise base.refusal(messages(error)) from error
+        except Http404 as error:
+            raise CommandError(f"Not found: {error}.") from None
+        except ReportError as error:
+            raise CommandError(str(error)) from None
+        if options["output"] == STDOUT:
+            self.stdout.write(file.text, ending="")
+            return
+        try:
+            Path(options["output"]).write_text(file.text, "utf-8")
+        except OSError as error:
+            raise CommandError(f"Cannot write {options['output']}: {error.strerror}.") from error
+        self.stdout.write(options["output"])
+
+
+def _name(options: Mapping[str, Any]) -> str:
+    results = options["results"]
+    if bool(results) == (options["matrix"] is not None):
+        raise CommandError("Name results, or --matrix ID.")
+    if options["matrix"] is not None:
+        return "matrix"
+    return "result" if len(results) == 1 and "," not in results[0] else "comparison"
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    results = options["results"]
+    given = {"language": options["language"], "format": options["format"]}
+    name = _name(options)
+    if name == "matrix":
+        return {**given, "id": options["matrix"], "metric": options["metric"]}
+    if name == "result":
+        return {**given, "id": results[0], "level": options["level"]}
+    column = "group" if any("," in text for text in results) else "id"
+    return {**given, column: results, "concurrency": options["concurrency"]}

@@ -1,0 +1,128 @@
+"""Columns of a comparison: read, checked, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from django.utils.translation import gettext as _
+
+from dashboard.charts import interactivity, per_device, percentiles, throughput
+from dashboard.charts.series import Run, Series, measured
+from dashboard.text.labels import phrase, result_name
+from jobs.models import Result
+from jobs.numbers import number_from
+from jobs.queries.comparison.comparison import MOST, Column, Comparison
+from jobs.queries.results.devices import device_count
+from jobs.queries.results.repeats import counted_with
+
+
+def read_groups(wanted: Sequence[Sequence[int]]) -> tuple[list[list[Result]], list[int]]:
+    """Return the runs of each column in the given order, and the missing ids."""
+    rows = Result.objects.select_related("host", "job", "deployment__job", "endpoint", "created_by")
+    numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
+    results = rows.prefetch_related("points").in_bulk(numbers)
+    groups = [[results[pk] for pk in group if pk in results] for group in wanted]
+    return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
+
+
+def numbers_of(texts: Sequence[str]) -> list[int]:
+    """Return unique ids in order."""
+    numbers = (number_from(text) for text in texts)
+    return list(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def problem_of(groups: Sequence[Sequence[Result]]) -> str:
+    """Return why these results cannot be compared; "" when they can."""
+    results = [result for runs in groups for result in runs]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        return _("All are repeats of one measurement. The result page shows the mean.")
+    if len(groups) < 2:
+        return _("Select at least two results in the list.")
+    if len(groups) > MOST:
+        text = _("%(n)s results are selected. At most %(most)s can be compared.")
+        return text % {"n": len(groups), "most": MOST}
+    if len({result.type for result in results}) > 1:
+        return _("A benchmark and an evaluation have no common metrics.")
+    if len({result.pk for result in results}) < len(results):
+        return _("A run is selected twice. Select each run once.")
+    for runs in groups:
+        for run in runs[1:]:
+            if not run.fingerprint or run.fingerprint != runs[0].fingerprint:
+                text = _("%(a)s and %(b)s are not repeats. Compare as runs.")
+                return text % {"a": result_name(runs[0]), "b": result_name(run)}
+    shown = [runs[0].fingerprint for runs in groups if len(runs) > 1]
+    everyone = [runs[0].fingerprint for runs in groups]
+    if any(everyone.count(one) > 1 for one in shown):
+        return _("Two groups are repeats of one measurement. Compare as runs.")
+    return ""
+
+
+def with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
+    """Return each selected run with its undisturbed repeats; repeats of one measurement form one
+    group."""
+    found: dict[Any, list[Result]] = {}
+    for runs in groups:
+        head = runs[0]
+        key = head.fingerprint or head.pk
+        if key not in found:
+            others = [run for run in counted_with(head) if run.pk != head.pk]
+            found[key] = [head, *others]
+    return list(found.values())
+
+
+def charts(comparison: Comparison) -> dict[str, Any]:
+    """Return the charts of a comparison of benchmarks; False where nothing was measured.
+
+    Batches without a server have none: no rates, no TTFT.
+    """
+    columns = comparison.columns
+    series = [_series(column) for column in columns]
+    return {
+        "drawn": measured(series, throughput.METRIC),
+        "throughput": _named(throughput.figure(series), columns),
+        "ttft": measured(series, "ttft_p50_ms")
+        and _named(percentiles.figure("ttft", series), columns),
+        "per_device": per_device.is_known(series) and _named(per_device.figure(series), columns),
+        "interactivity": measured(series, "tpot_p50_ms")
+        and _named(interactivity.figure(series), columns),
+    }
+
+
+def short_name(column: Column) -> str:
+    """Return the name of a column's first result with its number of runs: "#12 × 3"."""
+    name = result_name(column.head)
+    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
+
+
+def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
+    """Add full names to ``figure``, because saved images have no page around them."""
+    names = {}
+    for column in columns:
+        parts = (short_name(column), column.head.model_id, phrase(column.head.label))
+        names[parts[0]] = _(", ").join(filter(None, parts))
+    figure.update_layout(meta={"names": names})
+    return figure
+
+
+def _series(column: Column) -> Series:
+    head = column.head
+    return Series(
+        short_name(column),
+        column.points,
+        disturbed=len(column.runs) == 1 and not head.counts,
+        intervals=column.intervals,
+        devices=device_count(head),
+        results={
+            c: run.pk
+            for run, points in reversed([*zip(column.runs, column.own, strict=True)])
+            for c, _metrics in points
+        },
+        runs=[
+            Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
+            for run, points in zip(column.runs, column.own, strict=True)
+        ]
+        if len(column.runs) > 1
+        else (),
+    )

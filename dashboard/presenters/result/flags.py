@@ -1,0 +1,82 @@
+"""Flags of a result: each limits what its numbers are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.text.messages import message
+from jobs.models import Result
+from jobs.services.outcomes.shortfall import shortfall
+
+_LOADED = "result:host_loaded"
+_OTHERS = "result:other_clients"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag as a word, and its reason as a sentence."""
+
+    word: str
+    why: str
+
+
+def flags(result: Result) -> list[Flag]:
+    """Return the flags of a result in the order of the stamps on its page."""
+    found = []
+    if result.endpoint:
+        why = _("Measured on endpoint %(name)s, an engine that this dashboard did not start.")
+        word = _("external") + (_(", ") + result.device if result.device else "")
+        found.append(Flag(word, why % {"name": result.endpoint.name}))
+    if result.imported:
+        word = _("imported") + (_(", ") + result.device if result.device else "")
+        why = _("Measured by others, read from their file %(file)s.")
+        found.append(Flag(word, why % {"file": result.imported.name}))
+    if result.simulated:
+        why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
+        found.append(Flag(_("simulated"), why))
+    if result.incomplete:
+        found.append(Flag(_("incomplete"), missed_words(result)))
+    cut = mostly_cut(result)
+    if cut is not None:
+        found.append(Flag(_("answers cut off"), message(cut["id"], cut["args"])))
+    if result.disturbed:
+        found.append(Flag(_("disturbed"), disturbed_words(result)))
+    for remark in result.remarks:
+        if remark["id"] == _LOADED:
+            found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
+        if remark["id"] == _OTHERS:
+            found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
+    return found
+
+
+def disturbed_words(result: Result) -> str:
+    """Return the other work during the run; "" for none."""
+    return " ".join(
+        message(one["id"], one["args"])
+        for one in result.remarks
+        if one["id"].startswith("result:beside_")
+    )
+
+
+def missed_words(result: Result) -> str:
+    """Return the count of failed requests, or of questions that were not scored, as text."""
+    remarks = [(one["id"], one["args"]) for one in result.remarks]
+    missed = shortfall(result.metrics, remarks)._asdict()
+    is_evaluation = result.type == Result.Type.EVALUATION
+    return message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
+
+
+def mostly_cut(result: Result) -> Mapping[str, Any] | None:
+    """Return the remark of cut answers if half of them or more were cut; else None."""
+    return next(filter(_is_mostly_cut, result.remarks), None)
+
+
+def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
+    """Return True if half of the answers or more were cut: their outcome is unknown."""
+    args = remark.get("args", {})
+    is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
+    return is_cut and bool(2 * args["cut"] >= args["total"])

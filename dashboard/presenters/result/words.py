@@ -1,0 +1,87 @@
+"""Numbers of results as text: failed requests, lengths, intervals, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext, ngettext
+
+from dashboard.presenters.result.comparison import interval_of, size_of
+from dashboard.text.formatting import number
+from dashboard.text.labels import metric_text
+from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Change
+from jobs.queries.statistics import Interval
+
+
+def failed_text(metrics: Mapping[str, Any]) -> str:
+    """Return failed requests of all sent requests: "2 of 36"; "" where not measured."""
+    failures, completed = (
+        metrics.get(f"{name}_all", metrics.get(name)) for name in ("failed_requests", "requests")
+    )
+    if failures is None:
+        return ""
+    if completed is None:
+        return number(failures, 0)
+    args = {"n": number(int(failures)), "total": number(int(failures + completed))}
+    return gettext("%(n)s of %(total)s") % args
+
+
+def lengths_texts(result: Result) -> tuple[str, str]:
+    """Return requested and measured token lengths: "requested 1 024 → 1 024"; "" when unknown."""
+    sizes = measured(result.metrics)
+    if not result.asked and not sizes:
+        return "", ""
+    return (
+        gettext("requested %(lengths)s") % {"lengths": _arrow(result.asked)},
+        gettext("measured %(lengths)s") % {"lengths": _arrow(sizes)},
+    )
+
+
+def _arrow(tokens: Mapping[str, float]) -> str:
+    return " → ".join(
+        number(round(tokens[name])) if name in tokens else "–" for name in (INPUT, OUTPUT)
+    )
+
+
+def half_width_text(interval: Interval, name: str) -> str:
+    """Return the interval of a mean of the metric ``name`` as "± 0.9"."""
+    return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}"
+
+
+def runs_text(runs: int) -> str:
+    """Return the sample size of a mean: "of 3 runs"."""
+    return ngettext("of %(n)s run", "of %(n)s runs", runs) % {"n": runs}
+
+
+def is_equal(change: Change) -> bool:
+    """Return True where both numbers are the same."""
+    return change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0)
+
+
+def change_texts(change: Change, name: str) -> tuple[str, str]:
+    """Return a difference of the metric ``name``: signed size, then interval and verdict.
+
+    For different workloads, the heading of the column says "not comparable".
+    """
+    if change.value is None:
+        return gettext("not measured"), ""
+    if is_equal(change):
+        return gettext("equal"), ""
+    if change.absolute is None:
+        return gettext("different questions"), ""
+    points = gettext("%(n)s pt")
+    interval = interval_of(change, name, points)
+    return size_of(change, name, points), f"{interval} {_verdict_label(change)}".strip()
+
+
+def _verdict_label(change: Change) -> str:
+    labels = {
+        "better": gettext("better"),
+        "worse": gettext("worse"),
+        "noise": gettext("not significant"),
+        "unknown": gettext("too few runs"),
+    }
+    return labels.get(change.verdict, "")

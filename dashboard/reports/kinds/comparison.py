@@ -1,0 +1,197 @@
+"""Report of a comparison: two to eight results, or groups of repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from dashboard.presenters.result.compared import (
+    charts,
+    numbers_of,
+    problem_of,
+    read_groups,
+    short_name,
+    with_repeats,
+)
+from dashboard.presenters.result.comparison import (
+    barred_words,
+    barrier_words,
+    conclusion,
+    conclusions,
+)
+from dashboard.presenters.result.more_runs import more_runs
+from dashboard.presenters.result.verdict import marks_of
+from dashboard.reports.document import (
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Figure,
+    Listing,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+)
+from dashboard.reports.kinds.base import Asked, Id, Kind, ReportError, absent
+from dashboard.reports.parts import comparison_tables, method, remarks
+from dashboard.text.formatting import full_moment
+from dashboard.text.labels import phrase, result_file_name, result_name
+from jobs.models import Result
+from jobs.queries.comparison.comparison import Column as Side
+from jobs.queries.comparison.comparison import Comparison, compare
+from jobs.queries.results.results import result_page
+
+_CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
+
+
+class ComparisonAsked(Asked):
+    """Report of a comparison; the first result or group is the baseline."""
+
+    id: list[Id] = Field(default_factory=list, description="results, each alone; repeat it")
+    group: list[str] = Field(
+        default_factory=list, description="repeats of one measurement, such as 11,12; repeat it"
+    )
+    concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
+
+
+def build(asked: ComparisonAsked) -> Report:
+    """Return the report."""
+    is_grouped = bool(asked.group)
+    wanted = [numbers_of(text.split(",")) for text in asked.group]
+    wanted = wanted or [[pk] for pk in dict.fromkeys(asked.id)]
+    groups, missing = read_groups(wanted)
+    if missing:
+        raise absent("results", missing)
+    problem = problem_of(groups)
+    if problem:
+        raise ReportError("group" if is_grouped else "id", problem)
+    comparison = compare(groups, asked.concurrency)
+    heads = comparison.heads
+    jobs = "-".join(map(result_file_name, heads))
+    results = [run for runs in groups for run in runs]
+    return Report(
+        kicker=_("Comparison report"),
+        title=conclusion(comparison),
+        file=f"report-compare-{jobs}",
+        source=_("Jobs %(jobs)s, results %(results)s")
+        % {
+            "jobs": remarks.jobs_of(results),
+            "results": _(", ").join(str(result.pk) for result in results),
+        },
+        about=_about(comparison),
+        warnings=[*_barriers(comparison), *remarks.warnings(results)],
+        sections=[
+            Section(_("Conclusion"), _conclusion(comparison, groups, is_grouped=is_grouped)),
+            Section(_("Numbers"), _numbers(comparison, is_grouped=is_grouped)),
+            Section(_("Method"), _method(comparison)),
+            Section(_("Remarks"), _remarks(results) or [remarks.nothing()]),
+        ],
+    )
+
+
+def _about(comparison: Comparison) -> Facts:
+    heads = comparison.heads
+    rows = [
+        (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
+        (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
+        (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
+        (_("Baseline"), short_name(comparison.columns[0])),
+        (_("Measured"), _period(heads)),
+    ]
+    return Facts([(name, Cell(text)) for name, text in rows if text])
+
+
+def _period(heads: Sequence[Result]) -> str:
+    days = sorted(head.created_at for head in heads)
+    return " – ".join(dict.fromkeys((full_moment(days[0]), full_moment(days[-1]))))
+
+
+def _barriers(comparison: Comparison) -> list[str]:
+    """Return which columns are not comparable, and why."""
+    words = barred_words(comparison)
+    if not words:
+        return []
+    reasons = [barrier_words(one, comparison.heads) for one in comparison.barriers]
+    return [f"{words} {_('; ').join(reasons)}"]
+
+
+def _conclusion(
+    comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
+) -> list[Block]:
+    blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
+    more = more_runs(comparison, with_repeats(groups))
+    if more.text:
+        blocks.append(Paragraph(more.text))
+    return [*blocks, _columns(comparison.columns, is_grouped=is_grouped)]
+
+
+def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
+    """Return what is compared: a row each column."""
+    heads = [
+        Column(_("Result"), is_number=False),
+        Column(_("Name"), is_number=False),
+        Column(_("Precision"), is_number=False),
+        Column(_("Device"), is_number=False),
+        Column(_("Jobs"), is_number=False),
+    ]
+    return Table(
+        _("Compared results"),
+        heads,
+        [comparison_tables.about(column, index) for index, column in enumerate(columns)],
+        [_("Hollow markers: disturbed or incomplete runs.")] if not is_grouped else (),
+    )
+
+
+def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
+    blocks: list[Block] = [comparison_tables.metrics(comparison, grouped=is_grouped)]
+    if comparison.heads[0].type == Result.Type.EVALUATION:
+        return [*blocks, *comparison_tables.changed_answers(comparison)]
+    drawn: dict[str, Any] = charts(comparison)
+    if not drawn["drawn"]:
+        return blocks
+    height = _CHART + _KEY * len(comparison.columns)
+    shown = (
+        ("throughput", _("Throughput vs concurrency"), ""),
+        ("ttft", _("Time to first token (TTFT)"), _("p50 bold, p99 thin")),
+        ("interactivity", _("Throughput vs interactivity"), _("labels: concurrency")),
+        ("per_device", _("Throughput per device vs per user"), _("dotted: Pareto frontier")),
+    )
+    blocks += [
+        Figure(title, drawn[name], height, caption) for name, title, caption in shown if drawn[name]
+    ]
+    return [*blocks, *comparison_tables.by_concurrency(comparison, grouped=is_grouped)]
+
+
+def _method(comparison: Comparison) -> list[Block]:
+    heads = comparison.heads
+    blocks: list[Block] = [comparison_tables.configuration(comparison)]
+    for column in comparison.columns:
+        page = result_page(column.head.pk)
+        blocks += [
+            _titled(method.environment(page), column),
+            _titled(method.provenance(page.result), column),
+        ]
+    blocks += [block for head in heads for block in method.commands(head.job)]
+    return [*blocks, *method.packages(heads)]
+
+
+def _titled(facts: Facts, column: Side) -> Facts:
+    return Facts(facts.rows, f"{facts.title} {result_name(column.head)}")
+
+
+def _remarks(results: Sequence[Result]) -> list[Block]:
+    marks = marks_of(results)
+    blocks: list[Block] = []
+    for result in results:
+        title = result_name(result)
+        items = [*remarks.remarks_of(result), *remarks.known_failure(result.job)]
+        blocks += [Listing(items, title)] if items else []
+        blocks += remarks.organised(result, marks[result.pk], "" if items else title)
+    return blocks
+
+
+KIND = Kind("comparison", "Report of a comparison", "result.view", ComparisonAsked, build)

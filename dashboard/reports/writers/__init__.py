@@ -1,0 +1,15 @@
+"""Writers: a document as HTML, Markdown or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dashboard.reports.document import Report
+from dashboard.reports.writers import html, markdown, tidy_csv
+
+WRITERS: Mapping[str, Callable[[Report], str]] = {
+    "html": html.write,
+    "md": markdown.write,
+    "csv": tidy_csv.write,
+}
+TYPES: Mapping[str, str] = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}

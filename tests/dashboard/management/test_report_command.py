@@ -1,0 +1,63 @@
+"""``manage.py report``: a result, a comparison, groups, and what is refused."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.factories import make_measured
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("report", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def results():
+    return [make_measured(points=[(1, {"output_tokens_per_s": rate})]).pk for rate in (50.5, 60.5)]
+
+
+def test_a_result_is_written_to_standard_output(results):
+    text = run(results[0], "--format", "md", "--language", "zh")
+
+    assert text.startswith("# ")
+    assert "## 结论" in text
+
+
+def test_two_results_are_a_comparison_in_a_file(results, tmp_path):
+    file = tmp_path / "report.html"
+
+    assert run(*results, "--output", file) == f"{file}\n"
+
+    assert "Comparison report" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "Name results, or --matrix ID."),
+        (("1", "--matrix", "1"), "Name results, or --matrix ID."),
+        (("999999",), "Not found: result: 999999."),
+        (("--matrix", "999999"), "Not found: matrix: 999999."),
+        (("x",), "id: Enter a whole number."),
+        (("--matrix", "9" * 30), "id: Enter less than"),
+        (("1,2",), "Not found: results: 1, 2."),
+    ],
+)
+def test_a_wrong_report_says_what_is_wrong(arguments, problem):
+    with pytest.raises(CommandError, match=problem):
+        run(*arguments)
+
+
+def test_one_result_twice_is_no_comparison(results):
+    with pytest.raises(CommandError, match="Select at least two results"):
+        run(results[0], results[0])
+
+
+def test_a_file_that_cannot_be_written_says_why(results, tmp_path):
+    with pytest.raises(CommandError, match=r"Cannot write .*: No such file or directory"):
+        run(results[0], "--output", tmp_path / "none" / "report.html")

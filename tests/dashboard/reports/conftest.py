@@ -1,0 +1,65 @@
+"""Records of every kind of report."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from dashboard.reports.kinds import KINDS
+from dashboard.reports.make import make
+from jobs.models import Matrix, MatrixCell
+from tests.factories import make_host, make_job, make_measured
+from tests.measuring import SERVE, make_measuring_host, measured, served
+
+MESSAGE = {"message_id": "work:exit", "message_args": {"step": "measure", "exit_code": 3}}
+
+
+@pytest.fixture
+def write():
+    """A function that returns a report as text."""
+
+    def write(kind, language="en", format="html", **given):
+        asked = KINDS[kind].asked.model_validate({"language": language, "format": format, **given})
+        return make(KINDS[kind], asked).text
+
+    return write
+
+
+@pytest.fixture
+def made(db):
+    """Results of two deployments, two evaluations, and a matrix."""
+    host = make_measuring_host()
+    one, other = served(host), served(host, (*SERVE, "--flash-attention"))
+    curve = ((1, 50.25), (2, 95.5), (4, 97.125))
+    return SimpleNamespace(
+        base=[measured(one, points=curve, dies=0) for _run in range(3)],
+        other=[measured(other, points=((1, 60.5 + n), (2, 120.5 + n))) for n in range(3)],
+        scored=make_measured(scores=[1, 0, 1, 1]),
+        rescored=make_measured(scores=[1, 1, 1, 0]),
+        matrix=make_matrix(),
+    )
+
+
+def make_matrix():
+    """A matrix with a done, failed and skipped cell."""
+    host = make_host()
+    spec = {"workload": "own", "requests": 4, "repeats": 1, "shuffled": True, "order_seed": 7}
+    matrix = Matrix.objects.create(title="r1", kind="benchmark-online", host=host, spec=spec)
+    for column, state in enumerate(("succeeded", "failed", None)):
+        fields = MESSAGE if state == "failed" else {}
+        job = make_job(host=host, state=state, **fields) if state else None
+        if state == "succeeded":
+            metrics = {"output_tokens_per_s": 51.25, "ttft_p50_ms": 321.0}
+            make_measured(job=job, points=[(1, metrics)])
+        MatrixCell.objects.create(
+            matrix=matrix,
+            row=0,
+            column=column,
+            place=column,
+            input_tokens=1024,
+            output_tokens=256,
+            concurrency=2**column,
+            job=job,
+            skip_id="" if state else "matrix:max_concurrency",
+            skip_args={} if state else {"most": 8},
+        )
+    return matrix

@@ -1,0 +1,200 @@
+"""Reports: each kind, language and format; their numbers are those of the API and of the pages."""
+
+import csv
+import io
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.translation import override
+
+from dashboard.presenters.result.comparison import conclusion
+from dashboard.reports.kinds import KINDS
+from jobs.models import Note, SignOff
+from jobs.plans import Plan, Step
+from jobs.queries.comparison.comparison import compare
+from tests.comparing import text_of
+from tests.factories import keep_secret, make_job, make_level, make_measured, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+FORMATS = ("html", "md", "csv")
+TITLES = {
+    "en": ("Conclusion", "Numbers", "Method", "Remarks"),
+    "zh": ("结论", "数据", "方法", "备注"),
+}
+
+
+def given(kind, made):
+    runs = {"id": [run.pk for run in (made.base[0], made.other[0])]}
+    return {
+        "result": {"id": made.base[0].pk},
+        "comparison": runs,
+        "matrix": {"id": made.matrix.pk},
+    }[kind]
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_report_has_its_four_parts(write, made, kind, language, format):
+    text = write(kind, language, format, **given(kind, made))
+
+    places = [text.index(title) for title in TITLES[language]]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_language_is_not_the_readers(write, made, kind):
+    with override("zh-hans"):
+        text = write(kind, "en", "md", **given(kind, made))
+
+    assert not re.search("[\u4e00-\u9fff]", text)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("one", "other"), [("scored", "rescored"), ("base", "other")])
+def test_evaluations_and_groups_have_reports(write, made, one, other, format):
+    runs = [getattr(made, name) for name in (one, other)]
+    if one == "base":
+        groups = [",".join(str(run.pk) for run in group) for group in runs]
+        text = write("comparison", format=format, group=groups)
+    else:
+        text = write("comparison", format=format, id=[run.pk for run in runs])
+        assert "2 correct in both" in text
+
+    assert "Conclusion" in text
+
+
+def test_the_numbers_are_those_of_the_api(write, made, client):
+    client.force_login(make_user("ada"))
+    result = made.base[0]
+
+    rows = rows_of(write("result", format="csv", id=result.pk))
+
+    points = client.get(reverse("api-result", args=[result.pk])).json()["points"]
+    part = f"Metrics of job #{result.job_id}"
+    shown = {
+        (row["row"], row["column"]): float(row["value"])
+        for row in rows
+        if row["part"] == part and row["value"]
+    }
+    for point in points:
+        at, metrics = str(point["concurrency"]), point["metrics"]
+        assert shown["Output tokens/s", at] == metrics["output_tokens_per_s"]
+        assert shown["TTFT p50, ms", at] == metrics["ttft_p50_ms"]
+
+
+def test_means_have_intervals_and_sample_sizes(write, made):
+    groups = [",".join(str(run.pk) for run in group) for group in (made.base, made.other)]
+
+    rows = rows_of(write("comparison", format="csv", group=groups))
+
+    at_two = [r for r in rows if r["part"] == "Metrics at concurrency 2"]
+    rate = [r for r in at_two if r["row"] == "Output tokens/s"][1]
+    assert float(rate["value"]) == 121.5
+    assert (rate["n"], rate["n_of"]) == ("3", "runs")
+    assert float(rate["low"]) < 121.5 < float(rate["high"])
+    assert "+27.2 %" in rate["note"]
+
+
+def test_texts_are_those_of_the_page(write, made, client):
+    client.force_login(make_user("ada"))
+    result = made.base[0]
+    page = text_of(client.get(reverse("result-detail", args=[result.pk])).content.decode())
+
+    report = text_of(write("result", id=result.pk))
+
+    title = re.search("<title>(.*?)</title>", write("result", id=result.pk))[1]
+    assert title in page
+    for text in ("Saturated at concurrency 2. More concurrency adds latency only.", "95.5 tok/s"):
+        assert text in page
+        assert text in report
+
+
+def test_a_comparison_begins_with_its_verdict(write, made):
+    runs = [made.base[0], made.other[0]]
+
+    text = write("comparison", id=[run.pk for run in runs])
+
+    title = escape(conclusion(compare([[run] for run in runs])))
+    assert f"<h1>{title}</h1>" in text
+
+
+def test_a_simulated_result_says_so_before_its_numbers(write):
+    result = make_measured(points=[(1, {"output_tokens_per_s": 50.0})], simulated=True)
+
+    text = text_of(write("result", id=result.pk))
+    chinese = write("result", "zh", id=result.pk)
+
+    words = "The numbers were not measured on hardware."
+    assert text.index(words) < text.index("Conclusion")
+    assert "数值并非在硬件上测得" in chinese
+
+
+def test_notes_and_releases_are_remarks(write, made):
+    result, ada = made.base[0], make_user("ada")
+    Note.objects.create(result=result, text="cold aisle", created_by=ada)
+    SignOff.objects.create(result=result, purpose="ACME", created_by=ada)
+
+    text = write("result", format="md", id=result.pk)
+
+    remarks = text.partition("## Remarks")[2]
+    assert "cold aisle" in remarks
+    assert "Released: ACME (ada, " in remarks
+
+
+def test_the_commands_are_those_of_the_job(write, made, client):
+    client.force_login(make_user("ada"))
+    job = made.base[0].job
+    script = client.get(reverse("job-script", args=[job.pk])).content.decode()
+
+    text = write("result", format="md", id=made.base[0].pk)
+
+    assert f"```sh\n{script}```" in text
+
+
+def test_a_secret_is_a_name_in_a_report(write):
+    value = keep_secret("HF_TOKEN", "hf_0123456789abcdef")
+    step = Step("measure", ("client",), env=(("HF_TOKEN", "{secret:HF_TOKEN}"),))
+    job = make_job(plan=Plan("benchmark", (step,)), state="succeeded")
+    result = make_measured(job=job, points=[(1, {"output_tokens_per_s": 50.0})])
+
+    for format in FORMATS:
+        text = write("result", format=format, id=result.pk)
+        assert "SECRET_HF_TOKEN" in text
+        assert value not in text
+
+
+def test_a_level_bounds_the_conclusion(write, made):
+    level = make_level(name="Quick", limits={"ttft_p50_ms": 100.0})
+
+    text = text_of(write("result", id=made.base[0].pk, level=str(level.pk)))
+
+    assert "Quick: TTFT p50 ≤ 100 ms. Fastest that meets it: concurrency 4." in text
+
+
+def test_a_matrix_names_skipped_and_failed_cells(write, made):
+    text = text_of(write("matrix", id=made.matrix.pk))
+
+    assert re.search("r1: highest output tokens/s 51.[23] tok/s, 1024 → 256 at concurrency 1", text)
+    assert "Max concurrency of the engine is 8." in text
+    assert "exit code 3" in text.lower()
+    assert "Shuffled order, seed 7" in text
+
+
+@pytest.mark.parametrize("format", ["html", "md", "csv"])
+def test_a_report_of_an_import_says_who_measured(write, made, format):
+    result = imported(device="8 × H800")
+
+    alone = write("result", format=format, id=result.pk)
+    both = write("comparison", format=format, id=[made.base[0].pk, result.pk])
+
+    for text in (alone, both):
+        assert "8 × H800" in text
+        assert "Measured by others" in text
