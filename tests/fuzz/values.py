@@ -58,17 +58,22 @@ def _mutate(draw: Callable[..., Any], value: Any) -> Any:
         if change == "inside":
             value[key] = _mutate(draw, value[key])
         elif change == "replace":
-            value[key] = draw(nasty)
+            value[key] = _nasty(draw)
         elif change == "remove":
             del value[key]
         else:
-            value[draw(st.text(max_size=12))] = draw(nasty)
+            value[draw(st.text(max_size=12))] = _nasty(draw)
         return value
     if isinstance(value, list) and value and draw(st.booleans()):
         index = draw(st.integers(0, len(value) - 1))
         value[index] = _mutate(draw, value[index])
         return value
-    return draw(nasty)
+    return _nasty(draw)
+
+
+def _nasty(draw: Callable[..., Any]) -> Any:
+    """Return a value of its own: a second change inside must not reach the next example."""
+    return copy.deepcopy(draw(nasty))
 
 
 class Undone(Exception):

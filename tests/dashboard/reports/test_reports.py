@@ -16,6 +16,7 @@ from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
 from tests.factories import keep_secret, make_job, make_level, make_measured, make_user
+from tests.jobs.lib.importing import imported
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -188,7 +189,7 @@ def test_a_matrix_names_skipped_and_failed_cells(write, made):
     assert "Shuffled order, seed 7" in text
 
 
-@pytest.mark.parametrize("format", ["html", "md", "csv"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_report_of_an_import_says_who_measured(write, made, format):
     result = imported(device="8 × H800")
 

@@ -39,7 +39,7 @@ def panel(page):
 
 
 def test_a_click_on_a_point_opens_its_panel(opened):
-    page, number = opened
+    page, _number = opened
     point = page.locator("#throughput .points path.point").first
 
     point.scroll_into_view_if_needed()
@@ -50,7 +50,7 @@ def test_a_click_on_a_point_opens_its_panel(opened):
     expect(panel(page)).to_contain_text("concurrency 1")
     expect(panel(page)).to_contain_text("/e/evalscope/bin/evalscope perf")
     expect(panel(page).get_by_role("link", name="Result")).to_have_attribute(
-        "href", f"/results/{number}/"
+        "href", re.compile(r"^/results/\d+/$")  # of the mean, or of one of its runs
     )
     page.keyboard.press("Escape")
     expect(panel(page)).to_have_count(0)
