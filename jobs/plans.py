@@ -353,22 +353,12 @@ def step_script(step: Step, values: Mapping[str, str]) -> str:
     """Return one step as bash. Slots without a value stay variables, as in :func:`script`."""
 
     def known(text: str) -> str:
-        return "".join(
-            f"{{{piece}}}"
-            if is_slot and piece not in values
-            else literal(values[piece] if is_slot else piece)
-            for is_slot, piece in _pieces(text)
-        )
+        found = ((values.get(piece) if slot else piece, piece) for slot, piece in _pieces(text))
+        return "".join(f"{{{name}}}" if got is None else literal(got) for got, name in found)
 
-    return _command(
-        replace(
-            step,
-            argv=tuple(known(arg) for arg in step.argv),
-            env=tuple((key, known(value)) for key, value in step.env),
-            cwd=known(step.cwd),
-            path=tuple(known(folder) for folder in step.path),
-        )
-    )
+    argv, path = (tuple(map(known, texts)) for texts in (step.argv, step.path))
+    env = tuple((key, known(value)) for key, value in step.env)
+    return _command(replace(step, argv=argv, env=env, cwd=known(step.cwd), path=path))
 
 
 def _trap(at_end: list[str], function: str) -> str:
@@ -479,8 +469,7 @@ def _default(variable: str, value: str) -> str:
 
 def _named(item: PlanFile) -> str:
     data = item.text.encode()
-    digest = hashlib.sha256(data).hexdigest()
-    return f"# file: {item.name}, {len(data)} bytes, sha256 {digest}"
+    return f"# file: {item.name}, {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
 
 
 def _heredoc(item: PlanFile) -> list[str]:

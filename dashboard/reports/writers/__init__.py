@@ -1,4 +1,7 @@
-"""Writers: a document as HTML, Markdown or CSV."""
+"""Writers: a document as HTML, Markdown or CSV. A new format is a file and a name in `WRITERS`.
+Here: escaping, styles, scripts and pages of paper.
+Not here: what a report says (`kinds`, `parts`).
+"""
 
 from __future__ import annotations
 
