@@ -1,4 +1,4 @@
-"""Kinds of reports: what one has and in which order. A new kind is a file and a name in `_ALL`.
+"""Kinds of reports: a new one is a file here and a name in `_ALL`.
 Here: the fields that a kind asks for, and its sections, made of `parts`.
 Not here: tables that several kinds share (`parts`), and formats (`writers`).
 """

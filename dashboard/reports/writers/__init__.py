@@ -1,4 +1,4 @@
-"""Writers: a document as HTML, Markdown or CSV. A new format is a file and a name in `WRITERS`.
+"""Writers: HTML, Markdown, CSV. A new format is a file and a name in `WRITERS`.
 Here: escaping, styles, scripts and pages of paper.
 Not here: what a report says (`kinds`, `parts`).
 """
