@@ -136,8 +136,8 @@ def chat_engines(current: ChatEngine | None = None) -> Sequence[ChatEngine]:
     if current is not None and current.endpoint is not None:
         in_use |= Q(pk=current.row.pk)
     deployments = Deployment.objects.filter(ready).select_related("host", "artifact", "job")
-    endpoints = Endpoint.objects.filter(in_use)
-    return [*map(ChatEngine, deployments), *map(ChatEngine, endpoints)]
+    endpoints = map(ChatEngine, Endpoint.objects.filter(in_use))
+    return [*map(ChatEngine, deployments), *endpoints]
 
 
 def chat_engine(key: str) -> ChatEngine | None:

@@ -50,7 +50,8 @@ def test_a_click_on_a_point_opens_its_panel(opened):
     expect(panel(page)).to_contain_text("concurrency 1")
     expect(panel(page)).to_contain_text("/e/evalscope/bin/evalscope perf")
     expect(panel(page).get_by_role("link", name="Result")).to_have_attribute(
-        "href", re.compile(r"^/results/\d+/$")  # of the mean, or of one of its runs
+        "href",
+        re.compile(r"^/results/\d+/$"),  # of the mean, or of one of its runs
     )
     page.keyboard.press("Escape")
     expect(panel(page)).to_have_count(0)

@@ -169,17 +169,20 @@ def queries_of(client, make):
         browser = Browser(client, f"/relay/turns/{turn.pk}/start")
         await engine.say.put(delta(content="Hi"))
         await browser.until(1)
-        begun = await sync_to_async(len)(log)
+        before = await sync_to_async(statements)()
         await engine.say.put(END)
         await engine.say.put(None)
         await browser.task
+        whole = await sync_to_async(statements)()
         await sync_to_async(log.__exit__)(None, None, None)
-        captured = await sync_to_async(lambda: log.captured_queries)()  # of that thread
-        statements = [query["sql"] for query in captured]
-        found.extend((statements[:begun], statements[begun:]))
+        found.extend((before, whole[len(before) :]))
+
+    def statements():  # in the thread of the connection
+        sent = [query["sql"] for query in log.captured_queries]
+        return [sql for sql in sent if not sql.startswith(("BEGIN", "COMMIT"))]
 
     assert run(scenario, make).answer == "Hi"
-    return [[sql for sql in part if not sql.startswith(("BEGIN", "COMMIT"))] for part in found]
+    return found
 
 
 def with_key_of_lin(url):

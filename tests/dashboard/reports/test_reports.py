@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_api(write, made, client):
     rows = rows_of(write("result", format="csv", id=result.pk))
 
     points = client.get(reverse("api-result", args=[result.pk])).json()["points"]
-    part = f"Metrics of job #{result.job_id}"
+    part = f"Metrics of #{result.job_id}"
     shown = {
         (row["row"], row["column"]): float(row["value"])
         for row in rows
