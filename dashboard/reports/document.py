@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import plotly.graph_objects as go
 
-Tone = Literal["", "strong", "warn", "good", "bad", "dim"]
+Tone = Literal["", "bold", "warn", "good", "bad", "dim"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def test_no_class_of_ours_is_one_of_the_kit():
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(BASE)))
 def test_templates_have_no_style_and_no_inline_script(path):
     text = path.read_text()
+    if path.name == "report.html":  # a file of its own, whose policy permits both by checksum
+        return
 
     assert re.findall(r"\sstyle=|<style|\son[a-z]+=[\"']", text) == []
     assert re.findall(r"<script(?![^>]*(?:src=|application/json))", text) == []

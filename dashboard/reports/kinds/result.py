@@ -126,7 +126,7 @@ def _conclusion(page: ResultPage, card: Card | None, level: Level | None) -> lis
     if card is None:
         blocks.append(_main(page))
     else:
-        blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "strong"))
+        blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
         rows = [(one.label, _card_cell(one)) for one in card.figures]
         blocks += [Facts(rows, is_large=True)] if rows else []
         if level is not None and card.level_text:

@@ -91,7 +91,7 @@ def _metric(row: MetricRow, comparison: Comparison, *, grouped: bool) -> list[Ce
         if bounds:
             questions = int(column.head.metrics.get("questions") or 0)
             share = numbers.share(bounds, questions, figure.value)
-            cell = replace(share, unit="", tone="strong")
+            cell = replace(share, unit="", tone="bold")
         cells.append(cell)
     changed = [
         _with_change(cell, change, name)
@@ -107,7 +107,7 @@ def _with_change(cell: Cell, change: Change, name: str) -> Cell:
     size, details = change_texts(change, name)
     tones: dict[str, Tone] = {"better": "good", "worse": "bad"}
     note = " ".join(filter(None, (cell.note, size, details)))
-    return replace(cell, note=note, tone=tones.get(change.verdict, "strong"))
+    return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
 
 
 def _heads(comparison: Comparison, first: str) -> list[Column]:

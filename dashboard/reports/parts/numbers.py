@@ -72,7 +72,7 @@ def compared(figure: Figure, name: str, *, grouped: bool) -> Cell:
     bounds = figure.interval
     half = half_width_text(bounds, name) if grouped and bounds else ""
     note = runs_text(figure.runs) if grouped else ""
-    more: dict[str, Any] = {"n": figure.runs, "of": "runs", "note": note, "tone": "strong"}
+    more: dict[str, Any] = {"n": figure.runs, "of": "runs", "note": note, "tone": "bold"}
     return bare(name, figure.value, half, bounds, **more)
 
 

@@ -63,7 +63,7 @@ def _rate(row: Row) -> Cell:
         *(RATE, point.rate if text else None, half, point.interval(RATE)),
         n=len(point.runs),
         of="runs",
-        tone="strong",
+        tone="bold",
     )
 
 
@@ -179,9 +179,9 @@ def _group(group: SetGroup, groups: Sequence[SetGroup]) -> list[list[Cell]]:
         "" if group.weighted is None else f"{_('by question')} {percent(group.weighted / 100)}"
     )
     label = mean_label(group, alone=len(groups) == 1)
-    mean = Cell(percent(group.macro / 100), value=group.macro / 100, measure="share", tone="strong")
+    mean = Cell(percent(group.macro / 100), value=group.macro / 100, measure="share", tone="bold")
     questions = numbers.count(group.questions) if group.questions else Cell("")
-    names = [Cell(label, tone="strong"), Cell(""), Cell(group.metric), Cell(group.mode)]
+    names = [Cell(label, tone="bold"), Cell(""), Cell(group.metric), Cell(group.mode)]
     return [*rows, [*names, mean, questions, Cell(weighted)]]
 
 

@@ -59,7 +59,7 @@ def _block(block: Block) -> Iterator[str]:
         yield f"### {escaped(title)}"
     match block:
         case Paragraph():
-            yield f"**{escaped(block.text)}**" if block.tone == "strong" else escaped(block.text)
+            yield f"**{escaped(block.text)}**" if block.tone == "bold" else escaped(block.text)
         case Listing():
             yield "\n".join(f"- {escaped(item)}" for item in block.items)
         case Facts():
