@@ -13,8 +13,9 @@
 
   /** Let a printed chart scale to its place, whatever the width of the window was. @param {any} plot */
   function scalable(plot) {
-    const { width, height } = plot._fullLayout;
-    for (const image of plot.querySelectorAll(".main-svg")) image.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const images = plot.querySelectorAll(".main-svg");
+    const [width, height] = ["width", "height"].map((name) => images[0].getAttribute(name));
+    for (const image of images) image.setAttribute("viewBox", `0 0 ${width} ${height}`);
     plot.style.setProperty("--ratio", `${width} / ${height}`);
   }
 
