@@ -104,7 +104,7 @@ def test_an_endpoint_is_saved_checked_and_measured(page, own_server, complaints)
 
 def launch_quick_look(page, number):
     """Open the preset for the endpoint, look at its preview, launch it."""
-    page.goto(f"/launch/matrix/?workload=quick-look&kind=benchmark&deployment=endpoint:{number}")
+    page.goto(f"/launch/matrix/?workload=quick-look&deployment=endpoint:{number}")
     expect(page.locator("#f-deployment")).to_have_value(f"endpoint:{number}")
     expect(page.get_by_text("Choose the catalogue model of endpoint H800")).to_be_visible()
 
