@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
+from dashboard.presenters.matrix_conclusion import RowConclusion, row_conclusions
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.reports.document import (
     Block,
@@ -143,9 +144,24 @@ def _conclusion(page: MatrixPage) -> list[Block]:
         label = _("Highest %(metric)s") % {"metric": metric_label(page.metric).lower()}
         cell = matrix_tables.cell_number(best, page.metric, unit=True, note=note)
         blocks.append(Facts([(label, cell)], is_large=True))
+    blocks += [_row(one) for one in row_conclusions(page)]
     blocks.append(Facts(counts, _("Cells")))
     drifts = [_drift(cell) for cell in page.cells if cell.drift is not None]
     return [*blocks, *([Listing(drifts, _("Drift"))] if drifts else [])]
+
+
+def _row(found: RowConclusion) -> Listing:
+    """Return the conclusion of a row, as on the page of the matrix."""
+    items = [found.headline]
+    for one in found.figures:
+        value = " ".join(filter(None, (one.text, one.unit, one.interval)))
+        items.append(f"{one.label}{_(': ')}{_(', ').join(filter(None, (value, one.note)))}")
+    if found.is_open:
+        items.append(_("Preliminary: runs of this row are still open."))
+    items += [text for text, _is_flagged in found.texts]
+    if found.is_disturbed:
+        items.append(_("Some cells have disturbed runs only. Repeat them on an idle host."))
+    return Listing(items, _("%(lengths)s tokens") % {"lengths": found.lengths})
 
 
 def _drift(cell: CellView) -> str:
