@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -19,8 +20,9 @@ ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of this folder into their order; others stay where they are."""
-    ours = [index for index, item in enumerate(items) if item.path.parent.name == "browser"]
+    """Put the tests below this folder into their order; others stay where they are."""
+    here = Path(__file__).parent
+    ours = [index for index, item in enumerate(items) if here in item.path.parents]
     ordered = sorted((items[index] for index in ours), key=_place)
     for index, item in zip(ours, ordered, strict=True):
         items[index] = item
