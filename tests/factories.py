@@ -20,6 +20,8 @@ from jobs.models import (
     Host,
     Job,
     JobStep,
+    Matrix,
+    MatrixCell,
     Result,
     ResultPoint,
     ServiceLevel,
@@ -181,6 +183,22 @@ def make_level(**fields: Any) -> ServiceLevel:
     limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
     return ServiceLevel.objects.create(
         **{"name": f"level {next(_numbers)}", "limits": limits, **fields}
+    )
+
+
+def make_cell(matrix: Matrix, column: int, job: Job | None) -> MatrixCell:
+    """A cell of a matrix's first row; without a job it is skipped."""
+    return MatrixCell.objects.create(
+        matrix=matrix,
+        row=0,
+        column=column,
+        place=column,
+        input_tokens=1024,
+        output_tokens=256,
+        concurrency=2**column,
+        job=job,
+        skip_id="" if job else "matrix:max_concurrency",
+        skip_args={} if job else {"most": 8},
     )
 
 

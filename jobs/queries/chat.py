@@ -88,7 +88,7 @@ class ChatEngine:
 
     @property
     def declared_context(self) -> int | None:
-        """The same as far as the engine, or who added it, declared it; None if not."""
+        """Maximum tokens of a request, as declared by the engine or its owner; None if unknown."""
         if isinstance(self.row, Endpoint):
             return self.row.context
         return (self.row.details or {}).get("max_total")

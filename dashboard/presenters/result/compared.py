@@ -20,7 +20,9 @@ from jobs.queries.results.repeats import counted_with
 
 def read_groups(wanted: Sequence[Sequence[int]]) -> tuple[list[list[Result]], list[int]]:
     """Return the runs of each column in the given order, and the missing ids."""
-    rows = Result.objects.select_related("host", "job", "deployment__job", "endpoint", "created_by")
+    rows = Result.objects.select_related(
+        *("host", "job", "deployment__job", "endpoint", "imported", "created_by")
+    )
     numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
     results = rows.prefetch_related("points").in_bulk(numbers)
     groups = [[results[pk] for pk in group if pk in results] for group in wanted]

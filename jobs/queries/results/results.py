@@ -177,7 +177,7 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 def result_page(result_id: int) -> ResultPage:
     """Return all data of a result page. Raises ``Result.DoesNotExist``."""
     result = Result.objects.select_related(
-        *("host", "job__pinned_by", "created_by", "imported__created_by", "endpoint"),
+        *("host", "job__pinned_by", "job__cell", "created_by", "imported__created_by", "endpoint"),
         *("deployment__artifact", "deployment__host", "deployment__job"),
     ).get(pk=result_id)
     deployment = result.deployment

@@ -6,8 +6,8 @@ import pytest
 
 from dashboard.reports.kinds import KINDS
 from dashboard.reports.make import make
-from jobs.models import Matrix, MatrixCell
-from tests.factories import make_host, make_job, make_measured
+from jobs.models import Matrix
+from tests.factories import make_cell, make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
 MESSAGE = {"message_id": "work:exit", "message_args": {"step": "measure", "exit_code": 3}}
@@ -50,16 +50,5 @@ def make_matrix():
         if state == "succeeded":
             metrics = {"output_tokens_per_s": 51.25, "ttft_p50_ms": 321.0}
             make_measured(job=job, points=[(1, metrics)])
-        MatrixCell.objects.create(
-            matrix=matrix,
-            row=0,
-            column=column,
-            place=column,
-            input_tokens=1024,
-            output_tokens=256,
-            concurrency=2**column,
-            job=job,
-            skip_id="" if state else "matrix:max_concurrency",
-            skip_args={} if state else {"most": 8},
-        )
+        make_cell(matrix, column, job)
     return matrix

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
-from tests.factories import make_host, make_job, make_measured, make_user
+from tests.factories import make_cell, make_host, make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
 # Of a kind that can be retried without an asset.
@@ -46,18 +46,7 @@ def matrix(ada):
             make_measured(job=job, points=[(1, metrics)])
         if state == "running":
             Job.objects.filter(pk=job.pk).update(progress={"done": 3, "total": 12, "unit": ""})
-        MatrixCell.objects.create(
-            matrix=matrix,
-            row=0,
-            column=column,
-            place=column,
-            input_tokens=1024,
-            output_tokens=256,
-            concurrency=2**column,
-            job=job,
-            skip_id="" if state else "matrix:max_concurrency",
-            skip_args={} if state else {"most": 8},
-        )
+        make_cell(matrix, column, job)
     return matrix
 
 
