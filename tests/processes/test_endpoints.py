@@ -132,6 +132,7 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     posts = [given for path, given in served.asked if path == "/v1/chat/completions"]
     assert len(posts) >= 2
     assert set(posts) == {f"Bearer {KEY}"}
+    assert {given for path, given in served.asked if path == "/metrics"} == {f"Bearer {KEY}"}
     # The key was in the host's own file while the job ran, and is nowhere now.
     assert modes <= {0o600}
     assert KEY.encode() not in lines
