@@ -24,8 +24,8 @@ from jobs.services.imports import About, Kept, checked
 class Command(base.DashboardCommand):
     help = (
         "Import results that others measured: files, archives or folders of vLLM's benchmarks, "
-        "EvalScope, OpenCompass, guidellm, AIPerf or lm-eval; or what a job collected on a host. The "
-        "same files twice change nothing. Exit code 1 if there is no result."
+        "EvalScope, OpenCompass, guidellm, AIPerf or lm-eval; or what a job collected on a host. "
+        "The same files twice change nothing. Exit code 1 if there is no result."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

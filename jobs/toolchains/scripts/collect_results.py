@@ -178,7 +178,7 @@ def place_of(folder, root, without):
 def collect(folder, root, without):
     """Write the archive; return the report."""
     place = place_of(folder, root, without)
-    own = {identity(os.stat(path)) for path in without if os.path.isdir(path)}
+    own = {identity(path.stat()) for path in without if path.is_dir()}
     part = Path(f"{ARCHIVE}.part")
     top = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

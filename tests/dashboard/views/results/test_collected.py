@@ -136,9 +136,7 @@ def test_files_that_are_gone_are_refused_in_words(client, ann):
     jobs.append(make_job(host=host, kind="prepare", state="succeeded"))
     jobs.append(make_collected(FILES, host=host, state="running"))
 
-    texts = [
-        client.post("/results/import/", {"job": one.pk}).content.decode() for one in jobs
-    ]
+    texts = [client.post("/results/import/", {"job": one.pk}).content.decode() for one in jobs]
 
     assert all("were removed. Collect them again." in text for text in texts[:3])
     assert "This job collects no files" in texts[3]

@@ -205,12 +205,12 @@ def test_sockets_and_pipes_are_not_opened(host):
 
 
 @pytest.mark.parametrize(
-    "name", [b"a\\..\\..\\x.json", b"a\nb.json", b"\x1b[2J.json", b"\xff\xfe.json", b"\xe2\x80\xae.md"]
+    "name",
+    [b"a\\..\\..\\x.json", b"a\nb.json", b"\x1b[2J.json", b"\xff\xfe.json", b"\xe2\x80\xae.md"],
 )
 def test_a_hostile_name_is_left_out(host, name):
     put(host, {"runs/a.json": b"{}"})
-    with open(os.path.join(os.fsencode(host / "space" / "runs"), name), "wb") as file:
-        file.write(b"{}")
+    (host / "space" / "runs" / os.fsdecode(name)).write_bytes(b"{}")
 
     done = collected(host)
 
