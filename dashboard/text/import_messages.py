@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 IMPORT_MESSAGES: dict[str, str | Promise] = {
     # Files of a folder on a host (jobs.kinds.prepare.collect_results).
-    "collect:done": _("Collected: %(files)s files, %(size)s."),
+    "collect:done": _("Collected (files: %(files)s, %(size)s)."),
     "collect:partly": _(
-        "Collected: %(files)s files, %(size)s. Left out: %(left_out)s (links, limits, unreadable "
+        "Collected (files: %(files)s, %(size)s). Left out: %(left_out)s (links, limits, unreadable "
         "ones); the log names them."
     ),
     # Reasons of a refusal (jobs.imports).

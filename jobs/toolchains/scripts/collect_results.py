@@ -219,7 +219,8 @@ def main():
         print(f"error: {error}", file=sys.stderr)
         return 1
     Path(REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(report), flush=True)
+    counts = f"{report['files']:,} files, {report['bytes']:,} bytes"
+    print(f"collected: {counts}; left out: {report['left_out'] + report['other_files']:,}")
     return 0
 
 
