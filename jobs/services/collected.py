@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -29,7 +28,7 @@ class Collected:
         """Return host and folder."""
         return Origin(self.job.pk, self.job.host.name, str(self.job.params.get("folder", "")))
 
-    def files(self, *, limit_bytes: int) -> Mapping[str, bytes]:
+    def files(self, *, limit_bytes: int) -> dict[str, bytes]:
         """Return path -> content.
 
         Raises:
@@ -63,7 +62,7 @@ def collected(job_id: int | None) -> Collected:
         LaunchError: at ``job``: there is no such job, it collects nothing, has not succeeded, or
             its files were removed.
     """
-    job = Job.objects.select_related("host").filter(pk=job_id).first()
+    job = Job.objects.select_related("host").filter(pk=job_id or 0).first()
     kind = KINDS.get(job.kind) if job else None
     if job is None or kind is None or not kind.collects:
         raise LaunchError(_("This job collects no files. Choose another job or files."), FIELD)
