@@ -74,7 +74,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"lifecycle", "preflights"},
         {"hosts", "queue"},
         {"outcomes"},
-        {"import_drafts", "imports", "intake"},
+        {"collected", "import_drafts", "imports", "intake"},
         {"upkeep"},
     ],
     "jobs.host": [

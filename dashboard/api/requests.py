@@ -242,6 +242,7 @@ class ImportAsked(BaseModel):
     device: str = Field("", description="measured on, such as 8 × H800")
     model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
     dry_run: bool = Field(False, description="only show what would be imported")
+    job: JobId | None = Field(None, description="job that collected the files; without a body")
 
 
 class PinAsked(BaseModel):

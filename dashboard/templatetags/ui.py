@@ -32,6 +32,7 @@ from dashboard.text.ellipsis import halves
 from dashboard.text.labels import (
     ROLES,
     host_title,
+    host_word,
     kind_title,
     metric_label,
     metric_text,
@@ -59,6 +60,7 @@ register = template.Library()
 
 # Translated words of a name or text.
 register.filter("host_name", host_title)
+register.filter("host_word", stringfilter(host_word))
 register.filter("kind", stringfilter(kind_title))
 register.filter("metric_name", stringfilter(metric_label))
 register.filter("phrase", stringfilter(phrase))

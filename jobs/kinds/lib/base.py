@@ -302,6 +302,8 @@ class Kind(ABC):
     follows: ClassVar[Sequence[str]] = ()
     # Ids of known failures and checks that a job of this kind fixes.
     mends: ClassVar[Sequence[str]] = ()
+    # Output, an archive, whose files may be results to import (``jobs.services.collected``).
+    collects: ClassVar[str] = ""
     brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
     # Requested lengths, from Params: see jobs.kinds.lib.lengths.
     lengths: ClassVar[Sequence[str]] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -31,6 +32,12 @@ def site(target: Target) -> Site:
         raise LaunchError(
             _("%(host)s has not reported its folders yet. Try again in a minute.") % {"host": name}
         ) from None
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """True for an absolute path of ``folder`` or below, without steps upwards."""
+    pure = PurePosixPath(path)
+    return pure.is_absolute() and ".." not in pure.parts and pure.is_relative_to(folder)
 
 
 def against(plan: Plan, served: AssetRef, python: str) -> Plan:
