@@ -13,6 +13,7 @@ from jobs.catalog.workloads import WORKLOADS, Concurrency
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
+from jobs.kinds.lib.lengths import FIXED
 from jobs.matrices.cells import Cell, Limits, cells_of
 
 # Fields of a kind's Params that a cell sets.
@@ -105,7 +106,7 @@ def kinds() -> list[Kind]:
 
 def has_input(kind: Kind, dataset: str) -> bool:
     """True if prompts of ``kind`` have a chosen length: not those of a fixed set."""
-    return "input_tokens" in kind.Params.model_fields and dataset != "sharegpt"
+    return "input_tokens" in kind.Params.model_fields and dataset not in FIXED
 
 
 def limits_of(spec: MatrixSpec, target: Target) -> Limits:

@@ -39,9 +39,10 @@ def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
 
     One run per concurrency: in a combined run, the second would reuse the first's prompts.
     """
+    prompts = load.prompts_file()
     write = (
         *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),
-        *("--seeds", seeds_text(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
+        *("--seeds", seeds_text(load.seed, load.concurrency), f"{FILES}/{prompts.name}"),
     )
     return Plan(
         kind=KIND,
@@ -52,7 +53,7 @@ def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
                 for level in load.concurrency
             ),
         ),
-        files=(script(COLD), load.prompts_file()),
+        files=(script(COLD), prompts),
         outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
         watches=load.watches(),
     )
@@ -71,14 +72,15 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
     # File name of cold.py. The tool prints the name, so the log shows the number of requests.
-    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
+    kind, suffix = ("json_file", ".jsonl") if load.of_team else ("text_file", ".txt")
+    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}{suffix}"
     text = literal(json.dumps(backend))
     text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
         *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
-        *("--data", f"kind=text_file,path={prompts}"),
+        *("--data", f"kind={kind},path={prompts}"),
         *("--output", f"kind=json,path={_result(level)}", "--output", "kind=console"),
         "--disable-console-interactive",
     )

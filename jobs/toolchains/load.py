@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jobs.plans import DIES, PlanFile, Watch
+
+TEAM_FILE = "prompts.jsonl"
+
+
+def json_lines(prompts: Iterable[str]) -> str:
+    """Return prompts as JSON lines with the key "prompt"."""
+    return "".join(json.dumps({"prompt": one}, ensure_ascii=False) + "\n" for one in prompts)
+
+
+def team_file(prompts: Iterable[str]) -> PlanFile:
+    """Return a team's prompts as a file of a plan."""
+    return PlanFile(TEAM_FILE, json_lines(prompts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +27,8 @@ class HttpLoad:
 
     ``metrics``: engine counters to scrape, if any. Not ``streamed``: complete answers, for servers
     whose stream a tool cannot parse. ``seed`` None: a new one per concurrency and job. ``key``:
-    name of the API key's secret, for tools that take it from their environment.
+    name of the API key's secret, for tools that take it from their environment. ``of_team``: the
+    prompts are a team's, which may have several lines.
     """
 
     concurrency: tuple[int, ...]
@@ -25,9 +40,12 @@ class HttpLoad:
     seed: int | None = None
     has_dies: bool = False
     key: str = ""
+    of_team: bool = False
 
     def prompts_file(self) -> PlanFile:
-        """Return prompts.txt, one prompt a line."""
+        """Return the file with one prompt a line: prompts.txt, or prompts.jsonl of a team."""
+        if self.of_team:
+            return team_file(self.prompts)
         return PlanFile("prompts.txt", "\n".join(self.prompts) + "\n")
 
     def watches(self, *own: Watch) -> tuple[Watch, ...]:

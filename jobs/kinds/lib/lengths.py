@@ -12,6 +12,8 @@ from jobs.messages import Message
 
 APART = 0.1  # relative difference that is not reported
 INPUT, OUTPUT = "input_tokens", "output_tokens"
+# Data sets of vLLM's client whose prompts have lengths of their own.
+FIXED = ("sharegpt", "custom")
 # Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy.deploy``).
 _EXAMPLES = 300
 
@@ -27,7 +29,7 @@ def asked(
     if answer_limit:
         most = params.get(answer_limit)
         return {OUTPUT: most} if isinstance(most, int) else {}
-    if params.get("dataset") == "sharegpt":
+    if params.get("dataset") in FIXED:
         names = (OUTPUT,)
     return {name: params[name] for name in names if isinstance(params.get(name), int)}
 

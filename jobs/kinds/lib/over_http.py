@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Protocol
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, Target
@@ -20,7 +19,8 @@ from jobs.kinds.lib.common import (
     seed_field,
     tool_version,
 )
-from jobs.kinds.lib.lengths import about_tokens, check_answer
+from jobs.kinds.lib.lengths import check_answer
+from jobs.kinds.lib.prompts import PROMPT_TOKENS, chosen, included_choices, team_choices
 from jobs.messages import Message
 from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Plan
@@ -31,15 +31,13 @@ from jobs.toolchains.vllm import vllm
 
 # Counters of each engine under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
-# Longest prompt of all sets, including the word that makes each prompt unique.
-PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
 # With fewer requests, the 99th percentile is the slowest request.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
 class LoadParams(KindParams):
-    """Requests with built-in prompts. Lengths are in tokens."""
+    """Requests with included prompts, or those of the team. Lengths are in tokens."""
 
     deployment: str = deployment_field("Deployment to benchmark.")
     concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
@@ -70,7 +68,8 @@ class LoadParams(KindParams):
     )
     prompts: str = Field(
         "everyday",
-        description="Built-in prompts, sent in turn.",
+        max_length=60,
+        description="Included prompts, or those of the team. Sent in turn.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
     )
     seed: int | None = seed_field()
@@ -109,7 +108,7 @@ class OverHttp(Kind, params=LoadParams):
         """Return the choices of ``field`` on this host."""
         if field != "prompts":
             return None
-        return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+        return [*included_choices(), *team_choices(target)]
 
     def title_of(self, params: LoadParams, target: Target) -> str:
         """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
@@ -138,17 +137,19 @@ class OverHttp(Kind, params=LoadParams):
             tool = ENVIRONMENTS[self.environment].title
             raise LaunchError(message % {"tool": tool}, "deployment")
         check_concurrency(params.concurrency)
-        check_answer(served, "output_tokens", params.output_tokens, PROMPT_TOKENS)
+        sent = chosen(params.prompts, target)
+        check_answer(served, "output_tokens", params.output_tokens, sent.longest)
         return HttpLoad(
             concurrency=params.concurrency,
             requests=params.requests,
             output_tokens=params.output_tokens,
-            prompts=prompts_of(params.prompts),
+            prompts=sent.prompts,
             metrics=_COUNTERS.get(str(served.get("toolchain")), ()),
             streamed=not served.get("bare_stream"),
             has_dies=target.has_dies,
             seed=params.seed,
             key=str(served.get("api_key") or ""),
+            of_team=sent.of_team,
         )
 
     def measured(
@@ -186,17 +187,6 @@ def check_concurrency(values: Sequence[int]) -> None:
     """
     if len(set(values)) < len(values):
         raise LaunchError(_("Enter each concurrency only once."), "concurrency")
-
-
-def prompts_of(name: str) -> tuple[str, ...]:
-    """Return the prompts of a set.
-
-    Raises:
-        LaunchError: unknown set.
-    """
-    if name not in PROMPT_SETS:
-        raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
-    return PROMPT_SETS[name]
 
 
 def outcome(

@@ -58,13 +58,14 @@ _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
+    prompts = load.prompts_file()
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
         *("--progress", PROGRESS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
-        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
+        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/{prompts.name}"),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
         *_NO_WAIT,
@@ -77,7 +78,7 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     return Plan(
         kind="benchmark",
         steps=(Step("measure", argv, env=(*_ENV, *_key("API_KEY", load.key))),),
-        files=(script(_SEND), script(COLD), load.prompts_file()),
+        files=(script(_SEND), script(COLD), prompts),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
