@@ -1,8 +1,24 @@
-"""Prompts that a team uploads for its benchmarks."""
+"""Prompts that a team uploads for its benchmarks; concurrency of older results."""
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
+
+
+def add_concurrency(apps, _editor):
+    """Store the concurrency of each result's best point, which older versions left out."""
+    result_model, point_model = (apps.get_model("jobs", name) for name in ("Result", "ResultPoint"))
+    rows = result_model.objects.filter(type="benchmark").exclude(metrics__has_key="concurrency")
+    for result in rows.only("metrics").iterator():
+        points = point_model.objects.filter(result=result, concurrency__gt=0)
+        rates = [
+            (float(metrics.get("output_tokens_per_s") or 0), concurrency)
+            for concurrency, metrics in points.values_list("concurrency", "metrics")
+        ]
+        if rates:
+            best = max(rates, key=lambda pair: (pair[0], -pair[1]))[1]
+            result.metrics["concurrency"] = float(best)
+            result.save(update_fields=["metrics"])
 
 
 class Migration(migrations.Migration):
@@ -33,4 +49,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at', None)), fields=('name',), name='prompt_set_name_once')],
             },
         ),
+        migrations.RunPython(add_concurrency, migrations.RunPython.noop),
     ]

@@ -23,6 +23,7 @@ from jobs.kinds.lib.common import (
     overlap_field,
     seed_field,
     tokenizer_check,
+    tokenizer_folder,
     tokenizer_of,
 )
 from jobs.kinds.lib.common import site as site_without_dies
@@ -161,7 +162,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             own = [DATASET] if target.prompts else []
             return [*first, *(Choice(one, one) for one in (*named, *own))]
         if field == "prompts":
-            return team_choices(target)
+            return [Choice("", ""), *team_choices(target)]
         if field == "deployment":
             return asset_choices(
                 ref
@@ -169,6 +170,11 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
                 if ref.endpoint is not None or ref.data.get("engine") == "vllm"
             )
         return super().choices(field, target)
+
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        """Return False for an endpoint whose tokenizer is not on the host."""
+        model_id = str(served.data.get("model_id") or "")
+        return served.endpoint is None or tokenizer_folder(model_id, target) is not None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""

@@ -334,6 +334,10 @@ class Kind(ABC):
         """Return the choices of ``field`` on this host; None: any value of its type."""
         return None
 
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        """True if nothing is known that keeps a job from measuring an offered deployment."""
+        return True
+
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
         """Return environments that the plan uses. Default: that of the class, if any."""
         return (Need(self.environment),) if self.environment else ()

@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.kinds.lib.base import Choice, Target, TeamPrompts
+from jobs.kinds.lib.base import AssetRef, Choice, Target, TeamPrompts
+from jobs.kinds.lib.common import tokenizer_folder
 from jobs.kinds.lib.lengths import about_tokens
+from jobs.toolchains.load import Sized
 
 # The word that makes each prompt unique (cold.py), in tokens.
 MARK_TOKENS = 8
@@ -19,13 +21,18 @@ INCLUDED_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line i
 PROMPT_TOKENS = INCLUDED_TOKENS + MARK_TOKENS
 
 
+# Tokens that a chat template may add to a prompt.
+_TEMPLATE_TOKENS = 32
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Prompts to send. ``longest``: estimated tokens of the longest one, with its mark."""
 
     prompts: tuple[str, ...]
     longest: int
-    of_team: bool
+    of_team: bool = False
+    sized: Sized | None = None
 
 
 def included_choices() -> list[Choice]:
@@ -45,9 +52,32 @@ def chosen(name: str, target: Target) -> Chosen:
         LaunchError: unknown set.
     """
     if name in PROMPT_SETS:
-        return Chosen(PROMPT_SETS[name], PROMPT_TOKENS, of_team=False)
+        return Chosen(PROMPT_SETS[name], PROMPT_TOKENS)
     found = team_set(name, target.prompts)
     return Chosen(tuple(found.read()), found.longest + MARK_TOKENS, of_team=True)
+
+
+def random_of(tokens: int, served: AssetRef, target: Target) -> Chosen:
+    """Return random prompts of ``tokens`` for a deployment.
+
+    Raises:
+        LaunchError: at ``prompts``: the tokenizer of its model is not on the host.
+    """
+    model_id = str(served.data.get("model_id") or "")
+    if not model_id:
+        message = _(
+            "Random prompts need a tokenizer. Choose the catalogue model of %(name)s first, or "
+            "other prompts."
+        )
+        raise LaunchError(message % {"name": served.title}, "prompts")
+    folder = tokenizer_folder(model_id, target)
+    if folder is None:
+        message = _(
+            "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. Prepare "
+            "a folder of its weights there, or choose other prompts."
+        )
+        raise LaunchError(message % {"model": model_id, "host": target.name}, "prompts")
+    return Chosen((), tokens + _TEMPLATE_TOKENS, sized=Sized(tokens, folder))
 
 
 def team_set(name: str, sets: Sequence[TeamPrompts]) -> TeamPrompts:

@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.errors import PlanError
+from jobs.kinds.lib.lengths import has_chosen_length
 from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
@@ -193,6 +194,8 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
         left_out |= {"prompts"}
+    if "dataset" not in params and not has_chosen_length(params):
+        left_out |= {"input_tokens"}
     values = {name: _value(value) for name, value in params.items() if name not in left_out}
     values["seed"] = _seed(params)
     if result.type == Result.Type.EVALUATION:

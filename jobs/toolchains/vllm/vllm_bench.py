@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks_schema import Offline, Stack
 from jobs.plans import CLIENT, DIES, Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains.load import STEPS as STEPS_OF_PROMPTS
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
@@ -20,7 +21,7 @@ from jobs.toolchains.vllm.own_prompts import OwnPrompts
 
 PROGRAMS = ("docker", "python", "vllm")
 STEPS = {
-    "prompts": pgettext_lazy("step", "write prompts"),
+    **STEPS_OF_PROMPTS,
     "container": pgettext_lazy("step", "start container"),
     "plug-in": pgettext_lazy("step", "import plug-in"),
     "folder": pgettext_lazy("step", "make folder"),

@@ -148,7 +148,7 @@ def test_the_title_names_the_prompts():
 def test_prompts_of_the_team_have_lengths_of_their_own():
     kind = KINDS["benchmark-online"]
 
-    assert not has_input(kind, "custom")
+    assert not has_input(kind, {"dataset": "custom"})
     assert lengths.asked(
         kind.lengths, {"dataset": "custom", "input_tokens": 9, "output_tokens": 8}
     ) == {"output_tokens": 8}
