@@ -110,9 +110,11 @@ def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
     ``params``: values of other fields than defaults.
     """
     fields = kind.Params.model_fields
-    sources = {name: fields[name].default for name in ("dataset", "prompts") if name in fields}
-    given = {name: params[name] for name in sources if params.get(name)}
-    return "input_tokens" in fields and has_chosen_length({**sources, **given})
+    values: dict[str, Any] = {}
+    for name in ("dataset", "prompts"):
+        if name in fields:
+            values[name] = params.get(name) or fields[name].default
+    return "input_tokens" in fields and has_chosen_length(values)
 
 
 def limits_of(spec: MatrixSpec, target: Target) -> Limits:
