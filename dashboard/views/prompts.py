@@ -21,8 +21,8 @@ from jobs.numbers import number_from
 from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
 from jobs.services.prompts import MOST_BYTES, MOST_PROMPTS
 
-_SHOWN = 20  # prompts on a page
-_SHOWN_LETTERS = 400  # of one prompt
+_SHOWN = 10  # prompts on a page
+_SHOWN_LETTERS = 200  # of one prompt
 
 
 @require_GET

@@ -110,9 +110,9 @@ def test_long_prompts_are_cut_on_the_page(client, lin):
 
     page = shown(client.get(reverse("prompt-detail", args=[row.pk])))
 
-    assert "x" * 400 + "…" in page
-    assert "x" * 401 not in page
-    assert "11 more prompts in the download." in page
+    assert "x" * 200 + "…" in page
+    assert "x" * 201 not in page
+    assert "21 more prompts in the download." in page
 
 
 def test_an_addition_is_audited(client, lin):
