@@ -54,6 +54,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "endpoints",
             "instance",
             "models",
+            "prompts",
             "sorting",
             "statistics",
             "storage",
@@ -66,8 +67,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {
-            *("accounts", "chat", "levels", "outputs", "pins", "results", "secrets", "sources"),
-            "valkey_users",
+            *("accounts", "chat", "levels", "outputs", "pins", "prompts", "results", "secrets"),
+            *("sources", "valkey_users"),
         },
         {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},

@@ -235,6 +235,14 @@ class EndpointAsked(BaseModel):
     )
 
 
+class PromptSetAsked(BaseModel):
+    """Prompts of the team for benchmarks."""
+
+    name: str = Field(description="value of the field prompts of a benchmark")
+    language: str = ""
+    text: str = Field(description='JSON lines: {"prompt": "…"}')
+
+
 class ImportAsked(BaseModel):
     """What to add to imported files."""
 

@@ -14,8 +14,11 @@ _SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
 
 
 def lengths(input_tokens: int | None, output_tokens: int) -> str:
-    """Return a pair of lengths as text: "1024 → 256"."""
-    return f"{'–' if input_tokens is None else input_tokens} → {output_tokens}"
+    """Return a pair of lengths as text: "1024 → 256"; without a chosen prompt length "output
+    256"."""
+    if input_tokens is None:
+        return _("output %(tokens)s") % {"tokens": output_tokens}
+    return f"{input_tokens} → {output_tokens}"
 
 
 def _address(cell: CellView) -> str:

@@ -104,11 +104,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Commands, as they ran."""
+    """Commands, as they ran. ``is_folded``: a click shows them; on paper they are open."""
 
     name: ClassVar = "code"
     title: str
     text: str
+    is_folded: bool = False
 
 
 Block = Paragraph | Listing | Facts | Table | Figure | Code

@@ -64,16 +64,29 @@ def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
             "%(name)s first."
         )
         raise LaunchError(message % {"name": served.label}, "deployment")
-    for ref in target.weights:
-        # Without cards, other weights are GGUF files.
-        is_folder = target.has_dies or bool(ref.data.get("format"))
-        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
-            return ref
+    found = _folder_of(model_id, target)
+    if found is not None:
+        return found
     message = _(
         "This client needs the tokenizer of %(model)s, which is missing on %(host)s. Prepare its "
         "weights there, or use “Benchmark” or “Evaluate”."
     )
     raise LaunchError(message % {"model": model_id, "host": target.name}, "deployment")
+
+
+def tokenizer_folder(model_id: str, target: Target) -> str | None:
+    """Return the folder on the host with the tokenizer of a model; None: none."""
+    found = _folder_of(model_id, target)
+    return None if found is None else str(found.data["path"])
+
+
+def _folder_of(model_id: str, target: Target) -> AssetRef | None:
+    for ref in target.weights:
+        # Without cards, other weights are GGUF files.
+        is_folder = target.has_dies or bool(ref.data.get("format"))
+        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
+            return ref
+    return None
 
 
 def tokenizer_check(folder: str) -> Check:

@@ -92,6 +92,7 @@ def known(connection_stays):
         "job_id": job.pk,
         "deployment_id": deployment.pk,
         "endpoint_id": unwell.endpoint(),
+        "set_id": unwell.prompts(),
         "result_id": result.pk,
         "chain_id": str(chain),
         "name": host.name,

@@ -1,6 +1,7 @@
 """Reports: each kind, language and format; their numbers are those of the API and of the pages."""
 
 import csv
+import html
 import io
 import re
 
@@ -11,11 +12,20 @@ from django.utils.translation import override
 
 from dashboard.presenters.result.comparison import conclusion
 from dashboard.reports.kinds import KINDS
-from jobs.models import Note, SignOff
+from jobs.models import Matrix, Note, SignOff
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
-from tests.factories import keep_secret, make_job, make_level, make_measured, make_user
+from tests.factories import (
+    keep_secret,
+    make_cell,
+    make_host,
+    make_job,
+    make_level,
+    make_measured,
+    make_plan,
+    make_user,
+)
 from tests.jobs.lib.importing import imported
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -187,6 +197,28 @@ def test_a_matrix_names_skipped_and_failed_cells(write, made):
     assert "Max concurrency of the engine is 8." in text
     assert "exit code 3" in text.lower()
     assert "Shuffled order, seed 7" in text
+
+
+def test_a_matrix_has_each_command_once_with_its_cells(write, db):
+    host = make_host()
+    matrix = Matrix.objects.create(title="r1", kind="benchmark-online", host=host, spec={})
+    jobs = [
+        make_job(host=host, state="succeeded", plan=make_plan(steps=(Step("measure", argv),)))
+        for argv in (("bench", "--len", "64"), ("bench", "--len", "64"), ("bench", "--len", "128"))
+    ]
+    for column, job in enumerate(jobs):
+        make_measured(job=job, points=[(1, {"output_tokens_per_s": 51.25})])
+        make_cell(matrix, column, job)
+
+    page = html.unescape(write("matrix", id=matrix.pk))
+
+    assert page.count("--len 64\n") == page.count("--len 128\n") == 1
+    first, second, third = (f"#{job.pk}" for job in jobs)
+    cells = "1024 → 256 @ 1, 1024 → 256 @ 2"
+    assert f"<summary><h3>{cells}: commands of {first}, {second}</h3></summary>" in page
+    assert f"<summary><h3>1024 → 256 @ 4: commands of {third}</h3></summary>" in page
+    text = write("matrix", id=matrix.pk, format="md")
+    assert text.count("--len 64\n") == text.count("--len 128\n") == 1
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -154,6 +154,12 @@ level-edit GET,POST owner
 level-remove POST owner
 level-restore POST owner
 level-hide POST admin
+prompt-list GET viewer
+prompt-add GET,POST member
+prompt-detail GET viewer
+prompt-file GET viewer
+prompt-remove POST owner
+prompt-restore POST owner
 source-list GET viewer
 source-add POST admin
 source-remove GET,POST admin
@@ -201,6 +207,10 @@ api-endpoints GET viewer
 api-endpoints POST member {"name": "other", "url": "http://127.0.0.1:9"}
 api-endpoint GET viewer
 api-endpoint-check POST member
+api-prompts GET viewer
+api-prompts POST member {"name": "other", "text": "{\"prompt\": \"Why?\"}"}
+api-prompt-set GET viewer
+api-prompt-set DELETE owner
 api-results GET viewer
 api-result GET viewer
 api-result-tags POST member {"tags": ["new"]}

@@ -15,7 +15,7 @@ from jobs.plans import Check, Step
 from jobs.queries.hosts import capacity_reads
 from jobs.queries.hosts.capacity_reads import startable_jobs
 from jobs.services import preflights, queue
-from tests.factories import make_host, make_job, make_plan
+from tests.factories import make_endpoint, make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 from tests.threads import together
 
@@ -345,6 +345,29 @@ def test_an_exclusive_job_runs_beside_its_own_deployment(host):
     dispatch.run()
 
     assert started() == {exclusive.pk}
+
+
+def test_an_exclusive_job_on_an_endpoint_passes_deployments(host):
+    serving(host, "0,1")
+    exclusive = job_of(
+        host, exclusive=True, inputs={"deployment": {"endpoint": make_endpoint().pk}}
+    )
+
+    dispatch.run()
+
+    assert started() == {exclusive.pk}
+
+
+def test_an_exclusive_job_on_an_endpoint_waits_for_jobs(host):
+    running(host)
+    exclusive = job_of(
+        host, exclusive=True, inputs={"deployment": {"endpoint": make_endpoint().pk}}
+    )
+
+    dispatch.run()
+
+    assert started() == set()
+    assert why(exclusive) == "wait:exclusive_jobs"
 
 
 def test_an_exclusive_job_waits_for_a_deployment(host):
