@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.series import COLOURS, INK, SYMBOLS
 from jobs.queries.results.results import Category
 from jobs.queries.statistics import Interval
@@ -57,7 +58,7 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
             "fixedrange": True,
         },
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)
 
 
 def _short(name: str) -> str:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.series import COLOURS, FAINT_INK, INK, POINT, point_address
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
@@ -50,7 +51,7 @@ def figure(history: History) -> go.Figure:
         "shapes": [_line(period) for period in changes],
         "annotations": [_number(period) for period in changes],
     }
-    return go.Figure(traces, layout)
+    return figures.make(traces, layout)
 
 
 def _title(history: History, unit: str) -> str:

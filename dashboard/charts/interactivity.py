@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.series import FAINT_INK, Series, line, opening
 from jobs.queries.results.devices import per_user
 
@@ -68,7 +69,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         },
         "yaxis": {"title": {"text": _("output, tok/s  →  better")}, "rangemode": "tozero"},
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)
 
 
 def _rows(series: Series) -> list[tuple[int, float, float]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.series import INK, Series, line, opening
 from jobs.queries.results.devices import per_device, per_user
 from jobs.queries.results.pareto import frontier
@@ -71,7 +72,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
             "rangemode": "tozero",
         },
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)
 
 
 def points(series: Series) -> list[tuple[int, float, float]]:

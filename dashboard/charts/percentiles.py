@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.charts import figures
 from dashboard.charts.series import (
     COLOURS,
     DASHES,
@@ -80,4 +81,4 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
             "rangemode": "tozero",
         },
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)

@@ -9,6 +9,7 @@ from math import ceil
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
 from jobs.parsers.request_times import RequestTimes
@@ -93,7 +94,7 @@ def figure(family: str, all_times: Sequence[Times]) -> go.Figure:
             for share in _MARKED
         ],
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)
 
 
 def _curve(index: int, times: Times, unit: str) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts import figures
 from dashboard.charts.series import Series, concurrency_axis, drawn
 
 METRIC = "output_tokens_per_s"
@@ -27,4 +28,4 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {"title": {"text": _("output, tok/s")}, "rangemode": "tozero"},
     }
-    return go.Figure(data, layout)
+    return figures.make(data, layout)
