@@ -18,7 +18,6 @@ from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
-
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
 # Metrics that are drawn with their intervals.
