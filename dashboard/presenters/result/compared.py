@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import plotly.graph_objects as go
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from dashboard.charts import interactivity, per_device, percentiles, throughput
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured
 from dashboard.text.labels import phrase, result_name
 from jobs.models import Result
@@ -121,14 +122,13 @@ def short_name(column: Column) -> str:
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 
 
-def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
+def _named(figure: Figure, columns: Sequence[Column]) -> Figure:
     """Add full names to ``figure``, because saved images have no page around them."""
     names = {}
     for column in columns:
         parts = (short_name(column), column.head.model_id, phrase(column.head.label))
         names[parts[0]] = _(", ").join(filter(None, parts))
-    figure.update_layout(meta={"names": names})
-    return figure
+    return replace(figure, layout={**figure.layout, "meta": {"names": names}})
 
 
 def _series(column: Column) -> Series:

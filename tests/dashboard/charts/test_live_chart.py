@@ -160,9 +160,9 @@ def test_a_rate_of_unstreamed_answers_starts_with_a_gap():
 def test_each_trace_belongs_to_a_strip_with_an_axis():
     figure = live.figure()
 
-    axes = [strip["axis"] for strip in figure.layout.meta["strips"]]
-    assert {trace.yaxis for trace in figure.data} == set(axes)
-    assert all(figure.layout[f"yaxis{axis[1:]}"].nticks for axis in axes)
+    axes = [strip["axis"] for strip in figure.layout["meta"]["strips"]]
+    assert {trace["yaxis"] for trace in figure.data} == set(axes)
+    assert all(figure.layout[f"yaxis{axis[1:]}"]["nticks"] for axis in axes)
     assert live.strip_names(figure)[0] == ("output", "Output, tok/s")
 
 
