@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from operator import attrgetter
 
 from django.utils.translation import gettext as _
 
@@ -47,7 +48,7 @@ def times_of(family: str, points: Sequence[CurvePoint]) -> list[Times]:
 
 
 def _times(requests: Sequence[RequestTimes], name: str) -> list[float]:
-    return [value for one in requests if (value := getattr(one, name)) is not None]
+    return [value for value in map(attrgetter(name), requests) if value is not None]
 
 
 def figure(family: str, all_times: Sequence[Times]) -> Figure:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, Window
+from django.db.models import F, Prefetch, Window
 from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
-from jobs.models import Artifact, Deployment, Environment, Result
+from jobs.models import Artifact, Deployment, Environment, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
@@ -148,10 +148,11 @@ def _latest() -> dict[tuple[str, str, str, str], Result]:
     )
     ranked = accepted.order_by().annotate(place=place).filter(place=1)
     numbers = list(ranked.values_list("pk", flat=True))
-    rows = Result.objects.filter(pk__in=numbers).select_related("job", "deployment__job")
-    # Hosts are few and have large facts: each is read once.
-    related = ("points", "host", "job__host", "deployment__job__host")
-    rows = rows.defer("job__plan", "deployment__job__plan").prefetch_related(*related)
+    # Jobs have large fields, and the few hosts large facts: a host is read once.
+    jobs = Job.objects.only("kind", "host").prefetch_related("host")
+    own, served = Prefetch("job", jobs), Prefetch("deployment__job", jobs)
+    rows = Result.objects.filter(pk__in=numbers)
+    rows = rows.prefetch_related("points", "host", own, "deployment", served)
     found: dict[tuple[str, str, str, str], Result] = {}
     for row in rows.order_by("-simulated", "pk"):
         found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces

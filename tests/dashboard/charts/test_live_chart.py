@@ -187,6 +187,6 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
 
 
 def test_no_two_curves_of_a_strip_or_of_the_key_share_a_colour():
-    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure()["data"]}
+    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure().data}
 
     assert len(set(drawn.values())) == len(drawn)
