@@ -120,7 +120,7 @@ def _ranked(
     counted = Result.objects.filter(
         fingerprint__in=fingerprints, disturbed=False, incomplete=False
     ).exclude(pk__in=left_out)
-    return first_of_each(counted, ["fingerprint"], by, most).order_by("place")
+    return first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
 
 
 def _light(rows: QuerySet[Result], at: Concurrencies) -> QuerySet[Result]:
