@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.text.labels import metric_label
 from jobs.queries.matrices import CellView, MatrixPage
 
@@ -27,7 +27,7 @@ def _address(cell: CellView) -> str:
     return "" if result is None else reverse("result-detail", args=[result.pk])
 
 
-def figure(page: MatrixPage) -> go.Figure:
+def figure(page: MatrixPage) -> Figure:
     """Return the figure: a row of lengths, a column of concurrency; gaps are cells without a
     value."""
     rows = [lengths(row.input_tokens, row.output_tokens) for row in page.rows]
@@ -52,4 +52,4 @@ def figure(page: MatrixPage) -> go.Figure:
             "autorange": "reversed",
         },
     }
-    return go.Figure([trace], layout)
+    return Figure([trace], layout)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import plotly.graph_objects as go
+from dashboard.charts import figures
 
 Tone = Literal["", "bold", "warn", "good", "bad", "dim"]
 
@@ -97,7 +97,7 @@ class Figure:
 
     name: ClassVar = "figure"
     title: str
-    figure: go.Figure
+    figure: figures.Figure
     height: int
     caption: str = ""
 

@@ -43,6 +43,7 @@ from dashboard.text.labels import phrase, result_file_name, result_name
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.comparison import Comparison, compare
+from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import result_page
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
@@ -123,7 +124,8 @@ def _conclusion(
     comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
 ) -> list[Block]:
     blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
-    more = more_runs(comparison, with_repeats(groups))
+    others = other_runs([run for runs in groups for run in runs])
+    more = more_runs(comparison, with_repeats(groups, others))
     if more.text:
         blocks.append(Paragraph(more.text))
     return [*blocks, _columns(comparison.columns, is_grouped=is_grouped)]

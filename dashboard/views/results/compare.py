@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -30,7 +30,7 @@ from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
-from jobs.queries.results.repeats import repeats_of
+from jobs.queries.results.repeats import other_runs
 
 _BATCH = "batch_latency_mean_s"
 
@@ -44,7 +44,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
     is_grouped = "group" in request.GET
-    groups, missing = read_groups(_wanted(request))
+    groups, missing = read_groups(_wanted(request), heads_only=True)
     if missing:
         return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]
@@ -123,7 +123,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
-    repeated = with_repeats(groups)
+    others = other_runs([run for runs in groups for run in runs])
+    repeated = with_repeats(groups, others)
     # Links to other columns keep the selected concurrency.
     kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
     context = {
@@ -154,7 +155,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
             if paired is not None
         ],
         "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
-        **_switches(groups, repeated, is_grouped=is_grouped),
+        **_switches(groups, repeated, others, is_grouped=is_grouped),
     }
     if not is_evaluation:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
@@ -174,12 +175,15 @@ def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict
 
 
 def _switches(
-    groups: list[list[Result]], repeated: list[list[Result]], *, is_grouped: bool
+    groups: list[list[Result]],
+    repeated: list[list[Result]],
+    others: Mapping[str, Sequence[Result]],
+    *,
+    is_grouped: bool,
 ) -> dict[str, Any]:
     """Return queries of this comparison as runs and as groups, without disturbed runs, and with
     further repeats; "" where no switch exists.
     """
-    shown = {run.pk for runs in groups for run in runs}
     undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
         undisturbed = [some or runs for some, runs in zip(undisturbed, groups, strict=True)]
@@ -195,11 +199,10 @@ def _switches(
         switches["without_disturbed"] = write(undisturbed)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
-            added = [
-                [run for run in repeats_of(runs[0], uncounted=True) if run.counts == counts]
+            new = [
+                [run for run in others.get(runs[0].fingerprint, ()) if run.counts == counts]
                 for runs in groups
             ]
-            new = [[run for run in runs if run.pk not in shown] for runs in added]
             switches[name] = [run for runs in new for run in runs]
             switches[f"with_{name}"] = _grouped(
                 [[*runs, *more] for runs, more in zip(groups, new, strict=True)]

@@ -22,6 +22,7 @@ from dashboard.charts import (
     request_times,
     throughput,
 )
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series
 from dashboard.templatetags.ui import chart
 from jobs.models import Matrix, Result
@@ -71,7 +72,7 @@ def test_package_and_bundle_have_one_plotly_version():
 
 def test_the_bundle_draws_all_used_trace_types():
     known = set(re.findall(r'moduleType:"trace",name:"(\w+)"', BUNDLE.read_text()))
-    used = {trace.type for make in FIGURES.values() for trace in make().data}
+    used = {trace.type for make in FIGURES.values() for trace in make().checked().data}
 
     assert "scatter" in used
     assert used | set(TEMPLATE["data"]) <= known
@@ -109,7 +110,12 @@ def test_a_page_gets_plain_lists_and_no_template(name):
 
 
 def test_a_property_that_plotly_does_not_know_is_refused():
-    figure = FIGURES["throughput"]()
+    with pytest.raises(ValueError, match="colour"):
+        Figure([{"type": "scatter", "line": {"colour": "red"}}], {})
 
-    with pytest.raises(ValueError, match="rangemod"):
-        figure.update_yaxes(rangemod="tozero")
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_page_gets_what_plotly_reads(name):
+    figure = FIGURES[name]()
+
+    assert json.loads(json.dumps(figure.to_plotly_json())) == json.loads(figure.checked().to_json())
