@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.text.labels import metric_label
+from dashboard.text.labels import metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 
 # Two ends of one hue: readable in both themes, also for colour-blind people.
@@ -14,14 +14,21 @@ _SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
 
 
 def lengths(input_tokens: int | None, output_tokens: int) -> str:
-    """Return a pair of lengths as text: "1024 → 256"."""
-    return f"{'–' if input_tokens is None else input_tokens} → {output_tokens}"
+    """Return lengths as text: "1024 → 256", or "output 256" if prompts have lengths of their own."""
+    if input_tokens is None:
+        return _("output %(n)s") % {"n": output_tokens}
+    return f"{input_tokens} → {output_tokens}"
 
 
 def _address(cell: CellView) -> str:
     """Return the page of a cell's result, which a click opens; "" without one."""
     result = cell.first.result
     return "" if result is None else reverse("result-detail", args=[result.pk])
+
+
+def _text(page: MatrixPage, cell: CellView) -> str:
+    """Return the number of a cell; "" without one."""
+    return "" if cell.value is None else metric_text(page.metric, cell.value)[0]
 
 
 def figure(page: MatrixPage) -> go.Figure:
@@ -35,7 +42,14 @@ def figure(page: MatrixPage) -> go.Figure:
         "z": [[cell.value for cell in row.cells] for row in page.rows],
         "colorscale": _SCALE,
         "customdata": [[_address(cell) for cell in row.cells] for row in page.rows],
-        "hovertemplate": "%{y}, %{x}: %{z:.3~g}<extra></extra>",
+        "text": [[_text(page, cell) for cell in row.cells] for row in page.rows],
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: %{text}<extra></extra>",
+        "textfont": {"color": "var(--ink)"},
+        "opacity": 0.45,  # of the colours, not of the numbers: these stay readable
+        # The numbers replace a colour bar, which Plotly draws with a style attribute: the policy
+        # of the page forbids it.
+        "showscale": False,
         "xgap": 2,
         "ygap": 2,
         "name": metric_label(page.metric),

@@ -113,3 +113,9 @@ def test_a_property_that_plotly_does_not_know_is_refused():
 
     with pytest.raises(ValueError, match="rangemod"):
         figure.update_yaxes(rangemod="tozero")
+
+
+def test_a_heat_map_has_numbers_and_no_colour_bar():
+    (trace,) = matrix_heat.figure(TABLE).data
+
+    assert (trace.showscale, trace.texttemplate) == (False, "%{text}")
