@@ -54,8 +54,9 @@ def _cell(cell: CellView, metric: str) -> Cell:
     if cell.state == "skipped" and cell.skip is not None:
         return Cell(word, note=message(cell.skip.id, cell.skip.args), tone="dim")
     job = cell.bad.job if cell.bad is not None else None
-    if cell.state == "failed" and job is not None:
-        return Cell(word, note=message(job.message_id, job.message_args), tone="bad")
+    if cell.state in ("failed", "cancelled") and job is not None:
+        tone = "bad" if cell.state == "failed" else "dim"
+        return Cell(word, note=message(job.message_id, job.message_args), tone=tone)
     return Cell(word, tone="dim")
 
 
