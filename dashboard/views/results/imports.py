@@ -42,15 +42,15 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         about = imports.checked(about)
         files = _files(request)
     except LaunchError as error:
-        return _form(request, about, {error.field: str(error)})
+        return _form(request, about, {_field(request, error.field): str(error)})
     recognised = recognise(files)
     shown = preview(files, recognised)
     if not shown.found:
-        return _form(request, about, {"files": shown.reasons})
+        return _form(request, about, {_field(request, "files"): shown.reasons})
     try:
         draft = import_drafts.save(_own(request), files, about)
     except LaunchError as error:
-        return _form(request, about, {error.field: str(error)})
+        return _form(request, about, {_field(request, error.field): str(error)})
     return redirect("import-preview", draft)
 
 
@@ -152,6 +152,12 @@ def _files(request: HttpRequest) -> Mapping[str, bytes]:
     if not uploads:
         raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
     return read_uploads(((name, one.read(limit + 1)) for name, one in uploads), limit_bytes=limit)
+
+
+def _field(request: HttpRequest, name: str) -> str:
+    """Return the field of an error: of ``files`` the pasted text, if nothing else was sent."""
+    is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
+    return "pasted" if name == "files" and is_pasted else name
 
 
 def _form(request: HttpRequest, about: About, errors: dict[str, str]) -> HttpResponse:
