@@ -14,7 +14,7 @@ _SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
 
 
 def lengths(input_tokens: int | None, output_tokens: int) -> str:
-    """Return lengths as text: "1024 → 256", or "output 256" if prompts have lengths of their own."""
+    """Return lengths as text: "1024 → 256", or "output 256" if each prompt has its own length."""
     if input_tokens is None:
         return _("output %(n)s") % {"n": output_tokens}
     return f"{input_tokens} → {output_tokens}"
