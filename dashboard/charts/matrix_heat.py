@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
-from dashboard.text.labels import metric_label
+from dashboard.text.labels import metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 
 # Two ends of one hue: readable in both themes, also for colour-blind people.
@@ -27,6 +27,11 @@ def _address(cell: CellView) -> str:
     return "" if result is None else reverse("result-detail", args=[result.pk])
 
 
+def _text(page: MatrixPage, cell: CellView) -> str:
+    """Return the number of a cell; "" without one."""
+    return "" if cell.value is None else metric_text(page.metric, cell.value)[0]
+
+
 def figure(page: MatrixPage) -> Figure:
     """Return the figure: a row of lengths, a column of concurrency; gaps are cells without a
     value."""
@@ -38,7 +43,14 @@ def figure(page: MatrixPage) -> Figure:
         "z": [[cell.value for cell in row.cells] for row in page.rows],
         "colorscale": _SCALE,
         "customdata": [[_address(cell) for cell in row.cells] for row in page.rows],
-        "hovertemplate": "%{y}, %{x}: %{z:.3~g}<extra></extra>",
+        "text": [[_text(page, cell) for cell in row.cells] for row in page.rows],
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: %{text}<extra></extra>",
+        "textfont": {"color": "var(--ink)"},
+        "opacity": 0.45,  # of the colours, not of the numbers: these stay readable
+        # The numbers replace a colour bar, which Plotly draws with a style attribute: the policy
+        # of the page forbids it.
+        "showscale": False,
         "xgap": 2,
         "ygap": 2,
         "name": metric_label(page.metric),

@@ -152,7 +152,7 @@ def lengths(result: Result) -> SafeString:
     """
     asks, was = lengths_texts(result)
     if not asks:
-        return mark_safe("")
+        return format_html('<span class="num">{}</span>', was) if was else mark_safe("")
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
 
 

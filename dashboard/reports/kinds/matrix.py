@@ -133,7 +133,7 @@ def _conclusion(page: MatrixPage) -> list[Block]:
         for state, number in page.counts.items()
         if number
     ]
-    if page.failures:
+    if page.failures > page.counts["failed"]:
         counts.append((_("Failed runs"), Cell(str(page.failures), value=page.failures)))
     blocks: list[Block] = []
     best = page.best

@@ -56,7 +56,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         origin = source.origin if source else None
         draft = import_drafts.save(_own(request), files, about, origin)
     except LaunchError as error:
-        return _form(request, about, {error.field: str(error)}, source)
+        return _form(request, about, {_field(request, error.field): str(error)}, source)
     return redirect("import-preview", draft)
 
 
@@ -160,6 +160,12 @@ def _files(request: HttpRequest, source: Collected | None) -> Mapping[str, bytes
     if not uploads:
         raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
     return read_uploads(((name, one.read(limit + 1)) for name, one in uploads), limit_bytes=limit)
+
+
+def _field(request: HttpRequest, name: str) -> str:
+    """Return the field of an error: of ``files`` the pasted text, if nothing else was sent."""
+    is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
+    return "pasted" if name == "files" and is_pasted else name
 
 
 def _form(

@@ -119,3 +119,9 @@ def test_the_page_gets_what_plotly_reads(name):
     figure = FIGURES[name]()
 
     assert json.loads(json.dumps(figure.to_plotly_json())) == json.loads(figure.checked().to_json())
+
+
+def test_a_heat_map_has_numbers_and_no_colour_bar():
+    (trace,) = matrix_heat.figure(TABLE).checked().data
+
+    assert (trace.showscale, trace.texttemplate) == (False, "%{text}")

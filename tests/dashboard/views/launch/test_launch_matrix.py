@@ -68,7 +68,7 @@ def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served
     shown = text(form_of(browser, workload="vendor", host=host.name))
 
     assert "50 of 66 cells run, 16 are skipped" in shown
-    assert shown.count("exceed the workload's total of 65536") == 10
+    assert shown.count("exceeds the workload's total of 65536") == 10
     assert shown.count("Max prompt length is 56320 tokens.") == 6
     assert Matrix.objects.count() == Job.objects.filter(state="queued").count() == 0
 
