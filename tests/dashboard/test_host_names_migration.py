@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from django.db import connection
 
 from jobs.models import AuditEntry, Job
 from tests.factories import make_host, make_job
