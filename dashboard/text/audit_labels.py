@@ -135,7 +135,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "run": _("run"),
     "scope": _("scope"),
     "secrets": _("secrets"),
-    "sha256": "SHA-256",
+    "sha256": _("checksum"),
     "shared": _("shared"),
     "source_type": _("type"),
     "slots": _("max concurrent jobs"),
