@@ -23,18 +23,18 @@ def clustered_error(questions: Sequence[Sequence[float]]) -> float:
 
 
 def design_effect(questions: Sequence[Sequence[float]]) -> float:
-    """Return by what factor answers to the same questions widen the variance of their share.
+    """Return the variance of the mean, relative to one answer for each question.
 
-    Between 1, as if all answers were independent, and the number of answers to a question. Without
-    any spread it is that number.
+    1 where all answers to a question are equal, 1 divided by their number where they are
+    independent. 1 without any spread.
     """
     total = sum(map(len, questions))
     share = sum(map(sum, questions)) / total
-    spread, most = share * (1 - share), total / len(questions)
-    if spread <= 0 or len(questions) < 2:
-        return most
-    few = len(questions) / (len(questions) - 1)
-    return min(most, max(1.0, few * clustered_error(questions) ** 2 * total / spread))
+    spread = share * (1 - share)
+    if spread <= 0:
+        return 1.0
+    unit = spread / len(questions)
+    return min(1.0, max(len(questions) / total, clustered_error(questions) ** 2 / unit))
 
 
 def mean_of_differences(differences: Sequence[float], step: float, z: float = Z) -> Interval:

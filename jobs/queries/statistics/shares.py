@@ -72,7 +72,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     for k in range(1, min(only_first, only_second) + 1):
         ways = ways * (flips - k + 1) // k
         total += ways
-    return min(1.0, 2.0 * (total / 2**flips))
+    p: float = 2 * total / 2**flips
+    return min(1.0, p)
 
 
 def questions_to_tell(only_first: int, only_second: int, total: int) -> int | None:

@@ -16,7 +16,10 @@ _MOST_GAIN = 2.0  # of questions, by sets of unequal accuracy
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``right`` of ``total`` answers of one set. ``effect``: see ``clusters.design_effect``."""
+    """Accuracy of one set: ``right`` of ``total`` questions, means of several answers to each.
+
+    ``effect``: variance relative to one answer a question, see ``clusters.design_effect``.
+    """
 
     right: float
     total: int
@@ -26,6 +29,13 @@ class Share:
     def value(self) -> float:
         """Return the share, from 0 to 1."""
         return min(1.0, max(0.0, self.right / self.total))
+
+    @property
+    def variance(self) -> float:
+        """Return the variance of one question, with one right and one wrong answer added: never
+        0."""
+        share = (self.value * self.total + 1) / (self.total + 2)
+        return self.effect * share * (1 - share)
 
     def interval(self, z: float = Z) -> Interval:
         """Return the share with its interval."""
@@ -58,10 +68,9 @@ def pooled(shares: Sequence[Share], weights: Sequence[float], z: float = Z) -> I
         else weight**2 * value * (1 - value)
         for weight, one in pairs
     )
-    if plain <= 0:
-        effective = total / sum(weight * one.effect for weight, one in pairs)
-    else:
-        effective = total * min(_MOST_GAIN, plain / variance if variance > 0 else _MOST_GAIN)
+    effect = sum(weight * one.effect for weight, one in pairs)
+    gain = 1.0 if plain <= 0 else plain * effect / variance if variance > 0 else _MOST_GAIN
+    effective = total / effect * min(_MOST_GAIN, gain)
     return wilson(value * effective, effective, z)
 
 

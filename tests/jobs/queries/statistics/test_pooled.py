@@ -71,10 +71,20 @@ def test_a_clustered_error_is_that_of_statsmodels():
 
 
 def test_equal_answers_to_a_question_are_one_answer():
-    assert design_effect([[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]] * 50) == 3
-    assert design_effect([[1, 1, 1]] * 20) == 3
-    assert design_effect([[1], [0], [1]]) == 1
-    assert design_effect(SAMPLES) == pytest.approx(6 / 5 * 0.1402709**2 * 24 / (14 * 10 / 24**2))
+    assert design_effect([[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]] * 50) == 1
+    assert design_effect([[1, 1, 1]] * 20) == 1
+    assert design_effect([[1, 0]] * 20) == 0.5
+    assert design_effect(SAMPLES) == pytest.approx(0.1402709**2 / (14 * 10 / 24**2 / 6))
+
+
+def test_samples_narrow_the_interval_of_a_share():
+    once, four = Share(70, 100), Share(70, 100, effect=0.4)
+
+    assert rounded(four.interval(), 9) == rounded(wilson(175, 250), 9)
+    assert rounded(pooled_difference([four], [four]), 9) == rounded(
+        difference(four.interval(), four.interval()), 9
+    )
+    assert four.variance == pytest.approx(0.4 * once.variance)
 
 
 def test_a_mean_of_differences_is_agrestis_and_mins():
