@@ -18,6 +18,7 @@ from dashboard.text.labels import phrase, result_name
 from jobs.messages import Message
 from jobs.models import Result
 from jobs.numbers import number_from
+from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import counts, pasted
 from jobs.queries.parity.compared import (
     LEAST_MARGIN,
@@ -72,8 +73,9 @@ class Stated:
 
 
 def is_asked(data: Mapping[str, str]) -> bool:
-    """Return True when anything to compare is named."""
-    return any(data.get(name, "").strip() for name in ("id", "counts", "base_counts", "tables"))
+    """Return True when two sides are named; one alone begins the form."""
+    given = {name for name, text in data.items() if text.strip()}
+    return bool(given & {"counts", "base_counts", "tables"}) or {"base", "id"} <= given
 
 
 def stated(data: Mapping[str, str]) -> Stated:
@@ -99,6 +101,25 @@ def stated(data: Mapping[str, str]) -> Stated:
     if planned is not None and planned < min(asked):
         raise ParityError(Message("parity:fewer_planned", {"n": min(asked)}), "planned")
     return found
+
+
+def of_comparison(comparison: Comparison, margin: str) -> Stated | None:
+    """Return the statement of two compared evaluations; None for others, for different work, and
+    without a common data set. The work of an import is unknown: it has a statement, with a warning.
+
+    Raises:
+        ParityError: at "margin".
+    """
+    points = margin_of(margin)
+    sides = [list(column.runs) for column in comparison.columns]
+    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
+    is_known = all(barrier.is_unknown for barrier in comparison.barriers)
+    if len(sides) != 2 or not is_evaluation or not is_known:
+        return None
+    found = parity(sides[0], sides[1], points)
+    if found.statement is None:
+        return None
+    return Stated("results", found, _view(sides[0]), _view(sides[1]), points, None)
 
 
 def margin_of(text: str) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
@@ -37,6 +39,16 @@ def statement_of(stated: Stated) -> Statement:
     statement = stated.parity.statement
     assert statement is not None  # noqa: S101 -- asked.stated() raises without one
     return statement
+
+
+def full_headline(stated: Stated) -> str:
+    """Return the verdict with the names of both sides, for a title."""
+    args = {
+        "result": stated.result.name,
+        "base": stated.base.name,
+        "headline": words.headline(statement_of(stated)),
+    }
+    return _("%(result)s vs %(base)s: %(headline)s") % args
 
 
 def _side(side: SideView) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class TableSet:
-    """A set without answers: its score in per cent, printed with ``decimals``, and its questions."""
+    """A set without answers: its score in per cent, printed with ``decimals``."""
 
     name: str
     group: str
