@@ -47,7 +47,7 @@ def _mean(group: SetGroup) -> str:
     printed = [Decimal(_score(row.value)) for row in group.rows if row.value is not None]
     if len(printed) < len(group.rows) or not printed:
         return _row(name, "", group.metric, group.mode, _score(group.macro))
-    mean = sum(printed) / len(printed)
+    mean = sum(printed, Decimal()) / len(printed)
     is_exact = mean == round(mean, 3) != round(mean, 2)
     text = f"{mean:.3f}" if is_exact else f"{mean.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
     return _row(name, "", group.metric, group.mode, text)

@@ -14,8 +14,8 @@ from jobs.queries.statistics import Share
 MOST_SETS = 500
 MOST_QUESTIONS = 10_000_000
 LONGEST = 20_000
-_COUNT = re.compile(r"(\d{1,8})\s*/\s*(\d{1,8})")
-_SCORE = re.compile(r"(\d{1,3}(?:\.\d{1,12})?)\s*%\s*(\d{1,8})")
+_COUNT = re.compile(r"(\d{1,8})\s*/\s*(\d{1,8})", re.ASCII)
+_SCORE = re.compile(r"(\d{1,3}(?:\.\d{1,12})?)\s*%\s*(\d{1,8})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,4 +12,4 @@ MOST = 50
 def latest_evaluations() -> Sequence[Result]:
     """Return the latest evaluations, newest first."""
     rows = Result.objects.filter(type=Result.Type.EVALUATION).order_by("-created_at", "-id")
-    return rows.select_related("deployment", "endpoint", "host", "imported")[:MOST]
+    return list(rows.select_related("deployment", "endpoint", "imported")[:MOST])
