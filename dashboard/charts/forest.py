@@ -48,7 +48,7 @@ def figure(rows: Sequence[Difference], margin: float) -> go.Figure:
         "hovermode": "closest",
         "margin": {"l": 150, "r": 16, "t": 8, "b": 44},
         "xaxis": {
-            "title": {"text": _("difference, points, with 95 % interval; band: margin")},
+            "title": {"text": _("difference, points")},
             "range": [-most, most],
             "showgrid": True,
             "zeroline": True,

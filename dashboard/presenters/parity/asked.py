@@ -183,7 +183,7 @@ def runs_of(text: str, field: str) -> list[Result]:
 def _view(runs: Sequence[Result]) -> SideView:
     head = runs[0]
     name = result_name(head)
-    label = head.device or phrase(head.label)
+    label = head.device or phrase(head.label) or (head.imported.model if head.imported else "")
     if label:
         name = _("%(result)s (%(label)s)") % {"result": name, "label": label}
     if len(runs) > 1:

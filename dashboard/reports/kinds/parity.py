@@ -11,7 +11,7 @@ from dashboard.presenters.parity.asked import Stated, stated
 from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.parity.rows import file_name
 from dashboard.presenters.parity.warnings import warnings
-from dashboard.reports.document import Block, Cell, Facts, Report, Section
+from dashboard.reports.document import Block, Cell, Facts, Listing, Report, Section
 from dashboard.reports.kinds.base import Asked, Kind, ReportError
 from dashboard.reports.parts import method, parity_tables, remarks
 from dashboard.text.formatting import full_moment, number
@@ -49,11 +49,12 @@ def build(asked: ParityAsked) -> Report:
         file=f"report-{file_name(found)}",
         source=_source(found),
         about=_about(found),
-        warnings=[one.text for one in warnings(found)],
+        warnings=[*(one.text for one in warnings(found)), *remarks.warnings(found.results)],
         sections=[
-            Section(_("Statement"), parity_tables.statement_blocks(found)),
+            Section(_("Conclusion"), parity_tables.statement_blocks(found)),
             Section(_("Numbers"), parity_tables.set_tables(found)),
             Section(_("Method"), _method(found)),
+            Section(_("Remarks"), _remarks(found) or [remarks.nothing()]),
         ],
     )
 
@@ -95,6 +96,14 @@ def _method(found: Stated) -> list[Block]:
             for facts in (method.environment(page), method.provenance(page.result)):
                 blocks.append(Facts(facts.rows, f"{facts.title} {name}"))
             blocks += method.commands(result.job)
+    return blocks
+
+
+def _remarks(found: Stated) -> list[Block]:
+    blocks: list[Block] = []
+    for result in found.results:
+        items = [*remarks.remarks_of(result), *remarks.known_failure(result.job)]
+        blocks += [Listing(items, result_name(result))] if items else []
     return blocks
 
 
