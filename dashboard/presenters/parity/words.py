@@ -88,7 +88,7 @@ def reasons(statement: Statement) -> list[str]:
     if row.decision == "equivalent":
         texts = [
             _(
-                "The whole interval lies within ±%(margin)s. This rule calls models with a "
+                "The whole interval is within ±%(margin)s. This rule calls models with a "
                 "difference of %(margin)s or more equivalent in at most 5 %% of cases."
             )
             % {"margin": margin}
@@ -97,9 +97,9 @@ def reasons(statement: Statement) -> list[str]:
             texts.append(_("The difference is significant, but smaller than the margin."))
         return texts
     if row.decision == "better":
-        return [_("The whole interval lies above 0.")]
+        return [_("The whole interval is above 0.")]
     if row.decision == "worse":
-        return [_("The whole interval lies below 0.")]
+        return [_("The whole interval is below 0.")]
     texts = [
         _(
             "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
@@ -180,9 +180,8 @@ def planned_words(statement: Statement) -> str:
     asked = min(statement.pooled.questions)
     args = {"asked": number(asked), "planned": number(statement.planned or 0)}
     text = _(
-        "Early stop: %(asked)s of %(planned)s planned questions. The interval is wider, so that "
-        "looks at any time miss the true difference in at most 5 %% of evaluations (Lan and DeMets "
-        "1983)."
+        "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan and "
+        "DeMets 1983). Looks at any time miss the true difference in at most 5 %% of evaluations."
     )
     return text % args
 

@@ -1,4 +1,4 @@
-"""Statement about the accuracy of two results: equivalent, better, worse, or not decided.
+"""Statement on two accuracies: equivalent, better, worse, or not decided.
 Here: evidence of each data set, the statement, warnings, bare counts and pasted tables.
 Not here: formulas (`queries.statistics`), words (`dashboard.presenters.parity`).
 """
