@@ -84,7 +84,27 @@ def side_of(results: Sequence[Result]) -> Side:
     }
     if not sets and not answers:
         sets = _whole(results[0])
-    return Side(sets, answers, len(results))
+    return Side(*_joined(sets, answers), len(results))
+
+
+def _joined(
+    sets: Mapping[str, TableSet], answers: Mapping[str, Scores]
+) -> tuple[dict[str, TableSet], dict[str, Scores]]:
+    """Return sets and answers under common names, so that no question counts twice.
+
+    Answers of a set may have a longer name ("gsm8k/main" of gsm8k), or one that was cut.
+    """
+    left, named = dict(sets), dict(answers)
+    longest = Answer._meta.get_field("subset").max_length
+    for name in sets:
+        if name in named:
+            continue
+        own = [one for one in named if one == name[:longest] or one.startswith(f"{name}/")]
+        if len(own) == 1:
+            named[name] = named.pop(own[0])
+        elif own:
+            del left[name]
+    return left, named
 
 
 def _table_set(group: str, row: SetRow) -> TableSet:

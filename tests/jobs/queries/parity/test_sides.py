@@ -113,3 +113,35 @@ def test_hygiene_that_one_side_lacks_says_nothing():
     base.metrics |= {"answers_total": 1000, "answers_cut": 500}
 
     assert parity([base], [result], 1.0).unequal.hygiene == []
+
+
+@pytest.mark.parametrize(
+    ("name", "subset"), [("gsm8k", "gsm8k/main"), ("x" * 70, "x" * 64)], ids=["part", "cut"]
+)
+def test_a_set_and_its_answers_count_once(name, subset):
+    sides = []
+    for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
+        one = evaluation(scores)
+        one.run_context = scored([(name, 50.0, 4)]).run_context
+        one.answers.update(subset=subset)
+        sides.append(one)
+
+    found = parity([sides[0]], [sides[1]], 1.0)
+
+    assert [row.name for row in found.statement.rows] == [name]
+    assert found.statement.pooled.questions == (4, 4)
+    assert found.statement.pooled.method == "paired"
+
+
+def test_answers_of_several_parts_replace_their_sum():
+    sides = []
+    for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
+        one = evaluation(scores)
+        one.run_context = scored([("mmlu", 50.0, 4)]).run_context
+        one.answers.filter(index__lt=2).update(subset="mmlu/law")
+        one.answers.filter(index__gte=2).update(subset="mmlu/virology")
+        sides.append(one)
+
+    found = parity([sides[0]], [sides[1]], 1.0)
+
+    assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]
