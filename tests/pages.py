@@ -87,6 +87,12 @@ PAGES = {
     "result-point": ["/results/{speed}/points/1/"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answer": ["/results/{quality}/questions/0/"],
+    "parity": [
+        "/parity/",
+        "/parity/?id={quality}",
+        "/parity/?base_counts=154/159,933/976&counts=155/159,929/976&sets=dev,test&margin=1",
+    ],
+    "result-tables": ["/results/tables/?id={quality}"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id={speed}&id={speed2}",
@@ -133,7 +139,7 @@ NO_PAGES = {
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
     "result-requests",
-    *("report-result", "report-comparison", "report-matrix"),
+    *("report-result", "report-comparison", "report-matrix", "report-parity"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.

@@ -62,7 +62,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"audit"},
         {"hosts", "results"},
         {"jobs", "comparison"},
-        {"fleet", "overview", "search"},
+        {"fleet", "overview", "parity", "search"},
         {"matrices"},
     ],
     "jobs.services": [

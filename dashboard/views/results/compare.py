@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
+from dashboard.presenters.parity.asked import of_comparison
+from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.result.compared import (
     charts,
     numbers_of,
@@ -30,6 +33,7 @@ from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
+from jobs.queries.parity.errors import ParityError
 from jobs.queries.results.repeats import other_runs
 
 _BATCH = "batch_latency_mean_s"
@@ -57,6 +61,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
         context |= _context(request, comparison, is_grouped=is_grouped)
+        context |= _parity(request, comparison)
     return render(request, "results/compare.html", context)
 
 
@@ -160,6 +165,25 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     if not is_evaluation:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
         context |= {"is_batch": is_batch, **charts(comparison)}
+    return context
+
+
+def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
+    """Return the parity statement of two evaluations, which is the page's title, and the query of
+    its own page."""
+    typed = request.GET.get("margin", "")
+    try:
+        found = of_comparison(comparison, typed)
+    except ParityError:  # another page says what a margin is
+        found = of_comparison(comparison, "")
+    context = {"tables_query": "&".join(f"id={head.pk}" for head in comparison.heads)}
+    columns = comparison.columns
+    if len(columns) == 2 and columns[0].head.type == Result.Type.EVALUATION:
+        ids = [",".join(str(run.pk) for run in column.runs) for column in columns]
+        context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
+    if found is not None:
+        context |= {} if comparison.barred else {"title": full_headline(found)}
+        context["parity_query"] += f"&margin={found.margin:g}"
     return context
 
 

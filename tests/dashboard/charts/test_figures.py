@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs_version
 
 from dashboard.charts import (
     accuracy,
+    forest,
     growing_accuracy,
     history,
     interactivity,
@@ -50,6 +51,7 @@ FIGURES = {
     "per_device": lambda: per_device.figure(EIGHT),
     "interactivity": lambda: interactivity.figure(EIGHT),
     "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
+    "forest": lambda: forest.figure([forest.Difference("sums", SHARE)], 0.01),
     "growing_accuracy": growing_accuracy.figure,
     "live": live.figure,
     "history": lambda: history.figure(HISTORY),

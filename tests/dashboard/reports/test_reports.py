@@ -43,6 +43,7 @@ def given(kind, made):
         "result": {"id": made.base[0].pk},
         "comparison": runs,
         "matrix": {"id": made.matrix.pk},
+        "parity": {"base_counts": "154/159", "counts": "155/159"},
     }[kind]
 
 
@@ -231,3 +232,30 @@ def test_a_report_of_an_import_says_who_measured(write, made, format):
     for text in (alone, both):
         assert "8 × H800" in text
         assert "Measured by others" in text
+
+
+def evaluation(scores):
+    job = make_job(kind="evaluate", state="succeeded")
+    return make_measured(scores=scores, job=job)
+
+
+def test_a_statement_of_two_results_is_a_report(write):
+    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+
+    text = write("parity", "en", "md", base=str(base.pk), id=str(result.pk), margin="2")
+    rows = rows_of(write("parity", "en", "csv", base=str(base.pk), id=str(result.pk)))
+
+    assert "# Cannot tell within 2 points: about" in text
+    assert f"#{result.job_id}" in text
+    (gap,) = [row for row in rows if row["row"] == "Difference"]
+    assert float(gap["value"]) == pytest.approx(-10)
+    assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_a_comparison_of_evaluations_begins_with_its_statement(write):
+    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+
+    text = write("comparison", "en", "md", id=[base.pk, result.pk], margin="2")
+
+    assert "Cannot tell within 2 points: about" in text.partition("\n")[0]
+    assert text.index("## Statement") < text.index("## Conclusion")

@@ -116,9 +116,12 @@ result-fleet GET viewer
 result-history GET viewer
 result-point GET viewer
 result-requests GET viewer
+result-tables GET viewer
+parity GET,POST viewer
 report-result GET viewer
 report-comparison GET viewer
 report-matrix GET viewer
+report-parity GET viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen
@@ -247,6 +250,9 @@ api-matrix-run POST member {}
 api-report-result GET viewer
 api-report-comparison GET viewer
 api-report-matrix GET viewer
+api-report-parity GET viewer
+api-parity GET viewer
+api-parity POST viewer {"base_counts": "1/2", "counts": "1/2"}
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin
