@@ -9,7 +9,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target

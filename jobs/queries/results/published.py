@@ -13,7 +13,7 @@ from typing import Literal
 from django.db.models import Count, Sum
 
 from jobs.catalog import ZooModel
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, wilson
@@ -21,25 +21,26 @@ from jobs.queries.statistics import Interval, wilson
 # Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
 
-# Published name -> subsets of our answers with its questions; a final "/", "_" or "-" marks a
-# prefix. Names of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
-_SETS: Mapping[str, tuple[str, ...]] = {
-    "aime24": ("aime2024", "aime24/"),
-    "aime25": ("aime2025", "aime25/"),
-    "ceval": ("ceval-", "ceval/"),
-    "cluewsc": ("cluewsc-dev", "cluewsc-test"),
-    "cluewsc-dev": ("cluewsc-dev",),
-    "cluewsc-test": ("cluewsc-test",),
-    "gpqa": ("GPQA_diamond", "gpqa_diamond/"),
-    "gpqa_diamond": ("GPQA_diamond", "gpqa_diamond/"),
-    "gsm8k": ("gsm8k", "gsm8k/"),
-    "ifeval": ("IFEval", "ifeval/"),
+# Names in the results of tools that this dashboard only imports.
+_IMPORTED: Mapping[str, tuple[str, ...]] = {
+    "aime25": ("aime2025",),
+    "ifeval": ("ifeval/",),
     "live_code_bench": ("live_code_bench/",),
-    "math_500": ("math-500", "math_500/"),
-    "mmlu": ("lukaemon_mmlu_", "mmlu/"),
 }
-# Question counts of sets missing in OpenCompass's table.
-_SIZES = {"ceval": 1346, "mmlu": 14042}
+# Published name -> subsets of our answers with its questions, see ``DataSet.answer_names``.
+_SETS: Mapping[str, tuple[str, ...]] = {
+    **{part.name: (part.name,) for one in DATA_SETS.values() for part in one.parts},
+    **_IMPORTED,
+    **{
+        name: (*one.answer_names, *_IMPORTED.get(name, ()))
+        for one in DATA_SETS.values()
+        for name in one.published_as
+    },
+}
+_SIZES = {
+    **{part.name: part.questions for one in DATA_SETS.values() for part in one.parts},
+    **{name: one.questions for one in DATA_SETS.values() for name in one.published_as},
+}
 # Metrics that are an accuracy like ours; a rating, a consensus or an F1 score is not.
 _SHARES = ("accuracy", "pass@1", "EM", "pass@1-COT", "prompt strict", "correct")
 # The authors used a different question set than the tools here: CLUE, not FewCLUE.
@@ -153,9 +154,7 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
 
 def _size(item: Published) -> int:
     """Return the number of questions of the set; 0: unknown."""
-    names = _SETS.get(item.dataset, ())
-    known = sum(EVALUATION_SETS[name].questions for name in names if name in EVALUATION_SETS)
-    return item.samples or _SIZES.get(item.dataset, known)
+    return item.samples or _SIZES.get(item.dataset, 0)
 
 
 def _is_of(subset: str, names: Iterable[str]) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import Site
@@ -19,18 +20,6 @@ from jobs.toolchains.vllm import vllm
 PROGRAMS = ("evalscope", "modelscope")
 CLIENTS = ("evalscope",)
 KIND = "evaluate-evalscope"
-# Repositories on ModelScope, from EvalScope's catalogue. ModelScope's command downloads them,
-# because EvalScope's library needs packages missing in the environment.
-MODELSCOPE = {
-    "gsm8k": "AI-ModelScope/gsm8k",
-    "math_500": "AI-ModelScope/MATH-500",
-    "aime24": "evalscope/aime24",
-    "aime25": "evalscope/aime25",
-    "gpqa_diamond": "AI-ModelScope/gpqa_diamond",
-    "mmlu": "cais/mmlu",
-    "mmlu_pro": "TIGER-Lab/MMLU-Pro",
-    "ceval": "evalscope/ceval",
-}
 # Subsets of MMLU's 57 in VastModelZOO's short evaluation.
 TEN_OF_MMLU = (
     *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
@@ -110,13 +99,20 @@ def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
         return ()
     tool = ENVIRONMENTS[EVALSCOPE].program(site, "modelscope")
     return tuple(
+        # ModelScope's command downloads, because EvalScope's library needs packages missing in the
+        # environment.
         Step(
             f"download-{name}",
-            (tool, "download", MODELSCOPE[name], "--repo-type", "dataset"),
+            (tool, "download", _repository(name), "--repo-type", "dataset"),
             env=_environment(replace(asking, key=""), host),
         )
         for name in asking.datasets
     )
+
+
+def _repository(name: str) -> str:
+    own = BY_EVALSCOPE[name].evalscope
+    return own.repository if own else ""
 
 
 def _dataset_args(asking: HubRun) -> dict[str, dict[str, Any]]:
