@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from jobs.catalog import strict_yaml
 from jobs.catalog.architecture import Strict
-from jobs.catalog.loader import QUESTION_SETS
+from jobs.catalog.loader import INCLUDED_QUESTIONS
 from jobs.catalog.schema import Text, Word
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
@@ -68,7 +68,7 @@ class DataSet(Strict):
     """Data set. ``size``: number of questions where no part gives it.
 
     ``licence`` None: not known; ``licence_source`` says where it was looked up. ``included``: name
-    in ``QUESTION_SETS``. ``published_as``: its names in published figures.
+    in ``INCLUDED_QUESTIONS``. ``published_as``: its names in published figures.
     """
 
     id: Id
@@ -103,7 +103,7 @@ class DataSet(Strict):
     def questions(self) -> int:
         """Return its number of questions."""
         if self.included:
-            return len(QUESTION_SETS[self.included].questions)
+            return len(INCLUDED_QUESTIONS[self.included].questions)
         return self.size or sum(part.questions for part in self.parts)
 
     @property

@@ -46,9 +46,9 @@ def batches(params: Mapping[str, Any]) -> float:
 
 
 def shipped_questions(params: Mapping[str, Any]) -> float:
-    """Work of a built-in question set."""
-    questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
-    return len(questions) / int(params["batch"])
+    """Work of an included question set, or one of the team."""
+    questions = QUESTION_SETS[params["questions"]].part(int(params["limit"]))
+    return len(questions) * int(params.get("samples") or 1) / int(params["batch"])
 
 
 def questions_of_largest(datasets: Iterable[str]) -> int:
@@ -74,4 +74,4 @@ def public_questions(params: Mapping[str, Any]) -> float:
         ten = name == "mmlu" and params.get("mmlu") == "ten"
         questions, subsets = _TEN_OF_MMLU if ten else _SETS[name]
         asked += min(questions, limit * subsets) if limit else questions
-    return asked / int(params["batch"])
+    return asked * int(params.get("samples") or 1) / int(params["batch"])

@@ -100,7 +100,8 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRun:
-    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer.
+    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
+    answers per question.
 
     ``key``: name of the API key's secret.
     """
@@ -109,6 +110,7 @@ class QuestionRun:
     max_tokens: int
     temperature: float
     batch: int
+    samples: int = 1
     key: str = ""
 
 
@@ -130,6 +132,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
         *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
         *("--generation-config", literal(json.dumps(generation))),
         *("--eval-batch-size", str(asking.batch)),
+        *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     files = tuple(
@@ -153,7 +156,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
                 reader="evalscope",
                 folder="{job_dir}/work/eval",
                 expected=tuple(
-                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", asking.samples * len(questions))
                     for subset, questions in subsets.items()
                 ),
             ),

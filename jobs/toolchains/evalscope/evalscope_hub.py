@@ -26,8 +26,7 @@ TEN_OF_MMLU = (
     *("college_biology", "college_chemistry", "college_computer_science"),
     *("college_mathematics", "college_medicine"),
 )
-# The same script's; n: one answer to a question.
-_TOP_K, _N = 20, 1
+_TOP_K = 20  # the same script's
 _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 
 
@@ -35,7 +34,7 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions per subset, 0 for all. ``key``: name of the API key's secret.
+    ``limit``: questions per subset, 0 for all. ``samples``: answers to each. ``key``: name of the API key's secret.
     """
 
     datasets: tuple[str, ...]
@@ -48,6 +47,7 @@ class HubRun:
     temperature: float
     top_p: float
     batch: int
+    samples: int = 1
     key: str = ""
 
 
@@ -63,6 +63,7 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
         *("--eval-batch-size", str(asking.batch)),
         *("--generation-config", literal(json.dumps(_generation(asking)))),
         *(("--limit", str(asking.limit)) if asking.limit else ()),
+        *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     there = [Check("path", (("path", literal(asking.folder)), ("what", "")))]
@@ -131,7 +132,7 @@ def _generation(asking: HubRun) -> dict[str, Any]:
         "temperature": asking.temperature,
         "top_p": asking.top_p,
         "top_k": _TOP_K,
-        "n": _N,
+        "n": 1,
         "stream": True,
         **_PATIENCE,
     }
