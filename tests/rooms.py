@@ -60,7 +60,7 @@ ROOMS: dict[str, list[set[str]]] = {
         },
         {"audit"},
         {"hosts", "results"},
-        {"jobs", "comparison"},
+        {"jobs", "comparison", "data_sets"},
         {"fleet", "overview", "search"},
         {"matrices"},
     ],

@@ -79,7 +79,9 @@ def _decoded(content: bytes) -> tuple[str | None, str]:
             text = content.decode(codec)
         except UnicodeDecodeError:
             continue
-        return (None, "") if "\0" in text else (text, name)
+        if "\0" in text:
+            break
+        return text.replace("\r\n", "\n").replace("\r", "\n"), name
     return None, ""
 
 

@@ -25,7 +25,6 @@ from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
 
-
 def question_tokens(questions: Iterable[Question]) -> int:
     """Return about the tokens of the longest question with its choices, and the tool's prompt
     around it."""
@@ -101,7 +100,10 @@ class Evaluate(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, chosen = target.asset("deployment", params.deployment), question_set(params.questions)
+        served, chosen = (
+            target.asset("deployment", params.deployment),
+            question_set(params.questions),
+        )
         check_limit(params.limit, len(chosen.questions))
         if params.question_seed is not None and not params.limit:
             message = _("A seed needs a question limit: all questions are sent.")

@@ -196,7 +196,11 @@ class EvaluateEvalscope(PublicSets, params=Params):
                     for row in evaluation.scored
                 ),
                 remarks=_remarks(params, evaluation, rows),
-                sets=[score for report in evaluation.reports for score in scores_of(report, params.samples)],
+                sets=[
+                    score
+                    for report in evaluation.reports
+                    for score in scores_of(report, params.samples)
+                ],
             ),
         )
 

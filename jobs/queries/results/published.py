@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Sum
 
 from jobs.catalog import ZooModel
 from jobs.catalog.data_sets import DATA_SETS
@@ -49,12 +49,13 @@ _OTHER_SETS = {("cluewsc", "paper")}
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Result of ours on the questions of one set."""
+    """Result of ours on the questions of one set. ``samples``: answers to each question."""
 
     result: Result
     share: Interval
     questions: int
     subsets: tuple[str, ...]
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
         .filter(result__in=results)
         .order_by()
         .values_list("result_id", "subset")
-        .annotate(questions=Count("pk"), right=Sum("score"))
+        .annotate(answers=Count("pk"), right=Sum("score"), last=Max("sample"))
     )
     return [
         _comparison(item, model, _ours(item.dataset, results, scored)) for item in model.published
@@ -114,20 +115,24 @@ def _comparison(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Publi
 
 
 def _ours(
-    dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float]]
+    dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float, int]]
 ) -> list[Ours]:
     """Return results with questions of the set, newest first."""
-    by_result: dict[int, list[tuple[str, int, float]]] = {}
-    for result_id, subset, questions, right in scored:
-        if _is_of(subset, _SETS.get(dataset, ())):
-            by_result.setdefault(result_id, []).append((subset, questions, right))
+    by_result: dict[int, list[tuple[str, float, float, int]]] = {}
+    for result_id, subset, answers, right, last in scored:
+        if is_of(subset, _SETS.get(dataset, ())):
+            samples = last + 1
+            row = (subset, answers / samples, right / samples, samples)
+            by_result.setdefault(result_id, []).append(row)
     ours = []
     for result_id, result in results.items():
         rows = by_result.get(result_id, [])
-        total = sum(questions for _subset, questions, _right in rows)
+        total = round(sum(questions for _subset, questions, _right, _samples in rows))
         if total:
-            share = wilson(sum(right for _subset, _questions, right in rows), total)
-            ours.append(Ours(result, share, total, tuple(subset for subset, *_rest in rows)))
+            share = wilson(sum(right for _subset, _questions, right, _samples in rows), total)
+            subsets = tuple(subset for subset, *_rest in rows)
+            least = min(samples for *_rest, samples in rows)
+            ours.append(Ours(result, share, total, subsets, least))
     return ours
 
 
@@ -136,7 +141,10 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
     if item.metric not in _SHARES or item.unit != "%":
         yield "metric"
     elif (
-        item.metric.startswith("pass@1") and item.device == "paper" and model.prompting.samples > 1
+        item.metric.startswith("pass@1")
+        and item.device == "paper"
+        and model.prompting.samples > 1
+        and ours.samples == 1
     ):
         yield "samples"
     if (item.dataset, item.device) in _OTHER_SETS:
@@ -157,5 +165,6 @@ def _size(item: Published) -> int:
     return item.samples or _SIZES.get(item.dataset, 0)
 
 
-def _is_of(subset: str, names: Iterable[str]) -> bool:
+def is_of(subset: str, names: Iterable[str]) -> bool:
+    """Return True if answers of ``subset`` belong to a set with these ``answer_names``."""
     return any(subset.startswith(name) if name[-1] in "/_-" else subset == name for name in names)

@@ -34,7 +34,8 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions per subset, 0 for all. ``samples``: answers to each. ``key``: name of the API key's secret.
+    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``key``: name
+    of the API key's secret.
     """
 
     datasets: tuple[str, ...]

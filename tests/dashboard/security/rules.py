@@ -95,6 +95,15 @@ model-deleted GET admin
 model-undo POST admin
 model-list GET viewer
 model-detail GET viewer
+question-list GET viewer
+question-detail GET viewer
+question-file GET viewer
+question-check POST member
+question-findings GET member
+question-add GET,POST member
+question-edit GET,POST member
+question-remove GET,POST member
+question-restore POST member
 deployment-list GET viewer
 deployment-detail GET viewer
 deployment-metrics GET viewer
@@ -237,6 +246,8 @@ api-matrix-run POST member {}
 api-report-result GET viewer
 api-report-comparison GET viewer
 api-report-matrix GET viewer
+api-questions GET viewer
+api-question-set GET viewer
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin

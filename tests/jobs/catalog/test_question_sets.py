@@ -100,7 +100,7 @@ def test_a_broken_index_hides_its_set_only(sets, tmp_path, text):
 
 
 def test_a_question_may_hold_any_line_separator(sets):
-    lines = '{"question": "A\\u2028B?", "answers": ["1"]}'.encode()
+    lines = b'{"question": "A\\u2028B?", "answers": ["1"]}'
     ours = sets.save(
         {"id": "ours", "name": "Ours", "note": ""},
         read_questions(lines).questions,
