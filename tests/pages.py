@@ -110,7 +110,7 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("matrix-resume", "matrix-cell-run", "launch-matrix-script"),
-    *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
+    *("job-retry", "job-resume", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *(

@@ -92,14 +92,15 @@ def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result])
     the questions that this dashboard has under ``set_id``."""
     found = []
     for result in evaluations:
-        rows = [
-            one
-            for one in result.run_context.get("sets") or ()
-            if (is_of(str(one["dataset"]), names) if names else _set_of(str(one["group"])) == set_id)
-        ]
+        stored = result.run_context.get("sets") or ()
+        rows = [one for one in stored if _is_on(one, set_id, names)]
         if rows:
             found.append(SetResult(result, *_pooled(rows)))
     return found
+
+
+def _is_on(row: dict[str, object], set_id: str, names: Sequence[str]) -> bool:
+    return is_of(str(row["dataset"]), names) if names else _set_of(str(row["group"])) == set_id
 
 
 def _set_of(group: str) -> str:

@@ -21,6 +21,7 @@ from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
@@ -84,6 +85,7 @@ class Evaluate(Kind, params=Params):
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope.PROGRAMS
+    steps = resuming.STEPS
     clients = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
@@ -125,6 +127,10 @@ class Evaluate(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Speed of the same deployment."""
         return ("benchmark",)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """EvalScope asks only what is not answered yet, and scores all."""
+        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""

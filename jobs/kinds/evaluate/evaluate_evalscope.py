@@ -30,8 +30,9 @@ from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation, Scored
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import evalscope_hub
+from jobs.toolchains.evalscope import evalscope, evalscope_hub
 from jobs.toolchains.evalscope.evalscope_hub import HubRun
 from jobs.toolchains.hub import HF_MIRROR
 
@@ -109,6 +110,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
+    steps = resuming.STEPS
     clients = evalscope_hub.CLIENTS
 
     def runs_on(self, stack: Stack) -> bool:
@@ -159,6 +161,10 @@ class EvaluateEvalscope(PublicSets, params=Params):
         )
         plan = evalscope_hub.evaluate_plan(asking, site(target), host)
         return against(plan, under_test, host.python)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """EvalScope asks only what is not answered yet, and scores all."""
+        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""

@@ -48,6 +48,10 @@ _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
+# Continue from answers of an earlier job. They are scored again, because EvalScope compares the
+# settings of that job, which may name its folders.
+CONTINUE = ("--use-cache", "eval", "--rerun-review")
+
 # Benchmark of ask_and_score.py per question type.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"

@@ -28,6 +28,7 @@ STEPS = {
 KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"
+FOLLOW = "follow_run.py"  # of corrected runs, in the job's own folder
 BASE = "VACC_API_BASE"
 MODELSCOPE = "ModelScope"
 MMLU = "lukaemon_mmlu_"
@@ -126,7 +127,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         config_text(asking),
         at=f"{site.at('opencompass', 'eval')}/{CONFIG}" if asking.exact else "",
     )
-    scripts = ("collect_run.py",) if asking.exact else ("follow_run.py",)
+    scripts = ("collect_run.py",) if asking.exact else (FOLLOW,)
     return Plan(
         kind=KIND,
         steps=steps,
@@ -182,7 +183,7 @@ def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
     """
     tool, argv = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
     followed = (
-        *(site.python_word, f"{FILES}/follow_run.py", OUTPUTS, str(len(asking.sets))),
+        *(site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets))),
         *(*argv, "--dump-eval-details"),
     )
     return (

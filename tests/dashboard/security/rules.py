@@ -41,6 +41,7 @@ job-list GET viewer
 job-detail GET viewer
 job-cancel GET,POST owner
 job-retry POST member
+job-resume POST member
 job-points GET viewer
 job-output GET viewer
 job-script GET viewer
@@ -182,6 +183,7 @@ api-job GET viewer
 api-job-cancel POST owner
 api-job-confirm POST owner {}
 api-job-retry POST member
+api-job-resume POST member
 api-job-move POST owner {"to": "first"}
 api-job-priority POST owner {"priority": "low"}
 api-job-priority POST admin {"priority": "urgent"}

@@ -77,8 +77,7 @@ def test_results_on_a_set_are_pooled_over_its_parts(member):
     row = {"version": "", "metric": "accuracy", "mode": "gen", "group": "cluewsc"}
     parts = [("cluewsc-dev", 100.0, 10), ("cluewsc-test", 50.0, 30), ("math-500", 0.0, 500)]
     sets = [
-        {**row, "dataset": name, "value": value, "questions": count}
-        for name, value, count in parts
+        {**row, "dataset": name, "value": value, "questions": count} for name, value, count in parts
     ]
     make_result(type="evaluation", run_context={"sets": sets})
 
