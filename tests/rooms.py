@@ -54,6 +54,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "endpoints",
             "instance",
             "models",
+            "sample_size",
             "sorting",
             "statistics",
             "storage",

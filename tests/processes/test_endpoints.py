@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.borrowed import stack_with_evalscope
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.faults.proxy import Loop, Proxy
 from tests.jobs.lib.scripted_engine import MODEL, engine
+from tests.processes.lib.borrowed import stack_with_evalscope
 
 pytestmark = pytest.mark.processes
 
