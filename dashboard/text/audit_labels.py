@@ -128,6 +128,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "query": _("filters"),
     "repeats": _("retry of"),
     "results": _("results"),
+    "resumes": _("continues"),
     "role": _("role"),
     "run": _("run"),
     "scope": _("scope"),
@@ -180,7 +181,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         if name == "bytes":
             return " ".join(size(value))
-        return f"#{value}" if name == "repeats" else counted(value)
+        return f"#{value}" if name in ("repeats", "resumes") else counted(value)
     if isinstance(value, list):
         return ", ".join(_value(name, one) for one in value)
     if isinstance(value, str):

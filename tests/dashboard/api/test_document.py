@@ -96,6 +96,7 @@ def known(connection_stays):
         "chain_id": str(chain),
         "name": host.name,
         "secret": "HF_TOKEN",
+        "set_id": "basics",
     }
 
 
