@@ -140,6 +140,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "text": _("text"),
     "tool": _("tool"),
     "tokens": _("revoked API tokens"),
+    "version": _("version"),
     "was": _("old place"),
 }
 # Details that the label of the action has said, and ways that the origin says.
