@@ -22,6 +22,7 @@ from dashboard.api import (
     pins,
     pipelines,
     prompts,
+    questions,
     queue,
     reports,
     rest,
@@ -99,7 +100,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, imports, organise, saved_views, fleet, parity, queue, logs, pins),
-    *(pipelines, matrices, reports, endpoints, prompts, secrets, sources, audit, me),
+    *(pipelines, matrices, questions, reports, endpoints, prompts, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

@@ -77,35 +77,35 @@ def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Status[dict[s
 
 
 @router.get(
-    "prompts/{int:set_id}",
+    "prompts/{int:prompt_set_id}",
     auth=caller("prompts.view"),
     **answers(PromptSetWhole),
     url_name="api-prompt-set",
     summary="Read a prompt set",
 )
-def read_prompt_set(request: HttpRequest, set_id: int) -> dict[str, Any]:
+def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> dict[str, Any]:
     """With its prompts, also a removed one."""
-    row = _find(set_id)
+    row = _find(prompt_set_id)
     return {**_shape(row), "prompts": prompts_in(row.text)}
 
 
 @router.delete(
-    "prompts/{int:set_id}",
+    "prompts/{int:prompt_set_id}",
     auth=caller("prompts.change"),
     **answers(PromptSetAnswer),
     url_name="api-prompt-set",
     summary="Remove a prompt set",
 )
-def remove_prompt_set(request: HttpRequest, set_id: int) -> dict[str, Any]:
+def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> dict[str, Any]:
     """Forms no longer offer it; results keep it. The page of prompt sets restores it."""
-    actions.remove(request.user, _find(set_id))
-    return _shape(_find(set_id))
+    actions.remove(request.user, _find(prompt_set_id))
+    return _shape(_find(prompt_set_id))
 
 
-def _find(set_id: int) -> PromptSet:
-    row = prompt_set(set_id)
+def _find(prompt_set_id: int) -> PromptSet:
+    row = prompt_set(prompt_set_id)
     if row is None:
-        raise Http404(set_id)
+        raise Http404(prompt_set_id)
     return row
 
 

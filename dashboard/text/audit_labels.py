@@ -59,6 +59,10 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "prompts.change": _("Prompt set changed"),
     "prompts.change:delete": _("Prompt set removed"),
     "prompts.change:undo": _("Prompt set restored"),
+    "questions.change": _("Question set changed"),
+    "questions.change:add": _("Question set added"),
+    "questions.change:delete": _("Question set removed"),
+    "questions.change:undo": _("Question set restored"),
     "result.baseline": _("Baseline changed"),
     "result.baseline:remove": _("Baseline removed"),
     "result.baseline:set": _("Baseline set"),
@@ -131,6 +135,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "query": _("filters"),
     "repeats": _("retry of"),
     "results": _("results"),
+    "resumes": _("continues"),
     "role": _("role"),
     "run": _("run"),
     "scope": _("scope"),
@@ -143,6 +148,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "text": _("text"),
     "tool": _("tool"),
     "tokens": _("revoked API tokens"),
+    "version": _("version"),
     "was": _("old place"),
 }
 # Details that the label of the action has said, and ways that the origin says.
@@ -184,7 +190,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         if name == "bytes":
             return " ".join(size(value))
-        return f"#{value}" if name == "repeats" else counted(value)
+        return f"#{value}" if name in ("repeats", "resumes") else counted(value)
     if isinstance(value, list):
         return ", ".join(_value(name, one) for one in value)
     if isinstance(value, str):

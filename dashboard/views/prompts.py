@@ -64,9 +64,9 @@ def prompt_add(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @requires("prompts.view")
-def prompt_detail(request: HttpRequest, set_id: int) -> HttpResponse:
+def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Show a set with its first prompts, also a removed one."""
-    row = _find(set_id)
+    row = _find(prompt_set_id)
     shown = [one[:_SHOWN_LETTERS] for one in prompts_in(row.text)[:_SHOWN]]
     context = {
         "set": row,
@@ -79,9 +79,9 @@ def prompt_detail(request: HttpRequest, set_id: int) -> HttpResponse:
 
 @require_GET
 @requires("prompts.view")
-def prompt_file(request: HttpRequest, set_id: int) -> HttpResponse:
+def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Download the prompts of a set, as its jobs get them."""
-    row = _find(set_id)
+    row = _find(prompt_set_id)
     attached = content_disposition_header(as_attachment=True, filename=f"{row.name}.jsonl")
     return HttpResponse(
         row.text,
@@ -92,18 +92,18 @@ def prompt_file(request: HttpRequest, set_id: int) -> HttpResponse:
 
 @require_POST
 @requires("prompts.change")
-def prompt_remove(request: HttpRequest, set_id: int) -> HttpResponse:
+def prompt_remove(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Remove a set; the list then offers to undo it."""
-    row = _own(request, set_id)
+    row = _own(request, prompt_set_id)
     actions.remove(request.user, row)
     return redirect(f"{reverse('prompt-list')}?removed={row.pk}")
 
 
 @require_POST
 @requires("prompts.change")
-def prompt_restore(request: HttpRequest, set_id: int) -> HttpResponse:
+def prompt_restore(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Restore a removed set."""
-    row = _own(request, set_id)
+    row = _own(request, prompt_set_id)
     try:
         actions.restore(request.user, row)
     except LaunchError as error:
@@ -113,15 +113,15 @@ def prompt_restore(request: HttpRequest, set_id: int) -> HttpResponse:
     return redirect("prompt-list")
 
 
-def _find(set_id: int) -> PromptSet:
-    row = prompt_set(set_id)
+def _find(prompt_set_id: int) -> PromptSet:
+    row = prompt_set(prompt_set_id)
     if row is None:
-        raise Http404(set_id)
+        raise Http404(prompt_set_id)
     return row
 
 
-def _own(request: HttpRequest, set_id: int) -> PromptSet:
-    row = _find(set_id)
+def _own(request: HttpRequest, prompt_set_id: int) -> PromptSet:
+    row = _find(prompt_set_id)
     check(request.user, "prompts.change", row)
     return row
 
@@ -140,8 +140,8 @@ def _form(request: HttpRequest, *, error: LaunchError | None = None) -> HttpResp
 urlpatterns: list[URLPattern] = [
     path("", prompt_list, name="prompt-list"),
     path("add/", prompt_add, name="prompt-add"),
-    path("<int:set_id>/", prompt_detail, name="prompt-detail"),
-    path("<int:set_id>/file/", prompt_file, name="prompt-file"),
-    path("<int:set_id>/remove/", prompt_remove, name="prompt-remove"),
-    path("<int:set_id>/restore/", prompt_restore, name="prompt-restore"),
+    path("<int:prompt_set_id>/", prompt_detail, name="prompt-detail"),
+    path("<int:prompt_set_id>/file/", prompt_file, name="prompt-file"),
+    path("<int:prompt_set_id>/remove/", prompt_remove, name="prompt-remove"),
+    path("<int:prompt_set_id>/restore/", prompt_restore, name="prompt-restore"),
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Case, TextField, Value, When
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.models import Answer, Result
 from jobs.queries.parity.counts import right_of
 from jobs.queries.parity.evidence import Evidence, Scores, from_scores

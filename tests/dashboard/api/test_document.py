@@ -95,11 +95,12 @@ def known(connection_stays):
         "job_id": job.pk,
         "deployment_id": deployment.pk,
         "endpoint_id": unwell.endpoint(),
-        "set_id": unwell.prompts(),
+        "prompt_set_id": unwell.prompts(),
         "result_id": result.pk,
         "chain_id": str(chain),
         "name": host.name,
         "secret": "HF_TOKEN",
+        "set_id": "basics",
     }
 
 

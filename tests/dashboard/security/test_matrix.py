@@ -158,7 +158,7 @@ def made(db):
     }
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
-    texts |= {"tag": "owned", "key": "mlperf-chat"}
+    texts |= {"tag": "owned", "key": "mlperf-chat", "set_id": "basics", "host_name": "far"}
     sessions = {name: _session_of(person) for name, person in people.items()}
     jobs = {"job": job.pk, "kept": kept.pk}
     return SimpleNamespace(
@@ -182,7 +182,7 @@ def _around_results(result, job, owner):
         "cell_id": cell.pk,
         "run_id": cell.pk,
         "level_id": make_level(created_by=owner).pk,
-        "set_id": make_prompts(created_by=owner).pk,
+        "prompt_set_id": make_prompts(created_by=owner).pk,
         "note_id": Note.objects.create(**added, text="seen").pk,
         "sign_off_id": SignOff.objects.create(**added, purpose="a customer").pk,
         "view_id": SavedView.objects.create(created_by=owner, name="ours").pk,

@@ -42,7 +42,7 @@ def test_older_results_get_the_concurrency_of_their_best_point():
     Result.objects.filter(pk=made.pk).update(metrics=RATE)
     Result.objects.filter(pk=offline.pk).update(metrics=RATE)
 
-    import_module("jobs.migrations.0048_prompt_sets").add_concurrency(apps, None)
+    import_module("jobs.migrations.0046_prompt_sets").add_concurrency(apps, None)
 
     made.refresh_from_db()
     offline.refresh_from_db()
