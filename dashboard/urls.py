@@ -35,7 +35,16 @@ from dashboard.views.jobs import (
 )
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import fleet, history, imports, organise, points, requests, results
+from dashboard.views.results import (
+    answers,
+    fleet,
+    history,
+    imports,
+    organise,
+    points,
+    requests,
+    results,
+)
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -63,6 +72,7 @@ urlpatterns = [
     path("endpoints/", include(endpoints.urlpatterns)),
     path("results/", include(imports.urlpatterns)),
     path("results/", include(results.urlpatterns)),
+    path("results/", include(answers.urlpatterns)),
     path("reports/", include(reports.urlpatterns)),
     path("levels/", include(levels.urlpatterns)),
     path("results/", include(organise.urlpatterns)),

@@ -32,9 +32,7 @@ COUNTS = (
         *("answers_open_thought", "Answers with unfinished reasoning", "answers", "lower"),
         is_count=True,
     ),
-    Metric(
-        *("answers_not_extracted", "Answers not extracted", "answers", "lower"), is_count=True
-    ),
+    Metric(*("answers_not_extracted", "Answers not extracted", "answers", "lower"), is_count=True),
     Metric("answers_empty", "Empty answers", "answers", "lower", is_count=True),
     Metric("answers_failed", "Answers of failed requests", "answers", "lower", is_count=True),
     Metric("answers_looping", "Answers in a loop", "answers", "lower", is_count=True),

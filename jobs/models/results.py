@@ -190,9 +190,7 @@ class AnswerRow(models.Model):
         UNSCORED = "unscored"
 
     answer = models.OneToOneField(Answer, models.CASCADE, primary_key=True, related_name="row")
-    result = models.ForeignKey(
-        Result, models.CASCADE, related_name="answer_rows", db_index=False
-    )
+    result = models.ForeignKey(Result, models.CASCADE, related_name="answer_rows", db_index=False)
     index = models.PositiveIntegerField()
     subset = models.CharField(max_length=64)
     category = models.CharField(max_length=100, blank=True)

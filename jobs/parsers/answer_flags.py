@@ -1,8 +1,11 @@
 """Flags of an answer: what makes its verdict doubtful.
 
-``cut``: it ended at the token limit. ``open_thought``: its reasoning never ended. ``not_extracted``:
-it has a text in which the tool found no answer. ``empty``: no text, although its reasoning ended.
-``failed``: the request failed. ``looping``: it repeats itself (:mod:`jobs.parsers.loops`).
+- ``cut``: it ended at the token limit.
+- ``open_thought``: its reasoning never ended.
+- ``not_extracted``: it has a text in which the tool found no answer.
+- ``empty``: no text, although its reasoning ended.
+- ``failed``: the request failed.
+- ``looping``: it repeats itself (:mod:`jobs.parsers.loops`).
 
 An answer may have several. Some are seen only beside the other answers of the run
 (:class:`Habits`): a tool that extracts nothing anywhere does not extract.
@@ -97,9 +100,7 @@ def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
         thinking += row.has_reasoning or row.thought == "closed"
         answered[row.subset] += row.has_answer
         extracted[row.subset] += row.has_answer and row.is_extracted
-    extracting = frozenset(
-        name for name, n in extracted.items() if n and 2 * n >= answered[name]
-    )
+    extracting = frozenset(name for name, n in extracted.items() if n and 2 * n >= answered[name])
     return Habits(total > 0 and 2 * thinking >= total, extracting, max_tokens)
 
 

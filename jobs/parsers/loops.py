@@ -17,7 +17,6 @@ Each character is read a fixed number of times: linear in the length of the text
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -35,7 +34,7 @@ SHORTEST = 12
 _LEAST = 800  # characters of repeated sentences
 _PROBE = 32
 _TRIES = 64
-_SENTENCE_END = re.compile(r"[\n。！？；]+|[.!?;]\s+")
+_SENTENCE_ENDS = (". ", "! ", "? ", "; ", "。", "！", "？", "；")
 
 
 def loops(text: str) -> bool:
@@ -64,7 +63,9 @@ def _ends_in_run(text: str) -> bool:
 
 def _repeats(text: str) -> bool:
     """Return True if a window or the whole text consists mostly of repeated sentences."""
-    sentences = [one.strip() for one in _SENTENCE_END.split(text)]
+    for end in _SENTENCE_ENDS:
+        text = text.replace(end, "\n")
+    sentences = [one.strip() for one in text.split("\n")]
     windows = list(_windows(sentences))
     if len(windows) > 1 and _share(sentences) >= MOSTLY_ALL:
         return True
@@ -90,9 +91,7 @@ def _windows(sentences: Sequence[str]) -> Iterator[Sequence[str]]:
 def _share(sentences: Sequence[str]) -> float:
     """Return the share of characters in sentences that occur :data:`TIMES` times; 0 for few."""
     counts = Counter(sentences)
-    repeated = sum(
-        n * len(one) for one, n in counts.items() if n >= TIMES and len(one) >= SHORTEST
-    )
+    repeated = sum(n * len(one) for one, n in counts.items() if n >= TIMES and len(one) >= SHORTEST)
     if repeated < _LEAST:
         return 0.0
     return repeated / sum(map(len, sentences))

@@ -1,6 +1,6 @@
 """Rows of an evaluation's answers for lists, and the counts of flags as metrics of the result.
 
-Texts are read once, one answer at a time; a list, a comparison or a statement reads rows or metrics.
+Texts are read once, one answer at a time. Lists, comparisons and statements read rows or metrics.
 """
 
 from __future__ import annotations

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
 from jobs.parsers.loops import MOST, loops
+from tests.jobs.lib.target import DATA
 
-WORDS = (
+SENTENCE = (
     "so the value of this term is therefore not equal to what we had before and we must check each "
     "case again with care since both sides have a factor which was lost when the sum was taken"
-).split()
+)
 STEP = "Wait, let me check that again. If x is 3, then 2x + 1 is 7, so the answer is 7. "
 
 
 def thought(characters, seed=1):
     """A text of sentences that differ, as a model that works writes it."""
-    pick = random.Random(seed)
+    pick, words = random.Random(seed), SENTENCE.split()
     text = ""
     while len(text) < characters:
-        text += " ".join(pick.choices(WORDS, k=12)).capitalize() + f" {pick.randint(1, 99)}. "
+        text += " ".join(pick.choices(words, k=12)).capitalize() + f" {pick.randint(1, 99)}. "
     return text
 
 
@@ -80,3 +82,12 @@ def test_a_long_stretch_that_repeats_is_a_loop():
 def test_only_the_end_of_a_huge_text_is_read():
     assert not loops(STEP * 1000 + thought(MOST))
     assert loops(thought(MOST) + STEP * 100)
+
+
+# Of SmolLM2-135M with llama.cpp; two ended in a loop at their limit of 900 tokens.
+REAL = json.loads((DATA / "loops" / "smollm2-135m.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("answer", REAL, ids=[one["name"] for one in REAL])
+def test_real_answers_loop_or_do_not(answer):
+    assert loops(answer["text"]) == (answer["name"] in ("proof", "zh"))
