@@ -59,7 +59,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "storage",
         },
         {"audit"},
-        {"hosts", "results"},
+        {"hosts", "results", "answers"},
         {"jobs", "comparison"},
         {"fleet", "overview", "search"},
         {"matrices"},

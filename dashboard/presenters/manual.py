@@ -18,8 +18,8 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/compare", "use/reports", "use/organise", "use/import"),
-        *("use/endpoints", "use/chat"),
+        *("use/launch", "use/watch", "use/compare", "use/answers", "use/reports", "use/organise"),
+        *("use/import", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -45,6 +45,7 @@ HELP: Mapping[str, str] = {
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
     "endpoint": "use/endpoints/",
+    "result-answer": "use/answers/#the-reader",
     "result-compare": "use/compare/#compare",
     "result-fleet": "use/organise/#fleet",
     "result-list": "use/organise/#filters-and-views",

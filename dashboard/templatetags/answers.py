@@ -14,8 +14,9 @@ from dashboard.templatetags.ui import state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, visible
 from dashboard.text.scoring import ending_words, rule_words
-from jobs.models import Answer, AnswerRow
+from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers.answer_flags import FLAGS, names
+from jobs.queries.answers.answer_list import wrong_agreement
 from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.statistics import Interval
 
@@ -36,6 +37,16 @@ def row_flags(row: AnswerRow) -> SafeString:
     flags = [name for name in names(row.marks) if name in FLAGS]
     stamps = ((MEANINGS[name], TITLES[name]) for name in flags)
     return format_html_join("", ' <span class="stamp dist" title="{}">{}</span>', stamps)
+
+
+@register.simple_tag
+def agreement(base: Result, other: Result) -> str:
+    """Return how many of the common incorrect answers are the same: "3 of 8"; "" for none."""
+    both, same = wrong_agreement(base, other)
+    if not both:
+        return ""
+    text = gettext("%(same)s of %(both)s answers that are incorrect in both are the same.")
+    return text % {"same": formatting.counted(same), "both": formatting.counted(both)}
 
 
 @register.simple_tag

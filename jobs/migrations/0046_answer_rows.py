@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ("sample", models.PositiveIntegerField()),
                 ("question", models.CharField(blank=True, max_length=160)),
                 ("key", models.CharField(max_length=32)),
+                ("said", models.CharField(blank=True, max_length=16)),
                 (
                     "verdict",
                     models.CharField(

@@ -25,9 +25,9 @@ from jobs.queries.answers.answer_list import (
     matches,
     page_rows,
     part_counts,
-    same_in,
     sampling_of,
 )
+from jobs.queries.answers.side_by_side import side_by_side
 
 # What the page's script asks for instead of the whole page, as HX-Target.
 PANE, LIST = "answer", "answer-list"
@@ -124,7 +124,7 @@ def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
         "engine": engine_key(one.result),
         "issue": issue_text(one, request.build_absolute_uri(here)),
         "base": wanted.base,
-        "base_row": same_in(wanted.base, one.row) if wanted.base else None,
+        "other": side_by_side(wanted.base, one) if wanted.base else None,
     }
 
 

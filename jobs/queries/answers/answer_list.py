@@ -119,7 +119,7 @@ def matches(result: Result, wanted: Wanted) -> Matches:
 
 def page_rows(result: Result, indexes: Sequence[int]) -> list[AnswerRow]:
     """Return the rows of a page, in the order of ``indexes``."""
-    rows = AnswerRow.objects.filter(result=result, index__in=indexes).defer("key")
+    rows = AnswerRow.objects.filter(result=result, index__in=indexes).defer("key", "said")
     by_index = {row.index: row for row in rows}
     return [by_index[index] for index in indexes if index in by_index]
 
@@ -131,6 +131,16 @@ def changed_indexes(base: Result, result: Result) -> frozenset[int]:
     before = dict(scored.filter(result=base).values_list("key", "verdict"))
     now = scored.filter(result=result).values_list("index", "key", "verdict")
     return frozenset(index for index, key, verdict in now if before.get(key, verdict) != verdict)
+
+
+def wrong_agreement(base: Result, result: Result) -> tuple[int, int]:
+    """Return the questions that both answered incorrectly with an extracted answer, and of these
+    those with the same one."""
+    wrong = AnswerRow.objects.filter(verdict=Verdict.INCORRECT).exclude(said="").order_by()
+    before = dict(wrong.filter(result=base).values_list("key", "said"))
+    now = wrong.filter(result=result).values_list("key", "said")
+    shared = [before[key] == said for key, said in now if key in before]
+    return len(shared), sum(shared)
 
 
 def bases_of(result: Result) -> list[Result]:

@@ -24,7 +24,8 @@ Verdicts = Mapping[tuple[str, str, str, int], tuple[int, bool]]
 class Flip:
     """Question with a different verdict in the baseline and another result."""
 
-    index: int
+    index: int  # in the baseline
+    other_index: int
     category: str
     question: str
     expected: str
@@ -96,6 +97,7 @@ def _flips(base: Result, other: Result, changed: Sequence[tuple[int, int, bool]]
     return [
         Flip(
             own,
+            their,
             str(asked[own].detail.get("category") or asked[own].subset),
             asked[own].question,
             asked[own].expected,

@@ -93,6 +93,7 @@ def _row(
 ) -> AnswerRow:
     same = "" if one["question_id"] else one["question"]
     key = json.dumps([one["subset"], one["question_id"], same, one["sample"]], ensure_ascii=False)
+    said = " ".join(one["extracted"].split()).lower()
     verdict = AnswerRow.Verdict.CORRECT if one["score"] >= 0.5 else AnswerRow.Verdict.INCORRECT
     return AnswerRow(
         answer_id=one["pk"],
@@ -103,12 +104,17 @@ def _row(
         question_id=one["question_id"],
         sample=one["sample"],
         question=" ".join(own_question(one["question"])[:640].split())[:160],
-        key=hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32],
+        key=_digest(key)[:32],
+        said=_digest(said)[:16] if said else "",
         verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
         tokens=tokens,
         latency_s=_seconds(detail.get("latency_s")),
         characters=len(one["reasoning"]) + len(one["answer"]),
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _lengths(rows: Sequence[AnswerRow]) -> list[float | None]:

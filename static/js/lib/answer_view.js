@@ -4,12 +4,14 @@
 import { setFormulas } from "./markdown.js";
 import { MarkdownView } from "./markdown_view.js";
 
+const BARE = /\\[a-zA-Z]{3,}/;
 const MOST_RENDERED = 150_000; // characters of one text; a longer one is shown as text
 
 export class AnswerView {
   constructor() {
     // What a reader chose for one answer holds for the next.
     this.isOpen = false;
+    this.isPaired = false;
     this.isRaw = false;
     /** The texts as they came. @type {Map<HTMLElement, string>} */
     this.texts = new Map();
@@ -25,6 +27,13 @@ export class AnswerView {
       think.addEventListener("toggle", () => {
         this.isOpen = think.open;
         if (think.open) this.#show(think);
+      });
+    }
+    const pair = /** @type {HTMLDetailsElement | null} */ (pane.querySelector("[data-pair]"));
+    if (pair) {
+      pair.open = this.isPaired;
+      pair.addEventListener("toggle", () => {
+        this.isPaired = pair.open;
       });
     }
     const raw = /** @type {HTMLElement | null} */ (pane.querySelector("[data-raw]"));
@@ -62,7 +71,9 @@ export class AnswerView {
       if (isMarkdown) {
         if (element.dataset.drawn !== "md") new MarkdownView(element).update(text, true);
       } else {
-        element.textContent = text;
+        // Tools extract "\\frac{1}{2}" without the signs of a formula.
+        const isBare = !this.isRaw && element.dataset.tex === "bare" && BARE.test(text) && !/\$|\\[([]/.test(text);
+        element.textContent = isBare ? `\\(${text}\\)` : text;
         if (element.dataset.tex !== undefined && !this.isRaw) setFormulas(element);
       }
       element.dataset.drawn = isMarkdown ? "md" : "text";

@@ -13,6 +13,7 @@ from tests.bench.rows import (
     log_reads,
     playground,
     queue,
+    reader,
     relay,
     start,
     viewer,
@@ -34,5 +35,6 @@ ROWS: dict[str, BenchRow] = {
         viewer,
         chart,
         playground,
+        reader,
     )
 }

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Answer, AnswerRow
+from jobs.queries.answers.answer_list import wrong_agreement
 from jobs.services.outcomes import answer_rows
 from tests import answering
 from tests.factories import make_measured, make_user
@@ -88,6 +89,36 @@ def test_an_answer_shows_all_that_is_stored(page, pair):
         assert text in html
     assert "temperature 0.0" in html and "max_tokens 64" in html
     assert f"In #{base.job_id}" in html
+
+
+def test_both_reasonings_are_side_by_side_from_the_first_difference(page, pair):
+    base, result = pair
+    html = page(result, f"?base={base.pk}", index=4).split("data-pair")[1]
+
+    marks = re.findall(r"([^>]*)<mark>([^<]*)</mark>", html)
+    assert [mark for _before, mark in marks] == ["5.", "4."]
+    assert all(before.endswith("the one at place 4 is ") for before, _mark in marks)
+    assert "reasoning equal" in page(result, f"?base={base.pk}", index=0)
+
+
+def test_equal_incorrect_answers_are_counted(pair):
+    base, result = pair
+    assert wrong_agreement(base, result) == (6, 6)
+
+    Answer.objects.filter(result=result, index=2).update(extracted="99")
+    answer_rows.keep(result)
+    assert wrong_agreement(base, result) == (6, 5)
+
+
+def test_a_comparison_leads_to_the_changed_answers(client, page, pair):
+    base, result = pair
+    query = f"?id={base.pk}&id={result.pk}"
+    html = client.get(reverse("result-compare") + query).content.decode()
+
+    answers = reverse("result-answers", args=[result.pk])
+    assert f'{answers}?show=changed&amp;base={base.pk}"' in html
+    assert f'{answers}4/?show=changed&amp;base={base.pk}"' in html
+    assert "6 of 6 answers that are incorrect in both are the same." in html
 
 
 def test_the_script_gets_the_answer_alone(page, pair):
