@@ -258,6 +258,8 @@ def _page(
 def _evaluated(request: HttpRequest) -> Answer | None:
     """Return the answer of an evaluation whose question is to be asked again."""
     number = number_from(request.GET.get("answer", ""))
+    if number is None:
+        return None
     return Answer.objects.select_related("result__job").filter(pk=number).first()
 
 

@@ -109,6 +109,8 @@ def _order(text: str) -> Order:
 
 def _other(number: int | None, result: Result) -> Result | None:
     """Return a result that has rows and is not among the choices: its questions differ."""
+    if number is None:
+        return None
     same = Result.objects.filter(pk=number, type=result.type, rows_version__gt=0)
     return same.exclude(pk=result.pk).select_related("deployment", "endpoint", "host").first()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +12,6 @@ from tests.browser.lib.visits import axe, checked_window, too_wide
 pytestmark = pytest.mark.browser
 
 SEED = r"""
-import json
 from jobs.models import Answer
 from jobs.services.outcomes import answer_rows
 from tests import answering
@@ -30,21 +29,22 @@ for index, text in enumerate(hostile):
         question=text[:100_000], answer=text, reasoning=text, expected=text, extracted=text
     )
 answer_rows.keep(result)
-print(json.dumps([result.pk, len(hostile)]))
+print(result.pk)
 """
+HOSTILE = 6
 SHOWN = "[data-pane] [data-answer]"
 
 
 @pytest.fixture(scope="module")
 def seeded(own_server):
-    return json.loads(own_server.shell(SEED)[0])
+    return int(own_server.shell(SEED)[0])
 
 
 @pytest.fixture
 def page(browser, own_server, seeded):
     with checked_window(browser, own_server) as context:
         opened = context.new_page()
-        opened.goto(f"/results/{seeded[0]}/answers/8/")
+        opened.goto(f"/results/{seeded}/answers/8/")
         yield opened
 
 
@@ -59,7 +59,7 @@ def test_keys_step_and_the_address_follows(page):
     shows(page, 10)
     page.keyboard.press("k")
     shows(page, 9)
-    expect(page).to_have_url(lambda url: "/answers/9/" in url)
+    expect(page).to_have_url(re.compile("/answers/9/$"))
     expect(page.locator("[data-place]")).to_have_text("10 of 24")
     page.keyboard.press("r")
     expect(page.locator("[data-think] strong, [data-think] p").first).to_be_visible()
@@ -69,24 +69,23 @@ def test_keys_step_and_the_address_follows(page):
 
 
 def test_hostile_answers_are_harmless(page, seeded):
-    result, hostile = seeded
-    page.goto(f"/results/{result}/answers/?order=index")
-    for index in range(hostile):
+    page.goto(f"/results/{seeded}/answers/?order=index")
+    page.locator("[data-think] summary").click()
+    for index in range(HOSTILE):
         shows(page, index)
-        page.locator("[data-think] summary").click() if index == 0 else None
         expect(page.locator("[data-think] .body")).to_be_visible()
         page.keyboard.press("j")
-    shows(page, hostile)
+    shows(page, HOSTILE)
 
     assert page.evaluate("window.broken") is None
-    assert page.locator("[data-pane] :is(script, img, svg:not(.i, .st svg), iframe)").count() == 0
+    assert page.locator("[data-pane] :is(script, img, iframe, object)").count() == 0
     assert page.locator("a[href^='javascript']").count() == 0
     assert too_wide(page) == ""
 
 
 def test_on_a_phone_list_and_answer_are_two_steps(page, seeded):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"/results/{seeded[0]}/answers/?show=cut")
+    page.goto(f"/results/{seeded}/answers/?show=cut")
     expect(page.locator(SHOWN)).to_be_hidden()
     assert too_wide(page) == ""
 

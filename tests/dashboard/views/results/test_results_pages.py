@@ -209,16 +209,6 @@ def test_one_concurrency_has_a_table_and_no_chart(page):
     assert "data-chart" not in panel
 
 
-def test_an_evaluations_page_filters_its_questions(page):
-    result = make_measured(scores=[1, 0, 1, 0])
-
-    text = page(f"{reverse('result-detail', args=[result.pk])}?show=wrong")
-
-    assert ": 2 of 4 questions correct" in text
-    assert "question 1<" in text
-    assert "question 0<" not in text
-
-
 def test_a_category_has_the_share_of_its_own_questions():
     result = make_measured(scores=[1, 0, 1, 0, 1])
 
