@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 SEED = r"""
 from jobs.models import Answer
 from jobs.services.outcomes import answer_rows
-from tests import answering
+from tests.jobs.lib import answering
 base, result = answering.make_evaluations()
 hostile = [
     "<script>window.broken = 1</script><img src=x onerror='window.broken = 2'>",

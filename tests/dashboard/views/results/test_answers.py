@@ -11,8 +11,8 @@ from django.urls import reverse
 from jobs.models import Answer, AnswerRow
 from jobs.queries.answers.answer_list import wrong_agreement
 from jobs.services.outcomes import answer_rows
-from tests import answering
 from tests.factories import make_measured, make_user
+from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
 

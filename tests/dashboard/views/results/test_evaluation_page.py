@@ -16,8 +16,8 @@ from jobs.models import Answer
 from jobs.parsers.answers import own_question
 from jobs.queries.results.results import categories
 from jobs.queries.results.set_scores import set_groups
-from tests import answering
 from tests.factories import make_measured, make_user
+from tests.jobs.lib import answering
 from tests.jobs.lib.target import DATA
 
 pytestmark = pytest.mark.django_db
