@@ -5,6 +5,7 @@ The list reads :class:`AnswerRow` only; a search is the one thing that reads tex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Answer, AnswerRow, Result
-from jobs.parsers.answer_flags import FLAGS, bits
+from jobs.parsers.answer_flags import FLAGS, MARKS, bits
 from jobs.queries.sorting import Order
 
 Verdict = AnswerRow.Verdict
@@ -37,7 +38,11 @@ ORDERS: Mapping[str, str] = {
 FIRST = Order("index")
 MOST_BASES = 20
 SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "system")
-_BITS = {FAULTY: bits(FLAGS), **{name: bits([name]) for name in (*FLAGS, "slow", "long")}}
+_BITS = {
+    FAULTY: bits(FLAGS),
+    **{name: bits([name]) for name in MARKS},
+    "changed": 1 << len(MARKS),  # of the two results, so it is not stored
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +97,29 @@ class Matches:
 
 
 def matches(result: Result, wanted: Wanted) -> Matches:
-    """Return the answers that match, read once and counted here."""
+    """Return the answers that match, read once and counted here by equal verdict and marks."""
     rows = _in_order(_base_rows(result, wanted), wanted.order)
     found = list(rows.values_list("index", "verdict", "marks"))
-    changed = changed_indexes(wanted.base, result) if wanted.base else frozenset()
-    verdicts = frozenset(name for name in wanted.shown if name in VERDICTS)
-    others = [name for name in wanted.shown if name not in VERDICTS]
-
-    def has(name: str, index: int, marks: int) -> bool:
-        return index in changed if name == "changed" else bool(marks & _BITS[name])
-
+    if wanted.base:
+        changed = changed_indexes(wanted.base, result)
+        found = [
+            (index, verdict, marks | _BITS["changed"] if index in changed else marks)
+            for index, verdict, marks in found
+        ]
+    verdicts = {name for name in wanted.shown if name in VERDICTS} or set(VERDICTS)
+    masks = [_BITS[name] for name in wanted.shown if name not in VERDICTS]
     counts = dict.fromkeys(SHOWN, 0)
-    indexes = []
-    for index, verdict, marks in found:
-        if not all(has(name, index, marks) for name in others):
+    passing = set()
+    for (verdict, marks), n in Counter((verdict, marks) for _, verdict, marks in found).items():
+        if not all(marks & mask for mask in masks):
             continue
-        counts[verdict] += 1
-        if verdicts and verdict not in verdicts:
+        counts[verdict] += n
+        if verdict not in verdicts:
             continue
-        indexes.append(index)
+        passing.add((verdict, marks))
         for name, mask in _BITS.items():
-            counts[name] += bool(marks & mask)
-        counts["changed"] += index in changed
+            counts[name] += n if marks & mask else 0
+    indexes = [index for index, verdict, marks in found if (verdict, marks) in passing]
     return Matches(indexes, counts, len(found))
 
 
