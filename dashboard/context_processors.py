@@ -109,6 +109,7 @@ def _areas(
             gettext("Chat"),
         ),
         Area("models", gettext("Models"), "models/", "cube", starts_group=True),
+        Area("questions", gettext("Data sets"), "questions/", "stack-2"),
         Area("deployments", gettext("Deployments"), "deployments/", "bolt", live_deployments),
         Area("endpoints", gettext("Endpoints"), "endpoints/", "external-link"),
         Area("hosts", gettext("Hosts"), "hosts/", "server-2", away_hosts or len(hosts), alarm),

@@ -35,6 +35,7 @@ from dashboard.views.jobs import (
 )
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
+from dashboard.views.questions import data_sets, team_sets
 from dashboard.views.results import fleet, history, imports, organise, points, requests, results
 
 urlpatterns = [
@@ -59,6 +60,8 @@ urlpatterns = [
     path("models/", include(launch_pipeline.urlpatterns)),
     path("models/", include(model_edit.urlpatterns)),
     path("models/", include(models.urlpatterns)),
+    path("questions/", include(team_sets.urlpatterns)),
+    path("questions/", include(data_sets.urlpatterns)),
     path("deployments/", include(deployments.urlpatterns)),
     path("endpoints/", include(endpoints.urlpatterns)),
     path("results/", include(imports.urlpatterns)),

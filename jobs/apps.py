@@ -16,8 +16,10 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Set the folder of models that a team adds (in ``DATA_DIR``); give new users a role."""
+        """Set the folders of what a team adds (in ``DATA_DIR``); give new users a role."""
         from jobs.services.accounts import open_account  # noqa: PLC0415 -- models are loaded now
 
-        catalog.configure(Path(settings.DATA_DIR) / "catalog" / "models")
+        folder = Path(settings.DATA_DIR) / "catalog"
+        catalog.configure(folder / "models")
+        catalog.QUESTION_SETS.configure(folder / "questions")
         post_save.connect(open_account, settings.AUTH_USER_MODEL, dispatch_uid="account")

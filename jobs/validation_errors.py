@@ -35,6 +35,7 @@ PATTERNS: dict[str, str | Promise] = {
         "Begin with a letter or digit; then letters, digits, dots, dashes, underscores and slashes."
     ),
     r"^$|^[A-Za-z0-9][A-Za-z0-9._-]*$": _NAME,
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*$": _NAME,
     r"^$|^[A-Za-z0-9_][A-Za-z0-9._-]*$": gettext_lazy(
         "Begin with a letter, digit or underscore; then letters, digits, dots, dashes and"
         " underscores."

@@ -57,6 +57,9 @@ PAGES = {
     "storage": ["/storage/"],
     "audit": ["/audit/", "/audit/?q=nothing+of+the+kind"],
     "storage-remove": ["/storage/jobs/{benchmark}/remove/"],
+    "question-list": ["/questions/"],
+    "question-detail": ["/questions/mmlu/", "/questions/basics/"],
+    "question-add": ["/questions/add/"],
     "model-list": ["/models/"],
     "model-detail": ["/models/smollm2-135m-instruct/"],
     "model-add": ["/models/add/"],
@@ -107,7 +110,7 @@ TURNS = [path for path in ALL_PATHS if "?" not in path]
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
     *("matrix-resume", "matrix-cell-run", "launch-matrix-script"),
-    *("job-retry", "pipeline-retry", "job-points", "job-output", "job-script"),
+    *("job-retry", "job-resume", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
     *(
@@ -126,6 +129,9 @@ NO_PAGES = {
     # tests/dashboard/views/models/test_model_edit.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
+    # Of a set of the team: tests/dashboard/views/questions/test_question_pages.py.
+    *("question-edit", "question-remove", "question-restore", "question-file"),
+    *("question-check", "question-findings"),
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
     "result-requests",

@@ -41,7 +41,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"inference", "backup"},
         {"dispatch"},
         {"launch"},
-        {"pipelines", "matrices", "successors"},
+        {"pipelines", "matrices", "resume", "successors"},
     ],
     "jobs.kinds": [
         {"lib"},
@@ -60,7 +60,7 @@ ROOMS: dict[str, list[set[str]]] = {
         },
         {"audit"},
         {"hosts", "results"},
-        {"jobs", "comparison"},
+        {"jobs", "comparison", "data_sets"},
         {"fleet", "overview", "search"},
         {"matrices"},
     ],

@@ -16,6 +16,7 @@ from dashboard.security.request import logged_in
 from jobs import launch
 from jobs.models import Job
 from jobs.pipelines.retry import cancel_rest, retry_failed_jobs
+from jobs.resume import resume_job
 from jobs.services import pins
 
 
@@ -47,6 +48,17 @@ def retry(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:
     """
     job = launch.retry_job(job_id, logged_in(user), can_prioritize=allowed(user, "job.raise"))
     audit_log.record(user, "job.repeat", f"job {job.pk}", repeats=job_id)
+    return job
+
+
+def resume(user: AbstractBaseUser | AnonymousUser, job_id: int) -> Job:
+    """Continue a stopped evaluation as a new job.
+
+    Raises:
+        LaunchError: nothing to continue, or an input is missing.
+    """
+    job = resume_job(job_id, logged_in(user))
+    audit_log.record(user, "job.repeat", f"job {job.pk}", resumes=job_id)
     return job
 
 

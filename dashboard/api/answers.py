@@ -78,6 +78,7 @@ class JobAnswer(Answer):
     failure: str | None = Field(description="id of the known failure that ended the job")
     chain: str | None = Field(description="id of the pipeline")
     repeats: int | None = Field(description="id of the job that this job retries")
+    resumed: bool = Field(description="it takes over the answers of the job that it retries")
     priority: str
     exclusive: bool
     created_by: str | None

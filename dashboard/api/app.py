@@ -21,6 +21,7 @@ from dashboard.api import (
     me,
     pins,
     pipelines,
+    questions,
     queue,
     reports,
     rest,
@@ -98,7 +99,7 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, imports, organise, saved_views, fleet, queue, logs, pins),
-    *(pipelines, matrices, reports, endpoints, secrets, sources, audit, me),
+    *(pipelines, matrices, questions, reports, endpoints, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

@@ -178,6 +178,20 @@ def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     return Status(201, job_answer(job_actions.retry(request.user, job_id).pk))
 
 
+@router.post(
+    "jobs/{int:job_id}/resume",
+    auth=caller("job.repeat"),
+    **answers(JobAnswer, 422, status=201),
+    url_name="api-job-resume",
+    tags=["Jobs"],
+    summary="Continue a stopped evaluation",
+)
+def resume_job(request: HttpRequest, job_id: int) -> Status[Answer]:
+    """A new job that asks only the questions without an answer."""
+    get_object_or_404(Job, pk=job_id)
+    return Status(201, job_answer(job_actions.resume(request.user, job_id).pk))
+
+
 @router.get(
     "deployments",
     auth=caller("deployment.view"),

@@ -51,6 +51,7 @@ def job(row: Job) -> dict[str, Any]:
         "failure": _failure(row),
         "chain": str(row.chain) if row.chain else None,
         "repeats": row.repeats_id,
+        "resumed": row.resumed,
         "priority": priority_name(row.priority),
         "exclusive": row.exclusive,
         "created_by": row.created_by.get_username() if row.created_by else None,

@@ -18,6 +18,8 @@ from django.conf import settings
 from django.utils.translation.template import templatize
 
 from jobs.catalog import SHIPPED, STACKS
+from jobs.catalog.data_sets import DATA_SETS
+from jobs.catalog.evaluations import EVALUATION_PRESETS
 from jobs.catalog.known_failures import KNOWN_FAILURES
 from jobs.catalog.workloads import WORKLOADS
 from jobs.kinds import KINDS
@@ -108,6 +110,12 @@ def _data_texts() -> Iterator[Text]:
     for workload in WORKLOADS.values():
         texts = (workload.name, workload.purpose, workload.takes)
         yield from (Text(text, "jobs/catalog/workloads.yaml") for text in texts)
+    for preset in EVALUATION_PRESETS.values():
+        texts = (preset.name, preset.purpose, preset.takes)
+        yield from (Text(text, "jobs/catalog/evaluations.yaml") for text in texts)
+    for data_set in DATA_SETS.values():
+        texts = (data_set.about, data_set.licence_source)
+        yield from (Text(text, "jobs/catalog/data_sets.yaml") for text in texts)
     for failure in KNOWN_FAILURES.values():
         yield from (
             Text(message, "jobs/catalog/failures") for message in (failure.cause, failure.advice)

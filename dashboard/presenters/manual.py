@@ -18,8 +18,8 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/compare", "use/reports", "use/organise", "use/import"),
-        *("use/endpoints", "use/chat"),
+        *("use/launch", "use/watch", "use/evaluate", "use/compare", "use/reports"),
+        *("use/organise", "use/import", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -33,6 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 # below docs/. The first that fits counts.
 HELP: Mapping[str, str] = {
     "overview": "use/launch/",
+    "question": "use/evaluate/#data-sets",
     "launch-matrix": "use/launch/#presets-and-matrices",
     "launch": "use/launch/#one-job",
     "matrix": "use/launch/#presets-and-matrices",

@@ -56,6 +56,9 @@ ACTIONS: dict[str, Need] = {
     "host.key": Need.ADMIN,
     "model.view": Need.VIEWER,
     "model.change": Need.ADMIN,
+    "questions.view": Need.VIEWER,  # data sets of evaluations
+    "questions.check": Need.MEMBER,  # has a host look for files
+    "questions.change": Need.MEMBER,  # sets of the team, also those of others: no version is lost
     "deployment.view": Need.VIEWER,
     "deployment.stop": Need.OWNER,
     "deployment.restart": Need.OWNER,

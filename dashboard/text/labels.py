@@ -168,6 +168,7 @@ def unit_word(unit: str, count: float | None = None) -> str:
 _CHECKS: dict[str, str | Promise] = {
     "conda": _("conda environment"),
     "container": _("Container"),
+    "data_files": _("Files of the data set"),
     "dies": _("Dies"),
     "disk": _("Free disk space"),
     "endpoint": _("Deployment endpoint"),

@@ -31,6 +31,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.matrix_messages import MATRIX_MESSAGES
 from dashboard.text.message_numbers import number_texts
+from dashboard.text.question_messages import QUESTION_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.right_messages import RIGHT_MESSAGES
 from dashboard.text.secret_messages import SECRET_MESSAGES
@@ -195,6 +196,7 @@ MESSAGES: dict[str, str | Promise] = {
     "benchmark:no_server": _("Measured in the engine process, without a server or HTTP requests."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     **LENGTH_MESSAGES,
+    **QUESTION_MESSAGES,
     "evaluate:done": _("Accuracy %(accuracy)s %% on %(questions)s questions."),
     "evaluate:no_question": _(
         "The tool exited with 0, but none of %(questions)s questions was scored."

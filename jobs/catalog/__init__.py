@@ -2,18 +2,22 @@
 Here: YAML files, schemas, values derived from a model's constants.
 Not here: assets on hosts (`models`), command lines (`toolchains`).
 
-``MODELS`` are the included models and those that a team adds to the folder of :func:`configure`.
-A new file there is available at the next read, without a restart.
+``MODELS`` are the included models and those that a team adds to the folder of :func:`configure`,
+``QUESTION_SETS`` the included questions and those of the team. A new file is available at the next
+read, without a restart.
 """
 
 from __future__ import annotations
 
 from jobs.catalog.added import Problem
 from jobs.catalog.library import MODELS, configure, models
-from jobs.catalog.loader import PROMPT_SETS, QUESTION_SETS, SHIPPED, STACKS
+from jobs.catalog.loader import INCLUDED_QUESTIONS, PROMPT_SETS, SHIPPED, STACKS
+from jobs.catalog.question_sets import QuestionSets
 from jobs.catalog.questions_schema import Question, QuestionSet
 from jobs.catalog.schema import HubSource, PackageSource, Sampling, ZooModel
 from jobs.catalog.stacks_schema import Stack
+
+QUESTION_SETS = QuestionSets(INCLUDED_QUESTIONS)
 
 __all__ = [
     "MODELS",
@@ -26,6 +30,7 @@ __all__ = [
     "Problem",
     "Question",
     "QuestionSet",
+    "QuestionSets",
     "Sampling",
     "Stack",
     "ZooModel",

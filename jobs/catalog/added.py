@@ -5,17 +5,15 @@ An unreadable file does not hide others: its name and error are reported.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from uuid import uuid4
 
+from jobs.catalog.folder_files import locked, mode_of, write
 from jobs.catalog.loader import SHIPPED, by_size, read_model
 from jobs.catalog.schema import ZooModel
 
@@ -99,15 +97,15 @@ def save(folder: Path, text: str, onto: str | None = None) -> ZooModel:
     model = _checked(text, stem=None)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{model.id}{SUFFIX}"
-    with _alone(folder):
+    with locked(folder):
         now = path.read_bytes() if path.is_file() else None
         if onto is not None and (now is None or version_of(now) != onto):
             raise Changed(f"{path.name} has changed meanwhile")
-        mode = _mode(path)
+        mode = mode_of(path)
         if now is not None:
-            _write(_before(folder, model.id), now, mode)
+            write(_before(folder, model.id), now, mode)
         # Undo still restores the deleted model of this id, not the new one.
-        _write(path, text.encode(), mode)
+        write(path, text.encode(), mode)
     return model
 
 
@@ -116,7 +114,7 @@ def remove(folder: Path, model_id: str) -> bool:
     path = folder / f"{model_id}{SUFFIX}"
     if path.parent != folder or model_id in SHIPPED or not path.is_file():
         return False
-    with _alone(folder):
+    with locked(folder):
         path.replace(_before(folder, model_id))
     return True
 
@@ -129,11 +127,11 @@ def undo(folder: Path, model_id: str) -> bool:
     path, before = folder / f"{model_id}{SUFFIX}", _before(folder, model_id)
     if path.parent != folder or not before.is_file():
         return False
-    with _alone(folder):
-        now, mode = path.read_bytes() if path.is_file() else None, _mode(path)
+    with locked(folder):
+        now, mode = path.read_bytes() if path.is_file() else None, mode_of(path)
         before.replace(path)
         if now is not None:
-            _write(before, now, mode)
+            write(before, now, mode)
     return True
 
 
@@ -166,41 +164,6 @@ def discard(folder: Path, name: str) -> bool:
 def _before(folder: Path, model_id: str) -> Path:
     """Return the path of the backup of a model's file: not a valid model name."""
     return folder / f".{model_id}.before"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder's files against other threads and other dashboards."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # some network shares cannot lock a folder: continue without a lock
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _mode(path: Path) -> int | None:
-    """Return the permissions of the file; None: no file."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None
-
-
-def _write(path: Path, content: bytes, mode: int | None) -> None:
-    """Write the file atomically. A new file is readable for all, subject to the umask."""
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(part, flags, 0o644), "wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 _TOO_LARGE = f"larger than {MOST_BYTES // 1024} KiB"

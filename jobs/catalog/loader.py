@@ -116,5 +116,5 @@ def _faults(error: ValidationError) -> str:
 
 SHIPPED = load_models(HERE / "models")
 STACKS = load_stacks(HERE / "stacks")
-QUESTION_SETS = load_questions(HERE / "questions")
+INCLUDED_QUESTIONS = load_questions(HERE / "questions")
 PROMPT_SETS = load_prompts(HERE / "prompts")

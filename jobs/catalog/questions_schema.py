@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from hashlib import sha256
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+LETTERS = "ABCDEFGHIJ"
+LONGEST_QUESTION, LONGEST_CHOICE, LONGEST_ANSWER = 20_000, 4_000, 500
+MOST_ANSWERS = 20
+Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWER)]
 
 
 class Question(BaseModel):
@@ -18,21 +27,21 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[a-z]+-[a-z0-9-]+$")
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
     sort: Literal["short", "choice"]
     language: Literal["en", "zh"]
-    category: str
-    question: str
-    answers: tuple[str, ...] = Field(min_length=1)
-    choices: tuple[str, ...] = ()
-    not_in: tuple[str, ...] = ()
+    category: str = Field(max_length=60)
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    answers: tuple[Answer, ...] = Field(min_length=1, max_length=MOST_ANSWERS)
+    choices: tuple[Annotated[str, StringConstraints(max_length=LONGEST_CHOICE)], ...] = ()
+    not_in: tuple[Answer, ...] = Field((), max_length=MOST_ANSWERS)
 
     @model_validator(mode="after")
     def _the_letter_stands_for_a_choice(self) -> Question:
         if self.sort == "short" and self.choices:
             raise ValueError("a short question has no choices")
         if self.sort == "choice":
-            letters = "ABCDEFGHIJ"[: len(self.choices)]
+            letters = LETTERS[: len(self.choices)]
             if len(letters) < 2 or len(self.answers) != 1 or self.answers[0] not in letters:
                 raise ValueError("a choice needs two choices or more, and one letter as answer")
         return self
@@ -43,16 +52,42 @@ class Question(BaseModel):
         return f"{self.sort}_{self.language}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuestionSet:
-    """Question set in question order."""
+    """Question set in question order. ``name``: for pages and results."""
 
     name: str
     questions: tuple[Question, ...]
 
-    def first(self, limit: int) -> tuple[Question, ...]:
-        """Return ``limit`` questions spread evenly over the set; all for 0 or a high limit."""
+    def part(self, limit: int, seed: int | None = None) -> tuple[Question, ...]:
+        """Return ``limit`` questions in set order; all for 0 or a high limit.
+
+        Without a seed they are spread evenly over the set. A seed draws them: the same seed draws
+        the same questions on every machine, and a lower limit a part of them.
+        """
         total = len(self.questions)
         if limit <= 0 or limit >= total:
             return self.questions
-        return tuple(self.questions[index * total // limit] for index in range(limit))
+        if seed is None:
+            return tuple(self.questions[index * total // limit] for index in range(limit))
+        drawn = sorted(self.questions, key=lambda question: _draw(seed, question.id))
+        wanted = {question.id for question in drawn[:limit]}
+        return tuple(question for question in self.questions if question.id in wanted)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Return the checksum of its text: the version of the set."""
+        return sha256(jsonl(self.questions).encode()).hexdigest()
+
+
+def jsonl(questions: Iterable[Question]) -> str:
+    """Return questions as JSON Lines, in the format that an upload accepts: the export of a set."""
+    lines = (
+        json.dumps(question.model_dump(exclude_defaults=True), ensure_ascii=False)
+        for question in questions
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _draw(seed: int, question_id: str) -> str:
+    return sha256(f"{seed}:{question_id}".encode()).hexdigest()

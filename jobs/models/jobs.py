@@ -85,6 +85,7 @@ class Job(Retained):
     exclusive = models.BooleanField(default=False)  # starts when nothing else runs, and alone
     model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one
     repeats = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeated_by")
+    resumed = models.BooleanField(default=False)  # it takes over the answers of ``repeats``
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="jobs"
     )

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from tests.api import Api, until
+from tests.borrowed import stack_with_evalscope
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.faults.proxy import Loop, Proxy
 from tests.jobs.lib.scripted_engine import MODEL, engine
-from tests.stack import running
 
 pytestmark = pytest.mark.processes
 
@@ -26,35 +24,12 @@ KEEP_KEY = """
 from jobs.services import secrets
 secrets.keep("H800_KEY", "{key}", purpose="engine", endpoints=["{url}"])
 """
-BORROW = """
-from jobs.models import Environment, Host
-host = Host.objects.get(name="this-computer")
-Environment.objects.create(host=host, name="{name}", fingerprint="{fingerprint}", path="{path}")
-"""
-
-
-def borrow_evalscope(api, toured):
-    """Use the EvalScope of another stack, if there is one: else the launch installs it."""
-    if toured is None or not toured.exists():
-        return
-    (there,) = toured.resolve().glob(f"{EVALSCOPE}-*")
-    here = api.stack.data_dir / "host" / "environments" / there.name
-    here.parent.mkdir(exist_ok=True)
-    here.symlink_to(there)
-    about = {"name": EVALSCOPE, "fingerprint": ENVIRONMENTS[EVALSCOPE].fingerprint}
-    api.stack.manage("shell", "--no-imports", "-c", BORROW.format(path=here, **about))
 
 
 @pytest.fixture
 def api(tmp_path, pytestconfig):
     """A dashboard whose host has EvalScope."""
-    toured = pytestconfig.getoption("--toured")
-    allowed = ("default", *([str(toured.resolve().parent)] if toured and toured.exists() else ()))
-    environ = {"AGENT_ALLOWED_PATHS": ":".join(allowed)}
-    with running(tmp_path / "data", environ=environ) as stack:
-        client = Api(stack)
-        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
-        borrow_evalscope(client, toured)
+    with stack_with_evalscope(tmp_path / "data", pytestconfig) as client:
         yield client
 
 

@@ -21,6 +21,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import EXACT
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
+from jobs.resume import can_resume
 
 # Outcomes that a retry may fix with the same settings.
 _TRANSIENT = (
@@ -82,6 +83,10 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
         return [_first(pipeline), *([fix] if fix else []), edit]
     if fix is not None:
         return [_first(fix), *retries, edit]
+    if can_retry(job) and can_resume(job):
+        label = gettext("Resume: ask only what is not answered yet")
+        more = Action(label, reverse("job-resume", args=[job.pk]), "player-play", posts=True)
+        return [_first(more), *retries, edit]
     if retries and _is_transient(job):
         return [_first(retries[0]), *retries[1:], edit]
     if is_for_host(job):

@@ -126,6 +126,19 @@ def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
     return redirect("job-detail", job.pk)
 
 
+@require_POST
+@requires("job.repeat")
+def job_resume(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Continue a stopped evaluation as a new job."""
+    get_object_or_404(Job, pk=job_id)
+    try:
+        job = job_actions.resume(request.user, job_id)
+    except LaunchError as error:
+        messages.error(request, str(error))
+        return redirect("job-detail", job_id)
+    return redirect("job-detail", job.pk)
+
+
 @require_GET
 @requires("job.view")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
@@ -333,6 +346,7 @@ urlpatterns: list[URLPattern] = [
     path("<int:job_id>/", job_detail, name="job-detail"),
     path("<int:job_id>/cancel/", job_cancel, name="job-cancel"),
     path("<int:job_id>/retry/", job_retry, name="job-retry"),
+    path("<int:job_id>/resume/", job_resume, name="job-resume"),
     path("<int:job_id>/points", job_points, name="job-points"),
     path("<int:job_id>/outputs/<int:output_id>", job_output, name="job-output"),
     path("<int:job_id>/reproduce.sh", job_script, name="job-script"),

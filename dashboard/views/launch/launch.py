@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.forms.confirmation import Unconfirmed, confirmed_in
+from dashboard.forms.evaluation_presets import preset_links
 from dashboard.forms.launch import (
     LaunchForm,
     asset_fields,
@@ -26,6 +27,7 @@ from dashboard.forms.launch import (
 )
 from dashboard.forms.launch_summary import checks
 from dashboard.presenters import queue
+from dashboard.presenters.evaluation_plan import evaluation_plan
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
 from dashboard.security import audit_log
@@ -203,6 +205,10 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
+        "presets": preset_links(kind, target, form),
+        "before": evaluation_plan(kind, result.params.model_dump(), target)
+        if plan and result.params
+        else None,
         "errors": problems,
         "general_error": problems.get("", ""),
         "script": result.script if plan else None,

@@ -61,7 +61,7 @@ def launch_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
 
 def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> HttpResponse:
     """Render findings of ``asked``, polled until answered, with a checkbox for warnings."""
-    lines = [_line(item) for item in asked.findings]
+    lines = [finding_line(item) for item in asked.findings]
     warnings = confirmations.found_by(asked)
     context = {
         "asked": asked,
@@ -74,7 +74,8 @@ def fragment(request: HttpRequest, asked: Preflight, *, form_id: str = "") -> Ht
     return render(request, "launch/_preflight.html", context)
 
 
-def _line(item: dict[str, object]) -> FindingLine:
+def finding_line(item: dict[str, object]) -> FindingLine:
+    """Return a finding of ``Preflight.findings`` for display."""
     labels = {
         "ok": _("passed"),
         "warn": _("needs confirmation"),

@@ -18,6 +18,7 @@ CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     "avx512": machine.avx512,
     "conda": files.conda,
     "container": containers.container,
+    "data_files": files.data_files,
     "dies": machine.dies,
     "disk": files.disk,
     "docker": containers.docker,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import QUESTION_SETS, Question
+from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations, work
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
@@ -21,15 +21,19 @@ from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
-# Longest question of all sets with its choices, and the tool's prompt around it.
-QUESTION_TOKENS = 64 + about_tokens(
-    " ".join((one.question, *one.choices))
-    for each in QUESTION_SETS.values()
-    for one in each.questions
-)
+
+def question_tokens(questions: Iterable[Question]) -> int:
+    """Return about the tokens of the longest question with its choices, and the tool's prompt
+    around it."""
+    return 64 + about_tokens(" ".join((one.question, *one.choices)) for one in questions)
+
+
+# Of the included sets.
+QUESTION_TOKENS = max(question_tokens(one.questions) for one in QUESTION_SETS.included.values())
 # Below this count, the 95 % confidence interval exceeds ±10 points.
 ENOUGH_QUESTIONS = 100
 
@@ -40,13 +44,22 @@ class Params(KindParams):
     deployment: str = deployment_field("Deployment to evaluate.")
     questions: str = Field(
         "basics",
-        description="Built-in questions.",
+        max_length=48,
+        description="Included questions, or a set of the team.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
     limit: int = evaluations.limit_field(
         0,
         "Sample size, spread evenly over the data set. 0: all questions.",
         set_size="questions",
+    )
+    question_seed: int | None = Field(
+        None,
+        ge=0,
+        le=2**31 - 1,
+        description="Draws the sample at random: the same number draws the same questions. Empty: "
+        "spread evenly.",
+        json_schema_extra={"label": "Question seed", "group": "Questions"},
     )
     max_tokens: int = evaluations.answer_field(
         32,
@@ -59,6 +72,7 @@ class Params(KindParams):
     temperature: float = evaluations.temperature_field(
         0.0, "0: greedy decoding, so that a second run gives the same answers."
     )
+    samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
 
 
@@ -71,12 +85,14 @@ class Evaluate(Kind, params=Params):
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope.PROGRAMS
+    steps = resuming.STEPS
     clients = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field == "questions":
-            return [Choice(key, f"{key} ({len(s.questions)})") for key, s in QUESTION_SETS.items()]
+            sets = QUESTION_SETS.items()
+            return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         return None
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -86,14 +102,23 @@ class Evaluate(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, questions = target.asset("deployment", params.deployment), _questions(params)
-        check_limit(params.limit, len(QUESTION_SETS[params.questions].questions))
-        check_answer(served.data, "max_tokens", params.max_tokens, QUESTION_TOKENS)
+        served, chosen = (
+            target.asset("deployment", params.deployment),
+            question_set(params.questions),
+        )
+        check_limit(params.limit, len(chosen.questions))
+        if params.question_seed is not None and not params.limit:
+            message = _("A seed needs a question limit: all questions are sent.")
+            raise LaunchError(message, "question_seed")
+        questions = chosen.part(params.limit, params.question_seed)
+        check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
+        evaluations.check_samples(params.samples, params.temperature)
         here = site(target)
         asking = evalscope.QuestionRun(
             questions=questions,
             max_tokens=params.max_tokens,
             temperature=params.temperature,
+            samples=params.samples,
             batch=params.batch,
             key=str(served.data.get("api_key") or ""),
         )
@@ -102,6 +127,10 @@ class Evaluate(Kind, params=Params):
     def successors(self, params: Params) -> Sequence[str]:
         """Speed of the same deployment."""
         return ("benchmark",)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """EvalScope asks only what is not answered yet, and scores all."""
+        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""
@@ -125,7 +154,7 @@ class Evaluate(Kind, params=Params):
         return Outcome(
             message=Message(
                 "evaluate:done",
-                {"accuracy": 100 * metrics["accuracy"], "questions": len(counted)},
+                {"accuracy": 100 * metrics["accuracy"], "questions": int(metrics["questions"])},
             ),
             measured=Measurement(
                 type="evaluation",
@@ -139,29 +168,52 @@ class Evaluate(Kind, params=Params):
         )
 
 
-def _questions(params: Params) -> tuple[Question, ...]:
+def question_set(key: str) -> QuestionSet:
+    """Return the set that a job names.
+
+    Raises:
+        LaunchError: unknown, or a set of the team without its version.
+    """
     try:
-        return QUESTION_SETS[params.questions].first(params.limit)
+        return QUESTION_SETS[key]
     except KeyError:
-        raise LaunchError(
-            _("Unknown question set. Choose one from the list."), "questions"
-        ) from None
+        pass
+    team_set = QUESTION_SETS.of_team(key)
+    if team_set is not None:
+        message = _("Name the version too: %(key)s.") % {"key": team_set.key}
+        raise LaunchError(message, "questions")
+    raise LaunchError(_("Unknown question set. Choose one from the list."), "questions")
 
 
 def _what(params: Params, asked: int) -> str:
-    return f"{params.questions} ({asked})"
+    """ "basics (40), seed 7, 4 samples each"."""
+    parts = [f"{params.questions} ({asked // params.samples})"]
+    if params.limit and params.question_seed is not None:
+        parts.append(f"seed {params.question_seed}")
+    if params.samples > 1:
+        parts.append(f"{params.samples} samples each")
+    return ", ".join(parts)
+
+
+def by_question(rows: Iterable[Scored]) -> list[float]:
+    """Return the score of each question, the mean of its samples: their mean is pass@1."""
+    scores: dict[tuple[str, str, str], list[float]] = {}
+    for row in rows:
+        key = (row.benchmark, row.subset, row.question_id or row.question)
+        scores.setdefault(key, []).append(row.score or 0.0)
+    return [sum(own) / len(own) for own in scores.values()]
 
 
 def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, float]:
-    right = [row.score or 0.0 for row in counted]
+    right = by_question(counted)
     metrics = {
         "accuracy": sum(right) / len(right),
         "correct": sum(right),
-        "questions": float(len(counted)),
+        "questions": float(len(right)),
         "unanswered": float(sum(not row.answer.strip() for row in scored)),
     }
     for part in ("short", "choice", "en", "zh"):
-        rows = [row.score or 0.0 for row in counted if part in row.subset.split("_")]
+        rows = by_question(row for row in counted if part in row.subset.split("_"))
         if rows:
             metrics[f"accuracy_{part}"] = sum(rows) / len(rows)
     return metrics
@@ -170,7 +222,7 @@ def _metrics(scored: Sequence[Scored], counted: Sequence[Scored]) -> dict[str, f
 def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
     scores = []
     for subset in dict.fromkeys(row.subset for row in counted):
-        right = [row.score or 0.0 for row in counted if row.subset == subset]
+        right = by_question(row for row in counted if row.subset == subset)
         value = 100 * sum(right) / len(right)
         score = SetScore(subset, "", "accuracy", "gen", value, len(right), params.questions)
         scores.append(score)
@@ -225,6 +277,7 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Mess
     if empty:
         remarks.append(Message("evaluate:empty", {"empty": empty, "total": len(counted)}))
     remarks += cut(counted, params.max_tokens)
-    if len(counted) < ENOUGH_QUESTIONS:
-        remarks.append(Message("evaluate:few_questions", {"questions": len(counted)}))
+    questions = len(by_question(counted))
+    if questions < ENOUGH_QUESTIONS:
+        remarks.append(Message("evaluate:few_questions", {"questions": questions}))
     return remarks

@@ -30,8 +30,9 @@ from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation, Scored
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import evalscope_hub
+from jobs.toolchains.evalscope import evalscope, evalscope_hub
 from jobs.toolchains.evalscope.evalscope_hub import HubRun
 from jobs.toolchains.hub import HF_MIRROR
 
@@ -55,7 +56,9 @@ class Params(SetsParams):
         json_schema_extra={"label": "Data sets", "group": "Questions"},
     )
     mmlu: Literal["all", "ten"] = evaluations.mmlu_field("ten")
-    limit: int = evaluations.limit_field(50, "Only the first questions of each subset. 0: all.")
+    limit: int = evaluations.limit_field(
+        50, "Only the first questions of each subset: EvalScope draws none at random. 0: all."
+    )
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
         description="Source of the data.",
@@ -95,6 +98,7 @@ class Params(SetsParams):
         "probability.",
         json_schema_extra={"label": "Top-p", "group": "Answers"},
     )
+    samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
 
 
@@ -106,6 +110,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
+    steps = resuming.STEPS
     clients = evalscope_hub.CLIENTS
 
     def runs_on(self, stack: Stack) -> bool:
@@ -132,6 +137,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         check_sets(params)
+        evaluations.check_samples(params.samples, params.temperature)
         longest = served.get("max_total")
         if longest and params.max_tokens >= int(longest):
             message = _(
@@ -150,10 +156,15 @@ class EvaluateEvalscope(PublicSets, params=Params):
             temperature=params.temperature,
             top_p=params.top_p,
             batch=params.batch,
+            samples=params.samples,
             key=str(served.get("api_key") or ""),
         )
         plan = evalscope_hub.evaluate_plan(asking, site(target), host)
         return against(plan, under_test, host.python)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """EvalScope asks only what is not answered yet, and scores all."""
+        return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def progress(self, log: str) -> Progress | None:
         """EvalScope's progress bars."""
@@ -170,7 +181,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
             args = {"missing": len(lacking), "sets": len(params.datasets), "first": lacking[0]}
             return Outcome(failure=Message("evaluate:sets_missing", args))
         rows = [row for row in evaluation.scored if row.score is not None]
-        metrics = _metrics(evaluation, rows)
+        metrics = _metrics(evaluation, rows, params.samples)
         return Outcome(
             message=Message(
                 "evaluate:means",
@@ -191,14 +202,18 @@ class EvaluateEvalscope(PublicSets, params=Params):
                     for row in evaluation.scored
                 ),
                 remarks=_remarks(params, evaluation, rows),
-                sets=[score for report in evaluation.reports for score in scores_of(report)],
+                sets=[
+                    score
+                    for report in evaluation.reports
+                    for score in scores_of(report, params.samples)
+                ],
             ),
         )
 
 
-def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]:
+def _metrics(evaluation: Evaluation, rows: Sequence[Scored], samples: int) -> dict[str, float]:
     """Return metrics that count each set and each question once."""
-    sets = [score_and_size(report, rows) for report in evaluation.reports]
+    sets = [score_and_size(report, rows, samples) for report in evaluation.reports]
     questions = sum(size for _score, size in sets)
     weighted = sum(score * size for score, size in sets) / max(1, questions)
     return {
@@ -211,8 +226,9 @@ def _metrics(evaluation: Evaluation, rows: Sequence[Scored]) -> dict[str, float]
     }
 
 
-def scores_of(report: EvalReport) -> list[SetScore]:
-    """Return scores of the subsets, or of the whole set if it has only one."""
+def scores_of(report: EvalReport, samples: int = 1) -> list[SetScore]:
+    """Return scores of the subsets, or of the whole set if it has only one. The report counts
+    ``samples`` answers to each question."""
     parts: dict[str, tuple[int, float | None]] = {**report.subsets}
     if len(parts) < 2:
         size = sum(count for count, _score in parts.values()) or report.requested
@@ -224,19 +240,24 @@ def scores_of(report: EvalReport) -> list[SetScore]:
             metric=report.metric,
             mode="gen",
             value=None if score is None else 100 * score,
-            questions=size,
+            questions=size // samples,
             group=report.benchmark,
         )
         for name, (size, score) in parts.items()
     ]
 
 
-def score_and_size(report: EvalReport, rows: Sequence[Scored]) -> tuple[float, int]:
-    """Score by the reviews, because the report rounds; by the report if it counts more
-    questions."""
+def score_and_size(
+    report: EvalReport, rows: Sequence[Scored], samples: int = 1
+) -> tuple[float, int]:
+    """Score by the reviews, because the report rounds; by the report if it counts more answers.
+
+    The size is in questions, each with ``samples`` answers.
+    """
     size = sum(count for count, _score in report.subsets.values())
     own = [row.score or 0.0 for row in rows if row.benchmark == report.benchmark]
-    return (sum(own) / size if size and len(own) == size else report.score or 0.0), size
+    score = sum(own) / size if size and len(own) == size else report.score or 0.0
+    return score, size // samples
 
 
 def _remarks(params: Params, evaluation: Evaluation, rows: Sequence[Scored]) -> list[Message]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
@@ -24,8 +25,9 @@ from jobs.parsers.opencompass import opencompass as parser
 from jobs.parsers.opencompass.opencompass import Run, SetResult
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import resuming
 from jobs.toolchains.opencompass import opencompass, opencompass_env
-from jobs.toolchains.opencompass.opencompass import CEVAL, OpenCompassRun
+from jobs.toolchains.opencompass.opencompass import CEVAL, FOLLOW, OpenCompassRun
 
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
@@ -83,7 +85,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     title = "Evaluate with OpenCompass"
     answer_limit = "max_answer"
     programs = opencompass.PROGRAMS
-    steps = opencompass.STEPS
+    steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
         """Return notes on differences from the guide, and the estimated duration."""
@@ -130,6 +132,20 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         served = target.asset("deployment", params.deployment)
         plan = opencompass.evaluate_plan(_asking(params, target), site)
         return against(plan, served, site.python)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """OpenCompass continues the newest run of the job's folder; the guide's own commands write
+        among other runs, and start over. A dry run would be the newest one."""
+        if not any(item.name == FOLLOW for item in plan.files):
+            return None
+        steps = tuple(step for step in plan.steps if step.name != "dry-run")
+        return resuming.resumed(
+            replace(plan, steps=steps),
+            earlier,
+            step="evaluate",
+            folder=opencompass.OUTPUTS,
+            words=("-r",),
+        )
 
     def progress(self, log: str) -> Progress | None:
         """Sets generated, then scored."""

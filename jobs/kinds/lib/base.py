@@ -376,6 +376,11 @@ class Kind(ABC):
         """
         return ()
 
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """Return ``plan`` of a stopped job, continued from its folder ``earlier``; None: a job of
+        this kind, or with this plan, starts over."""
+        return None
+
     def progress(self, log: str) -> Progress | None:
         """Return the progress from the end of the log; None if unknown."""
         return None

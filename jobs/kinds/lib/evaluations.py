@@ -62,6 +62,29 @@ def temperature_field(default: float = 0.6, description: str = RECOMMENDED) -> A
     )
 
 
+def samples_field() -> Any:
+    """Return the field ``samples``."""
+    return Field(
+        1,
+        ge=1,
+        le=64,
+        description="Answers to each question; the score is their mean (pass@1). More than one "
+        "needs a temperature above 0.",
+        json_schema_extra={"label": "Samples per question", "group": "Answers"},
+    )
+
+
+def check_samples(samples: int, temperature: float) -> None:
+    """Refuse several answers to a question that are all the same.
+
+    Raises:
+        LaunchError: at the field ``samples``.
+    """
+    if samples > 1 and temperature == 0:
+        message = _("At temperature 0 all samples are the same. Raise the temperature, or enter 1.")
+        raise LaunchError(message, "samples")
+
+
 def batch_field(description: str = "Max concurrent questions.") -> Any:
     """Return the field ``batch``."""
     return Field(
@@ -121,7 +144,9 @@ def sets_of(params: SetsParams) -> str:
     names = " + ".join(
         f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
     )
-    return f"{names}, first {params.limit}" if params.limit else names
+    parts = [names, *([f"first {params.limit}"] if params.limit else [])]
+    samples = getattr(params, "samples", 1)
+    return ", ".join([*parts, *([f"{samples} samples each"] if samples > 1 else [])])
 
 
 def check_sets(params: SetsParams) -> None:

@@ -9,17 +9,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.catalog import QUESTION_SETS
+from jobs.catalog.data_sets import BY_EVALSCOPE, BY_OPENCOMPASS
 
 # An engine reads about twenty prompt tokens in the time of one output token.
 _READ = 0.05
 # Warm-up batches of vLLM's latency benchmark.
 _WARM_UP = 10
-# Public sets: (questions, subsets; a limit counts for each subset).
+# Public sets by the names of both tools: (questions, subsets; a limit counts for each subset).
 _SETS: Mapping[str, tuple[int, int]] = {
-    **{"gsm8k": (1319, 1), "math_500": (500, 5), "aime24": (30, 1), "aime25": (30, 1)},
-    **{"gpqa_diamond": (198, 1), "mmlu": (14042, 57), "mmlu_pro": (12032, 14)},
-    **{"ceval": (1346, 52), "cluewsc": (1135, 2), "gpqa": (198, 1), "aime2024": (30, 1)},
-    "ifeval": (541, 1),
+    **{name: (one.questions, one.subsets) for name, one in BY_OPENCOMPASS.items()},
+    **{name: (one.questions, one.subsets) for name, one in BY_EVALSCOPE.items()},
 }
 _TEN_OF_MMLU = (1369, 10)
 
@@ -47,9 +46,9 @@ def batches(params: Mapping[str, Any]) -> float:
 
 
 def shipped_questions(params: Mapping[str, Any]) -> float:
-    """Work of a built-in question set."""
-    questions = QUESTION_SETS[params["questions"]].first(int(params["limit"]))
-    return len(questions) / int(params["batch"])
+    """Work of an included question set, or one of the team."""
+    questions = QUESTION_SETS[params["questions"]].part(int(params["limit"]))
+    return len(questions) * int(params.get("samples") or 1) / int(params["batch"])
 
 
 def questions_of_largest(datasets: Iterable[str]) -> int:
@@ -75,4 +74,4 @@ def public_questions(params: Mapping[str, Any]) -> float:
         ten = name == "mmlu" and params.get("mmlu") == "ten"
         questions, subsets = _TEN_OF_MMLU if ten else _SETS[name]
         asked += min(questions, limit * subsets) if limit else questions
-    return asked / int(params["batch"])
+    return asked * int(params.get("samples") or 1) / int(params["batch"])

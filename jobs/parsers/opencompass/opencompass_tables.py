@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.errors import ParseError
 from jobs.parsers.lines import lines_of
 

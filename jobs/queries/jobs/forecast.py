@@ -248,7 +248,7 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     kinds = {job.kind for job in jobs}
     done = Job.objects.filter(
         host=host, kind__in=kinds, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(result__incomplete=True)
+    ).exclude(Q(result__incomplete=True) | Q(resumed=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:_HISTORY]
     by_kind: dict[str, list[Past]] = defaultdict(list)
     for row in rows:

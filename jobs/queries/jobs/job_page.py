@@ -226,7 +226,7 @@ def durations(job: Job, host: Host) -> Durations | None:
     """Return durations of jobs like ``job`` (or a draft) on ``host``: see :func:`typical`."""
     done = Job.objects.filter(
         kind=job.kind, host=host, state=Job.State.SUCCEEDED, duration_s__isnull=False
-    ).exclude(Q(pk=job.pk or 0) | Q(result__incomplete=True))
+    ).exclude(Q(pk=job.pk or 0) | Q(resumed=True) | Q(result__incomplete=True))
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work_of(job.kind, job.params)
     exact = _is_exact(job.params)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Sum
 
 from jobs.catalog import ZooModel
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, wilson
@@ -21,25 +21,26 @@ from jobs.queries.statistics import Interval, wilson
 # Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
 
-# Published name -> subsets of our answers with its questions; a final "/", "_" or "-" marks a
-# prefix. Names of OpenCompass ("math-500") and of EvalScope ("math_500/Level 1").
-_SETS: Mapping[str, tuple[str, ...]] = {
-    "aime24": ("aime2024", "aime24/"),
-    "aime25": ("aime2025", "aime25/"),
-    "ceval": ("ceval-", "ceval/"),
-    "cluewsc": ("cluewsc-dev", "cluewsc-test"),
-    "cluewsc-dev": ("cluewsc-dev",),
-    "cluewsc-test": ("cluewsc-test",),
-    "gpqa": ("GPQA_diamond", "gpqa_diamond/"),
-    "gpqa_diamond": ("GPQA_diamond", "gpqa_diamond/"),
-    "gsm8k": ("gsm8k", "gsm8k/"),
-    "ifeval": ("IFEval", "ifeval/"),
+# Names in the results of tools that this dashboard only imports.
+_IMPORTED: Mapping[str, tuple[str, ...]] = {
+    "aime25": ("aime2025",),
+    "ifeval": ("ifeval/",),
     "live_code_bench": ("live_code_bench/",),
-    "math_500": ("math-500", "math_500/"),
-    "mmlu": ("lukaemon_mmlu_", "mmlu/"),
 }
-# Question counts of sets missing in OpenCompass's table.
-_SIZES = {"ceval": 1346, "mmlu": 14042}
+# Published name -> subsets of our answers with its questions, see ``DataSet.answer_names``.
+_SETS: Mapping[str, tuple[str, ...]] = {
+    **{part.name: (part.name,) for one in DATA_SETS.values() for part in one.parts},
+    **_IMPORTED,
+    **{
+        name: (*one.answer_names, *_IMPORTED.get(name, ()))
+        for one in DATA_SETS.values()
+        for name in one.published_as
+    },
+}
+_SIZES = {
+    **{part.name: part.questions for one in DATA_SETS.values() for part in one.parts},
+    **{name: one.questions for one in DATA_SETS.values() for name in one.published_as},
+}
 # Metrics that are an accuracy like ours; a rating, a consensus or an F1 score is not.
 _SHARES = ("accuracy", "pass@1", "EM", "pass@1-COT", "prompt strict", "correct")
 # The authors used a different question set than the tools here: CLUE, not FewCLUE.
@@ -48,12 +49,13 @@ _OTHER_SETS = {("cluewsc", "paper")}
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Result of ours on the questions of one set."""
+    """Result of ours on the questions of one set. ``samples``: answers to each question."""
 
     result: Result
     share: Interval
     questions: int
     subsets: tuple[str, ...]
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
         .filter(result__in=results)
         .order_by()
         .values_list("result_id", "subset")
-        .annotate(questions=Count("pk"), right=Sum("score"))
+        .annotate(answers=Count("pk"), right=Sum("score"), last=Max("sample"))
     )
     return [
         _comparison(item, model, _ours(item.dataset, results, scored)) for item in model.published
@@ -113,20 +115,24 @@ def _comparison(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Publi
 
 
 def _ours(
-    dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float]]
+    dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float, int]]
 ) -> list[Ours]:
     """Return results with questions of the set, newest first."""
-    by_result: dict[int, list[tuple[str, int, float]]] = {}
-    for result_id, subset, questions, right in scored:
-        if _is_of(subset, _SETS.get(dataset, ())):
-            by_result.setdefault(result_id, []).append((subset, questions, right))
+    by_result: dict[int, list[tuple[str, float, float, int]]] = {}
+    for result_id, subset, answers, right, last in scored:
+        if is_of(subset, _SETS.get(dataset, ())):
+            samples = last + 1
+            row = (subset, answers / samples, right / samples, samples)
+            by_result.setdefault(result_id, []).append(row)
     ours = []
     for result_id, result in results.items():
         rows = by_result.get(result_id, [])
-        total = sum(questions for _subset, questions, _right in rows)
+        total = round(sum(questions for _subset, questions, _right, _samples in rows))
         if total:
-            share = wilson(sum(right for _subset, _questions, right in rows), total)
-            ours.append(Ours(result, share, total, tuple(subset for subset, *_rest in rows)))
+            share = wilson(sum(right for _subset, _questions, right, _samples in rows), total)
+            subsets = tuple(subset for subset, *_rest in rows)
+            least = min(samples for *_rest, samples in rows)
+            ours.append(Ours(result, share, total, subsets, least))
     return ours
 
 
@@ -135,7 +141,10 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
     if item.metric not in _SHARES or item.unit != "%":
         yield "metric"
     elif (
-        item.metric.startswith("pass@1") and item.device == "paper" and model.prompting.samples > 1
+        item.metric.startswith("pass@1")
+        and item.device == "paper"
+        and model.prompting.samples > 1
+        and ours.samples == 1
     ):
         yield "samples"
     if (item.dataset, item.device) in _OTHER_SETS:
@@ -153,10 +162,9 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
 
 def _size(item: Published) -> int:
     """Return the number of questions of the set; 0: unknown."""
-    names = _SETS.get(item.dataset, ())
-    known = sum(EVALUATION_SETS[name].questions for name in names if name in EVALUATION_SETS)
-    return item.samples or _SIZES.get(item.dataset, known)
+    return item.samples or _SIZES.get(item.dataset, 0)
 
 
-def _is_of(subset: str, names: Iterable[str]) -> bool:
+def is_of(subset: str, names: Iterable[str]) -> bool:
+    """Return True if answers of ``subset`` belong to a set with these ``answer_names``."""
     return any(subset.startswith(name) if name[-1] in "/_-" else subset == name for name in names)

@@ -49,6 +49,9 @@ _NOT_WORK = frozenset(
 )
 # Parameters of kinds that load the model themselves: engine settings.
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
+# Parameters that evaluations got later, with the value that older ones had: left out then, so that
+# both are repeats.
+_ADDED: Mapping[str, Any] = {"question_seed": None, "samples": 1}
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
@@ -187,7 +190,11 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     """Return the workload: parameters of the job and checksums of the sent data."""
     params = job.params
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
-    values = {name: _value(value) for name, value in params.items() if name not in left_out}
+    values = {
+        name: _value(value)
+        for name, value in params.items()
+        if name not in left_out and not (name in _ADDED and value == _ADDED[name])
+    }
     values["seed"] = _seed(params)
     if result.type == Result.Type.EVALUATION:
         values["questions_sha256"] = questions_sha256(result)

@@ -48,6 +48,10 @@ _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
+# Continue from answers of an earlier job. They are scored again, because EvalScope compares the
+# settings of that job, which may name its folders.
+CONTINUE = ("--use-cache", "eval", "--rerun-review")
+
 # Benchmark of ask_and_score.py per question type.
 BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"
@@ -100,7 +104,8 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRun:
-    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer.
+    """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
+    answers per question.
 
     ``key``: name of the API key's secret.
     """
@@ -109,6 +114,7 @@ class QuestionRun:
     max_tokens: int
     temperature: float
     batch: int
+    samples: int = 1
     key: str = ""
 
 
@@ -130,6 +136,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
         *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
         *("--generation-config", literal(json.dumps(generation))),
         *("--eval-batch-size", str(asking.batch)),
+        *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     return Plan(
@@ -149,7 +156,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
                 reader="evalscope",
                 folder="{job_dir}/work/eval",
                 expected=tuple(
-                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", len(questions))
+                    (f"{BENCHMARKS[questions[0].sort]}/{subset}", asking.samples * len(questions))
                     for subset, questions in subsets.items()
                 ),
             ),

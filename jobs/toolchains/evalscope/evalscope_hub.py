@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from jobs.toolchains.site import Site
@@ -19,26 +20,13 @@ from jobs.toolchains.vllm import vllm
 PROGRAMS = ("evalscope", "modelscope")
 CLIENTS = ("evalscope",)
 KIND = "evaluate-evalscope"
-# Repositories on ModelScope, from EvalScope's catalogue. ModelScope's command downloads them,
-# because EvalScope's library needs packages missing in the environment.
-MODELSCOPE = {
-    "gsm8k": "AI-ModelScope/gsm8k",
-    "math_500": "AI-ModelScope/MATH-500",
-    "aime24": "evalscope/aime24",
-    "aime25": "evalscope/aime25",
-    "gpqa_diamond": "AI-ModelScope/gpqa_diamond",
-    "mmlu": "cais/mmlu",
-    "mmlu_pro": "TIGER-Lab/MMLU-Pro",
-    "ceval": "evalscope/ceval",
-}
 # Subsets of MMLU's 57 in VastModelZOO's short evaluation.
 TEN_OF_MMLU = (
     *("abstract_algebra", "anatomy", "astronomy", "business_ethics", "clinical_knowledge"),
     *("college_biology", "college_chemistry", "college_computer_science"),
     *("college_mathematics", "college_medicine"),
 )
-# The same script's; n: one answer to a question.
-_TOP_K, _N = 20, 1
+_TOP_K = 20  # the same script's
 _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 
 
@@ -46,7 +34,8 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions per subset, 0 for all. ``key``: name of the API key's secret.
+    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``key``: name
+    of the API key's secret.
     """
 
     datasets: tuple[str, ...]
@@ -59,6 +48,7 @@ class HubRun:
     temperature: float
     top_p: float
     batch: int
+    samples: int = 1
     key: str = ""
 
 
@@ -74,6 +64,7 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
         *("--eval-batch-size", str(asking.batch)),
         *("--generation-config", literal(json.dumps(_generation(asking)))),
         *(("--limit", str(asking.limit)) if asking.limit else ()),
+        *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
     there = [Check("path", (("path", literal(asking.folder)), ("what", "")))]
@@ -110,13 +101,20 @@ def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
         return ()
     tool = ENVIRONMENTS[EVALSCOPE].program(site, "modelscope")
     return tuple(
+        # ModelScope's command downloads, because EvalScope's library needs packages missing in the
+        # environment.
         Step(
             f"download-{name}",
-            (tool, "download", MODELSCOPE[name], "--repo-type", "dataset"),
+            (tool, "download", _repository(name), "--repo-type", "dataset"),
             env=_environment(replace(asking, key=""), host),
         )
         for name in asking.datasets
     )
+
+
+def _repository(name: str) -> str:
+    own = BY_EVALSCOPE[name].evalscope
+    return own.repository if own else ""
 
 
 def _dataset_args(asking: HubRun) -> dict[str, dict[str, Any]]:
@@ -135,7 +133,7 @@ def _generation(asking: HubRun) -> dict[str, Any]:
         "temperature": asking.temperature,
         "top_p": asking.top_p,
         "top_k": _TOP_K,
-        "n": _N,
+        "n": 1,
         "stream": True,
         **_PATIENCE,
     }

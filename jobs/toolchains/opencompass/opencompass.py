@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS
+from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfOpenCompass
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.site import FILES, script
@@ -28,6 +28,7 @@ STEPS = {
 KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"
+FOLLOW = "follow_run.py"  # of corrected runs, in the job's own folder
 BASE = "VACC_API_BASE"
 MODELSCOPE = "ModelScope"
 MMLU = "lukaemon_mmlu_"
@@ -52,62 +53,13 @@ class Family:
     loads: bool = False
 
 
-def _known(*names: str) -> tuple[str, ...]:
-    return tuple(name for name in EVALUATION_SETS if name.startswith(names))
+def _family(data_set: DataSet, own: OfOpenCompass) -> Family:
+    sets = tuple(part.name for part in own.parts) or own.names
+    return Family(own.module, own.variable, data_set.questions, sets, own.files, own.loads)
 
 
-def _asked(names: Sequence[str]) -> int:
-    return sum(EVALUATION_SETS[name].questions for name in names)
-
-
-_WSC, _MMLU = ("cluewsc-dev", "cluewsc-test"), _known(MMLU)
 FAMILIES: dict[str, Family] = {
-    "cluewsc": Family(
-        "FewCLUE_cluewsc.FewCLUE_cluewsc_gen",
-        "cluewsc_datasets",
-        _asked(_WSC),
-        _WSC,
-        ("FewCLUE/cluewsc/dev_few_all.json", "FewCLUE/cluewsc/test_public.json"),
-    ),
-    "math_500": Family(
-        "math.math_500_gen",
-        "math_datasets",
-        _asked(["math-500"]),
-        ("math-500",),
-        ("math/test_prm800k_500.jsonl",),
-    ),
-    "mmlu": Family("mmlu.mmlu_gen", "mmlu_datasets", _asked(_MMLU), _MMLU, ("mmlu/test",)),
-    "gsm8k": Family(
-        "gsm8k.gsm8k_gen", "gsm8k_datasets", _asked(["gsm8k"]), ("gsm8k",), ("gsm8k",), loads=True
-    ),
-    "gpqa": Family(
-        "gpqa.gpqa_gen",
-        "gpqa_datasets",
-        _asked(["GPQA_diamond"]),
-        ("GPQA_diamond",),
-        ("gpqa",),
-        loads=True,
-    ),
-    "aime2024": Family(
-        "aime2024.aime2024_gen",
-        "aime2024_datasets",
-        _asked(["aime2024"]),
-        ("aime2024",),
-        ("aime.jsonl",),
-        loads=True,
-    ),
-    # 52 subsets, the validation part of each.
-    "ceval": Family(
-        "ceval.ceval_gen", "ceval_datasets", 1346, (CEVAL,), ("ceval/formal_ceval",), loads=True
-    ),
-    "ifeval": Family(
-        "IFEval.IFEval_gen",
-        "ifeval_datasets",
-        _asked(["IFEval"]),
-        ("IFEval",),
-        ("ifeval/input_data.jsonl",),
-        loads=True,
-    ),
+    name: _family(one, one.opencompass) for name, one in BY_OPENCOMPASS.items() if one.opencompass
 }
 
 
@@ -175,7 +127,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         config_text(asking),
         at=f"{site.at('opencompass', 'eval')}/{CONFIG}" if asking.exact else "",
     )
-    scripts = ("collect_run.py",) if asking.exact else ("follow_run.py",)
+    scripts = ("collect_run.py",) if asking.exact else (FOLLOW,)
     return Plan(
         kind=KIND,
         steps=steps,
@@ -236,7 +188,7 @@ def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
     """
     tool, argv = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
     followed = (
-        *(site.python_word, f"{FILES}/follow_run.py", OUTPUTS, str(len(asking.sets))),
+        *(site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets))),
         *(*argv, "--dump-eval-details"),
     )
     return (

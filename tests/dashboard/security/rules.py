@@ -41,6 +41,7 @@ job-list GET viewer
 job-detail GET viewer
 job-cancel GET,POST owner
 job-retry POST member
+job-resume POST member
 job-points GET viewer
 job-output GET viewer
 job-script GET viewer
@@ -95,6 +96,15 @@ model-deleted GET admin
 model-undo POST admin
 model-list GET viewer
 model-detail GET viewer
+question-list GET viewer
+question-detail GET viewer
+question-file GET viewer
+question-check POST member
+question-findings GET member
+question-add GET,POST member
+question-edit GET,POST member
+question-remove GET,POST member
+question-restore POST member
 deployment-list GET viewer
 deployment-detail GET viewer
 deployment-metrics GET viewer
@@ -173,6 +183,7 @@ api-job GET viewer
 api-job-cancel POST owner
 api-job-confirm POST owner {}
 api-job-retry POST member
+api-job-resume POST member
 api-job-move POST owner {"to": "first"}
 api-job-priority POST owner {"priority": "low"}
 api-job-priority POST admin {"priority": "urgent"}
@@ -237,6 +248,8 @@ api-matrix-run POST member {}
 api-report-result GET viewer
 api-report-comparison GET viewer
 api-report-matrix GET viewer
+api-questions GET viewer
+api-question-set GET viewer
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin

@@ -157,7 +157,7 @@ def made(db):
     }
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
-    texts |= {"tag": "owned", "key": "mlperf-chat"}
+    texts |= {"tag": "owned", "key": "mlperf-chat", "set_id": "basics", "host_name": "far"}
     sessions = {name: _session_of(person) for name, person in people.items()}
     jobs = {"job": job.pk, "kept": kept.pk}
     return SimpleNamespace(

@@ -121,7 +121,7 @@ def test_two_questions_of_a_set_have_two_ids(tmp_path):
 def test_a_limit_spreads_over_the_set(limit, taken):
     questions = tuple(question(id=f"short-{number}") for number in range(10))
 
-    assert QuestionSet("x", questions).first(limit) == tuple(questions[n] for n in taken)
+    assert QuestionSet("x", questions).part(limit) == tuple(questions[n] for n in taken)
 
 
 def test_prompts_are_plain_lines():

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from pydantic import ValidationError
 
-from jobs.catalog.evaluation_sets import EVALUATION_SETS, load_sets
 from jobs.errors import ParseError
 from jobs.metrics import METRICS
 from jobs.parsers.opencompass.opencompass import dict_of, parse, parse_predictions, parse_results
@@ -354,31 +352,6 @@ def test_parts_of_a_set_that_several_workers_left_are_one():
 def test_predictions_of_another_tool_are_refused(text):
     with pytest.raises(ParseError):
         parse_predictions("x.json", text.encode())
-
-
-def test_the_known_sets_are_those_of_the_guide():
-    mmlu = [each for name, each in EVALUATION_SETS.items() if name.startswith("lukaemon_mmlu_")]
-
-    assert (len(mmlu), sum(each.questions for each in mmlu)) == (57, 14042)
-    guide = ("cluewsc-dev", "cluewsc-test", "math-500")
-    assert [EVALUATION_SETS[name].questions for name in guide] == [159, 976, 500]
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("- {name: a, questions: 0, version: abcdef}", ValidationError),
-        ("- {name: a, questions: 1, version: 123456}", ValidationError),
-        ("- {name: a, questions: 1, version: abcdef, colour: blue}", ValidationError),
-        ("- {name: a, questions: 1, version: abcdef}\n" * 2, ValueError),
-    ],
-)
-def test_a_file_of_sets_that_says_something_else_is_refused(tmp_path, text, error):
-    path = tmp_path / "sets.yaml"
-    path.write_text(text)
-
-    with pytest.raises(error):
-        load_sets(path)
 
 
 @pytest.mark.parametrize(

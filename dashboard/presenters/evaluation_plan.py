@@ -1,0 +1,71 @@
+"""What an evaluation will take, and how many questions a margin needs: before its launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.models import Result
+from jobs.queries.jobs.evaluation_estimate import (
+    EvaluationEstimate,
+    evaluation_estimate,
+    latest_accuracy,
+)
+from jobs.queries.sample_size import (
+    USUAL_ACCURACY,
+    USUAL_CHANGED,
+    questions_for_interval,
+    questions_paired,
+    questions_unpaired,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """Panel *Before the launch*.
+
+    ``estimate``: from tokens; None: not known. ``dies``: of the deployment, of ``all_dies`` of the
+    host; ``is_endpoint``: the engine is elsewhere. ``accuracy``: in per cent, of ``measured_by``;
+    None: assumed. ``changed``: assumed share of changed answers, in per cent. The counts are
+    questions for one point.
+    """
+
+    estimate: EvaluationEstimate | None
+    dies: int
+    all_dies: int
+    is_endpoint: bool
+    accuracy: float
+    measured_by: Result | None
+    changed: float
+    interval: int
+    unpaired: int
+    paired: int
+
+
+def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> EvaluationPlan | None:
+    """Return the panel of an evaluation; None for other kinds."""
+    if kind.family != "evaluate":
+        return None
+    ref = next((one for one in target.deployments if one.key == params.get("deployment")), None)
+    model_id = str(ref.data.get("model_id") or "") if ref else ""
+    measured_by = latest_accuracy(model_id) if model_id else None
+    accuracy = float(measured_by.metrics["accuracy"]) if measured_by else USUAL_ACCURACY
+    return EvaluationPlan(
+        estimate=evaluation_estimate(kind.name, params),
+        dies=_dies(ref),
+        all_dies=len(target.facts.get("dies") or ()),
+        is_endpoint=ref is not None and ref.endpoint is not None,
+        accuracy=100 * accuracy,
+        measured_by=measured_by,
+        changed=100 * USUAL_CHANGED,
+        interval=questions_for_interval(accuracy),
+        unpaired=questions_unpaired(accuracy),
+        paired=questions_paired(),
+    )
+
+
+def _dies(ref: AssetRef | None) -> int:
+    listed = str(ref.data.get("dies") or "") if ref else ""
+    return len([number for number in listed.split(",") if number])

@@ -1,0 +1,219 @@
+"""Question sets, included or of the team, as one mapping.
+
+A set of the team is an index, ``<id>.json``, and a file for each version, ``<id>@<sha256>.jsonl``.
+No version is ever removed: a result names the one that it used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from jobs.catalog.folder_files import locked, write
+from jobs.catalog.questions_schema import Question, QuestionSet, jsonl
+
+ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+MOST_SETS = 500
+LONGEST_NAME, LONGEST_NOTE = 60, 500
+_SHORT = 12  # digits of a version in forms and results
+_MOST_INDEX = 1024 * 1024
+_SUFFIX = ".json"
+
+
+class Changed(ValueError):
+    """The set changed since the version that the new one is based on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Version of a set. ``at``: ISO time; ``by``: the person's name then."""
+
+    sha256: str
+    questions: int
+    at: str
+    by: str
+
+    @property
+    def short(self) -> str:
+        """Return the version as forms and results name it."""
+        return self.sha256[:_SHORT]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSet:
+    """Set of the team, oldest version first. ``removed_at`` "": in use."""
+
+    id: str
+    name: str
+    note: str
+    versions: tuple[Version, ...]
+    removed_at: str = ""
+
+    @property
+    def current(self) -> Version:
+        """Return the newest version."""
+        return self.versions[-1]
+
+    @property
+    def key(self) -> str:
+        """Return what a job names: the set with its version."""
+        return f"{self.id}@{self.current.short}"
+
+    def version(self, short: str) -> Version | None:
+        """Return the version that begins so; None: unknown."""
+        return next((one for one in self.versions if one.short == short), None)
+
+
+class QuestionSets(Mapping[str, QuestionSet]):
+    """Question sets by key: "basics" of an included one, "ours@1f2e3d4c5b6a" of the team's.
+
+    Iteration gives what a new job may choose: the newest versions of sets in use. A look-up also
+    finds older versions, and those of removed sets, because jobs name them.
+    """
+
+    def __init__(self, included: Mapping[str, QuestionSet], folder: Path | None = None) -> None:
+        self._included, self._folder = included, folder
+
+    def configure(self, folder: Path | None) -> None:
+        """Set the folder of the team's sets; None: no such sets."""
+        self._folder = folder
+
+    @property
+    def included(self) -> Mapping[str, QuestionSet]:
+        """Return the sets that come with the dashboard."""
+        return self._included
+
+    def team(self) -> list[TeamSet]:
+        """Return the team's sets by name, removed ones too; unreadable ones are left out."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        names = sorted(path.stem for path in self._folder.glob(f"*{_SUFFIX}"))[:MOST_SETS]
+        sets = [one for one in map(self.of_team, names) if one is not None]
+        return sorted(sets, key=lambda one: (one.name.lower(), one.id))
+
+    def of_team(self, set_id: str) -> TeamSet | None:
+        """Return a set of the team, removed or not; None: unknown."""
+        if self._folder is None or not ID.fullmatch(set_id):
+            return None
+        return _index(self._folder / f"{set_id}{_SUFFIX}")
+
+    def questions(self, set_id: str, version: Version) -> QuestionSet:
+        """Return the questions of a version.
+
+        Raises:
+            KeyError: the file is missing or was changed.
+        """
+        if self._folder is None:
+            raise KeyError(set_id)
+        return _version(self._folder, set_id, version.sha256)
+
+    def save(
+        self,
+        meta: Mapping[str, str],
+        questions: tuple[Question, ...],
+        *,
+        at: str,
+        by: str,
+        onto: str | None,
+    ) -> TeamSet:
+        """Save a new set, or a new version of one; unchanged questions make no version.
+
+        ``meta``: id, name and note. ``onto``: checksum of the version that this one replaces; None:
+        the set is new.
+
+        Raises:
+            Changed: ``onto`` is not the newest version, or a new set's id is taken.
+            OSError: the folder cannot be written, or none is configured.
+        """
+        folder, text = self._writable(), jsonl(questions)
+        version = Version(sha256(text.encode()).hexdigest(), len(questions), at, by)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            now = self.of_team(meta["id"])
+            if (now.current.sha256 if now else None) != onto:
+                raise Changed(meta["id"])
+            write(_file(folder, meta["id"], version.sha256), text.encode())
+            earlier = now.versions if now else ()
+            if earlier and earlier[-1].sha256 == version.sha256:
+                version, earlier = earlier[-1], earlier[:-1]
+            team_set = TeamSet(meta["id"], meta["name"], meta["note"], (*earlier, version))
+            _store(folder, team_set)
+        return team_set
+
+    def mark_removed(self, set_id: str, at: str) -> bool:
+        """Take a set out of use, or with ``at`` "" back; False: unknown, or as it was."""
+        folder = self._writable()
+        if self.of_team(set_id) is None:
+            return False
+        with locked(folder):
+            now = self.of_team(set_id)
+            if now is None or bool(now.removed_at) == bool(at):
+                return False
+            _store(folder, replace(now, removed_at=at))
+        return True
+
+    def _writable(self) -> Path:
+        if self._folder is None:
+            raise FileNotFoundError("no folder for question sets is configured")
+        return self._folder
+
+    def __getitem__(self, key: str) -> QuestionSet:
+        if key in self._included:
+            return self._included[key]
+        set_id, _, short = key.partition("@")
+        team_set = self.of_team(set_id)
+        version = team_set.version(short) if team_set else None
+        if version is None:
+            raise KeyError(key)
+        return self.questions(set_id, version)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._included
+        yield from (one.key for one in self.team() if not one.removed_at)
+
+    def __len__(self) -> int:
+        return sum(1 for _key in self)
+
+
+def _file(folder: Path, set_id: str, checksum: str) -> Path:
+    return folder / f"{set_id}@{checksum}.jsonl"
+
+
+def _store(folder: Path, team_set: TeamSet) -> None:
+    text = json.dumps(asdict(team_set), ensure_ascii=False, indent=1)
+    write(folder / f"{team_set.id}{_SUFFIX}", text.encode())
+
+
+_INDEX = TypeAdapter(TeamSet)
+
+
+def _index(path: Path) -> TeamSet | None:
+    try:
+        if path.stat().st_size > _MOST_INDEX:
+            return None
+        team_set = _INDEX.validate_json(path.read_bytes())
+    except (OSError, ValueError, ValidationError):
+        return None
+    return team_set if team_set.id == path.stem and team_set.versions else None
+
+
+@lru_cache(maxsize=64)
+def _version(folder: Path, set_id: str, checksum: str) -> QuestionSet:
+    """A version never changes: read once."""
+    try:
+        content = _file(folder, set_id, checksum).read_bytes()
+    except OSError as error:
+        raise KeyError(set_id) from error
+    if sha256(content).hexdigest() != checksum:
+        raise KeyError(set_id)
+    lines: list[Any] = [json.loads(line) for line in content.decode().split("\n") if line]
+    questions = tuple(Question.model_validate(line) for line in lines)
+    return QuestionSet(f"{set_id}@{checksum[:_SHORT]}", questions)

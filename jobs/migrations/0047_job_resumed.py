@@ -1,0 +1,11 @@
+"""Jobs that continue the one that they repeat."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("jobs", "0045_verdicts")]
+
+    operations = [
+        migrations.AddField("job", "resumed", models.BooleanField(default=False)),
+    ]

@@ -1,0 +1,174 @@
+"""The catalogue of data sets with results, and with files on hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
+from jobs.catalog.data_sets import DATA_SETS, DataSet
+from jobs.catalog.question_sets import TeamSet
+from jobs.models import Dataset, Host, Result
+from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons
+from jobs.queries.results.set_scores import SHARES
+from jobs.queries.statistics import Interval, wilson
+from jobs.toolchains.vacc.vacc_datasets import OPENCOMPASS
+from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
+
+_EVALUATIONS = 300  # newest ones that are searched for results on a set
+_RESULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """Result with its share of correct answers on one set; None where the set has no share."""
+
+    result: Result
+    questions: int
+    share: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """Data set in the list: of the catalogue, or of the team. ``latest``: its newest result that is
+    neither simulated nor imported."""
+
+    id: str
+    name: str
+    about: str
+    questions: int
+    data_set: DataSet | None
+    team_set: TeamSet | None
+    latest: SetResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Files of a set on a host with cards, as its last job *Prepare datasets* counted them.
+
+    ``found``: file or pattern -> items; empty: never prepared there.
+    """
+
+    host: Host
+    prepared: Dataset | None
+    found: Sequence[tuple[str, int]]
+
+
+def set_rows() -> list[SetRow]:
+    """Return all sets: the catalogue's in its order, then the team's in use."""
+    evaluations = _evaluations()
+    rows = [
+        SetRow(
+            *(one.id, one.name, one.about, one.questions, one, None),
+            _latest(results_on(one.id, one.answer_names, evaluations)),
+        )
+        for one in DATA_SETS.values()
+    ]
+    rows += [
+        SetRow(
+            *(one.id, one.name, one.note, one.current.questions, None, one),
+            _latest(results_on(one.id, (), evaluations)),
+        )
+        for one in QUESTION_SETS.team()
+        if not one.removed_at
+    ]
+    return rows
+
+
+def results_of(set_id: str) -> list[SetResult]:
+    """Return the newest results on a set."""
+    known = DATA_SETS.get(set_id)
+    names = known.answer_names if known else ()
+    return results_on(set_id, names, _evaluations())[:_RESULTS]
+
+
+def _evaluations() -> list[Result]:
+    rows = Result.objects.filter(type=Result.Type.EVALUATION)
+    return list(rows.select_related("host", "deployment", "endpoint", "job")[:_EVALUATIONS])
+
+
+def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result]) -> list[SetResult]:
+    """Return the results among ``evaluations`` on a set whose answers have ``names``; no names: on
+    the questions that this dashboard has under ``set_id``."""
+    found = []
+    for result in evaluations:
+        stored = result.run_context.get("sets") or ()
+        rows = [one for one in stored if _is_on(one, set_id, names)]
+        if rows:
+            found.append(SetResult(result, *_pooled(rows)))
+    return found
+
+
+def _is_on(row: dict[str, object], set_id: str, names: Sequence[str]) -> bool:
+    return is_of(str(row["dataset"]), names) if names else _set_of(str(row["group"])) == set_id
+
+
+def _set_of(group: str) -> str:
+    """Return the set of a group: "ours" for "ours@1f2e3d4c5b6a"."""
+    return group.partition("@")[0]
+
+
+def _pooled(rows: Sequence[dict[str, object]]) -> tuple[int, Interval | None]:
+    """Return questions, and the share over all of them."""
+    total, right = 0, 0.0
+    for row in rows:
+        value, questions = row["value"], row["questions"]
+        if row["metric"] not in SHARES or not isinstance(questions, int) or questions < 1:
+            return total, None
+        if not isinstance(value, int | float):
+            return total, None
+        total, right = total + questions, right + value / 100 * questions
+    return total, wilson(right, total)
+
+
+def _latest(results: Iterable[SetResult]) -> SetResult | None:
+    own = (one for one in results if not one.result.simulated and one.result.imported_id is None)
+    return next((one for one in own if one.share is not None), None)
+
+
+def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison]]:
+    """Return what is published for a set, by model, with our results."""
+    names = {*data_set.published_as, *(part.name for part in data_set.parts)}
+    return [
+        (model, comparison)
+        for model in MODELS.values()
+        if any(item.dataset in names for item in model.published)
+        for comparison in published_comparisons(model)
+        if comparison.published.dataset in names
+    ]
+
+
+def places_of(data_set: DataSet) -> list[Place]:
+    """Return hosts with cards, and what jobs found there of the set's files."""
+    if data_set.included:
+        return []
+    prepared = {
+        row.host_id: row for row in Dataset.objects.filter(name=OPENCOMPASS).order_by("created_at")
+    }
+    files = data_set.opencompass.files if data_set.opencompass else ()
+    return [
+        Place(host, prepared.get(host.pk), _found(prepared.get(host.pk), files))
+        for host in Host.objects.order_by("name")
+        if site_of(host) is not None
+    ]
+
+
+def _found(prepared: Dataset | None, files: Sequence[str]) -> list[tuple[str, int]]:
+    counts = prepared.details.get("counts") if prepared else None
+    if not isinstance(counts, dict):
+        return []
+    return [
+        (str(path), int(items))
+        for path, items in counts.items()
+        if isinstance(items, int) and str(path).startswith(tuple(files) or ("\0",))
+    ]
+
+
+def site_of(host: Host) -> VaccSite | None:
+    """Return the folders of a host with cards; None: another host, or not reported yet."""
+    if not host.facts.get("dies"):
+        return None
+    try:
+        return vacc_site_of(host.facts)
+    except KeyError:
+        return None
