@@ -160,7 +160,9 @@ def _fitting(params: Params, target: Target) -> Environment:
             "%(tool)s needs Python 3.%(newest)d or older; %(host)s runs the agent with %(version)s."
         )
         args = {"tool": environment.title, "newest": environment.newest}
-        raise LaunchError(message % {**args, "host": target.name, "version": version}, "environment")
+        raise LaunchError(
+            message % {**args, "host": target.name, "version": version}, "environment"
+        )
     return environment
 
 

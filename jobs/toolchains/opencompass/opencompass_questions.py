@@ -21,7 +21,9 @@ KIND = "evaluate-opencompass-questions"
 NAME = "opencompass"
 PROGRAMS = ("opencompass", "python")
 CONFIG = "eval_questions.py"
-ASKED = "asked.jsonl"
+CLIENTS = (CONFIG,)
+CONTINUE = ("-r",)
+_ASKED = f"{OUTPUTS}/.asked.jsonl"
 _MODULE = "opencompass_questions.py"
 # Of the client's limiter; the concurrency is the limit.
 _STARTS_PER_S = 100
@@ -37,8 +39,9 @@ _ENV = (
 
 @dataclass(frozen=True, slots=True)
 class OwnQuestionsRun:
-    """Settings: at most ``max_tokens`` per answer, ``batch`` questions at once. ``model``: name in
-    requests; ``max_total``: tokens of question and answer; ``key``: name of the API key's secret.
+    """Settings: at most ``max_tokens`` per answer, ``samples`` answers per question, ``batch``
+    questions at once. ``model``: name in requests; ``max_total``: tokens of question and answer;
+    ``key``: name of the API key's secret.
     """
 
     questions: tuple[Question, ...]
@@ -47,13 +50,16 @@ class OwnQuestionsRun:
     max_total: int
     temperature: float
     batch: int
+    samples: int = 1
     key: str = ""
 
 
 def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
     """One step: OpenCompass asks all subsets, then scores them."""
     environment, files = ENVIRONMENTS[NAME], questions_files(asking.questions)
-    subsets = {file.name.removesuffix(".jsonl"): file.text.count("\n") for file in files}
+    subsets = {
+        file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
+    }
     argv = (
         *(environment.python(site), f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
         *(environment.program(site, "opencompass"), f"{FILES}/{CONFIG}", "-w", OUTPUTS),
@@ -69,7 +75,7 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
             PlanFile(CONFIG, config_text(asking, tuple(subsets))),
             *files,
         ),
-        outputs=(*run_outputs(), Output("asked", ASKED, required=False)),
+        outputs=(*run_outputs(), Output("asked", _ASKED, required=False)),
         watches=(
             vllm.engine_watch("{deployment.url}"),
             Watch(
@@ -103,6 +109,7 @@ datasets = [
         abbr=subset,
         type=Questions,
         path=f"../files/{{subset}}.jsonl",
+        n={asking.samples},
         reader_cfg=dict(input_columns=["asked"], output_column="record"),
         infer_cfg=dict(
             prompt_template=dict(

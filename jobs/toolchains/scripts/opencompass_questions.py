@@ -4,14 +4,15 @@ The configuration of the job names the three classes; OpenCompass imports this f
 Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
 OpenCompass and EvalScope ask and score the same.
 
-OpenCompass keeps no finish reason and no tokens. The client appends them to asked.jsonl in its
-working folder, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens",
-"seconds"}; {"prompt", "error"} for a request that failed.
+OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
+runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
+"error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
 """
 
 import json
 import threading
 import time
+from pathlib import Path
 
 import scoring
 from ask_and_score import PROMPTS, full_question
@@ -20,7 +21,7 @@ from opencompass.datasets.base import BaseDataset
 from opencompass.models import OpenAISDK
 from opencompass.openicl.icl_evaluator import BaseEvaluator
 
-ASKED = "asked.jsonl"
+ASKED = Path("outputs/.asked.jsonl")
 OPEN, CLOSE = "<think>", "</think>"
 # Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
 TOKEN_BYTES = 8
@@ -40,7 +41,7 @@ class Questions(BaseDataset):
     @staticmethod
     def load(path):
         """Return the rows of the file."""
-        with open(path, encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
         return Dataset.from_list(
             [
@@ -69,7 +70,7 @@ class Client(OpenAISDK):
         }
         return super()._create_fresh_client()
 
-    def _generate(self, input, max_out_len, temperature):  # noqa: A002 -- OpenCompass's name
+    def _generate(self, input, max_out_len, temperature):
         prompt = input if isinstance(input, str) else "".join(one["prompt"] for one in input)
         _heard.answer, began = None, time.monotonic()
         try:
@@ -107,7 +108,7 @@ def _hear(response):
 
 
 def _append(line):
-    with _writing, open(ASKED, "a", encoding="utf-8") as file:
+    with _writing, ASKED.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
@@ -127,7 +128,7 @@ class Rules(BaseEvaluator):
                 "parsed": verdict.taken,
                 "refr": record["answers"],
                 "correct": verdict.right,
-                "rule": verdict.rule,
+                "rule": f"{verdict.rule}@{scoring.VERSION}",
             }
         right = sum(detail["correct"] for detail in details.values())
         return {"accuracy": 100 * right / max(1, len(details)), "details": details}
@@ -136,7 +137,7 @@ class Rules(BaseEvaluator):
 def _cut_prompts():
     """Prompts whose answers ended at the limit of tokens."""
     try:
-        with open(ASKED, encoding="utf-8") as file:
+        with ASKED.open(encoding="utf-8") as file:
             lines = [json.loads(line) for line in file]
     except FileNotFoundError:
         return frozenset()
