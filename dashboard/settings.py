@@ -20,6 +20,7 @@ except (BadVariable, OSError) as error:
     raise ImproperlyConfigured(str(error)) from error
 
 DEBUG = ENV.debug
+VALIDATE_FIGURES = DEBUG  # by Plotly: slow
 DATA_DIR = ENV.data_dir
 SECRETS_KEY_FILE = ENV.secrets_key_file
 STOPPING_FILE = env_module.STOPPING_FILE

@@ -16,6 +16,7 @@ from dashboard.views import (
     overview,
     people,
     playground,
+    prompts,
     reports,
     search,
     secrets,
@@ -36,7 +37,17 @@ from dashboard.views.jobs import (
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
 from dashboard.views.questions import data_sets, team_sets
-from dashboard.views.results import fleet, history, imports, organise, points, requests, results
+from dashboard.views.results import (
+    fleet,
+    history,
+    imports,
+    organise,
+    parity,
+    points,
+    requests,
+    results,
+    tables,
+)
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -66,13 +77,16 @@ urlpatterns = [
     path("endpoints/", include(endpoints.urlpatterns)),
     path("results/", include(imports.urlpatterns)),
     path("results/", include(results.urlpatterns)),
+    path("parity/", include(parity.urlpatterns)),
     path("reports/", include(reports.urlpatterns)),
     path("levels/", include(levels.urlpatterns)),
+    path("prompts/", include(prompts.urlpatterns)),
     path("results/", include(organise.urlpatterns)),
     path("results/", include(fleet.urlpatterns)),
     path("results/", include(history.urlpatterns)),
     path("results/", include(points.urlpatterns)),
     path("results/", include(requests.urlpatterns)),
+    path("results/", include(tables.urlpatterns)),
     path("search/", include(search.urlpatterns)),
     path("playground/", include(playground.urlpatterns)),
     path("storage/", include(storage.urlpatterns)),

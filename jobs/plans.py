@@ -25,12 +25,13 @@ from jobs.errors import PlanError
 HEALTH_MARK = "by=vacc-dashboard"
 # Later schemas add the fields in _ADDED; a plan without them is written as 1, so that older hosts
 # run it and its checksum stays.
-SCHEMAS = (1, 2, 3)
-_ADDED: dict[str, tuple[int, dict[str, Any]]] = {
-    "steps": (2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),
-    "files": (2, {"at": ""}),
-    "watches": (3, {"reader": "", "folder": "", "expected": ()}),
-}
+SCHEMAS = (1, 2, 3, 4)
+_ADDED: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("steps", 2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),
+    ("files", 2, {"at": ""}),
+    ("watches", 3, {"reader": "", "folder": "", "expected": ()}),
+    ("watches", 4, {"key": ""}),
+)
 _ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
 
 # Names of watches with special charts.
@@ -103,8 +104,8 @@ class Watch:
     """Source of points, read every ``interval_s`` seconds during the steps.
 
     Without a ``reader``: an endpoint ``url`` in Prometheus text format; ``metrics`` names the
-    samples to keep (exact names, labels summed). Watches of a serving plan belong to its server
-    and are read while it runs.
+    samples to keep (exact names, labels summed). ``key``: its bearer token, as the slot of a
+    secret. Watches of a serving plan belong to its server and are read while it runs.
 
     With a ``reader`` (a name in ``jobs.host.readers``): files that a tool writes below ``folder``,
     an absolute path; for the reader ``dies`` their numbers, between commas. ``expected`` lists
@@ -119,6 +120,7 @@ class Watch:
     reader: str = ""
     folder: str = ""
     expected: tuple[tuple[str, int], ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data, with its schema version."""
         data = asdict(self)
-        added = [(item, *_ADDED[group]) for group in _ADDED for item in data[group]]
+        added = [(item, since, new) for group, since, new in _ADDED for item in data[group]]
         added.append((data, 2, _ADDED_TO_PLAN))
         schema = 1
         for item, since, defaults in added:
@@ -263,7 +265,7 @@ def slots(plan: Plan) -> tuple[str, ...]:
 
 
 def secrets(plan: Plan) -> tuple[str, ...]:
-    """Return names of secrets in the environments of the steps."""
+    """Return names of the secrets that the plan needs."""
     return tuple(name.removeprefix(SECRET) for name in slots(plan) if name.startswith(SECRET))
 
 
@@ -281,21 +283,26 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
         steps=tuple(
             replace(
                 step,
-                argv=tuple(_fill(arg, values) for arg in step.argv),
-                env=tuple((key, _fill(value, values)) for key, value in step.env),
-                cwd=_fill(step.cwd, values),
-                path=tuple(_fill(folder, values) for folder in step.path),
-                cleanup=tuple(_fill(arg, values) for arg in step.cleanup),
+                argv=tuple(fill_text(arg, values) for arg in step.argv),
+                env=tuple((key, fill_text(value, values)) for key, value in step.env),
+                cwd=fill_text(step.cwd, values),
+                path=tuple(fill_text(folder, values) for folder in step.path),
+                cleanup=tuple(fill_text(arg, values) for arg in step.cleanup),
             )
             for step in plan.steps
         ),
-        files=tuple(replace(item, at=_fill(item.at, values)) for item in plan.files),
+        files=tuple(replace(item, at=fill_text(item.at, values)) for item in plan.files),
         watches=tuple(
-            replace(watch, url=_fill(watch.url, values), folder=_fill(watch.folder, values))
+            replace(
+                watch,
+                url=fill_text(watch.url, values),
+                folder=fill_text(watch.folder, values),
+                key=fill_text(watch.key, values),
+            )
             for watch in plan.watches
         ),
         checks=tuple(
-            replace(check, args=tuple((key, _fill(value, values)) for key, value in check.args))
+            replace(check, args=tuple((key, fill_text(value, values)) for key, value in check.args))
             for check in plan.checks
         ),
     )
@@ -303,7 +310,12 @@ def fill(plan: Plan, values: Mapping[str, str]) -> Plan:
 
 def fill_text(text: str, values: Mapping[str, str]) -> str:
     """Fill the slots of one text. Raises PlanError for a slot without a value."""
-    return _fill(text, values)
+    filled = []
+    for is_slot, piece in _pieces(text):
+        if is_slot and piece not in values:
+            raise PlanError(f"the slot {{{piece}}} has no value")
+        filled.append(values[piece] if is_slot else piece)
+    return "".join(filled)
 
 
 def script(
@@ -311,13 +323,12 @@ def script(
 ) -> str:
     """Return the plan as a bash script, to run by hand in an empty folder on the host.
 
-    Slots become variables; ``values`` are their defaults. Slots without a value must be set by
-    hand. Files with more than ``longest_file`` characters are named with their SHA-256 only: such
-    a script is for reading.
+    Slots become variables with ``values`` as defaults. Slots without a value must be set by hand.
+    Files with more than ``longest_file`` characters are named with their SHA-256 only: such a
+    script is for reading.
     """
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
-    # Manual runs have no watches.
     names = dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
     for name in names:
         variable, value = _variable(name), known.get(name)
@@ -394,16 +405,17 @@ def _texts(plan: Plan) -> Iterator[str]:
     for item in plan.files:
         yield item.at
     for watch in plan.watches:
-        yield watch.url
-        yield watch.folder
+        yield from (watch.url, watch.folder, watch.key)
     for check in plan.checks:
         for _, value in check.args:
             yield value
 
 
 def _keep_secrets_in_environments(plan: Plan) -> None:
-    """Refuse secrets outside step environments, because all else is shown and stored."""
-    shown = replace(plan, steps=tuple(replace(step, env=()) for step in plan.steps), filled=True)
+    """Refuse secrets outside environments and keys of watches: all else is shown and stored."""
+    steps = tuple(replace(step, env=()) for step in plan.steps)
+    watches = tuple(replace(watch, key="") for watch in plan.watches)
+    shown = replace(plan, steps=steps, watches=watches, filled=True)
     for text in _texts(shown):
         if any(is_slot and piece.startswith(SECRET) for is_slot, piece in _pieces(text)):
             raise PlanError(f"a secret in {text!r}: only an environment may hold one")
@@ -435,15 +447,6 @@ def _pieces(text: str) -> list[tuple[bool, str]]:
 
 def _is_slot(name: str) -> bool:
     return name in HOST_SLOTS | DASHBOARD_SLOTS or name.startswith((*ASSET_SLOTS, SECRET))
-
-
-def _fill(text: str, values: Mapping[str, str]) -> str:
-    filled = []
-    for is_slot, piece in _pieces(text):
-        if is_slot and piece not in values:
-            raise PlanError(f"the slot {{{piece}}} has no value")
-        filled.append(values[piece] if is_slot else piece)
-    return "".join(filled)
 
 
 def _variable(slot: str) -> str:

@@ -32,12 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import modules without a test of a part that starts processes: there are thousands."""
-    chosen = config.getoption("--part") in PARTS_WITH_PROCESSES
-    if not (chosen and collection_path.match("test_*.py")):
+    """Do not import modules without a test of the part or the database: they are most."""
+    marks: tuple[str, ...] = ()
+    if config.getoption("--part") in PARTS_WITH_PROCESSES:
+        marks = STACK_MARKS
+    elif config.getoption("--database") == "postgresql":
+        marks = ("postgresql",)
+    if not (marks and collection_path.match("test_*.py")):
         return None
     text = collection_path.read_text()
-    return None if any(f"mark.{mark}" in text for mark in STACK_MARKS) else True
+    return None if any(f"mark.{mark}" in text for mark in marks) else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
+from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import (
     Account,
     Answer,
@@ -22,6 +24,7 @@ from jobs.models import (
     JobStep,
     Matrix,
     MatrixCell,
+    PromptSet,
     Result,
     ResultPoint,
     ServiceLevel,
@@ -32,6 +35,7 @@ from jobs.plans import Plan, Step
 from jobs.services import secrets, sources
 from jobs.services.accounts import set_role
 from jobs.services.outcomes import identity
+from jobs.toolchains.load import json_lines
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
 _numbers = count(1)
@@ -183,6 +187,23 @@ def make_level(**fields: Any) -> ServiceLevel:
     limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
     return ServiceLevel.objects.create(
         **{"name": f"level {next(_numbers)}", "limits": limits, **fields}
+    )
+
+
+def make_prompts(*texts: str, **fields: Any) -> PromptSet:
+    """A prompt set of the team."""
+    prompts = texts or ("Why is the sky blue?", "天空为什么是蓝色的？\n请用一句话回答。")
+    text = json_lines(prompts)
+    return PromptSet.objects.create(
+        **{
+            "name": f"prompts {next(_numbers)}",
+            "text": text,
+            "prompts": len(prompts),
+            "bytes": len(text.encode()),
+            "longest": about_tokens(prompts),
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            **fields,
+        }
     )
 
 

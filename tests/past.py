@@ -8,12 +8,17 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RemoveField, RenameField
 
 
+def every_step() -> MigrationLoader:
+    """The migrations one by one, without one that takes the place of several."""
+    return MigrationLoader(connection, replace_migrations=False)
+
+
 def models_of(migration: str, app: str = "jobs") -> Apps:
     """The models of ``migration`` ("0023_hits_since_start"); columns renamed since are found."""
-    loader = MigrationLoader(connection)
+    loader = every_step()
     graph = loader.graph
     known = set(graph.forwards_plan((app, migration)))
-    (leaf,) = graph.leaf_nodes(app)
+    (leaf,) = set(graph.leaf_nodes(app)) - loader.replacements.keys()
     state = loader.project_state((app, migration))
     models = {
         model: state_model for (owner, model), state_model in state.models.items() if owner == app

@@ -64,6 +64,7 @@ def make() -> dict[str, Any]:
     _changes(person)
     made["source"] = unwell.source()
     made["level"] = unwell.level()
+    made["prompts"] = unwell.prompts()
     made["endpoint"] = unwell.endpoint()
     chat = Conversation.objects.create(user=person, deployment=served[0], title="long " * 40)
     _external_turn(chat, made["endpoint"])

@@ -30,3 +30,4 @@ from dashboard.settings import *  # noqa: E402, F403 -- after the environment is
 DATABASES["default"]["TEST"] = {"NAME": None if os.environ["DATABASE_URL"] else f"{_data_dir}/t"}  # noqa: F405
 # The real one is slow on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+VALIDATE_FIGURES = True

@@ -6,14 +6,17 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
 START_S = 180.0  # on a machine with other things to do
 STOP_S = 60.0
+DATABASE = "db.sqlite3"  # in DATA_DIR
 # Words that name a child in its command line.
 CHILDREN = {
     "valkey": "valkey-server",
@@ -135,6 +139,26 @@ class Stack:
         return self.process.wait(STOP_S)
 
 
+def make_tables(data_dir: Path) -> None:
+    """Make a database with all tables and no record, unless there is one."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (data_dir / DATABASE).exists():
+        (data_dir / DATABASE).write_bytes(_tables())
+
+
+@cache
+def _tables() -> bytes:
+    """The file of such a database, made once a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = clean_environment() | {"DATA_DIR": folder}
+        command = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
+        subprocess.run(command, cwd=ROOT, env=environ, check=True)
+        file = Path(folder) / DATABASE
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return file.read_bytes()
+
+
 def start_in_terminal(
     command: Sequence[str], environ: Mapping[str, str], terminal: Path
 ) -> subprocess.Popen[bytes]:
@@ -179,9 +203,17 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    data_dir: Path, *arguments: str, environ: dict[str, str] | None = None
+    data_dir: Path,
+    *arguments: str,
+    environ: dict[str, str] | None = None,
+    from_nothing: bool = False,
 ) -> Iterator[Stack]:
-    """A stack that is ready, and stopped at the end with all that it runs."""
+    """A stack that is ready, and stopped at the end with all that it runs.
+
+    ``from_nothing``: its first start makes the tables, too, as that of a person does.
+    """
+    if not from_nothing and "DATABASE_URL" not in (environ or {}):
+        make_tables(data_dir)
     stack = Stack(data_dir, free_port(), environ or {}, arguments)
     stack.start()
     try:
@@ -199,7 +231,7 @@ def running(
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One dashboard for all tests that only use it. Its folder has a name of 150 characters."""
-    with running(long_folder(tmp_path_factory.mktemp("stack"))) as started:
+    with running(long_folder(tmp_path_factory.mktemp("stack")), from_nothing=True) as started:
         yield started
 
 

@@ -24,6 +24,12 @@ GOALS = {
         "sqlite.jobs.all-deep": "ratio ≤ 1.3",
         "postgresql.results.model-deep": "ratio ≤ 1.3",
     },
+    "organised": {
+        "list": "≤ 300 ms of its processor",
+        "compare-groups": "≤ 300 ms of its processor",
+        "history": "≤ 300 ms of its processor",
+        "draw.compare": "≤ 1000 ms",
+    },
     "start": {"command-p95": "≤ 150 ms", "line-p95": "≤ 300 ms"},
     "queue": {"drain": "ratio ≥ 0.9"},
     "relay": {

@@ -12,7 +12,7 @@ from dashboard.security.request import logged_in
 from jobs.imports import Recognised
 from jobs.models import Import
 from jobs.services import imports
-from jobs.services.imports import About, Kept
+from jobs.services.imports import About, Kept, Origin
 
 
 def keep(
@@ -20,8 +20,9 @@ def keep(
     files: Mapping[str, bytes],
     recognised: Recognised,
     about: About,
+    origin: Origin | None = None,
 ) -> list[Kept]:
-    """Store the recognised results.
+    """Store the recognised results. ``origin``: None for an upload.
 
     Raises:
         PermissionDenied: ``user`` may not import.
@@ -30,9 +31,10 @@ def keep(
     check(user, "result.import")
     stored: list[Kept] = []
     for reading in recognised.readings:
-        (one,) = imports.keep(files, [reading], about, user=logged_in(user))
+        (one,) = imports.keep(files, [reading], about, user=logged_in(user), origin=origin)
         if one.is_new:
-            audit_log.record(user, "result.import", f"import {one.row.pk}", **_detail(one.row))
+            subject = f"import {one.row.pk}"
+            audit_log.record(user, "result.import", subject, **_detail(one.row), **_from(origin))
         stored.append(one)
     return stored
 
@@ -57,3 +59,9 @@ def _detail(row: Import) -> dict[str, str]:
         "device": row.device,
         "model": row.result.model_id,
     }
+
+
+def _from(origin: Origin | None) -> dict[str, str]:
+    if origin is None:
+        return {}
+    return {"host": origin.host, "folder": origin.folder, "job": f"#{origin.job}"}

@@ -302,6 +302,7 @@ class ResultAnswer(Answer):
     totals: dict[str, Any] = Field(description="metrics over all concurrencies")
     asked: dict[str, Any] = Field(description="requested tokens per request; {} if none")
     measured: dict[str, Any] = Field(description="actual tokens per request, means")
+    collected: Any = Field(description="folder, host and job of an import from a host, or null")
     concurrent_load: Any = Field(description="other load on the host; null if not recorded")
     remarks: list[str]
     disturbed: bool

@@ -21,6 +21,7 @@ from dashboard.api import (
     me,
     pins,
     pipelines,
+    prompts,
     questions,
     queue,
     reports,
@@ -32,7 +33,7 @@ from dashboard.api.answers import schemas
 from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
 from dashboard.api.requests import JsonBody
-from dashboard.api.results import fleet, imports, organise, saved_views
+from dashboard.api.results import fleet, imports, organise, parity, saved_views
 
 DESCRIPTION = """\
 Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or with
@@ -98,8 +99,8 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 
 _modules = (
-    *(rest, imports, organise, saved_views, fleet, queue, logs, pins),
-    *(pipelines, matrices, questions, reports, endpoints, secrets, sources, audit, me),
+    *(rest, imports, organise, saved_views, fleet, parity, queue, logs, pins),
+    *(pipelines, matrices, questions, reports, endpoints, prompts, secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

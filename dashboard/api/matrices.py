@@ -312,7 +312,7 @@ def _cell(cell: CellView) -> dict[str, Any]:
 def _reason(cell: CellView) -> str:
     if cell.state == "skipped" and cell.skip is not None:
         return message(cell.skip.id, cell.skip.args)
-    bad = cell.bad.job if cell.state == "failed" and cell.bad is not None else None
+    bad = cell.bad.job if cell.state in ("failed", "cancelled") and cell.bad is not None else None
     return message(bad.message_id, bad.message_args) if bad else ""
 
 

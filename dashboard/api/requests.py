@@ -235,6 +235,14 @@ class EndpointAsked(BaseModel):
     )
 
 
+class PromptSetAsked(BaseModel):
+    """Prompts of the team for benchmarks."""
+
+    name: str = Field(description="value of the field prompts of a benchmark")
+    language: str = ""
+    text: str = Field(description='JSON lines: {"prompt": "…"}')
+
+
 class ImportAsked(BaseModel):
     """What to add to imported files."""
 
@@ -242,6 +250,7 @@ class ImportAsked(BaseModel):
     device: str = Field("", description="measured on, such as 8 × H800")
     model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
     dry_run: bool = Field(False, description="only show what would be imported")
+    job: JobId | None = Field(None, description="job that collected the files; without a body")
 
 
 class PinAsked(BaseModel):

@@ -212,6 +212,7 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "asked": row.asked,
         "measured": measured(row.metrics),
         # What else ran on the host meanwhile; null where nobody wrote it down.
+        "collected": row.run_context.get("collected"),
         "concurrent_load": row.run_context.get("concurrent_load"),
         "remarks": [message(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,

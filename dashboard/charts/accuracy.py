@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import COLOURS, INK, SYMBOLS
 from jobs.queries.results.results import Category
 from jobs.queries.statistics import Interval
@@ -23,7 +23,7 @@ def height(categories: Sequence[Category], pooled: Interval | None) -> int:
     return _FRAME_PX + ROW_PX * (len(categories) + (pooled is not None))
 
 
-def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure:
+def figure(categories: Sequence[Category], pooled: Interval | None) -> Figure:
     """Return a forest plot: one row per category, the whole set as a diamond below.
 
     Each category has its accuracy with interval, from 0 to 1, and its number of questions;
@@ -57,7 +57,7 @@ def figure(categories: Sequence[Category], pooled: Interval | None) -> go.Figure
             "fixedrange": True,
         },
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def _short(name: str) -> str:

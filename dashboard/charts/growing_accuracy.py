@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.live import CLOCK_TICKS, MAX_POINTS, Series, milliseconds
 from dashboard.charts.series import BAND, COLOURS
 from jobs.queries.jobs.points import Sample
@@ -41,7 +41,7 @@ def series(samples: Sequence[Sample], interval_from: float | None = 0.0) -> dict
     return lines
 
 
-def figure() -> go.Figure:
+def figure() -> Figure:
     """Return the empty figure, per cent over time. The page appends points.
 
     Each trace's ``meta`` is its series name.
@@ -65,7 +65,7 @@ def figure() -> go.Figure:
             "autorangeoptions": {"minallowed": 0, "maxallowed": 100},
         },
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def _trace(name: str, title: str, line: dict[str, Any]) -> dict[str, Any]:

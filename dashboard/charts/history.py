@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import plotly.graph_objects as go
 from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import COLOURS, FAINT_INK, INK, POINT, point_address
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
@@ -23,7 +23,7 @@ _TICKS = [
 ]
 
 
-def figure(history: History) -> go.Figure:
+def figure(history: History) -> Figure:
     """Return the figure over time: a dot per run, hollow if it does not count, a diamond with its
     95 % interval per period, and a numbered line where the identity changed.
 
@@ -50,7 +50,7 @@ def figure(history: History) -> go.Figure:
         "shapes": [_line(period) for period in changes],
         "annotations": [_number(period) for period in changes],
     }
-    return go.Figure(traces, layout)
+    return Figure(traces, layout)
 
 
 def _title(history: History, unit: str) -> str:

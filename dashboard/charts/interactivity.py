@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import FAINT_INK, Series, line, opening
 from jobs.queries.results.devices import per_user
 
@@ -25,7 +25,7 @@ _DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
-def figure(all_series: Sequence[Series]) -> go.Figure:
+def figure(all_series: Sequence[Series]) -> Figure:
     """Return the figure: up and right is better, labels at the points are concurrencies.
 
     A point needs ``tpot_p50_ms`` (ms per token; its inverse is tok/s per user) and
@@ -68,7 +68,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         },
         "yaxis": {"title": {"text": _("output, tok/s  →  better")}, "rangemode": "tozero"},
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def _rows(series: Series) -> list[tuple[int, float, float]]:

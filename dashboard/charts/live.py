@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import BAND
 from jobs.parsers.engine_values import (
     Values,
@@ -145,7 +145,7 @@ def milliseconds(at: float) -> int:
     return round(at * 1000)
 
 
-def figure() -> go.Figure:
+def figure() -> Figure:
     """Return the empty figure: strips over one time axis, top to bottom.
 
     The page appends points and shows the strips that have data and are not switched off.
@@ -166,7 +166,7 @@ def figure() -> go.Figure:
         own = {"anchor": "x", "nticks": 3, "rangemode": "tozero", **strip.axis}
         layout[f"yaxis{axis[1:]}"] = own
     data = [{**trace, "yaxis": axis} for axis, strip in strips for trace in strip.traces]
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def _axis(number: int) -> str:
@@ -184,9 +184,9 @@ class Strip:
     axis: Mapping[str, Any]
 
 
-def strip_names(shown: go.Figure) -> list[tuple[str, str]]:
+def strip_names(shown: Figure) -> list[tuple[str, str]]:
     """Return ``(name, title)`` of each strip of :func:`figure`, top to bottom, for its switch."""
-    return [(strip["name"], strip["title"]) for strip in shown.layout.meta["strips"]]
+    return [(strip["name"], strip["title"]) for strip in shown.layout["meta"]["strips"]]
 
 
 def _strips() -> tuple[Strip, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.text.labels import metric_label
+from dashboard.charts.figures import Figure
+from dashboard.text.labels import metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 
 # Two ends of one hue: readable in both themes, also for colour-blind people.
@@ -14,8 +14,11 @@ _SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
 
 
 def lengths(input_tokens: int | None, output_tokens: int) -> str:
-    """Return a pair of lengths as text: "1024 → 256"."""
-    return f"{'–' if input_tokens is None else input_tokens} → {output_tokens}"
+    """Return a pair of lengths as text: "1024 → 256"; without a chosen prompt length "output
+    256"."""
+    if input_tokens is None:
+        return _("output %(tokens)s") % {"tokens": output_tokens}
+    return f"{input_tokens} → {output_tokens}"
 
 
 def _address(cell: CellView) -> str:
@@ -24,7 +27,12 @@ def _address(cell: CellView) -> str:
     return "" if result is None else reverse("result-detail", args=[result.pk])
 
 
-def figure(page: MatrixPage) -> go.Figure:
+def _text(page: MatrixPage, cell: CellView) -> str:
+    """Return the number of a cell; "" without one."""
+    return "" if cell.value is None else metric_text(page.metric, cell.value)[0]
+
+
+def figure(page: MatrixPage) -> Figure:
     """Return the figure: a row of lengths, a column of concurrency; gaps are cells without a
     value."""
     rows = [lengths(row.input_tokens, row.output_tokens) for row in page.rows]
@@ -35,7 +43,14 @@ def figure(page: MatrixPage) -> go.Figure:
         "z": [[cell.value for cell in row.cells] for row in page.rows],
         "colorscale": _SCALE,
         "customdata": [[_address(cell) for cell in row.cells] for row in page.rows],
-        "hovertemplate": "%{y}, %{x}: %{z:.3~g}<extra></extra>",
+        "text": [[_text(page, cell) for cell in row.cells] for row in page.rows],
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{y}, %{x}: %{text}<extra></extra>",
+        "textfont": {"color": "var(--ink)"},
+        "opacity": 0.45,  # of the colours, not of the numbers: these stay readable
+        # The numbers replace a colour bar, which Plotly draws with a style attribute: the policy
+        # of the page forbids it.
+        "showscale": False,
         "xgap": 2,
         "ygap": 2,
         "name": metric_label(page.metric),
@@ -49,4 +64,4 @@ def figure(page: MatrixPage) -> go.Figure:
             "autorange": "reversed",
         },
     }
-    return go.Figure([trace], layout)
+    return Figure([trace], layout)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import INK, Series, line, opening
 from jobs.queries.results.devices import per_device, per_user
 from jobs.queries.results.pareto import frontier
@@ -14,7 +14,7 @@ from jobs.queries.results.pareto import frontier
 RATE = "output_tokens_per_s"
 
 
-def figure(all_series: Sequence[Series]) -> go.Figure:
+def figure(all_series: Sequence[Series]) -> Figure:
     """Return the figure: up and right is better. Results without a known number of devices have no
     points.
 
@@ -71,7 +71,7 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
             "rangemode": "tozero",
         },
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def points(series: Series) -> list[tuple[int, float, float]]:

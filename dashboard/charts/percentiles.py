@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import (
     COLOURS,
     DASHES,
@@ -40,7 +40,7 @@ def statistics(family: str) -> tuple[str, ...]:
     return tuple(f"{family}_{name}_{FAMILIES[family]}" for name in ("mean", "p50", "p90", "p99"))
 
 
-def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
+def figure(family: str, all_series: Sequence[Series]) -> Figure:
     """Return the figure: two lines per result, and p90 between them for a single result.
 
     Each result has the family's ``_p50_``, ``_p90_`` and ``_p99_`` by concurrency, in the unit of
@@ -80,4 +80,4 @@ def figure(family: str, all_series: Sequence[Series]) -> go.Figure:
             "rangemode": "tozero",
         },
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)

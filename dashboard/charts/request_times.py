@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from operator import attrgetter
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
 from jobs.parsers.request_times import RequestTimes
@@ -47,10 +48,10 @@ def times_of(family: str, points: Sequence[CurvePoint]) -> list[Times]:
 
 
 def _times(requests: Sequence[RequestTimes], name: str) -> list[float]:
-    return [value for one in requests if (value := getattr(one, name)) is not None]
+    return [value for value in map(attrgetter(name), requests) if value is not None]
 
 
-def figure(family: str, all_times: Sequence[Times]) -> go.Figure:
+def figure(family: str, all_times: Sequence[Times]) -> Figure:
     """Return the figure: share of requests over time, with marks at p50, p90 and p99 and their
     95 % intervals. ``family`` is one of :data:`TIMES`."""
     unit = FAMILIES[family]
@@ -93,7 +94,7 @@ def figure(family: str, all_times: Sequence[Times]) -> go.Figure:
             for share in _MARKED
         ],
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)
 
 
 def _curve(index: int, times: Times, unit: str) -> dict[str, object]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series, concurrency_axis, drawn
 
 METRIC = "output_tokens_per_s"
 
 
-def figure(all_series: Sequence[Series]) -> go.Figure:
+def figure(all_series: Sequence[Series]) -> Figure:
     """Return the figure: one line per result, y axis from zero.
 
     Each result has ``output_tokens_per_s`` by concurrency.
@@ -27,4 +27,4 @@ def figure(all_series: Sequence[Series]) -> go.Figure:
         "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {"title": {"text": _("output, tok/s")}, "rangemode": "tozero"},
     }
-    return go.Figure(data, layout)
+    return Figure(data, layout)

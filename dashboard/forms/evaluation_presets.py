@@ -73,4 +73,6 @@ def _kind_for(preset: EvaluationPreset, kind: Kind, target: Target) -> Kind | No
 
 def _fits(preset: EvaluationPreset, kind: Kind, values: Mapping[str, str]) -> bool:
     wanted = preset.kinds.get(kind.name)
-    return bool(wanted) and all(values.get(name) == value for name, value in wanted.items())
+    if not wanted:
+        return False
+    return all(values.get(name) == value for name, value in wanted.items())

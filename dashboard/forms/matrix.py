@@ -22,7 +22,7 @@ from dashboard.forms.launch import (
     typed_values,
 )
 from jobs.catalog.workloads import WORKLOADS, Workload
-from jobs.kinds.lib.base import Kind, Target
+from jobs.kinds.lib.base import AssetRef, Kind, Target
 from jobs.matrices import AXES, MatrixSpec, kinds
 from jobs.matrices.spec import has_input
 from jobs.numbers import number_from
@@ -68,31 +68,34 @@ def kinds_on(target: Target) -> list[Kind]:
     """Return kinds with a matrix on ``target``: those with something to measure first, an endpoint
     that does not answer last; of these those whose prompts have chosen lengths."""
     there = [kind for kind in kinds() if kind.is_available(target)]
-    return sorted(there, key=lambda kind: (_reach(kind, target), not has_input(kind, "")))
+    return sorted(there, key=lambda kind: (_reach(kind, target), not has_input(kind, {})))
 
 
 def _reach(kind: Kind, target: Target) -> int:
-    """Return 0 if ``kind`` has a deployment or an answering endpoint to measure, 1 if only silent
+    """Return 0 if ``kind`` can measure a deployment or an answering endpoint, 1 if only silent
     endpoints, 2 if nothing."""
-    offered = [choice.value for choice in offers(kind, target, "deployment") or ()]
-    measured = [ref for ref in target.deployments if ref.key in offered]
+    measured = [ref for ref in _offered(kind, target) if kind.can_measure(ref, target)]
     if not measured:
         return 2
     return 0 if any(ref.data.get("is_answering", True) for ref in measured) else 1
 
 
+def _offered(kind: Kind, target: Target) -> list[AssetRef]:
+    keys = [choice.value for choice in offers(kind, target, "deployment") or ()]
+    return [ref for ref in target.deployments if ref.key in keys]
+
+
 def kind_of(data: QueryDict, target: Target) -> Kind | None:
-    """Return the kind named by ``data``, or the first on ``target`` that measures the deployment
-    named there; None: the host has none."""
+    """Return the kind named by ``data``, or the first on ``target`` that can measure the deployment
+    named there, else the first that offers it; None: the host has none."""
     offered = kinds_on(target)
     named = [kind for kind in offered if kind.name == data.get("kind")]
     wanted = str(data.get("deployment", ""))
     fitting = [
-        kind
-        for kind in offered
-        if wanted in [choice.value for choice in offers(kind, target, "deployment") or ()]
+        (kind, ref) for kind in offered for ref in _offered(kind, target) if ref.key == wanted
     ]
-    return next(iter([*named, *fitting, *offered]), None)
+    fitting.sort(key=lambda pair: not pair[0].can_measure(pair[1], target))
+    return next(iter([*named, *(kind for kind, _ref in fitting), *offered]), None)
 
 
 def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
@@ -106,7 +109,7 @@ def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
     typed = {**_params(workload, kind), **typed_values(kind, data)}
     jobs = _shared(make_form(kind, target, typed, {}))
     raw = {name: value for name, value in raw_values(jobs, kind).items() if name not in _NOT_SHOWN}
-    prompts = has_input(kind, str(raw.get("dataset", "")))
+    prompts = has_input(kind, raw)
     problems = dict(left_empty(jobs))
     spec, errors = None, dict[str, str]()
     if not workload.commands:

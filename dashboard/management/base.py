@@ -31,6 +31,8 @@ MOST_CHOICES = 20
 class DashboardCommand(BaseCommand):
     """A command on the records of a dashboard, which must have been started at least once."""
 
+    requires_system_checks = ()  # they load every page, which takes longer than the command
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Look first; then as any command."""
         require_dashboard()

@@ -131,6 +131,9 @@ class _Found:
         if kind == "endpoint" and number is not None:
             given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("endpoint-detail", args=[number]))
+        if kind == "prompts" and number is not None:
+            given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
+            return Subject(str(given or name), reverse("prompt-detail", args=[number]))
         if kind == "source":
             given = entry.detail.get("address") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("source-list"))

@@ -159,12 +159,13 @@ def found_rows(row: Endpoint) -> list[tuple[str, str, str]]:
 
 
 def launches(row: Endpoint) -> list[tuple[str, str]]:
-    """Return (title of the kind, address of its form with this endpoint)."""
+    """Return (title, address of its form with this endpoint): the usual kind, a matrix, others."""
     query = urlencode({"deployment": endpoint_key(row.pk)})
-    return [
+    first, *others = (
         (_(KINDS[name].title), f"{reverse('launch-form', args=[name])}?{query}")
         for name in KINDS_OFFERED
-    ]
+    )
+    return [first, (_("Matrix"), f"{reverse('launch-matrix')}?{query}"), *others]
 
 
 def missing_words(row: Endpoint) -> str:

@@ -18,7 +18,7 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/evaluate", "use/compare", "use/reports"),
+        *("use/launch", "use/watch", "use/evaluate", "use/compare", "use/accuracy", "use/reports"),
         *("use/organise", "use/import", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
@@ -46,7 +46,9 @@ HELP: Mapping[str, str] = {
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
     "endpoint": "use/endpoints/",
+    "parity": "use/accuracy/",
     "result-compare": "use/compare/#compare",
+    "result-tables": "use/accuracy/#tables",
     "result-fleet": "use/organise/#fleet",
     "result-list": "use/organise/#filters-and-views",
     "result": "use/compare/",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import plotly.graph_objects as go
+from dashboard.charts import figures
 
 Tone = Literal["", "bold", "warn", "good", "bad", "dim"]
 
@@ -97,18 +97,19 @@ class Figure:
 
     name: ClassVar = "figure"
     title: str
-    figure: go.Figure
+    figure: figures.Figure
     height: int
     caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Commands, as they ran."""
+    """Commands, as they ran. ``is_folded``: a click shows them; on paper they are open."""
 
     name: ClassVar = "code"
     title: str
     text: str
+    is_folded: bool = False
 
 
 Block = Paragraph | Listing | Facts | Table | Figure | Code

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.http import HttpResponse
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 
-from dashboard.reports.kinds.base import LANGUAGES, Asked, Kind
+from dashboard.reports.kinds.base import LANGUAGES, Asked, Kind, ReportError
 from dashboard.reports.writers import TYPES, WRITERS
 
 
@@ -27,8 +27,14 @@ def make(kind: Kind, asked: Asked) -> File:
         Http404: a record does not exist.
         ReportError: these records give no report.
     """
+    own = get_language()
     with override(LANGUAGES[asked.language]):
-        report = kind.build(asked)
+        try:
+            report = kind.build(asked)
+        except ReportError:
+            with override(own):
+                kind.build(asked)  # the same error, in the language of the person who asked
+            raise
         text = WRITERS[asked.format](report)
     name = f"{report.file}.{asked.language}.{asked.format}"
     return File(name, f"{TYPES[asked.format]}; charset=utf-8", text)

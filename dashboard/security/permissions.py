@@ -71,6 +71,9 @@ ACTIONS: dict[str, Need] = {
     "level.add": Need.MEMBER,  # service levels of the team
     "level.change": Need.OWNER,
     "level.hide": Need.ADMIN,  # included ones, for everyone
+    "prompts.view": Need.VIEWER,
+    "prompts.add": Need.MEMBER,  # prompts of the team for benchmarks
+    "prompts.change": Need.OWNER,  # remove and restore
     "result.tag": Need.MEMBER,
     "result.untag": Need.OWNER,  # of a Tag, which is who set it
     "result.note": Need.MEMBER,
@@ -111,6 +114,7 @@ LAUNCHES = frozenset(
         *("result.save_view", "result.change_view"),
         *("endpoint.create", "endpoint.check", "endpoint.change"),
         *("result.import", "result.remove"),
+        *("prompts.add", "prompts.change"),
     }
 )
 

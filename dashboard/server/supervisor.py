@@ -37,7 +37,7 @@ GRACE_S = 15.0  # for running jobs to end when everything stops
 # Each request has a thread of its own, and glibc would give them eight heaps a core, each of which
 # keeps what its largest request needed.
 WEB_ENVIRON = {"MALLOC_ARENA_MAX": "2"}
-# Django's checks load every page; the start has made them already.
+# Django's checks load every page; the web server loads them already.
 CELERY_ENVIRON = {"CELERY_SKIP_CHECKS": "1"}
 TELL_S = 5.0  # for the agent to ship what they left
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import socket
 import sys
+from importlib import import_module
 
 import uvicorn
+from django.conf import settings
 
 from dashboard.server.http_protocol import HeadProtocol
 
@@ -33,6 +35,8 @@ def main(descriptor: int) -> None:
         lifespan="off",
         log_config=None,  # Django's settings set up logging
     )
+    config.load()
+    import_module(settings.ROOT_URLCONF)  # all pages: a broken one ends the start, no request
     uvicorn.Server(config).run(sockets=[listener_of(descriptor)])
 
 

@@ -25,6 +25,8 @@ from dashboard.presenters.result.words import (
 from dashboard.templatetags.ui import num
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
+from jobs.kinds import KINDS
+from jobs.kinds.lib.offline import Offline
 from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.comparison import Cell, Change
@@ -68,12 +70,22 @@ def value(name: str, metrics: Mapping[str, Any]) -> SafeString:
 def cell(name: str, result: Result) -> SafeString:
     """Return a metric for the result list; "" when results of this type have no such metric."""
     figure = result.metrics.get(name)
+    if name == "concurrency" and figure is None and result.type == Result.Type.BENCHMARK:
+        return _no_concurrency(result)
     is_batch = "batch_latency_mean_s" in result.metrics
     if figure is None and (
         is_batch or (result.type == Result.Type.EVALUATION) != (name == "accuracy")
     ):
         return mark_safe("")
     return value(name, result.metrics)
+
+
+def _no_concurrency(result: Result) -> SafeString:
+    text, why = "–", gettext("The tool reports no concurrency.")
+    if result.job is not None and isinstance(KINDS.get(result.job.kind), Offline):
+        text = gettext("offline")
+        why = gettext("Measured without a server: all requests at once, or one batch.")
+    return format_html('<span class="dim" title="{}">{}</span>', why, text)
 
 
 @register.simple_tag
@@ -140,7 +152,7 @@ def lengths(result: Result) -> SafeString:
     """
     asks, was = lengths_texts(result)
     if not asks:
-        return mark_safe("")
+        return format_html('<span class="num">{}</span>', was) if was else mark_safe("")
     return format_html('<span class="num">{}</span> <span class="sub num">{}</span>', asks, was)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import plotly.graph_objects as go
 from django import template
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model
@@ -22,6 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from dashboard.charts import sparklines
+from dashboard.charts.figures import Figure
 from dashboard.presenters import die_grid as grids
 from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
@@ -32,6 +32,7 @@ from dashboard.text.ellipsis import halves
 from dashboard.text.labels import (
     ROLES,
     host_title,
+    host_word,
     kind_title,
     metric_label,
     metric_text,
@@ -59,6 +60,7 @@ register = template.Library()
 
 # Translated words of a name or text.
 register.filter("host_name", host_title)
+register.filter("host_word", stringfilter(host_word))
 register.filter("kind", stringfilter(kind_title))
 register.filter("metric_name", stringfilter(metric_label))
 register.filter("phrase", stringfilter(phrase))
@@ -309,7 +311,7 @@ def command(
 
 
 @register.inclusion_tag("_chart.html")
-def chart(figure: go.Figure, height: int, label: str, id: str, csv: str = "") -> dict[str, Any]:
+def chart(figure: Figure, height: int, label: str, id: str, csv: str = "") -> dict[str, Any]:
     """A figure of ``dashboard/charts``, drawn by charts.js in ``height`` pixels.
 
     ``label`` says what it shows; ``csv`` is an address that has its numbers with what they are of,

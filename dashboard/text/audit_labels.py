@@ -55,6 +55,10 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "model.change:delete": _("Model deleted"),
     "model.change:discard": _("Model file discarded"),
     "model.change:undo": _("Model restored"),
+    "prompts.add": _("Prompt set added"),
+    "prompts.change": _("Prompt set changed"),
+    "prompts.change:delete": _("Prompt set removed"),
+    "prompts.change:undo": _("Prompt set restored"),
     "questions.change": _("Question set changed"),
     "questions.change:add": _("Question set added"),
     "questions.change:delete": _("Question set removed"),
@@ -107,11 +111,13 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "endpoints": _("endpoints"),
     "exclusive": _("exclusive"),
     "file": _("file"),
+    "folder": _("folder"),
     "forgot_dies": _("missing dies no longer listed"),
     "forgot_refusals": _("refused messages no longer listed"),
     "host": _("host"),
     "hosts": _("hosts"),
     "is_staff": _("admin"),
+    "job": _("job"),
     "jobs": _("jobs"),
     "kind": _("kind"),
     "lost": _("lost jobs and deployments"),
@@ -124,14 +130,17 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "people": _("people"),
     "pipeline": _("pipeline"),
     "priority": _("priority"),
+    "prompts": _("prompts"),
     "purpose": _("purpose"),
     "query": _("filters"),
     "repeats": _("retry of"),
     "results": _("results"),
+    "resumes": _("continues"),
     "role": _("role"),
     "run": _("run"),
     "scope": _("scope"),
     "secrets": _("secrets"),
+    "sha256": _("checksum"),
     "shared": _("shared"),
     "source_type": _("type"),
     "slots": _("max concurrent jobs"),
@@ -139,6 +148,7 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
     "text": _("text"),
     "tool": _("tool"),
     "tokens": _("revoked API tokens"),
+    "version": _("version"),
     "was": _("old place"),
 }
 # Details that the label of the action has said, and ways that the origin says.
@@ -180,7 +190,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         if name == "bytes":
             return " ".join(size(value))
-        return f"#{value}" if name == "repeats" else counted(value)
+        return f"#{value}" if name in ("repeats", "resumes") else counted(value)
     if isinstance(value, list):
         return ", ".join(_value(name, one) for one in value)
     if isinstance(value, str):

@@ -6,6 +6,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 IMPORT_MESSAGES: dict[str, str | Promise] = {
+    # Files of a folder on a host (jobs.kinds.prepare.collect_results).
+    "collect:done": _("Collected (files: %(files)s, %(size)s)."),
+    "collect:partly": _(
+        "Collected (files: %(files)s, %(size)s). Left out: %(left_out)s (links, limits, unreadable "
+        "ones); the log names them."
+    ),
     # Reasons of a refusal (jobs.imports).
     "import:unknown": _(
         "Not recognised. Importable: JSON files and folders of vLLM's benchmarks, EvalScope, "

@@ -15,7 +15,7 @@ MATRIX_MESSAGES: dict[str, str | Promise] = {
         "Prompt and output need %(asked)s tokens; the model's context is %(most)s."
     ),
     "matrix:total_tokens": _(
-        "%(concurrency)s requests of %(asked)s tokens exceed the workload's total of %(most)s."
+        "Concurrency %(concurrency)s × %(asked)s tokens exceeds the workload's total of %(most)s."
     ),
     "matrix:refused": _("Not possible on this deployment: %(reason)s"),
     "matrix:warm_up": _("Warm-up run of a matrix: it does not count."),

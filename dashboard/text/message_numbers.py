@@ -14,7 +14,7 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(
         (
             *("failed", "total", "questions", "requests", "cut", "unscored", "empty"),
-            *("asked", "measured", "max_tokens", "tokens", "hours", "chats", "running"),
+            *("asked", "most", "measured", "max_tokens", "tokens", "hours", "chats", "running"),
         ),
         counted,
     ),

@@ -31,6 +31,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.matrix_messages import MATRIX_MESSAGES
 from dashboard.text.message_numbers import number_texts
+from dashboard.text.parity_messages import PARITY_MESSAGES
 from dashboard.text.question_messages import QUESTION_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.right_messages import RIGHT_MESSAGES
@@ -409,6 +410,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
     **CHAT_MESSAGES,
     **MATRIX_MESSAGES,
+    **PARITY_MESSAGES,
 }
 
 

@@ -185,7 +185,7 @@ def _checked(rows: Iterator[_Row]) -> tuple[list[Question], list[Fault]]:
             continue
         if question.id in ids:
             key = "id" if "id" in row else "question"
-            message = _("The same as in line %(line)d. Remove one.") % {"line": ids[question.id]}
+            message = _("Duplicate of line %(line)d. Remove one.") % {"line": ids[question.id]}
             faults.append(Fault(line, key, message))
             continue
         ids[question.id] = line

@@ -55,11 +55,16 @@ class _Files(dict[str, bytes]):
 
     def too_large(self) -> LaunchError:
         """Return the refusal of too many bytes."""
-        text = _(
-            "The files have more than %(most)s MB (IMPORT_LIMIT). Import a part of them, or ask an "
-            "administrator to raise the limit."
-        )
-        return _error(text % {"most": round(self.limit / 1e6, 1)})
+        return too_large(self.limit)
+
+
+def too_large(limit_bytes: int) -> LaunchError:
+    """Return the refusal of more than ``limit_bytes``."""
+    text = _(
+        "The files have more than %(most)s MB (IMPORT_LIMIT). Import a part of them, or ask an "
+        "administrator to raise the limit."
+    )
+    return _error(text % {"most": round(limit_bytes / 1e6, 1)})
 
 
 def read_uploads(uploads: Iterable[tuple[str, bytes]], *, limit_bytes: int) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ from jobs.kinds.evaluate.evaluate_opencompass_questions import EvaluateOpencompa
 from jobs.kinds.lib.base import Kind
 from jobs.kinds.prepare.apply_modification import ApplyModification
 from jobs.kinds.prepare.build_images import BuildImages
+from jobs.kinds.prepare.collect_results import CollectResults
 from jobs.kinds.prepare.convert_weights import ConvertWeights
 from jobs.kinds.prepare.prepare import Prepare
 from jobs.kinds.prepare.prepare_datasets import PrepareDatasets
@@ -41,6 +42,7 @@ _ALL: tuple[Kind, ...] = (
     BuildImages(),
     PrepareOpencompass(),
     ConvertWeights(),
+    CollectResults(),
     Compile(),
     CompileVacc(),
     Deploy(),

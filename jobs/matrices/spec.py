@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from jobs.catalog.workloads import WORKLOADS, Concurrency
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target
+from jobs.kinds.lib.lengths import has_chosen_length
 from jobs.matrices.cells import Cell, Limits, cells_of
 
 # Fields of a kind's Params that a cell sets.
@@ -63,7 +64,7 @@ class MatrixSpec(BaseModel):
 
     def has_input(self) -> bool:
         """True if prompts can have a chosen length."""
-        return has_input(KINDS[self.kind], str(self.params.get("dataset", "")))
+        return has_input(KINDS[self.kind], self.params)
 
     def cells(self, target: Target) -> tuple[Cell, ...]:
         """Return all cells with the reasons of those that cannot run on ``target``."""
@@ -103,9 +104,17 @@ def kinds() -> list[Kind]:
     return [kind for kind in KINDS.values() if needed <= set(kind.Params.model_fields)]
 
 
-def has_input(kind: Kind, dataset: str) -> bool:
-    """True if prompts of ``kind`` have a chosen length: not those of a fixed set."""
-    return "input_tokens" in kind.Params.model_fields and dataset != "sharegpt"
+def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
+    """True if prompts of ``kind`` have a chosen length: not those of a fixed set.
+
+    ``params``: values of other fields than defaults.
+    """
+    fields = kind.Params.model_fields
+    values: dict[str, Any] = {}
+    for name in ("dataset", "prompts"):
+        if name in fields:
+            values[name] = params.get(name) or fields[name].default
+    return "input_tokens" in fields and has_chosen_length(values)
 
 
 def limits_of(spec: MatrixSpec, target: Target) -> Limits:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0045_verdicts")]
+    dependencies = [("jobs", "0046_prompt_sets")]
 
     operations = [
         migrations.AddField("job", "resumed", models.BooleanField(default=False)),

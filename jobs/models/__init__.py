@@ -15,6 +15,7 @@ from jobs.models.levels import ServiceLevel
 from jobs.models.matrices import Matrix, MatrixCell
 from jobs.models.organised import Baseline, Note, SavedView, SignOff, Tag
 from jobs.models.preflights import Preflight
+from jobs.models.prompts import PromptSet
 from jobs.models.results import Answer, PointRequests, Result, ResultPoint
 from jobs.models.secrets import Secret
 from jobs.models.sources import Source
@@ -46,6 +47,7 @@ __all__ = [
     "PointBlock",
     "PointRequests",
     "Preflight",
+    "PromptSet",
     "Result",
     "ResultPoint",
     "SavedView",

@@ -32,7 +32,7 @@ _RATES = {
 _COUNTS = {"prompt_token_count": "input_tokens", "output_token_count": "output_tokens"}
 _PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99")
 # Our file of prompts (cold.py), with the number of requests in its name.
-_RUN = re.compile(r"prompts-(\d+)-at-\d+\.txt")
+_RUN = re.compile(r"prompts-(\d+)-at-\d+\.(?:txt|jsonl)")
 _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
 
 

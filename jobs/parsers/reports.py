@@ -51,6 +51,18 @@ class ReadyReport(BaseModel):
     seconds: float = Field(ge=0)
 
 
+class CollectedReport(BaseModel):
+    """collected.json of collect_results.py. ``left_out``: files and folders that an import may
+    miss; ``other_files``: hidden ones and other formats.
+    """
+
+    folder: str
+    files: int = Field(ge=1)
+    bytes: int = Field(ge=0)
+    left_out: int = Field(ge=0)
+    other_files: int = Field(ge=0)
+
+
 Report = TypeVar("Report", bound=BaseModel)
 
 

@@ -25,6 +25,7 @@ class EndpointPage:
 def endpoints(*, with_archived: bool) -> Sequence[Endpoint]:
     """Return endpoints by name, each with ``measured``, its number of results."""
     rows = Endpoint.objects.select_related("created_by").annotate(measured=Count("results"))
+    rows = rows.order_by("name", "pk")  # a sum by group ignores the model's own order
     return list(rows if with_archived else rows.filter(archived_at=None))
 
 

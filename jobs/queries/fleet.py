@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, Window
+from django.db.models import F, Prefetch, Window
 from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
-from jobs.models import Artifact, Deployment, Environment, Result
+from jobs.models import Artifact, Deployment, Environment, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
@@ -148,11 +148,13 @@ def _latest() -> dict[tuple[str, str, str, str], Result]:
     )
     ranked = accepted.order_by().annotate(place=place).filter(place=1)
     numbers = list(ranked.values_list("pk", flat=True))
-    rows = Result.objects.filter(pk__in=numbers).select_related(
-        "host", "job__host", "deployment__job__host"
-    )
+    # Jobs have large fields, and the few hosts large facts: a host is read once.
+    jobs = Job.objects.only("kind", "host").prefetch_related("host")
+    own, served = Prefetch("job", jobs), Prefetch("deployment__job", jobs)
+    rows = Result.objects.filter(pk__in=numbers)
+    rows = rows.prefetch_related("points", "host", own, "deployment", served)
     found: dict[tuple[str, str, str, str], Result] = {}
-    for row in rows.order_by("-simulated", "pk").prefetch_related("points"):
+    for row in rows.order_by("-simulated", "pk"):
         found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces
     return found
 
@@ -161,7 +163,7 @@ def _served() -> dict[Place, Deployment]:
     """Return the deployments that are ready now."""
     rows = Deployment.objects.filter(state=Deployment.State.READY)
     found: dict[Place, Deployment] = {}
-    for row in rows.select_related("host", "artifact").order_by("pk"):
+    for row in rows.select_related("artifact").prefetch_related("host").order_by("pk"):
         artifact: Artifact | None = row.artifact
         label = artifact.label if artifact else str(row.details.get("label") or "")
         stack = row.details.get("stack") or (artifact.toolchain if artifact else "")
@@ -173,7 +175,8 @@ def _served() -> dict[Place, Deployment]:
 def _compiled() -> dict[Place, Artifact]:
     """Return the latest artifact of each model and precision, by the stack that compiled it."""
     found: dict[Place, Artifact] = {}
-    for row in Artifact.objects.filter(deleted_at=None).select_related("host").order_by("pk"):
+    artifacts = Artifact.objects.filter(deleted_at=None).prefetch_related("host")
+    for row in artifacts.order_by("pk"):
         stack = row.details.get("stack") or row.toolchain
         if isinstance(stack, str) and stack and row.model_id:
             found[row.model_id, row.label, stack] = row

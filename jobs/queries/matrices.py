@@ -18,7 +18,7 @@ from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.statistics import Interval, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
-STATES = ("done", "running", "queued", "failed", "skipped")
+STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
 _BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 
 
@@ -47,6 +47,16 @@ class RunView:
         """True if its last attempt failed, was lost or was cancelled."""
         return self.job is not None and self.job.state in _BAD
 
+    @property
+    def is_failed(self) -> bool:
+        """True if its last attempt failed or was lost, and was not skipped."""
+        return (
+            self.job is not None
+            and self.job.state in _BAD
+            and self.job.state != Job.State.CANCELLED
+            and not self.cell.skip_id
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CellView:
@@ -72,7 +82,9 @@ class CellView:
             return "queued"
         if self.value is not None:
             return "done"
-        return "skipped" if self.skip is not None else "failed"
+        if self.skip is not None:
+            return "skipped"
+        return "failed" if any(run.is_failed for run in self.runs) else "cancelled"
 
     @property
     def results(self) -> list[Result]:
@@ -131,8 +143,9 @@ class CellView:
 
     @property
     def bad(self) -> RunView | None:
-        """Its first failed, lost or cancelled run that was not skipped."""
-        return next((run for run in self.runs if run.is_bad and not run.cell.skip_id), None)
+        """Its first failed or lost run, else its first cancelled one, that was not skipped."""
+        stopped = [run for run in self.runs if run.is_bad and not run.cell.skip_id]
+        return next((run for run in stopped if run.is_failed), next(iter(stopped), None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +203,10 @@ class MatrixPage:
 
     @property
     def state(self) -> str:
-        """State of the whole: running, queued, failed (some cell has no number) or done."""
-        counts = self.counts
-        return next((state for state in ("running", "queued", "failed") if counts[state]), "done")
+        """State of the whole: running, queued, failed or cancelled (of a cell without a number),
+        or done."""
+        counts, known = self.counts, ("running", "queued", "failed", "cancelled")
+        return next((state for state in known if counts[state]), "done")
 
     @property
     def to_resume(self) -> int:
@@ -207,8 +221,8 @@ class MatrixPage:
 
     @property
     def failures(self) -> int:
-        """Number of runs without a result, at their last attempt."""
-        return sum(run.is_bad and not run.cell.skip_id for run in self.runs)
+        """Number of runs that failed or were lost, at their last attempt."""
+        return sum(run.is_failed for run in self.runs)
 
     @property
     def best(self) -> CellView | None:
@@ -257,12 +271,16 @@ def matrices() -> QuerySet[Matrix]:
     """Return all matrices, newest first, with numbers of measured, open and skipped runs."""
     measured = Q(cells__job__state=Job.State.SUCCEEDED)
     waiting = Q(cells__job__state__in=Job.OPEN_STATES)
-    return Matrix.objects.select_related("host", "created_by").annotate(
-        done_runs=Count("cells", filter=measured),
-        open_runs=Count("cells", filter=waiting),
-        skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
-        all_runs=Count("cells"),
-    )
+    return (
+        Matrix.objects.select_related("host", "created_by")
+        .annotate(
+            done_runs=Count("cells", filter=measured),
+            open_runs=Count("cells", filter=waiting),
+            skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
+            all_runs=Count("cells"),
+        )
+        .order_by("-created_at", "-pk")
+    )  # a sum by group ignores the model's own order
 
 
 def _result(row: MatrixCell) -> Result | None:

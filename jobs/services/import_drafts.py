@@ -11,13 +11,13 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from jobs.services.imports import About, not_stored
+from jobs.services.imports import About, Origin, not_stored
 
 KEPT_S = 24 * 3600
 MOST = 5  # drafts of one person
@@ -27,14 +27,17 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Files of one upload."""
+    """Files of one upload, or of a folder on a host (``origin``)."""
 
     id: str
     files: Mapping[str, bytes]
     about: About
+    origin: Origin | None = None
 
 
-def save(user_id: int, files: Mapping[str, bytes], about: About) -> str:
+def save(
+    user_id: int, files: Mapping[str, bytes], about: About, origin: Origin | None = None
+) -> str:
     """Store a draft and return its id; older drafts go.
 
     Raises:
@@ -52,6 +55,7 @@ def save(user_id: int, files: Mapping[str, bytes], about: About) -> str:
             "paths": list(files),
             "device": about.device,
             "model": about.model,
+            "origin": asdict(origin) if origin else None,
         }
         (folder / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
     except OSError as error:
@@ -72,7 +76,9 @@ def load(user_id: int, draft_id: str) -> Draft | None:
         }
     except OSError:  # removed meanwhile
         return None
-    return Draft(draft_id, files, About(known["device"], known["model"]))
+    origin = known.get("origin")  # drafts of an older version have none
+    about = About(known["device"], known["model"])
+    return Draft(draft_id, files, about, Origin(**origin) if origin else None)
 
 
 def remove(draft: Draft) -> None:

@@ -43,6 +43,15 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Folder on a host, and the job that collected its files."""
+
+    job: int
+    host: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Import of one reading. ``is_new`` is False for files that were imported before."""
 
@@ -98,19 +107,26 @@ def keep(
     about: About,
     *,
     user: AbstractBaseUser | None,
+    origin: Origin | None = None,
 ) -> list[Kept]:
     """Store each reading as a result, with its original files. Known files change nothing.
+
+    ``origin``: None for an upload.
 
     Raises:
         LaunchError: at the field ``device`` or ``model``; at ``files`` if the disk is full or
             broken. Results stored before stay.
     """
     about = checked(about)
-    return [_keep(files, reading, about, user) for reading in readings]
+    return [_keep(files, reading, about, user, origin) for reading in readings]
 
 
 def _keep(
-    files: Mapping[str, bytes], reading: Reading, about: About, user: AbstractBaseUser | None
+    files: Mapping[str, bytes],
+    reading: Reading,
+    about: About,
+    user: AbstractBaseUser | None,
+    origin: Origin | None,
 ) -> Kept:
     known = earlier(files, reading)
     if known is not None:
@@ -121,7 +137,7 @@ def _keep(
             row = _row(files, reading, about, user)
             folder = files_folder(row.pk)
             _write(files, reading, folder)
-            _result(row, reading, about, user)
+            _result(row, reading, about, origin)
     except IntegrityError:  # the same files at the same time
         known = earlier(files, reading)
         if known is None:
@@ -181,7 +197,7 @@ def _write(files: Mapping[str, bytes], reading: Reading, folder: Path) -> None:
             os.fdatasync(file.fileno())
 
 
-def _result(row: Import, reading: Reading, about: About, user: AbstractBaseUser | None) -> None:
+def _result(row: Import, reading: Reading, about: About, origin: Origin | None) -> None:
     measured = reading.measured
     result = Result.objects.create(
         imported=row,
@@ -196,9 +212,10 @@ def _result(row: Import, reading: Reading, about: About, user: AbstractBaseUser 
         run_context={
             "device": device_of(about.device),
             "sets": sanitize([asdict(one) for one in measured.sets]),
+            **({"collected": asdict(origin)} if origin else {}),
         },
         incomplete=shortfall.of_measured(measured).failed > 0 or reading.missing > 0,
-        created_by_id=user.pk if user else None,
+        created_by_id=row.created_by_id,
     )
     ResultPoint.objects.bulk_create(
         ResultPoint(

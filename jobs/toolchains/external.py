@@ -26,20 +26,21 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
 
     ``python``: interpreter of the host, as an argument. ``key``: name of a secret, or "". The dies
     of the host are not the engine's, so they are not watched; ``has_counters``: the engine's
-    counters are.
+    counters are, with the key.
     """
+    secret = f"{{secret:{key}}}" if key else ""
     argv = (
         *(python, f"{FILES}/{_SCRIPT}", "{deployment.url}"),
         *("--served-model-name", "{deployment.name}", "--to", ENDPOINT_FILE),
     )
-    env = (("PYTHONUNBUFFERED", "1"), *((("API_KEY", f"{{secret:{key}}}"),) if key else ()))
+    env = (("PYTHONUNBUFFERED", "1"), *((("API_KEY", secret),) if key else ()))
     return replace(
         plan,
         steps=(Step("endpoint", argv, env=env), *map(_direct, plan.steps)),
         files=(script(_SCRIPT), script(DIRECT), *plan.files),
         outputs=(Output("endpoint", ENDPOINT_FILE), *plan.outputs),
         watches=tuple(
-            watch
+            replace(watch, key=secret if watch.name == _ENGINE else "")
             for watch in plan.watches
             if watch.reader != DIES and (watch.name != _ENGINE or has_counters)
         ),

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 
-from django.utils.translation import pgettext_lazy
-
 from jobs.plans import Output, Plan, Step, literal
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import COLD, seeds_text
-from jobs.toolchains.site import FILES, Site, script
+from jobs.toolchains.site import FILES, Site
 
 NAME = "guidellm"
 PROGRAMS = ("python", NAME)
 KIND = "benchmark-guidellm"
-STEPS = {"prompts": pgettext_lazy("step", "write prompts")}
 
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
@@ -39,23 +36,28 @@ def benchmark_plan(load: HttpLoad, site: Site) -> Plan:
 
     One run per concurrency: in a combined run, the second would reuse the first's prompts.
     """
-    write = (
-        *(ENVIRONMENTS[NAME].python(site), f"{FILES}/{COLD}", "--requests", str(load.requests)),
-        *("--seeds", seeds_text(load.seed, load.concurrency), f"{FILES}/prompts.txt"),
-    )
     return Plan(
         kind=KIND,
         steps=(
-            Step("prompts", write),
+            _written(load, site),
             *(
                 Step(f"measure-{level}", _command(load, level, site), env=_ENV)
                 for level in load.concurrency
             ),
         ),
-        files=(script(COLD), load.prompts_file()),
+        files=load.files(),
         outputs=tuple(Output(f"result-{level}", _result(level)) for level in load.concurrency),
         watches=load.watches(),
     )
+
+
+def _written(load: HttpLoad, site: Site) -> Step:
+    """Return the step that writes a file of prompts for each concurrency."""
+    python, seeds = ENVIRONMENTS[NAME].python(site), seeds_text(load.seed, load.concurrency)
+    if load.sized:
+        return load.sized.written(python, requests=load.requests, seeds=seeds)
+    write = (python, f"{FILES}/{COLD}", "--requests", str(load.requests), "--seeds", seeds)
+    return Step("prompts", (*write, f"{FILES}/{load.prompts_file().name}"))
 
 
 def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
@@ -70,15 +72,16 @@ def _command(load: HttpLoad, level: int, site: Site) -> tuple[str, ...]:
         "validate_backend": False,
         "extras": {"headers": _HEADERS, "body": _BODY},
     }
-    # File name of cold.py. The tool prints the name, so the log shows the number of requests.
-    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}.txt"
+    # Written by cold.py or sized.py. The tool prints the name: the log shows how many requests.
+    kind, suffix = ("json_file", ".jsonl") if load.of_team or load.sized else ("text_file", ".txt")
+    prompts = f"{{job_dir}}/work/prompts-{load.requests}-at-{level}{suffix}"
     text = literal(json.dumps(backend))
     text = text.replace('"URL"', '"{deployment.url}"').replace('"NAME"', '"{deployment.name}"')
     return (
         *(ENVIRONMENTS[NAME].program(site, NAME), "run", "--backend", text),
         *("--profile", f"kind=concurrent,streams={level}"),
         *("--constraint", f"kind=max_requests,count={load.requests}"),
-        *("--data", f"kind=text_file,path={prompts}"),
+        *("--data", f"kind={kind},path={prompts}"),
         *("--output", f"kind=json,path={_result(level)}", "--output", "kind=console"),
         "--disable-console-interactive",
     )

@@ -16,7 +16,11 @@ DIRECT = "direct.py"  # beside each script that asks an engine
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Paths and sizes of one host. ``wheels_dir``: "" if packages come from an index."""
+    """Paths and sizes of one host. ``wheels_dir``: "" if packages come from an index.
+
+    ``workspace``: folder of models, data sets and people's files. ``own_folders``: those of jobs,
+    servers and environments, which may be below it.
+    """
 
     python: str
     weights: str
@@ -24,6 +28,8 @@ class Site:
     environments: str
     wheels_dir: str
     cpus: int
+    workspace: str
+    own_folders: tuple[str, ...]
 
     @property
     def spare_threads(self) -> int:
@@ -47,6 +53,11 @@ def site_of(facts: Mapping[str, Any]) -> Site:
         environments=str(roots["environments"]),
         wheels_dir=str(facts.get("wheels_dir") or ""),
         cpus=int(cpu.get("cores") or 1),
+        # Hosts without cards report no workspace; their weights are in it.
+        workspace=str(facts.get("workspace") or PurePosixPath(roots["weights"]).parent),
+        own_folders=tuple(
+            str(roots[name]) for name in ("spool", "serve", "environments") if name in roots
+        ),
     )
 
 

@@ -26,7 +26,8 @@ def made(toured, person, stack):
         ids["speed2" if group == "speed" else group] = result["id"]
     ids["token"] = 1  # one of those that the tests call with
     ids["person"] = 1
-    ids["source"] = ids["endpoint"] = ids["level"] = ids["matrix"] = 1  # the first of each
+    firsts = ("source", "endpoint", "level", "prompts", "matrix")
+    ids |= dict.fromkeys(firsts, 1)
     ids["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
     page = person.new_page()
     page.goto(reverse("playground"))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
 from jobs.models import AuditEntry, Job
 from tests.factories import make_host, make_job
+from tests.past import every_step
 
 pytestmark = pytest.mark.django_db
 migration = import_module("jobs.migrations.0031_host_names")
@@ -19,7 +18,7 @@ SIZES = {"weights": {"bytes": 5, "at": 1.0}}
 @pytest.fixture
 def apps():
     """Records as the migration had them: today's refuse changes of the audit log."""
-    return MigrationLoader(connection).project_state(("jobs", "0031_host_names")).apps
+    return every_step().project_state(("jobs", "0031_host_names")).apps
 
 
 def stored(host, job):

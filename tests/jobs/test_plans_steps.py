@@ -75,6 +75,25 @@ def test_a_watch_of_files_has_a_later_schema_and_survives_json():
     assert fill(plan, {"job_dir": "/spool/1"}).watches[0].folder == "/spool/1/work/eval"
 
 
+def test_a_watch_with_a_key_has_a_later_schema_and_survives_json():
+    watch = Watch("a", "http://127.0.0.1:1/metrics", ("x",), key="{secret:KEY}")
+    plan = plan_of(Step("a", ("x",)), watches=(watch,))
+
+    data = json.loads(json.dumps(plan.to_json()))
+
+    assert data["schema"] == 4
+    assert from_json(data) == plan
+    assert secrets(plan) == ("KEY",)
+    assert fill(plan, {"secret:KEY": "k{1}"}).watches[0].key == "k{1}"
+
+
+def test_the_address_of_a_watch_holds_no_secret():
+    watch = Watch("a", "http://{secret:KEY}@127.0.0.1/metrics", ("x",))
+
+    with pytest.raises(PlanError, match="only an environment"):
+        plan_of(Step("a", ("x",)), watches=(watch,))
+
+
 @pytest.mark.parametrize("field", [{"port": 8000}, {"address": "10.0.0.7"}])
 def test_where_a_server_listens_survives_json(field):
     plan = plan_of(Step("a", ("x",)), **field)

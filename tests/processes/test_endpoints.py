@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.borrowed import stack_with_evalscope
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.faults.proxy import Loop, Proxy
 from tests.jobs.lib.scripted_engine import MODEL, engine
+from tests.processes.lib.borrowed import stack_with_evalscope
 
 pytestmark = pytest.mark.processes
 
@@ -107,6 +107,7 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     posts = [given for path, given in served.asked if path == "/v1/chat/completions"]
     assert len(posts) >= 2
     assert set(posts) == {f"Bearer {KEY}"}
+    assert {given for path, given in served.asked if path == "/metrics"} == {f"Bearer {KEY}"}
     # The key was in the host's own file while the job ran, and is nowhere now.
     assert modes <= {0o600}
     assert KEY.encode() not in lines

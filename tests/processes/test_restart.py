@@ -24,7 +24,7 @@ LATER = ("compile", "deploy", "benchmark", "evaluate")
 @pytest.fixture(scope="module")
 def cut_off(tmp_path_factory):
     """A stack in its second start, without a network."""
-    with running(tmp_path_factory.mktemp("restart") / "data") as stack:
+    with running(tmp_path_factory.mktemp("restart") / "data", from_nothing=True) as stack:
         address = stack.url
         assert stack.stop() == 0
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.api import until
-from tests.borrowed import stack_with_evalscope
+from tests.processes.lib.borrowed import stack_with_evalscope
 
 pytestmark = pytest.mark.processes
 MODEL, QUESTIONS, STOPPED_AT = "team/Model-1", 20, 8

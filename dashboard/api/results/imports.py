@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from jobs.imports import recognise
 from jobs.imports.uploads import read_uploads
 from jobs.models import Import
 from jobs.services import imports
+from jobs.services.collected import collected
 from jobs.services.imports import About
 
 router = Router(tags=["Results"])
@@ -86,7 +88,7 @@ class RemovedImport(Answer):
 def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
     """Return the description of an operation with a file as the body of its request."""
     schema = {"schema": {"type": "string", "format": "binary"}}
-    body = {"content": {"application/octet-stream": schema}, "required": True}
+    body = {"content": {"application/octet-stream": schema}}
     return {**described, "openapi_extra": {**described["openapi_extra"], "requestBody": body}}
 
 
@@ -98,16 +100,26 @@ def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
     summary="Import results",
 )
 def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str, Any]:
-    """The body is one file, or a .zip or .tar.gz. The same files twice change nothing."""
+    """The body is one file, or a .zip or .tar.gz; or ``job`` names a job that collected files of a
+    host. The same files twice change nothing.
+    """
     about = imports.checked(About(query.device, query.model))
     limit = settings.IMPORT_LIMIT_BYTES
-    files = read_uploads([(query.name, request.read(limit + 1))], limit_bytes=limit)
+    body = request.read(limit + 1)
+    source = None if query.job is None else collected(query.job)
+    if source is None:
+        files = read_uploads([(query.name, body)], limit_bytes=limit)
+    elif body:
+        raise LaunchError(_("Send a file or name a job, not both."), "job")
+    else:
+        files = source.files(limit_bytes=limit)
     recognised = recognise(files)
     shown = preview(files, recognised)
     if not query.dry_run:
         if not shown.found:
             raise LaunchError(shown.reasons, "files")
-        actions.keep(request.user, files, recognised, about)
+        origin = source.origin if source else None
+        actions.keep(request.user, files, recognised, about, origin)
         shown = preview(files, recognised)
     return as_json(shown)
 

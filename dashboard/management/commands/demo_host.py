@@ -35,6 +35,7 @@ class Command(BaseCommand):
         "Run a simulated VACC host until Ctrl-C: mock commands, fast clock. Its jobs and "
         "results are marked simulated."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dies", type=int, default=32)

@@ -13,6 +13,7 @@ from jobs.kinds import KINDS
 
 class Command(BaseCommand):
     help = "List the job types and their fields (with --json: JSON schemas)."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="JSON, for programs")

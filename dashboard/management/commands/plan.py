@@ -31,6 +31,7 @@ class Command(BaseCommand):
         "With --stack or --as-in-guide no host is needed: folders and addresses are the "
         "guide's."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_launch_arguments(parser)

@@ -1,4 +1,4 @@
-"""Links to forms that continue from a job's output."""
+"""Links that continue from a job's output: import of its files, and forms of other kinds."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from dashboard.security.permissions import allowed
+from dashboard.text.labels import kind_title
 from jobs.models import Job
+from jobs.services.collected import has_files
 from jobs.successors import next_steps
 
 
 @dataclass(frozen=True, slots=True)
 class StepLink:
-    """A kind, and the address of its filled form."""
+    """Title, address and icon of a next step."""
 
-    kind: str
+    title: str
     address: str
+    icon: str = "player-play"
 
 
 def step_links(job: Job, user: AbstractBaseUser | None) -> list[StepLink]:
-    """Return next steps that ``user`` may launch, the usual one first."""
-    return [
-        StepLink(step.kind, f"{reverse('launch-form', args=[step.kind])}?{urlencode(query)}")
+    """Return next steps that ``user`` may take, the usual one first."""
+    links = [
+        StepLink(
+            kind_title(step.kind),
+            f"{reverse('launch-form', args=[step.kind])}?{urlencode(query)}",
+        )
         for step in next_steps(job, user)
         for query in ({"host": job.host.name, **step.raw},)
     ]
+    if user is not None and has_files(job) and allowed(user, "result.import"):
+        address = f"{reverse('import-upload')}?job={job.pk}"
+        links.insert(0, StepLink(_("Import these files"), address, "plus"))
+    return links

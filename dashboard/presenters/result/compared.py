@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import plotly.graph_objects as go
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from dashboard.charts import interactivity, per_device, percentiles, throughput
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured
 from dashboard.text.labels import phrase, result_name
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count
-from jobs.queries.results.repeats import counted_with
+from jobs.queries.results.repeats import MOST as MOST_RUNS
+
+# Fields that only the first run of a column needs.
+_LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
+# Metrics that are drawn with their intervals.
+_WITH_BARS = (throughput.METRIC, *percentiles.statistics("ttft"))
 
 
-def read_groups(wanted: Sequence[Sequence[int]]) -> tuple[list[list[Result]], list[int]]:
-    """Return the runs of each column in the given order, and the missing ids."""
+def read_groups(
+    wanted: Sequence[Sequence[int]], *, heads_only: bool = False
+) -> tuple[list[list[Result]], list[int]]:
+    """Return the runs of each column in the given order, and the missing ids.
+
+    ``heads_only``: only the first run of a column has its large fields and related rows.
+    """
     rows = Result.objects.select_related(
         *("host", "job", "deployment__job", "endpoint", "imported", "created_by")
     )
     numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
-    results = rows.prefetch_related("points").in_bulk(numbers)
+    if heads_only:
+        results = Result.objects.defer(*_LARGE).in_bulk(numbers)
+        heads = [next((pk for pk in group if pk in results), None) for group in wanted]
+        results |= rows.in_bulk([pk for pk in heads if pk is not None])
+    else:
+        results = rows.in_bulk(numbers)
+    prefetch_related_objects([*results.values()], "points")
     groups = [[results[pk] for pk in group if pk in results] for group in wanted]
     return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
 
@@ -61,16 +79,22 @@ def problem_of(groups: Sequence[Sequence[Result]]) -> str:
     return ""
 
 
-def with_repeats(groups: list[list[Result]]) -> list[list[Result]]:
+def with_repeats(
+    groups: list[list[Result]], others: Mapping[str, Sequence[Result]]
+) -> list[list[Result]]:
     """Return each selected run with its undisturbed repeats; repeats of one measurement form one
-    group."""
+    group. ``others`` are the repeats that are in no group, by identity."""
+    shown = {run.pk: run for runs in groups for run in runs}
     found: dict[Any, list[Result]] = {}
     for runs in groups:
         head = runs[0]
         key = head.fingerprint or head.pk
         if key not in found:
-            others = [run for run in counted_with(head) if run.pk != head.pk]
-            found[key] = [head, *others]
+            alike = [run for run in shown.values() if run.fingerprint == head.fingerprint != ""]
+            known = [*alike, *others.get(head.fingerprint, ())]
+            repeats = [run for run in known if run.counts and run.pk != head.pk]
+            repeats.sort(key=lambda run: (run.created_at, run.pk))
+            found[key] = [head, *repeats[: MOST_RUNS - 1]]
     return list(found.values())
 
 
@@ -98,14 +122,13 @@ def short_name(column: Column) -> str:
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 
 
-def _named(figure: go.Figure, columns: Sequence[Column]) -> go.Figure:
+def _named(figure: Figure, columns: Sequence[Column]) -> Figure:
     """Add full names to ``figure``, because saved images have no page around them."""
     names = {}
     for column in columns:
         parts = (short_name(column), column.head.model_id, phrase(column.head.label))
         names[parts[0]] = _(", ").join(filter(None, parts))
-    figure.update_layout(meta={"names": names})
-    return figure
+    return replace(figure, layout={**figure.layout, "meta": {"names": names}})
 
 
 def _series(column: Column) -> Series:
@@ -114,7 +137,12 @@ def _series(column: Column) -> Series:
         short_name(column),
         column.points,
         disturbed=len(column.runs) == 1 and not head.counts,
-        intervals=column.intervals,
+        intervals={
+            (concurrency, name): interval
+            for concurrency, _metrics in column.points
+            for name in _WITH_BARS
+            if (interval := column.interval(name, concurrency))
+        },
         devices=device_count(head),
         results={
             c: run.pk

@@ -22,8 +22,8 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Value of a cell. ``value`` None: missing. ``address``: the form that measures it, "" where
-    there is none. ``step`` is that form's button."""
+    """Value of a cell. ``value`` None: missing. ``address``: the form that measures it, "" for a
+    current value, and where there is none. ``step`` is that form's button."""
 
     type: str
     title: str
@@ -73,7 +73,8 @@ def _cell(
     )
     shown = []
     for result_type, title, value in pairs:
-        address, step = _measures(row, cell, result_type, value)
+        is_due = value is None or bool(value.stale)
+        address, step = _measures(row, cell, result_type, value) if is_due else ("", "")
         mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
         stale = [stale_text(one, days) for one in value.stale] if value else []
         shown.append(Shown(result_type, title, value, mark, stale, address, step))

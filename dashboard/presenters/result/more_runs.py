@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import prefetch_related_objects
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,7 +15,7 @@ from dashboard.text.formatting import number
 from dashboard.text.labels import result_name
 from jobs.models import Deployment, Result
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.results.repeats import at_concurrency, disturbers
+from jobs.queries.results.repeats import at_concurrency, disturbers, points_at
 from jobs.queries.statistics import LEAST_RUNS
 
 LAUNCHED_MOST = 10  # runs of one side per request
@@ -92,6 +93,9 @@ def _without_what_exists(
 ) -> list[int]:
     """Return the missing runs of each column with all undisturbed repeats included. Of columns that
     are repeats of each other, only the first counts."""
+    if comparison.concurrency is not None:
+        everyone = [run for runs in with_repeats for run in runs]
+        prefetch_related_objects(everyone, points_at([comparison.concurrency]))
     exist = {_key(runs[0]): _counted(comparison, runs) for runs in with_repeats}
     missing: list[int] = []
     counted: set[str] = set()

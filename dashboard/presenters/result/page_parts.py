@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from dashboard.charts import per_device, percentiles, request_times, throughput
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text
@@ -82,7 +82,7 @@ def charts(page: ResultPage, drawn: Series) -> dict[str, Any]:
     }
 
 
-def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, go.Figure, int]]:
+def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
     """Return the distributions of request times: name, title, figure, number of requests."""
     found = []
     for family, title in _wait_titles().items():

@@ -33,6 +33,7 @@ _NAMES: dict[str, str | Promise] = {
     "config_sha256": gettext_lazy("Configuration, SHA-256"),
     "questions_sha256": gettext_lazy("Questions, SHA-256"),
     "scorer_sha256": gettext_lazy("Scoring rule, SHA-256"),
+    "prompts_sha256": gettext_lazy("Prompts, SHA-256"),
     "dataset_sha256": gettext_lazy("Data set, SHA-256"),
     "weights_sha256": gettext_lazy("Weights, SHA-256"),
     "sha256": gettext_lazy("Weights, SHA-256"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,19 +19,19 @@ from jobs.queries.results.organised import NONE, Organised, organised
 from jobs.queries.statistics import LEAST_RUNS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Marks:
-    """What a list shows of a result besides its numbers."""
+    """What a list shows of a result besides its numbers. A page shows each text several times."""
 
     added: Organised
     verdict: Verdict | None
 
-    @property
+    @cached_property
     def word(self) -> str:
         """Return the verdict in two or three words; "" where a list says nothing."""
         return list_word(self.verdict) if self.verdict else ""
 
-    @property
+    @cached_property
     def hint(self) -> str:
         """Return the verdict as a sentence."""
         return sentence(self.verdict) if self.verdict else ""

@@ -32,17 +32,17 @@ def failed_text(metrics: Mapping[str, Any]) -> str:
 def lengths_texts(result: Result) -> tuple[str, str]:
     """Return requested and measured token lengths: "requested 1 024 → 1 024"; "" when unknown."""
     sizes = measured(result.metrics)
-    if not result.asked and not sizes:
-        return "", ""
+    asked, was = gettext("requested %(lengths)s"), gettext("measured %(lengths)s")
     return (
-        gettext("requested %(lengths)s") % {"lengths": _arrow(result.asked)},
-        gettext("measured %(lengths)s") % {"lengths": _arrow(sizes)},
+        asked % {"lengths": _arrow(result.asked)} if result.asked else "",
+        was % {"lengths": _arrow(sizes)} if sizes else "",
     )
 
 
 def _arrow(tokens: Mapping[str, float]) -> str:
+    unknown = gettext("unknown")
     return " → ".join(
-        number(round(tokens[name])) if name in tokens else "–" for name in (INPUT, OUTPUT)
+        number(round(tokens[name])) if name in tokens else unknown for name in (INPUT, OUTPUT)
     )
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from dashboard.presenters.parity.asked import Stated, of_comparison
+from dashboard.presenters.parity.data import full_headline
+from dashboard.presenters.parity.warnings import warnings
 from dashboard.presenters.result.compared import (
     charts,
     numbers_of,
@@ -37,12 +40,15 @@ from dashboard.reports.document import (
     Table,
 )
 from dashboard.reports.kinds.base import Asked, Id, Kind, ReportError, absent
-from dashboard.reports.parts import comparison_tables, method, remarks
+from dashboard.reports.parts import comparison_tables, method, parity_tables, remarks
 from dashboard.text.formatting import full_moment
 from dashboard.text.labels import phrase, result_file_name, result_name
+from dashboard.text.messages import message
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.comparison import Comparison, compare
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import result_page
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
@@ -56,6 +62,7 @@ class ComparisonAsked(Asked):
         default_factory=list, description="repeats of one measurement, such as 11,12; repeat it"
     )
     concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
+    margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
 
 
 def build(asked: ComparisonAsked) -> Report:
@@ -71,11 +78,12 @@ def build(asked: ComparisonAsked) -> Report:
         raise ReportError("group" if is_grouped else "id", problem)
     comparison = compare(groups, asked.concurrency)
     heads = comparison.heads
+    found = _stated(comparison, asked.margin)
     jobs = "-".join(map(result_file_name, heads))
     results = [run for runs in groups for run in runs]
     return Report(
         kicker=_("Comparison report"),
-        title=conclusion(comparison),
+        title=full_headline(found) if found and not comparison.barred else conclusion(comparison),
         file=f"report-compare-{jobs}",
         source=_("Jobs %(jobs)s, results %(results)s")
         % {
@@ -85,12 +93,31 @@ def build(asked: ComparisonAsked) -> Report:
         about=_about(comparison),
         warnings=[*_barriers(comparison), *remarks.warnings(results)],
         sections=[
+            *_parity(found),
             Section(_("Conclusion"), _conclusion(comparison, groups, is_grouped=is_grouped)),
             Section(_("Numbers"), _numbers(comparison, is_grouped=is_grouped)),
             Section(_("Method"), _method(comparison)),
             Section(_("Remarks"), _remarks(results) or [remarks.nothing()]),
         ],
     )
+
+
+def _stated(comparison: Comparison, margin: str) -> Stated | None:
+    try:
+        return of_comparison(comparison, margin)
+    except ParityError as error:
+        raise ReportError(error.field, message(error.reason.id, error.reason.args)) from None
+
+
+def _parity(found: Stated | None) -> list[Section]:
+    """Return the parity statement of two evaluations, which stands first."""
+    if found is None:
+        return []
+    warned = [one.text for one in warnings(found)]
+    blocks = [*parity_tables.statement_blocks(found), *parity_tables.set_tables(found)]
+    if warned:
+        blocks.append(Listing(warned, _("Before you quote it")))
+    return [Section(_("Statement"), [*blocks, parity_tables.methods(found)])]
 
 
 def _about(comparison: Comparison) -> Facts:
@@ -123,7 +150,8 @@ def _conclusion(
     comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
 ) -> list[Block]:
     blocks: list[Block] = [Listing(conclusions(comparison) or [conclusion(comparison)])]
-    more = more_runs(comparison, with_repeats(groups))
+    others = other_runs([run for runs in groups for run in runs])
+    more = more_runs(comparison, with_repeats(groups, others))
     if more.text:
         blocks.append(Paragraph(more.text))
     return [*blocks, _columns(comparison.columns, is_grouped=is_grouped)]

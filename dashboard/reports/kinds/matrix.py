@@ -16,6 +16,7 @@ from dashboard.presenters.result.verdict import marks_of
 from dashboard.reports.document import (
     Block,
     Cell,
+    Code,
     Facts,
     Figure,
     Listing,
@@ -30,7 +31,7 @@ from dashboard.text.labels import host_title, kind_title, metric_label, result_n
 from dashboard.text.messages import message
 from dashboard.text.state_styles import style_of
 from jobs.catalog.workloads import WORKLOADS
-from jobs.models import Result
+from jobs.models import MatrixCell, Result
 from jobs.queries.matrices import RATE, CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.results import result_page
 
@@ -132,7 +133,7 @@ def _conclusion(page: MatrixPage) -> list[Block]:
         for state, number in page.counts.items()
         if number
     ]
-    if page.failures:
+    if page.failures > page.counts["failed"]:
         counts.append((_("Failed runs"), Cell(str(page.failures), value=page.failures)))
     blocks: list[Block] = []
     best = page.best
@@ -205,16 +206,35 @@ def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
         return blocks
     head = measured[0]
     own = result_page(head.pk)
-    note = _("Commands of the first run. The plans of all runs are in the table of runs.")
+    note = _("Each command once, with its runs. Files are in full in the first.")
     return [
         *blocks,
         method.environment(own),
         method.provenance(head),
         *method.identity(head),
         Paragraph(note),
-        *method.commands(head.job),
+        *_commands(page),
         *method.packages(measured),
     ]
+
+
+def _commands(page: MatrixPage) -> list[Code]:
+    """Return the commands of each distinct plan, with its cells and jobs."""
+    by_plan: dict[str, list[RunView]] = {}
+    for run in page.runs:
+        if run.job is not None and run.result is not None:
+            by_plan.setdefault(run.job.plan_sha256, []).append(run)
+    blocks: list[Code] = []
+    for runs in by_plan.values():
+        first = runs[0].job
+        if first is None:
+            raise ValueError("no job")
+        cells = _(", ").join(dict.fromkeys(_name(run.cell) for run in runs))
+        jobs = _(", ").join(f"#{run.job.pk}" for run in runs if run.job is not None)
+        title = _("%(cells)s: commands of %(jobs)s") % {"cells": cells, "jobs": jobs}
+        longest = 0 if blocks else method.LONGEST_FILE
+        blocks.append(method.code(title, first, longest_file=longest, is_folded=True))
+    return blocks
 
 
 def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
@@ -239,7 +259,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     return blocks
 
 
-def _name(cell: CellView) -> str:
+def _name(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
 
 
@@ -247,7 +267,7 @@ def _failed(run: RunView) -> str:
     job, cell = run.job, run.cell
     if job is None:
         raise ValueError("no job")
-    name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
+    name = _name(cell)
     texts = [message(job.message_id, job.message_args), *remarks.known_failure(job)]
     return f"#{job.pk}, {name}{_(': ')}{' '.join(texts)}"
 

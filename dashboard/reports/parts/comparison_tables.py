@@ -139,7 +139,7 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
         for concurrency in known:
             cells = [Cell(str(concurrency))]
             for column, found in zip(columns, by_column, strict=True):
-                bounds = column.intervals.get((concurrency, name))
+                bounds = column.interval(name, concurrency)
                 half = half_width_text(bounds, name) if bounds else ""
                 runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
                 value = found.get(concurrency)

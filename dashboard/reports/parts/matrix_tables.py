@@ -10,7 +10,7 @@ from django.utils.translation import pgettext
 from dashboard.charts.matrix_heat import lengths
 from dashboard.presenters.result.flags import flags
 from dashboard.presenters.result.words import half_width_text
-from dashboard.reports.document import Cell, Column, Table
+from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.labels import metric_text, state_of
 from dashboard.text.messages import message
@@ -54,8 +54,9 @@ def _cell(cell: CellView, metric: str) -> Cell:
     if cell.state == "skipped" and cell.skip is not None:
         return Cell(word, note=message(cell.skip.id, cell.skip.args), tone="dim")
     job = cell.bad.job if cell.bad is not None else None
-    if cell.state == "failed" and job is not None:
-        return Cell(word, note=message(job.message_id, job.message_args), tone="bad")
+    if cell.state in ("failed", "cancelled") and job is not None:
+        tone: Tone = "bad" if cell.state == "failed" else "dim"
+        return Cell(word, note=message(job.message_id, job.message_args), tone=tone)
     return Cell(word, tone="dim")
 
 

@@ -23,8 +23,13 @@ def commands(job: Job | None) -> list[Block]:
     """Return the commands of a job as a script; secrets are names there. An import has none."""
     if job is None:
         return []
-    title = _("Commands of job #%(job)s") % {"job": job.pk}
-    return [Code(title, script(from_json(job.plan), job.values, longest_file=LONGEST_FILE))]
+    return [code(_("Commands of job #%(job)s") % {"job": job.pk}, job, longest_file=LONGEST_FILE)]
+
+
+def code(title: str, job: Job, *, longest_file: int, is_folded: bool = False) -> Code:
+    """Return the commands of a job; longer files are named with their checksum."""
+    text = script(from_json(job.plan), job.values, longest_file=longest_file)
+    return Code(title, text, is_folded)
 
 
 def environment(page: ResultPage) -> Facts:

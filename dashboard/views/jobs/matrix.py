@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,8 @@ from jobs.queries.matrices import RATE, CellView, MatrixPage, matrices, matrix_p
 
 _LISTED = 100
 _MOST_RUNS = 10  # of a cell, in one click
+# Heights of the heat map, in pixels: among those for which pages keep room.
+_AXES, _STEP, _HIGHEST = 80, 40, 420
 
 
 @require_GET
@@ -119,7 +122,7 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         "conclusions": row_conclusions(page),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
         "heat": matrix_heat.figure(page) if has_values else None,
-        "heat_height": min(420, 120 + 28 * len(page.rows)),
+        "heat_height": min(_HIGHEST, _AXES + _STEP * ceil(28 * len(page.rows) / _STEP)),
         "live_url": f"{request.path}{query}",
         "report_query": f"{urlencode(_report(page))}&",
     }

@@ -205,10 +205,7 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        "presets": preset_links(kind, target, form),
-        "before": evaluation_plan(kind, result.params.model_dump(), target)
-        if plan and result.params
-        else None,
+        **_of_evaluation(kind, target, form, result if plan else None),
         "errors": problems,
         "general_error": problems.get("", ""),
         "script": result.script if plan else None,
@@ -227,6 +224,17 @@ def _context(
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
+    }
+
+
+def _of_evaluation(
+    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None
+) -> dict[str, Any]:
+    """Return presets, and what the launch will take; empty for kinds that evaluate nothing."""
+    params = planned.params if planned else None
+    return {
+        "presets": preset_links(kind, target, form),
+        "before": evaluation_plan(kind, params.model_dump(), target) if params else None,
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
+from dashboard.presenters.parity.asked import of_comparison
+from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.result.compared import (
     charts,
     numbers_of,
@@ -30,7 +33,8 @@ from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
-from jobs.queries.results.repeats import repeats_of
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.repeats import other_runs
 
 _BATCH = "batch_latency_mean_s"
 
@@ -44,7 +48,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
     is_grouped = "group" in request.GET
-    groups, missing = read_groups(_wanted(request))
+    groups, missing = read_groups(_wanted(request), heads_only=True)
     if missing:
         return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]
@@ -57,6 +61,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
         context |= _context(request, comparison, is_grouped=is_grouped)
+        context |= _parity(request, comparison)
     return render(request, "results/compare.html", context)
 
 
@@ -123,7 +128,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _grouped(groups) if is_grouped else _as_runs(heads)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
-    repeated = with_repeats(groups)
+    others = other_runs([run for runs in groups for run in runs])
+    repeated = with_repeats(groups, others)
     # Links to other columns keep the selected concurrency.
     kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
     context = {
@@ -154,11 +160,30 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
             if paired is not None
         ],
         "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
-        **_switches(groups, repeated, is_grouped=is_grouped),
+        **_switches(groups, repeated, others, is_grouped=is_grouped),
     }
     if not is_evaluation:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
         context |= {"is_batch": is_batch, **charts(comparison)}
+    return context
+
+
+def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
+    """Return the parity statement of two evaluations, which is the page's title, and the query of
+    its own page."""
+    typed = request.GET.get("margin", "")
+    try:
+        found = of_comparison(comparison, typed)
+    except ParityError:  # another page says what a margin is
+        found = of_comparison(comparison, "")
+    context = {"tables_query": "&".join(f"id={head.pk}" for head in comparison.heads)}
+    columns = comparison.columns
+    if len(columns) == 2 and columns[0].head.type == Result.Type.EVALUATION:
+        ids = [",".join(str(run.pk) for run in column.runs) for column in columns]
+        context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
+    if found is not None:
+        context |= {} if comparison.barred else {"title": full_headline(found)}
+        context["parity_query"] += f"&margin={found.margin:g}"
     return context
 
 
@@ -174,12 +199,15 @@ def _column(groups: list[list[Result]], index: int, *, is_grouped: bool) -> dict
 
 
 def _switches(
-    groups: list[list[Result]], repeated: list[list[Result]], *, is_grouped: bool
+    groups: list[list[Result]],
+    repeated: list[list[Result]],
+    others: Mapping[str, Sequence[Result]],
+    *,
+    is_grouped: bool,
 ) -> dict[str, Any]:
     """Return queries of this comparison as runs and as groups, without disturbed runs, and with
     further repeats; "" where no switch exists.
     """
-    shown = {run.pk for runs in groups for run in runs}
     undisturbed = [[run for run in runs if run.counts] for runs in groups]
     if is_grouped:  # a side with only disturbed runs stays unchanged
         undisturbed = [some or runs for some, runs in zip(undisturbed, groups, strict=True)]
@@ -195,11 +223,10 @@ def _switches(
         switches["without_disturbed"] = write(undisturbed)
     if is_grouped:
         for name, counts in (("uncounted", True), ("uncounted_disturbed", False)):
-            added = [
-                [run for run in repeats_of(runs[0], uncounted=True) if run.counts == counts]
+            new = [
+                [run for run in others.get(runs[0].fingerprint, ()) if run.counts == counts]
                 for runs in groups
             ]
-            new = [[run for run in runs if run.pk not in shown] for runs in added]
             switches[name] = [run for runs in new for run in runs]
             switches[f"with_{name}"] = _grouped(
                 [[*runs, *more] for runs, more in zip(groups, new, strict=True)]

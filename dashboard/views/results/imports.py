@@ -1,4 +1,4 @@
-"""Pages of imports: upload or paste, preview, original files, removal."""
+"""Pages of imports: upload, paste or folder of a host; preview, original files, removal."""
 
 from __future__ import annotations
 
@@ -27,30 +27,36 @@ from jobs.errors import LaunchError
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads
 from jobs.models import Import, ImportedFile
+from jobs.numbers import number_from
 from jobs.services import import_drafts, imports
+from jobs.services.collected import Collected, collected
 from jobs.services.imports import About
 
 
 @require_http_methods(["GET", "POST"])
 @requires("result.import")
 def import_upload(request: HttpRequest) -> HttpResponse:
-    """Form of an import. A POST stores the files as a draft and shows its preview."""
-    if request.method == "GET":
-        return _form(request, About(), {})
-    about = About(request.POST.get("device", ""), request.POST.get("model", ""))
+    """Form of an import. A POST stores the files as a draft and shows its preview.
+
+    ``job``: a job that collected the files on a host.
+    """
+    given = request.GET if request.method == "GET" else request.POST
+    about = About(given.get("device", ""), given.get("model", ""))
+    source = None
     try:
+        source = collected(number_from(given["job"])) if given.get("job") else None
+        if request.method == "GET":
+            return _form(request, about, {}, source)
         about = imports.checked(about)
-        files = _files(request)
+        files = _files(request, source)
+        recognised = recognise(files)
+        shown = preview(files, recognised)
+        if not shown.found:
+            raise LaunchError(shown.reasons, "files")
+        origin = source.origin if source else None
+        draft = import_drafts.save(_own(request), files, about, origin)
     except LaunchError as error:
-        return _form(request, about, {error.field: str(error)})
-    recognised = recognise(files)
-    shown = preview(files, recognised)
-    if not shown.found:
-        return _form(request, about, {"files": shown.reasons})
-    try:
-        draft = import_drafts.save(_own(request), files, about)
-    except LaunchError as error:
-        return _form(request, about, {error.field: str(error)})
+        return _form(request, about, {_field(request, error.field): str(error)}, source)
     return redirect("import-preview", draft)
 
 
@@ -70,7 +76,7 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
         import_drafts.remove(draft)
         return redirect("import-upload")
     try:
-        stored = actions.keep(request.user, draft.files, recognised, draft.about)
+        stored = actions.keep(request.user, draft.files, recognised, draft.about, draft.origin)
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("import-preview", draft_id)
@@ -136,13 +142,15 @@ def _own(request: HttpRequest) -> int:
     return int(user.pk)
 
 
-def _files(request: HttpRequest) -> Mapping[str, bytes]:
-    """Return uploaded and pasted files.
+def _files(request: HttpRequest, source: Collected | None) -> Mapping[str, bytes]:
+    """Return uploaded, pasted or collected files.
 
     Raises:
-        LaunchError: at ``files``.
+        LaunchError: at ``files``, or at ``job``.
     """
     limit = settings.IMPORT_LIMIT_BYTES
+    if source is not None:
+        return source.files(limit_bytes=limit)
     uploads = [(one.name or "file", one) for one in request.FILES.getlist("files")]
     text = request.POST.get("pasted", "").strip()
     if uploads and text:
@@ -154,9 +162,18 @@ def _files(request: HttpRequest) -> Mapping[str, bytes]:
     return read_uploads(((name, one.read(limit + 1)) for name, one in uploads), limit_bytes=limit)
 
 
-def _form(request: HttpRequest, about: About, errors: dict[str, str]) -> HttpResponse:
+def _field(request: HttpRequest, name: str) -> str:
+    """Return the field of an error: of ``files`` the pasted text, if nothing else was sent."""
+    is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
+    return "pasted" if name == "files" and is_pasted else name
+
+
+def _form(
+    request: HttpRequest, about: About, errors: dict[str, str], source: Collected | None
+) -> HttpResponse:
     context: dict[str, Any] = {
         "about": about,
+        "source": source,
         "pasted": request.POST.get("pasted", ""),
         "errors": errors,
         "models": list(MODELS.values()),

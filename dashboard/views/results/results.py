@@ -226,6 +226,7 @@ def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     return {
         "figures": [(n, page.result.metrics[n]) for n in METRICS if n in page.result.metrics],
         "is_in_catalogue": page.result.model_id in MODELS,
+        "collected": page.result.run_context.get("collected"),
         "imported_files": list(imported.files.all()) if imported else [],
         "may_remove": imported is not None and allowed(request.user, "result.remove", imported),
     }

@@ -158,7 +158,7 @@ class Scraper:
 
     def _scrape(self, watch: Watch) -> None:
         at = time.time()
-        text = _get(watch.url)
+        text = _get(watch.url, watch.key)
         values = samples(text, watch.metrics) if text else {}
         if values:
             self._points.add(watch.name, at, values)
@@ -202,10 +202,13 @@ def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
     return True
 
 
-def _get(url: str) -> str:
+def _get(url: str, key: str) -> str:
     """The body of a 200 answer; empty for anything else (the server may not be there yet)."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        status, body = engine_http.get(url, within_s=TIMEOUT_S, longest=LONGEST_ANSWER)
+        status, body = engine_http.get(
+            url, within_s=TIMEOUT_S, longest=LONGEST_ANSWER, headers=headers
+        )
     except (OSError, ValueError):
         return ""
     return body.decode(errors="replace") if status == 200 else ""

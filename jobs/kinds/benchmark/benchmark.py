@@ -11,6 +11,7 @@ from jobs.parsers import progress
 from jobs.parsers.evalscope import evalscope_perf
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
+from jobs.toolchains import load
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope
 
@@ -27,10 +28,12 @@ class Benchmark(over_http.OverHttp, params=Params):
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
     clients = evalscope.PERF_CLIENTS
+    steps = load.STEPS
     takes_key = True
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope's performance test. The engine's counters are scraped meanwhile."""
+        """EvalScope's performance test, after a step that writes random prompts if chosen. The
+        engine's counters are scraped meanwhile."""
         here, served = site(target), target.asset("deployment", params.deployment)
         return against(evalscope.perf_plan(self.load(params, target), here), served, here.python)
 

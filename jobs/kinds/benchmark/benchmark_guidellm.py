@@ -10,7 +10,7 @@ from jobs.kinds.lib.common import against, site
 from jobs.parsers import guidellm as parser
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
-from jobs.toolchains import guidellm
+from jobs.toolchains import guidellm, load
 
 
 class Params(over_http.LoadParams):
@@ -24,9 +24,10 @@ class BenchmarkGuidellm(over_http.OverHttp, params=Params):
     title = "Benchmark with GuideLLM"
     environment = guidellm.NAME
     programs = guidellm.PROGRAMS
-    steps = guidellm.STEPS
+    steps = load.STEPS
     follows = ("deploy", "deploy-build-in", "deploy-vllm")
     progress_is_whole = False
+    has_tokenizers = True
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A step that writes prompts, then a step per concurrency. The engine's counters are

@@ -23,9 +23,11 @@ from jobs.kinds.lib.common import (
     overlap_field,
     seed_field,
     tokenizer_check,
+    tokenizer_folder,
     tokenizer_of,
 )
 from jobs.kinds.lib.common import site as site_without_dies
+from jobs.kinds.lib.prompts import Chosen, chosen, team_choices, team_set
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     image_name,
@@ -42,6 +44,7 @@ from jobs.plans import Plan, literal
 from jobs.toolchains.site import Site
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm_bench
+from jobs.toolchains.vllm.own_prompts import DATASET, OwnPrompts
 from jobs.toolchains.vllm.vllm_bench import BenchLoad
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
@@ -61,10 +64,21 @@ class Params(vllm_common.VllmParams):
         "runs in a container of the stack's image.",
         made_by="deploy-vllm",
     )
-    dataset: Literal["", "sonnet", "random", "sharegpt"] = Field(
+    dataset: Literal["", "sonnet", "random", "sharegpt", "custom"] = Field(
         "",
-        description="sonnet: lines of poems. random: random tokens. sharegpt: real questions.",
+        description="sonnet: lines of poems. random: random tokens. sharegpt: real questions. "
+        "custom: prompts of the team.",
         json_schema_extra={"label": "Prompt source", "group": "Load", "without_dies": "random"},
+    )
+    prompts: str = Field(
+        "",
+        max_length=60,
+        description="Sent in turn, with their own lengths. Answers are generated in full.",
+        json_schema_extra={
+            "label": "Prompts of the team",
+            "group": "Load",
+            "when": ["dataset", "custom"],
+        },
     )
     path: str = Field(
         "",
@@ -145,7 +159,10 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         if field == "dataset":
             named = ("sonnet", "random", "sharegpt") if target.has_dies else ("random", "sharegpt")
             first = [Choice("", _("Stack default"))] if target.has_dies else []
-            return [*first, *(Choice(one, one) for one in named)]
+            own = [DATASET] if target.prompts else []
+            return [*first, *(Choice(one, one) for one in (*named, *own))]
+        if field == "prompts":
+            return [Choice("", ""), *team_choices(target)]
         if field == "deployment":
             return asset_choices(
                 ref
@@ -153,6 +170,11 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
                 if ref.endpoint is not None or ref.data.get("engine") == "vllm"
             )
         return super().choices(field, target)
+
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        """Return False for an endpoint whose tokenizer is not on the host."""
+        model_id = str(served.data.get("model_id") or "")
+        return served.endpoint is None or tokenizer_folder(model_id, target) is not None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
@@ -188,7 +210,8 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         stack, deployment = stack_of(params), target.asset("deployment", params.deployment)
         _check_deployment(params, deployment)
         site = vllm_common.site_of(stack, target)
-        _check_load(params, stack, deployment)
+        own = _own_prompts(params, target)
+        _check_load(params, stack, deployment, own)
         load = BenchLoad(
             dataset=_dataset(params),
             path=_path(params, stack, site),
@@ -200,11 +223,12 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             seed=params.seed,
             exact=params.as_in_guide,
             key=str(deployment.data.get("api_key") or ""),
+            own=_sent(params, own) if own else None,
         )
         if deployment.endpoint is not None:
             return against(_external(load, stack, deployment, target), deployment, site.python)
         if isinstance(site, VaccSite):
-            return vllm_bench.online_plan(stack, load)
+            return vllm_bench.online_plan(stack, load, site.python)
         return vllm_bench.online_here_plan(stack, load, site)
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -302,7 +326,32 @@ def _check_deployment(params: Params, deployment: AssetRef) -> None:
         )
 
 
-def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
+def _own_prompts(params: Params, target: Target) -> Chosen | None:
+    """Return the team's prompts of the data set "custom".
+
+    Raises:
+        LaunchError: unknown, or in verbatim mode.
+    """
+    if params.dataset != DATASET:
+        return None
+    if params.as_in_guide:
+        message = _("The guide's command has other prompts. Switch off “Guide verbatim”.")
+        raise LaunchError(message, "dataset")
+    team_set(params.prompts, target.prompts)  # an included set has no such name
+    return chosen(params.prompts, target)
+
+
+def _sent(params: Params, own: Chosen) -> OwnPrompts:
+    return OwnPrompts(
+        prompts=own.prompts,
+        requests=params.requests,
+        output_tokens=params.output_tokens,
+        concurrency=params.concurrency,
+        seed=params.seed,
+    )
+
+
+def _check_load(params: Params, stack: Stack, deployment: AssetRef, own: Chosen | None) -> None:
     """Refuse settings that are known to give no result, except in verbatim mode."""
     over_http.check_concurrency(params.concurrency)
     if params.as_in_guide:
@@ -313,14 +362,17 @@ def _check_load(params: Params, stack: Stack, deployment: AssetRef) -> None:
         return
     if _dataset(params) not in stack.bench.online.datasets:
         raise LaunchError(_("This benchmark version does not support this data set."), "dataset")
-    if _dataset(params) != "sharegpt" and params.prefix_tokens >= params.input_tokens:
+    if _dataset(params) not in lengths.FIXED and params.prefix_tokens >= params.input_tokens:
         message = _("Shared prefix must be shorter than the prompt of %(tokens)d tokens.")
         raise LaunchError(message % {"tokens": params.input_tokens}, "prefix_tokens")
     most = stack.vllm.max_concurrency if deployment.endpoint is None else None
     if most and max(params.concurrency) > most:
         message = _("Max concurrency of the engine is %(most)d.")
         raise LaunchError(message % {"most": most}, "concurrency")
-    _check_lengths(params, deployment)
+    if own:
+        lengths.check_answer(deployment.data, "output_tokens", params.output_tokens, own.longest)
+    else:
+        _check_lengths(params, deployment)
 
 
 def _check_lengths(params: Params, deployment: AssetRef) -> None:
@@ -340,7 +392,7 @@ def _path(params: Params, stack: Stack, site: VaccSite | Site) -> str:
         LaunchError: a file is needed and its path is unknown.
     """
     dataset = _dataset(params)
-    if params.path or dataset == "random":
+    if params.path or dataset in ("random", DATASET):
         return params.path
     if dataset == "sonnet" and stack.bench.online.sonnet_file:
         return ""
@@ -362,6 +414,7 @@ def _dataset(params: Params) -> str:
 
 def _what(params: Params) -> str:
     dataset = _dataset(params)
-    if dataset == "sharegpt":  # its prompts have fixed lengths
-        return f"{dataset} → {params.output_tokens} tok"
+    if dataset in lengths.FIXED:
+        name = params.prompts if dataset == DATASET else dataset
+        return f"{name} → {params.output_tokens} tok"
     return f"{dataset} {params.input_tokens} → {params.output_tokens} tok"

@@ -65,7 +65,7 @@ class Params(KindParams):
     question_seed: int | None = Field(
         None,
         ge=0,
-        le=2**31 - 1,
+        le=999_999,
         description="Draws the sample at random: the same number draws the same questions. Empty: "
         "spread evenly.",
         json_schema_extra={"label": "Question seed", "group": "Questions"},

@@ -312,11 +312,11 @@ def scores_of(run: Run, model: str) -> list[SetScore]:
             known = EVALUATION_SETS.get(score.dataset)
             asked = run.asked(model, score.dataset) or (known.questions if known else None)
             head = (score.dataset, score.version, score.metric, score.mode)
-            scores.append(SetScore(*head, score.value, asked, _group(score.dataset)))
+            scores.append(SetScore(*head, score.value, asked, group_of(score.dataset)))
     return scores
 
 
-def _group(dataset: str) -> str:
+def group_of(dataset: str) -> str:
     """Return the group of a set: "cluewsc" for cluewsc-dev; others are their own group."""
     for prefix, group in ((opencompass.MMLU, "mmlu"), (CEVAL, "ceval")):
         if dataset.startswith(prefix):

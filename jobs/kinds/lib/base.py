@@ -6,7 +6,7 @@ Pure: no clock, no disk, no database.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -102,11 +102,24 @@ def endpoint_number(key: Any) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamPrompts:
+    """Prompts that the team uploaded. ``longest``: estimated tokens of the longest one.
+
+    ``read`` returns them: forms need the names only.
+    """
+
+    name: str
+    count: int
+    longest: int
+    read: Callable[[], Sequence[str]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
-    ports and dies, stopping and restarting ones included.
+    ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
     """
 
     name: str
@@ -118,6 +131,7 @@ class Target:
     servers: tuple[AssetRef, ...] = ()
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
+    prompts: tuple[TeamPrompts, ...] = ()
 
     @property
     def is_this_computer(self) -> bool:
@@ -302,6 +316,8 @@ class Kind(ABC):
     follows: ClassVar[Sequence[str]] = ()
     # Ids of known failures and checks that a job of this kind fixes.
     mends: ClassVar[Sequence[str]] = ()
+    # Output, an archive, whose files may be results to import (``jobs.services.collected``).
+    collects: ClassVar[str] = ""
     brings: ClassVar[bool] = False  # downloads over a network: a stall may be a slow remote side
     # Requested lengths, from Params: see jobs.kinds.lib.lengths.
     lengths: ClassVar[Sequence[str]] = ()
@@ -319,6 +335,10 @@ class Kind(ABC):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host; None: any value of its type."""
         return None
+
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        """True if nothing is known that keeps a job from measuring an offered deployment."""
+        return True
 
     def needs(self, params: Any, target: Target) -> Sequence[Need]:
         """Return environments that the plan uses. Default: that of the class, if any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -33,6 +34,12 @@ def site(target: Target) -> Site:
         ) from None
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """True for an absolute path of ``folder`` or below, without steps upwards."""
+    pure = PurePosixPath(path)
+    return pure.is_absolute() and ".." not in pure.parts and pure.is_relative_to(folder)
+
+
 def against(plan: Plan, served: AssetRef, python: str) -> Plan:
     """Return ``plan``; against an endpoint, with its check as the first step.
 
@@ -57,16 +64,29 @@ def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
             "%(name)s first."
         )
         raise LaunchError(message % {"name": served.label}, "deployment")
-    for ref in target.weights:
-        # Without cards, other weights are GGUF files.
-        is_folder = target.has_dies or bool(ref.data.get("format"))
-        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
-            return ref
+    found = _folder_of(model_id, target)
+    if found is not None:
+        return found
     message = _(
         "This client needs the tokenizer of %(model)s, which is missing on %(host)s. Prepare its "
         "weights there, or use “Benchmark” or “Evaluate”."
     )
     raise LaunchError(message % {"model": model_id, "host": target.name}, "deployment")
+
+
+def tokenizer_folder(model_id: str, target: Target) -> str | None:
+    """Return the folder on the host with the tokenizer of a model; None: none."""
+    found = _folder_of(model_id, target)
+    return None if found is None else str(found.data["path"])
+
+
+def _folder_of(model_id: str, target: Target) -> AssetRef | None:
+    for ref in target.weights:
+        # Without cards, other weights are GGUF files.
+        is_folder = target.has_dies or bool(ref.data.get("format"))
+        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
+            return ref
+    return None
 
 
 def tokenizer_check(folder: str) -> Check:

@@ -12,6 +12,10 @@ from jobs.messages import Message
 
 APART = 0.1  # relative difference that is not reported
 INPUT, OUTPUT = "input_tokens", "output_tokens"
+# Prompts of a chosen length, of other clients.
+RANDOM = "random"
+# Data sets of vLLM's client whose prompts have lengths of their own.
+FIXED = ("sharegpt", "custom")
 # Tokens of the examples that llama.cpp's reasoning template adds (``jobs.kinds.deploy.deploy``).
 _EXAMPLES = 300
 
@@ -27,9 +31,16 @@ def asked(
     if answer_limit:
         most = params.get(answer_limit)
         return {OUTPUT: most} if isinstance(most, int) else {}
-    if params.get("dataset") == "sharegpt":
+    if not has_chosen_length(params):
         names = (OUTPUT,)
     return {name: params[name] for name in names if isinstance(params.get(name), int)}
+
+
+def has_chosen_length(params: Mapping[str, Any]) -> bool:
+    """True if prompts have a chosen length: not those of a fixed set."""
+    if "dataset" in params:
+        return params["dataset"] not in FIXED
+    return bool(params.get("prompts", RANDOM) == RANDOM)
 
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -8,10 +8,18 @@ from typing import Annotated, Any, ClassVar, Protocol
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import lengths, work
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, Target
+from jobs.kinds.lib.base import (
+    AssetRef,
+    Choice,
+    Kind,
+    KindParams,
+    Measurement,
+    Need,
+    Outcome,
+    Target,
+)
 from jobs.kinds.lib.common import (
     deployment_field,
     exclusive_field,
@@ -20,26 +28,32 @@ from jobs.kinds.lib.common import (
     seed_field,
     tool_version,
 )
-from jobs.kinds.lib.lengths import about_tokens, check_answer
+from jobs.kinds.lib.lengths import check_answer
+from jobs.kinds.lib.prompts import (
+    PROMPT_TOKENS,
+    Chosen,
+    chosen,
+    included_choices,
+    random_of,
+    team_choices,
+)
 from jobs.messages import Message
 from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
-from jobs.toolchains.environments import ENVIRONMENTS
+from jobs.toolchains.environments import ENVIRONMENTS, TOKENIZERS
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.vllm import vllm
 
 # Counters of each engine under /metrics.
 _COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
-# Longest prompt of all sets, including the word that makes each prompt unique.
-PROMPT_TOKENS = about_tokens(line for lines in PROMPT_SETS.values() for line in lines) + 8
 # With fewer requests, the 99th percentile is the slowest request.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
 
 
 class LoadParams(KindParams):
-    """Requests with built-in prompts. Lengths are in tokens."""
+    """Requests with included prompts, or those of the team. Lengths are in tokens."""
 
     deployment: str = deployment_field("Deployment to benchmark.")
     concurrency: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(
@@ -70,8 +84,22 @@ class LoadParams(KindParams):
     )
     prompts: str = Field(
         "everyday",
-        description="Built-in prompts, sent in turn.",
+        max_length=60,
+        description="Included prompts, or those of the team. Sent in turn. Random words of a "
+        "chosen length need the model's tokenizer on the host.",
         json_schema_extra={"label": "Prompts", "group": "Load"},
+    )
+    input_tokens: int = Field(
+        128,
+        ge=1,
+        le=1048576,
+        description="Tokens of a random prompt, without the chat template.",
+        json_schema_extra={
+            "label": "Prompt length",
+            "unit": "tokens",
+            "group": "Load",
+            "when": ["prompts", lengths.RANDOM],
+        },
     )
     seed: int | None = seed_field()
     exclusive: bool = exclusive_field(False)
@@ -102,14 +130,27 @@ class OverHttp(Kind, params=LoadParams):
     """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``."""
 
     family = "benchmark"
-    lengths = (lengths.OUTPUT,)
+    lengths = (lengths.INPUT, lengths.OUTPUT)
     takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
+    has_tokenizers: ClassVar[bool] = False  # the tool's environment has them
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
         if field != "prompts":
             return None
-        return [Choice(key, f"{key} ({len(lines)})") for key, lines in PROMPT_SETS.items()]
+        random = Choice(lengths.RANDOM, _("random words"))
+        return [*included_choices(), random, *team_choices(target)]
+
+    def can_measure(self, served: AssetRef, target: Target) -> bool:
+        """Return False for an API key that the tool would show."""
+        return self.takes_key or not served.data.get("api_key")
+
+    def needs(self, params: LoadParams, target: Target) -> Sequence[Need]:
+        """Return the tool's environment, and that of tokenizers where the tool has none."""
+        own = super().needs(params, target)
+        if params.prompts != lengths.RANDOM or self.has_tokenizers:
+            return own
+        return (*own, Need(TOKENIZERS))
 
     def title_of(self, params: LoadParams, target: Target) -> str:
         """ "smollm2-135m-instruct-int8 @ 1, 2, 4"."""
@@ -130,26 +171,39 @@ class OverHttp(Kind, params=LoadParams):
         Raises:
             LaunchError: the deployment is not on the host, or has a key, which the tool would
                 show; answers do not fit with the longest prompt; a concurrency is entered twice;
-                unknown prompts.
+                unknown prompts, or no tokenizer for random ones.
         """
-        served = target.asset("deployment", params.deployment).data
+        deployment = target.asset("deployment", params.deployment)
+        served = deployment.data
         if served.get("api_key") and not self.takes_key:
             message = _("%(tool)s would show the API key in the process list. Use “Benchmark”.")
             tool = ENVIRONMENTS[self.environment].title
             raise LaunchError(message % {"tool": tool}, "deployment")
         check_concurrency(params.concurrency)
-        check_answer(served, "output_tokens", params.output_tokens, PROMPT_TOKENS)
+        sent = self._chosen(params, deployment, target)
+        check_answer(served, "output_tokens", params.output_tokens, sent.longest)
         return HttpLoad(
             concurrency=params.concurrency,
             requests=params.requests,
             output_tokens=params.output_tokens,
-            prompts=prompts_of(params.prompts),
+            prompts=sent.prompts,
             metrics=_COUNTERS.get(str(served.get("toolchain")), ()),
             streamed=not served.get("bare_stream"),
             has_dies=target.has_dies,
             seed=params.seed,
             key=str(served.get("api_key") or ""),
+            of_team=sent.of_team,
+            sized=sent.sized,
         )
+
+    def _chosen(self, params: LoadParams, deployment: AssetRef, target: Target) -> Chosen:
+        if params.prompts != lengths.RANDOM:
+            return chosen(params.prompts, target)
+        most = deployment.data.get("max_input")
+        if most and params.input_tokens > int(most):
+            message = _("Max prompt length of the deployment is %(tokens)d tokens.")
+            raise LaunchError(message % {"tokens": int(most)}, "input_tokens")
+        return random_of(params.input_tokens, deployment, target)
 
     def measured(
         self,
@@ -165,7 +219,7 @@ class OverHttp(Kind, params=LoadParams):
         streamed = any("ttft_mean_ms" in point.metrics for point in points)
         return outcome(
             points,
-            what=f"{params.prompts} → {params.output_tokens} tok",
+            what=f"{_name_of(params)} → {params.output_tokens} tok",
             tool=f"{self.environment} {tool_version(plan, self.environment)}",
             remarks=[
                 *failed_remarks(points),
@@ -178,6 +232,12 @@ class OverHttp(Kind, params=LoadParams):
         )
 
 
+def _name_of(params: LoadParams) -> str:
+    if params.prompts == lengths.RANDOM:
+        return f"{params.prompts} {params.input_tokens}"
+    return params.prompts
+
+
 def check_concurrency(values: Sequence[int]) -> None:
     """Refuse duplicate values.
 
@@ -186,17 +246,6 @@ def check_concurrency(values: Sequence[int]) -> None:
     """
     if len(set(values)) < len(values):
         raise LaunchError(_("Enter each concurrency only once."), "concurrency")
-
-
-def prompts_of(name: str) -> tuple[str, ...]:
-    """Return the prompts of a set.
-
-    Raises:
-        LaunchError: unknown set.
-    """
-    if name not in PROMPT_SETS:
-        raise LaunchError(_("Unknown prompt set. Choose one from the list."), "prompts")
-    return PROMPT_SETS[name]
 
 
 def outcome(

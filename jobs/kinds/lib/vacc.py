@@ -12,6 +12,7 @@ from pydantic import Field
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target
+from jobs.kinds.lib.common import is_inside
 from jobs.messages import Message
 from jobs.toolchains.hub import HF_MIRROR
 from jobs.toolchains.vacc import vacc_images
@@ -209,20 +210,18 @@ def folder_in_workspace(path: str, site: VaccSite, field: str) -> str:
     Raises:
         LaunchError: it is not.
     """
-    folder = PurePosixPath(path)
-    inside = folder.is_relative_to(site.workspace) and ".." not in folder.parts
-    if not folder.is_absolute() or not inside:
+    if not is_inside(path, site.workspace):
         raise LaunchError(
             _("Enter an absolute path below %(folder)s, which containers can access.")
             % {"folder": site.workspace},
             field,
         )
-    if any(folder.is_relative_to(jobs) for jobs in site.jobs_folders):
+    if any(is_inside(path, jobs) for jobs in site.jobs_folders):
         raise LaunchError(
             _("This job folder is removed some days after the job ends. Move it elsewhere."),
             field,
         )
-    return str(folder)
+    return str(PurePosixPath(path))
 
 
 def folder_or(default: str, entered: str, site: VaccSite) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import BY_EVALSCOPE, BY_OPENCOMPASS
+from jobs.kinds.lib.lengths import has_chosen_length
 
 # An engine reads about twenty prompt tokens in the time of one output token.
 _READ = 0.05
@@ -25,7 +26,8 @@ _TEN_OF_MMLU = (1369, 10)
 
 def _tokens(params: Mapping[str, Any]) -> float:
     """Of one request."""
-    return float(params["output_tokens"]) + _READ * float(params.get("input_tokens") or 0)
+    prompt = params.get("input_tokens") if has_chosen_length(params) else 0
+    return float(params["output_tokens"]) + _READ * float(prompt or 0)
 
 
 def over_http(params: Mapping[str, Any]) -> float:

@@ -2,7 +2,7 @@
 
 Columns ``dataset,version,metric,mode,<model>…``; a failed set has ``-`` in all columns, and the
 tool still exits with 0. Scores are in per cent. Documents contain the same Markdown with a manually
-added mean below: without a version, possibly with other decimals.
+added mean below, "avg" without a version: it is no set, and is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ HEAD = ("dataset", "version", "metric", "mode")
 SHARES = ("accuracy",)
 _NONE = ("-", "")
 _SECTION = re.compile(r"[-–—]{3,}")  # a summarizer's heading between rows
+# A mean below the sets: "avg", "avg cluewsc", "mmlu, avg of 57".
+_MEAN = re.compile(r"avg(?: .*)?|.*, avg of \d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +177,15 @@ def _scores(path: str, rows: Sequence[Sequence[str]]) -> tuple[Score, ...]:
                 raise ParseError(
                     f"{path}: row {row!r} does not have the {len(head)} cells of the header"
                 )
-            if not _SECTION.match(row[0]):
+            if not _SECTION.match(row[0]) and not _is_mean(row):
                 scores.append(_score(path, model, row, row[place]))
+    if not scores:
+        raise ParseError(f"{path} has means only, no data sets")
     return tuple(scores)
+
+
+def _is_mean(row: Sequence[str]) -> bool:
+    return row[1].strip() in _NONE and _MEAN.fullmatch(row[0].strip()) is not None
 
 
 def _score(path: str, model: str, row: Sequence[str], text: str) -> Score:

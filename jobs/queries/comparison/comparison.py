@@ -102,13 +102,11 @@ class Column:
     """Column of a comparison: a run or a group; ``head`` is its first run.
 
     ``points`` are the means over the runs, ``(concurrency, metrics)`` by concurrency.
-    ``intervals`` has the intervals of three or more runs, by (concurrency, metric).
     """
 
     runs: Sequence[Result]
     own: Sequence[Sequence[tuple[int, Mapping[str, Any]]]]  # points of each run
     points: Sequence[tuple[int, Mapping[str, float]]]
-    intervals: Mapping[tuple[int, str], Interval]
 
     @property
     def head(self) -> Result:
@@ -124,8 +122,14 @@ class Column:
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
             of_all = f"{metric}_all"
             return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
-        else:
-            rows = [m for points in self.own for c, m in points if c == concurrency]
+        return self._at(metric, concurrency)
+
+    def interval(self, metric: str, concurrency: int) -> Interval | None:
+        """Return the interval of a point's mean; None with fewer than three runs."""
+        return mean_interval(self._at(metric, concurrency))
+
+    def _at(self, metric: str, concurrency: int) -> list[float]:
+        rows = [m for points in self.own for c, m in points if c == concurrency]
         return [row[metric] for row in rows if metric in row]
 
 
@@ -229,18 +233,14 @@ def _column(runs: Sequence[Result]) -> Column:
     for points in own:
         for concurrency, metrics in points:
             by_concurrency.setdefault(concurrency, []).append(metrics)
-    means, intervals = [], {}
+    means = []
     for concurrency, rows in sorted(by_concurrency.items()):
         values = {
             name: [row[name] for row in rows if name in row]
             for name in dict.fromkeys(name for row in rows for name in row)
         }
         means.append((concurrency, {name: _mean(samples) for name, samples in values.items()}))
-        for name, samples in values.items():
-            interval = mean_interval(samples)
-            if interval is not None:
-                intervals[concurrency, name] = interval
-    return Column(runs, own, means, intervals)
+    return Column(runs, own, means)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db.models import Case, TextField, Value, When
+from django.db.models import Case, Q, TextField, Value, When
 
 from jobs.models import Answer, Result
 from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
@@ -16,8 +16,8 @@ from jobs.queries.statistics import Interval, mcnemar, paired_difference, questi
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
 MOST_FLIPS = 100  # read with their texts
-# Question -> (index of its answer, right or wrong): set, id or text, number of the sample.
-Verdicts = Mapping[tuple[str, str, str, int], tuple[int, bool]]
+Key = tuple[str, str, str, int]  # of a question: set, id, text without an id, number of the sample
+Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, right or wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ def pair(base: Result, other: Result, mine: Verdicts | None = None) -> Paired | 
     """Pair two results by question; None without common questions. ``mine``: the verdicts of
     ``base``, if known. Texts are read of the shown flips only: thoughts may be long."""
     mine = verdicts_by_question(base) if mine is None else mine
-    theirs = verdicts_by_question(other)
+    theirs = _verdicts(base, other, mine)
     shared = [key for key in mine if key in theirs]
     if not shared:
         return None
-    verdicts_of = {key: (mine[key][1], theirs[key][1]) for key in shared}
+    verdicts_of = {key: (mine[key][1], theirs[key]) for key in shared}
     changed = [
-        (mine[key][0], theirs[key][0], verdicts[1])
+        (mine[key][0], key, verdicts[1])
         for key, verdicts in verdicts_of.items()
         if verdicts[0] != verdicts[1]
     ]
@@ -84,15 +84,28 @@ def pair(base: Result, other: Result, mine: Verdicts | None = None) -> Paired | 
     return Paired(len(shared), *cells, gap, p, needed, flips, is_whole, _parts(verdicts_of))
 
 
-def _flips(base: Result, other: Result, changed: Sequence[tuple[int, int, bool]]) -> list[Flip]:
-    """Return the flips of (index in the baseline, index in the other, gained)."""
-    mine = Answer.objects.filter(result=base, index__in=[own for own, _their, _gained in changed])
-    theirs = Answer.objects.filter(result=other, index__in=[their for _own, their, _g in changed])
+def _verdicts(base: Result, other: Result, mine: Verdicts) -> Mapping[Key, bool]:
+    """Return the verdicts of ``other``: from the stored ones without a query, if these are of the
+    questions of ``base``, which has the verdicts ``mine``."""
+    questions, _, bits = other.verdicts.rpartition(":")
+    if bits and questions == base.verdicts.rpartition(":")[0]:
+        total = int(questions.rpartition(":")[2])
+        if total == len(mine):
+            return {
+                key: bit == "1"
+                for key, bit in zip(sorted(mine), f"{int(bits, 16):0{total}b}", strict=True)
+            }
+    return {key: right for key, (_index, right) in verdicts_by_question(other).items()}
+
+
+def _flips(base: Result, other: Result, changed: Sequence[tuple[int, Key, bool]]) -> list[Flip]:
+    """Return the flips of (index in the baseline, question, gained)."""
+    mine = Answer.objects.filter(result=base, index__in=[own for own, _key, _gained in changed])
     asked = {
         answer.index: answer
         for answer in mine.only("index", "subset", "question", "expected", "answer", "detail")
     }
-    answered = dict(theirs.values_list("index", "answer"))
+    answered = _answers(other, [key for _own, key, _gained in changed])
     return [
         Flip(
             own,
@@ -100,11 +113,23 @@ def _flips(base: Result, other: Result, changed: Sequence[tuple[int, int, bool]]
             asked[own].question,
             asked[own].expected,
             asked[own].answer,
-            answered[their],
+            answered.get(key, ""),
             gained=gained,
         )
-        for own, their, gained in changed
+        for own, key, gained in changed
     ]
+
+
+def _answers(result: Result, keys: Sequence[Key]) -> dict[Key, str]:
+    """Return the scored answers to these questions."""
+    named = Q(question_id__in=[key for _set, key, _text, _sample in keys if key])
+    unnamed = Q(question_id="", question__in=[text for _set, key, text, _s in keys if not key])
+    rows = Answer.objects.scored().filter(named | unnamed, result=result)
+    parts = rows.values_list("subset", "question_id", "question", "sample", "answer")
+    return {
+        (subset, key, "" if key else text, sample): answer
+        for subset, key, text, sample, answer in parts
+    }
 
 
 def paired_gap(base: Result, other: Result) -> Interval | None:
@@ -147,16 +172,20 @@ def verdicts_by_question(result: Result) -> Verdicts:
 
 def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
     """Return counts of questions correct in both, only the first, only the second, neither."""
-    counts = Counter(verdicts)
+    return _cells_of(Counter(verdicts))
+
+
+def _cells_of(counts: Counter[tuple[bool, bool]]) -> tuple[int, int, int, int]:
     return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
 
 
-def _parts(
-    verdicts_of: Mapping[tuple[str, str, str, int], tuple[bool, bool]],
-) -> dict[str, Interval]:
+def _parts(verdicts_of: Mapping[Key, tuple[bool, bool]]) -> dict[str, Interval]:
+    by_set: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
+    for (subset, *_rest), verdicts in verdicts_of.items():
+        by_set[subset][verdicts] += 1
     by_part = {}
     for part in PARTS:
-        verdicts = [v for (subset, *_), v in verdicts_of.items() if part in subset.split("_")]
-        if verdicts:
-            by_part[f"accuracy_{part}"] = paired_difference(*_cells(verdicts))
+        sets = [counts for subset, counts in by_set.items() if part in subset.split("_")]
+        if sets:
+            by_part[f"accuracy_{part}"] = paired_difference(*_cells_of(sum(sets, Counter())))
     return by_part

@@ -8,12 +8,11 @@ repeats of it are judged like any other run. docs/decisions has the reasons.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from django.db.models import F, OrderBy, QuerySet, Window, prefetch_related_objects
-from django.db.models.functions import RowNumber
+from django.db.models import F, OrderBy, QuerySet, prefetch_related_objects
 
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.comparison import Change, changed
@@ -21,12 +20,13 @@ from jobs.queries.comparison.pairing import paired_gap
 from jobs.queries.comparison.work_differs import differences
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
-from jobs.queries.results.repeats import MOST, at_concurrency
+from jobs.queries.results.repeats import MOST, at_concurrency, first_of_each, points_at
 from jobs.queries.statistics import LEAST_RUNS
 
 # "own": a run of the baseline itself. "uncounted": disturbed or incomplete. "barred": the measured
 # lengths differ. "unknown": no interval yet.
 State = Literal["own", "uncounted", "barred", "unknown", "regressed", "improved", "same"]
+Concurrencies = Set[int]
 _STATES: Mapping[str, State] = {
     "better": "improved",
     "worse": "regressed",
@@ -69,22 +69,29 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
         return {}
     heads = [baseline.result for baseline in baselines.values()]
     prefetch_related_objects([*judged, *heads], "points")
-    bases = _bases(baselines)
-    groups = _groups(judged, {run.pk for base in bases.values() for run in base})
+    at = {place for head in heads if (place := _concurrency(head)) is not None}
+    bases = _bases(baselines, at)
+    groups = _groups(judged, {run.pk for base in bases.values() for run in base}, at)
     return {
         row.pk: _verdict(row, baselines[row.subject], bases[row.subject], groups) for row in judged
     }
 
 
-def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[Result]]:
+def _concurrency(head: Result) -> int | None:
+    """Return the concurrency that the runs of a subject are compared at."""
+    return best_concurrency(head, headline(head.type, head.metrics))
+
+
+def _bases(baselines: Mapping[str, Baseline], at: Concurrencies) -> dict[str, list[Result]]:
     """Return the runs of each baseline, its result first, by subject."""
     stored = {number for baseline in baselines.values() for number in baseline.runs}
-    runs = _light(Result.objects.filter(pk__in=stored)).in_bulk()
+    runs = _light(Result.objects.filter(pk__in=stored), at).in_bulk()
     short = [one for one in baselines.values() if len(one.runs) < LEAST_RUNS]
     later: dict[str, list[Result]] = defaultdict(list)
     if short:
         wanted = {one.result.fingerprint for one in short} - {""}
-        for run in _ranked(wanted, stored, F("created_at").asc(), F("pk").asc(), LEAST_RUNS):
+        oldest = [F("created_at").asc(), F("pk").asc()]
+        for run in _light(_ranked(wanted, stored, oldest, LEAST_RUNS), at):
             later[run.fingerprint].append(run)
     bases = {}
     for subject, baseline in baselines.items():
@@ -94,29 +101,31 @@ def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[Result]]:
     return bases
 
 
-def _groups(judged: Sequence[Result], of_bases: set[int]) -> dict[str, list[Result]]:
+def _groups(
+    judged: Sequence[Result], of_bases: set[int], at: Concurrencies
+) -> dict[str, list[Result]]:
     """Return the latest counted runs of each identity that are in no baseline."""
     wanted = {result.fingerprint for result in judged} - {""}
     groups: dict[str, list[Result]] = defaultdict(list)
-    for run in _ranked(wanted, of_bases, F("created_at").desc(), F("pk").desc(), MOST):
+    newest = [F("created_at").desc(), F("pk").desc()]
+    for run in _light(_ranked(wanted, of_bases, newest, MOST), at):
         groups[run.fingerprint].append(run)
     return groups
 
 
 def _ranked(
-    fingerprints: set[str], left_out: set[int], by: OrderBy, then: OrderBy, most: int
+    fingerprints: set[str], left_out: set[int], by: Sequence[OrderBy], most: int
 ) -> QuerySet[Result]:
     """Return the first ``most`` counted runs of each identity in this order."""
     counted = Result.objects.filter(
         fingerprint__in=fingerprints, disturbed=False, incomplete=False
     ).exclude(pk__in=left_out)
-    place = Window(RowNumber(), partition_by=[F("fingerprint")], order_by=[by, then])
-    return _light(counted.annotate(place=place).filter(place__lte=most).order_by("place"))
+    return first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
 
 
-def _light(rows: QuerySet[Result]) -> QuerySet[Result]:
-    """Return rows without the large fields that a verdict does not read of them."""
-    return rows.defer("identity", "run_context", "remarks", "asked").prefetch_related("points")
+def _light(rows: QuerySet[Result], at: Concurrencies) -> QuerySet[Result]:
+    """Return rows with what a verdict reads of them: id, identity, points that are compared."""
+    return rows.only("fingerprint").prefetch_related(points_at(at))
 
 
 def _verdict(
@@ -139,8 +148,7 @@ def _verdict(
 
 def _of_speed(baseline: Baseline, base: Sequence[Result], runs: Sequence[Result]) -> Verdict:
     head, other = base[0], runs[0]
-    metric = headline(head.type, head.metrics)
-    concurrency = best_concurrency(head, metric)
+    metric, concurrency = headline(head.type, head.metrics), _concurrency(head)
     if concurrency is None or not at_concurrency([other], metric, concurrency):
         return Verdict("barred", baseline, metric, concurrency)
     at = [_at(run, concurrency) for run in (head, other)]

@@ -74,6 +74,11 @@ class QueuedJob:
     load: RequestLoad | None = None
     reads: tuple[str, ...] = ()
 
+    @property
+    def is_on_endpoint(self) -> bool:
+        """True if it measures an engine elsewhere."""
+        return bool(self.inputs.get("deployment", {}).get("endpoint"))
+
     def is_served_by(self, server: Server) -> bool:
         """True for the deployment under test."""
         ref = self.inputs.get("deployment", {})
@@ -268,6 +273,9 @@ class HostCapacity:
         return None
 
     def _noisy_servers(self, job: QueuedJob) -> list[Server]:
+        """Return the deployments that would disturb ``job``: none disturbs an endpoint."""
+        if job.is_on_endpoint:
+            return []
         return [server for server in self.servers if not job.is_served_by(server)]
 
     def _dies(self, job: QueuedJob) -> Message | None:

@@ -22,6 +22,7 @@ from jobs.models import (
     Weights,
 )
 from jobs.queries.hosts.hosts import holding_deployments
+from jobs.queries.prompts import team_prompts
 from jobs.toolchains.vacc_site import inside_of
 
 ARCHIVED = "archived"  # state of an endpoint that takes no jobs
@@ -58,6 +59,7 @@ def target_of(host: Host) -> Target:
         servers=_refs(servers.values(), promised, "deployment"),
         environments=_refs(map(environment_ref, environments), promised, "environment"),
         datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
+        prompts=team_prompts(),
     )
 
 

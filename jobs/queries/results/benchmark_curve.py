@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 from jobs.catalog import STACKS
@@ -88,7 +89,7 @@ def _requests(
     for concurrency, stored in rows.values_list("point__concurrency", "rows").iterator(20):
         if left <= 0:
             break
-        by_concurrency.setdefault(concurrency, []).extend(RequestTimes(*row) for row in stored)
+        by_concurrency.setdefault(concurrency, []).extend(map(RequestTimes._make, stored))
         left -= len(stored)
     return by_concurrency
 
@@ -98,9 +99,10 @@ def _quantiles(requests: Sequence[RequestTimes]) -> dict[str, Interval]:
     intervals = {}
     for family in ("ttft_ms", "tpot_ms", "latency_s"):
         name, _unit = family.split("_")
-        values = sorted(v for one in requests if (v := getattr(one, family)) is not None)
-        if len(values) < len(requests):
+        known = [v for v in map(attrgetter(family), requests) if v is not None]
+        if len(known) < len(requests):
             continue
+        values = sorted(known)
         for metric in METRICS:
             if metric.startswith(f"{name}_"):
                 share = int(metric.split("_")[1].removeprefix("p")) / 100

@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from django.db.models import CharField, F, Max, QuerySet, Value, Window
+from django.db.models import (
+    CharField,
+    F,
+    Max,
+    QuerySet,
+    Value,
+    Window,
+    prefetch_related_objects,
+)
 from django.db.models.expressions import Case, When
 from django.db.models.functions import Cast, Concat, RowNumber
 
 from jobs.models import Result
 from jobs.queries.results.filters import Filters, matching
 from jobs.queries.results.headline import headline
-from jobs.queries.results.repeats import MOST, at_concurrency
+from jobs.queries.results.repeats import MOST, at_concurrency, points_at
 from jobs.queries.results.results import accuracy
 from jobs.queries.sorting import Column, read_cursor, read_moment
 from jobs.queries.statistics import Interval, mean_interval
@@ -80,11 +88,19 @@ def _rows(keys: Sequence[str]) -> list[IdentityRow]:
     latest = {key: _latest(groups[key]) for key in keys if groups[key]}
     whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     rows = whole.prefetch_related("points").in_bulk([run.pk for run in latest.values()])
+    at = {place for row in rows.values() if (place := _best(row)) is not None}
+    everyone = [run for runs in groups.values() for run in runs]
+    prefetch_related_objects(everyone, points_at(at))
     return [_row(rows[run.pk], groups[key]) for key, run in latest.items()]
 
 
+def _best(result: Result) -> int | None:
+    return best_concurrency(result, headline(result.type, result.metrics))
+
+
 def _runs(keys: Sequence[str]) -> QuerySet[Result]:
-    """Return the latest counted and uncounted runs of each identity, oldest first."""
+    """Return the latest counted and uncounted runs of each identity, oldest first, with what a row
+    reads of them."""
     named = [key for key in keys if not key.startswith("#")]
     alone = [int(key[1:]) for key in keys if key.startswith("#")]
     rows = Result.objects.filter(fingerprint__in=named) | Result.objects.filter(pk__in=alone)
@@ -93,9 +109,8 @@ def _runs(keys: Sequence[str]) -> QuerySet[Result]:
         partition_by=[_KEY, F("disturbed"), F("incomplete")],
         order_by=[F("created_at").desc(), F("pk").desc()],
     )
-    light = rows.defer("identity", "run_context", "remarks", "asked")
-    recent = light.annotate(place=place).filter(place__lte=MOST)
-    return recent.order_by("created_at", "pk").prefetch_related("points")
+    light = rows.only("fingerprint", "disturbed", "incomplete", "metrics", "created_at")
+    return light.annotate(place=place).filter(place__lte=MOST).order_by("created_at", "pk")
 
 
 def _latest(runs: Sequence[Result]) -> Result:
@@ -103,9 +118,8 @@ def _latest(runs: Sequence[Result]) -> Result:
 
 
 def _row(latest: Result, runs: Sequence[Result]) -> IdentityRow:
-    metric = headline(latest.type, latest.metrics)
+    metric, concurrency = headline(latest.type, latest.metrics), _best(latest)
     counted = [run for run in runs if run.counts][-MOST:]
-    concurrency = best_concurrency(latest, metric)
     if concurrency is None:
         values = [float(run.metrics[metric]) for run in counted if metric in run.metrics]
     else:

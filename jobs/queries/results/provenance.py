@@ -57,8 +57,8 @@ def provenance(result: Result) -> Provenance:
         values |= {"image": ", ".join(images), "image_id": engine["image"]}
     else:
         wanted = [name for name in wanted if not name.startswith("image")]
-    checksums = [name for name in ("questions_sha256", "dataset_sha256") if name in workload]
-    checksums = checksums or [name for name in ("files_sha256",) if name in workload]
+    known = ("questions_sha256", "prompts_sha256", "dataset_sha256", "files_sha256")
+    checksums = [name for name in known if name in workload]
     if checksums:
         values["dataset_sha256"] = workload[checksums[0]]
     else:

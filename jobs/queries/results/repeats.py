@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from django.db.models import QuerySet
+from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
 
-from jobs.models import Deployment, Result
+from jobs.models import Deployment, Result, ResultPoint
 from jobs.queries.statistics import Interval, mean_interval
 
 MOST = 50
@@ -36,6 +38,32 @@ def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
     others = repeats_of(result, uncounted=uncounted).order_by("created_at", "pk")
     others = others.prefetch_related("points")[: MOST - 1]
     return sorted([result, *others], key=lambda run: (run.created_at, run.pk))
+
+
+def other_runs(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Return the runs of each identity of ``results`` that are not among these, oldest first: at
+    most ``MOST`` counted, disturbed and incomplete ones each. They have no large fields."""
+    others = Result.objects.filter(fingerprint__in={one.fingerprint for one in results} - {""})
+    others = others.exclude(pk__in=[one.pk for one in results])
+    parts, by = ("fingerprint", "disturbed", "incomplete"), ("created_at", "pk")
+    rows = first_of_each(others, parts, [F(name).asc() for name in by]).order_by(*by)
+    found: dict[str, list[Result]] = defaultdict(list)
+    for run in rows.only(*parts, "created_at", "job_id", "imported_id"):
+        found[run.fingerprint].append(run)
+    return found
+
+
+def first_of_each(
+    rows: QuerySet[Result], parts: Sequence[str], by: Sequence[OrderBy], most: int = MOST
+) -> QuerySet[Result]:
+    """Return the first ``most`` rows of each combination of ``parts``; ``place`` is the rank."""
+    place = Window(RowNumber(), partition_by=[F(name) for name in parts], order_by=[*by])
+    return rows.annotate(place=place).filter(place__lte=most)
+
+
+def points_at(concurrencies: Iterable[int]) -> Prefetch[str]:
+    """Return the prefetch of the points at these concurrencies, for :func:`at_concurrency`."""
+    return Prefetch("points", ResultPoint.objects.filter(concurrency__in=set(concurrencies)))
 
 
 def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from jobs.models import Answer, Artifact, Deployment, Job, OutputFile, Result, ResultPoint, Tag
 from jobs.queries.results import result_counts
@@ -117,6 +117,8 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
     total = _passing(_counts(filters), filters).total()
     matches = matching(filters)
     matches = matches.select_related("host", "deployment", "endpoint", "created_by")
+    # Plans of jobs are large.
+    matches = matches.prefetch_related(Prefetch("job", Job.objects.only("kind")))
     rows, following = sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
     pinned = kept.filter(pinned_at__isnull=False).values_list("pk", flat=True)

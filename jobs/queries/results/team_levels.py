@@ -23,8 +23,12 @@ class Included:
     source: str
 
 
-# Limits of MLPerf Inference, the only published ones that several vendors accept. They are 99th
-# percentiles of the server scenario.
+# Limits of MLPerf Inference, the only published ones that several vendors accept: 99th percentiles
+# of the scenarios Server and Interactive. Source: "MLPerf Inference Rules", inference_rules.adoc of
+# github.com/mlcommons/inference_policies at ac93e89 (2026-07-23), table of the datacenter suite.
+# Added there by 5b9b5a8 (2024-01-04, v4.0: Llama 2 70B Server, today the category Conversational),
+# d56a219 (2025-01-08, v5.0: its Interactive), dff5f51 (2025-06-18, v5.1: DeepSeek-R1 Server) and
+# b1b375d (2026-02-02, v6.0: DeepSeek-R1 Interactive).
 INCLUDED: Mapping[str, Included] = {
     one.key: one
     for one in (
@@ -39,6 +43,12 @@ INCLUDED: Mapping[str, Included] = {
             _("MLPerf interactive chat"),
             {"ttft_p99_ms": 450.0, "tpot_p99_ms": 40.0},
             "MLPerf Inference 5.0, Llama 2 70B, Interactive",
+        ),
+        Included(
+            "mlperf-reasoning-server",
+            _("MLPerf reasoning"),
+            {"ttft_p99_ms": 2000.0, "tpot_p99_ms": 80.0},
+            "MLPerf Inference 5.1, DeepSeek-R1, Server",
         ),
         Included(
             "mlperf-reasoning",

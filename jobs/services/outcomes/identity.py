@@ -22,12 +22,15 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.errors import PlanError
+from jobs.kinds.lib.lengths import has_chosen_length
 from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
 from jobs.queries.comparison.pairing import verdicts_text
 from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
+from jobs.toolchains.load import TEAM_FILE
+from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
 # Schemas 3 and 4 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
@@ -47,6 +50,8 @@ _NOT_WORK = frozenset(
         *("endpoint", "source", "folder", "dataset_source", "token"),
     )
 )
+# Checksum of a team's prompts in the workload.
+PROMPTS = "prompts_sha256"
 # Parameters of kinds that load the model themselves: engine settings.
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Parameters that evaluations got later, with the value that older ones had: left out then, so that
@@ -190,6 +195,10 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     """Return the workload: parameters of the job and checksums of the sent data."""
     params = job.params
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
+    if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
+        left_out |= {"prompts"}
+    if "dataset" not in params and not has_chosen_length(params):
+        left_out |= {"input_tokens"}
     values = {
         name: _value(value)
         for name, value in params.items()
@@ -212,11 +221,15 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
 def _files_sha256(plan: Plan) -> dict[str, str]:
     """Return the checksum of a plan's data files; {} without any. Line order is ignored because a
     seed changes it. Scripts are not part of the workload."""
-    texts = [item.text for item in plan.files if not item.name.endswith(".py")]
-    if not texts:
+    data = [item for item in plan.files if not item.name.endswith(".py")]
+    if not data:
         return {}
-    lines = sorted({line for text in texts for line in text.splitlines()})
-    return {"files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+    lines = sorted({line for item in data for line in item.text.splitlines()})
+    checksums = {"files_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+    for item in data:
+        if item.name == TEAM_FILE:  # as the page of the set shows it
+            checksums[PROMPTS] = hashlib.sha256(item.text.encode()).hexdigest()
+    return checksums
 
 
 def _config_sha256(plan: Plan) -> dict[str, str]:

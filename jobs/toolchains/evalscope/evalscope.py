@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
-from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE, TOKENIZERS
 from jobs.toolchains.load import HttpLoad
-from jobs.toolchains.seeds import COLD, seeds_text
+from jobs.toolchains.seeds import seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
@@ -43,6 +43,8 @@ _PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
 # an early stop the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
+# Prompts of sized.py, from files in the working folder.
+_WRITTEN = ("--dataset", "written_lines", "--dataset-path", "{job_dir}/work")
 # Adds a unique mark before each prompt, and records the start of each concurrency.
 _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
@@ -62,13 +64,14 @@ _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
     """Plan a benchmark of the deployment in the slots ``{deployment.url}`` and
     ``{deployment.name}``."""
+    data = f"{FILES}/{load.prompts_file().name}"
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
         *("--progress", PROGRESS, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
-        *("--dataset", "cold_lines", "--dataset-path", f"{FILES}/prompts.txt"),
+        *(("--dataset", "cold_lines", "--dataset-path", data) if not load.sized else _WRITTEN),
         *("--parallel", *map(str, load.concurrency)),
         *("--number", *(str(load.requests) for _ in load.concurrency)),
         *_NO_WAIT,
@@ -80,8 +83,11 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     )
     return Plan(
         kind="benchmark",
-        steps=(Step("measure", argv, env=(*_ENV, *_key("API_KEY", load.key))),),
-        files=(script(_SEND), script(COLD), load.prompts_file()),
+        steps=(
+            *_sized(load, site),
+            Step("measure", argv, env=(*_ENV, *_key("API_KEY", load.key))),
+        ),
+        files=(script(_SEND), *load.files()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
@@ -100,6 +106,16 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
             )
         ),
     )
+
+
+def _sized(load: HttpLoad, site: Site) -> tuple[Step, ...]:
+    """Return the step that writes random prompts for each concurrency and its warm-up."""
+    if load.sized is None:
+        return ()
+    seeds = seeds_text(load.seed, load.concurrency)
+    python = ENVIRONMENTS[TOKENIZERS].python(site)
+    requests = load.requests + max(load.concurrency)
+    return (load.sized.written(python, requests=requests, seeds=seeds),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ An engine with a prefix cache keeps what prompts have in common from their begin
 is sent behind a short mark of its own ("k3f9q2: Why is the sky …"), in an order of its own. Both
 come from the seed of a concurrency: the same seed makes the same prompts. As a program it writes a
 file for each concurrency into the working folder, with as many prompts as there are requests:
-prompts-20-at-1.txt, prompts-20-at-4.txt.
+prompts-20-at-1.txt, prompts-20-at-4.txt. LINES with the suffix .jsonl are objects with the key
+"prompt", and so are the files then: prompts-20-at-1.jsonl.
 """
 
 import argparse
+import json
 import random
 from itertools import islice
 from pathlib import Path
@@ -25,9 +27,16 @@ def seeds_of(text):
 
 
 def lines_of(path):
-    """The lines of a file, without empty ones."""
+    """The prompts of a file: its lines without empty ones, or those of its JSON lines."""
     text = Path(path).read_text(encoding="utf-8")
+    if is_json(path):
+        return [json.loads(line)["prompt"] for line in text.split("\n") if line]
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def is_json(path):
+    """True if a file has JSON lines."""
+    return Path(path).suffix == ".jsonl"
 
 
 def cold(lines, seed):
@@ -43,13 +52,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, required=True)
     parser.add_argument("--seeds", type=seeds_of, required=True)
-    parser.add_argument("lines", type=lines_of)
+    parser.add_argument("lines", type=Path)
     args = parser.parse_args()
+    lines, as_json = lines_of(args.lines), is_json(args.lines)
     for concurrency, seed in args.seeds.items():
-        prompts = islice(cold(args.lines, seed), args.requests)
-        Path(f"prompts-{args.requests}-at-{concurrency}.txt").write_text(
-            "".join(f"{prompt}\n" for prompt in prompts), encoding="utf-8"
-        )
+        prompts = islice(cold(lines, seed), args.requests)
+        name = f"prompts-{args.requests}-at-{concurrency}{'.jsonl' if as_json else '.txt'}"
+        written = (json.dumps({"prompt": one}) if as_json else one for one in prompts)
+        Path(name).write_text("".join(f"{line}\n" for line in written), encoding="utf-8")
         print(f"concurrency {concurrency}: {args.requests} new prompts, seed {seed}", flush=True)
 
 

@@ -4,7 +4,8 @@
 
 EvalScope sends the lines of a file in turn, and begins at the first one again at each concurrency:
 an engine with a prefix cache then answers all but the first from its cache. cold_lines sends the
-same lines as cold.py makes them new, from the seed of that concurrency.
+same lines as cold.py makes them new, from the seed of that concurrency. written_lines sends the
+prompts that sized.py wrote for that concurrency into the folder of --dataset-path.
 
 When each concurrency began is written to the windows' FILE, one JSON object a line. To that of the
 progress goes, twice a second while it changes, what the client has done so far: requests sent, done
@@ -136,7 +137,7 @@ def refuse_redirects():
 
 
 def register(seeds, windows, client):
-    """Make EvalScope know cold_lines."""
+    """Make EvalScope know cold_lines and written_lines."""
     import cold  # noqa: PLC0415 -- beside this file, in the job's folder
     from evalscope.perf.plugin.datasets import line_by_line  # noqa: PLC0415 -- slow; not for tests
     from evalscope.perf.plugin.registry import register_dataset  # noqa: PLC0415
@@ -149,9 +150,19 @@ def register(seeds, windows, client):
             client.begin_level(concurrency, self.query_parameters.warmup_count)
             with windows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
-            lines = cold.lines_of(self.query_parameters.dataset_path)
-            for prompt in cold.cold(lines, seeds[concurrency]):
+            for prompt in self.prompts_at(concurrency):
                 yield self.prepare_messages(prompt)
+
+        def prompts_at(self, concurrency):
+            lines = cold.lines_of(self.query_parameters.dataset_path)
+            return cold.cold(lines, seeds[concurrency])
+
+    @register_dataset("written_lines")
+    class WrittenLines(ColdLines):
+        def prompts_at(self, concurrency):
+            folder = Path(self.query_parameters.dataset_path)
+            (path,) = folder.glob(f"prompts-*-at-{concurrency}.jsonl")
+            return cold.lines_of(path)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,21 @@ from dataclasses import dataclass, replace
 from django.utils.translation import pgettext_lazy
 
 from jobs.catalog.stacks_schema import Offline, Stack
-from jobs.plans import CLIENT, DIES, Check, Output, Plan, Step, Watch, literal
+from jobs.plans import CLIENT, DIES, Check, Output, Plan, PlanFile, Step, Watch, literal
+from jobs.toolchains.load import STEPS as STEPS_OF_PROMPTS
 from jobs.toolchains.seeds import seed_word
 from jobs.toolchains.site import SCRIPTS, Site
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm, vllm_cpu
+from jobs.toolchains.vllm.own_prompts import OwnPrompts
 
-PROGRAMS = ("docker", "vllm")
+PROGRAMS = ("docker", "python", "vllm")
 STEPS = {
+    **STEPS_OF_PROMPTS,
     "container": pgettext_lazy("step", "start container"),
     "plug-in": pgettext_lazy("step", "import plug-in"),
     "folder": pgettext_lazy("step", "make folder"),
+    "send": pgettext_lazy("step", "send prompts"),
 }
 IN_DEPLOYMENT = "{deployment.container}"
 OWN_NAME = "vllm-bench-{job}"
@@ -48,7 +52,8 @@ class BenchLoad:
 
     ``input_tokens`` includes ``prefix_tokens``, the shared prefix. ``seed`` None: a new one per
     concurrency and job. ``tokenizer``: its folder, where the client sees it. ``by_url``: the server
-    is an endpoint, whose address may have https and a path.
+    is an endpoint, whose address may have https and a path. ``own``: a team's prompts, in place of
+    a data set.
     """
 
     dataset: str
@@ -63,13 +68,17 @@ class BenchLoad:
     key: str = ""
     tokenizer: str = "{deployment.tokenizer}"
     by_url: bool = False
+    own: OwnPrompts | None = None
 
 
-def online_plan(stack: Stack, load: BenchLoad) -> Plan:
-    """Benchmark a deployment at each concurrency in its own container, and copy the results."""
+def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
+    """Benchmark a deployment at each concurrency in its own container, and copy the results.
+
+    ``python``: interpreter of the host.
+    """
     as_printed = load.exact and bool(stack.bench.folder)
     folder = GUIDE_RESULTS if as_printed else OWN_RESULTS
-    steps: list[Step] = []
+    steps: list[Step] = list(_written(load, python))
     if not as_printed:
         # 0.7.2 runs to its end before it finds the folder missing.
         steps.append(Step("folder", ("docker", "exec", IN_DEPLOYMENT, "mkdir", "-p", folder)))
@@ -78,6 +87,7 @@ def online_plan(stack: Stack, load: BenchLoad) -> Plan:
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
+        files=_files(load),
         outputs=(Output("result", "result*.json"),),
         watches=(
             vllm.engine_watch("{deployment.url}"),
@@ -97,12 +107,17 @@ def online_from_own_plan(
     label = ("--label", f"{vllm.LABEL}={{job}}")
     started = _container(stack, image, OWN_NAME, site, own=label, publish=("--network", "host"))
     folder = ("docker", "exec", OWN_NAME, "mkdir", "-p", OWN_RESULTS)
-    steps = [Step("container", started, cleanup=vllm.remove(OWN_NAME)), Step("folder", folder)]
+    steps = [
+        *_written(load, site.python),
+        Step("container", started, cleanup=vllm.remove(OWN_NAME)),
+        Step("folder", folder),
+    ]
     for concurrency in load.concurrency:
         steps += _measured(stack, load, concurrency, OWN_RESULTS, OWN_NAME)
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
+        files=_files(load),
         outputs=(Output("result", "result*.json"),),
         watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
         checks=(
@@ -118,7 +133,7 @@ def online_from_own_plan(
 def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     """Benchmark a deployment at each concurrency from the stack's environment."""
     command = vllm_cpu.command(stack, stack.bench.online.command, site)
-    steps = []
+    steps = list(_written(load, site.python))
     for concurrency in load.concurrency:
         suffix, file = _names(load, concurrency)
         argv = _own_argv(stack, load, concurrency, WORK, file, command)
@@ -127,10 +142,19 @@ def online_here_plan(stack: Stack, load: BenchLoad, site: Site) -> Plan:
     return Plan(
         kind="benchmark-online",
         steps=tuple(steps),
+        files=_files(load),
         outputs=(Output("result", "result*.json"),),
         watches=(vllm.engine_watch("{deployment.url}"), _client(_runs(load))),
         checks=(_endpoint(),),
     )
+
+
+def _written(load: BenchLoad, python: str) -> tuple[Step, ...]:
+    return (load.own.written(python),) if load.own else ()
+
+
+def _files(load: BenchLoad) -> tuple[PlanFile, ...]:
+    return load.own.files() if load.own else ()
 
 
 def _client(runs: tuple[tuple[str, int], ...]) -> Watch:
@@ -160,8 +184,9 @@ def _names(load: BenchLoad, concurrency: int) -> tuple[str, str]:
 
 def _measured(
     stack: Stack, load: BenchLoad, concurrency: int, folder: str, container: str
-) -> tuple[Step, Step]:
-    """Return steps of one run: measure, then copy the file out of the container."""
+) -> tuple[Step, ...]:
+    """Return steps of one run: copy own prompts into the container, measure, copy the result out of
+    it."""
     suffix, file = _names(load, concurrency)
     workdir = ""
     if not load.exact:
@@ -181,7 +206,12 @@ def _measured(
         cleanup=_stop(mark, container),
     )
     copied = ("docker", "cp", f"{container}:{written}/{file}", file)
-    return measure, Step(f"fetch{suffix}", copied)
+    fetch = Step(f"fetch{suffix}", copied)
+    if not load.own:
+        return measure, fetch
+    prompts = load.own.file_at(concurrency)
+    sent = ("docker", "cp", prompts, f"{container}:{folder}/{prompts}")
+    return Step(f"send{suffix}", sent), measure, fetch
 
 
 def _stop(mark: str, container: str) -> tuple[str, ...]:
@@ -236,7 +266,7 @@ def _own_argv(
         *(*command, *(("--base-url", "{deployment.url}") if load.by_url else address)),
         *("--backend", online.chat_backend, "--model", load.tokenizer),
         *("--served-model-name", "{deployment.name}", "--endpoint", CHAT),
-        *_dataset_options(stack, load),
+        *(load.own.options(concurrency, folder) if load.own else _dataset_options(stack, load)),
         *("--num-prompts", str(load.prompts), "--max-concurrency", str(concurrency)),
         *("--result-dir", folder, "--result-filename", file, "--save-result"),
         *("--seed", _seed(load, concurrency), "--trust-remote-code"),

@@ -49,6 +49,16 @@ def level() -> int:
     return int((known or make_level(name=name)).pk)
 
 
+def prompts() -> int:
+    """The number of a prompt set with long values; made if it is not there."""
+    from jobs.models import PromptSet  # noqa: PLC0415 -- runs in manage.py shell, with Django
+    from tests.factories import make_prompts  # noqa: PLC0415
+
+    name = "Questions-of-the-chat-assistant-in-the-call-centre"
+    known = PromptSet.objects.filter(name=name).first()
+    return int((known or make_prompts("Why? " * 200, name=name)).pk)
+
+
 def matrix(host: Host, states: Sequence[str]) -> int:
     """The number of a matrix on ``host`` with a cell in each of ``states``; "": left out."""
     from jobs.models import Matrix, MatrixCell  # noqa: PLC0415 -- runs in manage.py shell
@@ -87,6 +97,7 @@ def make() -> None:
     source()
     endpoint()
     level()
+    prompts()
     there = [{"id": number} for number in range(DIES) if number != 22]
     host, is_new = Host.objects.update_or_create(
         name=HOST,

@@ -55,6 +55,14 @@ def test_a_wrong_parameter_is_named(client, result, kind, query, field):
     assert "No report" in page.content.decode()
 
 
+@pytest.mark.parametrize("query", ["result/?id={id}&level=gone", "comparison/?id={id}"])
+def test_a_refusal_is_in_the_language_of_the_reader(client, result, query):
+    page = client.get(f"/reports/{query.format(id=result.pk)}&language=zh")
+
+    assert page.status_code == 400
+    assert page.context["problems"][0].isascii()
+
+
 @pytest.mark.parametrize("prefix", ["", "api-"])
 @pytest.mark.parametrize("kind", ["result", "comparison", "matrix"])
 @pytest.mark.parametrize("number", ["999999", "9" * 18])

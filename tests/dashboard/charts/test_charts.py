@@ -25,11 +25,11 @@ OTHER = Series("#2", [(1, {"output_tokens_per_s": 60.0, "ttft_p50_ms": 50.0})])
 
 
 def names(figure):
-    return [trace.name for trace in figure.data]
+    return [trace["name"] for trace in figure.data]
 
 
 def test_each_result_has_its_own_hue_dash_and_symbol():
-    first, second = throughput.figure([ONE, OTHER]).data
+    first, second = throughput.figure([ONE, OTHER]).checked().data
 
     assert (first.x, first.y) == ((1, 4), (90.0, 145.0))
     assert (first.line.color, second.line.color) == ("var(--d1)", "var(--d2)")
@@ -38,7 +38,7 @@ def test_each_result_has_its_own_hue_dash_and_symbol():
 
 
 def test_ticks_are_concurrencies_and_zero_is_shown():
-    layout = throughput.figure([ONE, OTHER]).layout
+    layout = throughput.figure([ONE, OTHER]).checked().layout
 
     assert layout.xaxis.tickvals == (1, 4)
     assert layout.yaxis.rangemode == "tozero"
@@ -50,13 +50,13 @@ def test_one_result_has_three_percentiles_several_have_two():
 
 
 def test_what_was_not_measured_is_a_gap():
-    tail = percentiles.figure("ttft", [ONE]).data[2]
+    tail = percentiles.figure("ttft", [ONE]).checked().data[2]
 
     assert tail.y == (80.0, None)
 
 
 def test_a_users_rate_is_one_over_the_time_per_token():
-    (trace,) = interactivity.figure([ONE]).data
+    (trace,) = interactivity.figure([ONE]).checked().data
 
     assert (trace.x, trace.y, trace.text) == ((100.0, 40.0), (90.0, 145.0), ("1", "4"))
 
@@ -64,7 +64,7 @@ def test_a_users_rate_is_one_over_the_time_per_token():
 def test_a_forest_has_a_row_a_category_and_a_diamond_for_all():
     share = wilson(5, 10)
 
-    rows, whole = accuracy.figure([Category("sums", 10, 5.0, share)], share).data
+    rows, whole = accuracy.figure([Category("sums", 10, 5.0, share)], share).checked().data
 
     assert (rows.y, rows.x) == (("sums",), (50.0,))
     assert rows.error_x.array == (100 * (share.high - share.value),)
@@ -76,8 +76,9 @@ def test_equally_shortened_names_are_two_rows():
     names = [f"reasoning, {part}, of the year 2026" for part in ("first half", "second half")]
     share = wilson(5, 10)
 
-    figure = accuracy.figure([Category(name, 10, 5.0, share) for name in names], None)
-    assert accuracy.figure([], None).layout.meta == figure.layout.meta == {"rows": "Category"}
+    figure = accuracy.figure([Category(name, 10, 5.0, share) for name in names], None).checked()
+    empty = accuracy.figure([], None)
+    assert empty.layout["meta"] == figure.layout.meta == {"rows": "Category"}
 
     assert figure.data[0].y == figure.layout.yaxis.tickvals == tuple(names)
     assert figure.layout.yaxis.ticktext[0] == figure.layout.yaxis.ticktext[1] != names[0]
@@ -103,7 +104,7 @@ def test_labels_of_points_never_overlap(count):
 def test_a_label_without_room_is_only_in_the_tooltip():
     same = Series("#1", [(n, {"tpot_p50_ms": 20.0, "output_tokens_per_s": 9.0}) for n in range(9)])
 
-    (trace,) = interactivity.figure([same]).data
+    (trace,) = interactivity.figure([same]).checked().data
 
     assert "" in trace.text
     assert any(trace.text)
@@ -123,7 +124,7 @@ def test_the_frontier_joins_results_of_different_devices():
     ours = on(32, (50.0, 640.0), (100.0, 960.0))  # 20 and 30 per device, 20 and 10 per user
     theirs = on(8, (25.0, 120.0), (200.0, 320.0))  # 15 and 40 per device, 40 and 5 per user
 
-    best, first, second = per_device.figure([ours, theirs]).data
+    best, first, second = per_device.figure([ours, theirs]).checked().data
 
     assert (first.x, first.y) == ((20.0, 10.0), (20.0, 30.0))
     assert (second.x, second.y) == ((40.0, 5.0), (15.0, 40.0))
@@ -150,7 +151,7 @@ def test_error_bars_come_from_the_intervals():
     }
     repeated = Series("#1 × 3", ONE.points, intervals=bounds)
 
-    middle, _p90, tail = percentiles.figure("ttft", [repeated]).data
+    middle, _p90, tail = percentiles.figure("ttft", [repeated]).checked().data
 
     assert (middle.error_y.array, middle.error_y.arrayminus) == ((20.0, None), (10.0, None))
     assert (tail.error_y.array, tail.error_y.arrayminus) == ((10.0, None), (0.0, None))

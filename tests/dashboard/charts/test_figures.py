@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs_version
 
 from dashboard.charts import (
     accuracy,
+    forest,
     growing_accuracy,
     history,
     interactivity,
@@ -22,6 +23,7 @@ from dashboard.charts import (
     request_times,
     throughput,
 )
+from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series
 from dashboard.templatetags.ui import chart
 from jobs.models import Matrix, Result
@@ -49,6 +51,7 @@ FIGURES = {
     "per_device": lambda: per_device.figure(EIGHT),
     "interactivity": lambda: interactivity.figure(EIGHT),
     "accuracy": lambda: accuracy.figure([Category("sums", 10, 5.0, SHARE)], SHARE),
+    "forest": lambda: forest.figure([forest.Difference("sums", SHARE)], 0.01),
     "growing_accuracy": growing_accuracy.figure,
     "live": live.figure,
     "history": lambda: history.figure(HISTORY),
@@ -71,7 +74,7 @@ def test_package_and_bundle_have_one_plotly_version():
 
 def test_the_bundle_draws_all_used_trace_types():
     known = set(re.findall(r'moduleType:"trace",name:"(\w+)"', BUNDLE.read_text()))
-    used = {trace.type for make in FIGURES.values() for trace in make().data}
+    used = {trace.type for make in FIGURES.values() for trace in make().checked().data}
 
     assert "scatter" in used
     assert used | set(TEMPLATE["data"]) <= known
@@ -109,7 +112,18 @@ def test_a_page_gets_plain_lists_and_no_template(name):
 
 
 def test_a_property_that_plotly_does_not_know_is_refused():
-    figure = FIGURES["throughput"]()
+    with pytest.raises(ValueError, match="colour"):
+        Figure([{"type": "scatter", "line": {"colour": "red"}}], {})
 
-    with pytest.raises(ValueError, match="rangemod"):
-        figure.update_yaxes(rangemod="tozero")
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_page_gets_what_plotly_reads(name):
+    figure = FIGURES[name]()
+
+    assert json.loads(json.dumps(figure.to_plotly_json())) == json.loads(figure.checked().to_json())
+
+
+def test_a_heat_map_has_numbers_and_no_colour_bar():
+    (trace,) = matrix_heat.figure(TABLE).checked().data
+
+    assert (trace.showscale, trace.texttemplate) == (False, "%{text}")

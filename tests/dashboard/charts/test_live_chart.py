@@ -160,9 +160,9 @@ def test_a_rate_of_unstreamed_answers_starts_with_a_gap():
 def test_each_trace_belongs_to_a_strip_with_an_axis():
     figure = live.figure()
 
-    axes = [strip["axis"] for strip in figure.layout.meta["strips"]]
-    assert {trace.yaxis for trace in figure.data} == set(axes)
-    assert all(figure.layout[f"yaxis{axis[1:]}"].nticks for axis in axes)
+    axes = [strip["axis"] for strip in figure.layout["meta"]["strips"]]
+    assert {trace["yaxis"] for trace in figure.data} == set(axes)
+    assert all(figure.layout[f"yaxis{axis[1:]}"]["nticks"] for axis in axes)
     assert live.strip_names(figure)[0] == ("output", "Output, tok/s")
 
 
@@ -187,6 +187,6 @@ def test_steps_client_and_dies_are_on_the_time_axis(client):
 
 
 def test_no_two_curves_of_a_strip_or_of_the_key_share_a_colour():
-    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure()["data"]}
+    drawn = {trace["meta"]: trace["line"]["color"] for trace in live.figure().data}
 
     assert len(set(drawn.values())) == len(drawn)

@@ -19,7 +19,7 @@ def point(concurrency, *times):
 
 def drawn(*times):
     (found,) = request_times.times_of("ttft", [point(4, *times)])
-    return request_times.figure("ttft", [found]).data[0]
+    return request_times.figure("ttft", [found]).checked().data[0]
 
 
 def at(trace, share):
@@ -56,8 +56,8 @@ def test_a_point_with_an_unreported_time_is_left_out():
 def test_a_wide_range_has_a_logarithmic_axis():
     wide, narrow = ([request_times.Times(1, values, 1)] for values in ([1.0, 90.0], [1.0, 9.0]))
 
-    assert request_times.figure("ttft", wide).layout.xaxis.type == "log"
-    assert request_times.figure("ttft", narrow).layout.xaxis.type is None
+    assert request_times.figure("ttft", wide).checked().layout.xaxis.type == "log"
+    assert request_times.figure("ttft", narrow).checked().layout.xaxis.type is None
 
 
 def test_many_concurrencies_are_thinned_with_both_ends():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ OF_THE_API = {
 }
 
 
-def names_asked_by(pattern: URLPattern, *, alone: bool = False) -> set[str]:
+@cache
+def names_asked_by(pattern: URLPattern, *, alone: bool = False) -> frozenset[str]:
     """Names that the view's file, or one next to it, reads from an address or a form."""
     view = inspect.unwrap(getattr(pattern.callback, "view_class", pattern.callback))
     file = Path(inspect.getsourcefile(view))
     if file.match("dashboard/api/*.py"):
-        return set() if alone else OF_THE_API  # all of them are read before one is refused
+        return frozenset(() if alone else OF_THE_API)  # all of them are read before one is refused
     files = [file] if alone else file.parent.glob("*.py")
-    return {name for path in files for name in ASKED.findall(path.read_text())}
+    return frozenset(name for path in files for name in ASKED.findall(path.read_text()))
 
 
 def filled(route: str, made: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """A dashboard's web server in a process of its own, for tests that open sockets.
 
-Run as a program it fills an empty ``DATA_DIR`` and prints ``{"cookie", "job", "deployment"}``.
+Run as a program it fills the tables of ``DATA_DIR`` and prints ``{"cookie", "job", "deployment"}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
-from tests.stack import ROOT, clean_environment
+from tests.stack import DATABASE, ROOT, START_S, clean_environment, make_tables
 
 START = "2026-01-01 00:00:00"
 
@@ -113,7 +113,7 @@ class Server:
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=20)) as database:
+        with closing(sqlite3.connect(self.data_dir / DATABASE, timeout=20)) as database:
             database.execute(statement, values)
             database.commit()
 
@@ -153,6 +153,7 @@ def running_server(
 
 def fill(environment: dict[str, str]) -> dict[str, Any]:
     """Fill an empty ``DATA_DIR``; return what :class:`Server` is to know."""
+    make_tables(Path(environment["DATA_DIR"]))
     filled = subprocess.run(
         [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
         cwd=ROOT,
@@ -165,8 +166,8 @@ def fill(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def wait_for(port: int) -> None:
-    """Until something listens on the port of this computer."""
-    for _ in range(200):
+    """Until something listens on the port of this computer, which may do much else."""
+    for _ in range(int(START_S * 10)):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
@@ -177,21 +178,19 @@ def wait_for(port: int) -> None:
 
 
 def _fill() -> None:
-    """Make the database, a person who is logged in, a running job and a loading deployment."""
+    """Make a person who is logged in, a running job and a loading deployment."""
     import django  # noqa: PLC0415 -- only in the program
 
     django.setup()
     from django.conf import settings  # noqa: PLC0415 -- needs Django set up
     from django.contrib.auth import login  # noqa: PLC0415
     from django.contrib.sessions.backends.db import SessionStore  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
     from django.http import HttpRequest  # noqa: PLC0415
 
     from jobs.models import Deployment  # noqa: PLC0415
     from jobs.queries.instance import instance_id  # noqa: PLC0415
     from tests.factories import make_job, make_user  # noqa: PLC0415
 
-    call_command("migrate", verbosity=0)
     instance_id()
     request = HttpRequest()
     request.session = SessionStore()

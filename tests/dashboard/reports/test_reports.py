@@ -1,6 +1,7 @@
 """Reports: each kind, language and format; their numbers are those of the API and of the pages."""
 
 import csv
+import html
 import io
 import re
 
@@ -11,11 +12,20 @@ from django.utils.translation import override
 
 from dashboard.presenters.result.comparison import conclusion
 from dashboard.reports.kinds import KINDS
-from jobs.models import Note, SignOff
+from jobs.models import Matrix, Note, SignOff
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
-from tests.factories import keep_secret, make_job, make_level, make_measured, make_user
+from tests.factories import (
+    keep_secret,
+    make_cell,
+    make_host,
+    make_job,
+    make_level,
+    make_measured,
+    make_plan,
+    make_user,
+)
 from tests.jobs.lib.importing import imported
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -33,6 +43,7 @@ def given(kind, made):
         "result": {"id": made.base[0].pk},
         "comparison": runs,
         "matrix": {"id": made.matrix.pk},
+        "parity": {"base_counts": "154/159", "counts": "155/159"},
     }[kind]
 
 
@@ -189,6 +200,28 @@ def test_a_matrix_names_skipped_and_failed_cells(write, made):
     assert "Shuffled order, seed 7" in text
 
 
+def test_a_matrix_has_each_command_once_with_its_cells(write, db):
+    host = make_host()
+    matrix = Matrix.objects.create(title="r1", kind="benchmark-online", host=host, spec={})
+    jobs = [
+        make_job(host=host, state="succeeded", plan=make_plan(steps=(Step("measure", argv),)))
+        for argv in (("bench", "--len", "64"), ("bench", "--len", "64"), ("bench", "--len", "128"))
+    ]
+    for column, job in enumerate(jobs):
+        make_measured(job=job, points=[(1, {"output_tokens_per_s": 51.25})])
+        make_cell(matrix, column, job)
+
+    page = html.unescape(write("matrix", id=matrix.pk))
+
+    assert page.count("--len 64\n") == page.count("--len 128\n") == 1
+    first, second, third = (f"#{job.pk}" for job in jobs)
+    cells = "1024 → 256 @ 1, 1024 → 256 @ 2"
+    assert f"<summary><h3>{cells}: commands of {first}, {second}</h3></summary>" in page
+    assert f"<summary><h3>1024 → 256 @ 4: commands of {third}</h3></summary>" in page
+    text = write("matrix", id=matrix.pk, format="md")
+    assert text.count("--len 64\n") == text.count("--len 128\n") == 1
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_report_of_an_import_says_who_measured(write, made, format):
     result = imported(device="8 × H800")
@@ -199,3 +232,30 @@ def test_a_report_of_an_import_says_who_measured(write, made, format):
     for text in (alone, both):
         assert "8 × H800" in text
         assert "Measured by others" in text
+
+
+def evaluation(scores):
+    job = make_job(kind="evaluate", state="succeeded")
+    return make_measured(scores=scores, job=job)
+
+
+def test_a_statement_of_two_results_is_a_report(write):
+    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+
+    text = write("parity", "en", "md", base=str(base.pk), id=str(result.pk), margin="2")
+    rows = rows_of(write("parity", "en", "csv", base=str(base.pk), id=str(result.pk)))
+
+    assert "# Cannot tell within 2 points: about" in text
+    assert f"#{result.job_id}" in text
+    (gap,) = [row for row in rows if row["row"] == "Difference"]
+    assert float(gap["value"]) == pytest.approx(-10)
+    assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_a_comparison_of_evaluations_begins_with_its_statement(write):
+    base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
+
+    text = write("comparison", "en", "md", id=[base.pk, result.pk], margin="2")
+
+    assert "Cannot tell within 2 points: about" in text.partition("\n")[0]
+    assert text.index("## Statement") < text.index("## Conclusion")

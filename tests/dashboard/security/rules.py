@@ -126,9 +126,12 @@ result-fleet GET viewer
 result-history GET viewer
 result-point GET viewer
 result-requests GET viewer
+result-tables GET viewer
+parity GET,POST viewer
 report-result GET viewer
 report-comparison GET viewer
 report-matrix GET viewer
+report-parity GET viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen
@@ -164,6 +167,12 @@ level-edit GET,POST owner
 level-remove POST owner
 level-restore POST owner
 level-hide POST admin
+prompt-list GET viewer
+prompt-add GET,POST member
+prompt-detail GET viewer
+prompt-file GET viewer
+prompt-remove POST owner
+prompt-restore POST owner
 source-list GET viewer
 source-add POST admin
 source-remove GET,POST admin
@@ -212,6 +221,10 @@ api-endpoints GET viewer
 api-endpoints POST member {"name": "other", "url": "http://127.0.0.1:9"}
 api-endpoint GET viewer
 api-endpoint-check POST member
+api-prompts GET viewer
+api-prompts POST member {"name": "other", "text": "{\"prompt\": \"Why?\"}"}
+api-prompt-set GET viewer
+api-prompt-set DELETE owner
 api-results GET viewer
 api-result GET viewer
 api-result-tags POST member {"tags": ["new"]}
@@ -248,6 +261,9 @@ api-matrix-run POST member {}
 api-report-result GET viewer
 api-report-comparison GET viewer
 api-report-matrix GET viewer
+api-report-parity GET viewer
+api-parity GET viewer
+api-parity POST viewer {"base_counts": "1/2", "counts": "1/2"}
 api-questions GET viewer
 api-question-set GET viewer
 api-sources GET viewer

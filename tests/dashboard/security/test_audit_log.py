@@ -9,8 +9,7 @@ import pytest
 from django.conf import settings as project
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import connection, transaction
-from django.db.migrations.loader import MigrationLoader
+from django.db import transaction
 from django.db.models import ProtectedError
 from django.db.utils import IntegrityError
 from django.urls import reverse
@@ -21,6 +20,7 @@ from dashboard.security import audit_log
 from dashboard.text.audit_labels import ACTION_LABELS, DETAIL_LABELS, action_label, detail_pairs
 from jobs.models import ApiToken, AppendOnlyError, AuditEntry
 from tests.factories import make_host, make_job, make_user
+from tests.past import every_step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -238,7 +238,7 @@ def test_the_migration_marks_entries_of_commands():
     entry(subject="token 1", detail={"by": "page"})
     entry(subject="job 1")
     # Without today's refusal of changes.
-    apps = MigrationLoader(connection).project_state(("jobs", "0034_audit_origin")).apps
+    apps = every_step().project_state(("jobs", "0034_audit_origin")).apps
 
     migration.mark_commands(apps, None)
 

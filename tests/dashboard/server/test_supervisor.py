@@ -119,7 +119,7 @@ def long_stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     folder /= "d" * (149 - len(str(folder)))
     assert len(str(folder)) == 150
-    with running(folder) as stack:
+    with running(folder, from_nothing=True) as stack:
         yield stack
 
 

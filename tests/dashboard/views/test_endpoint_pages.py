@@ -64,6 +64,13 @@ def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
     assert KEY not in page.text
 
 
+def test_the_list_is_by_name_and_a_matrix_is_one_click_away(client, lin):
+    last, first = make_endpoint("H800, second"), make_endpoint("H800, first")
+
+    assert [row for row, *_ in client.get(LIST).context["rows"]] == [first, last]
+    assert f"{reverse('launch-matrix')}?deployment=endpoint%3A{last.pk}" in page_of(client, last)
+
+
 def test_the_record_says_who_added_it_and_not_the_key(client, lin):
     with engine() as running:
         add(client, running)

@@ -153,6 +153,16 @@ def test_a_viewer_reads_levels_only(client):
     assert reverse("level-edit", args=[row.pk]) not in page
 
 
-def test_three_included_levels_name_their_source():
-    assert len(INCLUDED) == 3
-    assert all("MLPerf Inference" in one.source for one in INCLUDED.values())
+def test_included_levels_are_those_of_the_rules():
+    limits = {
+        one.source: (one.limits["ttft_p99_ms"], one.limits["tpot_p99_ms"])
+        for one in INCLUDED.values()
+    }
+
+    # inference_rules.adoc of mlcommons/inference_policies, 2026-07-23.
+    assert limits == {
+        "MLPerf Inference 4.0, Llama 2 70B, Server": (2000, 200),
+        "MLPerf Inference 5.0, Llama 2 70B, Interactive": (450, 40),
+        "MLPerf Inference 5.1, DeepSeek-R1, Server": (2000, 80),
+        "MLPerf Inference 6.0, DeepSeek-R1, Interactive": (1500, 15),
+    }

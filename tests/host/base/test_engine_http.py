@@ -98,7 +98,7 @@ def test_such_an_engine_has_no_counters(answer, monkeypatch):
     monkeypatch.setattr(scraper, "TIMEOUT_S", SOON_S)
     monkeypatch.setattr(scraper, "LONGEST_ANSWER", LONGEST)
     with hostile(answer) as engine:
-        assert scraper.samples(scraper._get(f"{engine.url}/metrics"), {"x"}) == {}
+        assert scraper.samples(scraper._get(f"{engine.url}/metrics", ""), {"x"}) == {}
 
 
 @pytest.mark.parametrize(

@@ -340,3 +340,24 @@ def test_an_agent_answers_what_it_is_asked_to_check(intake, config, start_agent)
     assert [(item["level"], item["message_id"]) for item in findings] == [
         ("failed", "check:path_missing")
     ]
+
+
+def test_files_of_a_data_set_are_counted_where_they_are(machine, tmp_path):
+    missing, there = tmp_path / "a", tmp_path / "b"
+    paths = f"{missing}\n{there}"
+    assert check_result(machine, "data_files", paths=paths, tool="EvalScope") == (
+        False,
+        "check:data_files_missing",
+        {"tool": "EvalScope", "path": str(missing)},
+    )
+
+    (there / "deep").mkdir(parents=True)
+    (there / "deep/x.json").write_text("{}")
+
+    holds, message, args = check_result(machine, "data_files", paths=paths, tool="EvalScope")
+    assert (holds, message, args["path"], args["files"]) == (
+        True,
+        "check:data_files",
+        str(there),
+        1,
+    )

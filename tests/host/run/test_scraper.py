@@ -113,7 +113,7 @@ def test_removed_points_of_a_server_are_shipped_as_zero_bytes(intake, client, ho
 
 def test_counters_of_a_job_are_read_once_more_at_its_end(tmp_path, monkeypatch):
     answers = iter(["a 1", "a 2"])
-    monkeypatch.setattr(scraper, "_get", lambda url: next(answers, ""))
+    monkeypatch.setattr(scraper, "_get", lambda url, key: next(answers, ""))
     watch = Watch("engine", "http://127.0.0.1:1/metrics", ("a",), interval_s=3600.0)
     points = tmp_path / "points.jsonl"
 

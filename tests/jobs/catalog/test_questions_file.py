@@ -89,7 +89,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key():
         ("question,answer,answer\nA?,1,2\n", 1, "answer", "Column written twice"),
         ("question,answer\nA?,1,2\n", 2, "", "3 cells, but 2 columns"),
         ('question,answer\n"A?,1\n', 2, "", "quotation mark"),
-        ("question,answer\n" + "A?,1\n" * 2, 3, "question", "as in line 2"),
+        ("question,answer\n" + "A?,1\n" * 2, 3, "question", "Duplicate of line 2"),
     ],
 )
 def test_each_error_names_its_line_and_key(text, line, key, words):

@@ -18,11 +18,12 @@ METRICS = (
 
 class Engine:
     """``answers``: path -> (status, body) of a GET, which a test may change. ``asked``: (path,
-    Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams."""
+    Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams.
+    ``pause_s``: pause after each token of a stream, which a test may change."""
 
     def __init__(self, key=""):
         entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 4096}
-        self.key, self.asked = key, []
+        self.key, self.asked, self.pause_s = key, [], 0.0
         self.answers = {
             "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
             "/version": (200, json.dumps({"version": "0.9.1"})),
@@ -111,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not number:
                 self.server.engine.count(streams=1, ttft_s=time.monotonic() - self.began)
             self.server.engine.count(tokens=1)
+            time.sleep(self.server.engine.pause_s)
         last = {"index": 0, "delta": {}, "finish_reason": "length"}
         self.event({**HEAD, "object": CHUNK, "choices": [last]})
         self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})

@@ -71,6 +71,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("prepare", {"what": "environment", "environment": "vllm-cpu"}),
     ("convert-weights", {"weights": "1"}),
     ("convert-weights", {"weights": "job:17"}),
+    ("collect-results", {"folder": "/data/a {b} host/runs/H800 结果"}),
     ("deploy-vllm", {"port": 0, **_SMALL}),
     ("deploy-vllm", {"reasoning": False, "name": "plain", **_SMALL}),
     ("benchmark-online", {"deployment": "5", "dataset": "random", **_SHORT, **ON_CPU}),

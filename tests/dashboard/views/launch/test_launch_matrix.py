@@ -12,7 +12,14 @@ from jobs.kinds import KINDS
 from jobs.models import AuditEntry, Job, Matrix
 from jobs.queries.hosts.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_endpoint, make_host, make_job, make_user
+from tests.factories import (
+    make_deployment,
+    make_endpoint,
+    make_host,
+    make_job,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 SERVED = {
@@ -61,7 +68,7 @@ def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served
     shown = text(form_of(browser, workload="vendor", host=host.name))
 
     assert "50 of 66 cells run, 16 are skipped" in shown
-    assert shown.count("exceed the workload's total of 65536") == 10
+    assert shown.count("exceeds the workload's total of 65536") == 10
     assert shown.count("Max prompt length is 56320 tokens.") == 6
     assert Matrix.objects.count() == Job.objects.filter(state="queued").count() == 0
 
@@ -165,8 +172,35 @@ def test_prompts_of_a_fixed_set_have_no_length_axis(browser):
 
     answer = form_of(browser, workload="own", host=host.name, kind="benchmark")
 
-    assert "sends prompts of their own lengths" in text(answer)
+    assert "prompts have lengths of their own" in text(answer)
     assert 'name="input_tokens"' not in answer.content.decode()
+
+
+def test_random_prompts_get_a_length_axis(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    made = make_deployment(job=make_job(state="succeeded", host=host), model_id="r1")
+    query = {"workload": "own", "host": host.name, "kind": "benchmark", "prompts": "random"}
+
+    missing = text(form_of(browser, **query))
+    make_weights(host=host, model_id="r1", details={"format": "safetensors"})
+    answer = form_of(browser, **query, input_tokens="64, 128", output_tokens="8", of="own")
+
+    assert "Random prompts need the tokenizer of r1, which is missing" in missing
+    assert "64 → 8" in text(answer)
+    cells = answer.context["planned"].cells
+    assert {one.preview.params.input_tokens for one in cells} == {64, 128}
+    assert made.model_id == "r1"
+
+
+def test_an_endpoint_without_a_model_gets_a_client_that_can_run(browser):
+    host = make_host(facts={"cpu": {"cores": 4}, "roots": dict.fromkeys(_ROOTS, "/x")})
+    endpoint = make_endpoint("H800")
+
+    alone = form_of(browser, host=host.name).context
+    named = form_of(browser, host=host.name, deployment=f"endpoint:{endpoint.pk}").context
+
+    assert alone["kind"].name == named["kind"].name == "benchmark"
+    assert alone["planned"] is not None
 
 
 _ROOTS = ("weights", "artifacts", "environments")

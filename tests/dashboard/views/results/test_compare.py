@@ -208,7 +208,7 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
     answer = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
 
     switch = re.search(r'<div class="seg".*?</div>', answer.content.decode(), re.DOTALL)[0]
-    assert re.findall(r">([^<>]+)</a>", switch) == ["单次", "分组"]
+    assert re.findall(r">([^<>]+)</a>", switch) == ["运行", "分组"]
 
 
 def test_more_runs_ask_no_more_of_the_database(page, client, host):

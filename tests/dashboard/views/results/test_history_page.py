@@ -52,7 +52,7 @@ def test_the_csv_has_a_line_a_run_with_its_period(client, moved):
 
 
 def test_marks_of_the_chart_are_numbered_as_the_table(moved):
-    figure = chart.figure(history(moved.pk))
+    figure = chart.figure(history(moved.pk)).checked()
 
     (mark,) = figure.layout.annotations
     assert (mark.text, mark.font.color) == ("2", "var(--bad)")
@@ -63,13 +63,13 @@ def test_marks_of_the_chart_are_numbered_as_the_table(moved):
 def test_dots_that_do_not_count_are_hollow(moved):
     Result.objects.filter(pk=moved.pk).update(disturbed=True)
 
-    assert chart.figure(history(moved.pk)).data[0].marker.symbol[-1] == "circle-open"
+    assert chart.figure(history(moved.pk)).checked().data[0].marker.symbol[-1] == "circle-open"
 
 
 def test_dots_open_their_point(moved):
     address = reverse("result-point", args=[moved.pk, 1])
 
-    assert chart.figure(history(moved.pk)).data[0].customdata[-1] == address
+    assert chart.figure(history(moved.pk)).checked().data[0].customdata[-1] == address
 
 
 def test_result_and_identities_link_to_the_history(client, moved):

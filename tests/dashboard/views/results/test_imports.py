@@ -60,6 +60,16 @@ def test_a_pasted_table_is_imported(client, ann):
     assert Result.objects.get().metrics["accuracy_macro"] == pytest.approx(0.399)
 
 
+def test_refused_text_has_its_error_at_its_field(client, ann):
+    answer = client.post("/results/import/", {"pasted": "not a result"})
+
+    assert answer.status_code == 422
+    assert set(answer.context["errors"]) == {"pasted"}
+    page = answer.content.decode()
+    assert "not a result</textarea>" in page
+    assert page.count('aria-invalid="true"') == 1
+
+
 def test_a_work_folder_is_uploaded_as_an_archive(client, ann):
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:

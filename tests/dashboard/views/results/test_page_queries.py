@@ -70,3 +70,32 @@ def test_a_list_reads_no_answers(client, host):
         client.get("/results/?type=evaluation")
 
     assert not [one["sql"] for one in captured if "jobs_answer" in one["sql"]]
+
+
+@pytest.mark.parametrize("parameter", ["id", "group"])
+def test_more_columns_take_no_more_queries(client, host, parameter):
+    client.force_login(make_user("reader"))
+    columns = []
+    for number in range(8):
+        deployment = served(host, (*OTHER, "--n", str(number)), stack="guide", tp=8)
+        pair = [measured(deployment, points=((1, rate),)) for rate in (100.0, 101.0)]
+        set_baseline(pair[0], None)
+        numbers = pair if parameter == "group" else pair[:1]
+        columns.append(f"{parameter}={','.join(str(run.pk) for run in numbers)}")
+    asked_of = [asked(client, f"/results/compare/?{'&'.join(columns[:count])}") for count in (2, 8)]
+
+    assert asked_of[1] <= asked_of[0]
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_a_comparison_reads_the_answers_of_its_baseline_only(client, host, count):
+    client.force_login(make_user("reader"))
+    fill(host, make_user("lin"), 0, count)
+    evaluations = Result.objects.filter(type="evaluation").order_by("pk")[:count]
+    query = "&".join(f"id={result.pk}" for result in evaluations)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(f"/results/compare/?{query}")
+
+    read = [one["sql"] for one in captured if "jobs_answer" in one["sql"]]
+    assert len(read) == 1

@@ -431,8 +431,18 @@ def test_lengths_of_prompts_that_people_wrote_are_measured_only(page):
 
     html = page(reverse("result-detail", args=[result.pk]))
 
-    assert "requested – → 64" in html
+    assert "requested unknown → 64" in html
     assert "measured 44 → 64" in html
+
+
+def test_a_result_without_requested_lengths_has_only_measured_ones(page):
+    lengths = {"input_tokens_mean": 96.0, "output_tokens_mean": 32.0}
+    result = make_measured(points=[point(4, 90.0, **lengths)])
+
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "measured 96 → 32" in html
+    assert "requested" not in html
 
 
 @pytest.mark.parametrize(("seed", "label"), [(None, "new for each concurrency and run"), (7, "7")])

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import evaluate
-from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import bounds, defaults_for, leading
+from jobs.kinds.lib.prompts import PROMPT_TOKENS
 from jobs.queries.hosts.targets import target_of
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
@@ -219,7 +219,7 @@ def served_with(data):
 @pytest.mark.parametrize(
     ("kind", "field", "most"),
     [
-        ("benchmark", "output_tokens", 512 - over_http.PROMPT_TOKENS),
+        ("benchmark", "output_tokens", 512 - PROMPT_TOKENS),
         ("evaluate", "max_tokens", 512 - evaluate.QUESTION_TOKENS),
     ],
 )

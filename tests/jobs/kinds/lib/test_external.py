@@ -90,6 +90,15 @@ def test_the_dies_of_the_client_s_host_are_not_watched(kind, raw):
     assert not [watch for watch in on_vacc(kind, **raw).watches if watch.reader == "dies"]
 
 
+@pytest.mark.parametrize(("kind", "raw"), CLIENTS)
+def test_the_counters_of_an_endpoint_are_asked_with_its_key(kind, raw):
+    keys = {watch.name: watch.key for watch in on_vacc(kind, **raw).watches}
+
+    # EvalScope's own questions: only their answers are counted.
+    assert keys.pop("engine", "") == ("" if kind == "evaluate" else "sk-not-{a}-real one")
+    assert set(keys.values()) <= {""}
+
+
 def test_vllm_s_client_runs_in_a_container_of_its_own():
     plan = on_vacc("benchmark-online", stack="guide")
 

@@ -1,14 +1,18 @@
 """Identity of results: repeats of one measurement or not."""
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import TeamPrompts
 from jobs.models import Dataset, Environment, Job, Preflight, Result
 from jobs.plans import Plan, PlanFile, Step
+from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of, spread
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc import build_in
-from tests.factories import make_host
+from tests.factories import make_host, make_prompts
 from tests.jobs.lib.target import here
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
@@ -317,6 +321,39 @@ def test_fresh_guidellm_seeds_are_repeats(host):
     assert one.identity["parts"]["workload"]["seed"] == "fresh"
     assert fixed.identity["parts"]["workload"]["seed"] == "fixed: 7"
     assert not repeats_of(fixed).exists()
+
+
+def by_team(deployment, target, **params):
+    """A result of GuideLLM with prompts of the team."""
+    kind = KINDS["benchmark-guidellm"]
+    plan = kind.plan(kind.Params(deployment="3", prompts="Chat"), target)
+    return by_guidellm(deployment, plan, concurrency=[1], prompts="Chat", **params)
+
+
+def test_the_identity_has_the_checksum_of_team_prompts(host):
+    deployment = served(host)
+    row = make_prompts("Why?", "How?\nWhen?", name="Chat")
+    sets = {"Chat": ("Why?", "How?\nWhen?"), "other": ("Why?", "How?")}
+    one, same, other = (
+        by_team(
+            deployment,
+            replace(here(), prompts=(TeamPrompts("Chat", 2, 40, lambda found=found: found),)),
+        )
+        for found in (sets["Chat"], sets["Chat"], sets["other"])
+    )
+
+    assert one.identity["parts"]["workload"]["prompts_sha256"] == row.sha256
+    assert are_repeats(one, same)
+    assert not repeats_of(other).exists()
+    assert provenance(one).parts["dataset_sha256"] == row.sha256
+
+
+def test_prompts_that_were_not_sent_are_no_part_of_the_workload(host):
+    deployment = served(host)
+    names = {"dataset": "random", "concurrency": [1]}
+    old, new = measured(deployment, **names), measured(deployment, **names, prompts="Chat")
+
+    assert are_repeats(old, new)
 
 
 def test_equal_guidellm_prompts_are_no_repeat(host):

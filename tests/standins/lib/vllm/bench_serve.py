@@ -232,6 +232,8 @@ def _sample_new(args: argparse.Namespace) -> list[Prompt]:
         return prompts.sharegpt(
             args.dataset_path, args.num_prompts, args.sharegpt_output_len, args.seed
         )
+    if args.dataset_name == "custom":
+        return prompts.custom(args.dataset_path or "", args.num_prompts, args.custom_output_len)
     if args.dataset_name != "random":
         raise DatasetError(f"ValueError: Unknown dataset: {args.dataset_name}")
     ratio = args.random_range_ratio

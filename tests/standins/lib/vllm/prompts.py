@@ -124,6 +124,20 @@ def sharegpt(path: str, number: int, output: int | None, seed: int) -> list[Prom
     return prompts
 
 
+def custom(path: str, number: int, output: int) -> list[Prompt]:
+    """Prompts of JSON lines, in their order.
+
+    Raises:
+        DatasetError: no file, another format, or lines without a prompt.
+    """
+    if not path.endswith(".jsonl"):
+        raise DatasetError("NotImplementedError: Only JSONL format is supported for CustomDataset.")
+    rows = [json.loads(line) for line in _read(path).splitlines()]
+    if not all("prompt" in row for row in rows):
+        raise DatasetError("ValueError: JSONL file must contain a 'prompt' column.")
+    return [Prompt(row["prompt"], tokens.count(row["prompt"]), output) for row in rows[:number]]
+
+
 def _read(path: str) -> str:
     real = Path(world.real(path))
     try:

@@ -5,64 +5,16 @@ import pytest
 
 from jobs.queries.statistics import (
     least_samples,
-    mcnemar,
     mean_difference,
     mean_interval,
-    paired_difference,
     quantile_interval,
-    questions_to_tell,
     relative_difference,
     runs_to_tell,
-    wilson,
 )
 
 
 def rounded(interval, digits=4):
     return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
-
-
-def test_the_wilson_interval_is_that_of_the_literature():
-    # Newcombe 1998, Table I: 81 of 263.
-    assert rounded(wilson(81, 263)) == (0.3080, 0.2553, 0.3662)
-
-
-@pytest.mark.parametrize(("right", "total"), [(0, 10), (10, 10), (1, 1)])
-def test_a_share_stays_between_0_and_1(right, total):
-    interval = wilson(right, total)
-
-    assert 0 <= interval.low <= interval.value <= interval.high <= 1
-    assert interval.high - interval.low > 0.1
-
-
-@pytest.mark.parametrize(("right", "share"), [(25.2, 1), (-1, 0)])
-def test_a_score_that_is_no_share_has_an_interval_too(right, share):
-    assert wilson(right, 3).value == share
-
-
-def test_the_paired_interval_is_newcombes_method_10():
-    # The paper's r, s, t, u = 36, 12, 2, 0; with phi from its own formula, computed apart.
-    assert rounded(paired_difference(36, 2, 12, 0)) == (0.2000, 0.0569, 0.3404)
-
-
-def test_without_flips_nothing_differs():
-    interval = paired_difference(50, 0, 0, 50)
-
-    assert interval.value == 0
-    assert interval.holds_zero
-
-
-def test_mcnemar_is_exact():
-    assert mcnemar(1, 9) == pytest.approx(22 / 1024)
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(5, 5) == 1.0
-
-
-def test_a_small_difference_needs_more_questions():
-    # Connor 1987: N = (1.95996 √0.17606 + 0.84162 √(0.17606 - 0.00243))² / 0.00243
-    # = 566.3, less the 142.
-    assert questions_to_tell(9, 16, 142) == 425
-    assert questions_to_tell(16, 9, 142) == 425
-    assert questions_to_tell(5, 5, 100) is None
 
 
 def test_three_runs_of_each_are_the_least_that_give_an_interval():

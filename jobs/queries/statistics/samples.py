@@ -1,117 +1,16 @@
-"""Confidence intervals and tests at 95 %. Pure functions with sources.
-
-SciPy is not used: 100 MB of packages for four closed formulas.
-"""
+"""Means and quantiles of runs and requests: intervals, ratios, missing runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, comb, exp, expm1, lgamma, log, log1p, sqrt
+from math import ceil, exp, expm1, lgamma, log, log1p, sqrt
 from statistics import geometric_mean, mean, variance
 
-Z = 1.959963984540054
-Z_POWER = 0.8416212335729143  # power 80 %
+from jobs.queries.statistics.base import Z_POWER, Interval, Z, student_t
+
 _TAIL = 0.025  # on each side of a 95 % interval
 LEAST_RUNS = 3  # fewer runs give no useful variance
-# Student's t, 97.5 %, for 1 … 30 degrees of freedom.
-_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Value with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def holds_zero(self) -> bool:
-        """Return True when the interval includes 0: not significant."""
-        return self.low <= 0 <= self.high
-
-
-def wilson(right: float, total: int) -> Interval:
-    """Return the share ``right / total`` with its interval (Wilson 1927).
-
-    ``total`` is at least 1; the share is clamped to 0 … 1.
-    """
-    share = min(1.0, max(0.0, right / total))
-    scale = 1 + Z * Z / total
-    middle = (share + Z * Z / (2 * total)) / scale
-    half = Z * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total)) / scale
-    # Rounding must not push 0 or 1 out of the interval.
-    return Interval(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
-
-
-def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
-    """Return the accuracy of the second minus that of the first, on the same questions.
-
-    Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
-    """
-    total = both + only_first + only_second + neither
-    second = wilson(both + only_second, total)
-    first = wilson(both + only_first, total)
-    phi = _phi(both, only_first, only_second, neither)
-    return _square_and_add(second, first, phi)
-
-
-def difference(second: Interval, first: Interval) -> Interval:
-    """Return ``second - first``, shares of different questions (Newcombe 1998, ibid. 873-890)."""
-    return _square_and_add(second, first, 0.0)
-
-
-def _square_and_add(a: Interval, b: Interval, phi: float) -> Interval:
-    value = a.value - b.value
-    down, up = a.value - a.low, a.high - a.value
-    b_down, b_up = b.value - b.low, b.high - b.value
-    low = sqrt(max(0.0, down * down - 2 * phi * down * b_up + b_up * b_up))
-    high = sqrt(max(0.0, up * up - 2 * phi * up * b_down + b_down * b_down))
-    return Interval(value, value - low, value + high)
-
-
-def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """Return the correlation of the pairs, with Newcombe's continuity correction if positive."""
-    margins = (
-        (both + only_second)
-        * (only_first + neither)
-        * (both + only_first)
-        * (only_second + neither)
-    )
-    if margins == 0:
-        return 0.0
-    excess: float = both * neither - only_first * only_second
-    if excess > 0:
-        excess = max(0.0, excess - (both + only_first + only_second + neither) / 2)
-    return excess / sqrt(margins)
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact, two-sided p value of McNemar's test."""
-    flips = only_first + only_second
-    fewer = min(only_first, only_second)
-    tail: float = sum(comb(flips, k) for k in range(fewer + 1)) / 2**flips
-    return min(1.0, 2.0 * tail)
-
-
-def questions_to_tell(only_first: int, only_second: int, total: int) -> int | None:
-    """Return about how many more questions make this difference significant (power 80 %); None
-    without a difference.
-
-    Sample size of McNemar's test (Connor 1987, Biometrics 43, 207-211).
-    """
-    if only_first == only_second:
-        return None
-    gap = abs(only_second - only_first) / total
-    flips = (only_first + only_second) / total
-    wanted = ((Z * sqrt(flips) + Z_POWER * sqrt(flips - gap * gap)) / gap) ** 2
-    return max(0, ceil(wanted) - total)
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
@@ -126,7 +25,7 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval
     freedom = spread**2 / (
         spread_first**2 / (len(first) - 1) + spread_second**2 / (len(second) - 1)
     )
-    half = _t(freedom) * sqrt(spread)
+    half = student_t(freedom) * sqrt(spread)
     return Interval(value, value - half, value + half)
 
 
@@ -179,7 +78,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     if len(values) < LEAST_RUNS:
         return None
     middle = mean(values)
-    half = _t(len(values) - 1) * sqrt(variance(values) / len(values))
+    half = student_t(len(values) - 1) * sqrt(variance(values) / len(values))
     return Interval(middle, middle - half, middle + half)
 
 
@@ -225,8 +124,3 @@ def _binomial(total: int, share: float, count: int) -> float:
     """Return the probability of ``count`` of ``total``, each with the probability ``share``."""
     ways = lgamma(total + 1) - lgamma(count + 1) - lgamma(total - count + 1)
     return exp(ways + count * log(share) + (total - count) * log1p(-share))
-
-
-def _t(freedom: float) -> float:
-    """Return Student's t at 97.5 %, rounded to the safe side between whole degrees of freedom."""
-    return _T[min(max(1, int(freedom)), len(_T)) - 1]

@@ -1,0 +1,135 @@
+"""The public API of parity statements: of two results, or of bare counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Query, Router
+from pydantic import BaseModel, Field
+
+from dashboard.api.answers import Answer, answers
+from dashboard.api.auth import caller
+from dashboard.api.errors import invalid, missing
+from dashboard.presenters.parity.asked import stated
+from dashboard.presenters.parity.data import as_data
+from dashboard.text.messages import message
+from jobs.queries.parity.compared import MARGIN
+from jobs.queries.parity.errors import ParityError
+
+router = Router(tags=["Results"])
+_MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")
+_PLANNED = Field("", max_length=20, description="questions of a run that stops early")
+
+
+class ParityAsked(BaseModel):
+    """Two results; ``11,12`` are repeats of one evaluation."""
+
+    base: str = Field(max_length=400, description="baseline")
+    id: str = Field(max_length=400, description="result")
+    margin: str = _MARGIN
+    planned: str = _PLANNED
+
+
+class CountsAsked(BaseModel):
+    """Correct answers and questions of each data set, the same sets on both sides."""
+
+    base_counts: str = Field(max_length=20000, description="154/159,933/976")
+    counts: str = Field(max_length=20000, description="155/159,929/976")
+    sets: str = Field("", max_length=20000, description="names of the data sets")
+    margin: str = _MARGIN
+    planned: str = _PLANNED
+
+
+class ParityAccuracy(Answer):
+    """Accuracy of one side, from 0 to 1, with its 95 % interval."""
+
+    correct: int | None = Field(description="null: questions have several answers or parts")
+    questions: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class ParityRow(Answer):
+    """A data set, a group of them, or all questions; differences in points."""
+
+    name: str
+    group: str
+    base: ParityAccuracy
+    result: ParityAccuracy
+    difference_points: float
+    low_points: float
+    high_points: float
+    method: str = Field(description="paired, clustered, bootstrap or unpaired")
+    verdict: str = Field(description="equivalent, better, worse or unknown")
+    mcnemar_p: float | None
+    regressed: int | None
+    fixed: int | None
+    more_questions: int | None = Field(description="until a verdict, power 80 %; null: decided")
+    more_if_equal: bool | None = Field(description="true: if both are equally accurate")
+
+
+class ParitySide(Answer):
+    """A side; no results: typed counts."""
+
+    name: str
+    results: list[int]
+
+
+class ParityWarning(Answer):
+    """What limits the statement."""
+
+    id: str
+    text: str
+
+
+class ParityAnswer(Answer):
+    """Statement whether a result is as accurate as a baseline."""
+
+    verdict: str
+    text: str
+    margin_points: float
+    planned_questions: int | None
+    base: ParitySide
+    result: ParitySide
+    pooled: ParityRow
+    plain_mean_points: float = Field(description="mean of the sets' differences")
+    means_disagree: bool = Field(description="plain mean and pooled difference differ in sign")
+    sets: list[ParityRow]
+    groups: list[ParityRow]
+    warnings: list[ParityWarning]
+    method: list[str]
+
+
+@router.get(
+    "parity",
+    auth=caller("result.view"),
+    **answers(ParityAnswer),
+    url_name="api-parity",
+    summary="State parity of two results",
+)
+def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, Any]:
+    """Equivalent within the margin, better, worse, or the number of missing questions."""
+    return _stated(query.model_dump())
+
+
+@router.post(
+    "parity",
+    auth=caller("result.view"),
+    **answers(ParityAnswer),
+    url_name="api-parity",
+    summary="State parity of counts",
+)
+def state_parity(request: HttpRequest, body: CountsAsked) -> dict[str, Any]:
+    """The same of counts that are no results here; nothing is stored."""
+    return _stated(body.model_dump())
+
+
+def _stated(data: dict[str, str]) -> dict[str, Any]:
+    try:
+        return as_data(stated(data))
+    except ParityError as error:
+        if error.reason.id == "parity:missing":
+            raise missing() from None
+        raise invalid(error.field, message(error.reason.id, error.reason.args)) from None

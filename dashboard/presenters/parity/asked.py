@@ -1,0 +1,243 @@
+"""What a parity statement is asked for: results, bare counts or pasted tables; page, API, command.
+
+Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
+names), ``tables`` and ``baseline`` (pasted text, its column), ``margin``, ``planned``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from django.utils.translation import gettext as _
+
+from dashboard.presenters.result.compared import numbers_of, read_groups
+from dashboard.text.labels import phrase, result_name
+from jobs.messages import Message
+from jobs.models import Result
+from jobs.numbers import number_from
+from jobs.queries.comparison.comparison import Comparison
+from jobs.queries.parity import counts, pasted
+from jobs.queries.parity.compared import (
+    LEAST_MARGIN,
+    MARGIN,
+    MOST_MARGIN,
+    Parity,
+    of_sides,
+    parity,
+)
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.sides import Notes, Side, side_of
+from jobs.queries.parity.statement import state
+
+MOST_RUNS = 16
+LONGEST_NAME = 120
+Source = Literal["results", "counts", "tables"]
+# Where an error of counts is shown.
+_FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
+
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    """A side as shown: its name, and its results if it has any."""
+
+    name: str
+    results: Sequence[Result] = ()
+
+    @property
+    def ids(self) -> str:
+        """Return the numbers of the results, as in the address."""
+        return ",".join(str(result.pk) for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A statement with what it was asked for. ``counts``: both sides as typed, for an address."""
+
+    source: Source
+    parity: Parity
+    base: SideView
+    result: SideView
+    margin: float
+    planned: int | None
+    counts: tuple[str, str] = ("", "")
+    names: Sequence[str] = ()
+    tables: str = ""
+
+    @property
+    def results(self) -> list[Result]:
+        """Return all results."""
+        return [*self.base.results, *self.result.results]
+
+
+def is_asked(data: Mapping[str, str]) -> bool:
+    """Return True when two sides are named; one alone begins the form."""
+    given = {name for name, text in data.items() if text.strip()}
+    return bool(given & {"counts", "base_counts", "tables"}) or {"base", "id"} <= given
+
+
+def stated(data: Mapping[str, str]) -> Stated:
+    """Return the statement that is asked for.
+
+    Raises:
+        ParityError: at a field, with what to do.
+    """
+    margin, planned = margin_of(data.get("margin", "")), _planned(data.get("planned", ""))
+    given = {name: data.get(name, "").strip() for name in ("base", "id", "tables")}
+    typed = (data.get("base_counts", "").strip(), data.get("counts", "").strip())
+    kinds = [bool(given["id"]), any(typed), bool(given["tables"])]
+    if sum(kinds) > 1:
+        raise ParityError(Message("parity:both"))
+    if given["tables"]:
+        second = data.get("baseline") == "second"
+        found = _of_tables(given["tables"], given["base"], margin, planned, turned=second)
+    elif any(typed):
+        found = _of_counts(typed, data.get("sets", ""), margin, planned)
+    else:
+        found = _of_results(given["base"], given["id"], margin, planned)
+    asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
+    if planned is not None and planned < min(asked):
+        raise ParityError(Message("parity:fewer_planned", {"n": min(asked)}), "planned")
+    return found
+
+
+def of_comparison(comparison: Comparison, margin: str) -> Stated | None:
+    """Return the statement of two compared evaluations; None for others, for different work, and
+    without a common data set. The work of an import is unknown: it has a statement, with a warning.
+
+    Raises:
+        ParityError: at "margin".
+    """
+    points = margin_of(margin)
+    sides = [list(column.runs) for column in comparison.columns]
+    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
+    is_known = all(barrier.is_unknown for barrier in comparison.barriers)
+    if len(sides) != 2 or not is_evaluation or not is_known:
+        return None
+    found = parity(sides[0], sides[1], points)
+    if found.statement is None:
+        return None
+    return Stated("results", found, _view(sides[0]), _view(sides[1]), points, None)
+
+
+def margin_of(text: str) -> float:
+    """Return a margin in points; the default of no text.
+
+    Raises:
+        ParityError: no number, or outside of the bounds.
+    """
+    try:
+        margin = float(text) if text.strip() else MARGIN
+    except ValueError:
+        margin = math.nan
+    if not LEAST_MARGIN <= margin <= MOST_MARGIN:
+        args = {"least": f"{LEAST_MARGIN:g}", "most": f"{MOST_MARGIN:g}"}
+        raise ParityError(Message("parity:margin", args), "margin")
+    return margin
+
+
+def _planned(text: str) -> int | None:
+    if not text.strip():
+        return None
+    planned = number_from(text.strip())
+    if not planned or planned > counts.MOST_QUESTIONS:
+        raise ParityError(Message("parity:planned"), "planned")
+    return planned
+
+
+def _of_results(base: str, result: str, margin: float, planned: int | None) -> Stated:
+    first, second = runs_of(base, "base"), runs_of(result, "id")
+    twice = {run.pk for run in first} & {run.pk for run in second}
+    if twice:
+        raise ParityError(Message("parity:same", {"id": min(twice)}), "id")
+    found = parity(first, second, margin, planned)
+    if found.statement is None:
+        raise ParityError(Message("parity:no_common"), "id")
+    return Stated("results", found, _view(first), _view(second), margin, planned)
+
+
+def runs_of(text: str, field: str) -> list[Result]:
+    """Return the evaluations of one side: "11", or "11,12" for repeats.
+
+    Raises:
+        ParityError: at ``field``.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    numbers = numbers_of(parts)
+    if not numbers or len(numbers) < len(set(parts)):
+        raise ParityError(Message("parity:numbers"), field)
+    if len(numbers) > MOST_RUNS:
+        raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)
+    groups, absent = read_groups([numbers])
+    if absent:
+        ids = ", ".join(map(str, absent))
+        raise ParityError(Message("parity:missing", {"ids": ids}), field)
+    for run in groups[0]:
+        if run.type != Result.Type.EVALUATION:
+            raise ParityError(Message("parity:type", {"id": run.pk}), field)
+    return groups[0]
+
+
+def _view(runs: Sequence[Result]) -> SideView:
+    head = runs[0]
+    name = result_name(head)
+    label = head.device or phrase(head.label) or (head.imported.model if head.imported else "")
+    if label:
+        name = _("%(result)s (%(label)s)") % {"result": name, "label": label}
+    if len(runs) > 1:
+        name += _(", %(n)s runs") % {"n": len(runs)}
+    return SideView(name, runs)
+
+
+def _of_counts(typed: tuple[str, str], sets: str, margin: float, planned: int | None) -> Stated:
+    names = [name.strip()[:LONGEST_NAME] for name in sets.split(",")] if sets.strip() else []
+    try:
+        base, result = (
+            counts.counts_of(text, field)
+            for text, field in zip(typed, ("base", "result"), strict=True)
+        )
+        evidence = counts.evidence_of(base, result, names)
+    except ParityError as error:
+        raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
+    found = Parity(state(evidence, margin / 100, planned), Notes())
+    sides = SideView(_("Baseline")), SideView(_("Result"))
+    written = tuple(",".join(one.text for one in side) for side in (base, result))
+    return Stated(
+        "counts", found, *sides, margin, planned, counts=(written[0], written[1]), names=names
+    )
+
+
+def _of_tables(text: str, base: str, margin: float, planned: int | None, *, turned: bool) -> Stated:
+    columns = [(SideView(one.name), one.side) for one in pasted.columns_of(text)]
+    if len(columns) > 2 or (base and len(columns) > 1):
+        raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
+    if len(columns) == 1 and not base:
+        raise ParityError(Message("parity:one_table"), "tables")
+    if base:
+        runs = runs_of(base, "base")
+        columns.insert(0, (_view(runs), side_of(runs)))
+    elif turned:
+        columns.reverse()
+    (first, own), (second, other) = columns
+    found = of_sides(own, other, margin, planned)
+    if found.statement is None:
+        raise ParityError(Message("parity:no_common"), "tables")
+    stated_ = Stated("tables", found, first, second, margin, planned, tables=text)
+    return stated_ if base else replace(stated_, **_written(own, other, found))
+
+
+def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
+    """Return the tables as counts, for an address that others can open."""
+    assert found.statement is not None  # noqa: S101 -- checked by the caller
+    names = [row.name for row in found.statement.rows]
+    totals = [row.questions for row in found.statement.rows]
+    written = [
+        ",".join(
+            f"{side.sets[name].value:.{side.sets[name].decimals}f}%{total[index]}"
+            for name, total in zip(names, totals, strict=True)
+        )
+        for index, side in enumerate((own, other))
+    ]
+    return {"counts": (written[0], written[1]), "names": names}

@@ -1,0 +1,115 @@
+"""Parity statement as data for the API and ``manage.py parity --json``, and as plain text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.presenters.parity import words
+from dashboard.presenters.parity.asked import SideView, Stated
+from dashboard.presenters.parity.warnings import warnings
+from dashboard.text.formatting import percent
+from jobs.queries.parity.statement import Row, Statement
+from jobs.queries.statistics import Interval
+
+
+def as_data(stated: Stated) -> dict[str, Any]:
+    """Return the statement. Accuracies are from 0 to 1; names with ``points`` are in points."""
+    statement = statement_of(stated)
+    return {
+        "verdict": statement.decision,
+        "text": words.headline(statement),
+        "margin_points": stated.margin,
+        "planned_questions": stated.planned,
+        "base": _side(stated.base),
+        "result": _side(stated.result),
+        "pooled": _row(statement.pooled, "pooled"),
+        "plain_mean_points": 100 * statement.plain,
+        "means_disagree": statement.is_opposed,
+        "sets": [_row(row, words.row_name(row, statement.rows)) for row in statement.rows],
+        "groups": [_row(row, name) for name, row in statement.groups.items()],
+        "warnings": [{"id": one.id, "text": one.text} for one in warnings(stated)],
+        "method": words.methods(statement),
+    }
+
+
+def statement_of(stated: Stated) -> Statement:
+    """Return the statement of something that has one."""
+    statement = stated.parity.statement
+    assert statement is not None  # noqa: S101 -- asked.stated() raises without one
+    return statement
+
+
+def full_headline(stated: Stated) -> str:
+    """Return the verdict with the names of both sides, for a title."""
+    args = {
+        "result": stated.result.name,
+        "base": stated.base.name,
+        "headline": words.headline(statement_of(stated)),
+    }
+    return _("%(result)s vs %(base)s: %(headline)s") % args
+
+
+def _side(side: SideView) -> dict[str, Any]:
+    return {"name": side.name, "results": [result.pk for result in side.results]}
+
+
+def _row(row: Row, name: str) -> dict[str, Any]:
+    missing = row.missing
+    return {
+        "name": name,
+        "group": row.group,
+        "base": _accuracy(row, 0, row.first),
+        "result": _accuracy(row, 1, row.second),
+        "difference_points": 100 * row.gap.value,
+        "low_points": 100 * row.gap.low,
+        "high_points": 100 * row.gap.high,
+        "method": row.method,
+        "verdict": row.decision,
+        "mcnemar_p": row.p,
+        "regressed": row.flips[0] if row.flips else None,
+        "fixed": row.flips[1] if row.flips else None,
+        "more_questions": missing.questions if missing else None,
+        "more_if_equal": missing.is_if_equal if missing else None,
+    }
+
+
+def _accuracy(row: Row, side: int, interval: Interval) -> dict[str, Any]:
+    return {
+        "correct": round(row.rights[side]) if row.rights else None,
+        "questions": row.questions[side],
+        "accuracy": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def as_text(stated: Stated) -> str:
+    """Return the statement for a terminal."""
+    statement = statement_of(stated)
+    lines = [
+        words.headline(statement),
+        words.sentence(statement, stated.base.name, stated.result.name),
+        *words.reasons(statement),
+        "",
+    ]
+    lines += [
+        _line(row, words.row_name(row, statement.rows), statement.margin)
+        for row in (*statement.rows, *statement.groups.values())
+    ]
+    if len(statement.rows) > 1:
+        lines.append(_line(statement.pooled, "pooled", statement.margin))
+        lines.append(f"plain mean of the sets: {words.points(statement.plain, 3)} points")
+    lines += [f"warning: {one.text}" for one in warnings(stated)]
+    return "\n".join(lines)
+
+
+def _line(row: Row, name: str, margin: float) -> str:
+    sides = " -> ".join(
+        f"{words.right_text(row, side)} ({percent(interval.value)} %)"
+        for side, interval in enumerate((row.first, row.second))
+    )
+    tested = f", {words.p_text(row.p)} (McNemar)" if row.p is not None else ""
+    gap = f"{words.points(row.gap.value)} {words.bounds(row.gap)}"
+    return f"{name}: {sides}, {gap} points, {words.verdict(row, margin)}{tested}"

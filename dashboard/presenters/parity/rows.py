@@ -1,0 +1,181 @@
+"""Rows of a parity statement for table, chart and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from dashboard.charts import forest
+from dashboard.charts.figures import Figure
+from dashboard.presenters.parity import words
+from dashboard.presenters.parity.asked import Stated
+from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.result.export import as_csv
+from dashboard.text.formatting import percent
+from jobs.queries.parity.statement import Row, Statement
+from jobs.queries.results.set_scores import MOST_ROWS
+from jobs.queries.statistics import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """Row with its texts. ``is_sum``: several sets; ``is_whole``: all questions."""
+
+    name: str
+    row: Row
+    margin: float
+    is_sum: bool = False
+    is_whole: bool = False
+
+    @property
+    def base(self) -> str:
+        """Return the accuracy of the baseline in per cent with its interval."""
+        return _share(self.row.first)
+
+    @property
+    def result(self) -> str:
+        """Return the accuracy of the result in per cent with its interval."""
+        return _share(self.row.second)
+
+    @property
+    def base_counts(self) -> str:
+        """Return the correct answers of the baseline: "154 / 159"."""
+        return words.right_text(self.row, 0)
+
+    @property
+    def result_counts(self) -> str:
+        """Return the correct answers of the result."""
+        return words.right_text(self.row, 1)
+
+    @property
+    def gap(self) -> str:
+        """Return the difference in points."""
+        return words.points(self.row.gap.value)
+
+    @property
+    def bounds(self) -> str:
+        """Return the interval of the difference in points."""
+        return words.bounds(self.row.gap)
+
+    @property
+    def p(self) -> str:
+        """Return the p value of McNemar's test; "" where it does not apply."""
+        return words.p_text(self.row.p) if self.row.p is not None else ""
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict in words."""
+        return words.verdict(self.row, self.margin)
+
+    @property
+    def tone(self) -> str:
+        """Return the look of the verdict."""
+        return words.TONES.get(self.row.decision, "line")
+
+    @property
+    def more(self) -> str:
+        """Return the missing questions; "" when decided."""
+        return words.more(self.row.missing) if self.row.missing else ""
+
+    @property
+    def method(self) -> str:
+        """Return the name of the formula."""
+        return words.method_name(self.row.method)
+
+
+def _share(interval: Interval) -> str:
+    low, high = percent(interval.low), percent(interval.high)
+    return f"{percent(interval.value)} [{low}, {high}]"
+
+
+def shown_rows(statement: Statement) -> list[ShownRow]:
+    """Return sets, groups of sets and all questions. A group of many sets is one row."""
+    margin, rows = statement.margin, statement.rows
+    sizes = {name: sum(row.group == name for row in rows) for name in statement.groups}
+    shown: list[ShownRow] = []
+    for index, row in enumerate(rows):
+        is_last = index + 1 == len(rows) or rows[index + 1].group != row.group
+        if sizes.get(row.group, 0) <= MOST_ROWS:
+            shown.append(ShownRow(words.row_name(row, rows), row, margin))
+        if row.group in sizes and is_last:
+            args = {"name": row.group, "n": sizes[row.group]}
+            name = _("%(name)s, all %(n)s") % args
+            shown.append(ShownRow(name, statement.groups[row.group], margin, is_sum=True))
+    if len(rows) > 1:
+        shown.append(whole_row(statement))
+    return shown
+
+
+def whole_row(statement: Statement) -> ShownRow:
+    """Return the row of all questions."""
+    name = _("all questions")
+    return ShownRow(name, statement.pooled, statement.margin, is_sum=True, is_whole=True)
+
+
+def folded_rows(statement: Statement) -> list[tuple[str, list[ShownRow]]]:
+    """Return the sets of each group that is one row."""
+    found = []
+    for name in statement.groups:
+        rows = [row for row in statement.rows if row.group == name]
+        if len(rows) > MOST_ROWS:
+            found.append((name, [ShownRow(row.name, row, statement.margin) for row in rows]))
+    return found
+
+
+def forest_of(statement: Statement) -> tuple[Figure, int]:
+    """Return the chart of the differences, and its height."""
+    rows = [
+        forest.Difference(one.name, one.row.gap, is_whole=one.is_whole)
+        for one in shown_rows(statement)
+    ]
+    return forest.figure(rows, statement.margin), forest.height(rows)
+
+
+_HEAD = (
+    *("set", "group", "base_correct", "base_questions", "base_accuracy", "base_low", "base_high"),
+    *("correct", "questions", "accuracy", "low", "high", "difference_points", "low_points"),
+    *("high_points", "margin_points", "verdict", "method", "mcnemar_p", "regressed", "fixed"),
+    *("more_questions", "base", "result"),
+)
+
+
+def parity_csv(stated: Stated) -> HttpResponse:
+    """Return a line for each set, each group of sets and all questions, with every digit."""
+    statement = statement_of(stated)
+    named = [(words.row_name(row, statement.rows), row) for row in statement.rows]
+    named += [*statement.groups.items(), ("pooled", statement.pooled)]
+    lines: list[Sequence[Any]] = [_HEAD]
+    lines += [_line(name, row, stated) for name, row in named]
+    response = as_csv(lines)
+    response["Content-Disposition"] = f'attachment; filename="{file_name(stated)}.csv"'
+    return response
+
+
+def file_name(stated: Stated) -> str:
+    """Return the name of a file of the statement, without an ending."""
+    if stated.source != "results":
+        return "parity"
+    return f"parity-{stated.base.ids}-{stated.result.ids}".replace(",", "+")
+
+
+def _line(name: str, row: Row, stated: Stated) -> Sequence[Any]:
+    rights = [round(right) for right in row.rights] if row.rights else ["", ""]
+    return [
+        name,
+        row.group,
+        *(rights[0], row.questions[0], row.first.value, row.first.low, row.first.high),
+        *(rights[1], row.questions[1], row.second.value, row.second.low, row.second.high),
+        *(100 * one for one in (row.gap.value, row.gap.low, row.gap.high)),
+        stated.margin,
+        row.decision,
+        row.method,
+        "" if row.p is None else row.p,
+        *(row.flips or ("", "")),
+        row.missing.questions if row.missing else "",
+        stated.base.name,
+        stated.result.name,
+    ]

@@ -1,0 +1,223 @@
+"""Verdict, method and numbers of a parity statement in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, log10
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.text.formatting import number
+from jobs.queries.parity.statement import Method, Row, Statement
+from jobs.queries.statistics import Decision, Interval, Missing
+
+TONES: dict[Decision, str] = {"equivalent": "good", "better": "good", "worse": "bad"}
+
+
+def points(share: float, decimals: int = 2) -> str:
+    """Return a difference of shares in points, signed: "−0.26"."""
+    return number(100 * share, decimals, signed=True)
+
+
+def bounds(interval: Interval) -> str:
+    """Return an interval of a difference in points: "[−1.97, +1.44]"."""
+    return f"[{points(interval.low)}, {points(interval.high)}]"
+
+
+def margin_text(margin: float) -> str:
+    """Return a margin (from 0 to 1) with its unit: "1 point", "0.5 points"."""
+    size = round(100 * margin, 6)
+    text = ngettext("%(n)s point", "%(n)s points", 1 if size == 1 else 2)
+    return text % {"n": f"{size:g}"}
+
+
+def about(count: int) -> str:
+    """Return an estimate rounded up to two digits: "8 000"."""
+    unit = 10 ** max(0, floor(log10(max(1, count))) - 1)
+    return number(-(-count // unit) * unit)
+
+
+def verdict(row: Row, margin: float) -> str:
+    """Return the verdict in a few words, for a table."""
+    return {
+        "equivalent": _("equivalent within %(margin)s") % {"margin": margin_text(margin)},
+        "better": _("better"),
+        "worse": _("worse"),
+        "unknown": _("cannot tell"),
+    }[row.decision]
+
+
+def headline(statement: Statement) -> str:
+    """Return the verdict on all questions as a title."""
+    row = statement.pooled
+    args = {"margin": margin_text(statement.margin), "points": points(row.gap.value)}
+    if row.decision == "equivalent":
+        return _("Equivalent within %(margin)s") % args
+    if row.decision == "better":
+        return _("Better by %(points)s points") % (args | {"points": points(row.gap.value)[1:]})
+    if row.decision == "worse":
+        return _("Worse by %(points)s points") % (args | {"points": points(row.gap.value)[1:]})
+    return _("Cannot tell within %(margin)s: %(more)s") % (args | {"more": more(row.missing)})
+
+
+def more(missing: Missing | None) -> str:
+    """Return the missing questions: "about 8 000 more questions"."""
+    n = missing.questions if missing else 0
+    text = ngettext("about %(n)s more question", "about %(n)s more questions", n)
+    return text % {"n": about(n)}
+
+
+def sentence(statement: Statement, base: str, result: str) -> str:
+    """Return the difference with its interval."""
+    row = statement.pooled
+    args = {
+        "base": base,
+        "result": result,
+        "points": points(row.gap.value),
+        "interval": bounds(row.gap),
+    }
+    text = _("%(result)s vs %(base)s: accuracy %(points)s points, 95 %% interval %(interval)s.")
+    return text % args
+
+
+def reasons(statement: Statement) -> list[str]:
+    """Return what the verdict means, and what it does not."""
+    row, margin = statement.pooled, margin_text(statement.margin)
+    if row.decision == "equivalent":
+        texts = [
+            _(
+                "The whole interval is within ±%(margin)s. This rule calls models with a "
+                "difference of %(margin)s or more equivalent in at most 5 %% of cases."
+            )
+            % {"margin": margin}
+        ]
+        if statement.is_significant:
+            texts.append(_("The difference is significant, but smaller than the margin."))
+        return texts
+    if row.decision == "better":
+        return [_("The whole interval is above 0.")]
+    if row.decision == "worse":
+        return [_("The whole interval is below 0.")]
+    texts = [
+        _(
+            "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
+            "parity is shown."
+        )
+        % {"margin": margin}
+    ]
+    if row.missing:
+        texts.append(_missing(row.missing))
+    return texts
+
+
+def _missing(missing: Missing) -> str:
+    count = more(missing)
+    if missing.is_if_equal:
+        text = _("If both are equally accurate, %(more)s show it (power 80 %%).")
+    else:
+        text = _("If the difference stays, %(more)s decide (power 80 %%).")
+    return text % {"more": count}
+
+
+def method_name(method: Method) -> str:
+    """Return the name of a formula, for a table."""
+    return {
+        "paired": _("paired, Newcombe"),
+        "clustered": _("by question, clustered"),
+        "bootstrap": _("bootstrap"),
+        "unpaired": _("unpaired, Newcombe"),
+    }[method]
+
+
+def methods(statement: Statement) -> list[str]:
+    """Return how the numbers were calculated, with the sources."""
+    rows = [*statement.rows, *statement.groups.values(), statement.pooled]
+    used = {row.method for row in rows}
+    texts = {
+        "paired": _(
+            "Paired: both answered the same questions, once each. Newcombe 1998, method 10, on "
+            "the pairs; McNemar's exact test."
+        ),
+        "clustered": _(
+            "Clustered: questions with several answers. The mean score of a question is one "
+            "observation (Miller 2024); Student's interval, adjusted as by Agresti and Min 2005."
+        ),
+        "bootstrap": _(
+            "Bootstrap: scores between 0 and 1. Questions are resampled (BCa, Efron 1987) with a "
+            "fixed seed."
+        ),
+        "unpaired": _(
+            "Unpaired: no answers are stored for one side, or the questions differ. Newcombe 1998, "
+            "hybrid score interval. The same questions would need fewer."
+        ),
+    }
+    shown = [text for name, text in texts.items() if name in used]
+    shown.append(_("Accuracies: Wilson's 95 % interval."))
+    if len(statement.rows) > 1:
+        shown.append(
+            _(
+                "Pooled: each question has equal weight, and questions of one set are compared "
+                "with questions of the same set. Verdicts on single sets are not corrected for "
+                "their number: of 20 sets, one may differ by chance."
+            )
+        )
+    shown.append(
+        _(
+            "Equivalent: the whole 95 %% interval within ±%(margin)s (two one-sided tests, 2.5 %% "
+            "each). Better or worse: the whole interval on one side of 0."
+        )
+        % {"margin": margin_text(statement.margin)}
+    )
+    if statement.planned is not None:
+        shown.append(planned_words(statement))
+    return shown
+
+
+def planned_words(statement: Statement) -> str:
+    """Return the rule of an early stop."""
+    asked = min(statement.pooled.questions)
+    args = {"asked": number(asked), "planned": number(statement.planned or 0)}
+    text = _(
+        "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan and "
+        "DeMets 1983). Looks at any time miss the true difference in at most 5 %% of evaluations."
+    )
+    return text % args
+
+
+def p_text(p: float) -> str:
+    """Return a p value: "p = 0.052", "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
+
+
+def row_name(row: Row, rows: Sequence[Row]) -> str:
+    """Return the name of a set; of bare counts its number."""
+    if row.name:
+        return row.name
+    if len(rows) == 1:
+        return _("all questions")
+    return _("Set %(n)s") % {"n": [*rows].index(row) + 1}
+
+
+def right_text(row: Row, side: int) -> str:
+    """Return the correct answers of the questions: "154 / 159"; questions only for means."""
+    total = number(row.questions[side])
+    return f"{number(round(row.rights[side]))} / {total}" if row.rights else total
+
+
+def plain_words(statement: Statement) -> str:
+    """Return the two means of the differences, where they disagree in sign."""
+    if not statement.is_opposed:
+        return ""
+    args: dict[str, Any] = {
+        "plain": points(statement.plain, 3),
+        "pooled": points(statement.pooled.gap.value),
+        "interval": bounds(statement.pooled.gap),
+    }
+    text = _(
+        "The plain mean of the sets (%(plain)s points) and the mean of all questions "
+        "(%(pooled)s %(interval)s) differ in sign. Small sets decide the plain mean: do not quote "
+        "it alone."
+    )
+    return text % args

@@ -1,0 +1,110 @@
+"""Report of a parity statement: of two results, of groups of repeats, or of bare counts."""
+
+from __future__ import annotations
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from dashboard.presenters.parity import words
+from dashboard.presenters.parity.asked import Stated, stated
+from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.rows import file_name
+from dashboard.presenters.parity.warnings import warnings
+from dashboard.reports.document import Block, Cell, Facts, Listing, Report, Section
+from dashboard.reports.kinds.base import Asked, Kind, ReportError
+from dashboard.reports.parts import method, parity_tables, remarks
+from dashboard.text.formatting import full_moment, number
+from dashboard.text.labels import phrase, result_name
+from dashboard.text.messages import message
+from jobs.queries.parity.compared import MARGIN
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.results import result_page
+
+
+class ParityAsked(Asked):
+    """Report of a parity statement: results, or bare counts."""
+
+    base: str = Field("", max_length=400, description="baseline: 11; repeats 11,12")
+    id: str = Field("", max_length=400, description="result: 27; repeats 27,28")
+    base_counts: str = Field("", max_length=20000, description="154/159,933/976")
+    counts: str = Field("", max_length=20000, description="155/159,929/976")
+    sets: str = Field("", max_length=20000, description="names of the counts' data sets")
+    margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
+    planned: str = Field("", max_length=20, description="questions of a run that stops early")
+
+
+def build(asked: ParityAsked) -> Report:
+    """Return the report."""
+    try:
+        found = stated(asked.model_dump(include=set(ParityAsked.model_fields)))
+    except ParityError as error:
+        text = message(error.reason.id, error.reason.args)
+        if error.reason.id == "parity:missing":
+            raise Http404(text) from None
+        raise ReportError(error.field, text) from None
+    return Report(
+        kicker=_("Parity report"),
+        title=words.headline(statement_of(found)),
+        file=f"report-{file_name(found)}",
+        source=_source(found),
+        about=_about(found),
+        warnings=[*(one.text for one in warnings(found)), *remarks.warnings(found.results)],
+        sections=[
+            Section(_("Conclusion"), parity_tables.statement_blocks(found)),
+            Section(_("Numbers"), parity_tables.set_tables(found)),
+            Section(_("Method"), _method(found)),
+            Section(_("Remarks"), _remarks(found) or [remarks.nothing()]),
+        ],
+    )
+
+
+def _source(found: Stated) -> str:
+    if not found.results:
+        return _("Typed counts")
+    args = {
+        "jobs": remarks.jobs_of(found.results),
+        "results": _(", ").join(str(result.pk) for result in found.results),
+    }
+    return _("Jobs %(jobs)s, results %(results)s") % args
+
+
+def _about(found: Stated) -> Facts:
+    heads = [side.results[0] for side in (found.base, found.result) if side.results]
+    row = statement_of(found).pooled
+    rows = [
+        (_("Baseline"), found.base.name),
+        (_("Result"), found.result.name),
+        (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
+        (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
+        (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
+        (_("Questions"), number(min(row.questions))),
+        (_("Margin"), words.margin_text(statement_of(found).margin)),
+        (
+            _("Measured"),
+            " – ".join(dict.fromkeys(full_moment(head.created_at) for head in heads)),
+        ),
+    ]
+    return Facts([(name, Cell(text)) for name, text in rows if text])
+
+
+def _method(found: Stated) -> list[Block]:
+    blocks: list[Block] = [parity_tables.methods(found)]
+    for side in (found.base, found.result):
+        for result in side.results[:1]:
+            page, name = result_page(result.pk), result_name(result)
+            for facts in (method.environment(page), method.provenance(page.result)):
+                blocks.append(Facts(facts.rows, f"{facts.title} {name}"))
+            blocks += method.commands(result.job)
+    return blocks
+
+
+def _remarks(found: Stated) -> list[Block]:
+    blocks: list[Block] = []
+    for result in found.results:
+        items = [*remarks.remarks_of(result), *remarks.known_failure(result.job)]
+        blocks += [Listing(items, result_name(result))] if items else []
+    return blocks
+
+
+KIND = Kind("parity", "Report of a parity statement", "result.view", ParityAsked, build)

@@ -1,0 +1,131 @@
+"""Parity statement in reports: verdict, table by data set, chart, method."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from dashboard.presenters.parity import words
+from dashboard.presenters.parity.asked import Stated
+from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.rows import (
+    ShownRow,
+    folded_rows,
+    forest_of,
+    shown_rows,
+    whole_row,
+)
+from dashboard.reports.document import Block, Cell, Column, Facts, Figure, Listing, Table, Tone
+from dashboard.reports.parts import numbers
+from jobs.queries.statistics import Interval
+
+_TONES: dict[str, Tone] = {"good": "good", "bad": "bad"}
+
+
+def statement_blocks(stated: Stated) -> list[Block]:
+    """Return the verdict with its reasons and the numbers behind it."""
+    statement = statement_of(stated)
+    texts = [words.headline(statement)]
+    texts.append(words.sentence(statement, stated.base.name, stated.result.name))
+    return [Listing([*texts, *words.reasons(statement)]), _facts(stated)]
+
+
+def _facts(stated: Stated) -> Facts:
+    statement = statement_of(stated)
+    whole = whole_row(statement)
+    row = whole.row
+    rows = [
+        (_("Baseline"), numbers.share(row.first, row.questions[0])),
+        (_("Result"), numbers.share(row.second, row.questions[1])),
+        (_("Difference"), _gap(whole)),
+        (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
+    ]
+    if row.p is not None:
+        rows.append((_("McNemar, exact"), Cell(whole.p, value=row.p, measure="p")))
+    if len(statement.rows) > 1:
+        plain = Cell(
+            words.points(statement.plain, 3),
+            unit=_("points"),
+            value=100 * statement.plain,
+            measure="points",
+        )
+        rows.append((_("Plain mean of sets"), plain))
+    return Facts(rows, is_large=True)
+
+
+def _gap(shown: ShownRow) -> Cell:
+    gap = shown.row.gap
+    return Cell(
+        shown.gap,
+        unit=_("points"),
+        value=100 * gap.value,
+        measure="points",
+        interval=shown.bounds,
+        low=100 * gap.low,
+        high=100 * gap.high,
+        n=min(shown.row.questions),
+        of="questions",
+        note=shown.method,
+    )
+
+
+def set_tables(stated: Stated) -> list[Block]:
+    """Return the table by data set, its chart, and the sets of large groups."""
+    statement = statement_of(stated)
+    figure, height = forest_of(statement)
+    rows = shown_rows(statement)
+    blocks: list[Block] = [
+        _table(_("By data set"), rows),
+        Figure(_("Differences"), figure, height, _band(statement.margin)),
+    ]
+    return blocks + [_table(name, sets) for name, sets in folded_rows(statement)]
+
+
+def _band(margin: float) -> str:
+    return _("band: ±%(margin)s") % {"margin": words.margin_text(margin)}
+
+
+def _table(title: str, rows: list[ShownRow]) -> Table:
+    heads = [
+        Column(_("Data set"), is_number=False),
+        Column(_("Baseline")),
+        Column(_("Result")),
+        Column(_("Difference")),
+        Column(_("Verdict"), is_number=False),
+    ]
+    note = _("Accuracies in per cent, differences in points, brackets: 95 % intervals.")
+    return Table(title, heads, [_row(shown) for shown in rows], [note])
+
+
+def _row(shown: ShownRow) -> list[Cell]:
+    row = shown.row
+    return [
+        Cell(shown.name, tone="bold" if shown.is_sum else ""),
+        _accuracy(row.first, row.questions[0], shown.base_counts),
+        _accuracy(row.second, row.questions[1], shown.result_counts),
+        _gap(shown),
+        Cell(
+            shown.verdict,
+            note=_("; ").join(filter(None, (shown.p, shown.more))),
+            tone=_TONES.get(shown.tone, ""),
+        ),
+    ]
+
+
+def _accuracy(interval: Interval, questions: int, counts: str) -> Cell:
+    cell = numbers.share(interval, questions)
+    return Cell(
+        cell.text,
+        value=cell.value,
+        measure=cell.measure,
+        interval=cell.interval,
+        low=cell.low,
+        high=cell.high,
+        n=cell.n,
+        of=cell.of,
+        note=counts,
+    )
+
+
+def methods(stated: Stated) -> Listing:
+    """Return how the numbers were calculated, with the sources."""
+    return Listing(words.methods(statement_of(stated)), _("Statistics"))

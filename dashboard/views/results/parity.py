@@ -1,0 +1,109 @@
+"""Parity page: is one result as accurate as another? Of results, bare counts or pasted tables."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods
+
+from dashboard.presenters.parity import words
+from dashboard.presenters.parity.asked import Stated, is_asked, stated
+from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
+from dashboard.presenters.parity.warnings import warnings
+from dashboard.security.permissions import allowed, requires
+from dashboard.text.messages import message
+from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.evaluations import latest_evaluations
+
+FIELDS = (
+    *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
+    *("margin", "planned"),
+)
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.view")
+def parity(request: HttpRequest) -> HttpResponse:
+    """Show the statement of an address (GET) or of pasted tables (POST), and its form.
+
+    ``?base=11&id=27&margin=1``; ``11,12`` are repeats. ``base_counts``, ``counts`` and ``sets`` are
+    bare counts. ``format=csv`` exports every digit.
+    """
+    source = request.POST if request.method == "POST" else request.GET
+    data = {name: source.get(name, "") for name in FIELDS}
+    context: dict[str, Any] = {
+        "typed": data,
+        "least": f"{LEAST_MARGIN:g}",
+        "most": f"{MOST_MARGIN:g}",
+        "default": f"{MARGIN:g}",
+        "evaluations": latest_evaluations(),
+        "errors": {},
+    }
+    if not is_asked(data):
+        return render(request, "parity/parity.html", context)
+    try:
+        found = stated(data)
+    except ParityError as error:
+        text = message(error.reason.id, error.reason.args)
+        context["errors"] = {error.field or "all": text}
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return render(request, "parity/parity.html", context, status=status)
+    if request.method == "GET" and request.GET.get("format") == "csv":
+        return parity_csv(found)
+    context |= _context(found)
+    context["link"] = request.build_absolute_uri(f"{request.path}?{context['query']}")
+    context["may_import"] = allowed(request.user, "result.import")
+    return render(request, "parity/parity.html", context)
+
+
+def _context(found: Stated) -> dict[str, Any]:
+    statement = statement_of(found)
+    chart, height = forest_of(statement)
+    query = query_of(found)
+    asked = parse_qsl(query)
+    return {
+        "stated": found,
+        "statement": statement,
+        "headline": words.headline(statement),
+        "sentence": words.sentence(statement, found.base.name, found.result.name),
+        "reasons": words.reasons(statement),
+        "tone": words.TONES.get(statement.decision, "line"),
+        "warnings": warnings(found),
+        "methods": words.methods(statement),
+        "plain": words.points(statement.plain, 3),
+        "rows": shown_rows(statement),
+        "folded": folded_rows(statement),
+        "figure": chart,
+        "figure_height": height,
+        "query": query,
+        "report_query": f"{query}&",
+        "csv": f"?{query}&format=csv" if query else "",
+        "kept": [(name, value) for name, value in asked if name != "margin"],
+        "margin_value": f"{found.margin:g}",
+        "swapped": query_of(found, is_swapped=True),
+        "margin_text": words.margin_text(statement.margin),
+    }
+
+
+def query_of(found: Stated, *, is_swapped: bool = False) -> str:
+    """Return the query of the statement's address; "" for a table beside a result."""
+    sides = (found.result, found.base) if is_swapped else (found.base, found.result)
+    if found.source == "results":
+        named = {"base": sides[0].ids, "id": sides[1].ids}
+    elif any(found.counts):
+        typed = found.counts[::-1] if is_swapped else found.counts
+        named = {"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)}
+    else:
+        return ""
+    more = {"margin": f"{found.margin:g}", "planned": found.planned or ""}
+    return urlencode({name: value for name, value in (named | more).items() if value}, safe=",/")
+
+
+urlpatterns: list[URLPattern] = [path("", parity, name="parity")]

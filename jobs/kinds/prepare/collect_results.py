@@ -1,0 +1,77 @@
+"""Collect result files: copy those of a folder on a host to the dashboard, for an import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.utils.translation import gettext as _
+from pydantic import Field
+
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.common import is_inside, site, size
+from jobs.messages import Message
+from jobs.parsers import reports
+from jobs.plans import Plan
+from jobs.toolchains import collect
+from jobs.toolchains.site import Site
+
+
+class Params(KindParams):
+    """Folder to collect."""
+
+    # One argument that no shell reads: names of other teams have spaces and any script.
+    folder: str = Field(
+        "",
+        max_length=255,
+        description="Folder of a run, below the host's workspace. JSON, JSON lines, CSV, "
+        "Markdown, YAML, text files and logs are copied; nothing is changed.",
+        json_schema_extra={"label": "Folder", "group": "Results"},
+    )
+
+
+class CollectResults(Kind, params=Params):
+    """Copy the result files of a folder on a host, for an import."""
+
+    name = collect.KIND
+    title = "Collect result files"
+    family = "prepare"
+    programs = collect.PROGRAMS
+    steps = collect.STEPS
+    collects = collect.ARCHIVE
+
+    def title_of(self, params: Params, target: Target) -> str:
+        """The folder."""
+        return params.folder
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: pack."""
+        here = site(target)
+        return collect.plan(_folder(params.folder, here), here)
+
+    def parse_outcome(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
+    ) -> Outcome:
+        """Number of files, and of those that are left out."""
+        done = reports.read(outputs, collect.REPORT, reports.CollectedReport)
+        args: dict[str, Any] = {"files": done.files, "size": size(done.bytes)}
+        if not done.left_out:
+            return Outcome(message=Message("collect:done", args))
+        return Outcome(message=Message("collect:partly", {**args, "left_out": done.left_out}))
+
+
+def _folder(path: str, here: Site) -> str:
+    if not path.isprintable() or not is_inside(path, here.workspace):
+        raise LaunchError(
+            _("Enter an absolute path below %(folder)s.") % {"folder": here.workspace}, "folder"
+        )
+    folder = PurePosixPath(path)
+    if folder == PurePosixPath(here.workspace):
+        text = _("Enter the folder of one run or of some runs, not the whole workspace.")
+        raise LaunchError(text, "folder")
+    if any(is_inside(path, own) for own in here.own_folders):
+        text = _("This folder is one of jobs or environments. Files of a job are on its page.")
+        raise LaunchError(text, "folder")
+    return str(folder)

@@ -1,0 +1,17 @@
+"""What people ask a statement of, and there is none."""
+
+from __future__ import annotations
+
+from jobs.errors import JobsError
+from jobs.messages import Message
+
+
+class ParityError(JobsError):
+    """Counts, a table or results without a statement. ``field``: of the form, "" for all of it."""
+
+    id = "parity:none"
+
+    def __init__(self, reason: Message, field: str = "") -> None:
+        super().__init__(reason.id)
+        self.reason = reason
+        self.field = field

@@ -1,0 +1,186 @@
+"""Evidence of two results, or of two groups of repeats, from the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Case, TextField, Value, When
+
+from jobs.catalog.data_sets import EVALUATION_SETS
+from jobs.models import Answer, Result
+from jobs.queries.parity.counts import right_of
+from jobs.queries.parity.evidence import Evidence, Scores, from_scores
+from jobs.queries.results.set_scores import SHARES, SetRow, set_groups
+from jobs.queries.statistics import Share
+
+
+@dataclass(slots=True)
+class Notes:
+    """Limits of the evidence, each with the names of its data sets.
+
+    ``only_base``, ``only_result``: sets of one side. ``partly``: common questions of a set and all
+    of both sides. ``apart``: no common question. ``catalogue``: number of questions from the
+    catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``: left out, the score
+    is of another number of questions. ``no_share``: left out, neither a share nor answers.
+    ``versions``: other prompts. ``alone``: one of several runs counts, because no answers are
+    stored.
+    """
+
+    only_base: list[str] = field(default_factory=list)
+    only_result: list[str] = field(default_factory=list)
+    partly: list[tuple[str, int, int]] = field(default_factory=list)
+    apart: list[str] = field(default_factory=list)
+    catalogue: list[str] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    no_share: list[str] = field(default_factory=list)
+    versions: list[tuple[str, str, str]] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSet:
+    """A set without answers: its score in per cent, printed with ``decimals``."""
+
+    name: str
+    group: str
+    version: str
+    metric: str
+    value: float | None
+    questions: int | None
+    decimals: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Sets of a side in the order of its tool. ``answers``: scores by set and question."""
+
+    sets: Mapping[str, TableSet]
+    answers: Mapping[str, Scores]
+    runs: int = 1
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all sets."""
+        return list(dict.fromkeys([*self.sets, *self.answers]))
+
+
+def side_of(results: Sequence[Result]) -> Side:
+    """Return the sets of a result, or of several runs of one evaluation."""
+    answers: dict[str, dict[object, list[float]]] = defaultdict(lambda: defaultdict(list))
+    text = Case(When(question_id="", then="question"), default=Value(""), output_field=TextField())
+    rows = Answer.objects.scored().filter(result__in=results).annotate(text=text)
+    named = rows.order_by("result_id", "index")
+    for subset, key, own, score in named.values_list(
+        "subset", "question_id", "text", "score"
+    ).iterator():
+        answers[subset][key, own].append(min(1.0, max(0.0, score)))
+    sets = {
+        row.dataset: _table_set(group.name, row)
+        for group in set_groups(results[0])
+        for row in group.rows
+    }
+    if not sets and not answers:
+        sets = _whole(results[0])
+    return Side(*_joined(sets, answers), len(results))
+
+
+def _joined(
+    sets: Mapping[str, TableSet], answers: Mapping[str, Scores]
+) -> tuple[dict[str, TableSet], dict[str, Scores]]:
+    """Return sets and answers under common names, so that no question counts twice.
+
+    Answers of a set may have a longer name ("gsm8k/main" of gsm8k), or one that was cut.
+    """
+    left, named = dict(sets), dict(answers)
+    longest = Answer._meta.get_field("subset").max_length
+    for name in sets:
+        if name in named:
+            continue
+        own = [one for one in named if one == name[:longest] or one.startswith(f"{name}/")]
+        if len(own) == 1:
+            named[name] = named.pop(own[0])
+        elif own:
+            del left[name]
+    return left, named
+
+
+def _table_set(group: str, row: SetRow) -> TableSet:
+    return TableSet(row.dataset, group, row.version, row.metric, row.value, row.questions)
+
+
+def _whole(result: Result) -> dict[str, TableSet]:
+    """Return a result without sets as one set."""
+    share, total = result.metrics.get("accuracy"), int(result.metrics.get("questions") or 0)
+    if share is None or not total:
+        return {}
+    right = result.metrics.get("correct", round(share * total))
+    name = result.what
+    return {name: TableSet(name, name, "", SHARES[0], 100 * right / total, total)}
+
+
+def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
+    """Return the evidence of the common sets, and its limits."""
+    notes, found = Notes(), []
+    common = [name for name in base.names if name in result.names]
+    notes.only_base = [name for name in base.names if name not in common]
+    notes.only_result = [name for name in result.names if name not in common]
+    for name in common:
+        one = _evidence(name, base, result, notes)
+        if one is not None:
+            found.append(one)
+    return found, notes
+
+
+def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | None:
+    rows = base.sets.get(name), result.sets.get(name)
+    group = next((row.group for row in rows if row), "")
+    versions = [row.version for row in rows if row and row.version]
+    if len(set(versions)) > 1:
+        notes.versions.append((name, versions[0], versions[1]))
+    first, second = base.answers.get(name), result.answers.get(name)
+    if first and second:
+        common = sum(key in second for key in first)
+        if not common:
+            notes.apart.append(name)
+        elif common < max(len(first), len(second)):
+            notes.partly.append((name, common, max(len(first), len(second))))
+        return from_scores(name, group, first, second)
+    before, after = _counted(name, base, notes), _counted(name, result, notes)
+    if before is None or after is None:
+        return None
+    if max(base.runs, result.runs) > 1:
+        notes.alone.append(name)
+    return Evidence(name, group, before[0], after[0], printed=(before[1], after[1]))
+
+
+def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
+    """Return a set as a share of questions, with the share as stored."""
+    if name in side.answers:
+        own = from_scores(name, "", side.answers[name], side.answers[name]).first
+        return own, own.value
+    row = side.sets[name]
+    if row.value is None or row.metric not in SHARES:
+        _once(notes.no_share, name)
+        return None
+    total = row.questions
+    if total is None:
+        known = EVALUATION_SETS.get(name)
+        if known is None or (row.version and row.version != known.version):
+            _once(notes.uncounted, name)
+            return None
+        total = known.questions
+        _once(notes.catalogue, name)
+        if right_of(row.value, total, row.decimals) is None:
+            _once(notes.unfit, name)
+            return None
+    right = right_of(row.value, total, row.decimals)
+    exact = total * row.value / 100 if right is None else right
+    return Share(min(exact, total), total), row.value / 100
+
+
+def _once(names: list[str], name: str) -> None:
+    if name not in names:
+        names.append(name)

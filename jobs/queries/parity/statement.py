@@ -1,0 +1,177 @@
+"""Statement about two sides: difference of each data set and of all, and what it proves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jobs.queries.parity.evidence import Evidence
+from jobs.queries.statistics import (
+    Decision,
+    Interval,
+    Missing,
+    Share,
+    Z,
+    bootstrap_difference,
+    decision,
+    mcnemar,
+    mean_of_differences,
+    missing,
+    monitored_z,
+    paired_difference,
+    paired_variance,
+    pooled,
+    pooled_difference,
+    weights_of,
+)
+
+# Formula of a difference: see jobs.queries.statistics.
+Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Both sides on one data set or on several, and their difference (second minus first).
+
+    ``first`` and ``second``: accuracies with their intervals. ``rights``: correct answers of each
+    side, None where they are means of several answers. ``p``: of McNemar's test, None where it does
+    not apply. ``flips``: regressed and fixed questions of it.
+    """
+
+    name: str
+    group: str
+    first: Interval
+    second: Interval
+    rights: tuple[float, float] | None
+    questions: tuple[int, int]
+    gap: Interval
+    method: Method
+    p: float | None
+    flips: tuple[int, int] | None
+    decision: Decision
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``margin`` from 0 to 1. ``groups``: of several sets, pooled, by name. ``plain``: mean over
+    the sets of their differences. ``planned``: questions of an evaluation that may stop early.
+    """
+
+    margin: float
+    rows: Sequence[Row]
+    groups: Mapping[str, Row]
+    pooled: Row
+    plain: float
+    planned: int | None
+
+    @property
+    def decision(self) -> Decision:
+        """Return the verdict on all questions."""
+        return self.pooled.decision
+
+    @property
+    def is_opposed(self) -> bool:
+        """Return True when plain mean of sets and pooled difference have different signs."""
+        return self.plain * self.pooled.gap.value < 0
+
+    @property
+    def is_significant(self) -> bool:
+        """Return True for a difference from 0, of any size."""
+        return not self.pooled.gap.holds_zero
+
+
+def state(evidence: Sequence[Evidence], margin: float, planned: int | None = None) -> Statement:
+    """Return the statement; at least one set is needed.
+
+    ``planned``: the evaluation ends early if decided; all of its questions, fixed before. The
+    intervals are then wider, so that looks at any time miss the truth in 5 % at most.
+    """
+    asked = min(sum(one.first.total for one in evidence), sum(one.second.total for one in evidence))
+    z = Z if planned is None else monitored_z(asked, planned)
+    in_groups: dict[str, list[Evidence]] = {}
+    for one in evidence:
+        in_groups.setdefault(one.group, []).append(one)
+    return Statement(
+        margin,
+        [_row([one], margin, z, one.name) for one in evidence],
+        {
+            name: _row(ones, margin, z, name)
+            for name, ones in in_groups.items()
+            if name and len(ones) > 1 and len(in_groups) > 1
+        },
+        _row(evidence, margin, z, ""),
+        sum(one.gap for one in evidence) / len(evidence),
+        planned,
+    )
+
+
+def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Row:
+    firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
+    weights = weights_of(firsts, seconds)
+    first, second = pooled(firsts, weights, z), pooled(seconds, weights, z)
+    questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
+    gap, method, variance = _difference(evidence, z)
+    cells = _summed(evidence)
+    said = decision(gap, margin)
+    is_counted = all(one.is_share and _is_whole(one) for one in evidence)
+    rights = (sum(one.right for one in firsts), sum(one.right for one in seconds))
+    more = None
+    if said == "unknown":
+        more = missing(variance, min(questions), gap.value, margin, z)
+    return Row(
+        name,
+        evidence[0].group,
+        first,
+        second,
+        rights if is_counted else None,
+        questions,
+        gap,
+        method,
+        mcnemar(cells[1], cells[2]) if cells else None,
+        cells[1:3] if cells else None,
+        said,
+        more,
+    )
+
+
+def _is_whole(one: Evidence) -> bool:
+    return all(abs(side.right - round(side.right)) < 1e-6 for side in (one.first, one.second))
+
+
+def _summed(evidence: Sequence[Evidence]) -> tuple[int, int, int, int] | None:
+    """Return the pairs of all sets; None where a set has none."""
+    each = [one.cells for one in evidence if one.cells is not None]
+    if len(each) < len(evidence):
+        return None
+    both, lost, gained, neither = map(sum, zip(*each, strict=True))
+    return both, lost, gained, neither
+
+
+def _difference(evidence: Sequence[Evidence], z: float) -> tuple[Interval, Method, float]:
+    """Return the difference, its method, and the variance of one question's difference."""
+    cells = _summed(evidence)
+    if cells:
+        variance = paired_variance(cells[1], cells[2], sum(cells))
+        return paired_difference(*cells, z), "paired", variance
+    gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
+    if all(one.gaps is not None for one in evidence):
+        step = max(one.step for one in evidence)
+        if all(one.is_share for one in evidence):
+            interval, is_resampled = mean_of_differences(gaps, step, z), False
+        else:
+            interval, is_resampled = bootstrap_difference(gaps, step, z)
+        variance = len(gaps) * ((interval.high - interval.low) / (2 * z)) ** 2
+        return interval, "bootstrap" if is_resampled else "clustered", variance
+    firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
+    return pooled_difference(firsts, seconds, z), "unpaired", _unpaired(firsts, seconds)
+
+
+def _unpaired(firsts: Sequence[Share], seconds: Sequence[Share]) -> float:
+    """Return the variance of one question's difference, each set with its weight."""
+    total = min(sum(one.total for one in firsts), sum(one.total for one in seconds))
+    return total * sum(
+        weight**2 * (a.variance / a.total + b.variance / b.total)
+        for weight, a, b in zip(weights_of(firsts, seconds), firsts, seconds, strict=True)
+    )

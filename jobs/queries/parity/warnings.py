@@ -1,0 +1,93 @@
+"""Reasons why a difference may not be one of the models: other work, other hygiene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.models import Answer, Result
+from jobs.queries.comparison.work_differs import Difference, differences
+from jobs.queries.statistics import Share, difference
+
+TOTAL = "answers_total"
+# Flags of answers, stored as counts: jobs.metrics.
+FLAGS = (
+    *("answers_cut", "answers_open_thought", "answers_not_extracted", "answers_empty"),
+    *("answers_failed", "answers_looping"),
+)
+# Shown by their tool instead.
+_TOOL = frozenset(("tool", "kind"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hygiene:
+    """A flag whose share of answers differs significantly, or by the margin."""
+
+    flag: str
+    first: Share
+    second: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """What differs besides the models.
+
+    ``tools`` is empty for one tool. ``work``: parts of the workload that differ or are unknown.
+    ``unscored``: answers without a score, of each side.
+    """
+
+    tools: Sequence[str]
+    work: Sequence[Difference]
+    hygiene: Sequence[Hygiene]
+    unscored: tuple[int, int] | None
+    has_simulated: bool
+    has_import: bool
+
+
+def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> Unequal:
+    """Return what differs between two sides."""
+    heads = [base[0], result[0]]
+    tools = [head.tool for head in heads]
+    work = differences(heads, [head.metrics for head in heads])
+    # Also inside of a side: repeats have one identity, other groups may not.
+    for runs in (base, result):
+        for run in runs[1:]:
+            known = {one.name for one in work}
+            inside = differences([runs[0], run], [runs[0].metrics, run.metrics])
+            work += [one for one in inside if one.name not in known]
+    unscored = (_unscored(base), _unscored(result))
+    return Unequal(
+        tools if tools[0] != tools[1] else [],
+        [one for one in work if one.name not in _TOOL],
+        [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
+        unscored if unscored[0] != unscored[1] else None,
+        any(run.simulated for run in (*base, *result)),
+        any(run.imported_id for run in (*base, *result)),
+    )
+
+
+def _hygiene(
+    flag: str, base: Sequence[Result], result: Sequence[Result], margin: float
+) -> list[Hygiene]:
+    sides = [_share(flag, base), _share(flag, result)]
+    first, second = sides
+    if first is None or second is None:
+        return []
+    gap = difference(second.interval(), first.interval())
+    if gap.holds_zero and abs(gap.value) < margin:
+        return []
+    return [Hygiene(flag, first, second)]
+
+
+def _share(flag: str, runs: Sequence[Result]) -> Share | None:
+    """Return the flagged answers of all runs; None where they were not counted."""
+    known = [run.metrics for run in runs if flag in run.metrics and run.metrics.get(TOTAL)]
+    if len(known) < len(runs):
+        return None
+    total = sum(int(metrics[TOTAL]) for metrics in known)
+    return Share(min(total, sum(metrics[flag] for metrics in known)), total)
+
+
+def _unscored(runs: Sequence[Result]) -> int:
+    """Return the number of answers without a score."""
+    return Answer.objects.filter(result__in=runs).exclude(status="").count()

@@ -1,0 +1,67 @@
+"""Parity over the API: two results, bare counts, errors by field."""
+
+import pytest
+from django.urls import reverse
+
+from tests.factories import make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+COUNTS = {"base_counts": "154/159,933/976", "counts": "155/159,929/976", "margin": "1"}
+
+
+@pytest.fixture
+def reader(client):
+    client.force_login(make_user("vi", role="viewer"))
+    return client
+
+
+def post(client, body):
+    return client.post(reverse("api-parity"), body, content_type="application/json")
+
+
+def evaluation(*scores):
+    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded")).pk
+
+
+def test_counts_have_a_statement(reader):
+    data = post(reader, COUNTS).json()
+
+    assert data["verdict"] == "unknown"
+    assert round(data["pooled"]["difference_points"], 2) == -0.26
+    assert data["pooled"]["more_if_equal"] is True
+    assert data["means_disagree"] is True
+
+
+def test_two_results_have_a_statement(reader):
+    query = {"base": evaluation(1, 1, 1, 0), "id": evaluation(1, 0, 0, 0)}
+
+    data = reader.get(reverse("api-parity"), query).json()
+
+    assert data["base"]["results"] == [query["base"]]
+    assert (data["pooled"]["regressed"], data["pooled"]["fixed"]) == (2, 0)
+    assert data["pooled"]["result"]["accuracy"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"base_counts": "1/2"}, "counts"),
+        ({"base_counts": "1/2", "counts": "3/2"}, "counts"),
+        ({"base_counts": "x", "counts": "1/2"}, "base_counts"),
+        ({**COUNTS, "margin": "x"}, "margin"),
+        ({**COUNTS, "sets": "a"}, "sets"),
+        ({**COUNTS, "planned": "3"}, "planned"),
+    ],
+)
+def test_wrong_counts_are_named(reader, body, field):
+    answer = post(reader, body)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["fields"]) == [field]
+
+
+def test_a_missing_result_is_404(reader):
+    answer = reader.get(reverse("api-parity"), {"base": "999998", "id": "999999"})
+
+    assert answer.status_code == 404

@@ -1,0 +1,89 @@
+"""``manage.py parity``: results, bare counts, and what is refused."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.factories import make_job, make_measured
+
+GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("parity", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def evaluation(*scores):
+    job = make_job(kind="evaluate", state="succeeded")
+    return make_measured(scores=scores, job=job).pk
+
+
+def test_bare_counts_need_no_database():
+    data = json.loads(run(*GUIDE, "--json"))
+
+    pooled = data["pooled"]
+    assert data["verdict"] == "unknown"
+    assert [round(pooled[f"{name}_points"], 2) for name in ("difference", "low", "high")] == [
+        *(-0.26, -1.97, 1.44)
+    ]
+    assert round(data["plain_mean_points"], 2) == 0.11
+    assert data["means_disagree"]
+    assert [one["id"] for one in data["warnings"]] == ["means_disagree"]
+
+
+def test_a_terminal_gets_sentences():
+    text = run(*GUIDE, "--sets", "dev,test")
+
+    assert text.startswith("Cannot tell within 1 point: about 8\u202f000 more questions\n")
+    assert "accuracy −0.26 points, 95 % interval [−1.97, +1.44]." in text
+    assert "\ndev: 154 / 159 (96.86 %)" in text
+
+
+@pytest.mark.django_db
+def test_two_results_are_compared():
+    data = json.loads(run(evaluation(1, 1, 0, 0), evaluation(1, 0, 1, 1), "--json"))
+
+    assert (data["pooled"]["regressed"], data["pooled"]["fixed"]) == (1, 2)
+    assert data["pooled"]["mcnemar_p"] == 1.0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "Name two results, or --base-counts and --counts."),
+        (("1",), "Name two results: BASE RESULT."),
+        (("1", "2"), "BASE: Result 1 does not exist or was removed."),
+        (("x", "2"), "BASE: Enter the number of a result"),
+        (("--counts", "1/2"), "--base-counts: Enter counts such as"),
+        (("--counts", "3/2", "--base-counts", "1/2"), "--counts: “3/2”: more correct answers"),
+        (("--counts", "1/2", "--base-counts", "1/2,1/2"), "the baseline has 2, the result 1"),
+        ((*GUIDE[:4], "--margin", "x"), "--margin: Enter a margin from 0.01 to 50 points."),
+        ((*GUIDE[:4], "--margin", "nan"), "--margin: Enter a margin"),
+        ((*GUIDE[:4], "--planned", "100"), "--planned: Fewer than the 1135 questions"),
+        ((*GUIDE[:4], "--sets", "a"), "--sets: 1 names for 2 data sets."),
+    ],
+)
+def test_what_is_wrong_is_named_at_its_option(arguments, problem):
+    with pytest.raises(CommandError, match=problem):
+        run(*arguments)
+
+
+@pytest.mark.django_db
+def test_a_benchmark_has_no_accuracy():
+    benchmark = make_measured(points=[(1, {"output_tokens_per_s": 5.0})]).pk
+
+    with pytest.raises(CommandError, match=r"RESULT: .* is a benchmark"):
+        run(evaluation(1, 0), benchmark)
+
+
+@pytest.mark.django_db
+def test_a_result_is_not_compared_with_itself():
+    one = evaluation(1, 0)
+
+    with pytest.raises(CommandError, match="is on both sides"):
+        run(one, one)

@@ -1,0 +1,105 @@
+"""Form of an evaluation: presets, and what the launch will take."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.catalog.evaluations import EVALUATION_PRESETS, load_presets
+from jobs.kinds import KINDS
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def served():
+    """A deployment on This computer."""
+    return make_deployment(job=make_job(host=make_host("near"), kind="deploy", state="succeeded"))
+
+
+@pytest.fixture
+def form(client):
+    """The context of a form."""
+    client.force_login(make_user())
+    return lambda kind, **query: client.get(reverse("launch-form", args=[kind]), query).context
+
+
+@pytest.mark.parametrize("preset", EVALUATION_PRESETS.values(), ids=lambda one: one.id)
+def test_a_preset_has_fields_of_its_kinds(preset):
+    for kind, values in preset.kinds.items():
+        assert set(values) <= KINDS[kind].Params.model_fields.keys()
+
+
+def test_a_duplicate_preset_is_refused(tmp_path):
+    row = "- {id: a, name: A, purpose: P., takes: T., kinds: {evaluate: {}}}\n"
+    (tmp_path / "x.yaml").write_text(row * 2)
+
+    with pytest.raises(ValueError, match="duplicate"):
+        load_presets(tmp_path / "x.yaml")
+
+
+def test_a_preset_fills_the_form_and_is_marked(form, served):
+    links = {
+        one.preset.id: one for one in form("evaluate", host="near", deployment=served.pk)["presets"]
+    }
+    assert [one.preset.id for one in links.values() if one.is_current] == ["own"]
+
+    query = dict(part.split("=") for part in links["smoke"].address.partition("?")[2].split("&"))
+    context = form("evaluate", **query)
+
+    assert query["deployment"] == str(served.pk)
+    values = {field.name: field.value for field in context["form"].fields}
+    assert (values["limit"], values["temperature"]) == ("20", "0.0")
+    assert [one.preset.id for one in context["presets"] if one.is_current] == ["smoke"]
+
+
+def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
+    links = {one.preset.id: one.address for one in form("evaluate", host="near")["presets"]}
+
+    assert (links["guide"], links["paper"]) == ("", "")
+
+
+def test_a_host_with_cards_has_every_preset(form):
+    make_host("far", facts=GUIDE_FACTS)
+
+    links = {one.preset.id: one for one in form("evaluate-opencompass", host="far")["presets"]}
+
+    assert all(one.address for one in links.values())
+    assert links["paper"].kind == "evaluate-evalscope"
+    assert links["guide"].is_current  # the form's own defaults are the guide's
+
+
+def test_a_benchmark_has_neither_presets_nor_estimate(form, served):
+    context = form("benchmark", host="near", deployment=served.pk)
+
+    assert (context["presets"], context["before"]) == ([], None)
+
+
+def test_an_estimate_names_its_basis(form, served):
+    rate = {"output_tokens_per_s": 100.0}
+    points = [(1, {"output_tokens_per_s": 50.0}), (4, rate)]
+    rated = make_measured(deployment=served, model_id=served.model_id, points=points)
+    query = {"host": "near", "deployment": served.pk, "limit": 10, "max_tokens": 200}
+    upper = form("evaluate", **query)["before"].estimate
+    assert (upper.seconds, upper.rated_by, upper.counted_by) == (20.0, rated, None)
+
+    counted = make_measured(model_id=served.model_id, scores=[1, 0])
+    counted.metrics |= {"output_tokens_mean": 50.0}
+    counted.save()
+    known = form("evaluate", **query)["before"].estimate
+
+    assert (known.seconds, known.tokens, known.counted_by) == (5.0, 50.0, counted)
+
+
+def test_without_a_benchmark_nothing_is_estimated(form, served):
+    before = form("evaluate", host="near", deployment=served.pk)["before"]
+
+    assert (before.estimate, before.measured_by) == (None, None)
+
+
+def test_the_sample_size_is_of_the_measured_accuracy(form, served):
+    measured = make_measured(model_id=served.model_id, scores=[1, 0])
+
+    before = form("evaluate", host="near", deployment=served.pk)["before"]
+
+    assert (before.measured_by, before.accuracy, before.interval) == (measured, 50.0, 9604)

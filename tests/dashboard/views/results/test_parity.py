@@ -1,0 +1,234 @@
+"""Parity page: results, repeats, counts, pasted tables, and what is refused."""
+
+import html
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Import, Result
+from tests.factories import make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+GUIDE = Path("tests/data/guide/seed.md").read_text()
+TABLES = "\n".join(
+    line.strip() for line in GUIDE[GUIDE.index("| dataset |") :].split("```")[0].splitlines()
+)
+COUNTS = {"base_counts": "154/159,933/976", "counts": "155/159,929/976"}
+
+
+@pytest.fixture
+def reader(client):
+    client.force_login(make_user("lin", role="viewer"))
+    return client
+
+
+def evaluation(scores, **fields):
+    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"), **fields)
+
+
+def page(client, status=200, **query):
+    response = client.get(reverse("parity"), query)
+    assert response.status_code == status
+    return html.unescape(response.content.decode())
+
+
+def test_an_empty_page_asks_for_two_sides(reader):
+    one = evaluation([1, 0])
+
+    text = page(reader)
+
+    assert "As accurate as the baseline?" in text
+    assert f'<option value="{one.pk}">' in text
+    assert 'id="statement"' not in text
+
+
+def test_a_link_from_a_result_fills_one_side(reader):
+    text = page(reader, id="7")
+
+    assert 'name="id" value="7"' in text
+    assert "form-error" not in text
+
+
+def test_two_results_have_a_statement(reader):
+    base, result = evaluation([1] * 90 + [0] * 10), evaluation([1] * 60 + [0] * 40)
+
+    text = page(reader, base=base.pk, id=result.pk)
+
+    assert "<b>Worse by 30.00 points</b>" in text
+    assert "0 fixed, 30 regressed" in text
+    assert "paired, Newcombe" in text
+    assert "p < 0.001" in text
+    assert f"base={result.pk}&id={base.pk}&margin=1" in text  # swapped
+
+
+def test_repeats_are_one_side(reader):
+    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+
+    text = page(reader, base=",".join(str(one.pk) for one in base), id=evaluation([1, 1, 1]).pk)
+
+    assert "by question, clustered" in text
+    assert ", 2 runs" in text
+
+
+def test_counts_have_the_guides_statement(reader):
+    text = page(reader, **COUNTS, margin="1", sets="cluewsc-dev,cluewsc-test")
+
+    assert "Cannot tell within 1 point: about 8\u202f000 more questions" in text
+    assert "−0.26 [−1.97, +1.44]" in text
+    assert "differ in sign" in text
+    assert ">cluewsc-test</th>" in text
+
+
+def test_a_margin_is_kept_in_the_address(reader):
+    text = page(reader, base_counts="9000/10000", counts="9001/10000", margin="1.5")
+
+    assert "Equivalent within 1.5 points" in text
+    assert "wrong" not in text
+    assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
+
+
+def test_the_numbers_are_a_file(reader):
+    response = reader.get(reverse("parity"), {**COUNTS, "format": "csv"})
+    lines = response.content.decode("utf-8-sig").splitlines()
+
+    assert response["Content-Disposition"] == 'attachment; filename="parity.csv"'
+    assert len(lines) == 4
+    assert lines[3].startswith("pooled,,1087,1135,0.9577")
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ({"base": "x", "id": "1"}, "Enter the number of a result"),
+        ({"base": "999999", "id": "1"}, "Result 999999 does not exist"),
+        ({"base_counts": "3/2", "counts": "1/2"}, "“3/2”: more correct answers than questions."),
+        ({"base_counts": "1/2"}, "Enter counts such as 154/159, 933/976."),
+        ({**COUNTS, "margin": "0"}, "Enter a margin from 0.01 to 50 points."),
+        ({**COUNTS, "planned": "12"}, "Fewer than the 1135 questions"),
+        ({**COUNTS, "base": "1", "id": "2"}, "not several at once"),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field(reader, query, problem):
+    text = page(reader, 422, **query)
+
+    assert problem in text
+    assert 'id="statement"' not in text
+
+
+@pytest.mark.parametrize("text", ["٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"])
+def test_hostile_text_is_refused(reader, text):
+    response = reader.get(reverse("parity"), {"base_counts": text, "counts": text})
+
+    assert response.status_code == 422
+    assert b"<script>alert" not in response.content
+
+
+def pasted(client, **data):
+    response = client.post(reverse("parity"), data)
+    return response.status_code, html.unescape(response.content.decode())
+
+
+def test_pasted_tables_have_a_statement_at_once(reader):
+    status, text = pasted(reader, tables=TABLES, baseline="second", margin="1")
+
+    assert status == 200
+    assert "DeepSeek-R1-va16-0403-32768 vs DeepSeek-R1-h800-32768" in text
+    assert "+0.105" in text
+    assert "−0.26 [−1.97, +1.44]" in text
+    assert "Number of questions from the catalogue: cluewsc-dev, cluewsc-test." in text
+    link = f"base_counts={quote('96.86%159,95.59%976', safe=',')}"
+    assert link in text
+    assert Result.objects.count() == 0
+
+
+def test_the_link_of_pasted_tables_says_the_same(reader):
+    text = page(
+        reader,
+        base_counts="96.86%159,95.59%976",
+        counts="97.48%159,95.18%976",
+        sets="cluewsc-dev,cluewsc-test",
+    )
+
+    assert "+0.105" in text
+    assert "−0.26 [−1.97, +1.44]" in text
+
+
+def test_one_table_is_compared_with_a_result(reader):
+    base = evaluation([1, 0])
+    base.answers.update(subset="cluewsc-dev")
+    table = TABLES[TABLES.rindex("| dataset |") :]
+
+    status, text = pasted(reader, tables=table, base=str(base.pk))
+
+    assert status == 200
+    assert f"DeepSeek-R1-h800-32768 vs #{base.job_id}" in text
+    assert "Only in the result, left out: cluewsc-test." in text
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ("nothing", "No summary table of OpenCompass."),
+        (TABLES[TABLES.rindex("| dataset |") :], "One result only."),
+        (TABLES + "\n" + TABLES, "4 results. Paste two at most."),
+    ],
+)
+def test_other_pastes_say_what_to_do(reader, tables, problem):
+    status, text = pasted(reader, tables=tables)
+
+    assert status == 422
+    assert problem in text
+
+
+def test_pasted_tables_come_back_as_the_same_text(client):
+    client.force_login(make_user("chen"))
+    response = client.post(reverse("import-upload"), {"pasted": TABLES})
+    assert client.post(response["Location"]).status_code == 302
+    first, second = Import.objects.order_by("pk")
+    ids = [first.result.pk, second.result.pk]
+
+    compared = client.get(reverse("result-compare"), {"id": ids})
+    address = f"{reverse('result-tables')}?id={ids[0]}&id={ids[1]}"
+    written = client.get(f"{address}&format=md").content.decode()
+
+    assert address in html.unescape(compared.content.decode())
+    assert written == TABLES.strip("\n") + "\n"
+
+
+def test_names_of_tables_can_be_typed(reader):
+    result = evaluation([1, 0, 1])
+
+    response = reader.get(reverse("result-tables"), {"id": result.pk, "name": "R1 | int8"})
+
+    assert "| dataset | version | metric | mode | R1 \\| int8 |" in response.content.decode()
+
+
+def test_tables_of_nothing_say_so(reader):
+    response = reader.get(reverse("result-tables"), {"id": 999999})
+
+    assert response.status_code == 404
+    assert "Select evaluations" in response.content.decode()
+
+
+def test_a_comparison_has_the_verdict_as_its_title(reader):
+    base, result = evaluation([1, 1, 0, 0] * 5), evaluation([1, 0, 1, 0] * 5)
+
+    text = html.unescape(
+        reader.get(reverse("result-compare"), {"id": [base.pk, result.pk]}).content.decode()
+    )
+
+    heading = text[text.index("<h1>") : text.index("</h1>")]
+    assert "Cannot tell within 1 point: about" in heading
+    assert "significant" not in heading
+    assert f"{reverse('parity')}?base={base.pk}&id={result.pk}&margin=1" in text
+
+
+def test_a_result_links_to_its_statement(reader):
+    result = evaluation([1, 0])
+
+    text = reader.get(reverse("result-detail", args=[result.pk])).content.decode()
+
+    assert f'{reverse("parity")}?id={result.pk}"' in text

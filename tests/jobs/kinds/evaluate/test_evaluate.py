@@ -1,0 +1,146 @@
+"""Evaluate: sets of the team, seeds, and several samples of a question."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jobs.catalog import QUESTION_SETS
+from jobs.catalog.questions_file import read_questions
+from jobs.errors import LaunchError
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate.evaluate import by_question
+from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.services.outcomes.identity import identity_of
+from tests.factories import make_job, make_result
+from tests.jobs.lib.target import here
+
+EVALUATE = KINDS["evaluate"]
+OUTPUTS = Path("tests/data/evalscope-1.14-eval/finished")
+LINES = b"".join(
+    b'{"id": "n%d", "question": "What is %d + 1?", "answers": ["%d"]}\n' % (n, n, n + 1)
+    for n in range(9)
+)
+
+
+@pytest.fixture
+def ours(tmp_path):
+    """A set of the team."""
+    QUESTION_SETS.configure(tmp_path / "questions")
+    meta = {"id": "ours", "name": "Ours", "note": ""}
+    yield QUESTION_SETS.save(meta, read_questions(LINES).questions, at="", by="", onto=None)
+    QUESTION_SETS.configure(None)
+
+
+def planned(**raw):
+    return EVALUATE.plan(EVALUATE.Params(deployment="3", **raw), here())
+
+
+def asked(plan):
+    texts = [item.text for item in plan.files if item.name.endswith(".jsonl")]
+    return [json.loads(line)["id"] for text in texts for line in text.splitlines()]
+
+
+def test_a_set_of_the_team_travels_inside_the_plan(ours):
+    assert asked(planned(questions=ours.key)) == [f"n{n}" for n in range(9)]
+
+
+def test_a_set_of_the_team_is_offered_with_its_size(ours):
+    labels = {one.value: one.label for one in EVALUATE.choices("questions", here())}
+
+    assert labels[ours.key] == f"{ours.key} (9)"
+
+
+def test_a_version_of_the_team_must_be_named(ours):
+    with pytest.raises(LaunchError, match=ours.key) as refused:
+        planned(questions="ours")
+
+    assert refused.value.field == "questions"
+
+
+def test_a_removed_set_can_still_be_named(ours):
+    QUESTION_SETS.mark_removed("ours", "now")
+
+    assert len(asked(planned(questions=ours.key))) == 9
+
+
+def test_a_seed_draws_the_same_questions_in_every_plan(ours):
+    drawn = asked(planned(questions=ours.key, limit=4, question_seed=7))
+
+    assert len(drawn) == 4
+    assert drawn == asked(planned(questions=ours.key, limit=4, question_seed=7))
+    assert drawn != asked(planned(questions=ours.key, limit=4))
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"question_seed": 7}, "question_seed"),
+        ({"samples": 4}, "samples"),
+        ({"questions": "nothing"}, "questions"),
+    ],
+)
+def test_values_that_do_nothing_are_refused_at_their_field(raw, field):
+    with pytest.raises(LaunchError) as refused:
+        planned(**raw)
+
+    assert refused.value.field == field
+
+
+def test_samples_are_repeats_of_the_tool():
+    plan = planned(samples=4, temperature=0.6, limit=10)
+
+    argv = plan.steps[0].argv
+    assert argv[argv.index("--repeats") + 1] == "4"
+    assert sum(size for _part, size in plan.watches[0].expected) == 40
+
+
+def test_one_sample_has_the_command_of_before():
+    assert "--repeats" not in planned(limit=10).steps[0].argv
+
+
+def row(question_id, sample, score):
+    texts = {"question": question_id, "expected": "", "answer": "x", "extracted": ""}
+    place = {"benchmark": "b", "subset": "short_en", "index": 0, "question_id": question_id}
+    return Scored(**place, **texts, score=score, sample=sample)
+
+
+def test_the_score_is_the_mean_over_samples():
+    rows = [row("a", 0, 1.0), row("a", 1, 0.0), row("b", 0, 1.0), row("b", 1, 1.0)]
+
+    assert by_question(rows) == [0.5, 1.0]
+
+
+def test_a_result_says_limit_seed_and_samples():
+    raw = {"limit": 10, "question_seed": 7, "samples": 2, "temperature": 0.6}
+    params = EVALUATE.Params(deployment="3", **raw)
+    outputs = {
+        str(path.relative_to(OUTPUTS)): path.read_bytes()
+        for path in OUTPUTS.rglob("*")
+        if path.is_file()
+    }
+
+    outcome = EVALUATE.parse_outcome(params, EVALUATE.plan(params, here()), outputs, 0)
+
+    assert outcome.measured.what.endswith(", seed 7, 2 samples each")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("more", "is_repeat"),
+    [
+        ({"question_seed": None, "samples": 1}, True),
+        ({"question_seed": 7, "samples": 1}, False),
+        ({"question_seed": None, "samples": 4}, False),
+    ],
+)
+def test_later_fields_change_no_identity_unless_set(more, is_repeat):
+    raw = {"questions": "basics", "limit": 10}
+    old, new = (
+        make_result(type="evaluation", job=make_job(kind="evaluate", params=params))
+        for params in (raw, raw | more)
+    )
+
+    assert (identity_of(old)["parts"]["workload"] == identity_of(new)["parts"]["workload"]) is (
+        is_repeat
+    )

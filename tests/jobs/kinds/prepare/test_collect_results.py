@@ -1,0 +1,325 @@
+"""Collect result files: a bounded copy of a folder on a host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+from importlib.util import module_from_spec, spec_from_file_location
+
+import pytest
+
+from jobs.errors import LaunchError
+from jobs.imports import recognise, uploads
+from jobs.imports.uploads import read_paths, read_uploads
+from jobs.kinds import KINDS
+from jobs.plans import fill
+from jobs.toolchains import collect
+from jobs.toolchains.site import SCRIPTS
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE
+from tests.jobs.lib.target import VALUES, here
+from tests.jobs.lib.vacc_target import vacc_host
+
+KIND = KINDS["collect-results"]
+ROOT = "/data/a {b} host"
+
+
+def script_module():
+    spec = spec_from_file_location("collect_results", SCRIPTS / "collect_results.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def planned(folder, target=None):
+    return KIND.plan(KIND.Params(folder=folder), target or here())
+
+
+def refusal(folder, **facts):
+    with pytest.raises(LaunchError) as caught:
+        planned(folder, here(facts))
+    assert caught.value.field == "folder"
+    return str(caught.value)
+
+
+def test_one_step_packs_the_folder():
+    (step,) = fill(planned(f"{ROOT}/runs/H800 结果/"), VALUES).steps
+
+    assert step.argv == (
+        *("/opt/venv/bin/python", "/data/host/spool/17/files/collect_results.py"),
+        *(f"{ROOT}/runs/H800 结果", "--inside", ROOT, "--without", f"{ROOT}/environments"),
+    )
+
+
+def test_a_host_with_cards_has_its_own_workspace():
+    plan = planned("/nfs/runs", vacc_host({"workspace": "/nfs"}))
+
+    argv = plan.steps[0].argv
+    assert argv[argv.index("--inside") + 1] == "/nfs"
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "runs", "/etc", f"{ROOT}/../x", f"{ROOT}/\u202ex", f"{ROOT}/runs/../../.."]
+)
+def test_a_folder_outside_of_the_workspace_is_refused(folder):
+    assert f"absolute path below {ROOT}" in refusal(folder)
+
+
+def test_the_whole_workspace_is_refused():
+    assert "not the whole workspace" in refusal(f"{ROOT}/")
+
+
+@pytest.mark.parametrize("name", ["spool", "serve", "environments"])
+def test_folders_of_jobs_are_refused(name):
+    roots = {one: f"{ROOT}/{one}" for one in ("weights", "artifacts", "environments")}
+    roots |= {one: f"{ROOT}/{one}" for one in ("spool", "serve")}
+
+    assert "jobs or environments" in refusal(f"{ROOT}/{name}/3", roots=roots)
+
+
+# -- the script on made folders -------------------------------------------------------------------
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A workspace with a folder of runs, and a working folder."""
+    for name in ("space/runs", "space/spool", "work"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def put(host, files):
+    for path, content in files.items():
+        place = host / "space" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+
+def collected(host, folder="runs", root="space"):
+    space = host / "space"
+    return subprocess.run(
+        [
+            *(sys.executable, str(SCRIPTS / "collect_results.py"), str(space / folder)),
+            *("--inside", str(host / root), "--without", str(space / "spool")),
+        ],
+        cwd=host / "work",
+        capture_output=True,
+        text=True,
+    )
+
+
+def unpacked(host):
+    """Return path -> content, as an import reads the archive."""
+    content = (host / "work" / collect.ARCHIVE).read_bytes()
+    return dict(read_uploads([(collect.ARCHIVE, content)], limit_bytes=10**9))
+
+
+def outcome(host):
+    report = (host / "work" / collect.REPORT).read_bytes()
+    params = KIND.Params(folder="/x")
+    return KIND.parse_outcome(params, None, {collect.REPORT: report}, 0)
+
+
+def test_files_keep_their_paths_below_the_folder(host):
+    files = {"runs/a.json": b"{}", "runs/b/c d/结果.csv": b"1,2\n", "runs/b/Log.TXT": b"x"}
+    put(host, files | {"other.json": b"{}"})
+
+    done = collected(host)
+
+    assert done.returncode == 0, done.stderr
+    assert unpacked(host) == files
+    message = outcome(host).message
+    assert (message.id, message.args) == ("collect:done", {"files": 3, "size": "7 B"})
+
+
+def test_other_formats_and_hidden_files_are_left_out(host):
+    hidden = {".git/a.json": b"{}", ".env.json": b"{}", "__pycache__/a.json": b"{}"}
+    put(host, {f"runs/{path}": content for path, content in hidden.items()})
+    put(host, {"runs/host.env": b"KEY=1", "runs/model.bin": b"x", "runs/a.json": b"{}"})
+
+    done = collected(host)
+
+    assert unpacked(host) == {"runs/a.json": b"{}"}
+    assert outcome(host).message.id == "collect:done"
+    assert "left out: runs/host.env: no format of results" in done.stdout
+    assert "left out: runs/.git: hidden" in done.stdout
+
+
+def test_no_link_is_followed(host):
+    put(host, {"secret.json": b'{"key": 1}', "runs/a.json": b"{}"})
+    runs = host / "space" / "runs"
+    (runs / "file.json").symlink_to(host / "space" / "secret.json")
+    (runs / "folder").symlink_to(host / "space")
+    (runs / "loop").symlink_to(runs)
+    (runs / "own.json").symlink_to(runs / "a.json")
+
+    done = collected(host)
+
+    assert unpacked(host) == {"runs/a.json": b"{}"}
+    assert done.stdout.count("a link, which is not followed") == 4
+    message = outcome(host).message
+    assert (message.id, message.args["left_out"]) == ("collect:partly", 4)
+
+
+def test_a_folder_that_leads_elsewhere_is_refused(host):
+    (host / "secret").mkdir()
+    (host / "secret" / "a.json").write_bytes(b"{}")
+    (host / "space" / "out").symlink_to(host / "secret")
+    (host / "space" / "own").symlink_to(host / "space" / "spool")
+    (host / "space" / "top").symlink_to(host / "space")
+
+    for folder, reason in (
+        ("out", "which is not below"),
+        ("own", "a folder of jobs or environments"),
+        ("top", "which is not below"),
+        ("nothere", "there is no folder"),
+    ):
+        done = collected(host, folder)
+        assert (done.returncode, reason in done.stderr) == (1, True), done.stderr
+    assert not (host / "work" / collect.ARCHIVE).exists()
+
+
+def test_folders_of_jobs_below_are_left_out(host):
+    put(host, {"spool/7/plan.json": b"{}", "runs/a.json": b"{}"})
+
+    done = collected(host, ".", root=".")
+
+    assert unpacked(host) == {"space/runs/a.json": b"{}"}
+    assert "left out: space/spool: folder of jobs or environments" in done.stdout
+
+
+def test_sockets_and_pipes_are_not_opened(host):
+    put(host, {"runs/a.json": b"{}"})
+    os.mkfifo(host / "space" / "runs" / "pipe.json")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.open(host / "space" / "runs", os.O_RDONLY)
+        server.bind(f"/proc/self/fd/{here}/s.json")  # the path itself may be too long
+        os.close(here)
+
+        done = collected(host)
+
+    assert unpacked(host) == {"runs/a.json": b"{}"}
+    assert done.stdout.count("no regular file") == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"a\\..\\..\\x.json", b"a\nb.json", b"\x1b[2J.json", b"\xff\xfe.json", b"\xe2\x80\xae.md"],
+)
+def test_a_hostile_name_is_left_out(host, name):
+    put(host, {"runs/a.json": b"{}"})
+    (host / "space" / "runs" / os.fsdecode(name)).write_bytes(b"{}")
+
+    done = collected(host)
+
+    assert done.returncode == 0, done.stderr
+    assert unpacked(host) == {"runs/a.json": b"{}"}
+    assert "unusual characters" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_long_path_is_left_out(host):
+    put(host, {"runs/a.json": b"{}", f"runs/{'b' * 200}/{'c' * 200}.json": b"{}"})
+
+    done = collected(host)
+
+    assert unpacked(host) == {"runs/a.json": b"{}"}
+    assert "a path over 280 characters" in done.stdout
+
+
+def test_deep_folders_are_left_out(host):
+    most = "/".join(["runs", *"abcdefg"])
+    put(host, {f"{most}/a.json": b"{}", f"{most}/h/a.json": b"{}"})
+
+    done = collected(host)
+
+    assert unpacked(host) == {f"{most}/a.json": b"{}"}
+    assert "more than 8 folders deep" in done.stdout
+
+
+@pytest.fixture
+def limited(host, monkeypatch):
+    """The script in this process, with small limits."""
+    module = script_module()
+    small = {"MOST_FILES": 3, "MOST_NAMES": 6, "LARGEST_FILE": 8, "MOST_BYTES": 10, "SHOWN": 2}
+    for name, value in small.items():
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.chdir(host / "work")
+    return module
+
+
+def test_a_large_file_is_left_out(host, limited):
+    put(host, {"runs/a.json": b"12345678", "runs/b.json": b"123456789"})
+
+    report = limited.collect(host / "space/runs", host / "space", [])
+
+    assert unpacked(host) == {"runs/a.json": b"12345678"}
+    assert (report["files"], report["bytes"], report["left_out"]) == (1, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({f"{n}.json": b"1" for n in range(4)}, "more than 3 result files"),
+        ({f"{n}.bin": b"1" for n in range(7)}, "more than 6 names"),
+        ({"a.json": b"123456", "b.json": b"12345"}, "of result files. Choose a folder"),
+        ({"a.bin": b"1"}, "no result file to collect"),
+    ],
+)
+def test_a_part_of_a_folder_never_looks_whole(host, limited, files, reason):
+    put(host, {f"runs/{path}": content for path, content in files.items()})
+
+    with pytest.raises(limited.Refused, match=reason):
+        limited.collect(host / "space/runs", host / "space", [])
+
+    assert not (host / "work" / collect.ARCHIVE).exists()
+
+
+def test_the_log_names_the_first_of_many(host, limited, capsys):
+    put(host, {"runs/a.json": b"1"} | {f"runs/{n}.bin": b"1" for n in range(4)})
+
+    limited.collect(host / "space/runs", host / "space", [])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "format" in line] == [
+        "left out: runs/0.bin: no format of results",
+        "left out: runs/1.bin: no format of results",
+        "left out: 2 more: no format of results",
+    ]
+
+
+def test_limits_are_those_of_an_import():
+    module = script_module()
+
+    assert (module.MOST_FILES, module.LONGEST_PATH) == (uploads.MOST_FILES, uploads.LONGEST_PATH)
+
+
+# -- real captures --------------------------------------------------------------------------------
+
+CAPTURES = [
+    SERVE.rpartition("/")[0],
+    EVALUATION,
+    "opencompass-0.4.1",
+    "evalscope-1.14-perf/capture",
+    "evalscope-1.14-eval/capture",
+    "guidellm-0.8",
+    "aiperf-0.13",
+    "lm-eval-0.4",
+]
+
+
+@pytest.mark.parametrize("path", CAPTURES)
+def test_a_collected_folder_has_the_figures_of_an_upload(host, path):
+    subprocess.run(["cp", "-r", str(DATA / path), str(host / "space" / "runs")], check=True)
+    own = path.rpartition("/")[2]
+
+    done = collected(host, f"runs/{own}")
+
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(host / "work" / collect.ARCHIVE) as archive:
+        assert all(member.isreg() for member in archive)
+    whole = recognise(read_paths([DATA / path], limit_bytes=10**9))
+    assert recognise(unpacked(host)).readings == whole.readings
+    assert whole.readings

@@ -1,0 +1,27 @@
+"""Jobs in the queue of a host."""
+
+from jobs import dispatch
+from jobs.models import Job
+from jobs.plans import Step
+from tests.factories import make_job, make_plan
+from tests.jobs.lib.dies import DIES
+
+FREE = make_plan(steps=(Step("only", ("true",)),))
+
+
+def job_of(host, dies=0, **fields):
+    plan = make_plan(steps=DIES.steps, dies=dies) if dies else FREE
+    return make_job(host=host, plan=plan, **fields)
+
+
+def running(host, dies="", **fields):
+    plan = fields.pop("plan", FREE)
+    return make_job(host=host, plan=plan, state="running", values={"dies": dies}, **fields)
+
+
+def started():
+    return set(Job.objects.filter(state="starting").values_list("pk", flat=True))
+
+
+def why(job):
+    return dispatch.why_waiting(Job.objects.select_related("host").get(pk=job.pk)).id

@@ -1,0 +1,192 @@
+"""Simulated evaluations with a known difference: how often statements about them are true.
+
+Counts are drawn from exact binomial distributions, with a fixed seed. ``python -m
+tests.jobs.lib.truth RUNS`` prints a table for many accuracies and sizes.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from math import exp, lgamma, log, log1p, sqrt
+from random import Random
+
+from jobs.queries.statistics import (
+    Decision,
+    Interval,
+    Share,
+    decision,
+    difference,
+    mean_of_differences,
+    monitored_z,
+    paired_difference,
+    pooled_difference,
+    wilson,
+)
+
+SEED = 15
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Shares of simulated evaluations. ``said``: of each decision."""
+
+    covered: float
+    said: Counter[Decision]
+
+    def wrong(self, gap: float, margin: float) -> float:
+        """Return the share of evaluations with a false decision."""
+        return sum(
+            share
+            for word, share in self.said.items()
+            if (word == "equivalent" and abs(gap) >= margin)
+            or (word == "better" and gap <= 0)
+            or (word == "worse" and gap >= 0)
+        )
+
+
+@cache
+def _cumulative(total: int, share: float) -> tuple[int, list[float]]:
+    """Return the distribution of a binomial count, from the first count that may occur."""
+    if share <= 0 or share >= 1:
+        return (total if share >= 1 else 0), [1.0]
+    ways, right, wrong = lgamma(total + 1), log(share), log1p(-share)
+    # Counts further away are rarer than 1e-11.
+    middle, far = total * share, 7 * sqrt(total * share * (1 - share)) + 2
+    counts = range(max(0, int(middle - far)), min(total, int(middle + far)) + 1)
+    each = (
+        exp(ways - lgamma(n + 1) - lgamma(total - n + 1) + n * right + (total - n) * wrong)
+        for n in counts
+    )
+    return counts[0], list(accumulate(each))
+
+
+def binomial(draw: Random, total: int, share: float) -> int:
+    """Return a count of ``total``, each with the probability ``share``."""
+    first, below = _cumulative(total, share)
+    return min(total, first + bisect(below, draw.random()))
+
+
+def simulate(
+    one: Callable[[Random], Interval], gap: float, margin: float, runs: int, seed: int = SEED
+) -> Truth:
+    """Return what ``runs`` intervals of a true difference ``gap`` say."""
+    draw = Random(seed)
+    covered, said = 0, Counter[Decision]()
+    for _ in range(runs):
+        interval = one(draw)
+        covered += interval.low <= gap <= interval.high
+        said[decision(interval, margin)] += 1
+    return Truth(covered / runs, Counter({word: n / runs for word, n in said.items()}))
+
+
+def unpaired(share: float, gap: float, total: int) -> Callable[[Random], Interval]:
+    """Return evaluations on different questions."""
+    known = cache(lambda a, b: difference(wilson(b, total), wilson(a, total)))
+    return lambda draw: known(binomial(draw, total, share), binomial(draw, total, share + gap))
+
+
+def paired(share: float, gap: float, changed: float, total: int) -> Callable[[Random], Interval]:
+    """Return evaluations on the same questions, ``changed`` of them with another verdict."""
+    known = cache(paired_difference)
+
+    def one(draw: Random) -> Interval:
+        flips = binomial(draw, total, changed)
+        gained = binomial(draw, flips, (changed + gap) / (2 * changed))
+        lost = flips - gained
+        # Both correct: all questions that the first has right and keeps.
+        kept = (share - (changed - gap) / 2) / (1 - changed)
+        both = binomial(draw, total - flips, kept)
+        return known(both, lost, gained, total - flips - both)
+
+    return one
+
+
+def in_sets(sets: Sequence[tuple[float, int]], gap: float) -> Callable[[Random], Interval]:
+    """Return pooled evaluations of (accuracy, questions)."""
+
+    def one(draw: Random) -> Interval:
+        first = [Share(binomial(draw, n, share), n) for share, n in sets]
+        second = [Share(binomial(draw, n, share + gap), n) for share, n in sets]
+        return pooled_difference(first, second)
+
+    return one
+
+
+def sampled(
+    total: int, samples: int, gap: float, spread: tuple[float, ...] = (0.1, 0.5, 0.8, 0.95)
+) -> Callable[[Random], Interval]:
+    """Return evaluations with several samples of each question; its difficulty is one of
+    ``spread``, which both share."""
+
+    def one(draw: Random) -> Interval:
+        gaps = []
+        for _ in range(total):
+            share = draw.choice(spread)
+            first = binomial(draw, samples, share)
+            gaps.append((binomial(draw, samples, share + gap) - first) / samples)
+        return mean_of_differences(gaps, 1 / samples)
+
+    return one
+
+
+def monitored(
+    share: float, gap: float, changed: float, planned: int, looks: int, margin: float
+) -> Callable[[Random], Interval]:
+    """Return evaluations that stop at the first decision, of ``looks`` at equal distances.
+
+    The interval returned is that of the stop; its coverage is of all looks up to it.
+    """
+    known = cache(paired_difference)
+    each = planned // looks
+    kept = (share - (changed - gap) / 2) / (1 - changed)
+
+    def one(draw: Random) -> Interval:
+        both = lost = gained = neither = 0
+        for look in range(1, looks + 1):
+            flips = binomial(draw, each, changed)
+            more = binomial(draw, flips, (changed + gap) / (2 * changed))
+            alike = binomial(draw, each - flips, kept)
+            both, neither = both + alike, neither + each - flips - alike
+            gained, lost = gained + more, lost + flips - more
+            z = monitored_z(each * look, planned)
+            interval = known(both, lost, gained, neither, z)
+            missed = not interval.low <= gap <= interval.high
+            if missed or decision(interval, margin) != "unknown":
+                break
+        return interval
+
+    return one
+
+
+def main() -> None:
+    """Print how often intervals cover, and what is said wrongly, over many truths."""
+    runs, margin = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, 0.01
+    sys.stdout.write(f"{'truth':58} covered  equivalent  wrong\n")
+    cases: list[tuple[str, Callable[[Random], Interval], float]] = []
+    for total in (500, 1135, 5000, 14042):
+        for share in (0.6, 0.9, 0.95):
+            for gap in (0.0, 0.01):
+                name = f"unpaired {share:.0%} {100 * gap:+.0f} of {total}"
+                cases.append((name, unpaired(share, gap, total), gap))
+                for changed in (0.03, 0.1):
+                    name = f"paired {share:.0%} {100 * gap:+.0f} of {total}, changed {changed:.0%}"
+                    cases.append((name, paired(share, gap, changed, total), gap))
+    sets = [(0.6, 198), (0.9, 500), (0.95, 1135)]
+    cases += [(f"sets 60/90/95 % {100 * gap:+.0f}", in_sets(sets, gap), gap) for gap in (0, 0.01)]
+    for gap in (0.0, 0.01):
+        one = monitored(0.9, gap, 0.05, 14000, 20, margin)
+        cases.append((f"20 looks, paired 90% {100 * gap:+.0f} of 14000", one, gap))
+    for name, case, gap in cases:
+        truth = simulate(case, gap, margin, runs)
+        said, wrong = truth.said["equivalent"], truth.wrong(gap, margin)
+        sys.stdout.write(f"{name:58} {truth.covered:7.3f}  {said:10.3f}  {wrong:5.3f}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+import pytest
+
+from jobs.models import Answer
+from jobs.queries.parity.compared import parity
+from tests.factories import make_job, make_measured
+
+pytestmark = pytest.mark.django_db
+
+
+def evaluation(scores, **fields):
+    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"), **fields)
+
+
+def scored(scores, **metrics):
+    """An evaluation without answers, of one set."""
+    result = evaluation([1.0])
+    result.answers.all().delete()
+    result.run_context = {
+        "sets": [
+            {
+                **{"dataset": name, "version": "", "metric": "accuracy", "mode": "gen"},
+                **{"value": value, "questions": questions, "group": name},
+            }
+            for name, value, questions in scores
+        ]
+    }
+    result.metrics = metrics
+    result.save()
+    return result
+
+
+def test_answers_of_two_results_are_paired():
+    base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
+
+    found = parity([base], [result], 1.0)
+
+    assert found.statement.pooled.method == "paired"
+    assert found.statement.pooled.flips == (1, 1)
+    assert (found.unequal.tools, found.unequal.unscored) == ([], None)
+
+
+def test_repeats_are_several_answers_to_a_question():
+    base = [evaluation([1, 1, 0, 0]), evaluation([1, 1, 1, 0])]
+    result = [evaluation([1, 0, 0, 0])]
+
+    row = parity(base, result, 1.0).statement.pooled
+
+    assert (row.method, row.questions) == ("clustered", (4, 4))
+    assert row.gap.value == pytest.approx(0.25 - 0.625)
+
+
+def test_an_answer_without_a_score_is_not_incorrect():
+    base, result = evaluation([1, 1, 1, 0]), evaluation([1, 1, 0, 0])
+    Answer.objects.filter(result=result, index=2).update(status="failed", score=0)
+
+    found = parity([base], [result], 1.0)
+
+    assert found.statement.pooled.questions == (3, 3)
+    assert found.statement.pooled.gap.value == 0
+    assert found.unequal.unscored == (0, 1)
+    assert found.notes.partly == [("short_en", 3, 4)]
+
+
+def test_sets_without_answers_are_counted():
+    base = scored([("cluewsc-dev", 100 * 154 / 159, 159), ("other", 50.0, 10)])
+    result = scored([("cluewsc-dev", 97.48, None)])
+
+    found = parity([base], [result], 1.0)
+
+    (row,) = found.statement.rows
+    assert (row.method, row.rights) == ("unpaired", (154, 155))
+    assert found.notes.catalogue == ["cluewsc-dev"]
+    assert found.notes.only_base == ["other"]
+
+
+def test_one_of_several_runs_without_answers_counts():
+    base = [scored([("gsm8k", 90.0, 100)]), scored([("gsm8k", 91.0, 100)])]
+
+    found = parity(base, [scored([("gsm8k", 92.0, 100)])], 1.0)
+
+    assert found.statement.pooled.questions == (100, 100)
+    assert found.notes.alone == ["gsm8k"]
+
+
+def test_results_without_a_common_set_have_no_statement():
+    assert parity([scored([("a", 90.0, 100)])], [scored([("b", 90.0, 100)])], 1.0).statement is None
+
+
+def test_other_tools_and_work_are_named():
+    base, result = evaluation([1, 0]), evaluation([1, 0], tool="OpenCompass 0.4.1")
+    result.job.params = {"max_tokens": 99}
+    result.identity["parts"]["workload"]["max_tokens"] = 99
+    base.identity["parts"]["workload"]["max_tokens"] = 512
+
+    unequal = parity([base], [result], 1.0).unequal
+
+    assert list(unequal.tools) == ["evalscope 1.14.1", "OpenCompass 0.4.1"]
+    assert [(one.name, list(one.values)) for one in unequal.work] == [("max_tokens", [512, 99])]
+
+
+def test_hygiene_that_differs_is_named():
+    base, result = evaluation([1, 0]), evaluation([1, 0])
+    base.metrics |= {"answers_total": 1000, "answers_cut": 2, "answers_empty": 0}
+    result.metrics |= {"answers_total": 1000, "answers_cut": 40, "answers_empty": 1}
+
+    unequal = parity([base], [result], 1.0).unequal
+
+    assert [one.flag for one in unequal.hygiene] == ["answers_cut"]
+
+
+def test_hygiene_that_one_side_lacks_says_nothing():
+    base, result = evaluation([1, 0]), evaluation([1, 0])
+    base.metrics |= {"answers_total": 1000, "answers_cut": 500}
+
+    assert parity([base], [result], 1.0).unequal.hygiene == []
+
+
+@pytest.mark.parametrize(
+    ("name", "subset"), [("gsm8k", "gsm8k/main"), ("x" * 70, "x" * 64)], ids=["part", "cut"]
+)
+def test_a_set_and_its_answers_count_once(name, subset):
+    sides = []
+    for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
+        one = evaluation(scores)
+        one.run_context = scored([(name, 50.0, 4)]).run_context
+        one.answers.update(subset=subset)
+        sides.append(one)
+
+    found = parity([sides[0]], [sides[1]], 1.0)
+
+    assert [row.name for row in found.statement.rows] == [name]
+    assert found.statement.pooled.questions == (4, 4)
+    assert found.statement.pooled.method == "paired"
+
+
+def test_answers_of_several_parts_replace_their_sum():
+    sides = []
+    for scores in ([1, 1, 0, 0], [1, 0, 0, 0]):
+        one = evaluation(scores)
+        one.run_context = scored([("mmlu", 50.0, 4)]).run_context
+        one.answers.filter(index__lt=2).update(subset="mmlu/law")
+        one.answers.filter(index__gte=2).update(subset="mmlu/virology")
+        sides.append(one)
+
+    found = parity([sides[0]], [sides[1]], 1.0)
+
+    assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]

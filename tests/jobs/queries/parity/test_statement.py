@@ -1,0 +1,173 @@
+import pytest
+
+from jobs.queries.parity.counts import counts_of, evidence_of
+from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.evidence import from_scores
+from jobs.queries.parity.statement import state
+
+
+def counted(base, result, margin=0.01, **more):
+    evidence = evidence_of(counts_of(base, "base"), counts_of(result, "result"))
+    return state(evidence, margin, **more)
+
+
+def points(interval):
+    return [round(100 * one, 2) for one in (interval.value, interval.low, interval.high)]
+
+
+def answered(*scores, per=1):
+    return {index: list(scores[index * per : index * per + per]) for index in range(len(scores))}
+
+
+def test_the_guides_counts_give_the_guides_statement():
+    statement = counted("154/159,933/976", "155/159,929/976")
+
+    assert points(statement.pooled.gap) == [-0.26, -1.97, 1.44]
+    assert round(100 * statement.plain, 4) == 0.1095
+    assert statement.is_opposed
+    assert statement.decision == "unknown"
+    assert statement.pooled.rights == (1087, 1084)
+    # (1.96 + 1.2816)² · (0.0414 + 0.0438) / 0.01², less the 1135; each p with one answer more.
+    assert 7600 < statement.pooled.missing.questions < 8000
+    assert statement.pooled.missing.is_if_equal
+
+
+def test_the_guides_scores_have_the_guides_mean():
+    statement = counted("96.86%159, 95.59%976", "97.48%159, 95.18%976")
+
+    assert round(100 * statement.plain, 6) == 0.105
+    assert points(statement.pooled.gap) == [-0.26, -1.97, 1.44]
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "said"),
+    [
+        ("9000/10000", "9001/10000", "equivalent"),
+        ("9000/10000", "8700/10000", "worse"),
+        ("9000/10000", "9200/10000", "better"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval(base, result, said):
+    assert counted(base, result, 0.011).decision == said
+
+
+def test_no_difference_of_few_questions_is_no_parity():
+    statement = counted("90/100", "90/100")
+
+    assert statement.decision == "unknown"
+    assert statement.pooled.missing.questions > 10_000
+
+
+def test_an_early_stop_needs_a_wider_interval():
+    whole = counted("9000/10000", "9000/10000")
+    early = counted("9000/10000", "9000/10000", planned=40_000)
+
+    wider = (early.pooled.gap.high - early.pooled.gap.low) / (
+        whole.pooled.gap.high - whole.pooled.gap.low
+    )
+    assert wider == pytest.approx(2 * 2.2414 / 1.96, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "parity:none"),
+        (" , ", "parity:none"),
+        ("159", "parity:no_counts"),
+        ("1.5/3", "parity:no_counts"),
+        ("-1/3", "parity:no_counts"),
+        ("160/159", "parity:more_right"),
+        ("0/0", "parity:no_questions"),
+        ("0%0", "parity:no_questions"),
+        ("5/99999999", "parity:no_questions"),
+        ("96.80%159", "parity:no_count"),
+        ("1/2," * 501, "parity:many_sets"),
+        ("1" * 30_000, "parity:long"),
+    ],
+)
+def test_bad_counts_say_what_is_wrong(text, reason):
+    with pytest.raises(ParityError) as error:
+        counts_of(text, "base")
+
+    assert (error.value.reason.id, error.value.field) == (reason, "base")
+
+
+def test_both_sides_need_the_same_sets():
+    with pytest.raises(ParityError, match="parity:unequal"):
+        counted("1/2,1/2", "1/2")
+
+
+def test_counts_may_have_chinese_commas_and_lines():
+    assert [one.text for one in counts_of("154/159， 933 / 976\n97.5%40", "base")] == [
+        *("154/159", "933/976", "97.5%40")
+    ]
+
+
+def test_answers_to_the_same_questions_are_paired():
+    first = answered(*[1] * 80, *[0] * 20)
+    second = answered(*[1] * 76, *[0] * 4, *[1] * 10, *[0] * 10)
+
+    row = state([from_scores("x", "", first, second)], 0.01).pooled
+
+    assert (row.method, row.flips) == ("paired", (4, 10))
+    assert row.gap.value == pytest.approx(0.06)
+    assert row.p == pytest.approx(0.1796, abs=1e-4)
+
+
+def test_several_answers_to_a_question_are_clustered():
+    first = answered(*[1, 1, 0, 1] * 50, per=4)
+    second = answered(*[1, 0, 0, 1] * 50, per=4)
+    one = from_scores("x", "", {k: v for k, v in first.items() if v}, {
+        k: v for k, v in second.items() if v
+    })  # fmt: skip
+
+    row = state([one], 0.01).pooled
+
+    assert (row.method, row.p, row.rights, row.questions) == ("clustered", None, None, (50, 50))
+    assert row.gap.value == pytest.approx(-0.25)
+
+
+def test_scores_that_are_no_share_are_resampled():
+    first = {index: [index % 10 / 10] for index in range(200)}
+    second = {index: [(index + index % 3) % 10 / 10] for index in range(200)}
+
+    row = state([from_scores("x", "", first, second)], 0.01).pooled
+
+    assert (row.method, row.p) == ("bootstrap", None)
+    assert row.gap.low < row.gap.value < row.gap.high
+
+
+def test_other_questions_are_not_paired():
+    first, second = {index: [1.0] for index in range(9)}, {-index: [1.0] for index in range(1, 9)}
+
+    one = from_scores("x", "", first, second)
+
+    assert (one.gaps, one.first.total, one.second.total) == (None, 9, 8)
+
+
+def test_only_common_questions_count():
+    one = from_scores("x", "", answered(1, 1, 0), answered(1, 0, 1, 1, 1))
+
+    assert (one.first.total, one.cells) == (3, (1, 1, 1, 0))
+
+
+def test_a_paired_set_and_an_unpaired_one_pool_unpaired():
+    paired = from_scores("x", "", answered(1, 1, 0), answered(1, 0, 1))
+    counts = evidence_of(counts_of("5/9", "base"), counts_of("6/9", "result"))
+
+    statement = state([paired, *counts], 0.01)
+
+    assert [row.method for row in statement.rows] == ["paired", "unpaired"]
+    assert (statement.pooled.method, statement.pooled.p) == ("unpaired", None)
+
+
+def test_sets_of_one_group_are_pooled_too():
+    sets = evidence_of(counts_of("5/9,6/9,7/9", "b"), counts_of("6/9,6/9,7/9", "r"), "abc")
+    grouped = [
+        type(one)(one.name, g, one.first, one.second) for one, g in zip(sets, "mmn", strict=True)
+    ]
+
+    statement = state(grouped, 0.01)
+
+    assert list(statement.groups) == ["m"]
+    assert statement.groups["m"].questions == (18, 18)

@@ -1,0 +1,122 @@
+from random import Random
+
+import pytest
+
+from jobs.queries.statistics import (
+    Share,
+    bootstrap_difference,
+    clustered_error,
+    design_effect,
+    difference,
+    mean_of_differences,
+    pooled_difference,
+    wilson,
+)
+
+BASE = [Share(154, 159), Share(933, 976)]
+OTHER = [Share(155, 159), Share(929, 976)]
+# Four answers to each of six questions.
+SAMPLES = [
+    *([1, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]),
+    *([0, 0, 0, 0], [1, 0, 1, 1], [1, 1, 0, 1]),
+]
+
+
+def rounded(interval, digits=4):
+    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
+
+
+def test_the_guides_sets_pool_to_minus_a_quarter():
+    points = [round(100 * one, 2) for one in rounded(pooled_difference(BASE, OTHER), 6)]
+
+    assert points == [-0.26, -1.97, 1.44]
+
+
+def test_one_set_pools_to_newcombes_interval():
+    pooled = pooled_difference([Share(48, 80)], [Share(56, 70)])
+
+    assert rounded(pooled, 9) == rounded(difference(wilson(56, 70), wilson(48, 80)), 9)
+
+
+def test_each_set_keeps_its_weight():
+    # Simpson: worse in both sets, better in the sum of all.
+    first, second = [Share(81, 87), Share(192, 263)], [Share(234, 270), Share(55, 80)]
+
+    assert sum(one.right for one in second) / 350 > sum(one.right for one in first) / 350
+    assert pooled_difference(first, second).value < 0
+
+
+def test_unequal_sets_do_not_widen_the_interval():
+    easy, hard = Share(950, 1000), Share(400, 1000)
+    one = difference(wilson(1350, 2000), wilson(1350, 2000))
+    pooled = pooled_difference([easy, hard], [easy, hard])
+
+    # Variance by hand: (0.0475 + 0.24) / 2 of 0.2194 in one sample.
+    ratio = (pooled.high - pooled.low) / (one.high - one.low)
+    assert ratio == pytest.approx((0.14375 / 0.219375) ** 0.5, rel=0.005)
+
+
+@pytest.mark.parametrize("rights", [(0, 0), (5, 5), (5, 0), (1, 1)])
+def test_small_sets_without_spread_have_an_interval(rights):
+    shares = [Share(right, 5) for right in rights]
+
+    interval = pooled_difference(shares, shares)
+
+    assert interval.high - interval.low > 0.3
+
+
+def test_a_clustered_error_is_that_of_statsmodels():
+    # statsmodels 0.15.0: OLS on a constant, cov_type="cluster", use_correction=False.
+    assert clustered_error(SAMPLES) == pytest.approx(0.1402709)
+
+
+def test_equal_answers_to_a_question_are_one_answer():
+    assert design_effect([[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]] * 50) == 1
+    assert design_effect([[1, 1, 1]] * 20) == 1
+    assert design_effect([[1, 0]] * 20) == 0.5
+    assert design_effect(SAMPLES) == pytest.approx(0.1402709**2 / (14 * 10 / 24**2 / 6))
+
+
+def test_samples_narrow_the_interval_of_a_share():
+    once, four = Share(70, 100), Share(70, 100, effect=0.4)
+
+    assert rounded(four.interval(), 9) == rounded(wilson(175, 250), 9)
+    assert rounded(pooled_difference([four], [four]), 9) == rounded(
+        difference(four.interval(), four.interval()), 9
+    )
+    assert four.variance == pytest.approx(0.4 * once.variance)
+
+
+def test_a_mean_of_differences_is_agrestis_and_mins():
+    # 16 fixed, 6 regressed of 161: their centre 10/163, squares 22 + 1; t of 160 is 1.9749.
+    half = 1.9749 * ((23 / 163 - (10 / 163) ** 2) / 163) ** 0.5
+    interval = mean_of_differences([1] * 16 + [-1] * 6 + [0] * 139, 1)
+
+    assert interval.value == 10 / 161
+    assert (interval.low, interval.high) == pytest.approx((10 / 163 - half, 10 / 163 + half), 1e-3)
+
+
+def test_equal_answers_leave_a_width():
+    interval = mean_of_differences([0.0] * 30, 0.25)
+
+    assert interval.value == 0
+    assert 0.005 < interval.high == -interval.low < 0.05
+
+
+def test_a_bootstrap_is_scipys():
+    draw = Random(3)
+    differences = [draw.gauss(0.02, 0.2) ** 3 + draw.gauss(0, 0.05) for _ in range(200)]
+
+    interval, is_resampled = bootstrap_difference(differences, 1.0)
+
+    assert is_resampled
+    # SciPy 1.17.1: stats.bootstrap, BCa, 100,000 resamples.
+    assert (interval.low, interval.high) == pytest.approx((-0.01252, 0.00341), abs=0.0012)
+    assert bootstrap_difference(differences, 1.0) == (interval, True)
+
+
+def test_few_changed_questions_are_not_resampled():
+    interval, is_resampled = bootstrap_difference([0.0] * 50 + [0.5] * 3, 1.0)
+
+    assert not is_resampled
+    assert interval == mean_of_differences([0.0] * 50 + [0.5] * 3, 1.0)

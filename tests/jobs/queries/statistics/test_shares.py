@@ -1,0 +1,104 @@
+import pytest
+
+from jobs.queries.statistics import (
+    difference,
+    mcnemar,
+    paired_difference,
+    questions_to_tell,
+    wilson,
+)
+
+
+def rounded(interval, digits=4):
+    return tuple(round(v, digits) for v in (interval.value, interval.low, interval.high))
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "low", "high"),
+    [
+        # Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilsons_interval_is_that_of_the_literature(right, total, low, high):
+    assert rounded(wilson(right, total))[1:] == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("second", "first", "low", "high"),
+    [
+        # Newcombe 1998, ibid. 873-890, table II, method 10.
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_the_unpaired_interval_is_newcombes(second, first, low, high):
+    assert rounded(difference(wilson(*second), wilson(*first)))[1:] == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("cells", "p"),
+    [
+        # Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91, table 5:
+        # airway hyper-responsiveness, complete response.
+        ((1, 1, 7, 12), 0.0703),
+        ((59, 6, 16, 80), 0.0525),
+    ],
+)
+def test_mcnemars_p_is_that_of_the_literature(cells, p):
+    _both, only_first, only_second, _neither = cells
+
+    assert round(mcnemar(only_first, only_second), 4) == p
+
+
+def test_many_flips_have_a_p_value_too():
+    # Normal approximation with continuity: z = (|6100 - 5900| - 1) / sqrt(12000) = 1.8166.
+    assert mcnemar(5900, 6100) == pytest.approx(0.0693, abs=2e-4)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 10), (10, 10), (1, 1)])
+def test_a_share_stays_between_0_and_1(right, total):
+    interval = wilson(right, total)
+
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.high - interval.low > 0.1
+
+
+@pytest.mark.parametrize(("right", "share"), [(25.2, 1), (-1, 0)])
+def test_a_score_that_is_no_share_has_an_interval_too(right, share):
+    assert wilson(right, 3).value == share
+
+
+def test_the_paired_interval_is_newcombes_method_10():
+    # The paper's r, s, t, u = 36, 12, 2, 0; with phi from its own formula, computed apart.
+    assert rounded(paired_difference(36, 2, 12, 0)) == (0.2000, 0.0569, 0.3404)
+
+
+def test_without_flips_nothing_differs():
+    interval = paired_difference(50, 0, 0, 50)
+
+    assert interval.value == 0
+    assert interval.holds_zero
+
+
+def test_mcnemar_is_exact():
+    assert mcnemar(1, 9) == pytest.approx(22 / 1024)
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(5, 5) == 1.0
+
+
+def test_a_small_difference_needs_more_questions():
+    # Connor 1987: N = (1.95996 √0.17606 + 0.84162 √(0.17606 - 0.00243))² / 0.00243
+    # = 566.3, less the 142.
+    assert questions_to_tell(9, 16, 142) == 425
+    assert questions_to_tell(16, 9, 142) == 425
+    assert questions_to_tell(5, 5, 100) is None
