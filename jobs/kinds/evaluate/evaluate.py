@@ -94,9 +94,9 @@ class Evaluate(Kind, params=Params):
     environment = EVALSCOPE
     tool: ClassVar[str] = "evalscope"  # in results
     answer_limit = "max_tokens"
-    programs = evalscope.PROGRAMS
+    programs: ClassVar[Sequence[str]] = evalscope.PROGRAMS
     steps = resuming.STEPS
-    clients = evalscope.CLIENTS
+    clients: ClassVar[Sequence[str]] = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jobs.kinds.evaluate import evaluate
-from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
 from jobs.parsers import progress
@@ -15,13 +14,10 @@ from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.opencompass import opencompass_questions as toolchain
+from jobs.toolchains.opencompass.opencompass import OUTPUTS
 
 # Where a deployment states none: prompts are short.
 _MAX_TOTAL = 131072
-
-
-class Params(evaluate.Params):
-    """Questions to send, and their settings. Lengths are in tokens."""
 
 
 class EvaluateOpencompassQuestions(Evaluate, params=Params):
@@ -32,13 +28,13 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
     environment = toolchain.NAME
     tool = "OpenCompass"
     programs = toolchain.PROGRAMS
-    clients = toolchain.CLIENTS
+    clients = ()
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: OpenCompass asks all questions, then scores them."""
         served, here = target.asset("deployment", params.deployment), site(target)
         asking = toolchain.OwnQuestionsRun(
-            questions=evaluate.questions_of(params, served),
+            questions=questions_of(params, served),
             model=str(served.data["name"]),
             max_tokens=params.max_tokens,
             max_total=int(served.data.get("max_total") or _MAX_TOTAL),
@@ -51,8 +47,8 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """OpenCompass asks only what is not answered yet, and scores all."""
-        words, folder = toolchain.CONTINUE, toolchain.OUTPUTS
-        return resuming.resumed(plan, earlier, step="evaluate", folder=folder, words=words)
+        words = toolchain.CONTINUE
+        return resuming.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)
 
     def progress(self, log: str) -> Progress | None:
         """Subsets generated, then scored."""

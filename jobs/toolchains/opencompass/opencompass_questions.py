@@ -21,7 +21,6 @@ KIND = "evaluate-opencompass-questions"
 NAME = "opencompass"
 PROGRAMS = ("opencompass", "python")
 CONFIG = "eval_questions.py"
-CLIENTS = (CONFIG,)
 CONTINUE = ("-r",)
 _ASKED = f"{OUTPUTS}/.asked.jsonl"
 _MODULE = "opencompass_questions.py"
