@@ -38,6 +38,7 @@ from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launc
 from dashboard.views.models import model_edit, models
 from dashboard.views.questions import data_sets, team_sets
 from dashboard.views.results import (
+    answers,
     fleet,
     history,
     imports,
@@ -78,6 +79,7 @@ urlpatterns = [
     path("results/", include(imports.urlpatterns)),
     path("results/", include(results.urlpatterns)),
     path("parity/", include(parity.urlpatterns)),
+    path("results/", include(answers.urlpatterns)),
     path("reports/", include(reports.urlpatterns)),
     path("levels/", include(levels.urlpatterns)),
     path("prompts/", include(prompts.urlpatterns)),

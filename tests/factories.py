@@ -34,7 +34,7 @@ from jobs.models import (
 from jobs.plans import Plan, Step
 from jobs.services import secrets, sources
 from jobs.services.accounts import set_role
-from jobs.services.outcomes import identity
+from jobs.services.outcomes import answer_rows, identity
 from jobs.toolchains.load import json_lines
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
@@ -288,4 +288,5 @@ def make_measured(
     )
     if "identity" not in fields:
         identity.keep(result)
+    answer_rows.keep(result)
     return result

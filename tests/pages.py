@@ -89,7 +89,11 @@ PAGES = {
     ],
     "result-point": ["/results/{speed}/points/1/"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
-    "result-answer": ["/results/{quality}/questions/0/"],
+    "result-answers": [
+        "/results/{quality}/answers/",
+        "/results/{quality}/answers/?show=incorrect&show=cut&q=what&order=-tokens",
+    ],
+    "result-answer": ["/results/{quality}/answers/0/"],
     "parity": [
         "/parity/",
         "/parity/?id={quality}",

@@ -61,7 +61,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "storage",
         },
         {"audit"},
-        {"hosts", "results"},
+        {"hosts", "results", "answers"},
         {"jobs", "comparison", "data_sets"},
         {"fleet", "overview", "parity", "search"},
         {"matrices"},

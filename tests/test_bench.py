@@ -42,6 +42,7 @@ GOALS = {
     "viewer": {"memory": "≤ 400 MB", "frame-p99": "≤ 50 ms"},
     "chart": {"update": "≤ 50 ms"},
     "playground": {"frame-max": "≤ 100 ms"},
+    "reader": {"open": "≤ 1000 ms", "step": "≤ 100 ms"},
 }
 
 

@@ -20,8 +20,6 @@ ServerState = Annotated[
 ]
 # A whole number stays one in JSON.
 Number = int | float
-
-
 Purpose = Annotated[str, WithJsonSchema({"type": "string", "enum": ["", *Secret.Purpose.values]})]
 
 

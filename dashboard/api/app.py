@@ -21,8 +21,6 @@ from dashboard.api import (
     me,
     pins,
     pipelines,
-    prompts,
-    questions,
     queue,
     reports,
     rest,
@@ -34,6 +32,7 @@ from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
 from dashboard.api.requests import JsonBody
 from dashboard.api.results import fleet, imports, organise, parity, saved_views
+from dashboard.api.sets import prompts, questions
 
 DESCRIPTION = """\
 Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or with

@@ -18,8 +18,8 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/evaluate", "use/compare", "use/accuracy", "use/reports"),
-        *("use/organise", "use/import", "use/endpoints", "use/chat"),
+        *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/compare", "use/accuracy"),
+        *("use/reports", "use/organise", "use/import", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -47,6 +47,7 @@ HELP: Mapping[str, str] = {
     "deployment": "use/watch/#the-log",
     "endpoint": "use/endpoints/",
     "parity": "use/accuracy/",
+    "result-answer": "use/answers/#the-reader",
     "result-compare": "use/compare/#compare",
     "result-tables": "use/accuracy/#tables",
     "result-fleet": "use/organise/#fleet",

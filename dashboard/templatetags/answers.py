@@ -3,38 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from dashboard.presenters.result import sets_table
 from dashboard.templatetags.ui import state
 from dashboard.text import formatting
+from dashboard.text.answers import MEANINGS, TITLES, visible
 from dashboard.text.scoring import ending_words, rule_words
-from jobs.models import Answer
-from jobs.queries.results.results import Questions
+from jobs.models import Answer, AnswerRow, Result
+from jobs.parsers.answer_flags import FLAGS, names
+from jobs.queries.answers.answer_list import wrong_agreement
 from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.statistics import Interval
 
 register = template.Library()
 
-# Of a longer question only its last paragraph is shown in a list: before it stand examples.
-LONG_QUESTION, SHORTEST_QUESTION = 600, 20
+_STATES = {"correct": "succeeded", "incorrect": "failed", "unscored": "unknown"}
 
 
 @register.simple_tag
-def verdict(answer: Answer) -> SafeString:
-    """Right, wrong, or without a score."""
-    if answer.status:
-        return state("unknown", gettext("no score"))
-    if answer.score >= 0.5:
-        return state("succeeded", gettext("correct"))
-    return state("failed", gettext("incorrect"))
+def row_verdict(row: AnswerRow) -> SafeString:
+    """Correct, incorrect, or without a score."""
+    return state(_STATES[row.verdict], str(TITLES[row.verdict]))
 
 
+@register.simple_tag
+def row_flags(row: AnswerRow) -> SafeString:
+    """Flags of an answer as stamps; "" for none."""
+    flags = [name for name in names(row.marks) if name in FLAGS]
+    stamps = ((MEANINGS[name], TITLES[name]) for name in flags)
+    return format_html_join("", ' <span class="stamp dist" title="{}">{}</span>', stamps)
+
+
+@register.simple_tag
+def agreement(base: Result, other: Result) -> str:
+    """Return how many of the common incorrect answers are the same: "3 of 8"; "" for none."""
+    both, same = wrong_agreement(base, other)
+    if not both:
+        return ""
+    text = gettext("%(same)s of %(both)s answers that are incorrect in both are the same.")
+    return text % {"same": formatting.counted(same), "both": formatting.counted(both)}
+
+
+@register.simple_tag
+def place_word(place: str) -> str:
+    """Return the name of a text in which a search looks."""
+    words = {
+        "question": gettext("question"),
+        "reasoning": gettext("reasoning"),
+        "answer": gettext("answer"),
+    }
+    return words[place]
+
+
+@register.simple_tag
+def listed(chosen: str, known: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the choices of a field, with a chosen one that is no choice in front."""
+    if not chosen or any(name == chosen for name, _n in known):
+        return list(known)
+    return [(chosen, 0), *known]
+
+
+register.filter("visible", visible)
+register.filter("counted", formatting.counted)
 register.filter("rule_words", rule_words)
 
 
@@ -44,33 +79,6 @@ def ending(answer: Answer) -> str:
     job = answer.result.job
     most = job.params.get("max_tokens") if job else None
     return ending_words(answer, most if isinstance(most, int) else None)
-
-
-@register.filter
-def own_question(question: str) -> str:
-    """A question without the examples that were asked before it."""
-    last = question.rstrip().rpartition("\n\n")[2].strip()
-    return last if len(question) > LONG_QUESTION and len(last) >= SHORTEST_QUESTION else question
-
-
-@register.simple_tag
-def shown_parts(questions: Questions) -> list[dict[str, Any]]:
-    """Return the filters of questions, each with its count.
-
-    Filters that match no question are left out, except correct and incorrect.
-    """
-    titles = {
-        "right": gettext("Correct"),
-        "wrong": gettext("Incorrect"),
-        "cut": gettext("Cut off"),
-        "empty": gettext("No answer"),
-        "unscored": gettext("No score"),
-    }
-    return [
-        {"name": name, "title": title, "count": questions.counts[name]}
-        for name, title in titles.items()
-        if questions.counts[name] or name in ("right", "wrong")
-    ]
 
 
 @register.simple_tag

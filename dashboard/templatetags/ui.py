@@ -25,7 +25,7 @@ from dashboard.charts.figures import Figure
 from dashboard.presenters import die_grid as grids
 from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
-from dashboard.presenters.result.flags import disturbed_words, missed_words, mostly_cut
+from dashboard.presenters.result.flags import disturbed_words, faulty_words, missed_words
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text.ellipsis import halves
@@ -284,8 +284,8 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.inclusion_tag("_stamps.html")
 def stamps(result: Result) -> dict[str, Any]:
-    """Flags: imported, external, simulated, incomplete, disturbed, loaded host, other clients,
-    cut answers."""
+    """Flags: imported, external, simulated, incomplete, faulty answers, disturbed, loaded host,
+    other clients."""
     return {
         "imported": result.imported_id is not None,
         "endpoint": result.endpoint,
@@ -294,7 +294,7 @@ def stamps(result: Result) -> dict[str, Any]:
         "incomplete": missed_words(result) if result.incomplete else "",
         "disturbed": disturbed_words(result),
         "remarks": result.remarks,
-        "mostly_cut": mostly_cut(result),
+        "faulty": faulty_words(result),
     }
 
 

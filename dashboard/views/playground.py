@@ -31,8 +31,9 @@ from dashboard.text.messages import message
 from jobs import endpoints
 from jobs.catalog import MODELS
 from jobs.inference.completions import Exchange, request_body
-from jobs.models import Conversation, Turn
+from jobs.models import Answer, Conversation, Turn
 from jobs.numbers import number_from
+from jobs.queries.answers.answer_list import sampling_of
 from jobs.queries.chat import (
     LISTED,
     ChatEngine,
@@ -82,7 +83,8 @@ class AskForm(forms.Form):
 @require_GET
 @requires("playground.use")
 def index(request: HttpRequest) -> HttpResponse:
-    """Show a new chat; ``?deployment=3`` chooses the deployment, ``endpoint:5`` an endpoint."""
+    """Show a new chat; ``?deployment=3`` chooses the deployment, ``endpoint:5`` an endpoint,
+    ``answer=7`` the question of an evaluation's answer with its parameters."""
     return _page(request, None)
 
 
@@ -228,6 +230,8 @@ def _page(
     kept = chat.params if chat and chosen == current else None
     shown = [one.turn for one in reversed(asked)]
     last = shown[0] if shown else None
+    again = None if chat or typed else _evaluated(request)
+    sampled = recommended | sampling_of(again.result) if again else None
     text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
     chats = _listed(_me(request), text, most=most + 1)
     context = {
@@ -244,11 +248,19 @@ def _page(
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
         "recommended": recommended,
-        "params": typed or kept or recommended,
+        "params": typed or kept or sampled or recommended,
         "problem": problem,
-        "prompt": request.POST.get("prompt", ""),
+        "prompt": again.question if again else request.POST.get("prompt", ""),
     }
     return render(request, "playground/index.html", context, status=status)
+
+
+def _evaluated(request: HttpRequest) -> Answer | None:
+    """Return the answer of an evaluation whose question is to be asked again."""
+    number = number_from(request.GET.get("answer", ""))
+    if number is None:
+        return None
+    return Answer.objects.select_related("result__job").filter(pk=number).first()
 
 
 def _most_listed(request: HttpRequest) -> int:

@@ -24,4 +24,16 @@ COUNTS = (
     Metric("questions", "Questions", "questions", "", is_count=True),
     Metric("correct", "Correct answers", "questions", "higher", is_count=True),
     Metric("unanswered", "Unanswered questions", "questions", "lower", is_count=True),
+    # Flags of answers: jobs.parsers.answer_flags. An answer may have several.
+    Metric("answers_total", "Answers", "answers", "", is_count=True),
+    Metric("answers_faulty", "Faulty answers", "answers", "lower", is_count=True),
+    Metric("answers_cut", "Answers cut off", "answers", "lower", is_count=True),
+    Metric(
+        *("answers_open_thought", "Answers with unfinished reasoning", "answers", "lower"),
+        is_count=True,
+    ),
+    Metric(*("answers_not_extracted", "Answers not extracted", "answers", "lower"), is_count=True),
+    Metric("answers_empty", "Empty answers", "answers", "lower", is_count=True),
+    Metric("answers_failed", "Answers of failed requests", "answers", "lower", is_count=True),
+    Metric("answers_looping", "Answers in a loop", "answers", "lower", is_count=True),
 )

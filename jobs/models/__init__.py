@@ -16,13 +16,14 @@ from jobs.models.matrices import Matrix, MatrixCell
 from jobs.models.organised import Baseline, Note, SavedView, SignOff, Tag
 from jobs.models.preflights import Preflight
 from jobs.models.prompts import PromptSet
-from jobs.models.results import Answer, PointRequests, Result, ResultPoint
+from jobs.models.results import Answer, AnswerRow, PointRequests, Result, ResultPoint
 from jobs.models.secrets import Secret
 from jobs.models.sources import Source
 
 __all__ = [
     "Account",
     "Answer",
+    "AnswerRow",
     "ApiToken",
     "AppendOnlyError",
     "Artifact",

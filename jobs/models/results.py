@@ -58,6 +58,8 @@ class Result(models.Model):
     subject = models.CharField(max_length=64, blank=True)  # shared with what it is judged by
     # Of an evaluation, a bit a question: see jobs.queries.comparison.pairing.
     verdicts = models.TextField(blank=True)
+    # Version of the rules that made its AnswerRows; 0: it has none.
+    rows_version = models.PositiveSmallIntegerField(default=0)
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
     simulated = models.BooleanField(default=False)
@@ -173,3 +175,44 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"question {self.index} of result {self.result_id}"
+
+
+class AnswerRow(models.Model):
+    """Row of an :class:`Answer` in lists: what is shown, filtered and sorted there.
+
+    A table of its own, because an answer has up to a megabyte of text, which SQLite reads to reach
+    the columns behind it. Derived from the answers by :mod:`jobs.services.outcomes.answer_rows`.
+    """
+
+    class Verdict(models.TextChoices):
+        CORRECT = "correct"
+        INCORRECT = "incorrect"
+        UNSCORED = "unscored"
+
+    answer = models.OneToOneField(Answer, models.CASCADE, primary_key=True, related_name="row")
+    result = models.ForeignKey(Result, models.CASCADE, related_name="answer_rows", db_index=False)
+    index = models.PositiveIntegerField()
+    subset = models.CharField(max_length=64)
+    category = models.CharField(max_length=100, blank=True)
+    question_id = models.CharField(max_length=128, blank=True)
+    sample = models.PositiveIntegerField()
+    question = models.CharField(max_length=160, blank=True)  # shortened
+    key = models.CharField(max_length=32)  # shared with the answers of other runs to this question
+    # Of the extracted answer, equal for equal ones; "": nothing was extracted.
+    said = models.CharField(max_length=16, blank=True)
+    verdict = models.CharField(max_length=16, choices=Verdict)
+    # Bits: see jobs.parsers.answer_flags.MARKS.
+    marks = models.PositiveIntegerField()
+    tokens = models.PositiveIntegerField(null=True)  # of reasoning and answer; None: not reported
+    latency_s = models.FloatField(null=True)
+    characters = models.PositiveIntegerField()  # of reasoning and answer
+
+    class Meta:
+        ordering: ClassVar = ["result_id", "index"]
+        indexes: ClassVar = [
+            models.Index(fields=["result", "index"], name="answer_row_index"),
+            models.Index(fields=["result", "key"], name="answer_row_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"row of question {self.index} of result {self.result_id}"

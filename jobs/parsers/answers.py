@@ -10,6 +10,8 @@ from typing import Any
 # Maximum characters of one text: reasoning of 32,768 tokens has about 130,000.
 LONGEST = 400_000
 LONGEST_ID, LONGEST_WORD = 128, 32
+# Of a longer question only its last paragraph is shown in a list: before it stand examples.
+LONG_QUESTION, SHORTEST_QUESTION = 600, 20
 _HASHED = 32
 
 
@@ -44,6 +46,12 @@ class Answered:
 def question_key(question_id: str, question: str) -> str:
     """Return the question's id in its set, else the hash of its text."""
     return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+
+
+def own_question(question: str) -> str:
+    """Return a question without the examples before it."""
+    last = question.rstrip().rpartition("\n\n")[2].strip()
+    return last if len(question) > LONG_QUESTION and len(last) >= SHORTEST_QUESTION else question
 
 
 def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:

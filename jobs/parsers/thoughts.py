@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -15,3 +17,10 @@ def split(text: str) -> tuple[str, str]:
     if text.lstrip().startswith(_OPEN):
         return text.lstrip().removeprefix(_OPEN).strip(), ""
     return "", text
+
+
+def tagged(text: str) -> Literal["open", "closed", "none"]:
+    """Return whether the reasoning of such a text ended: "none" without tags."""
+    if _CLOSE in text:
+        return "closed"
+    return "open" if text.lstrip().startswith(_OPEN) else "none"

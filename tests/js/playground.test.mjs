@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { rateOf } from "../../static/js/lib/chat_state.js";
-import { formulaAt, mayBegin } from "../../static/js/lib/formulas.js";
+import { formulaAt, formulaParts, mayBegin } from "../../static/js/lib/formulas.js";
 import { StreamClock } from "../../static/js/lib/stream_clock.js";
 
 test("formulas are found with and without dollars, and prices are none", () => {
@@ -81,4 +81,15 @@ test("a rate is of the tokens behind the first piece", () => {
   assert.equal(rateOf({ ...now, tokens: 20 }), 8); // four tokens a piece
   assert.equal(rateOf({ ...now, last: 500 }), null);
   assert.equal(rateOf({ ...now, first: null }), null);
+});
+
+test("a text that is no Markdown keeps its lines around its formulas", () => {
+  const text = "1. Is $x_1$ it?\nA. \\(y\\)\nB. $10 or $5";
+  const parts = formulaParts(text);
+
+  assert.deepEqual(
+    parts.map((part) => (typeof part === "string" ? part : [part.text])),
+    ["1. Is ", ["x_1"], " it?\nA. ", ["y"], "\nB. $10 or $5"],
+  );
+  assert.equal(parts.map((part) => (typeof part === "string" ? part : part.raw)).join(""), text);
 });

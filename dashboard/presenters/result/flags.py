@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from dashboard.text.formatting import number
 from dashboard.text.messages import message
 from jobs.models import Result
+from jobs.queries.answers.hygiene import is_doubtful
 from jobs.services.outcomes.shortfall import shortfall
 
 _LOADED = "result:host_loaded"
@@ -40,9 +41,8 @@ def flags(result: Result) -> list[Flag]:
         found.append(Flag(_("simulated"), why))
     if result.incomplete:
         found.append(Flag(_("incomplete"), missed_words(result)))
-    cut = mostly_cut(result)
-    if cut is not None:
-        found.append(Flag(_("answers cut off"), message(cut["id"], cut["args"])))
+    if faulty := faulty_words(result):
+        found.append(Flag(_("faulty answers"), faulty))
     if result.disturbed:
         found.append(Flag(_("disturbed"), disturbed_words(result)))
     for remark in result.remarks:
@@ -70,13 +70,14 @@ def missed_words(result: Result) -> str:
     return message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
 
 
-def mostly_cut(result: Result) -> Mapping[str, Any] | None:
-    """Return the remark of cut answers if half of them or more were cut; else None."""
-    return next(filter(_is_mostly_cut, result.remarks), None)
-
-
-def _is_mostly_cut(remark: Mapping[str, Any]) -> bool:
-    """Return True if half of the answers or more were cut: their outcome is unknown."""
-    args = remark.get("args", {})
-    is_cut = remark["id"] in ("evaluate:cut", "evaluate:cut_guess")
-    return is_cut and bool(2 * args["cut"] >= args["total"])
+def faulty_words(result: Result) -> str:
+    """Return why faulty answers leave a score doubtful; "" where they do not."""
+    if not is_doubtful(result):
+        return ""
+    total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
+    text = ngettext(
+        "%(n)s of %(total)s answers is faulty, e.g. cut off: the score is doubtful.",
+        "%(n)s of %(total)s answers are faulty, e.g. cut off: the score is doubtful.",
+        faulty,
+    )
+    return text % {"n": number(faulty), "total": number(total)}

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET
 
 from dashboard.charts import accuracy
+from dashboard.presenters.answers.hygiene_card import hygiene_card
 from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
@@ -36,16 +37,13 @@ from dashboard.views.results.compare import compare_results, run_more
 from dashboard.views.results.parts import is_filtered, list_head, organised_context
 from jobs.catalog import MODELS
 from jobs.metrics import METRICS
-from jobs.models import Answer, Result
-from jobs.numbers import number_from
+from jobs.models import Result
 from jobs.queries.results.benchmark_curve import curve_of
 from jobs.queries.results.filters import matching
 from jobs.queries.results.identities import identity_list
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.results import (
     ResultPage,
-    answer_page,
-    questions,
     result_list,
     result_page,
 )
@@ -141,9 +139,7 @@ def result_response(
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
-        context |= _question_context(request, page)
-        if request.headers.get("HX-Target") == "questions":
-            return render(request, "results/_questions.html", context)
+        context["quality"] = hygiene_card(page.result)
     else:
         points = curve_of(page)
         levels = level_choice.level_choice(request)
@@ -172,17 +168,6 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     name = f"result-{number}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-@require_GET
-@requires("result.view")
-def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
-    """Question page of an evaluation, with all stored data of the answer."""
-    try:
-        page = answer_page(result_id, index)
-    except Answer.DoesNotExist as error:
-        raise Http404(f"result {result_id} has no question {index}") from error
-    return render(request, "results/answer.html", {"page": page, "answer": page.answer})
 
 
 def _kept_level(request: HttpRequest) -> HttpResponse:
@@ -261,31 +246,6 @@ def _context(page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _question_context(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
-    show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()
-    category = request.GET.get("category", "")
-    after = number_from(request.GET.get("after", ""))
-    matches = questions(
-        page.result,
-        show=show,
-        text=text,
-        category=category,
-        after=-1 if after is None else after,
-    )
-    query = request.GET.copy()
-    query.pop("after", None)
-    without = query.copy()
-    without.pop("show", None)
-    return {
-        "matches": matches,
-        "show": show,
-        "text": text,
-        "category": category,
-        "query": query.urlencode(),
-        "without_show": without.urlencode(),
-    }
-
-
 def _export(ending: str, rows: QuerySet[Result]) -> HttpResponse:
     named = list(
         rows.select_related(
@@ -302,6 +262,5 @@ urlpatterns: list[URLPattern] = [
     path("compare/", compare_results, name="result-compare"),
     path("compare/more/", run_more, name="result-run-more"),
     path("<int:result_id>/", result, name="result-detail"),
-    path("<int:result_id>/questions/<int:index>/", answer, name="result-answer"),
     path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

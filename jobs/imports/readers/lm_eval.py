@@ -146,7 +146,8 @@ def _answers(
 
 
 def _answer(row: Mapping[str, Any], task: str, metric: str) -> Answered:
-    reasoning, said = thoughts.split(_first(row.get("resps")))
+    text_as_said = _first(row.get("resps"))
+    reasoning, said = thoughts.split(text_as_said)
     return Answered(
         subset=task,
         question=_question(row),
@@ -156,6 +157,7 @@ def _answer(row: Mapping[str, Any], task: str, metric: str) -> Answered:
         question_id=str(row.get("doc_id", "")),
         extracted=_first(row.get("filtered_resps")),
         reasoning=reasoning,
+        detail={"thought": thoughts.tagged(text_as_said)},
     )
 
 

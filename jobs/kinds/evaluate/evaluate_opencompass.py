@@ -277,6 +277,7 @@ def answers_of(run: Run, model: str) -> list[dict[str, Any]]:
                     sample=sample,
                     extracted=judged.extracted if judged else "",
                     reasoning=row.reasoning,
+                    detail={"thought": row.thought} if row.thought else {},
                 )
             )
     return kept(answers)

@@ -191,7 +191,8 @@ def _scored(
         replies = [message for message in line["messages"] if message["role"] == "assistant"]
         last = replies[-1] if replies else {}
         value = _main_score(score)
-        reasoning, answer = thoughts.split(score.get("prediction") or "")
+        prediction = score.get("prediction") or ""
+        reasoning, answer = thoughts.split(prediction)
         return Scored(
             benchmark=benchmark,
             subset=subset,
@@ -206,7 +207,7 @@ def _scored(
             reasoning=_reasoning(last) or reasoning,
             finish=finishes.get(int(line["index"]), ""),
             status="" if value is not None else str(score.get("status") or "unscored"),
-            detail=_detail(sample, last),
+            detail=_detail(sample, last) | _tags(prediction),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
@@ -238,6 +239,13 @@ def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> 
     if kept:
         return str(kept)
     return _text(asked[-1]["content"]) if asked else ""
+
+
+def _tags(prediction: str) -> dict[str, str]:
+    """Return whether the reasoning in the text ended. Without tags the server may have returned it
+    separately."""
+    tags = thoughts.tagged(prediction)
+    return {} if tags == "none" else {"thought": tags}
 
 
 def _detail(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,8 @@ class SetResult:
 class Prediction:
     """Answer to a question. ``expected`` comes from the set; ``reasoning`` precedes the answer.
 
-    ``sample`` counts the answers to one prompt from 0.
+    ``sample`` counts the answers to one prompt from 0. ``thought``: see
+    :func:`jobs.parsers.thoughts.tagged`.
     """
 
     index: int
@@ -93,6 +94,7 @@ class Prediction:
     expected: str
     reasoning: str = ""
     sample: int = 0
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ def _answers(index: int, asked: Mapping[str, Any]) -> list[Prediction]:
     predictions = []
     for sample, text in enumerate(texts or [""]):
         reasoning, answer = thoughts.split(text)
-        predictions.append(Prediction(index, question, answer, expected, reasoning, sample))
+        tags = thoughts.tagged(text)
+        predictions.append(Prediction(index, question, answer, expected, reasoning, sample, tags))
     return predictions
 
 

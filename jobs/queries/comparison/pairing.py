@@ -24,7 +24,8 @@ Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, right or wrong
 class Flip:
     """Question with a different verdict in the baseline and another result."""
 
-    index: int
+    index: int  # in the baseline
+    other_index: int
     category: str
     question: str
     expected: str
@@ -109,26 +110,27 @@ def _flips(base: Result, other: Result, changed: Sequence[tuple[int, Key, bool]]
     return [
         Flip(
             own,
+            answered[key][0] if key in answered else own,
             str(asked[own].detail.get("category") or asked[own].subset),
             asked[own].question,
             asked[own].expected,
             asked[own].answer,
-            answered.get(key, ""),
+            answered[key][1] if key in answered else "",
             gained=gained,
         )
         for own, key, gained in changed
     ]
 
 
-def _answers(result: Result, keys: Sequence[Key]) -> dict[Key, str]:
-    """Return the scored answers to these questions."""
+def _answers(result: Result, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:
+    """Return the scored answers to these questions, with their indexes."""
     named = Q(question_id__in=[key for _set, key, _text, _sample in keys if key])
     unnamed = Q(question_id="", question__in=[text for _set, key, text, _s in keys if not key])
     rows = Answer.objects.scored().filter(named | unnamed, result=result)
-    parts = rows.values_list("subset", "question_id", "question", "sample", "answer")
+    parts = rows.values_list("subset", "question_id", "question", "sample", "index", "answer")
     return {
-        (subset, key, "" if key else text, sample): answer
-        for subset, key, text, sample, answer in parts
+        (subset, key, "" if key else text, sample): (index, answer)
+        for subset, key, text, sample, index, answer in parts
     }
 
 

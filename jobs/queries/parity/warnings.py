@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.models import Answer, Result
+from jobs.models import AnswerRow, Result
 from jobs.queries.comparison.work_differs import Difference, differences
 from jobs.queries.statistics import Share, difference
 
@@ -90,4 +90,4 @@ def _share(flag: str, runs: Sequence[Result]) -> Share | None:
 
 def _unscored(runs: Sequence[Result]) -> int:
     """Return the number of answers without a score."""
-    return Answer.objects.filter(result__in=runs).exclude(status="").count()
+    return AnswerRow.objects.filter(result__in=runs, verdict=AnswerRow.Verdict.UNSCORED).count()

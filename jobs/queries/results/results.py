@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch
 
 from jobs.models import Answer, Artifact, Deployment, Job, OutputFile, Result, ResultPoint, Tag
 from jobs.queries.results import result_counts
@@ -19,15 +19,12 @@ from jobs.queries.sorting import Order, sorted_page
 from jobs.queries.statistics import Interval, wilson
 
 PAGE = 50
-QUESTIONS_PAGE = 25
 MOST_TAGS = 40  # in the facet
 MOST_CATEGORIES = 24  # more rows do not fit into a chart
 ANSWER_FIELDS = (
     *("index", "subset", "question_id", "sample", "question", "expected", "answer", "score"),
     *("status", "extracted", "finish", "reasoning"),
 )
-# Filters of an evaluation's questions.
-SHOWN = ("right", "wrong", "cut", "empty", "unscored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ class ResultPage:
     repeats: Sequence[Result]
     sets: Sequence[SetGroup]
     categories: Sequence[Category]
-    parts: Sequence[str]
     accuracy: Interval | None
 
     @property
@@ -89,27 +85,6 @@ class Category:
     right: float
     share: Interval
     is_set: bool = False  # a data set, or a group of data sets
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """Page of an evaluation's questions; ``counts`` has the number of questions for each of
-    :data:`SHOWN`, ``shown`` the number for the selected one.
-    """
-
-    answers: Sequence[Answer]
-    after: int | None
-    counts: Mapping[str, int]
-    shown: int
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerPage:
-    """Answer with the indexes of the previous and next answer."""
-
-    answer: Answer
-    before: int | None
-    after: int | None
 
 
 def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
@@ -197,7 +172,6 @@ def result_page(result_id: int) -> ResultPage:
         ),
         sets=set_groups(result),
         categories=categories(result) if is_evaluation else [],
-        parts=question_parts(result) if is_evaluation else [],
         accuracy=accuracy(result),
     )
 
@@ -248,62 +222,6 @@ def _by_set(groups: Sequence[SetGroup]) -> list[Category]:
 
 def _category(name: str, right: float, questions: int, *, is_set: bool = False) -> Category:
     return Category(name, questions, right, wilson(right, questions), is_set)
-
-
-def question_parts(result: Result) -> list[str]:
-    """Return the filter values of the questions: categories, or data sets without categories."""
-    rows = Answer.objects.filter(result=result).order_by()
-    names = {str(name or "") for name in _distinct(rows, "detail__category")}
-    if "" in names or not 0 < len(names) <= MOST_CATEGORIES:
-        names = {str(name) for name in _distinct(rows, "subset")}
-    return sorted(names)
-
-
-def _distinct(rows: QuerySet[Answer], name: str) -> Iterable[Any]:
-    return rows.values_list(name, flat=True).distinct()
-
-
-def answer_page(result_id: int, index: int) -> AnswerPage:
-    """Return an answer of an evaluation. Raises ``Answer.DoesNotExist``."""
-    answers = Answer.objects.filter(result_id=result_id)
-    answer = answers.select_related("result__deployment", "result__host").get(index=index)
-    before = answers.filter(index__lt=index).order_by("-index").values_list("index", flat=True)
-    after = answers.filter(index__gt=index).order_by("index").values_list("index", flat=True)
-    return AnswerPage(answer, before.first(), after.first())
-
-
-def questions(
-    result: Result, *, show: str = "", text: str = "", category: str = "", after: int = -1
-) -> Questions:
-    """Return questions in order after index ``after``. ``show``: one of :data:`SHOWN`; "": all."""
-    answers = Answer.objects.filter(result=result)
-    if text:
-        answers = answers.filter(
-            Q(question__icontains=text) | Q(answer__icontains=text) | Q(expected__icontains=text)
-        )
-    if category:
-        answers = answers.filter(
-            Q(detail__category=category)
-            | Q(subset=category[:64])
-            # EvalScope's name of a set's only subset: "gsm8k/main".
-            | Q(subset__startswith=f"{category}/")
-        )
-    scored = answers.filter(status="")
-    narrowed = {
-        "right": scored.filter(score__gte=0.5),
-        "wrong": scored.filter(score__lt=0.5),
-        "cut": answers.filter(finish="length"),
-        "empty": answers.filter(answer=""),
-        "unscored": answers.exclude(status=""),
-    }
-    shown = narrowed.get(show, answers)
-    rows = list(shown.filter(index__gt=after).order_by("index")[: QUESTIONS_PAGE + 1])
-    more = len(rows) > QUESTIONS_PAGE
-    rows = rows[:QUESTIONS_PAGE]
-    counts = {name: each.count() for name, each in narrowed.items()}
-    return Questions(
-        rows, rows[-1].index if more else None, counts, counts.get(show, answers.count())
-    )
 
 
 def answer_rows(result: Result) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q
 
-from jobs.models import Answer, Result
+from jobs.models import AnswerRow, Result
 from jobs.queries.statistics import Interval, wilson
 
 # A group with more sets is one row that expands.
@@ -97,11 +97,13 @@ def _from_remark(result: Result) -> list[tuple[str, SetRow]]:
 
 def _from_answers(result: Result) -> list[tuple[str, SetRow]]:
     counts = (
-        Answer.objects.scored()
-        .filter(result=result)
+        AnswerRow.objects.filter(result=result)
+        .exclude(verdict=AnswerRow.Verdict.UNSCORED)
         .order_by("subset")
         .values_list("subset")
-        .annotate(questions=Count("pk"), right=Sum("score"))
+        .annotate(
+            questions=Count("pk"), right=Count("pk", filter=Q(verdict=AnswerRow.Verdict.CORRECT))
+        )
     )
     return [
         (

@@ -36,6 +36,7 @@ from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
 from jobs.services.outcomes import (
+    answer_rows,
     assets,
     digests,
     host_load,
@@ -259,6 +260,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         for index, answer in enumerate(measured.answers)
     )
     identity.keep(result)
+    answer_rows.keep(result)
 
 
 def _endpoint_file(job: Job) -> bytes:

@@ -17,6 +17,7 @@ const BEGINS = {
 /** @type {Record<string, string>} */
 const ARROWS = { "<=>": "\\rightleftharpoons ", "<->": "\\leftrightarrow ", "->": "\\rightarrow ", "<-": "\\leftarrow " };
 const LONGEST_COMMAND = 4000;
+const LONGEST_TEXT = 20_000;
 
 /**
  * Where a formula may begin next.
@@ -38,6 +39,31 @@ export function mayBegin(text, level) {
 export function formulaAt(text, level) {
   const formula = rawAt(text, level);
   return formula && { ...formula, text: withChemistry(formula.text) };
+}
+
+/**
+ * A text that is no Markdown, as formulas and what stands between them.
+ * @param {string} text
+ * @returns {({ raw: string, text: string, display: boolean } | string)[]}
+ */
+export function formulaParts(text) {
+  if (text.length > LONGEST_TEXT) return [text];
+  const parts = [];
+  let between = "";
+  for (let rest = text; rest; ) {
+    const at = mayBegin(rest, "inline");
+    const formula = at === undefined ? undefined : formulaAt(rest.slice(at), "inline");
+    const end = at === undefined ? rest.length : at + (formula ? 0 : 1);
+    between += rest.slice(0, end);
+    if (formula) {
+      if (between) parts.push(between);
+      parts.push(formula);
+      between = "";
+    }
+    rest = rest.slice(end + (formula?.raw.length ?? 0));
+  }
+  if (between) parts.push(between);
+  return parts;
 }
 
 /** @param {string} text @param {"block" | "inline"} level */

@@ -8,7 +8,7 @@ import { Marked } from "../../vendor/marked/marked.esm.js";
 import DOMPurify from "../../vendor/dompurify/purify.es.js";
 import hljs from "../../vendor/highlight/highlight.min.js";
 import { escaped } from "./escape.js";
-import { formulaAt, mayBegin } from "./formulas.js";
+import { formulaAt, formulaParts, mayBegin } from "./formulas.js";
 
 const MOST_FORMULAS = 500; // that are kept set
 const MOST_COLOURED = 100_000; // characters of one block of code
@@ -154,6 +154,23 @@ export function colour(pre) {
   // highlight.js escapes the code that it is given.
   code.replaceChildren(
     DOMPurify.sanitize(hljs.highlight(text, { language }).value, { ...ALLOWED, ALLOWED_TAGS: ["span"] }),
+  );
+}
+
+/** Set the formulas of a text that is no Markdown: its lines and marks stay. @param {HTMLElement} element */
+export function setFormulas(element) {
+  const parts = formulaParts(element.textContent ?? "");
+  if (parts.every((part) => typeof part === "string")) return;
+  element.replaceChildren(
+    ...parts.map((part) => {
+      if (typeof part === "string") return part;
+      const span = document.createElement("span");
+      span.className = "tex";
+      span.dataset.display = part.display ? "1" : "";
+      span.textContent = part.text;
+      setFormula(span);
+      return span;
+    }),
   );
 }
 

@@ -14,6 +14,7 @@ from tests.bench.rows import (
     organised,
     playground,
     queue,
+    reader,
     relay,
     start,
     viewer,
@@ -36,5 +37,6 @@ ROWS: dict[str, BenchRow] = {
         viewer,
         chart,
         playground,
+        reader,
     )
 }

@@ -121,6 +121,7 @@ result-compare GET viewer
 result-run-more POST member
 result-detail GET viewer
 result-answer GET viewer
+result-answers GET viewer
 result-file GET viewer
 result-fleet GET viewer
 result-history GET viewer

@@ -493,4 +493,4 @@ def test_a_host_with_cards_is_first_offered_what_cards_are_for(client):
     assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
     assert families[4] == "evaluate-opencompass"
     assert kinds[0] == "prepare-weights"
-    assert kinds[-1] == "prepare"
+    assert kinds[-2:] == ["prepare", "collect-results"]

@@ -10,13 +10,14 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.text import normalize_newlines
 
-from dashboard.templatetags.answers import own_question
 from dashboard.text.scoring import ending_words, rule_words
 from jobs.host.scoring import RULES
 from jobs.models import Answer
-from jobs.queries.results.results import categories, question_parts
+from jobs.parsers.answers import own_question
+from jobs.queries.results.results import categories
 from jobs.queries.results.set_scores import set_groups
 from tests.factories import make_measured, make_user
+from tests.jobs.lib import answering
 from tests.jobs.lib.target import DATA
 
 pytestmark = pytest.mark.django_db
@@ -125,39 +126,11 @@ def test_a_name_that_is_typed_cannot_tear_the_table(page):
     assert "<i>" not in html
 
 
-def test_unscored_questions_are_neither_correct_nor_incorrect(page):
+def test_unscored_questions_are_neither_correct_nor_incorrect():
     result = evaluated(*CLUEWSC)
     Answer.objects.filter(result=result, index=0).update(status="unscored", score=0)
 
-    html = page(f"{reverse('result-detail', args=[result.pk])}?show=unscored")
-
-    assert re.search(r'show=unscored#questions" aria-current="true">No score', html)
-    assert "question 0<" in html and "question 1<" not in html
     assert [each.questions for each in categories(result)] == [2, 1]
-
-
-def test_the_page_of_a_question_has_all_that_is_kept(page):
-    result = evaluated(*CLUEWSC)
-    Answer.objects.filter(result=result, index=1).update(
-        **{"reasoning": "because <b>", "finish": "length", "extracted": "B", "sample": 2},
-        question_id="test/1.json",
-        detail={"rule": "number", "output_tokens": 32, "input_tokens": 9, "latency_s": 1.5},
-    )
-
-    html = page(reverse("result-answer", args=[result.pk, 1]))
-
-    assert "because &lt;b&gt;" in html
-    assert "Stopped at max output tokens." in html
-    assert "Numeric comparison" in html
-    assert "test/1.json" in html and "9 → 32" in html
-    assert reverse("result-answer", args=[result.pk, 0]) in html
-    assert reverse("result-answer", args=[result.pk, 2]) in html
-
-
-def test_a_question_that_is_not_there_is_not_found(client):
-    client.force_login(make_user("lin"))
-
-    assert client.get(reverse("result-answer", args=[evaluated().pk, 99])).status_code == 404
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -188,12 +161,42 @@ def test_a_question_is_shown_without_the_examples_before_it():
     assert own_question("First.\n\nSecond paragraph of it.") == "First.\n\nSecond paragraph of it."
 
 
-def test_questions_of_many_categories_are_filtered_by_set():
-    result = evaluated(*CLUEWSC)
-    assert question_parts(result) == ["even", "odd"]
+def test_faulty_answers_are_counted_beside_the_score(page):
+    base, result = answering.make_evaluations()
+    html = page(reverse("result-detail", args=[result.pk]))
+    table = html.split('id="quality"')[1].split("</section>")[0]
 
-    Answer.objects.filter(result=result).update(detail={})
-    assert question_parts(result) == ["short_en"]
+    assert "8 of 24 answers are faulty: the score could be 62.50 to 95.83 %." in table
+    rows = re.findall(r"show=(\w+)\"><span class=\"num\">(\d+)<", table)
+    assert rows == [("cut", "5"), ("not_extracted", "2"), ("looping", "1")]
+    assert "No answer is faulty." in page(reverse("result-detail", args=[base.pk]))
+
+
+def test_a_score_on_faulty_answers_does_not_look_clean(page):
+    base, result = answering.make_evaluations()
+    listed = page(reverse("result-list"))
+
+    assert listed.count(">faulty answers</span>") == 2  # a phone has it in another place
+    for one, stamps in ((base, 0), (result, 1)):
+        html = page(reverse("result-detail", args=[one.pk]))
+        assert html.count(">faulty answers</span>") == stamps
+
+
+def test_what_the_files_do_not_tell_is_not_zero(page):
+    result = evaluated(*CLUEWSC)
+    html = page(reverse("result-detail", args=[result.pk]))
+
+    assert "answers_cut" not in result.metrics and result.metrics["answers_total"] == 4
+    assert "not reported by the tool" in html.split('id="quality"')[1].split("</section>")[0]
+    assert "as far as the tool" in html
+
+
+def test_sets_and_categories_lead_to_their_answers(page):
+    result = evaluated(*CLUEWSC)
+    html = page(reverse("result-detail", args=[result.pk]))
+    answers = reverse("result-answers", args=[result.pk])
+
+    assert f'href="{answers}?set=cluewsc-dev"' in html and f'href="{answers}?category=odd"' in html
 
 
 def test_a_panel_of_a_job_does_not_warn_of_the_scores_of_sets():

@@ -146,7 +146,7 @@ def test_questions_of_an_imported_result_have_pages(client, ann):
     result = imported(EVALUATION)
 
     assert client.get(f"/results/{result.pk}/").status_code == 200
-    page = client.get(f"/results/{result.pk}/questions/0/").content.decode()
+    page = client.get(f"/results/{result.pk}/answers/0/").content.decode()
     assert f"import {result.imported_id}" in page
     assert "#None" not in page
 

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Import, Result
+from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +160,7 @@ def test_the_link_of_pasted_tables_says_the_same(reader):
 def test_one_table_is_compared_with_a_result(reader):
     base = evaluation([1, 0])
     base.answers.update(subset="cluewsc-dev")
+    answer_rows.keep(base)
     table = TABLES[TABLES.rindex("| dataset |") :]
 
     status, text = pasted(reader, tables=table, base=str(base.pk))

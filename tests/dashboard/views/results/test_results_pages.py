@@ -56,16 +56,20 @@ def test_a_phone_shows_accuracy_next_to_the_name(page):
     assert "62.5" in phone[: phone.index("</td>")]
 
 
-@pytest.mark.parametrize(("cut", "is_warned"), [(128, True), (71, True), (70, False)])
-def test_an_accuracy_with_cut_off_answers_is_flagged(page, cut, is_warned):
-    args = {"cut": cut, "total": 142, "max_tokens": 32}
-    result = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
+@pytest.mark.parametrize(
+    ("faulty", "total", "is_warned"),
+    [(128, 142, True), (8, 142, True), (7, 142, False), (60, 3062, True), (30, 3062, False)],
+)
+def test_an_accuracy_with_faulty_answers_is_flagged(page, faulty, total, is_warned):
+    result = make_measured(scores=[1, 0])
+    result.metrics |= {"answers_total": total, "answers_faulty": faulty}
+    result.save(update_fields=["metrics"])
 
     pages = [page(reverse("result-list")), page(reverse("model-detail", args=[result.model_id]))]
 
     for html in pages:
         assert ('<span class="stamp dist"' in html) == is_warned
-        assert (f"{cut} of 142 answers stopped at max tokens (32)." in html) == is_warned
+        assert ("answers are faulty, e.g. cut off: the score is doubtful." in html) == is_warned
 
 
 def test_a_facet_counts_what_each_of_its_values_would_show():
@@ -203,16 +207,6 @@ def test_one_concurrency_has_a_table_and_no_chart(page):
     assert "<h2>Latency</h2>" not in page(reverse("result-detail", args=[two.pk]))
     panel = render_to_string("results/_result_panel.html", {"result": one})
     assert "data-chart" not in panel
-
-
-def test_an_evaluations_page_filters_its_questions(page):
-    result = make_measured(scores=[1, 0, 1, 0])
-
-    text = page(f"{reverse('result-detail', args=[result.pk])}?show=wrong")
-
-    assert ": 2 of 4 questions correct" in text
-    assert "question 1<" in text
-    assert "question 0<" not in text
 
 
 def test_a_category_has_the_share_of_its_own_questions():

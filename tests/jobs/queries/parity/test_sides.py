@@ -2,6 +2,7 @@ import pytest
 
 from jobs.models import Answer
 from jobs.queries.parity.compared import parity
+from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,7 @@ def test_repeats_are_several_answers_to_a_question():
 def test_an_answer_without_a_score_is_not_incorrect():
     base, result = evaluation([1, 1, 1, 0]), evaluation([1, 1, 0, 0])
     Answer.objects.filter(result=result, index=2).update(status="failed", score=0)
+    answer_rows.keep(result)
 
     found = parity([base], [result], 1.0)
 
@@ -124,6 +126,7 @@ def test_a_set_and_its_answers_count_once(name, subset):
         one = evaluation(scores)
         one.run_context = scored([(name, 50.0, 4)]).run_context
         one.answers.update(subset=subset)
+        answer_rows.keep(one)
         sides.append(one)
 
     found = parity([sides[0]], [sides[1]], 1.0)
@@ -140,6 +143,7 @@ def test_answers_of_several_parts_replace_their_sum():
         one.run_context = scored([("mmlu", 50.0, 4)]).run_context
         one.answers.filter(index__lt=2).update(subset="mmlu/law")
         one.answers.filter(index__gte=2).update(subset="mmlu/virology")
+        answer_rows.keep(one)
         sides.append(one)
 
     found = parity([sides[0]], [sides[1]], 1.0)

@@ -1,0 +1,231 @@
+"""Answers of an evaluation that match filters, in an order.
+
+The list reads :class:`AnswerRow` only; a search is the one thing that reads texts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet
+
+from jobs.kinds.lib.base import endpoint_key
+from jobs.models import Answer, AnswerRow, Result
+from jobs.parsers.answer_flags import FLAGS, MARKS, bits
+from jobs.queries.sorting import Order
+
+Verdict = AnswerRow.Verdict
+VERDICTS = (Verdict.INCORRECT, Verdict.CORRECT, Verdict.UNSCORED)
+FAULTY = "faulty"  # any flag
+SHOWN = (*VERDICTS, FAULTY, *FLAGS, "changed", "slow", "long")
+# Texts that a search reads.
+PLACES = {"question": "question", "reasoning": "reasoning", "answer": "answer"}
+PAGE = 100
+ORDERS: Mapping[str, str] = {
+    "index": "index",
+    "verdict": "verdict",
+    "question": "question",
+    "set": "subset",
+    "category": "category",
+    "tokens": "tokens",
+    "latency": "latency_s",
+    "length": "characters",
+    "flags": "marks",
+}
+FIRST = Order("index")
+MOST_BASES = 20
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "system")
+_BITS = {
+    FAULTY: bits(FLAGS),
+    **{name: bits([name]) for name in MARKS},
+    "changed": 1 << len(MARKS),  # of the two results, so it is not stored
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filters and order. ``shown``: some of :data:`SHOWN`; verdicts are alternatives, an answer has
+    all others. ``base``: the result against which a verdict changed.
+    """
+
+    shown: tuple[str, ...] = ()
+    subset: str = ""
+    category: str = ""
+    text: str = ""
+    places: tuple[str, ...] = tuple(PLACES)
+    order: Order = FIRST
+    base: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Indexes of the matching answers in order.
+
+    ``counts``: for each of :data:`SHOWN` the answers that remain with it. ``total``: without any.
+    """
+
+    indexes: Sequence[int]
+    counts: Mapping[str, int]
+    total: int
+    places: Mapping[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        places = {index: place for place, index in enumerate(self.indexes)}
+        object.__setattr__(self, "places", places)
+
+    def page_of(self, index: int | None) -> int:
+        """Return the page that has an answer, from 0; the first page for one that is not listed."""
+        return self.places.get(index, 0) // PAGE if index is not None else 0
+
+    @property
+    def pages(self) -> int:
+        """Return the number of pages, at least 1."""
+        return max(1, -(-len(self.indexes) // PAGE))
+
+    def beside(self, index: int) -> tuple[int | None, int | None]:
+        """Return the answers before and after one; the first one after an answer that is not
+        listed."""
+        place = self.places.get(index)
+        if place is None:
+            return None, next(iter(self.indexes), None)
+        before = self.indexes[place - 1] if place else None
+        after = self.indexes[place + 1] if place + 1 < len(self.indexes) else None
+        return before, after
+
+
+def matches(result: Result, wanted: Wanted) -> Matches:
+    """Return the answers that match, read once and counted here by equal verdict and marks."""
+    rows = _in_order(_base_rows(result, wanted), wanted.order)
+    found = list(rows.values_list("index", "verdict", "marks"))
+    if wanted.base:
+        changed = changed_indexes(wanted.base, result)
+        found = [
+            (index, verdict, marks | _BITS["changed"] if index in changed else marks)
+            for index, verdict, marks in found
+        ]
+    verdicts = {name for name in wanted.shown if name in VERDICTS} or set(VERDICTS)
+    masks = [_BITS[name] for name in wanted.shown if name not in VERDICTS]
+    counts = dict.fromkeys(SHOWN, 0)
+    passing = set()
+    for (verdict, marks), n in Counter((verdict, marks) for _, verdict, marks in found).items():
+        if not all(marks & mask for mask in masks):
+            continue
+        counts[verdict] += n
+        if verdict not in verdicts:
+            continue
+        passing.add((verdict, marks))
+        for name, mask in _BITS.items():
+            counts[name] += n if marks & mask else 0
+    indexes = [index for index, verdict, marks in found if (verdict, marks) in passing]
+    return Matches(indexes, counts, len(found))
+
+
+def page_rows(result: Result, indexes: Sequence[int]) -> list[AnswerRow]:
+    """Return the rows of a page, in the order of ``indexes``."""
+    rows = AnswerRow.objects.filter(result=result, index__in=indexes).defer("key", "said")
+    by_index = {row.index: row for row in rows}
+    return [by_index[index] for index in indexes if index in by_index]
+
+
+def changed_indexes(base: Result, result: Result) -> frozenset[int]:
+    """Return the answers of ``result`` with another verdict than those of ``base`` to the same
+    questions. An answer without a score has no verdict."""
+    scored = AnswerRow.objects.exclude(verdict=Verdict.UNSCORED).order_by()
+    before = dict(scored.filter(result=base).values_list("key", "verdict"))
+    now = scored.filter(result=result).values_list("index", "key", "verdict")
+    return frozenset(index for index, key, verdict in now if before.get(key, verdict) != verdict)
+
+
+def wrong_agreement(base: Result, result: Result) -> tuple[int, int]:
+    """Return the questions that both answered incorrectly with an extracted answer, and of these
+    those with the same one."""
+    wrong = AnswerRow.objects.filter(verdict=Verdict.INCORRECT).exclude(said="").order_by()
+    before = dict(wrong.filter(result=base).values_list("key", "said"))
+    now = wrong.filter(result=result).values_list("key", "said")
+    shared = [before[key] == said for key, said in now if key in before]
+    return len(shared), sum(shared)
+
+
+def bases_of(result: Result) -> list[Result]:
+    """Return other evaluations of the same questions, latest first, to show what changed."""
+    questions = result.verdicts.rpartition(":")[0]
+    if not questions:
+        return []
+    same = Result.objects.filter(type=result.type, verdicts__startswith=f"{questions}:")
+    known = same.exclude(pk=result.pk).select_related("deployment", "endpoint", "host")
+    return list(known.defer("verdicts", "run_context")[:MOST_BASES])
+
+
+def part_counts(result: Result) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Return sets and categories with their numbers of answers, by name."""
+    rows = AnswerRow.objects.filter(result=result).order_by()
+    sets, categories = (
+        sorted(rows.exclude(**{name: ""}).values_list(name).annotate(n=Count("pk")))
+        for name in ("subset", "category")
+    )
+    return sets, categories
+
+
+def marked_from(result: Result, name: str, column: str) -> float | None:
+    """Return the smallest value of the answers with a mark: from where an answer is slow."""
+    rows = AnswerRow.objects.filter(result=result).annotate(mark=F("marks").bitand(_BITS[name]))
+    found: float | None = (
+        rows.exclude(mark=0).order_by(column).values_list(column, flat=True).first()
+    )
+    return found
+
+
+def answer_of(result_id: int, index: int) -> Answer:
+    """Return an answer with its row and result.
+
+    Raises:
+        Answer.DoesNotExist: there is none, or it has no row.
+    """
+    related = ("row", "result__job", "result__deployment", "result__endpoint", "result__host")
+    answers = Answer.objects.filter(row__isnull=False).select_related(*related)
+    return answers.select_related("result__imported").get(result_id=result_id, index=index)
+
+
+def same_in(base: Result, row: AnswerRow) -> AnswerRow | None:
+    """Return the row of another result's answer to the same question."""
+    return AnswerRow.objects.filter(result=base, key=row.key).order_by("index").first()
+
+
+def sampling_of(result: Result) -> dict[str, Any]:
+    """Return the parameters with which a result's questions were asked, as far as recorded."""
+    params = result.job.params if result.job else {}
+    return {name: params[name] for name in SAMPLING if params.get(name) not in (None, "")}
+
+
+def engine_key(result: Result) -> str:
+    """Return what answered, as the playground's address has it; "" for an import."""
+    if result.endpoint_id:
+        return endpoint_key(result.endpoint_id)
+    return str(result.deployment_id or "")
+
+
+def _base_rows(result: Result, wanted: Wanted) -> QuerySet[AnswerRow]:
+    rows = AnswerRow.objects.filter(result=result)
+    if wanted.subset:
+        # EvalScope's name of a set's only subset: "gsm8k/main".
+        only = Q(subset=wanted.subset[:64]) | Q(subset__startswith=f"{wanted.subset}/")
+        rows = rows.filter(only)
+    if wanted.category:
+        rows = rows.filter(category=wanted.category)
+    return rows.filter(_holds(wanted.text, wanted.places)) if wanted.text else rows
+
+
+def _holds(text: str, places: Iterable[str]) -> Q:
+    condition = Q(question_id=text)
+    for name in places:
+        condition |= Q(**{f"answer__{PLACES[name]}__icontains": text})
+    return condition
+
+
+def _in_order(rows: QuerySet[AnswerRow], order: Order) -> QuerySet[AnswerRow]:
+    value = F(ORDERS[order.name])
+    ordered = value.desc(nulls_last=True) if order.descending else value.asc(nulls_last=True)
+    return rows.order_by(ordered, "index")

@@ -1,0 +1,160 @@
+"""Rows of an evaluation's answers for lists, and the counts of flags as metrics of the result.
+
+Texts are read once, one answer at a time. Lists, comparisons and statements read rows or metrics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import ceil, isfinite
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from jobs.models import Answer, AnswerRow, Result
+from jobs.parsers import answer_flags
+from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
+from jobs.parsers.answers import own_question
+
+# Raise it when flags or rows change: results of an older version get new rows at the next start.
+VERSION = 1
+_MOST = 2**31 - 1
+_AT_ONCE = 200
+# Slow and long are answers above the 95th percentile of their run.
+PERCENTILE = 0.95
+_FIELDS = (
+    *("pk", "index", "subset", "question", "question_id", "sample", "answer", "extracted"),
+    *("reasoning", "finish", "status", "score", "detail"),
+)
+
+
+def keep(result: Result) -> None:
+    """Store rows and counts of an evaluation, after its answers."""
+    if result.type != Result.Type.EVALUATION:
+        return
+    rows, facts = _read(result)
+    if not rows:
+        return
+    job = result.job
+    limit = job.params.get("max_tokens") if job else None
+    habits = answer_flags.habits(facts, limit if isinstance(limit, int) else None)
+    slow = _above([row.latency_s for row in rows])
+    long = _above(_lengths(rows))
+    for row, one, is_slow, is_long in zip(rows, facts, slow, long, strict=True):
+        extra = [name for name, holds in (("slow", is_slow), ("long", is_long)) if holds]
+        row.marks = answer_flags.bits([*answer_flags.flags(one, habits), *extra])
+    AnswerRow.objects.filter(result=result).delete()
+    AnswerRow.objects.bulk_create(rows, batch_size=1000)
+    kept = {name: n for name, n in result.metrics.items() if not name.startswith("answers_")}
+    result.metrics = kept | _counts(rows, facts, habits)
+    result.rows_version = VERSION
+    result.save(update_fields=["metrics", "rows_version"])
+
+
+def keep_missing() -> int:
+    """Store rows for results without them or with older ones; return their number."""
+    answered = Exists(Answer.objects.filter(result=OuterRef("pk")))
+    old = Result.objects.filter(answered, type=Result.Type.EVALUATION, rows_version__lt=VERSION)
+    numbers = list(old.order_by("pk").values_list("pk", flat=True))
+    for number in numbers:
+        with transaction.atomic():
+            keep(Result.objects.select_related("job").get(pk=number))
+    return len(numbers)
+
+
+def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
+    rows, facts = [], []
+    answers = Answer.objects.filter(result=result).order_by("index").values(*_FIELDS)
+    for one in answers.iterator(_AT_ONCE):
+        detail = one["detail"] if isinstance(one["detail"], dict) else {}
+        tokens = _whole(detail.get("output_tokens"))
+        rows.append(_row(result, one, detail, tokens))
+        facts.append(
+            answer_flags.facts(
+                subset=one["subset"],
+                finish=one["finish"],
+                status=one["status"],
+                tokens=tokens,
+                thought=str(detail.get("thought") or ""),
+                reasoning=one["reasoning"],
+                answer=one["answer"],
+                extracted=one["extracted"],
+            )
+        )
+    return rows, facts
+
+
+def _row(
+    result: Result, one: dict[str, Any], detail: dict[str, Any], tokens: int | None
+) -> AnswerRow:
+    same = "" if one["question_id"] else one["question"]
+    key = json.dumps([one["subset"], one["question_id"], same, one["sample"]], ensure_ascii=False)
+    said = " ".join(one["extracted"].split()).lower()
+    verdict = AnswerRow.Verdict.CORRECT if one["score"] >= 0.5 else AnswerRow.Verdict.INCORRECT
+    return AnswerRow(
+        answer_id=one["pk"],
+        result=result,
+        index=one["index"],
+        subset=one["subset"],
+        category=str(detail.get("category") or "")[:100],
+        question_id=one["question_id"],
+        sample=one["sample"],
+        question=" ".join(own_question(one["question"])[:640].split())[:160],
+        key=_digest(key)[:32],
+        said=_digest(said)[:16] if said else "",
+        verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
+        tokens=tokens,
+        latency_s=_seconds(detail.get("latency_s")),
+        characters=len(one["reasoning"]) + len(one["answer"]),
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _lengths(rows: Sequence[AnswerRow]) -> list[float | None]:
+    """Return lengths that compare: tokens where all have them, else characters."""
+    if all(row.tokens is not None for row in rows):
+        return [row.tokens for row in rows]
+    return [row.characters for row in rows]
+
+
+def _above(values: Sequence[float | None]) -> list[bool]:
+    """Return which values are above the percentile: none of fewer than 20."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return [False] * len(values)
+    limit = known[ceil(PERCENTILE * len(known)) - 1]
+    return [value is not None and value > limit for value in values]
+
+
+def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -> dict[str, int]:
+    """Return the counts as metrics. A flag that the tool's files cannot tell has none."""
+    marks = Counter(row.marks for row in rows)
+    counts = {
+        f"answers_{name}": sum(n for bits, n in marks.items() if bits & answer_flags.bits([name]))
+        for name in FLAGS
+    }
+    if not any(answer_flags.tells_length(one, habits) for one in facts):
+        del counts["answers_cut"]
+    if not habits.extracts:
+        del counts["answers_not_extracted"]
+    faulty = sum(n for bits, n in marks.items() if bits & FAULTS)
+    return {"answers_total": marks.total(), "answers_faulty": faulty, **counts}
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return int(value) if 0 <= value <= _MOST else None
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value) if value >= 0 else None

@@ -1,0 +1,215 @@
+"""The reader of answers: list, filters, one answer, links."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Answer, AnswerRow
+from jobs.queries.answers.answer_list import wrong_agreement
+from jobs.services.outcomes import answer_rows
+from tests.factories import make_measured, make_user
+from tests.jobs.lib import answering
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pair():
+    return answering.make_evaluations()
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user("lin"))
+
+    def get(result, query="", index=None, target=""):
+        name = "result-answers" if index is None else "result-answer"
+        args = [result.pk] if index is None else [result.pk, index]
+        headers = {"HX-Target": target} if target else {}
+        answer = client.get(f"{reverse(name, args=args)}{query}", headers=headers)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return get
+
+
+def listed(html):
+    return tuple(int(n) for n in re.findall(r'data-row="(\d+)"', html))
+
+
+def count(html, title):
+    return int(re.search(rf'>{title} <b class="num"><span class="num">(\d+)<', html)[1])
+
+
+@pytest.mark.parametrize(
+    ("query", "indexes"),
+    [
+        ("?show=cut", answering.CUT),
+        ("?show=not_extracted", answering.NOT_EXTRACTED),
+        ("?show=looping", answering.LOOPING),
+        ("?show=faulty", (2, 3, 5, 7, 11, 13, 17, 19)),
+        ("?show=changed&base={base}", answering.CHANGED),
+        ("?show=changed&show=correct&base={base}", (4, 6)),
+        ("?show=cut&set=short_zh", (2,)),
+        ("?show=cut&category=other", ()),
+        ("?show=long", (23,)),
+        ("?show=slow&show=incorrect", ()),
+        ("?show=incorrect&order=-tokens", (19, 17, 13, 11, 7, 5, 3, 2, 1)),
+        ("?q=place+21+is", (21,)),
+        ("?q=place+21+is&in=question", ()),
+        ("?q=q21", (21,)),
+        ("?show=nonsense&order=nonsense&page=99&q=number+3", (3,)),
+    ],
+)
+def test_filters_list_exactly_the_answers(page, pair, query, indexes):
+    base, result = pair
+
+    assert listed(page(result, query.format(base=base.pk))) == indexes
+
+
+def test_counts_say_what_each_filter_leaves(page, pair):
+    base, result = pair
+    html = page(result, f"?base={base.pk}")
+
+    titles = ("Incorrect", "Correct", "Cut off", "Not extracted", "Loop", "Changed")
+    assert [count(html, title) for title in titles] == [9, 15, 5, 2, 1, 3]
+    html = page(result, f"?base={base.pk}&show=correct")
+    assert [count(html, title) for title in ("Incorrect", "Correct", "Changed")] == [9, 15, 2]
+
+
+def test_an_answer_shows_all_that_is_stored(page, pair):
+    base, result = pair
+    html = page(result, f"?base={base.pk}", index=4)
+
+    for text in ("number 4?", "It is **4**.", "at place 4 is 4", "12 → 24", "Numeric comparison"):
+        assert text in html
+    assert "temperature 0.0" in html and "max_tokens 64" in html
+    assert f"In #{base.job_id}" in html
+
+
+def test_both_reasonings_are_side_by_side_from_the_first_difference(page, pair):
+    base, result = pair
+    html = page(result, f"?base={base.pk}", index=4).split("data-pair")[1]
+
+    marks = re.findall(r"([^>]*)<mark>([^<]*)</mark>", html)
+    assert [mark for _before, mark in marks] == ["5.", "4."]
+    assert all(before.endswith("the one at place 4 is ") for before, _mark in marks)
+    assert "reasoning equal" in page(result, f"?base={base.pk}", index=0)
+
+
+def test_equal_incorrect_answers_are_counted(pair):
+    base, result = pair
+    assert wrong_agreement(base, result) == (6, 6)
+
+    Answer.objects.filter(result=result, index=2).update(extracted="99")
+    answer_rows.keep(result)
+    assert wrong_agreement(base, result) == (6, 5)
+
+
+def test_a_comparison_leads_to_the_changed_answers(client, page, pair):
+    base, result = pair
+    query = f"?id={base.pk}&id={result.pk}"
+    html = client.get(reverse("result-compare") + query).content.decode()
+
+    answers = reverse("result-answers", args=[result.pk])
+    assert f'{answers}?show=changed&amp;base={base.pk}"' in html
+    assert f'{answers}4/?show=changed&amp;base={base.pk}"' in html
+    assert "6 of 6 answers that are incorrect in both are the same." in html
+
+
+def test_the_script_gets_the_answer_alone(page, pair):
+    html = page(pair[1], index=4, target="answer")
+
+    assert "number 4?" in html and "<html" not in html and "data-row" not in html
+
+
+def test_an_answer_is_beside_its_page_of_the_list(page):
+    result = make_measured(scores=[1] * 250)
+    html = page(result, "?order=-index", index=10)
+
+    assert 'data-page="3"' in html and listed(html)[-1] == 0 and len(listed(html)) == 50
+    assert f'href="{reverse("result-answer", args=[result.pk, 9])}?order=-index"' in html
+    assert "240 of 250" in html
+
+
+def test_a_page_of_the_list_reads_no_texts(page, pair, django_assert_max_num_queries):
+    with django_assert_max_num_queries(20) as captured:
+        html = page(pair[1], target="answer-list")
+
+    assert len(listed(html)) == answering.QUESTIONS
+    assert not [one for one in captured.captured_queries if '"reasoning"' in one["sql"]]
+
+
+def test_an_unscored_answer_is_not_incorrect(client, page, pair):
+    result = pair[1]
+    Answer.objects.filter(result=result, index=1).update(status="excluded", score=0)
+    answer_rows.keep(result)
+
+    assert 1 not in listed(page(result, "?show=incorrect"))
+    assert listed(page(result, "?show=unscored")) == (1,)
+    html = client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    assert "Unscored is not incorrect: 1 answer" in html
+
+
+def test_a_base_with_other_questions_changes_nothing(page, pair):
+    other = make_measured(scores=[1, 0])
+
+    assert listed(page(pair[1], f"?show=changed&base={other.pk}")) == ()
+    assert "No evaluation with answers to compare with: 999" in page(pair[1], "?base=999")
+
+
+def test_hidden_characters_are_shown(page, pair):
+    result = pair[1]
+    Answer.objects.filter(result=result, index=0).update(
+        answer="<script>alert(1)</script>\x1b[31m\u202edoc.exe", question="<b>\u2066x"
+    )
+    answer_rows.keep(result)
+    html = page(result, index=0)
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;[U+001B][31m[U+202E]doc.exe" in html
+    assert "<script>alert" not in html and "\u202e" not in html and "&lt;b&gt;[U+2066]x" in html
+
+
+def test_the_text_for_an_issue_has_question_and_facts(page, pair):
+    result = pair[1]
+    Answer.objects.filter(result=result, index=2).update(answer="```\nnot out of it\n```")
+    html = page(result, index=2)
+    text = unescape(re.search(r'data-copy-text="([^"]*)"', html)[1])
+
+    assert f"- Result: #{result.job_id}" in text and "- Flags: Cut off" in text
+    assert reverse("result-answer", args=[result.pk, 2]) in text
+    assert "````text\n```\nnot out of it\n```\n````" in text
+
+
+def test_the_playground_gets_question_and_parameters(client, pair):
+    answer = Answer.objects.get(result=pair[1], index=4)
+    client.force_login(make_user("lin"))
+    html = client.get(f"{reverse('playground')}?answer={answer.pk}").content.decode()
+
+    assert f">{answer.question}</textarea>" in unescape(html)
+    assert 'name="temperature" form="ask" inputmode="decimal" value="0.0"' in html
+    assert 'name="max_tokens" form="ask" inputmode="numeric" required value="64"' in html
+
+
+def test_what_is_not_there_is_not_found(client, pair):
+    client.force_login(make_user("lin"))
+    benchmark = make_measured(points=[(1, {"output_tokens_per_s": 1.0})])
+
+    assert client.get(reverse("result-answer", args=[pair[1].pk, 99])).status_code == 404
+    assert client.get(reverse("result-answers", args=[benchmark.pk])).status_code == 404
+
+
+def test_rows_of_an_earlier_version_are_made_anew(pair):
+    result = pair[1]
+    AnswerRow.objects.filter(result=result).delete()
+    type(result).objects.filter(pk=result.pk).update(rows_version=0, metrics={"accuracy": 0.5})
+
+    assert answer_rows.keep_missing() == 1
+    assert answer_rows.keep_missing() == 0
+    result.refresh_from_db()
+    assert result.metrics["answers_cut"] == 5 and result.metrics["accuracy"] == 0.5
+    assert AnswerRow.objects.filter(result=result).count() == answering.QUESTIONS

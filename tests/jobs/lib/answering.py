@@ -1,0 +1,73 @@
+"""Two evaluations with the same questions, whose faults are known one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.models import Answer, Job, Result
+from jobs.services.outcomes import answer_rows, identity
+from tests.factories import make_job, make_result
+
+QUESTIONS = 24
+CUT, NOT_EXTRACTED, LOOPING = (2, 3, 5, 7, 11), (13, 17), (19,)
+# Of the second result: 1 was correct and 4, 6 were incorrect.
+CHANGED = (1, 4, 6)
+LOOP = "Wait, I have to check this once more. "
+
+
+def make_evaluations(**params: Any) -> tuple[Result, Result]:
+    """A sound baseline, then a result with :data:`CHANGED`, :data:`CUT`, :data:`NOT_EXTRACTED` and
+    :data:`LOOPING` answers."""
+    wrong = {*CUT, *NOT_EXTRACTED, *LOOPING, 4, 6}
+    base = evaluation([_answer(n, right=n not in wrong) for n in range(QUESTIONS)], **params)
+    after = (wrong - {4, 6}) | {1}
+    answers = [_answer(n, right=n not in after) for n in range(QUESTIONS)]
+    for n in CUT:
+        answers[n] |= {"finish": "length"}
+    for n in NOT_EXTRACTED:
+        answers[n] |= {"extracted": ""}
+    for n in LOOPING:
+        answers[n] |= {"reasoning": LOOP * 60}
+    return base, evaluation(answers, **params)
+
+
+def evaluation(answers: list[dict[str, Any]], **params: Any) -> Result:
+    """An evaluation with these answers, as its intake stores it."""
+    job = make_job(
+        state=Job.State.SUCCEEDED,
+        kind="evaluate",
+        params={"max_tokens": 64, "temperature": 0.0, **params},
+    )
+    scored = [one["score"] for one in answers if not one.get("status")]
+    right = sum(scored)
+    metrics = {"accuracy": right / len(scored), "correct": right, "questions": len(scored)}
+    fields = {"type": Result.Type.EVALUATION, "what": "basics (24)", "metrics": metrics}
+    result = make_result(job=job, **fields)
+    Answer.objects.bulk_create(
+        Answer(result=result, index=index, **one) for index, one in enumerate(answers)
+    )
+    identity.keep(result)
+    answer_rows.keep(result)
+    return result
+
+
+def _answer(n: int, *, right: bool) -> dict[str, Any]:
+    said = str(n) if right else str(n + 1)
+    return {
+        "subset": "short_en" if n % 2 else "short_zh",
+        "question": f"Which number is $x_{{{n}}}$, number {n}?",
+        "question_id": f"q{n}",
+        "expected": str(n),
+        "answer": f"It is **{said}**.",
+        "extracted": said,
+        "reasoning": f"The list has numbers, and the one at place {n} is {said}.",
+        "finish": "stop",
+        "score": float(right),
+        "detail": {
+            "category": "prime" if n in (2, 3, 5, 7, 11, 13, 17, 19) else "other",
+            "rule": "number",
+            "input_tokens": 12,
+            "output_tokens": 20 + n,
+            "latency_s": 1.0 + n / 10,
+        },
+    }

@@ -1,0 +1,73 @@
+"""How far faulty answers could move a score."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.models import Answer
+from jobs.queries.answers.hygiene import hygiene, is_doubtful
+from jobs.queries.answers.side_by_side import equal_characters
+from jobs.services.outcomes import answer_rows
+from tests.factories import make_measured
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+
+
+def evaluated(scores, **changes):
+    """Ten answers; ``changes``: index -> fields, as "at_3"."""
+    result = make_measured(scores=scores)
+    for name, fields in changes.items():
+        Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
+    answer_rows.keep(result)
+    return result
+
+
+def of(result, flag):
+    return next(one for one in hygiene(result).flags if one.flag == flag)
+
+
+def test_all_flagged_answers_are_counted_incorrect_then_correct():
+    cut = {"finish": "length"}
+    result = evaluated([1] * 6 + [0] * 4, at_0=cut, at_8=cut, at_9=cut)
+    flagged = of(result, "cut")
+
+    assert (flagged.count, flagged.share) == (3, 0.3)
+    assert (flagged.low, flagged.high) == (0.5, 0.8)
+    assert result.metrics["answers_cut"] == result.metrics["answers_faulty"] == 3
+
+
+def test_an_answer_without_a_score_counts_in_the_bounds_only():
+    failed = {"status": "error", "answer": "", "score": 0}
+    known = hygiene(result := evaluated([1] * 6 + [0] * 4, at_9=failed))
+
+    assert (known.scored, known.correct, known.unscored) == (9, 6, 1)
+    assert of(result, "failed").low == 0.6 and of(result, "failed").high == 0.7
+
+
+def test_an_answer_with_two_flags_counts_once_in_all():
+    both = {"finish": "length", "reasoning": "so it", "answer": ""}
+    result = evaluated([1] * 9 + [0], at_9=both)
+
+    assert [one.flag for one in hygiene(result).flags if one.count] == ["cut", "open_thought"]
+    assert hygiene(result).any.count == 1
+
+
+def test_flags_that_the_files_cannot_tell_are_unknown():
+    result = evaluated([1, 0])
+
+    assert hygiene(result).unknown == {"cut", "not_extracted"}
+    assert not is_doubtful(result)
+
+
+def test_a_result_without_answers_has_no_quality():
+    result = make_measured(points=[(1, {"output_tokens_per_s": 1.0})])
+
+    assert hygiene(result) is None and not is_doubtful(result)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "n"),
+    [("", "", 0), ("abc", "abc", 3), ("abc", "abd", 2), ("abc", "ab", 2), ("x", "abc", 0)],
+)
+def test_the_common_beginning_of_two_texts(first, second, n):
+    assert equal_characters(first, second) == n
