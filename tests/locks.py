@@ -31,6 +31,7 @@ PINS, PIN_LOCKS = ROOT / "jobs/toolchains/pins", ROOT / "jobs/toolchains/locks"
 NEWEST = 14  # minor version of Python; bootstrap.py also runs on those that nobody has tried
 MACHINES = {"linux": ("x86_64", "aarch64"), "darwin": ("x86_64", "arm64")}
 _FIRST = re.compile(r"^#: first = (.+)$", re.M)
+_NEWEST = re.compile(r"^#: newest = 3\.(\d+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ _TARGETS = {
 class Lock:
     """A list and its lock. ``oldest``: minor version of Python. ``like``: lock with the same
     versions. ``left``: packages of the list that pip installs from another index, without hashes.
+    ``newest``: as ``oldest``.
     """
 
     source: Path
@@ -104,11 +106,12 @@ class Lock:
     like: Path | None = None
     is_complete: bool = False  # the list names every package
     left: frozenset[str] = frozenset()
+    newest: int = NEWEST
 
     @property
     def targets(self) -> Iterator[Target]:
         """Return what the lock is for."""
-        for minor in range(self.oldest, NEWEST + 1):
+        for minor in range(self.oldest, self.newest + 1):
             for system in self.systems:
                 for machine in MACHINES[system]:
                     yield _TARGETS[minor, system, machine]
@@ -126,10 +129,11 @@ def locks() -> list[Lock]:
 
 
 def _of_tool(pins: Path) -> Lock:
-    first = _FIRST.search(pins.read_text(encoding="utf-8"))
+    text = pins.read_text(encoding="utf-8")
+    first, newest = _FIRST.search(text), _NEWEST.search(text)
     left = frozenset(first[1].split()) if first else frozenset()
-    path = PIN_LOCKS / pins.name
-    return Lock(pins, path, 11, systems=("linux",), is_complete=True, left=left)
+    path, last = PIN_LOCKS / pins.name, int(newest[1]) if newest else NEWEST
+    return Lock(pins, path, 11, ("linux",), is_complete=True, left=left, newest=last)
 
 
 def main() -> int:

@@ -35,9 +35,10 @@ class Environment:
     """Environment of a tool, with every package pinned for reproducibility.
 
     ``modules`` are imported as a check; ``main`` is the main package, ``alias`` its second name
-    with a version suffix. ``first`` are packages installed with their platform dependencies. All
-    values come from the header of its list in ``pins/``; ``tour = yes`` there: ``make wheels``
-    collects it by default.
+    with a version suffix. ``first`` are packages installed with their platform dependencies.
+    ``sources`` are packages without wheels; pip builds them. ``newest``: minor version of the
+    newest Python for which all packages exist; 0: any. All values come from the header of its list
+    in ``pins/``; ``tour = yes`` there: ``make wheels`` collects it by default.
 
     ``requirements`` is the list, which identifies it. ``lock``, which pip installs, has hashes and
     leaves out ``first``: their builds come from indexes of their own.
@@ -51,6 +52,8 @@ class Environment:
     lock: str
     alias: tuple[str, str] | None = None
     first: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    newest: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +106,8 @@ def _load(path: Path) -> Environment:
         lock=(LOCKS / path.name).read_text(encoding="utf-8"),
         alias=(alias[0], alias[1]) if alias else None,
         first=tuple(fields.get("first", "").split()),
+        sources=tuple(fields.get("sources", "").split()),
+        newest=int(fields.get("newest", "0").removeprefix("3.")),
     )
 
 
@@ -132,7 +137,7 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
             ),
             Step(
                 "install",
-                (*install, *_EXACTLY, "--requirement", lock),
+                (*install, *_EXACTLY, *_built(environment), "--requirement", lock),
                 env=pip.environment(site),
             ),
             *_alias(environment, python),
@@ -150,6 +155,10 @@ def prepare_plan(environment: Environment, site: Site) -> Plan:
         ),
         outputs=(Output("versions", "versions.json"),),
     )
+
+
+def _built(environment: Environment) -> tuple[str, ...]:
+    return ("--no-binary", ",".join(environment.sources)) if environment.sources else ()
 
 
 def _alias(environment: Environment, python: str) -> tuple[Step, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -11,7 +11,16 @@ from pydantic import Field
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations, work
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Measurement, Outcome, SetScore, Target
+from jobs.kinds.lib.base import (
+    AssetRef,
+    Choice,
+    Kind,
+    KindParams,
+    Measurement,
+    Outcome,
+    SetScore,
+    Target,
+)
 from jobs.kinds.lib.common import against, deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
 from jobs.messages import Message
@@ -83,10 +92,11 @@ class Evaluate(Kind, params=Params):
     title = "Evaluate"
     family = "evaluate"
     environment = EVALSCOPE
+    tool: ClassVar[str] = "evalscope"  # in results
     answer_limit = "max_tokens"
-    programs = evalscope.PROGRAMS
+    programs: ClassVar[Sequence[str]] = evalscope.PROGRAMS
     steps = resuming.STEPS
-    clients = evalscope.CLIENTS
+    clients: ClassVar[Sequence[str]] = evalscope.CLIENTS
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the choices of ``field`` on this host."""
@@ -102,20 +112,9 @@ class Evaluate(Kind, params=Params):
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
-        served, chosen = (
-            target.asset("deployment", params.deployment),
-            question_set(params.questions),
-        )
-        check_limit(params.limit, len(chosen.questions))
-        if params.question_seed is not None and not params.limit:
-            message = _("A seed needs a question limit: all questions are sent.")
-            raise LaunchError(message, "question_seed")
-        questions = chosen.part(params.limit, params.question_seed)
-        check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
-        evaluations.check_samples(params.samples, params.temperature)
-        here = site(target)
+        served, here = target.asset("deployment", params.deployment), site(target)
         asking = evalscope.QuestionRun(
-            questions=questions,
+            questions=questions_of(params, served),
             max_tokens=params.max_tokens,
             temperature=params.temperature,
             samples=params.samples,
@@ -140,13 +139,16 @@ class Evaluate(Kind, params=Params):
         """Questions, in parallel."""
         return work.shipped_questions(params)
 
+    def scored(self, outputs: Mapping[str, bytes]) -> tuple[Sequence[Scored], int]:
+        """Return the answers, and the number of requested ones."""
+        evaluation = evalscope_eval.parse(outputs)
+        return evaluation.scored, sum(report.requested for report in evaluation.reports)
+
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, and each question with its answer and score."""
-        evaluation = evalscope_eval.parse(outputs)
-        scored = evaluation.scored
-        asked = sum(report.requested for report in evaluation.reports)
+        scored, asked = self.scored(outputs)
         counted = [row for row in scored if row.score is not None]
         if not counted:
             return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))
@@ -159,13 +161,30 @@ class Evaluate(Kind, params=Params):
             measured=Measurement(
                 type="evaluation",
                 what=_what(params, asked),
-                tool=_tool(plan, counted),
+                tool=_tool(self.tool, tool_version(plan, str(self.environment)), counted),
                 metrics=metrics,
                 answers=kept(answer(row, row.subset) for row in scored),
                 remarks=_remarks(params, asked, counted),
                 sets=_sets(params, counted),
             ),
         )
+
+
+def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
+    """Return the questions to send.
+
+    Raises:
+        LaunchError: at the field that does not fit the set or the deployment.
+    """
+    chosen = question_set(params.questions)
+    check_limit(params.limit, len(chosen.questions))
+    if params.question_seed is not None and not params.limit:
+        message = _("A seed needs a question limit: all questions are sent.")
+        raise LaunchError(message, "question_seed")
+    questions = chosen.part(params.limit, params.question_seed)
+    check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
+    evaluations.check_samples(params.samples, params.temperature)
+    return questions
 
 
 def question_set(key: str) -> QuestionSet:
@@ -229,10 +248,10 @@ def _sets(params: Params, counted: Sequence[Scored]) -> list[SetScore]:
     return scores
 
 
-def _tool(plan: Plan, counted: Sequence[Scored]) -> str:
+def _tool(tool: str, version: str, counted: Sequence[Scored]) -> str:
     """Return the tool's name with the version of the scoring rules: other rules make another
     measurement."""
-    name = f"evalscope {tool_version(plan, EVALSCOPE)}"
+    name = f"{tool} {version}"
     rules = counted[0].detail.get("scorer")
     return f"{name}, rules {rules}" if rules else name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -96,7 +97,7 @@ class Prepare(Kind, params=Params):
     def plan(self, params: Params, target: Target) -> Plan:
         """Download and verify, or create and verify."""
         if params.what == "environment":
-            return environments.prepare_plan(_environment(params), site(target))
+            return environments.prepare_plan(_fitting(params, target), site(target))
         return weights.prepare_plan(*_model(params), site(target))
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -143,6 +144,26 @@ def _model(params: Params) -> tuple[ZooModel, PackageSource]:
     if model.package is None:
         raise LaunchError(_("No Python package contains the weights of this model."), "model")
     return model, model.package
+
+
+def _fitting(params: Params, target: Target) -> Environment:
+    """Return the environment.
+
+    Raises:
+        LaunchError: its packages do not exist for the Python of the host.
+    """
+    environment = _environment(params)
+    version = str((target.facts.get("python") or {}).get("version") or "")
+    minor = re.match(r"3\.(\d+)", version)
+    if environment.newest and minor and int(minor[1]) > environment.newest:
+        message = _(
+            "%(tool)s needs Python 3.%(newest)d or older; %(host)s runs the agent with %(version)s."
+        )
+        args = {"tool": environment.title, "newest": environment.newest}
+        raise LaunchError(
+            message % {**args, "host": target.name, "version": version}, "environment"
+        )
+    return environment
 
 
 def _environment(params: Params) -> Environment:

@@ -35,10 +35,13 @@ _NUMPY = re.compile(r"\bnp\.(?:float|int)\d+\((?P<number>[^()]*)\)")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Verdict of a set's evaluator on an answer. ``correct`` is None if not reported."""
+    """Verdict of a set's evaluator on an answer. ``correct`` is None if not reported; ``rule`` is
+    that of the dashboard's own evaluator, else "".
+    """
 
     correct: bool | None
     extracted: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +332,7 @@ def _judged(
     names = ("parsed", "pred", "predictions")
     return tuple(
         tuple(
-            Judged(verdict, _first_text(each, names))
+            Judged(verdict, _first_text(each, names), _plain(each.get("rule")))
             for each, verdict in zip(answers, of_these, strict=True)
         )
         for answers, of_these in zip(details, verdicts, strict=True)

@@ -155,14 +155,10 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
         *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
-    files = tuple(
-        PlanFile(f"{subset}.jsonl", "".join(map(question_line, questions)))
-        for subset, questions in subsets.items()
-    )
     return Plan(
         kind="evaluate",
         steps=(Step("ask", argv, env=(*_ENV, *_key("EVALSCOPE_API_KEY", asking.key))),),
-        files=(script("ask_and_score.py"), _scoring(), *files),
+        files=(script("ask_and_score.py"), scoring_rules(), *questions_files(asking.questions)),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
             Output("reviews", "eval/reviews/model/*.jsonl"),
@@ -188,7 +184,15 @@ def _key(variable: str, name: str) -> tuple[tuple[str, str], ...]:
     return ((variable, f"{{secret:{name}}}"),) if name else ()
 
 
-def _scoring() -> PlanFile:
+def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
+    """Return a JSONL file for each subset, named after it."""
+    return tuple(
+        PlanFile(f"{subset}.jsonl", "".join(map(question_line, those)))
+        for subset, those in _subsets(questions).items()
+    )
+
+
+def scoring_rules() -> PlanFile:
     """Return the scoring rules as a file next to the script."""
     return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 

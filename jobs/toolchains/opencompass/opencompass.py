@@ -132,12 +132,7 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         kind=KIND,
         steps=steps,
         files=(config, *map(script, scripts)),
-        outputs=(
-            Output("summary", f"{OUTPUTS}/*/summary/*"),
-            Output("results", f"{OUTPUTS}/*/results/*/*.json"),
-            Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
-            Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
-        ),
+        outputs=run_outputs(),
         watches=(
             vllm.engine_watch("{deployment.url}"),
             Watch(
@@ -151,6 +146,16 @@ def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
         checks=_checks(asking, site),
         # The guide's run writes a folder named by the minute, among those of other runs.
         writes=(f"{site.workspace}/opencompass",) if asking.exact else (),
+    )
+
+
+def run_outputs() -> tuple[Output, ...]:
+    """Return the files of a run."""
+    return (
+        Output("summary", f"{OUTPUTS}/*/summary/*"),
+        Output("results", f"{OUTPUTS}/*/results/*/*.json"),
+        Output("predictions", f"{OUTPUTS}/*/predictions/*/*.json"),
+        Output("logs", f"{OUTPUTS}/*/logs/*/*/*.out", required=False),
     )
 
 

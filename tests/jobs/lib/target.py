@@ -81,6 +81,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark", {"deployment": "3"}),
     ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
+    ("evaluate-opencompass-questions", {"deployment": "3"}),
 ]
 
 # What dispatch and host would fill in.

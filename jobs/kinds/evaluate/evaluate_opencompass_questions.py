@@ -1,0 +1,60 @@
+"""Evaluate with OpenCompass on questions of this dashboard, on any host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
+from jobs.kinds.lib.base import Target
+from jobs.kinds.lib.common import against, site
+from jobs.parsers import progress
+from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.parsers.opencompass import opencompass_questions as parser
+from jobs.parsers.progress import Progress
+from jobs.plans import Plan
+from jobs.toolchains import resuming
+from jobs.toolchains.opencompass import opencompass_questions as toolchain
+from jobs.toolchains.opencompass.opencompass import OUTPUTS
+
+# Where a deployment states none: prompts are short.
+_MAX_TOTAL = 131072
+
+
+class EvaluateOpencompassQuestions(Evaluate, params=Params):
+    """Send questions through OpenCompass: same prompts and rules as Evaluate, another tool."""
+
+    name = toolchain.KIND
+    title = "Evaluate with OpenCompass, own questions"
+    environment = toolchain.NAME
+    tool = "OpenCompass"
+    programs = toolchain.PROGRAMS
+    clients = ()
+
+    def plan(self, params: Params, target: Target) -> Plan:
+        """One step: OpenCompass asks all questions, then scores them."""
+        served, here = target.asset("deployment", params.deployment), site(target)
+        asking = toolchain.OwnQuestionsRun(
+            questions=questions_of(params, served),
+            model=str(served.data["name"]),
+            max_tokens=params.max_tokens,
+            max_total=int(served.data.get("max_total") or _MAX_TOTAL),
+            temperature=params.temperature,
+            samples=params.samples,
+            batch=params.batch,
+            key=str(served.data.get("api_key") or ""),
+        )
+        return against(toolchain.evaluate_plan(asking, here), served, here.python)
+
+    def resumed(self, plan: Plan, earlier: str) -> Plan | None:
+        """OpenCompass asks only what is not answered yet, and scores all."""
+        words = toolchain.CONTINUE
+        return resuming.resumed(plan, earlier, step="evaluate", folder=OUTPUTS, words=words)
+
+    def progress(self, log: str) -> Progress | None:
+        """Subsets generated, then scored."""
+        return progress.sets(log)
+
+    def scored(self, outputs: Mapping[str, bytes]) -> tuple[Sequence[Scored], int]:
+        """Return the answers, and the number of requested ones."""
+        rows = parser.parse({path: outputs[path] for path in outputs if "/" in path})
+        return rows, len(rows)

@@ -1,0 +1,144 @@
+"""Questions of this dashboard for OpenCompass 0.5: data set, client, evaluator.
+
+The configuration of the job names the three classes; OpenCompass imports this file by PYTHONPATH.
+Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
+OpenCompass and EvalScope ask and score the same.
+
+OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
+runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
+"error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
+"""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import scoring
+from ask_and_score import PROMPTS, full_question
+from datasets import Dataset
+from opencompass.datasets.base import BaseDataset
+from opencompass.models import OpenAISDK
+from opencompass.openicl.icl_evaluator import BaseEvaluator
+
+ASKED = Path("outputs/.asked.jsonl")
+OPEN, CLOSE = "<think>", "</think>"
+# Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
+TOKEN_BYTES = 8
+_writing = threading.Lock()
+_heard = threading.local()
+
+
+def prompt_of(record):
+    """What the model is asked."""
+    benchmark = "choice_letters" if "A" in record else "short_answers"
+    return PROMPTS[benchmark, record["language"]].format(question=full_question(record))
+
+
+class Questions(BaseDataset):
+    """Lines of a JSONL file; ``asked`` has the prompt, ``record`` the line."""
+
+    @staticmethod
+    def load(path):
+        """Return the rows of the file."""
+        with Path(path).open(encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        return Dataset.from_list(
+            [
+                {"asked": prompt_of(record), "record": json.dumps(record, ensure_ascii=False)}
+                for record in records
+            ]
+        )
+
+
+class Client(OpenAISDK):
+    """OpenCompass's client without a tokenizer. An unfinished thought stays one: the original
+    returns it as the answer."""
+
+    def _init_tokenizer(self):
+        """Load none: it would come from a hub."""
+
+    def get_token_len(self, prompt):
+        """Return a lower bound of the prompt's tokens."""
+        return len(prompt.encode()) // TOKEN_BYTES
+
+    def _create_fresh_client(self):
+        self.http_client_cfg = {
+            **self.http_client_cfg,
+            "event_hooks": {"response": [_hear]},
+            "trust_env": False,
+        }
+        return super()._create_fresh_client()
+
+    def _generate(self, input, max_out_len, temperature):
+        prompt = input if isinstance(input, str) else "".join(one["prompt"] for one in input)
+        _heard.answer, began = None, time.monotonic()
+        try:
+            text = super()._generate(input, max_out_len, temperature)
+        except Exception as error:
+            _append({"prompt": prompt, "error": str(error)[:300]})
+            return ""
+        answer = _heard.answer or {}
+        choice = (answer.get("choices") or [{}])[0]
+        usage, message = answer.get("usage") or {}, choice.get("message") or {}
+        _append(
+            {
+                "prompt": prompt,
+                "finish": choice.get("finish_reason"),
+                "input_tokens": usage.get("prompt_tokens"),
+                "output_tokens": usage.get("completion_tokens"),
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+        thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        if thought:
+            content = message.get("content") or ""
+            return f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+        return text
+
+
+def _hear(response):
+    """Keep the engine's answer for the thread that asked."""
+    response.read()
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    _heard.answer = answer if isinstance(answer, dict) else None
+
+
+def _append(line):
+    with _writing, ASKED.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+class Rules(BaseEvaluator):
+    """The rules of scoring.py. Each detail says which rule decided."""
+
+    def score(self, predictions, references, test_set):
+        """Return the accuracy in percent, with a detail for each question."""
+        cut = _cut_prompts()
+        details = {}
+        for index, (text, row) in enumerate(zip(predictions, test_set, strict=True)):
+            record = json.loads(row["record"])
+            verdict = scoring.score(record, text, cut=row["asked"] in cut)
+            details[str(index)] = {
+                "id": record["id"],
+                "pred": text,
+                "parsed": verdict.taken,
+                "refr": record["answers"],
+                "correct": verdict.right,
+                "rule": f"{verdict.rule}@{scoring.VERSION}",
+            }
+        right = sum(detail["correct"] for detail in details.values())
+        return {"accuracy": 100 * right / max(1, len(details)), "details": details}
+
+
+def _cut_prompts():
+    """Prompts whose answers ended at the limit of tokens."""
+    try:
+        with ASKED.open(encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line["prompt"] for line in lines if line.get("finish") == "length")

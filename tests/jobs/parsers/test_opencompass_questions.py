@@ -1,0 +1,72 @@
+"""OpenCompass's run of the dashboard's own questions: a real run against a small model."""
+
+import json
+from pathlib import Path
+
+from jobs.parsers.opencompass.opencompass_questions import ASKED, parse
+
+DATA = Path("tests/data/opencompass-0.5.4-questions")
+FILES = {
+    path.relative_to(DATA).as_posix(): path.read_bytes()
+    for path in DATA.rglob("*")
+    if path.is_file()
+}
+(JOURNAL,) = [path for path in FILES if path.endswith(ASKED)]
+
+
+def without(prompt, *lines):
+    """The files with other lines of the journal for one prompt."""
+    kept = [line for line in FILES[JOURNAL].splitlines() if json.loads(line)["prompt"] != prompt]
+    return {**FILES, JOURNAL: b"\n".join([*kept, *lines])}
+
+
+def test_a_real_run_gives_its_scores_by_subset():
+    rows = parse(FILES)
+
+    right = {}
+    for row in rows:
+        right.setdefault(row.subset, []).append(row.score)
+    shares = {name: round(100 * sum(own) / len(own), 2) for name, own in right.items()}
+    summary = next(text for path, text in FILES.items() if path.endswith(".csv")).decode()
+    printed = dict(line.split(",")[::4] for line in summary.splitlines()[1:])
+    assert shares == {name: float(value) for name, value in printed.items()}
+    assert len(rows) == 20
+
+
+def test_an_answer_has_id_rule_finish_and_tokens():
+    row = next(row for row in parse(FILES) if row.question_id == "short-add-2-3")
+
+    assert row.question == "Answer with a short sentence: What is 2 + 3?"
+    assert (row.expected, row.finish, row.status) == ("5 | five", "stop", "")
+    assert row.detail["category"] == "arithmetic"
+    assert (row.detail["rule"], row.detail["scorer"]) == ("number", 3)
+    assert (row.detail["input_tokens"], row.detail["output_tokens"]) == (44, 12)
+    assert row.detail["latency_s"] > 0
+
+
+def test_a_failed_request_is_unscored_not_incorrect():
+    prompt = "Answer with a short sentence: What is 2 + 3?"
+    failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
+
+    rows = {row.question_id: row for row in parse(without(prompt, failed))}
+
+    assert (rows["short-add-2-3"].score, rows["short-add-2-3"].status) == (None, "error")
+
+
+def test_a_request_that_succeeded_later_counts():
+    prompt = "Answer with a short sentence: What is 2 + 3?"
+    failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()
+    heard = json.dumps({"prompt": prompt, "finish": "length", "output_tokens": 32}).encode()
+
+    rows = {row.question_id: row for row in parse(without(prompt, failed, heard))}
+
+    assert rows["short-add-2-3"].score is not None
+    assert rows["short-add-2-3"].finish == "length"
+
+
+def test_a_run_without_its_journal_has_scores_and_no_tokens():
+    rows = parse({path: content for path, content in FILES.items() if path != JOURNAL})
+
+    assert len(rows) == 20
+    assert {row.finish for row in rows} == {""}
+    assert all("output_tokens" not in row.detail for row in rows)
