@@ -32,7 +32,7 @@ _ENV = (
     ("HF_HUB_OFFLINE", "1"),
     ("HF_HOME", "{job_dir}/work/cache"),
     (BASE, "{deployment.url}/v1"),
-    ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
+    ("no_proxy", "127.0.0.1,localhost"),
 )
 
 
@@ -90,8 +90,19 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
 
 def config_text(asking: OwnQuestionsRun, subsets: Sequence[str]) -> str:
     """Return the configuration as Python code."""
-    return f"""\
-# Questions of this job, asked of {asking.model!r}.
+    return "\n".join(
+        [
+            f"# Questions of this job, asked of {asking.model!r}.",
+            _IMPORTS,
+            f"subsets = {list(subsets)!r}",
+            _DATASETS.format(samples=asking.samples),
+            _model(asking),
+            _TASKS,
+        ]
+    )
+
+
+_IMPORTS = """\
 import os
 
 from opencompass.openicl.icl_inferencer import GenInferencer
@@ -101,14 +112,14 @@ from opencompass.partitioners import NaivePartitioner
 from opencompass.runners import LocalRunner
 from opencompass.tasks import OpenICLEvalTask, OpenICLInferTask
 from opencompass_questions import Client, Questions, Rules
-
-subsets = {list(subsets)!r}
+"""
+_DATASETS = """\
 datasets = [
     dict(
         abbr=subset,
         type=Questions,
         path=f"../files/{{subset}}.jsonl",
-        n={asking.samples},
+        n={samples},
         reader_cfg=dict(input_columns=["asked"], output_column="record"),
         infer_cfg=dict(
             prompt_template=dict(
@@ -122,6 +133,23 @@ datasets = [
     )
     for subset in subsets
 ]
+"""
+_TASKS = """\
+# One process asks all subsets, one scores them: each start takes half a minute of processor time.
+infer = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferTask)),
+)
+eval = dict(
+    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
+)
+del os  # OpenCompass writes down every name of this file, and cannot read a module
+"""
+
+
+def _model(asking: OwnQuestionsRun) -> str:
+    return f"""\
 models = [
     dict(
         abbr="model",
@@ -143,14 +171,4 @@ models = [
         temperature={asking.temperature!r},
     )
 ]
-# One process asks all subsets, one scores them: each start takes half a minute of processor time.
-infer = dict(
-    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
-    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferTask)),
-)
-eval = dict(
-    partitioner=dict(type=NaivePartitioner, n=len(subsets)),
-    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask)),
-)
-del os  # OpenCompass writes down every name of this file, and cannot read a module
 """

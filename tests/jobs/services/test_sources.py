@@ -151,6 +151,7 @@ def test_every_web_address_of_toolchains_and_stacks_is_included(pytestconfig):
 NO_SOURCES = {
     ("build-images", "registry_user"): "an account of the host's own registry",
     ("build-images", "registry_password"): "name of a secret",
+    ("collect-results", "folder"): "a folder below the host's workspace",
     ("compile-vacc", "huggingface_hub"): "a version",
     ("deploy-vllm", "name"): "name in requests",
 }
