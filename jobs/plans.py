@@ -43,7 +43,9 @@ LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 # Slots filled by the host when it claims the job, or by the dashboard at dispatch.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
 DASHBOARD_SLOTS = frozenset({"job", "dies"})
-ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
+# Inputs that are engines: a deployment or an endpoint, and the one that a probe compares it with.
+ENGINES = ("deployment", "reference")
+ASSET_SLOTS = ("weights.", "artifact.", *(f"{name}." for name in ENGINES))
 SECRET = "secret:"  # noqa: S105 -- begin of a slot
 _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:[.:][A-Za-z0-9_.-]+)?)\}|[{}]")
 _PLAIN = re.compile(r"^[A-Za-z0-9_./:@%+,=-]+$")

@@ -31,6 +31,7 @@ from dashboard.text.labels import (
 from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.matrix_messages import MATRIX_MESSAGES
 from dashboard.text.message_numbers import number_texts
+from dashboard.text.probe_messages import PROBE_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.right_messages import RIGHT_MESSAGES
 from dashboard.text.secret_messages import SECRET_MESSAGES
@@ -407,6 +408,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:given_up": _("%(user)s marked %(host)s as lost."),
     **CHAT_MESSAGES,
     **MATRIX_MESSAGES,
+    **PROBE_MESSAGES,
 }
 
 

@@ -21,6 +21,7 @@ from jobs.kinds.deploy.deploy_vllm import DeployVllm
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.evaluate.evaluate_evalscope import EvaluateEvalscope
 from jobs.kinds.evaluate.evaluate_opencompass import EvaluateOpencompass
+from jobs.kinds.evaluate.greedy_probe import GreedyProbe
 from jobs.kinds.lib.base import Kind
 from jobs.kinds.prepare.apply_modification import ApplyModification
 from jobs.kinds.prepare.build_images import BuildImages
@@ -55,6 +56,7 @@ _ALL: tuple[Kind, ...] = (
     Evaluate(),
     EvaluateOpencompass(),
     EvaluateEvalscope(),
+    GreedyProbe(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 # Programs that a host allows by default. jobs.host.claim.programs repeats them, because hosts do
