@@ -11,7 +11,7 @@ from pydantic import Field
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import Choice, Kind, KindParams, Outcome, Target
+from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Outcome, Target
 from jobs.kinds.lib.common import against, asset_choices, deployment_field, site
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.kinds.lib.prompts import chosen, included_choices, team_choices
@@ -95,7 +95,7 @@ class GreedyProbe(Kind, params=Params):
         second = target.asset("deployment", params.reference, "reference")
         if first.key == second.key:
             message = _("Choose another engine: deployment and reference are the same.")
-            raise LaunchError(message, "reference")
+            raise LaunchError(message, "deployment")
         prompts = _spread(_prompts(params.prompts, target), params.limit)
         longest = about_tokens(prompts)
         for engine in (first, second):
@@ -107,7 +107,7 @@ class GreedyProbe(Kind, params=Params):
             max_tokens=params.max_tokens,
             again=min(params.again, len(prompts)),
             logprobs=params.logprobs,
-            keys=tuple(str(one.data.get("api_key") or "") for one in (first, second)),
+            keys=(_key(first), _key(second)),
         )
         return against(made, first, here.python)
 
@@ -137,6 +137,11 @@ class GreedyProbe(Kind, params=Params):
         args |= {"again": sum(total for _same, total in repeats)}
         case = "partly" if found.failed else ("done" if args["again"] else "once")
         return Outcome(message=Message(f"probe:{case}", args))
+
+
+def _key(engine: AssetRef) -> str:
+    """Return the name of the secret with the engine's key; "" for none."""
+    return str(engine.data.get("api_key") or "")
 
 
 def _prompts(name: str, target: Target) -> Sequence[str]:

@@ -92,7 +92,7 @@ def test_an_endpoint_under_test_is_checked_first():
 
 
 def test_the_same_engine_twice_is_refused():
-    assert field_refused(reference="3") == "reference"
+    assert field_refused(reference="3") == "deployment"
 
 
 def test_answers_above_the_context_of_the_reference_are_refused():
