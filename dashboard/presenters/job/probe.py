@@ -118,7 +118,7 @@ def page_of(job: Job, show: str, after: int) -> ProbeView | None:
 
 def side_word(name: str) -> str:
     """Return the word for one of the two engines."""
-    return _("Deployment") if name == "deployment" else _("Reference")
+    return _("Deployment") if name == "deployment" else _("Reference engine")
 
 
 def probe_csv(job: Job, probe: Probe) -> HttpResponse:
