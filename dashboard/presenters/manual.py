@@ -19,7 +19,7 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
         *("use/launch", "use/watch", "use/compare", "use/reports", "use/organise", "use/import"),
-        *("use/endpoints", "use/chat"),
+        *("use/endpoints", "use/probe", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -42,6 +42,7 @@ HELP: Mapping[str, str] = {
     "host-queue": "use/launch/#the-queue",
     "host-add": "run/hosts/#add-a-host",
     "host": "run/hosts/",
+    "job-probe": "use/probe/",
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
     "endpoint": "use/endpoints/",
