@@ -191,8 +191,8 @@ def _conclusion(probe: Probe) -> str:
     if not all(asked for _same, asked in repeats):
         return ""
     return ngettext(
-        "Both engines repeated themselves, so the stacks differ in %(n)s answer.",
-        "Both engines repeated themselves, so the stacks differ in %(n)s answers.",
+        "Both engines repeated themselves, and differ from each other in %(n)s answer.",
+        "Both engines repeated themselves, and differ from each other in %(n)s answers.",
         probe.different,
     ) % {"n": number(probe.different)}
 

@@ -81,7 +81,7 @@ def test_the_verdict_comes_in_words_with_its_interval(page, job):
 
     assert "1 of 2 answers are equal: 50.00 % [9.45, 90.55]." in text
     assert "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1" in text
-    assert "so the stacks differ in 1 answer." in text
+    assert "and differ from each other in 1 answer." in text
 
 
 @pytest.mark.parametrize(
