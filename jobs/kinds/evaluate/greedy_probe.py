@@ -29,7 +29,9 @@ class Params(KindParams):
     """Two engines, and the prompts that both get. Lengths are in tokens."""
 
     deployment: str = deployment_field("Deployment or endpoint to check.")
-    reference: str = deployment_field("Deployment or endpoint to compare with.", label="Reference engine")
+    reference: str = deployment_field(
+        "Deployment or endpoint to compare with.", label="Reference engine"
+    )
     prompts: str = Field(
         "everyday",
         max_length=100,
