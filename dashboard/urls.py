@@ -31,6 +31,7 @@ from dashboard.views.jobs import (
     job_list,
     job_page,
     job_pin,
+    job_probe,
     matrix,
     pipeline,
 )
@@ -62,6 +63,7 @@ urlpatterns = [
     path("jobs/", include(host_queue.job_urlpatterns)),
     path("jobs/", include(job_confirm.urlpatterns)),
     path("jobs/", include(job_pin.urlpatterns)),
+    path("jobs/", include(job_probe.urlpatterns)),
     path("jobs/", include(job_accuracy.urlpatterns)),
     path("pipelines/", include(pipeline.urlpatterns)),
     path("launch/", include(launch_preflight.urlpatterns)),

@@ -20,7 +20,7 @@ from jobs.kinds.lib.base import AssetRef, asset_values
 from jobs.kinds.lib.common import size
 from jobs.messages import Message
 from jobs.models import Artifact, Dataset, Deployment, Endpoint, Host, Job, Weights
-from jobs.plans import from_json, slots
+from jobs.plans import ENGINES, from_json, slots
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of, startable_jobs
 from jobs.queries.hosts.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
@@ -275,11 +275,14 @@ def _waits_for_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> _Wait | None:
         refs = resolve(inputs)
     except InputGone as error:
         return _Wait(Message("job:input_gone", {"input": error.args[0]}), never=_CANCELLED)
-    deployment = refs.get("deployment")
-    if deployment is None:
-        return None
-    state = deployment.data["state"]
-    args = {"name": deployment.title, "state": state}
+    waits = (_waits_for_engine(refs[name]) for name in ENGINES if name in refs)
+    return min(filter(None, waits), key=lambda wait: not wait.never, default=None)
+
+
+def _waits_for_engine(engine: AssetRef) -> _Wait | None:
+    """Return the wait for a deployment or endpoint that is not ready."""
+    state = engine.data["state"]
+    args = {"name": engine.title, "state": state}
     if state == ARCHIVED:
         return _Wait(Message("job:endpoint_archived", args), never=_CANCELLED)
     if state in GONE:
@@ -332,7 +335,7 @@ def _resolve(key: str, ref: Mapping[str, Any]) -> AssetRef:
         for endpoint in Endpoint.objects.filter(pk=ref["endpoint"]):
             return endpoint_ref(endpoint)
         raise InputGone(key)
-    if key == "deployment":
+    if key in ENGINES:
         name = {"pk": ref["id"]} if ref.get("id") else {"job": ref["job"]}
         deployment = Deployment.objects.select_related("artifact", "host").filter(**name).first()
         if deployment is not None:

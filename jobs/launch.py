@@ -409,7 +409,7 @@ def inputs_still_there(old: Job) -> dict[str, dict[str, int]]:
         if asset.data.get("state") == ARCHIVED:
             message = _("Endpoint %(name)s is archived. Restore it first.")
             raise LaunchError(message % {"name": asset.label})
-        if key == "deployment" and asset.data["state"] in dispatch.GONE:
+        if key in plans.ENGINES and asset.data["state"] in dispatch.GONE:
             message = _("Deployment %(name)s is not running. Restart it first.")
             raise LaunchError(message % {"name": asset.data["name"]})
         inputs[key] = asset.record

@@ -43,7 +43,8 @@ LONGEST_PART = 48  # of a part's name; its points are called "accuracy/<part>"
 # Slots filled by the host when it claims the job, or by the dashboard at dispatch.
 HOST_SLOTS = frozenset({"job_dir", "serve_dir", "port"})
 DASHBOARD_SLOTS = frozenset({"job", "dies"})
-ASSET_SLOTS = ("weights.", "artifact.", "deployment.")
+ENGINES = ("deployment", "reference")  # deployments or endpoints
+ASSET_SLOTS = ("weights.", "artifact.", *(f"{name}." for name in ENGINES))
 SECRET = "secret:"  # noqa: S105 -- begin of a slot
 _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:[.:][A-Za-z0-9_.-]+)?)\}|[{}]")
 _PLAIN = re.compile(r"^[A-Za-z0-9_./:@%+,=-]+$")
@@ -329,7 +330,7 @@ def script(
     """
     known = {"job_dir": "$PWD", "serve_dir": "$PWD", **(values or {})}
     lines = ["#!/usr/bin/env bash", f"# {plan.kind}: plan {plan.sha256()}", "set -euo pipefail"]
-    names = dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
+    at_end, names = list[str](), dict.fromkeys(("job_dir", *slots(replace(plan, watches=()))))
     for name in names:
         variable, value = _variable(name), known.get(name)
         if name in ("job_dir", "serve_dir"):
@@ -342,7 +343,6 @@ def script(
     for item in plan.files:
         is_long = longest_file is not None and len(item.text) > longest_file
         lines += ["", *([_named(item)] if is_long else _heredoc(item))]
-    at_end: list[str] = []
     last_serving = next((step for step in reversed(plan.steps) if step.serves), None)
     for number, step in enumerate(plan.steps, start=1):
         lines += ["", f"# step: {step.name}"]
@@ -424,8 +424,7 @@ def _keep_secrets_in_environments(plan: Plan) -> None:
 def _pieces(text: str) -> list[tuple[bool, str]]:
     """Split ``text`` into (is a slot, slot name or literal text)."""
     pieces: list[tuple[bool, str]] = []
-    plain = ""
-    end = 0
+    plain, end = "", 0
     for match in _TOKEN.finditer(text):
         plain += text[end : match.start()]
         end = match.end()

@@ -19,7 +19,7 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
         *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/compare", "use/accuracy"),
-        *("use/reports", "use/organise", "use/import", "use/endpoints", "use/chat"),
+        *("use/reports", "use/organise", "use/import", "use/endpoints", "use/probe", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -43,6 +43,7 @@ HELP: Mapping[str, str] = {
     "host-queue": "use/launch/#the-queue",
     "host-add": "run/hosts/#add-a-host",
     "host": "run/hosts/",
+    "job-probe": "use/probe/",
     "job": "use/watch/",
     "deployment": "use/watch/#the-log",
     "endpoint": "use/endpoints/",

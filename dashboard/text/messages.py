@@ -32,6 +32,7 @@ from dashboard.text.length_messages import LENGTH_MESSAGES
 from dashboard.text.matrix_messages import MATRIX_MESSAGES
 from dashboard.text.message_numbers import number_texts
 from dashboard.text.parity_messages import PARITY_MESSAGES
+from dashboard.text.probe_messages import PROBE_MESSAGES
 from dashboard.text.question_messages import QUESTION_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from dashboard.text.right_messages import RIGHT_MESSAGES
@@ -411,6 +412,7 @@ MESSAGES: dict[str, str | Promise] = {
     **CHAT_MESSAGES,
     **MATRIX_MESSAGES,
     **PARITY_MESSAGES,
+    **PROBE_MESSAGES,
 }
 
 

@@ -22,6 +22,7 @@ from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.evaluate.evaluate_evalscope import EvaluateEvalscope
 from jobs.kinds.evaluate.evaluate_opencompass import EvaluateOpencompass
 from jobs.kinds.evaluate.evaluate_opencompass_questions import EvaluateOpencompassQuestions
+from jobs.kinds.evaluate.greedy_probe import GreedyProbe
 from jobs.kinds.lib.base import Kind
 from jobs.kinds.prepare.apply_modification import ApplyModification
 from jobs.kinds.prepare.build_images import BuildImages
@@ -57,6 +58,7 @@ _ALL: tuple[Kind, ...] = (
     EvaluateOpencompass(),
     EvaluateEvalscope(),
     EvaluateOpencompassQuestions(),
+    GreedyProbe(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 # Programs that a host allows by default. jobs.host.claim.programs repeats them, because hosts do

@@ -40,6 +40,8 @@ _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # ... followed by scoring, one task per set, with another bar
 _SCORES = re.compile(r"OpenCompass - INFO - Partitioned into \d+ tasks")
 ASKING = 0.95  # estimated share of the work before scoring
+# Our greedy probe: "prompt 12/40: equal"
+_PROBED = re.compile(r"^prompt (\d{1,6})/(\d{1,6}): ", re.M)
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _FILES = re.compile(r"Fetching \d+ files: +\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[")
 # Ours, during a download or while reading files: "downloaded 812.5/15231.2 MB"
@@ -177,6 +179,12 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     for match in pattern.finditer(text):
         latest = match
     return latest
+
+
+def probed(text: str) -> Progress | None:
+    """Return the progress of the greedy probe."""
+    match = _last(_PROBED, text)
+    return _progress(int(match[1]), int(match[2]), "requests") if match else None
 
 
 def shards(text: str) -> Progress | None:

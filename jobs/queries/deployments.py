@@ -11,6 +11,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.timezone import now
 
 from jobs.models import Deployment, DeploymentEvent, Job, Result, Weights
+from jobs.plans import ENGINES
 
 _BROKE_WITHIN = timedelta(days=1)
 _DOWN = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
@@ -137,13 +138,15 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
     what it will ask by that job only.
     """
     started_by = dict(servers)
-    named = Q(inputs__deployment__id__in=list(started_by))
-    named |= Q(inputs__deployment__job__in=list(started_by.values()))
+    named = Q()
+    for name in ENGINES:
+        named |= Q(**{f"inputs__{name}__id__in": list(started_by)})
+        named |= Q(**{f"inputs__{name}__job__in": list(started_by.values())})
     dependents: dict[int, list[Job]] = {job: [] for job in started_by.values()}
     for job in Job.objects.filter(named, state__in=Job.OPEN_STATES).order_by("pk"):
-        ref = job.inputs["deployment"]
-        maker = started_by.get(ref.get("id") or 0) or ref.get("job")
-        if maker in dependents:
+        refs = [job.inputs[name] for name in ENGINES if name in job.inputs]
+        makers = {started_by.get(ref.get("id") or 0) or ref.get("job") for ref in refs}
+        for maker in makers & dependents.keys():
             dependents[maker].append(job)
     return dependents
 

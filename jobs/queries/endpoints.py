@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Count, Q
 
 from jobs.models import Endpoint, Job, Result, Secret
+from jobs.plans import ENGINES
 
 _RESULTS, _JOBS = 20, 20
 
@@ -38,9 +39,10 @@ def endpoint_page(endpoint_id: int) -> EndpointPage:
 
 def jobs_against(endpoint: Endpoint) -> list[Job]:
     """Return active jobs that name the endpoint, oldest first."""
-    jobs = Job.objects.filter(
-        inputs__deployment__endpoint=endpoint.pk, state__in=Job.OPEN_STATES
-    ).select_related("host")
+    named = Q()
+    for name in ENGINES:
+        named |= Q(**{f"inputs__{name}__endpoint": endpoint.pk})
+    jobs = Job.objects.filter(named, state__in=Job.OPEN_STATES).select_related("host")
     return list(jobs.order_by("pk")[:_JOBS])
 
 

@@ -37,7 +37,7 @@ def checked(plan: Plan, python: str, *, key: str, has_counters: bool) -> Plan:
     return replace(
         plan,
         steps=(Step("endpoint", argv, env=env), *map(_direct, plan.steps)),
-        files=(script(_SCRIPT), script(DIRECT), *plan.files),
+        files=tuple(dict.fromkeys((script(_SCRIPT), script(DIRECT), *plan.files))),
         outputs=(Output("endpoint", ENDPOINT_FILE), *plan.outputs),
         watches=tuple(
             replace(watch, key=secret if watch.name == _ENGINE else "")

@@ -23,6 +23,7 @@ from dashboard.presenters.job.advice import advice
 from dashboard.presenters.job.failure import missed_before, outcome_text, why_job
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
+from dashboard.presenters.job.probe import verdict_of
 from dashboard.presenters.job.remedies import actions, can_retry, form_address
 from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
@@ -239,6 +240,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "never_ran": _never_ran(job),
         "neighbours": _neighbours(page),
         "headline": _headline(page),
+        "probe": verdict_of(job),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [
             (_MADE.get(name, name), name, _product_text(name, value))

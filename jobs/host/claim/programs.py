@@ -31,6 +31,7 @@ CLIENTS = frozenset(
         "ask_and_score.py",
         "evalscope",
         "follow_ready.py",
+        "greedy_probe.py",
         "send_cold.py",
         "wait_ready.py",
     }

@@ -351,11 +351,12 @@ class Kind(ABC):
     def inputs(self, params: Any, target: Target) -> Mapping[str, AssetRef]:
         """Return assets that fill slots: {"artifact": ref} fills ``{artifact.path}`` and others.
 
-        Default: the weights, artifact and deployment that fields of these names choose.
+        Default: the weights, artifact and engines that fields of these names choose.
         """
         names = [slot.rstrip(".") for slot in ASSET_SLOTS]
         chosen = [name for name in names if name in self.Params.model_fields]
-        return {name: target.asset(name, getattr(params, name)) for name in chosen}
+        types = {name: str(_extra(self.Params, name).get("asset") or name) for name in chosen}
+        return {name: target.asset(types[name], getattr(params, name), name) for name in chosen}
 
     def sources(self, params: Any, target: Target) -> Mapping[str, str]:
         """Return field -> address of the code or data that its value chooses.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.messages import Message
+from jobs.plans import ENGINES
 from jobs.queries.hosts.loads import RequestLoad
 from jobs.queries.hosts.places import common
 
@@ -77,12 +78,13 @@ class QueuedJob:
     @property
     def is_on_endpoint(self) -> bool:
         """True if it measures an engine elsewhere."""
-        return bool(self.inputs.get("deployment", {}).get("endpoint"))
+        refs = [self.inputs[name] for name in ENGINES if name in self.inputs]
+        return bool(refs) and all(ref.get("endpoint") for ref in refs)
 
     def is_served_by(self, server: Server) -> bool:
-        """True for the deployment under test."""
-        ref = self.inputs.get("deployment", {})
-        return server.id == ref.get("id") or server.job == ref.get("job")
+        """True for a deployment under test."""
+        refs = [self.inputs[name] for name in ENGINES if name in self.inputs]
+        return any(server.id == ref.get("id") or server.job == ref.get("job") for ref in refs)
 
 
 @dataclass(slots=True)
@@ -237,7 +239,7 @@ class HostCapacity:
         for other in self.running:
             if other.load is None or job.load.may_run_beside(other.load):
                 continue
-            is_same = bool(job.load.ref) and bool(mine & self._names(other.load))
+            is_same = bool(job.load.refs) and bool(mine & self._names(other.load))
             if not other.load.is_benchmark:
                 if is_same:
                     return Message("wait:evaluation", self._about(other))
@@ -247,10 +249,10 @@ class HostCapacity:
         return None
 
     def _names(self, load: RequestLoad) -> set[tuple[str, int]]:
-        """Return all references of a deployment: its id, and its job's."""
-        if not load.ref:
+        """Return all references of the deployments: ids, and those of their jobs."""
+        if not load.refs:
             return {("host", 0)}
-        names = {(key, int(value)) for key, value in load.ref.items() if value}
+        names = {(key, int(value)) for ref in load.refs for key, value in ref.items() if value}
         for server in self.servers:
             its = {("id", server.id), ("job", server.job)}
             names |= its if its & names else set()

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.kinds import KINDS
+from jobs.plans import ENGINES
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLoad:
-    """Target of a benchmark or evaluation: the deployment named by ``ref`` (as in ``Job.inputs``),
-    or the host if empty. ``overlaps``: a benchmark that allows overlap.
+    """Target of a benchmark or evaluation: the deployments named by ``refs`` (as in
+    ``Job.inputs``), or the host if empty. ``overlaps``: a benchmark that allows overlap.
     """
 
-    ref: Mapping[str, Any]
+    refs: tuple[Mapping[str, Any], ...]
     overlaps: bool
     is_benchmark: bool = True
 
@@ -35,4 +36,5 @@ def load_of(
     family = KINDS[kind].family if kind in KINDS else ""
     if family not in ("benchmark", "evaluate"):
         return None
-    return RequestLoad(inputs.get("deployment", {}), overlaps, family == "benchmark")
+    refs = tuple(inputs[name] for name in ENGINES if inputs.get(name))
+    return RequestLoad(refs, overlaps, family == "benchmark")

@@ -19,6 +19,7 @@ from jobs.kinds import work_of
 from jobs.kinds.lib.defaults import EXACT
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job
+from jobs.plans import ENGINES
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of
 from jobs.queries.hosts.hosts import is_away, lacks_room
@@ -274,9 +275,11 @@ def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> A
 
 def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
     """Return job → remark that its deployment is not ready, though its deploy job has ended."""
-    wanted = {job.pk or 0: job.inputs["deployment"] for job in jobs if "deployment" in job.inputs}
-    ids = [ref["id"] for ref in wanted.values() if ref.get("id")]
-    makers = [ref["job"] for ref in wanted.values() if ref.get("job")]
+    wanted = [
+        (job.pk or 0, job.inputs[name]) for job in jobs for name in ENGINES if name in job.inputs
+    ]
+    ids = [ref["id"] for _pk, ref in wanted if ref.get("id")]
+    makers = [ref["job"] for _pk, ref in wanted if ref.get("job")]
     if not wanted:
         return {}
     named = Q(pk__in=ids) | Q(job__in=makers)
@@ -284,7 +287,7 @@ def _servers_not_ready(jobs: Iterable[Job]) -> dict[int, Message]:
     messages = {}
     for server in made.exclude(state=Deployment.State.READY):
         message = Message("forecast:deployment", {"name": server.name})
-        for pk, ref in wanted.items():
+        for pk, ref in wanted:
             if ref.get("id") == server.pk or ref.get("job") == server.job_id:
                 messages[pk] = message
     return messages

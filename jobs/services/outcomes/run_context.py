@@ -23,6 +23,7 @@ from jobs.models import (
     Turn,
 )
 from jobs.parsers.engine_about import read_file
+from jobs.plans import ENGINES
 from jobs.services.outcomes.host_load import summary
 from jobs.toolchains.vacc_site import inside_of
 
@@ -141,7 +142,8 @@ def concurrent_load(
     end = now() if duration_s is None else start + timedelta(seconds=duration_s)
     there = Q(host=job.host_id)
     if endpoint is not None:
-        there |= Q(inputs__deployment__endpoint=endpoint.pk)
+        for name in ENGINES:
+            there |= Q(**{f"inputs__{name}__endpoint": endpoint.pk})
     jobs = Job.objects.filter(Q(finished_at=None) | Q(finished_at__gt=start), there)
     times = jobs.filter(started_at__lt=end).exclude(pk=job.pk).order_by("pk")
     up = DeploymentEvent.objects.filter(state__in=_UP, at__lt=end - _TOUCH)

@@ -17,7 +17,7 @@ from jobs.errors import JobsError, LaunchError
 from jobs.kinds.lib.base import endpoint_number
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Secret
-from jobs.plans import Plan
+from jobs.plans import ENGINES, Plan
 from jobs.services.secrets import keys
 from jobs.services.secrets.uses import Use, uses
 from jobs.web_addresses import is_below
@@ -47,8 +47,8 @@ class _Request:
     """Values of a plan that asks for secrets. ``person`` None: a deleted one, or a command.
 
     ``host`` None: the dashboard itself. ``launched_at`` None: being launched now. A restart is
-    asked for by a person who was checked then: ``is_checked``. ``is_external``: for an engine that
-    this dashboard did not start.
+    asked for by a person who was checked then: ``is_checked``. ``external``: destinations, as
+    slots, that are engines which this dashboard did not start.
     """
 
     host: Host | None
@@ -56,7 +56,7 @@ class _Request:
     values: Mapping[str, str]
     launched_at: datetime | None = None
     is_checked: bool = False
-    is_external: bool = False
+    external: frozenset[str] = frozenset()
 
 
 def check(
@@ -82,12 +82,12 @@ def check(
         host=host,
         person=user.pk if user else None,
         values=values or {},
-        is_external=_is_external(params),
+        external=_external(params),
     )
     try:
         _given(wanted, request)
     except Refused as refused:
-        raise LaunchError(refused.text, _field_of(refused, params)) from None
+        raise LaunchError(refused.text, _field_of(refused, params, wanted)) from None
 
 
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -104,7 +104,7 @@ def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, st
         person=job.created_by_id,
         values=job.values if values is None else values,
         launched_at=job.created_at,
-        is_external=_is_external(job.params),
+        external=_external(job.params),
     )
     return _given(wanted, request)
 
@@ -175,18 +175,26 @@ def endpoint_key(name: str, url: str) -> str:
 
 
 def _of_engine(name: str) -> Use:
-    return Use(name, Secret.Purpose.ENGINE, "{deployment.url}")
+    return Use(name, Secret.Purpose.ENGINE, _address_of("deployment"))
+
+
+def _address_of(field: str) -> str:
+    """Return the slot of an engine's address."""
+    return f"{{{field}.url}}"
 
 
 def _to_endpoint(url: str, person: int | None, *, is_checked: bool = False) -> _Request:
     values = {"deployment.url": url}
+    external = frozenset({_address_of("deployment")})
     return _Request(
-        host=None, person=person, values=values, is_checked=is_checked, is_external=True
+        host=None, person=person, values=values, is_checked=is_checked, external=external
     )
 
 
-def _is_external(params: Mapping[str, Any]) -> bool:
-    return endpoint_number(params.get("deployment")) is not None
+def _external(params: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        _address_of(field) for field in ENGINES if endpoint_number(params.get(field)) is not None
+    )
 
 
 def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
@@ -243,19 +251,21 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
     address = use.address(request.values)
     if address is None and request.launched_at is None:
         return  # the address of a server that is not there yet: checked when the job starts
-    if request.is_external and not row.endpoints:
+    if use.destination in request.external and not row.endpoints:
         raise _no_address(row, address or "?")
     if row.endpoints and address != "" and not is_below(address or "", row.endpoints):
         raise _wrong_address(row, address or "?")
 
 
-def _field_of(refused: Refused, params: Mapping[str, Any]) -> str:
+def _field_of(refused: Refused, params: Mapping[str, Any], wanted: Sequence[Use]) -> str:
     # A hub's address; an engine's is that of the deployment.
     if refused.is_about_address and "endpoint" in params and "deployment" not in params:
         return "endpoint"
     name = refused.message.args["name"]
     named = [field for field, value in params.items() if value == name]
     named.sort(key=lambda field: field not in _FIELDS)
+    to = {use.destination for use in wanted if use.name == name}
+    named += [field for field in ENGINES if field in params and _address_of(field) in to]
     return next(iter(named), "deployment" if "deployment" in params else "")
 
 

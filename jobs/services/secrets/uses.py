@@ -15,10 +15,13 @@ _ADDRESSES: Mapping[str, tuple[str, str]] = {
     Secret.Purpose.HUB: ("HF_ENDPOINT", "https://huggingface.co"),
     Secret.Purpose.REGISTRY: ("REGISTRY_ADDRESS", "{deployment.url}"),
 }
+# Engine keys that do not go to the deployment.
+_OF_REFERENCE = {"REFERENCE_API_KEY": "{reference.url}"}
 # Purpose of a secret, by the variable that gets it. A secret in another variable is refused.
 VARIABLES: Mapping[str, str] = {
     "HF_TOKEN": Secret.Purpose.HUB,
     "API_KEY": Secret.Purpose.ENGINE,
+    "REFERENCE_API_KEY": Secret.Purpose.ENGINE,
     "EVALSCOPE_API_KEY": Secret.Purpose.ENGINE,
     "OPENAI_API_KEY": Secret.Purpose.ENGINE,
     "REGISTRY_PASSWORD": Secret.Purpose.REGISTRY,
@@ -54,11 +57,13 @@ def uses(plan: Plan) -> list[Use]:
             for is_slot, piece in plans.pieces(text):
                 if is_slot and piece.startswith(SECRET):
                     purpose = VARIABLES.get(variable, "")
-                    to = "" if serves else _destination(purpose, step)
+                    to = "" if serves else _destination(variable, purpose, step)
                     found[Use(piece.removeprefix(SECRET), purpose, to)] = None
     return list(found)
 
 
-def _destination(purpose: str, step: Step) -> str:
-    variable, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
-    return dict(step.env).get(variable) or default
+def _destination(variable: str, purpose: str, step: Step) -> str:
+    if variable in _OF_REFERENCE:
+        return _OF_REFERENCE[variable]
+    named, default = _ADDRESSES.get(purpose, ("", "{deployment.url}"))
+    return dict(step.env).get(named) or default

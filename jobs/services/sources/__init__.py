@@ -19,6 +19,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
 from jobs.messages import Message
 from jobs.models import Endpoint, Host, Job, Source
+from jobs.plans import ENGINES
 from jobs.services.sources.addresses import clean, permits
 from jobs.services.sources.included import Included, included, is_included
 
@@ -68,9 +69,6 @@ EXAMPLES: Mapping[str, str] = {
     Source.Type.DATA: "https://data.example/sets",
     Source.Type.ENDPOINT: "http://10.0.0.5:8000",
 }
-# Field of a kind that names an endpoint, and slot of its address.
-_SERVED, _SERVED_AT = "deployment", "deployment.url"
-
 _FORMS = {str(Source.Type.IMAGE): _IMAGE, str(Source.Type.REVISION): _REVISION}
 
 
@@ -183,8 +181,8 @@ def check_endpoint(url: str, *, field: str = "url") -> None:
 
 
 def of_job(job: Job) -> None:
-    """Check the sources of a launched job again, and the address of its endpoint: the present one
-    and, once the job has started, the one that it was given.
+    """Check the sources of a launched job again, and the addresses of its endpoints: the present
+    ones and, once the job has started, those that it was given.
 
     Raises:
         Refused: one is no longer permitted.
@@ -194,8 +192,10 @@ def of_job(job: Job) -> None:
         return
     params = _params(kind, job)
     named = _named(kind, params, job.host)
-    if endpoint_number(getattr(params, _SERVED, None)) and job.values.get(_SERVED_AT):
-        named.append((_SERVED, Source.Type.ENDPOINT, str(job.values[_SERVED_AT])))
+    for field in ENGINES:
+        url = job.values.get(f"{field}.url")
+        if endpoint_number(getattr(params, field, None)) and url:
+            named.append((field, Source.Type.ENDPOINT, str(url)))
     refused = _refused(named, job.host)
     if refused is not None:
         _field, source_type, address = refused
@@ -232,10 +232,11 @@ def _named(kind: Kind, params: BaseModel, host: Host) -> list[tuple[str, str, st
     if types:
         addresses = _addresses(kind, params, host)
         found = [(field, types[field], address) for field, address in addresses.items()]
-    number = endpoint_number(getattr(params, _SERVED, None))
-    if number is not None:
-        urls = Endpoint.objects.filter(pk=number).values_list("url", flat=True)
-        found += [(_SERVED, str(Source.Type.ENDPOINT), url) for url in urls]
+    for field in ENGINES:
+        number = endpoint_number(getattr(params, field, None))
+        if number is not None:
+            urls = Endpoint.objects.filter(pk=number).values_list("url", flat=True)
+            found += [(field, str(Source.Type.ENDPOINT), url) for url in urls]
     return found
 
 
@@ -255,7 +256,8 @@ def _params(kind: Kind, job: Job) -> BaseModel:
 
 def _types(kind: Kind) -> set[str]:
     types = set(source_fields(kind.Params).values())
-    return types | ({str(Source.Type.ENDPOINT)} if _SERVED in kind.Params.model_fields else set())
+    calls = not kind.Params.model_fields.keys().isdisjoint(ENGINES)
+    return types | ({str(Source.Type.ENDPOINT)} if calls else set())
 
 
 def _permitted(

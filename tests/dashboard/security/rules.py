@@ -54,6 +54,7 @@ job-pin POST member pinned=1
 job-pin POST owner @kept pinned=0
 job-accuracy GET viewer
 job-accuracy-table GET viewer
+job-probe GET viewer
 pipeline GET viewer
 pipeline-retry POST member
 pipeline-cancel GET,POST owner

@@ -19,11 +19,12 @@ METRICS = (
 class Engine:
     """``answers``: path -> (status, body) of a GET, which a test may change. ``asked``: (path,
     Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams.
-    ``pause_s``: pause after each token of a stream, which a test may change."""
+    ``pause_s``: pause after each token of a stream. ``complete``: request -> (status, body) of a
+    complete answer; None for the usual one. A test may change both."""
 
     def __init__(self, key=""):
         entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 4096}
-        self.key, self.asked, self.pause_s = key, [], 0.0
+        self.key, self.asked, self.pause_s, self.complete = key, [], 0.0, None
         self.answers = {
             "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
             "/version": (200, json.dumps({"version": "0.9.1"})),
@@ -87,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
         if asked.get("stream"):
             self.stream(count)
+        elif self.server.engine.complete:
+            self.say(*self.server.engine.complete(asked))
         else:
             message = {"role": "assistant", "content": "Paris " * count}
             choice = {"index": 0, "message": message, "finish_reason": "length"}

@@ -82,6 +82,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
     ("evaluate-opencompass-questions", {"deployment": "3"}),
+    ("greedy-probe", {"deployment": "3", "reference": "5"}),
 ]
 
 # What dispatch and host would fill in.
@@ -93,6 +94,7 @@ VALUES = {
     **{f"weights.{key}": str(value) for key, value in WEIGHTS.items()},
     **{f"artifact.{key}": str(value) for key, value in ARTIFACT.items()},
     **{f"deployment.{key}": str(value) for key, value in (SERVED_BY_VLLM | DEPLOYMENT).items()},
+    **{f"reference.{key}": str(value) for key, value in SERVED_BY_VLLM.items()},
 }
 
 

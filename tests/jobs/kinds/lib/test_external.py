@@ -39,7 +39,13 @@ def on_vacc(kind, *, fields=None, **raw):
     target = with_endpoint(vacc_host(), **(fields or {}))
     plan = planned(kind, target, **raw)
     return fill(
-        plan, {**vacc_values(target), **asset_values({"deployment": target.deployments[-1]})}
+        plan,
+        {
+            **vacc_values(target),
+            **asset_values(
+                {"deployment": target.deployments[-1], "reference": target.deployments[0]}
+            ),
+        },
     )
 
 
@@ -56,6 +62,7 @@ CLIENTS = [
     ("benchmark-online", {"stack": "current", "dataset": "random"}),
     ("evaluate-evalscope", {}),
     ("evaluate-opencompass", {}),
+    ("greedy-probe", {"reference": "9"}),
 ]
 
 
@@ -71,7 +78,7 @@ def test_each_client_checks_first_and_shows_no_key(kind, raw):
     key = "sk-not-{a}-real one"
     assert all(key not in word for step in plan.steps for word in (*step.argv, *step.cleanup))
     given = {name for step in plan.steps for name, value in step.env if value == key}
-    assert given - {"API_KEY"} or kind == "benchmark"
+    assert given - {"API_KEY"} or kind in ("benchmark", "greedy-probe")
     assert plan.outputs[0].pattern == "endpoint.json"
 
 
@@ -94,8 +101,9 @@ def test_the_dies_of_the_client_s_host_are_not_watched(kind, raw):
 def test_the_counters_of_an_endpoint_are_asked_with_its_key(kind, raw):
     keys = {watch.name: watch.key for watch in on_vacc(kind, **raw).watches}
 
-    # EvalScope's own questions: only their answers are counted.
-    assert keys.pop("engine", "") == ("" if kind == "evaluate" else "sk-not-{a}-real one")
+    # EvalScope's own questions, and a probe: only their answers are counted.
+    is_counted = kind not in ("evaluate", "greedy-probe")
+    assert keys.pop("engine", "") == ("sk-not-{a}-real one" if is_counted else "")
     assert set(keys.values()) <= {""}
 
 

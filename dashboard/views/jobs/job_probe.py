@@ -1,0 +1,39 @@
+"""Answers of a greedy probe: prompts with both answers."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET
+
+from dashboard.presenters.job.probe import SHOWN, page_of, probe_csv, probe_of
+from dashboard.security.permissions import requires
+from jobs.models import Job
+from jobs.numbers import number_from
+from jobs.toolchains.greedy_probe import KIND
+
+
+@require_GET
+@requires("job.view")
+def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Show the prompts in the state ``show``, from ``after`` on; ``format=csv`` exports all."""
+    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
+    if request.GET.get("format") == "csv":
+        probe = probe_of(job)
+        if probe is None:
+            raise Http404("the answers are not here")
+        return probe_csv(job, probe)
+    show = request.GET.get("show", "")
+    show = show if show in SHOWN else ""
+    view = page_of(job, show, number_from(request.GET.get("after", "")) or 0)
+    more = ""
+    if view is not None and view.after is not None:
+        more = urlencode({"show": show, "after": view.after})
+    context = {"job": job, "view": view, "show": show, "more": more}
+    return render(request, "jobs/probe.html", context)
+
+
+urlpatterns: list[URLPattern] = [path("<int:job_id>/probe/", job_probe, name="job-probe")]

@@ -1,0 +1,44 @@
+"""Greedy probe: the same prompts at temperature 0 to two engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import pgettext_lazy
+
+from jobs.plans import Output, Plan, PlanFile, Step, literal
+from jobs.toolchains.load import json_lines
+from jobs.toolchains.site import DIRECT, FILES, Site, script
+
+KIND = "greedy-probe"
+PROGRAMS = ("python3",)
+STEPS = {"probe": pgettext_lazy("step", "compare answers")}
+OUTPUT = "probe.jsonl"
+_SCRIPT, _PROMPTS = "greedy_probe.py", "prompts.jsonl"
+CLIENTS = (_SCRIPT,)
+
+
+def plan(
+    prompts: Sequence[str],
+    site: Site,
+    *,
+    max_tokens: int,
+    again: int,
+    logprobs: bool,
+    keys: tuple[str, str],
+) -> Plan:
+    """Plan one step. ``keys``: names of the secrets of both engines, "" for none."""
+    argv = (
+        *(literal(site.python), f"{FILES}/{_SCRIPT}", "{deployment.url}", "{reference.url}"),
+        *("--served-model-name", "{deployment.name}", "--served-model-name", "{reference.name}"),
+        *("--prompts", f"{FILES}/{_PROMPTS}", "--max-tokens", str(max_tokens)),
+        *("--again", str(again), *(("--logprobs",) if logprobs else ()), "--to", OUTPUT),
+    )
+    named = zip(("API_KEY", "REFERENCE_API_KEY"), keys, strict=True)
+    env = tuple((variable, f"{{secret:{key}}}") for variable, key in named if key)
+    return Plan(
+        kind=KIND,
+        steps=(Step("probe", argv, env=env),),
+        files=(script(_SCRIPT), script(DIRECT), PlanFile(_PROMPTS, json_lines(prompts))),
+        outputs=(Output("probe", OUTPUT),),
+    )

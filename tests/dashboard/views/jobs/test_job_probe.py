@@ -1,0 +1,183 @@
+"""Page of a greedy probe: verdict, both answers, filter, CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import OutputFile
+from jobs.services.outputs import output_path
+from tests.factories import make_deployment, make_endpoint, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+PATH = "probe.jsonl"
+
+
+def tokens(*words, logprob=-0.5):
+    return [[word, logprob] for word in words]
+
+
+def row(first, second, *, index=0, again=None, **more):
+    """A line: both answers as words."""
+
+    def side(words, logprob):
+        return {"text": "".join(words), "finish": "stop", "tokens": tokens(*words, logprob=logprob)}
+
+    made = {"index": index, "prompt": f"prompt {index}"}
+    made |= {"deployment": side(first, -0.5), "reference": side(second, -0.75)}
+    return made | ({"again": again} if again else {}) | more
+
+
+EQUAL = row(("a", " b"), ("a", " b"), again={"deployment": True, "reference": True})
+OTHER = row(("The", " cat"), ("The", " <b>dog"), index=1)
+OTHER["deployment"]["candidates"] = [[" cat", -0.5], [" <b>dog", -0.75]]
+FAILED = {
+    "index": 2,
+    "prompt": "p",
+    "deployment": {"text": "a"},
+    "reference": {"error": "HTTP 503"},
+}
+
+
+def keep(job, *rows, content=None):
+    """Store the output of a probe."""
+    text = "".join(json.dumps(one) + "\n" for one in rows) if content is None else content
+    data = text.encode()
+    path = output_path(job.pk, PATH)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    size = {"bytes": len(data), "received_bytes": len(data), "sha256": "0" * 64}
+    OutputFile.objects.create(job=job, name="probe", path=PATH, **size)
+
+
+@pytest.fixture
+def job():
+    served, other = make_deployment(name="small-int8"), make_endpoint(name="H800")
+    return make_job(
+        kind="greedy-probe",
+        state="succeeded",
+        inputs={"deployment": {"id": served.pk}, "reference": {"endpoint": other.pk}},
+    )
+
+
+@pytest.fixture
+def page(client):
+    client.force_login(make_user())
+
+    def get(job, **query):
+        answer = client.get(reverse("job-probe", args=[job.pk]), query)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return get
+
+
+def test_the_verdict_comes_in_words_with_its_interval(page, job):
+    keep(job, EQUAL, OTHER)
+    text = page(job)
+
+    assert "1 of 2 answers are equal: 50.00 % [9.45, 90.55]." in text
+    assert "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1" in text
+    assert "and differ from each other in 1 answer." in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([OTHER], "No prompt was sent twice"),
+        ([{**OTHER, "again": {"deployment": False}}], "they say little about the stacks"),
+        ([EQUAL], "No difference found. This is a smoke test"),
+        ([FAILED], "No prompt has answers of both engines."),
+        ([row(("a",), ("b",)) | {"deployment": {"text": "a"}}], "Compared by text"),
+    ],
+)
+def test_what_the_counts_mean_is_said(page, job, rows, words):
+    keep(job, *rows)
+
+    assert words in page(job)
+
+
+def test_both_answers_are_marked_and_escaped(page, job):
+    keep(job, OTHER)
+    text = page(job)
+
+    assert "The <mark>cat</mark>" in text
+    assert "The <mark>&lt;b&gt;dog</mark>" in text
+    assert "from token 2" in text
+    assert "Preferred to “ &lt;b&gt;dog” by 0.250." in text
+
+
+def test_numbers_of_tokens_and_gaps_are_shown(page, job):
+    keep(job, EQUAL, OTHER)
+    text = page(job)
+
+    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
+    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
+
+
+def test_the_filter_shows_different_answers_only(page, job):
+    keep(job, EQUAL, OTHER, FAILED)
+
+    assert 'id="p1"' in page(job)
+    text = page(job, show="different")
+    assert 'id="p2"' in text
+    assert 'id="p1"' not in text
+    assert 'id="p3"' not in text
+    assert "HTTP 503" in page(job, show="failed")
+    assert 'id="p1"' in page(job, show="<other>")
+
+
+def test_many_prompts_are_on_several_pages(page, job):
+    keep(job, *(row(("a",), ("a",), index=index) for index in range(60)))
+
+    assert 'id="p50"' in page(job)
+    assert 'id="p51"' not in page(job)
+    assert 'id="p51"' in page(job, after="50")
+    assert "No matching prompts." in page(job, after="9" * 18)
+
+
+def test_the_csv_has_a_line_a_prompt(client, job):
+    keep(job, EQUAL, OTHER, FAILED)
+    client.force_login(make_user())
+    answer = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
+    lines = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+
+    assert [line["state"] for line in lines] == ["equal", "different", "failed"]
+    assert lines[1]["first_different_token"] == "2"
+    assert (lines[0]["deployment_repeats"], lines[1]["deployment_repeats"]) == ("1", "")
+    assert lines[1]["deployment_margin"] == "0.25"
+
+
+def test_the_page_of_the_job_has_the_verdict_and_a_link(client, job):
+    keep(job, EQUAL)
+    client.force_login(make_user())
+    text = client.get(reverse("job-detail", args=[job.pk])).content.decode()
+
+    assert "1 of 1 answers are equal" in text
+    assert reverse("job-probe", args=[job.pk]) in text
+    assert "small-int8" in text
+    assert "H800" in text
+
+
+@pytest.mark.parametrize("content", ["", "[]\n", "\0\n", '{"index": 0}\n', "[" * 9999 + "\n"])
+def test_a_strange_output_never_breaks_the_page(client, page, job, content):
+    keep(job, content=content)
+
+    page(job)
+    assert client.get(reverse("job-detail", args=[job.pk])).status_code == 200
+
+
+def test_without_an_output_the_page_says_so(client, page, job):
+    assert "This job has no readable answers." in page(job)
+    csv_of = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
+    assert csv_of.status_code == 404
+
+
+def test_other_jobs_have_no_such_page(client):
+    client.force_login(make_user())
+    other = make_job(kind="evaluate")
+
+    assert client.get(reverse("job-probe", args=[other.pk])).status_code == 404

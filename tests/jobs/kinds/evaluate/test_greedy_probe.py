@@ -1,0 +1,163 @@
+"""Greedy probe: its command, its prompts, its outcome."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import AssetRef, TeamPrompts, asset_values
+from jobs.messages import Message
+from jobs.plans import fill, secrets
+from jobs.services.secrets.uses import uses
+from tests.jobs.lib.target import SERVED_BY_VLLM, VALUES, here
+
+kind = KINDS["greedy-probe"]
+TWO = {"deployment": "3", "reference": "5"}
+
+
+def planned(target=None, **raw):
+    return kind.plan(kind.Params(**{**TWO, **raw}), target or here())
+
+
+def sent(plan):
+    (file,) = [item for item in plan.files if item.name == "prompts.jsonl"]
+    return [json.loads(line)["prompt"] for line in file.text.split("\n") if line]
+
+
+def field_refused(target=None, **raw):
+    with pytest.raises(LaunchError) as caught:
+        planned(target, **raw)
+    return caught.value.field
+
+
+def with_key(name, **fields):
+    data = {**SERVED_BY_VLLM, "id": 5, "api_key": name, **fields}
+    return AssetRef("deployment", "H800", endpoint=5, data=data)
+
+
+def outcome(*rows):
+    content = "".join(json.dumps({"index": 0, "prompt": "p", **row}) + "\n" for row in rows)
+    params = kind.Params(**TWO)
+    return kind.parse_outcome(params, planned(), {"probe.jsonl": content.encode()}, 0)
+
+
+def row(first="a", second="a", **more):
+    return {"deployment": {"text": first}, "reference": {"text": second}, **more}
+
+
+def test_the_command_names_both_engines():
+    run = fill(planned(), VALUES)
+
+    assert run.steps[0].argv[1:8] == (
+        "/data/host/spool/17/files/greedy_probe.py",
+        *("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        *("--served-model-name", "small-int8", "--served-model-name", "small-int8"),
+    )
+    assert run.steps[0].argv[8:] == (
+        *("--prompts", "/data/host/spool/17/files/prompts.jsonl", "--max-tokens", "64"),
+        *("--again", "10", "--logprobs", "--to", "probe.jsonl"),
+    )
+
+
+def test_the_slots_of_both_engines_are_inputs():
+    refs = kind.inputs(kind.Params(**TWO), here())
+
+    assert {name: ref.key for name, ref in refs.items()} == TWO
+    values = asset_values(refs)
+    assert (values["deployment.name"], values["reference.port"]) == ("small-int8", "9000")
+
+
+def test_each_key_goes_to_its_own_engine():
+    keyed = with_key("REF_KEY")
+    target = replace(here(), deployments=(*here().deployments, keyed))
+    plan = planned(target, reference="endpoint:5")
+
+    assert plan.steps[0].env == (("REFERENCE_API_KEY", "{secret:REF_KEY}"),)
+    assert secrets(plan) == ("REF_KEY",)
+    assert [use.destination for use in uses(plan)] == ["{reference.url}"]
+
+
+def test_an_endpoint_under_test_is_checked_first():
+    target = replace(here(), deployments=(*here().deployments, with_key("KEY")))
+    plan = planned(target, deployment="endpoint:5")
+
+    assert [step.name for step in plan.steps] == ["endpoint", "probe"]
+    names = [item.name for item in plan.files]
+    assert len(set(names)) == len(names)
+    assert {use.destination for use in uses(plan)} == {"{deployment.url}"}
+
+
+def test_the_same_engine_twice_is_refused():
+    assert field_refused(reference="3") == "deployment"
+
+
+def test_answers_above_the_context_of_the_reference_are_refused():
+    short = AssetRef("deployment", "short", id=8, data={**SERVED_BY_VLLM, "max_total": 300})
+    target = replace(here(), deployments=(*here().deployments, short))
+
+    assert field_refused(target, reference="8", max_tokens=300) == "max_tokens"
+
+
+def test_the_reference_defaults_to_another_engine():
+    assert kind.choices("reference", here())[0].value == "5"
+
+
+def test_the_sample_is_spread_over_the_set():
+    everyday = sent(planned(limit=48))
+
+    assert len(everyday) == 48
+    assert sent(planned(limit=4)) == [everyday[0], everyday[12], everyday[24], everyday[36]]
+    assert sent(planned(limit=500)) == everyday
+
+
+def test_questions_are_sent_with_their_choices():
+    prompts = sent(planned(prompts="questions:basics", limit=500))
+
+    assert len(prompts) > 48
+    assert any("\nA) " in prompt and "\nB) " in prompt for prompt in prompts)
+
+
+def test_a_team_s_prompts_are_sent_as_they_are():
+    mine = TeamPrompts("ours", 2, 9, lambda: ["first\u2028line", "{braces}"])
+
+    assert sent(planned(replace(here(), prompts=(mine,)), prompts="ours")) == [
+        "first\u2028line",
+        "{braces}",
+    ]
+    assert field_refused(prompts="unknown") == "prompts"
+
+
+def test_the_outcome_counts_and_measures_no_result():
+    again = {"deployment": True, "reference": False}
+    found = outcome(row(again=again), row(second="b", again={"deployment": True}))
+
+    counts = {"equal": 1, "compared": 2, "failed": 0, "same": 2, "again": 3}
+    assert (found.message, found.measured) == (Message("probe:done", counts), None)
+    assert outcome(row()).message.id == "probe:once"
+
+
+def test_unanswered_prompts_are_not_different():
+    failed = row(reference={"error": "HTTP 503"})
+
+    assert outcome(row(), failed).message.id == "probe:partly"
+    assert outcome(failed).failure == Message("probe:none", {"prompts": 1})
+    assert outcome().failure == Message("probe:none", {"prompts": 0})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "{}", '{"index": -1}', "not JSON", '{"index": 0, "prompt": "\\ud800"}', "[" * 9999],
+)
+def test_another_file_is_no_probe(line):
+    with pytest.raises(ParseError):
+        kind.parse_outcome(kind.Params(**TWO), planned(), {"probe.jsonl": f"{line}\n".encode()}, 0)
+
+
+def test_log_lines_are_the_progress():
+    log = "prompt 7/40: equal\nprompt 8/40: different from token 3\n"
+
+    assert kind.progress(log) == {"done": 8, "total": 40, "unit": "requests"}
