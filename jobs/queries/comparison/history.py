@@ -33,7 +33,10 @@ _SPEED = (
     *("ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
     *("latency_p50_s", "latency_p99_s", "batch_latency_mean_s"),
 )
-_QUALITY = ("accuracy",)
+_QUALITY = (
+    *("accuracy", "tokens_per_correct", "reasoning_tokens_mean", "answer_tokens_mean"),
+    "reasoning_share",
+)
 # Facts of the host that no identity has.
 _FACTS = ("os", "kernel", "driver", "firmware")
 

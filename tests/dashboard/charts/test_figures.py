@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs_version
 
 from dashboard.charts import (
     accuracy,
+    budget,
     growing_accuracy,
     history,
     interactivity,
@@ -29,6 +30,7 @@ from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
+from jobs.queries.results.token_use import BudgetPoint, TokenUse
 from jobs.queries.statistics import wilson
 
 BASE = Path(settings.BASE_DIR)
@@ -44,7 +46,10 @@ PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHA
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
 TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
+CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
+USE = TokenUse(9, 9, 0, 0.0, 5.0, 45, 3.0, 8, 16, 0, None, 9, 9, CURVE)
 FIGURES = {
+    "budget": lambda: budget.figure([("#1", USE), ("#2", USE)]),
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),
     "per_device": lambda: per_device.figure(EIGHT),
