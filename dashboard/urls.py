@@ -36,7 +36,16 @@ from dashboard.views.jobs import (
 )
 from dashboard.views.launch import launch, launch_matrix, launch_pipeline, launch_preflight
 from dashboard.views.models import model_edit, models
-from dashboard.views.results import fleet, history, imports, organise, points, requests, results
+from dashboard.views.results import (
+    fleet,
+    history,
+    imports,
+    organise,
+    points,
+    requests,
+    results,
+    tradeoff,
+)
 
 urlpatterns = [
     path("", include(overview.urlpatterns)),
@@ -69,6 +78,7 @@ urlpatterns = [
     path("prompts/", include(prompts.urlpatterns)),
     path("results/", include(organise.urlpatterns)),
     path("results/", include(fleet.urlpatterns)),
+    path("results/", include(tradeoff.urlpatterns)),
     path("results/", include(history.urlpatterns)),
     path("results/", include(points.urlpatterns)),
     path("results/", include(requests.urlpatterns)),

@@ -120,9 +120,7 @@ def _notes(use: TokenUse) -> list[str]:
         )
         notes.append(text % {"n": number(use.estimated)})
     if use.seconds and use.seconds.is_estimated:
-        notes.append(
-            _("Time to first answer token: TTFT plus reasoning at the answer's mean rate.")
-        )
+        notes.append(_("Time to first answer token: TTFT plus reasoning at the mean token rate."))
     if use.curve:
         notes.append(_("Budget curve: share of correct answers with at most so many tokens."))
         notes.append(

@@ -28,6 +28,7 @@ from dashboard.presenters.result.page_parts import (
 )
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
+from dashboard.presenters.result.subject_table import subject_table
 from dashboard.presenters.result.token_card import token_card
 from dashboard.presenters.result.two_sides import sides_table
 from dashboard.presenters.result.verdict import marks_of
@@ -142,6 +143,9 @@ def result_response(
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
+        sort = request.GET.get("subjects", "")
+        tables = [(group, subject_table(page.result, group, sort)) for group in page.sets]
+        context |= {"set_tables": tables, "is_sorted": bool(sort)}
         context |= _question_context(request, page)
         if request.headers.get("HX-Target") == "questions":
             return render(request, "results/_questions.html", context)

@@ -22,6 +22,7 @@ from dashboard.charts import (
     percentiles,
     request_times,
     throughput,
+    tradeoff,
 )
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series
@@ -31,6 +32,7 @@ from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
 from jobs.queries.results.token_use import BudgetPoint, TokenUse
+from jobs.queries.results.tradeoff import Pair, Speed
 from jobs.queries.statistics import wilson
 
 BASE = Path(settings.BASE_DIR)
@@ -48,7 +50,10 @@ HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _val
 TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = TokenUse(9, 9, 0, 0.0, 5.0, 45, 3.0, 8, 16, 0, None, 9, 9, CURVE)
+SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
+PAIRS = [Pair(run, SHARE, kind, SPEED) for run, kind in zip(RUNS, ("ours", "external", "imported"), strict=True)]
 FIGURES = {
+    "tradeoff": lambda: tradeoff.figure(PAIRS, "per_device"),
     "budget": lambda: budget.figure([("#1", USE), ("#2", USE)]),
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),

@@ -113,6 +113,8 @@ result-detail GET viewer
 result-answer GET viewer
 result-file GET viewer
 result-fleet GET viewer
+result-tradeoff GET viewer
+result-paired GET viewer
 result-history GET viewer
 result-point GET viewer
 result-requests GET viewer
