@@ -24,6 +24,8 @@ MOST_BENCHMARKS = 2000
 Origin = Literal["ours", "external", "imported"]
 # One deployment or endpoint; equal settings of another; or as stated with an import.
 Pairing = Literal["engine", "identity", "stated", ""]
+# Highest rate, its concurrency, result.
+_Candidate = tuple[float, int | None, Result]
 _ENGINE = ("deployment", "model", "engine", "host")
 
 
@@ -97,20 +99,21 @@ def origin_of(result: Result) -> Origin:
     return "external" if result.endpoint_id else "ours"
 
 
-def _fastest(models: Iterable[str]) -> Mapping[Any, tuple[float, int | None, Result]]:
-    """Return the fastest counted benchmark by each key of :func:`_keys`."""
+def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:
+    """Return the counted benchmarks by each key of :func:`_keys`, the fastest first."""
     rows = Result.objects.filter(type=Result.Type.BENCHMARK, model_id__in=models)
     rows = rows.filter(disturbed=False, incomplete=False)
     related = rows.select_related("host", "deployment", "endpoint", "imported")
-    known: dict[Any, list[tuple[float, int, int | None, Result]]] = defaultdict(list)
+    known: dict[Any, list[_Candidate]] = defaultdict(list)
     latest = related.defer("verdicts", "remarks").prefetch_related("points")
     for row in latest.order_by("-created_at", "-pk")[:MOST_BENCHMARKS]:
         best = _best_point(row)
         if best is not None:
             for key in _keys(row).values():
-                known[key].append((best[0], row.pk, best[1], row))
-    best_of = {key: max(found, key=lambda one: one[:2]) for key, found in known.items()}
-    return {key: (one[0], one[2], one[3]) for key, one in best_of.items()}
+                known[key].append((*best, row))
+    for found in known.values():
+        found.sort(key=lambda one: (-one[0], -one[2].pk))
+    return known
 
 
 def _best_point(row: Result) -> tuple[float, int | None] | None:
@@ -125,16 +128,17 @@ def _best_point(row: Result) -> tuple[float, int | None] | None:
     return (float(value), None) if isinstance(value, int | float) and value > 0 else None
 
 
-def _speed(
-    evaluation: Result, fastest: Mapping[Any, tuple[float, int | None, Result]]
-) -> Speed | None:
-    """Return the fastest benchmark: of the same engine or one with an equal identity; ``engine`` is
-    stated where it is the very same."""
-    keys = _keys(evaluation)
-    found = [(fastest[key], name) for name, key in keys.items() if key in fastest]
+def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> Speed | None:
+    """Return the fastest benchmark of the same engine, the closest pairing first where equal."""
+    found = []
+    for name, key in _keys(evaluation).items():
+        candidates = fastest.get(key, ())
+        if name == "identity":
+            candidates = [one for one in candidates if _one_engine(evaluation, one[2])]
+        if candidates:
+            found.append((candidates[0], name))
     if not found:
         return None
-    # The first of equal ones: the closest pairing.
     (rate, concurrency, benchmark), pairing = max(found, key=lambda one: one[0][0])
     return Speed(benchmark, concurrency, rate, device_count(benchmark), pairing)
 
@@ -153,13 +157,33 @@ def _keys(result: Result) -> dict[Pairing, Any]:
     elif result.endpoint_id:
         keys["engine"] = ("endpoint", result.endpoint_id, *_served(result))
     parts = result.identity.get("parts") or {}
-    engine = {name: parts.get(name) or {} for name in _ENGINE}
+    engine = {name: dict(parts.get(name) or {}) for name in _ENGINE}
     values = [value for group in engine.values() for value in group.values()]
+    for name in _environments(result):
+        engine["engine"].pop(name)
     # An unknown part is equal to none.
     if result.deployment_id and values and None not in values:
         text = json.dumps(engine, sort_keys=True, ensure_ascii=False)
         keys["identity"] = ("identity", text, result.simulated)
     return keys
+
+
+def _environments(result: Result) -> dict[str, Any]:
+    """Return the fingerprints of environments: of the engine, and of the tool that measured."""
+    parts = (result.identity.get("parts") or {}).get("engine") or {}
+    return {name: value for name, value in parts.items() if name.startswith("environment ")}
+
+
+def _one_engine(evaluation: Result, benchmark: Result) -> bool:
+    """Return True if environments differ by those of two tools at most."""
+    mine, theirs = _environments(evaluation), _environments(benchmark)
+    shared = mine.keys() & theirs.keys()
+    if any(mine[name] != theirs[name] for name in shared):
+        return False
+    if mine.keys() == theirs.keys():
+        return True
+    tools = {result.tool.partition(" ")[0] for result in (evaluation, benchmark)}
+    return len(tools) == 2 and max(len(mine), len(theirs)) - len(shared) <= 1
 
 
 def _served(result: Result) -> tuple[str, ...]:

@@ -51,7 +51,8 @@ TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = TokenUse(9, 9, 0, 0.0, 5.0, 45, 3.0, 8, 16, 0, None, 9, 9, CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
-PAIRS = [Pair(run, SHARE, kind, SPEED) for run, kind in zip(RUNS, ("ours", "external", "imported"), strict=True)]
+ORIGINS = ("ours", "external", "imported")
+PAIRS = [Pair(run, SHARE, origin, SPEED) for run, origin in zip(RUNS, ORIGINS, strict=True)]
 FIGURES = {
     "tradeoff": lambda: tradeoff.figure(PAIRS, "per_device"),
     "budget": lambda: budget.figure([("#1", USE), ("#2", USE)]),

@@ -159,6 +159,7 @@ def test_equal_repeats_keep_the_interval_of_their_questions(host):
     deployment = served(host)
     for _run in range(3):
         last = evaluated(host, 80, deployment=deployment)
+    Result.objects.update(fingerprint="one")
 
     (period,) = history(last.pk).periods
 
@@ -170,9 +171,9 @@ def test_tokens_of_an_evaluation_have_a_history(host):
     deployment = served(host)
     for tokens in (900.0, 1000.0):
         last = evaluated(host, 80, deployment=deployment)
-        Result.objects.filter(pk=last.pk).update(
-            metrics={**last.metrics, "tokens_per_correct": tokens}
-        )
+        last.metrics["tokens_per_correct"] = tokens
+        last.fingerprint = "one"
+        last.save()
 
     found = history(last.pk, "tokens_per_correct")
 

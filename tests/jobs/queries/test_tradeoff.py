@@ -2,13 +2,15 @@
 
 import pytest
 
-from jobs.models import Result
+from jobs.models import Environment, Result
+from jobs.plans import Plan, Step
 from jobs.queries.results.filters import Filters
 from jobs.queries.results.tradeoff import tradeoff
+from jobs.services.outcomes import run_context
 from tests.comparing import OTHER
 from tests.factories import make_endpoint, make_job, make_measured
-from tests.jobs.lib.importing import imported
-from tests.measuring import make_measuring_host, measured, served
+from tests.jobs.lib.importing import EVALUATION, imported
+from tests.measuring import SERVE, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
 
@@ -18,9 +20,18 @@ def host():
     return make_measuring_host("va16")
 
 
-def evaluated(deployment, **fields):
-    job = make_job(host=deployment.host, kind="evaluate", state="succeeded")
+def evaluated(deployment, tool="evalscope", **fields):
+    program = f"/e/{tool}/bin/{tool}"
+    plan = Plan("evaluate", (Step("ask", (program, "eval")),))
+    job = make_job(plan=plan, host=deployment.host, state="succeeded")
+    context = run_context.of_job(job, [deployment.job])
+    fields = {"run_context": context, "tool": f"{tool} 1.0", **fields}
     return make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment, **fields)
+
+
+def make_environment(host, name, pins="pins"):
+    path = f"/e/{name}"
+    return Environment.objects.create(host=host, name=name, fingerprint=pins, path=path)
 
 
 def only_pair(**filters):
@@ -68,6 +79,30 @@ def test_another_deployment_with_equal_settings_is_named_so(host):
     assert (speed.benchmark, speed.pairing) == (benchmark, "identity")
 
 
+def test_another_tool_has_an_environment_of_its_own(host):
+    make_environment(host, "opencompass")
+    evaluated(served(host), tool="opencompass")
+    benchmark = measured(served(host))
+
+    assert only_pair().speed.benchmark == benchmark
+
+
+def test_another_version_of_the_engine_is_another_engine(host):
+    evaluated(served(host))
+    Environment.objects.filter(name="llama").update(fingerprint="newer pins")
+    measured(served(host))
+
+    assert only_pair().speed is None
+
+
+def test_one_tool_does_not_hide_another_engine(host):
+    make_environment(host, "other")
+    evaluated(served(host))
+    measured(served(host, ("/e/other/bin/python", *SERVE[1:])))
+
+    assert only_pair().speed is None
+
+
 def test_settings_that_are_unknown_equal_nothing(host):
     evaluated(served(host))
     measured(served(host))
@@ -106,11 +141,10 @@ def test_an_endpoint_that_changed_its_engine_is_another_one(host):
 def test_an_import_is_paired_as_stated_only(host):
     evaluated(served(host))
     benchmark = imported(device="8 × H800")
-    evaluation = imported(device="8 × H800")
+    evaluation = imported(EVALUATION, device="8 × H800")
     Result.objects.filter(pk__in=[benchmark.pk, evaluation.pk]).update(model_id="m")
-    Result.objects.filter(pk=benchmark.pk).update(type="benchmark")
     Result.objects.filter(pk=evaluation.pk).update(
-        type="evaluation", what="basics", metrics={"accuracy": 0.5, "questions": 10}
+        what="basics", metrics={"accuracy": 0.5, "questions": 10}
     )
 
     (pair,) = tradeoff(Filters(), "basics").pairs

@@ -90,7 +90,7 @@ def test_a_comparison_has_a_line_each(get):
     assert [trace["name"] for trace in data[:2]] == [f"#{one.job_id}", f"#{two.job_id}"]
     assert [trace["mode"] for trace in data] == ["lines", "lines", "markers", "markers"]
     bars = dict(zip(data[0]["x"], data[0]["error_y"]["array"], strict=True))
-    assert bars[32] > 0 and bars[14] is None
+    assert bars[32] > 0 and bars[35] is None
     assert "Tokens per correct answer" in text_of(html)
 
 
