@@ -126,7 +126,7 @@ def _limit_marks(uses: Sequence[tuple[str, TokenUse]]) -> list[dict[str, Any]]:
             "y": [_shown(use.curve[-1].share.value)],
             "text": [percent(use.cut_share)],
             "marker": {"color": COLOURS[index], "symbol": SYMBOLS[index], "size": 9},
-            "hovertemplate": "%{x:,d} tok: " + _("%{text} % of answers cut") + _EXTRA,
+            "hovertemplate": "%{x:,d} tok: %{text} % " + _("of answers cut") + _EXTRA,
         }
         for index, (name, use) in enumerate(uses)
         if use.limit and use.curve

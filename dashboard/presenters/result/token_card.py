@@ -126,7 +126,7 @@ def _notes(use: TokenUse) -> list[str]:
         notes.append(
             _("A run with that limit reaches at least this accuracy, if its answers stay the same.")
         )
-        notes.append(_("95 % confidence interval (Wilson)."))
+        notes.append(_("Band: confidence interval (Wilson)."))
     if use.scored > use.questions:
         notes.append(_("Several answers to a question count as one in the interval."))
     return notes
