@@ -12,6 +12,7 @@ from dashboard.charts.figures import Figure
 from dashboard.charts.series import COLOURS, POINT
 from dashboard.text.labels import result_name
 from jobs.queries.results.tradeoff import Origin, Pair
+from jobs.queries.statistics import Interval
 
 # Shape and colour by who measured what.
 _MARKS: dict[Origin, tuple[str, str]] = {
@@ -19,7 +20,7 @@ _MARKS: dict[Origin, tuple[str, str]] = {
     "external": ("square", COLOURS[1]),
     "imported": ("diamond", COLOURS[2]),
 }
-_NAMED = 12  # more points have no room for names
+_ROOM = 2.0  # per cent above and below all intervals
 
 
 def value_of(pair: Pair, axis: str) -> float | None:
@@ -45,7 +46,7 @@ def figure(pairs: Sequence[Pair], axis: str) -> Figure:
     }
     names = {"ours": _("ours"), "external": _("external"), "imported": _("imported")}
     data = [
-        _trace(origin, names[origin], [one for one in shown if one[0].origin == origin], len(shown))
+        _trace(origin, names[origin], [one for one in shown if one[0].origin == origin])
         for origin in _MARKS
         if any(pair.origin == origin for pair, _x in shown)
     ]
@@ -57,26 +58,29 @@ def figure(pairs: Sequence[Pair], axis: str) -> Figure:
         "xaxis": {"title": {"text": titles[axis]}, "rangemode": "tozero", "showgrid": True},
         "yaxis": {
             "title": {"text": _("accuracy, %")},
-            "autorangeoptions": {"minallowed": 0, "maxallowed": 100},
+            "range": _range([pair.share for pair, _x in shown]),
         },
     }
     return Figure(data, layout)
 
 
-def _trace(
-    origin: Origin, name: str, shown: Sequence[tuple[Pair, float]], total: int
-) -> dict[str, Any]:
+def _range(shares: Sequence[Interval]) -> list[float]:
+    """Return the range of accuracies: small differences would vanish on an axis from 0 to 100."""
+    low = min((100 * share.low for share in shares), default=0.0)
+    high = max((100 * share.high for share in shares), default=100.0)
+    return [max(0.0, low - _ROOM), min(100.0 + _ROOM, high + _ROOM)]
+
+
+def _trace(origin: Origin, name: str, shown: Sequence[tuple[Pair, float]]) -> dict[str, Any]:
     symbol, colour = _MARKS[origin]
     shares = [pair.share for pair, _x in shown]
     return {
         "type": "scatter",
-        "mode": "markers+text" if total <= _NAMED else "markers",
+        "mode": "markers",
         "name": name,
         "x": [x for _pair, x in shown],
         "y": [round(100 * share.value, 4) for share in shares],
         "text": [result_name(pair.evaluation) for pair, _x in shown],
-        "textposition": "top right",
-        "textfont": {"size": 11},
         "cliponaxis": False,
         "marker": {
             "color": colour,

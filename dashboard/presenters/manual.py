@@ -18,7 +18,7 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/compare", "use/reports", "use/organise", "use/import"),
+        *("use/launch", "use/watch", "use/compare", "use/tokens", "use/reports", "use/organise", "use/import"),
         *("use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
@@ -47,6 +47,8 @@ HELP: Mapping[str, str] = {
     "endpoint": "use/endpoints/",
     "result-compare": "use/compare/#compare",
     "result-fleet": "use/organise/#fleet",
+    "result-tradeoff": "use/tokens/#accuracy-and-speed",
+    "result-paired": "use/tokens/#accuracy-and-speed",
     "result-list": "use/organise/#filters-and-views",
     "result": "use/compare/",
     "import": "use/import/",

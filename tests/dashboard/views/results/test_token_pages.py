@@ -104,7 +104,7 @@ def test_subjects_of_mmlu_are_folded_by_area(get):
     html = get("result-detail", with_subjects(40.0).pk)
     folded = html[html.index('id="subjects"') :]
 
-    assert folded.count('<details class="fold area">') == 4
+    assert folded.count('<details class="fold subject-area">') == 4
     assert "STEM 18 subjects 80.00" in text_of(folded)
     assert "difference" not in text_of(folded[: folded.index("</div>")])
 
