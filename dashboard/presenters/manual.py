@@ -18,8 +18,8 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/compare", "use/tokens", "use/reports", "use/organise", "use/import"),
-        *("use/endpoints", "use/chat"),
+        *("use/launch", "use/watch", "use/compare", "use/tokens", "use/reports", "use/organise"),
+        *("use/import", "use/endpoints", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
