@@ -49,6 +49,7 @@ from dashboard.views.results import (
     requests,
     results,
     tables,
+    tradeoff,
 )
 
 urlpatterns = [
@@ -87,6 +88,7 @@ urlpatterns = [
     path("prompts/", include(prompts.urlpatterns)),
     path("results/", include(organise.urlpatterns)),
     path("results/", include(fleet.urlpatterns)),
+    path("results/", include(tradeoff.urlpatterns)),
     path("results/", include(history.urlpatterns)),
     path("results/", include(points.urlpatterns)),
     path("results/", include(requests.urlpatterns)),

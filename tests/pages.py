@@ -82,11 +82,13 @@ PAGES = {
         "/results/?group=identity",
     ],
     "result-fleet": ["/results/fleet/"],
+    "result-tradeoff": ["/results/tradeoff/"],
     "result-history": [
         "/results/{speed}/history/",
         "/results/{speed}/history/?metric=ttft_p50_ms&concurrency=1",
         "/results/{quality}/history/",
     ],
+    "result-paired": ["/results/{quality}/paired/"],
     "result-point": ["/results/{speed}/points/1/"],
     "result-detail": ["/results/{speed}/", "/results/{quality}/"],
     "result-answers": [

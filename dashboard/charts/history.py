@@ -46,7 +46,11 @@ def figure(history: History) -> Figure:
             "tickformatstops": _TICKS,
             "showgrid": False,
         },
-        "yaxis": {"title": {"text": _title(history, unit)}},
+        # Of shares, small changes would vanish on an axis from 0.
+        "yaxis": {
+            "title": {"text": _title(history, unit)},
+            **({"rangemode": "normal"} if scale > 1 else {}),
+        },
         "shapes": [_line(period) for period in changes],
         "annotations": [_number(period) for period in changes],
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.inference.completions import Reply
+from jobs.parsers.token_shares import shared
 
 # Tokens that no piece shows: of the end, and of a think tag that the engine takes out.
 SILENT_TOKENS = 3
@@ -33,18 +34,11 @@ def shares(
         if not pieces:
             return None, None, True
         return reply.reasoning_deltas, pieces - reply.reasoning_deltas, True
-    if not reply.reasoning:
-        return 0, total, False
-    if not reply.answer:
-        return total, 0, False
-    if reply.reasoning_tokens is not None:
-        thought = min(total, reply.reasoning_tokens)
-        return thought, total - thought, False
-    if pieces <= total <= pieces + SILENT_TOKENS:
-        return reply.reasoning_deltas, total - reply.reasoning_deltas, False
-    thought_size, answer_size = measured or (len(reply.reasoning), len(reply.answer))
-    thought = round(total * thought_size / max(1, thought_size + answer_size))
-    return thought, total - thought, measured is None
+    counted = reply.reasoning_tokens
+    if counted is None and pieces <= total <= pieces + SILENT_TOKENS:
+        counted = reply.reasoning_deltas
+    lengths = len(reply.reasoning), len(reply.answer)
+    return shared(total, lengths, counted=counted, measured=measured)
 
 
 def needs_tokenizer(reply: Reply) -> bool:

@@ -18,8 +18,9 @@ ROOT = Path(settings.BASE_DIR) / "docs"
 # Groups by reader; each page is a file of docs/, its title the file's first heading.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
-        *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/compare", "use/accuracy"),
-        *("use/reports", "use/organise", "use/import", "use/endpoints", "use/probe", "use/chat"),
+        *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/tokens", "use/compare"),
+        *("use/accuracy", "use/reports", "use/organise", "use/import", "use/endpoints"),
+        *("use/probe", "use/chat"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -52,6 +53,8 @@ HELP: Mapping[str, str] = {
     "result-compare": "use/compare/#compare",
     "result-tables": "use/accuracy/#tables",
     "result-fleet": "use/organise/#fleet",
+    "result-tradeoff": "use/tokens/#accuracy-and-speed",
+    "result-paired": "use/tokens/#accuracy-and-speed",
     "result-list": "use/organise/#filters-and-views",
     "result": "use/compare/",
     "import": "use/import/",

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from dashboard.presenters.result import sets_table
+from dashboard.presenters.result.subject_table import area_title, gap_text
 from dashboard.templatetags.ui import state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, visible
@@ -18,6 +19,7 @@ from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement
 from jobs.queries.results.set_scores import SetGroup
+from jobs.queries.results.subjects import Area
 from jobs.queries.statistics import Interval
 
 register = template.Library()
@@ -85,6 +87,18 @@ def ending(answer: Answer) -> str:
 def mean_label(group: SetGroup, groups: Sequence[SetGroup]) -> str:
     """The name of a row of means: see :func:`dashboard.presenters.result.sets_table.mean_label`."""
     return sets_table.mean_label(group, alone=len(groups) == 1)
+
+
+@register.simple_tag
+def area_name(area: Area) -> str:
+    """Name of an area of MMLU's subjects."""
+    return area_title(area)
+
+
+@register.simple_tag
+def gap(interval: Interval) -> str:
+    """A difference in points with its interval."""
+    return gap_text(interval)
 
 
 @register.simple_tag

@@ -13,10 +13,11 @@ from jobs.metrics.latency import LATENCY
 from jobs.metrics.quality import QUALITY
 from jobs.metrics.speculation import SPECULATION
 from jobs.metrics.speed import SPEED
+from jobs.metrics.tokens import TOKENS
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
-    for family in (SPEED, LATENCY, QUALITY, COUNTS, SPECULATION, ENGINE, ENERGY)
+    for family in (SPEED, LATENCY, QUALITY, TOKENS, COUNTS, SPECULATION, ENGINE, ENERGY)
     for metric in family
 }
 

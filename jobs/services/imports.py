@@ -22,7 +22,7 @@ from jobs.imports.base import Reading
 from jobs.models import Answer, Import, ImportedFile, Result, ResultPoint, SignOff
 from jobs.queries.results import result_counts
 from jobs.sanitize import sanitize, sanitize_text
-from jobs.services.outcomes import answer_rows, identity, shortfall
+from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
 from jobs.services.outcomes.outcomes import stored_numbers
 
 LONGEST = 100
@@ -232,6 +232,7 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
     )
     identity.keep(result)
     answer_rows.keep(result)
+    token_use.keep(result)
 
 
 class Released(JobsError):

@@ -18,7 +18,7 @@ from jobs.backup.restore import MARK
 from jobs.models import Host
 from jobs.queries.instance import instance_id
 from jobs.services import secrets
-from jobs.services.outcomes import answer_rows, identity
+from jobs.services.outcomes import answer_rows, identity, token_use
 from jobs.services.secrets import earlier
 
 HOST_NAME = "this-computer"
@@ -43,6 +43,7 @@ class Command(BaseCommand):
         instance_id()
         identity.keep_missing()
         answer_rows.keep_missing()
+        token_use.keep_missing()
         self._earlier_secrets()
         self._first_administrator()
         _this_computer(options["dashboard_url"])

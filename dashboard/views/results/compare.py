@@ -27,6 +27,7 @@ from dashboard.presenters.result.compared import (
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
+from dashboard.presenters.result.token_card import budget_figure
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
 from jobs.errors import LaunchError
@@ -162,7 +163,9 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "columns": [_column(groups, index, is_grouped=is_grouped) for index in range(len(groups))],
         **_switches(groups, repeated, others, is_grouped=is_grouped),
     }
-    if not is_evaluation:
+    if is_evaluation:
+        context["budget"] = budget_figure(comparison)
+    else:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
         context |= {"is_batch": is_batch, **charts(comparison)}
     return context

@@ -29,6 +29,8 @@ from dashboard.presenters.result.page_parts import (
 )
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
+from dashboard.presenters.result.subject_table import subject_table
+from dashboard.presenters.result.token_card import token_card
 from dashboard.presenters.result.two_sides import sides_table
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
@@ -140,6 +142,9 @@ def result_response(
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
         context["quality"] = hygiene_card(page.result)
+        sort = request.GET.get("subjects", "")
+        tables = [(group, subject_table(page.result, group, sort)) for group in page.sets]
+        context |= {"set_tables": tables, "is_sorted": bool(sort)}
     else:
         points = curve_of(page)
         levels = level_choice.level_choice(request)
@@ -236,6 +241,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         return context | {
             "figure": accuracy.figure(categories, page.accuracy),
             "figure_height": accuracy.height(categories, page.accuracy),
+            "tokens": token_card(result),
             "set_count": sum(len(group.rows) for group in page.sets),
         }
     is_batch = "batch_latency_mean_s" in result.metrics

@@ -233,6 +233,15 @@ def _reasoning(reply: Mapping[str, Any]) -> str:
     return "\n\n".join(str(part["reasoning"]) for part in parts if part.get("reasoning"))
 
 
+def _reasoning_tokens(reply: Mapping[str, Any]) -> int | None:
+    """Return the tokens of the reasoning as the server counted them; None: not reported."""
+    content = reply.get("content")
+    parts = content if isinstance(content, list) else ()
+    counts = [part.get("reasoning_tokens") for part in parts if part.get("reasoning")]
+    known = [count for count in counts if isinstance(count, int)]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
 def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> str:
     """Return the question as in its set, else as sent."""
     kept = (sample.get("sample_metadata") or {}).get("question")
@@ -261,5 +270,8 @@ def _detail(sample: Mapping[str, Any], reply: Mapping[str, Any]) -> dict[str, An
         "latency_s": perf.get("latency"),
         "input_tokens": perf.get("input_tokens"),
         "output_tokens": perf.get("output_tokens"),
+        "reasoning_tokens": _reasoning_tokens(reply),
+        # Of the first token, be it of the reasoning or of the answer.
+        "ttft_s": perf.get("ttft"),
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -44,6 +44,7 @@ _QUALITY = (
     "accuracy",
     *(f"accuracy_{part}" for part in PARTS),
     "unanswered",
+    *("tokens_per_correct", "reasoning_tokens_mean", "answer_tokens_mean", "reasoning_share"),
 )
 
 

@@ -23,7 +23,7 @@ from jobs.queries.comparison.work_differs import differences, hardware, work
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
 from jobs.queries.results.results import accuracy, points_of
-from jobs.queries.statistics import Interval, mean_interval
+from jobs.queries.statistics import Interval, mean_interval, wilson
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
@@ -33,7 +33,10 @@ _SPEED = (
     *("ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
     *("latency_p50_s", "latency_p99_s", "batch_latency_mean_s"),
 )
-_QUALITY = ("accuracy",)
+_QUALITY = (
+    *("accuracy", "tokens_per_correct", "reasoning_tokens_mean", "answer_tokens_mean"),
+    "reasoning_share",
+)
 # Facts of the host that no identity has.
 _FACTS = ("os", "kernel", "driver", "firmware")
 
@@ -172,9 +175,7 @@ def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -
         alike = list(group)
         counted = [values[run.pk] for run in alike if run.counts and run.pk in values]
         period = Period(number, alike, counted)
-        period.interval = mean_interval(counted)
-        if metric == "accuracy" and len(counted) == 1:
-            period.interval = accuracy(period.head)
+        period.interval = _interval(period, metric)
         if base is not None:
             period.base = base
             period.parts = _parts(base.head, period.head)
@@ -182,6 +183,19 @@ def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -
         periods.append(period)
         base = period if counted else base
     return periods
+
+
+def _interval(period: Period, metric: str) -> Interval | None:
+    """Return the interval of a period's mean.
+
+    Repeats ask the same questions, and at temperature 0 all are equal: an accuracy has the interval
+    of its questions, whatever the number of runs.
+    """
+    one = accuracy(period.head) if metric == "accuracy" else None
+    questions = int(period.head.metrics.get("questions") or 0)
+    if one is None or period.mean is None:
+        return mean_interval(period.values)
+    return wilson(period.mean * questions, questions)
 
 
 def _key_of(run: Result) -> Any:

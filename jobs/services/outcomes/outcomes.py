@@ -44,6 +44,7 @@ from jobs.services.outcomes import (
     matrix_runs,
     run_context,
     shortfall,
+    token_use,
 )
 from jobs.services.outcomes.energy import with_energy
 from jobs.services.outcomes.engine_windows import with_engine
@@ -261,6 +262,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     )
     identity.keep(result)
     answer_rows.keep(result)
+    token_use.keep(result)
 
 
 def _endpoint_file(job: Job) -> bytes:

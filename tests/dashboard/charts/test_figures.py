@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs_version
 
 from dashboard.charts import (
     accuracy,
+    budget,
     forest,
     growing_accuracy,
     history,
@@ -22,6 +23,7 @@ from dashboard.charts import (
     percentiles,
     request_times,
     throughput,
+    tradeoff,
 )
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Series
@@ -30,6 +32,8 @@ from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
+from jobs.queries.results.token_use import BudgetPoint, TokenUse
+from jobs.queries.results.tradeoff import Pair, Speed
 from jobs.queries.statistics import wilson
 
 BASE = Path(settings.BASE_DIR)
@@ -45,7 +49,14 @@ PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHA
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
 TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
+CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
+USE = TokenUse(9, 9, 0, 0.0, 5.0, 45, 3.0, 8, 16, 0, None, 9, 9, CURVE)
+SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
+ORIGINS = ("ours", "external", "imported")
+PAIRS = [Pair(run, SHARE, origin, SPEED) for run, origin in zip(RUNS, ORIGINS, strict=True)]
 FIGURES = {
+    "tradeoff": lambda: tradeoff.figure(PAIRS, "per_device"),
+    "budget": lambda: budget.figure([("#1", USE), ("#2", USE)]),
     "throughput": lambda: throughput.figure(EIGHT),
     "percentiles": lambda: percentiles.figure("ttft", EIGHT),
     "per_device": lambda: per_device.figure(EIGHT),

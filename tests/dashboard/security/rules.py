@@ -125,6 +125,8 @@ result-answer GET viewer
 result-answers GET viewer
 result-file GET viewer
 result-fleet GET viewer
+result-tradeoff GET viewer
+result-paired GET viewer
 result-history GET viewer
 result-point GET viewer
 result-requests GET viewer

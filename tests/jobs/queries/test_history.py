@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result
 from jobs.queries.comparison.history import history
+from jobs.queries.statistics import wilson
 from jobs.services.outcomes import identity
 from tests.comparing import OTHER
 from tests.factories import make_job, make_measured
@@ -137,10 +138,10 @@ def test_metric_and_concurrency_can_be_chosen(host):
     assert (history(result.pk, "x", 3).metric, by_rate.concurrencies) == (by_rate.metric, [1, 4])
 
 
-def evaluated(host, right, argv=OTHER):
+def evaluated(host, right, argv=OTHER, deployment=None):
     job = make_job(host=host, kind="evaluate", state="succeeded", params={"questions": "basics"})
     scores = [1.0] * right + [0.0] * (100 - right)
-    return make_measured(job=job, scores=scores, deployment=served(host, argv))
+    return make_measured(job=job, scores=scores, deployment=deployment or served(host, argv))
 
 
 def test_accuracies_are_paired_by_question(host):
@@ -152,6 +153,32 @@ def test_accuracies_are_paired_by_question(host):
     assert (found.metric, found.concurrency) == ("accuracy", None)
     assert found.periods[1].change.verdict == "worse"
     assert found.periods[1].interval.low < 0.8 < found.periods[1].interval.high
+
+
+def test_equal_repeats_keep_the_interval_of_their_questions(host):
+    deployment = served(host)
+    for _run in range(3):
+        last = evaluated(host, 80, deployment=deployment)
+    Result.objects.update(fingerprint="one")
+
+    (period,) = history(last.pk).periods
+
+    assert len(period.values) == 3
+    assert period.interval == wilson(80, 100)
+
+
+def test_tokens_of_an_evaluation_have_a_history(host):
+    deployment = served(host)
+    for tokens in (900.0, 1000.0):
+        last = evaluated(host, 80, deployment=deployment)
+        last.metrics["tokens_per_correct"] = tokens
+        last.fingerprint = "one"
+        last.save()
+
+    found = history(last.pk, "tokens_per_correct")
+
+    assert found.metrics == ["accuracy", "tokens_per_correct"]
+    assert found.periods[0].values == [900.0, 1000.0]
 
 
 def test_a_result_without_a_subject_is_alone(host):

@@ -1,0 +1,192 @@
+"""Accuracy beside speed: each evaluation with the fastest benchmark of the same engine.
+
+Two measurements make a point, so each point names both and why they belong together. Accuracies
+compare on the same questions only: a page has one set of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jobs.models import Result
+from jobs.queries.results.devices import device_count, per_device
+from jobs.queries.results.filters import Filters, matching
+from jobs.queries.results.results import accuracy
+from jobs.queries.statistics import Interval
+
+RATE = "output_tokens_per_s"
+MOST = 100  # evaluations, the latest
+MOST_BENCHMARKS = 2000
+Origin = Literal["ours", "external", "imported"]
+# One deployment or endpoint; equal settings of another; or as stated with an import.
+Pairing = Literal["engine", "identity", "stated", ""]
+# Highest rate, its concurrency, result.
+_Candidate = tuple[float, int | None, Result]
+_ENGINE = ("deployment", "model", "engine", "host")
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Fastest point of a benchmark. ``per_device`` is None without a known number of devices."""
+
+    benchmark: Result
+    concurrency: int | None
+    rate: float
+    devices: int | None
+    pairing: Pairing
+
+    @property
+    def per_device(self) -> float | None:
+        """Return the rate of a device."""
+        return per_device(self.rate, self.devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Evaluation with the fastest benchmark of its engine; None: there is none."""
+
+    evaluation: Result
+    share: Interval
+    origin: Origin
+    speed: Speed | None
+
+    @property
+    def tokens(self) -> float | None:
+        """Return the mean output tokens of an answer; None: not reported."""
+        value = self.evaluation.metrics.get("output_tokens_mean")
+        return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """Pairs of the chosen questions, latest first. ``choices``: names of questions with their
+    numbers of evaluations; ``left_out``: evaluations beyond :data:`MOST`."""
+
+    pairs: Sequence[Pair]
+    chosen: str
+    choices: Sequence[tuple[str, int]]
+    left_out: int
+
+
+def tradeoff(filters: Filters, chosen: str = "") -> Tradeoff:
+    """Return the evaluations that match, of the questions ``chosen``, else of those of the most
+    evaluations."""
+    rows = matching(filters.without("type")).filter(type=Result.Type.EVALUATION)
+    counts = Counter(rows.order_by().values_list("what", flat=True))
+    choices = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    if chosen not in counts:
+        chosen = choices[0][0] if choices else ""
+    named = rows.filter(what=chosen).select_related("host", "deployment", "endpoint", "imported")
+    found = list(named.defer("verdicts", "remarks").order_by("-created_at", "-pk")[:MOST])
+    return Tradeoff(pairs(found), chosen, choices, max(0, counts[chosen] - len(found)))
+
+
+def pairs(evaluations: Iterable[Result]) -> list[Pair]:
+    """Return each evaluation that has an accuracy with the fastest benchmark of its engine."""
+    known = [(one, share) for one in evaluations if (share := accuracy(one)) is not None]
+    fastest = _fastest({one.model_id for one, _share in known})
+    return [Pair(one, share, origin_of(one), _speed(one, fastest)) for one, share in known]
+
+
+def origin_of(result: Result) -> Origin:
+    """Return who measured what: imports are of others, endpoints are engines of others."""
+    if result.imported_id:
+        return "imported"
+    return "external" if result.endpoint_id else "ours"
+
+
+def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:
+    """Return the counted benchmarks by each key of :func:`_keys`, the fastest first."""
+    rows = Result.objects.filter(type=Result.Type.BENCHMARK, model_id__in=models)
+    rows = rows.filter(disturbed=False, incomplete=False)
+    related = rows.select_related("host", "deployment", "endpoint", "imported")
+    known: dict[Any, list[_Candidate]] = defaultdict(list)
+    latest = related.defer("verdicts", "remarks").prefetch_related("points")
+    for row in latest.order_by("-created_at", "-pk")[:MOST_BENCHMARKS]:
+        best = _best_point(row)
+        if best is not None:
+            for key in _keys(row).values():
+                known[key].append((*best, row))
+    for found in known.values():
+        found.sort(key=lambda one: (-one[0], -one[2].pk))
+    return known
+
+
+def _best_point(row: Result) -> tuple[float, int | None] | None:
+    rates = [
+        (float(value), point.concurrency)
+        for point in row.points.all()
+        if isinstance(value := point.metrics.get(RATE), int | float) and value > 0
+    ]
+    if rates:
+        return max(rates)
+    value = row.metrics.get(RATE)
+    return (float(value), None) if isinstance(value, int | float) and value > 0 else None
+
+
+def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> Speed | None:
+    """Return the fastest benchmark of the same engine, the closest pairing first where equal."""
+    found = []
+    for name, key in _keys(evaluation).items():
+        candidates = fastest.get(key, ())
+        if name == "identity":
+            candidates = [one for one in candidates if _one_engine(evaluation, one[2])]
+        if candidates:
+            found.append((candidates[0], name))
+    if not found:
+        return None
+    (rate, concurrency, benchmark), pairing = max(found, key=lambda one: one[0][0])
+    return Speed(benchmark, concurrency, rate, device_count(benchmark), pairing)
+
+
+def _keys(result: Result) -> dict[Pairing, Any]:
+    """Return what a benchmark and an evaluation of one engine share, the closest first."""
+    if result.imported_id:
+        device = result.run_context.get("device") or {}
+        if not (result.model_id and isinstance(device, dict) and device.get("text")):
+            return {}
+        stated = [result.model_id, device["text"], device.get("count")]
+        return {"stated": ("stated", json.dumps(stated, sort_keys=True, default=str))}
+    keys: dict[Pairing, Any] = {}
+    if result.deployment_id:
+        keys["engine"] = ("deployment", result.deployment_id, result.simulated)
+    elif result.endpoint_id:
+        keys["engine"] = ("endpoint", result.endpoint_id, *_served(result))
+    parts = result.identity.get("parts") or {}
+    engine = {name: dict(parts.get(name) or {}) for name in _ENGINE}
+    values = [value for group in engine.values() for value in group.values()]
+    for name in _environments(result):
+        engine["engine"].pop(name)
+    # An unknown part is equal to none.
+    if result.deployment_id and values and None not in values:
+        text = json.dumps(engine, sort_keys=True, ensure_ascii=False)
+        keys["identity"] = ("identity", text, result.simulated)
+    return keys
+
+
+def _environments(result: Result) -> dict[str, Any]:
+    """Return the fingerprints of environments: of the engine, and of the tool that measured."""
+    parts = (result.identity.get("parts") or {}).get("engine") or {}
+    return {name: value for name, value in parts.items() if name.startswith("environment ")}
+
+
+def _one_engine(evaluation: Result, benchmark: Result) -> bool:
+    """Return True if environments differ by those of two tools at most."""
+    mine, theirs = _environments(evaluation), _environments(benchmark)
+    shared = mine.keys() & theirs.keys()
+    if any(mine[name] != theirs[name] for name in shared):
+        return False
+    if mine.keys() == theirs.keys():
+        return True
+    tools = {result.tool.partition(" ")[0] for result in (evaluation, benchmark)}
+    return len(tools) == 2 and max(len(mine), len(theirs)) - len(shared) <= 1
+
+
+def _served(result: Result) -> tuple[str, ...]:
+    """Return what an endpoint served at that time: it may serve another model today."""
+    known = result.run_context.get("endpoint") or {}
+    return tuple(str(known.get(name) or "") for name in ("url", "model", "engine", "version"))

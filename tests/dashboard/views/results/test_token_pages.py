@@ -1,0 +1,163 @@
+"""Pages of token use, of subjects, and of accuracy beside speed."""
+
+import json
+import re
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Result
+from jobs.queries.results.subjects import AREAS
+from jobs.services.results import baselines
+from tests.comparing import ids, text_of
+from tests.factories import make_job, make_measured, make_user
+from tests.measuring import measured, served
+from tests.token_using import KNOWN, make_used
+
+pytestmark = pytest.mark.django_db
+SUBJECTS = [name for names in AREAS.values() for name in names]
+
+
+@pytest.fixture
+def get(client):
+    client.force_login(make_user("lin"))
+
+    def page(name, *args, query=""):
+        response = client.get(f"{reverse(name, args=args)}?{query}")
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return page
+
+
+def panel(html, name):
+    return text_of(re.search(rf'<section class="panel" id="{name}".*?</section>', html, re.S)[0])
+
+
+def drawn(html, name):
+    return json.loads(re.search(rf'<script id="{name}-data"[^>]*>(.*?)</script>', html, re.S)[1])
+
+
+def with_subjects(low, **fields):
+    row = {"version": "", "metric": "accuracy", "mode": "gen", "questions": 100, "group": "mmlu"}
+    sets = [
+        {**row, "dataset": f"lukaemon_mmlu_{name}", "value": low if name == "virology" else 80.0}
+        for name in SUBJECTS
+    ]
+    return make_measured(scores=[1, 0], run_context={"sets": sets}, **fields)
+
+
+def test_the_card_has_the_tokens_of_the_answers(get):
+    text = panel(get("result-detail", make_used().pk), "tokens")
+
+    assert "Reasoning tokens, mean / median 30.0 / 20 estimated" in text
+    assert "Answer tokens, mean / median 14.0 / 10 estimated" in text
+    assert "Reasoning share 68.18 % estimated" in text
+    assert "Tokens per correct answer 110 220 tokens / 2 correct" in text
+    assert "The tool reports tokens for 5 of 6 answers." in text
+    assert "Of 1 answer the total is shared" in text
+
+
+def test_a_card_without_estimates_does_not_say_estimated(get):
+    rows = [(9, 0, 9, 1.0, {"latency_s": 2.0})]
+    text = panel(get("result-detail", make_used(rows).pk), "tokens")
+
+    assert "estimated" not in text
+    assert "Latency of a whole answer, mean / median 2.00 / 2.00 s" in text
+
+
+def test_the_curve_has_its_band_and_ends_at_the_limit(get):
+    figure = drawn(get("result-detail", make_used().pk), "budget")
+    low, high, line = figure["data"]
+
+    assert (line["x"][-1], line["y"][-1], line["y"][0]) == (100, 50.0, 0.0)
+    assert low["y"][-1] < 50 < high["y"][-1]
+    assert figure["layout"]["annotations"][0]["text"] == "limit 100, 20.00 % cut"
+    assert figure["layout"]["shapes"][0]["x0"] == 100
+
+
+def test_a_tool_without_tokens_has_no_card(get):
+    html = get("result-detail", make_used([(None, 0, 9, 1.0, {})]).pk)
+
+    assert 'id="tokens"' not in html
+
+
+def test_a_comparison_has_a_line_each(get):
+    one, two = make_used(), make_used(KNOWN[:2])
+    html = get("result-compare", query=ids(one, two))
+    data = drawn(html, "budget")["data"]
+
+    assert [trace["name"] for trace in data[:2]] == [f"#{one.job_id}", f"#{two.job_id}"]
+    assert [trace["mode"] for trace in data] == ["lines", "lines", "markers", "markers"]
+    bars = dict(zip(data[0]["x"], data[0]["error_y"]["array"], strict=True))
+    assert bars[32] > 0 and bars[35] is None
+    assert "Tokens per correct answer" in text_of(html)
+
+
+def test_one_known_curve_is_no_comparison(get):
+    one, two = make_used(), make_used([(None, 0, 9, 1.0, {})])
+
+    assert "budget-data" not in get("result-compare", query=ids(one, two))
+
+
+def test_subjects_of_mmlu_are_folded_by_area(get):
+    html = get("result-detail", with_subjects(40.0).pk)
+    folded = html[html.index('id="subjects"') :]
+
+    assert folded.count('<details class="fold subject-area">') == 4
+    assert "STEM 18 subjects 80.00" in text_of(folded)
+    assert "difference" not in text_of(folded[: folded.index("</div>")])
+
+
+def test_subjects_sort_by_their_difference_to_the_baseline(get):
+    base, now = with_subjects(90.0), with_subjects(40.0)
+    Result.objects.update(subject="one")
+    base.refresh_from_db()
+    baselines.set_baseline(base, None)
+    html = get("result-detail", now.pk, query="subjects=difference")
+    other = html[html.index("Other (business") :]
+
+    rows = re.findall(r'title="lukaemon_mmlu_(\w+)"', other)
+    assert rows[0] == "virology"
+    assert "−50.00 [−" in text_of(other)
+
+
+def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
+    deployment = served(host)
+    job = make_job(host=host, kind="evaluate", state="succeeded")
+    evaluation = make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment)
+    benchmark = measured(deployment, points=((4, 100.0),))
+
+    html = get("result-tradeoff")
+    (trace,) = drawn(html, "tradeoff-rate")["data"]
+
+    assert (trace["x"], trace["y"], trace["marker"]["symbol"]) == ([100.0], [75.0], ["circle"])
+    assert trace["customdata"] == [reverse("result-paired", args=[evaluation.pk])]
+    assert f"#{benchmark.job_id}" in text_of(html)
+    assert "same deployment" in text_of(html)
+
+
+def test_the_panel_of_a_point_names_both_measurements(get, host):
+    deployment = served(host)
+    job = make_job(host=host, kind="evaluate", state="succeeded")
+    evaluation = make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment)
+    benchmark = measured(deployment, points=((4, 100.0),))
+
+    text = text_of(get("result-paired", evaluation.pk))
+
+    assert f"Evaluation #{evaluation.job_id}" in text
+    assert f"Benchmark #{benchmark.job_id}" in text
+    assert "Concurrency 4" in text
+
+
+def test_a_benchmark_alone_has_no_pair(client, host):
+    client.force_login(make_user("lin"))
+    benchmark = measured(served(host))
+
+    assert client.get(reverse("result-paired", args=[benchmark.pk])).status_code == 404
+
+
+def test_without_evaluations_the_page_says_what_to_do(get):
+    assert "No evaluation with an accuracy yet." in text_of(get("result-tradeoff"))
+    filtered = get("result-tradeoff", query="model=nothing")
+    assert "No evaluation with an accuracy matches." in text_of(filtered)

@@ -1,0 +1,165 @@
+"""An evaluation is paired with the fastest benchmark of its engine, and with no other."""
+
+import pytest
+
+from jobs.models import Environment, Result
+from jobs.plans import Plan, Step
+from jobs.queries.results.filters import Filters
+from jobs.queries.results.tradeoff import tradeoff
+from jobs.services.outcomes import run_context
+from tests.comparing import OTHER
+from tests.factories import make_endpoint, make_job, make_measured
+from tests.jobs.lib.importing import EVALUATION, imported
+from tests.measuring import SERVE, make_measuring_host, measured, served
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host():
+    return make_measuring_host("va16")
+
+
+def evaluated(deployment, tool="evalscope", **fields):
+    program = f"/e/{tool}/bin/{tool}"
+    plan = Plan("evaluate", (Step("ask", (program, "eval")),))
+    job = make_job(plan=plan, host=deployment.host, state="succeeded")
+    context = run_context.of_job(job, [deployment.job])
+    fields = {"run_context": context, "tool": f"{tool} 1.0", **fields}
+    return make_measured(job=job, scores=[1, 1, 0, 1], deployment=deployment, **fields)
+
+
+def make_environment(host, name, pins="pins"):
+    path = f"/e/{name}"
+    return Environment.objects.create(host=host, name=name, fingerprint=pins, path=path)
+
+
+def only_pair(**filters):
+    (pair,) = tradeoff(Filters(**filters)).pairs
+    return pair
+
+
+def test_the_fastest_point_of_the_same_deployment_is_paired(host):
+    deployment = served(host)
+    evaluated(deployment, metrics={"accuracy": 0.75, "questions": 4, "output_tokens_mean": 900.0})
+    measured(deployment, points=((1, 50.0), (8, 90.0)))
+    fast = measured(deployment, points=((4, 100.0), (16, 99.0)))
+    Result.objects.filter(pk=fast.pk).update(run_context={"dies": ["0", "1"]})
+
+    pair = only_pair()
+
+    assert (pair.speed.benchmark, pair.speed.concurrency, pair.speed.rate) == (fast, 4, 100.0)
+    assert (pair.speed.per_device, pair.speed.pairing) == (50.0, "engine")
+    assert (pair.origin, pair.tokens, pair.share.value) == ("ours", 900.0, 0.75)
+
+
+def test_disturbed_and_incomplete_benchmarks_are_not_paired(host):
+    deployment = served(host)
+    evaluated(deployment)
+    for flag in ("disturbed", "incomplete"):
+        Result.objects.filter(pk=measured(deployment).pk).update(**{flag: True})
+
+    assert only_pair().speed is None
+
+
+def test_other_arguments_are_another_engine(host):
+    evaluated(served(host))
+    measured(served(host, OTHER))
+
+    assert only_pair().speed is None
+
+
+def test_another_deployment_with_equal_settings_is_named_so(host):
+    first, second = served(host), served(host)
+    evaluated(first)
+    benchmark = measured(second)
+
+    speed = only_pair().speed
+
+    assert (speed.benchmark, speed.pairing) == (benchmark, "identity")
+
+
+def test_another_tool_has_an_environment_of_its_own(host):
+    make_environment(host, "opencompass")
+    evaluated(served(host), tool="opencompass")
+    benchmark = measured(served(host))
+
+    assert only_pair().speed.benchmark == benchmark
+
+
+def test_another_version_of_the_engine_is_another_engine(host):
+    evaluated(served(host))
+    Environment.objects.filter(name="llama").update(fingerprint="newer pins")
+    measured(served(host))
+
+    assert only_pair().speed is None
+
+
+def test_one_tool_does_not_hide_another_engine(host):
+    make_environment(host, "other")
+    evaluated(served(host))
+    measured(served(host, ("/e/other/bin/python", *SERVE[1:])))
+
+    assert only_pair().speed is None
+
+
+def test_settings_that_are_unknown_equal_nothing(host):
+    evaluated(served(host))
+    measured(served(host))
+    for result in Result.objects.all():
+        result.identity["parts"]["engine"] = {"environment": None}
+        result.save()
+
+    assert only_pair().speed is None
+
+
+def test_simulated_and_real_ones_are_not_paired(host):
+    deployment = served(host)
+    evaluated(deployment, simulated=True)
+    measured(deployment)
+
+    assert only_pair().speed is None
+
+
+def test_an_endpoint_that_changed_its_engine_is_another_one(host):
+    endpoint = make_endpoint()
+    told = {"url": endpoint.url, "model": "m", "engine": "vllm", "version": "0.9.1"}
+    context = {"endpoint": told}
+    own = {"host": host, "kind": "evaluate", "state": "succeeded"}
+    make_measured(job=make_job(**own), scores=[1], endpoint=endpoint, run_context=context)
+    points = [(2, {"output_tokens_per_s": 70.0})]
+    newer = {"endpoint": {**told, "version": "0.10"}}
+    slow = make_measured(points=points, endpoint=endpoint, run_context=context)
+    fast = [(2, {"output_tokens_per_s": 99.0})]
+    make_measured(points=fast, endpoint=endpoint, run_context=newer)
+
+    pair = only_pair()
+
+    assert (pair.origin, pair.speed.benchmark) == ("external", slow)
+
+
+def test_an_import_is_paired_as_stated_only(host):
+    evaluated(served(host))
+    benchmark = imported(device="8 × H800")
+    evaluation = imported(EVALUATION, device="8 × H800")
+    Result.objects.filter(pk__in=[benchmark.pk, evaluation.pk]).update(model_id="m")
+    Result.objects.filter(pk=evaluation.pk).update(
+        what="basics", metrics={"accuracy": 0.5, "questions": 10}
+    )
+
+    (pair,) = tradeoff(Filters(), "basics").pairs
+
+    assert (pair.origin, pair.evaluation) == ("imported", evaluation)
+    assert (pair.speed.benchmark, pair.speed.pairing) == (benchmark, "stated")
+
+
+def test_only_evaluations_of_the_same_questions_are_together(host):
+    deployment = served(host)
+    one, two = evaluated(deployment, what="gsm8k"), evaluated(deployment, what="gsm8k")
+    other = evaluated(deployment, what="mmlu")
+
+    found = tradeoff(Filters())
+
+    assert (found.chosen, found.choices) == ("gsm8k", [("gsm8k", 2), ("mmlu", 1)])
+    assert [pair.evaluation for pair in found.pairs] == [two, one]
+    assert [pair.evaluation for pair in tradeoff(Filters(), "mmlu").pairs] == [other]

@@ -1,0 +1,142 @@
+"""Tokens of answers are shared, summed and stored once, with the curve over token budgets."""
+
+import pytest
+
+from jobs.models import Result
+from jobs.parsers.token_shares import shared
+from jobs.queries.results.token_use import token_use as read
+from jobs.queries.statistics import wilson
+from jobs.services.outcomes import token_use
+from tests.factories import make_result
+from tests.token_using import make_used
+
+pytestmark = pytest.mark.django_db
+
+
+def shares_at(result):
+    return {point.budget: point.share for point in read(result).curve}
+
+
+def test_means_shares_and_tokens_per_correct_answer():
+    result = make_used()
+
+    assert {name: result.metrics[name] for name in token_use.NAMES} == {
+        "reasoning_tokens_mean": 150 / 5,
+        "answer_tokens_mean": 70 / 5,
+        "reasoning_share": 150 / 220,
+        "tokens_per_correct": 220 / 2,
+    }
+
+
+def test_medians_and_counts_of_the_answers():
+    use = read(make_used())
+
+    assert (use.answers, use.counted, use.estimated, use.scored) == (6, 5, 1, 4)
+    assert (use.reasoning_p50, use.answer_p50, use.output, use.correct) == (20, 10, 220, 2)
+    assert (use.cut, use.cut_share, use.limit, use.longest) == (1, 0.2, 100, 100)
+
+
+def test_a_budget_counts_correct_answers_within_it():
+    shares = shares_at(make_used())
+
+    assert shares[min(shares)] == wilson(0, 4)
+    assert shares[16] == wilson(1, 4)
+    assert shares[32] == wilson(1, 4)
+    assert shares[64] == shares[max(shares)] == wilson(2, 4)
+
+
+def test_an_answer_of_exactly_the_budget_is_within():
+    shares = shares_at(make_used([(16, 0, 9, 1.0, {}), (17, 0, 9, 1.0, {})]))
+
+    assert (shares[15].value, shares[16].value, max(shares)) == (0.0, 0.5, 17)
+
+
+def test_samples_of_a_question_count_once_in_the_interval():
+    rows = [
+        (9, 0, 9, float(n % 2), {"question_id": str(n // 4), "sample": n % 4}) for n in range(8)
+    ]
+    use = read(make_used(rows))
+
+    assert (use.scored, use.questions) == (8, 2)
+    assert use.curve[-1].share == wilson(1, 2)
+
+
+def test_samples_without_ids_are_one_question_by_text():
+    rows = [(9, 0, 9, 1.0, {"question": "same", "sample": n}) for n in range(3)]
+
+    assert read(make_used(rows)).questions == 1
+
+
+def test_a_cut_answer_without_tags_is_reasoning():
+    thinking = (40, 100, 100, 1.0, {})
+    cut = (100, 0, 500, 0.0, {"finish": "length"})
+    result = make_used([thinking, thinking, cut])
+
+    assert result.metrics["reasoning_tokens_mean"] == (20 + 20 + 100) / 3
+
+
+def test_a_cut_answer_of_a_model_without_reasoning_is_answer():
+    result = make_used([(9, 0, 9, 1.0, {}), (100, 0, 500, 0.0, {"finish": "length"})])
+
+    assert result.metrics["reasoning_tokens_mean"] == 0
+
+
+def test_without_a_finish_reason_the_length_tells_a_cut():
+    assert read(make_used([(100, 0, 9, 0.0, {}), (99, 0, 9, 1.0, {})])).cut == 1
+
+
+def test_first_answer_token_comes_after_the_reasoning():
+    plain = (10, 0, 40, 1.0, {"ttft_s": 0.5, "latency_s": 9.5})
+    thinking = {"ttft_s": 0.5, "latency_s": 10.5, "reasoning_tokens": 60}
+    use = read(make_used([plain, (101, 300, 100, 1.0, thinking)], limit=200))
+
+    assert not use.seconds.is_whole
+    assert use.seconds.is_estimated
+    assert use.seconds.mean == pytest.approx((0.5 + 0.5 + 60 * 0.1) / 2)
+
+
+def test_without_a_first_token_the_whole_latency_stays():
+    use = read(make_used([(10, 0, 40, 1.0, {"latency_s": 2.0}), (10, 0, 40, 1.0, {})]))
+
+    assert (use.seconds.is_whole, use.seconds.mean) == (True, 2.0)
+
+
+def test_no_correct_answer_has_no_tokens_per_correct_one():
+    assert "tokens_per_correct" not in make_used([(9, 0, 9, 0.0, {})]).metrics
+
+
+def test_a_tool_without_tokens_has_no_token_use():
+    result = make_used([(None, 0, 9, 1.0, {})])
+
+    assert read(result) is None
+    assert not set(token_use.NAMES) & set(result.metrics)
+
+
+@pytest.mark.parametrize("tokens", [-1, 1e300, float("nan"), "9", True, [9]])
+def test_a_false_number_of_tokens_is_none(tokens):
+    result = make_used([(None, 0, 9, 1.0, {}), (9, 0, 9, 1.0, {})])
+    answer = result.answers.first()
+    answer.detail = {"output_tokens": tokens} if tokens == tokens else {"output_tokens": None}
+    answer.save()
+    token_use.keep(result)
+
+    assert read(result).counted == 1
+
+
+def test_the_next_start_makes_missing_ones_once():
+    result = make_used()
+    Result.objects.filter(pk=result.pk).update(run_context={"sets": []}, metrics={"accuracy": 0.5})
+    make_result()
+
+    assert (token_use.keep_missing(), token_use.keep_missing()) == (1, 0)
+
+    result.refresh_from_db()
+    assert result.metrics["tokens_per_correct"] == 110
+    assert read(result).output == 220
+    assert result.run_context["sets"] == []
+
+
+def test_a_count_of_zero_beside_a_thought_is_no_count():
+    assert shared(40, (300, 100), counted=0) == (30, 10, True)
+    assert shared(40, (300, 100), counted=12) == (12, 28, False)
+    assert shared(40, (300, 100), measured=(9, 1)) == (36, 4, False)
