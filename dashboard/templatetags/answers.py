@@ -9,8 +9,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from dashboard.presenters.economics.subject_table import area_title, gap_text
 from dashboard.presenters.result import sets_table
-from dashboard.presenters.result.subject_table import area_title, gap_text
 from dashboard.templatetags.ui import state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, visible

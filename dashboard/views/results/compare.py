@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
+from dashboard.presenters.economics.token_card import budget_figure
 from dashboard.presenters.parity.asked import of_comparison
 from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.result.compared import (
@@ -27,7 +28,6 @@ from dashboard.presenters.result.compared import (
 from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
-from dashboard.presenters.result.token_card import budget_figure
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
 from jobs.errors import LaunchError

@@ -16,6 +16,8 @@ from django.views.decorators.http import require_GET
 from dashboard.charts import accuracy
 from dashboard.presenters.answers.hygiene_card import hygiene_card
 from dashboard.presenters.columns import RESULTS, chosen, heads
+from dashboard.presenters.economics.subject_table import subject_table
+from dashboard.presenters.economics.token_card import token_card
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
 from dashboard.presenters.result.curve_series import curve_series
@@ -29,8 +31,6 @@ from dashboard.presenters.result.page_parts import (
 )
 from dashboard.presenters.result.provenance import identity_rows, provenance_rows, unknown_words
 from dashboard.presenters.result.repeats import repeat_table
-from dashboard.presenters.result.subject_table import subject_table
-from dashboard.presenters.result.token_card import token_card
 from dashboard.presenters.result.two_sides import sides_table
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words

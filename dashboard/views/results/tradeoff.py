@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
+from dashboard.presenters.economics.tradeoff import figures, pair_row
 from dashboard.presenters.result.facets import asked, chips
-from dashboard.presenters.result.tradeoff import figures, pair_row
 from dashboard.security.permissions import requires
 from jobs.models import Result
 from jobs.queries.results.tradeoff import pairs, tradeoff

@@ -11,8 +11,8 @@ from jobs.queries.results.subjects import AREAS
 from jobs.services.results import baselines
 from tests.comparing import ids, text_of
 from tests.factories import make_job, make_measured, make_user
+from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
-from tests.token_using import KNOWN, make_used
 
 pytestmark = pytest.mark.django_db
 SUBJECTS = [name for names in AREAS.values() for name in names]

@@ -8,7 +8,7 @@ from jobs.queries.results.token_use import token_use as read
 from jobs.queries.statistics import wilson
 from jobs.services.outcomes import token_use
 from tests.factories import make_result
-from tests.token_using import make_used
+from tests.jobs.lib.token_using import make_used
 
 pytestmark = pytest.mark.django_db
 
