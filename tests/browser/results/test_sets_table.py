@@ -64,11 +64,9 @@ def test_an_evaluation_of_sixty_sets_is_neither_wide_nor_long(page, width):
     expect(page.locator("[data-chart] .main-svg").first).to_be_visible()
 
     whole = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollHeight]")
-    question = page.locator(".qa tbody td:nth-child(3)").first.bounding_box()
 
     assert whole[0] == width
     assert whole[1] < 8_700
-    assert question["width"] > 200
 
 
 def test_nothing_is_clipped_in_print(page):
