@@ -23,12 +23,11 @@ PROGRAMS = ("opencompass", "python")
 CONFIG = "eval_questions.py"
 CONTINUE = ("-r",)
 _ASKED = f"{OUTPUTS}/.asked.jsonl"
-_MODULE = "opencompass_questions.py"
+_MODULE, _MODULES = "opencompass_questions.py", "with_modules.py"
 # Of the client's limiter; the concurrency is the limit.
 _STARTS_PER_S = 100
 _ENV = (
     ("PYTHONUNBUFFERED", "1"),
-    ("PYTHONPATH", FILES),
     ("HF_HUB_OFFLINE", "1"),
     ("HF_HOME", "{job_dir}/work/cache"),
     (BASE, "{deployment.url}/v1"),
@@ -61,6 +60,7 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
     }
     argv = (
         *(environment.python(site), f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
+        *(environment.python(site), f"{FILES}/{_MODULES}"),
         *(environment.program(site, "opencompass"), f"{FILES}/{CONFIG}", "-w", OUTPUTS),
         "--dump-eval-details",
     )
@@ -69,7 +69,7 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
         kind=KIND,
         steps=(Step("evaluate", argv, env=(*_ENV, ("OPENAI_API_KEY", key))),),
         files=(
-            *map(script, ("follow_run.py", _MODULE, "ask_and_score.py")),
+            *map(script, ("follow_run.py", _MODULES, _MODULE, "ask_and_score.py")),
             scoring_rules(),
             PlanFile(CONFIG, config_text(asking, tuple(subsets))),
             *files,

@@ -55,7 +55,8 @@ def test_the_step_runs_the_environment_of_the_tool():
 
     assert step.argv[0].endswith("/bin/python")
     assert "/opencompass-0.5.4-" in step.argv[4]
-    assert dict(step.env)["PYTHONPATH"] == "{job_dir}/files"
+    assert step.argv[5].endswith("/files/with_modules.py")
+    assert "PYTHONPATH" not in dict(step.env)
 
 
 def test_a_real_run_becomes_a_result_of_its_tool():

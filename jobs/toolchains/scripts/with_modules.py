@@ -1,0 +1,12 @@
+"""Run a Python program whose processes find the modules beside this file: with_modules.py COMMAND …
+
+Plans set no PYTHONPATH: hosts refuse it, because it may name any folder.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent)
+    os.execv(sys.argv[1], sys.argv[1:])
