@@ -395,7 +395,7 @@ def test_a_target_takes_as_many_queries_however_much_is_there(
         make_weights(host=host)
         make_endpoint()
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         target_of(host)
 
 
