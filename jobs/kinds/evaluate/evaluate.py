@@ -193,10 +193,9 @@ def question_set(key: str) -> QuestionSet:
     Raises:
         LaunchError: unknown, or a set of the team without its version.
     """
-    try:
-        return QUESTION_SETS[key]
-    except KeyError:
-        pass
+    chosen = QUESTION_SETS.get(key)
+    if chosen is not None:
+        return chosen
     team_set = QUESTION_SETS.of_team(key)
     if team_set is not None:
         message = _("Name the version too: %(key)s.") % {"key": team_set.key}
