@@ -67,7 +67,7 @@ def test_a_result_without_answers_has_no_quality():
 
 @pytest.mark.parametrize(
     ("first", "second", "n"),
-    [("", "", 0), ("abc", "abc", 3), ("abc", "abd", 2), ("abc", "ab", 2), ("x", "abc", 0)],
+    [("", "", 0), ("abc", "abc", 3), ("abc", "abx", 2), ("abc", "ab", 2), ("x", "abc", 0)],
 )
 def test_the_common_beginning_of_two_texts(first, second, n):
     assert equal_characters(first, second) == n
