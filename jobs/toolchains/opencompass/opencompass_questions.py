@@ -59,8 +59,8 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
         file.name.removesuffix(".jsonl"): asking.samples * file.text.count("\n") for file in files
     }
     argv = (
-        *(environment.python(site), f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
         *(environment.python(site), f"{FILES}/{_MODULES}"),
+        *(f"{FILES}/follow_run.py", OUTPUTS, str(len(subsets))),
         *(environment.program(site, "opencompass"), f"{FILES}/{CONFIG}", "-w", OUTPUTS),
         "--dump-eval-details",
     )

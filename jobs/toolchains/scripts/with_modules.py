@@ -1,4 +1,4 @@
-"""Run a Python program whose processes find the modules beside this file: with_modules.py COMMAND …
+"""Run a Python program whose processes find the modules beside this file: with_modules.py FILE …
 
 Plans set no PYTHONPATH: hosts refuse it, because it may name any folder.
 """
@@ -9,4 +9,4 @@ from pathlib import Path
 
 if __name__ == "__main__":
     os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parent)
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
