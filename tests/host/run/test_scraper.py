@@ -84,7 +84,7 @@ def test_watches_are_read_while_the_plans_server_runs(make_spool, launch, host_d
     server = spools.Spool(host_dir / "serve" / "5")
     job = make_spool(
         Step("serve", (sys.executable, "{serve_dir}/files/server.py", "{port}"), serves=True),
-        "sleep 0.5",
+        "until [ -s {serve_dir}/points.jsonl ]; do sleep 0.1; done",
         files=(PlanFile("server.py", METRICS_SERVER),),
         deployment={"id": 5, "token": "t-5", "run": 1},
         values={"serve_dir": str(server.path), "port": str(ports[0])},
