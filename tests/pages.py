@@ -24,6 +24,7 @@ PAGES = {
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
+    "job-probe": ["/jobs/{greedy-probe}/probe/", "/jobs/{greedy-probe}/probe/?show=different"],
     "pipeline": ["/pipelines/{chain}/"],
     "pipeline-cancel": ["/pipelines/{chain}/cancel/"],
     "matrix-list": ["/matrices/"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -86,6 +87,31 @@ def matrix(host: Host, states: Sequence[str]) -> int:
     return int(row.pk)
 
 
+def probe(host: Host) -> int:
+    """The number of a greedy probe on ``host``: an equal, a different and a failed answer."""
+    from jobs.models import OutputFile  # noqa: PLC0415 -- runs in manage.py shell, with Django
+    from jobs.services.outputs import output_path  # noqa: PLC0415
+    from tests.factories import make_job  # noqa: PLC0415
+
+    inputs = {"deployment": {"endpoint": endpoint()}, "reference": {"endpoint": endpoint()}}
+    job = make_job(kind="greedy-probe", host=host, state="succeeded", inputs=inputs)
+    path, lines = output_path(job.pk, "probe.jsonl"), []
+    for index, other in enumerate((["The", " cat"], ["The", " <b>dog", " barks" * 200], None)):
+        sides = [_told(["The", " cat"]), {"error": "HTTP 503"} if other is None else _told(other)]
+        both = dict(zip(("deployment", "reference"), sides, strict=True))
+        lines.append(json.dumps({"index": index, "prompt": "Why? " * 200} | both))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = path.write_text("\n".join(lines) + "\n")
+    sizes = {"bytes": size, "received_bytes": size, "sha256": "0" * 64}
+    OutputFile.objects.create(job=job, name="probe", path=path.name, **sizes)
+    return int(job.pk)
+
+
+def _told(words: Sequence[str]) -> dict[str, object]:
+    tokens = [[word, -0.5] for word in words]
+    return {"text": "".join(words), "finish": "stop", "tokens": tokens}
+
+
 def make() -> None:
     """Make them, in the dashboard that this runs beside; again, if they are there."""
     from django.utils.timezone import now  # noqa: PLC0415 -- runs in manage.py shell, with Django
@@ -116,6 +142,7 @@ def make() -> None:
         make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
         make_job(host=host)
         matrix(host, ("cancelled", "queued", ""))  # no results: those of the tour stay alone
+        probe(host)
     silent = {"type": Host.Type.VACC, "heartbeat_at": now() - timedelta(hours=1)}
     host, is_new = Host.objects.update_or_create(name=AWAY, defaults=silent)
     if is_new:
