@@ -45,8 +45,8 @@ class EvaluationPlan:
 
 
 def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> EvaluationPlan | None:
-    """Return the panel of an evaluation; None for other kinds."""
-    if kind.family != "evaluate":
+    """Return the panel of an evaluation; None for kinds that score no answers."""
+    if not kind.answer_limit:
         return None
     ref = next((one for one in target.deployments if one.key == params.get("deployment")), None)
     model_id = str(ref.data.get("model_id") or "") if ref else ""

@@ -75,6 +75,15 @@ def test_a_benchmark_has_neither_presets_nor_estimate(form, served):
     assert (context["presets"], context["before"]) == ([], None)
 
 
+def test_a_probe_has_no_estimate_because_it_scores_nothing(form, served):
+    host = served.job.host
+    other = make_deployment(job=make_job(host=host, kind="deploy", state="succeeded"))
+
+    context = form("greedy-probe", host="near", deployment=served.pk, reference=other.pk)
+
+    assert (context["errors"], context["before"]) == ({}, None)
+
+
 def test_an_estimate_names_its_basis(form, served):
     rate = {"output_tokens_per_s": 100.0}
     points = [(1, {"output_tokens_per_s": 50.0}), (4, rate)]
