@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from dashboard.presenters.result.compared import short_name
 from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import change_texts, half_width_text
+from dashboard.presenters.result.words import change_texts, interval_text
 from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.templatetags.results import setting_text
@@ -64,7 +64,15 @@ def metrics(comparison: Comparison, *, grouped: bool) -> Table:
 
 def _explained(comparison: Comparison, *, grouped: bool) -> str:
     """Return what values and brackets are, as the page has it."""
-    if comparison.heads[0].type == Result.Type.EVALUATION:
+    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
+    if is_evaluation and grouped:
+        text = _(
+            "Values: means of the runs above. Brackets: 95 %% interval over the questions: several "
+            "answers to a question are one observation. Brackets of a difference: paired by "
+            "question. Not significant: the interval includes 0. Different question sets have no "
+            "difference."
+        )
+    elif is_evaluation:
         text = _(
             "Brackets: 95 %% interval of the difference, paired by question (Newcombe). Not "
             "significant: the interval includes 0. Different question sets have no difference: "
@@ -86,7 +94,8 @@ def _metric(row: MetricRow, comparison: Comparison, *, grouped: bool) -> list[Ce
     covers_all = name == "failed_requests" and comparison.has_several
     cells = [numbers.heading(name, note=_("all concurrencies") if covers_all else "")]
     for column, figure in zip(comparison.columns, row.cells, strict=True):
-        bounds = accuracy(column.head) if name == "accuracy" and figure.runs == 1 else None
+        single = name == "accuracy" and figure.runs == 1
+        bounds = (figure.interval or accuracy(column.head)) if single else None
         cell = numbers.compared(figure, name, grouped=grouped)
         if bounds:
             questions = int(column.head.metrics.get("questions") or 0)
@@ -140,7 +149,7 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
             cells = [Cell(str(concurrency))]
             for column, found in zip(columns, by_column, strict=True):
                 bounds = column.interval(name, concurrency)
-                half = half_width_text(bounds, name) if bounds else ""
+                half = interval_text(bounds, name) if bounds else ""
                 runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
                 value = found.get(concurrency)
                 cells.append(numbers.bare(name, value, half, bounds, n=runs, of="runs"))

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from dashboard.presenters.result.comparison import conclusion
 from dashboard.reports.kinds import KINDS
-from jobs.models import Matrix, Note, SignOff
+from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
@@ -250,6 +250,20 @@ def test_a_statement_of_two_results_is_a_report(write):
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_equal_repeats_have_an_interval_in_a_report(write):
+    groups = [[evaluation([1, 1, 1, 0]) for _run in range(3)] for _group in range(2)]
+    for index, runs in enumerate(groups):
+        pks = [run.pk for run in runs]
+        Result.objects.filter(pk__in=pks).update(fingerprint=f"group {index}")
+
+    named = [",".join(str(run.pk) for run in runs) for runs in groups]
+    rows = rows_of(write("comparison", "en", "csv", group=named))
+
+    means = [row for row in rows if row["part"] == "Metrics" and row["row"] == "Accuracy"]
+    assert [(row["n"], row["n_of"]) for row in means] == [("3", "runs")] * 2
+    assert all(float(row["low"]) < 0.75 < float(row["high"]) for row in means)
 
 
 def test_a_comparison_of_evaluations_begins_with_its_statement(write):
