@@ -7,6 +7,8 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.charts.budget import is_doubling, points_of
+from dashboard.presenters.economics.token_card import budget_uses
 from dashboard.presenters.result.compared import short_name
 from dashboard.presenters.result.flags import flags
 from dashboard.presenters.result.words import change_texts, interval_text
@@ -21,6 +23,7 @@ from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.pairing import Paired
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.results import accuracy
+from jobs.queries.results.token_use import TokenUse
 
 # Metrics of the charts, for tables over all concurrencies.
 _DRAWN = (
@@ -159,6 +162,39 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
         label = ", ".join(filter(None, (heading.text, heading.unit)))
         tables.append(Table(title % {"metric": label}, _heads(comparison, _("Concurrency")), rows))
     return tables
+
+
+def by_budget(comparison: Comparison) -> Table:
+    """Return the accuracy within each token budget: a row a doubling, a column a result."""
+    uses = budget_uses(comparison)
+    drawn = {point.budget for use in uses if use for point in points_of(use)}
+    limits = {use.limit for use in uses if use and use.limit}
+    rows = [
+        [Cell(number(budget)), *(_within(use, budget) for use in uses)]
+        for budget in sorted(drawn)
+        if is_doubling(budget) or budget in limits
+    ]
+    notes = [
+        _(
+            "Share of correct answers with at most so many tokens: a lower bound of a run with "
+            "that limit. Brackets: 95 %% interval (Wilson). Overlapping intervals prove nothing: "
+            "the statement has the paired difference."
+        )
+        % {}
+    ]
+    if any(len(column.runs) > 1 for column in comparison.columns):
+        notes.append(_("Of a group: its first run."))
+    heads = _heads(comparison, _("Token budget"))
+    return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
+
+
+def _within(use: TokenUse | None, budget: int) -> Cell:
+    """Return the accuracy within a budget; n/a outside of the curve."""
+    points = points_of(use) if use else []
+    below = [point for point in points if point.budget <= budget]
+    if use is None or not below or budget > points[-1].budget:
+        return numbers.missing()
+    return replace(numbers.share(below[-1].share, use.questions), unit="")
 
 
 def configuration(comparison: Comparison) -> Table:

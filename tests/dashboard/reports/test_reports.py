@@ -27,6 +27,7 @@ from tests.factories import (
     make_user,
 )
 from tests.jobs.lib.importing import imported
+from tests.jobs.lib.token_using import make_used
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -250,6 +251,27 @@ def test_a_statement_of_two_results_is_a_report(write):
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_a_comparison_has_the_budget_curve_with_its_table(write):
+    base, result = make_used(), make_used(limit=None)
+    Result.objects.filter(pk=result.pk).update(label="int8")
+
+    html = write("comparison", "en", "html", id=[base.pk, result.pk])
+    rows = rows_of(write("comparison", "en", "csv", id=[base.pk, result.pk]))
+
+    assert "Accuracy vs token budget" in html
+    within = [row for row in rows if row["part"].startswith("Accuracy by token budget")]
+    assert [row["row"] for row in within[::2]] == ["8", "16", "32", "64", "100"]
+    at_64 = within[6]
+    assert (at_64["value"], at_64["n"], at_64["n_of"]) == ("0.5", "4", "questions")
+    assert float(at_64["low"]) < 0.5 < float(at_64["high"])
+
+
+def test_evaluations_without_tokens_have_no_budget_curve(write):
+    numbers = [evaluation([1, 0]).pk, evaluation([1, 1]).pk]
+
+    assert "token budget" not in write("comparison", "en", "html", id=numbers)
 
 
 def test_equal_repeats_have_an_interval_in_a_report(write):
