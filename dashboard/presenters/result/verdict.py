@@ -21,7 +21,7 @@ from jobs.queries.statistics import LEAST_RUNS
 
 @dataclass(frozen=True)
 class Marks:
-    """What a list shows of a result besides its numbers. A page shows each text several times."""
+    """Marks of a result in a list, besides its numbers. A page shows each text several times."""
 
     added: Organised
     verdict: Verdict | None

@@ -200,7 +200,7 @@ def candidates_at(answer, place):
 
 
 def texts_of(answer):
-    """Return what is compared."""
+    """Return the compared texts: reasoning and answer."""
     return answer["reasoning"], answer["text"]
 
 
@@ -241,7 +241,7 @@ def compared(index, prompt, engines, max_tokens, *, again):
 
 
 def repeats(engine, prompt, max_tokens, before):
-    """Return whether a second answer equals the first; None without a second answer."""
+    """Return True for equal answers; None without a second answer."""
     try:
         return texts_of(engine.answer(prompt, max_tokens)) == texts_of(before)
     except Failed:
