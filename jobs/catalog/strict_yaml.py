@@ -71,7 +71,8 @@ def load_by_id(path: Path, schema: type[Entry]) -> dict[str, Entry]:
     """
     rows = load(path.read_text(encoding="utf-8"))
     entries: dict[str, Entry] = {}
-    for entry in TypeAdapter(list[schema]).validate_python(rows):  # type: ignore[valid-type]
+    of_schema: TypeAdapter[list[Entry]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+    for entry in of_schema.validate_python(rows):
         if entry.id in entries:
             raise ValueError(f"{path.name} has the id {entry.id} a second time")
         entries[entry.id] = entry

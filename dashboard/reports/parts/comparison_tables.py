@@ -178,7 +178,7 @@ def by_budget(comparison: Comparison) -> Table:
         _(
             "Share of correct answers with at most so many tokens: a lower bound of a run with "
             "that limit. Brackets: 95 %% interval (Wilson). Overlapping intervals prove nothing: "
-            "the statement has the paired difference."
+            "the table of metrics has the paired difference."
         )
         % {}
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.models import AnswerRow, Result
+from jobs.models import AnswerRow
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.parity.compared import parity
 from jobs.queries.results.filters import Filters
@@ -123,6 +123,6 @@ def test_equal_token_counts_have_no_interval():
 def test_a_list_of_identities_has_the_interval_of_the_questions():
     repeats(*[TWENTY] * 3)
 
-    (row,) = identity_list(Filters(type=Result.Type.EVALUATION)).rows
+    (row,) = identity_list(Filters()).rows
 
     assert bounds(row.interval) == pytest.approx(bounds(wilson(15, 20)))
