@@ -313,7 +313,8 @@ class _Table:
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
         """Return the paired difference of two accuracies; the unpaired one when the paired one does
         not match the shown values. None without either, and for other metrics."""
-        if self.shares and is_accuracy(name):
+        runs = len(self.columns[0].runs), len(self.columns[index].runs)
+        if self.shares and is_accuracy(name) and runs != (1, 1):
             return gap(self.shares[0], self.shares[index], name, mine, theirs)
         paired = self.paired[index - 1]
         if paired is not None and paired.is_whole:

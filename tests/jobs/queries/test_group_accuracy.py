@@ -86,6 +86,17 @@ def test_the_difference_is_that_of_the_parity_statement():
     assert (change.low, change.high) == pytest.approx(bounds(gap))
 
 
+def test_single_runs_beside_a_group_keep_their_paired_difference():
+    less = [1.0] * 13 + [0.0] * 7
+    (base,), (other,) = repeats(TWENTY), repeats(less, identity="two")
+    group = repeats(*[TWENTY] * 2, identity="three")
+
+    alone = compare([[base], [other]]).rows[0].changes[0]
+    beside = compare([[base], [other], group]).rows[0].changes[0]
+
+    assert (beside.low, beside.high) == (alone.low, alone.high)
+
+
 def test_a_large_difference_of_equal_runs_is_significant():
     base, other = repeats(*[TWENTY] * 3), repeats(*[[0.0] * 20] * 3, identity="two")
 
