@@ -79,7 +79,7 @@ def is_asked(data: Mapping[str, str]) -> bool:
 
 
 def stated(data: Mapping[str, str]) -> Stated:
-    """Return the statement that is asked for.
+    """Return the requested statement.
 
     Raises:
         ParityError: at a field, with what to do.

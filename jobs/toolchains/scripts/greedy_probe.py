@@ -53,7 +53,7 @@ def clean(text):
 
 
 class Engine:
-    """One of the two. ``fields``: optional fields that it has accepted; None before an answer."""
+    """Engine. ``fields``: optional fields that the engine accepted; None before an answer."""
 
     def __init__(self, url, model, key, *, logprobs):
         self.url, self.model, self.key = url, model, key
