@@ -189,10 +189,12 @@ def by_budget(comparison: Comparison) -> Table:
 
 
 def _within(use: TokenUse | None, budget: int) -> Cell:
-    """Return the accuracy within a budget; n/a outside of the curve."""
+    """Return the accuracy within a budget; n/a outside of the curve, and between its points."""
     points = points_of(use) if use else []
     below = [point for point in points if point.budget <= budget]
     if use is None or not below or budget > points[-1].budget:
+        return numbers.missing()
+    if below[-1].budget < min(budget, use.longest):
         return numbers.missing()
     return replace(numbers.share(below[-1].share, use.questions), unit="")
 
