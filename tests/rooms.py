@@ -68,8 +68,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.services": [
         {
-            *("accounts", "chat", "levels", "outputs", "pins", "prompts", "results", "secrets"),
-            *("sources", "valkey_users"),
+            *("accounts", "chat", "levels", "outputs", "pins", "prompts", "removable", "results"),
+            *("secrets", "sources", "valkey_users"),
         },
         {"endpoints", "launch_rights"},
         {"confirmations", "deployments"},

@@ -13,6 +13,7 @@ from dashboard.actions import endpoints as actions
 from dashboard.api.answers import Answer, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import EndpointAsked, EndpointsAsked
+from dashboard.api.serializers import created
 from dashboard.text.messages import message
 from jobs.models import Endpoint
 from jobs.queries.endpoints import endpoints
@@ -127,6 +128,5 @@ def _shape(row: Endpoint) -> dict[str, Any]:
         "checked_at": row.checked_at.isoformat() if row.checked_at else None,
         "checked_from": "dashboard",
         "archived": row.archived_at is not None,
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": row.created_at.isoformat(),
+        **created(row),
     }

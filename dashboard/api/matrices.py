@@ -16,6 +16,7 @@ from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import Priority
 from dashboard.api.rest import launch_host
+from dashboard.api.serializers import created
 from dashboard.presenters.queue import priority_for
 from dashboard.text.messages import message
 from jobs import launch
@@ -279,8 +280,7 @@ def _line(row: Matrix) -> dict[str, Any]:
         "kind": row.kind,
         "host": row.host.name,
         "workload": str(row.spec.get("workload", "")),
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": row.created_at.isoformat(),
+        **created(row),
     }
 
 

@@ -244,7 +244,7 @@ class PromptSetAsked(BaseModel):
 
 
 class ImportAsked(BaseModel):
-    """What to add to imported files."""
+    """Additions to imported files."""
 
     name: str = Field("body", max_length=300, description="file name, such as result.json")
     device: str = Field("", description="measured on, such as 8 × H800")

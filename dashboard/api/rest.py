@@ -174,8 +174,7 @@ def confirm_job(request: HttpRequest, job_id: int, asked: ConfirmAsked | None = 
 )
 def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job with the same plan."""
-    get_object_or_404(Job, pk=job_id)
-    return Status(201, job_answer(job_actions.retry(request.user, job_id).pk))
+    return _launched(request, job_id, job_actions.retry)
 
 
 @router.post(
@@ -188,8 +187,15 @@ def retry_job(request: HttpRequest, job_id: int) -> Status[Answer]:
 )
 def resume_job(request: HttpRequest, job_id: int) -> Status[Answer]:
     """A new job that asks only the questions without an answer."""
+    return _launched(request, job_id, job_actions.resume)
+
+
+def _launched(
+    request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]
+) -> Status[Answer]:
+    """Launch a new job from this one."""
     get_object_or_404(Job, pk=job_id)
-    return Status(201, job_answer(job_actions.resume(request.user, job_id).pk))
+    return Status(201, job_answer(launch(request.user, job_id).pk))
 
 
 @router.get(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+
+from django.contrib.auth.models import AbstractBaseUser
 
 from dashboard.api.removed import removal
 from dashboard.presenters.queue import priority_name, starts, waits
@@ -34,6 +36,24 @@ from jobs.services.launch_rights import launcher_names
 _OF_ALL = "_all"  # how the names of such metrics end
 
 
+class Created(Protocol):
+    """Record of a person; None for a removed account."""
+
+    created_at: datetime
+
+    @property
+    def created_by(self) -> AbstractBaseUser | None:
+        """Return the person."""
+
+
+def created(row: Created) -> dict[str, Any]:
+    """Return who created a record, and when."""
+    return {
+        "created_by": row.created_by.get_username() if row.created_by else None,
+        "created_at": row.created_at.isoformat(),
+    }
+
+
 def job(row: Job) -> dict[str, Any]:
     """One line of a list of jobs. Needs ``host`` and ``created_by``."""
     return {
@@ -54,8 +74,7 @@ def job(row: Job) -> dict[str, Any]:
         "resumed": row.resumed,
         "priority": priority_name(row.priority),
         "exclusive": row.exclusive,
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": _time(row.created_at),
+        **created(row),
         "started_at": _time(row.started_at),
         "finished_at": _time(row.finished_at),
         "duration_s": row.duration_s,
@@ -219,8 +238,7 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "incomplete": row.incomplete,
         "simulated": row.simulated,
         **organised_fields(row, marks),
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": _time(row.created_at),
+        **created(row),
     }
 
 
@@ -280,8 +298,7 @@ def deployment(row: Deployment) -> dict[str, Any]:
         "progress": row.progress,
         "run": row.run,
         "url": row.host_url,
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": _time(row.created_at),
+        **created(row),
         "ready_at": _time(row.ready_at),
         "stopped_at": _time(row.stopped_at),
         "log_bytes": _log_bytes(row),

@@ -30,7 +30,7 @@ def figure(uses: Sequence[tuple[str, TokenUse]]) -> Figure:
         "xaxis": {
             "type": "log",
             "title": {"text": _("token budget of an answer")},
-            **_ticks([point.budget for _name, use in uses for point in _points(use)]),
+            **_ticks([point.budget for _name, use in uses for point in points_of(use)]),
         },
         "yaxis": {"title": {"text": _("accuracy, %")}, "rangemode": "tozero"},
     }
@@ -42,7 +42,7 @@ def figure(uses: Sequence[tuple[str, TokenUse]]) -> Figure:
     return Figure([*_band(use), *lines], {**layout, **_limit(use)})
 
 
-def _points(use: TokenUse) -> Sequence[BudgetPoint]:
+def points_of(use: TokenUse) -> Sequence[BudgetPoint]:
     """Return the curve up to the run's own limit, where it ends."""
     if not use.curve or not use.limit or use.longest > use.limit:
         return use.curve
@@ -69,8 +69,8 @@ def _line(index: int, name: str, use: TokenUse) -> dict[str, Any]:
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": [point.budget for point in _points(use)],
-        "y": [_shown(point.share.value) for point in _points(use)],
+        "x": [point.budget for point in points_of(use)],
+        "y": [_shown(point.share.value) for point in points_of(use)],
         "line": {"color": colour, "dash": DASHES[index], "width": 2, "shape": "hv"},
         "hovertemplate": "%{x:,d} tok: %{y:.2f} %" + _EXTRA,
     }
@@ -81,12 +81,12 @@ def _band(use: TokenUse) -> list[dict[str, Any]]:
     base = {
         "type": "scatter",
         "mode": "lines",
-        "x": [point.budget for point in _points(use)],
+        "x": [point.budget for point in points_of(use)],
         "line": edge,
         "hoverinfo": "skip",
     }
-    low = [_shown(point.share.low) for point in _points(use)]
-    high = [_shown(point.share.high) for point in _points(use)]
+    low = [_shown(point.share.low) for point in points_of(use)]
+    high = [_shown(point.share.high) for point in points_of(use)]
     return [
         {**base, "name": _("interval, low"), "y": low},
         {**base, "name": _("interval, high"), "y": high, "fill": "tonexty", "fillcolor": BAND},
@@ -95,7 +95,7 @@ def _band(use: TokenUse) -> list[dict[str, Any]]:
 
 def _bars(index: int, use: TokenUse) -> dict[str, Any]:
     """Return error bars at powers of two: more would hide each other."""
-    shown = [point if _is_doubling(point) else None for point in _points(use)]
+    shown = [point if is_doubling(point.budget) else None for point in points_of(use)]
     return {
         "error_y": {
             "type": "data",
@@ -111,8 +111,9 @@ def _bars(index: int, use: TokenUse) -> dict[str, Any]:
     }
 
 
-def _is_doubling(point: BudgetPoint) -> bool:
-    return point.budget & (point.budget - 1) == 0
+def is_doubling(budget: int) -> bool:
+    """Return True for a power of two."""
+    return budget & (budget - 1) == 0
 
 
 def _limit_marks(uses: Sequence[tuple[str, TokenUse]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an evaluation will take, and how many questions a margin needs: before its launch."""
+"""Duration of an evaluation and questions for a margin, before its launch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import recognised: for the preview, the command and the API."""
+"""Recognised content of an import: for the preview, the command and the API."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from jobs.numbers import number_from
@@ -11,6 +12,14 @@ from jobs.numbers import number_from
 def logged_in(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser | None:
     """Return ``user`` if logged in; None for a stranger, whose views ``requires`` limits."""
     return user if user.is_authenticated else None
+
+
+def member(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser:
+    """Return ``user``. Raises ``PermissionDenied`` for a stranger, who owns nothing."""
+    known = logged_in(user)
+    if known is None:
+        raise PermissionDenied
+    return known
 
 
 def person(request: HttpRequest) -> AbstractBaseUser | None:

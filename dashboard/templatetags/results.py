@@ -17,7 +17,7 @@ from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from dashboard.presenters.result.words import (
     change_texts,
     failed_text,
-    half_width_text,
+    interval_text,
     is_equal,
     lengths_texts,
     runs_text,
@@ -157,11 +157,12 @@ def lengths(result: Result) -> SafeString:
 
 
 @register.simple_tag
-def half_width(interval: Interval | Literal[""] | None, name: str) -> SafeString:
-    """Return the interval of a mean of the metric ``name`` as "± 0.9"; "" without one."""
+def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeString:
+    """Return the interval of a mean of the metric ``name`` as "± 0.9", of an accuracy as "[41.02,
+    51.44]"; "" without one."""
     if not interval:
         return mark_safe("")
-    return format_html('<span class="pm num">{}</span>', half_width_text(interval, name))
+    return format_html('<span class="pm num">{}</span>', interval_text(interval, name))
 
 
 @register.simple_tag
@@ -173,7 +174,7 @@ def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
     return format_html(
         '{} {} <span class="pm num">{}</span>',
         text,
-        half_width(figure.interval, name),
+        interval_of(figure.interval, name),
         runs_text(figure.runs),
     )
 

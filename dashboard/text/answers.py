@@ -25,7 +25,7 @@ TITLES: Mapping[str, str | Promise] = {
     "slow": pgettext_lazy("answer", "Slow"),
     "long": pgettext_lazy("answer", "Long"),
 }
-# What a flag means, one sentence.
+# Meaning of a flag, one sentence.
 MEANINGS: Mapping[str, str | Promise] = {
     "incorrect": _("Scored by the tool as incorrect."),
     "correct": _("Scored by the tool as correct."),
@@ -47,5 +47,5 @@ _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 
 
 def visible(text: str) -> str:
-    """Return a text in which control characters and changes of direction can be seen."""
+    """Return a text with visible control characters and changes of direction."""
     return _HIDDEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)

@@ -8,19 +8,20 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import levels as actions
 from dashboard.presenters.result.level_words import limits_words
-from dashboard.security.permissions import allowed, check, requires
+from dashboard.security.permissions import allowed, requires
+from dashboard.views.own_rows import OwnRows
 from jobs.errors import LaunchError
 from jobs.models import ServiceLevel
-from jobs.numbers import number_from
 from jobs.queries.results.levels import FAMILIES, STATISTICS, Level
 from jobs.queries.results.team_levels import INCLUDED, level_of, own_level, team_levels
 
+_ROWS = OwnRows(actions.ROWS, own_level, "level-list")
 _TITLES = {"ttft": "TTFT", "tpot": "TPOT"}
 _EXAMPLES = {"ttft": "450", "tpot": "40", "latency": "30"}
 
@@ -30,10 +31,6 @@ _EXAMPLES = {"ttft": "450", "tpot": "40", "latency": "30"}
 def level_list(request: HttpRequest) -> HttpResponse:
     """Show all levels; ``?removed=ID`` offers to undo a removal."""
     known = team_levels()
-    number = number_from(request.GET.get("removed", ""))
-    removed = own_level(number) if number is not None else None
-    if removed is not None and removed.removed_at is None:
-        removed = None
     context = {
         "own": [
             (row, limits_words(level_of(row)), allowed(request.user, "level.change", row))
@@ -43,8 +40,7 @@ def level_list(request: HttpRequest) -> HttpResponse:
             (one, limits_words(Level(str(one.name), one.limits)), one.key in known.hidden)
             for one in INCLUDED.values()
         ],
-        "removed": removed,
-        "may_restore": removed is not None and allowed(request.user, "level.change", removed),
+        **_ROWS.removed(request),
         "may_add": allowed(request.user, "level.add"),
         "may_hide": allowed(request.user, "level.hide"),
     }
@@ -69,7 +65,7 @@ def level_add(request: HttpRequest) -> HttpResponse:
 @requires("level.change")
 def level_edit(request: HttpRequest, level_id: int) -> HttpResponse:
     """Show the form (GET), then change a level (POST)."""
-    row = _own(request, level_id)
+    row = _ROWS.own(request, level_id)
     if row.removed_at is not None:
         raise Http404(level_id)
     if request.method != "POST":
@@ -86,23 +82,14 @@ def level_edit(request: HttpRequest, level_id: int) -> HttpResponse:
 @requires("level.change")
 def level_remove(request: HttpRequest, level_id: int) -> HttpResponse:
     """Remove a level; the list then offers to undo it."""
-    row = _own(request, level_id)
-    actions.remove(request.user, row)
-    return redirect(f"{reverse('level-list')}?removed={row.pk}")
+    return _ROWS.remove(request, level_id)
 
 
 @require_POST
 @requires("level.change")
 def level_restore(request: HttpRequest, level_id: int) -> HttpResponse:
     """Restore a removed level."""
-    row = _own(request, level_id)
-    try:
-        actions.restore(request.user, row)
-    except LaunchError as error:
-        messages.error(request, str(error))
-        return redirect(f"{reverse('level-list')}?removed={row.pk}")
-    messages.success(request, gettext("%(name)s restored.") % {"name": row.name})
-    return redirect("level-list")
+    return _ROWS.restore(request, level_id)
 
 
 @require_POST
@@ -112,14 +99,6 @@ def level_hide(request: HttpRequest, key: str) -> HttpResponse:
     if not actions.hide(request.user, key, hidden=request.POST.get("hidden") != "0"):
         raise Http404(key)
     return redirect("level-list")
-
-
-def _own(request: HttpRequest, level_id: int) -> ServiceLevel:
-    row = own_level(level_id)
-    if row is None:
-        raise Http404(level_id)
-    check(request.user, "level.change", row)
-    return row
 
 
 def _typed(data: QueryDict) -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -24,7 +23,7 @@ from dashboard.chat.turn_files import is_running
 from dashboard.presenters.endpoints import state_of
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import check, requires
-from dashboard.security.request import person
+from dashboard.security.request import member
 from dashboard.templatetags.playground import MOST_TOKENS
 from dashboard.text.labels import disambiguate
 from dashboard.text.messages import message
@@ -110,12 +109,12 @@ def ask(request: HttpRequest) -> HttpResponse:
     form = AskForm(request.POST)
     engine = chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
-    problem = _problem(form) or _why_not(engine, _me(request))
+    problem = _problem(form) or _why_not(engine, member(request.user))
     if engine is None or problem:
         return _refused(request, chat, problem)
     is_new = chat is None
     if chat is None:
-        chat = start_conversation(_me(request), form.cleaned_data["prompt"])
+        chat = start_conversation(member(request.user), form.cleaned_data["prompt"])
     try:
         turn = _add_turn(chat, engine, form, retried=number_from(request.POST.get("retry", "")))
     except BusyError:
@@ -233,7 +232,7 @@ def _page(
     again = None if chat or typed else _evaluated(request)
     sampled = recommended | sampling_of(again.result) if again else None
     text, most = request.GET.get("q", "").strip()[:LONGEST_SEARCH], _most_listed(request)
-    chats = _listed(_me(request), text, most=most + 1)
+    chats = _listed(member(request.user), text, most=most + 1)
     context = {
         "chat": chat,
         "groups": _groups(chats[:most]),
@@ -286,13 +285,6 @@ def _labels(engines: Sequence[ChatEngine]) -> list[str]:
     deployments = [one for one in engines if one.deployment]
     labels = disambiguate([(one.name, one.row.pk, port(one)) for one in deployments])
     return [*labels, *(one.name for one in engines if one.endpoint)]
-
-
-def _me(request: HttpRequest) -> AbstractBaseUser:
-    user = person(request)
-    if user is None:
-        raise PermissionDenied
-    return user
 
 
 def _recommended(engine: ChatEngine | None) -> dict[str, Any]:

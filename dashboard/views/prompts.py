@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.actions import prompts as actions
-from dashboard.security.permissions import allowed, check, requires
+from dashboard.security.permissions import allowed, requires
+from dashboard.views.own_rows import OwnRows
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
-from jobs.models import PromptSet
-from jobs.numbers import number_from
 from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
 from jobs.services.prompts import MOST_BYTES, MOST_PROMPTS
 
+_ROWS = OwnRows(actions.ROWS, prompt_set, "prompt-list")
 _SHOWN = 10  # prompts on a page
 _SHOWN_LETTERS = 200  # of one prompt
 
@@ -29,15 +29,10 @@ _SHOWN_LETTERS = 200  # of one prompt
 @requires("prompts.view")
 def prompt_list(request: HttpRequest) -> HttpResponse:
     """Show all sets; ``?removed=ID`` offers to undo a removal."""
-    number = number_from(request.GET.get("removed", ""))
-    removed = prompt_set(number) if number is not None else None
-    if removed is not None and removed.removed_at is None:
-        removed = None
     context = {
         "own": [(row, allowed(request.user, "prompts.change", row)) for row in prompt_sets()],
         "included": [(name, len(lines)) for name, lines in PROMPT_SETS.items()],
-        "removed": removed,
-        "may_restore": removed is not None and allowed(request.user, "prompts.change", removed),
+        **_ROWS.removed(request),
         "may_add": allowed(request.user, "prompts.add"),
     }
     return render(request, "prompts/list.html", context)
@@ -66,7 +61,7 @@ def prompt_add(request: HttpRequest) -> HttpResponse:
 @requires("prompts.view")
 def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Show a set with its first prompts, also a removed one."""
-    row = _find(prompt_set_id)
+    row = _ROWS.get(prompt_set_id)
     shown = [one[:_SHOWN_LETTERS] for one in prompts_in(row.text)[:_SHOWN]]
     context = {
         "set": row,
@@ -81,7 +76,7 @@ def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
 @requires("prompts.view")
 def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Download the prompts of a set, as its jobs get them."""
-    row = _find(prompt_set_id)
+    row = _ROWS.get(prompt_set_id)
     attached = content_disposition_header(as_attachment=True, filename=f"{row.name}.jsonl")
     return HttpResponse(
         row.text,
@@ -94,36 +89,14 @@ def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
 @requires("prompts.change")
 def prompt_remove(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Remove a set; the list then offers to undo it."""
-    row = _own(request, prompt_set_id)
-    actions.remove(request.user, row)
-    return redirect(f"{reverse('prompt-list')}?removed={row.pk}")
+    return _ROWS.remove(request, prompt_set_id)
 
 
 @require_POST
 @requires("prompts.change")
 def prompt_restore(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
     """Restore a removed set."""
-    row = _own(request, prompt_set_id)
-    try:
-        actions.restore(request.user, row)
-    except LaunchError as error:
-        messages.error(request, str(error))
-        return redirect(f"{reverse('prompt-list')}?removed={row.pk}")
-    messages.success(request, gettext("%(name)s restored.") % {"name": row.name})
-    return redirect("prompt-list")
-
-
-def _find(prompt_set_id: int) -> PromptSet:
-    row = prompt_set(prompt_set_id)
-    if row is None:
-        raise Http404(prompt_set_id)
-    return row
-
-
-def _own(request: HttpRequest, prompt_set_id: int) -> PromptSet:
-    row = _find(prompt_set_id)
-    check(request.user, "prompts.change", row)
-    return row
+    return _ROWS.restore(request, prompt_set_id)
 
 
 def _form(request: HttpRequest, *, error: LaunchError | None = None) -> HttpResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from jobs.catalog import strict_yaml
 from jobs.catalog.architecture import Strict
@@ -128,17 +128,16 @@ def load_data_sets(path: Path) -> dict[str, DataSet]:
         pydantic.ValidationError: the file does not match the schema.
         ValueError: an id, or a name of a tool, stands twice.
     """
-    rows = strict_yaml.load(path.read_text(encoding="utf-8"))
-    sets = TypeAdapter(list[DataSet]).validate_python(rows)
+    by_id = strict_yaml.load_by_id(path, DataSet)
+    sets = by_id.values()
     names = [
-        *(("id", one.id) for one in sets),
         *(("part", part.name) for one in sets for part in one.parts),
         *(("opencompass", one.opencompass.name) for one in sets if one.opencompass),
         *(("evalscope", one.evalscope.name) for one in sets if one.evalscope),
     ]
     if len(set(names)) < len(names):
         raise ValueError(f"{path.name} has a duplicate set")
-    return {one.id: one for one in sets}
+    return by_id
 
 
 DATA_SETS = load_data_sets(Path(__file__).parent / "data_sets.yaml")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from jobs.catalog import strict_yaml
 from jobs.catalog.architecture import Strict
@@ -25,19 +25,6 @@ class EvaluationPreset(Strict):
     kinds: Annotated[Mapping[Id, Mapping[str, str]], Field(min_length=1)]
 
 
-def load_presets(path: Path) -> dict[str, EvaluationPreset]:
-    """Return all presets of the file by id, in its order.
-
-    Raises:
-        pydantic.ValidationError: the file does not match the schema.
-        ValueError: duplicate id.
-    """
-    rows = strict_yaml.load(path.read_text(encoding="utf-8"))
-    presets = TypeAdapter(list[EvaluationPreset]).validate_python(rows)
-    by_id = {each.id: each for each in presets}
-    if len(by_id) < len(presets):
-        raise ValueError(f"{path.name} has a duplicate preset")
-    return by_id
-
-
-EVALUATION_PRESETS = load_presets(Path(__file__).parent / "evaluations.yaml")
+EVALUATION_PRESETS = strict_yaml.load_by_id(
+    Path(__file__).parent / "evaluations.yaml", EvaluationPreset
+)

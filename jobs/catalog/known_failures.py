@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jobs.catalog import strict_yaml
 
@@ -146,11 +146,10 @@ def load_failures(folder: Path) -> dict[str, KnownFailure]:
     """
     failures: dict[str, KnownFailure] = {}
     for path in sorted(folder.glob("*.yaml")):
-        rows = strict_yaml.load(path.read_text(encoding="utf-8"))
-        for failure in TypeAdapter(list[KnownFailure]).validate_python(rows):
-            if failure.id in failures:
-                raise ValueError(f"{path.name} has the failure {failure.id} a second time")
-            failures[failure.id] = failure
+        for name, failure in strict_yaml.load_by_id(path, KnownFailure).items():
+            if name in failures:
+                raise ValueError(f"{path.name} has the failure {name} a second time")
+            failures[name] = failure
     return failures
 
 

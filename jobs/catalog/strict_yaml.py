@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import yaml
+from pydantic import TypeAdapter
 from yaml.nodes import MappingNode
 
 # libyaml is ten times faster; every wheel of PyYAML has it, but not every build.
@@ -18,6 +20,17 @@ class NotYaml(ValueError):
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(f"{reason} in line {line}" if line else reason)
         self.reason, self.line = reason, line
+
+
+class Named(Protocol):
+    """Entry of a file: its id is the only one."""
+
+    @property
+    def id(self) -> str:
+        """Return the id."""
+
+
+Entry = TypeVar("Entry", bound=Named)
 
 
 class _Loader(_Base):  # type: ignore[misc, valid-type]
@@ -47,6 +60,23 @@ def load(text: str) -> Any:
         raise NotYaml(error.problem or "not YAML", line) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise NotYaml(" ".join(str(error).split())[:200] or "not YAML") from error
+
+
+def load_by_id(path: Path, schema: type[Entry]) -> dict[str, Entry]:
+    """Return all entries of a file by id, in its order.
+
+    Raises:
+        pydantic.ValidationError: the file does not match the schema.
+        ValueError: duplicate id.
+    """
+    rows = load(path.read_text(encoding="utf-8"))
+    entries: dict[str, Entry] = {}
+    of_schema: TypeAdapter[list[Entry]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+    for entry in of_schema.validate_python(rows):
+        if entry.id in entries:
+            raise ValueError(f"{path.name} has the id {entry.id} a second time")
+        entries[entry.id] = entry
+    return entries
 
 
 def _check_aliases(text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from jobs.catalog import strict_yaml
 from jobs.catalog.architecture import Strict
@@ -75,19 +75,4 @@ class Workload(Strict):
         return self.model_copy(update=dict(self.without_dies))
 
 
-def load_workloads(path: Path) -> dict[str, Workload]:
-    """Return all workloads of the file by id, in its order.
-
-    Raises:
-        pydantic.ValidationError: the file does not match the schema.
-        ValueError: duplicate id.
-    """
-    rows = strict_yaml.load(path.read_text(encoding="utf-8"))
-    workloads = TypeAdapter(list[Workload]).validate_python(rows)
-    by_id = {each.id: each for each in workloads}
-    if len(by_id) < len(workloads):
-        raise ValueError(f"{path.name} has a duplicate workload")
-    return by_id
-
-
-WORKLOADS = load_workloads(Path(__file__).parent / "workloads.yaml")
+WORKLOADS = strict_yaml.load_by_id(Path(__file__).parent / "workloads.yaml", Workload)

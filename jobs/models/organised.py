@@ -1,4 +1,4 @@
-"""What people add to results: tags, notes, sign-offs, baselines; saved views of the list."""
+"""Additions of people to results: tags, notes, sign-offs, baselines; saved views of the list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags of an answer: what makes its verdict doubtful.
+"""Flags of an answer: reasons to doubt its verdict.
 
 - ``cut``: it ended at the token limit.
 - ``open_thought``: its reasoning never ended.
@@ -7,8 +7,8 @@
 - ``failed``: the request failed.
 - ``looping``: it repeats itself (:mod:`jobs.parsers.loops`).
 
-An answer may have several. Some are seen only beside the other answers of the run
-(:class:`Habits`): a tool that extracts nothing anywhere does not extract.
+An answer may have several. Some need the other answers of the run (:class:`Habits`): a tool that
+extracts nothing in the whole run does not extract at all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOTHING = frozenset(("", "[invalid]", "none", "null"))
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the flags of an answer derive from, without its texts.
+    """Facts of an answer that its flags derive from, without its texts.
 
     ``thought`` is "open", "closed" or "none", by the tags in the text; "" where the parser kept no
     record. ``loops``: see :func:`jobs.parsers.loops.loops`.
@@ -49,7 +49,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What holds for most answers of a run.
+    """Habits of a run: true for most of its answers.
 
     ``thinks``: most have reasoning. ``extracting``: sets whose tool extracts answers.
     ``max_tokens``: the limit of an answer, None where unknown.

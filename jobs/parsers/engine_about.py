@@ -1,4 +1,4 @@
-"""What an engine tells about itself: models, name, version, context.
+"""Self-description of an engine: models, name, version, context.
 
 ``/v1/models`` of all engines; ``/version`` and ``/metrics`` of vLLM; ``/props`` of llama.cpp. An
 endpoint may send anything: what is not understood is left out.

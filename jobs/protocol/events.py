@@ -37,7 +37,7 @@ Values = Annotated[dict[Text64, Text1000 | int], Field(max_length=_VALUES_MAX)]
 
 
 class Event(HostModel):
-    """What every event has. ``at``: seconds since the epoch by the host's clock."""
+    """Fields of every event. ``at``: seconds since the epoch by the host's clock."""
 
     type: str
     at: Moment

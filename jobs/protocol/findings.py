@@ -14,7 +14,7 @@ Level = Literal["ok", "warn", "failed", "unknown"]
 
 
 class Finding(HostModel):
-    """What a check found."""
+    """Findings of a check."""
 
     name: Text64
     level: Level

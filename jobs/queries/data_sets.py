@@ -127,7 +127,7 @@ def _latest(results: Iterable[SetResult]) -> SetResult | None:
 
 
 def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison]]:
-    """Return what is published for a set, by model, with our results."""
+    """Return published figures of a set, by model, with our results."""
     names = {*data_set.published_as, *(part.name for part in data_set.parts)}
     return [
         (model, comparison)
@@ -139,7 +139,7 @@ def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison
 
 
 def places_of(data_set: DataSet) -> list[Place]:
-    """Return hosts with cards, and what jobs found there of the set's files."""
+    """Return hosts with cards, with the files of the set that jobs found there."""
     if data_set.included:
         return []
     prepared = {

@@ -36,7 +36,7 @@ _DEVICES = (
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What people add: the ``device`` in words, and the ``model`` (id or text; "": the file's)."""
+    """Additions: the ``device`` in words, and the ``model`` (id or text; "": the file's)."""
 
     device: str = ""
     model: str = ""

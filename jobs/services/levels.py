@@ -1,4 +1,4 @@
-"""Service levels of the team: add, change, remove, restore; hide included ones."""
+"""Service levels of the team: add, change; hide included ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -14,6 +13,7 @@ from jobs.errors import LaunchError
 from jobs.models import ServiceLevel
 from jobs.queries.results.levels import FAMILIES, STATISTICS
 from jobs.queries.results.team_levels import INCLUDED
+from jobs.services.removable import saved
 
 MOST = 100
 LONGEST_NAME, LONGEST_NOTE = 60, 200
@@ -33,7 +33,7 @@ def add(typed: Mapping[str, str], *, user: AbstractBaseUser) -> ServiceLevel:
     if ServiceLevel.objects.filter(key="", removed_at=None).count() >= MOST:
         text = _("There are %(most)s service levels. Remove some first.")
         raise LaunchError(text % {"most": MOST}, "name")
-    return _saved(row)
+    return saved(row)
 
 
 def change(row: ServiceLevel, typed: Mapping[str, str]) -> ServiceLevel:
@@ -43,23 +43,7 @@ def change(row: ServiceLevel, typed: Mapping[str, str]) -> ServiceLevel:
         LaunchError: as of :func:`add`.
     """
     _fill(row, typed)
-    return _saved(row)
-
-
-def remove(row: ServiceLevel) -> bool:
-    """Remove a level, which :func:`restore` undoes. False: it was removed already."""
-    levels = ServiceLevel.objects.filter(pk=row.pk, key="", removed_at=None)
-    return levels.update(removed_at=now()) == 1
-
-
-def restore(row: ServiceLevel) -> ServiceLevel:
-    """Restore a removed level.
-
-    Raises:
-        LaunchError: another level has its name now.
-    """
-    row.removed_at = None
-    return _saved(row)
+    return saved(row)
 
 
 def hide(key: str, *, hidden: bool, user: AbstractBaseUser) -> bool:
@@ -117,13 +101,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _saved(row: ServiceLevel) -> ServiceLevel:
-    try:
-        with transaction.atomic():
-            row.save()
-    except IntegrityError:
-        message = _("Another service level has this name. Choose another.")
-        raise LaunchError(message, "name") from None
-    return row

@@ -1,4 +1,4 @@
-"""Prompt sets of the team: check an upload, add, remove, restore."""
+"""Prompt sets of the team: check an upload, add it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import re
 from collections.abc import Iterator
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.models import PromptSet
+from jobs.services.removable import saved
 from jobs.toolchains.load import json_lines
 
 MOST_SETS = 100
@@ -64,23 +63,7 @@ def add(
     if PromptSet.objects.filter(removed_at=None).count() >= MOST_SETS:
         text = _("There are %(most)s prompt sets. Remove some first.")
         raise LaunchError(text % {"most": MOST_SETS}, "name")
-    return _saved(row)
-
-
-def remove(row: PromptSet) -> bool:
-    """Remove a set, which :func:`restore` undoes. False: it was removed already."""
-    sets = PromptSet.objects.filter(pk=row.pk, removed_at=None)
-    return sets.update(removed_at=now()) == 1
-
-
-def restore(row: PromptSet) -> PromptSet:
-    """Restore a removed set.
-
-    Raises:
-        LaunchError: another set has its name now.
-    """
-    row.removed_at = None
-    return _saved(row)
+    return saved(row)
 
 
 def read(file: str, content: bytes) -> list[str]:
@@ -153,13 +136,3 @@ def _one_line(text: str, field: str, most: int) -> str:
         message = _("Enter one line of at most %(most)s characters.")
         raise LaunchError(message % {"most": most}, field)
     return text
-
-
-def _saved(row: PromptSet) -> PromptSet:
-    try:
-        with transaction.atomic():
-            row.save()
-    except IntegrityError:
-        message = _("Another prompt set has this name. Choose another.")
-        raise LaunchError(message, "name") from None
-    return row

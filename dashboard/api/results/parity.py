@@ -78,14 +78,14 @@ class ParitySide(Answer):
 
 
 class ParityWarning(Answer):
-    """What limits the statement."""
+    """Limit of the statement."""
 
     id: str
     text: str
 
 
 class ParityAnswer(Answer):
-    """Statement whether a result is as accurate as a baseline."""
+    """Parity of a result with a baseline."""
 
     verdict: str
     text: str
@@ -122,7 +122,7 @@ def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, An
     summary="State parity of counts",
 )
 def state_parity(request: HttpRequest, body: CountsAsked) -> dict[str, Any]:
-    """The same of counts that are no results here; nothing is stored."""
+    """State the parity of counts that are no results here; nothing is stored."""
     return _stated(body.model_dump())
 
 

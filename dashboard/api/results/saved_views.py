@@ -13,6 +13,7 @@ from dashboard.api.answers import Answer, Time, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import missing
 from dashboard.api.requests import ViewAsked, ViewChange
+from dashboard.api.serializers import created
 from dashboard.presenters.result.facets import kept
 from jobs.models import SavedView
 from jobs.queries.results.organised import views_for
@@ -105,8 +106,7 @@ def _shape(row: SavedView) -> dict[str, Any]:
         "name": row.name,
         "query": row.query,
         "shared": row.is_shared,
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": row.created_at.isoformat(),
+        **created(row),
     }
 
 

@@ -12,6 +12,7 @@ from dashboard.actions import prompts as actions
 from dashboard.api.answers import Answer, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import PromptSetAsked
+from dashboard.api.serializers import created
 from jobs.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.prompts import prompt_set, prompt_sets, prompts_in
@@ -98,7 +99,7 @@ def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> dict[str, Any]:
 )
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> dict[str, Any]:
     """Forms no longer offer it; results keep it. The page of prompt sets restores it."""
-    actions.remove(request.user, _find(prompt_set_id))
+    actions.ROWS.remove(request.user, _find(prompt_set_id))
     return _shape(_find(prompt_set_id))
 
 
@@ -119,6 +120,5 @@ def _shape(row: PromptSet) -> dict[str, Any]:
         "longest_tokens": row.longest,
         "sha256": row.sha256,
         "removed": row.removed_at is not None,
-        "created_by": row.created_by.get_username() if row.created_by else None,
-        "created_at": row.created_at.isoformat(),
+        **created(row),
     }

@@ -12,6 +12,12 @@ from django.http import Http404
 from pydantic import ValidationError
 
 from dashboard.management import base
+from dashboard.management.statement_options import (
+    add_options,
+    fields_of,
+    has_counts,
+    refusal,
+)
 from dashboard.reports.kinds import KINDS
 from dashboard.reports.kinds.base import FORMATS, LANGUAGES, ReportError
 from dashboard.reports.make import make
@@ -22,8 +28,9 @@ STDOUT = "-"
 
 class Command(base.DashboardCommand):
     help = (
-        "Write the report of a result, of a comparison of two to eight results, or of a matrix. "
-        "The numbers are those in the addresses of the pages. 11,12,13 is a group of repeats."
+        "Write the report of a result, of a comparison of two to eight results, of a parity "
+        "statement, or of a matrix. The numbers are those in the addresses of the pages. 11,12,13 "
+        "is a group of repeats."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,6 +38,9 @@ class Command(base.DashboardCommand):
             "results", nargs="*", metavar="RESULT", help="the first is the baseline"
         )
         parser.add_argument("--matrix", metavar="ID", help="report of this matrix")
+        help_text = "report of the parity statement of two results, or of bare counts"
+        parser.add_argument("--parity", action="store_true", help=help_text)
+        add_options(parser)
         parser.add_argument("--language", choices=tuple(LANGUAGES), default="en")
         parser.add_argument("--format", choices=FORMATS, default="html")
         parser.add_argument(
@@ -47,8 +57,10 @@ class Command(base.DashboardCommand):
         except ValidationError as error:
             raise base.refusal(messages(error)) from error
         except Http404 as error:
-            raise CommandError(f"Not found: {error}.") from None
+            raise CommandError(f"Not found: {str(error).rstrip('.')}.") from None
         except ReportError as error:
+            if kind.name == "parity":
+                raise refusal(error.field, str(error)) from None
             raise CommandError(str(error)) from None
         if options["output"] == STDOUT:
             self.stdout.write(file.text, ending="")
@@ -62,6 +74,10 @@ class Command(base.DashboardCommand):
 
 def _name(options: Mapping[str, Any]) -> str:
     results = options["results"]
+    if options["parity"] or has_counts(options):
+        if options["matrix"] is not None:
+            raise CommandError("Name a parity statement, or --matrix ID.")
+        return "parity"
     if bool(results) == (options["matrix"] is not None):
         raise CommandError("Name results, or --matrix ID.")
     if options["matrix"] is not None:
@@ -71,11 +87,14 @@ def _name(options: Mapping[str, Any]) -> str:
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     results = options["results"]
-    given = {"language": options["language"], "format": options["format"]}
+    given = {name: options[name] for name in ("language", "format")}
     name = _name(options)
+    if name == "parity":
+        return given | fields_of(options)
     if name == "matrix":
         return {**given, "id": options["matrix"], "metric": options["metric"]}
     if name == "result":
         return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"
-    return {**given, column: results, "concurrency": options["concurrency"]}
+    more = {name: options[name] for name in ("concurrency", "margin")}
+    return {**given, column: results, **more}

@@ -1,4 +1,4 @@
-"""An answer as the Markdown text of an issue: what was asked, with what, and what came."""
+"""An answer as the Markdown text of an issue: question, parameters, answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader of answers: what an address asks for, and its filters, headings and links."""
+"""Reader of answers: filters of an address, headings and links."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ COLUMNS: Sequence[Column] = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Filters of an address. ``problem`` says what of it cannot be; ``bases`` are the choices."""
+    """Filters of an address. ``problem``: invalid ones, in words; ``bases`` are the choices."""
 
     wanted: Wanted
     bases: Sequence[Result]
@@ -79,7 +79,7 @@ class Chip:
 
 
 def asked(query: QueryDict, result: Result) -> Asked:
-    """Return what an address asks of an evaluation. Unknown values are left out."""
+    """Return the filters of an address. Unknown values are left out."""
     bases, base, problem = bases_of(result), None, ""
     if text := query.get("base", ""):
         number = number_from(text)

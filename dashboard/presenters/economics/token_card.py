@@ -45,11 +45,19 @@ def token_card(result: Result) -> TokenCard | None:
     return TokenCard(_facts(result, use), figure, joined(*_notes(use)))
 
 
+def budget_uses(comparison: Comparison) -> list[TokenUse | None]:
+    """Return the token use of each column's first run; None without a budget curve. Empty where
+    fewer than two curves are known."""
+    known = [token_use(column.head) for column in comparison.columns]
+    uses = [use if use is not None and use.curve else None for use in known]
+    return uses if sum(use is not None for use in uses) > 1 else []
+
+
 def budget_figure(comparison: Comparison) -> Figure | None:
     """Return the budget curves of a comparison; None where fewer than two are known."""
-    known = [(short_name(one), token_use(one.head)) for one in comparison.columns]
-    uses = [(name, use) for name, use in known if use is not None and use.curve]
-    return budget.figure(uses) if len(uses) > 1 else None
+    pairs = zip(comparison.columns, budget_uses(comparison), strict=False)
+    curves = [(short_name(column), use) for column, use in pairs if use is not None]
+    return budget.figure(curves) if curves else None
 
 
 def _facts(result: Result, use: TokenUse) -> list[Fact]:

@@ -66,7 +66,7 @@ class ProbeView:
 
 
 def probe_of(job: Job) -> Probe | None:
-    """Return what a job compared; None for another job, and without a readable output."""
+    """Return the comparison of a job; None for other jobs, and without a readable output."""
     if job.kind != KIND or job.removed_at is not None:
         return None
     known = job.outputs.filter(path=OUTPUT).first()
@@ -162,7 +162,7 @@ def _headline(probe: Probe) -> str:
 
 
 def _repeated(probe: Probe) -> str:
-    """Return whether the engines repeat themselves, in words."""
+    """Return the repeatability of both engines, in words."""
     (same, asked), (same_too, asked_too) = (probe.repeats(side) for side in ENGINES)
     if not asked + asked_too:
         return _("No prompt was sent twice to one engine, so differences may be its own.")
@@ -177,7 +177,7 @@ def _repeated(probe: Probe) -> str:
 
 
 def _conclusion(probe: Probe) -> str:
-    """Return what the counts mean."""
+    """Return the meaning of the counts."""
     if not probe.compared:
         return ""
     repeats = [probe.repeats(side) for side in ENGINES]

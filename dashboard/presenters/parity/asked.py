@@ -1,4 +1,4 @@
-"""What a parity statement is asked for: results, bare counts or pasted tables; page, API, command.
+"""Request for a parity statement: results, bare counts or pasted tables; page, API, command.
 
 Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
 names), ``tables`` and ``baseline`` (pasted text, its column), ``margin``, ``planned``.
@@ -54,7 +54,7 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A statement with what it was asked for. ``counts``: both sides as typed, for an address."""
+    """Statement with its request. ``counts``: both sides as typed, for an address."""
 
     source: Source
     parity: Parity
@@ -79,7 +79,7 @@ def is_asked(data: Mapping[str, str]) -> bool:
 
 
 def stated(data: Mapping[str, str]) -> Stated:
-    """Return the statement that is asked for.
+    """Return the requested statement.
 
     Raises:
         ParityError: at a field, with what to do.

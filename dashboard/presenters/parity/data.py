@@ -35,7 +35,7 @@ def as_data(stated: Stated) -> dict[str, Any]:
 
 
 def statement_of(stated: Stated) -> Statement:
-    """Return the statement of something that has one."""
+    """Return the statement, which the request has."""
     statement = stated.parity.statement
     assert statement is not None  # noqa: S101 -- asked.stated() raises without one
     return statement

@@ -1,4 +1,4 @@
-"""Warnings of a parity statement: what differs besides the models, what was left out."""
+"""Warnings of a parity statement: differences besides the models, and omitted sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Warned:
 
 
 def warnings(stated: Stated) -> list[Warned]:
-    """Return what limits the statement, worst first."""
+    """Return the limits of the statement, worst first."""
     found = []
     plain = plain_words(stated.parity.statement) if stated.parity.statement else ""
     if plain:

@@ -83,7 +83,7 @@ def sentence(statement: Statement, base: str, result: str) -> str:
 
 
 def reasons(statement: Statement) -> list[str]:
-    """Return what the verdict means, and what it does not."""
+    """Return the meaning of the verdict, and its limit."""
     row, margin = statement.pooled, margin_text(statement.margin)
     if row.decision == "equivalent":
         texts = [
@@ -132,7 +132,7 @@ def method_name(method: Method) -> str:
 
 
 def methods(statement: Statement) -> list[str]:
-    """Return how the numbers were calculated, with the sources."""
+    """Return the method of the numbers, with its sources."""
     rows = [*statement.rows, *statement.groups.values(), statement.pooled]
     used = {row.method for row in rows}
     texts = {

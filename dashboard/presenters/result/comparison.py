@@ -55,7 +55,7 @@ def _verdict_words(comparison: Comparison, column: Column, change: Change) -> st
         return _("%(name)s vs %(base)s: %(change)s, workload of the import unknown") % args
     if change.verdict == "barred":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % args
-    if change.verdict == "same":
+    if change.verdict in ("same", "") and change.low is None:
         return _("%(name)s vs %(base)s: %(change)s") % args
     if change.verdict == "noise":
         return (

@@ -12,7 +12,8 @@ from dashboard.presenters.result.export import as_csv, fixed, unit_name
 from dashboard.presenters.result.verdict import Marks, marks_of
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.comparison.comparison import Change, Column, Comparison, compare
+from jobs.queries.comparison.comparison import Cell, Change, Column, Comparison, compare
+from jobs.queries.comparison.group_accuracy import is_accuracy
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import Interval, mean_interval
 
@@ -31,7 +32,7 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     """Return each column's metrics at every concurrency, with differences to the baseline.
 
     ``value`` is the mean of ``n`` runs. ``low`` and ``high`` are the 95 % interval of the mean
-    ("t") or of one evaluation's accuracy ("wilson"). ``difference`` is vs the first column.
+    ("t") or of an accuracy over its questions ("wilson"). ``difference`` is vs the first column.
     """
     columns = comparison.columns
     groups = [list(column.runs) for column in columns]
@@ -51,7 +52,9 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
         ]
         for concurrency, name in _numbers(column):
             change = _change(at.get(concurrency), index, name)
-            lines.append([*named, *_line(column, concurrency, name, change)])
+            cells = [row.cells[index] for row in comparison.rows if row.metric == name]
+            cell = cells[0] if concurrency is _WHOLE and cells else None
+            lines.append([*named, *_line(column, concurrency, name, change, cell)])
     response = as_csv(lines)
     jobs = "-".join(
         str(column.head.job_id or f"import{column.head.imported_id}") for column in columns
@@ -75,7 +78,11 @@ def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
 
 
 def _line(
-    column: Column, concurrency: int | None, name: str, change: Change | None
+    column: Column,
+    concurrency: int | None,
+    name: str,
+    change: Change | None,
+    cell: Cell | None,
 ) -> Sequence[Any]:
     values = [
         metrics[name]
@@ -86,8 +93,10 @@ def _line(
     if concurrency is _WHOLE:
         values = [run.metrics[name] for run in column.runs if name in run.metrics]
     interval, method = mean_interval(values), "t"
-    if name == "accuracy" and len(values) == 1:
-        interval, method = accuracy(column.head), "wilson"
+    if is_accuracy(name) and cell is not None and cell.interval:
+        interval, method = cell.interval, "wilson"
+    elif name == "accuracy":
+        interval, method = accuracy(column.head, mean(values)), "wilson"
     return [
         *("" if concurrency is None else concurrency, name, unit_name(name)),
         mean(values) if len(values) > 1 else values[0],

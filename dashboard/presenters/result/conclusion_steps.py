@@ -22,7 +22,7 @@ _MEASURES = ("measure_higher", "measure_lower", "measure_between", "measure_more
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """What to do, and the address that does it, "" for none."""
+    """Next step with the address that does it, "" for none."""
 
     text: str
     address: str = ""

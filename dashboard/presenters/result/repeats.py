@@ -9,7 +9,7 @@ from statistics import mean
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Cell
 from jobs.queries.results.headline import headline
-from jobs.queries.results.results import ResultPage, point_rows
+from jobs.queries.results.results import ResultPage, accuracy, point_rows
 from jobs.queries.statistics import mean_interval
 
 
@@ -49,7 +49,10 @@ def repeat_table(page: ResultPage) -> RepeatTable | None:
     means = []
     for index in range(len(shared)):
         values = [v for row in counted if (v := row.values[index]) is not None]
-        means.append(Cell(mean(values) if values else None, len(values), mean_interval(values)))
+        interval = mean_interval(values)
+        if metric == "accuracy" and values:
+            interval = accuracy(page.result, mean(values))
+        means.append(Cell(mean(values) if values else None, len(values), interval))
     return RepeatTable(metric, shared, rows, means)
 
 

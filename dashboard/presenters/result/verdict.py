@@ -21,7 +21,7 @@ from jobs.queries.statistics import LEAST_RUNS
 
 @dataclass(frozen=True)
 class Marks:
-    """What a list shows of a result besides its numbers. A page shows each text several times."""
+    """Marks of a result in a list, besides its numbers. A page shows each text several times."""
 
     added: Organised
     verdict: Verdict | None
@@ -116,7 +116,7 @@ def missing(verdict: Verdict) -> str:
     """Return the missing runs until there is an interval; "" when none are missing."""
     of_base, own = verdict.more
     if not verdict.more_runs:
-        return _("A value of 0 has no relative interval.")
+        return _("A value of 0 and equal runs have no interval.")
     args = {"least": LEAST_RUNS, "base": of_base, "own": own, "n": verdict.more_runs}
     if of_base and own:
         text = _(

@@ -8,11 +8,12 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from dashboard.presenters.result.comparison import interval_of, size_of
-from dashboard.text.formatting import number
+from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text
 from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change
+from jobs.queries.comparison.group_accuracy import is_accuracy
 from jobs.queries.statistics import Interval
 
 
@@ -46,8 +47,13 @@ def _arrow(tokens: Mapping[str, float]) -> str:
     )
 
 
-def half_width_text(interval: Interval, name: str) -> str:
-    """Return the interval of a mean of the metric ``name`` as "± 0.9"."""
+def interval_text(interval: Interval, name: str) -> str:
+    """Return the interval of a mean of the metric ``name`` as "± 0.9".
+
+    That of an accuracy is not symmetric: "[41.02, 51.44]".
+    """
+    if is_accuracy(name):
+        return f"[{percent(interval.low)}, {percent(interval.high)}]"
     return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import Field
 
+from dashboard.presenters.economics.token_card import budget_figure
 from dashboard.presenters.parity.asked import Stated, of_comparison
 from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.parity.warnings import warnings
@@ -177,6 +178,7 @@ def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
 def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
     blocks: list[Block] = [comparison_tables.metrics(comparison, grouped=is_grouped)]
     if comparison.heads[0].type == Result.Type.EVALUATION:
+        blocks += _budget(comparison)
         return [*blocks, *comparison_tables.changed_answers(comparison)]
     drawn: dict[str, Any] = charts(comparison)
     if not drawn["drawn"]:
@@ -192,6 +194,16 @@ def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
         Figure(title, drawn[name], height, caption) for name, title, caption in shown if drawn[name]
     ]
     return [*blocks, *comparison_tables.by_concurrency(comparison, grouped=is_grouped)]
+
+
+def _budget(comparison: Comparison) -> list[Block]:
+    """Return the accuracy vs the token budget as chart and table, where two results have it."""
+    figure = budget_figure(comparison)
+    if figure is None:
+        return []
+    height = _CHART + _KEY * len(comparison.columns)
+    chart = Figure(_("Accuracy vs token budget"), figure, height, _("marks: own limit"))
+    return [chart, comparison_tables.by_budget(comparison)]
 
 
 def _method(comparison: Comparison) -> list[Block]:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.charts.budget import is_doubling, points_of
+from dashboard.presenters.economics.token_card import budget_uses
 from dashboard.presenters.result.compared import short_name
 from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import change_texts, half_width_text
+from dashboard.presenters.result.words import change_texts, interval_text
 from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.templatetags.results import setting_text
@@ -21,6 +23,7 @@ from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.pairing import Paired
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.results import accuracy
+from jobs.queries.results.token_use import TokenUse
 
 # Metrics of the charts, for tables over all concurrencies.
 _DRAWN = (
@@ -64,7 +67,15 @@ def metrics(comparison: Comparison, *, grouped: bool) -> Table:
 
 def _explained(comparison: Comparison, *, grouped: bool) -> str:
     """Return what values and brackets are, as the page has it."""
-    if comparison.heads[0].type == Result.Type.EVALUATION:
+    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
+    if is_evaluation and grouped:
+        text = _(
+            "Values: means of the runs above. Brackets: 95 %% interval over the questions: several "
+            "answers to a question are one observation. Brackets of a difference: paired by "
+            "question. Not significant: the interval includes 0. Different question sets have no "
+            "difference."
+        )
+    elif is_evaluation:
         text = _(
             "Brackets: 95 %% interval of the difference, paired by question (Newcombe). Not "
             "significant: the interval includes 0. Different question sets have no difference: "
@@ -86,7 +97,8 @@ def _metric(row: MetricRow, comparison: Comparison, *, grouped: bool) -> list[Ce
     covers_all = name == "failed_requests" and comparison.has_several
     cells = [numbers.heading(name, note=_("all concurrencies") if covers_all else "")]
     for column, figure in zip(comparison.columns, row.cells, strict=True):
-        bounds = accuracy(column.head) if name == "accuracy" and figure.runs == 1 else None
+        single = name == "accuracy" and figure.runs == 1
+        bounds = (figure.interval or accuracy(column.head)) if single else None
         cell = numbers.compared(figure, name, grouped=grouped)
         if bounds:
             questions = int(column.head.metrics.get("questions") or 0)
@@ -140,7 +152,7 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
             cells = [Cell(str(concurrency))]
             for column, found in zip(columns, by_column, strict=True):
                 bounds = column.interval(name, concurrency)
-                half = half_width_text(bounds, name) if bounds else ""
+                half = interval_text(bounds, name) if bounds else ""
                 runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
                 value = found.get(concurrency)
                 cells.append(numbers.bare(name, value, half, bounds, n=runs, of="runs"))
@@ -150,6 +162,41 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
         label = ", ".join(filter(None, (heading.text, heading.unit)))
         tables.append(Table(title % {"metric": label}, _heads(comparison, _("Concurrency")), rows))
     return tables
+
+
+def by_budget(comparison: Comparison) -> Table:
+    """Return the accuracy within each token budget: a row a doubling, a column a result."""
+    uses = budget_uses(comparison)
+    drawn = {point.budget for use in uses if use for point in points_of(use)}
+    limits = {use.limit for use in uses if use and use.limit}
+    rows = [
+        [Cell(number(budget)), *(_within(use, budget) for use in uses)]
+        for budget in sorted(drawn)
+        if is_doubling(budget) or budget in limits
+    ]
+    notes = [
+        _(
+            "Share of correct answers with at most so many tokens: a lower bound of a run with "
+            "that limit. Brackets: 95 %% interval (Wilson). Overlapping intervals prove nothing: "
+            "the table of metrics has the paired difference."
+        )
+        % {}
+    ]
+    if any(len(column.runs) > 1 for column in comparison.columns):
+        notes.append(_("Of a group: its first run."))
+    heads = _heads(comparison, _("Token budget"))
+    return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
+
+
+def _within(use: TokenUse | None, budget: int) -> Cell:
+    """Return the accuracy within a budget; n/a outside of the curve, and between its points."""
+    points = points_of(use) if use else []
+    below = [point for point in points if point.budget <= budget]
+    if use is None or not below or budget > points[-1].budget:
+        return numbers.missing()
+    if below[-1].budget < min(budget, use.longest):
+        return numbers.missing()
+    return replace(numbers.share(below[-1].share, use.questions), unit="")
 
 
 def configuration(comparison: Comparison) -> Table:

@@ -9,7 +9,7 @@ from django.utils.translation import pgettext
 
 from dashboard.charts.matrix_heat import lengths
 from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import half_width_text
+from dashboard.presenters.result.words import interval_text
 from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.labels import metric_text, state_of
@@ -40,7 +40,7 @@ def cells(page: MatrixPage) -> Table:
 def cell_number(cell: CellView, metric: str, *, unit: bool = False, note: str = "") -> Cell:
     """Return the mean of a cell with its interval and number of runs."""
     bounds, runs = cell.interval, len(cell.values)
-    half = half_width_text(bounds, metric) if bounds else ""
+    half = interval_text(bounds, metric) if bounds else ""
     sample = f"n={runs}" if runs > 1 else ""
     note = _(", ").join(filter(None, (note, sample)))
     shown = numbers.bare(metric, cell.value, half, bounds, n=runs, of="runs", note=note)

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.export import unit_name
-from dashboard.presenters.result.words import half_width_text, runs_text
+from dashboard.presenters.result.words import interval_text, runs_text
 from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.text.formatting import percent
 from dashboard.text.labels import metric_label, metric_text
@@ -70,7 +70,7 @@ def whole(name: str, value: Any) -> Cell:
 def compared(figure: Figure, name: str, *, grouped: bool) -> Cell:
     """Return a number of a comparison; for a group with its interval and number of runs."""
     bounds = figure.interval
-    half = half_width_text(bounds, name) if grouped and bounds else ""
+    half = interval_text(bounds, name) if grouped and bounds else ""
     note = runs_text(figure.runs) if grouped else ""
     more: dict[str, Any] = {"n": figure.runs, "of": "runs", "note": note, "tone": "bold"}
     return bare(name, figure.value, half, bounds, **more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -118,22 +118,21 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
 @requires("job.repeat")
 def job_retry(request: HttpRequest, job_id: int) -> HttpResponse:
     """Retry a job unchanged, as a new job."""
-    get_object_or_404(Job, pk=job_id)
-    try:
-        job = job_actions.retry(request.user, job_id)
-    except LaunchError as error:
-        messages.error(request, str(error))
-        return redirect("job-detail", job_id)
-    return redirect("job-detail", job.pk)
+    return _launched(request, job_id, job_actions.retry)
 
 
 @require_POST
 @requires("job.repeat")
 def job_resume(request: HttpRequest, job_id: int) -> HttpResponse:
     """Continue a stopped evaluation as a new job."""
+    return _launched(request, job_id, job_actions.resume)
+
+
+def _launched(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Job]) -> HttpResponse:
+    """Launch a new job from this one and show it; on an error show this one."""
     get_object_or_404(Job, pk=job_id)
     try:
-        job = job_actions.resume(request.user, job_id)
+        job = launch(request.user, job_id)
     except LaunchError as error:
         messages.error(request, str(error))
         return redirect("job-detail", job_id)

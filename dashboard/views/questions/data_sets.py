@@ -38,7 +38,7 @@ _SHOWN = 10  # questions of a set on its page
 @require_GET
 @requires("questions.view")
 def question_list(request: HttpRequest) -> HttpResponse:
-    """All data sets: the catalogue's and the team's; ``?removed=1`` shows removed ones too."""
+    """Show all data sets, the catalogue's and the team's; ``?removed=1`` adds removed ones."""
     removed = [one for one in QUESTION_SETS.team() if one.removed_at]
     context = {
         "rows": set_rows(),
@@ -52,7 +52,7 @@ def question_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 @requires("questions.view")
 def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
-    """One data set: facts, files on hosts, published figures, results, first questions."""
+    """Show a data set: facts, files on hosts, published figures, results, first questions."""
     known, team_set = DATA_SETS.get(set_id), QUESTION_SETS.of_team(set_id)
     if known is None and team_set is None:
         raise Http404(set_id)
@@ -132,7 +132,7 @@ def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
 @require_POST
 @requires("questions.check")
 def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpResponse:
-    """Let a host look for the files of a set."""
+    """Search the files of a set on a host."""
     known, host = DATA_SETS.get(set_id), get_object_or_404(Host, name=host_name)
     site = site_of(host)
     if known is None or site is None or known.included:
@@ -145,7 +145,7 @@ def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpRes
 @require_GET
 @requires("questions.check")
 def question_findings(request: HttpRequest, preflight_id: int) -> HttpResponse:
-    """What a host has found so far."""
+    """Return the findings of a host so far."""
     return _findings(request, get_object_or_404(Preflight, pk=preflight_id, job=None))
 
 

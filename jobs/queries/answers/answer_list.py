@@ -150,7 +150,7 @@ def wrong_agreement(base: Result, result: Result) -> tuple[int, int]:
 
 
 def bases_of(result: Result) -> list[Result]:
-    """Return other evaluations of the same questions, latest first, to show what changed."""
+    """Return other evaluations of the same questions, latest first, for changed answers."""
     questions = result.verdicts.rpartition(":")[0]
     if not questions:
         return []
@@ -201,7 +201,7 @@ def sampling_of(result: Result) -> dict[str, Any]:
 
 
 def engine_key(result: Result) -> str:
-    """Return what answered, as the playground's address has it; "" for an import."""
+    """Return the engine as in an address of the playground; "" for an import."""
     if result.endpoint_id:
         return endpoint_key(result.endpoint_id)
     return str(result.deployment_id or "")

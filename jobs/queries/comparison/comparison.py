@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.compared_settings import Setting, settings
+from jobs.queries.comparison.group_accuracy import GroupAccuracy, gap, group_accuracy, is_accuracy
 from jobs.queries.comparison.pairing import PARTS, Paired, pair, verdicts_by_question
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
 from jobs.queries.results.results import point_rows
@@ -67,7 +68,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Metric of one column: mean of its runs, number of runs, interval from three runs."""
+    """Metric of one column: mean of its runs, number of runs, interval from three runs; of an
+    accuracy that of its questions."""
 
     value: float | None
     runs: int
@@ -204,7 +206,10 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
         for index, entries in apart.items()
         if any(one.name == QUESTIONS and not one.is_unknown for one in entries)
     )
-    table = _Table(columns, chosen, paired, frozenset(apart), other_questions)
+    shares = None
+    if is_evaluation and any(len(column.runs) > 1 for column in columns):
+        shares = [group_accuracy(column.runs) for column in columns]
+    table = _Table(columns, chosen, paired, frozenset(apart), other_questions, shares)
     rows = [table.row(name) for name in _names(heads)]
     rows = [row for row in rows if row.base is not None]
     return Comparison(
@@ -264,22 +269,28 @@ def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> l
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Builder of the rows of a comparison."""
+    """Builder of the rows of a comparison. ``shares``: accuracies of groups of evaluations."""
 
     columns: Sequence[Column]
     concurrency: int | None
     paired: Sequence[Paired | None]
     barred: frozenset[int]
     other_questions: frozenset[int]
+    shares: Sequence[GroupAccuracy] | None
 
     def row(self, name: str) -> MetricRow:
         values = [column.values(name, self.concurrency) for column in self.columns]
-        cells = [
-            Cell(_mean(samples) if samples else None, len(samples), mean_interval(samples))
-            for samples in values
-        ]
+        cells = [self._cell(name, index, samples) for index, samples in enumerate(values)]
         changes = [self._change(name, values[0], values[i], i) for i in range(1, len(values))]
         return MetricRow(name, cells, changes)
+
+    def _cell(self, name: str, index: int, samples: Sequence[float]) -> Cell:
+        if not samples:
+            return Cell(None, 0)
+        value, interval = _mean(samples), mean_interval(samples)
+        if self.shares and is_accuracy(name):
+            interval = self.shares[index].interval(name, value)
+        return Cell(value, len(samples), interval)
 
     def _change(
         self, name: str, mine: Sequence[float], theirs: Sequence[float], index: int
@@ -288,11 +299,11 @@ class _Table:
             return Change(_mean(theirs) if theirs else None)
         if index in self.other_questions:
             return Change(_mean(theirs), verdict="barred")
-        single = len(mine) == len(theirs) == 1
-        gap = self._gap(name, mine[0], theirs[0], index) if single else None
-        if gap is not None:
-            verdict = "noise" if gap.holds_zero else _judged(name, gap.value)
-            change = Change(theirs[0], None, gap.value, gap.low, gap.high, verdict)
+        before, after = _mean(mine), _mean(theirs)
+        found = self._gap(name, before, after, index)
+        if found is not None:
+            verdict = "noise" if found.holds_zero else _judged(name, found.value)
+            change = Change(after, None, found.value, found.low, found.high, verdict)
         else:
             change = changed(name, mine, theirs)
         if index in self.barred:
@@ -301,12 +312,15 @@ class _Table:
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
         """Return the paired difference of two accuracies; the unpaired one when the paired one does
-        not match the shown values. None without either."""
+        not match the shown values. None without either, and for other metrics."""
+        runs = len(self.columns[0].runs), len(self.columns[index].runs)
+        if self.shares and is_accuracy(name) and runs != (1, 1):
+            return gap(self.shares[0], self.shares[index], name, mine, theirs)
         paired = self.paired[index - 1]
         if paired is not None and paired.is_whole:
-            gap = paired.gap if name == "accuracy" else paired.parts.get(name)
-            if gap is not None and isclose(gap.value, theirs - mine, abs_tol=1e-9):
-                return gap
+            known = paired.gap if name == "accuracy" else paired.parts.get(name)
+            if known is not None and isclose(known.value, theirs - mine, abs_tol=1e-9):
+                return known
         if name != "accuracy":
             return None
         return difference(_share(self.columns[index].head), _share(self.columns[0].head))
@@ -324,7 +338,10 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
         interval = relative_difference(mine, theirs)
         relative = relative_change(mine, theirs)
     if interval is None:
-        verdict: Verdict = "same" if absolute == 0 and not relative else "unknown"
+        is_short = min(len(mine), len(theirs)) < LEAST_RUNS
+        verdict: Verdict = "unknown" if is_short else ""
+        if absolute == 0 and not relative:
+            verdict = "same"
         return Change(value, relative, absolute, None, None, verdict)
     verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
     return Change(value, relative, absolute, interval.low, interval.high, verdict)

@@ -23,7 +23,7 @@ from jobs.queries.comparison.work_differs import differences, hardware, work
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
 from jobs.queries.results.results import accuracy, points_of
-from jobs.queries.statistics import Interval, mean_interval, wilson
+from jobs.queries.statistics import Interval, mean_interval
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
@@ -191,11 +191,9 @@ def _interval(period: Period, metric: str) -> Interval | None:
     Repeats ask the same questions, and at temperature 0 all are equal: an accuracy has the interval
     of its questions, whatever the number of runs.
     """
-    one = accuracy(period.head) if metric == "accuracy" else None
-    questions = int(period.head.metrics.get("questions") or 0)
-    if one is None or period.mean is None:
-        return mean_interval(period.values)
-    return wilson(period.mean * questions, questions)
+    if metric == "accuracy" and period.mean is not None:
+        return accuracy(period.head, period.mean)
+    return mean_interval(period.values)
 
 
 def _key_of(run: Result) -> Any:

@@ -12,7 +12,7 @@ from jobs.plans import ENGINES
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: "deployment" or "reference". Both records None: no longer there."""
+    """Engine of a probe: "deployment" or "reference". Both records None: removed."""
 
     name: str
     deployment: Deployment | None = None

@@ -1,4 +1,4 @@
-"""Parity of stored results: evidence, statement and what else differs."""
+"""Parity of stored results: evidence, statement, other differences."""
 
 from __future__ import annotations
 

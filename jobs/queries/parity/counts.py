@@ -51,7 +51,7 @@ def counts_of(text: str, field: str) -> list[Count]:
     """Return the counts in a text, one a set.
 
     Raises:
-        ParityError: with what is wrong.
+        ParityError: names the error.
     """
     if len(text) > LONGEST:
         raise ParityError(Message("parity:long", {"most": LONGEST}), field)

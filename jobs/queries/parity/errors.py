@@ -1,4 +1,4 @@
-"""What people ask a statement of, and there is none."""
+"""Errors of a request for a statement."""
 
 from __future__ import annotations
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Case, TextField, Value, When
-
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.models import Answer, AnswerRow, Result
+from jobs.models import Answer, Result
+from jobs.queries.answers.question_scores import scores_by_question
 from jobs.queries.parity.counts import right_of
 from jobs.queries.parity.evidence import Evidence, Scores, from_scores
 from jobs.queries.results.set_scores import SHARES, SetRow, set_groups
@@ -69,7 +67,7 @@ class Side:
 
 def side_of(results: Sequence[Result]) -> Side:
     """Return the sets of a result, or of several runs of one evaluation."""
-    answers = _answers(results)
+    answers = scores_by_question(results)
     sets = {
         row.dataset: _table_set(group.name, row)
         for group in set_groups(results[0])
@@ -78,33 +76,6 @@ def side_of(results: Sequence[Result]) -> Side:
     if not sets and not answers:
         sets = _whole(results[0])
     return Side(*_joined(sets, answers), len(results))
-
-
-def _answers(results: Sequence[Result]) -> dict[str, dict[object, list[float]]]:
-    """Return scores by set and question, from the rows of the reader: these have no long texts.
-
-    Samples of a question without an id share its text only, which the answers have.
-    """
-    answers: dict[str, dict[object, list[float]]] = defaultdict(lambda: defaultdict(list))
-    rows = list(
-        AnswerRow.objects.filter(result__in=results)
-        .exclude(verdict=AnswerRow.Verdict.UNSCORED)
-        .order_by("result_id", "index")
-        .values_list("subset", "question_id", "key", "sample", "verdict")
-    )
-    if rows and not any(sample and not own for _subset, own, _key, sample, _verdict in rows):
-        for subset, own, key, _sample, verdict in rows:
-            score = float(verdict == AnswerRow.Verdict.CORRECT)
-            answers[subset][("id", own) if own else ("key", key)].append(score)
-        return answers
-    text = Case(When(question_id="", then="question"), default=Value(""), output_field=TextField())
-    scored = Answer.objects.scored().filter(result__in=results).annotate(text=text)
-    named = scored.order_by("result_id", "index")
-    for subset, own, asked, score in named.values_list(
-        "subset", "question_id", "text", "score"
-    ).iterator():
-        answers[subset][own, asked].append(min(1.0, max(0.0, score)))
-    return answers
 
 
 def _joined(

@@ -1,4 +1,4 @@
-"""Statement about two sides: difference of each data set and of all, and what it proves. Pure."""
+"""Statement about two sides: difference of each data set and of all, with its verdict. Pure."""
 
 from __future__ import annotations
 

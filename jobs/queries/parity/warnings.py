@@ -1,4 +1,4 @@
-"""Reasons why a difference may not be one of the models: other work, other hygiene."""
+"""Other causes of a difference than the models: other work, other hygiene."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Hygiene:
 
 @dataclass(frozen=True, slots=True)
 class Unequal:
-    """What differs besides the models.
+    """Differences besides the models.
 
     ``tools`` is empty for one tool. ``work``: parts of the workload that differ or are unknown.
     ``unscored``: answers without a score, of each side.
@@ -45,7 +45,7 @@ class Unequal:
 
 
 def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> Unequal:
-    """Return what differs between two sides."""
+    """Return the differences of two sides."""
     heads = [base[0], result[0]]
     tools = [head.tool for head in heads]
     work = differences(heads, [head.metrics for head in heads])

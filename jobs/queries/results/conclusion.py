@@ -51,7 +51,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do next. ``concurrency``: values to measure; ``n``: a number for the text."""
+    """Next step. ``concurrency``: values to measure; ``n``: a number for the text."""
 
     id: StepId
     concurrency: tuple[int, ...] = ()

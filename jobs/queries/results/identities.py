@@ -42,7 +42,7 @@ class IdentityRow:
     """Runs of a measurement. ``latest`` is the latest counted run, else the latest.
 
     ``value`` is the mean of ``runs`` counted runs at ``concurrency``, None without any;
-    ``interval`` is its 95 % interval, of a single evaluation that of its questions.
+    ``interval`` is its 95 % interval, of an accuracy that of the questions.
     """
 
     latest: Result
@@ -124,7 +124,9 @@ def _row(latest: Result, runs: Sequence[Result]) -> IdentityRow:
         values = [float(run.metrics[metric]) for run in counted if metric in run.metrics]
     else:
         values = at_concurrency(counted, metric, concurrency)
-    interval = accuracy(latest) if len(values) == 1 else mean_interval(values)
+    interval = mean_interval(values)
+    if metric == "accuracy" and values:
+        interval = accuracy(latest, mean(values))
     return IdentityRow(
         latest=latest,
         runs=len(values),

@@ -1,4 +1,4 @@
-"""What people added to results: read for many results at once."""
+"""Additions of people to results, read for many results at once."""
 
 from __future__ import annotations
 

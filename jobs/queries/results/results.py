@@ -181,12 +181,17 @@ def points_of(result: Result) -> list[ResultPoint]:
     return sorted(result.points.all(), key=lambda p: (p.concurrency, p.index))
 
 
-def accuracy(result: Result) -> Interval | None:
-    """Return an evaluation's accuracy with its Wilson interval."""
+def accuracy(result: Result, share: float | None = None) -> Interval | None:
+    """Return an evaluation's accuracy with its Wilson interval.
+
+    ``share``: mean of the result and its repeats. Repeats ask the same questions, so their number
+    is that of one run.
+    """
     questions = int(result.metrics.get("questions") or 0)
     if result.type != Result.Type.EVALUATION or not questions:
         return None
-    return wilson(result.metrics.get("accuracy", 0.0) * questions, questions)
+    share = result.metrics.get("accuracy", 0.0) if share is None else share
+    return wilson(share * questions, questions)
 
 
 def categories(result: Result) -> list[Category]:

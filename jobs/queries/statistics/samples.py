@@ -14,14 +14,17 @@ LEAST_RUNS = 3  # fewer runs give no useful variance
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
-    """Return mean of ``second`` minus mean of ``first`` (Welch); None below three values each."""
+    """Return mean of ``second`` minus mean of ``first`` (Welch).
+
+    None below three values each, or without a spread: equal repeats prove nothing about others.
+    """
     if min(len(first), len(second)) < LEAST_RUNS:
         return None
     spread_first = variance(first) / len(first)
     spread_second = variance(second) / len(second)
     value, spread = mean(second) - mean(first), spread_first + spread_second
     if spread == 0:
-        return Interval(value, value, value)
+        return None
     freedom = spread**2 / (
         spread_first**2 / (len(first) - 1) + spread_second**2 / (len(second) - 1)
     )
@@ -45,7 +48,7 @@ def relative_difference(first: Sequence[float], second: Sequence[float]) -> Inte
 
     The interval is Welch's on logarithms: no bound is below -1.
 
-    None with fewer than three values each, or with a value not above 0.
+    None with fewer than three values each, without a spread, or with a value not above 0.
     """
     if min((*first, *second), default=0) <= 0:
         return None
@@ -74,8 +77,9 @@ def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Return the mean of repeats with its interval; None with fewer than three."""
-    if len(values) < LEAST_RUNS:
+    """Return the mean of repeats with its interval; None with fewer than three, or without a
+    spread."""
+    if len(values) < LEAST_RUNS or variance(values) == 0:
         return None
     middle = mean(values)
     half = student_t(len(values) - 1) * sqrt(variance(values) / len(values))

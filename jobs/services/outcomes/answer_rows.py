@@ -125,7 +125,7 @@ def _lengths(rows: Sequence[AnswerRow]) -> list[float | None]:
 
 
 def _above(values: Sequence[float | None]) -> list[bool]:
-    """Return which values are above the percentile: none of fewer than 20."""
+    """Return True for each value above the percentile; none of fewer than 20 is."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return [False] * len(values)

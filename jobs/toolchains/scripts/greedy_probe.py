@@ -53,7 +53,7 @@ def clean(text):
 
 
 class Engine:
-    """One of the two. ``fields``: optional fields that it has accepted; None before an answer."""
+    """Engine. ``fields``: optional fields that the engine accepted; None before an answer."""
 
     def __init__(self, url, model, key, *, logprobs):
         self.url, self.model, self.key = url, model, key
@@ -200,7 +200,7 @@ def candidates_at(answer, place):
 
 
 def texts_of(answer):
-    """Return what is compared."""
+    """Return the compared texts: reasoning and answer."""
     return answer["reasoning"], answer["text"]
 
 
@@ -241,7 +241,7 @@ def compared(index, prompt, engines, max_tokens, *, again):
 
 
 def repeats(engine, prompt, max_tokens, before):
-    """Return whether a second answer equals the first; None without a second answer."""
+    """Return True for equal answers; None without a second answer."""
     try:
         return texts_of(engine.answer(prompt, max_tokens)) == texts_of(before)
     except Failed:

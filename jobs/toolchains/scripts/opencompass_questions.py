@@ -30,7 +30,7 @@ _heard = threading.local()
 
 
 def prompt_of(record):
-    """What the model is asked."""
+    """Return the prompt of a question."""
     benchmark = "choice_letters" if "A" in record else "short_answers"
     return PROMPTS[benchmark, record["language"]].format(question=full_question(record))
 
@@ -113,7 +113,7 @@ def _append(line):
 
 
 class Rules(BaseEvaluator):
-    """The rules of scoring.py. Each detail says which rule decided."""
+    """Evaluator with the rules of scoring.py. Each detail names the rule that decided."""
 
     def score(self, predictions, references, test_set):
         """Return the accuracy in percent, with a detail for each question."""

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.factories import make_measured
+from tests.factories import make_job, make_measured
 
 pytestmark = pytest.mark.django_db
 
@@ -36,9 +36,45 @@ def test_two_results_are_a_comparison_in_a_file(results, tmp_path):
     assert "Comparison report" in file.read_text("utf-8")
 
 
+def evaluation(*scores):
+    job = make_job(kind="evaluate", state="succeeded")
+    return make_measured(scores=scores, job=job).pk
+
+
+def test_a_parity_statement_is_a_report():
+    base, result = evaluation(*[1] * 9, 0), evaluation(*[1] * 8, 0, 0)
+
+    text = run("--parity", base, result, "--margin", "2", "--format", "md")
+
+    assert text.startswith("# Cannot tell within 2 points: about")
+
+
+def test_bare_counts_are_a_parity_report():
+    counts = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976")
+
+    text = run(*counts, "--sets", "dev,test", "--format", "md", "--language", "zh")
+
+    assert "154 / 159" in text
+    assert "## 结论" in text
+
+
+def test_a_comparison_states_parity_within_the_margin():
+    base, result = evaluation(*[1] * 9, 0), evaluation(*[1] * 8, 0, 0)
+
+    text = run(base, result, "--margin", "3", "--format", "md")
+
+    assert "Cannot tell within 3 points: about" in text.partition("\n")[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (("--parity",), "Name two results, or --base-counts and --counts."),
+        (("--parity", "1"), "Name two results: BASE RESULT."),
+        (("--parity", "1", "2"), "Not found: Result 1 does not exist or was removed."),
+        (("--counts", "5/9", "--matrix", "1"), "Name a parity statement, or --matrix ID."),
+        (("--base-counts", "5/9", "--counts", "x"), "--counts: "),
+        (("--base-counts", "5/9", "--counts", "5/9", "--margin", "x"), "--margin: "),
         ((), "Name results, or --matrix ID."),
         (("1", "--matrix", "1"), "Name results, or --matrix ID."),
         (("999999",), "Not found: result: 999999."),

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from dashboard.presenters.result.comparison import conclusion
 from dashboard.reports.kinds import KINDS
-from jobs.models import Matrix, Note, SignOff
+from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
@@ -27,6 +27,7 @@ from tests.factories import (
     make_user,
 )
 from tests.jobs.lib.importing import imported
+from tests.jobs.lib.token_using import make_used
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -250,6 +251,46 @@ def test_a_statement_of_two_results_is_a_report(write):
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_a_comparison_has_the_budget_curve_with_its_table(write):
+    base, result = make_used(), make_used(limit=None)
+    Result.objects.filter(pk=result.pk).update(label="int8")
+
+    html = write("comparison", "en", "html", id=[base.pk, result.pk])
+    rows = rows_of(write("comparison", "en", "csv", id=[base.pk, result.pk]))
+
+    assert "Accuracy vs token budget" in html
+    within = [
+        (row["row"], float(row["value"]), row["n"], row["n_of"])
+        for row in rows
+        if row["part"].startswith("Accuracy by token budget") and row["value"]
+    ]
+    shares = [("16", 0.25), ("32", 0.25), ("64", 0.5), ("100", 0.5)]
+    base_and_other = [one for one in shares for _column in range(2)]
+    of_questions = [(budget, share, "4", "questions") for budget, share in base_and_other]
+    # The second one has no limit of 100, and no budget of 100 in its curve.
+    assert within == of_questions[:-1]
+
+
+def test_evaluations_without_tokens_have_no_budget_curve(write):
+    numbers = [evaluation([1, 0]).pk, evaluation([1, 1]).pk]
+
+    assert "token budget" not in write("comparison", "en", "html", id=numbers)
+
+
+def test_equal_repeats_have_an_interval_in_a_report(write):
+    groups = [[evaluation([1, 1, 1, 0]) for _run in range(3)] for _group in range(2)]
+    for index, runs in enumerate(groups):
+        pks = [run.pk for run in runs]
+        Result.objects.filter(pk__in=pks).update(fingerprint=f"group {index}")
+
+    named = [",".join(str(run.pk) for run in runs) for runs in groups]
+    rows = rows_of(write("comparison", "en", "csv", group=named))
+
+    means = [row for row in rows if row["part"] == "Metrics" and row["row"].startswith("Accuracy")]
+    assert [(row["n"], row["n_of"]) for row in means] == [("3", "runs")] * 2
+    assert all(float(row["low"]) < 0.75 < float(row["high"]) for row in means)
 
 
 def test_a_comparison_of_evaluations_begins_with_its_statement(write):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.catalog.workloads import WORKLOADS, load_workloads
+from jobs.catalog.strict_yaml import load_by_id
+from jobs.catalog.workloads import WORKLOADS, Workload
 from jobs.kinds import KINDS
 
 BASE = """
@@ -16,7 +17,7 @@ BASE = """
 def load(tmp_path, text):
     file = tmp_path / "workloads.yaml"
     file.write_text(BASE + text)
-    return load_workloads(file)
+    return load_by_id(file, Workload)
 
 
 def test_each_workload_says_its_purpose_and_how_long_it_takes():
@@ -65,5 +66,5 @@ def test_an_incomplete_workload_is_refused(tmp_path, text, problem):
 def test_a_workload_is_listed_once(tmp_path):
     text = "  commands: [benchmark]\n"
 
-    with pytest.raises(ValueError, match="duplicate workload"):
+    with pytest.raises(ValueError, match="the id mine a second time"):
         load(tmp_path, text + BASE + text)

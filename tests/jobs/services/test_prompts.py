@@ -7,7 +7,7 @@ import pytest
 from jobs.errors import LaunchError
 from jobs.models import PromptSet
 from jobs.queries.prompts import prompts_in, set_with, team_prompts
-from jobs.services import prompts
+from jobs.services import prompts, removable
 from tests.factories import make_prompts, make_user
 
 pytestmark = pytest.mark.django_db
@@ -116,21 +116,21 @@ def test_a_name_is_one_line_and_unique(name, text):
 def test_a_removed_set_is_not_offered_and_can_come_back():
     row = make_prompts(name="Chat")
 
-    assert prompts.remove(row) is True
-    assert prompts.remove(row) is False
+    assert removable.remove(row) is True
+    assert removable.remove(row) is False
     assert team_prompts() == ()
     assert set_with(row.sha256) == row
-    prompts.restore(PromptSet.objects.get())
+    removable.restore(PromptSet.objects.get())
     assert [one.name for one in team_prompts()] == ["Chat"]
 
 
 def test_a_set_is_not_restored_over_another_of_its_name():
     row = make_prompts(name="Chat")
-    prompts.remove(row)
+    removable.remove(row)
     make_prompts(name="Chat")
 
     with pytest.raises(LaunchError, match="Another prompt set has this name"):
-        prompts.restore(row)
+        removable.restore(row)
 
 
 def test_the_number_of_sets_is_bounded(monkeypatch):

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from jobs.catalog.evaluations import EVALUATION_PRESETS, load_presets
+from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
+from jobs.catalog.strict_yaml import load_by_id
 from jobs.kinds import KINDS
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
@@ -34,8 +35,8 @@ def test_a_duplicate_preset_is_refused(tmp_path):
     row = "- {id: a, name: A, purpose: P., takes: T., kinds: {evaluate: {}}}\n"
     (tmp_path / "x.yaml").write_text(row * 2)
 
-    with pytest.raises(ValueError, match="duplicate"):
-        load_presets(tmp_path / "x.yaml")
+    with pytest.raises(ValueError, match="the id a a second time"):
+        load_by_id(tmp_path / "x.yaml", EvaluationPreset)
 
 
 def test_a_preset_fills_the_form_and_is_marked(form, served):

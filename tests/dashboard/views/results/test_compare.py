@@ -64,6 +64,15 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
     assert comparison.settle.runs == 2
 
 
+def test_equal_runs_have_no_interval_and_no_verdict(host):
+    base, other = runs(served(host), *[50.0] * 3), runs(served(host, OTHER), *[60.0] * 3)
+
+    comparison = compare([base, other])
+
+    assert [cell.interval for cell in comparison.rows[0].cells] == [None, None]
+    assert conclusion(comparison).endswith("output tokens/s +20.0 % at concurrency 1")
+
+
 @pytest.mark.parametrize(
     ("rates", "verdict"),
     [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],

@@ -51,6 +51,12 @@ def test_three_runs_give_a_mean_its_interval():
     assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
 
 
+def test_equal_repeats_have_no_interval():
+    assert mean_interval([10.0] * 3) is None
+    assert mean_difference([10.0] * 3, [12.0] * 3) is None
+    assert relative_difference([10.0] * 3, [12.0] * 3) is None
+
+
 def test_an_interval_is_at_least_as_wide_as_students():
     for runs, wanted in ((31, 2.042), (50, 2.0096)):
         values = [0.0, 1.0] * (runs // 2) + [0.5] * (runs % 2)

@@ -1,0 +1,139 @@
+"""Groups of repeated evaluations: intervals are over the questions, not over equal runs."""
+
+import pytest
+
+from jobs.models import AnswerRow
+from jobs.queries.comparison.comparison import compare
+from jobs.queries.parity.compared import parity
+from jobs.queries.results.filters import Filters
+from jobs.queries.results.identities import identity_list
+from jobs.queries.statistics import wilson
+from tests.factories import make_job, make_measured
+
+pytestmark = pytest.mark.django_db
+TWENTY = [1.0] * 15 + [0.0] * 5
+
+
+def repeats(*runs, identity="one", **fields):
+    """Runs of one identity, with the scores of each."""
+    return [
+        make_measured(
+            scores=scores,
+            job=make_job(kind="evaluate", state="succeeded"),
+            fingerprint=identity,
+            identity={},
+            **fields,
+        )
+        for scores in runs
+    ]
+
+
+def row_of(base, other, metric="accuracy"):
+    rows = {row.metric: row for row in compare([base, other]).rows}
+    return rows[metric]
+
+
+def bounds(interval):
+    return interval.low, interval.high
+
+
+def test_equal_runs_have_the_interval_of_their_questions():
+    row = row_of(repeats(*[TWENTY] * 3), repeats(*[TWENTY] * 3, identity="two"))
+
+    for cell in row.cells:
+        assert (cell.value, cell.runs) == (0.75, 3)
+        assert bounds(cell.interval) == pytest.approx(bounds(wilson(15, 20)))
+
+
+def test_two_equal_runs_have_an_interval_as_well():
+    row = row_of(repeats(*[TWENTY] * 2), repeats(TWENTY, identity="two"))
+
+    assert [bounds(cell.interval) for cell in row.cells] == [
+        pytest.approx(bounds(wilson(15, 20)))
+    ] * 2
+
+
+def test_independent_answers_narrow_the_interval():
+    half = [1.0, 0.0] * 10
+    alternating = [half, half[::-1]]
+
+    row = row_of(repeats(*alternating), repeats(*[half] * 2, identity="two"))
+
+    spread, equal = row.cells
+    assert bounds(spread.interval) == pytest.approx(bounds(wilson(20, 40)))
+    assert bounds(equal.interval) == pytest.approx(bounds(wilson(10, 20)))
+
+
+def test_a_part_of_the_questions_has_its_own_interval():
+    base, other = repeats(*[TWENTY] * 3), repeats(*[TWENTY] * 3, identity="two")
+    AnswerRow.objects.filter(index__lt=10).update(subset="short_zh")
+    for run in (*base, *other):
+        run.metrics |= {"accuracy_en": 0.5, "accuracy_zh": 1.0}
+
+    row = row_of(base, other, "accuracy_en")
+
+    assert bounds(row.cells[0].interval) == pytest.approx(bounds(wilson(5, 10)))
+
+
+def test_the_difference_is_that_of_the_parity_statement():
+    less = [1.0] * 13 + [0.0] * 7
+    base, other = repeats(*[TWENTY] * 3), repeats(*[less] * 3, identity="two")
+
+    change = row_of(base, other).changes[0]
+
+    gap = parity(base, other, 1.0).statement.pooled.gap
+    assert (change.absolute, change.verdict) == (pytest.approx(-0.1), "noise")
+    assert (change.low, change.high) == pytest.approx(bounds(gap))
+
+
+def test_single_runs_beside_a_group_keep_their_paired_difference():
+    less = [1.0] * 13 + [0.0] * 7
+    (base,), (other,) = repeats(TWENTY), repeats(less, identity="two")
+    group = repeats(*[TWENTY] * 2, identity="three")
+
+    alone = compare([[base], [other]]).rows[0].changes[0]
+    beside = compare([[base], [other], group]).rows[0].changes[0]
+
+    assert (beside.low, beside.high) == (alone.low, alone.high)
+
+
+def test_a_large_difference_of_equal_runs_is_significant():
+    base, other = repeats(*[TWENTY] * 3), repeats(*[[0.0] * 20] * 3, identity="two")
+
+    change = row_of(base, other).changes[0]
+
+    assert (change.verdict, change.low < change.absolute < change.high) == ("worse", True)
+
+
+def test_without_answers_the_number_of_questions_counts():
+    base, other = repeats(*[TWENTY] * 3), repeats(*[TWENTY] * 3, identity="two")
+    AnswerRow.objects.all().delete()
+    for run in (*base, *other):
+        run.answers.all().delete()
+
+    row = row_of(base, other)
+
+    assert bounds(row.cells[0].interval) == pytest.approx(bounds(wilson(15, 20)))
+    assert (row.changes[0].verdict, row.changes[0].low < 0 < row.changes[0].high) == ("noise", True)
+
+
+def test_equal_token_counts_have_no_interval():
+    base, other = repeats(*[TWENTY] * 3), repeats(*[TWENTY] * 3, identity="two")
+    for run in base:
+        run.metrics["tokens_per_correct"] = 900.0
+    for run in other:
+        run.metrics["tokens_per_correct"] = 990.0
+
+    row = row_of(base, other, "tokens_per_correct")
+
+    assert [cell.interval for cell in row.cells] == [None, None]
+    change = row.changes[0]
+    assert (change.relative, change.low, change.verdict) == (pytest.approx(0.1), None, "")
+
+
+def test_a_list_of_identities_has_the_interval_of_the_questions():
+    repeats(*[TWENTY] * 3)
+
+    (row,) = identity_list(Filters()).rows
+
+    assert bounds(row.interval) == pytest.approx(bounds(wilson(15, 20)))
