@@ -63,7 +63,7 @@ def _listed(query: QueryDict, result: Result) -> tuple[OwnQuestions, dict[str, s
         raise NoQuestions(Message("questions:no_base"))
     own = questions_at(result, matches(result, wanted).indexes)
     require(own)
-    name = _("Answers of %(result)s") % {"result": result_name(result)}
+    name = _("Answers of %(name)s") % {"name": result_name(result)}
     set_id = f"answers-{result.pk}"
     if wanted.base is not None and "changed" in shown:
         args = {"base": result_name(wanted.base), "result": result_name(result)}

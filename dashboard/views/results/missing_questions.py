@@ -37,10 +37,11 @@ def parity_missing(request: HttpRequest) -> HttpResponse:
     export = export_of(found, which)
     if known := saved_set(found, which, export):
         return redirect(launch_address(found, which, known.key))
-    lead = sentence(found, which, len(export.own.questions)) if export.own else ""
+    total = len(export.own.questions) if export.own else 0
+    lead = _("%(sentence)s The launch form asks them with the same parameters.")
     context = {
         "title": _("Ask the missing questions"),
-        "lead": f"{lead} {_('The launch form asks them with the same parameters.')}",
+        "lead": lead % {"sentence": sentence(found, which, total)},
         "submit": _("Save and open the launch form"),
         "origin": _("Parity"),
         "back": f"{reverse('parity')}?{query_of(found)}",
