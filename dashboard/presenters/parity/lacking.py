@@ -11,7 +11,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.presenters.answers.question_export import Export, proposed, require, text_of
+from dashboard.presenters.answers.question_export import (
+    Export,
+    number_of,
+    proposed,
+    require,
+    text_of,
+)
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.text.formatting import number
 from dashboard.text.labels import result_name
@@ -142,4 +148,4 @@ def _views(stated: Stated, which: Which) -> tuple[SideView, SideView]:
 
 
 def _set_id(side: SideView) -> str:
-    return f"missing-{side.results[0].pk}"
+    return f"missing-{number_of(side.results[0])}"

@@ -127,7 +127,7 @@ def test_the_plan_has_exactly_the_missing(member, pair):
 
 def test_the_same_questions_are_saved_once(member, pair):
     base, result = pair
-    first = member.post(missing(base, result), {"id": f"missing-{result.pk}"})
+    first = member.post(missing(base, result), {"id": f"missing-{result.job_id}"})
 
     again = member.get(missing(base, result))
 

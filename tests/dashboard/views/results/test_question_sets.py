@@ -69,7 +69,7 @@ def test_the_changed_answers_are_saved_as_a_set(member, pair):
 
 def test_the_form_proposes_a_free_id(member, pair):
     base, result = pair
-    own = f"changed-{base.pk}-{result.pk}"
+    own = f"changed-{base.job_id}-{result.job_id}"
     assert f'value="{own}"' in page(member, result, changed(base))
 
     answering.save_set(own)
