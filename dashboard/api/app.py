@@ -32,6 +32,7 @@ from dashboard.api.auth import caller
 from dashboard.api.errors import handle_errors, not_allowed
 from dashboard.api.requests import JsonBody
 from dashboard.api.results import fleet, imports, organise, parity, saved_views
+from dashboard.api.results import questions as result_questions
 from dashboard.api.sets import prompts, questions
 
 DESCRIPTION = """\
@@ -98,8 +99,9 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 
 _modules = (
-    *(rest, imports, organise, saved_views, fleet, parity, queue, logs, pins),
-    *(pipelines, matrices, questions, reports, endpoints, prompts, secrets, sources, audit, me),
+    *(rest, imports, organise, saved_views, result_questions, fleet, parity, queue),
+    *(logs, pins, pipelines, matrices, questions, reports, endpoints, prompts, secrets),
+    *(sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

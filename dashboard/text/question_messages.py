@@ -6,6 +6,23 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 QUESTION_MESSAGES: dict[str, str | Promise] = {
+    # Why the questions of an evaluation cannot be saved as a set.
+    "questions:none": _("No questions to save."),
+    "questions:no_match": _("No answer matches the filters. Change them."),
+    "questions:imported": _(
+        "Imported: its files have no questions with choices and rules. Evaluate with a question "
+        "set to save questions."
+    ),
+    "questions:of_tool": _(
+        "%(tool)s asked a data set of its own, with its own prompts and scoring. Only included "
+        "questions and sets of the team can be saved."
+    ),
+    "questions:set_gone": _("Question set %(key)s is not on this dashboard."),
+    "questions:changed_since": _(
+        "The questions changed since: none is in %(key)s with the same text and answer."
+    ),
+    "questions:filter": _("Unknown filter: %(name)s."),
+    "questions:no_base": _("Choose the result against which the answers changed."),
     "check:data_files": _("%(tool)s: %(path)s, %(files)s files, %(size)s."),
     "check:data_files_many": _("%(tool)s: %(path)s, more than %(files)s files."),
     "check:data_files_missing": _("%(tool)s: not found, %(path)s."),

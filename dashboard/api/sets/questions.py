@@ -61,7 +61,7 @@ class DataSetsAnswer(Answer):
 def list_data_sets(request: HttpRequest) -> dict[str, Any]:
     """List the catalogue's data sets, and the team's in use."""
     team = [one for one in QUESTION_SETS.team() if not one.removed_at]
-    rows = [*map(_public, DATA_SETS.values()), *map(_own, team)]
+    rows = [*map(_public, DATA_SETS.values()), *map(team_answer, team)]
     return {"data_sets": rows, "next": None}
 
 
@@ -79,7 +79,7 @@ def get_data_set(request: HttpRequest, set_id: str) -> dict[str, Any]:
     team_set = QUESTION_SETS.of_team(set_id)
     if team_set is None:
         raise Http404(set_id)
-    return _own(team_set)
+    return team_answer(team_set)
 
 
 def _public(data_set: DataSet) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def _public(data_set: DataSet) -> dict[str, Any]:
     }
 
 
-def _own(team_set: TeamSet) -> dict[str, Any]:
+def team_answer(team_set: TeamSet) -> dict[str, Any]:
+    """Return a set of the team as the API answers it."""
     return {
         "id": team_set.id,
         "name": team_set.name,

@@ -119,6 +119,7 @@ def _form(
     ]
     context: dict[str, Any] = {
         "team_set": team_set,
+        "is_new": team_set is None,
         "typed": typed,
         "read": read,
         "counts": counts,

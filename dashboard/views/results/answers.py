@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.presenters.answers import reader
 from dashboard.presenters.answers.issue_text import issue_text
+from dashboard.presenters.answers.question_export import reason_of
 from dashboard.presenters.columns import heads
 from dashboard.security.permissions import requires
 from jobs.models import Answer, Result
@@ -103,6 +104,7 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
         "places": PLACES,
         "all_query": reader.without(request.GET, "show", "set", "category", "q", "in"),
         "slow_from": marked_from(result, "slow", "latency_s"),
+        "no_questions": reason_of(result),
     }
     if one is not None:
         before, after = found.beside(one.index)

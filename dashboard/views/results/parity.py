@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import Stated, is_asked, stated
 from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.lacking import lacking_sides
 from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.security.permissions import allowed, requires
@@ -76,6 +77,9 @@ def _context(found: Stated) -> dict[str, Any]:
         "reasons": words.reasons(statement),
         "tone": words.TONES.get(statement.decision, "line"),
         "warnings": warnings(found),
+        "lacking": lacking_sides(found),
+        "base_ids": found.base.ids,
+        "result_ids": found.result.ids,
         "methods": words.methods(statement),
         "plain": words.points(statement.plain, 3),
         "rows": shown_rows(statement),

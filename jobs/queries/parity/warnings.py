@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.models import AnswerRow, Result
-from jobs.queries.comparison.work_differs import Difference, differences
+from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
+from jobs.queries.parity.lacking import CHOICE, are_same_questions
 from jobs.queries.statistics import Share, difference
 
 TOTAL = "answers_total"
@@ -55,6 +56,10 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
             known = {one.name for one in work}
             inside = differences([runs[0], run], [runs[0].metrics, run.metrics])
             work += [one for one in inside if one.name not in known]
+    has_several = max(len(base), len(result)) > 1  # of one run each, the checksum says it
+    differs = any(one.name == QUESTIONS for one in work)
+    if has_several and differs and are_same_questions(base, result):
+        work = [one for one in work if one.name not in (QUESTIONS, *CHOICE)]
     unscored = (_unscored(base), _unscored(result))
     return Unequal(
         tools if tools[0] != tools[1] else [],

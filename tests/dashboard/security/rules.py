@@ -123,6 +123,8 @@ result-run-more POST member
 result-detail GET viewer
 result-answer GET viewer
 result-answers GET viewer
+result-questions GET,POST member id=mine
+result-questions-file GET viewer
 result-file GET viewer
 result-fleet GET viewer
 result-tradeoff GET viewer
@@ -132,6 +134,7 @@ result-point GET viewer
 result-requests GET viewer
 result-tables GET viewer
 parity GET,POST viewer
+parity-missing GET,POST member id=mine
 report-result GET viewer
 report-comparison GET viewer
 report-matrix GET viewer
@@ -269,6 +272,8 @@ api-report-parity GET viewer
 api-parity GET viewer
 api-parity POST viewer {"base_counts": "1/2", "counts": "1/2"}
 api-questions GET viewer
+api-result-questions GET viewer
+api-result-questions POST member {"id": "mine"}
 api-question-set GET viewer
 api-sources GET viewer
 api-sources POST admin

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from jobs.models import Answer, Job, Result
+from jobs.catalog import QUESTION_SETS, Question
+from jobs.models import Answer, Deployment, Job, Result
 from jobs.services.outcomes import answer_rows, identity
 from tests.factories import make_job, make_result
 
@@ -31,18 +33,22 @@ def make_evaluations(**params: Any) -> tuple[Result, Result]:
     return base, evaluation(answers, **params)
 
 
-def evaluation(answers: list[dict[str, Any]], **params: Any) -> Result:
+def evaluation(
+    answers: list[dict[str, Any]], deployment: Deployment | None = None, **params: Any
+) -> Result:
     """An evaluation with these answers, as its intake stores it."""
+    of = {"host": deployment.host} if deployment else {}
     job = make_job(
         state=Job.State.SUCCEEDED,
         kind="evaluate",
         params={"max_tokens": 64, "temperature": 0.0, **params},
+        **of,
     )
     scored = [one["score"] for one in answers if not one.get("status")]
     right = sum(scored)
     metrics = {"accuracy": right / len(scored), "correct": right, "questions": len(scored)}
     fields = {"type": Result.Type.EVALUATION, "what": "basics (24)", "metrics": metrics}
-    result = make_result(job=job, **fields)
+    result = make_result(job=job, deployment=deployment, **fields)
     Answer.objects.bulk_create(
         Answer(result=result, index=index, **one) for index, one in enumerate(answers)
     )
@@ -71,3 +77,31 @@ def _answer(n: int, *, right: bool) -> dict[str, Any]:
             "latency_s": 1.0 + n / 10,
         },
     }
+
+
+def question_set() -> tuple[Question, ...]:
+    """The questions of :func:`make_evaluations`, for a set of the team."""
+    asked = [_answer(n, right=True) for n in range(QUESTIONS)]
+    return tuple(
+        Question(
+            id=one["question_id"],
+            sort="short",
+            language="en" if one["subset"] == "short_en" else "zh",
+            category=one["detail"]["category"],
+            question=one["question"],
+            answers=(one["expected"],),
+        )
+        for one in asked
+    )
+
+
+def save_set(set_id: str = "ours", questions: tuple[Question, ...] | None = None) -> str:
+    """Save a set of the team; return its key. The test configures the folder."""
+    meta = {"id": set_id, "name": set_id, "note": ""}
+    chosen = question_set() if questions is None else questions
+    return QUESTION_SETS.save(meta, chosen, at="2026-11-28T09:00", by="lin", onto=None).key
+
+
+def answers(wrong: Collection[int] = ()) -> list[dict[str, Any]]:
+    """An answer to each question; those of ``wrong`` are incorrect."""
+    return [_answer(n, right=n not in wrong) for n in range(QUESTIONS)]

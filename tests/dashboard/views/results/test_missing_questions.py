@@ -1,0 +1,218 @@
+"""Missing questions of a statement: counted, asked, and added to their side."""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.urls import reverse
+
+from jobs.catalog import QUESTION_SETS
+from jobs.models import Answer, Result
+from jobs.queries.parity.compared import parity
+from jobs.queries.parity.lacking import lacking
+from jobs.services.outcomes import answer_rows, identity
+from tests.factories import make_user
+from tests.jobs.lib import answering
+from tests.measuring import make_measuring_host, served
+
+pytestmark = pytest.mark.django_db
+WRONG = (2, 3, 20)
+ASKED = 16  # the second side was asked these first questions
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    QUESTION_SETS.configure(tmp_path / "questions")
+    yield
+    QUESTION_SETS.configure(None)
+
+
+@pytest.fixture
+def deployment():
+    return served(make_measuring_host("near"))
+
+
+@pytest.fixture
+def pair(deployment):
+    """A baseline, and an evaluation of a part of its questions."""
+    key = answering.save_set()
+    answers = answering.answers(WRONG)
+    base = answering.evaluation(answers, questions=key, limit=0)
+    return base, asked(answers[:ASKED], deployment, questions=key, limit=ASKED)
+
+
+def asked(answers, deployment, **params):
+    result = answering.evaluation(answers, deployment, **params)
+    result.job.params |= {"deployment": str(deployment.pk), "batch": 4, "samples": 1}
+    result.job.save()
+    return result
+
+
+def rest_of(pair, deployment, **params):
+    answers = answering.answers(WRONG)[ASKED:]
+    key = answering.save_set("rest", answering.question_set()[ASKED:])
+    return asked(answers, deployment, questions=key, limit=0, **params)
+
+
+@pytest.fixture
+def member(client):
+    client.force_login(make_user("anna"))
+    return client
+
+
+def text_of(response):
+    return html.unescape(response.content.decode())
+
+
+def page(client, base, result):
+    return text_of(client.get(reverse("parity"), {"base": base, "id": result}))
+
+
+def missing(base, result, side="result"):
+    return f"{reverse('parity-missing')}?base={base.pk}&id={result.pk}&margin=2&side={side}"
+
+
+def test_a_statement_counts_the_missing_questions(member, pair):
+    base, result = pair
+
+    text = page(member, base.pk, result.pk)
+
+    assert "8 questions of " in text and "have no scored answer in" in text
+    assert reverse("parity-missing") in text
+    assert "side=result" in text and "side=base" not in text
+
+
+def test_an_answer_without_a_score_is_missing(member, pair):
+    base, result = pair
+    Answer.objects.filter(result=result, index=5).update(status="failed", score=0)
+    answer_rows.keep(result)
+
+    found = lacking([result], [base])
+
+    assert found.total == 9
+    assert found.places == {base.pk: [5, *range(ASKED, answering.QUESTIONS)]}
+
+
+def test_the_launch_form_asks_exactly_the_missing(member, pair, deployment):
+    base, result = pair
+    result.job.params |= {"question_seed": 7, "max_tokens": 48}
+    result.job.save()
+
+    answer = member.post(missing(base, result), {"id": "more", "name": "More"})
+
+    saved = QUESTION_SETS.of_team("more")
+    assert [one.id for one in QUESTION_SETS[saved.key].questions] == [
+        f"q{n}" for n in range(16, 24)
+    ]
+    form = member.get(answer.headers["Location"]).context["form"]
+    values = {field.name: field.value for field in form.fields}
+    assert values["questions"] == saved.key
+    assert (values["limit"], values["question_seed"], values["max_tokens"]) == ("0", "", "48")
+    assert values["deployment"] == str(deployment.pk)
+
+
+def test_the_plan_has_exactly_the_missing(member, pair):
+    base, result = pair
+
+    answer = member.post(missing(base, result), {"id": "more", "name": "More"})
+    shown = member.get(answer.headers["Location"])
+
+    assert shown.context["errors"] == {}
+    texts = "\n".join(shown.context["script"].splitlines())
+    assert '"id": "q16"' in texts and '"id": "q23"' in texts
+    assert '"id": "q15"' not in texts
+
+
+def test_the_same_questions_are_saved_once(member, pair):
+    base, result = pair
+    first = member.post(missing(base, result), {"id": f"missing-{result.job_id}"})
+
+    again = member.get(missing(base, result))
+
+    assert again.headers["Location"] == first.headers["Location"]
+    query = parse_qs(urlsplit(again.headers["Location"]).query)
+    assert query["from"] == [str(result.job_id)]
+    assert len(QUESTION_SETS.team()) == 2
+
+
+def test_a_later_run_is_added_to_its_side(member, pair, deployment):
+    base, result = pair
+    later = rest_of(pair, deployment)
+
+    text = page(member, base.pk, result.pk)
+
+    assert f"id={result.pk},{later.pk}" in text
+    assert "answered 8 of them." in text
+    both = page(member, base.pk, f"{result.pk},{later.pk}")
+    assert "Missing questions" not in both and "Only in" not in both
+
+
+def test_other_sampling_is_not_added(member, pair, deployment):
+    base, result = pair
+    rest_of(pair, deployment, temperature=0.6)
+
+    assert "answered 8 of them." not in page(member, base.pk, result.pk)
+
+
+def test_two_runs_are_one_side_of_all_questions(pair, deployment):
+    base, result = pair
+    found = parity([base], [result, rest_of(pair, deployment)], 1.0)
+
+    assert (found.statement.pooled.questions, found.statement.pooled.method) == (
+        (24, 24),
+        "paired",
+    )
+    assert found.notes.partly == []
+    names = {one.name for one in found.unequal.work}
+    assert not names & {"questions", "limit", "question_seed", "questions_sha256"}
+
+
+def test_runs_of_other_questions_keep_their_warning(pair, deployment):
+    base, result = pair
+    later = rest_of(pair, deployment)
+    Answer.objects.filter(result=later, index=0).update(question="Another text?")
+    identity.keep(later)
+
+    found = parity([base], [result, later], 1.0)
+
+    assert "questions_sha256" in {one.name for one in found.unequal.work}
+
+
+def test_an_import_cannot_be_asked(member, pair):
+    base, result = pair
+    job = result.job
+    job.kind = "evaluate-opencompass"
+    job.save()
+
+    text = page(member, base.pk, result.pk)
+
+    assert "cannot be asked here" in text
+    assert reverse("parity-missing") not in text
+    assert "cannot be asked here" in text_of(member.get(missing(base, result)))
+
+
+def test_a_complete_pair_has_nothing_to_ask(member, pair):
+    base, _result = pair
+    other = answering.evaluation(answering.answers(), questions=base.job.params["questions"])
+
+    assert "Missing questions" not in page(member, base.pk, other.pk)
+    assert "No question is missing." in text_of(member.get(missing(base, other)))
+
+
+@pytest.mark.parametrize("query", ["", "?base=1&id=2&side=none", "?base=x&id=y", "?base=1&id=1"])
+def test_a_wrong_address_is_not_found(member, query):
+    assert member.get(f"{reverse('parity-missing')}{query}").status_code == 404
+
+
+def test_a_viewer_sees_the_count_and_no_button(client, pair):
+    base, result = pair
+    client.force_login(make_user("vi", role="viewer"))
+
+    text = page(client, base.pk, result.pk)
+
+    assert "8 questions of " in text
+    assert reverse("parity-missing") not in text
+    assert client.get(missing(base, result)).status_code == 403
+    assert Result.objects.count() == 2
