@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -37,18 +37,27 @@ def is_running(pid: int) -> bool:
     return bool(fields) and fields[0] not in ("Z", "X")
 
 
-def descendants(root: int) -> list[int]:
-    """All processes below ``root`` that have not ended, in the order of their ids."""
-    children: dict[int, list[int]] = {}
+def children() -> dict[int, list[int]]:
+    """Return the children of each process, from one look; none that has ended."""
+    found: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             fields = _stat(int(entry.name))
             if fields and fields[0] not in ("Z", "X"):
-                children.setdefault(int(fields[1]), []).append(int(entry.name))
+                found.setdefault(int(fields[1]), []).append(int(entry.name))
+    return found
+
+
+def descendants(root: int, among: Mapping[int, Sequence[int]] | None = None) -> list[int]:
+    """All processes below ``root`` that have not ended, in the order of their ids.
+
+    ``among``: :func:`children` of an earlier look, where two answers must be of one moment.
+    """
+    known = children() if among is None else among
     pids: list[int] = []
     waiting = [root]
     while waiting:
-        below = children.get(waiting.pop(), [])
+        below = known.get(waiting.pop(), [])
         pids += below
         waiting += below
     return sorted(pids)

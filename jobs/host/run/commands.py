@@ -115,10 +115,13 @@ class Commands:
     def _left(self) -> list[int]:
         """Processes of this job that still run."""
         self._collect()
+        marked = environment.marked(self._spool)
+        # One look for both: what a server starts between two looks would not be spared.
+        known = process.children()
+        pids = {*marked, *process.descendants(os.getpid(), known)}
         spared = set(self._spared)
         for pid in self._spared:
-            spared.update(process.descendants(pid))
-        pids = {*process.descendants(os.getpid()), *environment.marked(self._spool)}
+            spared.update(process.descendants(pid, known))
         return sorted(pid for pid in pids - spared if process.is_running(pid))
 
     def _signal(self, pids: Sequence[int], number: int, *, besides: int | None = None) -> None:
