@@ -169,6 +169,7 @@ _CHECKS: dict[str, str | Promise] = {
     "conda": _("conda environment"),
     "container": _("Container"),
     "data_files": _("Files of the data set"),
+    "data_set": _("Data set"),
     "dies": _("Dies"),
     "disk": _("Free disk space"),
     "endpoint": _("Deployment endpoint"),

@@ -56,12 +56,13 @@ class OfOpenCompass(Strict):
 
 class OfEvalScope(Strict):
     """Benchmark of EvalScope. ``repository``: on ModelScope. ``examples``: worked examples before
-    each question."""
+    each question. ``needs_card``: files without the repository's README.md cannot be read."""
 
     name: Id
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+$")]
     subsets: Questions
     examples: Annotated[int, Field(ge=0)]
+    needs_card: bool = False
 
 
 class DataSet(Strict):

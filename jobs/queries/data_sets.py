@@ -12,8 +12,9 @@ from jobs.models import Dataset, Host, Result
 from jobs.queries.results.published import PublishedComparison, is_of, published_comparisons
 from jobs.queries.results.set_scores import SHARES
 from jobs.queries.statistics import Interval, wilson
+from jobs.toolchains.data_files import folder_of
+from jobs.toolchains.site import Site, site_of
 from jobs.toolchains.vacc.vacc_datasets import OPENCOMPASS
-from jobs.toolchains.vacc_site import VaccSite, vacc_site_of
 
 _EVALUATIONS = 300  # newest ones that are searched for results on a set
 _RESULTS = 20
@@ -44,12 +45,14 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Files of a set on a host with cards, as its last job *Prepare datasets* counted them.
+    """Files of a set on a host, as its last job *Prepare datasets* counted them.
 
-    ``found``: file or pattern -> items; empty: never prepared there.
+    ``folder``: where EvalScope reads them as files, "" if it does not ask the set. ``found``: file
+    or pattern -> items; empty: never prepared there.
     """
 
     host: Host
+    folder: str
     prepared: Dataset | None
     found: Sequence[tuple[str, int]]
 
@@ -139,7 +142,7 @@ def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison
 
 
 def places_of(data_set: DataSet) -> list[Place]:
-    """Return hosts with cards, with the files of the set that jobs found there."""
+    """Return hosts that can ask the set, and what jobs found there of its files."""
     if data_set.included:
         return []
     prepared = {
@@ -147,9 +150,14 @@ def places_of(data_set: DataSet) -> list[Place]:
     }
     files = data_set.opencompass.files if data_set.opencompass else ()
     return [
-        Place(host, prepared.get(host.pk), _found(prepared.get(host.pk), files))
+        Place(
+            host,
+            folder_of(data_set.evalscope, site.workspace) if data_set.evalscope else "",
+            prepared.get(host.pk),
+            _found(prepared.get(host.pk), files),
+        )
         for host in Host.objects.order_by("name")
-        if site_of(host) is not None
+        if (site := site_for(data_set, host)) is not None
     ]
 
 
@@ -164,11 +172,14 @@ def _found(prepared: Dataset | None, files: Sequence[str]) -> list[tuple[str, in
     ]
 
 
-def site_of(host: Host) -> VaccSite | None:
-    """Return the folders of a host with cards; None: another host, or not reported yet."""
-    if not host.facts.get("dies"):
+def site_for(data_set: DataSet, host: Host) -> Site | None:
+    """Return the folders of a host that can ask the set; None: it cannot, or has not reported yet.
+
+    OpenCompass asks from hosts with cards only.
+    """
+    if data_set.evalscope is None and not host.facts.get("dies"):
         return None
     try:
-        return vacc_site_of(host.facts)
+        return site_of(host.facts)
     except KeyError:
         return None

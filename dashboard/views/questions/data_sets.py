@@ -26,7 +26,7 @@ from jobs.queries.data_sets import (
     published_for,
     results_of,
     set_rows,
-    site_of,
+    site_for,
 )
 from jobs.queries.hosts.hosts import is_away
 from jobs.services import preflights
@@ -134,10 +134,11 @@ def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
 def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpResponse:
     """Search the files of a set on a host."""
     known, host = DATA_SETS.get(set_id), get_object_or_404(Host, name=host_name)
-    site = site_of(host)
+    site = site_for(known, host) if known else None
     if known is None or site is None or known.included:
         raise Http404(set_id)
-    asked = preflights.ask(host, files_plan(known, site).to_json(), {}, user=person(request))
+    looked_for = files_plan(known, site, has_dies=bool(host.facts.get("dies")))
+    asked = preflights.ask(host, looked_for.to_json(), {}, user=person(request))
     agent_tasks.send_check(host.name, asked.pk)
     return _findings(request, asked)
 

@@ -19,6 +19,7 @@ CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     "conda": files.conda,
     "container": containers.container,
     "data_files": files.data_files,
+    "data_set": files.data_set,
     "dies": machine.dies,
     "disk": files.disk,
     "docker": containers.docker,

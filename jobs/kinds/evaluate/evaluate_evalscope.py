@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Literal
 
 from django.utils.translation import gettext as _
@@ -13,8 +14,9 @@ from jobs.errors import LaunchError
 from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
-from jobs.kinds.lib.common import against, site, tool_version
+from jobs.kinds.lib.common import against, is_inside, site, tool_version
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.over_http import COUNTERS
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
@@ -31,10 +33,13 @@ from jobs.parsers.evalscope.evalscope_eval import EvalReport, Evaluation, Scored
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
+from jobs.toolchains.data_files import DATA_FOLDER
 from jobs.toolchains.environments import EVALSCOPE
 from jobs.toolchains.evalscope import evalscope, evalscope_hub
 from jobs.toolchains.evalscope.evalscope_hub import HubRun
 from jobs.toolchains.hub import HF_MIRROR
+from jobs.toolchains.site import Site
+from jobs.toolchains.vllm import vllm
 
 Sets = Literal["gsm8k", "math_500", "aime24", "aime25", "gpqa_diamond", "mmlu", "mmlu_pro", "ceval"]
 
@@ -45,7 +50,7 @@ class Params(SetsParams):
     stack: Literal["guide", "current"] = Field(
         "current",
         description="Software stack on the host. The guide's stack scores with OpenCompass.",
-        json_schema_extra={"label": "Stack", "group": STACK_GROUP},
+        json_schema_extra={"label": "Stack", "group": STACK_GROUP, "needs_dies": True},
     )
     datasets: tuple[Sets, ...] = Field(
         ("math_500", "gpqa_diamond"),
@@ -61,14 +66,15 @@ class Params(SetsParams):
     )
     source: Literal["modelscope", "huggingface", "folder"] = Field(
         "modelscope",
-        description="Source of the data.",
-        json_schema_extra={"label": "Source", "group": "Questions"},
+        description="Source of the data. An existing folder needs no network.",
+        json_schema_extra={"label": "Source", "group": "Questions", "without_dies": "folder"},
     )
     folder: str = Field(
         "",
         max_length=400,
         pattern=PATH_PATTERN,
-        description="Folder with one subfolder per data set, named like the data set.",
+        description="Folder with one subfolder per data set, named like the data set. Empty: the "
+        "host's folder of data sets.",
         json_schema_extra={"label": "Folder", "group": "Questions", "when": ["source", "folder"]},
     )
     endpoint: str = Field(
@@ -107,6 +113,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
+    has_dies = None
     environment = EVALSCOPE
     answer_limit = "max_tokens"
     programs = evalscope_hub.PROGRAMS
@@ -121,18 +128,20 @@ class EvaluateEvalscope(PublicSets, params=Params):
         """Return the choices of ``field`` on this host."""
         if field == "source":
             return source_choices("modelscope", "huggingface", "folder")
+        if field == "stack" and not target.has_dies:
+            return None  # not in the form there
         return super().choices(field, target)
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the page of the current stack."""
-        notes = [Message("guide:evalscope_command")]
+        """Return notes on differences from the page of the current stack, on a host with cards."""
+        notes = [Message("guide:evalscope_command")] if target.has_dies else []
         if target.asset("deployment", params.deployment).data.get("api_key"):
             notes.append(Message("guide:evalscope_key"))
         return notes
 
     def plan(self, params: Params, target: Target) -> Plan:
-        """One step: EvalScope downloads the data, generates and scores."""
-        host, under_test = vacc_site(target), target.asset("deployment", params.deployment)
+        """EvalScope generates and scores; from a hub, a step before downloads each set."""
+        here, under_test = site(target), target.asset("deployment", params.deployment)
         served = under_test.data
         if not stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
@@ -149,7 +158,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
             datasets=params.datasets,
             ten_of_mmlu=params.mmlu == "ten",
             hub="" if from_folder else params.source,
-            folder=folder_in_workspace(params.folder, host, "folder") if from_folder else "",
+            folder=_folder(params.folder, here, target) if from_folder else "",
             endpoint=params.endpoint,
             limit=params.limit,
             max_tokens=params.max_tokens,
@@ -157,10 +166,10 @@ class EvaluateEvalscope(PublicSets, params=Params):
             top_p=params.top_p,
             batch=params.batch,
             samples=params.samples,
+            metrics=COUNTERS.get(str(served.get("toolchain")), vllm.METRICS),
             key=str(served.get("api_key") or ""),
         )
-        plan = evalscope_hub.evaluate_plan(asking, site(target), host)
-        return against(plan, under_test, host.python)
+        return against(evalscope_hub.evaluate_plan(asking, here), under_test, here.python)
 
     def resumed(self, plan: Plan, earlier: str) -> Plan | None:
         """EvalScope asks only what is not answered yet, and scores all."""
@@ -209,6 +218,24 @@ class EvaluateEvalscope(PublicSets, params=Params):
                 ],
             ),
         )
+
+
+def _folder(path: str, here: Site, target: Target) -> str:
+    """Return the folder with the sets: below the workspace of a host with cards, else below the
+    host's folder of data sets, which is the default.
+
+    Raises:
+        LaunchError: the path is elsewhere.
+    """
+    data = str(PurePosixPath(here.workspace, DATA_FOLDER))
+    if not path:
+        return data
+    if target.has_dies:
+        return folder_in_workspace(path, vacc_site(target), "folder")
+    if not is_inside(path, data):
+        message = _("Enter an absolute path below %(folder)s.") % {"folder": data}
+        raise LaunchError(message, "folder")
+    return str(PurePosixPath(path))
 
 
 def _metrics(evaluation: Evaluation, rows: Sequence[Scored], samples: int) -> dict[str, float]:

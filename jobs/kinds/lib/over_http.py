@@ -46,7 +46,7 @@ from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.vllm import vllm
 
 # Counters of each engine under /metrics.
-_COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
 # With fewer requests, the 99th percentile is the slowest request.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
@@ -187,7 +187,7 @@ class OverHttp(Kind, params=LoadParams):
             requests=params.requests,
             output_tokens=params.output_tokens,
             prompts=sent.prompts,
-            metrics=_COUNTERS.get(str(served.get("toolchain")), ()),
+            metrics=COUNTERS.get(str(served.get("toolchain")), ()),
             streamed=not served.get("bare_stream"),
             has_dies=target.has_dies,
             seed=params.seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from django.utils.translation import gettext as _
 from pydantic import Field
@@ -113,7 +113,7 @@ class VaccParams(KindParams):
 class OnVacc(Kind, params=VaccParams):
     """Base of kinds for hosts with accelerator cards."""
 
-    has_dies = True
+    has_dies: ClassVar[bool | None] = True
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         """Return the stacks of this host that can do the work; None for other fields."""

@@ -12,10 +12,9 @@ from typing import Any
 
 from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
+from jobs.toolchains.data_files import DATA_FOLDER, folder_check
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from jobs.toolchains.site import Site
-from jobs.toolchains.vacc_site import VaccSite
-from jobs.toolchains.vllm import vllm
+from jobs.toolchains.site import Site, path_in
 
 PROGRAMS = ("evalscope", "modelscope")
 CLIENTS = ("evalscope",)
@@ -34,8 +33,8 @@ _PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
 class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``key``: name
-    of the API key's secret.
+    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``metrics``:
+    counters of the engine to read. ``key``: name of the API key's secret.
     """
 
     datasets: tuple[str, ...]
@@ -48,11 +47,12 @@ class HubRun:
     temperature: float
     top_p: float
     batch: int
+    metrics: tuple[str, ...]
     samples: int = 1
     key: str = ""
 
 
-def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
+def evaluate_plan(asking: HubRun, site: Site) -> Plan:
     """Download the data if needed; generate and score."""
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].program(site, "evalscope"), "eval"),
@@ -67,10 +67,9 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
         *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )
-    there = [Check("path", (("path", literal(asking.folder)), ("what", "")))]
     return Plan(
         kind=KIND,
-        steps=(*_brought(asking, site, host), Step("ask", argv, env=_environment(asking, host))),
+        steps=(*_brought(asking, site), Step("ask", argv, env=_environment(asking, site))),
         outputs=(
             Output("report", "eval/reports/model/*.json"),
             Output("reviews", "eval/reviews/model/*.jsonl", required=False),
@@ -78,7 +77,7 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
             Output("page", "eval/reports/report.html", required=False),
         ),
         watches=(
-            vllm.engine_watch("{deployment.url}"),
+            Watch("engine", "{deployment.url}/metrics", asking.metrics, interval_s=1.0),
             Watch(
                 ACCURACY,
                 interval_s=1.0,
@@ -89,13 +88,13 @@ def evaluate_plan(asking: HubRun, site: Site, host: VaccSite) -> Plan:
             ),
         ),
         checks=(
-            *(() if asking.hub else there),
+            *_there(asking),
             Check("endpoint", (("url", "{deployment.url}"), ("model", "{deployment.name}"))),
         ),
     )
 
 
-def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
+def _brought(asking: HubRun, site: Site) -> tuple[Step, ...]:
     """Existing files are only compared with the hub."""
     if asking.hub != "modelscope":
         return ()
@@ -106,10 +105,18 @@ def _brought(asking: HubRun, site: Site, host: VaccSite) -> tuple[Step, ...]:
         Step(
             f"download-{name}",
             (tool, "download", _repository(name), "--repo-type", "dataset"),
-            env=_environment(replace(asking, key=""), host),
+            env=_environment(replace(asking, key=""), site),
         )
         for name in asking.datasets
     )
+
+
+def _there(asking: HubRun) -> tuple[Check, ...]:
+    """Return the check of each set's folder; none for a hub."""
+    if asking.hub:
+        return ()
+    sets = (BY_EVALSCOPE[name].evalscope for name in asking.datasets)
+    return tuple(folder_check(one, asking.folder) for one in sets if one is not None)
 
 
 def _repository(name: str) -> str:
@@ -139,17 +146,19 @@ def _generation(asking: HubRun) -> dict[str, Any]:
     }
 
 
-def _environment(asking: HubRun, host: VaccSite) -> tuple[tuple[str, str], ...]:
-    """Return the environment; downloads stay for the next job."""
+def _environment(asking: HubRun, site: Site) -> tuple[tuple[str, str], ...]:
+    """Return the environment; downloads stay for the next job. Data of a folder needs no hub."""
     key = (("EVALSCOPE_API_KEY", f"{{secret:{asking.key}}}"),) if asking.key else ()
     endpoint = (("HF_ENDPOINT", literal(asking.endpoint)),) if asking.hub == "huggingface" else ()
+    offline = (("HF_HUB_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1")) if not asking.hub else ()
     return (
         *(("PYTHONUNBUFFERED", "1"), ("FORCE_COLOR", "1"), ("COLUMNS", "100")),
-        ("HF_HOME", host.at("datasets", "huggingface")),
-        ("MODELSCOPE_CACHE", host.at("datasets", "modelscope")),
+        ("HF_HOME", path_in(site.workspace, DATA_FOLDER, "huggingface")),
+        ("MODELSCOPE_CACHE", path_in(site.workspace, DATA_FOLDER, "modelscope")),
         ("EVALSCOPE_CACHE", "{job_dir}/work/cache/evalscope"),
         ("XDG_CACHE_HOME", "{job_dir}/work/cache"),
         ("no_proxy", "127.0.0.1,localhost,{deployment.host}"),
+        *offline,
         *endpoint,
         *key,
     )

@@ -361,3 +361,23 @@ def test_files_of_a_data_set_are_counted_where_they_are(machine, tmp_path):
         str(there),
         1,
     )
+
+
+def test_a_data_set_needs_data_and_its_card(machine, tmp_path):
+    args = {"path": str(tmp_path / "gsm8k"), "name": "gsm8k", "repository": "a/gsm8k"}
+    about = dict(args)
+
+    def found(card="README.md"):
+        return check_result(machine, "data_set", **args, card=card)
+
+    assert found() == (False, "check:data_set_missing", about)
+    (tmp_path / "gsm8k/main").mkdir(parents=True)
+    (tmp_path / "gsm8k/main/test.parquet").touch()
+    (tmp_path / "gsm8k/.gitattributes").write_text("x")
+    assert found() == (False, "check:data_set_missing", about)  # nothing in them
+
+    (tmp_path / "gsm8k/main/test.parquet").write_text("x")
+    card = (False, "check:data_set_card_missing", {**about, "card": "README.md"})
+    assert (found(), found(card="")[:2]) == (card, (True, "check:data_set"))
+    (tmp_path / "gsm8k/README.md").write_text("x")
+    assert found()[:2] == (True, "check:data_set")

@@ -40,9 +40,8 @@ every_kind = pytest.mark.parametrize(
 
 
 def is_here(kind, raw):
-    """Return True if the kind is for this computer, not for a VACC host."""
-    of_a_stack = "stack" in KINDS[kind].Params.model_fields
-    return KINDS[kind].is_available(here()) and (not of_a_stack or raw.get("stack") == "vllm-cpu")
+    """Return True for values of a form on this computer, not on a VACC host."""
+    return KINDS[kind].is_available(here()) and (kind, raw) not in VACC_PARAMS
 
 
 def home(kind, raw, root="/nfs"):

@@ -30,6 +30,7 @@ ARTIFACT = {
 DEPLOYMENT = {
     "name": "small-int8",
     "url": "http://127.0.0.1:9000",
+    "host": "127.0.0.1",
     "model_id": "smollm2",
     "toolchain": "llama.cpp",
 }
@@ -81,6 +82,8 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark", {"deployment": "3"}),
     ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
+    ("evaluate-evalscope", {"deployment": "3", "source": "folder"}),
+    ("evaluate-evalscope", {"deployment": "5", "max_tokens": 64}),
     ("evaluate-opencompass-questions", {"deployment": "3"}),
     ("greedy-probe", {"deployment": "3", "reference": "5"}),
 ]

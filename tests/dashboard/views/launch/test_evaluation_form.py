@@ -57,7 +57,19 @@ def test_a_preset_fills_the_form_and_is_marked(form, served):
 def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
     links = {one.preset.id: one.address for one in form("evaluate", host="near")["presets"]}
 
-    assert (links["guide"], links["paper"]) == ("", "")
+    assert links["guide"] == ""
+
+
+def test_the_paper_s_preset_is_for_every_host(form, served):
+    links = {one.preset.id: one for one in form("evaluate", host="near")["presets"]}
+    query = dict(part.split("=") for part in links["paper"].address.partition("?")[2].split("&"))
+
+    context = form("evaluate-evalscope", **{**query, "datasets": "math_500, aime24, gpqa_diamond"})
+
+    assert [one.preset.id for one in context["presets"] if one.is_current] == ["paper"]
+    values = {field.name: field.value for field in context["form"].fields}
+    assert (values["samples"], values["source"]) == ("4", "folder")
+    assert "stack" not in values
 
 
 def test_a_host_with_cards_has_every_preset(form):

@@ -117,15 +117,32 @@ def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
 
     (row,) = Preflight.objects.all()
     assert (answer.status_code, asked) == (200, [("far", row.pk)])
-    paths = [dict(check["args"])["paths"] for check in row.plan["checks"]]
+    paths = [dict(check["args"]).get("paths") for check in row.plan["checks"]]
     assert paths[0].endswith("/opencompass/data/math/test_prm800k_500.jsonl")
     assert "AI-ModelScope/MATH-500" in paths[1].splitlines()[0]
 
 
-def test_a_host_without_cards_is_not_asked(member):
+def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
+    monkeypatch.setattr("jobs.agent_tasks.send_check", lambda *args: None)
     make_host("near")
 
-    assert member.post(reverse("question-check", args=["mmlu", "near"])).status_code == 404
+    page = member.get(reverse("question-detail", args=["mmlu"])).content.decode()
+    member.post(reverse("question-check", args=["mmlu", "near"]))
+
+    (row,) = Preflight.objects.all()
+    assert [check["name"] for check in row.plan["checks"]] == ["data_files", "data_set"]
+    folder = dict(row.plan["checks"][1]["args"])["path"]
+    assert folder == "/datasets/mmlu" and f">{folder}<" in page
+    assert "README.md is needed too" in page
+
+
+def test_a_host_without_cards_is_not_asked_for_other_sets(member):
+    make_host("near")
+
+    page = member.get(reverse("question-detail", args=["ifeval"])).content.decode()
+
+    assert "No host with cards" in page
+    assert member.post(reverse("question-check", args=["ifeval", "near"])).status_code == 404
 
 
 def test_a_set_is_checked_before_it_is_saved(member):

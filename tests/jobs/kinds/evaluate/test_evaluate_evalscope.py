@@ -10,11 +10,12 @@ from pytest import approx
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import LOG, Need
+from jobs.kinds.lib.defaults import defaults_for
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.plans import fill, secrets
 from jobs.toolchains.environments import ENVIRONMENTS
-from tests.jobs.lib.target import DATA, files_below
+from tests.jobs.lib.target import DATA, VALUES, files_below, here
 from tests.jobs.lib.vacc_target import EXACT, VaccPlans, vacc_host, vacc_values
 
 kind = KINDS["evaluate-evalscope"]
@@ -25,6 +26,23 @@ outcome_of = plans.outcome_of
 # A real run: three questions of each subset of gsm8k and math_500, from a folder.
 LEFT = {**files_below(DATA / "evalscope-1.14-hub"), LOG: b"the console"}
 TWO = {"datasets": ("gsm8k", "math_500"), "limit": 3}
+
+
+TWO_SETS = TWO["datasets"]
+SETS = "/data/a {b} host/datasets"
+ON_CPU = kind.Params(
+    **{"deployment": "3", **defaults_for(kind.Params, here(), {"deployment": "3"}), **TWO}
+)
+
+
+def on_cpu(**raw):
+    """The plan on a host without cards."""
+    return fill(kind.plan(ON_CPU.model_copy(update=raw), here()), VALUES)
+
+
+def paths_of(plan):
+    """The folders that the checks look for."""
+    return [dict(check.args)["path"] for check in plan.checks if check.name == "data_set"]
 
 
 def after(argv, option):
@@ -83,7 +101,23 @@ def test_what_a_folder_holds_is_named_for_each_set():
         "math_500": {"local_path": "/nfs/w/sets/math_500"},
     }
     assert "--dataset-hub" not in argv
-    assert ("path", "/nfs/w/sets") in [pair for check in plan.checks for pair in check.args]
+    assert paths_of(plan) == ["/nfs/w/sets/gsm8k", "/nfs/w/sets/math_500"]
+
+
+def test_data_of_a_folder_needs_no_hub():
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+    assert offline.items() <= dict(step("ask", source="folder").env).items()
+    assert "HF_HUB_OFFLINE" not in dict(step("ask").env)
+
+
+def test_a_set_whose_parts_are_named_by_its_card_needs_it():
+    cards = {
+        dict(check.args).get("name"): dict(check.args).get("card") for check in on_cpu().checks
+    }
+
+    assert cards["gsm8k"] == "README.md"
+    assert cards["math_500"] == ""
 
 
 def test_ten_subsets_of_mmlu_are_named():
@@ -123,7 +157,6 @@ def test_it_needs_evalscope_and_a_live_deployment():
         (EXACT, "stack"),
         ({"datasets": ("mmlu", "mmlu")}, "datasets"),
         ({"max_tokens": 32768}, "max_tokens"),
-        ({"source": "folder"}, "folder"),
         ({"source": "folder", "folder": "/etc"}, "folder"),
     ],
 )
@@ -136,6 +169,45 @@ def test_what_cannot_run_is_refused_at_its_field(raw, field):
 
 def test_only_today_s_stack_is_offered():
     assert [choice.value for choice in kind.choices("stack", vacc_host())] == ["current"]
+
+
+# -- without cards --------------------------------------------------------------------------------
+
+
+def test_without_cards_the_host_s_own_folder_is_the_default():
+    assert paths_of(on_cpu()) == [f"{SETS}/gsm8k", f"{SETS}/math_500"]
+    assert paths_of(on_cpu(folder=f"{SETS}/mine")) == [f"{SETS}/mine/{one}" for one in TWO_SETS]
+    assert [item.name for item in on_cpu().steps] == ["ask"]
+    assert kind.notes(kind.Params(deployment="3"), here()) == []
+
+
+@pytest.mark.parametrize("folder", ["/etc", "/data/a {b} host", f"{SETS}/../spool"])
+def test_without_cards_a_folder_elsewhere_is_refused(folder):
+    params = ON_CPU.model_copy(update={"folder": folder})
+
+    with pytest.raises(LaunchError, match=r"below /data/a \{b\} host/datasets") as caught:
+        kind.plan(params, here())
+
+    assert caught.value.field == "folder"
+
+
+def test_a_hub_works_without_cards_too():
+    plan = on_cpu(source="modelscope")
+
+    assert [item.name for item in plan.steps] == [
+        *("download-gsm8k", "download-math_500", "ask"),
+    ]
+    assert paths_of(plan) == []
+
+
+@pytest.mark.parametrize(("deployment", "prefix"), [("3", "llamacpp:"), ("5", "vllm:")])
+def test_the_counters_are_those_of_the_engine(deployment, prefix):
+    (watch,) = [
+        one for one in on_cpu(deployment=deployment, max_tokens=64).watches if one.name == "engine"
+    ]
+
+    assert watch.metrics
+    assert all(name.startswith(prefix) for name in watch.metrics)
 
 
 # -- outcome --------------------------------------------------------------------------------------
