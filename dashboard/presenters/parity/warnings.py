@@ -40,12 +40,18 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     found = []
     if unequal.tools:
         args = {"base": unequal.tools[0], "result": unequal.tools[1]}
-        found.append(Warned("tool", _("Different tools: baseline %(base)s, result %(result)s.") % args))
+        found.append(
+            Warned("tool", _("Different tools: baseline %(base)s, result %(result)s.") % args)
+        )
     heads = [stated.base.results[0], stated.result.results[0]]
     known = [one for one in unequal.work if not one.is_unknown]
     if known:
         names = _("; ").join(barrier_words(one, heads) for one in known)
-        found.append(Warned("work", _("Different settings, baseline / result: %(names)s.") % {"names": names}))
+        found.append(
+            Warned(
+                "work", _("Different settings, baseline / result: %(names)s.") % {"names": names}
+            )
+        )
     if unequal.has_import:
         found.append(
             Warned(
