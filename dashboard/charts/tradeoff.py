@@ -20,6 +20,7 @@ _MARKS: dict[Origin, tuple[str, str]] = {
     "external": ("square", COLOURS[1]),
     "imported": ("diamond", COLOURS[2]),
 }
+MOST_NAMED = 12  # more names would cover each other
 _ROOM = 2.0  # per cent above and below all intervals
 
 
@@ -76,7 +77,8 @@ def _trace(origin: Origin, name: str, shown: Sequence[tuple[Pair, float]]) -> di
     shares = [pair.share for pair, _x in shown]
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text" if len(shown) <= MOST_NAMED else "markers",
+        "textposition": "middle left",
         "name": name,
         "x": [x for _pair, x in shown],
         "y": [round(100 * share.value, 4) for share in shares],

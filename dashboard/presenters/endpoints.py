@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from dashboard.text.formatting import number
 from jobs.catalog import MODELS
@@ -134,7 +134,9 @@ def state_of(row: Endpoint) -> tuple[str, str]:
     """Return (state of the table of styles, word)."""
     if row.archived_at is not None:
         return _ARCHIVED, _("archived")
-    return (_ANSWERS, _("answers")) if row.is_answering else (_SILENT, _("check failed"))
+    if row.is_answering:
+        return _ANSWERS, pgettext("of an endpoint", "answers")
+    return _SILENT, _("check failed")
 
 
 def found_rows(row: Endpoint) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from dashboard.presenters.economics.subject_table import area_title, gap_text
 from dashboard.presenters.result import sets_table
@@ -55,7 +55,7 @@ def agreement(base: Result, other: Result) -> str:
 def place_word(place: str) -> str:
     """Return the name of a text in which a search looks."""
     words = {
-        "question": gettext("question"),
+        "question": pgettext("where a search looks", "question"),
         "reasoning": gettext("reasoning"),
         "answer": gettext("answer"),
     }

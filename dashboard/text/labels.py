@@ -23,11 +23,12 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS
 
 # Short units for use after numbers.
 _SHORT = {"tokens/s": "tok/s", "requests/s": "req/s"}
-_COUNTED = ("", "tokens", "requests", "questions")
+_COUNTED = ("", "tokens", "requests", "questions", "answers")
 _ONE: dict[str, str | Promise] = {
     "tokens": _("token"),
     "requests": _("request"),
     "questions": _("question"),
+    "answers": pgettext_lazy("after a number", "answer"),
 }
 # Further units of progress.
 _PROGRESS: dict[str, str | Promise] = {

@@ -40,12 +40,18 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     found = []
     if unequal.tools:
         args = {"base": unequal.tools[0], "result": unequal.tools[1]}
-        found.append(Warned("tool", _("Different tools: %(base)s / %(result)s.") % args))
+        found.append(
+            Warned("tool", _("Different tools: baseline %(base)s, result %(result)s.") % args)
+        )
     heads = [stated.base.results[0], stated.result.results[0]]
     known = [one for one in unequal.work if not one.is_unknown]
     if known:
         names = _("; ").join(barrier_words(one, heads) for one in known)
-        found.append(Warned("work", _("Different work: %(names)s.") % {"names": names}))
+        found.append(
+            Warned(
+                "work", _("Different settings, baseline / result: %(names)s.") % {"names": names}
+            )
+        )
     if unequal.has_import:
         found.append(
             Warned(
@@ -59,7 +65,7 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
     found += [Warned("hygiene", _hygiene(one)) for one in unequal.hygiene]
     if unequal.unscored:
         args = {name: number(n) for name, n in zip(("a", "b"), unequal.unscored, strict=True)}
-        text = _("Answers without a score are left out: %(a)s / %(b)s.")
+        text = _("Answers without a score are left out: baseline %(a)s, result %(b)s.")
         found.append(Warned("unscored", text % args))
     if unequal.has_simulated:
         text = _("A simulated result is included: its metrics were not measured on hardware.")
@@ -70,12 +76,12 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
 def flag_name(flag: str) -> str:
     """Return the name of a flag of answers."""
     return {
-        "answers_cut": _("cut at the token limit"),
-        "answers_open_thought": _("reasoning without an end"),
-        "answers_not_extracted": _("no answer extracted"),
-        "answers_empty": _("empty answer"),
-        "answers_failed": _("failed request"),
-        "answers_looping": _("repeats itself"),
+        "answers_cut": _("Cut at the token limit"),
+        "answers_open_thought": _("Unfinished reasoning"),
+        "answers_not_extracted": _("No answer extracted"),
+        "answers_empty": _("Empty answers"),
+        "answers_failed": _("Failed requests"),
+        "answers_looping": _("Answers in a loop"),
     }[flag]
 
 
@@ -85,7 +91,7 @@ def _hygiene(one: Hygiene) -> str:
         "a": percent(one.first.value),
         "b": percent(one.second.value),
     }
-    text = _("Answers differ in quality: %(flag)s, %(a)s %% / %(b)s %%. Compare these answers.")
+    text = _("%(flag)s: baseline %(a)s %%, result %(b)s %%. Read these answers first.")
     return text % args
 
 

@@ -115,10 +115,11 @@ def _parity(found: Stated | None) -> list[Section]:
     if found is None:
         return []
     warned = [one.text for one in warnings(found)]
-    blocks = [*parity_tables.statement_blocks(found), *parity_tables.set_tables(found)]
+    blocks = [*parity_tables.statement_blocks(found)]
     if warned:
         blocks.append(Listing(warned, _("Before you quote it")))
-    return [Section(_("Statement"), [*blocks, parity_tables.methods(found)])]
+    blocks += [*parity_tables.set_tables(found), parity_tables.methods(found)]
+    return [Section(_("Parity statement"), blocks)]
 
 
 def _about(comparison: Comparison) -> Facts:

@@ -34,9 +34,9 @@ def _facts(stated: Stated) -> Facts:
     whole = whole_row(statement)
     row = whole.row
     rows = [
+        (_("Difference"), _gap(whole)),
         (_("Baseline"), numbers.share(row.first, row.questions[0])),
         (_("Result"), numbers.share(row.second, row.questions[1])),
-        (_("Difference"), _gap(whole)),
         (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
     ]
     if row.p is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
 from dashboard.presenters.parity import words
-from dashboard.presenters.parity.asked import Stated, is_asked, stated
+from dashboard.presenters.parity.asked import Source, Stated, is_asked, stated
 from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.parity.lacking import lacking_sides
 from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
@@ -39,8 +40,9 @@ def parity(request: HttpRequest) -> HttpResponse:
     """
     source = request.POST if request.method == "POST" else request.GET
     data = {name: source.get(name, "") for name in FIELDS}
+    form = _form_of(data)
     context: dict[str, Any] = {
-        "typed": data,
+        "typed": {form: data},
         "least": f"{LEAST_MARGIN:g}",
         "most": f"{MOST_MARGIN:g}",
         "default": f"{MARGIN:g}",
@@ -53,7 +55,7 @@ def parity(request: HttpRequest) -> HttpResponse:
         found = stated(data)
     except ParityError as error:
         text = message(error.reason.id, error.reason.args)
-        context["errors"] = {error.field or "all": text}
+        context["errors"] = {form: {error.field: text}} if error.field else {"all": text}
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return render(request, "parity/parity.html", context, status=status)
     if request.method == "GET" and request.GET.get("format") == "csv":
@@ -62,6 +64,13 @@ def parity(request: HttpRequest) -> HttpResponse:
     context["link"] = request.build_absolute_uri(f"{request.path}?{context['query']}")
     context["may_import"] = allowed(request.user, "result.import")
     return render(request, "parity/parity.html", context)
+
+
+def _form_of(data: Mapping[str, str]) -> Source:
+    """Return the form that was sent: the forms share some names of fields."""
+    if data["tables"].strip():
+        return "tables"
+    return "counts" if (data["base_counts"] + data["counts"]).strip() else "results"
 
 
 def _context(found: Stated) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         return response
     context: dict[str, Any] = {"named": named, "text": text, "query": request.GET.urlencode()}
     if missing or not text:
-        context["problem"] = _("Select evaluations that exist and have data sets.")
+        context["problem"] = _("Select evaluations in the list, then Compare, then Tables.")
     status = 404 if missing or not named else 200
     return render(request, "results/tables.html", context, status=status)
 

@@ -15,7 +15,7 @@ from jobs.queries.statistics import Interval, mcnemar, paired_difference, questi
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
-MOST_FLIPS = 100  # read with their texts
+MOST_FLIPS = 20  # read with their texts; the reader of answers has all
 Key = tuple[str, str, str, int]  # of a question: set, id, text without an id, number of the sample
 Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, right or wrong
 

@@ -299,4 +299,4 @@ def test_a_comparison_of_evaluations_begins_with_its_statement(write):
     text = write("comparison", "en", "md", id=[base.pk, result.pk], margin="2")
 
     assert "Cannot tell within 2 points: about" in text.partition("\n")[0]
-    assert text.index("## Statement") < text.index("## Conclusion")
+    assert text.index("## Parity statement") < text.index("## Conclusion")

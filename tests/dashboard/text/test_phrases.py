@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.urls import reverse
 from django.utils.translation import override
 
-from dashboard.text.labels import phrase
+from dashboard.text.labels import metric_text, phrase
 from dashboard.text.messages import message
 from tests.factories import make_artifact, make_host, make_job, make_user
 
@@ -108,3 +108,10 @@ def test_a_state_in_an_option_is_in_the_viewer_s_language():
         label = Template(source).render(Context({"state": "stopped"}))
 
     assert label == "已停止"
+
+
+def test_answers_are_counted_as_whole_numbers():
+    assert metric_text("answers_total", 26.0) == ("26", "answers")
+    assert metric_text("answers_empty", 1.0) == ("1", "answer")
+    with override("zh-hans"):
+        assert metric_text("answers_total", 26.0) == ("26", "个")

@@ -36,6 +36,17 @@ def test_significance_of_changed_answers_names_its_measure(page):
     assert "p &lt; 0.001" in page(ids(low, far))
 
 
+def test_many_changed_answers_are_read_in_the_reader(page):
+    base = make_measured(scores=[0] * 21, label="a")
+    other = make_measured(scores=[1] * 21, label="b")
+
+    html = page(ids(base, other))
+
+    assert html.count("fixed</span>") == 20
+    assert "The first 20 of 21 changed answers." in text_of(html)
+    assert f"show=changed&amp;base={base.pk}" in html
+
+
 def test_different_questions_have_no_difference(page):
     base = make_measured(scores=[1, 0] * 20, label="a")
     other = make_measured(scores=[1, 1, 1, 0] * 3, label="b")

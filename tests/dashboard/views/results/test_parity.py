@@ -53,6 +53,17 @@ def test_a_link_from_a_result_fills_one_side(reader):
     assert "form-error" not in text
 
 
+def test_a_warning_names_both_sides(reader):
+    base, result = evaluation([1, 0] * 20), evaluation([1, 0] * 20)
+    for one, cut in ((base, 1), (result, 30)):
+        one.metrics |= {"answers_total": 40, "answers_cut": cut}
+        one.save()
+
+    text = page(reader, base=base.pk, id=result.pk)
+
+    assert "Cut at the token limit: baseline 2.50 %, result 75.00 %." in text
+
+
 def test_two_results_have_a_statement(reader):
     base, result = evaluation([1] * 90 + [0] * 10), evaluation([1] * 60 + [0] * 40)
 
@@ -117,6 +128,22 @@ def test_what_is_wrong_stands_at_its_field(reader, query, problem):
 
     assert problem in text
     assert 'id="statement"' not in text
+
+
+def test_an_error_stands_at_the_form_that_was_sent(reader):
+    text = page(reader, 422, **COUNTS, margin="0")
+
+    assert text.count("Enter a margin from 0.01 to 50 points.") == 1
+    assert text.index('id="ask-counts"') < text.index("Enter a margin") < text.index("ask-tables")
+
+
+def test_a_wrong_baseline_of_a_table_stands_at_the_table(reader):
+    table = TABLES[TABLES.rindex("| dataset |") :]
+
+    text = pasted(reader, tables=table, base="x")[1]
+
+    assert text.count("form-error") == 1
+    assert text.index('id="ask-tables"') < text.index("Enter the number of a result")
 
 
 @pytest.mark.parametrize("text", ["٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"])
