@@ -233,8 +233,8 @@ def _names(heads: Sequence[Result]) -> Sequence[str]:
 def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Column:
     own = [sorted(points.get(run.pk, ()), key=itemgetter(0)) for run in runs]
     by_concurrency: dict[int, list[Mapping[str, Any]]] = {}
-    for points in own:
-        for concurrency, metrics in points:
+    for rows_of_run in own:
+        for concurrency, metrics in rows_of_run:
             by_concurrency.setdefault(concurrency, []).append(metrics)
     means = []
     for concurrency, rows in sorted(by_concurrency.items()):
