@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from dashboard.charts.series import (
     drawn,
     error_bars,
     opening,
+    tooltips,
     values,
 )
 
@@ -47,11 +49,10 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
     ``FAMILIES``; missing values are gaps. ``family`` is one of ``FAMILIES``.
     """
     unit = FAMILIES[family]
-    data = []
+    data: list[dict[str, Any]] = []
     for index, series in enumerate(all_series):
         hover = f"%{{y:.3~g}} {unit}"
-        for trace in drawn(index, series, f"{family}_p50_{unit}"):
-            data.append(trace | {"hovertemplate": f"{hover} p50"})
+        data += drawn(index, series, f"{family}_p50_{unit}", f"{hover} p50")
         shown = ("p90", "p99") if len(all_series) == 1 else ("p99",)
         for statistic in shown:
             x, tail = values(series, f"{family}_{statistic}_{unit}")
@@ -72,6 +73,7 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
                 }
             )
     layout = {
+        **tooltips(all_series),
         "showlegend": False,
         "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
         "xaxis": concurrency_axis(_("concurrency"), all_series),

@@ -69,15 +69,21 @@ def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -
     }
 
 
-def drawn(index: int, series: Series, metric: str) -> list[dict[str, Any]]:
+def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str, Any]]:
     """Return the traces of a metric over concurrency: a line, and for a group error bars and a dot
-    per run."""
+    per run. ``hover``: what a tooltip says of a value."""
     x, y = values(series, metric)
-    trace = line(index, series.name, x, y)
+    trace = line(index, series.name, x, y) | {"hovertemplate": hover}
     if series.disturbed:
         trace["marker"]["symbol"] += "-open"
     bars, opens = error_bars(index, series, metric), opening(series.results, x)
-    return [trace | bars | opens, *(_dots(index, run, metric) for run in series.runs)]
+    return [trace | bars | opens, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
+
+
+def tooltips(all_series: Sequence[Series]) -> dict[str, Any]:
+    """Return the layout of tooltips: with runs of the nearest value, because all values of a
+    concurrency would be up to 200."""
+    return {"hovermode": "closest"} if any(series.runs for series in all_series) else {}
 
 
 def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[str, Any]:
@@ -128,23 +134,35 @@ def error_bars(index: int, series: Series, metric: str) -> dict[str, Any]:
     }
 
 
-def _dots(index: int, run: Run, metric: str) -> dict[str, Any]:
-    pairs = [(concurrency, m[metric]) for concurrency, m in run.points if metric in m]
-    x = [concurrency for concurrency, _value in pairs]
+def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str, Any]:
+    """Return the runs of a group as one trace: a trace takes a browser longer than its points.
+
+    It has no name: the texts of its points are their runs.
+    """
+    points = [
+        (run, concurrency, metrics[metric])
+        for run in runs
+        for concurrency, metrics in run.points
+        if metric in metrics
+    ]
+    addresses = [
+        "" if run.result is None else point_address(run.result, concurrency)
+        for run, concurrency, _value in points
+    ]
+    symbols = ["circle-open" if run.is_disturbed else "circle" for run, *_rest in points]
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": run.name,
-        "x": x,
-        "y": [value for _concurrency, value in pairs],
-        "marker": {
-            "color": COLOURS[index],
-            "symbol": "circle-open" if run.is_disturbed else "circle",
-            "size": 5,
-        },
+        "name": "",
+        "text": [run.name for run, *_rest in points],
+        "x": [concurrency for _run, concurrency, _value in points],
+        "y": [value for *_rest, value in points],
+        "marker": {"color": COLOURS[index], "symbol": symbols, "size": 5},
         "opacity": 0.8,
         "showlegend": False,  # saved images: the group's line is in the legend
-        **opening({} if run.result is None else dict.fromkeys(x, run.result), x),
+        "hovertemplate": f"%{{x}}: {hover}<extra>%{{text}}</extra>",
+        "customdata": addresses,
+        "meta": POINT,
     }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import Series, concurrency_axis, drawn
+from dashboard.charts.series import Series, concurrency_axis, drawn, tooltips
 
 METRIC = "output_tokens_per_s"
 
@@ -17,11 +18,11 @@ def figure(all_series: Sequence[Series]) -> Figure:
 
     Each result has ``output_tokens_per_s`` by concurrency.
     """
-    data = []
+    data: list[dict[str, Any]] = []
     for index, series in enumerate(all_series):
-        hover = {"hovertemplate": "%{y:.1f} tok/s"}
-        data += [trace | hover for trace in drawn(index, series, METRIC)]
+        data += drawn(index, series, METRIC, "%{y:.1f} tok/s")
     layout = {
+        **tooltips(all_series),
         "showlegend": False,
         "margin": {"l": 46, "r": 14, "t": 12, "b": 40},
         "xaxis": concurrency_axis(_("concurrency"), all_series),

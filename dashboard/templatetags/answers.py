@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -17,7 +17,7 @@ from dashboard.text.answers import MEANINGS, TITLES, visible
 from dashboard.text.scoring import ending_words, rule_words
 from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers.answer_flags import FLAGS, names
-from jobs.queries.answers.answer_list import wrong_agreement
+from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.queries.results.set_scores import SetGroup
 from jobs.queries.results.subjects import Area
 from jobs.queries.statistics import Interval
@@ -42,9 +42,10 @@ def row_flags(row: AnswerRow) -> SafeString:
 
 
 @register.simple_tag
-def agreement(base: Result, other: Result) -> str:
-    """Return how many of the common incorrect answers are the same: "3 of 8"; "" for none."""
-    both, same = wrong_agreement(base, other)
+def agreement(before: Mapping[str, str], other: Result) -> str:
+    """Return how many of the common incorrect answers are the same: "3 of 8"; "" for none.
+    ``before`` are those of the baseline."""
+    both, same = wrong_agreement(before, wrong_answers(other))
     if not both:
         return ""
     text = gettext("%(same)s of %(both)s answers that are incorrect in both are the same.")

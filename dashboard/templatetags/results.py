@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import quote
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext, pgettext
 
 from dashboard.charts import accuracy, throughput
 from dashboard.charts.series import Series
@@ -22,7 +24,7 @@ from dashboard.presenters.result.words import (
     lengths_texts,
     runs_text,
 )
-from dashboard.templatetags.ui import num
+from dashboard.templatetags.ui import icon, num
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
 from jobs.kinds import KINDS
@@ -49,6 +51,33 @@ def at(metrics: Mapping[str, Any], name: str) -> Any:
 def marked(marks: Mapping[int, Marks], result: Result) -> Marks:
     """Return the marks of a result in a list."""
     return marks.get(result.pk, NO_MARKS)
+
+
+@register.simple_tag
+def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
+    """Return what people added to a result, and its verdict. Rows show it twice, for a phone too:
+    they store it with ``as``."""
+    added, parts = mark.added, []
+    if added.is_baseline:
+        star = icon("star", small=True)
+        parts.append(format_html('<span class="stamp base">{}{}</span>', star, gettext("baseline")))
+    if added.sign_offs:
+        purposes = gettext("; ").join(row.purpose for row in added.sign_offs)
+        text = '<span class="stamp good" title="{}">{}{}</span>'
+        seal = icon("certificate", small=True)
+        parts.append(format_html(text, purposes, seal, gettext("released")))
+    if mark.word:
+        text = '<span class="stamp {}" title="{}">{}</span>'
+        parts.append(format_html(text, mark.css, mark.hint, mark.word))
+    if added.notes:
+        hint = ngettext("%(n)s note", "%(n)s notes", added.notes) % {"n": added.notes}
+        text = '<span class="stamp line" title="{}">{}<span class="vh">{} </span>{}</span>'
+        word, bubble = pgettext("of a result", "Notes"), icon("message-circle", small=True)
+        parts.append(format_html(text, hint, bubble, word, added.notes))
+    for tag in () if without_tags else added.tags:
+        address = f"{reverse('result-list')}?tag={quote(tag.name, safe='')}"
+        parts.append(format_html('<a class="stamp tagged" href="{}">{}</a>', address, tag.name))
+    return mark_safe("\n".join(parts))  # noqa: S308 -- each part is escaped
 
 
 @register.filter

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django import template
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Model
 from django.template.defaultfilters import stringfilter
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -83,7 +85,7 @@ def icon(name: str, label: str = "", small: bool = False) -> SafeString:
         '<svg class="i{}" {}><use href="{}#i-{}"/></svg>',
         " s" if small else "",
         _named(label),
-        static("icons.svg"),
+        _sprite(),
         name,
     )
 
@@ -94,7 +96,7 @@ def shape(state: str, label: str = "") -> SafeString:
     return format_html(
         '<svg {}><use href="{}#s-{}"/></svg>',
         _named(label),
-        static("icons.svg"),
+        _sprite(),
         style_of(state).shape,
     )
 
@@ -282,20 +284,21 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
     )
 
 
-@register.inclusion_tag("_stamps.html")
-def stamps(result: Result) -> dict[str, Any]:
+@register.simple_tag
+def stamps(result: Result) -> SafeString:
     """Flags: imported, external, simulated, incomplete, faulty answers, disturbed, loaded host,
-    other clients."""
-    return {
+    other clients. Most results have none, which renders no template."""
+    shown = {
         "imported": result.imported_id is not None,
         "endpoint": result.endpoint,
-        "device": result.device,
+        "device": result.device if result.endpoint else "",
         "simulated": result.simulated,
         "incomplete": missed_words(result) if result.incomplete else "",
         "disturbed": disturbed_words(result),
         "remarks": result.remarks,
         "faulty": faulty_words(result),
     }
+    return render_to_string("_stamps.html", shown) if any(shown.values()) else mark_safe("")
 
 
 @register.inclusion_tag("_command.html")
@@ -413,6 +416,12 @@ def live(thing: Job | Model) -> str:
 def as_json(value: Any) -> str:
     """Plain JSON text, for a data- attribute."""
     return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def _sprite() -> str:
+    """Return the address of the icons: a list has hundreds of them."""
+    return static("icons.svg")
 
 
 def _num(text: str, unit: str) -> SafeString:

@@ -20,6 +20,7 @@ from jobs.models import Artifact, Deployment, Environment, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
+from jobs.queries.results.repeats import Point, read_points
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import Interval
 
@@ -92,9 +93,10 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     latest = _latest()
     served, compiled = _served(), _compiled()
     judged = verdicts(latest.values())
+    points = read_points(result.pk for result in latest.values())
     reasons = _reasons(latest.values(), now() - timedelta(days=days))
     values = {
-        place: _value(result, judged.get(result.pk), reasons[result.pk])
+        place: _value(result, judged.get(result.pk), reasons[result.pk], points.get(result.pk, ()))
         for place, result in latest.items()
     }
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
@@ -152,7 +154,7 @@ def _latest() -> dict[tuple[str, str, str, str], Result]:
     jobs = Job.objects.only("kind", "host").prefetch_related("host")
     own, served = Prefetch("job", jobs), Prefetch("deployment__job", jobs)
     rows = Result.objects.filter(pk__in=numbers)
-    rows = rows.prefetch_related("points", "host", own, "deployment", served)
+    rows = rows.prefetch_related("host", own, "deployment", served)
     found: dict[tuple[str, str, str, str], Result] = {}
     for row in rows.order_by("-simulated", "pk"):
         found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces
@@ -183,13 +185,15 @@ def _compiled() -> dict[Place, Artifact]:
     return found
 
 
-def _value(result: Result, verdict: Verdict | None, stale: Sequence[Stale]) -> FleetValue:
+def _value(
+    result: Result, verdict: Verdict | None, stale: Sequence[Stale], points: Sequence[Point]
+) -> FleetValue:
     metric = headline(result.type, result.metrics)
     return FleetValue(
         result,
         metric,
         result.metrics.get(metric),
-        best_concurrency(result, metric),
+        best_concurrency(result, metric, points),
         accuracy(result),
         verdict,
         stale,

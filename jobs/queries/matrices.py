@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 from django.db.models import Count, Q, QuerySet
 
@@ -15,7 +14,7 @@ from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.forecast import usual_of
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.curve import CurvePoint, curve
-from jobs.queries.statistics import Interval, mean_interval, relative_difference
+from jobs.queries.statistics import Interval, mean, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
 STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")

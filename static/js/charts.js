@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Draw every `[data-chart]` from its JSON, redraw on a new theme or new data, and fill its table.
+ * Draw every `[data-chart]` from its JSON, those in view first, redraw on a new theme or new data, and fill
+ * its table.
  * Markup: templates/_chart.html. Colours are tokens of the style sheet: "var(--d1)".
  */
 
@@ -147,6 +148,30 @@ function addRow(section, { cells, tag, links }) {
   });
 }
 
+/** @type {Set<HTMLElement>} charts to draw */
+const waiting = new Set();
+let isDrawing = false;
+
+/** @param {Element} element */
+function isInView(element) {
+  const { top, bottom, height } = element.getBoundingClientRect();
+  return height > 0 && top < innerHeight && bottom > 0;
+}
+
+/** Draw what waits, charts in view first. Between two of them the page answers, and shows the first. */
+async function drawWaiting() {
+  if (isDrawing) return;
+  isDrawing = true;
+  while (waiting.size) {
+    const all = [...waiting];
+    const next = all.find(isInView) ?? all[0];
+    waiting.delete(next);
+    if (next.isConnected) await draw(next).catch(reportError);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  isDrawing = false;
+}
+
 /** Draw new charts, and charts with new data. */
 export function drawNew() {
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-chart]"))) {
@@ -154,13 +179,15 @@ export function drawNew() {
     if (!text || drawn.get(element)?.text === text) continue;
     const figure = JSON.parse(text);
     drawn.set(element, { text, figure });
-    draw(element);
+    waiting.add(element);
   }
+  drawWaiting();
 }
 
 document.addEventListener("theme", () => {
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-chart]")))
-    draw(element);
+    waiting.add(element);
+  drawWaiting();
 });
 document.addEventListener("live:updated", drawNew);
 document.body.addEventListener("htmx:afterSettle", drawNew);

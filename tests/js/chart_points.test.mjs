@@ -24,4 +24,5 @@ test("the keyboard walks over points with a value and an address", () => {
 test("a point is spoken with its trace, its place and its value", () => {
   assert.equal(spoken(TRACE, 2), "#3, 8, 70.13");
   assert.equal(spoken({ ...TRACE, text: ["#7", "", ""] }, 0), "#3, #7, 50");
+  assert.equal(spoken({ ...TRACE, name: "", text: ["#7", "#7", "#7"] }, 2), "#7, 8, 70.13");
 });

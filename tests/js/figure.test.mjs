@@ -40,6 +40,15 @@ test("a cell of the table has the address of its point", () => {
   ]);
 });
 
+test("runs of one trace have a column each", () => {
+  const runs = { name: "", text: ["#7", "#8", "#7"], x: [1, 1, 4], y: [49, 51, 90], customdata: ["/7/1", "/8/1", "/7/4"] };
+  const { head, rows, links } = table({ data: [{ name: "#7 × 2", x: [1, 4], y: [50, 90] }, runs] });
+
+  assert.deepEqual(head, ["x", "#7 × 2", "#7", "#8"]);
+  assert.deepEqual(rows, [["1", "50", "49", "51"], ["4", "90", "90", ""]]);
+  assert.deepEqual(links, [["", "", "/7/1", "/8/1"], ["", "", "/7/4", ""]]);
+});
+
 test("a distribution has a row for each share", () => {
   const data = [
     { name: "1", x: [9, 12], y: [50, 99], error_x: { array: [1, null] } },

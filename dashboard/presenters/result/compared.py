@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from dashboard.charts import interactivity, per_device, percentiles, throughput
@@ -42,7 +41,6 @@ def read_groups(
         results |= rows.in_bulk([pk for pk in heads if pk is not None])
     else:
         results = rows.in_bulk(numbers)
-    prefetch_related_objects([*results.values()], "points")
     groups = [[results[pk] for pk in group if pk in results] for group in wanted]
     return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import mean
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,7 +14,7 @@ from jobs.models import Result
 from jobs.queries.comparison.comparison import Cell, Change, Column, Comparison, compare
 from jobs.queries.comparison.group_accuracy import is_accuracy
 from jobs.queries.results.results import accuracy
-from jobs.queries.statistics import Interval, mean_interval
+from jobs.queries.statistics import Interval, mean, mean_interval
 
 _OF_RUN = (
     *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),

@@ -16,7 +16,7 @@ from dashboard.text.labels import host_word, phrase, stack_name
 from jobs.models import Host
 from jobs.numbers import number_from
 from jobs.queries.results.filters import MARKS, Filters
-from jobs.queries.results.result_counts import FACETS, STAMPS
+from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.results.results import facet_counts, mark_counts, pinned_count, tag_counts
 
 DAYS = (7, 30, 90)
@@ -92,9 +92,10 @@ def _day(text: str) -> datetime:
     return moment
 
 
-def facets(filters: Filters) -> list[dict[str, Any]]:
-    """Return the facets with values, result counts and selection."""
-    counts = facet_counts(filters)
+def facets(filters: Filters, known: Counts | None = None) -> list[dict[str, Any]]:
+    """Return the facets with values, result counts and selection. ``known``: the counts of
+    ``jobs.queries.results.results.counts_of``."""
+    counts = facet_counts(filters, known)
     chosen = {**filters.facets, "stamp": filters.stamps, "tag": filters.tags, "mark": filters.marks}
     counts |= {"tag": _with_chosen(tag_counts(filters), filters.tags)}
     counts |= {"mark": _with_chosen(mark_counts(filters), filters.marks)}

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from dashboard.presenters.job.remedies import form_address
 from dashboard.presenters.result.verdict import NO_MARKS, Marks
+from dashboard.text.labels import phrase, result_place
 from jobs.models import Deployment, Result
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale
 from jobs.queries.models import OnHost
@@ -22,16 +23,19 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Value of a cell. ``value`` None: missing. ``address``: the form that measures it, "" for a
-    current value, and where there is none. ``step`` is that form's button."""
+    """Value of a cell. ``value`` None: missing. ``about``: parallelism, workload and place.
+    ``address``: the form that measures it, "" for a current value, and where there is none.
+    ``step`` is that form's button, for a screen reader with ``of``."""
 
     type: str
     title: str
     value: FleetValue | None
+    about: str
     mark: Marks
     stale: Sequence[str]
     address: str
     step: str
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,16 @@ def _cell(
         address, step = _measures(row, cell, result_type, value) if is_due else ("", "")
         mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
         stale = [stale_text(one, days) for one in value.stale] if value else []
-        shown.append(Shown(result_type, title, value, mark, stale, address, step))
+        of = _(", ").join((title, row.model_id))
+        about = _about(value.result) if value else ""
+        shown.append(Shown(result_type, title, value, about, mark, stale, address, step, of))
     return shown
+
+
+def _about(result: Result) -> str:
+    return _(", ").join(
+        filter(None, (result.parallelism, phrase(result.what), result_place(result)))
+    )
 
 
 def _measures(

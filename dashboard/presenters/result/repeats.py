@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Cell
 from jobs.queries.results.headline import headline
 from jobs.queries.results.results import ResultPage, accuracy, point_rows
-from jobs.queries.statistics import mean_interval
+from jobs.queries.statistics import mean, mean_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from dashboard.security.permissions import allowed, requires
 from jobs.errors import LaunchError
 from jobs.models import Result
 from jobs.numbers import number_from
+from jobs.queries.answers.answer_list import wrong_answers
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.results.repeats import other_runs
@@ -165,6 +166,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     }
     if is_evaluation:
         context["budget"] = budget_figure(comparison)
+        context["wrong"] = wrong_answers(heads[0]) if context["pairs"] else {}
     else:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH
         context |= {"is_batch": is_batch, **charts(comparison)}

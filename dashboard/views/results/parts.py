@@ -20,6 +20,7 @@ from jobs.queries.results.organised import (
     tag_names,
     views_for,
 )
+from jobs.queries.results.result_counts import Counts
 from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
 
 _NOT_FILTERS = frozenset(("order", "group", "columns"))
@@ -30,8 +31,9 @@ def is_filtered(query: QueryDict) -> bool:
     return any(name not in _NOT_FILTERS for name in query)
 
 
-def list_head(request: HttpRequest, read: Asked) -> dict[str, Any]:
-    """Return the context of filters, saved views and selection of the list."""
+def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:
+    """Return the context of filters, saved views and selection of the list. ``counts``: those of
+    its filters, if known."""
     shown = [column.name for column in chosen(request, "results")]
     grouped, single = request.GET.copy(), request.GET.copy()
     for query in (grouped, single):
@@ -39,7 +41,7 @@ def list_head(request: HttpRequest, read: Asked) -> dict[str, Any]:
     grouped["group"] = "identity"
     single.pop("group", None)
     return {
-        "facets": facets(read.filters),
+        "facets": facets(read.filters, counts),
         "read": read,
         "days": day_options(read),
         "chosen": chips(request.GET, read),

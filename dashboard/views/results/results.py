@@ -46,6 +46,7 @@ from jobs.queries.results.identities import identity_list
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.results import (
     ResultPage,
+    counts_of,
     result_list,
     result_page,
 )
@@ -75,14 +76,15 @@ def results(request: HttpRequest) -> HttpResponse:
         return _export(request.GET["format"], rows[:EXPORT_MOST])
     if request.GET.get("group") == GROUPED:
         return _identities(request, read)
-    page = result_list(filters, request.GET.get("after", ""), order)
+    counts = counts_of(filters)
+    page = result_list(filters, request.GET.get("after", ""), order, counts)
     query = request.GET.copy()
     query.pop("after", None)
     columns = chosen(request, "results")
     context = {
         "page": page,
         "filters": filters,
-        **list_head(request, read),
+        **list_head(request, read, counts),
         "marks": marks_of(page.results),
         "query": query.urlencode(),
         "export_most": EXPORT_MOST,

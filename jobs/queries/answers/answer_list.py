@@ -139,13 +139,16 @@ def changed_indexes(base: Result, result: Result) -> frozenset[int]:
     return frozenset(index for index, key, verdict in now if before.get(key, verdict) != verdict)
 
 
-def wrong_agreement(base: Result, result: Result) -> tuple[int, int]:
+def wrong_answers(result: Result) -> dict[str, str]:
+    """Return the extracted answers that are incorrect, by question."""
+    wrong = AnswerRow.objects.filter(result=result, verdict=Verdict.INCORRECT)
+    return dict(wrong.exclude(said="").order_by().values_list("key", "said"))
+
+
+def wrong_agreement(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[int, int]:
     """Return the questions that both answered incorrectly with an extracted answer, and of these
     those with the same one."""
-    wrong = AnswerRow.objects.filter(verdict=Verdict.INCORRECT).exclude(said="").order_by()
-    before = dict(wrong.filter(result=base).values_list("key", "said"))
-    now = wrong.filter(result=result).values_list("key", "said")
-    shared = [before[key] == said for key, said in now if key in before]
+    shared = [before[key] == said for key, said in after.items() if key in before]
     return len(shared), sum(shared)
 
 

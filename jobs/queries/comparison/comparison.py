@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
-from statistics import mean
+from operator import itemgetter
 from typing import Any, Literal
 
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.compared_settings import Setting, settings
 from jobs.queries.comparison.group_accuracy import GroupAccuracy, gap, group_accuracy, is_accuracy
-from jobs.queries.comparison.pairing import PARTS, Paired, pair, verdicts_by_question
+from jobs.queries.comparison.pairing import PARTS, Paired, asked_of, pair
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
-from jobs.queries.results.results import point_rows
+from jobs.queries.results.repeats import Point, read_points
 from jobs.queries.statistics import (
     LEAST_RUNS,
     Interval,
     difference,
+    mean,
     mean_difference,
     mean_interval,
     relative_change,
@@ -187,7 +188,8 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     ``concurrency`` is used if all groups have it, else the highest common concurrency.
     """
     is_evaluation = groups[0][0].type == Result.Type.EVALUATION
-    columns = [_column(runs) for runs in groups]
+    points = read_points(run.pk for runs in groups for run in runs)
+    columns = [_column(runs, points) for runs in groups]
     common = sorted(set.intersection(*({c for c, _ in column.points} for column in columns)))
     chosen = concurrency if concurrency in common else (common[-1] if common else None)
     heads = [column.head for column in columns]
@@ -233,11 +235,11 @@ def _names(heads: Sequence[Result]) -> Sequence[str]:
     return _QUALITY if has_all else ("accuracy_macro", *_QUALITY)
 
 
-def _column(runs: Sequence[Result]) -> Column:
-    own = [point_rows(run) for run in runs]
+def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Column:
+    own = [sorted(points.get(run.pk, ()), key=itemgetter(0)) for run in runs]
     by_concurrency: dict[int, list[Mapping[str, Any]]] = {}
-    for points in own:
-        for concurrency, metrics in points:
+    for rows_of_run in own:
+        for concurrency, metrics in rows_of_run:
             by_concurrency.setdefault(concurrency, []).append(metrics)
     means = []
     for concurrency, rows in sorted(by_concurrency.items()):
@@ -263,8 +265,13 @@ def _paired(base: Column, others: Sequence[Column], *, is_evaluation: bool) -> l
     answers."""
     if not is_evaluation or len(base.runs) > 1:
         return [None] * len(others)
-    mine = verdicts_by_question(base.head)
-    return [pair(base.head, one.head, mine) if len(one.runs) == 1 else None for one in others]
+    asked = asked_of(base.head)
+    # Several tables of texts are read when they are opened.
+    with_flips = len(others) == 1
+    return [
+        pair(base.head, one.head, asked, with_flips=with_flips) if len(one.runs) == 1 else None
+        for one in others
+    ]
 
 
 @dataclass(frozen=True, slots=True)

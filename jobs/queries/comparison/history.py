@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from statistics import mean
 from typing import Any
 
 from django.db.models import Max, Prefetch, Q
@@ -23,7 +22,7 @@ from jobs.queries.comparison.work_differs import differences, hardware, work
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
 from jobs.queries.results.results import accuracy, points_of
-from jobs.queries.statistics import Interval, mean_interval
+from jobs.queries.statistics import Interval, mean, mean_interval
 
 MOST_RUNS = 200  # the latest
 MOST_SUBJECTS = 40  # of the model, searched for other versions of the tool
@@ -113,7 +112,8 @@ def history(result_id: int, metric: str = "", concurrency: int | None = None) ->
     if metric not in metrics:
         metric = main
     if concurrency not in concurrencies:
-        best = best_concurrency(result, main)
+        own = [(point.concurrency, point.metrics) for point in result.points.all()]
+        best = best_concurrency(result, main, own)
         concurrency = best if best is not None else next(iter(concurrencies), None)
     rows = Result.objects.filter(_same(result))
     wanted = ResultPoint.objects.filter(concurrency=-1 if concurrency is None else concurrency)

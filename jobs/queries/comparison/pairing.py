@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 
 from django.db.models import Case, Q, TextField, Value, When
@@ -17,7 +18,10 @@ from jobs.queries.statistics import Interval, mcnemar, paired_difference, questi
 PARTS = ("short", "choice", "en", "zh")
 MOST_FLIPS = 20  # read with their texts; the reader of answers has all
 Key = tuple[str, str, str, int]  # of a question: set, id, text without an id, number of the sample
-Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, right or wrong
+Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, correct or not
+Cells = tuple[
+    int, int, int, int
+]  # questions correct in both, only the first, only the second, none
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class Flip:
 class Paired:
     """Baseline and another result on their common questions.
 
-    ``flips`` are the first :data:`MOST_FLIPS` of ``changed`` questions. ``is_whole``: both have the
-    same questions. ``parts`` has the difference for each part of the questions by metric, such as
-    "accuracy_en".
+    ``flips`` are the first :data:`MOST_FLIPS` of ``changed`` questions, if read. ``is_whole``: both
+    have the same questions. ``parts`` has the difference for each part of the questions by metric,
+    such as "accuracy_en".
     """
 
     questions: int
@@ -61,42 +65,125 @@ class Paired:
         return self.only_base + self.only_other
 
 
-def pair(base: Result, other: Result, mine: Verdicts | None = None) -> Paired | None:
-    """Pair two results by question; None without common questions. ``mine``: the verdicts of
-    ``base``, if known. Texts are read of the shown flips only: thoughts may be long."""
-    mine = verdicts_by_question(base) if mine is None else mine
-    theirs = _verdicts(base, other, mine)
-    shared = [key for key in mine if key in theirs]
-    if not shared:
+def pair(
+    base: Result, other: Result, asked: Asked | None = None, *, with_flips: bool = True
+) -> Paired | None:
+    """Pair two results by question; None without common questions. ``asked``: the questions of
+    ``base``, if known. Texts are read of the shown flips only: reasoning may be long."""
+    asked = asked_of(base) if asked is None else asked
+    found = _by_bits(asked, other) or _by_question(asked, verdicts_by_question(other))
+    if found is None:
         return None
-    verdicts_of = {key: (mine[key][1], theirs[key]) for key in shared}
-    changed = [
-        (mine[key][0], key, verdicts[1])
-        for key, verdicts in verdicts_of.items()
-        if verdicts[0] != verdicts[1]
-    ]
-    cells = _cells(verdicts_of.values())
+    cells = found.cells
     _both, only_base, only_other, _neither = cells
-    gap = paired_difference(*cells)
-    needed = questions_to_tell(only_base, only_other, len(shared)) if gap.holds_zero else None
+    total, gap = sum(cells), paired_difference(*cells)
+    needed = questions_to_tell(only_base, only_other, total) if gap.holds_zero else None
     p = mcnemar(only_base, only_other)
-    flips = _flips(base, other, changed[:MOST_FLIPS])
-    is_whole = len(shared) == len(mine) == len(theirs)
-    return Paired(len(shared), *cells, gap, p, needed, flips, is_whole, _parts(verdicts_of))
+    flips = _flips(base, other, found.changed(asked)[:MOST_FLIPS]) if with_flips else ()
+    parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}
+    return Paired(total, *cells, gap, p, needed, flips, found.is_whole, parts)
 
 
-def _verdicts(base: Result, other: Result, mine: Verdicts) -> Mapping[Key, bool]:
-    """Return the verdicts of ``other``: from the stored ones without a query, if these are of the
-    questions of ``base``, which has the verdicts ``mine``."""
-    questions, _, bits = other.verdicts.rpartition(":")
-    if bits and questions == base.verdicts.rpartition(":")[0]:
-        total = int(questions.rpartition(":")[2])
-        if total == len(mine):
-            return {
-                key: bit == "1"
-                for key, bit in zip(sorted(mine), f"{int(bits, 16):0{total}b}", strict=True)
-            }
-    return {key: right for key, (_index, right) in verdicts_by_question(other).items()}
+@dataclass(frozen=True)
+class Asked:
+    """Scored answers of a baseline by question. Stored verdicts have a bit for each question in
+    the order of ``keys``; their integers are counted without a step for each question."""
+
+    verdicts: Verdicts
+    questions: str  # as stored: SHA-256 and number
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """Return the questions in the order of their bits."""
+        return sorted(self.verdicts)
+
+    @cached_property
+    def bits(self) -> int:
+        """Return the verdicts."""
+        return _bits(self.verdicts[key][1] for key in self.keys)
+
+    @cached_property
+    def parts(self) -> Mapping[str, int]:
+        """Return the bits of the questions of each part, by metric."""
+        sets = {subset for subset, *_rest in self.keys}
+        found = {}
+        for part in PARTS:
+            named = {subset for subset in sets if part in subset.split("_")}
+            if named:
+                found[f"accuracy_{part}"] = _bits(subset in named for subset, *_rest in self.keys)
+        return found
+
+
+def _bits(flags: Iterable[bool]) -> int:
+    return int("".join("1" if flag else "0" for flag in flags), 2)
+
+
+def asked_of(base: Result) -> Asked:
+    """Return the questions of a baseline."""
+    return Asked(verdicts_by_question(base), base.verdicts.rpartition(":")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Counts of the common questions, and of those of each part. ``flips``: the changed ones, as
+    (question, gained)."""
+
+    cells: Cells
+    parts: Mapping[str, Cells]
+    flips: Callable[[], Iterable[tuple[Key, bool]]]
+    is_whole: bool
+
+    def changed(self, asked: Asked) -> list[tuple[int, Key, bool]]:
+        """Return the changed questions in the order of the baseline, with their indexes there."""
+        return sorted((asked.verdicts[key][0], key, gained) for key, gained in self.flips())
+
+
+def _by_bits(asked: Asked, other: Result) -> _Found | None:
+    """Return the counts from the stored verdicts of ``other``, without a query; None if these are
+    of other questions."""
+    questions, _, text = other.verdicts.rpartition(":")
+    total = len(asked.verdicts)
+    if not text or questions != asked.questions or int(questions.rpartition(":")[2]) != total:
+        return None
+    first, second = asked.bits, int(text, 16)
+    everything = (1 << total) - 1
+
+    def cells(mask: int) -> Cells:
+        both = (first & second & mask).bit_count()
+        only_first, only_second = (one.bit_count() - both for one in (first & mask, second & mask))
+        return both, only_first, only_second, mask.bit_count() - both - only_first - only_second
+
+    def flips() -> Iterable[tuple[Key, bool]]:
+        marks, gained = (f"{one:0{total}b}" for one in (first ^ second, second))
+        for place, mark in enumerate(marks):
+            if mark == "1":
+                yield asked.keys[place], gained[place] == "1"
+
+    parts = {name: cells(mask) for name, mask in asked.parts.items()}
+    return _Found(cells(everything), parts, flips, is_whole=True)
+
+
+def _by_question(asked: Asked, theirs: Verdicts) -> _Found | None:
+    """Return the counts of the questions that both have; None without any."""
+    mine = asked.verdicts
+    pairs = {key: (mine[key][1], theirs[key][1]) for key in mine if key in theirs}
+    if not pairs:
+        return None
+    by_set: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
+    for (subset, *_rest), verdicts in pairs.items():
+        by_set[subset][verdicts] += 1
+    parts = {}
+    for part in PARTS:
+        sets = [counts for subset, counts in by_set.items() if part in subset.split("_")]
+        if sets:
+            parts[f"accuracy_{part}"] = _cells(sum(sets, Counter()))
+    changed = [(key, after) for key, (before, after) in pairs.items() if before != after]
+    is_whole = len(pairs) == len(mine) == len(theirs)
+    return _Found(_cells(Counter(pairs.values())), parts, lambda: changed, is_whole)
+
+
+def _cells(counts: Counter[tuple[bool, bool]]) -> Cells:
+    return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
 
 
 def _flips(base: Result, other: Result, changed: Sequence[tuple[int, Key, bool]]) -> list[Flip]:
@@ -157,7 +244,7 @@ def verdicts_text(result: Result) -> str:
         return ""
     keys = sorted(verdicts)
     digest = sha256(json.dumps(keys).encode()).hexdigest()
-    bits = int("".join("1" if verdicts[key][1] else "0" for key in keys), 2)
+    bits = _bits(verdicts[key][1] for key in keys)
     return f"{digest}:{len(keys)}:{bits:x}"
 
 
@@ -170,24 +257,3 @@ def verdicts_by_question(result: Result) -> Verdicts:
         (subset, key, own, sample): (index, score >= 0.5)
         for subset, key, own, sample, index, score in named.iterator()
     }
-
-
-def _cells(verdicts: Iterable[tuple[bool, bool]]) -> tuple[int, int, int, int]:
-    """Return counts of questions correct in both, only the first, only the second, neither."""
-    return _cells_of(Counter(verdicts))
-
-
-def _cells_of(counts: Counter[tuple[bool, bool]]) -> tuple[int, int, int, int]:
-    return counts[True, True], counts[True, False], counts[False, True], counts[False, False]
-
-
-def _parts(verdicts_of: Mapping[Key, tuple[bool, bool]]) -> dict[str, Interval]:
-    by_set: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
-    for (subset, *_rest), verdicts in verdicts_of.items():
-        by_set[subset][verdicts] += 1
-    by_part = {}
-    for part in PARTS:
-        sets = [counts for subset, counts in by_set.items() if part in subset.split("_")]
-        if sets:
-            by_part[f"accuracy_{part}"] = paired_difference(*_cells_of(sum(sets, Counter())))
-    return by_part

@@ -8,11 +8,11 @@ repeats of it are judged like any other run. docs/decisions has the reasons.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from django.db.models import F, OrderBy, QuerySet, prefetch_related_objects
+from django.db.models import F, OrderBy
 
 from jobs.models import Baseline, Result
 from jobs.queries.comparison.comparison import Change, changed
@@ -20,13 +20,12 @@ from jobs.queries.comparison.pairing import paired_gap
 from jobs.queries.comparison.work_differs import differences
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrency
-from jobs.queries.results.repeats import MOST, at_concurrency, first_of_each, points_at
+from jobs.queries.results.repeats import MOST, Point, first_of_each, read_points, values_at
 from jobs.queries.statistics import LEAST_RUNS
 
 # "own": a run of the baseline itself. "uncounted": disturbed or incomplete. "barred": the measured
 # lengths differ. "unknown": no interval yet.
 State = Literal["own", "uncounted", "barred", "unknown", "regressed", "improved", "same"]
-Concurrencies = Set[int]
 _STATES: Mapping[str, State] = {
     "better": "improved",
     "worse": "regressed",
@@ -67,111 +66,123 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     judged = [row for row in rows if row.subject in baselines]
     if not judged:
         return {}
-    heads = [baseline.result for baseline in baselines.values()]
-    prefetch_related_objects([*judged, *heads], "points")
-    at = {place for head in heads if (place := _concurrency(head)) is not None}
-    bases = _bases(baselines, at)
-    groups = _groups(judged, {run.pk for base in bases.values() for run in base}, at)
-    return {
-        row.pk: _verdict(row, baselines[row.subject], bases[row.subject], groups) for row in judged
-    }
+    heads = {baseline.result_id: baseline.result for baseline in baselines.values()}
+    own = read_points(heads)
+    compared = {pk: _compared(head, own.get(pk, ())) for pk, head in heads.items()}
+    bases = _bases(baselines)
+    groups = _groups(judged, {run for base in bases.values() for run in base})
+    everyone = {row.pk for row in judged}
+    everyone |= {run for runs in (*bases.values(), *groups.values()) for run in runs}
+    points = read_points(everyone, {at for _, at in compared.values() if at is not None})
+    found = {}
+    for row in judged:
+        baseline = baselines[row.subject]
+        metric, at = compared[baseline.result_id]
+        sides = _Sides(baseline, bases[row.subject], row, groups.get(row.fingerprint, ()))
+        found[row.pk] = sides.verdict(metric, at, points)
+    return found
 
 
-def _concurrency(head: Result) -> int | None:
-    """Return the concurrency that the runs of a subject are compared at."""
-    return best_concurrency(head, headline(head.type, head.metrics))
+def _compared(head: Result, points: Sequence[Point]) -> tuple[str, int | None]:
+    """Return the metric and the concurrency that the runs of a subject are compared at."""
+    metric = headline(head.type, head.metrics)
+    return metric, best_concurrency(head, metric, points)
 
 
-def _bases(baselines: Mapping[str, Baseline], at: Concurrencies) -> dict[str, list[Result]]:
+def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
     """Return the runs of each baseline, its result first, by subject."""
     stored = {number for baseline in baselines.values() for number in baseline.runs}
-    runs = _light(Result.objects.filter(pk__in=stored), at).in_bulk()
+    runs = set(Result.objects.filter(pk__in=stored).order_by().values_list("pk", flat=True))
     short = [one for one in baselines.values() if len(one.runs) < LEAST_RUNS]
-    later: dict[str, list[Result]] = defaultdict(list)
+    later: Mapping[str, list[int]] = {}
     if short:
         wanted = {one.result.fingerprint for one in short} - {""}
         oldest = [F("created_at").asc(), F("pk").asc()]
-        for run in _light(_ranked(wanted, stored, oldest, LEAST_RUNS), at):
-            later[run.fingerprint].append(run)
+        later = _ranked(wanted, stored, oldest, LEAST_RUNS)
     bases = {}
     for subject, baseline in baselines.items():
-        base = [runs[number] for number in baseline.runs[1:] if number in runs]
+        base = [number for number in baseline.runs[1:] if number in runs]
         missing = max(0, LEAST_RUNS - 1 - len(base))
-        bases[subject] = [baseline.result, *base, *later[baseline.result.fingerprint][:missing]]
+        more = later.get(baseline.result.fingerprint, ())[:missing]
+        bases[subject] = [baseline.result_id, *base, *more]
     return bases
 
 
-def _groups(
-    judged: Sequence[Result], of_bases: set[int], at: Concurrencies
-) -> dict[str, list[Result]]:
+def _groups(judged: Sequence[Result], of_bases: set[int]) -> Mapping[str, list[int]]:
     """Return the latest counted runs of each identity that are in no baseline."""
     wanted = {result.fingerprint for result in judged} - {""}
-    groups: dict[str, list[Result]] = defaultdict(list)
-    newest = [F("created_at").desc(), F("pk").desc()]
-    for run in _light(_ranked(wanted, of_bases, newest, MOST), at):
-        groups[run.fingerprint].append(run)
-    return groups
+    return _ranked(wanted, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
 
 
 def _ranked(
     fingerprints: set[str], left_out: set[int], by: Sequence[OrderBy], most: int
-) -> QuerySet[Result]:
-    """Return the first ``most`` counted runs of each identity in this order."""
+) -> Mapping[str, list[int]]:
+    """Return the ids of the first ``most`` counted runs of each identity in this order."""
     counted = Result.objects.filter(
         fingerprint__in=fingerprints, disturbed=False, incomplete=False
     ).exclude(pk__in=left_out)
-    return first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
+    ranked = first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
+    runs: dict[str, list[int]] = defaultdict(list)
+    for pk, fingerprint in ranked.values_list("pk", "fingerprint"):
+        runs[fingerprint].append(pk)
+    return runs
 
 
-def _light(rows: QuerySet[Result], at: Concurrencies) -> QuerySet[Result]:
-    """Return rows with what a verdict reads of them: id, identity, points that are compared."""
-    return rows.only("fingerprint").prefetch_related(points_at(at))
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Runs of a baseline, its result first, and the result to judge with ``others``, the counted
+    runs of its identity."""
+
+    baseline: Baseline
+    base: Sequence[int]
+    result: Result
+    others: Sequence[int]
+
+    def verdict(
+        self, metric: str, at: int | None, points: Mapping[int, Sequence[Point]]
+    ) -> Verdict:
+        """Return the verdict on the result by ``metric`` at a concurrency."""
+        result = self.result
+        if result.pk in self.base:
+            return Verdict("own", self.baseline, base_runs=self.base)
+        if not result.counts:
+            return Verdict("uncounted", self.baseline)
+        if result.type == Result.Type.EVALUATION:
+            return _of_accuracy(self.baseline, result)
+        runs = [result.pk, *(run for run in self.others if run != result.pk)][:MOST]
+        return self._of_speed(runs, metric, at, points)
+
+    def _of_speed(
+        self,
+        runs: Sequence[int],
+        metric: str,
+        at: int | None,
+        points: Mapping[int, Sequence[Point]],
+    ) -> Verdict:
+        if at is None or not values_at(points, runs[:1], metric, at):
+            return Verdict("barred", self.baseline, metric, at)
+        pair = [self.baseline.result, self.result]
+        if differences(pair, [_at(points.get(run.pk, ()), at) for run in pair]):
+            return Verdict("barred", self.baseline, metric, at)
+        # A run without the metric at this concurrency is left out.
+        by_run = [
+            {run: values for run in side if (values := values_at(points, [run], metric, at))}
+            for side in (self.base, runs)
+        ]
+        mine, theirs = ([one for values in side.values() for one in values] for side in by_run)
+        change = changed(metric, mine, theirs)
+        more = (0, 0)
+        if change.low is None:
+            more = (max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs)))
+        state: State = "unknown"
+        if change.low is not None:
+            state = _STATES.get(change.verdict, "unknown")
+        return Verdict(state, self.baseline, metric, at, change, [*by_run[0]], [*by_run[1]], more)
 
 
-def _verdict(
-    result: Result,
-    baseline: Baseline,
-    base: Sequence[Result],
-    groups: Mapping[str, list[Result]],
-) -> Verdict:
-    own = [run.pk for run in base]
-    if result.pk in own:
-        return Verdict("own", baseline, base_runs=own)
-    if not result.counts:
-        return Verdict("uncounted", baseline)
-    others = groups.get(result.fingerprint, ())
-    runs = [result, *(run for run in others if run.pk != result.pk)][:MOST]
-    if result.type == Result.Type.EVALUATION:
-        return _of_accuracy(baseline, base, runs)
-    return _of_speed(baseline, base, runs)
-
-
-def _of_speed(baseline: Baseline, base: Sequence[Result], runs: Sequence[Result]) -> Verdict:
-    head, other = base[0], runs[0]
-    metric, concurrency = headline(head.type, head.metrics), _concurrency(head)
-    if concurrency is None or not at_concurrency([other], metric, concurrency):
-        return Verdict("barred", baseline, metric, concurrency)
-    at = [_at(run, concurrency) for run in (head, other)]
-    if differences([head, other], at):
-        return Verdict("barred", baseline, metric, concurrency)
-    sides = [
-        [run for run in side if at_concurrency([run], metric, concurrency)] for side in (base, runs)
-    ]
-    values = [at_concurrency(side, metric, concurrency) for side in sides]
-    change = changed(metric, *values)
-    more = (0, 0)
-    if change.low is None:
-        more = (max(0, LEAST_RUNS - len(values[0])), max(0, LEAST_RUNS - len(values[1])))
-    state: State = "unknown"
-    if change.low is not None:
-        state = _STATES.get(change.verdict, "unknown")
-    of_base, own = ([run.pk for run in side] for side in sides)
-    return Verdict(state, baseline, metric, concurrency, change, of_base, own, more)
-
-
-def _of_accuracy(baseline: Baseline, base: Sequence[Result], runs: Sequence[Result]) -> Verdict:
+def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
     """Compare the run itself with the baseline's, by question: one run of each is enough."""
-    head, other = base[0], runs[0]
+    head = baseline.result
     gap = paired_gap(head, other)
     if gap is None:
         return Verdict("barred", baseline, "accuracy")
@@ -183,6 +194,5 @@ def _of_accuracy(baseline: Baseline, base: Sequence[Result], runs: Sequence[Resu
     return Verdict(state, baseline, "accuracy", None, change, [head.pk], [other.pk])
 
 
-def _at(run: Result, concurrency: int) -> Mapping[str, float]:
-    points = (point for point in run.points.all() if point.concurrency == concurrency)
-    return next((point.metrics for point in points), {})
+def _at(points: Sequence[Point], concurrency: int) -> Mapping[str, Any]:
+    return next((metrics for at, metrics in points if at == concurrency), {})

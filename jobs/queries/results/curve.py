@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 from jobs.parsers.request_times import RequestTimes
-from jobs.queries.statistics import Interval, mean_interval, relative_difference
+from jobs.queries.statistics import Interval, mean, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
 # The knee: a rate this close to the best is as good as the best. Runs of one measurement differ by

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
 
-from django.db.models import (
-    CharField,
-    F,
-    Max,
-    QuerySet,
-    Value,
-    Window,
-    prefetch_related_objects,
-)
+from django.db.models import CharField, F, Max, QuerySet, Value, Window
 from django.db.models.expressions import Case, When
 from django.db.models.functions import Cast, Concat, RowNumber
 
 from jobs.models import Result
 from jobs.queries.results.filters import Filters, matching
 from jobs.queries.results.headline import headline
-from jobs.queries.results.repeats import MOST, at_concurrency, points_at
+from jobs.queries.results.repeats import MOST, Point, read_points, values_at
 from jobs.queries.results.results import accuracy
 from jobs.queries.sorting import Column, read_cursor, read_moment
-from jobs.queries.statistics import Interval, mean_interval
+from jobs.queries.statistics import Interval, mean, mean_interval
 
 PAGE = 50
 SPARK = 14
@@ -87,15 +78,15 @@ def _rows(keys: Sequence[str]) -> list[IdentityRow]:
         groups[run.fingerprint or f"#{run.pk}"].append(run)
     latest = {key: _latest(groups[key]) for key in keys if groups[key]}
     whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
-    rows = whole.prefetch_related("points").in_bulk([run.pk for run in latest.values()])
-    at = {place for row in rows.values() if (place := _best(row)) is not None}
-    everyone = [run for runs in groups.values() for run in runs]
-    prefetch_related_objects(everyone, points_at(at))
-    return [_row(rows[run.pk], groups[key]) for key, run in latest.items()]
-
-
-def _best(result: Result) -> int | None:
-    return best_concurrency(result, headline(result.type, result.metrics))
+    rows = whole.in_bulk([run.pk for run in latest.values()])
+    own = read_points(rows)
+    best = {
+        pk: best_concurrency(row, headline(row.type, row.metrics), own.get(pk, ()))
+        for pk, row in rows.items()
+    }
+    everyone = [run.pk for runs in groups.values() for run in runs]
+    points = read_points(everyone, {at for at in best.values() if at is not None})
+    return [_row(rows[run.pk], groups[key], best[run.pk], points) for key, run in latest.items()]
 
 
 def _runs(keys: Sequence[str]) -> QuerySet[Result]:
@@ -117,13 +108,18 @@ def _latest(runs: Sequence[Result]) -> Result:
     return next((run for run in reversed(runs) if run.counts), runs[-1])
 
 
-def _row(latest: Result, runs: Sequence[Result]) -> IdentityRow:
-    metric, concurrency = headline(latest.type, latest.metrics), _best(latest)
+def _row(
+    latest: Result,
+    runs: Sequence[Result],
+    concurrency: int | None,
+    points: Mapping[int, Sequence[Point]],
+) -> IdentityRow:
+    metric = headline(latest.type, latest.metrics)
     counted = [run for run in runs if run.counts][-MOST:]
     if concurrency is None:
         values = [float(run.metrics[metric]) for run in counted if metric in run.metrics]
     else:
-        values = at_concurrency(counted, metric, concurrency)
+        values = values_at(points, [run.pk for run in counted], metric, concurrency)
     interval = mean_interval(values)
     if metric == "accuracy" and values:
         interval = accuracy(latest, mean(values))
@@ -139,8 +135,9 @@ def _row(latest: Result, runs: Sequence[Result]) -> IdentityRow:
     )
 
 
-def best_concurrency(result: Result, metric: str) -> int | None:
+def best_concurrency(result: Result, metric: str, points: Sequence[Point]) -> int | None:
     """Return the concurrency of the point that has the result's own value of ``metric``."""
     value = result.metrics.get(metric)
-    points = [point for point in result.points.all() if point.metrics.get(metric) == value]
-    return points[0].concurrency if points and value is not None else None
+    if value is None:
+        return None
+    return next((at for at, metrics in points if metrics.get(metric) == value), None)

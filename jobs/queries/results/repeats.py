@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from typing import Any
 
 from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from jobs.models import Deployment, Result, ResultPoint
-from jobs.queries.statistics import Interval, mean_interval
+from jobs.queries.statistics import Interval, mean, mean_interval
 
 MOST = 50
+Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,34 @@ def first_of_each(
     return rows.annotate(place=place).filter(place__lte=most)
 
 
+def read_points(
+    results: Iterable[int], concurrencies: Iterable[int] | None = None
+) -> Mapping[int, Sequence[Point]]:
+    """Return the points of each result by its id, in order; at these concurrencies, else all.
+
+    Prefetched rows of hundreds of runs would take most of a page's time.
+    """
+    rows = ResultPoint.objects.filter(result__in=set(results))
+    if concurrencies is not None:
+        rows = rows.filter(concurrency__in=set(concurrencies))
+    found: dict[int, list[Point]] = defaultdict(list)
+    for result, concurrency, metrics in rows.values_list("result_id", "concurrency", "metrics"):
+        found[result].append((concurrency, metrics))
+    return found
+
+
+def values_at(
+    points: Mapping[int, Sequence[Point]], runs: Iterable[int], metric: str, concurrency: int
+) -> list[float]:
+    """Return the metric of each run measured at ``concurrency``, in order."""
+    return [
+        float(metrics[metric])
+        for run in runs
+        for at, metrics in points.get(run, ())
+        if at == concurrency and metric in metrics
+    ]
+
+
 def points_at(concurrencies: Iterable[int]) -> Prefetch[str]:
     """Return the prefetch of the points at these concurrencies, for :func:`at_concurrency`."""
     return Prefetch("points", ResultPoint.objects.filter(concurrency__in=set(concurrencies)))
@@ -81,8 +110,9 @@ def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
 
     A disturbed or incomplete ``result`` is left out.
     """
-    rows = [one for one in counted_with(result) if one.counts]
-    values = at_concurrency(rows, metric, concurrency)
+    others = repeats_of(result).order_by("created_at", "pk").values_list("pk", flat=True)
+    runs = [*others[: MOST - 1], *([result.pk] if result.counts else [])]
+    values = values_at(read_points(runs, [concurrency]), runs, metric, concurrency)
     if len(values) < 2:
         return None
     return Spread(len(values), mean(values), mean_interval(values))

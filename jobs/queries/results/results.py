@@ -87,9 +87,13 @@ class Category:
     is_set: bool = False  # a data set, or a group of data sets
 
 
-def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Page:
-    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page."""
-    total = _passing(_counts(filters), filters).total()
+def result_list(
+    filters: Filters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
+) -> Page:
+    """Return a page of the list. ``after`` is :attr:`Page.after` of the previous page; ``counts``
+    those of :func:`counts_of`, if known."""
+    counts = counts_of(filters) if counts is None else counts
+    total = _passing(counts, filters).total()
     matches = matching(filters)
     matches = matches.select_related("host", "deployment", "endpoint", "created_by")
     # Plans of jobs are large.
@@ -101,10 +105,12 @@ def result_list(filters: Filters, after: str = "", order: Order = NEWEST) -> Pag
     return Page(rows, following, total, frozenset(pinned), frozenset(removed))
 
 
-def facet_counts(filters: Filters) -> dict[str, list[tuple[str, int]]]:
+def facet_counts(
+    filters: Filters, counts: Counts | None = None
+) -> dict[str, list[tuple[str, int]]]:
     """Return the values of each facet with result counts, highest count first. An empty value is
-    no choice: external results have no precision."""
-    counts, facets = _counts(filters), {}
+    no choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
+    counts, facets = counts_of(filters) if counts is None else counts, {}
     for facet in FACETS:
         by_value = result_counts.by(_passing(counts, filters.without(facet)), facet)
         values = [(str(value), n) for value, n in by_value.items() if value not in (None, "")]
@@ -140,8 +146,9 @@ def mark_counts(filters: Filters) -> list[tuple[str, int]]:
     return [(mark, n) for mark, n in counted if n]
 
 
-def _counts(filters: Filters) -> Counts:
-    """Return the counts of results that match all filters but facets and flags."""
+def counts_of(filters: Filters) -> Counts:
+    """Return the counts of results that match all filters but facets and flags: total and facets
+    of a page come from the same."""
     if filters.are_cached:
         return result_counts.count_all()
     return result_counts.count(matching(replace(filters, facets={}, stamps=())))
@@ -168,6 +175,7 @@ def result_page(result_id: int) -> ResultPage:
         repeats=list(
             repeats_of(result, uncounted=True)
             .select_related("host", "created_by")
+            .defer("identity", "asked", "verdicts")
             .prefetch_related("points")[:MOST]
         ),
         sets=set_groups(result),

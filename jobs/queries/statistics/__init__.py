@@ -21,6 +21,7 @@ from jobs.queries.statistics.equivalence import (
 from jobs.queries.statistics.samples import (
     LEAST_RUNS,
     least_samples,
+    mean,
     mean_difference,
     mean_interval,
     quantile_interval,
@@ -52,6 +53,7 @@ __all__ = [
     "difference",
     "least_samples",
     "mcnemar",
+    "mean",
     "mean_difference",
     "mean_interval",
     "mean_of_differences",

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import ceil, exp, expm1, lgamma, log, log1p, sqrt
-from statistics import geometric_mean, mean, variance
+from math import ceil, exp, expm1, fsum, lgamma, log, log1p, sqrt
+from statistics import fmean, geometric_mean
 
 from jobs.queries.statistics.base import Z_POWER, Interval, Z, student_t
 
 _TAIL = 0.025  # on each side of a 95 % interval
 LEAST_RUNS = 3  # fewer runs give no useful variance
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; of equal values exactly this value, of counts a count where it is one.
+
+    ``statistics.mean`` calculates with fractions, in forty times the time: a comparison has
+    thousands. Both differ by a relative error below 1e-15.
+    """
+    first = values[0]
+    if all(value == first for value in values):
+        return first
+    middle = fmean(values)
+    return int(middle) if isinstance(first, int) and middle.is_integer() else middle
+
+
+def variance(values: Sequence[float]) -> float:
+    """Return the variance of a sample of two or more values; of equal values exactly 0."""
+    middle = mean(values)
+    return fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:

@@ -83,9 +83,11 @@ function open(plot, at) {
  * @param {number} index
  */
 export function spoken(trace, index) {
-  const own = trace.text?.[index] || trace.hovertext?.[index] || trace.x[index];
+  const text = trace.text?.[index];
   const y = Number(trace.y[index]);
-  return [trace.name, own, Number.isFinite(y) ? Number(y.toPrecision(4)) : trace.y[index]].filter(Boolean).join(", ");
+  // A trace of several runs has no name: the texts of its points are their runs.
+  const [name, own] = trace.name === "" ? [text, trace.x[index]] : [trace.name, text || trace.hovertext?.[index] || trace.x[index]];
+  return [name, own, Number.isFinite(y) ? Number(y.toPrecision(4)) : trace.y[index]].filter(Boolean).join(", ");
 }
 
 /**

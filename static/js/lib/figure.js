@@ -91,6 +91,19 @@ function heatTable(figure, trace) {
 }
 
 /**
+ * Return a trace of several runs, which has no name, as a trace per run: the texts of its points name them.
+ * @param {any} trace
+ * @returns {any[]}
+ */
+function byRun(trace) {
+  if (trace.name !== "" || !Array.isArray(trace.text)) return [trace];
+  return [...new Set(trace.text)].map((name) => {
+    const own = (/** @type {any[]} */ list) => list?.filter((_, index) => trace.text[index] === name);
+    return { ...trace, name, x: own(trace.x), y: own(trace.y), customdata: own(trace.customdata) };
+  });
+}
+
+/**
  * Return a figure as rows: a column for x and one per trace, or with `meta.by` "y" a column for y. A forest
  * plot, with names as `y`, has one row per name, a heat map one per `y`. Values include their intervals.
  * `links` has the address of each cell, "" without one; forest plots and heat maps have none.
@@ -98,7 +111,8 @@ function heatTable(figure, trace) {
  * @returns {{head: string[], rows: string[][], links?: string[][]}}
  */
 export function table(figure) {
-  const traces = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
+  const whole = (figure.data ?? []).filter((/** @type {any} */ t) => Array.isArray(t.x) && Array.isArray(t.y));
+  const traces = whole.flatMap(byRun);
   if (!traces.length) return { head: [], rows: [] };
   if (Array.isArray(traces[0].z)) return heatTable(figure, traces[0]);
   if (typeof traces[0].y[0] === "string") return forestTable(figure, traces);

@@ -1,7 +1,8 @@
 """Pages of 500 results of 200 identities with tags and baselines: server time, and first draw.
 
 Server time: the processor time of all that Django does for a page, in a process of its own. First
-draw: from the request to the first content in Chromium. Charts: from the request to the last chart.
+draw: from the request to the first content in Chromium. Charts: from the request to the last chart
+in view.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ GOALS = (
     *(Goal(f"charts.{name}", "ms", 1000) for name, has_charts in DRAWN.items() if has_charts),
 )
 LIMIT_S = 900
-# The time of the latest chart so far.
-CHARTS = """document.addEventListener("chart:drawn", () => {
-  window.charts_ms = performance.now();
+# The time of the latest chart in view so far; of the first one where none is.
+CHARTS = """document.addEventListener("chart:drawn", ({ target }) => {
+  const isInView = target.getBoundingClientRect().top < innerHeight;
+  if (isInView || !window.charts_drawn) window.charts_ms = performance.now();
   window.charts_drawn = (window.charts_drawn ?? 0) + 1;
 });"""
 LAST_CHART = "window.charts_ms ?? 0"

@@ -2,7 +2,7 @@ import pytest
 
 from dashboard.charts import accuracy, interactivity, per_device, percentiles, throughput
 from dashboard.charts.interactivity import PLACES, PLOT_PX, label_box, label_places
-from dashboard.charts.series import Series
+from dashboard.charts.series import Run, Series
 from jobs.queries.results.results import Category
 from jobs.queries.statistics import Interval, wilson
 
@@ -155,3 +155,20 @@ def test_error_bars_come_from_the_intervals():
 
     assert (middle.error_y.array, middle.error_y.arrayminus) == ((20.0, None), (10.0, None))
     assert (tail.error_y.array, tail.error_y.arrayminus) == ((10.0, None), (0.0, None))
+
+
+def test_runs_of_a_group_are_one_trace_of_their_own_panels():
+    metrics = [{"output_tokens_per_s": rate} for rate in (50.0, 52.0)]
+    runs = [
+        Run("#7", [(1, metrics[0])], is_disturbed=False, result=3),
+        Run("#8", [(1, metrics[1])], is_disturbed=True, result=4),
+    ]
+
+    figure = throughput.figure([Series("#7 × 2", [(1, metrics[0])], runs=runs)]).checked()
+
+    assert (len(figure.data), figure.layout.hovermode) == (2, "closest")
+    dots = figure.data[1]
+    assert (dots.x, dots.y, dots.text) == ((1, 1), (50.0, 52.0), ("#7", "#8"))
+    assert dots.customdata == ("/results/3/points/1/", "/results/4/points/1/")
+    assert dots.marker.symbol == ("circle", "circle-open")
+    assert throughput.figure([ONE]).checked().layout.hovermode is None

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Answer, AnswerRow
-from jobs.queries.answers.answer_list import wrong_agreement
+from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_measured, make_user
 from tests.jobs.lib import answering
@@ -103,11 +103,11 @@ def test_both_reasonings_are_side_by_side_from_the_first_difference(page, pair):
 
 def test_equal_incorrect_answers_are_counted(pair):
     base, result = pair
-    assert wrong_agreement(base, result) == (6, 6)
+    assert wrong_agreement(wrong_answers(base), wrong_answers(result)) == (6, 6)
 
     Answer.objects.filter(result=result, index=2).update(extracted="99")
     answer_rows.keep(result)
-    assert wrong_agreement(base, result) == (6, 5)
+    assert wrong_agreement(wrong_answers(base), wrong_answers(result)) == (6, 5)
 
 
 def test_a_comparison_leads_to_the_changed_answers(client, page, pair):

@@ -3,6 +3,7 @@
 import pytest
 
 from jobs.models import Answer, Result
+from jobs.queries.comparison.pairing import pair
 from jobs.services.outcomes import identity
 from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured
@@ -95,3 +96,29 @@ def test_parts_of_the_questions_are_paired_as_the_whole_is(page):
 
     assert len(text) == 2
     assert all("+100.00 pt [" in row and "better" in row for row in text)
+
+
+def test_tables_of_several_columns_are_read_when_opened(page):
+    base = make_measured(scores=[1, 0, 1], label="a")
+    others = [make_measured(scores=[0, 1, 1], label=label) for label in ("b", "c")]
+
+    folded, table = page(ids(base, *others)), page(ids(base, others[1]))
+
+    assert "question 1" not in folded
+    assert f'hx-get="/results/compare/?id={base.pk}&amp;id={others[1].pk}"' in folded
+    assert text_of(folded).count("1 fixed, 1 regressed") == 2
+    assert "question 1" in table and 'id="flips"' in table
+
+
+def test_stored_verdicts_pair_as_the_answers_do():
+    base = make_measured(scores=[1, 0, 1, 0, 1, 1, 0])
+    other = make_measured(scores=[0, 1, 1, 0, 0, 1, 1])
+    stored = pair(base, other)
+
+    other.verdicts = ""  # as of a result of before they were stored
+
+    assert pair(base, other) == stored
+    assert [(flip.index, flip.gained) for flip in stored.flips] == [
+        *((0, False), (1, True), (4, False), (6, True))
+    ]
+    assert set(stored.parts) == {"accuracy_short", "accuracy_en"}

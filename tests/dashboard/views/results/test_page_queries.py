@@ -99,3 +99,27 @@ def test_a_comparison_reads_the_answers_of_its_baseline_only(client, host, count
 
     read = [one["sql"] for one in captured if 'FROM "jobs_answer"' in one["sql"]]
     assert len(read) == 1, "\n".join(one[:60] + " … " + one[-230:] for one in read)
+
+
+def test_a_filtered_list_counts_its_results_once(client, host):
+    user = make_user("reader")
+    client.force_login(user)
+    fill(host, user, 0, 2)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/results/?days=30")
+
+    counted = [one["sql"] for one in captured if '"is_quiet"' in one["sql"]]
+    assert len(counted) == 1
+
+
+def test_points_of_repeats_are_read_once_for_a_verdict(client, host):
+    user = make_user("reader")
+    client.force_login(user)
+    fill(host, user, 0, 3)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/results/")
+
+    read = [one["sql"] for one in captured if 'FROM "jobs_resultpoint"' in one["sql"]]
+    assert len(read) == 2  # of baselines: all; of their runs and those of the list: the compared

@@ -5,6 +5,7 @@ import pytest
 
 from jobs.queries.statistics import (
     least_samples,
+    mean,
     mean_difference,
     mean_interval,
     quantile_interval,
@@ -90,3 +91,17 @@ def test_a_quantile_of_many_samples_is_narrow():
 
     # Normal approximation: 99,000 ± 1.96 √(100,000 · 0.99 · 0.01).
     assert (interval.low, interval.high) == pytest.approx((98_938, 99_062), abs=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0.1, 0.1, 0.1], 0.1), ([48, 52], 50), ([1, 2], 1.5), ([1e16, 1.0, -1e16], 1 / 3)],
+)
+def test_a_mean_is_exact(values, expected):
+    assert (mean(values), type(mean(values))) == (expected, type(expected))
+
+
+def test_equal_runs_have_no_variance():
+    interval = mean_interval([0.1] * 7)
+
+    assert interval.low == interval.value == interval.high == 0.1
