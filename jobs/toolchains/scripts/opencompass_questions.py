@@ -7,11 +7,17 @@ OpenCompass and EvalScope ask and score the same.
 OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
 runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
 "error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
+
+OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
+.texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
 """
 
+import contextlib
+import functools
 import json
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import scoring
@@ -21,11 +27,12 @@ from opencompass.datasets.base import BaseDataset
 from opencompass.models import OpenAISDK
 from opencompass.openicl.icl_evaluator import BaseEvaluator
 
-ASKED = Path("outputs/.asked.jsonl")
+ASKED, TEXTS = Path("outputs/.asked.jsonl"), Path("outputs/.texts.jsonl")
+SAVED = "outputs/*/predictions/*/tmp_*.jsonl"  # OpenCompass's own, of sets that are not complete
 OPEN, CLOSE = "<think>", "</think>"
 # Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
 TOKEN_BYTES = 8
-_writing = threading.Lock()
+_writing, _taking = threading.Lock(), threading.Lock()
 _heard = threading.local()
 
 
@@ -71,29 +78,34 @@ class Client(OpenAISDK):
         return super()._create_fresh_client()
 
     def _generate(self, input, max_out_len, temperature):
-        prompt = input if isinstance(input, str) else "".join(one["prompt"] for one in input)
+        prompt = _text_of(input)
+        text = _take_unsaved(prompt)
+        if text is not None:
+            return text
         _heard.answer, began = None, time.monotonic()
         try:
             text = super()._generate(input, max_out_len, temperature)
         except Exception as error:
-            _append({"prompt": prompt, "error": str(error)[:300]})
+            _append(ASKED, {"prompt": prompt, "error": str(error)[:300]})
             return ""
         answer = _heard.answer or {}
         choice = (answer.get("choices") or [{}])[0]
         usage, message = answer.get("usage") or {}, choice.get("message") or {}
         _append(
+            ASKED,
             {
                 "prompt": prompt,
                 "finish": choice.get("finish_reason"),
                 "input_tokens": usage.get("prompt_tokens"),
                 "output_tokens": usage.get("completion_tokens"),
                 "seconds": round(time.monotonic() - began, 3),
-            }
+            },
         )
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
         if thought:
             content = message.get("content") or ""
-            return f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+            text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+        _append(TEXTS, {"prompt": prompt, "text": text})
         return text
 
 
@@ -107,9 +119,43 @@ def _hear(response):
     _heard.answer = answer if isinstance(answer, dict) else None
 
 
-def _append(line):
-    with _writing, ASKED.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+def _text_of(prompt):
+    return prompt if isinstance(prompt, str) else "".join(part["prompt"] for part in prompt)
+
+
+def _append(path, line):
+    # One write: a kill leaves no half of a line.
+    content = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+    with _writing, path.open("ab", buffering=0) as file:
+        file.write(content)
+
+
+def _lines(path):
+    """Return the lines of a file, without one that a kill cut; none where it is not there."""
+    lines = []
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+    return lines
+
+
+@functools.cache
+def _unsaved():
+    """Return answers of an earlier process that OpenCompass had not saved, by prompt."""
+    saved = Counter(
+        _text_of(line["origin_prompt"]) for path in Path().glob(SAVED) for line in _lines(path)
+    )
+    texts = {}
+    for line in _lines(TEXTS):
+        texts.setdefault(line["prompt"], []).append(line["text"])
+    return {prompt: answers[saved[prompt] :] for prompt, answers in texts.items()}
+
+
+def _take_unsaved(prompt):
+    with _taking:
+        answers = _unsaved().get(prompt)
+        return answers.pop(0) if answers else None
 
 
 class Rules(BaseEvaluator):
@@ -136,9 +182,4 @@ class Rules(BaseEvaluator):
 
 def _cut_prompts():
     """Prompts whose answers ended at the limit of tokens."""
-    try:
-        with ASKED.open(encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file]
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(line["prompt"] for line in lines if line.get("finish") == "length")
+    return frozenset(line["prompt"] for line in _lines(ASKED) if line.get("finish") == "length")

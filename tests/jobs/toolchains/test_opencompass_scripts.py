@@ -130,3 +130,53 @@ def test_a_run_that_left_nothing_is_a_failure(tmp_path):
 
     assert done.returncode == 1
     assert "holds nothing of a run" in done.stderr
+
+
+# OpenCompass's modules, in small: a client whose answers are numbered.
+STUBS = {
+    "datasets": "Dataset = object",
+    "opencompass/datasets/base": "BaseDataset = object",
+    "opencompass/openicl/icl_evaluator": "BaseEvaluator = object",
+    "opencompass/models": """
+class OpenAISDK:
+    asked = []
+    def _generate(self, input, max_out_len, temperature):
+        self.asked.append(input[0]["prompt"])
+        return f"answer {len(self.asked)}"
+""",
+}
+ASK = """
+import json, sys
+from opencompass_questions import Client
+client = Client()
+said = [client._generate([{"role": "HUMAN", "prompt": one}], 9, 0.0) for one in sys.argv[1:]]
+print(json.dumps([said, client.asked]))
+"""
+
+
+def ask(folder, *prompts):
+    """What a new process of OpenCompass gets for prompts, and which of them the engine got."""
+    for name, text in STUBS.items():
+        path = folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "outputs/run/predictions/model").mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *prompts],
+        cwd=folder,
+        env={"PYTHONPATH": f"{SCRIPTS}:{SCRIPTS.parents[1] / 'host'}:{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_an_answer_that_opencompass_had_not_saved_is_not_asked_again(tmp_path):
+    assert ask(tmp_path, "a", "b", "b") == [["answer 1", "answer 2", "answer 3"], ["a", "b", "b"]]
+    saved = [{"origin_prompt": [{"role": "HUMAN", "prompt": one}]} for one in ("a", "b")]
+    lines = "".join(json.dumps(line) + "\n" for line in saved) + '{"origin_pro'
+    (tmp_path / "outputs/run/predictions/model/tmp_set.jsonl").write_text(lines)
+
+    assert ask(tmp_path, "b", "b", "c") == [["answer 3", "answer 1", "answer 2"], ["b", "c"]]
