@@ -26,6 +26,8 @@ MARKS = (*FLAGS, "slow", "long")
 _FAILED = ("error", "fail", "timeout")
 # Words of tools for an extraction without a result.
 _NOTHING = frozenset(("", "[invalid]", "none", "null"))
+# Rules of our own scorer that found none; "text" looks for an accepted answer in the whole text.
+_FOUND_NONE = frozenset(("no_number", "no_letter", "empty"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ def facts(
     reasoning: str,
     answer: str,
     extracted: str,
+    rule: str = "",
 ) -> Facts:
-    """Return the facts of one answer, from its texts."""
+    """Return the facts of one answer, from its texts. ``rule``: of our own scorer, which tells more
+    than ``extracted``; "" for other scorers.
+    """
+    found = rule not in _FOUND_NONE if rule else extracted.strip().lower() not in _NOTHING
     return Facts(
         subset=subset,
         finish=finish,
@@ -85,7 +91,7 @@ def facts(
         thought=thought,
         has_reasoning=bool(reasoning.strip()),
         has_answer=bool(answer.strip()),
-        is_extracted=extracted.strip().lower() not in _NOTHING,
+        is_extracted=found,
         loops=loops(reasoning) or loops(answer),
     )
 

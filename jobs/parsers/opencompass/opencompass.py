@@ -332,7 +332,12 @@ def _judged(
     names = ("parsed", "pred", "predictions")
     return tuple(
         tuple(
-            Judged(verdict, _first_text(each, names), _plain(each.get("rule")))
+            Judged(
+                verdict,
+                # Our own evaluator says what it took, also when that is nothing.
+                _first_text(each, names[:1] if each.get("rule") else names),
+                _plain(each.get("rule")),
+            )
             for each, verdict in zip(answers, of_these, strict=True)
         )
         for answers, of_these in zip(details, verdicts, strict=True)

@@ -21,7 +21,7 @@ from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.parsers.answers import own_question
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 1
+VERSION = 2
 _MOST = 2**31 - 1
 _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
@@ -83,6 +83,7 @@ def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
                 reasoning=one["reasoning"],
                 answer=one["answer"],
                 extracted=one["extracted"],
+                rule=str(detail.get("rule") or ""),
             )
         )
     return rows, facts

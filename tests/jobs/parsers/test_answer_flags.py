@@ -54,6 +54,11 @@ def test_nothing_extracted_counts_only_where_the_tool_extracts():
     assert flagged(one(), one(), extracted="", subset="other") == frozenset()
 
 
+def test_the_rule_of_our_scorer_says_whether_it_found_an_answer():
+    assert flagged(one(), one(), extracted="", rule="text") == frozenset()
+    assert flagged(one(), one(), extracted="It may be so.", rule="no_letter") == {"not_extracted"}
+
+
 def test_an_empty_answer_is_not_one_without_extraction():
     assert flagged(one(), one(), answer=" \n", extracted="") == {"empty"}
 
