@@ -18,6 +18,7 @@ from jobs.parsers.opencompass.opencompass import Judged, Prediction, SetResult
 ASKED = ".asked.jsonl"
 FAILED = "error"  # status of an answer whose request failed
 _BENCHMARK = "questions"
+_LETTERS = "ABCDEFGHIJ"
 
 
 def parse(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
@@ -62,7 +63,7 @@ def _scored(
         benchmark=_BENCHMARK,
         subset=subset,
         index=row.index,
-        question=row.question,
+        question=_question(record) or row.question,
         expected=" | ".join(map(str, _list(record.get("answers")))),
         answer=row.answer,
         score=None if status else float(bool(correct)),
@@ -74,6 +75,14 @@ def _scored(
         status=status,
         detail=_detail(record, line, judged.rule if judged else ""),
     )
+
+
+def _question(record: Mapping[str, Any]) -> str:
+    """Return the question with its choices, without the instruction: as EvalScope's files have it,
+    so that both tools' results are of the same questions.
+    """
+    choices = [f"{letter}) {record[letter]}" for letter in _LETTERS if letter in record]
+    return "\n".join([str(record.get("question") or ""), *choices])
 
 
 def _detail(record: Mapping[str, Any], line: Mapping[str, Any], rule: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.opencompass.opencompass_questions import ASKED, parse
 
 DATA = Path("tests/data/opencompass-0.5.4-questions")
@@ -36,7 +37,7 @@ def test_a_real_run_gives_its_scores_by_subset():
 def test_an_answer_has_id_rule_finish_and_tokens():
     row = next(row for row in parse(FILES) if row.question_id == "short-add-2-3")
 
-    assert row.question == "Answer with a short sentence: What is 2 + 3?"
+    assert row.question == "What is 2 + 3?"
     assert (row.expected, row.finish, row.status) == ("5 | five", "stop", "")
     assert row.detail["category"] == "arithmetic"
     assert (row.detail["rule"], row.detail["scorer"]) == ("number", 3)
@@ -70,3 +71,18 @@ def test_a_run_without_its_journal_has_scores_and_no_tokens():
     assert len(rows) == 20
     assert {row.finish for row in rows} == {""}
     assert all("output_tokens" not in row.detail for row in rows)
+
+
+def test_a_question_is_that_of_evalscope():
+    folder = Path("tests/data/evalscope-1.14-eval/finished")
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+    others = {row.question_id: row for row in evalscope_eval.parse(files).scored}
+
+    rows = parse(FILES)
+
+    assert all("\nA) " in row.question for row in rows if row.subset == "choice_en")
+    same = [row for row in rows if row.question_id in others]
+    assert len(same) > 3
+    for row in same:
+        other = others[row.question_id]
+        assert (row.question, row.expected) == (other.question, other.expected)
