@@ -114,7 +114,7 @@ LAUNCHES = frozenset(
         *("result.save_view", "result.change_view"),
         *("endpoint.create", "endpoint.check", "endpoint.change"),
         *("result.import", "result.remove"),
-        *("prompts.add", "prompts.change"),
+        *("prompts.add", "prompts.change", "questions.change"),
     }
 )
 
