@@ -97,6 +97,7 @@ PAGES = {
         "/results/{quality}/answers/?show=incorrect&show=cut&q=what&order=-tokens",
     ],
     "result-answer": ["/results/{quality}/answers/0/"],
+    "result-questions": ["/results/{quality}/answers/questions/?show=incorrect"],
     "parity": [
         "/parity/",
         "/parity/?id={quality}",
@@ -146,6 +147,10 @@ NO_PAGES = {
     # tests/dashboard/views/models/test_model_edit.py.
     *("model-edit", "model-edit-yaml", "model-yaml", "model-delete", "model-deleted"),
     *("model-undo", "model-discard"),
+    "result-questions-file",
+    # Of sides with different questions, which the tour has none of:
+    # tests/dashboard/views/results/test_missing_questions.py.
+    "parity-missing",
     # Of a set of the team: tests/dashboard/views/questions/test_question_pages.py.
     *("question-edit", "question-remove", "question-restore", "question-file"),
     *("question-check", "question-findings"),

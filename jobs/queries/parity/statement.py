@@ -110,7 +110,7 @@ def state(evidence: Sequence[Evidence], margin: float, planned: int | None = Non
 def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Row:
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
     weights = weights_of(firsts, seconds)
-    first, second = pooled(firsts, weights, z), pooled(seconds, weights, z)
+    first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
     gap, method, variance = _difference(evidence, z)
     cells = _summed(evidence)
@@ -134,6 +134,18 @@ def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Ro
         said,
         more,
     )
+
+
+def _side(
+    own: Sequence[Share], other: Sequence[Share], weights: Sequence[float], z: float
+) -> Interval:
+    """Return the accuracy of a side over all sets, with the interval that its own page shows; with
+    unequal numbers of questions the weighted share.
+    """
+    if [one.total for one in own] != [one.total for one in other]:
+        return pooled(own, weights, z)
+    effect = sum(weight * one.effect for weight, one in zip(weights, own, strict=True))
+    return Share(sum(one.right for one in own), sum(one.total for one in own), effect).interval(z)
 
 
 def _is_whole(one: Evidence) -> bool:

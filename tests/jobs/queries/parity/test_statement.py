@@ -4,6 +4,7 @@ from jobs.queries.parity.counts import counts_of, evidence_of
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.evidence import from_scores
 from jobs.queries.parity.statement import state
+from jobs.queries.statistics import wilson
 
 
 def counted(base, result, margin=0.01, **more):
@@ -49,6 +50,12 @@ def test_the_guides_scores_have_the_guides_mean():
 )
 def test_a_verdict_follows_from_the_interval(base, result, said):
     assert counted(base, result, 0.011).decision == said
+
+
+def test_an_accuracy_has_the_interval_of_its_own_page():
+    of_all = counted("3/20,63/122", "4/20,64/122").pooled.first
+
+    assert points(of_all) == points(wilson(66, 142))
 
 
 def test_no_difference_of_few_questions_is_no_parity():
