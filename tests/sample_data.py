@@ -61,6 +61,7 @@ def make() -> dict[str, Any]:
     ).pk
     states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "")
     made["matrix"] = unwell.matrix(far, states)
+    made["greedy-probe"] = unwell.probe(far)
     _changes(person)
     made["source"] = unwell.source()
     made["level"] = unwell.level()

@@ -78,6 +78,7 @@ def test_an_endpoint_is_permitted_and_saved(page, served):
 
 def test_a_preset_is_launched_and_its_cells_fill_by_themselves(page):
     page.get_by_role("link", name="Matrix", exact=True).click()
+    page.wait_for_url(re.compile("/launch/matrix/"))  # with its scripts
     page.locator("#f-host").select_option("this-computer")
     page.wait_for_url(re.compile("host=this-computer"))
     page.get_by_role("link", name=re.compile("^Quick look")).click()
