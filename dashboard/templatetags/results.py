@@ -55,8 +55,8 @@ def marked(marks: Mapping[int, Marks], result: Result) -> Marks:
 
 @register.simple_tag
 def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
-    """Return what people added to a result, and its verdict. Rows show it twice, for a phone too:
-    they store it with ``as``."""
+    """Return tags, baseline mark and verdict of a result. A row shows them twice, wide and narrow,
+    so it stores them with ``as``."""
     added, parts = mark.added, []
     if added.is_baseline:
         star = icon("star", small=True)

@@ -79,7 +79,7 @@ def probe_of(job: Job) -> Probe | None:
 
 
 def verdict_of(job: Job) -> ProbeView | None:
-    """Return the verdict alone, for the page of the job."""
+    """Return the verdict without prompts: the page of the job shows it."""
     probe = probe_of(job)
     if probe is None:
         return None

@@ -44,7 +44,7 @@ class LaterRun:
 
 @dataclass(frozen=True, slots=True)
 class LackingSide:
-    """What a side lacks. ``reason``: why it cannot be asked, "" if it can."""
+    """Missing questions of a side. ``reason``: prevents asking them; "" without one."""
 
     which: Which
     text: str

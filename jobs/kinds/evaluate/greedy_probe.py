@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from jobs.catalog import QUESTION_SETS, Question
+from jobs.catalog.questions_schema import LETTERS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Outcome, Target
@@ -21,7 +22,6 @@ from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import greedy_probe
 
-_LETTERS = "ABCDEFGHIJ"
 _QUESTIONS = "questions:"  # begin of a choice that is a question set
 
 
@@ -154,7 +154,7 @@ def _prompts(name: str, target: Target) -> Sequence[str]:
 
 
 def _text(question: Question) -> str:
-    letters = zip(_LETTERS, question.choices, strict=False)
+    letters = zip(LETTERS, question.choices, strict=False)
     return "\n".join([question.question, *(f"{letter}) {text}" for letter, text in letters)])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from jobs.catalog.questions_schema import LETTERS
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.files import json_lines, json_object, number_or_none
 from jobs.parsers.opencompass import opencompass
@@ -18,7 +19,6 @@ from jobs.parsers.opencompass.opencompass import Judged, Prediction, SetResult
 ASKED = ".asked.jsonl"
 FAILED = "error"  # status of an answer whose request failed
 _BENCHMARK = "questions"
-_LETTERS = "ABCDEFGHIJ"
 
 
 def parse(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
@@ -81,7 +81,7 @@ def _question(record: Mapping[str, Any]) -> str:
     """Return the question with its choices, without the instruction: as EvalScope's files have it,
     so that both tools' results are of the same questions.
     """
-    choices = [f"{letter}) {record[letter]}" for letter in _LETTERS if letter in record]
+    choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
     return "\n".join([str(record.get("question") or ""), *choices])
 
 

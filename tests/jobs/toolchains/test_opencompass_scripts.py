@@ -155,7 +155,7 @@ print(json.dumps([said, client.asked]))
 
 
 def ask(folder, *prompts):
-    """What a new process of OpenCompass gets for prompts, and which of them the engine got."""
+    """Return a new process's answers to prompts, and the prompts that reached the engine."""
     for name, text in STUBS.items():
         path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)

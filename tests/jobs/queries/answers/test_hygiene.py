@@ -1,4 +1,4 @@
-"""How far faulty answers could move a score."""
+"""Bounds of a score with faulty answers."""
 
 from __future__ import annotations
 
