@@ -27,7 +27,7 @@ def make_evaluations(**params: Any) -> tuple[Result, Result]:
     for n in CUT:
         answers[n] |= {"finish": "length"}
     for n in NOT_EXTRACTED:
-        answers[n] |= {"extracted": ""}
+        answers[n] |= {"extracted": "", "detail": answers[n]["detail"] | {"rule": "no_number"}}
     for n in LOOPING:
         answers[n] |= {"reasoning": LOOP * 60}
     return base, evaluation(answers, **params)
