@@ -3,7 +3,6 @@ Here: pure functions with their sources; every interval is of 95 %.
 Not here: which numbers are compared (`comparison`, `parity`).
 """
 
-from jobs.queries.statistics.base import Interval, Z
 from jobs.queries.statistics.bootstrap import bootstrap_difference
 from jobs.queries.statistics.clusters import (
     clustered_error,
@@ -11,12 +10,19 @@ from jobs.queries.statistics.clusters import (
     mean_of_differences,
 )
 from jobs.queries.statistics.equivalence import (
-    Decision,
     Missing,
-    decision,
     missing,
     paired_variance,
     questions_for_equivalence,
+)
+from jobs.queries.statistics.paired import (
+    Decision,
+    Interval,
+    Z,
+    decision,
+    monitored_z,
+    paired_difference,
+    wilson,
 )
 from jobs.queries.statistics.samples import (
     LEAST_RUNS,
@@ -29,13 +35,10 @@ from jobs.queries.statistics.samples import (
     relative_difference,
     runs_to_tell,
 )
-from jobs.queries.statistics.sequential import monitored_z
 from jobs.queries.statistics.shares import (
     difference,
     mcnemar,
-    paired_difference,
     questions_to_tell,
-    wilson,
 )
 from jobs.queries.statistics.strata import Share, pooled, pooled_difference, weights_of
 

@@ -1,12 +1,12 @@
-"""Interval and quantiles that all statistics share."""
+"""Quantiles that all statistics share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 
+from jobs.queries.statistics.paired import Z
+
 _NORMAL = NormalDist()
-Z = _NORMAL.inv_cdf(0.975)  # of a 95 % interval
 Z_POWER = _NORMAL.inv_cdf(0.8)  # power 80 %
 # Student's t, 97.5 %, for 1 … 30 degrees of freedom.
 _T = (
@@ -14,20 +14,6 @@ _T = (
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Value with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def holds_zero(self) -> bool:
-        """Return True when the interval includes 0: not significant."""
-        return self.low <= 0 <= self.high
 
 
 def quantile(share: float) -> float:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
 
-from jobs.queries.statistics.base import Z_POWER, Interval, Z, quantile
+from jobs.queries.statistics.base import Z_POWER, quantile
+from jobs.queries.statistics.paired import Z
 
-Decision = Literal["equivalent", "better", "worse", "unknown"]
 _Z_BOTH = quantile(0.9)  # power 80 % of two tests at once, 10 % lost by each
 MOST_QUESTIONS = 10**9
 
@@ -28,18 +27,6 @@ class Missing:
 
     questions: int
     is_if_equal: bool
-
-
-def decision(interval: Interval, margin: float) -> Decision:
-    """Return the verdict on a difference; both from 0 to 1. A significant difference inside of the
-    margin is *equivalent*."""
-    if -margin < interval.low and interval.high < margin:
-        return "equivalent"
-    if interval.low > 0:
-        return "better"
-    if interval.high < 0:
-        return "worse"
-    return "unknown"
 
 
 def questions_for_equivalence(
