@@ -50,6 +50,11 @@ def percent(share: float) -> str:
     return number(100 * share, 2)
 
 
+def points(share: float, decimals: int = 2) -> str:
+    """Return a difference of shares in points, signed: "−0.26"."""
+    return number(100 * share, decimals, signed=True)
+
+
 def change_text(share: float) -> str:
     """Return a relative change as text: "+20.2 %", "−4.1 %"; from a factor of three "× 40.6"."""
     if share >= MANIFOLD:

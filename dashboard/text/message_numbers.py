@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dashboard.text.formatting import counted, measured, percent
+from dashboard.text.formatting import counted, measured, percent, points
 
 # Format of each numeric argument. Other arguments stay unchanged.
 _NUMBERS: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("output_tokens_per_s", "total_tokens_per_s", "seconds", "load"), measured),
     **dict.fromkeys(("accuracy", "macro", "weighted"), lambda share: percent(share / 100)),
+    **dict.fromkeys(("gap", "low", "high"), points),  # of shares, from -1 to 1
     **dict.fromkeys(
         (
             *("failed", "total", "questions", "requests", "cut", "unscored", "empty"),

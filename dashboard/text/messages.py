@@ -41,6 +41,7 @@ from dashboard.text.state_styles import STATES
 from dashboard.text.wait_messages import WAIT_MESSAGES, server_names, to_stop
 from jobs.kinds.lib import limits
 from jobs.models import Deployment
+from jobs.parsers.evalscope.looks import DECISIONS
 
 MESSAGES: dict[str, str | Promise] = {
     # Outcomes of a job (jobs.services, jobs.host.run.launcher).
@@ -421,6 +422,7 @@ PLAIN_REMARKS = frozenset(
     {
         *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
         *("convert:think_tokens", "deploy:own_template"),
+        *(f"evaluate:look_{decision}" for decision in DECISIONS),
     }
 )
 # Arguments that are internal names, and functions that translate them.

@@ -70,7 +70,7 @@ class QuestionSet:
             return self.questions
         if seed is None:
             return tuple(self.questions[index * total // limit] for index in range(limit))
-        drawn = sorted(self.questions, key=lambda question: _draw(seed, question.id))
+        drawn = sorted(self.questions, key=lambda question: draw(seed, question.id))
         wanted = {question.id for question in drawn[:limit]}
         return tuple(question for question in self.questions if question.id in wanted)
 
@@ -89,5 +89,6 @@ def jsonl(questions: Iterable[Question]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _draw(seed: int, question_id: str) -> str:
+def draw(seed: int, question_id: str) -> str:
+    """Return a key that sorts questions at random: a seed gives one order on every machine."""
     return sha256(f"{seed}:{question_id}".encode()).hexdigest()

@@ -22,6 +22,8 @@ COUNTS = (
     Metric("output_tokens_mean", "Output tokens, mean", "tokens", ""),
     Metric("iterations", "Iterations", "", "", is_count=True),
     Metric("questions", "Questions", "questions", "", is_count=True),
+    # Of a rule for an early stop: those that its baseline has a score of.
+    Metric("planned_questions", "Planned questions", "questions", "", is_count=True),
     Metric("correct", "Correct answers", "questions", "higher", is_count=True),
     Metric("unanswered", "Unanswered questions", "questions", "lower", is_count=True),
     # Flags of answers: jobs.parsers.answer_flags. An answer may have several.

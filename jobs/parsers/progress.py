@@ -38,6 +38,8 @@ _SET = re.compile(r"(?:^|[\r\n])\[ *(\d+)/ *(\d+)\] [^\s/]+/\S+(?=[\r\n])")
 _ASKS = "Starting inference process"
 _ALL_ASKED = "OpenCompass - INFO - time elapsed:"
 # ... followed by scoring, one task per set, with another bar
+# Ours, when an evaluation may stop early: "Look 3 of 10, 43 questions: …"
+_LOOK = re.compile(r"(?:^|[\r\n])Look (\d{1,3}) of (\d{1,3}), ")
 _SCORES = re.compile(r"OpenCompass - INFO - Partitioned into \d+ tasks")
 ASKING = 0.95  # estimated share of the work before scoring
 # Our greedy probe: "prompt 12/40: equal"
@@ -93,6 +95,19 @@ def share_of_runs(text: str) -> Progress | None:
     inner = _last(_INNER, text[began:])
     share = int(inner[1]) / max(1, int(inner[2])) if inner else 0.0
     return _progress(min(ended + share, runs), runs, "%", scale=100)
+
+
+def share_of_looks(text: str) -> Progress | None:
+    """Return the progress of an evaluation that may stop early, if it goes on to its last look;
+    None without a look."""
+    look = _last(_LOOK, text)
+    if look is None:
+        return None
+    done, total = int(look[1]), int(look[2])
+    bar = share_of_runs(text[look.end() :])
+    # The bar of a look begins with the answers of the looks before.
+    share = float(bar["done"]) / float(bar["total"]) if bar and bar["total"] else 0.0
+    return _progress(min(max(done, share * (done + 1)), total), total, "%", scale=100)
 
 
 def _counted(pattern: re.Pattern[str], unit: str) -> Callable[[str], Progress | None]:

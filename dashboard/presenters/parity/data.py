@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
-from dashboard.text.formatting import percent
+from dashboard.text.formatting import percent, points
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.statistics import Interval
 
@@ -100,7 +100,7 @@ def as_text(stated: Stated) -> str:
     ]
     if len(statement.rows) > 1:
         lines.append(_line(statement.pooled, "pooled", statement.margin))
-        lines.append(f"plain mean of the sets: {words.points(statement.plain, 3)} points")
+        lines.append(f"plain mean of the sets: {points(statement.plain, 3)} points")
     lines += [f"warning: {one.text}" for one in warnings(stated)]
     return "\n".join(lines)
 
@@ -111,5 +111,5 @@ def _line(row: Row, name: str, margin: float) -> str:
         for side, interval in enumerate((row.first, row.second))
     )
     tested = f", {words.p_text(row.p)} (McNemar)" if row.p is not None else ""
-    gap = f"{words.points(row.gap.value)} {words.bounds(row.gap)}"
+    gap = f"{points(row.gap.value)} {words.bounds(row.gap)}"
     return f"{name}: {sides}, {gap} points, {words.verdict(row, margin)}{tested}"

@@ -15,7 +15,7 @@ from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import Stated
 from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.result.export import as_csv
-from dashboard.text.formatting import percent
+from dashboard.text.formatting import percent, points
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.results.set_scores import MOST_ROWS
 from jobs.queries.statistics import Interval
@@ -54,7 +54,7 @@ class ShownRow:
     @property
     def gap(self) -> str:
         """Return the difference in points."""
-        return words.points(self.row.gap.value)
+        return points(self.row.gap.value)
 
     @property
     def bounds(self) -> str:

@@ -9,16 +9,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.text.formatting import number
+from dashboard.text.formatting import number, points
 from jobs.queries.parity.statement import Method, Row, Statement
 from jobs.queries.statistics import Decision, Interval, Missing
 
 TONES: dict[Decision, str] = {"equivalent": "good", "better": "good", "worse": "bad"}
-
-
-def points(share: float, decimals: int = 2) -> str:
-    """Return a difference of shares in points, signed: "−0.26"."""
-    return number(100 * share, decimals, signed=True)
 
 
 def bounds(interval: Interval) -> str:

@@ -16,6 +16,7 @@ from dashboard.presenters.parity.rows import (
 )
 from dashboard.reports.document import Block, Cell, Column, Facts, Figure, Listing, Table, Tone
 from dashboard.reports.parts import numbers
+from dashboard.text.formatting import points
 from jobs.queries.statistics import Interval
 
 _TONES: dict[str, Tone] = {"good": "good", "bad": "bad"}
@@ -43,7 +44,7 @@ def _facts(stated: Stated) -> Facts:
         rows.append((_("McNemar, exact"), Cell(whole.p, value=row.p, measure="p")))
     if len(statement.rows) > 1:
         plain = Cell(
-            words.points(statement.plain, 3),
+            points(statement.plain, 3),
             unit=_("points"),
             value=100 * statement.plain,
             measure="points",

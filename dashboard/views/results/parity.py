@@ -19,6 +19,7 @@ from dashboard.presenters.parity.lacking import lacking_sides
 from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.security.permissions import allowed, requires
+from dashboard.text.formatting import points
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from jobs.queries.parity.errors import ParityError
@@ -90,7 +91,7 @@ def _context(found: Stated) -> dict[str, Any]:
         "base_ids": found.base.ids,
         "result_ids": found.result.ids,
         "methods": words.methods(statement),
-        "plain": words.points(statement.plain, 3),
+        "plain": points(statement.plain, 3),
         "rows": shown_rows(statement),
         "folded": folded_rows(statement),
         "figure": chart,

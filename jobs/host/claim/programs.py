@@ -29,6 +29,7 @@ PROGRAMS = frozenset(
 CLIENTS = frozenset(
     {
         "ask_and_score.py",
+        "ask_until_decided.py",
         "evalscope",
         "follow_ready.py",
         "greedy_probe.py",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.errors import LaunchError
-from jobs.kinds.lib import evaluations, work
+from jobs.kinds.lib import early_stops, evaluations, work
 from jobs.kinds.lib.base import (
     AssetRef,
     Choice,
@@ -28,11 +28,12 @@ from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.parsers.evalscope.looks import Look, last_look
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
 from jobs.toolchains.environments import EVALSCOPE
-from jobs.toolchains.evalscope import evalscope
+from jobs.toolchains.evalscope import early_stop, evalscope
 
 
 def question_tokens(questions: Iterable[Question]) -> int:
@@ -85,7 +86,15 @@ class Params(KindParams):
     batch: int = evaluations.batch_field()
 
 
-class Evaluate(Kind, params=Params):
+class EvalScopeParams(Params):
+    """Also when to stop early."""
+
+    stop_early: bool = early_stops.stop_field()
+    baseline: str = early_stops.baseline_field()
+    margin: float = early_stops.margin_field()
+
+
+class Evaluate(Kind, params=EvalScopeParams):
     """Send questions to a deployment and score its answers."""
 
     name = "evaluate"
@@ -103,6 +112,8 @@ class Evaluate(Kind, params=Params):
         if field == "questions":
             sets = QUESTION_SETS.items()
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
+        if field == "baseline":
+            return early_stops.baseline_choices(target)
         return None
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -121,7 +132,12 @@ class Evaluate(Kind, params=Params):
             batch=params.batch,
             key=str(served.data.get("api_key") or ""),
         )
-        return against(evalscope.eval_plan(asking, here), served, here.python)
+        rule = early_stops.rule_of(params, asking.questions, target)
+        if rule is None:
+            return against(evalscope.eval_plan(asking, here), served, here.python)
+        seed = params.question_seed or 0
+        made = early_stop.decided_plan(asking, rule, here, seed)
+        return against(made, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
         """Speed of the same deployment."""
@@ -132,8 +148,8 @@ class Evaluate(Kind, params=Params):
         return resuming.resumed(plan, earlier, step="ask", folder="eval", words=evalscope.CONTINUE)
 
     def progress(self, log: str) -> Progress | None:
-        """EvalScope's progress bars."""
-        return progress.share_of_runs(log)
+        """EvalScope's progress bars, of each look at an early stop."""
+        return progress.share_of_looks(log) or progress.share_of_runs(log)
 
     def work(self, params: Mapping[str, Any]) -> float:
         """Questions, in parallel."""
@@ -153,6 +169,9 @@ class Evaluate(Kind, params=Params):
         if not counted:
             return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))
         metrics = _metrics(scored, counted)
+        look = _look(outputs)
+        if look:
+            metrics["planned_questions"] = float(look.planned)
         return Outcome(
             message=Message(
                 "evaluate:done",
@@ -160,11 +179,11 @@ class Evaluate(Kind, params=Params):
             ),
             measured=Measurement(
                 type="evaluation",
-                what=_what(params, asked),
+                what=_what(params, asked, look),
                 tool=_tool(self.tool, tool_version(plan, str(self.environment)), counted),
                 metrics=metrics,
                 answers=kept(answer(row, row.subset) for row in scored),
-                remarks=_remarks(params, asked, counted),
+                remarks=[*early_stops.remarks(params, look), *_remarks(params, asked, counted)],
                 sets=_sets(params, counted),
             ),
         )
@@ -203,9 +222,17 @@ def question_set(key: str) -> QuestionSet:
     raise LaunchError(_("Unknown question set. Choose one from the list."), "questions")
 
 
-def _what(params: Params, asked: int) -> str:
-    """ "basics (40), seed 7, 4 samples each"."""
-    parts = [f"{params.questions} ({asked // params.samples})"]
+def _look(outputs: Mapping[str, bytes]) -> Look | None:
+    """Return the last look of an evaluation that may stop early."""
+    path = early_stop.LOOKS_FILE
+    return last_look(path, outputs[path]) if path in outputs else None
+
+
+def _what(params: Params, asked: int, look: Look | None) -> str:
+    """ "basics (40), seed 7, 4 samples each"; stopped early: "basics (40 of 142)"."""
+    asked //= params.samples
+    count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
+    parts = [f"{params.questions} ({count})"]
     if params.limit and params.question_seed is not None:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict
 
+from jobs.catalog import Question
 from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.numbers import number_from
@@ -115,11 +116,31 @@ class TeamPrompts:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """Evaluation of a team's or included question set, to compare another one with.
+
+    ``job`` is its number for people, ``params`` its request. ``tool`` names tool and scoring rules.
+    ``verdicts`` returns id -> correct, None without a score; of the given questions whose text and
+    answer it has.
+    """
+
+    job: int
+    title: str
+    questions: int
+    tool: str
+    params: Mapping[str, Any]
+    verdicts: Callable[[Sequence[Question]], Mapping[str, bool | None]] = field(
+        compare=False, repr=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Snapshot of a host for kinds: facts and assets, from ``jobs.queries.hosts.targets``.
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
+    ``baselines`` reads the evaluations to compare with, newest first.
     """
 
     name: str
@@ -132,6 +153,7 @@ class Target:
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
+    baselines: Callable[[], Sequence[Baseline]] = field(default=tuple, compare=False, repr=False)
 
     @property
     def is_this_computer(self) -> bool:

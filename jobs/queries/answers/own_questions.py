@@ -68,7 +68,7 @@ def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:
     for index, own, text, expected in asked.iterator():
         if index not in wanted:
             continue
-        if (question := by_id.get(own)) and _is_same(question, text, expected):
+        if (question := by_id.get(own)) and is_same(question, text, expected):
             found.add(own)
         else:
             lacking.add(own or text)
@@ -76,7 +76,7 @@ def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:
     return OwnQuestions(known.name, questions, len(lacking))
 
 
-def _is_same(question: Question, text: str, expected: str) -> bool:
+def is_same(question: Question, text: str, expected: str) -> bool:
     """Return whether an answer is to this question: tools store its text, or a prompt with it."""
     return question.question in text and " | ".join(question.answers) == expected
 

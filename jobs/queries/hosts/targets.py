@@ -21,6 +21,7 @@ from jobs.models import (
     Job,
     Weights,
 )
+from jobs.queries.answers.baselines import baselines
 from jobs.queries.hosts.hosts import holding_deployments
 from jobs.queries.prompts import team_prompts
 from jobs.toolchains.vacc_site import inside_of
@@ -60,6 +61,7 @@ def target_of(host: Host) -> Target:
         environments=_refs(map(environment_ref, environments), promised, "environment"),
         datasets=_refs(map(dataset_ref, datasets), promised, "dataset"),
         prompts=team_prompts(),
+        baselines=baselines,
     )
 
 

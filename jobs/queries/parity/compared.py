@@ -28,8 +28,14 @@ def parity(
 ) -> Parity:
     """Return the parity of two evaluations, or groups of their repeats; ``margin`` in points."""
     share = margin / 100
+    planned = max((planned or 0, *map(planned_questions, (*base, *result)))) or None
     found = of_sides(side_of(base), side_of(result), margin, planned)
     return Parity(found.statement, found.notes, unequal(base, result, share))
+
+
+def planned_questions(result: Result) -> int:
+    """Return the planned questions of an evaluation that could stop early; 0 for others."""
+    return int(result.metrics.get("planned_questions") or 0)
 
 
 def of_sides(base: Side, result: Side, margin: float, planned: int | None = None) -> Parity:

@@ -197,6 +197,8 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     left_out = _NOT_WORK | _ENGINE_PARAMS | asset_fields(job.kind)
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
         left_out |= {"prompts"}
+    if not params.get("stop_early"):  # its rule does not count
+        left_out |= {"stop_early", "baseline", "margin"}
     if "dataset" not in params and not has_chosen_length(params):
         left_out |= {"input_tokens"}
     values = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from jobs.toolchains.seeds import seeds_text
 from jobs.toolchains.site import FILES, Site, script
 
 PROGRAMS = ("python",)
-CLIENTS = ("ask_and_score.py",)
+CLIENTS = ("ask_and_score.py", "ask_until_decided.py")
 PERF_CLIENTS = ("send_cold.py",)
 
 # No hub access; caches stay in the job's folder.
@@ -59,6 +60,7 @@ BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 LETTERS = "ABCDEFGHIJ"
 # Read, not imported: it belongs to the host, where a watch uses it too.
 _SCORING = Path(__file__).parent.parent.parent / "host" / "scoring.py"
+_VERSION = re.compile(r"^VERSION = (\d+)$", re.MULTILINE)
 
 
 def perf_plan(load: HttpLoad, site: Site) -> Plan:
@@ -134,10 +136,14 @@ class QuestionRun:
     key: str = ""
 
 
-def eval_plan(asking: QuestionRun, site: Site) -> Plan:
+def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> Plan:
     """Plan an evaluation of the deployment in the slots ``{deployment.url}`` and
-    ``{deployment.name}``."""
-    subsets = _subsets(asking.questions)
+    ``{deployment.name}``.
+
+    ``folder`` has the questions, relative to the work folder.
+    """
+    subsets = by_subset(asking.questions)
+    datasets = _dataset_args(subsets, folder)
     generation = {
         "max_tokens": asking.max_tokens,
         "temperature": asking.temperature,
@@ -148,8 +154,8 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
         *("--eval-type", "openai_api", "--api-url", "{deployment.url}/v1"),
         *("--api-key", "" if asking.key else "none"),
         *("--model", "{deployment.name}", "--model-id", "model"),
-        *("--datasets", *_dataset_args(subsets)),
-        *("--dataset-args", literal(json.dumps(_dataset_args(subsets), ensure_ascii=False))),
+        *("--datasets", *datasets),
+        *("--dataset-args", literal(json.dumps(datasets, ensure_ascii=False))),
         *("--generation-config", literal(json.dumps(generation))),
         *("--eval-batch-size", str(asking.batch)),
         *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
@@ -188,7 +194,7 @@ def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
     """Return a JSONL file for each subset, named after it."""
     return tuple(
         PlanFile(f"{subset}.jsonl", "".join(map(question_line, those)))
-        for subset, those in _subsets(questions).items()
+        for subset, those in by_subset(questions).items()
     )
 
 
@@ -197,7 +203,13 @@ def scoring_rules() -> PlanFile:
     return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
 
 
-def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
+def rules_version() -> str:
+    """Return the version of the scoring rules, as a result's tool has it."""
+    found = _VERSION.search(scoring_rules().text)
+    return found[1] if found else ""
+
+
+def by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
     """Return questions by subset, in set order."""
     subsets: dict[str, list[Question]] = {}
     for question in questions:
@@ -205,13 +217,15 @@ def _subsets(questions: Sequence[Question]) -> dict[str, list[Question]]:
     return subsets
 
 
-def _dataset_args(subsets: dict[str, list[Question]]) -> dict[str, dict[str, object]]:
+def _dataset_args(
+    subsets: Mapping[str, Sequence[Question]], folder: str
+) -> dict[str, dict[str, object]]:
     """Return EvalScope's --dataset-args: files of the plan per benchmark."""
     arguments: dict[str, dict[str, object]] = {}
     for sort, benchmark in BENCHMARKS.items():
         names = [name for name, questions in subsets.items() if questions[0].sort == sort]
         if names:
-            arguments[benchmark] = {"local_path": "../files", "subset_list": names}
+            arguments[benchmark] = {"local_path": folder, "subset_list": names}
     return arguments
 
 

@@ -1,0 +1,131 @@
+"""Early stop of an evaluation: fields, the rule from a baseline, remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from pydantic import Field
+
+from jobs.catalog import Question
+from jobs.errors import LaunchError
+from jobs.kinds.lib.base import Baseline, Choice, Target
+from jobs.messages import Message
+from jobs.numbers import number_from
+from jobs.parsers.evalscope.looks import Look
+from jobs.toolchains.evalscope.early_stop import Rule
+from jobs.toolchains.evalscope.evalscope import rules_version
+
+# With fewer, the first looks have a question of each subset only.
+LEAST_QUESTIONS = 40
+_GROUP = "Early stop"
+_WHEN: list[Any] = ["stop_early", "1"]
+# Settings that change answers: both sides need the same.
+_SAME = ("max_tokens", "temperature")
+
+
+def stop_field() -> Any:
+    """Return the field ``stop_early``."""
+    return Field(
+        default=False,
+        description="Ask in ten parts, in random order, and stop when the comparison with a "
+        "baseline is decided.",
+        json_schema_extra={"label": "Stop early", "group": _GROUP},
+    )
+
+
+def baseline_field() -> Any:
+    """Return the field ``baseline``: number of a job."""
+    return Field(
+        "",
+        max_length=20,
+        description="Evaluation with the same questions and settings.",
+        json_schema_extra={"label": "Baseline", "group": _GROUP, "when": _WHEN},
+    )
+
+
+def margin_field() -> Any:
+    """Return the field ``margin``, in points."""
+    return Field(
+        1.0,
+        ge=0.01,
+        le=50.0,
+        description="Smaller differences count as equivalent.",
+        json_schema_extra={"label": "Margin", "unit": "points", "group": _GROUP, "when": _WHEN},
+    )
+
+
+def baseline_choices(target: Target) -> Sequence[Choice]:
+    """Return the evaluations to compare with, none first."""
+    return [Choice("", ""), *(Choice(str(one.job), _label(one)) for one in target.baselines())]
+
+
+def _label(one: Baseline) -> str:
+    return f"#{one.job} {one.title} ({one.questions})"
+
+
+def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule | None:
+    """Return the rule; None to ask all questions.
+
+    Raises:
+        LaunchError: at the field that makes the comparison impossible.
+    """
+    if not params.stop_early:
+        return None
+    if len(questions) < LEAST_QUESTIONS:
+        message = _("An early stop needs at least %(n)s questions.") % {"n": LEAST_QUESTIONS}
+        raise LaunchError(message, "stop_early")
+    if params.samples > 1:
+        message = _("An early stop compares one answer to each question. Enter 1.")
+        raise LaunchError(message, "samples")
+    base = _baseline(params.baseline, target)
+    _check_same(params, base)
+    verdicts = base.verdicts(questions)
+    lacking = sum(one.id not in verdicts for one in questions)
+    if lacking:
+        message = ngettext(
+            "#%(job)s has no answer to %(n)s of these questions. Choose another baseline.",
+            "#%(job)s has no answers to %(n)s of these questions. Choose another baseline.",
+            lacking,
+        )
+        raise LaunchError(message % {"job": base.job, "n": lacking}, "baseline")
+    if sum(right is not None for right in verdicts.values()) < LEAST_QUESTIONS:
+        message = _("#%(job)s has too few scored answers. Choose another baseline.")
+        raise LaunchError(message % {"job": base.job}, "baseline")
+    return Rule(base.job, params.margin / 100, verdicts)
+
+
+def _baseline(key: str, target: Target) -> Baseline:
+    if not key:
+        raise LaunchError(_("Choose the baseline of the comparison."), "baseline")
+    number = number_from(key.removeprefix("#"))
+    for one in target.baselines():
+        if one.job == number:
+            return one
+    raise LaunchError(_("Unknown baseline. Choose one from the list."), "baseline")
+
+
+def _check_same(params: Any, base: Baseline) -> None:
+    """Refuse settings and scoring rules that the baseline does not have."""
+    for name in _SAME:
+        other = base.params.get(name)
+        if other != getattr(params, name):
+            message = _("The baseline #%(job)s has %(value)s. Enter the same.")
+            raise LaunchError(message % {"job": base.job, "value": other}, name)
+    if base.tool.rpartition(", rules ")[2] != rules_version():
+        message = _("#%(job)s was scored by older rules. Run it again, or choose another baseline.")
+        raise LaunchError(message % {"job": base.job}, "baseline")
+
+
+def remarks(params: Any, look: Look | None) -> list[Message]:
+    """Return what the last look found."""
+    if look is None or look.interval is None:
+        return []
+    gap, low, high = look.interval
+    args: Mapping[str, Any] = {
+        **{"asked": look.asked, "questions": look.questions, "baseline": params.baseline},
+        **{"gap": gap, "low": low, "high": high, "margin": f"{params.margin:g}"},
+    }
+    return [Message(f"evaluate:look_{look.decision}", args)]

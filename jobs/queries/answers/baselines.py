@@ -1,0 +1,45 @@
+"""Evaluations that a later one may be compared with while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jobs.catalog import Question
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate.evaluate import Evaluate
+from jobs.kinds.lib.base import Baseline
+from jobs.models import Answer, Result
+from jobs.queries.answers.own_questions import is_same
+
+MOST = 100
+
+
+def baselines() -> Sequence[Baseline]:
+    """Return the newest evaluations with one answer to each question, newest first."""
+    own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
+    rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
+    newest = rows.values_list(
+        "pk", "job_id", "job__title", "metrics__questions", "tool", "job__params"
+    )[:MOST]
+    return [_baseline(*row) for row in newest if int(row[-1].get("samples") or 1) == 1 and row[3]]
+
+
+def _baseline(
+    result: int, job: int, title: str, questions: float, tool: str, params: Mapping[str, object]
+) -> Baseline:
+    def verdicts(asked: Sequence[Question]) -> Mapping[str, bool | None]:
+        return _verdicts(result, asked)
+
+    return Baseline(job, title, int(questions), tool, params, verdicts)
+
+
+def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:
+    by_id, found = {one.id: one for one in asked}, dict[str, bool | None]()
+    rows = Answer.objects.filter(result=result)
+    for own, text, expected, score in rows.values_list(
+        "question_id", "question", "expected", "score"
+    ).iterator():
+        question = by_id.get(own)
+        if question is not None and is_same(question, text, expected):
+            found[own] = None if score is None else score >= 0.5
+    return found
