@@ -36,10 +36,9 @@ def _baseline(
 def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:
     by_id, found = {one.id: one for one in asked}, dict[str, bool | None]()
     rows = Answer.objects.filter(result=result)
-    for own, text, expected, score in rows.values_list(
-        "question_id", "question", "expected", "score"
-    ).iterator():
+    fields = rows.values_list("question_id", "question", "expected", "score", "status")
+    for own, text, expected, score, status in fields.iterator():
         question = by_id.get(own)
         if question is not None and is_same(question, text, expected):
-            found[own] = None if score is None else score >= 0.5
+            found[own] = None if status else score >= 0.5
     return found

@@ -149,3 +149,16 @@ def test_answers_of_several_parts_replace_their_sum():
     found = parity([sides[0]], [sides[1]], 1.0)
 
     assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]
+
+
+def test_a_result_that_could_stop_early_has_a_wider_interval():
+    base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
+    usual = parity([base], [result], 1.0).statement
+    result.metrics["planned_questions"] = 16
+
+    early = parity([base], [result], 1.0).statement
+
+    assert (usual.planned, early.planned) == (None, 16)
+    assert early.pooled.gap.low < usual.pooled.gap.low
+    assert parity([result], [base], 1.0).statement.planned == 16
+    assert parity([base], [result], 1.0, planned=20).statement.planned == 20

@@ -1,0 +1,162 @@
+"""Evaluate with an early stop: what it needs, and what its result says."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from jobs.catalog import QUESTION_SETS
+from jobs.errors import LaunchError, ParseError
+from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Baseline
+from jobs.kinds.lib.early_stops import remarks
+from jobs.parsers.evalscope.looks import last_look
+from jobs.parsers.progress import share_of_looks
+from jobs.toolchains.evalscope.evalscope import rules_version
+from tests.jobs.lib.target import DATA, files_below, here
+
+EVALUATE = KINDS["evaluate"]
+FINISHED = DATA / "evalscope-1.14-eval/finished"
+QUESTIONS = QUESTION_SETS["basics"].questions
+LOOK = {
+    **{"look": 3, "looks": 10, "asked": 44, "questions": 142, "pairs": 44, "planned": 142},
+    **{"decision": "worse", "difference": -0.25, "low": -0.45, "high": -0.02},
+}
+BASE = Baseline(
+    17,
+    "small-fp16, basics",
+    len(QUESTIONS),
+    f"evalscope 1.14.1, rules {rules_version()}",
+    {"max_tokens": 64, "temperature": 0.0},
+    lambda asked: {one.id: True for one in asked},
+)
+
+
+def planned(base=BASE, **raw):
+    chosen = {"deployment": "3", "max_tokens": 64, "stop_early": True, "baseline": "17", **raw}
+    target = replace(here(), baselines=lambda: [base])
+    return EVALUATE.plan(EVALUATE.Params(**chosen), target)
+
+
+def test_an_early_stop_is_a_script_around_the_usual_one():
+    (step,) = planned().steps
+    (usual,) = planned(stop_early=False, baseline="").steps
+
+    assert step.argv[1:4] == (
+        "{job_dir}/files/ask_until_decided.py",
+        "{job_dir}/files/early_stop.json",
+        "eval",
+    )
+    asked = [text.replace('"asked"', '"../files"') for text in step.argv[3:]]
+    assert asked == list(usual.argv[2:])
+
+
+def test_without_an_early_stop_its_settings_do_not_count():
+    assert planned(stop_early=False, baseline="99") == planned(stop_early=False, baseline="")
+
+
+def other(**fields):
+    return replace(BASE, **fields)
+
+
+@pytest.mark.parametrize(
+    ("base", "raw", "field", "says"),
+    [
+        (BASE, {"baseline": ""}, "baseline", "Choose the baseline"),
+        (BASE, {"baseline": "18"}, "baseline", "Unknown baseline"),
+        (BASE, {"limit": 39}, "stop_early", "at least 40"),
+        (BASE, {"samples": 2, "temperature": 0.6}, "samples", "one answer"),
+        (BASE, {"max_tokens": 32}, "max_tokens", "has 64"),
+        (BASE, {"temperature": 0.6}, "temperature", "has 0"),
+        (other(tool="evalscope 1.14.1, rules 1"), {}, "baseline", "older rules"),
+        (other(verdicts=lambda asked: {}), {}, "baseline", "142 of these"),
+        (
+            other(verdicts=lambda asked: {one.id: None for one in asked}),
+            {},
+            "baseline",
+            "too few scored",
+        ),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused(base, raw, field, says):
+    with pytest.raises(LaunchError, match=says) as refused:
+        planned(base, **raw)
+
+    assert refused.value.field == field
+
+
+def test_the_form_offers_baselines_after_none():
+    target = replace(here(), baselines=lambda: [BASE])
+
+    choices = EVALUATE.choices("baseline", target)
+
+    assert [one.value for one in choices] == ["", "17"]
+    assert choices[1].label == f"#17 small-fp16, basics ({len(QUESTIONS)})"
+
+
+def outcome(look):
+    outputs = files_below(FINISHED)
+    if look:
+        outputs["eval/looks.jsonl"] = f"{json.dumps(look)}\n".encode()
+    params = EVALUATE.Params(deployment="3", max_tokens=64, stop_early=True, baseline="17")
+    return EVALUATE.parse_outcome(params, planned(), outputs, 0)
+
+
+def test_a_stopped_result_says_how_many_questions_it_left_out():
+    measured = outcome(LOOK).measured
+
+    assert measured.metrics["planned_questions"] == 142
+    assert measured.what.startswith("basics (") and " of 142)" in measured.what
+    first = measured.remarks[0]
+    assert first.id == "evaluate:look_worse"
+    assert (first.args["asked"], first.args["baseline"]) == (44, "17")
+    assert (first.args["gap"], first.args["low"]) == (-0.25, -0.45)
+
+
+def test_an_undecided_result_is_of_all_questions():
+    measured = outcome({**LOOK, "asked": 142, "decision": "unknown"}).measured
+
+    assert " of " not in measured.what
+    assert measured.remarks[0].id == "evaluate:look_unknown"
+
+
+def test_a_result_without_looks_has_no_planned_questions():
+    assert "planned_questions" not in outcome(None).measured.metrics
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"{",
+        json.dumps({**LOOK, "decision": "perhaps"}).encode(),
+        json.dumps({**LOOK, "asked": -1}).encode(),
+        json.dumps({**LOOK, "low": "x"}).encode(),
+    ],
+)
+def test_a_damaged_file_of_looks_is_refused(line):
+    with pytest.raises(ParseError, match="looks"):
+        last_look("eval/looks.jsonl", line)
+
+
+def test_a_look_without_pairs_has_no_remark():
+    row = {name: LOOK[name] for name in ("asked", "questions", "planned")}
+    look = last_look("x", json.dumps({**row, "decision": "unknown"}).encode())
+
+    assert look.interval is None
+    assert remarks(EVALUATE.Params(deployment="3"), look) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "done"),
+    [
+        ("Look 3 of 10, 43 of 142 questions: x", 30),
+        # Its bar begins with the answers before.
+        ("Look 3 of 10, 43: x\nRunning[eval]:   0%|   | 0/2 [00:00<?, ?benchmark/s]", 30),
+        ("Look 3 of 10, 4: x\nRunning[eval]: 90%|   | 1/1 [00:01<00:01,  1.04s/benchmark]", 40),
+    ],
+)
+def test_progress_counts_looks(log, done):
+    assert share_of_looks(log)["done"] == done
+    assert share_of_looks("Running[eval]: 0%|  | 0/2 [00:00<?, ?b/s]") is None

@@ -1,0 +1,52 @@
+"""Evaluations that a later one may be compared with."""
+
+import pytest
+
+from jobs.kinds.lib.base import Baseline
+from jobs.queries.answers.baselines import baselines
+from jobs.queries.hosts.targets import target_of
+from tests.factories import make_measured
+from tests.jobs.lib import answering
+
+pytestmark = pytest.mark.django_db
+QUESTIONS = answering.question_set()
+
+
+def offered():
+    return {one.job: one for one in baselines()}
+
+
+def test_evaluations_of_our_questions_are_offered_newest_first():
+    first, second = answering.make_evaluations()
+
+    assert list(offered()) == [second.job_id, first.job_id]
+    one = baselines()[0]
+    assert isinstance(one, Baseline)
+    assert (one.questions, one.params["max_tokens"]) == (answering.QUESTIONS, 64)
+    assert target_of(first.host).baselines()[0].job == second.job_id
+
+
+def test_several_answers_to_a_question_are_no_baseline():
+    answering.make_evaluations(samples=4)
+
+    assert not offered()
+
+
+def test_a_benchmark_is_no_baseline():
+    make_measured()
+
+    assert not offered()
+
+
+def test_verdicts_are_those_of_equal_questions():
+    answers = answering.answers(wrong={1})
+    answers[2] |= {"score": 0.0, "status": "excluded"}
+    answers[3] |= {"question": "Another text"}
+    answers[4] |= {"expected": "another answer"}
+    result = answering.evaluation(answers)
+
+    verdicts = offered()[result.job_id].verdicts(QUESTIONS)
+
+    assert (verdicts["q0"], verdicts["q1"], verdicts["q2"]) == (True, False, None)
+    assert not {"q3", "q4"} & verdicts.keys()
+    assert len(verdicts) == len(QUESTIONS) - 2
