@@ -54,7 +54,9 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Statement with its request. ``planned``: requested, or stored with a result. ``counts``: both sides as typed, for an address."""
+    """Statement with its request. ``planned``: requested, or stored with a result. ``counts``: both
+    sides as typed, for an address.
+    """
 
     source: Source
     parity: Parity

@@ -115,7 +115,9 @@ def _check_same(params: Any, base: Baseline) -> None:
             message = _("The baseline #%(job)s has %(value)s. Enter the same.")
             raise LaunchError(message % {"job": base.job, "value": other}, name)
     if base.tool.rpartition(", rules ")[2] != rules_version():
-        message = _("#%(job)s was scored by older rules. Run it again, or choose another baseline.")
+        message = _(
+            "#%(job)s was scored by older rules. Evaluate it again, or choose another baseline."
+        )
         raise LaunchError(message % {"job": base.job}, "baseline")
 
 
