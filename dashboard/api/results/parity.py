@@ -61,7 +61,7 @@ class ParityRow(Answer):
     difference_points: float
     low_points: float
     high_points: float
-    method: str = Field(description="paired, clustered, bootstrap or unpaired")
+    method: str = Field(description="paired, score, clustered, bootstrap or unpaired")
     verdict: str = Field(description="equivalent, better, worse or unknown")
     mcnemar_p: float | None
     regressed: int | None

@@ -120,6 +120,7 @@ def method_name(method: Method) -> str:
     """Return the name of a formula, for a table."""
     return {
         "paired": _("paired, Newcombe"),
+        "score": _("paired, Tango"),
         "clustered": _("by question, clustered"),
         "bootstrap": _("bootstrap"),
         "unpaired": _("unpaired, Newcombe"),
@@ -134,6 +135,10 @@ def methods(statement: Statement) -> list[str]:
         "paired": _(
             "Paired: both answered the same questions, once each. Newcombe 1998, method 10, on "
             "the pairs; McNemar's exact test."
+        ),
+        "score": _(
+            "Paired, with an early stop: both answered the same questions, once each. Tango 1998, "
+            "score interval of the pairs; McNemar's exact test."
         ),
         "clustered": _(
             "Clustered: questions with several answers. The mean score of a question is one "

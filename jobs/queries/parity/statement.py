@@ -23,11 +23,12 @@ from jobs.queries.statistics import (
     paired_variance,
     pooled,
     pooled_difference,
+    score_difference,
     weights_of,
 )
 
 # Formula of a difference: see jobs.queries.statistics.
-Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
+Method = Literal["paired", "score", "clustered", "bootstrap", "unpaired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Ro
     weights = weights_of(firsts, seconds)
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
-    gap, method, variance = _difference(evidence, z)
+    gap, method, variance = _difference(evidence, z, is_monitored=z > Z)
     cells = _summed(evidence)
     said = decision(gap, margin)
     is_counted = all(one.is_share and _is_whole(one) for one in evidence)
@@ -161,11 +162,15 @@ def _summed(evidence: Sequence[Evidence]) -> tuple[int, int, int, int] | None:
     return both, lost, gained, neither
 
 
-def _difference(evidence: Sequence[Evidence], z: float) -> tuple[Interval, Method, float]:
+def _difference(
+    evidence: Sequence[Evidence], z: float, *, is_monitored: bool
+) -> tuple[Interval, Method, float]:
     """Return the difference, its method, and the variance of one question's difference."""
     cells = _summed(evidence)
     if cells:
         variance = paired_variance(cells[1], cells[2], sum(cells))
+        if is_monitored:
+            return score_difference(*cells, z), "score", variance
         return paired_difference(*cells, z), "paired", variance
     gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
     if all(one.gaps is not None for one in evidence):

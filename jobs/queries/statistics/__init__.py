@@ -22,6 +22,7 @@ from jobs.queries.statistics.paired import (
     decision,
     monitored_z,
     paired_difference,
+    score_difference,
     wilson,
 )
 from jobs.queries.statistics.samples import (
@@ -72,6 +73,7 @@ __all__ = [
     "relative_change",
     "relative_difference",
     "runs_to_tell",
+    "score_difference",
     "weights_of",
     "wilson",
 ]

@@ -15,9 +15,12 @@ boundary before its end with probability ``2 (1 - probability(2.2414)) = 2.5 %``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import copysign, inf, sqrt
 from statistics import NormalDist
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NORMAL = NormalDist()
 Z = _NORMAL.inv_cdf(0.975)  # of a 95 % interval
@@ -90,6 +93,42 @@ def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
     if excess > 0:
         excess = max(0.0, excess - (both + only_first + only_second + neither) / 2)
     return excess / sqrt(margins)
+
+
+def score_difference(
+    both: int, only_first: int, only_second: int, neither: int, z: float = Z
+) -> Interval:
+    """Return the same difference with the score interval (Tango 1998, Statistics in Medicine 17,
+    891-908).
+
+    For an early stop: at its large ``z``, Newcombe's interval is too narrow when few answers
+    change. With no change, this one is ``± z² / (total + z²)``.
+    """
+    total = both + only_first + only_second + neither
+    value = (only_second - only_first) / total
+
+    def score(gap: float) -> float:
+        """Return the distance of the observed from a true ``gap``, in standard errors."""
+        # The most likely share of answers that only the first has, with this gap.
+        linear = (2 * total + only_first - only_second) * gap - only_first - only_second
+        constant = -only_first * gap * (1 - gap)
+        root = sqrt(max(0.0, linear**2 - 8 * total * constant))
+        variance = total * ((root - linear) / (2 * total) + gap * (1 - gap))
+        observed = total * (value - gap)
+        return observed / sqrt(variance) if variance > 0 else copysign(inf, observed)
+
+    return Interval(value, _crossing(score, -1.0, value, z), _crossing(score, value, 1.0, -z))
+
+
+def _crossing(falling: Callable[[float], float], low: float, high: float, wanted: float) -> float:
+    """Return where a falling function has the wanted value, by bisection."""
+    for _ in range(50):
+        middle = (low + high) / 2
+        if falling(middle) > wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def decision(interval: Interval, margin: float) -> Decision:

@@ -70,7 +70,7 @@ def look_at(rule, look):
     if pairs:
         z = paired.monitored_z(len(pairs), planned)
         cells = [pairs.count(one) for one in ((1, 1), (1, 0), (0, 1), (0, 0))]
-        gap = paired.paired_difference(*cells, z)
+        gap = paired.score_difference(*cells, z)
         row |= {"difference": gap.value, "low": gap.low, "high": gap.high}
         row["decision"] = paired.decision(gap, rule["margin"])
     return row

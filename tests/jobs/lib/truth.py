@@ -26,6 +26,7 @@ from jobs.queries.statistics import (
     monitored_z,
     paired_difference,
     pooled_difference,
+    score_difference,
     wilson,
 )
 
@@ -142,7 +143,7 @@ def monitored(
 
     The interval returned is that of the stop; its coverage is of all looks up to it.
     """
-    known = cache(paired_difference)
+    known = cache(score_difference)
     each = planned // looks
     kept = (share - (changed - gap) / 2) / (1 - changed)
 

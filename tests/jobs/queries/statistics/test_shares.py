@@ -5,6 +5,7 @@ from jobs.queries.statistics import (
     mcnemar,
     paired_difference,
     questions_to_tell,
+    score_difference,
     wilson,
 )
 
@@ -102,3 +103,35 @@ def test_a_small_difference_needs_more_questions():
     assert questions_to_tell(9, 16, 142) == 425
     assert questions_to_tell(16, 9, 142) == 425
     assert questions_to_tell(5, 5, 100) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "low", "high"),
+    [
+        # Fagerland, Lydersen and Laake 2017, Statistical Analysis of Contingency Tables, chapter 8.
+        ((1, 7, 1, 12), -0.517, -0.026),
+        ((59, 16, 6, 80), -0.1240, -0.0054),
+        # No change: z² / (n + z²).
+        ((30, 0, 0, 20), -0.0713, 0.0713),
+    ],
+)
+def test_the_score_interval_is_that_of_the_literature(cells, low, high):
+    found = score_difference(*cells)
+
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.0005)
+
+
+def test_the_score_interval_is_symmetric():
+    one, turned = score_difference(20, 7, 2, 30, 3.0), score_difference(20, 2, 7, 30, 3.0)
+
+    assert (one.low, one.value, one.high) == pytest.approx(
+        (-turned.high, -turned.value, -turned.low)
+    )
+
+
+def test_an_early_look_without_changes_decides_nothing_small():
+    assert (
+        score_difference(40, 0, 0, 31, 3.17).high
+        > 0.12
+        > paired_difference(40, 0, 0, 31, 3.17).high
+    )

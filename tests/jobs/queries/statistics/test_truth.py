@@ -57,6 +57,16 @@ def test_twenty_looks_miss_the_truth_in_at_most_5_per_cent():
     assert found.wrong(0.01, MARGIN) <= 0.05
 
 
+def test_ten_looks_at_few_questions_miss_the_truth_in_at_most_5_per_cent():
+    # Nearly all changes in one direction, the difference at the margin: hardest for "equivalent".
+    one = truth.monitored(0.5, -0.05, 0.06, 140, 10, 0.05)
+
+    found = truth.simulate(one, -0.05, 0.05, 2000)
+
+    assert found.covered >= 0.95
+    assert found.wrong(-0.05, 0.05) <= 0.025
+
+
 def test_a_fixed_interval_at_twenty_looks_misses_more_often(monkeypatch):
     monkeypatch.setattr(truth, "monitored_z", lambda asked, planned: 1.96)
     one = truth.monitored(0.9, 0.0, 0.05, 14_000, 20, MARGIN)
