@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number
 from dashboard.text.messages import message
@@ -75,9 +74,5 @@ def faulty_words(result: Result) -> str:
     if not is_doubtful(result):
         return ""
     total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
-    text = ngettext(
-        "%(n)s of %(total)s answers is faulty, e.g. cut off: the score is doubtful.",
-        "%(n)s of %(total)s answers are faulty, e.g. cut off: the score is doubtful.",
-        faulty,
-    )
+    text = _("%(n)s of %(total)s answers, e.g. cut off. The score is doubtful.")
     return text % {"n": number(faulty), "total": number(total)}
