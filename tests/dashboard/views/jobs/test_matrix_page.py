@@ -7,9 +7,17 @@ from html import unescape
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
-from tests.factories import make_cell, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_cell,
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 # Of a kind that can be retried without an asset.
@@ -68,6 +76,23 @@ def test_each_cell_shows_its_state(client, matrix):
     assert ">51.2<" in html or ">51.3<" in html
     assert "Max concurrency of the engine is 8." in html
     assert "exit code 3" in html.lower()
+
+
+def test_a_queued_matrix_says_why(client, matrix):
+    Job.objects.filter(state="running").update(state="succeeded", finished_at=now())
+    server = make_deployment(host=matrix.host)
+    Job.objects.filter(state="queued").update(exclusive=True)
+
+    html = unescape(page(client, matrix).content.decode())
+
+    assert f"deployment {server.name} is running. Stop that deployment" in html
+
+
+def test_a_running_matrix_gives_no_reason_for_its_queue(client, matrix):
+    make_deployment(host=matrix.host)
+    Job.objects.filter(state="queued").update(exclusive=True)
+
+    assert "exclusive use" not in page(client, matrix).content.decode()
 
 
 def test_a_done_cell_links_its_result_command_and_log(client, matrix):
