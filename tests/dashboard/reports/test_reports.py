@@ -254,11 +254,12 @@ def test_a_statement_of_two_results_is_a_report(write):
 
 
 def test_a_statement_has_the_settings_of_both_runs(write):
-    sides = [evaluation([1, 1, 0], max_tokens=limit).pk for limit in (48, 64)]
+    sides = [evaluation([1, 1, 0], max_tokens=most, limit=0).pk for most in (48, 64)]
 
     text = write("parity", "en", "md", base=str(sides[0]), id=str(sides[1]))
 
     assert re.findall(r"Max output tokens \| (\d+)", text) == ["48", "64"]
+    assert text.count("| Question limit | none |") == 2  # 0: all questions
 
 
 def test_a_chinese_report_has_chinese_signs(write):
