@@ -12,6 +12,7 @@ from dashboard.presenters.result.conclusion import (
     WARNING_SHAPES,
     Figure,
     headline,
+    noise_words,
     rate_figure,
 )
 from dashboard.presenters.result.two_sides import sides_table
@@ -22,8 +23,8 @@ from jobs.queries.results.conclusion import conclude
 
 @dataclass(frozen=True, slots=True)
 class RowConclusion:
-    """Conclusion of one pair of lengths. ``texts``: findings on client and engine, each with True
-    where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell.
+    """Conclusion of one pair of lengths. ``texts``: noise, then findings on client and engine, each
+    with True where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell.
     ``is_open``: some run of the row has not ended."""
 
     lengths: str
@@ -52,12 +53,13 @@ def _conclusion(row: Row) -> RowConclusion:
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_table(points, results[0], first)
+    noise = noise_words(found)
     return RowConclusion(
         lengths(row.input_tokens, row.output_tokens),
         headline(found),
-        is_warning=found.shape in WARNING_SHAPES,
+        is_warning=found.shape in WARNING_SHAPES or bool(noise),
         figures=figures,
-        texts=sides.texts if sides else (),
+        texts=[*([(noise, True)] if noise else []), *(sides.texts if sides else ())],
         is_disturbed=not all(result.counts for result in results),
         is_open=any(cell.state in ("queued", "running") for cell in row.cells),
     )

@@ -167,6 +167,25 @@ def test_a_row_concludes_where_throughput_ends(client, measured_row):
     assert "Preliminary" not in text
 
 
+@pytest.mark.parametrize(("rates", "is_noisy"), [((20, 45, 80), True), ((49, 50, 51), False)])
+def test_runs_that_differ_too_much_make_it_uncertain(client, measured_row, rates, is_noisy):
+    (first, _second) = measured_row.cells.filter(concurrency=1)
+    job = make_job(host=measured_row.host, state="succeeded", **WORK)
+    make_measured(job=job, points=[(1, {**first.job.result.metrics})])
+    MatrixCell.objects.filter(pk=first.pk).update(repeat=3)
+    first.pk, first.job = None, job
+    first.save()
+    for cell, rate in zip(measured_row.cells.filter(concurrency=1), rates, strict=True):
+        metrics = {**cell.job.result.metrics, "output_tokens_per_s": rate}
+        Result.objects.filter(job=cell.job).update(metrics=metrics)
+
+    text = conclusion(client, measured_row)
+
+    words = "Uncertain: ±155 % over 3 runs at concurrency 1. Repeat on an idle host."
+    assert (words in text) == is_noisy
+    assert ("Uncertain" in text) == is_noisy
+
+
 def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
     last = measured_row.cells.get(concurrency=8, repeat=2)
     MatrixCell.objects.filter(pk=last.pk).update(job=make_job(host=measured_row.host, **WORK))
