@@ -12,7 +12,7 @@ from jobs.models import Result
 from jobs.queries.answers.hygiene import is_doubtful
 from jobs.services.outcomes.shortfall import shortfall
 
-_LOADED = "result:host_loaded"
+LOADED = "result:host_loaded"
 _OTHERS = "result:other_clients"
 
 
@@ -45,7 +45,7 @@ def flags(result: Result) -> list[Flag]:
     if result.disturbed:
         found.append(Flag(_("disturbed"), disturbed_words(result)))
     for remark in result.remarks:
-        if remark["id"] == _LOADED:
+        if remark["id"] == LOADED:
             found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
         if remark["id"] == _OTHERS:
             found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))

@@ -186,6 +186,13 @@ def test_runs_that_differ_too_much_make_it_uncertain(client, measured_row, rates
     assert ("Uncertain" in text) == is_noisy
 
 
+def test_a_conclusion_counts_runs_on_a_loaded_host(client, measured_row):
+    remark = {"id": "result:host_loaded", "args": {"load": 9.2, "cores": 2}}
+    Result.objects.filter(job__cell__concurrency=4).update(remarks=[remark])
+
+    assert "Other programs used the CPU in 2 of 8 runs." in conclusion(client, measured_row)
+
+
 def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
     last = measured_row.cells.get(concurrency=8, repeat=2)
     MatrixCell.objects.filter(pk=last.pk).update(job=make_job(host=measured_row.host, **WORK))
