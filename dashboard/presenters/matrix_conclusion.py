@@ -25,9 +25,9 @@ from jobs.queries.results.conclusion import conclude
 
 @dataclass(frozen=True, slots=True)
 class RowConclusion:
-    """Conclusion of one pair of lengths. ``texts``: noise and load, then findings on client and engine, each
-    with True where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell.
-    ``is_open``: some run of the row has not ended."""
+    """Conclusion of one pair of lengths. ``texts``: noise and load, then findings on client and
+    engine, each with True where it needs attention. ``is_disturbed``: only disturbed runs exist of
+    some cell. ``is_open``: some run of the row has not ended."""
 
     lengths: str
     headline: str
