@@ -12,9 +12,12 @@ from dashboard.presenters.result.conclusion import (
     WARNING_SHAPES,
     Figure,
     headline,
+    noise_words,
     rate_figure,
 )
+from dashboard.presenters.result.flags import LOADED
 from dashboard.presenters.result.two_sides import sides_table
+from jobs.models import Result
 from jobs.queries.matrices import MatrixPage, Row
 from jobs.queries.results.benchmark_curve import limits_of
 from jobs.queries.results.conclusion import conclude
@@ -22,9 +25,9 @@ from jobs.queries.results.conclusion import conclude
 
 @dataclass(frozen=True, slots=True)
 class RowConclusion:
-    """Conclusion of one pair of lengths. ``texts``: findings on client and engine, each with True
-    where it needs attention. ``is_disturbed``: only disturbed runs exist of some cell.
-    ``is_open``: some run of the row has not ended."""
+    """Conclusion of one pair of lengths. ``texts``: noise and load, then findings on client and
+    engine, each with True where it needs attention. ``is_disturbed``: only disturbed runs exist of
+    some cell. ``is_open``: some run of the row has not ended."""
 
     lengths: str
     headline: str
@@ -52,12 +55,22 @@ def _conclusion(row: Row) -> RowConclusion:
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_table(points, results[0], first)
+    noise = list(filter(None, (noise_words(found), _loaded_words(results))))
     return RowConclusion(
         lengths(row.input_tokens, row.output_tokens),
         headline(found),
-        is_warning=found.shape in WARNING_SHAPES,
+        is_warning=found.shape in WARNING_SHAPES or bool(noise),
         figures=figures,
-        texts=sides.texts if sides else (),
+        texts=[*((text, True) for text in noise), *(sides.texts if sides else ())],
         is_disturbed=not all(result.counts for result in results),
         is_open=any(cell.state in ("queued", "running") for cell in row.cells),
     )
+
+
+def _loaded_words(results: Sequence[Result]) -> str:
+    """Return in how many runs other programs used the CPU; "" for none."""
+    loaded = sum(any(one["id"] == LOADED for one in result.remarks) for result in results)
+    if not loaded:
+        return ""
+    text = _("Other programs used the CPU in %(n)s of %(total)s runs.")
+    return text % {"n": loaded, "total": len(results)}

@@ -266,6 +266,8 @@ def setting_text(text: str, name: str) -> str:
         return stack_name(text)
     if name == "seed" and not text:
         return gettext("new for each concurrency and run")
+    if name == "limit" and text == "0":  # of questions; 0 asks all
+        return gettext("none")
     if name in ("precision", "what"):
         return phrase(text)
     return {YES: gettext("yes"), NO: gettext("no")}.get(text, text)

@@ -147,7 +147,8 @@ def full_moment(when: datetime) -> str:
     local = timezone.localtime(when)
     day = date_format(local, pgettext("date format: day, month, year", "j M Y"))
     offset = f"{local:%z}"
-    return f"{day}, {local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
+    time = f"{local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
+    return gettext("%(day)s, %(time)s") % {"day": day, "time": time}
 
 
 def since(when: datetime, now: datetime | None = None) -> str:

@@ -219,6 +219,14 @@ class MatrixPage:
         return [job for job in jobs if job.is_open and job.cancel_asked_at is None]
 
     @property
+    def next_job(self) -> Job | None:
+        """The queued job that starts first; None while another one runs."""
+        jobs = [run.job for run in self.runs if run.job is not None and not run.cell.skip_id]
+        if any(job.state in Job.ON_HOST_STATES for job in jobs):
+            return None
+        return next((job for job in jobs if job.state == Job.State.QUEUED), None)
+
+    @property
     def failures(self) -> int:
         """Number of runs that failed or were lost, at their last attempt."""
         return sum(run.is_failed for run in self.runs)

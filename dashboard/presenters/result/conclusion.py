@@ -98,7 +98,7 @@ def conclusion_card(
     return Card(
         conclusion=found,
         headline=headline(found),
-        is_warning=found.shape in WARNING_SHAPES,
+        is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
         figures=_figures(found, result),
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
         names=names,
@@ -139,6 +139,22 @@ def headline(found: Conclusion) -> str:
         "falls": _("Throughput falls above concurrency %(n)s."),
     }
     return texts[found.shape] % args
+
+
+def noise_words(found: Conclusion) -> str:
+    """Return why the runs differ too much for the headline; "" where they do not."""
+    point = found.noisiest
+    if point is None or point.noise is None:
+        return ""
+    args = {
+        "n": point.concurrency,
+        "runs": len(point.values(RATE)),
+        "share": number(round(100 * point.noise)),
+    }
+    text = _(
+        "Uncertain: ±%(share)s %% over %(runs)s runs at concurrency %(n)s. Repeat on an idle host."
+    )
+    return text % args
 
 
 def _figures(found: Conclusion, result: Result) -> list[Figure]:
@@ -229,7 +245,7 @@ def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
 
 def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
     """Return what the intervals are of, and which percentiles have too few requests for one."""
-    remarks = []
+    remarks = [noise] if (noise := noise_words(found)) else []
     if any(len(point.runs) >= LEAST_RUNS for point in found.points):
         remarks.append(_("Intervals: 95 %, of the mean of three or more runs."))
     elif any(point.quantiles for point in found.points):

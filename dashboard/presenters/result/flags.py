@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number
 from dashboard.text.messages import message
@@ -13,7 +12,7 @@ from jobs.models import Result
 from jobs.queries.answers.hygiene import is_doubtful
 from jobs.services.outcomes.shortfall import shortfall
 
-_LOADED = "result:host_loaded"
+LOADED = "result:host_loaded"
 _OTHERS = "result:other_clients"
 
 
@@ -46,7 +45,7 @@ def flags(result: Result) -> list[Flag]:
     if result.disturbed:
         found.append(Flag(_("disturbed"), disturbed_words(result)))
     for remark in result.remarks:
-        if remark["id"] == _LOADED:
+        if remark["id"] == LOADED:
             found.append(Flag(_("loaded host"), message(remark["id"], remark["args"])))
         if remark["id"] == _OTHERS:
             found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
@@ -75,9 +74,5 @@ def faulty_words(result: Result) -> str:
     if not is_doubtful(result):
         return ""
     total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
-    text = ngettext(
-        "%(n)s of %(total)s answers is faulty, e.g. cut off: the score is doubtful.",
-        "%(n)s of %(total)s answers are faulty, e.g. cut off: the score is doubtful.",
-        faulty,
-    )
+    text = _("%(n)s of %(total)s answers, e.g. cut off. The score is doubtful.")
     return text % {"n": number(faulty), "total": number(total)}

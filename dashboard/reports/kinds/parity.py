@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.presenters.parity import words
@@ -78,7 +79,7 @@ def _about(found: Stated) -> Facts:
         (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
         (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
-        (_("Questions"), number(min(row.questions))),
+        (pgettext("count", "Questions"), number(min(row.questions))),
         (_("Margin"), words.margin_text(statement_of(found).margin)),
         (
             _("Measured"),
@@ -93,8 +94,12 @@ def _method(found: Stated) -> list[Block]:
     for side in (found.base, found.result):
         for result in side.results[:1]:
             page, name = result_page(result.pk), result_name(result)
-            for facts in (method.environment(page), method.provenance(page.result)):
-                blocks.append(Facts(facts.rows, f"{facts.title} {name}"))
+            tables = (
+                *method.inputs(result),
+                method.environment(page),
+                method.provenance(page.result),
+            )
+            blocks += [Facts(facts.rows, f"{facts.title} {name}") for facts in tables]
             blocks += method.commands(result.job)
     return blocks
 

@@ -50,7 +50,7 @@ def environment(page: ResultPage) -> Facts:
     return Facts(rows, _("Environment"))
 
 
-def inputs(result: Result) -> list[Block]:
+def inputs(result: Result) -> list[Facts]:
     """Return the fields of the form that started the run. An import had none."""
     return [Facts(fields(result.job.params), _("Inputs"))] if result.job else []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from django.utils.translation import gettext as _
+
 from dashboard.reports.document import (
     Block,
     Cell,
@@ -88,8 +90,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    note = f"({cell.note})" if cell.note else ""
-    return " ".join(filter(None, (cell.text, cell.unit, cell.interval, note)))
+    text = " ".join(filter(None, (cell.text, cell.unit, cell.interval)))
+    return _("%(text)s (%(note)s)") % {"text": text, "note": cell.note} if cell.note else text
 
 
 def _fenced(text: str) -> str:

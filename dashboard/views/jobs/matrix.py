@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.actions import matrices as matrix_actions
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
+from dashboard.presenters import queue
 from dashboard.presenters.matrix_conclusion import row_conclusions
 from dashboard.presenters.matrix_export import matrix_csv
 from dashboard.security.permissions import allowed, check, requires
@@ -114,6 +115,7 @@ def _context(request: HttpRequest, page: MatrixPage) -> dict[str, Any]:
         "workload": WORKLOADS.get(str(matrix.spec.get("workload", ""))),
         "counts": [(state, number) for state, number in counts.items() if number],
         "metrics": [(name, metric_label(name)) for name in page.metrics],
+        "in_queue": queue.rows(request.user, [page.next_job])[0] if page.next_job else None,
         "may_repeat": allowed(request.user, "job.repeat"),
         "may_cancel": may_cancel,
         "resume_words": label % {"n": page.to_resume},

@@ -15,7 +15,14 @@ from jobs.kinds.evaluate import evaluate
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Choice, Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import against, is_inside, site, tool_version
-from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.evaluations import (
+    PublicSets,
+    SetsParams,
+    accuracy_message,
+    check_sets,
+    limited_remark,
+    sets_of,
+)
 from jobs.kinds.lib.over_http import COUNTERS
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
@@ -192,14 +199,11 @@ class EvaluateEvalscope(PublicSets, params=Params):
         rows = [row for row in evaluation.scored if row.score is not None]
         metrics = _metrics(evaluation, rows, params.samples)
         return Outcome(
-            message=Message(
-                "evaluate:means",
-                {
-                    "macro": 100 * metrics["accuracy_macro"],
-                    "weighted": 100 * metrics["accuracy_weighted"],
-                    "sets": len(evaluation.reports),
-                    "questions": int(metrics["questions"]),
-                },
+            message=accuracy_message(
+                metrics["accuracy_macro"],
+                metrics["accuracy_weighted"],
+                len(evaluation.reports),
+                int(metrics["questions"]),
             ),
             measured=Measurement(
                 type="evaluation",

@@ -15,7 +15,14 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import against, tokenizer_of
-from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
+from jobs.kinds.lib.evaluations import (
+    PublicSets,
+    SetsParams,
+    accuracy_message,
+    check_sets,
+    limited_remark,
+    sets_of,
+)
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
 from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
@@ -170,15 +177,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
         if means.weighted is not None and means.questions:
             metrics["correct"] = float(round(means.weighted * means.questions))
         return Outcome(
-            message=Message(
-                "evaluate:means",
-                {
-                    "macro": 100 * means.macro,
-                    "weighted": "?" if means.weighted is None else 100 * means.weighted,
-                    "sets": means.sets,
-                    "questions": means.questions or "?",
-                },
-            ),
+            message=accuracy_message(means.macro, means.weighted, means.sets, means.questions),
             measured=Measurement(
                 type="evaluation",
                 what=sets_of(params),

@@ -163,3 +163,18 @@ def check_sets(params: SetsParams) -> None:
 def limited_remark(params: SetsParams) -> list[Message]:
     """Return a remark if only the first questions were sent."""
     return [Message("evaluate:limited", {"questions": params.limit})] if params.limit else []
+
+
+def accuracy_message(
+    macro: float, weighted: float | None, sets: int, questions: int | None
+) -> Message:
+    """Return the message of a scored run: of several sets, or with unknown sizes, both means."""
+    if sets == 1 and weighted is not None and questions:
+        return Message("evaluate:done", {"accuracy": 100 * weighted, "questions": questions})
+    args = {
+        "macro": 100 * macro,
+        "weighted": "?" if weighted is None else 100 * weighted,
+        "sets": sets,
+        "questions": questions or "?",
+    }
+    return Message("evaluate:means", args)

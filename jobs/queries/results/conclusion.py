@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Literal
 
-from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.curve import CLOSE_IF_NOISE, RATE, CurvePoint
 from jobs.queries.results.levels import Level, LevelFinding, hold
 from jobs.queries.statistics import LEAST_RUNS
 
@@ -77,6 +77,13 @@ class Conclusion:
     is_cache_full: bool = False
     is_queued: bool = False
     steps: Sequence[Step] = ()
+
+    @property
+    def noisiest(self) -> CurvePoint | None:
+        """Return the usable point whose runs differ most, where they differ too much for a knee."""
+        noises = {one.concurrency: one.noise or 0.0 for one in self.points if one.is_usable}
+        most = max(self.points, key=lambda one: noises.get(one.concurrency, 0.0))
+        return most if noises.get(most.concurrency, 0.0) > CLOSE_IF_NOISE else None
 
     @property
     def last(self) -> CurvePoint:

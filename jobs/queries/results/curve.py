@@ -51,6 +51,12 @@ class CurvePoint:
         return self.mean(RATE) or 0.0
 
     @property
+    def noise(self) -> float | None:
+        """Return half the interval of the mean rate as a share of it; None under three runs."""
+        interval = mean_interval(self.values(RATE))
+        return (interval.high - interval.low) / 2 / interval.value if interval else None
+
+    @property
     def completed(self) -> int:
         """Return the completed requests of all runs; 0: none, or not reported."""
         return int(sum(self.values("requests")))

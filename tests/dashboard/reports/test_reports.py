@@ -235,8 +235,8 @@ def test_a_report_of_an_import_says_who_measured(write, made, format):
         assert "Measured by others" in text
 
 
-def evaluation(scores):
-    job = make_job(kind="evaluate", state="succeeded")
+def evaluation(scores, **params):
+    job = make_job(kind="evaluate", state="succeeded", params=params)
     return make_measured(scores=scores, job=job)
 
 
@@ -251,6 +251,25 @@ def test_a_statement_of_two_results_is_a_report(write):
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+def test_a_statement_has_the_settings_of_both_runs(write):
+    sides = [evaluation([1, 1, 0], max_tokens=most, limit=0).pk for most in (48, 64)]
+
+    text = write("parity", "en", "md", base=str(sides[0]), id=str(sides[1]))
+
+    assert re.findall(r"Max output tokens \| (\d+)", text) == ["48", "64"]
+    assert text.count("| Question limit | none |") == 2  # 0: all questions
+
+
+def test_a_chinese_report_has_chinese_signs(write):
+    sides = [evaluation(scores).pk for scores in ([1, 1, 0], [1, 0, 0])]
+
+    text = write("parity", "zh", "md", base=str(sides[0]), id=str(sides[1]))
+
+    assert "（配对，Newcombe）" in text
+    assert re.search(r"日 \d\d:\d\d:\d\d UTC", text)
+    assert "| 题数 | 3 |" in text
 
 
 def test_a_comparison_has_the_budget_curve_with_its_table(write):

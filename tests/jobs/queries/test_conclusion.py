@@ -172,6 +172,19 @@ def test_noise_of_repeats_widens_the_knee():
     assert alone.recommended.concurrency == 8
 
 
+@pytest.mark.parametrize(("rates", "noisy"), [((95, 100, 105), 2), ((97, 100, 103), None)])
+def test_an_interval_beyond_a_tenth_is_noise(rates, noisy):
+    repeats = [[point(1, 50 + 0.1 * run), point(2, rate)] for run, rate in enumerate(rates)]
+
+    noisiest = conclude(curve(repeats)).noisiest
+
+    assert (noisiest.concurrency if noisiest else None) == noisy
+
+
+def test_two_runs_say_nothing_about_noise():
+    assert conclude(curve([[point(1, 20)], [point(1, 80)]])).noisiest is None
+
+
 def test_noise_never_hides_a_gap_of_a_tenth():
     low = [point(4, rate) for rate in (60.0, 99.0, 85.0)]
     high = [point(8, rate) for rate in (80.0, 120.0, 101.0)]

@@ -7,9 +7,17 @@ from html import unescape
 
 import pytest
 from django.urls import reverse
+from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
-from tests.factories import make_cell, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_cell,
+    make_deployment,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 # Of a kind that can be retried without an asset.
@@ -68,6 +76,23 @@ def test_each_cell_shows_its_state(client, matrix):
     assert ">51.2<" in html or ">51.3<" in html
     assert "Max concurrency of the engine is 8." in html
     assert "exit code 3" in html.lower()
+
+
+def test_a_queued_matrix_says_why(client, matrix):
+    Job.objects.filter(state="running").update(state="succeeded", finished_at=now())
+    server = make_deployment(host=matrix.host)
+    Job.objects.filter(state="queued").update(exclusive=True)
+
+    html = unescape(page(client, matrix).content.decode())
+
+    assert f"deployment {server.name} is running. Stop that deployment" in html
+
+
+def test_a_running_matrix_gives_no_reason_for_its_queue(client, matrix):
+    make_deployment(host=matrix.host)
+    Job.objects.filter(state="queued").update(exclusive=True)
+
+    assert "exclusive use" not in page(client, matrix).content.decode()
 
 
 def test_a_done_cell_links_its_result_command_and_log(client, matrix):
@@ -140,6 +165,32 @@ def test_a_row_concludes_where_throughput_ends(client, measured_row):
     assert "Recommended concurrency 4" in text
     assert "disturbed" not in text
     assert "Preliminary" not in text
+
+
+@pytest.mark.parametrize(("rates", "is_noisy"), [((20, 45, 80), True), ((49, 50, 51), False)])
+def test_runs_that_differ_too_much_make_it_uncertain(client, measured_row, rates, is_noisy):
+    (first, _second) = measured_row.cells.filter(concurrency=1)
+    job = make_job(host=measured_row.host, state="succeeded", **WORK)
+    make_measured(job=job, points=[(1, {**first.job.result.metrics})])
+    MatrixCell.objects.filter(pk=first.pk).update(repeat=3)
+    first.pk, first.job = None, job
+    first.save()
+    for cell, rate in zip(measured_row.cells.filter(concurrency=1), rates, strict=True):
+        metrics = {**cell.job.result.metrics, "output_tokens_per_s": rate}
+        Result.objects.filter(job=cell.job).update(metrics=metrics)
+
+    text = conclusion(client, measured_row)
+
+    words = "Uncertain: ±155 % over 3 runs at concurrency 1. Repeat on an idle host."
+    assert (words in text) == is_noisy
+    assert ("Uncertain" in text) == is_noisy
+
+
+def test_a_conclusion_counts_runs_on_a_loaded_host(client, measured_row):
+    remark = {"id": "result:host_loaded", "args": {"load": 9.2, "cores": 2}}
+    Result.objects.filter(job__cell__concurrency=4).update(remarks=[remark])
+
+    assert "Other programs used the CPU in 2 of 8 runs." in conclusion(client, measured_row)
 
 
 def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):

@@ -230,6 +230,16 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
     assert measured.tool == f"evalscope {ENVIRONMENTS['evalscope'].version}"
 
 
+def test_a_single_set_has_one_accuracy():
+    only = {name: text for name, text in LEFT.items() if "math_500" not in name}
+
+    outcome = outcome_of(only, datasets=("gsm8k",), limit=3)
+
+    assert outcome.message == Message(
+        "evaluate:done", {"accuracy": approx(33.33, abs=0.005), "questions": 3}
+    )
+
+
 def test_the_result_names_each_set_and_the_limit():
     assert outcome_of(LEFT, **TWO).measured.remarks == [
         Message("evaluate:limited", {"questions": 3}),
