@@ -36,4 +36,5 @@ COUNTS = (
     Metric("answers_empty", "Empty answers", "answers", "lower", is_count=True),
     Metric("answers_failed", "Answers of failed requests", "answers", "lower", is_count=True),
     Metric("answers_looping", "Answers in a loop", "answers", "lower", is_count=True),
+    Metric("answers_reasoned", "Answers with reasoning", "answers", "", is_count=True),
 )

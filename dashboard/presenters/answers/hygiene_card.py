@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from dashboard.text.answers import MEANINGS, TITLES
 from dashboard.text.formatting import number, percent
 from jobs.models import Result
-from jobs.queries.answers.hygiene import Faulty, Hygiene, hygiene
+from jobs.queries.answers.hygiene import Faulty, Hygiene, hygiene, unswitched
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The table with its conclusion; ``unscored`` is a sentence, "" for none."""
+    """The table with its conclusion. ``unscored`` and ``thinking``, which tells of a switch without
+    effect, are sentences, "" for none."""
 
     conclusion: str
     is_clean: bool
     total: int
     rows: Sequence[Row]
     unscored: str
+    thinking: str
 
 
 def hygiene_card(result: Result) -> Card | None:
@@ -45,7 +47,34 @@ def hygiene_card(result: Result) -> Card | None:
     if known is None:
         return None
     rows = [_row(known, one, is_known=one.flag not in known.unknown) for one in known.flags]
-    return Card(_conclusion(known), not known.any.count, known.total, rows, _unscored(known))
+    return Card(
+        _conclusion(known),
+        not known.any.count,
+        known.total,
+        rows,
+        _unscored(known),
+        thinking_words(result),
+    )
+
+
+def thinking_words(result: Result) -> str:
+    """Return what speaks against the thinking that a run chose; "" for nothing."""
+    found = unswitched(result)
+    if found is None:
+        return ""
+    if found.chosen == "on":
+        return _(
+            "Thinking was on, but no answer has reasoning: the engine may ignore the switch, or "
+            "the tool lost it."
+        )
+    text = ngettext(
+        "Thinking was off, but %(n)s of %(total)s answers has reasoning: the engine may ignore the "
+        "switch.",
+        "Thinking was off, but %(n)s of %(total)s answers have reasoning: the engine may ignore "
+        "the switch.",
+        found.reasoned,
+    )
+    return text % {"n": number(found.reasoned), "total": number(found.total)}
 
 
 def _row(known: Hygiene, one: Faulty, *, is_known: bool) -> Row:

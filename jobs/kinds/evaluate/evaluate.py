@@ -23,6 +23,14 @@ from jobs.kinds.lib.base import (
 )
 from jobs.kinds.lib.common import against, deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
+from jobs.kinds.lib.thinking import (
+    NAME,
+    Thinking,
+    extra_body,
+    thinking_choices,
+    thinking_field,
+    workload_part,
+)
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
@@ -83,6 +91,7 @@ class Params(KindParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    thinking: Thinking = thinking_field()
 
 
 class Evaluate(Kind, params=Params):
@@ -103,12 +112,12 @@ class Evaluate(Kind, params=Params):
         if field == "questions":
             sets = QUESTION_SETS.items()
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
-        return None
+        return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
         served = target.asset("deployment", params.deployment)
-        return f"{served.title}, {params.questions}"
+        return ", ".join([served.title, params.questions, *workload_part(params.thinking)])
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
@@ -120,6 +129,7 @@ class Evaluate(Kind, params=Params):
             samples=params.samples,
             batch=params.batch,
             key=str(served.data.get("api_key") or ""),
+            extra_body=extra_body(served, params.thinking),
         )
         return against(evalscope.eval_plan(asking, here), served, here.python)
 
@@ -204,13 +214,13 @@ def question_set(key: str) -> QuestionSet:
 
 
 def _what(params: Params, asked: int) -> str:
-    """ "basics (40), seed 7, 4 samples each"."""
+    """ "basics (40), seed 7, 4 samples each, thinking off"."""
     parts = [f"{params.questions} ({asked // params.samples})"]
     if params.limit and params.question_seed is not None:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")
-    return ", ".join(parts)
+    return ", ".join([*parts, *workload_part(params.thinking)])
 
 
 def by_question(rows: Iterable[Scored]) -> list[float]:

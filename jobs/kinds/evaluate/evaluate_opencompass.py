@@ -17,6 +17,7 @@ from jobs.kinds.lib.base import Measurement, Outcome, SetScore, Target
 from jobs.kinds.lib.common import against, tokenizer_of
 from jobs.kinds.lib.evaluations import PublicSets, SetsParams, check_sets, limited_remark, sets_of
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
+from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
 from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -76,6 +77,7 @@ class Params(SetsParams):
     )
     temperature: float = evaluations.temperature_field()
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
+    thinking: Thinking = thinking_field()
 
 
 class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
@@ -237,6 +239,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         modelscope=params.dataset_source == "modelscope",
         exact=exact,
         key=str(served.get("api_key") or ""),
+        extra_body=extra_body(ref, params.thinking),
     )
 
 

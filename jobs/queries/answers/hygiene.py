@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from django.db.models import Count
 
@@ -29,6 +30,16 @@ class Faulty:
     share: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unswitched:
+    """Answers that speak against the chosen thinking: ``chosen`` is "off", and ``reasoned`` of
+    ``total`` answers have reasoning; or it is "on", and none has."""
+
+    chosen: Literal["on", "off"]
+    reasoned: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,23 @@ def is_doubtful(result: Result) -> bool:
         return False
     interval = wilson((metrics.get("accuracy") or 0.0) * total, total)
     return bool(faulty / total >= min(MOST, (interval.high - interval.low) / 2))
+
+
+def unswitched(result: Result) -> Unswitched | None:
+    """Return what speaks against the thinking that a run chose; None for nothing, or the default.
+
+    Reads the stored metrics only.
+    """
+    chosen = result.job.params.get("thinking") if result.job else None
+    total, reasoned = (result.metrics.get(f"answers_{name}") for name in ("total", "reasoned"))
+    if not total or reasoned is None:
+        return None
+    failed = result.metrics.get("answers_failed") or 0
+    if chosen == "off" and reasoned:
+        return Unswitched("off", int(reasoned), int(total))
+    if chosen == "on" and not reasoned and failed < total:
+        return Unswitched("on", 0, int(total))
+    return None
 
 
 def _verdict(counts: Counter[tuple[int, str]], wanted: str) -> int:

@@ -21,7 +21,7 @@ from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.parsers.answers import own_question
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 2
+VERSION = 3
 _MOST = 2**31 - 1
 _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
@@ -146,7 +146,9 @@ def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -
     if not habits.extracts:
         del counts["answers_not_extracted"]
     faulty = sum(n for bits, n in marks.items() if bits & FAULTS)
-    return {"answers_total": marks.total(), "answers_faulty": faulty, **counts}
+    reasoned = sum(one.has_reasoning or one.thought == "open" for one in facts)
+    totals = {"answers_total": marks.total(), "answers_faulty": faulty}
+    return {**totals, **counts, "answers_reasoned": reasoned}
 
 
 def _whole(value: Any) -> int | None:

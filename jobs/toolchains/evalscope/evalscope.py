@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
@@ -13,6 +14,7 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE, TOKENIZERS
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import seeds_text
 from jobs.toolchains.site import FILES, Site, script
+from jobs.toolchains.thinking import Body
 
 PROGRAMS = ("python",)
 CLIENTS = ("ask_and_score.py",)
@@ -123,7 +125,7 @@ class QuestionRun:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
     answers per question.
 
-    ``key``: name of the API key's secret.
+    ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
     """
 
     questions: tuple[Question, ...]
@@ -132,6 +134,7 @@ class QuestionRun:
     batch: int
     samples: int = 1
     key: str = ""
+    extra_body: Body = field(default_factory=dict)
 
 
 def eval_plan(asking: QuestionRun, site: Site) -> Plan:
@@ -142,6 +145,7 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
         "max_tokens": asking.max_tokens,
         "temperature": asking.temperature,
         **_PATIENCE,
+        **extra_fields(asking.extra_body),
     }
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
@@ -178,6 +182,11 @@ def eval_plan(asking: QuestionRun, site: Site) -> Plan:
             ),
         ),
     )
+
+
+def extra_fields(extra_body: Body) -> dict[str, Any]:
+    """Return EvalScope's setting of more fields in each request; {} for none."""
+    return {"extra_body": extra_body} if extra_body else {}
 
 
 def _key(variable: str, name: str) -> tuple[tuple[str, str], ...]:
