@@ -7,7 +7,14 @@ from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
 from jobs.catalog.strict_yaml import load_by_id
 from jobs.kinds import KINDS
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_deployment,
+    make_endpoint,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +59,31 @@ def test_a_preset_fills_the_form_and_is_marked(form, served):
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["limit"], values["temperature"]) == ("20", "0.0")
     assert [one.preset.id for one in context["presets"] if one.is_current] == ["smoke"]
+
+
+def test_the_field_thinking_needs_a_switch(form, served):
+    near = make_endpoint("near", thinking_switch="thinking")
+    far = make_endpoint("far")
+
+    def fields(**query):
+        context = form("evaluate", host="near", **query)
+        return {field.name: field for field in context["form"].fields}
+
+    offered = fields(deployment=f"endpoint:{near.pk}")["thinking"]
+    assert [one.label for one in offered.options] == ["model default", "on", "off"]
+    for key in (str(served.pk), f"endpoint:{far.pk}"):
+        assert "thinking" not in fields(deployment=key)
+        refused = fields(deployment=key, thinking="off")["thinking"]
+        assert "no switch for thinking" in refused.error
+
+
+def test_a_chosen_thinking_is_in_the_preview(form, served):
+    near = make_endpoint("near", thinking_switch="thinking")
+    key = f"endpoint:{near.pk}"
+
+    script = form("evaluate", host="near", deployment=key, thinking="off")["script"]
+
+    assert '"chat_template_kwargs": {"thinking": false}' in script
 
 
 def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
