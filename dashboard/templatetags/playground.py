@@ -12,9 +12,9 @@ from django.utils.translation import gettext
 from dashboard.text import formatting
 from dashboard.text.messages import message
 from jobs.inference.completions import SAMPLING
-from jobs.toolchains.thinking import chosen_in
 from jobs.models import Turn
 from jobs.queries.chat import ChatEngine, engine_of
+from jobs.toolchains.thinking import chosen_in
 
 register = template.Library()
 

@@ -64,7 +64,10 @@ def test_a_question_goes_to_the_endpoint(client, lin):
 
 
 def test_thinking_is_chosen_where_the_template_has_a_switch(client, lin):
-    with_switch, without = make_endpoint("Qwen3", thinking_switch="enable_thinking"), make_endpoint()
+    with_switch, without = (
+        make_endpoint("Qwen3", thinking_switch="enable_thinking"),
+        make_endpoint(),
+    )
     page = reverse("playground")
 
     assert 'name="thinking"' in text_of(client, page, deployment=key_of(with_switch))

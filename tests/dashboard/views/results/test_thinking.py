@@ -69,7 +69,9 @@ def test_a_statement_warns_of_a_switch_without_effect(get):
 def test_the_card_tells_of_a_switch_without_effect(get):
     ignored, sound = evaluated(thinking="off"), evaluated(thinking="on")
 
-    words = "Thinking was off, but 24 of 24 answers have reasoning: the engine may ignore the switch."
+    words = (
+        "Thinking was off, but 24 of 24 answers have reasoning: the engine may ignore the switch."
+    )
     assert words in get("result-detail", ignored.pk)
     assert "Thinking was" not in get("result-detail", sound.pk)
 
