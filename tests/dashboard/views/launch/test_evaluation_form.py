@@ -6,6 +6,7 @@ from django.urls import reverse
 from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
 from jobs.catalog.strict_yaml import load_by_id
 from jobs.kinds import KINDS
+from jobs.queries.jobs.evaluation_estimate import evaluation_estimate
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import (
     make_deployment,
@@ -143,6 +144,25 @@ def test_an_estimate_names_its_basis(form, served):
     known = form("evaluate", **query)["before"].estimate
 
     assert (known.seconds, known.tokens, known.counted_by) == (5.0, 50.0, counted)
+
+
+def test_an_estimate_counts_answers_with_as_much_thinking(served):
+    points = [(4, {"output_tokens_per_s": 100.0})]
+    make_measured(deployment=served, model_id=served.model_id, points=points)
+    for tokens, params in ((20.0, {"thinking": "off"}), (50.0, {})):
+        job = make_job(kind="evaluate", state="succeeded", params=params)
+        counted = make_measured(model_id=served.model_id, scores=[1, 0], job=job)
+        counted.metrics |= {"output_tokens_mean": tokens}
+        counted.save()
+    params = {"deployment": str(served.pk), "limit": 10, "max_tokens": 200, "batch": 4}
+    params |= {"questions": "basics"}
+
+    estimates = [
+        evaluation_estimate("evaluate", {**params, "thinking": chosen}).tokens
+        for chosen in ("", "off", "on")
+    ]
+
+    assert estimates == [50.0, 20.0, 200]
 
 
 def test_without_a_benchmark_nothing_is_estimated(form, served):
