@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.presenters.result.flags import thinking_words
 from dashboard.text.answers import MEANINGS, TITLES
 from dashboard.text.formatting import number, percent
 from jobs.models import Result
-from jobs.queries.answers.hygiene import Faulty, Hygiene, hygiene, unswitched
+from jobs.queries.answers.hygiene import Faulty, Hygiene, hygiene
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +56,6 @@ def hygiene_card(result: Result) -> Card | None:
         _unscored(known),
         thinking_words(result),
     )
-
-
-def thinking_words(result: Result) -> str:
-    """Return what speaks against the thinking that a run chose; "" for nothing."""
-    found = unswitched(result)
-    if found is None:
-        return ""
-    if found.chosen == "on":
-        return _(
-            "Thinking was on, but no answer has reasoning: the engine may ignore the switch, or "
-            "the tool lost it."
-        )
-    text = ngettext(
-        "Thinking was off, but %(n)s of %(total)s answers has reasoning: the engine may ignore the "
-        "switch.",
-        "Thinking was off, but %(n)s of %(total)s answers have reasoning: the engine may ignore "
-        "the switch.",
-        found.reasoned,
-    )
-    return text % {"n": number(found.reasoned), "total": number(found.total)}
 
 
 def _row(known: Hygiene, one: Faulty, *, is_known: bool) -> Row:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.answers.hygiene_card import thinking_words
 from dashboard.presenters.parity.asked import Stated
 from dashboard.presenters.parity.words import plain_words
 from dashboard.presenters.result.comparison import barrier_words
+from dashboard.presenters.result.flags import thinking_words
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import result_name
 from jobs.queries.parity.sides import Notes

@@ -103,16 +103,12 @@ def unswitched(result: Result) -> Unswitched | None:
 
     Reads the stored metrics only.
     """
-    chosen = result.job.params.get("thinking") if result.job else None
-    total, reasoned = (result.metrics.get(f"answers_{name}") for name in ("total", "reasoned"))
-    if not total or reasoned is None:
+    metrics = result.metrics
+    if not metrics.get("answers_unswitched"):
         return None
-    failed = result.metrics.get("answers_failed") or 0
-    if chosen == "off" and reasoned:
-        return Unswitched("off", int(reasoned), int(total))
-    if chosen == "on" and not reasoned and failed < total:
-        return Unswitched("on", 0, int(total))
-    return None
+    reasoned = int(metrics.get("answers_reasoned") or 0)
+    total = int(metrics.get("answers_total") or 0)
+    return Unswitched("off" if reasoned else "on", reasoned, total)
 
 
 def _verdict(counts: Counter[tuple[int, str]], wanted: str) -> int:

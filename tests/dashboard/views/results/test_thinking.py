@@ -73,6 +73,7 @@ def test_the_card_tells_of_a_switch_without_effect(get):
         "Thinking was off, but 24 of 24 answers have reasoning: the engine may ignore the switch."
     )
     assert words in get("result-detail", ignored.pk)
+    assert ">thinking doubtful</span>" in get("result-list")
     assert "Thinking was" not in get("result-detail", sound.pk)
 
 

@@ -46,6 +46,7 @@ EMPTY = {"detail": {"thought": "closed"}}  # the template closes a thought at on
         ("off", {}, None),
         ("on", {}, Unswitched("on", 0, 10)),
         ("on", {"at_1": THOUGHT}, None),
+        ("on", {f"at_{n}": {"finish": "length"} for n in range(10)}, None),
         ("", {"at_1": THOUGHT}, None),
         ("", {}, None),
     ],
