@@ -36,6 +36,9 @@ class EndpointAnswer(Answer):
     engine: str = Field(description="reported by the engine, else stated; empty if unknown")
     engine_version: str
     max_context: int | None = Field(description="tokens of prompt and output")
+    thinking_switch: str = Field(
+        description="variable of the chat template that switches thinking, or empty"
+    )
     answers: bool = Field(description="the last check succeeded")
     check: str = Field(description="outcome of the last check, as text")
     checked_at: Time | None
@@ -123,6 +126,7 @@ def _shape(row: Endpoint) -> dict[str, Any]:
         "engine": row.engine_name,
         "engine_version": row.version,
         "max_context": row.context,
+        "thinking_switch": row.thinking_switch,
         "answers": row.is_answering,
         "check": message(row.check_id, row.check_args),
         "checked_at": row.checked_at.isoformat() if row.checked_at else None,

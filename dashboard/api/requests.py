@@ -233,6 +233,9 @@ class EndpointAsked(BaseModel):
     max_context: int | None = Field(
         None, description="tokens; only if the engine does not report it"
     )
+    thinking_switch: str = Field(
+        "", description="variable of the chat template that switches thinking; empty: none"
+    )
 
 
 class PromptSetAsked(BaseModel):

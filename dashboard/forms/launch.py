@@ -20,7 +20,7 @@ from dashboard.text.state_styles import STATES
 from jobs.kinds import KINDS
 from jobs.kinds.lib.availability import asset_named, fitting_first
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, Target
-from jobs.kinds.lib.defaults import EXACT, bounds, defaults_for, leading
+from jobs.kinds.lib.defaults import EXACT, bounds, defaults_for, leading, unswitched
 from jobs.models import Deployment
 from jobs.queries.deployments import deployment_down
 from jobs.services.sources import offered
@@ -165,11 +165,14 @@ def make_form(
     """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
     given = {name: _first(kind, target, name) for name in asset_fields(kind)} | dict(typed)
     proposed, most = defaults_for(kind.Params, target, given), bounds(kind.Params, target, given)
+    without_switch = unswitched(kind.Params, target, given)
     groups: dict[str, list[Field]] = {}
     for name, of_kind in _specs(kind.Params).items():
         if of_kind.get("needs_dies") and not target.has_dies:
             continue
         default = proposed.get(name, _default(kind, name))
+        if name in without_switch and typed.get(name, default) == default:
+            continue  # another value stays, with its error
         spec = {**of_kind, "most": most.get(name)}
         field = _field(kind, target, name, spec, _text(default), typed, errors.get(name, ""))
         groups.setdefault(spec.get("group") or "", []).append(field)

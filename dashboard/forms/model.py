@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
 from dashboard.forms.launch import Field, Group, Option
-from jobs.catalog import ZooModel, from_config, strict_yaml
+from jobs.catalog import THINKING_SWITCHES, ZooModel, from_config, strict_yaml
 from jobs.toolchains import yaml_text
 from jobs.validation_errors import message_of
 
@@ -84,6 +84,13 @@ GROUPS: Sequence[tuple[str | Promise, Sequence[Spec]]] = (
             Spec(("context_tokens",), _("Context, tokens"), "number"),
             Spec(("languages",), _("Languages"), "several", _("en, zh …")),
             Spec(("reasoning",), _("Reasoning model"), "check"),
+            Spec(
+                ("thinking_switch",),
+                _("Thinking switch"),
+                "choice",
+                _("Variable of the chat template; empty: none."),
+                choices=THINKING_SWITCHES,
+            ),
             Spec(("licence",), _("Licence")),
             Spec(("licence_note",), _("Licence note"), wide=True),
         ),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from dashboard.text.formatting import number
-from jobs.catalog import MODELS
+from jobs.catalog import MODELS, THINKING_SWITCHES
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Endpoint
@@ -30,6 +30,8 @@ KINDS_OFFERED = sorted(
     ),
     key=lambda name: (name not in _USUAL, name),
 )
+# Switches, with models whose templates have them.
+_KNOWN_FOR = {"enable_thinking": "Qwen3, GLM-4.5", "thinking": "DeepSeek-V3.1"}
 _ARCHIVED, _ANSWERS, _SILENT = "stopped", "ready", "unhealthy"
 
 
@@ -82,6 +84,12 @@ _LABELS: Mapping[str, tuple[str | Promise, str | Promise]] = {
         gettext_lazy("Catalogue model"),
         gettext_lazy("Compares results with ours. vLLM's client and OpenCompass need it."),
     ),
+    "thinking_switch": (
+        gettext_lazy("Thinking switch"),
+        gettext_lazy(
+            "Variable of the chat template, so that evaluations can switch thinking on or off."
+        ),
+    ),
     "device": (gettext_lazy("Device"), gettext_lazy("In words, such as 8 × H800.")),
     "devices": (gettext_lazy("Devices"), gettext_lazy("Number of cards, for figures per device.")),
     "engine": (gettext_lazy("Engine"), gettext_lazy("Only if the engine does not report it.")),
@@ -96,11 +104,16 @@ _LABELS: Mapping[str, tuple[str | Promise, str | Promise]] = {
 }
 _GROUPS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
     (gettext_lazy("Address"), ("name", "url", "api_key")),
-    (gettext_lazy("Model"), ("model", "model_id")),
+    (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
     (gettext_lazy("Device"), ("device", "devices")),
     (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
 )
 _LONGEST = {"name": 100, "model": 200, "device": 100, "engine": 64, "engine_version": 64}
+
+
+def switch_label(name: str) -> str:
+    """Return a variable with the models that have it: "thinking (DeepSeek-V3.1)"."""
+    return _("%(name)s (%(models)s)") % {"name": name, "models": _KNOWN_FOR[name]}
 
 
 def form_groups(
@@ -111,6 +124,10 @@ def form_groups(
     options = {
         "api_key": [("", _("none")), *((name, name) for name in keys)],
         "model_id": [("", _("none")), *((one.id, one.name) for one in MODELS.values())],
+        "thinking_switch": [
+            ("", _("none")),
+            *((name, switch_label(name)) for name in THINKING_SWITCHES),
+        ],
     }
 
     def field(name: str) -> FormField:

@@ -14,6 +14,7 @@ from dashboard.text.messages import message
 from jobs.inference.completions import SAMPLING
 from jobs.models import Turn
 from jobs.queries.chat import ChatEngine, engine_of
+from jobs.toolchains.thinking import chosen_in
 
 register = template.Library()
 
@@ -122,7 +123,9 @@ def attempt_of(turn: Turn, attempts: Sequence[int]) -> Attempt:
 @register.simple_tag
 def asked_with(turn: Turn) -> list[tuple[str, Any]]:
     """Return the parameters of a turn beside messages and model, as ``(name, value)``."""
-    return [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
+    known = [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
+    chosen = chosen_in(turn.request)
+    return [*known, ("thinking", chosen)] if chosen else known
 
 
 @register.simple_tag

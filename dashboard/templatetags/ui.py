@@ -27,7 +27,12 @@ from dashboard.charts.figures import Figure
 from dashboard.presenters import die_grid as grids
 from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
-from dashboard.presenters.result.flags import disturbed_words, faulty_words, missed_words
+from dashboard.presenters.result.flags import (
+    disturbed_words,
+    faulty_words,
+    missed_words,
+    thinking_words,
+)
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting
 from dashboard.text.ellipsis import halves
@@ -286,8 +291,8 @@ def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
 
 @register.simple_tag
 def stamps(result: Result) -> SafeString:
-    """Flags: imported, external, simulated, incomplete, faulty answers, disturbed, loaded host,
-    other clients. Most results have none, which renders no template."""
+    """Flags: imported, external, simulated, incomplete, faulty answers, thinking doubtful,
+    disturbed, loaded host, other clients. Most results have none, which renders no template."""
     shown = {
         "imported": result.imported_id is not None,
         "endpoint": result.endpoint,
@@ -297,6 +302,7 @@ def stamps(result: Result) -> SafeString:
         "disturbed": disturbed_words(result),
         "remarks": result.remarks,
         "faulty": faulty_words(result),
+        "thinking": thinking_words(result),
     }
     return render_to_string("_stamps.html", shown) if any(shown.values()) else mark_safe("")
 

@@ -70,7 +70,12 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
         re.compile(r"\b(?P<made>[A-Z][A-Z0-9_]*) from (?P<of>[A-Z][A-Z0-9_]*)$"),
         _("%(made)s from %(of)s"),
     ),
-    (re.compile(r"(?<=\S), first (?P<n>\d+)$"), _(", first %(n)s")),
+    (
+        re.compile(r"(?<=\S), first (?P<n>\d+)(?=$|, thinking )"),
+        _(", first %(n)s"),
+    ),
+    (re.compile(r"(?<=\S), thinking on$"), _(", thinking on")),
+    (re.compile(r"(?<=\S), thinking off$"), _(", thinking off")),
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),
     (re.compile(r"\boffline, (?=\d)"), _("offline, ")),
     # Workloads of imports (jobs.imports).

@@ -29,8 +29,11 @@ from dashboard.text.labels import disambiguate
 from dashboard.text.messages import message
 from jobs import endpoints
 from jobs.catalog import MODELS
+from jobs.errors import LaunchError
 from jobs.inference.completions import Exchange, request_body
-from jobs.models import Answer, Conversation, Turn
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.thinking import WORDS, extra_body, switch_of
+from jobs.models import Answer, Conversation, Endpoint, Turn
 from jobs.numbers import number_from
 from jobs.queries.answers.answer_list import sampling_of
 from jobs.queries.chat import (
@@ -45,6 +48,7 @@ from jobs.queries.chat import (
     shown_of,
     turns_of,
 )
+from jobs.queries.hosts.targets import deployment_ref, endpoint_ref
 from jobs.services.chat import (
     BusyError,
     add_turn,
@@ -69,12 +73,13 @@ class AskForm(forms.Form):
     # Never empty: an engine without a limit may run until its context is full.
     max_tokens = forms.IntegerField(min_value=1, max_value=MOST_TOKENS)
     seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    thinking = forms.ChoiceField(required=False, choices=[(value, value) for value in WORDS])
 
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
 
     def params(self) -> dict[str, Any]:
         """Return the requested parameters without empty ones."""
-        named = ("system", "temperature", "top_p", "max_tokens", "seed")
+        named = ("system", "temperature", "top_p", "max_tokens", "seed", "thinking")
         values = {name: self.cleaned_data[name] for name in named}
         return {name: value for name, value in values.items() if value not in (None, "")}
 
@@ -109,7 +114,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     form = AskForm(request.POST)
     engine = chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
-    problem = _problem(form) or _why_not(engine, member(request.user))
+    problem = _problem(form) or _why_not(engine, member(request.user), form)
     if engine is None or problem:
         return _refused(request, chat, problem)
     is_new = chat is None
@@ -201,10 +206,14 @@ def _problem(form: AskForm) -> str:
     return str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
 
 
-def _why_not(engine: ChatEngine | None, user: AbstractBaseUser) -> str:
+def _why_not(engine: ChatEngine | None, user: AbstractBaseUser, form: AskForm) -> str:
     """Return why a question cannot be sent; "" if it can. The relay checks again when it is."""
     if engine is None or (engine.deployment and not engine.is_offered):
         return message("chat:not-ready", {})
+    try:
+        extra_body(_ref(engine), form.cleaned_data["thinking"])
+    except LaunchError as error:
+        return str(error)
     if engine.deployment:
         return ""  # its address may come with its next report
     try:
@@ -212,6 +221,13 @@ def _why_not(engine: ChatEngine | None, user: AbstractBaseUser) -> str:
     except NotCallable as refused:
         return refused.text or message(refused.id, refused.message_args)
     return ""
+
+
+def _ref(engine: ChatEngine) -> AssetRef:
+    """Return the engine as kinds of jobs see it."""
+    if isinstance(engine.row, Endpoint):
+        return endpoint_ref(engine.row)
+    return deployment_ref(engine.row)
 
 
 def _page(
@@ -246,6 +262,7 @@ def _page(
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
+        "thinking": WORDS.items() if chosen and switch_of(_ref(chosen)) else (),
         "recommended": recommended,
         "params": typed or kept or sampled or recommended,
         "problem": problem,
@@ -337,7 +354,8 @@ def _add_turn(
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None
     history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
     params, prompt = form.params(), form.cleaned_data["prompt"]
-    body = request_body(engine.model, prompt, history=history, params=params)
+    extra = extra_body(_ref(engine), form.cleaned_data["thinking"])
+    body = request_body(engine.model, prompt, history=history, params=params, extra=extra)
     return add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
 
 

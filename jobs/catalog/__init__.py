@@ -14,7 +14,13 @@ from jobs.catalog.library import MODELS, configure, models
 from jobs.catalog.loader import INCLUDED_QUESTIONS, PROMPT_SETS, SHIPPED, STACKS
 from jobs.catalog.question_sets import QuestionSets
 from jobs.catalog.questions_schema import Question, QuestionSet
-from jobs.catalog.schema import HubSource, PackageSource, Sampling, ZooModel
+from jobs.catalog.schema import (
+    THINKING_SWITCHES,
+    HubSource,
+    PackageSource,
+    Sampling,
+    ZooModel,
+)
 from jobs.catalog.stacks_schema import Stack
 
 QUESTION_SETS = QuestionSets(INCLUDED_QUESTIONS)
@@ -25,6 +31,7 @@ __all__ = [
     "QUESTION_SETS",
     "SHIPPED",
     "STACKS",
+    "THINKING_SWITCHES",
     "HubSource",
     "PackageSource",
     "Problem",

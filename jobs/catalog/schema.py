@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,6 +37,9 @@ Tokens = Annotated[int, Field(gt=0, le=10**8)]
 Bytes = Annotated[int, Field(gt=0, le=10**15)]
 Precision = Literal["fp16", "bf16", "fp8", "int8"]
 QWEN2 = "Qwen2ForCausalLM"  # the architecture with a known modification
+# Variable of a chat template that switches reasoning; "": the template has none.
+ThinkingSwitch = Literal["", "enable_thinking", "thinking"]
+THINKING_SWITCHES: tuple[str, ...] = tuple(filter(None, get_args(ThinkingSwitch)))
 PathName = Literal["build_in", "vllm", "llama_cpp"]
 PATH_TITLES: dict[PathName, str] = {
     "build_in": "Build_In",
@@ -192,7 +195,8 @@ class ZooModel(Strict):
     """Model of the catalogue. ``id`` is its name everywhere.
 
     ``parameters``: total count, ``active_parameters``: per token, ``context_tokens``: trained
-    context length, ``dtype``: precision of the published weights.
+    context length, ``dtype``: precision of the published weights. ``thinking_switch``: variable of
+    the chat template that switches reasoning on or off.
     """
 
     id: ModelId
@@ -209,6 +213,7 @@ class ZooModel(Strict):
     context_tokens: Tokens
     languages: tuple[Word, ...]
     reasoning: bool
+    thinking_switch: ThinkingSwitch = ""
     architecture: Architecture
     source: Source
     chat_template: Word | Literal[""] = ""

@@ -75,8 +75,9 @@ def request_body(
     *,
     history: Sequence[Exchange] = (),
     params: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The body of a streamed chat request.
+    """The body of a streamed chat request. ``extra``: fields of the engine beside OpenAI's.
 
     Reasoning is never sent back: R1's authors advise against it, and its template drops it.
     ``params`` may hold ``system`` (text) and the names in ``SAMPLING``; the engine decides what is
@@ -97,6 +98,7 @@ def request_body(
         "stream": True,
         "stream_options": {"include_usage": True},
         **sampling,
+        **(extra or {}),
     }
 
 

@@ -29,6 +29,7 @@ class Endpoint(models.Model):
     engine = models.CharField(max_length=64, blank=True)
     engine_version = models.CharField(max_length=64, blank=True)
     max_context = models.PositiveIntegerField(null=True, blank=True)  # tokens
+    thinking_switch = models.CharField(max_length=32, blank=True, default="")  # of its template
     found = models.JSONField(default=dict)
     check_id = models.CharField(max_length=64, blank=True)
     check_args = models.JSONField(default=dict)

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from jobs.catalog import MODELS
+from jobs.catalog import MODELS, THINKING_SWITCHES
 from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.models import Endpoint, Source
@@ -44,6 +44,7 @@ class Entered:
     engine: str = ""
     engine_version: str = ""
     max_context: str = ""
+    thinking_switch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,16 @@ def draft(typed: Entered, user: AbstractBaseUser | None, row: Endpoint | None = 
         raise LaunchError(text, "model")
     if typed.model_id and typed.model_id not in MODELS:
         raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model_id")
+    if typed.thinking_switch and typed.thinking_switch not in THINKING_SWITCHES:
+        text = _("Unknown switch. Choose one of %(names)s, or none.")
+        names = _(", ").join(THINKING_SWITCHES)
+        raise LaunchError(text % {"names": names}, "thinking_switch")
     changed = row or Endpoint(created_by_id=user.pk if user else None)
     if changed.url != url:  # another engine
         changed.found = {}
     changed.name, changed.url, changed.api_key = name, url, typed.api_key
     changed.model, changed.model_id = typed.model, typed.model_id
+    changed.thinking_switch = typed.thinking_switch
     changed.device = _line(typed.device, "device", LONGEST_DEVICE)
     changed.devices = _count(typed.devices, "devices", MOST_DEVICES)
     if changed.devices and not changed.device:

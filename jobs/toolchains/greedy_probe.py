@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from django.utils.translation import pgettext_lazy
@@ -9,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 from jobs.plans import Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.load import json_lines
 from jobs.toolchains.site import DIRECT, FILES, Site, script
+from jobs.toolchains.thinking import Body
 
 KIND = "greedy-probe"
 PROGRAMS = ("python3",)
@@ -26,13 +28,18 @@ def plan(
     again: int,
     logprobs: bool,
     keys: tuple[str, str],
+    bodies: tuple[Body, Body] = ({}, {}),
 ) -> Plan:
-    """Plan one step. ``keys``: names of the secrets of both engines, "" for none."""
+    """Plan one step. ``keys``: names of the secrets of both engines, "" for none. ``bodies``: more
+    fields of their requests."""
+    extra = [word for body in bodies for word in ("--body", literal(json.dumps(body)))]
     argv = (
         *(literal(site.python), f"{FILES}/{_SCRIPT}", "{deployment.url}", "{reference.url}"),
         *("--served-model-name", "{deployment.name}", "--served-model-name", "{reference.name}"),
         *("--prompts", f"{FILES}/{_PROMPTS}", "--max-tokens", str(max_tokens)),
-        *("--again", str(again), *(("--logprobs",) if logprobs else ()), "--to", OUTPUT),
+        *("--again", str(again), *(("--logprobs",) if logprobs else ())),
+        *(extra if any(bodies) else ()),
+        *("--to", OUTPUT),
     )
     named = zip(("API_KEY", "REFERENCE_API_KEY"), keys, strict=True)
     env = tuple((variable, f"{{secret:{key}}}") for variable, key in named if key)

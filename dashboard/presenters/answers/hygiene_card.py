@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.presenters.result.flags import thinking_words
 from dashboard.text.answers import MEANINGS, TITLES
 from dashboard.text.formatting import number, percent
 from jobs.models import Result
@@ -30,13 +31,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The table with its conclusion; ``unscored`` is a sentence, "" for none."""
+    """The table with its conclusion. ``unscored`` and ``thinking``, which tells of a switch without
+    effect, are sentences, "" for none."""
 
     conclusion: str
     is_clean: bool
     total: int
     rows: Sequence[Row]
     unscored: str
+    thinking: str
 
 
 def hygiene_card(result: Result) -> Card | None:
@@ -45,7 +48,14 @@ def hygiene_card(result: Result) -> Card | None:
     if known is None:
         return None
     rows = [_row(known, one, is_known=one.flag not in known.unknown) for one in known.flags]
-    return Card(_conclusion(known), not known.any.count, known.total, rows, _unscored(known))
+    return Card(
+        _conclusion(known),
+        not known.any.count,
+        known.total,
+        rows,
+        _unscored(known),
+        thinking_words(result),
+    )
 
 
 def _row(known: Hygiene, one: Faulty, *, is_known: bool) -> Row:

@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from dashboard.presenters.parity.asked import Stated
 from dashboard.presenters.parity.words import plain_words
 from dashboard.presenters.result.comparison import barrier_words
+from dashboard.presenters.result.flags import thinking_words
 from dashboard.text.formatting import number, percent
+from dashboard.text.labels import result_name
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.warnings import Hygiene, Unequal
 
@@ -67,6 +69,10 @@ def _unequal(unequal: Unequal, stated: Stated) -> list[Warned]:
         args = {name: number(n) for name, n in zip(("a", "b"), unequal.unscored, strict=True)}
         text = _("Answers without a score are left out: baseline %(a)s, result %(b)s.")
         found.append(Warned("unscored", text % args))
+    found += [
+        Warned("thinking", f"{result_name(run)}{_(': ')}{thinking_words(run)}")
+        for run in unequal.unswitched
+    ]
     if unequal.has_simulated:
         text = _("A simulated result is included: its metrics were not measured on hardware.")
         found.append(Warned("simulated", text))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number
 from dashboard.text.messages import message
 from jobs.models import Result
-from jobs.queries.answers.hygiene import is_doubtful
+from jobs.queries.answers.hygiene import is_doubtful, unswitched
 from jobs.services.outcomes.shortfall import shortfall
 
 LOADED = "result:host_loaded"
@@ -42,6 +43,8 @@ def flags(result: Result) -> list[Flag]:
         found.append(Flag(_("incomplete"), missed_words(result)))
     if faulty := faulty_words(result):
         found.append(Flag(_("faulty answers"), faulty))
+    if thinking := thinking_words(result):
+        found.append(Flag(_("thinking doubtful"), thinking))
     if result.disturbed:
         found.append(Flag(_("disturbed"), disturbed_words(result)))
     for remark in result.remarks:
@@ -76,3 +79,23 @@ def faulty_words(result: Result) -> str:
     total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
     text = _("%(n)s of %(total)s answers, e.g. cut off. The score is doubtful.")
     return text % {"n": number(faulty), "total": number(total)}
+
+
+def thinking_words(result: Result) -> str:
+    """Return what speaks against the thinking that a run chose; "" for nothing."""
+    found = unswitched(result)
+    if found is None:
+        return ""
+    if found.chosen == "on":
+        return _(
+            "Thinking was on, but no answer has reasoning: the engine may ignore the switch, or "
+            "the tool lost it."
+        )
+    text = ngettext(
+        "Thinking was off, but %(n)s of %(total)s answers has reasoning: the engine may ignore the "
+        "switch.",
+        "Thinking was off, but %(n)s of %(total)s answers have reasoning: the engine may ignore "
+        "the switch.",
+        found.reasoned,
+    )
+    return text % {"n": number(found.reasoned), "total": number(found.total)}

@@ -23,6 +23,14 @@ from jobs.kinds.lib.base import (
 )
 from jobs.kinds.lib.common import against, deployment_field, site, tool_version
 from jobs.kinds.lib.lengths import about_tokens, check_answer, check_limit
+from jobs.kinds.lib.thinking import (
+    NAME,
+    Thinking,
+    extra_body,
+    thinking_choices,
+    thinking_field,
+    workload_part,
+)
 from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
@@ -84,6 +92,7 @@ class Params(KindParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    thinking: Thinking = thinking_field()
 
 
 class EvalScopeParams(Params):
@@ -114,12 +123,12 @@ class Evaluate(Kind, params=EvalScopeParams):
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         if field == "baseline":
             return early_stops.baseline_choices(target)
-        return None
+        return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "smollm2-135m-instruct-int8, basics"."""
         served = target.asset("deployment", params.deployment)
-        return f"{served.title}, {params.questions}"
+        return ", ".join([served.title, params.questions, *workload_part(params.thinking)])
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: EvalScope generates and scores. The plan contains the questions."""
@@ -131,6 +140,7 @@ class Evaluate(Kind, params=EvalScopeParams):
             samples=params.samples,
             batch=params.batch,
             key=str(served.data.get("api_key") or ""),
+            extra_body=extra_body(served, params.thinking),
         )
         rule = early_stops.rule_of(params, asking.questions, target)
         if rule is None:
@@ -229,7 +239,7 @@ def _look(outputs: Mapping[str, bytes]) -> Look | None:
 
 
 def _what(params: Params, asked: int, look: Look | None) -> str:
-    """ "basics (40), seed 7, 4 samples each"; stopped early: "basics (40 of 142)"."""
+    """ "basics (40), seed 7, 4 samples each, thinking off"; stopped early: "basics (40 of 142)"."""
     asked //= params.samples
     count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
     parts = [f"{params.questions} ({count})"]
@@ -237,7 +247,7 @@ def _what(params: Params, asked: int, look: Look | None) -> str:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")
-    return ", ".join(parts)
+    return ", ".join([*parts, *workload_part(params.thinking)])
 
 
 def by_question(rows: Iterable[Scored]) -> list[float]:

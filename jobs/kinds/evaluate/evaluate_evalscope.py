@@ -24,6 +24,7 @@ from jobs.kinds.lib.evaluations import (
     sets_of,
 )
 from jobs.kinds.lib.over_http import COUNTERS
+from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
 from jobs.kinds.lib.vacc import (
     PATH_PATTERN,
     STACK_GROUP,
@@ -113,6 +114,7 @@ class Params(SetsParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    thinking: Thinking = thinking_field()
 
 
 class EvaluateEvalscope(PublicSets, params=Params):
@@ -175,6 +177,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
             samples=params.samples,
             metrics=COUNTERS.get(str(served.get("toolchain")), vllm.METRICS),
             key=str(served.get("api_key") or ""),
+            extra_body=extra_body(under_test, params.thinking),
         )
         return against(evalscope_hub.evaluate_plan(asking, here), under_test, here.python)
 

@@ -24,6 +24,7 @@ from jobs.kinds.lib.evaluations import (
     sets_of,
 )
 from jobs.kinds.lib.opencompass_host import OnOpencompass, conda_site, tools_of
+from jobs.kinds.lib.thinking import Thinking, extra_body, thinking_field
 from jobs.kinds.lib.vacc import is_exact, stack_of, vacc_site
 from jobs.messages import Message
 from jobs.parsers import progress
@@ -83,6 +84,7 @@ class Params(SetsParams):
     )
     temperature: float = evaluations.temperature_field()
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
+    thinking: Thinking = thinking_field()
 
 
 class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
@@ -236,6 +238,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         modelscope=params.dataset_source == "modelscope",
         exact=exact,
         key=str(served.get("api_key") or ""),
+        extra_body=extra_body(ref, params.thinking),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from jobs.kinds.evaluate.evaluate import Evaluate, Params, questions_of
 from jobs.kinds.lib.base import Target
 from jobs.kinds.lib.common import against, site
+from jobs.kinds.lib.thinking import extra_body
 from jobs.parsers import progress
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.opencompass import opencompass_questions as parser
@@ -42,6 +43,7 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
             samples=params.samples,
             batch=params.batch,
             key=str(served.data.get("api_key") or ""),
+            extra_body=extra_body(served, params.thinking),
         )
         return against(toolchain.evaluate_plan(asking, here), served, here.python)
 

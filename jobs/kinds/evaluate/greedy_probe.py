@@ -16,6 +16,14 @@ from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Outcome, Tar
 from jobs.kinds.lib.common import against, asset_choices, deployment_field, site
 from jobs.kinds.lib.lengths import about_tokens, check_answer
 from jobs.kinds.lib.prompts import chosen, included_choices, team_choices
+from jobs.kinds.lib.thinking import (
+    NAME,
+    Thinking,
+    extra_body,
+    thinking_choices,
+    thinking_field,
+    workload_part,
+)
 from jobs.messages import Message
 from jobs.parsers import probe, progress
 from jobs.parsers.progress import Progress
@@ -61,6 +69,7 @@ class Params(KindParams):
         description="Request log-probabilities. Engines that refuse them are compared by text.",
         json_schema_extra={"label": "Log-probabilities", "group": "Answers"},
     )
+    thinking: Thinking = thinking_field("deployment", "reference")
 
 
 class GreedyProbe(Kind, params=Params):
@@ -83,13 +92,15 @@ class GreedyProbe(Kind, params=Params):
                 for key, one in QUESTION_SETS.items()
             ]
             return [*included_choices(), *sets, *team_choices(target)]
-        return None
+        return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "small-int8, small-fp16, everyday"."""
         first = target.asset("deployment", params.deployment)
         second = target.asset("deployment", params.reference, "reference")
-        return f"{first.title}, {second.title}, {params.prompts.removeprefix(_QUESTIONS)}"
+        prompts = params.prompts.removeprefix(_QUESTIONS)
+        parts = [first.title, second.title, prompts, *workload_part(params.thinking)]
+        return ", ".join(parts)
 
     def plan(self, params: Params, target: Target) -> Plan:
         """One step: our script sends and compares. The plan contains the prompts."""
@@ -110,6 +121,7 @@ class GreedyProbe(Kind, params=Params):
             again=min(params.again, len(prompts)),
             logprobs=params.logprobs,
             keys=(_key(first), _key(second)),
+            bodies=(extra_body(first, params.thinking), extra_body(second, params.thinking)),
         )
         return against(made, first, here.python)
 

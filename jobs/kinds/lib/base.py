@@ -302,6 +302,8 @@ class Kind(ABC):
     - ``made_by``: kind that makes such an asset, if not the usual one and the host supports it
     - ``way``: "vllm"; weights of models that run so come first
     - ``when``: ``[field, value]``; the field counts only while the other one has that value
+    - ``switch_of``: ``[field, …]``; the field counts only if the chat template of each chosen
+      deployment has a switch (``jobs.kinds.lib.thinking``)
     - ``needs_dies``: True; for hosts with cards, on others the default stays
     - ``source``: "git", "index", "hub", "revision", "image" or "data"; the value is a place that
       code or data comes from, and must be permitted (``jobs.services.sources``)

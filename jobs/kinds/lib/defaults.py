@@ -13,6 +13,7 @@ from jobs.catalog.schema import PathName
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
 from jobs.kinds.lib.lengths import longest_answer
+from jobs.kinds.lib.thinking import switch_of
 
 EXACT = "as_in_guide"  # the field of Params for guide verbatim
 _YES = frozenset({"true", "1", "on", "yes"})
@@ -115,6 +116,21 @@ def _of_model(
     return [model.context_tokens, *published]
 
 
+def unswitched(
+    params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
+) -> frozenset[str]:
+    """Return fields without effect, because a chosen deployment has no switch for them."""
+    extras = _extras(params)
+    chosen = _chosen(extras, target, raw or {})
+    return frozenset(
+        name
+        for name, extra in extras.items()
+        if not all(
+            field in chosen and switch_of(chosen[field]) for field in extra.get("switch_of", ())
+        )
+    )
+
+
 @cache
 def leading(params: type[BaseModel]) -> frozenset[str]:
     """Return fields whose change can change defaults of others."""
@@ -127,6 +143,7 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
         fields |= {EXACT, _STACK} if "on_page" in extra else set()
         fields |= {extra["follows"][0]} if "follows" in extra else set()
         fields |= {extra["thinks"][0]} if "thinks" in extra else set()
+        fields |= set(extra.get("switch_of", ()))
     return frozenset(fields & set(params.model_fields))
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from jobs.catalog import Question
 from jobs.errors import LaunchError
+from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
 from jobs.messages import Message
 from jobs.numbers import number_from
@@ -23,7 +24,7 @@ LEAST_QUESTIONS = 40
 _GROUP = "Early stop"
 _WHEN: list[Any] = ["stop_early", "1"]
 # Settings that change answers: both sides need the same.
-_SAME = ("max_tokens", "temperature")
+_SAME = ("max_tokens", "temperature", thinking.NAME)
 
 
 def stop_field() -> Any:
@@ -110,10 +111,11 @@ def _baseline(key: str, target: Target) -> Baseline:
 def _check_same(params: Any, base: Baseline) -> None:
     """Refuse settings and scoring rules that the baseline does not have."""
     for name in _SAME:
-        other = base.params.get(name)
+        other = base.params.get(name, type(params).model_fields[name].default)
         if other != getattr(params, name):
             message = _("The baseline #%(job)s has %(value)s. Enter the same.")
-            raise LaunchError(message % {"job": base.job, "value": other}, name)
+            shown = thinking.WORDS.get(other, other) if name == thinking.NAME else other
+            raise LaunchError(message % {"job": base.job, "value": shown}, name)
     if base.tool.rpartition(", rules ")[2] != rules_version():
         message = _(
             "#%(job)s was scored by older rules. Evaluate it again, or choose another baseline."

@@ -13,6 +13,7 @@ from jobs.kinds.lib import work
 from jobs.kinds.lib.base import Choice, Target
 from jobs.kinds.lib.common import deployment_field
 from jobs.kinds.lib.lengths import check_limit
+from jobs.kinds.lib.thinking import NAME, Thinking, thinking_choices, workload_part
 from jobs.kinds.lib.vacc import OnVacc, VaccParams
 from jobs.messages import Message
 
@@ -112,6 +113,7 @@ class SetsParams(VaccParams):
     datasets: tuple[str, ...]
     mmlu: Literal["all", "ten"]
     limit: int
+    thinking: Thinking
 
 
 class PublicSets(OnVacc, params=SetsParams):
@@ -123,6 +125,8 @@ class PublicSets(OnVacc, params=SetsParams):
         """Return the choices of ``field`` on this host."""
         if field == "mmlu":
             return [Choice("all", _("All 57")), Choice("ten", _("The first ten"))]
+        if field == NAME:
+            return thinking_choices()
         return super().choices(field, target)
 
     def title_of(self, params: SetsParams, target: Target) -> str:
@@ -140,13 +144,14 @@ class PublicSets(OnVacc, params=SetsParams):
 
 
 def sets_of(params: SetsParams) -> str:
-    """Return the sets for titles and results: "gsm8k + mmlu (10), first 50"."""
+    """Return the sets for titles and results: "gsm8k + mmlu (10), first 50, thinking off"."""
     names = " + ".join(
         f"{one} (10)" if one == "mmlu" and params.mmlu == "ten" else one for one in params.datasets
     )
     parts = [names, *([f"first {params.limit}"] if params.limit else [])]
     samples = getattr(params, "samples", 1)
-    return ", ".join([*parts, *([f"{samples} samples each"] if samples > 1 else [])])
+    parts += [f"{samples} samples each"] if samples > 1 else []
+    return ", ".join([*parts, *workload_part(params.thinking)])
 
 
 def check_sets(params: SetsParams) -> None:

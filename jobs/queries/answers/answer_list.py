@@ -37,7 +37,7 @@ ORDERS: Mapping[str, str] = {
 }
 FIRST = Order("index")
 MOST_BASES = 20
-SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "system")
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "thinking", "system")
 _BITS = {
     FAULTY: bits(FLAGS),
     **{name: bits([name]) for name in MARKS},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from django.db.models import Count
 
@@ -29,6 +30,16 @@ class Faulty:
     share: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unswitched:
+    """Answers that speak against the chosen thinking: ``chosen`` is "off", and ``reasoned`` of
+    ``total`` answers have reasoning; or it is "on", and none has."""
+
+    chosen: Literal["on", "off"]
+    reasoned: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,19 @@ def is_doubtful(result: Result) -> bool:
         return False
     interval = wilson((metrics.get("accuracy") or 0.0) * total, total)
     return bool(faulty / total >= min(MOST, (interval.high - interval.low) / 2))
+
+
+def unswitched(result: Result) -> Unswitched | None:
+    """Return what speaks against the thinking that a run chose; None for nothing, or the default.
+
+    Reads the stored metrics only.
+    """
+    metrics = result.metrics
+    if not metrics.get("answers_unswitched"):
+        return None
+    reasoned = int(metrics.get("answers_reasoned") or 0)
+    total = int(metrics.get("answers_total") or 0)
+    return Unswitched("off" if reasoned else "on", reasoned, total)
 
 
 def _verdict(counts: Counter[tuple[int, str]], wanted: str) -> int:

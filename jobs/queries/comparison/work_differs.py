@@ -15,6 +15,8 @@ _WORKLOAD = "workload"  # unknown as a whole
 QUESTIONS = "questions_sha256"  # identifies the question set
 # The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
+# Values of workloads without these parts, which evaluations got later.
+_WITHOUT: Mapping[str, Any] = {"thinking": ""}
 _HARDWARE = ("cpu", "cores", "dies")
 
 
@@ -53,7 +55,7 @@ def differences(
         names = {name: None for name in names if all(name in column for column in columns)}
         names |= {_WORKLOAD: None}
     for name in names:
-        values = [column.get(name) for column in columns]
+        values = [column.get(name, _WITHOUT.get(name)) for column in columns]
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):
             entries.append(Difference(name, values))

@@ -127,6 +127,7 @@ def endpoint_ref(endpoint: Endpoint) -> AssetRef:
         "toolchain": endpoint.engine_name if endpoint.found.get("has_counters") else "",
         "device": str(stated.get("text", "")),
         "max_total": endpoint.context,
+        "thinking_switch": endpoint.thinking_switch,
         **{"label": "", "precision": "", "path": "", "stack": "", "dies": "", "artifact": None},
     }
     return AssetRef("deployment", endpoint.name, endpoint=endpoint.pk, data=data)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from jobs.kinds import KINDS
+from jobs.kinds.lib.thinking import NAME
 from jobs.models import Deployment, Result, ResultPoint
 from jobs.numbers import number_from
 
@@ -41,7 +44,7 @@ def evaluation_estimate(kind_name: str, params: Mapping[str, Any]) -> Evaluation
     if rated is None:
         return None
     rated_by, rate = rated
-    counted_by = _counted(deployment.model_id)
+    counted_by = _counted(deployment.model_id, str(params.get(NAME) or ""))
     limit = float(params[kind.answer_limit])
     tokens = min(limit, float(counted_by.metrics[_TOKENS])) if counted_by else limit
     answers = round(amount * batch)
@@ -64,12 +67,19 @@ def _rated(deployment: Deployment, batch: int) -> tuple[Result, float] | None:
     return result, float(rate)
 
 
-def _counted(model_id: str) -> Result | None:
-    return _newest(Result.Type.EVALUATION, _TOKENS, model_id=model_id) if model_id else None
+def _counted(model_id: str, thinking: str) -> Result | None:
+    """Return the newest evaluation of a model with as much thinking."""
+    if not model_id:
+        return None
+    alike = Q(**{f"job__params__{NAME}": thinking})
+    alike = alike if thinking else ~Q(job__params__has_key=NAME)
+    return _newest(Result.Type.EVALUATION, _TOKENS, alike, model_id=model_id)
 
 
-def _newest(result_type: str, metric: str, **of: Any) -> Result | None:
-    rows = Result.objects.filter(type=result_type, simulated=False, imported=None, **of)[:50]
+def _newest(result_type: str, metric: str, *alike: Q, **of: Any) -> Result | None:
+    rows = Result.objects.filter(*alike, type=result_type, simulated=False, imported=None, **of)[
+        :50
+    ]
     return next((row for row in rows if _is_positive(row.metrics.get(metric))), None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.models import AnswerRow, Result
+from jobs.queries.answers.hygiene import unswitched
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
 from jobs.queries.parity.lacking import CHOICE, are_same_questions
 from jobs.queries.statistics import Share, difference
@@ -34,13 +35,15 @@ class Unequal:
     """Differences besides the models.
 
     ``tools`` is empty for one tool. ``work``: parts of the workload that differ or are unknown.
-    ``unscored``: answers without a score, of each side.
+    ``unscored``: answers without a score, of each side. ``unswitched``: runs whose answers speak
+    against the thinking that they chose.
     """
 
     tools: Sequence[str]
     work: Sequence[Difference]
     hygiene: Sequence[Hygiene]
     unscored: tuple[int, int] | None
+    unswitched: Sequence[Result]
     has_simulated: bool
     has_import: bool
 
@@ -66,6 +69,7 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
         [one for one in work if one.name not in _TOOL],
         [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
         unscored if unscored[0] != unscored[1] else None,
+        [run for run in (*base, *result) if unswitched(run)],
         any(run.simulated for run in (*base, *result)),
         any(run.imported_id for run in (*base, *result)),
     )

@@ -15,13 +15,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from jobs.kinds.lib.thinking import NAME
 from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers import answer_flags
 from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.parsers.answers import own_question
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 2
+VERSION = 3
 _MOST = 2**31 - 1
 _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
@@ -39,8 +40,8 @@ def keep(result: Result) -> None:
     rows, facts = _read(result)
     if not rows:
         return
-    job = result.job
-    limit = job.params.get("max_tokens") if job else None
+    params = result.job.params if result.job else {}
+    limit = params.get("max_tokens")
     habits = answer_flags.habits(facts, limit if isinstance(limit, int) else None)
     slow = _above([row.latency_s for row in rows])
     long = _above(_lengths(rows))
@@ -50,7 +51,7 @@ def keep(result: Result) -> None:
     AnswerRow.objects.filter(result=result).delete()
     AnswerRow.objects.bulk_create(rows, batch_size=1000)
     kept = {name: n for name, n in result.metrics.items() if not name.startswith("answers_")}
-    result.metrics = kept | _counts(rows, facts, habits)
+    result.metrics = kept | _counts(rows, facts, habits) | _thinking(params.get(NAME), facts)
     result.rows_version = VERSION
     result.save(update_fields=["metrics", "rows_version"])
 
@@ -147,6 +148,20 @@ def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -
         del counts["answers_not_extracted"]
     faulty = sum(n for bits, n in marks.items() if bits & FAULTS)
     return {"answers_total": marks.total(), "answers_faulty": faulty, **counts}
+
+
+def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
+    """Return how many answers have reasoning; of a chosen thinking also how many speak against it:
+    with thinking on, a single answer with reasoning shows that the switch works, and a cut one
+    without tags may be all reasoning."""
+    reasoned = sum(one.has_reasoning or one.thought == "open" for one in facts)
+    counts = {"answers_reasoned": reasoned}
+    if chosen == "off":
+        counts["answers_unswitched"] = reasoned
+    elif chosen == "on":
+        answered = sum(one.has_answer and one.finish != "length" for one in facts)
+        counts["answers_unswitched"] = 0 if reasoned else answered
+    return counts
 
 
 def _whole(value: Any) -> int | None:

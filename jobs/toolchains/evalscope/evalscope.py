@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, CLIENT, Output, Plan, PlanFile, Step, Watch, literal
@@ -14,6 +15,7 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE, TOKENIZERS
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.seeds import seeds_text
 from jobs.toolchains.site import FILES, Site, script
+from jobs.toolchains.thinking import Body
 
 PROGRAMS = ("python",)
 CLIENTS = ("ask_and_score.py", "ask_until_decided.py")
@@ -125,7 +127,7 @@ class QuestionRun:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
     answers per question.
 
-    ``key``: name of the API key's secret.
+    ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
     """
 
     questions: tuple[Question, ...]
@@ -134,6 +136,7 @@ class QuestionRun:
     batch: int
     samples: int = 1
     key: str = ""
+    extra_body: Body = field(default_factory=dict)
 
 
 def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> Plan:
@@ -148,6 +151,7 @@ def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> P
         "max_tokens": asking.max_tokens,
         "temperature": asking.temperature,
         **_PATIENCE,
+        **extra_fields(asking.extra_body),
     }
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/ask_and_score.py", "eval"),
@@ -184,6 +188,11 @@ def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> P
             ),
         ),
     )
+
+
+def extra_fields(extra_body: Body) -> dict[str, Any]:
+    """Return EvalScope's setting of more fields in each request; {} for none."""
+    return {"extra_body": extra_body} if extra_body else {}
 
 
 def _key(variable: str, name: str) -> tuple[tuple[str, str], ...]:

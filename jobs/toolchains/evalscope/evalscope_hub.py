@@ -6,7 +6,7 @@ tools/evalscope/precision_llm.py of VastModelZOO (June 2026) builds the same tas
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +14,9 @@ from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains.data_files import DATA_FOLDER, folder_check
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
+from jobs.toolchains.evalscope.evalscope import extra_fields
 from jobs.toolchains.site import Site, path_in
+from jobs.toolchains.thinking import Body
 
 PROGRAMS = ("evalscope", "modelscope")
 CLIENTS = ("evalscope",)
@@ -34,7 +36,8 @@ class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
     ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``metrics``:
-    counters of the engine to read. ``key``: name of the API key's secret.
+    counters of the engine to read. ``key``: name of the API key's secret. ``extra_body``: more
+    fields of each request.
     """
 
     datasets: tuple[str, ...]
@@ -50,6 +53,7 @@ class HubRun:
     metrics: tuple[str, ...]
     samples: int = 1
     key: str = ""
+    extra_body: Body = field(default_factory=dict)
 
 
 def evaluate_plan(asking: HubRun, site: Site) -> Plan:
@@ -143,6 +147,7 @@ def _generation(asking: HubRun) -> dict[str, Any]:
         "n": 1,
         "stream": True,
         **_PATIENCE,
+        **extra_fields(asking.extra_body),
     }
 
 

@@ -7,7 +7,7 @@ here it is generated for the deployment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import pgettext_lazy
@@ -16,6 +16,7 @@ from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, DataSet, OfO
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.toolchains.opencompass import opencompass_env
 from jobs.toolchains.site import FILES, script
+from jobs.toolchains.thinking import Body
 from jobs.toolchains.vacc_site import VaccSite
 from jobs.toolchains.vllm import vllm
 
@@ -68,7 +69,8 @@ class OpenCompassRun:
     """Evaluation settings and target. Lengths in tokens; ``limit``: questions per set, 0 for all.
 
     ``model``: name in requests, ``abbr``: name in tables, ``tokenizer``: folder on the host to
-    count lengths. ``key``: name of the API key's secret.
+    count lengths. ``key``: name of the API key's secret. ``extra_body``: more fields of each
+    request.
     """
 
     families: tuple[str, ...]
@@ -85,6 +87,7 @@ class OpenCompassRun:
     modelscope: bool
     exact: bool
     key: str = ""
+    extra_body: Body = field(default_factory=dict)
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -318,5 +321,6 @@ def _model(asking: OpenCompassRun) -> Mapping[str, str]:
         "temperature": repr(asking.temperature),
         "batch_size": repr(asking.batch),
         **rate,
+        **({"extra_body": repr(asking.extra_body)} if asking.extra_body else {}),
         "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
     }

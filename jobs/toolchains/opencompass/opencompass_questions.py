@@ -7,7 +7,7 @@ measurement each of the same questions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.catalog import Question
 from jobs.plans import ACCURACY, Output, Plan, PlanFile, Step, Watch
@@ -15,6 +15,7 @@ from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.evalscope.evalscope import questions_files, scoring_rules
 from jobs.toolchains.opencompass.opencompass import BASE, OUTPUTS, run_outputs
 from jobs.toolchains.site import FILES, Site, script
+from jobs.toolchains.thinking import Body
 from jobs.toolchains.vllm import vllm
 
 KIND = "evaluate-opencompass-questions"
@@ -39,7 +40,7 @@ _ENV = (
 class OwnQuestionsRun:
     """Settings: at most ``max_tokens`` per answer, ``samples`` answers per question, ``batch``
     questions at once. ``model``: name in requests; ``max_total``: tokens of question and answer;
-    ``key``: name of the API key's secret.
+    ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
     """
 
     questions: tuple[Question, ...]
@@ -50,6 +51,7 @@ class OwnQuestionsRun:
     batch: int
     samples: int = 1
     key: str = ""
+    extra_body: Body = field(default_factory=dict)
 
 
 def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
@@ -149,6 +151,7 @@ del os  # OpenCompass writes down every name of this file, and cannot read a mod
 
 
 def _model(asking: OwnQuestionsRun) -> str:
+    extra = f"        extra_body={asking.extra_body!r},\n" if asking.extra_body else ""
     return f"""\
 models = [
     dict(
@@ -169,6 +172,6 @@ models = [
         max_out_len={asking.max_tokens},
         max_seq_len={asking.max_total},
         temperature={asking.temperature!r},
-    )
+{extra}    )
 ]
 """

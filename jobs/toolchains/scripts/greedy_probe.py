@@ -1,12 +1,13 @@
 """Send prompts at temperature 0 to two engines, and compare their answers.
 
     greedy_probe.py URL REFERENCE_URL --served-model-name MODEL --served-model-name REFERENCE_MODEL
-        --prompts FILE --max-tokens N --again N [--logprobs] --to FILE
+        --prompts FILE --max-tokens N --again N [--logprobs] [--body JSON --body JSON] --to FILE
 
 FILE of the prompts has a JSON object a line, {"prompt": ...}. A line of the output is one prompt
 with both answers. The first prompts are sent a second time to both engines, which shows whether an
 engine repeats itself. Keys come from API_KEY and REFERENCE_API_KEY. Lines of an earlier,
-interrupted run stay and are not requested again.
+interrupted run stay and are not requested again. JSON is an object, whose fields each request to
+the first, or second, engine gets.
 """
 
 import argparse
@@ -53,10 +54,11 @@ def clean(text):
 
 
 class Engine:
-    """Engine. ``fields``: optional fields that the engine accepted; None before an answer."""
+    """Engine. ``fields``: optional fields that the engine accepted; None before an answer.
+    ``body``: fields of every request."""
 
-    def __init__(self, url, model, key, *, logprobs):
-        self.url, self.model, self.key = url, model, key
+    def __init__(self, url, model, key, *, logprobs, body):
+        self.url, self.model, self.key, self.extra = url, model, key, body
         optional = [CACHE, *([LOGPROBS] if logprobs else []), SEED]
         self.tries = [optional[left_out:] for left_out in range(len(optional) + 1)]
         self.fields = None
@@ -87,6 +89,7 @@ class Engine:
             "temperature": 0,
             "top_p": 1,
             "stream": False,
+            **self.extra,
         }
         for more in fields:
             asked.update(more)
@@ -287,13 +290,17 @@ def main():
     parser.add_argument("--max-tokens", type=int, required=True)
     parser.add_argument("--again", type=int, required=True)
     parser.add_argument("--logprobs", action="store_true")
+    parser.add_argument("--body", action="append", type=json.loads)
     parser.add_argument("--to", type=Path, required=True)
     options = parser.parse_args()
     lines = options.prompts.read_text(encoding="utf-8").split("\n")
     prompts = [json.loads(line)["prompt"] for line in lines if line]
+    named = zip(
+        options.urls, options.served_model_name, KEYS, options.body or ({}, {}), strict=True
+    )
     engines = [
-        Engine(url, model, os.environ.get(key, ""), logprobs=options.logprobs)
-        for url, model, key in zip(options.urls, options.served_model_name, KEYS, strict=True)
+        Engine(url, model, os.environ.get(key, ""), logprobs=options.logprobs, body=body)
+        for url, model, key, body in named
     ]
     ends_at = time.monotonic() + WHOLE_S
     before = kept_from(options.to, prompts)

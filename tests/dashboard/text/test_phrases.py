@@ -29,6 +29,8 @@ KEPT = re.compile(
         ("c4 (calibration)", "c4（校准）"),
         ("vLLM on this CPU", "本机CPU上的vLLM"),
         ("DeepSeek-R1, mmlu (10), first 20", "DeepSeek-R1, mmlu (10)，前20题"),
+        ("Qwen3, gsm8k, first 20, thinking off", "Qwen3, gsm8k，前20题，思考关"),
+        ("Qwen3, basics (40), thinking on", "Qwen3, basics (40)，思考开"),
         ("DeepSeek-R1, tp32, offline, batch 1, 8 → 8 tok", None),
         ("DeepSeek-R1, tp32, offline, 10 × 8 → 8 tok", None),
     ],

@@ -64,6 +64,17 @@ def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
     assert KEY not in page.text
 
 
+def test_an_endpoint_keeps_the_switch_of_its_template(client, lin):
+    with engine() as running:
+        page = add(client, running, thinking_switch="enable_thinking")
+
+    row = Endpoint.objects.get()
+    assert row.thinking_switch == "enable_thinking"
+    assert '<dd><span class="mono">enable_thinking</span></dd>' in page.text
+    form = client.get(reverse("endpoint-edit", args=[row.pk])).text
+    assert '<option value="enable_thinking" selected>enable_thinking (Qwen3, GLM-4.5)<' in form
+
+
 def test_the_list_is_by_name_and_a_matrix_is_one_click_away(client, lin):
     last, first = make_endpoint("H800, second"), make_endpoint("H800, first")
 
@@ -98,6 +109,7 @@ def test_an_engine_that_does_not_answer_is_saved_with_the_reason(client, lin):
         ({"name": ""}, "name", "Enter a name"),
         ({"api_key": "NOT_THERE"}, "api_key", "does not exist"),
         ({"devices": "many"}, "devices", "Enter a whole number"),
+        ({"thinking_switch": "x"}, "thinking_switch", "Choose one of enable_thinking, thinking"),
     ],
 )
 def test_an_error_is_at_its_field_and_the_rest_stays(client, lin, change, field, words):

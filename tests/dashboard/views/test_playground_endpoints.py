@@ -63,6 +63,44 @@ def test_a_question_goes_to_the_endpoint(client, lin):
     )
 
 
+def test_thinking_is_chosen_where_the_template_has_a_switch(client, lin):
+    with_switch, without = (
+        make_endpoint("Qwen3", thinking_switch="enable_thinking"),
+        make_endpoint(),
+    )
+    page = reverse("playground")
+
+    assert 'name="thinking"' in text_of(client, page, deployment=key_of(with_switch))
+    assert 'name="thinking"' not in text_of(client, page, deployment=key_of(without))
+
+
+def test_a_chosen_thinking_is_sent_shown_and_kept(client, lin):
+    endpoint = make_endpoint("Qwen3", thinking_switch="enable_thinking")
+
+    address = ask(client, endpoint, thinking="off").json()["url"]
+
+    request = Turn.objects.get().request
+    assert request["chat_template_kwargs"] == {"enable_thinking": False}
+    page = text_of(client, address)
+    assert '<span class="num nw">thinking off</span>' in page
+    assert '<option value="off" selected>off</option>' in page
+
+
+def test_the_default_of_thinking_sends_nothing(client, lin):
+    endpoint = make_endpoint("Qwen3", thinking_switch="enable_thinking")
+
+    ask(client, endpoint, thinking="")
+
+    assert "chat_template_kwargs" not in Turn.objects.get().request
+
+
+def test_thinking_without_a_switch_is_refused_with_the_reason(client, lin):
+    answer = ask(client, make_endpoint("H800"), thinking="on")
+
+    assert answer.status_code == 422
+    assert "Endpoint H800 states no switch for thinking" in answer.json()["error"]
+
+
 def test_a_chat_moves_between_deployment_and_endpoint(client, lin):
     endpoint, deployment = make_endpoint("H800"), make_deployment(name="ours")
     ask(client, endpoint)

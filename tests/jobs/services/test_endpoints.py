@@ -69,6 +69,7 @@ def test_an_address_that_is_not_listed_is_refused(user, url):
         *(("name", ""), ("name", "a" * 101), ("name", "a\nb"), ("model", "two words")),
         *(("model", "--port"), ("model", "{job}"), ("model_id", "nothing"), ("devices", "-1")),
         *(("devices", "eight"), ("max_context", "0"), ("engine", "a" * 65), ("device", "a" * 101)),
+        ("thinking_switch", "think"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_field(user, field, value):

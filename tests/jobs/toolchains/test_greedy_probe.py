@@ -53,6 +53,23 @@ def found(cwd):
     return probe.parse("probe.jsonl", (cwd / "probe.jsonl").read_bytes())
 
 
+def test_each_engine_gets_its_own_fields(tmp_path):
+    asked = []
+
+    def complete(body):
+        asked.append(body.get("chat_template_kwargs"))
+        return says(*SAME)
+
+    bodies = [json.dumps({"chat_template_kwargs": {name: False}}) for name in ("a", "b")]
+    with engine() as one, engine() as other:
+        one.complete = other.complete = complete
+        more = ("--body", bodies[0], "--body", bodies[1])
+        done = run((one.url, other.url), tmp_path, prompts=("one",), again=0, more=more)
+
+    assert done.returncode == 0, done.stderr
+    assert asked == [{"a": False}, {"b": False}]
+
+
 def test_equal_answers_are_equal_with_their_gaps(tmp_path):
     with engine() as one, engine() as other:
         one.complete = lambda asked: says(*SAME, logprob=-0.25)

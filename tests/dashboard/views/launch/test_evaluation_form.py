@@ -6,8 +6,16 @@ from django.urls import reverse
 from jobs.catalog.evaluations import EVALUATION_PRESETS, EvaluationPreset
 from jobs.catalog.strict_yaml import load_by_id
 from jobs.kinds import KINDS
+from jobs.queries.jobs.evaluation_estimate import evaluation_estimate
 from jobs.toolchains.vacc_site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_measured, make_user
+from tests.factories import (
+    make_deployment,
+    make_endpoint,
+    make_host,
+    make_job,
+    make_measured,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +60,31 @@ def test_a_preset_fills_the_form_and_is_marked(form, served):
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["limit"], values["temperature"]) == ("20", "0.0")
     assert [one.preset.id for one in context["presets"] if one.is_current] == ["smoke"]
+
+
+def test_the_field_thinking_needs_a_switch(form, served):
+    near = make_endpoint("near", thinking_switch="thinking")
+    far = make_endpoint("far")
+
+    def fields(**query):
+        context = form("evaluate", host="near", **query)
+        return {field.name: field for field in context["form"].fields}
+
+    offered = fields(deployment=f"endpoint:{near.pk}")["thinking"]
+    assert [one.label for one in offered.options] == ["model default", "on", "off"]
+    for key in (str(served.pk), f"endpoint:{far.pk}"):
+        assert "thinking" not in fields(deployment=key)
+        refused = fields(deployment=key, thinking="off")["thinking"]
+        assert "no switch for thinking" in refused.error
+
+
+def test_a_chosen_thinking_is_in_the_preview(form, served):
+    near = make_endpoint("near", thinking_switch="thinking")
+    key = f"endpoint:{near.pk}"
+
+    script = form("evaluate", host="near", deployment=key, thinking="off")["script"]
+
+    assert '"chat_template_kwargs": {"thinking": false}' in script
 
 
 def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
@@ -111,6 +144,25 @@ def test_an_estimate_names_its_basis(form, served):
     known = form("evaluate", **query)["before"].estimate
 
     assert (known.seconds, known.tokens, known.counted_by) == (5.0, 50.0, counted)
+
+
+def test_an_estimate_counts_answers_with_as_much_thinking(served):
+    points = [(4, {"output_tokens_per_s": 100.0})]
+    make_measured(deployment=served, model_id=served.model_id, points=points)
+    for tokens, params in ((20.0, {"thinking": "off"}), (50.0, {})):
+        job = make_job(kind="evaluate", state="succeeded", params=params)
+        counted = make_measured(model_id=served.model_id, scores=[1, 0], job=job)
+        counted.metrics |= {"output_tokens_mean": tokens}
+        counted.save()
+    params = {"deployment": str(served.pk), "limit": 10, "max_tokens": 200, "batch": 4}
+    params |= {"questions": "basics"}
+
+    estimates = [
+        evaluation_estimate("evaluate", {**params, "thinking": chosen}).tokens
+        for chosen in ("", "off", "on")
+    ]
+
+    assert estimates == [50.0, 20.0, 200]
 
 
 def test_without_a_benchmark_nothing_is_estimated(form, served):

@@ -68,6 +68,7 @@ def other(**fields):
         (BASE, {"samples": 2, "temperature": 0.6}, "samples", "one answer"),
         (BASE, {"max_tokens": 32}, "max_tokens", "has 64"),
         (BASE, {"temperature": 0.6}, "temperature", "has 0"),
+        (other(params={**BASE.params, "thinking": "off"}), {}, "thinking", "has off"),
         (other(tool="evalscope 1.14.1, rules 1"), {}, "baseline", "older rules"),
         (other(verdicts=lambda asked: {}), {}, "baseline", "142 of these"),
         (

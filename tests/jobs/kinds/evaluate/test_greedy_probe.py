@@ -49,6 +49,29 @@ def row(first="a", second="a", **more):
     return {"deployment": {"text": first}, "reference": {"text": second}, **more}
 
 
+def test_each_engine_gets_thinking_by_its_own_switch():
+    first, second = (with_key("", thinking_switch=name) for name in ("thinking", "enable_thinking"))
+    second = replace(second, endpoint=6, data={**second.data, "id": 6})
+    target = replace(here(), deployments=(first, second))
+
+    plan = planned(target, deployment="endpoint:5", reference="endpoint:6", thinking="off")
+
+    argv = plan.steps[-1].argv
+    bodies = [argv[at + 1] for at, word in enumerate(argv) if word == "--body"]
+    assert [json.loads(one.replace("{{", "{").replace("}}", "}")) for one in bodies] == [
+        {"chat_template_kwargs": {"thinking": False}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ]
+
+
+def test_both_engines_need_a_switch_for_thinking():
+    target = replace(
+        here(), deployments=(with_key("", thinking_switch="thinking"), *here().deployments)
+    )
+
+    assert field_refused(target, deployment="endpoint:5", thinking="on") == "thinking"
+
+
 def test_the_command_names_both_engines():
     run = fill(planned(), VALUES)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from jobs.models import Answer
-from jobs.queries.answers.hygiene import hygiene, is_doubtful
+from jobs.queries.answers.hygiene import Unswitched, hygiene, is_doubtful, unswitched
 from jobs.queries.answers.side_by_side import equal_characters
 from jobs.services.outcomes import answer_rows
-from tests.factories import make_measured
+from tests.factories import make_job, make_measured
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -20,6 +20,45 @@ def evaluated(scores, **changes):
         Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
     answer_rows.keep(result)
     return result
+
+
+def thought_about(chosen, **changes):
+    """Ten answers of a run that chose ``chosen``."""
+    params = {"thinking": chosen} if chosen else {}
+    job = make_job(kind="evaluate", state="succeeded", params=params)
+    result = make_measured(scores=[1] * 10, job=job)
+    for name, fields in changes.items():
+        Answer.objects.filter(result=result, index=int(name.removeprefix("at_"))).update(**fields)
+    answer_rows.keep(result)
+    return result
+
+
+THOUGHT = {"reasoning": "so it is"}
+OPEN = {"detail": {"thought": "open"}}
+EMPTY = {"detail": {"thought": "closed"}}  # the template closes a thought at once
+
+
+@pytest.mark.parametrize(
+    ("chosen", "changes", "against"),
+    [
+        ("off", {"at_1": THOUGHT, "at_2": OPEN}, Unswitched("off", 2, 10)),
+        ("off", {"at_1": EMPTY}, None),
+        ("off", {}, None),
+        ("on", {}, Unswitched("on", 0, 10)),
+        ("on", {"at_1": THOUGHT}, None),
+        ("on", {f"at_{n}": {"finish": "length"} for n in range(10)}, None),
+        ("", {"at_1": THOUGHT}, None),
+        ("", {}, None),
+    ],
+)
+def test_answers_speak_against_the_chosen_thinking(chosen, changes, against):
+    assert unswitched(thought_about(chosen, **changes)) == against
+
+
+def test_failed_requests_say_nothing_about_thinking():
+    failed = {f"at_{n}": {"status": "error", "answer": "", "score": 0} for n in range(10)}
+
+    assert unswitched(thought_about("on", **failed)) is None
 
 
 def of(result, flag):
