@@ -19,8 +19,8 @@ from jobs.kinds.lib.prompts import chosen, included_choices, team_choices
 from jobs.messages import Message
 from jobs.parsers import probe, progress
 from jobs.parsers.progress import Progress
-from jobs.plans import Plan
-from jobs.toolchains import greedy_probe
+from jobs.plans import Plan, literal
+from jobs.toolchains import external, greedy_probe
 
 _QUESTIONS = "questions:"  # begin of a choice that is a question set
 
@@ -111,6 +111,8 @@ class GreedyProbe(Kind, params=Params):
             logprobs=params.logprobs,
             keys=(_key(first), _key(second)),
         )
+        if second.endpoint is not None:
+            made = external.reference_checked(made, literal(here.python), key=_key(second))
         return against(made, first, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
