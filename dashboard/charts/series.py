@@ -81,9 +81,7 @@ def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str,
     return [trace | bars | opens, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
 
 
-def said(
-    series: Series, concurrencies: Sequence[int], metric: str, hover: str
-) -> dict[str, Any]:
+def said(series: Series, concurrencies: Sequence[int], metric: str, hover: str) -> dict[str, Any]:
     """Return the tooltip of each point; of a group, with the mean that it shows and of how many
     runs."""
     if not series.runs:
@@ -104,8 +102,8 @@ def numbered(series: Series, concurrency: int, metric: str) -> str:
         for run in series.runs
         for at, metrics in run.points
     )
-    shown = ngettext("%(n)s run", "mean of %(n)s runs", n) % {"n": n}
-    return gettext(", ").join((str(concurrency), shown))
+    text = gettext("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
+    return gettext(", ").join((str(concurrency), text % {"n": n}))
 
 
 def tooltips(all_series: Sequence[Series]) -> dict[str, Any]:

@@ -183,10 +183,12 @@ def by_budget(comparison: Comparison) -> Table:
         % {}
     ]
     if any(len(column.runs) > 1 for column in comparison.columns):
-        notes.append(_(
+        notes.append(
+            _(
                 "Of a group: the answers of all its runs together. Runs without token counts, or "
                 "with another limit, do not count."
-            ))
+            )
+        )
     heads = _heads(comparison, _("Token budget"))
     return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
 
