@@ -21,6 +21,7 @@ from dashboard.api import (
     me,
     pins,
     pipelines,
+    probes,
     queue,
     reports,
     rest,
@@ -100,8 +101,8 @@ def as_json(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
 
 _modules = (
     *(rest, imports, organise, saved_views, result_questions, fleet, parity, queue),
-    *(logs, pins, pipelines, matrices, questions, reports, endpoints, prompts, secrets),
-    *(sources, audit, me),
+    *(logs, pins, pipelines, probes, matrices, questions, reports, endpoints, prompts),
+    *(secrets, sources, audit, me),
 )
 for _router in (about, *(module.router for module in _modules)):
     api.add_router("", _router)

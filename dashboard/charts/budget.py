@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import BAND, COLOURS, DASHES, INK, SYMBOLS
 from dashboard.text.formatting import number, percent
-from jobs.queries.results.token_use import BudgetPoint, TokenUse
+from jobs.queries.results.token_use import BudgetPoint, BudgetUse
 
 _EXTRA = "<extra>%{fullData.name}</extra>"
 
 
-def figure(uses: Sequence[tuple[str, TokenUse]]) -> Figure:
-    """Return the figure: one line per ``(name, token use)``, the budgets on a logarithmic axis.
+def figure(uses: Sequence[tuple[str, BudgetUse]]) -> Figure:
+    """Return the figure: one line per ``(name, budget use)``, the budgets on a logarithmic axis.
 
     One result has its interval as a band, and a line at its own limit with the share of answers
     that it cut. Several have error bars at each doubling, and a mark where their limit was.
@@ -42,7 +42,7 @@ def figure(uses: Sequence[tuple[str, TokenUse]]) -> Figure:
     return Figure([*_band(use), *lines], {**layout, **_limit(use)})
 
 
-def points_of(use: TokenUse) -> Sequence[BudgetPoint]:
+def points_of(use: BudgetUse) -> Sequence[BudgetPoint]:
     """Return the curve up to the run's own limit, where it ends."""
     if not use.curve or not use.limit or use.longest > use.limit:
         return use.curve
@@ -63,7 +63,7 @@ def _shown(share: float) -> float:
     return round(100 * share, 4)
 
 
-def _line(index: int, name: str, use: TokenUse) -> dict[str, Any]:
+def _line(index: int, name: str, use: BudgetUse) -> dict[str, Any]:
     colour = COLOURS[index]
     return {
         "type": "scatter",
@@ -76,7 +76,7 @@ def _line(index: int, name: str, use: TokenUse) -> dict[str, Any]:
     }
 
 
-def _band(use: TokenUse) -> list[dict[str, Any]]:
+def _band(use: BudgetUse) -> list[dict[str, Any]]:
     edge = {"width": 0, "color": COLOURS[0], "shape": "hv"}
     base = {
         "type": "scatter",
@@ -93,7 +93,7 @@ def _band(use: TokenUse) -> list[dict[str, Any]]:
     ]
 
 
-def _bars(index: int, use: TokenUse) -> dict[str, Any]:
+def _bars(index: int, use: BudgetUse) -> dict[str, Any]:
     """Return error bars at powers of two: more would hide each other."""
     shown = [point if is_doubling(point.budget) else None for point in points_of(use)]
     return {
@@ -116,7 +116,7 @@ def is_doubling(budget: int) -> bool:
     return budget & (budget - 1) == 0
 
 
-def _limit_marks(uses: Sequence[tuple[str, TokenUse]]) -> list[dict[str, Any]]:
+def _limit_marks(uses: Sequence[tuple[str, BudgetUse]]) -> list[dict[str, Any]]:
     """Return a mark for each result at its own limit, on its line."""
     return [
         {
@@ -134,7 +134,7 @@ def _limit_marks(uses: Sequence[tuple[str, TokenUse]]) -> list[dict[str, Any]]:
     ]
 
 
-def _limit(use: TokenUse) -> dict[str, Any]:
+def _limit(use: BudgetUse) -> dict[str, Any]:
     if not use.limit:
         return {}
     words = _("limit %(limit)s, %(share)s %% cut")

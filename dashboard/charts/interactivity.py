@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import FAINT_INK, Series, line, opening
+from dashboard.charts.series import FAINT_INK, Series, line, numbered, opening
 from jobs.queries.results.devices import per_user
 
 # Positions of a label next to its point, best first: offset of the box right of and above the
@@ -48,7 +48,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
                 "mode": "lines+markers+text",
                 "text": [n if place else "" for n, place in zip(numbers, placed, strict=True)],
                 "textposition": [place or "top right" for place in placed],
-                "hovertext": numbers,
+                "hovertext": [numbered(series, row[0], "output_tokens_per_s") for row in rows],
                 "cliponaxis": False,  # label of the highest point
                 "textfont": {"size": 11, "color": FAINT_INK},
                 "hovertemplate": "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
-from dashboard.charts.series import INK, Series, line, opening
+from dashboard.charts.series import INK, Series, line, numbered, opening
 from jobs.queries.results.devices import per_device, per_user
 from jobs.queries.results.pareto import frontier
 
@@ -32,7 +32,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
             trace
             | {
                 "mode": "markers",
-                "hovertext": [str(row[0]) for row in rows],
+                "hovertext": [numbered(series, row[0], RATE) for row in rows],
                 "cliponaxis": False,
                 "hovertemplate": _("concurrency")
                 + " %{hovertext}: %{y:.2f} tok/s "

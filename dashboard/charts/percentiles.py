@@ -18,6 +18,7 @@ from dashboard.charts.series import (
     drawn,
     error_bars,
     opening,
+    said,
     tooltips,
     values,
 )
@@ -67,7 +68,7 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
                     "line": thin,
                     "marker": {"color": COLOURS[index], "size": 4},
                     "opacity": 0.7,
-                    "hovertemplate": f"{hover} {statistic}",
+                    **said(series, x, f"{family}_{statistic}_{unit}", f"{hover} {statistic}"),
                     **error_bars(index, series, f"{family}_{statistic}_{unit}"),
                     **opening(series.results, x),
                 }

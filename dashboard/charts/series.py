@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 
 from jobs.queries.statistics import Interval
 
@@ -73,11 +74,36 @@ def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str,
     """Return the traces of a metric over concurrency: a line, and for a group error bars and a dot
     per run. ``hover``: what a tooltip says of a value."""
     x, y = values(series, metric)
-    trace = line(index, series.name, x, y) | {"hovertemplate": hover}
+    trace = line(index, series.name, x, y) | said(series, x, metric, hover)
     if series.disturbed:
         trace["marker"]["symbol"] += "-open"
     bars, opens = error_bars(index, series, metric), opening(series.results, x)
     return [trace | bars | opens, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
+
+
+def said(series: Series, concurrencies: Sequence[int], metric: str, hover: str) -> dict[str, Any]:
+    """Return the tooltip of each point; of a group, with the mean that it shows and of how many
+    runs."""
+    if not series.runs:
+        return {"hovertemplate": hover}
+    return {
+        "hovertext": [numbered(series, concurrency, metric) for concurrency in concurrencies],
+        "hovertemplate": f"%{{hovertext}}: {hover}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def numbered(series: Series, concurrency: int, metric: str) -> str:
+    """Return the concurrency of a point; of a group "4, mean of 3 runs", of those with the metric
+    there."""
+    if not series.runs:
+        return str(concurrency)
+    n = sum(
+        at == concurrency and metrics.get(metric) is not None
+        for run in series.runs
+        for at, metrics in run.points
+    )
+    text = gettext("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
+    return gettext(", ").join((str(concurrency), text % {"n": n}))
 
 
 def tooltips(all_series: Sequence[Series]) -> dict[str, Any]:

@@ -82,6 +82,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r"(?P<n>\d+(?:–\d+)?) requests$"), _("%(n)s requests")),
     (re.compile(r"(?P<n>\d+) batches$"), _("%(n)s batches")),
     (re.compile(r"^synthetic (?=\d)"), _("synthetic ")),
+    (re.compile(r" \+ (?P<n>\d+) more$"), _(" + %(n)s more")),
 )
 # Roles of people, least first.
 ROLES: dict[str, str | Promise] = {

@@ -50,4 +50,20 @@ QUESTION_MESSAGES: dict[str, str | Promise] = {
     "check:data_set_card_missing": _(
         "%(name)s: %(card)s is missing in %(path)s. Copy it from %(repository)s."
     ),
+    "check:data_set_part_missing": _(
+        "%(name)s: %(card)s in %(path)s does not name the part %(part)s. Copy it from "
+        "%(repository)s."
+    ),
+    "check:data_set_split_unnamed": _(
+        "%(name)s: %(card)s in %(path)s names no split %(split)s of %(part)s. Copy it from "
+        "%(repository)s."
+    ),
+    "check:data_set_split_missing": _(
+        "%(name)s: no files of the split %(split)s in %(path)s, only of %(found)s. Copy the files "
+        "of %(repository)s there."
+    ),
+    "check:data_set_files_missing": _(
+        "%(name)s: split %(split)s of %(part)s is missing in %(path)s: no file %(files)s. Copy it "
+        "from %(repository)s."
+    ),
 }

@@ -13,6 +13,7 @@ from jobs.catalog.loader import INCLUDED_QUESTIONS
 from jobs.catalog.schema import Text, Word
 
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+PartName = Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=64)]
 Questions = Annotated[int, Field(gt=0)]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 
@@ -56,12 +57,18 @@ class OfOpenCompass(Strict):
 
 class OfEvalScope(Strict):
     """Benchmark of EvalScope. ``repository``: on ModelScope. ``examples``: worked examples before
-    each question. ``needs_card``: files without the repository's README.md cannot be read."""
+    each question. ``needs_card``: files without the repository's README.md cannot be read.
+
+    ``splits``: those that EvalScope reads, questions first, then the worked examples. ``parts``:
+    names on the card of what it reads; "" where it names none.
+    """
 
     name: Id
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+$")]
     subsets: Questions
     examples: Annotated[int, Field(ge=0)]
+    splits: Annotated[tuple[Id, ...], Field(min_length=1)]
+    parts: Annotated[tuple[PartName, ...], Field(min_length=1)] = ("",)
     needs_card: bool = False
 
 

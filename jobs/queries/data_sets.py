@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
 from jobs.catalog.data_sets import DATA_SETS, DataSet
@@ -27,6 +28,10 @@ class SetResult:
     result: Result
     questions: int
     share: Interval | None
+
+
+# "report": the host has not reported its folders yet.
+Lack = Literal["", "report", "cards"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,14 @@ def published_for(data_set: DataSet) -> list[tuple[ZooModel, PublishedComparison
     ]
 
 
+def lacking_hosts(data_set: DataSet) -> list[tuple[Host, Lack]]:
+    """Return hosts that cannot ask the set, each with what it lacks."""
+    if data_set.included:
+        return []
+    hosts = Host.objects.order_by("name")
+    return [(host, lack) for host in hosts if (lack := lack_of(data_set, host))]
+
+
 def places_of(data_set: DataSet) -> list[Place]:
     """Return hosts that can ask the set, and what jobs found there of its files."""
     if data_set.included:
@@ -173,13 +186,17 @@ def _found(prepared: Dataset | None, files: Sequence[str]) -> list[tuple[str, in
 
 
 def site_for(data_set: DataSet, host: Host) -> Site | None:
-    """Return the folders of a host that can ask the set; None: it cannot, or has not reported yet.
+    """Return the folders of a host that can ask the set; None: see :func:`lack_of`."""
+    return None if lack_of(data_set, host) else site_of(host.facts)
+
+
+def lack_of(data_set: DataSet, host: Host) -> Lack:
+    """Return what the host lacks to ask the set; "": nothing.
 
     OpenCompass asks from hosts with cards only.
     """
-    if data_set.evalscope is None and not host.facts.get("dies"):
-        return None
     try:
-        return site_of(host.facts)
+        site_of(host.facts)
     except KeyError:
-        return None
+        return "report"
+    return "cards" if data_set.evalscope is None and not host.facts.get("dies") else ""

@@ -53,5 +53,7 @@ def folder_check(data_set: OfEvalScope, folder: str, *, asks: bool = False) -> C
         ("name", data_set.name),
         ("repository", data_set.repository),
         ("card", CARD if data_set.needs_card else ""),
+        ("parts", ",".join(data_set.parts)),
+        ("splits", ",".join(data_set.splits)),
     )
     return Check("data_set", args, asks=asks)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.plans import Output, Plan, PlanFile, Step, literal
+from jobs.plans import ENGINES, Check, Output, Plan, PlanFile, Step, literal
 from jobs.toolchains.load import json_lines
 from jobs.toolchains.site import DIRECT, FILES, Site, script
 from jobs.toolchains.thinking import Body
@@ -48,4 +48,10 @@ def plan(
         steps=(Step("probe", argv, env=env),),
         files=(script(_SCRIPT), script(DIRECT), PlanFile(_PROMPTS, json_lines(prompts))),
         outputs=(Output("probe", OUTPUT),),
+        # A preflight check has no key.
+        checks=tuple(
+            Check("endpoint", (("url", f"{{{slot}.url}}"), ("model", f"{{{slot}.name}}")))
+            for slot, key in zip(ENGINES, keys, strict=True)
+            if not key
+        ),
     )

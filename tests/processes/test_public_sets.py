@@ -2,18 +2,33 @@
 
 import json
 import re
+import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from jobs.catalog.data_sets import BY_EVALSCOPE
 from tests.processes.lib.borrowed import stack_with_evalscope
 
 pytestmark = pytest.mark.processes
 MODEL = "team/Model-1"
 PERMIT = "from jobs.services import sources; sources.add('endpoint', '{url}', user=None)"
 KIND, SETS = "evaluate-evalscope", ("gsm8k", "math_500")
+# Parts and splits that EvalScope reads, by its own account.
+OWN = """
+import json, sys
+from evalscope.api.registry import get_benchmark
+from evalscope.config import TaskConfig
+own = {}
+for name in sys.argv[1:]:
+    one = get_benchmark(name, TaskConfig(datasets=[name], model="x"))
+    parts = [one.default_subset] if one.reformat_subset else list(one.subset_list)
+    examples = [one.train_split] if one._should_load_fewshot() else []
+    own[name] = [["" if part == "default" else part for part in parts], [one.eval_split, *examples]]
+print(json.dumps(own))
+"""
 # Parts of a repository, as the card on a hub names them.
 CARD = """\
 ---
@@ -128,6 +143,15 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         assert f"{folder}/gsm8k" in json.dumps(api.ask(f"jobs/{missing}"))
 
         write_sets(folder)
+        examples = folder / "gsm8k/main/train.jsonl"
+        examples.rename(folder / "examples")
+        lacking = api.launch(KIND, **asked)
+        assert api.ended(lacking)["state"] == "failed"
+        assert not served.asked
+        said = json.dumps(api.ask(f"jobs/{lacking}"))
+        assert "check:data_set_files_missing" in said
+        assert "main/train*" in said
+        (folder / "examples").rename(examples)
         job = api.launch(KIND, **asked)
 
         done = api.ended(job)
@@ -138,3 +162,10 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         assert (metrics["questions"], metrics["correct"]) == (10, 9)
         assert metrics["accuracy"] == pytest.approx(0.9)
         assert len(served.asked) == 10
+
+        (there,) = (api.stack.data_dir / "host/environments").glob("evalscope-*")
+        asked = (there / "bin/python", "-c", OWN, *BY_EVALSCOPE)
+        said = subprocess.run(asked, capture_output=True, check=True, text=True, cwd=folder)
+        own = json.loads(said.stdout.splitlines()[-1])
+        sets = {name: one.evalscope for name, one in BY_EVALSCOPE.items()}
+        assert own == {name: [[*one.parts], [*one.splits]] for name, one in sets.items()}

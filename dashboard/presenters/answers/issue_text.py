@@ -24,7 +24,7 @@ def issue_text(answer: Answer, address: str) -> str:
     facts = {
         _("Result"): f"{result_name(result)}, {result.model_id}, {result.label}".rstrip(", "),
         _("Tool"): result.tool,
-        _("Question"): f"{answer.index}, {answer.subset} {answer.question_id}".strip(),
+        _("Question"): f"{answer.index + 1}, {answer.subset} {answer.question_id}".strip(),
         _("Parameters"): ", ".join(f"{name} {value}" for name, value in asked.items()),
         _("Verdict"): f"{TITLES[answer.row.verdict]}. {rule_words(answer)}",
         _("Flags"): ", ".join(str(TITLES[name]) for name in marks if name in FLAGS),

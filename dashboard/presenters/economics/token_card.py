@@ -15,7 +15,7 @@ from dashboard.text.formatting import counted, duration, joined, measured, numbe
 from dashboard.text.labels import metric_text
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.results.token_use import TokenUse, token_use
+from jobs.queries.results.token_use import BudgetUse, TokenUse, pooled, token_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,10 @@ def token_card(result: Result) -> TokenCard | None:
     return TokenCard(_facts(result, use), figure, joined(*_notes(use)))
 
 
-def budget_uses(comparison: Comparison) -> list[TokenUse | None]:
-    """Return the token use of each column's first run; None without a budget curve. Empty where
+def budget_uses(comparison: Comparison) -> list[BudgetUse | None]:
+    """Return the budget curve of each column, over all its runs; None without one. Empty where
     fewer than two curves are known."""
-    known = [token_use(column.head) for column in comparison.columns]
-    uses = [use if use is not None and use.curve else None for use in known]
+    uses = pooled([column.runs for column in comparison.columns])
     return uses if sum(use is not None for use in uses) > 1 else []
 
 

@@ -98,10 +98,10 @@ def page_of(job: Job, show: str, after: int) -> ProbeView | None:
     view = verdict_of(job)
     if view is None:
         return None
-    pairs = [pair for pair in view.probe.pairs if not show or _state(pair) == show]
+    pairs = [pair for pair in view.probe.pairs if not show or state_of(pair) == show]
     counts = dict.fromkeys(SHOWN, 0) | {"": len(view.probe.pairs)}
     for pair in view.probe.pairs:
-        counts[_state(pair)] += 1
+        counts[state_of(pair)] += 1
     shown = pairs[after : after + _PAGE]
     rest = after + _PAGE
     return ProbeView(
@@ -131,7 +131,7 @@ def probe_csv(job: Job, probe: Probe) -> HttpResponse:
     for pair in probe.pairs:
         gap = median(pair.gaps) if pair.gaps else ""
         letter = pair.common_length + 1 if pair.is_different else ""
-        line = [pair.index + 1, pair.prompt, _state(pair), pair.token or "", letter, gap]
+        line = [pair.index + 1, pair.prompt, state_of(pair), pair.token or "", letter, gap]
         for side, margin in zip(ENGINES, pair.margins, strict=True):
             answer, again = getattr(pair, side), getattr(pair.again, side, None)
             line += [answer.whole, answer.error, answer.finish]
@@ -142,7 +142,8 @@ def probe_csv(job: Job, probe: Probe) -> HttpResponse:
     return response
 
 
-def _state(pair: Pair) -> str:
+def state_of(pair: Pair) -> str:
+    """Return "equal", "different" or "failed"."""
     if not pair.is_compared:
         return "failed"
     return "equal" if pair.is_equal else "different"
@@ -223,7 +224,7 @@ def _row(pair: Pair, sides: Sequence[Side]) -> Row:
     return Row(
         pair.index + 1,
         pair.prompt,
-        _state(pair),
+        state_of(pair),
         _place(pair),
         tuple(
             _side(pair, side, answer, margin, other)

@@ -152,9 +152,10 @@ def _planned(text: str) -> int | None:
 
 def _of_results(base: str, result: str, margin: float, planned: int | None) -> Stated:
     first, second = runs_of(base, "base"), runs_of(result, "id")
-    twice = {run.pk for run in first} & {run.pk for run in second}
-    if twice:
-        raise ParityError(Message("parity:same", {"id": min(twice)}), "id")
+    own = {run.pk for run in first}
+    twice = next((run for run in second if run.pk in own), None)
+    if twice is not None:
+        raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
     found = parity(first, second, margin, planned)
     if found.statement is None:
         raise ParityError(Message("parity:no_common"), "id")
@@ -180,7 +181,7 @@ def runs_of(text: str, field: str) -> list[Result]:
         raise ParityError(Message("parity:missing", {"ids": ids}), field)
     for run in groups[0]:
         if run.type != Result.Type.EVALUATION:
-            raise ParityError(Message("parity:type", {"id": run.pk}), field)
+            raise ParityError(Message("parity:type", {"name": result_name(run)}), field)
     return groups[0]
 
 

@@ -23,7 +23,7 @@ from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.pairing import Paired
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.results import accuracy
-from jobs.queries.results.token_use import TokenUse
+from jobs.queries.results.token_use import BudgetUse
 
 # Metrics of the charts, for tables over all concurrencies.
 _DRAWN = (
@@ -183,12 +183,17 @@ def by_budget(comparison: Comparison) -> Table:
         % {}
     ]
     if any(len(column.runs) > 1 for column in comparison.columns):
-        notes.append(_("Of a group: its first run."))
+        notes.append(
+            _(
+                "Of a group: the answers of all its runs together. Runs without token counts, or "
+                "with another limit, do not count."
+            )
+        )
     heads = _heads(comparison, _("Token budget"))
     return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
 
 
-def _within(use: TokenUse | None, budget: int) -> Cell:
+def _within(use: BudgetUse | None, budget: int) -> Cell:
     """Return the accuracy within a budget; n/a outside of the curve, and between its points."""
     points = points_of(use) if use else []
     below = [point for point in points if point.budget <= budget]

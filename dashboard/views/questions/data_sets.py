@@ -22,6 +22,7 @@ from jobs.catalog.question_sets import TeamSet
 from jobs.catalog.questions_schema import jsonl
 from jobs.models import Host, Preflight
 from jobs.queries.data_sets import (
+    lacking_hosts,
     places_of,
     published_for,
     results_of,
@@ -67,6 +68,7 @@ def question_detail(request: HttpRequest, set_id: str) -> HttpResponse:
         "is_older": bool(team_set and questions and questions.sha256 != team_set.current.sha256),
         "results": results_of(set_id),
         "places": [(place, is_away(place.host)) for place in places_of(known)] if known else [],
+        "lacking": lacking_hosts(known) if known else [],
         "published": [(model, row_of(comparison)) for model, comparison in published_for(known)]
         if known
         else [],

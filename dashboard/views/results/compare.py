@@ -166,6 +166,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     }
     if is_evaluation:
         context["budget"] = budget_figure(comparison)
+        context["budget_is_pooled"] = any(len(column.runs) > 1 for column in comparison.columns)
         context["wrong"] = wrong_answers(heads[0]) if context["pairs"] else {}
     else:
         is_batch = bool(comparison.rows) and comparison.rows[0].metric == _BATCH

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from dashboard.presenters.parity import words
+from dashboard.presenters.parity import named, words
 from dashboard.presenters.parity.asked import Source, Stated, is_asked, stated
 from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.parity.lacking import lacking_sides
@@ -23,12 +23,13 @@ from dashboard.text.formatting import points
 from dashboard.text.messages import message
 from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.evaluations import latest_evaluations
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
     *("margin", "planned"),
 )
+# Fields where a person types results by the names of the pages, and the ids of the address.
+NAMED = {"base_name": "base", "name": "id"}
 
 
 @require_http_methods(["GET", "POST"])
@@ -37,28 +38,34 @@ def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
     ``?base=11&id=27&margin=1``; ``11,12`` are repeats. ``base_counts``, ``counts`` and ``sets`` are
-    bare counts. ``format=csv`` exports every digit.
+    bare counts. ``format=csv`` exports every digit. The form sends results as pages name them, in
+    ``base_name`` and ``name``; a redirect leads to the address of their statement.
     """
     source = request.POST if request.method == "POST" else request.GET
     data = {name: source.get(name, "") for name in FIELDS}
+    names = {name: source.get(name, "").strip() for name in NAMED}
     form = _form_of(data)
     context: dict[str, Any] = {
-        "typed": {form: data},
+        "typed": {form: data | _names(data, names)},
         "least": f"{LEAST_MARGIN:g}",
         "most": f"{MOST_MARGIN:g}",
         "default": f"{MARGIN:g}",
-        "evaluations": latest_evaluations(),
+        "evaluations": named.choices(),
         "errors": {},
     }
-    if not is_asked(data):
-        return render(request, "parity/parity.html", context)
     try:
+        for name, field in NAMED.items():
+            data[field] = named.ids_of(names[name], field) or data[field]
+        if not is_asked(data):
+            return render(request, "parity/parity.html", context)
         found = stated(data)
     except ParityError as error:
         text = message(error.reason.id, error.reason.args)
         context["errors"] = {form: {error.field: text}} if error.field else {"all": text}
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return render(request, "parity/parity.html", context, status=status)
+    if request.method == "GET" and any(names.values()):
+        return redirect(f"{request.path}?{query_of(found)}")
     if request.method == "GET" and request.GET.get("format") == "csv":
         return parity_csv(found)
     context |= _context(found)
@@ -72,6 +79,11 @@ def _form_of(data: Mapping[str, str]) -> Source:
     if data["tables"].strip():
         return "tables"
     return "counts" if (data["base_counts"] + data["counts"]).strip() else "results"
+
+
+def _names(data: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the results as typed, else as pages name those of the address."""
+    return {name: names[name] or named.named(data[field]) for name, field in NAMED.items()}
 
 
 def _context(found: Stated) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from jobs.host.base.config import Config
-from jobs.host.checks import containers, files, machine, network
+from jobs.host.checks import containers, data_sets, files, machine, network
 from jobs.host.checks.results import CheckResult
 
 CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     "avx512": machine.avx512,
     "conda": files.conda,
     "container": containers.container,
-    "data_files": files.data_files,
-    "data_set": files.data_set,
+    "data_files": data_sets.data_files,
+    "data_set": data_sets.data_set,
     "dies": machine.dies,
     "disk": files.disk,
     "docker": containers.docker,

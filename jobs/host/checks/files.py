@@ -12,8 +12,6 @@ from jobs.host.base.config import Config
 from jobs.host.checks.results import CheckResult, bad, good
 from jobs.host.probe import probe, vacc
 
-_MOST_COUNTED = 2000  # files of a data set
-_DATA = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".arrow", ".txt", ".gz", ".zip")
 INDEX = "model.safetensors.index.json"
 # The deployment guide, Build_In, step 1.2: what a Qwen distill needs beside its weights.
 MODIFIED = (
@@ -65,46 +63,6 @@ def path(config: Config, args: Mapping[str, str]) -> CheckResult:
     return (
         good("path", **details) if Path(args["path"]).exists() else bad("path_missing", **details)
     )
-
-
-def data_files(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """One of ``paths``, a line each, is a file or a folder with files, for ``tool``."""
-    paths = args["paths"].split("\n")
-    for place in map(Path, paths):
-        files, size, more = _counted(place)
-        if files:
-            counts = {"files": files, "size": probe.size_text(size)}
-            message = "data_files_many" if more else "data_files"
-            return good(message, tool=args["tool"], path=str(place), **counts)
-    return bad("data_files_missing", tool=args["tool"], path=paths[0])
-
-
-def data_set(config: Config, args: Mapping[str, str]) -> CheckResult:
-    """The folder ``path`` has data of the set ``name``, and its ``card``, where one is named.
-
-    Without: the files of ``repository`` belong there.
-    """
-    folder, card = Path(args["path"]), args["card"]
-    about = {"name": args["name"], "repository": args["repository"], "path": args["path"]}
-    found = folder.rglob("*") if folder.is_dir() else ()
-    first = next((item for item in found if item.suffix in _DATA and _is_there(item)), None)
-    if first is None:
-        return bad("data_set_missing", **about)
-    if card and not _is_there(folder / card):
-        return bad("data_set_card_missing", **about, card=card)
-    return good("data_set", name=args["name"], path=args["path"])
-
-
-def _counted(place: Path) -> tuple[int, int, bool]:
-    """Return files of ``place`` and their bytes; True: there are more than were counted."""
-    found = [place] if place.is_file() else place.rglob("*") if place.is_dir() else ()
-    files = size = 0
-    for item in found:
-        if item.is_file():
-            files, size = files + 1, size + item.stat().st_size
-        if files >= _MOST_COUNTED:
-            return files, size, True
-    return files, size, False
 
 
 def weights(config: Config, args: Mapping[str, str]) -> CheckResult:

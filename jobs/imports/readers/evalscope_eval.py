@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
-from jobs.imports.values import text
+from jobs.imports.values import text, title_of
 from jobs.kinds.evaluate.evaluate import answer
 from jobs.kinds.evaluate.evaluate_evalscope import score_and_size, scores_of
 from jobs.kinds.lib.base import Measurement
@@ -82,7 +82,7 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
         model,
         Measurement(
             type="evaluation",
-            what=" + ".join(report.benchmark for report in evaluation.reports),
+            what=title_of((report.benchmark for report in evaluation.reports), " + "),
             tool=f"{EvalscopeEval.tool} {version[1].decode() if version else ''}".strip(),
             metrics=metrics,
             answers=kept(answer(row, f"{row.benchmark}/{row.subset}") for row in evaluation.scored),

@@ -13,7 +13,7 @@ from typing import Any
 from jobs.errors import ParseError
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
-from jobs.imports.values import inside, text, whole
+from jobs.imports.values import inside, text, title_of, whole
 from jobs.kinds.lib.base import Measurement, SetScore
 from jobs.messages import Message
 from jobs.parsers import thoughts
@@ -76,7 +76,7 @@ def _reading(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
         text(data, "model_name"),
         Measurement(
             type="evaluation",
-            what=" + ".join(one.dataset for one in sets),
+            what=title_of((one.dataset for one in sets), " + "),
             tool=f"{LmEval.tool} {version}".strip(),
             metrics=metrics,
             answers=kept(answers),

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
+from jobs.imports.values import title_of
 from jobs.kinds.evaluate.evaluate_opencompass import answers_of, scores_of, unanswered_of
 from jobs.kinds.lib.base import Measurement, SetScore
 from jobs.messages import Message
@@ -157,7 +158,7 @@ def _of_model(run: Run, model: str, files: _Files) -> Reading:
         model,
         Measurement(
             type="evaluation",
-            what=_names(score.dataset for score in own),
+            what=title_of(score.dataset for score in own),
             tool=Opencompass.tool,
             metrics=metrics,
             answers=answers,

@@ -27,8 +27,8 @@ from jobs.kinds.lib.thinking import (
 from jobs.messages import Message
 from jobs.parsers import probe, progress
 from jobs.parsers.progress import Progress
-from jobs.plans import Plan
-from jobs.toolchains import greedy_probe
+from jobs.plans import Plan, literal
+from jobs.toolchains import external, greedy_probe
 
 _QUESTIONS = "questions:"  # begin of a choice that is a question set
 
@@ -123,6 +123,8 @@ class GreedyProbe(Kind, params=Params):
             keys=(_key(first), _key(second)),
             bodies=(extra_body(first, params.thinking), extra_body(second, params.thinking)),
         )
+        if second.endpoint is not None:
+            made = external.reference_checked(made, literal(here.python), key=_key(second))
         return against(made, first, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:

@@ -28,25 +28,17 @@ class BudgetPoint:
     share: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUse:
-    """Output tokens of ``counted`` of ``answers``: those whose tool reports them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetUse:
+    """Budget curve of a run, or of several together: ``scored`` answers to ``questions``.
 
-    ``estimated``: answers whose reasoning and answer share the total by length. ``cut`` answers
-    ended at the ``limit`` (None: unknown). ``scored`` answers to ``questions`` make the curve.
+    ``counted`` answers have tokens; ``cut`` of them ended at the ``limit`` (None: unknown).
     """
 
-    answers: int
     counted: int
-    estimated: int
-    reasoning_p50: float
-    answer_p50: float
-    output: int
-    correct: float
     longest: int
     limit: int | None
     cut: int
-    seconds: Seconds | None
     scored: int
     questions: int
     curve: Sequence[BudgetPoint]
@@ -55,6 +47,22 @@ class TokenUse:
     def cut_share(self) -> float:
         """Return the share of answers that ended at the limit."""
         return self.cut / self.counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUse(BudgetUse):
+    """Output tokens of ``counted`` of ``answers``: those whose tool reports them.
+
+    ``estimated``: answers whose reasoning and answer share the total by length.
+    """
+
+    answers: int
+    estimated: int
+    reasoning_p50: float
+    answer_p50: float
+    output: int
+    correct: float
+    seconds: Seconds | None
 
 
 def token_use(result: Result) -> TokenUse | None:
@@ -67,7 +75,35 @@ def token_use(result: Result) -> TokenUse | None:
     return TokenUse(
         **{name: kept[name] for name in (*names, *more)},
         seconds=_seconds(kept["seconds"]),
-        curve=_curve(kept),
+        curve=_curve([kept]),
+    )
+
+
+def pooled(groups: Sequence[Sequence[Result]]) -> list[BudgetUse | None]:
+    """Return the budget curve of each group, over the answers of all its runs; None without one.
+
+    Runs without tokens, and with another limit than the first one that has some, do not count.
+    """
+    runs = [run.pk for group in groups for run in group]
+    stored = dict(Result.objects.filter(pk__in=runs).values_list("pk", "run_context__token_use"))
+    return [_pooled([stored.get(run.pk) for run in group]) for group in groups]
+
+
+def _pooled(stored: Sequence[Any]) -> BudgetUse | None:
+    known = [
+        kept for kept in stored if isinstance(kept, Mapping) and kept["counted"] and kept["curve"]
+    ]
+    if not known:
+        return None
+    same = [kept for kept in known if kept["limit"] == known[0]["limit"]]
+    return BudgetUse(
+        counted=sum(kept["counted"] for kept in same),
+        longest=max(kept["longest"] for kept in same),
+        limit=known[0]["limit"],
+        cut=sum(kept["cut"] for kept in same),
+        scored=sum(kept["scored"] for kept in same),
+        questions=max(kept["questions"] for kept in same),
+        curve=_curve(same),
     )
 
 
@@ -78,11 +114,24 @@ def _seconds(kept: Mapping[str, Any]) -> Seconds | None:
     return Seconds(is_whole, kept["estimated"], kept["mean"], kept["p50"])
 
 
-def _curve(kept: Mapping[str, Any]) -> list[BudgetPoint]:
-    """Return the curve. Several answers to one question count as one in the interval: they are
-    alike, so that more of them tell less than more questions."""
-    scored, questions = kept["scored"], kept["questions"]
+def _curve(stored: Sequence[Mapping[str, Any]]) -> list[BudgetPoint]:
+    """Return the curve over the answers of all runs, whose budgets are of one grid.
+
+    Several answers to one question count as one in the interval: they are alike, so that more of
+    them tell less than more questions.
+    """
+    scored = sum(kept["scored"] for kept in stored)
+    questions = max(kept["questions"] for kept in stored)
+    budgets = sorted({budget for kept in stored for budget, _correct in kept["curve"]})
     return [
-        BudgetPoint(budget, wilson(correct / scored * questions, questions))
-        for budget, correct in kept["curve"]
+        BudgetPoint(
+            budget,
+            wilson(sum(_within(kept, budget) for kept in stored) / scored * questions, questions),
+        )
+        for budget in budgets
     ]
+
+
+def _within(kept: Mapping[str, Any], budget: int) -> float:
+    """Return the correct answers of a run of at most so many tokens."""
+    return float(next((own for most, own in reversed(kept["curve"]) if most <= budget), 0.0))

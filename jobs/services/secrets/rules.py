@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from jobs.services.secrets import keys
 from jobs.services.secrets.uses import Use, uses
 from jobs.web_addresses import is_below
 
+logger = logging.getLogger(__name__)
 PURPOSES: Mapping[str, str | Promise] = {
     Secret.Purpose.HUB: gettext_lazy("hub token"),
     Secret.Purpose.REGISTRY: gettext_lazy("registry password"),
@@ -214,7 +216,8 @@ def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
         pass
     try:  # the keys were changed between the two reads
         return decrypted(stored(rows))
-    except keys.KeyUnusable:
+    except keys.KeyUnusable as error:
+        logger.warning("secrets %s cannot be decrypted: %s", ", ".join(rows), error)
         raise _undecryptable(next(iter(rows))) from None
 
 

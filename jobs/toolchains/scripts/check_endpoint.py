@@ -1,9 +1,9 @@
 """Check an engine that the dashboard did not start, from the host that is about to call it.
 
-    check_endpoint.py URL --served-model-name MODEL --to FILE
+    check_endpoint.py URL --served-model-name MODEL --to FILE [--key-variable NAME]
 
 Exits 1 with the reason where it does not answer, answers with a redirect, refuses the key in
-API_KEY, or does not serve MODEL. What it answers about itself goes to FILE.
+API_KEY (or NAME), or does not serve MODEL. What it answers about itself goes to FILE.
 """
 
 import argparse
@@ -60,8 +60,9 @@ def main():
     parser.add_argument("url")
     parser.add_argument("--served-model-name", required=True)
     parser.add_argument("--to", required=True)
+    parser.add_argument("--key-variable", default="API_KEY")
     options = parser.parse_args()
-    key = os.environ.get("API_KEY", "")
+    key = os.environ.get(options.key_variable, "")
     try:
         status, body = get(options.url + MODELS, key, LONGEST_LIST)
     except Silent as error:

@@ -93,6 +93,7 @@ def known(connection_stays):
         "matrix_id": matrix.pk,
         "run_id": cell.pk,
         "job_id": job.pk,
+        "probe_id": unwell.probe(host),
         "deployment_id": deployment.pk,
         "endpoint_id": unwell.endpoint(),
         "prompt_set_id": unwell.prompts(),
@@ -121,6 +122,8 @@ def test_every_operation_answers_as_the_document_says(case, known):
         parameters["record_id"] = known[kind]
     if "secret" in parameters:  # an example before may have deleted it
         keep_secret("HF_TOKEN", "hf_0123456789")
+    if case.path.endswith("/probe"):
+        parameters["job_id"] = known["probe_id"]
     if "source_id" in parameters:
         parameters["source_id"] = unwell.source()
     for name in ADDED.keys() & parameters.keys():

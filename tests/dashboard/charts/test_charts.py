@@ -157,6 +157,25 @@ def test_error_bars_come_from_the_intervals():
     assert (tail.error_y.array, tail.error_y.arrayminus) == ((10.0, None), (0.0, None))
 
 
+def test_a_point_of_a_group_names_the_mean_and_its_runs():
+    both = {"output_tokens_per_s": 50.0, "tpot_p50_ms": 20.0, "ttft_p50_ms": 9.0}
+    runs = [
+        Run("#7", [(1, both), (4, both)], is_disturbed=False),
+        Run("#8", [(1, both), (4, {"ttft_p50_ms": 9.0})], is_disturbed=False),
+    ]
+    group = Series("#7 × 2", [(1, both), (4, both)], runs=runs, devices=8)
+
+    line = throughput.figure([group]).checked().data[0]
+    assert line.hovertext == ("1, mean of 2 runs", "4, 1 run")
+    assert line.hovertemplate.startswith("%{hovertext}: %{y:.1f} tok/s")
+    (first, *_rest) = percentiles.figure("ttft", [group]).checked().data
+    assert first.hovertext == ("1, mean of 2 runs", "4, mean of 2 runs")
+    for chart in (interactivity, per_device):
+        shown = next(one for one in chart.figure([group]).checked().data if one.hovertext)
+        assert shown.hovertext == ("1, mean of 2 runs", "4, 1 run")
+    assert throughput.figure([ONE]).checked().data[0].hovertext is None
+
+
 def test_runs_of_a_group_are_one_trace_of_their_own_panels():
     metrics = [{"output_tokens_per_s": rate} for rate in (50.0, 52.0)]
     runs = [

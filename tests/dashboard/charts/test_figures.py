@@ -32,7 +32,7 @@ from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import Category
-from jobs.queries.results.token_use import BudgetPoint, TokenUse
+from jobs.queries.results.token_use import BudgetPoint, BudgetUse
 from jobs.queries.results.tradeoff import Pair, Speed
 from jobs.queries.statistics import wilson
 
@@ -50,7 +50,7 @@ VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0), _values=VALUES)
 TIMES = [request_times.Times(n, [float(ms) for ms in range(1, 500)], 1) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
-USE = TokenUse(9, 9, 0, 0.0, 5.0, 45, 3.0, 8, 16, 0, None, 9, 9, CURVE)
+USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
 ORIGINS = ("ours", "external", "imported")
 PAIRS = [Pair(run, SHARE, origin, SPEED) for run, origin in zip(RUNS, ORIGINS, strict=True)]

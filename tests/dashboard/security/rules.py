@@ -206,6 +206,7 @@ api-job-priority POST admin {"priority": "urgent"}
 api-job-exclusive POST owner {"exclusive": true}
 api-job-pin POST member {"pinned": true}
 api-job-pin POST owner @kept {"pinned": false}
+api-job-probe GET viewer
 api-job-log GET viewer
 api-job-log-lines GET viewer
 api-job-log-search GET viewer

@@ -10,6 +10,7 @@ import pytest
 from jobs.imports import READERS, recognise
 from jobs.imports.base import Reading, Refusal
 from jobs.imports.uploads import read_paths
+from jobs.imports.values import title_of
 
 DATA = Path(__file__).parents[2] / "data"
 LIMIT = 100_000_000
@@ -184,6 +185,19 @@ def test_each_concurrency_of_evalscope_is_a_point():
     reading = one("evalscope-1.14-perf/levels/perf/run")
 
     assert [concurrency for concurrency, _metrics in reading.measured.points] == [1, 2, 4]
+
+
+def test_many_sets_are_a_title_of_whole_names():
+    measured = one("opencompass-0.4.1-details").measured
+    what, names = measured.what, [each.dataset for each in measured.sets]
+
+    shown, _more, rest = what.removesuffix(" more").rpartition(" + ")
+    assert what.endswith(" more")
+    assert shown.split(", ") == names[: len(names) - int(rest)]
+    assert 100 < len(what) <= 200
+    assert title_of(["a", "b"], " + ") == "a + b"
+    assert title_of(f"s{n}" for n in range(12)).endswith(", s9 + 2 more")
+    assert title_of(["x" * 300]) == "x" * 300
 
 
 def test_a_work_folder_of_opencompass_has_its_answers():

@@ -268,7 +268,7 @@ def test_the_chat_sends_a_key_only_where_it_may_go(host, rules):
     assert secrets.engine_key("NOT_THERE", deployment) == ""
 
 
-def test_a_secret_that_cannot_be_decrypted_is_refused_at_its_field(host, lin, settings):
+def test_a_secret_that_cannot_be_decrypted_is_refused_at_its_field(host, lin, settings, caplog):
     keep_secret("MINE", VALUE)
     keys.key_file().unlink()
 
@@ -277,6 +277,9 @@ def test_a_secret_that_cannot_be_decrypted_is_refused_at_its_field(host, lin, se
     assert found is not None
     assert found[0] == "token" and "cannot be decrypted" in found[1]
     assert str(settings.DATA_DIR) not in found[1]
+    # The log has the cause, which an administrator needs.
+    assert "secrets MINE cannot be decrypted: The key file of secrets is missing" in caplog.text
+    assert str(keys.key_file()) in caplog.text
 
 
 def test_keys_that_change_between_two_reads_lose_nothing(host, lin, monkeypatch):

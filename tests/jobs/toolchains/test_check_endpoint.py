@@ -16,16 +16,24 @@ from tests.jobs.lib.scripted_engine import MODEL, engine
 KEY = "sk-very-secret-0123456789"
 
 
-def run(url, cwd, *, model=MODEL, key="", **environ):
+def run(url, cwd, *options, model=MODEL, key="", **environ):
     argv = [sys.executable, str(SCRIPTS / "check_endpoint.py"), url]
     return subprocess.run(
-        [*argv, "--served-model-name", model, "--to", "endpoint.json"],
+        [*argv, "--served-model-name", model, "--to", "endpoint.json", *options],
         cwd=cwd,
         env={**os.environ, **({"API_KEY": key} if key else {}), **environ},
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_the_key_may_be_in_another_variable(tmp_path):
+    named = ("--key-variable", "REFERENCE_API_KEY")
+    with engine(KEY) as running:
+        done = run(running.url, tmp_path, *named, key="another", REFERENCE_API_KEY=KEY)
+
+    assert done.returncode == 0
 
 
 def test_it_keeps_what_the_engine_tells(tmp_path):

@@ -141,8 +141,24 @@ def test_a_host_without_cards_is_not_asked_for_other_sets(member):
 
     page = member.get(reverse("question-detail", args=["ifeval"])).content.decode()
 
-    assert "No host with cards" in page
+    assert ">near</a>: " in page
+    assert "no cards; OpenCompass runs on hosts with cards only." in page
     assert member.post(reverse("question-check", args=["ifeval", "near"])).status_code == 404
+
+
+def test_a_host_says_what_it_lacks_for_a_set(member):
+    def shown(set_id):
+        return member.get(reverse("question-detail", args=[set_id])).content.decode()
+
+    assert "No hosts yet." in shown("mmlu")
+    make_host("far", facts={"dies": [{"id": 0}]})
+
+    page = shown("mmlu")
+
+    assert ">far</a>: " in page
+    assert "has not reported its folders yet." in page
+    assert "No hosts yet." not in page
+    assert "cards" not in page.partition("far</a>")[2].partition("</p>")[0]
 
 
 def test_a_set_is_checked_before_it_is_saved(member):

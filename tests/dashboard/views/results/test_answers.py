@@ -71,6 +71,25 @@ def test_filters_list_exactly_the_answers(page, pair, query, indexes):
     assert listed(page(result, query.format(base=base.pk))) == indexes
 
 
+def test_the_first_question_has_number_one_everywhere(client, page, pair):
+    base, result = pair
+
+    html = page(result)
+
+    numbers = re.findall(r'data-row="(\d+)"[^>]*>(\d+)</a>', html)
+    assert all(int(shown) == int(index) + 1 for index, shown in numbers)
+    assert numbers[0] == ("0", "1")
+    assert '<h2 id="answer-title" data-title>Question 1</h2>' in html
+    assert 'data-answer="0" data-heading="Question 1"' in html
+    assert "1 of 24" in html
+    assert "<title>Answer 24 of" in page(result, index=23)
+    assert "- Question: 24, " in page(result, index=23)
+    link = reverse("result-answer", args=[result.pk, 4])
+    address = f"{reverse('result-compare')}?id={base.pk}&id={result.pk}"
+    compared = client.get(address).content.decode()
+    assert re.search(rf'href="{link}[^"]*">5</a>', compared)
+
+
 def test_counts_say_what_each_filter_leaves(page, pair):
     base, result = pair
     html = page(result, f"?base={base.pk}")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.models import Import, Result
 from jobs.services.outcomes import answer_rows
@@ -42,15 +43,46 @@ def test_an_empty_page_asks_for_two_sides(reader):
     text = page(reader)
 
     assert "As accurate as the baseline?" in text
-    assert f'<option value="{one.pk}">' in text
+    option = text.partition(f'<option value="#{one.job_id}">')[2].partition("</option>")[0]
+    when = f"{timezone.localtime(one.created_at):%Y-%m-%d %H:%M}"
+    assert option.split(", ") == [f"#{one.job_id} {one.model_id}", one.label, one.what, when]
     assert 'id="statement"' not in text
 
 
 def test_a_link_from_a_result_fills_one_side(reader):
-    text = page(reader, id="7")
+    make_job()  # its number is no result's
+    one = evaluation([1, 0])
 
-    assert 'name="id" value="7"' in text
+    text = page(reader, id=one.pk)
+
+    assert one.pk != one.job_id
+    assert f'name="name" value="#{one.job_id}"' in text
     assert "form-error" not in text
+    assert 'name="name" value=""' in page(reader, id="999999")
+
+
+def test_a_typed_number_is_the_one_that_pages_show(reader):
+    make_job()
+    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+    result = evaluation([1, 1, 1])
+    typed = {"base_name": f"#{base[0].job_id}，{base[1].job_id}", "name": str(result.job_id)}
+
+    response = reader.get(reverse("parity"), {**typed, "margin": "2"})
+
+    ids = f"{base[0].pk},{base[1].pk}"
+    assert response["Location"] == f"{reverse('parity')}?base={ids}&id={result.pk}&margin=2"
+    text = html.unescape(reader.get(response["Location"]).content.decode())
+    assert f'name="base_name" value="#{base[0].job_id}, #{base[1].job_id}"' in text
+
+
+@pytest.mark.parametrize("word", ["import {}", "Import{}", "导入{}", "import #{}"])
+def test_an_import_is_typed_as_pages_name_it(client, word):
+    first, second = imported_tables(client)
+    names = {"base_name": word.format(first.pk), "name": f"import {second.pk}"}
+
+    response = client.get(reverse("parity"), names)
+
+    assert f"base={first.result.pk}&id={second.result.pk}" in response["Location"]
 
 
 def test_a_warning_names_both_sides(reader):
@@ -116,6 +148,10 @@ def test_the_numbers_are_a_file(reader):
     [
         ({"base": "x", "id": "1"}, "Enter the number of a result"),
         ({"base": "999999", "id": "1"}, "Result 999999 does not exist"),
+        ({"base_name": "#999999", "name": "1"}, "#999999 has no result."),
+        ({"base_name": "R1", "name": "1"}, "Enter numbers as pages show them, such as #11"),
+        ({"base_name": "9" * 30}, "Enter numbers as pages show them"),
+        ({"base_name": "1," * 17}, "At most 16 results a side."),
         ({"base_counts": "3/2", "counts": "1/2"}, "“3/2”: more correct answers than questions."),
         ({"base_counts": "1/2"}, "Enter counts such as 154/159, 933/976."),
         ({**COUNTS, "margin": "0"}, "Enter a margin from 0.01 to 50 points."),
@@ -140,10 +176,10 @@ def test_an_error_stands_at_the_form_that_was_sent(reader):
 def test_a_wrong_baseline_of_a_table_stands_at_the_table(reader):
     table = TABLES[TABLES.rindex("| dataset |") :]
 
-    text = pasted(reader, tables=table, base="x")[1]
+    text = pasted(reader, tables=table, base_name="x")[1]
 
     assert text.count("form-error") == 1
-    assert text.index('id="ask-tables"') < text.index("Enter the number of a result")
+    assert text.index('id="ask-tables"') < text.index("Enter numbers as pages show them")
 
 
 @pytest.mark.parametrize("text", ["٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"])
@@ -190,7 +226,7 @@ def test_one_table_is_compared_with_a_result(reader):
     answer_rows.keep(base)
     table = TABLES[TABLES.rindex("| dataset |") :]
 
-    status, text = pasted(reader, tables=table, base=str(base.pk))
+    status, text = pasted(reader, tables=table, base_name=f"#{base.job_id}")
 
     assert status == 200
     assert f"DeepSeek-R1-h800-32768 vs #{base.job_id}" in text
@@ -212,11 +248,15 @@ def test_other_pastes_say_what_to_do(reader, tables, problem):
     assert problem in text
 
 
-def test_pasted_tables_come_back_as_the_same_text(client):
+def imported_tables(client):
     client.force_login(make_user("chen"))
     response = client.post(reverse("import-upload"), {"pasted": TABLES})
     assert client.post(response["Location"]).status_code == 302
-    first, second = Import.objects.order_by("pk")
+    return Import.objects.order_by("pk")
+
+
+def test_pasted_tables_come_back_as_the_same_text(client):
+    first, second = imported_tables(client)
     ids = [first.result.pk, second.result.pk]
 
     compared = client.get(reverse("result-compare"), {"id": ids})

@@ -9,7 +9,7 @@ from django.urls import reverse
 from jobs.models import Result
 from jobs.queries.results.subjects import AREAS
 from jobs.services.results import baselines
-from tests.comparing import ids, text_of
+from tests.comparing import grouped, ids, text_of
 from tests.factories import make_job, make_measured, make_user
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
@@ -92,6 +92,17 @@ def test_a_comparison_has_a_line_each(get):
     bars = dict(zip(data[0]["x"], data[0]["error_y"]["array"], strict=True))
     assert bars[32] > 0 and bars[35] is None
     assert "Tokens per correct answer" in text_of(html)
+
+
+def test_a_comparison_of_groups_says_whose_answers_count(get):
+    one, again, two = make_used(), make_used(), make_used(KNOWN[:2])
+    Result.objects.filter(pk__in=[one.pk, again.pk]).update(fingerprint="f")
+    html = get("result-compare", query=grouped([one, again], [two]))
+
+    assert "groups: all answers of their runs" in html
+    line = drawn(html, "budget")["data"][0]
+    assert dict(zip(line["x"], line["y"], strict=True))[32] == 25.0  # 2 of 8
+    assert "groups:" not in get("result-compare", query=ids(one, two))
 
 
 def test_one_known_curve_is_no_comparison(get):

@@ -99,7 +99,7 @@ def test_each_key_goes_to_its_own_engine():
     target = replace(here(), deployments=(*here().deployments, keyed))
     plan = planned(target, reference="endpoint:5")
 
-    assert plan.steps[0].env == (("REFERENCE_API_KEY", "{secret:REF_KEY}"),)
+    assert all(step.env[-1] == ("REFERENCE_API_KEY", "{secret:REF_KEY}") for step in plan.steps)
     assert secrets(plan) == ("REF_KEY",)
     assert [use.destination for use in uses(plan)] == ["{reference.url}"]
 
@@ -112,6 +112,33 @@ def test_an_endpoint_under_test_is_checked_first():
     names = [item.name for item in plan.files]
     assert len(set(names)) == len(names)
     assert {use.destination for use in uses(plan)} == {"{deployment.url}"}
+
+
+def test_both_engines_are_checked_before_the_start():
+    def checked(plan):
+        return [dict(check.args) for check in plan.checks if check.name == "endpoint"]
+
+    both = [
+        {"url": f"{{{slot}.url}}", "model": f"{{{slot}.name}}"}
+        for slot in ("deployment", "reference")
+    ]
+    assert checked(planned()) == both
+
+    # A check has no key: a step sends it, of either engine, and only to that.
+    keyed, other = with_key("KEY"), replace(with_key("OTHER"), endpoint=6)
+    target = replace(here(), deployments=(*here().deployments, keyed, other))
+    assert checked(planned(target, reference="endpoint:5")) == both[:1]
+    assert checked(planned(target, deployment="endpoint:5")) == both[1:]
+    plan = planned(target, deployment="endpoint:5", reference="endpoint:6")
+    assert [step.name for step in plan.steps] == ["endpoint", "endpoint-reference", "probe"]
+    assert [step.argv[2] for step in plan.steps] == [
+        *("{deployment.url}", "{reference.url}", "{deployment.url}"),
+    ]
+    assert plan.steps[1].argv[-2:] == ("--key-variable", "REFERENCE_API_KEY")
+    assert {use.name: use.destination for use in uses(plan)} == {
+        "KEY": "{deployment.url}",
+        "OTHER": "{reference.url}",
+    }
 
 
 def test_the_same_engine_twice_is_refused():

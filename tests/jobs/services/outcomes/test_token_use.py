@@ -4,6 +4,7 @@ import pytest
 
 from jobs.models import Result
 from jobs.parsers.token_shares import shared
+from jobs.queries.results.token_use import pooled
 from jobs.queries.results.token_use import token_use as read
 from jobs.queries.statistics import wilson
 from jobs.services.outcomes import token_use
@@ -49,6 +50,27 @@ def test_an_answer_of_exactly_the_budget_is_within():
     shares = shares_at(make_used([(16, 0, 9, 1.0, {}), (17, 0, 9, 1.0, {})]))
 
     assert (shares[15].value, shares[16].value, max(shares)) == (0.0, 0.5, 17)
+
+
+def test_a_group_has_the_answers_of_all_its_runs():
+    def row(tokens, score, question):
+        return tokens, 0, 9, score, {"question_id": question}
+
+    one = make_used([row(8, 1.0, "a"), row(64, 1.0, "b")])
+    two = make_used([row(8, 0.0, "a"), row(32, 1.0, "b"), row(90, 0.0, "c")])
+    none, other = make_used([(None, 0, 9, 1.0, {})]), make_used(limit=50)
+
+    group, alone, empty = pooled([[one, two, none, other], [two], [none]])
+
+    # Three questions, five answers, all of one limit.
+    assert (group.scored, group.questions, group.counted) == (5, 3, 5)
+    assert (group.limit, group.longest) == (100, 90)
+    shares = {point.budget: point.share for point in group.curve}
+    assert [shares[budget] for budget in (8, 32, 64, 91)] == [
+        wilson(right / 5 * 3, 3) for right in (1, 2, 3, 3)
+    ]
+    assert alone.curve == read(two).curve
+    assert empty is None
 
 
 def test_samples_of_a_question_count_once_in_the_interval():

@@ -1,0 +1,178 @@
+"""The public API of greedy probes: shares with intervals, and the prompts that differ."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from dashboard.api.answers import Answer, answers
+from dashboard.api.auth import caller
+from dashboard.api.errors import Refused, missing
+from dashboard.api.removed import gone
+from dashboard.api.requests import Offset
+from dashboard.presenters.job.probe import probe_of, state_of, verdict_of
+from jobs.models import Job
+from jobs.parsers.probe import Pair, at_share
+from jobs.plans import ENGINES
+from jobs.queries.statistics import wilson
+from jobs.toolchains.greedy_probe import KIND
+
+router = Router(tags=["Jobs"])
+PAGE = 50  # prompts
+_State = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": ["different", "equal", "failed"]})
+]
+
+
+class ProbeAsked(BaseModel):
+    """Prompts to return, a page of them."""
+
+    show: Literal["different", "equal", "failed", "all"] = Field(
+        "different", description="state of the prompts"
+    )
+    after: Offset = Field(None, description="“next” of the page before")
+
+
+class ProbeShare(Answer):
+    """Share from 0 to 1, with its 95 % interval (Wilson)."""
+
+    count: int
+    total: int
+    value: float
+    low: float
+    high: float
+
+
+class ProbeEngine(Answer):
+    """One of the two engines."""
+
+    side: str = Field(description="deployment or reference")
+    name: str = Field(description="empty: its record is gone")
+    repeated: ProbeShare | None = Field(
+        description="second answers equal to the first; null: none was asked"
+    )
+
+
+class ProbeGaps(Answer):
+    """Absolute differences of both engines' log-probabilities, over equal tokens."""
+
+    median: float
+    p90: float
+    tokens: int
+
+
+class ProbeSide(Answer):
+    """Answer of one engine to one prompt."""
+
+    answer: str = Field(description="reasoning and text")
+    error: str = Field(description="why there is no answer, or empty")
+    finish: str
+    repeated: bool | None = Field(description="null: not asked twice")
+    margin: float | None = Field(
+        description="log-probability by which it preferred its own first different token"
+    )
+
+
+class ProbePrompt(Answer):
+    """One prompt with both answers."""
+
+    number: int = Field(description="from 1")
+    prompt: str
+    state: _State
+    first_different_token: int | None = Field(description="from 1; null: equal, or no tokens")
+    first_different_character: int | None = Field(description="from 1; null: not different")
+    logprob_gap_median: float | None
+    deployment: ProbeSide
+    reference: ProbeSide
+
+
+class ProbeAnswer(Answer):
+    """Comparison of two engines at temperature 0."""
+
+    job: int
+    text: str = Field(description="verdict as text")
+    remarks: list[str]
+    prompts: int
+    compared: int = Field(description="prompts that both engines answered")
+    equal: ProbeShare | None = Field(description="null: nothing was compared")
+    engines: list[ProbeEngine]
+    first_different_token_median: float | None
+    logprob_gap: ProbeGaps | None
+    pairs: list[ProbePrompt]
+    next: int | None = Field(description="“after” of the next page; null: this is the last")
+
+
+@router.get(
+    "jobs/{int:job_id}/probe",
+    auth=caller("job.view"),
+    **answers(ProbeAnswer, 410),
+    url_name="api-job-probe",
+    summary="Read a greedy probe",
+)
+def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> dict[str, Any]:
+    """Shares of equal answers, and prompts in one state with both answers, 50 a page."""
+    job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
+    if job.removed_at is not None:
+        raise Refused(gone(job))
+    probe, view = probe_of(job), verdict_of(job)
+    if probe is None or view is None:
+        raise missing()
+    wanted = [pair for pair in probe.pairs if query.show in ("all", state_of(pair))]
+    start = query.after or 0
+    end = start + PAGE
+    gaps, high = probe.gaps, at_share(probe.gaps, 0.9)
+    return {
+        "job": job.pk,
+        "text": view.headline,
+        "remarks": list(view.texts),
+        "prompts": len(probe.pairs),
+        "compared": probe.compared,
+        "equal": _share(probe.equal, probe.compared),
+        "engines": [
+            {"side": side.name, "name": side.title, "repeated": _share(*probe.repeats(side.name))}
+            for side in view.sides
+        ],
+        "first_different_token_median": probe.median_token,
+        "logprob_gap": None
+        if high is None
+        else {"median": median(gaps), "p90": high, "tokens": len(gaps)},
+        "pairs": [_pair(pair) for pair in wanted[start:end]],
+        "next": end if end < len(wanted) else None,
+    }
+
+
+def _share(count: int, total: int) -> dict[str, Any] | None:
+    if not total:
+        return None
+    found = wilson(count, total)
+    shown = {"value": found.value, "low": found.low, "high": found.high}
+    return {"count": count, "total": total, **shown}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    margins = dict(zip(ENGINES, pair.margins, strict=True))
+    return {
+        "number": pair.index + 1,
+        "prompt": pair.prompt,
+        "state": state_of(pair),
+        "first_different_token": pair.token,
+        "first_different_character": pair.common_length + 1 if pair.is_different else None,
+        "logprob_gap_median": median(pair.gaps) if pair.gaps else None,
+        **{side: _side(pair, side, margins[side]) for side in ENGINES},
+    }
+
+
+def _side(pair: Pair, side: str, margin: float | None) -> dict[str, Any]:
+    answer = getattr(pair, side)
+    return {
+        "answer": answer.whole,
+        "error": answer.error,
+        "finish": answer.finish,
+        "repeated": getattr(pair.again, side, None),
+        "margin": margin,
+    }
