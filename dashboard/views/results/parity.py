@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from dashboard.presenters.parity import named, words
+from dashboard.presenters.parity import early, named, words
 from dashboard.presenters.parity.asked import Source, Stated, is_asked, stated
 from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.parity.lacking import lacking_sides
@@ -57,6 +57,7 @@ def parity(request: HttpRequest) -> HttpResponse:
         for name, field in NAMED.items():
             data[field] = named.ids_of(names[name], field) or data[field]
         if not is_asked(data):
+            context["early"] = early.launch_address(data["base"] or data["id"])
             return render(request, "parity/parity.html", context)
         found = stated(data)
     except ParityError as error:

@@ -1,8 +1,9 @@
 """Parity page: results, repeats, counts, pasted tables, and what is refused."""
 
 import html
+import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.urls import reverse
@@ -11,6 +12,7 @@ from django.utils import timezone
 from jobs.models import Import, Result
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured, make_user
+from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,33 @@ def test_a_link_from_a_result_fills_one_side(reader):
     assert f'name="name" value="#{one.job_id}"' in text
     assert "form-error" not in text
     assert 'name="name" value=""' in page(reader, id="999999")
+
+
+def test_one_result_leads_to_an_evaluation_that_stops_early(client):
+    client.force_login(make_user("lin"))
+    base, _result = answering.make_evaluations(questions="basics")
+
+    body = page(client, id=base.pk)
+
+    href = html.unescape(re.search(r'href="(/launch/evaluate/\?[^"]*stop_early=1[^"]*)"', body)[1])
+    sent = parse_qs(urlsplit(href).query)
+    assert (sent["baseline"], sent["questions"]) == ([str(base.job_id)], ["basics"])
+    assert (sent["max_tokens"], sent["temperature"]) == (["64"], ["0.0"])
+    form = client.get(href).content.decode()
+    assert re.search(rf'<option value="{base.job_id}" selected', form)
+
+
+def test_a_result_with_several_samples_is_no_baseline(client):
+    client.force_login(make_user("lin"))
+    base, _result = answering.make_evaluations(samples=4)
+
+    assert "stop_early" not in page(client, id=base.pk)
+
+
+def test_a_viewer_is_not_led_to_a_launch(reader):
+    base, _result = answering.make_evaluations()
+
+    assert "stop_early" not in page(reader, id=base.pk)
 
 
 def test_a_typed_number_is_the_one_that_pages_show(reader):
