@@ -23,9 +23,12 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Value of a cell. ``value`` None: missing. ``about``: parallelism, workload and place.
-    ``address``: the form that measures it, "" for a current value, and where there is none.
-    ``step`` is that form's button, for a screen reader with ``of``."""
+    """Value of a cell; ``value`` None: missing.
+
+    ``about``: parallelism, workload and place. ``address``: form that measures the value; "" when
+    the value is current, or when no form measures it. ``step``: text of the button to the form.
+    ``of``: value and model, for screen readers.
+    """
 
     type: str
     title: str
