@@ -19,8 +19,7 @@ from django.utils.timezone import now
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrency
-from jobs.queries.results.repeats import Point, read_points
+from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import Interval
 
@@ -93,10 +92,10 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     latest = _latest()
     served, compiled = _served(), _compiled()
     judged = verdicts(latest.values())
-    points = read_points(result.pk for result in latest.values())
+    best = best_concurrencies(latest.values())
     reasons = _reasons(latest.values(), now() - timedelta(days=days))
     values = {
-        place: _value(result, judged.get(result.pk), reasons[result.pk], points.get(result.pk, ()))
+        place: _value(result, judged.get(result.pk), reasons[result.pk], best.get(result.pk))
         for place, result in latest.items()
     }
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
@@ -211,14 +210,14 @@ def _compiled() -> dict[Place, Artifact]:
 
 
 def _value(
-    result: Result, verdict: Verdict | None, stale: Sequence[Stale], points: Sequence[Point]
+    result: Result, verdict: Verdict | None, stale: Sequence[Stale], concurrency: int | None
 ) -> FleetValue:
     metric = headline(result.type, result.metrics)
     return FleetValue(
         result,
         metric,
         result.metrics.get(metric),
-        best_concurrency(result, metric, points),
+        concurrency,
         accuracy(result),
         verdict,
         stale,
