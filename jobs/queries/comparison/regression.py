@@ -102,8 +102,9 @@ def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
 
 
 def _groups(judged: Sequence[Result], of_bases: set[int]) -> Mapping[str, list[int]]:
-    """Return the latest counted runs of each identity that are in no baseline."""
-    wanted = {result.fingerprint for result in judged} - {""}
+    """Return the latest counted runs of each benchmark's identity that are in no baseline."""
+    speeds = [result for result in judged if result.type == Result.Type.BENCHMARK]
+    wanted = {result.fingerprint for result in speeds} - {""}
     return _ranked(wanted, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
 
 
