@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from operator import attrgetter
 
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
-from jobs.parsers.request_times import RequestTimes
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.statistics import quantile_interval
 
@@ -38,17 +36,13 @@ def times_of(family: str, points: Sequence[CurvePoint]) -> list[Times]:
     evenly chosen, the lowest and the highest concurrency among them."""
     found = []
     for point in points:
-        values = _times(point.requests, TIMES[family])
-        if values and len(values) == len(point.requests):
-            found.append(Times(point.concurrency, sorted(values), len(point.runs)))
+        values = point.times.get(TIMES[family])
+        if values:
+            found.append(Times(point.concurrency, values, len(point.runs)))
     if len(found) <= MOST_CURVES:
         return found
     step = (len(found) - 1) / (MOST_CURVES - 1)
     return [found[round(step * place)] for place in range(MOST_CURVES)]
-
-
-def _times(requests: Sequence[RequestTimes], name: str) -> list[float]:
-    return [value for value in map(attrgetter(name), requests) if value is not None]
 
 
 def figure(family: str, all_times: Sequence[Times]) -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 
 from jobs.catalog import STACKS
@@ -13,9 +12,7 @@ from jobs.numbers import number_from
 from jobs.parsers.request_times import RequestTimes
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
-from jobs.queries.results.levels import METRICS
 from jobs.queries.results.results import ResultPage, point_rows
-from jobs.queries.statistics import Interval, quantile_interval
 
 WARM_UP = "--warmup-num"  # of EvalScope; vLLM's engine counts requests itself
 # Requests read for one page: 12 points of 4,000 are far more than intervals need.
@@ -32,15 +29,14 @@ def curve_of(page: ResultPage) -> list[CurvePoint]:
     """Return the curve of a benchmark over its runs (:func:`runs_of`)."""
     runs = runs_of(page)
     requests = _requests([run.pk for run in runs])
-    quantiles = {concurrency: _quantiles(rows) for concurrency, rows in requests.items()}
-    return curve([point_rows(run) for run in runs], requests, quantiles)
+    return curve([point_rows(run) for run in runs], requests)
 
 
 def point_curve(runs: Sequence[Result], concurrency: int) -> CurvePoint:
     """Return one concurrency of a curve over runs that measured it; it may be 0, no limit."""
     requests = _requests([run.pk for run in runs], concurrency).get(concurrency, [])
     rows = [metrics for run in runs for c, metrics in point_rows(run) if c == concurrency]
-    return CurvePoint(concurrency, rows, _quantiles(requests), requests)
+    return CurvePoint(concurrency, rows, requests)
 
 
 def limits_of(deployment: Deployment | None) -> list[Limit]:
@@ -92,21 +88,3 @@ def _requests(
         by_concurrency.setdefault(concurrency, []).extend(map(RequestTimes._make, stored))
         left -= len(stored)
     return by_concurrency
-
-
-def _quantiles(requests: Sequence[RequestTimes]) -> dict[str, Interval]:
-    """Return the intervals of the latency percentiles, by metric."""
-    intervals = {}
-    for family in ("ttft_ms", "tpot_ms", "latency_s"):
-        name, _unit = family.split("_")
-        known = [v for v in map(attrgetter(family), requests) if v is not None]
-        if len(known) < len(requests):
-            continue
-        values = sorted(known)
-        for metric in METRICS:
-            if metric.startswith(f"{name}_"):
-                share = int(metric.split("_")[1].removeprefix("p")) / 100
-                interval = quantile_interval(values, share)
-                if interval is not None:
-                    intervals[metric] = interval
-    return intervals
