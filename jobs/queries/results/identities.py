@@ -155,6 +155,6 @@ def best_concurrencies(results: Iterable[Result]) -> dict[int, int]:
     for metric, numbers in named.items():
         own = {f"metrics__{metric}": F(f"result__metrics__{metric}")}
         points = ResultPoint.objects.filter(result__in=numbers, **own)
-        for result, concurrency in points.values_list("result_id", "concurrency"):
-            found.setdefault(result, concurrency)
+        for number, concurrency in points.values_list("result_id", "concurrency"):
+            found.setdefault(number, concurrency)
     return found
