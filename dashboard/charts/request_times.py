@@ -8,7 +8,7 @@ from math import ceil
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
 from jobs.queries.results.curve import CurvePoint
@@ -19,6 +19,7 @@ MOST_CURVES = len(COLOURS)
 TIMES = {"ttft": "ttft_ms", "tpot": "tpot_ms", "latency": "latency_s"}
 _MARKED = (0.5, 0.9, 0.99)
 _SHARES = (*(percent / 100 for percent in range(1, 100)), 0.995, 0.999)
+_LEGEND_ROW, _IN_A_ROW = 19, 3  # height in pixels; curves in a row of a wide window
 _WIDE = 20  # from this ratio of the largest to the smallest value, the axis is logarithmic
 
 
@@ -63,7 +64,7 @@ def figure(family: str, all_times: Sequence[Times]) -> Figure:
             "font": {"size": 11},
         },
         "hovermode": "closest",
-        "margin": {"l": 50, "r": 14, "t": 44, "b": 40},
+        "margin": margins(top=26 + _LEGEND_ROW * ceil(len(all_times) / _IN_A_ROW)),
         "meta": {"by": "y"},
         "xaxis": {
             "title": {"text": f"{family_label(family)}, {unit}"},
