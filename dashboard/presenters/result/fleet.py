@@ -25,9 +25,9 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 class Shown:
     """Value of a cell; ``value`` None: missing.
 
-    ``at``: its concurrency. ``about``: parallelism, workload and place. ``address``: form that measures the value; "" when
-    the value is current, or when no form measures it. ``step``: text of the button to the form.
-    ``of``: value and model, for screen readers.
+    ``at``: concurrency of the value. ``about``: parallelism, workload and place. ``address``: form
+    that measures the value; "" when the value is current, or when no form measures it. ``step``:
+    text of the button to the form. ``of``: value and model, for screen readers.
     """
 
     type: str
@@ -106,9 +106,7 @@ def _cell(
 
 
 def _about(result: Result, comma: str) -> str:
-    return comma.join(
-        filter(None, (result.parallelism, phrase(result.what), result_place(result)))
-    )
+    return comma.join(filter(None, (result.parallelism, phrase(result.what), result_place(result))))
 
 
 def _measures(
