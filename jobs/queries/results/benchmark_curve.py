@@ -9,7 +9,7 @@ from typing import Any
 from jobs.catalog import STACKS
 from jobs.models import Deployment, PointRequests, Result
 from jobs.numbers import number_from
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import RequestRow
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.results.results import ResultPage, point_rows
@@ -75,16 +75,16 @@ def warm_ups_of(result: Result) -> int:
 
 def _requests(
     results: Sequence[int], concurrency: int | None = None
-) -> dict[int, list[RequestTimes]]:
+) -> dict[int, list[RequestRow]]:
     """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
     rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
     if concurrency is not None:
         rows = rows.filter(point__concurrency=concurrency)
-    by_concurrency: dict[int, list[RequestTimes]] = {}
+    by_concurrency: dict[int, list[RequestRow]] = {}
     left = MOST_REQUESTS
     for concurrency, stored in rows.values_list("point__concurrency", "rows").iterator(20):
         if left <= 0:
             break
-        by_concurrency.setdefault(concurrency, []).extend(map(RequestTimes._make, stored))
+        by_concurrency.setdefault(concurrency, []).extend(map(tuple, stored))
         left -= len(stored)
     return by_concurrency

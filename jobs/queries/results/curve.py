@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import RequestRow, RequestTimes
 from jobs.queries.statistics import (
     Interval,
     mean,
@@ -36,7 +36,7 @@ class CurvePoint:
 
     concurrency: int
     runs: Sequence[Mapping[str, float]]
-    requests: Sequence[RequestTimes] = ()
+    requests: Sequence[RequestRow] = ()
 
     @cached_property
     def times(self) -> Mapping[str, Sequence[float]]:
@@ -109,7 +109,7 @@ class CurvePoint:
 
 def curve(
     runs: Sequence[Sequence[tuple[int, Mapping[str, float]]]],
-    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
+    requests: Mapping[int, Sequence[RequestRow]] | None = None,
 ) -> list[CurvePoint]:
     """Return the curve of several runs, each ``(concurrency, metrics)``, by concurrency.
 

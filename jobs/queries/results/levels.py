@@ -124,7 +124,7 @@ def _against(level: Level, point: CurvePoint) -> LevelPoint:
 def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
     """Return the share of sent requests within all limits at once, with its interval; None without
     the times of single requests."""
-    within = [_is_within(level, one) for one in point.requests]
+    within = [_is_within(level, RequestTimes._make(row)) for row in point.requests]
     if not within or None in within:
         return None
     return wilson(sum(map(bool, within)), len(within) + point.failed)

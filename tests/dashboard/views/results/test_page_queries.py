@@ -136,4 +136,4 @@ def test_points_of_repeats_are_read_once_for_a_verdict(client, host):
         client.get("/results/")
 
     read = [one["sql"] for one in captured if 'FROM "jobs_resultpoint"' in one["sql"]]
-    assert len(read) == 2  # concurrencies of baselines; compared points of their runs and the list's
+    assert len(read) == 2  # baselines: concurrencies; then the compared points
