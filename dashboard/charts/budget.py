@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import BAND, COLOURS, DASHES, INK, SYMBOLS
 from dashboard.text.formatting import number, percent
 from jobs.queries.results.token_use import BudgetPoint, BudgetUse
@@ -26,7 +26,7 @@ def figure(uses: Sequence[tuple[str, BudgetUse]]) -> Figure:
     layout: dict[str, Any] = {
         "showlegend": False,
         "hovermode": "closest",
-        "margin": {"l": 50, "r": 20, "t": 24, "b": 40},
+        "margin": margins(top=24),
         "xaxis": {
             "type": "log",
             "title": {"text": _("token budget of an answer")},

@@ -10,6 +10,14 @@ import plotly.graph_objects as go
 from django.conf import settings
 
 
+def margins(*, left: int = 52, right: int = 20, top: int = 20) -> dict[str, int]:
+    """Return margins in pixels with room for the titles and labels of both axes.
+
+    With less room, Plotly draws a chart, measures its texts, and draws the chart again.
+    """
+    return {"l": left, "r": right, "t": top, "b": 56}
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """Traces and layout.

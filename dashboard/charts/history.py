@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import COLOURS, FAINT_INK, INK, POINT, point_address
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
@@ -38,7 +38,7 @@ def figure(history: History) -> Figure:
     layout = {
         "showlegend": False,
         "hovermode": "closest",
-        "margin": {"l": 56, "r": 20, "t": 26, "b": 40},
+        "margin": margins(left=56, top=26),
         "xaxis": {
             "type": "date",
             "title": {"text": _("Created")},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import FAINT_INK, Series, line, numbered, opening
 from jobs.queries.results.devices import per_user
 
@@ -60,7 +60,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
     layout = {
         "showlegend": False,
         "hovermode": "closest",
-        "margin": {"l": 50, "r": 20, "t": 14, "b": 40},
+        "margin": margins(),
         "xaxis": {
             "title": {"text": _("tok/s per user (1 / TPOT p50)  →  better")},
             "showgrid": True,

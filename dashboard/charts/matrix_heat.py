@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.text.labels import metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 
@@ -56,7 +56,7 @@ def figure(page: MatrixPage) -> Figure:
         "name": metric_label(page.metric),
     }
     layout = {
-        "margin": {"l": 90, "r": 14, "t": 12, "b": 40},
+        "margin": margins(left=100, right=14),
         "xaxis": {"title": {"text": _("concurrency")}, "type": "category"},
         "yaxis": {
             "title": {"text": _("lengths, tokens")},

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import (
     COLOURS,
     DASHES,
@@ -76,7 +76,7 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
     layout = {
         **tooltips(all_series),
         "showlegend": False,
-        "margin": {"l": 50, "r": 14, "t": 12, "b": 40},
+        "margin": margins(right=14),
         "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {
             "title": {"text": f"{family_label(family)}, {unit}"},

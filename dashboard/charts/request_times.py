@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from operator import attrgetter
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.percentiles import FAMILIES, family_label
 from dashboard.charts.series import COLOURS, DASHES, FAINT_INK, SYMBOLS
-from jobs.parsers.request_times import RequestTimes
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.statistics import quantile_interval
 
@@ -21,6 +19,7 @@ MOST_CURVES = len(COLOURS)
 TIMES = {"ttft": "ttft_ms", "tpot": "tpot_ms", "latency": "latency_s"}
 _MARKED = (0.5, 0.9, 0.99)
 _SHARES = (*(percent / 100 for percent in range(1, 100)), 0.995, 0.999)
+_LEGEND_ROW, _IN_A_ROW = 19, 3  # height in pixels; curves in a row of a wide window
 _WIDE = 20  # from this ratio of the largest to the smallest value, the axis is logarithmic
 
 
@@ -38,17 +37,13 @@ def times_of(family: str, points: Sequence[CurvePoint]) -> list[Times]:
     evenly chosen, the lowest and the highest concurrency among them."""
     found = []
     for point in points:
-        values = _times(point.requests, TIMES[family])
-        if values and len(values) == len(point.requests):
-            found.append(Times(point.concurrency, sorted(values), len(point.runs)))
+        values = point.times.get(TIMES[family])
+        if values:
+            found.append(Times(point.concurrency, values, len(point.runs)))
     if len(found) <= MOST_CURVES:
         return found
     step = (len(found) - 1) / (MOST_CURVES - 1)
     return [found[round(step * place)] for place in range(MOST_CURVES)]
-
-
-def _times(requests: Sequence[RequestTimes], name: str) -> list[float]:
-    return [value for value in map(attrgetter(name), requests) if value is not None]
 
 
 def figure(family: str, all_times: Sequence[Times]) -> Figure:
@@ -69,7 +64,7 @@ def figure(family: str, all_times: Sequence[Times]) -> Figure:
             "font": {"size": 11},
         },
         "hovermode": "closest",
-        "margin": {"l": 50, "r": 14, "t": 44, "b": 40},
+        "margin": margins(top=26 + _LEGEND_ROW * ceil(len(all_times) / _IN_A_ROW)),
         "meta": {"by": "y"},
         "xaxis": {
             "title": {"text": f"{family_label(family)}, {unit}"},

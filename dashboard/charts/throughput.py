@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import Series, concurrency_axis, drawn, tooltips
 
 METRIC = "output_tokens_per_s"
@@ -24,7 +24,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
     layout = {
         **tooltips(all_series),
         "showlegend": False,
-        "margin": {"l": 46, "r": 14, "t": 12, "b": 40},
+        "margin": margins(right=14),
         "xaxis": concurrency_axis(_("concurrency"), all_series),
         "yaxis": {"title": {"text": _("output, tok/s")}, "rangemode": "tozero"},
     }

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure
+from dashboard.charts.figures import Figure, margins
 from dashboard.charts.series import COLOURS, POINT
 from dashboard.text.labels import result_name
 from jobs.queries.results.tradeoff import Origin, Pair
@@ -55,7 +55,7 @@ def figure(pairs: Sequence[Pair], axis: str) -> Figure:
         "showlegend": len(data) > 1,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hovermode": "closest",
-        "margin": {"l": 50, "r": 24, "t": 36, "b": 40},
+        "margin": margins(right=24, top=36),
         "xaxis": {"title": {"text": titles[axis]}, "rangemode": "tozero", "showgrid": True},
         "yaxis": {
             "title": {"text": _("accuracy, %")},

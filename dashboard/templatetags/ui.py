@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -84,6 +84,7 @@ CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
 
 
 @register.simple_tag
+@lru_cache(maxsize=512)  # a page has hundreds of a few
 def icon(name: str, label: str = "", small: bool = False) -> SafeString:
     """An icon of the sprite. It stands before a word, or carries a ``label``."""
     return format_html(

@@ -7,11 +7,12 @@ a true minus sign.
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 THIN = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
@@ -125,9 +126,15 @@ def moment(when: datetime, now: datetime | None = None) -> str:
     today = timezone.localtime(now or timezone.now())
     if local.date() == today.date():
         return f"{local:%H:%M}"
-    if local.year == today.year:
-        return date_format(local, pgettext("date format: day and month", "j M"))
-    return date_format(local, pgettext("date format: day, month, year", "j M Y"))
+    return _day(local.date(), get_language(), with_year=local.year != today.year)
+
+
+@lru_cache(maxsize=1024)  # a list names each of its days several times
+def _day(day: date, language: str | None, *, with_year: bool) -> str:
+    """Return a day in ``language``, which is the active one."""
+    if with_year:
+        return date_format(day, pgettext("date format: day, month, year", "j M Y"))
+    return date_format(day, pgettext("date format: day and month", "j M"))
 
 
 def clock(when: datetime, now: datetime | None = None) -> str:
@@ -145,7 +152,7 @@ def exact(when: datetime) -> str:
 def full_moment(when: datetime) -> str:
     """Return a time with day, seconds and time zone, for tooltips."""
     local = timezone.localtime(when)
-    day = date_format(local, pgettext("date format: day, month, year", "j M Y"))
+    day = _day(local.date(), get_language(), with_year=True)
     offset = f"{local:%z}"
     time = f"{local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
     return gettext("%(day)s, %(time)s") % {"day": day, "time": time}

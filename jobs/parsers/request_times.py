@@ -11,3 +11,8 @@ class RequestTimes(NamedTuple):
     ttft_ms: float | None
     tpot_ms: float | None
     latency_s: float | None
+
+
+# Values of a RequestTimes. A page reads up to 50,000 and needs few by name. Unlike lists, the
+# garbage collector does not visit tuples of numbers again.
+RequestRow = tuple[float | None, ...]

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, Prefetch, Window
+from django.db.models import F, Model, Window
 from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
-from jobs.models import Artifact, Deployment, Environment, Job, Result
+from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
 from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrency
-from jobs.queries.results.repeats import Point, read_points
+from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import Interval
 
@@ -93,10 +92,10 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
     latest = _latest()
     served, compiled = _served(), _compiled()
     judged = verdicts(latest.values())
-    points = read_points(result.pk for result in latest.values())
+    best = best_concurrencies(latest.values())
     reasons = _reasons(latest.values(), now() - timedelta(days=days))
     values = {
-        place: _value(result, judged.get(result.pk), reasons[result.pk], points.get(result.pk, ()))
+        place: _value(result, judged.get(result.pk), reasons[result.pk], best.get(result.pk))
         for place, result in latest.items()
     }
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
@@ -150,15 +149,39 @@ def _latest() -> dict[tuple[str, str, str, str], Result]:
     )
     ranked = accepted.order_by().annotate(place=place).filter(place=1)
     numbers = list(ranked.values_list("pk", flat=True))
-    # Jobs have large fields, and the few hosts large facts: a host is read once.
-    jobs = Job.objects.only("kind", "host").prefetch_related("host")
-    own, served = Prefetch("job", jobs), Prefetch("deployment__job", jobs)
-    rows = Result.objects.filter(pk__in=numbers)
-    rows = rows.prefetch_related("host", own, "deployment", served)
     found: dict[tuple[str, str, str, str], Result] = {}
-    for row in rows.order_by("-simulated", "pk"):
+    for row in Result.objects.filter(pk__in=numbers).order_by("-simulated", "pk"):
         found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces
+    _attach_jobs(list(found.values()))
     return found
+
+
+def _attach_jobs(rows: Sequence[Result]) -> None:
+    """Attach jobs, deployments and hosts with what the page reads of them.
+
+    A prefetch names each id by itself in its condition, and a join reads the facts of a host once a
+    row.
+    """
+    deployments = Deployment.objects.only("job").in_bulk(_ids(rows, "deployment"))
+    _attach(rows, "deployment", deployments)
+    wanted = _ids(rows, "job") | _ids(deployments.values(), "job")
+    jobs = Job.objects.only("kind", "host").in_bulk(wanted)
+    for users in (rows, deployments.values()):
+        _attach(users, "job", jobs)
+    hosts = Host.objects.in_bulk(_ids(rows, "host") | _ids(jobs.values(), "host"))
+    for placed in (rows, jobs.values()):
+        _attach(placed, "host", hosts)
+
+
+def _ids(rows: Iterable[Model], field: str) -> set[int]:
+    """Return the ids that a foreign key of these rows names."""
+    return {getattr(row, f"{field}_id") for row in rows} - {None}
+
+
+def _attach(rows: Iterable[Model], field: str, found: Mapping[int, Model]) -> None:
+    """Set a foreign key of each row to the object that it names."""
+    for row in rows:
+        setattr(row, field, found.get(getattr(row, f"{field}_id")))
 
 
 def _served() -> dict[Place, Deployment]:
@@ -178,7 +201,8 @@ def _compiled() -> dict[Place, Artifact]:
     """Return the latest artifact of each model and precision, by the stack that compiled it."""
     found: dict[Place, Artifact] = {}
     artifacts = Artifact.objects.filter(deleted_at=None).prefetch_related("host")
-    for row in artifacts.order_by("pk"):
+    read = artifacts.only("host", "model_id", "label", "toolchain", "details")
+    for row in read.order_by("pk"):
         stack = row.details.get("stack") or row.toolchain
         if isinstance(stack, str) and stack and row.model_id:
             found[row.model_id, row.label, stack] = row
@@ -186,14 +210,14 @@ def _compiled() -> dict[Place, Artifact]:
 
 
 def _value(
-    result: Result, verdict: Verdict | None, stale: Sequence[Stale], points: Sequence[Point]
+    result: Result, verdict: Verdict | None, stale: Sequence[Stale], concurrency: int | None
 ) -> FleetValue:
     metric = headline(result.type, result.metrics)
     return FleetValue(
         result,
         metric,
         result.metrics.get(metric),
-        best_concurrency(result, metric, points),
+        concurrency,
         accuracy(result),
         verdict,
         stale,

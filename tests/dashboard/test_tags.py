@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import plotly.graph_objects as go
 import pytest
 from django.template import Context, Template
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.timezone import now
 
 from dashboard.text import formatting
@@ -86,6 +86,17 @@ def test_a_time_past_is_in_the_viewers_zone():
         assert formatting.moment(at, at + timedelta(days=3)) == "25 Nov"
         assert formatting.moment(at, at + timedelta(days=300)) == "25 Nov 2026"
         assert formatting.full_moment(at) == "25 Nov 2026, 04:30:00 UTC+08:00"
+
+
+def test_a_day_follows_the_language_of_the_page():
+    at = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
+
+    days = []
+    for language in ("en", "zh-hans", "en"):
+        with translation.override(language):
+            days.append(formatting.moment(at, at + timedelta(days=3)))
+
+    assert days == ["24 Nov", "11月24日", "24 Nov"]
 
 
 @pytest.mark.parametrize(

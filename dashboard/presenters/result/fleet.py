@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -23,13 +23,17 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Value of a cell. ``value`` None: missing. ``about``: parallelism, workload and place.
-    ``address``: the form that measures it, "" for a current value, and where there is none.
-    ``step`` is that form's button, for a screen reader with ``of``."""
+    """Value of a cell; ``value`` None: missing.
+
+    ``at``: concurrency of the value. ``about``: parallelism, workload and place. ``address``: form
+    that measures the value; "" when the value is current, or when no form measures it. ``step``:
+    text of the button to the form. ``of``: value and model, for screen readers.
+    """
 
     type: str
     title: str
     value: FleetValue | None
+    at: str
     about: str
     mark: Marks
     stale: Sequence[str]
@@ -48,10 +52,12 @@ class ShownRow:
 
 def rows_of(fleet: Fleet, added: dict[int, Organised]) -> list[ShownRow]:
     """Return the rows of the page; ``added`` has what people added, by result id."""
+    why = {one for value in _values(fleet) for one in value.stale}
+    texts = _Texts({one: stale_text(one, fleet.days) for one in why})
     return [
         ShownRow(
             row,
-            [_cell(row, cell, fleet.days, added) if cell.is_known else () for cell in row.cells],
+            [_cell(row, cell, added, texts) if cell.is_known else () for cell in row.cells],
         )
         for row in fleet.rows
     ]
@@ -59,8 +65,12 @@ def rows_of(fleet: Fleet, added: dict[int, Organised]) -> list[ShownRow]:
 
 def results_of(fleet: Fleet) -> list[Result]:
     """Return the results of all cells."""
+    return [value.result for value in _values(fleet)]
+
+
+def _values(fleet: Fleet) -> list[FleetValue]:
     return [
-        value.result
+        value
         for row in fleet.rows
         for cell in row.cells
         for value in (cell.speed, cell.accuracy)
@@ -68,48 +78,54 @@ def results_of(fleet: Fleet) -> list[Result]:
     ]
 
 
+class _Texts:
+    """Texts of many cells, each translated once a page; ``stale`` by the cause."""
+
+    def __init__(self, stale: Mapping[Stale, str]) -> None:
+        self.stale = stale
+        self.titles = ((Result.Type.BENCHMARK, _("Speed")), (Result.Type.EVALUATION, _("Accuracy")))
+        self.comma, self.measure, self.deploy = _(", "), _("Measure"), _("Deploy")
+        self.at = _("concurrency %(n)s")
+
+
 def _cell(
-    row: FleetRow, cell: FleetCell, days: int, added: dict[int, Organised]
+    row: FleetRow, cell: FleetCell, added: dict[int, Organised], texts: _Texts
 ) -> Sequence[Shown]:
-    pairs = (
-        (Result.Type.BENCHMARK, _("Speed"), cell.speed),
-        (Result.Type.EVALUATION, _("Accuracy"), cell.accuracy),
-    )
     shown = []
-    for result_type, title, value in pairs:
+    values = (cell.speed, cell.accuracy)
+    for (result_type, title), value in zip(texts.titles, values, strict=True):
         is_due = value is None or bool(value.stale)
-        address, step = _measures(row, cell, result_type, value) if is_due else ("", "")
+        address, step = _measures(cell, result_type, value, texts) if is_due else ("", "")
         mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
-        stale = [stale_text(one, days) for one in value.stale] if value else []
-        of = _(", ").join((title, row.model_id))
-        about = _about(value.result) if value else ""
-        shown.append(Shown(result_type, title, value, about, mark, stale, address, step, of))
+        stale = [texts.stale[one] for one in value.stale] if value else []
+        of = texts.comma.join((title, row.model_id))
+        at = texts.at % {"n": value.concurrency} if value and value.concurrency else ""
+        about = _about(value.result, texts.comma) if value else ""
+        shown.append(Shown(result_type, title, value, at, about, mark, stale, address, step, of))
     return shown
 
 
-def _about(result: Result) -> str:
-    return _(", ").join(
-        filter(None, (result.parallelism, phrase(result.what), result_place(result)))
-    )
+def _about(result: Result, comma: str) -> str:
+    return comma.join(filter(None, (result.parallelism, phrase(result.what), result_place(result))))
 
 
 def _measures(
-    row: FleetRow, cell: FleetCell, result_type: str, value: FleetValue | None
+    cell: FleetCell, result_type: str, value: FleetValue | None, texts: _Texts
 ) -> tuple[str, str]:
-    """Return the form that measures a value, and the word of its button."""
+    """Return the form that measures a value, and the text of its button."""
     served = cell.deployment
     job = value.result.job if value is not None else None
     if value is not None and job is not None and value.result.deployment_id is None:
-        return form_address(job), _("Measure")
+        return form_address(job), texts.measure
     if served is not None:
-        return _on(served, result_type, value), _("Measure")
+        return _on(served, result_type, value), texts.measure
     if cell.artifact is not None:
         query = urlencode({"host": cell.artifact.host.name, "artifact": cell.artifact.pk})
         kind = OnHost(cell.artifact.host).server
-        return f"{reverse('launch-form', args=[kind])}?{query}", _("Deploy")
+        return f"{reverse('launch-form', args=[kind])}?{query}", texts.deploy
     known = value or cell.speed or cell.accuracy
     if known is not None and known.result.deployment is not None:
-        return form_address(known.result.deployment.job), _("Deploy")
+        return form_address(known.result.deployment.job), texts.deploy
     return "", ""
 
 

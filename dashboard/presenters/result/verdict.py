@@ -7,16 +7,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.text.formatting import joined
 from dashboard.text.labels import metric_label, result_name
 from jobs.models import Result
-from jobs.queries.comparison.regression import Verdict, verdicts
+from jobs.queries.comparison.regression import State, Verdict, verdicts
 from jobs.queries.results.organised import NONE, Organised, organised
 from jobs.queries.statistics import LEAST_RUNS
+
+_WORDS: Mapping[State, str | Promise] = {
+    "own": gettext_lazy("baseline"),
+    "uncounted": gettext_lazy("not judged"),
+    "barred": gettext_lazy("not comparable"),
+    "unknown": gettext_lazy("cannot tell"),
+    "regressed": pgettext_lazy("verdict", "regressed"),
+    "improved": pgettext_lazy("verdict", "improved"),
+    "same": gettext_lazy("no significant difference"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,15 +66,7 @@ def marks_of(results: Iterable[Result]) -> Mapping[int, Marks]:
 
 def word(verdict: Verdict) -> str:
     """Return the verdict as a title."""
-    return {
-        "own": _("baseline"),
-        "uncounted": _("not judged"),
-        "barred": _("not comparable"),
-        "unknown": _("cannot tell"),
-        "regressed": pgettext("verdict", "regressed"),
-        "improved": pgettext("verdict", "improved"),
-        "same": _("no significant difference"),
-    }[verdict.state]
+    return str(_WORDS[verdict.state])
 
 
 def list_word(verdict: Verdict) -> str:

@@ -24,7 +24,7 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
     found = fleet(days)
     context = {
         "fleet": found,
-        "rows": rows_of(found, organised(results_of(found))),
+        "rows": rows_of(found, organised(results_of(found), with_tags=False)),
         "days": days,
         "day_choices": DAYS,
         "may_launch": allowed(request.user, "job.launch"),

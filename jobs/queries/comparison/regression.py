@@ -19,7 +19,7 @@ from jobs.queries.comparison.comparison import Change, changed
 from jobs.queries.comparison.pairing import paired_gap
 from jobs.queries.comparison.work_differs import differences
 from jobs.queries.results.headline import headline
-from jobs.queries.results.identities import best_concurrency
+from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.repeats import MOST, Point, first_of_each, read_points, values_at
 from jobs.queries.statistics import LEAST_RUNS
 
@@ -67,26 +67,19 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     if not judged:
         return {}
     heads = {baseline.result_id: baseline.result for baseline in baselines.values()}
-    own = read_points(heads)
-    compared = {pk: _compared(head, own.get(pk, ())) for pk, head in heads.items()}
+    best = best_concurrencies(heads.values())
     bases = _bases(baselines)
     groups = _groups(judged, {run for base in bases.values() for run in base})
     everyone = {row.pk for row in judged}
     everyone |= {run for runs in (*bases.values(), *groups.values()) for run in runs}
-    points = read_points(everyone, {at for _, at in compared.values() if at is not None})
+    points = read_points(everyone, best.values())
     found = {}
     for row in judged:
         baseline = baselines[row.subject]
-        metric, at = compared[baseline.result_id]
+        metric = headline(baseline.result.type, baseline.result.metrics)
         sides = _Sides(baseline, bases[row.subject], row, groups.get(row.fingerprint, ()))
-        found[row.pk] = sides.verdict(metric, at, points)
+        found[row.pk] = sides.verdict(metric, best.get(baseline.result_id), points)
     return found
-
-
-def _compared(head: Result, points: Sequence[Point]) -> tuple[str, int | None]:
-    """Return the metric and the concurrency that the runs of a subject are compared at."""
-    metric = headline(head.type, head.metrics)
-    return metric, best_concurrency(head, metric, points)
 
 
 def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
@@ -109,8 +102,9 @@ def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
 
 
 def _groups(judged: Sequence[Result], of_bases: set[int]) -> Mapping[str, list[int]]:
-    """Return the latest counted runs of each identity that are in no baseline."""
-    wanted = {result.fingerprint for result in judged} - {""}
+    """Return the latest counted runs of each benchmark's identity that are in no baseline."""
+    speeds = [result for result in judged if result.type == Result.Type.BENCHMARK]
+    wanted = {result.fingerprint for result in speeds} - {""}
     return _ranked(wanted, of_bases, [F("created_at").desc(), F("pk").desc()], MOST)
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 
 from jobs.catalog import STACKS
 from jobs.models import Deployment, PointRequests, Result
 from jobs.numbers import number_from
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import RequestRow
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
-from jobs.queries.results.levels import METRICS
 from jobs.queries.results.results import ResultPage, point_rows
-from jobs.queries.statistics import Interval, quantile_interval
 
 WARM_UP = "--warmup-num"  # of EvalScope; vLLM's engine counts requests itself
 # Requests read for one page: 12 points of 4,000 are far more than intervals need.
@@ -32,15 +29,14 @@ def curve_of(page: ResultPage) -> list[CurvePoint]:
     """Return the curve of a benchmark over its runs (:func:`runs_of`)."""
     runs = runs_of(page)
     requests = _requests([run.pk for run in runs])
-    quantiles = {concurrency: _quantiles(rows) for concurrency, rows in requests.items()}
-    return curve([point_rows(run) for run in runs], requests, quantiles)
+    return curve([point_rows(run) for run in runs], requests)
 
 
 def point_curve(runs: Sequence[Result], concurrency: int) -> CurvePoint:
     """Return one concurrency of a curve over runs that measured it; it may be 0, no limit."""
     requests = _requests([run.pk for run in runs], concurrency).get(concurrency, [])
     rows = [metrics for run in runs for c, metrics in point_rows(run) if c == concurrency]
-    return CurvePoint(concurrency, rows, _quantiles(requests), requests)
+    return CurvePoint(concurrency, rows, requests)
 
 
 def limits_of(deployment: Deployment | None) -> list[Limit]:
@@ -79,34 +75,16 @@ def warm_ups_of(result: Result) -> int:
 
 def _requests(
     results: Sequence[int], concurrency: int | None = None
-) -> dict[int, list[RequestTimes]]:
+) -> dict[int, list[RequestRow]]:
     """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
     rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
     if concurrency is not None:
         rows = rows.filter(point__concurrency=concurrency)
-    by_concurrency: dict[int, list[RequestTimes]] = {}
+    by_concurrency: dict[int, list[RequestRow]] = {}
     left = MOST_REQUESTS
     for concurrency, stored in rows.values_list("point__concurrency", "rows").iterator(20):
         if left <= 0:
             break
-        by_concurrency.setdefault(concurrency, []).extend(map(RequestTimes._make, stored))
+        by_concurrency.setdefault(concurrency, []).extend(map(tuple, stored))
         left -= len(stored)
     return by_concurrency
-
-
-def _quantiles(requests: Sequence[RequestTimes]) -> dict[str, Interval]:
-    """Return the intervals of the latency percentiles, by metric."""
-    intervals = {}
-    for family in ("ttft_ms", "tpot_ms", "latency_s"):
-        name, _unit = family.split("_")
-        known = [v for v in map(attrgetter(family), requests) if v is not None]
-        if len(known) < len(requests):
-            continue
-        values = sorted(known)
-        for metric in METRICS:
-            if metric.startswith(f"{name}_"):
-                share = int(metric.split("_")[1].removeprefix("p")) / 100
-                interval = quantile_interval(values, share)
-                if interval is not None:
-                    intervals[metric] = interval
-    return intervals

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from jobs.parsers.request_times import RequestTimes
-from jobs.queries.statistics import Interval, mean, mean_interval, relative_difference
+from jobs.parsers.request_times import RequestRow, RequestTimes
+from jobs.queries.statistics import (
+    Interval,
+    mean,
+    mean_interval,
+    quantile_interval,
+    relative_difference,
+)
 
 RATE = "output_tokens_per_s"
 # The knee: a rate this close to the best is as good as the best. Runs of one measurement differ by
@@ -14,22 +21,43 @@ RATE = "output_tokens_per_s"
 CLOSE = 0.05
 # Three or more runs of both may show that a larger gap is noise, but only up to here.
 CLOSE_IF_NOISE = 0.10
+# Percentiles of a latency that tools report.
+PERCENTILES = (50, 90, 95, 99)
 # A point with more failed requests measured another load than requested.
 FAILED_MOST = 0.01
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CurvePoint:
     """Point of a curve: the metrics of each run at this concurrency.
 
-    ``quantiles``: 95 % intervals of latency percentiles over all requests, by metric.
     ``requests``: the completed requests of all runs, where the tool wrote them.
     """
 
     concurrency: int
     runs: Sequence[Mapping[str, float]]
-    quantiles: Mapping[str, Interval] | None = None
-    requests: Sequence[RequestTimes] = ()
+    requests: Sequence[RequestRow] = ()
+
+    @cached_property
+    def times(self) -> Mapping[str, Sequence[float]]:
+        """Return the rising times of the requests, by field; without fields that a request lacks.
+
+        The charts and the intervals of a page share them: a point may have thousands.
+        """
+        columns = zip(RequestTimes._fields, zip(*self.requests, strict=True), strict=False)
+        return {name: sorted(values) for name, values in columns if None not in values}
+
+    @cached_property
+    def quantiles(self) -> Mapping[str, Interval]:
+        """Return 95 % intervals of latency percentiles over all requests, by metric."""
+        found = {}
+        for field, values in self.times.items():
+            family, unit = field.split("_")
+            for percentile in PERCENTILES:
+                interval = quantile_interval(values, percentile / 100)
+                if interval is not None:
+                    found[f"{family}_p{percentile}_{unit}"] = interval
+        return found
 
     def values(self, metric: str) -> list[float]:
         """Return the metric of each run that measured it."""
@@ -43,7 +71,7 @@ class CurvePoint:
     def interval(self, metric: str) -> Interval | None:
         """Return the interval of the mean of three or more runs, else of the percentile over the
         requests; None without either."""
-        return mean_interval(self.values(metric)) or (self.quantiles or {}).get(metric)
+        return mean_interval(self.values(metric)) or self.quantiles.get(metric)
 
     @property
     def rate(self) -> float:
@@ -87,8 +115,7 @@ class CurvePoint:
 
 def curve(
     runs: Sequence[Sequence[tuple[int, Mapping[str, float]]]],
-    requests: Mapping[int, Sequence[RequestTimes]] | None = None,
-    quantiles: Mapping[int, Mapping[str, Interval]] | None = None,
+    requests: Mapping[int, Sequence[RequestRow]] | None = None,
 ) -> list[CurvePoint]:
     """Return the curve of several runs, each ``(concurrency, metrics)``, by concurrency.
 
@@ -102,7 +129,6 @@ def curve(
         CurvePoint(
             concurrency,
             rows[concurrency],
-            (quantiles or {}).get(concurrency),
             (requests or {}).get(concurrency, ()),
         )
         for concurrency in sorted(rows)

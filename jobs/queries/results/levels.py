@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jobs.parsers.request_times import RequestTimes
-from jobs.queries.results.curve import CurvePoint
+from jobs.queries.results.curve import PERCENTILES, CurvePoint
 from jobs.queries.statistics import Interval, least_samples, wilson
 
 # Metric of a limit -> field of a request. A mean has no limit here: it hides the slow ones.
-STATISTICS = ("p50", "p90", "p95", "p99")
+STATISTICS = tuple(f"p{percentile}" for percentile in PERCENTILES)
 FAMILIES = {"ttft": "ms", "tpot": "ms", "latency": "s"}
 METRICS = tuple(f"{f}_{s}_{unit}" for f, unit in FAMILIES.items() for s in STATISTICS)
 
@@ -124,7 +124,7 @@ def _against(level: Level, point: CurvePoint) -> LevelPoint:
 def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
     """Return the share of sent requests within all limits at once, with its interval; None without
     the times of single requests."""
-    within = [_is_within(level, one) for one in point.requests]
+    within = [_is_within(level, RequestTimes._make(row)) for row in point.requests]
     if not within or None in within:
         return None
     return wilson(sum(map(bool, within)), len(within) + point.failed)

@@ -28,11 +28,11 @@ class Organised:
 NONE = Organised()
 
 
-def organised(results: Iterable[Result]) -> dict[int, Organised]:
+def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int, Organised]:
     """Return what people added, by result id, in four queries for any number of results."""
     numbers = [result.pk for result in results]
     tags: dict[int, list[Tag]] = defaultdict(list)
-    for tag in Tag.objects.filter(result__in=numbers):
+    for tag in Tag.objects.filter(result__in=numbers) if with_tags else ():
         tags[tag.result_id].append(tag)
     signed: dict[int, list[SignOff]] = defaultdict(list)
     valid = SignOff.objects.filter(result__in=numbers, withdrawn_at=None)

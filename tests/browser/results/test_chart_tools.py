@@ -38,6 +38,14 @@ def page(browser, own_server):
         yield opened
 
 
+def test_a_chart_keeps_its_margins_so_that_plotly_draws_it_once(page):
+    used, given = page.locator("#throughput .plot").evaluate(
+        "plot => [plot._fullLayout._size, plot.layout.margin]"
+    )
+
+    assert {side: used[side] for side in given} == given
+
+
 def test_the_tooltip_shows_the_nearest_values(page):
     box = page.locator("#throughput .nsewdrag").bounding_box()
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from jobs.models import Result
+from jobs.models import Result, ResultPoint
 from jobs.queries.results import identities
 from jobs.queries.results.filters import Filters
-from jobs.queries.results.identities import identity_list
+from jobs.queries.results.identities import best_concurrencies, identity_list
 from tests.comparing import OTHER
 from tests.factories import make_measured
 from tests.measuring import make_measuring_host, measured, served
@@ -32,6 +32,26 @@ def test_runs_of_one_measurement_are_one_row(host):
     assert second.value == pytest.approx(300)
     assert second.interval.low < 300 < second.interval.high
     assert list(second.history) == [294, 300, 306]
+
+
+def test_the_best_concurrency_has_the_main_value(host):
+    points = ((1, 50.0), (4, 90.1), (8, 90.1), (16, 80.0))
+    best = measured(served(host), points=points)
+    other = measured(served(host, OTHER), points=((2, 90.1),))
+    Result.objects.filter(pk=other.pk).update(metrics={"output_tokens_per_s": 70.5})
+    accuracy = make_measured(scores=[1, 0])
+
+    assert best_concurrencies(Result.objects.all()) == {best.pk: 4}
+    assert accuracy.metrics["accuracy"] == 0.5
+
+
+def test_a_result_without_a_main_value_has_no_best_concurrency(host):
+    measured(served(host), points=((2, 90.0),))
+    for metrics in ({}, {"output_tokens_per_s": None}):
+        Result.objects.update(metrics=metrics)
+        ResultPoint.objects.update(metrics=metrics)
+
+        assert best_concurrencies(Result.objects.all()) == {}
 
 
 def test_the_latest_counted_run_stands_for_the_identity(host):

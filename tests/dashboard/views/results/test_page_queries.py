@@ -113,6 +113,20 @@ def test_a_filtered_list_counts_its_results_once(client, host):
     assert len(counted) == 1
 
 
+def test_the_fleet_reads_neither_tags_nor_points_of_single_results(client, host):
+    user = make_user("reader")
+    client.force_login(user)
+    fill(host, user, 0, 3)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get("/results/fleet/")
+
+    read = [one["sql"] for one in captured]
+    assert not [sql for sql in read if 'FROM "jobs_tag"' in sql]
+    whole = [sql for sql in read if '"jobs_resultpoint"."metrics" AS' in sql]
+    assert len(whole) == 1  # of the runs that a verdict compares
+
+
 def test_points_of_repeats_are_read_once_for_a_verdict(client, host):
     user = make_user("reader")
     client.force_login(user)
@@ -122,4 +136,4 @@ def test_points_of_repeats_are_read_once_for_a_verdict(client, host):
         client.get("/results/")
 
     read = [one["sql"] for one in captured if 'FROM "jobs_resultpoint"' in one["sql"]]
-    assert len(read) == 2  # of baselines: all; of their runs and those of the list: the compared
+    assert len(read) == 2  # baselines: concurrencies; then the compared points
