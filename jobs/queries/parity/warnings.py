@@ -19,6 +19,8 @@ FLAGS = (
 )
 # Shown by their tool instead.
 _TOOL = frozenset(("tool", "kind"))
+# Rule of an early stop: the interval of the statement has it.
+_RULE = frozenset(("stop_early", "baseline", "margin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,25 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
     differs = any(one.name == QUESTIONS for one in work)
     if has_several and differs and are_same_questions(base, result):
         work = [one for one in work if one.name not in (QUESTIONS, *CHOICE)]
+    if _was_compared(heads[0], heads[1]) or _was_compared(heads[1], heads[0]):
+        work = [one for one in work if one.name != QUESTIONS]
     unscored = (_unscored(base), _unscored(result))
     return Unequal(
         tools if tools[0] != tools[1] else [],
-        [one for one in work if one.name not in _TOOL],
+        [one for one in work if one.name not in _TOOL | _RULE],
         [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
         unscored if unscored[0] != unscored[1] else None,
         [run for run in (*base, *result) if unswitched(run)],
         any(run.simulated for run in (*base, *result)),
         any(run.imported_id for run in (*base, *result)),
     )
+
+
+def _was_compared(result: Result, base: Result) -> bool:
+    """Return True if ``result`` could stop early against ``base``: it asked a part of the same
+    questions, which its launch checked."""
+    asked = result.job.params if result.job else {}
+    return bool(asked.get("stop_early")) and str(asked.get("baseline")) == str(base.job_id)
 
 
 def _hygiene(

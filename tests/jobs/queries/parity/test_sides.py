@@ -4,6 +4,7 @@ from jobs.models import Answer
 from jobs.queries.parity.compared import parity
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
+from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +150,17 @@ def test_answers_of_several_parts_replace_their_sum():
     found = parity([sides[0]], [sides[1]], 1.0)
 
     assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]
+
+
+def test_a_rule_for_an_early_stop_is_no_difference_of_settings():
+    base = answering.evaluation(answering.answers(wrong={1}))
+    rule = {"stop_early": True, "baseline": str(base.job_id), "margin": 5.0}
+    early = answering.evaluation(answering.answers(wrong={1})[:12], **rule)
+    against_another = answering.evaluation(answering.answers()[:12], **{**rule, "baseline": "0"})
+
+    assert not {one.name for one in parity([base], [early], 1.0).unequal.work}
+    other = parity([base], [against_another], 1.0).unequal.work
+    assert {one.name for one in other} == {"questions_sha256"}
 
 
 def test_a_result_that_could_stop_early_has_a_wider_interval():
