@@ -158,7 +158,7 @@ def test_a_host_says_what_it_lacks_for_a_set(member):
     assert ">far</a>: " in page
     assert "has not reported its folders yet." in page
     assert "No hosts yet." not in page
-    assert "cards" not in page.partition("far</a>")[2].partition("</p>")[0]
+    assert "cards" not in page.partition("far</a>")[2].partition("</li>")[0]
 
 
 def test_a_set_is_checked_before_it_is_saved(member):
