@@ -128,6 +128,7 @@ class Baseline:
     title: str
     questions: int
     tool: str
+    is_simulated: bool
     params: Mapping[str, Any]
     verdicts: Callable[[Sequence[Question]], Mapping[str, bool | None]] = field(
         compare=False, repr=False

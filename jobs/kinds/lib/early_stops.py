@@ -64,7 +64,8 @@ def baseline_choices(target: Target) -> Sequence[Choice]:
 
 
 def _label(one: Baseline) -> str:
-    return f"#{one.job} {one.title} ({one.questions})"
+    label = f"#{one.job} {one.title} ({one.questions})"
+    return f"{label}, {_('simulated')}" if one.is_simulated else label
 
 
 def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule | None:

@@ -8,7 +8,7 @@ from jobs.catalog import Question
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
-from jobs.models import Answer, Result
+from jobs.models import Answer, Job, Result
 from jobs.queries.answers.own_questions import is_same
 
 MOST = 100
@@ -18,19 +18,19 @@ def baselines() -> Sequence[Baseline]:
     """Return the newest evaluations with one answer to each question, newest first."""
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
-    newest = rows.values_list(
-        "pk", "job_id", "job__title", "metrics__questions", "tool", "job__params"
-    )[:MOST]
-    return [_baseline(*row) for row in newest if int(row[-1].get("samples") or 1) == 1 and row[3]]
+    fields = ("metrics", "tool", "simulated", "job__title", "job__params")
+    newest = rows.select_related("job").only(*fields)[:MOST]
+    found = [_baseline(row.job, row) for row in newest if row.job is not None]
+    return [one for one in found if one.questions and one.params.get("samples", 1) == 1]
 
 
-def _baseline(
-    result: int, job: int, title: str, questions: float, tool: str, params: Mapping[str, object]
-) -> Baseline:
+def _baseline(job: Job, result: Result) -> Baseline:
     def verdicts(asked: Sequence[Question]) -> Mapping[str, bool | None]:
-        return _verdicts(result, asked)
+        return _verdicts(result.pk, asked)
 
-    return Baseline(job, title, int(questions), tool, params, verdicts)
+    questions = int(result.metrics.get("questions") or 0)
+    about = (job.pk, job.title, questions, result.tool, result.simulated, job.params)
+    return Baseline(*about, verdicts)
 
 
 def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:

@@ -27,6 +27,7 @@ BASE = Baseline(
     "small-fp16, basics",
     len(QUESTIONS),
     f"evalscope 1.14.1, rules {rules_version()}",
+    False,
     {"max_tokens": 64, "temperature": 0.0},
     lambda asked: {one.id: True for one in asked},
 )
@@ -87,12 +88,13 @@ def test_a_comparison_that_cannot_be_made_is_refused(base, raw, field, says):
 
 
 def test_the_form_offers_baselines_after_none():
-    target = replace(here(), baselines=lambda: [BASE])
+    target = replace(here(), baselines=lambda: [BASE, other(job=12, is_simulated=True)])
 
     choices = EVALUATE.choices("baseline", target)
 
-    assert [one.value for one in choices] == ["", "17"]
+    assert [one.value for one in choices] == ["", "17", "12"]
     assert choices[1].label == f"#17 small-fp16, basics ({len(QUESTIONS)})"
+    assert choices[2].label.endswith(", simulated")
 
 
 def outcome(look):
