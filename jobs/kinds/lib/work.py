@@ -59,7 +59,10 @@ def questions_of_largest(datasets: Iterable[str]) -> int:
 
 
 def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
-    """Return False if a request failed or was not sent: the duration is then no reference."""
+    """Return False if a request failed or was not sent, or an evaluation stopped early: the
+    duration is then no reference."""
+    if (metrics.get("planned_questions") or 0) > (metrics.get("questions") or 0):
+        return False
     asked = params.get("requests")
     done = metrics.get("requests_all", metrics.get("requests"))
     if metrics.get("failed_requests_all", metrics.get("failed_requests")):

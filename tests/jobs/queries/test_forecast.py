@@ -362,6 +362,14 @@ def test_runs_with_failed_requests_do_not_count(measured, works):
     assert [one.work for one in runs] == works
 
 
+@pytest.mark.parametrize(("asked", "count"), [(115.0, 0), (142.0, 1)])
+def test_an_evaluation_that_stopped_early_does_not_count(asked, count):
+    params = {"questions": "basics", "limit": 0, "batch": 2}
+    measured = {"questions": asked, "planned_questions": 142.0}
+
+    assert len(pasts([("evaluate", "small, basics", "r1", 60.0, params, measured)])) == count
+
+
 def test_runs_with_cut_answers_do_not_count_elsewhere():
     cut = [Past("small @ 4", "r1", 60.0, 500.0, 5000.0)]
 
