@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.kinds.lib.base import AssetRef, Target
+from jobs.kinds.lib.base import AssetRef, Baseline, Target
+from jobs.toolchains.evalscope.evalscope import rules_version
 
 DATA = Path(__file__).parent.parent.parent / "data"
 
@@ -60,6 +61,17 @@ SERVED_BY_VLLM = {
 _SMALL = {"weights": "4", "tp": 1, "max_length": 2048, **ON_CPU}
 _SHORT = {"input_tokens": 128, "output_tokens": 64}
 
+# An evaluation with which others may be compared while they run: all correct.
+BASELINE = Baseline(
+    17,
+    "small-fp16, basics",
+    142,
+    f"evalscope 1.14.1, rules {rules_version()}",
+    False,
+    {"max_tokens": 64, "temperature": 0.0},
+    lambda asked: {one.id: True for one in asked},
+)
+
 # One set of Params a kind (prepare: one for each thing that it prepares) that plans on ``here()``.
 PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("prepare", {"what": "weights"}),
@@ -82,6 +94,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark", {"deployment": "3"}),
     ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
+    ("evaluate", {"deployment": "3", "max_tokens": 64, "stop_early": True, "baseline": "17"}),
     ("evaluate-evalscope", {"deployment": "3", "source": "folder"}),
     ("evaluate-evalscope", {"deployment": "5", "max_tokens": 64}),
     ("evaluate-opencompass-questions", {"deployment": "3"}),
@@ -124,6 +137,7 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
             AssetRef("deployment", "deployment", id=3, data=DEPLOYMENT),
             AssetRef("deployment", "of vLLM", id=5, data=SERVED_BY_VLLM),
         ),
+        baselines=lambda: (BASELINE,),
     )
 
 

@@ -8,12 +8,10 @@ import pytest
 from jobs.catalog import QUESTION_SETS
 from jobs.errors import LaunchError, ParseError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Baseline
 from jobs.kinds.lib.early_stops import remarks
 from jobs.parsers.evalscope.looks import last_look
 from jobs.parsers.progress import share_of_looks
-from jobs.toolchains.evalscope.evalscope import rules_version
-from tests.jobs.lib.target import DATA, files_below, here
+from tests.jobs.lib.target import BASELINE, DATA, files_below, here
 
 EVALUATE = KINDS["evaluate"]
 FINISHED = DATA / "evalscope-1.14-eval/finished"
@@ -22,18 +20,9 @@ LOOK = {
     **{"look": 3, "looks": 10, "asked": 44, "questions": 142, "pairs": 44, "planned": 142},
     **{"decision": "worse", "difference": -0.25, "low": -0.45, "high": -0.02},
 }
-BASE = Baseline(
-    17,
-    "small-fp16, basics",
-    len(QUESTIONS),
-    f"evalscope 1.14.1, rules {rules_version()}",
-    False,
-    {"max_tokens": 64, "temperature": 0.0},
-    lambda asked: {one.id: True for one in asked},
-)
 
 
-def planned(base=BASE, **raw):
+def planned(base=BASELINE, **raw):
     chosen = {"deployment": "3", "max_tokens": 64, "stop_early": True, "baseline": "17", **raw}
     target = replace(here(), baselines=lambda: [base])
     return EVALUATE.plan(EVALUATE.Params(**chosen), target)
@@ -57,19 +46,19 @@ def test_without_an_early_stop_its_settings_do_not_count():
 
 
 def other(**fields):
-    return replace(BASE, **fields)
+    return replace(BASELINE, **fields)
 
 
 @pytest.mark.parametrize(
     ("base", "raw", "field", "says"),
     [
-        (BASE, {"baseline": ""}, "baseline", "Choose the baseline"),
-        (BASE, {"baseline": "18"}, "baseline", "Unknown baseline"),
-        (BASE, {"limit": 39}, "stop_early", "at least 40"),
-        (BASE, {"samples": 2, "temperature": 0.6}, "samples", "one answer"),
-        (BASE, {"max_tokens": 32}, "max_tokens", "has 64"),
-        (BASE, {"temperature": 0.6}, "temperature", "has 0"),
-        (other(params={**BASE.params, "thinking": "off"}), {}, "thinking", "has off"),
+        (BASELINE, {"baseline": ""}, "baseline", "Choose the baseline"),
+        (BASELINE, {"baseline": "18"}, "baseline", "Unknown baseline"),
+        (BASELINE, {"limit": 39}, "stop_early", "at least 40"),
+        (BASELINE, {"samples": 2, "temperature": 0.6}, "samples", "one answer"),
+        (BASELINE, {"max_tokens": 32}, "max_tokens", "has 64"),
+        (BASELINE, {"temperature": 0.6}, "temperature", "has 0"),
+        (other(params={**BASELINE.params, "thinking": "off"}), {}, "thinking", "has off"),
         (other(tool="evalscope 1.14.1, rules 1"), {}, "baseline", "older rules"),
         (other(verdicts=lambda asked: {}), {}, "baseline", "142 of these"),
         (
@@ -88,7 +77,7 @@ def test_a_comparison_that_cannot_be_made_is_refused(base, raw, field, says):
 
 
 def test_the_form_offers_baselines_after_none():
-    target = replace(here(), baselines=lambda: [BASE, other(job=12, is_simulated=True)])
+    target = replace(here(), baselines=lambda: [BASELINE, other(job=12, is_simulated=True)])
 
     choices = EVALUATE.choices("baseline", target)
 
