@@ -23,6 +23,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "errors",
             "messages",
             "numbers",
+            "paired",
             "units",
             "redis_addresses",
             "sanitize",

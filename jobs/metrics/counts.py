@@ -22,7 +22,7 @@ COUNTS = (
     Metric("output_tokens_mean", "Output tokens, mean", "tokens", ""),
     Metric("iterations", "Iterations", "", "", is_count=True),
     Metric("questions", "Questions", "questions", "", is_count=True),
-    # Of a rule for an early stop: those that its baseline has a score of.
+    # Of an evaluation that may stop early.
     Metric("planned_questions", "Planned questions", "questions", "", is_count=True),
     Metric("correct", "Correct answers", "questions", "higher", is_count=True),
     Metric("unanswered", "Unanswered questions", "questions", "lower", is_count=True),
@@ -40,5 +40,11 @@ COUNTS = (
     Metric("answers_looping", "Answers in a loop", "answers", "lower", is_count=True),
     Metric("answers_reasoned", "Answers with reasoning", "answers", "", is_count=True),
     # Only of runs that chose thinking on or off.
-    Metric("answers_unswitched", "Answers against the thinking", "answers", "lower", is_count=True),
+    Metric(
+        "answers_unswitched",
+        "Answers that ignore the thinking setting",
+        "answers",
+        "lower",
+        is_count=True,
+    ),
 )

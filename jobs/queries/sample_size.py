@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
+from jobs.paired import Z
 from jobs.queries.statistics.base import Z_POWER
-from jobs.queries.statistics.paired import Z
 
 MARGIN = 0.01  # one point
 USUAL_ACCURACY = 0.9  # where nothing was measured

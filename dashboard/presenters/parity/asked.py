@@ -54,9 +54,7 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Statement with its request. ``planned``: requested, or stored with a result. ``counts``: both
-    sides as typed, for an address.
-    """
+    """Statement with its request. ``counts``: both sides as typed, for an address."""
 
     source: Source
     parity: Parity
@@ -121,8 +119,7 @@ def of_comparison(comparison: Comparison, margin: str) -> Stated | None:
     found = parity(sides[0], sides[1], points)
     if found.statement is None:
         return None
-    known = found.statement.planned
-    return Stated("results", found, _view(sides[0]), _view(sides[1]), points, known)
+    return Stated("results", found, _view(sides[0]), _view(sides[1]), points, None)
 
 
 def margin_of(text: str) -> float:
@@ -159,8 +156,7 @@ def _of_results(base: str, result: str, margin: float, planned: int | None) -> S
     found = parity(first, second, margin, planned)
     if found.statement is None:
         raise ParityError(Message("parity:no_common"), "id")
-    known = found.statement.planned
-    return Stated("results", found, _view(first), _view(second), margin, known)
+    return Stated("results", found, _view(first), _view(second), margin, planned)
 
 
 def runs_of(text: str, field: str) -> list[Result]:

@@ -21,7 +21,7 @@ def as_data(stated: Stated) -> dict[str, Any]:
         "verdict": statement.decision,
         "text": words.headline(statement),
         "margin_points": stated.margin,
-        "planned_questions": stated.planned,
+        "planned_questions": statement.planned,
         "base": _side(stated.base),
         "result": _side(stated.result),
         "pooled": _row(statement.pooled, "pooled"),

@@ -152,7 +152,8 @@ def noise_words(found: Conclusion) -> str:
         "share": number(round(100 * point.noise)),
     }
     text = _(
-        "Uncertain: ±%(share)s %% over %(runs)s runs at concurrency %(n)s. Repeat on an idle host."
+        "Uncertain: at concurrency %(n)s, the 95 %% interval of the mean of %(runs)s runs is "
+        "±%(share)s %%. Repeat on an idle host."
     )
     return text % args
 

@@ -77,7 +77,7 @@ def faulty_words(result: Result) -> str:
     if not is_doubtful(result):
         return ""
     total, faulty = (result.metrics[f"answers_{name}"] for name in ("total", "faulty"))
-    text = _("%(n)s of %(total)s answers, e.g. cut off. The score is doubtful.")
+    text = _("%(n)s of %(total)s answers are faulty (e.g. cut off). The score is doubtful.")
     return text % {"n": number(faulty), "total": number(total)}
 
 
@@ -89,7 +89,7 @@ def thinking_words(result: Result) -> str:
     if found.chosen == "on":
         return _(
             "Thinking was on, but no answer has reasoning: the engine may ignore the switch, or "
-            "the tool lost it."
+            "the tool dropped the reasoning."
         )
     text = ngettext(
         "Thinking was off, but %(n)s of %(total)s answers has reasoning: the engine may ignore the "

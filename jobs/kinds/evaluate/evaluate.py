@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.errors import LaunchError
@@ -102,6 +102,11 @@ class EvalScopeParams(Params):
     baseline: str = early_stops.baseline_field()
     margin: float = early_stops.margin_field()
 
+    @field_validator("baseline")
+    @classmethod
+    def _named(cls, text: str) -> str:
+        return early_stops.job_number(text)
+
 
 class Evaluate(Kind, params=EvalScopeParams):
     """Send questions to a deployment and score its answers."""
@@ -181,7 +186,7 @@ class Evaluate(Kind, params=EvalScopeParams):
         metrics = _metrics(scored, counted)
         look = _look(outputs)
         if look:
-            metrics["planned_questions"] = float(look.planned)
+            metrics["planned_questions"] = float(look.questions)
         return Outcome(
             message=Message(
                 "evaluate:done",

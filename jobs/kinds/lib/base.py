@@ -141,7 +141,7 @@ class Target:
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
-    ``baselines`` reads the evaluations to compare with, newest first.
+    ``baselines`` reads the evaluations to compare with, newest first; of a job that alone.
     """
 
     name: str
@@ -154,7 +154,9 @@ class Target:
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
-    baselines: Callable[[], Sequence[Baseline]] = field(default=tuple, compare=False, repr=False)
+    baselines: Callable[[int | None], Sequence[Baseline]] = field(
+        default=lambda job: (), compare=False, repr=False
+    )
 
     @property
     def is_this_computer(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
 from jobs.messages import Message
 from jobs.numbers import number_from
+from jobs.paired import least_margin
 from jobs.parsers.evalscope.looks import Look
 from jobs.toolchains.evalscope.early_stop import Rule
 from jobs.toolchains.evalscope.evalscope import rules_version
@@ -60,7 +62,7 @@ def margin_field() -> Any:
 
 def baseline_choices(target: Target) -> Sequence[Choice]:
     """Return the evaluations to compare with, none first."""
-    return [Choice("", ""), *(Choice(str(one.job), _label(one)) for one in target.baselines())]
+    return [Choice("", ""), *(Choice(str(one.job), _label(one)) for one in target.baselines(None))]
 
 
 def _label(one: Baseline) -> str:
@@ -96,17 +98,28 @@ def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule 
     if sum(right is not None for right in verdicts.values()) < LEAST_QUESTIONS:
         message = _("#%(job)s has too few scored answers. Choose another baseline.")
         raise LaunchError(message % {"job": base.job}, "baseline")
+    least = 100 * least_margin(len(questions))
+    if params.margin < least:
+        message = _("%(n)s questions cannot show equivalence within this margin. Enter %(least)s.")
+        args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
+        raise LaunchError(message % args, "margin")
     return Rule(base.job, params.margin / 100, verdicts)
+
+
+def job_number(text: str) -> str:
+    """Return the number of a job as pages show it, "17" for "#017"; other text unchanged."""
+    number = number_from(text.strip().removeprefix("#"))
+    return text if number is None else str(number)
 
 
 def _baseline(key: str, target: Target) -> Baseline:
     if not key:
         raise LaunchError(_("Choose the baseline of the comparison."), "baseline")
-    number = number_from(key.removeprefix("#"))
-    for one in target.baselines():
-        if one.job == number:
-            return one
-    raise LaunchError(_("Unknown baseline. Choose one from the list."), "baseline")
+    number = number_from(key)
+    found = target.baselines(number) if number else ()
+    if not found:
+        raise LaunchError(_("Unknown baseline. Choose one from the list."), "baseline")
+    return found[0]
 
 
 def _check_same(params: Any, base: Baseline) -> None:

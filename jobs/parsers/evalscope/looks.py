@@ -1,20 +1,20 @@
 """Looks of an evaluation that may stop early: ``eval/looks.jsonl`` of ask_until_decided.py.
 
 A line each: ``look`` of ``looks``, questions ``asked`` of ``questions``, ``pairs`` with a score on
-both sides of ``planned`` ones, ``decision``; with pairs also ``difference``, ``low`` and ``high``
-(from -1 to 1).
+both sides, ``decision``; with pairs also ``difference``, ``low`` and ``high`` (from -1 to 1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 from jobs.errors import ParseError
+from jobs.paired import Decision
 from jobs.parsers.files import count, json_lines, number
 
-Decision = Literal["equivalent", "better", "worse", "unknown"]
-DECISIONS = ("equivalent", "better", "worse", "unknown")
+DECISIONS: Mapping[str, Decision] = {word: word for word in get_args(Decision)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,6 @@ class Look:
 
     asked: int
     questions: int
-    planned: int
     decision: Decision
     interval: tuple[float, float, float] | None
 
@@ -43,12 +42,12 @@ def last_look(path: str, content: bytes) -> Look:
     if not lines:
         raise ParseError(f"{path} has no look")
     row = lines[-1]
-    decision = row.get("decision")
-    if decision not in DECISIONS:
-        raise ParseError(f"{path}: {decision!r:.80} is no decision")
-    asked, questions, planned = (count(path, row, key) for key in ("asked", "questions", "planned"))
+    decision = DECISIONS.get(str(row.get("decision")))
+    if decision is None:
+        raise ParseError(f"{path}: {row.get('decision')!r:.80} is no decision")
+    asked, questions = (count(path, row, key) for key in ("asked", "questions"))
     interval = None
     if "difference" in row:
         low, high = number(path, row, "low"), number(path, row, "high")
         interval = (number(path, row, "difference"), low, high)
-    return Look(asked, questions, planned, decision, interval)
+    return Look(asked, questions, decision, interval)

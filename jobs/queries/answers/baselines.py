@@ -8,20 +8,30 @@ from jobs.catalog import Question
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
-from jobs.models import Answer, Job, Result
+from jobs.models import AnswerRow, Job, Result
 from jobs.queries.answers.own_questions import is_same
 
-MOST = 100
+MOST = 100  # choices of a form
+_READ = 300  # to find them
 
 
-def baselines() -> Sequence[Baseline]:
-    """Return the newest evaluations with one answer to each question, newest first."""
+def baselines(job: int | None = None) -> Sequence[Baseline]:
+    """Return the newest evaluations with one answer to each question, newest first; of ``job`` its
+    evaluation alone. Those that left questions out are none.
+    """
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
+    if job is not None:
+        rows = rows.filter(job=job)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params")
-    newest = rows.select_related("job").only(*fields)[:MOST]
-    found = [_baseline(row.job, row) for row in newest if row.job is not None]
-    return [one for one in found if one.questions and one.params.get("samples", 1) == 1]
+    newest = rows.select_related("job").only(*fields)[:_READ]
+    found = [_baseline(row.job, row) for row in newest if row.job and _is_whole(row)]
+    return [one for one in found if one.questions and one.params.get("samples", 1) == 1][:MOST]
+
+
+def _is_whole(result: Result) -> bool:
+    asked = int(result.metrics.get("questions") or 0)
+    return asked >= int(result.metrics.get("planned_questions") or 0)
 
 
 def _baseline(job: Job, result: Result) -> Baseline:
@@ -35,10 +45,12 @@ def _baseline(job: Job, result: Result) -> Baseline:
 
 def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:
     by_id, found = {one.id: one for one in asked}, dict[str, bool | None]()
-    rows = Answer.objects.filter(result=result)
-    fields = rows.values_list("question_id", "question", "expected", "score", "status")
-    for own, text, expected, score, status in fields.iterator():
+    # Rows, not answers: SQLite reads the long texts of an answer to reach its score.
+    rows = AnswerRow.objects.filter(result=result)
+    fields = rows.values_list("question_id", "answer__question", "answer__expected", "verdict")
+    for own, text, expected, verdict in fields.iterator():
         question = by_id.get(own)
         if question is not None and is_same(question, text, expected):
-            found[own] = None if status else score >= 0.5
+            is_scored = verdict != AnswerRow.Verdict.UNSCORED
+            found[own] = verdict == AnswerRow.Verdict.CORRECT if is_scored else None
     return found

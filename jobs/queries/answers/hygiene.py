@@ -19,6 +19,7 @@ from jobs.queries.statistics import wilson
 
 # A share of faulty answers from which a score does not look clean, even of a small sample.
 MOST = 0.05
+_STRAY = 0.05  # a smaller share of answers with reasoning does not speak against thinking off
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def unswitched(result: Result) -> Unswitched | None:
         return None
     reasoned = int(metrics.get("answers_reasoned") or 0)
     total = int(metrics.get("answers_total") or 0)
+    if 0 < reasoned < _STRAY * total:  # such as a question about tags of reasoning
+        return None
     return Unswitched("off" if reasoned else "on", reasoned, total)
 
 

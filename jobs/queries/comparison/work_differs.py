@@ -16,7 +16,8 @@ QUESTIONS = "questions_sha256"  # identifies the question set
 # The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
 # Values of workloads without these parts, which evaluations got later.
-_WITHOUT: Mapping[str, Any] = {"thinking": ""}
+_WITHOUT: Mapping[str, Any] = {"thinking": "", "stop_early": False}
+_RULE = ("stop_early", "baseline", "margin")
 _HARDWARE = ("cpu", "cores", "dies")
 
 
@@ -59,6 +60,8 @@ def differences(
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):
             entries.append(Difference(name, values))
+    if any(one.name == _RULE[0] for one in entries):  # one side has no rule for an early stop
+        entries = [one for one in entries if one.name not in _RULE[1:]]
     if results[0].type != Result.Type.EVALUATION:
         entries += _real_lengths(metrics)
     return entries

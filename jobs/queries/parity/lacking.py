@@ -15,9 +15,9 @@ from jobs.queries.answers.own_questions import (
     set_of,
 )
 
-# Parameters that choose the questions, and the one that changes no answer.
+# Parameters that choose the questions, and those that change no answer.
 CHOICE = frozenset(("questions", "limit", "question_seed"))
-_NOT_ASKED = CHOICE | {"batch"}
+_NOT_ASKED = CHOICE | {"batch", "stop_early", "baseline", "margin"}
 _MOST_LATER = 5
 _Key = tuple[str, str]  # set, and id of the question or what replaces it
 

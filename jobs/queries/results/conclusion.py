@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Literal
 
-from jobs.queries.results.curve import CLOSE_IF_NOISE, RATE, CurvePoint
+from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint
 from jobs.queries.results.levels import Level, LevelFinding, hold
 from jobs.queries.statistics import LEAST_RUNS
 
@@ -80,8 +80,16 @@ class Conclusion:
 
     @property
     def noisiest(self) -> CurvePoint | None:
-        """Return the usable point whose runs differ most, where they differ too much for a knee."""
-        noises = {one.concurrency: one.noise or 0.0 for one in self.points if one.is_usable}
+        """Return the usable point whose runs differ most, where they differ too much for a knee.
+
+        A point whose interval stays below the best rate decides nothing.
+        """
+        least = (1 - CLOSE) * self.best.rate if self.best else 0.0
+        noises = {
+            one.concurrency: noise
+            for one in self.points
+            if one.is_usable and (noise := one.noise or 0.0) and one.rate * (1 + noise) >= least
+        }
         most = max(self.points, key=lambda one: noises.get(one.concurrency, 0.0))
         return most if noises.get(most.concurrency, 0.0) > CLOSE_IF_NOISE else None
 

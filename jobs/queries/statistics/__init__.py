@@ -3,6 +3,16 @@ Here: pure functions with their sources; every interval is of 95 %.
 Not here: which numbers are compared (`comparison`, `parity`).
 """
 
+from jobs.paired import (
+    Decision,
+    Interval,
+    Z,
+    decision,
+    monitored_z,
+    paired_difference,
+    score_difference,
+    wilson,
+)
 from jobs.queries.statistics.bootstrap import bootstrap_difference
 from jobs.queries.statistics.clusters import (
     clustered_error,
@@ -14,16 +24,6 @@ from jobs.queries.statistics.equivalence import (
     missing,
     paired_variance,
     questions_for_equivalence,
-)
-from jobs.queries.statistics.paired import (
-    Decision,
-    Interval,
-    Z,
-    decision,
-    monitored_z,
-    paired_difference,
-    score_difference,
-    wilson,
 )
 from jobs.queries.statistics.samples import (
     LEAST_RUNS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import NormalDist
 
-from jobs.queries.statistics.paired import Z
+from jobs.paired import Z
 
 _NORMAL = NormalDist()
 Z_POWER = _NORMAL.inv_cdf(0.8)  # power 80 %

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from random import Random
 from statistics import fmean
 
+from jobs.paired import Interval, Z
 from jobs.queries.statistics.base import probability, quantile
 from jobs.queries.statistics.clusters import mean_of_differences
-from jobs.queries.statistics.paired import Interval, Z
 
 SEED = 20_250_403
 RESAMPLES, DRAWS = 2000, 4_000_000  # resamples; fewer above so many draws

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+from jobs.paired import Interval, Z
 from jobs.queries.statistics.base import student_t
-from jobs.queries.statistics.paired import Interval, Z
 
 
 def clustered_error(questions: Sequence[Sequence[float]]) -> float:

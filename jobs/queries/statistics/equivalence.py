@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from jobs.paired import Z
 from jobs.queries.statistics.base import Z_POWER, quantile
-from jobs.queries.statistics.paired import Z
 
 _Z_BOTH = quantile(0.9)  # power 80 % of two tests at once, 10 % lost by each
 MOST_QUESTIONS = 10**9

@@ -7,8 +7,8 @@ from functools import lru_cache
 from math import ceil, exp, expm1, fsum, lgamma, log, log1p, sqrt
 from statistics import fmean, geometric_mean
 
+from jobs.paired import Interval, Z
 from jobs.queries.statistics.base import Z_POWER, student_t
-from jobs.queries.statistics.paired import Interval, Z
 
 _TAIL = 0.025  # on each side of a 95 % interval
 LEAST_RUNS = 3  # fewer runs give no useful variance

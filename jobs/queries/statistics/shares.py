@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
+from jobs.paired import Interval, Z, square_and_add
 from jobs.queries.statistics.base import Z_POWER
-from jobs.queries.statistics.paired import Interval, Z, square_and_add
 
 
 def difference(second: Interval, first: Interval) -> Interval:

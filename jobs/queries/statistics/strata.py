@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.queries.statistics.paired import Interval, Z, wilson
+from jobs.paired import Interval, Z, wilson
 from jobs.queries.statistics.shares import difference
 
 _MOST_GAIN = 2.0  # of questions, by sets of unequal accuracy

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs import paired
 from jobs.catalog import Question
 from jobs.catalog.questions_schema import draw
 from jobs.plans import Output, Plan, PlanFile
@@ -21,8 +22,8 @@ LOOKS = 10
 LOOKS_FILE = "eval/looks.jsonl"
 _SCRIPT, _RULE = "ask_until_decided.py", "early_stop.json"
 _ASKED = "asked"  # folder of the questions asked so far
-# Read, not imported: the same formulas decide on the dashboard.
-_FORMULAS = Path(__file__).parent.parent.parent / "queries" / "statistics" / "paired.py"
+# The same formulas decide on the dashboard.
+_FORMULAS = Path(paired.__file__)
 
 
 @dataclass(frozen=True, slots=True)

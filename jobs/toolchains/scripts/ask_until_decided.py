@@ -8,7 +8,7 @@ ARGUMENTS are those of ask_and_score.py.
 Each look writes the first lines of each file to ``asked``, and runs ask_and_score.py on them:
 EvalScope takes the answers of earlier looks from its folder ``eval``. Each look adds a line to
 ``eval/looks.jsonl``. The formulas are in paired.py, which lies beside this file
-(jobs/queries/statistics/paired.py).
+(jobs/paired.py).
 """
 
 import json
@@ -57,18 +57,17 @@ def look_at(rule, look):
         own = scores(Path(part["reviews"]))
         base = part["baseline"]
         pairs += [(bool(base[at]), own[at]) for at in own if base[at] is not None]
-    planned = sum(right is not None for part in parts for right in part["baseline"])
+    questions = sum(len(part["baseline"]) for part in parts)
     row = {
         "look": look + 1,
         "looks": looks_of(rule),
         "asked": sum(part["looks"][look] for part in parts),
-        "questions": sum(len(part["baseline"]) for part in parts),
+        "questions": questions,
         "pairs": len(pairs),
-        "planned": planned,
         "decision": "unknown",
     }
     if pairs:
-        z = paired.monitored_z(len(pairs), planned)
+        z = paired.monitored_z(len(pairs), questions)
         cells = [pairs.count(one) for one in ((1, 1), (1, 0), (0, 1), (0, 0))]
         gap = paired.score_difference(*cells, z)
         row |= {"difference": gap.value, "low": gap.low, "high": gap.high}

@@ -30,6 +30,11 @@ KEPT = re.compile(
         ("vLLM on this CPU", "本机CPU上的vLLM"),
         ("DeepSeek-R1, mmlu (10), first 20", "DeepSeek-R1, mmlu (10)，前20题"),
         ("Qwen3, gsm8k, first 20, thinking off", "Qwen3, gsm8k，前20题，思考关"),
+        (
+            "Qwen3, gsm8k, first 20, 4 samples each, thinking off",
+            "Qwen3, gsm8k，前20题，每题4个回答，思考关",
+        ),
+        ("basics (44 of 142), seed 7", "basics（44/142题），种子7"),
         ("Qwen3, basics (40), thinking on", "Qwen3, basics (40)，思考开"),
         ("DeepSeek-R1, tp32, offline, batch 1, 8 → 8 tok", None),
         ("DeepSeek-R1, tp32, offline, 10 × 8 → 8 tok", None),

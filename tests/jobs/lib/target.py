@@ -72,6 +72,8 @@ BASELINE = Baseline(
     lambda asked: {one.id: True for one in asked},
 )
 
+EARLY = {"max_tokens": 64, "stop_early": True, "baseline": "17", "margin": 5.0}
+
 # One set of Params a kind (prepare: one for each thing that it prepares) that plans on ``here()``.
 PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("prepare", {"what": "weights"}),
@@ -94,7 +96,7 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark", {"deployment": "3"}),
     ("benchmark-guidellm", {"deployment": "3"}),
     ("evaluate", {"deployment": "3"}),
-    ("evaluate", {"deployment": "3", "max_tokens": 64, "stop_early": True, "baseline": "17"}),
+    ("evaluate", {"deployment": "3", **EARLY}),
     ("evaluate-evalscope", {"deployment": "3", "source": "folder"}),
     ("evaluate-evalscope", {"deployment": "5", "max_tokens": 64}),
     ("evaluate-opencompass-questions", {"deployment": "3"}),
@@ -137,7 +139,7 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
             AssetRef("deployment", "deployment", id=3, data=DEPLOYMENT),
             AssetRef("deployment", "of vLLM", id=5, data=SERVED_BY_VLLM),
         ),
-        baselines=lambda: (BASELINE,),
+        baselines=lambda job: (BASELINE,) if job in (None, BASELINE.job) else (),
     )
 
 

@@ -181,6 +181,12 @@ def test_an_interval_beyond_a_tenth_is_noise(rates, noisy):
     assert (noisiest.concurrency if noisiest else None) == noisy
 
 
+def test_noise_far_below_the_best_rate_decides_nothing():
+    repeats = [[point(1, rate), point(2, 900)] for rate in (17, 20, 23)]
+
+    assert conclude(curve(repeats)).noisiest is None
+
+
 def test_two_runs_say_nothing_about_noise():
     assert conclude(curve([[point(1, 20)], [point(1, 80)]])).noisiest is None
 

@@ -140,6 +140,18 @@ def test_an_accuracy_has_its_interval(host):
     assert accuracy.interval.low < accuracy.value < accuracy.interval.high
 
 
+def test_an_evaluation_that_left_questions_out_is_not_shown(host):
+    for planned in (3, 9):
+        job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+        result = make_measured(job=job, scores=[1, 1, 0])
+        result.metrics["planned_questions"] = float(planned)
+        result.save()
+
+    accuracy = cell_of(fleet()).accuracy
+
+    assert accuracy.result.metrics["planned_questions"] == 3
+
+
 def test_wrong_facts_of_a_host_make_nothing_stale(host):
     measured(served(host, stack="guide"))
     Host.objects.update(facts={"driver": ["3.3"], "cpu": "x"})

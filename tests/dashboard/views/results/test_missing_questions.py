@@ -113,6 +113,17 @@ def test_the_launch_form_asks_exactly_the_missing(member, pair, deployment):
     assert values["deployment"] == str(deployment.pk)
 
 
+def test_missing_questions_of_an_early_stop_are_all_asked(member, pair):
+    base, result = pair
+    result.job.params |= {"stop_early": True, "baseline": str(base.job_id), "margin": 5.0}
+    result.job.save()
+
+    answer = member.post(missing(base, result), {"id": "more", "name": "More"})
+
+    form = member.get(answer.headers["Location"]).context["form"]
+    assert {field.name: field.value for field in form.fields}["stop_early"] == "0"
+
+
 def test_the_plan_has_exactly_the_missing(member, pair):
     base, result = pair
 

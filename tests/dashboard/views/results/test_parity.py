@@ -77,6 +77,19 @@ def test_one_result_leads_to_an_evaluation_that_stops_early(client):
     assert re.search(rf'<option value="{base.job_id}" selected', form)
 
 
+def test_stored_planned_questions_stay_out_of_links(reader):
+    base, early = answering.make_evaluations()
+    early.metrics["planned_questions"] = 20  # of 24: a host may say what it likes
+    early.save()
+
+    text = page(reader, base=base.pk, id=early.pk)
+
+    assert "planned=" not in text
+    assert "24 of 20 planned questions" in text
+    by_name = {"base_name": f"#{base.job_id}", "name": f"#{early.job_id}"}
+    assert reader.get(reverse("parity"), by_name).status_code == 302
+
+
 def test_a_result_with_several_samples_is_no_baseline(client):
     client.force_login(make_user("lin"))
     base, _result = answering.make_evaluations(samples=4)

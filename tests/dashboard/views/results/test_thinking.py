@@ -49,6 +49,15 @@ def test_a_comparison_names_both_values_of_thinking(page):
     assert "Thinking: model default / off" in text
 
 
+def test_a_comparison_names_an_early_stop_once(page):
+    rule = {"stop_early": True, "baseline": "17", "margin": 5.0}
+
+    text = text_of(page(ids(evaluated(), evaluated(**rule))))
+
+    assert "Stop early: no / yes" in text
+    assert "Baseline: unknown" not in text and "Margin: " not in text
+
+
 def test_a_statement_warns_of_other_thinking(get):
     base, result = evaluated(thinking="on"), evaluated(thinking="off")
 

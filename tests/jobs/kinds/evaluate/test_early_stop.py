@@ -17,14 +17,15 @@ EVALUATE = KINDS["evaluate"]
 FINISHED = DATA / "evalscope-1.14-eval/finished"
 QUESTIONS = QUESTION_SETS["basics"].questions
 LOOK = {
-    **{"look": 3, "looks": 10, "asked": 44, "questions": 142, "pairs": 44, "planned": 142},
+    **{"look": 3, "looks": 10, "asked": 44, "questions": 142, "pairs": 44},
     **{"decision": "worse", "difference": -0.25, "low": -0.45, "high": -0.02},
 }
 
 
 def planned(base=BASELINE, **raw):
-    chosen = {"deployment": "3", "max_tokens": 64, "stop_early": True, "baseline": "17", **raw}
-    target = replace(here(), baselines=lambda: [base])
+    rule = {"stop_early": True, "baseline": "17", "margin": 5.0}
+    chosen = {"deployment": "3", "max_tokens": 64, **rule, **raw}
+    target = replace(here(), baselines=lambda job: [base] if job in (None, base.job) else [])
     return EVALUATE.plan(EVALUATE.Params(**chosen), target)
 
 
@@ -55,6 +56,8 @@ def other(**fields):
         (BASELINE, {"baseline": ""}, "baseline", "Choose the baseline"),
         (BASELINE, {"baseline": "18"}, "baseline", "Unknown baseline"),
         (BASELINE, {"limit": 39}, "stop_early", "at least 40"),
+        (BASELINE, {"margin": 3.4}, "margin", "Enter 3.5"),
+        (BASELINE, {"limit": 40, "margin": 5.0}, "margin", "Enter 11.2"),
         (BASELINE, {"samples": 2, "temperature": 0.6}, "samples", "one answer"),
         (BASELINE, {"max_tokens": 32}, "max_tokens", "has 64"),
         (BASELINE, {"temperature": 0.6}, "temperature", "has 0"),
@@ -77,7 +80,7 @@ def test_a_comparison_that_cannot_be_made_is_refused(base, raw, field, says):
 
 
 def test_the_form_offers_baselines_after_none():
-    target = replace(here(), baselines=lambda: [BASELINE, other(job=12, is_simulated=True)])
+    target = replace(here(), baselines=lambda job: [BASELINE, other(job=12, is_simulated=True)])
 
     choices = EVALUATE.choices("baseline", target)
 
@@ -133,7 +136,7 @@ def test_a_damaged_file_of_looks_is_refused(line):
 
 
 def test_a_look_without_pairs_has_no_remark():
-    row = {name: LOOK[name] for name in ("asked", "questions", "planned")}
+    row = {name: LOOK[name] for name in ("asked", "questions")}
     look = last_look("x", json.dumps({**row, "decision": "unknown"}).encode())
 
     assert look.interval is None
@@ -152,3 +155,8 @@ def test_a_look_without_pairs_has_no_remark():
 def test_progress_counts_looks(log, done):
     assert share_of_looks(log)["done"] == done
     assert share_of_looks("Running[eval]: 0%|  | 0/2 [00:00<?, ?b/s]") is None
+
+
+@pytest.mark.parametrize("text", ["17", "#17", "017", " #17 "])
+def test_a_baseline_is_stored_as_the_number_that_pages_show(text):
+    assert EVALUATE.Params(deployment="3", baseline=text).baseline == "17"

@@ -23,13 +23,30 @@ def test_evaluations_of_our_questions_are_offered_newest_first():
     one = baselines()[0]
     assert isinstance(one, Baseline)
     assert (one.questions, one.params["max_tokens"]) == (answering.QUESTIONS, 64)
-    assert target_of(first.host).baselines()[0].job == second.job_id
+    assert target_of(first.host).baselines(None)[0].job == second.job_id
 
 
 def test_several_answers_to_a_question_are_no_baseline():
     answering.make_evaluations(samples=4)
 
     assert not offered()
+
+
+def test_an_evaluation_that_left_questions_out_is_no_baseline():
+    first, second = answering.make_evaluations()
+    second.metrics["planned_questions"] = answering.QUESTIONS + 1
+    second.save()
+
+    assert list(offered()) == [first.job_id]
+
+
+def test_a_job_has_its_own_evaluation(monkeypatch):
+    first, second = answering.make_evaluations()
+    monkeypatch.setattr("jobs.queries.answers.baselines.MOST", 1)
+
+    assert list(offered()) == [second.job_id]
+    assert [one.job for one in baselines(first.job_id)] == [first.job_id]
+    assert not baselines(first.job_id + 100)
 
 
 def test_a_benchmark_is_no_baseline():

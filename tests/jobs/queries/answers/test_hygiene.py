@@ -55,6 +55,15 @@ def test_answers_speak_against_the_chosen_thinking(chosen, changes, against):
     assert unswitched(thought_about(chosen, **changes)) == against
 
 
+def test_a_stray_answer_does_not_speak_against_thinking_off():
+    result = thought_about("off", at_1=THOUGHT)
+    result.metrics["answers_total"] = 21
+
+    assert unswitched(result) is None
+    result.metrics["answers_total"] = 20
+    assert unswitched(result) == Unswitched("off", 1, 20)
+
+
 def test_failed_requests_say_nothing_about_thinking():
     failed = {f"at_{n}": {"status": "error", "answer": "", "score": 0} for n in range(10)}
 

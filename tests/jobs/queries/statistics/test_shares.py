@@ -1,5 +1,6 @@
 import pytest
 
+from jobs.paired import least_margin
 from jobs.queries.statistics import (
     difference,
     mcnemar,
@@ -127,6 +128,10 @@ def test_the_score_interval_is_symmetric():
     assert (one.low, one.value, one.high) == pytest.approx(
         (-turned.high, -turned.value, -turned.low)
     )
+
+
+def test_few_questions_have_a_least_margin():
+    assert [round(100 * least_margin(n), 2) for n in (40, 142, 500)] == [11.16, 3.42, 0.99]
 
 
 def test_an_early_look_without_changes_decides_nothing_small():

@@ -1,4 +1,4 @@
-"""Paired difference of two accuracies, its decision, and a rule for stopping early.
+"""Paired difference of two accuracies: its interval, its decision, and an early stop.
 
 One implementation for two places: a job that may stop early runs it as a file of its plan
 (``ask_until_decided.py``), the dashboard imports it. Standard library only, no import of this
@@ -141,6 +141,12 @@ def decision(interval: Interval, margin: float) -> Decision:
     if interval.high < 0:
         return "worse"
     return "unknown"
+
+
+def least_margin(planned: int) -> float:
+    """Return the margin, from 0 to 1, above which ``planned`` questions can show equivalence: no
+    answer changes, and all are asked."""
+    return score_difference(planned, 0, 0, 0, BOUNDARY).high
 
 
 def monitored_z(asked: int, planned: int) -> float:
