@@ -87,10 +87,8 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
         number = api.launch("benchmark", deployment=f"endpoint:{made['id']}", **load)
         secrets, lines = api.spool(number) / "secrets.json", b""
         modes, deadline = set(), time.monotonic() + 600
-        while api.job(number)["state"] != "succeeded" and time.monotonic() < deadline:
-            assert api.job(number)["state"] in ("queued", "starting", "running"), api.raw(
-                f"jobs/{number}/log?from=0"
-            )
+        while (state := api.job(number)["state"]) != "succeeded" and time.monotonic() < deadline:
+            assert state in ("queued", "starting", "running"), api.raw(f"jobs/{number}/log?from=0")
             lines += command_lines()
             modes |= {secrets.stat().st_mode & 0o777} if secrets.exists() else set()
             time.sleep(0.2)
