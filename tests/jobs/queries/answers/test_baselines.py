@@ -8,7 +8,7 @@ from jobs.queries.hosts.targets import target_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 QUESTIONS = answering.question_set()
 
 
