@@ -100,7 +100,9 @@ def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule 
         raise LaunchError(message % {"job": base.job}, "baseline")
     least = 100 * least_margin(len(questions))
     if params.margin < least:
-        message = _("%(n)s questions cannot show equivalence within this margin. Enter %(least)s.")
+        message = _(
+            "%(n)s questions cannot show equivalence within this margin. Enter %(least)s or more."
+        )
         args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
         raise LaunchError(message % args, "margin")
     return Rule(base.job, params.margin / 100, verdicts)
