@@ -69,7 +69,7 @@ def test_an_accuracy_with_faulty_answers_is_flagged(page, faulty, total, is_warn
 
     for html in pages:
         assert ('<span class="stamp dist"' in html) == is_warned
-        assert ("answers, e.g. cut off. The score is doubtful." in html) == is_warned
+        assert ("answers are faulty (e.g. cut off). The score is doubtful." in html) == is_warned
 
 
 def test_a_facet_counts_what_each_of_its_values_would_show():
