@@ -2,7 +2,7 @@
 
 One implementation for two places: a job that may stop early runs it as a file of its plan
 (``ask_until_decided.py``), the dashboard imports it. Standard library only, no import of this
-project, for a plan's file stands alone.
+project, because a plan's file stands alone.
 
 The rule: the number of questions is fixed before the start. After a share ``t`` of them, the
 interval uses ``2.2414 / sqrt(t)`` in place of 1.96. All these intervals together miss the true

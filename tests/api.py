@@ -75,6 +75,11 @@ class Api:
         until(lambda: self.job(job_id)["state"] in CLOSED, f"job {job_id} ends", timeout_s)
         return self.job(job_id)
 
+    def result(self, job_id: int) -> dict[str, Any]:
+        """The result of a job, whole."""
+        (row,) = [one for one in self.ask("results")["results"] if one["job"] == job_id]
+        return self.ask(f"results/{row['id']}")
+
     def spool(self, job_id: int) -> Path:
         """Folder of this job on the host."""
         return self.stack.data_dir / "host" / "spool" / str(job_id)

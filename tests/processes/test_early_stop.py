@@ -26,12 +26,6 @@ def right(text):
     return next(one.answers[0] for one in QUESTIONS if one.question in text)
 
 
-def result_of(api, job):
-    """The result of a job."""
-    (row,) = [one for one in api.ask("results")["results"] if one["job"] == job]
-    return api.ask(f"results/{row['id']}")
-
-
 def test_a_worse_engine_is_told_before_all_questions_are_asked(api):
     with engine(right) as good, engine(lambda text: "I do not know.", delay_s=1) as bad:
         base, other = good.join(api, "H800"), bad.join(api, "ours")
@@ -58,7 +52,7 @@ def test_a_worse_engine_is_told_before_all_questions_are_asked(api):
         # Only those that were under way when the job was cancelled.
         assert sum(count - 1 for count in times.values()) <= asked["batch"]
         assert log.count("Look 1 of 10") == 1
-        first, second = result_of(api, whole), result_of(api, job)
+        first, second = api.result(whole), api.result(job)
         assert second["metrics"]["questions"] == look["asked"]
         assert second["metrics"]["planned_questions"] == len(QUESTIONS)
         stated = api.ask(f"parity?base={first['id']}&id={second['id']}&margin=5")

@@ -3,18 +3,14 @@
 import json
 import re
 import subprocess
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from jobs.catalog.data_sets import BY_EVALSCOPE
 from tests.processes.lib.borrowed import stack_with_evalscope
+from tests.processes.lib.engine import engine
 
 pytestmark = pytest.mark.processes
-MODEL = "team/Model-1"
-PERMIT = "from jobs.services import sources; sources.add('endpoint', '{url}', user=None)"
 KIND, SETS = "evaluate-evalscope", ("gsm8k", "math_500")
 # Parts and splits that EvalScope reads, by its own account.
 OWN = """
@@ -43,55 +39,11 @@ configs:
 """
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Streams the sum that the last line with a plus asks for; of 9 and more, a wrong one."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        """Say nothing."""
-
-    def do_GET(self):
-        entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 32768}
-        listed = {"object": "list", "data": [entry]}
-        self.say(json.dumps(listed if "models" in self.path else {}))
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        content = body["messages"][-1]["content"]
-        text = content if isinstance(content, str) else content[0]["text"]
-        self.server.asked.append(text)
-        one, other = map(int, re.findall(r"(\d+) plus (\d+)", text)[-1])
-        total = one + other
-        answer = f"The sum is \\boxed{{{total if total < 9 else 0}}}."
-        head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": MODEL}
-        delta = {"role": "assistant", "content": answer}
-        choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
-        chunks = [{**head, "choices": [choice]}, {**head, "choices": [], "usage": usage}]
-        lines = [*map(json.dumps, chunks), "[DONE]"]
-        self.say("".join(f"data: {line}\n\n" for line in lines), "text/event-stream")
-
-    def say(self, text, content_type="application/json"):
-        content = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-@contextmanager
-def engine():
-    """A running engine; what it was asked is in ``asked``."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads, server.asked = True, []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def total(text):
+    """The sum that the last line with a plus asks for; of 9 and more, a wrong one."""
+    one, other = map(int, re.findall(r"(\d+) plus (\d+)", text)[-1])
+    added = one + other
+    return f"The sum is \\boxed{{{added if added < 9 else 0}}}."
 
 
 @pytest.fixture
@@ -131,14 +83,11 @@ def write_sets(folder):
 
 
 def test_public_sets_are_scored_from_a_folder_without_cards(api):
-    with engine() as served:
-        url = f"http://127.0.0.1:{served.server_address[1]}"
-        api.stack.manage("shell", "--no-imports", "-c", PERMIT.format(url=url))
-        made = api.ask("endpoints", {"name": "H800", "url": url, "device": "H800"})
-        asked = {"deployment": f"endpoint:{made['id']}", "datasets": [*SETS], "max_tokens": 64}
+    with engine(total) as served:
+        asked = {"deployment": served.join(api, "H800"), "datasets": [*SETS], "max_tokens": 64}
         missing = api.launch(KIND, **asked)
         assert api.ended(missing)["state"] == "failed"
-        assert not served.asked
+        assert not served.log
         folder = api.stack.data_dir / "host/datasets"
         assert f"{folder}/gsm8k" in json.dumps(api.ask(f"jobs/{missing}"))
 
@@ -147,7 +96,7 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         examples.rename(folder / "examples")
         lacking = api.launch(KIND, **asked)
         assert api.ended(lacking)["state"] == "failed"
-        assert not served.asked
+        assert not served.log
         said = json.dumps(api.ask(f"jobs/{lacking}"))
         assert "check:data_set_files_missing" in said
         assert "main/train*" in said
@@ -156,12 +105,11 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
 
         done = api.ended(job)
         assert done["state"] == "succeeded", api.raw(f"jobs/{job}/log?from=0").decode()
-        (row,) = [one for one in api.ask("results")["results"] if one["job"] == job]
-        metrics = api.ask(f"results/{row['id']}")["metrics"]
+        metrics = api.result(job)["metrics"]
         # gsm8k: 5 to 9, the last one wrong; math_500: 4 to 8, all right.
         assert (metrics["questions"], metrics["correct"]) == (10, 9)
         assert metrics["accuracy"] == pytest.approx(0.9)
-        assert len(served.asked) == 10
+        assert len(served.log) == 10
 
         (there,) = (api.stack.data_dir / "host/environments").glob("evalscope-*")
         asked = (there / "bin/python", "-c", OWN, *BY_EVALSCOPE)

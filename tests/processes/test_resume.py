@@ -19,12 +19,6 @@ def api(tmp_path, pytestconfig):
         yield client
 
 
-def result_of(api, job):
-    """The result of a job."""
-    (row,) = [one for one in api.ask("results")["results"] if one["job"] == job]
-    return api.ask(f"results/{row['id']}")
-
-
 def test_a_resumed_evaluation_asks_no_answered_question(api):
     with engine(lambda text: "5", delay_s=0.25) as served:
         asked = {"deployment": served.join(api, "H800"), "limit": QUESTIONS, "batch": 1}
@@ -51,7 +45,7 @@ def test_a_resumed_evaluation_asks_no_answered_question(api):
         assert sum(count - 1 for count in times.values()) == len(before) - answered
         whole = api.launch("evaluate", **asked)
         assert api.ended(whole)["state"] == "succeeded"
-        one, other = result_of(api, resumed["id"]), result_of(api, whole)
+        one, other = api.result(resumed["id"]), api.result(whole)
         assert one["metrics"]["questions"] == QUESTIONS
         assert one["metrics"]["accuracy"] == other["metrics"]["accuracy"]
         assert one["identity"] == other["identity"]

@@ -23,8 +23,9 @@ from jobs.toolchains.evalscope.evalscope import rules_version
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40
+FIELDS = ("stop_early", "baseline", "margin")  # the first one says whether the others count
 _GROUP = "Early stop"
-_WHEN: list[Any] = ["stop_early", "1"]
+_WHEN: list[Any] = [FIELDS[0], "1"]
 # Settings that change answers: both sides need the same.
 _SAME = ("max_tokens", "temperature", thinking.NAME)
 

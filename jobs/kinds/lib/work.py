@@ -58,10 +58,15 @@ def questions_of_largest(datasets: Iterable[str]) -> int:
     return max(_SETS[name][0] for name in datasets)
 
 
+def left_questions_out(metrics: Mapping[str, Any]) -> bool:
+    """Return True if an evaluation stopped early, before all planned questions."""
+    return bool((metrics.get("planned_questions") or 0) > (metrics.get("questions") or 0))
+
+
 def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
     """Return False if a request failed or was not sent, or an evaluation stopped early: the
     duration is then no reference."""
-    if (metrics.get("planned_questions") or 0) > (metrics.get("questions") or 0):
+    if left_questions_out(metrics):
         return False
     asked = params.get("requests")
     done = metrics.get("requests_all", metrics.get("requests"))

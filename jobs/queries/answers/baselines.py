@@ -8,6 +8,7 @@ from jobs.catalog import Question
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
+from jobs.kinds.lib.work import left_questions_out
 from jobs.models import AnswerRow, Job, Result
 from jobs.queries.answers.own_questions import is_same
 
@@ -25,13 +26,9 @@ def baselines(job: int | None = None) -> Sequence[Baseline]:
         rows = rows.filter(job=job)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params")
     newest = rows.select_related("job").only(*fields)[:_READ]
-    found = [_baseline(row.job, row) for row in newest if row.job and _is_whole(row)]
+    whole = (row for row in newest if not left_questions_out(row.metrics))
+    found = [_baseline(row.job, row) for row in whole if row.job]
     return [one for one in found if one.questions and one.params.get("samples", 1) == 1][:MOST]
-
-
-def _is_whole(result: Result) -> bool:
-    asked = int(result.metrics.get("questions") or 0)
-    return asked >= int(result.metrics.get("planned_questions") or 0)
 
 
 def _baseline(job: Job, result: Result) -> Baseline:

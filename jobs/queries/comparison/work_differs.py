@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.kinds.lib import early_stops
 from jobs.models import Result
 
 # Measured lengths that differ by more than this share are different workloads.
@@ -17,7 +18,6 @@ QUESTIONS = "questions_sha256"  # identifies the question set
 _NOT_FOR_ACCURACY = frozenset(("batch",))
 # Values of workloads without these parts, which evaluations got later.
 _WITHOUT: Mapping[str, Any] = {"thinking": "", "stop_early": False}
-_RULE = ("stop_early", "baseline", "margin")
 _HARDWARE = ("cpu", "cores", "dies")
 
 
@@ -60,8 +60,10 @@ def differences(
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):
             entries.append(Difference(name, values))
-    if any(one.name == _RULE[0] for one in entries):  # one side has no rule for an early stop
-        entries = [one for one in entries if one.name not in _RULE[1:]]
+    if any(
+        one.name == early_stops.FIELDS[0] for one in entries
+    ):  # one side has no rule for an early stop
+        entries = [one for one in entries if one.name not in early_stops.FIELDS[1:]]
     if results[0].type != Result.Type.EVALUATION:
         entries += _real_lengths(metrics)
     return entries

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.kinds.lib import early_stops
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.answers.own_questions import (
     NoQuestions,
@@ -17,7 +18,7 @@ from jobs.queries.answers.own_questions import (
 
 # Parameters that choose the questions, and those that change no answer.
 CHOICE = frozenset(("questions", "limit", "question_seed"))
-_NOT_ASKED = CHOICE | {"batch", "stop_early", "baseline", "margin"}
+_NOT_ASKED = CHOICE.union(("batch", *early_stops.FIELDS))
 _MOST_LATER = 5
 _Key = tuple[str, str]  # set, and id of the question or what replaces it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.kinds.lib import early_stops
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.hygiene import unswitched
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
@@ -19,8 +20,6 @@ FLAGS = (
 )
 # Shown by their tool instead.
 _TOOL = frozenset(("tool", "kind"))
-# Rule of an early stop: the interval of the statement has it.
-_RULE = frozenset(("stop_early", "baseline", "margin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,8 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
     unscored = (_unscored(base), _unscored(result))
     return Unequal(
         tools if tools[0] != tools[1] else [],
-        [one for one in work if one.name not in _TOOL | _RULE],
+        # The interval of the statement has the rule of an early stop.
+        [one for one in work if one.name not in _TOOL.union(early_stops.FIELDS)],
         [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
         unscored if unscored[0] != unscored[1] else None,
         [run for run in (*base, *result) if unswitched(run)],

@@ -142,7 +142,7 @@ def best_concurrency(result: Result, metric: str, points: Sequence[Point]) -> in
 
 
 def best_concurrencies(results: Iterable[Result]) -> dict[int, int]:
-    """Return :func:`best_concurrency` of each result by its id, for the results that have one.
+    """Return :func:`best_concurrency` of each result by its id, where it has one.
 
     The database compares the values: parsing all points takes longer than the rest of a list.
     """

@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.errors import PlanError
+from jobs.kinds.lib import early_stops
 from jobs.kinds.lib.lengths import has_chosen_length
 from jobs.models import Answer, Job, Result, Weights
 from jobs.plans import Plan, from_json
@@ -198,7 +199,7 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
     if params.get("dataset", CUSTOM) != CUSTOM:  # the team's prompts were not sent
         left_out |= {"prompts"}
     if not params.get("stop_early"):  # its rule does not count
-        left_out |= {"stop_early", "baseline", "margin"}
+        left_out |= set(early_stops.FIELDS)
     if "dataset" not in params and not has_chosen_length(params):
         left_out |= {"input_tokens"}
     values = {

@@ -20,12 +20,6 @@ FILES = Path(__file__).parent
 ASKED, LOOKS = Path("asked"), Path("eval/looks.jsonl")
 # Answers are scored again, because EvalScope compares the settings of the run before.
 CONTINUE = ("--use-cache", "eval", "--rerun-review")
-VERDICTS = {
-    "equivalent": "equivalent",
-    "better": "better",
-    "worse": "worse",
-    "unknown": "cannot tell",
-}
 
 
 def write_questions(parts, look):
@@ -37,7 +31,7 @@ def write_questions(parts, look):
 
 
 def scores(path):
-    """Return line -> correct, for the scored answers of a file of reviews."""
+    """Return line -> correct of each scored answer in a file of reviews."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         row = json.loads(line)
@@ -88,7 +82,8 @@ def text_of(row):
     points = "{:+.2f} points [{:+.2f}, {:+.2f}]".format(
         *(100 * row[name] for name in ("difference", "low", "high"))
     )
-    return f"{head}{points}, {VERDICTS[row['decision']]}."
+    verdict = "cannot tell" if row["decision"] == "unknown" else row["decision"]
+    return f"{head}{points}, {verdict}."
 
 
 def made_looks():
