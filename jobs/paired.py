@@ -10,7 +10,7 @@ Every verdict is read off one interval of 95 %, so each is wrong in about 2.5 % 
 Early stop
     The number of questions is fixed before the start. After a share ``t`` of them, the interval
     uses ``2.2414 / sqrt(t)`` in place of 1.96. All these intervals together miss the true
-    difference in at most 5 % of evaluations, however often somebody looks: a Brownian motion
+    difference in at most 5 % of evaluations, however many looks: a Brownian motion
     leaves the boundary before its end with probability ``2 (1 - probability(2.2414)) = 2.5 %`` on
     each side (reflection principle; spending function 1 of Lan and DeMets 1983, Biometrika 70,
     659-663).

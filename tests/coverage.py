@@ -1,4 +1,4 @@
-"""How often intervals cover the truth, and verdicts are wrong: ``python -m tests.coverage``.
+"""Coverage of intervals, and errors of verdicts: ``python -m tests.coverage``.
 
 Paired differences are computed: all counts of changed answers with their probabilities, so the
 figures are exact. Clusters, sets, other questions and repeated looks are simulated with a fixed
