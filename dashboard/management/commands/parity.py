@@ -19,8 +19,8 @@ from jobs.queries.parity.errors import ParityError
 class Command(BaseCommand):
     help = (
         "State whether a result is as accurate as a baseline: equivalent within a margin, better, "
-        "worse, or how many questions are missing. BASE and RESULT are numbers of results, as in "
-        "the addresses of pages; 11,12 are repeats. Or bare counts, one for each data set."
+        "worse, or how many questions are missing. BASE and RESULT are numbers of results, as "
+        "pages have them: res-11; res-11,res-12 are repeats. Or bare counts, one for each data set."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
