@@ -15,7 +15,7 @@ LOOK = "evaluate:look_"
 def rename_baselines(apps, numbers):
     """Rename baselines in jobs that stop early, and in the remarks of their results."""
     jobs = apps.get_model("jobs", "Job").objects.filter(params__has_key="baseline")
-    for job in jobs.order_by("pk").only("params").iterator():
+    for job in jobs.order_by("pk").only("params"):
         if new := numbers.get(job.params["baseline"]):
             job.params = {**job.params, "baseline": new}
             job.save(update_fields=["params"])
