@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from dashboard.api.answers import Answer, answers
+from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import invalid, missing
 from dashboard.presenters.parity.asked import stated
@@ -28,7 +28,7 @@ _PLANNED = Field("", max_length=20, description="questions of a run that stops e
 
 
 class ParityAsked(BaseModel):
-    """Two results; ``11,12`` are repeats of one evaluation."""
+    """Two results; ``res-11,res-12`` are repeats of one evaluation."""
 
     base: str = Field(max_length=400, description="baseline")
     id: str = Field(max_length=400, description="result")
@@ -82,7 +82,7 @@ class ParitySide(Answer):
     """A side; no results: typed counts."""
 
     name: str
-    results: list[int]
+    results: list[ResultNumber]
 
 
 class ParityWarning(Answer):

@@ -21,10 +21,10 @@ class Command(BaseCommand):
     help = (
         "State whether a result is as accurate as a baseline: not worse, equivalent within a "
         "margin, better, worse, or how many questions are missing. BASE and RESULT are numbers of "
-        "results, as in the addresses of pages; 11,12 are repeats. Or bare counts, one for each "
-        "data set. With --gate, the exit code is 0 where the result passes (better, equivalent, "
-        "not worse), 2 where it is worse, 3 where nobody can tell, 4 where the two are not "
-        "comparable, and 1 for an error."
+        "results, as pages have them: res-11; res-11,res-12 are repeats. Or bare counts, one for "
+        "each data set. With --gate, the exit code is 0 where the result passes (better, "
+        "equivalent, not worse), 2 where it is worse, 3 where it cannot be told, 4 where the two "
+        "are not comparable, and 1 for an error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

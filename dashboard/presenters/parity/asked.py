@@ -13,11 +13,11 @@ from typing import Any, Literal, cast, get_args
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.result.compared import numbers_of, read_groups
+from dashboard.presenters.result.compared import read_groups
 from dashboard.text.labels import phrase, result_name
 from jobs.messages import Message
 from jobs.models import Result
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_number
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import counts, pasted
 from jobs.queries.parity.compared import (
@@ -32,6 +32,7 @@ from jobs.queries.parity.compared import (
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import Looks, state
+from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.queries.statistics import Goal
 
 MOST_RUNS = 16
@@ -66,7 +67,7 @@ class SideView:
     @property
     def ids(self) -> str:
         """Return the numbers of the results, as in the address."""
-        return ",".join(str(result.pk) for result in self.results)
+        return ",".join(map(result_name, self.results))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +191,22 @@ def _of_results(base: str, result: str, asks: Asks) -> Stated:
 
 
 def runs_of(text: str, field: str) -> list[Result]:
-    """Return the evaluations of one side: "11", or "11,12" for repeats.
+    """Return the evaluations of one side: "res-11", or "res-11,res-12" for repeats.
 
     Raises:
         ParityError: at ``field``.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    numbers = numbers_of(parts)
-    if not numbers or len(numbers) < len(set(parts)):
+    try:
+        numbers = pks_of(text.split(","))
+    except NotNumbered as error:
+        raise ParityError(error.reason, field) from error
+    if not numbers:
         raise ParityError(Message("parity:numbers"), field)
     if len(numbers) > MOST_RUNS:
         raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)
     groups, absent = read_groups([numbers])
     if absent:
-        ids = ", ".join(map(str, absent))
+        ids = ", ".join(map(result_number, absent))
         raise ParityError(Message("parity:missing", {"ids": ids}), field)
     for run in groups[0]:
         if run.type != Result.Type.EVALUATION:

@@ -11,6 +11,7 @@ from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.text.formatting import percent, points
+from dashboard.text.labels import result_name
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.statistics import Decision, Interval
 
@@ -62,7 +63,7 @@ def full_headline(stated: Stated) -> str:
 
 
 def _side(side: SideView) -> dict[str, Any]:
-    return {"name": side.name, "results": [result.pk for result in side.results]}
+    return {"name": side.name, "results": [result_name(result) for result in side.results]}
 
 
 def _row(row: Row, name: str) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     for result in results:
         for text in remarks.remarks_of(result):
             by_text.setdefault(text, []).append(result)
-    items = [f"{remarks.jobs_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
+    items = [f"{remarks.names_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
     blocks += [Listing(items, _("Remarks of runs"))] if items else []
     marks = marks_of(results)
     for result in results:

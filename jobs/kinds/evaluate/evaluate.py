@@ -107,7 +107,7 @@ class EvalScopeParams(Params):
     @field_validator("baseline")
     @classmethod
     def _named(cls, text: str) -> str:
-        return early_stops.job_number(text)
+        return early_stops.one_spelling(text)
 
 
 class Evaluate(Kind, params=EvalScopeParams):

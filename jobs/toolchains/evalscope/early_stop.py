@@ -28,10 +28,10 @@ _FORMULAS = Path(paired.__file__)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``verdicts`` of the baseline, the result of job ``baseline``: question id -> correct, None
+    """``verdicts`` of the result ``baseline``, such as "res-15": question id -> correct, None
     without a score. ``margin`` is from 0 to 1."""
 
-    baseline: int
+    baseline: str
     margin: float
     goal: paired.Goal
     verdicts: Mapping[str, bool | None]

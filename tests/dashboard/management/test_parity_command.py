@@ -20,7 +20,7 @@ def run(*arguments):
 
 def evaluation(*scores):
     job = make_job(kind="evaluate", state="succeeded")
-    return make_measured(scores=scores, job=job).pk
+    return f"res-{make_measured(scores=scores, job=job).pk}"
 
 
 def test_bare_counts_need_no_database():
@@ -93,8 +93,9 @@ def test_two_results_are_compared():
     [
         ((), "Name two results, or --base-counts and --counts."),
         (("1",), "Name two results: BASE RESULT."),
-        (("1", "2"), "BASE: Result 1 does not exist or was removed."),
-        (("x", "2"), "BASE: Enter the number of a result"),
+        (("res-1", "res-2"), "BASE: res-1 does not exist or was removed."),
+        (("1", "res-2"), "BASE: “1” is no result. Results are written as res-15."),
+        (("x", "res-2"), "BASE: “x” is no result."),
         (("--counts", "1/2"), "--base-counts: Enter counts such as"),
         (("--counts", "3/2", "--base-counts", "1/2"), "--counts: “3/2”: more correct answers"),
         (("--counts", "1/2", "--base-counts", "1/2,1/2"), "the baseline has 2, the result 1"),
@@ -111,10 +112,25 @@ def test_what_is_wrong_is_named_at_its_option(arguments, problem):
 
 @pytest.mark.django_db
 def test_a_benchmark_has_no_accuracy():
-    benchmark = make_measured(points=[(1, {"output_tokens_per_s": 5.0})]).pk
+    benchmark = f"res-{make_measured(points=[(1, {'output_tokens_per_s': 5.0})]).pk}"
 
     with pytest.raises(CommandError, match=r"RESULT: .* is a benchmark"):
         run(evaluation(1, 0), benchmark)
+
+
+@pytest.mark.django_db
+def test_the_number_of_a_job_is_refused_with_its_result():
+    make_job()  # so that the job of one result has the number of another
+    base, result = evaluation(1, 1), evaluation(1, 0)
+    job = result.removeprefix("res-")
+
+    with pytest.raises(CommandError) as refused:
+        run(job, result)
+
+    assert str(refused.value) == (
+        f"BASE: “{job}” is no result. Results are written as res-15. #{job} is a job; its result "
+        f"is {base}."
+    )
 
 
 @pytest.mark.django_db

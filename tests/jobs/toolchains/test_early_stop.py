@@ -40,7 +40,7 @@ for path in sorted(pathlib.Path("asked").glob("*.jsonl")):
 
 def planned(verdicts, margin=0.05, seed=0):
     asking = QuestionRun(QUESTIONS, 32, 0.0, 4)
-    return decided_plan(asking, Rule(17, margin, "same", verdicts), site(here()), seed)
+    return decided_plan(asking, Rule("res-17", margin, "same", verdicts), site(here()), seed)
 
 
 @pytest.fixture

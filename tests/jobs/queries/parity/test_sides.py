@@ -157,9 +157,11 @@ def test_answers_of_several_parts_replace_their_sum():
 
 def test_a_rule_for_an_early_stop_is_no_difference_of_settings():
     base = answering.evaluation(answering.answers(wrong={1}))
-    rule = {"stop_early": True, "baseline": str(base.job_id), "margin": 5.0}
+    rule = {"stop_early": True, "baseline": f"res-{base.pk}", "margin": 5.0}
     early = answering.evaluation(answering.answers(wrong={1})[:12], **rule)
-    against_another = answering.evaluation(answering.answers()[:12], **{**rule, "baseline": "0"})
+    against_another = answering.evaluation(
+        answering.answers()[:12], **{**rule, "baseline": "res-999"}
+    )
 
     assert not {one.name for one in parity([base], [early], 1.0, "same").unequal.work}
     other = parity([base], [against_another], 1.0, "same").unequal.work
