@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from jobs.models import Answer, AnswerRow
+from jobs.numbers import result_pk
 from tests.factories import make_job, make_measured
 
 GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
@@ -65,10 +66,10 @@ def test_a_gate_ends_with_the_code_of_its_verdict(base, result, goal, code):
 @pytest.mark.django_db
 def test_a_gate_tells_what_is_not_comparable_from_an_error():
     base, other = evaluation(1, 1), evaluation(1, 0)
-    AnswerRow.objects.filter(result=other).update(subset="another")
-    Answer.objects.filter(result=other).update(subset="another")
+    for rows in (AnswerRow, Answer):
+        rows.objects.filter(result=result_pk(other)).update(subset="another")
 
-    for arguments, code in (((base, other), 4), ((base, 12345), 1)):
+    for arguments, code in (((base, other), 4), ((base, "res-12345"), 1)):
         with pytest.raises(CommandError) as error:
             run(*arguments, "--gate")
         assert error.value.returncode == code
