@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
 from dashboard.security.permissions import requires
-from jobs.models import Result
+from jobs.models import Import
 from jobs.numbers import number_from, result_number
 
 
@@ -57,8 +57,8 @@ def old_address(request: HttpRequest, pk: int, rest: str) -> HttpResponsePermane
 @requires("result.view")
 def old_import(request: HttpRequest, import_id: int, rest: str) -> HttpResponsePermanentRedirect:
     """Lead from ``/results/imports/3/…`` to ``/results/res-15/…``."""
-    result = get_object_or_404(Result, imported=import_id)
-    return _moved(request, result.pk, rest)
+    row = get_object_or_404(Import, pk=import_id)  # by its own key: any number is compared there
+    return _moved(request, row.result.pk, rest)
 
 
 def _moved(request: HttpRequest, pk: int, rest: str) -> HttpResponsePermanentRedirect:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from tests import sample_data
 from tests.dashboard.lib.routes import OF_PEOPLE, filled
 from tests.factories import make_job, make_measured, make_result, make_user
+from tests.jobs.lib.importing import imported
 
 # The id of a result in the path or the query of an address, without its mark.
 OLD = re.compile(
@@ -68,6 +69,15 @@ def test_nothing_is_changed_at_an_old_address(viewer):
 @pytest.mark.parametrize("address", ["/results/0/", f"/results/{'9' * 19}/"])
 def test_a_number_of_no_result_ends_in_not_found(viewer, address):
     assert viewer.get(address, follow=True).status_code == 404
+
+
+def test_an_old_address_of_an_import_leads_to_its_result(viewer):
+    result = imported()
+
+    answer = viewer.get(f"/results/imports/{result.imported_id}/files/0/")
+
+    assert answer["Location"] == f"/results/res-{result.pk}/files/0/"
+    assert viewer.get(f"/results/imports/{'9' * 19}/files/0/").status_code == 404
 
 
 def test_no_page_has_an_old_address(viewer):
