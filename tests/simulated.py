@@ -76,6 +76,9 @@ class SimulatedHost(Api):
         wanted = f"intel_iommu={'on' if 'iommu_on' in faults else 'off'}"
         kernel = self.folder / "root" / "proc" / "cmdline"
         until(lambda: wanted in kernel.read_text(), "the made-up kernel has the setting")
+        if "die_vanished" not in faults:
+            dies = self.folder / "root" / "dev"
+            until(lambda: len(list(dies.glob("vacc*"))) == DIES, "the made-up kernel has its dies")
 
     def docker(self, *arguments):
         """Output of the host's docker."""

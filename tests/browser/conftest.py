@@ -19,6 +19,7 @@ expect.set_options(timeout=60_000)
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests below this folder into their order; others stay where they are."""
     here = Path(__file__).parent

@@ -114,6 +114,14 @@ def test_die_vanished(host):
     assert not (host.root / "dev/vacc4").exists()
 
 
+def test_a_vanished_die_comes_back_without_its_fault(docker_host):
+    die = docker_host.root / "dev/vacc4"
+
+    die.unlink()
+
+    until(die.exists)
+
+
 def test_zip_not_unpacked(host):
     host.run("wget", "-q", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")
     host.faults("zip_not_unpacked")
