@@ -8,10 +8,11 @@ import signal
 import pytest
 
 from tests.standins.lib import world
-from tests.standins_tests.host import Host, free_port, get, post, until
+from tests.standins_tests.host import Host, free_port, get, post
 from tests.standins_tests.opencompass import configured
 from tests.standins_tests.vamc import config, modify
 from tests.standins_tests.vllm import CHAT, NEW, OLD, QWEN, of_port, serving
+from tests.waiting import until
 
 REPO = f"deepseek-ai/{QWEN}"
 R1 = "DeepSeek-R1"
