@@ -59,6 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in kept if _uses_database(item, is_all=database == "all")]
     if seed := config.getoption("--shuffle"):
         kept = _shuffled(kept, seed, config.rootpath)
+    if part == "tour":
+        # A browser takes the tour of a dashboard without a job; others use what it made.
+        kept.sort(key=lambda item: not _has(item, "browser"))
     if part == "processes":
         # Those in a browser wait for what the tour of a run beside this one installs, and for a
         # simulated host on which nothing was prepared yet.
