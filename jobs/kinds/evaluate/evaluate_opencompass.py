@@ -115,6 +115,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
             notes += [
                 Message("guide:own_folder"),
                 Message("guide:details_kept"),
+                Message("guide:scored_meanwhile"),
                 Message("guide:in_parallel", {"batch": asking.batch}),
             ]
         if asking.modelscope:
