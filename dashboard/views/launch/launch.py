@@ -27,7 +27,7 @@ from dashboard.forms.launch import (
 )
 from dashboard.forms.launch_summary import checks
 from dashboard.presenters import queue
-from dashboard.presenters.evaluation_plan import evaluation_plan
+from dashboard.presenters.evaluation_plan import better_known, evaluation_plan
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
 from dashboard.security import audit_log
@@ -197,6 +197,8 @@ def _context(
     plan = None if problems else result.plan
     priority = _priority(request, data)
     starts = _starts(kind, result, target, host, priority) if plan else None
+    of_evaluation = _of_evaluation(kind, target, form, result if plan else None)
+    earlier = durations(draft_of(kind, result, target), host) if plan else None
     return base | {
         "priorities": queue.priorities_for(request.user),
         "priority": priority,
@@ -205,7 +207,7 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        **_of_evaluation(kind, target, form, result if plan else None),
+        **of_evaluation,
         "errors": problems,
         "general_error": problems.get("", ""),
         "script": result.script if plan else None,
@@ -219,7 +221,7 @@ def _context(
         if plan
         else None,
         "checks": checks(host, result, form, starts),
-        "earlier": durations(draft_of(kind, result, target), host) if plan else None,
+        "earlier": better_known(of_evaluation["before"], earlier),
         "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),

@@ -221,28 +221,14 @@ def test_answered_sets_are_scored_alone(config, monkeypatch):
 # -- remarks ------------------------------------------------------------------------------------
 
 
-def test_notes_name_the_corrections_and_the_duration():
+def test_notes_name_the_corrections():
     remarks = notes()
 
     assert list(remarks) == [
         *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
-        *("guide:scored_meanwhile", "guide:in_parallel", "evaluate:estimate"),
+        *("guide:scored_meanwhile", "guide:in_parallel"),
     ]
     assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
-
-
-def test_one_after_the_other_the_guide_s_sets_take_days():
-    estimate = notes(**EXACT)["evaluate:estimate"]
-
-    assert estimate["questions"] == 15677
-    assert float(estimate["hours"]) / 24 == pytest.approx(5.6, abs=0.1)
-
-
-def test_a_limit_and_ten_subsets_count_in_the_estimate():
-    estimate = notes(limit=10, mmlu="ten")["evaluate:estimate_min"]
-
-    assert estimate["questions"] == 13 * 10
-    assert 1 <= int(estimate["minutes"]) < 60
 
 
 @pytest.mark.parametrize(
