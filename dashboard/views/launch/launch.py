@@ -197,8 +197,6 @@ def _context(
     plan = None if problems else result.plan
     priority = _priority(request, data)
     starts = _starts(kind, result, target, host, priority) if plan else None
-    of_evaluation = _of_evaluation(kind, target, form, result if plan else None)
-    earlier = durations(draft_of(kind, result, target), host) if plan else None
     return base | {
         "priorities": queue.priorities_for(request.user),
         "priority": priority,
@@ -207,7 +205,7 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        **of_evaluation,
+        **_expected(kind, target, form, result if plan else None, host=host),
         "errors": problems,
         "general_error": problems.get("", ""),
         "script": result.script if plan else None,
@@ -221,7 +219,6 @@ def _context(
         if plan
         else None,
         "checks": checks(host, result, form, starts),
-        "earlier": better_known(of_evaluation["before"], earlier),
         "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
@@ -229,14 +226,17 @@ def _context(
     }
 
 
-def _of_evaluation(
-    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None
+def _expected(
+    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None, *, host: Host
 ) -> dict[str, Any]:
-    """Return presets, and what the launch will take; empty for kinds that evaluate nothing."""
+    """Return presets, what the launch will take, and earlier runs."""
     params = planned.params if planned else None
+    before = evaluation_plan(kind, params.model_dump(), target) if params else None
+    earlier = durations(draft_of(kind, planned, target), host) if planned else None
     return {
         "presets": preset_links(kind, target, form),
-        "before": evaluation_plan(kind, params.model_dump(), target) if params else None,
+        "before": before,
+        "earlier": better_known(before, earlier),
     }
 
 

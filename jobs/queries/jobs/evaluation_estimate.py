@@ -39,8 +39,8 @@ class EvaluationEstimate:
 def evaluation_estimate(kind_name: str, params: Mapping[str, Any]) -> EvaluationEstimate | None:
     """Return the estimate; None without a benchmark of the deployment."""
     kind, number = KINDS[kind_name], number_from(str(params.get("deployment", "")))
-    served = Deployment.objects.select_related("job__host").filter(pk=number)
-    deployment = served.first() if number is not None else None
+    served = Deployment.objects.select_related("job__host")
+    deployment = served.filter(pk=number).first() if number is not None else None
     amount = kind.work(params)
     if deployment is None or amount is None:
         return None

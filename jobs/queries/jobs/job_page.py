@@ -9,6 +9,7 @@ from statistics import linear_regression, median
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 from django.utils.timezone import now
 
 from jobs.kinds import KINDS, work_done, work_of
@@ -241,19 +242,22 @@ def only_same(kind: str) -> bool:
     return kind in KINDS and KINDS[kind].brings
 
 
-# Columns of a job for :func:`pasts`.
-PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics", "scores")
+# Columns of a job for :func:`pasts`; the last one has the counts of all data sets together.
+PAST_COLUMNS = (
+    *("kind", "title", "model_id", "duration_s", "params", "result__metrics"),
+    KeyTransform("", "scores"),
+)
 
 
 def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
     """Return earlier jobs from columns, without those that did not complete their work."""
     past_jobs = []
-    for kind, title, model, seconds, params, metrics, scores in rows:
+    for kind, title, model, seconds, params, metrics, counts in rows:
         measured = metrics or {}
         if did_all(params, measured):
             amounts = work_done(kind, params, measured), work_of(kind, params)
             exact = _is_exact(params)
-            paced_s = _paced_s(seconds or 0.0, measured, params, scores)
+            paced_s = _paced_s(seconds or 0.0, measured, params, counts or {})
             past = Past(title, model, seconds or 0.0, *amounts, exact=exact, paced_s=paced_s)
             past_jobs.append(past)
     return past_jobs
@@ -263,10 +267,9 @@ def _paced_s(
     seconds: float,
     metrics: Mapping[str, Any],
     params: Mapping[str, Any],
-    scores: Mapping[str, Any] | None,
+    counts: Mapping[str, Any],
 ) -> float | None:
     """Return how long requests took: of an evaluation by its counts, of a benchmark by its tool."""
-    counts = (scores or {}).get("") or {}
     asked = counts.get("answered", 0) + counts.get("errors", 0)
     grown = asked - counts.get("base", 0)
     span = counts.get("at", 0.0) - counts.get("since", 0.0)

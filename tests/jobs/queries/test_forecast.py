@@ -13,7 +13,7 @@ from jobs.plans import Step
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob, RunningJob, Server
 from jobs.queries.jobs import forecast as forecast_module
 from jobs.queries.jobs.forecast import Ahead, forecast, forecast_drafts, forecasts
-from jobs.queries.jobs.job_page import Past, left_s, pasts, typical
+from jobs.queries.jobs.job_page import Past, durations, left_s, pasts, typical
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
 
@@ -142,7 +142,7 @@ def test_times_of_smaller_runs_are_scaled_and_marked():
 
 def test_only_the_time_of_the_requests_is_scaled():
     """12 of 142 questions in 33.6 s, of which 30 are the start of the tool."""
-    counts = {"": {"answered": 12, "errors": 0, "base": 2, "since": 100.0, "at": 103.0}}
+    counts = {"answered": 12, "errors": 0, "base": 2, "since": 100.0, "at": 103.0}
     row = ("evaluate", "small", "r1", 33.6, {"questions": "basics", "limit": 12, "batch": 1})
     past = pasts([(*row, {"questions": 12.0}, counts)])
 
@@ -399,3 +399,19 @@ def test_runs_with_cut_answers_do_not_count_elsewhere():
 
     assert (again.typical_s, again.scaled) == (60.0, False)
     assert (other.typical_s, other.scaled) == (600.0, True)
+
+
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_counts_of_an_evaluation_tell_how_long_its_questions_took():
+    params = {"questions": "basics", "limit": 12, "batch": 1}
+    counts = {"answered": 12, "errors": 0, "base": 2, "since": 100.0, "at": 103.0}
+    about = {"kind": "evaluate", "title": "small", "host": make_host(), "params": params}
+    for scores in (None, {"": counts, "short_en": counts}):
+        make_job(**about, state="succeeded", duration_s=33.6, scores=scores)
+    draft = Job(kind="evaluate", title="small", params={**params, "limit": 0})
+
+    usual = durations(draft, about["host"])
+
+    assert usual.shortest_s == usual.longest_s
+    assert usual.typical_s == pytest.approx(30.0 + 142 * 0.3)
