@@ -15,6 +15,7 @@ from jobs.queries.jobs.evaluation_estimate import (
     evaluation_estimate,
     latest_accuracy,
 )
+from jobs.queries.jobs.job_page import Durations
 from jobs.queries.sample_size import (
     MARGIN,
     USUAL_ACCURACY,
@@ -91,6 +92,15 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> Ev
             for goal, words in asked
         ],
     )
+
+
+def better_known(before: EvaluationPlan | None, earlier: Durations | None) -> Durations | None:
+    """Return ``earlier``; None where the deployment's measured speed tells more than runs of other
+    work or of other deployments."""
+    estimate = before.estimate if before else None
+    if earlier and not earlier.same and estimate and estimate.counted_by:
+        return None
+    return earlier
 
 
 def _dies(ref: AssetRef | None) -> int:

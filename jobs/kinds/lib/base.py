@@ -18,6 +18,7 @@ from jobs.catalog import Question
 from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.numbers import number_from
+from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.progress import Progress
 from jobs.parsers.request_times import RequestTimes
 from jobs.plans import ASSET_SLOTS, Plan
@@ -236,7 +237,8 @@ class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
     ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
-    the tool tells it. ``requests``: concurrency -> its completed requests, if the tool wrote them.
+    the tool tells it. ``warm_ups``: concurrency -> what was sent before, and is in no figure.
+    ``requests``: concurrency -> its completed requests, if the tool wrote them.
     """
 
     type: str
@@ -247,6 +249,7 @@ class Measurement:
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Message] = ()
     began: Mapping[int, float] = field(default_factory=dict)
+    warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
     requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
 
