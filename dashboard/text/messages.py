@@ -160,6 +160,10 @@ MESSAGES: dict[str, str | Promise] = {
         "Measured without streaming, because the tool cannot parse this server's bare-JSON "
         "stream. TTFT and ITL are missing."
     ),
+    "benchmark:bare_stream": _(
+        "The server streams bare JSON lines, which EvalScope cannot parse. The job's script passes "
+        "each line on as an event when it arrives; TTFT and TPOT are times of these lines."
+    ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."
     ),
@@ -421,6 +425,7 @@ MESSAGES: dict[str, str | Promise] = {
 PLAIN_REMARKS = frozenset(
     {
         *("evaluate:means", "evaluate:sets", "benchmark:no_server", "benchmark:no_stream"),
+        "benchmark:bare_stream",
         *("convert:think_tokens", "deploy:own_template"),
         *(f"evaluate:look_{decision}" for decision in DECISIONS),
     }

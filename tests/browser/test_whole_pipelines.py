@@ -164,6 +164,16 @@ class TestAWay:
             page.goto(f"/results/{result['id']}/")
             expect(page.locator("main .stamp.sim").first).to_have_text("simulated")
 
+    def test_its_benchmark_has_ttft_and_tpot(self, host, pipeline, model):
+        made = set(host.pipelines[pipeline, model])
+        measured = [
+            one for one in host.ask("results?type=benchmark")["results"] if one["job"] in made
+        ]
+
+        # llmdeploy's stream has bare JSON lines.
+        served = [one["metrics"] for one in measured if "duration_s" in one["metrics"]]
+        assert any({"ttft_mean_ms", "tpot_mean_ms"} <= set(metrics) for metrics in served), served
+
     def test_it_ends_in_a_chat(self, page, host, pipeline, model):
         (deployment,) = host.deployments()
         page.goto(reverse("deployment-detail", args=[deployment["id"]]))

@@ -2,9 +2,9 @@
 
 Warm-up requests are none of these; "warm" counts those that run.
 
-Two sources. ``client.jsonl`` of send_cold.py, a line twice a second, the last one counts; where
-answers come whole, its rate stands in place of their tokens. And the log of the plan's commands,
-for vLLM's own benchmarks: a bar at each request that ends, and at the end of a run how many failed.
+Two sources. ``client.jsonl`` of send_cold.py, a line twice a second, the last one counts. And the
+log of the plan's commands, for vLLM's own benchmarks: a bar at each request that ends, and at the
+end of a run how many failed.
 Standard library only.
 """
 
@@ -38,8 +38,7 @@ class ProgressReader:
         self._path = folder / "client.jsonl"
         self._total = sum(size for _name, size in expected)
         self._tail = Tail()
-        # Nothing is sent yet; it is unknown whether tokens or a rate will come.
-        self._values = {name: 0.0 for name in NAMES if name != "tokens"}
+        self._values = dict.fromkeys(NAMES, 0.0)
 
     def read(self) -> dict[str, dict[str, float]]:
         """Counts so far, under ""."""
@@ -49,10 +48,6 @@ class ProgressReader:
                 values = {name: _count(counts.get(name)) for name in NAMES}
             except (ValueError, AttributeError, RecursionError):
                 continue
-            if "rate" in counts:
-                del values["tokens"]
-                if (rate := _number(counts["rate"])) is not None:
-                    values["rate"] = rate
             self._values = values
         return {"": {**self._values, "total": float(self._total)}}
 
@@ -106,10 +101,6 @@ class BenchLogReader:
 
 
 def _count(value: object) -> float:
-    return _number(value) or 0.0
-
-
-def _number(value: object) -> float | None:
-    """None for what no client can have counted."""
+    """Return 0 for what no client can have counted."""
     is_count = isinstance(value, int | float) and 0 <= value < _MOST
-    return float(value) if is_count else None  # type: ignore[arg-type]
+    return float(value) if is_count else 0.0  # type: ignore[arg-type]

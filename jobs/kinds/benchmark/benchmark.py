@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jobs.kinds.lib import over_http
 from jobs.kinds.lib.base import Outcome, Target
 from jobs.kinds.lib.common import against, site
+from jobs.messages import Message
 from jobs.parsers import progress
 from jobs.parsers.evalscope import evalscope_perf
 from jobs.parsers.progress import Progress
@@ -50,4 +52,8 @@ class Benchmark(over_http.OverHttp, params=Params):
         points = evalscope_perf.parse(outputs)
         windows = outputs.get(evalscope.WINDOWS, b"")
         began, warm_ups = evalscope_perf.began(windows), evalscope_perf.warm_ups(windows)
-        return self.measured(params, plan, points, began, warm_ups=warm_ups)
+        found = self.measured(params, plan, points, began, warm_ups=warm_ups)
+        if found.measured and any(evalscope.BARE in step.argv for step in plan.steps):
+            remarks = [*found.measured.remarks, Message("benchmark:bare_stream")]
+            found = replace(found, measured=replace(found.measured, remarks=remarks))
+        return found

@@ -51,6 +51,7 @@ _WRITTEN = ("--dataset", "written_lines", "--dataset-path", "{job_dir}/work")
 # Adds a unique mark before each prompt, and records the start of each concurrency.
 _SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
+BARE = "bare"  # a stream of JSON lines without events
 PROGRESS = "client.jsonl"  # as jobs.host.readers.client knows it
 
 # Continue from answers of an earlier job. They are scored again, because EvalScope compares the
@@ -72,7 +73,7 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
     argv = (
         *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
         *("--seeds", seeds_text(load.seed, load.concurrency), "--windows", WINDOWS),
-        *("--progress", PROGRESS, "perf"),
+        *("--progress", PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
         *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
         *("--model", "{deployment.name}", *_HEADERS),
         *(("--dataset", "cold_lines", "--dataset-path", data) if not load.sized else _WRITTEN),
@@ -81,7 +82,6 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
         *_NO_WAIT,
         *("--warmup-num", str(max(load.concurrency)), "--sleep-interval", str(PAUSE_S)),
         *("--max-tokens", str(load.output_tokens), "--temperature", "0"),
-        *(() if load.streamed else ("--no-stream",)),
         *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
         *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
     )

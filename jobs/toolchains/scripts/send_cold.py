@@ -1,6 +1,6 @@
 """Run EvalScope's performance test with prompts that no engine has seen before.
 
-    send_cold.py --seeds 1=1701,4=1702 --windows FILE --progress FILE perf --dataset cold_lines ...
+    send_cold.py --seeds 1=1701,4=1702 --windows FILE --progress FILE --stream sse perf ...
 
 EvalScope sends the lines of a file in turn, and begins at the first one again at each concurrency:
 an engine with a prefix cache then answers all but the first from its cache. cold_lines sends the
@@ -18,9 +18,9 @@ tokens of the warm-ups, once the last has ended. All else is EvalScope's own com
 An API key comes as API_KEY in the environment, because the process list shows arguments. A redirect
 is a failed request: neither key nor prompt goes to another address.
 
-With --no-stream an answer's tokens come all at once: a rate from their count would stand at zero
-and leap. Then "rate" is reported, in tokens per second: the mean pace of the last answers, one per
-slot of the concurrency, times the active requests; null before the first answer.
+With "--stream bare", a stream of bare JSON lines (llmdeploy's) reaches EvalScope as server-sent
+events, which are all that it can read. Each line is passed on when it arrives, so times are those
+of the lines. "errorMsg", or a code other than 200, is a failed request.
 """
 
 import contextvars
@@ -30,7 +30,6 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from pathlib import Path
 
 EVERY_S = 0.5
@@ -39,16 +38,14 @@ EVERY_S = 0.5
 class Client:
     """Counter of requests and answers, written to a file by a thread.
 
-    ``is_whole``: answers are not streamed. ``windows``: file for the warm-ups of each concurrency.
+    ``windows``: file for the warm-ups of each concurrency.
     """
 
-    def __init__(self, path, *, windows=None, is_whole=False):
+    def __init__(self, path, *, windows=None):
         names = ("sent", "done", "failed", "tokens", "level", "warm")
         self.counts = dict.fromkeys(names, 0)
         self._path, self._windows, self._warm_ups = path, windows, 0
         self._warmed = {}
-        self._is_whole = is_whole
-        self._paces = deque(maxlen=1)  # tokens a second of answers, the last ones
         self._request = contextvars.ContextVar("request")
 
     def begin_level(self, concurrency, warm_ups):
@@ -56,13 +53,11 @@ class Client:
         self.counts["level"], self._warm_ups = concurrency, warm_ups
         self._left = warm_ups
         self._warmed = {"concurrency": concurrency, "warm_ups": warm_ups, "warm_up_tokens": 0}
-        self._paces = deque(maxlen=concurrency)
 
     def begin(self):
         """A request is sent by this task."""
         is_warm_up = self._warm_ups > 0
-        began = time.monotonic()
-        self._request.set({"pieces": 0, "began": began, "is_warm_up": is_warm_up})
+        self._request.set({"pieces": 0, "is_warm_up": is_warm_up})
         self._warm_ups -= is_warm_up
         self.counts["warm" if is_warm_up else "sent"] += 1
         if not is_warm_up and self._warmed:
@@ -88,21 +83,11 @@ class Client:
             self.counts["done" if is_done else "failed"] += 1
         if tokens is not None:
             self.counts["tokens"] += tokens - own["pieces"]
-            if is_done:
-                self._paces.append(tokens / max(time.monotonic() - own["began"], 1e-6))
 
     def _write_warm_ups(self):
         if self._left == 0 and "measured" in self._warmed and self._warmed["warm_ups"]:
             add_line(self._windows, self._warmed)
             self._left = -1  # written
-
-    def current_counts(self):
-        """The counts as they are now, and the rate of answers that come whole."""
-        counts, paces = dict(self.counts), list(self._paces)
-        if self._is_whole:
-            in_flight = counts["sent"] - counts["done"] - counts["failed"] + counts["warm"]
-            counts["rate"] = sum(paces) / len(paces) * in_flight if paces else None
-        return counts
 
     def follow(self):
         """Write each change down, from now on."""
@@ -111,7 +96,7 @@ class Client:
     def _write(self):
         written = {}
         while True:
-            counts = self.current_counts()
+            counts = dict(self.counts)
             if counts != written:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"t": time.time(), **counts}) + "\n")
@@ -145,6 +130,61 @@ def count(client):
         return messages
 
     plugin.process_request, handler.add_chunk = process_request, add_chunk
+
+
+def read_bare_lines():
+    """Have EvalScope's client read streams of bare JSON lines."""
+    import aiohttp  # noqa: PLC0415 -- of EvalScope's environment; not for tests
+    from evalscope.perf.plugin.api import default_api  # noqa: PLC0415 -- slow; not for tests
+    from multidict import CIMultiDict, CIMultiDictProxy  # noqa: PLC0415 -- as aiohttp
+
+    class BareLines(default_api.StreamedResponseHandler):
+        def add_chunk(self, chunk_bytes):
+            text = self.buffer + self.decoder.decode(chunk_bytes)
+            events, self.buffer = events_of(text)
+            return events
+
+    request = aiohttp.ClientSession._request
+
+    async def as_events(self, method, url, **options):
+        response = await request(self, method, url, **options)
+        if response.status == 200:
+            headers = CIMultiDict(response.headers)
+            headers["Content-Type"] = "text/event-stream"
+            response._headers = CIMultiDictProxy(headers)
+            response._cache.pop("headers", None)
+        return response
+
+    default_api.StreamedResponseHandler = BareLines
+    aiohttp.ClientSession._request = as_events
+
+
+def events_of(text):
+    """Return the server-sent events of bare lines, and the rest that is no whole line yet.
+
+    A last line without an end counts once it is a whole object.
+    """
+    *lines, rest = text.split("\n")
+    events = [event for event in map(event_of, lines) if event]
+    last = event_of(rest)
+    return (events, rest) if last is None else ([*events, last], "")
+
+
+def event_of(line):
+    """Return a line as an event, an error in the form of OpenAI's API; None for no object."""
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict):
+        return None
+    if "choices" not in answer:
+        text = answer.get("errorMsg")
+        if not text and answer.get("code") not in (None, 200):
+            text = answer.get("msg") or answer["code"]
+        if text:
+            answer = {"error": {"message": str(text)}}
+    return "data: " + json.dumps(answer, ensure_ascii=False)
 
 
 def refuse_redirects():
@@ -190,13 +230,15 @@ def register(seeds, windows, client):
 if __name__ == "__main__":
     from cold import seeds_of
 
-    own, sys.argv[1:] = sys.argv[1:7], sys.argv[7:]
+    own, sys.argv[1:] = sys.argv[1:9], sys.argv[9:]
     levels = ", ".join(map(str, seeds_of(own[1])))
     print(f"EvalScope is loading; requests follow at concurrency {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    client = Client(Path(own[5]), windows=Path(own[3]), is_whole="--no-stream" in sys.argv)
+    client = Client(Path(own[5]), windows=Path(own[3]))
     register(seeds_of(own[1]), Path(own[3]), client)
+    if own[7] == "bare":
+        read_bare_lines()
     count(client)
     client.follow()
     refuse_redirects()

@@ -358,18 +358,6 @@ def test_the_last_line_of_the_clients_progress_counts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rate", "wanted"), [(402.5, {"rate": 402.5}), (None, {}), ("fast", {}), (-1, {})]
-)
-def test_a_rate_of_whole_answers_replaces_that_of_tokens(tmp_path, rate, wanted):
-    reader = ProgressReader(tmp_path, (("1", 4),), tmp_path / "log")
-    line = {"sent": 2, "done": 1, "failed": 0, "tokens": 2025, "level": 1, "rate": rate}
-    (tmp_path / "client.jsonl").write_text(json.dumps(line) + "\n")
-
-    counts = {"sent": 2, "done": 1, "failed": 0, "warm": 0, "level": 1, "total": 4}
-    assert reader.read() == {"": counts | wanted}
-
-
-@pytest.mark.parametrize(
     ("source", "requests"),
     [
         (DATA / "vllm-0.7.2" / "benchmark_serving_ok.txt", 20),

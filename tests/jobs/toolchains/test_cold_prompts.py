@@ -80,7 +80,8 @@ def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
     plan = evalscope.perf_plan(load, site_of(here().facts))
     for item in plan.files:
         (tmp_path / item.name).write_text(item.text, encoding="utf-8")
-    argv = [sys.executable, "send_cold.py", "--seeds", "2=7", "--windows", "w", "--progress", "p"]
+    own = ("--seeds", "2=7", "--windows", "w", "--progress", "p", "--stream", "sse")
+    argv = [sys.executable, "send_cold.py", *own]
 
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
 

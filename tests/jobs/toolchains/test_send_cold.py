@@ -7,6 +7,8 @@ import json
 import time
 from dataclasses import replace
 
+import pytest
+
 from jobs.host.readers.client import ProgressReader
 from jobs.host.run.scraper import Scraper
 from jobs.parsers.engine_counters import WarmUp
@@ -109,39 +111,34 @@ def test_changes_are_written_down_as_they_come(tmp_path):
     assert reader.read()[""]["total"] == 8
 
 
-def test_complete_answers_have_a_rate_after_the_first(tmp_path):
-    client = send_cold.Client(tmp_path / "client.jsonl", is_whole=True)
-    client.begin_level(2, 0)
-    rates = []
+def line_of(**answer):
+    return json.dumps(answer, ensure_ascii=False)
 
-    begun = asyncio.Barrier(3)
 
-    async def request(tokens, answered):
-        client.begin()
-        rates.append(client.current_counts()["rate"])
-        await begun.wait()
-        await answered.wait()
-        client.end(True, tokens)
-        rates.append(client.current_counts()["rate"])
+def test_bare_lines_become_events_as_they_arrive():
+    first, second = line_of(choices=[{"delta": {"content": "你"}}]), line_of(choices=[])
 
-    async def both():
-        first, second = asyncio.Event(), asyncio.Event()
-        tasks = [asyncio.create_task(request(100, one)) for one in (first, second)]
-        await begun.wait()  # the 10 ms count from then on
-        await asyncio.sleep(0.01)
-        first.set()
-        await asyncio.sleep(0.01)
-        second.set()
-        await asyncio.gather(*tasks)
+    events, rest = send_cold.events_of(f"{first}\n\n{second[:9]}")
+    assert (events, rest) == ([f"data: {first}"], second[:9])
+    assert send_cold.events_of(rest + second[9:]) == ([f"data: {second}"], "")
 
-    asyncio.run(both())
 
-    before, still_before, one_in_flight, none_in_flight = rates
-    assert (before, still_before, none_in_flight) == (None, None, 0)
-    assert 0 < one_in_flight <= 100 / 0.01
-    client.begin_level(4, 0)  # figures of another concurrency do not count for this one
-    assert client.current_counts()["rate"] is None
-    assert "rate" not in send_cold.Client(tmp_path / "client.jsonl").current_counts()
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"errorMsg": "too long"}, "too long"),
+        ({"code": 400, "msg": "no messages"}, "no messages"),
+        ({"code": 500}, "500"),
+    ],
+)
+def test_an_error_in_the_stream_is_a_failed_request(answer, text):
+    ((event,), _rest) = send_cold.events_of(line_of(**answer) + "\n")
+
+    assert json.loads(event.removeprefix("data: ")) == {"error": {"message": text}}
+
+
+def test_what_is_no_object_is_passed_over():
+    assert send_cold.events_of('[]\nx\n{"code": 200}\n') == (['data: {"code": 200}'], "")
 
 
 def test_requests_show_before_the_first_answer(tmp_path):
@@ -149,7 +146,7 @@ def test_requests_show_before_the_first_answer(tmp_path):
     plan = perf_plan(load, SITE)
     (watch,) = plan.watches
     argv = plan.steps[0].argv
-    client = send_cold.Client(tmp_path / argv[argv.index("--progress") + 1], is_whole=True)
+    client = send_cold.Client(tmp_path / argv[argv.index("--progress") + 1])
     client.follow()
     points = tmp_path / "points.jsonl"
     watcher = Scraper((replace(watch, folder=str(tmp_path)),), points)
@@ -163,6 +160,6 @@ def test_requests_show_before_the_first_answer(tmp_path):
     until(lambda: last().get("sent"), "a request that was sent and not answered is a point")
     watcher.stop()
 
-    counts = {"sent": 1, "done": 0, "failed": 0, "warm": 0, "level": 2}
+    counts = {"sent": 1, "done": 0, "failed": 0, "warm": 0, "level": 2, "tokens": 0}
     assert last() == counts | {"total": 4}
-    assert "--no-stream" in argv  # by which the script knows it
+    assert argv[argv.index("--stream") + 1] == "bare"  # by which the script knows it
