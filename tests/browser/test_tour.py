@@ -18,7 +18,7 @@ from jobs.logstore import unframe
 from tests.api import until
 from tests.browser.lib.visits import Complaints, log_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
 TYPES = ["benchmark", "evaluation"]
 KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]

@@ -20,7 +20,7 @@ from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
-pytestmark = [pytest.mark.browser, pytest.mark.simulated]
+pytestmark = [pytest.mark.browser, pytest.mark.simulated, pytest.mark.in_order]
 
 TOUR_S = 600
 PIPELINE_S = 300  # much less, but for a machine that does other things as well

@@ -8,9 +8,10 @@ import re
 import signal
 from pathlib import Path
 
-from tests.standins_tests.host import Host, until
+from tests.standins_tests.host import Host
 from tests.standins_tests.opencompass import configured
 from tests.standins_tests.vllm import OLD, QWEN, serving
+from tests.waiting import until
 
 CAPTURES = Path(__file__).parent.parent / "data/opencompass-0.4.1"
 

@@ -15,7 +15,7 @@ from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import WIDE, Complaints, axe
 from tests.jobs.lib.scripted_engine import engine
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
 NAME, TAG = "H800 beside the rack", "nightly"
 DATA = Path(__file__).parents[2] / "data"

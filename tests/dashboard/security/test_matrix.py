@@ -53,6 +53,7 @@ from tests.factories import (
     make_user,
 )
 from tests.jobs.lib.importing import imported
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 
@@ -381,10 +382,10 @@ async def _first_message(path, session):
     scope |= {"client": ("127.0.0.1", 1), "subprotocols": [], "scheme": "ws"}
     socket = ApplicationCommunicator(application, scope)
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(timeout=20))["type"] == "websocket.accept"
-    message = await socket.receive_output(timeout=20)
+    assert (await socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.accept"
+    message = await socket.receive_output(timeout=PATIENCE_S)
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait(timeout=20)
+    await socket.wait(timeout=PATIENCE_S)
     return {name: message[name] for name in ("type", "code") if name in message}
 
 

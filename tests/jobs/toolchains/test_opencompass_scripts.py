@@ -12,6 +12,7 @@ import pytest
 from jobs.toolchains.scripts.ask_and_score import PROMPTS
 from jobs.toolchains.site import SCRIPTS
 from tests.jobs.lib.target import DATA, files_below
+from tests.waiting import PATIENCE_S
 
 REAL = DATA / "opencompass-0.4.1" / "20261124_140927"
 # What OpenCompass does, in small: a log of its task that grows while its console says nothing.
@@ -87,7 +88,7 @@ def test_a_signal_ends_the_tool_too(tmp_path):
 
     popen.send_signal(signal.SIGTERM)
 
-    assert popen.wait(30) == 128 + signal.SIGTERM
+    assert popen.wait(PATIENCE_S) == 128 + signal.SIGTERM
     popen.stdout.close()
 
 
