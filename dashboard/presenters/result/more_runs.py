@@ -83,7 +83,11 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     ]
     is_worth = max(each, default=0) <= LAUNCHED_MOST
     beside = disturbers([head for head, _lacked in lacking]) if is_worth else {}
-    sides = [Side(head, lacked, beside.get(head.pk, ())) for head, lacked in lacking]
+    sides = [
+        Side(head, lacked, beside.get(head.pk, ()))
+        for head, lacked in lacking
+        if head.imported_id is None  # measured elsewhere
+    ]
     text = _missing_text(each, lacking, is_first=settle.is_first)
     return MoreRuns(text, sides if is_worth else ())
 
@@ -114,8 +118,8 @@ def _key(result: Result) -> str:
 def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
     if result.imported_id is not None:
-        text = _("%(name)s has no repeats: it was not measured by this dashboard.")
-        return text % {"name": capfirst(result_name(result))}
+        text = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
+        return text % {"name": capfirst(result_name(result)), "parts": unknown_words(result)}
     text = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return text % {"job": result.job_id, "parts": unknown_words(result)}
 
@@ -136,7 +140,8 @@ def _missing_text(
     most = max(each)
     is_equal = all(lacked == most for lacked in each)
     named = _(", ").join(
-        _("%(n)s of #%(job)s") % {"n": lacked, "job": head.job_id} for head, lacked in lacking
+        _("%(n)s of %(name)s") % {"n": lacked, "name": result_name(head)}
+        for head, lacked in lacking
     )
     if is_first and is_equal:
         text = ngettext(
