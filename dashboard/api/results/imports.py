@@ -13,16 +13,18 @@ from ninja import Query, Router
 from pydantic import Field
 
 from dashboard.actions import imports as actions
-from dashboard.api.answers import Answer, answers
+from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import ImportAsked, ImportDeclared
 from dashboard.presenters.imports import as_json, preview
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import read_uploads
 from jobs.models import Import
+from jobs.numbers import result_number
 from jobs.services import imports
 from jobs.services.collected import collected
 from jobs.services.imports import About
@@ -62,8 +64,7 @@ class ImportedResult(Answer):
     sets: list[dict[str, Any]]
     questions: list[dict[str, Any]]
     remarks: list[str]
-    import_: int | None = Field(alias="import", description="null: not imported (dry run)")
-    result: int | None
+    result: ResultNumber | None = Field(description="null: not imported (dry run)")
 
 
 class RefusedFiles(Answer):
@@ -84,8 +85,7 @@ class ImportAnswer(Answer):
 class DeclaredImport(Answer):
     """What is declared of an import; empty or null: unknown."""
 
-    id: int
-    result: int
+    id: ResultNumber
     device: str
     devices: int | None
     model: str = Field(description="empty: as named in the files")
@@ -101,10 +101,9 @@ class DeclaredImport(Answer):
 
 
 class RemovedImport(Answer):
-    """Numbers of a removed import and its result."""
+    """A removed import."""
 
-    id: int
-    result: int
+    id: ResultNumber
 
 
 def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
@@ -147,15 +146,18 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str,
 
 
 @router.patch(
-    "imports/{int:import_id}/declared",
+    "imports/{typed_result:import_result_id}/declared",
     auth=caller("result.declare"),
     **answers(DeclaredImport, 422),
     url_name="api-import-declared",
     summary="Declare an import",
 )
-def declare_import(request: HttpRequest, import_id: int, asked: ImportDeclared) -> dict[str, Any]:
+def declare_import(
+    request: HttpRequest, import_result_id: ResultId, asked: ImportDeclared
+) -> dict[str, Any]:
     """Replace what is declared of an import. Fields that are not sent stay."""
-    row = Import.objects.select_related("result", "declared_by").filter(pk=import_id).first()
+    rows = Import.objects.select_related("result", "declared_by")
+    row = rows.filter(result=import_result_id).first()
     if row is None:
         raise missing()
     sent = asked.model_dump(exclude_unset=True)
@@ -163,10 +165,9 @@ def declare_import(request: HttpRequest, import_id: int, asked: ImportDeclared) 
     if "device" in sent and "devices" not in sent:
         about = replace(about, devices=None)
     actions.declare(request.user, row, about)
-    row = Import.objects.select_related("result", "declared_by").get(pk=import_id)
+    row = rows.get(pk=row.pk)
     return {
-        "id": row.pk,
-        "result": row.result.pk,
+        "id": result_number(row.result.pk),
         **asdict(imports.about_row(row)),
         "measured_at": row.measured_at,
         "declared_by": row.declared_by.get_username() if row.declared_by else None,
@@ -179,19 +180,19 @@ def _about(asked: ImportAsked) -> About:
 
 
 @router.delete(
-    "imports/{int:import_id}",
+    "imports/{typed_result:import_result_id}",
     auth=caller("result.remove"),
     **answers(RemovedImport, 409),
     url_name="api-import",
     summary="Remove an import",
 )
-def remove_import(request: HttpRequest, import_id: int) -> dict[str, Any]:
+def remove_import(request: HttpRequest, import_result_id: ResultId) -> dict[str, Any]:
     """Its result and original files go. Only who imported it, or an administrator, may do this."""
-    row = Import.objects.select_related("result").filter(pk=import_id).first()
+    row = Import.objects.select_related("result").filter(result=import_result_id).first()
     if row is None:
         raise missing()
     must(request.user, "result.remove", row)
-    answer = {"id": row.pk, "result": row.result.pk}
+    answer = {"id": result_number(import_result_id)}
     try:
         actions.remove(request.user, row)
     except imports.Released as refused:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import prefetch_related_objects
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -119,9 +118,9 @@ def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
     if result.imported_id is not None:
         text = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
-        return text % {"name": capfirst(result_name(result)), "parts": unknown_words(result)}
-    text = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
-    return text % {"job": result.job_id, "parts": unknown_words(result)}
+        return text % {"name": result_name(result), "parts": unknown_words(result)}
+    text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
+    return text % {"name": result_name(result), "parts": unknown_words(result)}
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:

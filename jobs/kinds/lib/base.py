@@ -119,12 +119,12 @@ class TeamPrompts:
 class Baseline:
     """Evaluation of a team's or included question set, to compare another one with.
 
-    ``job`` is its number for people, ``params`` its request. ``tool`` names tool and scoring rules.
-    ``verdicts`` returns id -> correct, None without a score; of the given questions whose text and
-    answer it has.
+    ``result`` is the id of its result, ``params`` its request. ``tool`` names tool and scoring
+    rules. ``verdicts`` returns id -> correct, None without a score; of the given questions whose
+    text and answer it has.
     """
 
-    job: int
+    result: int
     title: str
     questions: int
     tool: str
@@ -141,7 +141,7 @@ class Target:
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
-    ``baselines`` reads the evaluations to compare with, newest first; of a job that alone.
+    ``baselines`` reads the evaluations to compare with, newest first; of a result that alone.
     """
 
     name: str
@@ -155,7 +155,7 @@ class Target:
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
     baselines: Callable[[int | None], Sequence[Baseline]] = field(
-        default=lambda job: (), compare=False, repr=False
+        default=lambda result: (), compare=False, repr=False
     )
 
     @property

@@ -153,6 +153,9 @@ import-preview GET,POST member
 import-file GET viewer
 import-declare GET,POST member
 import-remove GET,POST owner
+result-old GET viewer
+result-old-part GET viewer
+result-old-import GET viewer
 search GET viewer
 search-list GET viewer
 playground GET viewer
