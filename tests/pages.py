@@ -161,7 +161,7 @@ NO_PAGES = {
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     # Of an import, which the tour has none of: tests/dashboard/views/results/test_imports.py.
-    *("import-preview", "import-file", "import-remove"),
+    *("import-preview", "import-file", "import-remove", "import-declare"),
     *("result-old", "result-old-part", "result-old-import"),  # redirects
     "audit-export",
     *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),

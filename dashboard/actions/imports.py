@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
@@ -40,6 +41,21 @@ def keep(
     return stored
 
 
+def declare(user: AbstractBaseUser | AnonymousUser, row: Import, about: About) -> bool:
+    """Replace what is declared of an import. False: nothing changed.
+
+    Raises:
+        PermissionDenied: ``user`` may not import.
+        LaunchError: a field is wrong.
+    """
+    check(user, "result.declare")
+    changed = imports.declare(row, about, logged_in(user))
+    if changed:
+        detail = {name: f"{old or '–'} → {new or '–'}" for name, (old, new) in changed.items()}
+        audit_log.record(user, "result.declare", _subject(row), **detail)
+    return bool(changed)
+
+
 def remove(user: AbstractBaseUser | AnonymousUser, row: Import) -> None:
     """Remove an import with its result and files.
 
@@ -61,8 +77,12 @@ def _detail(row: Import) -> dict[str, str]:
     return {
         "file": row.name,
         "tool": f"{row.tool} {row.version}".strip(),
-        "device": row.device,
         "model": row.result.model_id,
+        **{
+            name: str(value)
+            for name, value in asdict(imports.about_row(row)).items()
+            if value and name != "model"
+        },
     }
 
 

@@ -246,12 +246,24 @@ class PromptSetAsked(BaseModel):
     text: str = Field(description='JSON lines: {"prompt": "…"}')
 
 
-class ImportAsked(BaseModel):
+class ImportDeclared(BaseModel):
+    """What people declare of an import."""
+
+    device: str = Field("", description="measured on, such as 8 × H800 or 2 × 8 H800")
+    model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
+    devices: int | None = Field(None, description="number of devices; null: as in device")
+    precision: str = Field("", description="such as fp8")
+    engine: str = Field("", description="with its version, such as vLLM 0.7.2")
+    tp: int | None = Field(None, description="tensor parallel size")
+    pp: int | None = Field(None, description="pipeline parallel size")
+    ep: int | None = Field(None, description="expert parallel size")
+    workload: str = Field("", description="as on the results to compare with")
+
+
+class ImportAsked(ImportDeclared):
     """Additions to imported files."""
 
     name: str = Field("body", max_length=300, description="file name, such as result.json")
-    device: str = Field("", description="measured on, such as 8 × H800")
-    model: str = Field("", description="id of the catalogue or a name; empty: as in the files")
     dry_run: bool = Field(False, description="only show what would be imported")
     job: JobId | None = Field(None, description="job that collected the files; without a body")
 

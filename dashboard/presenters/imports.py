@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from dashboard.text.labels import metric_label, metric_text, result_name
 from dashboard.text.messages import message
+from jobs.catalog import MODELS
 from jobs.imports import Recognised
 from jobs.imports.base import Reading, Refusal
 from jobs.metrics import METRICS
 from jobs.models import Import
+from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.outcomes import stored_numbers
@@ -28,8 +33,24 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """Field of what a person declares of an import. ``options``: (value, title)."""
+
+    name: str
+    label: str
+    value: str
+    error: str
+    hint: str
+    example: str
+    most: int
+    is_number: bool
+    options: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """A recognised result. ``earlier``: the import that has its files already."""
+    """A recognised result. ``earlier``: the import that has its files already. ``at``: start of the
+    measurement; None: not in the files."""
 
     reading: Reading
     figures: Sequence[Figure]
@@ -37,6 +58,7 @@ class Found:
     failed: int
     remarks: Sequence[str]
     earlier: Import | None
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +97,54 @@ def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
     )
 
 
+def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[Field]:
+    """Return the fields of a form, with what was entered and the errors."""
+    texts: dict[str, tuple[str, str, str]] = {
+        "device": (
+            _("Device"),
+            _("With the number of devices, also of several servers."),
+            "8 × H800",
+        ),
+        "devices": (_("Devices"), _("Empty: as in the text above."), ""),
+        "model": (
+            _("Model"),
+            _("A model of the catalogue, or another name. Empty: as named in the files."),
+            "",
+        ),
+        "precision": (_("Precision"), "", "fp8"),
+        "engine": (_("Engine"), _("With its version."), "vLLM 0.7.2"),
+        "tp": (_("Tensor parallel size (TP)"), "", ""),
+        "pp": (_("Pipeline parallel size (PP)"), "", ""),
+        "ep": (_("Expert parallel size (EP)"), "", ""),
+        "workload": (
+            _("Workload"),
+            _("As on the results to compare with. Equal words are the same workload."),
+            "random 1024 → 1024 tok",
+        ),
+    }
+    options = {
+        "model": [(model.id, model.name) for model in MODELS.values()],
+        "workload": [(what, "") for what in own_workloads()],
+    }
+    return [
+        Field(
+            name,
+            *(label, given.get(name, ""), errors.get(name, ""), hint, example),
+            most=imports.TEXTS.get(name, 6),
+            is_number=name in imports.NUMBERS,
+            options=options.get(name, ()),
+        )
+        for name, (label, hint, example) in texts.items()
+    ]
+
+
+def declared_rows(row: Import) -> list[tuple[str, str]]:
+    """Return label and value of what is declared of an import; without empty ones."""
+    about = {name: str(value or "") for name, value in asdict(imports.about_row(row)).items()}
+    fields = declared_fields(about, {})
+    return [(one.label, one.value) for one in fields if one.value and one.name != "model"]
+
+
 def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
     measured = reading.measured
     missed, total = shortfall.of_measured(measured)
@@ -90,6 +160,7 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         missed,
         [message(remark.id, remark.args) for remark in measured.remarks],
         imports.earlier(files, reading),
+        imports.moment(reading.at),
     )
 
 
@@ -119,6 +190,7 @@ def _result(found: Found) -> dict[str, Any]:
         "type": measured.type,
         "model": reading.model,
         "workload": measured.what,
+        "measured_at": found.at.isoformat() if found.at else None,
         "files": list(reading.files),
         "completed": found.completed,
         "failed": found.failed,

@@ -84,6 +84,7 @@ ACTIONS: dict[str, Need] = {
     "result.save_view": Need.MEMBER,
     "result.change_view": Need.OWNER,
     "result.import": Need.MEMBER,
+    "result.declare": Need.MEMBER,  # what the files of an import do not have: also those of others
     "result.remove": Need.OWNER,  # an import, with its result
     "playground.use": Need.VIEWER,
     "conversation.view": Need.OWN,
@@ -113,7 +114,7 @@ LAUNCHES = frozenset(
         *("result.sign_off", "result.withdraw", "result.baseline"),
         *("result.save_view", "result.change_view"),
         *("endpoint.create", "endpoint.check", "endpoint.change"),
-        *("result.import", "result.remove"),
+        *("result.import", "result.declare", "result.remove"),
         *("prompts.add", "prompts.change", "questions.change"),
     }
 )

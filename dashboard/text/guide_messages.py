@@ -93,6 +93,10 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
         "As printed, no --seed is sent: every run sends the same requests (seed 0). An "
         "engine with a prefix cache answers a second run faster."
     ),
+    "guide:connection_close": _(
+        "--header Connection=close is added: each request has its own connection, as in the "
+        "guide's own version."
+    ),
     "guide:greedy": _(
         "--temperature 0 is added for greedy decoding, the default of the guide's own version."
     ),

@@ -201,6 +201,36 @@ MESSAGES: dict[str, str | Promise] = {
     "benchmark:batch": _("%(seconds)s seconds per batch on average."),
     "benchmark:no_figures": _("The tool exited with 0, but printed no figures."),
     "benchmark:no_server": _("Measured in the engine process, without a server or HTTP requests."),
+    "benchmark:no_request_cause": _(
+        "The tool exited with 0, but all %(failed)s requests failed: %(cause)s"
+    ),
+    "benchmark:cause": _("Cause of %(failed)s failed requests: %(cause)s"),
+    "benchmark:disconnected": _(
+        "The engine closed a reused connection: %(failed)s requests lost (%(cause)s). Measure with "
+        "“Connection: close”."
+    ),
+    "benchmark:last_token": _(
+        "Latency and TPOT of single requests end at the last token: the file has no later end."
+    ),
+    # Figures that cannot be true (jobs.parsers.figures).
+    "figures:no_number": _(
+        "Not taken from %(file)s, because a finite number from 0 was expected: %(figures)s."
+    ),
+    "figures:no_duration": _(
+        "Not taken from %(file)s, because a duration is above 0: %(figures)s."
+    ),
+    "figures:order": _(
+        "Not taken from %(file)s, because percentiles and mean are out of order: %(figures)s."
+    ),
+    "figures:rate": _(
+        "Not taken from %(file)s, because count ÷ duration differs by more than 5 %%: %(figures)s."
+    ),
+    "figures:no_requests": _(
+        "Single requests were not taken, because they are damaged: %(reason)s."
+    ),
+    "figures:other_requests": _(
+        "Single requests were not taken: the file has %(requests)s, but %(completed)s completed."
+    ),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     **LENGTH_MESSAGES,
     **QUESTION_MESSAGES,

@@ -126,7 +126,8 @@ class Online(Strict):
     ``default_backend`` uses the completions endpoint; the chat endpoint needs ``chat_backend``.
     ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of single requests need a
     flag. ``random_is_symmetric``: range ratio r means ±r around the length, else from r times the
-    length up to the length.
+    length up to the length. ``header_flag``: sends headers that it is told; without the flag every
+    request has a connection of its own anyway.
     """
 
     command: Command
@@ -142,6 +143,7 @@ class Online(Strict):
     best_of: bool
     model_optional: bool
     random_is_symmetric: bool
+    header_flag: bool = False
     exits_0_without_success: bool
     source: Text
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar, ParamSpec, TypeVar
 
 from jobs.errors import JobsError
@@ -13,13 +15,13 @@ from jobs.imports.bundle import Bundle
 from jobs.kinds.lib.base import Measurement
 from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.parsers.figures import HIGHEST
 from jobs.parsers.files import UNEXPECTED
 
-# No accelerator of today is near: a larger figure is damage.
-HIGHEST = 1e15
 MOST_CONCURRENCY = 1_000_000
 MOST_ANSWERS = 200_000
 SHARE_SLACK = 1e-6
+SHARE = re.compile(r"acc|pass@|exact_match", re.I)  # metrics of a set in per cent
 _REASON = 500
 
 
@@ -30,7 +32,8 @@ class Reading:
     ``version`` of the tool and ``model`` are as in the files, "" if they name none. ``sources``
     have the figures; ``companions`` are other files that were read. ``part`` tells apart several
     results in the same files. ``asked``: requested lengths, as in ``Result.asked``. ``missing``:
-    data sets without a score.
+    data sets without a score. ``at``: start of the measurement; without a time zone it is local
+    time of the machine that measured; None: not in the files.
     """
 
     tool: str
@@ -42,6 +45,7 @@ class Reading:
     part: str = ""
     asked: Mapping[str, int] = field(default_factory=dict)
     missing: int = 0
+    at: datetime | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -108,6 +112,11 @@ def checked(reading: Reading) -> Reading | Refusal:
 
 def _problem(reading: Reading) -> Message | None:
     measured, file = reading.measured, reading.sources[0]
+    for one in measured.sets:  # first: the file has these, and no means
+        most = 100 if SHARE.search(one.metric) else HIGHEST
+        if one.value is not None and not (math.isfinite(one.value) and 0 <= one.value <= most):
+            args = {"file": file, "metric": one.dataset[:100], "value": f"{one.value:g}"}
+            return Message("import:implausible", args)
     for concurrency, metrics in (*measured.points, (0, measured.metrics)):
         if not 0 <= concurrency <= MOST_CONCURRENCY:
             args = {"file": file, "metric": "concurrency", "value": str(concurrency)[:40]}
@@ -117,10 +126,6 @@ def _problem(reading: Reading) -> Message | None:
             if not (math.isfinite(value) and 0 <= value <= most):
                 args = {"file": file, "metric": name, "value": f"{value:g}"}
                 return Message("import:implausible", args)
-    for one in measured.sets:
-        if one.value is not None and not math.isfinite(one.value):
-            args = {"file": file, "metric": one.dataset[:100], "value": f"{one.value:g}"}
-            return Message("import:implausible", args)
     if len(measured.answers) > MOST_ANSWERS:
         return Message("import:many_answers", {"file": file, "most": MOST_ANSWERS})
     return None

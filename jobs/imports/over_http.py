@@ -9,6 +9,7 @@ from typing import Any
 from jobs.imports.base import Reading, Refused
 from jobs.kinds.lib import over_http
 from jobs.messages import Message
+from jobs.parsers.request_times import RequestTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Run:
     completed: int
     failed: int
     metrics: Mapping[str, float]
+    left_out: Sequence[Message] = ()
+    requests: Sequence[RequestTimes] = ()
 
 
 def reading(
@@ -52,7 +55,9 @@ def reading(
             *over_http.failed_remarks(runs),
             *over_http.few_remark(min(sent, default=0)),
         ],
+        requests={run.concurrency: run.requests for run in runs if run.requests},
         keeps_failed=False,
+        may_have_no_tokens=any(run.left_out for run in runs),
     )
     if outcome.failure is not None or outcome.measured is None:
         raise Refused(outcome.failure or Message("benchmark:no_token"))

@@ -13,7 +13,10 @@ class Import(models.Model):
     """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``.
 
     ``sha256`` covers the files with the figures; with ``part``, which tells apart several results
-    in the same files, it is unique. ``version`` is "" if no file has it.
+    in the same files, it is unique. ``version`` is "" if no file has it; ``measured_at`` is None.
+
+    People declare what files do not have: ``device`` in words with the number of ``devices``,
+    ``precision``, ``engine`` with its version, parallel sizes, ``workload``. "" and None: unknown.
     """
 
     sha256 = models.CharField(max_length=64)
@@ -23,7 +26,20 @@ class Import(models.Model):
     tool = models.CharField(max_length=64)
     version = models.CharField(max_length=32, blank=True)
     model = models.CharField(max_length=100, blank=True)  # as named in the files
+    read_what = models.CharField(max_length=200, blank=True, default="")  # workload of the files
+    measured_at = models.DateTimeField(null=True)  # start
     device = models.CharField(max_length=100, blank=True)  # in words: "8 × H800"
+    devices = models.PositiveIntegerField(null=True)
+    precision = models.CharField(max_length=64, blank=True, default="")
+    engine = models.CharField(max_length=100, blank=True, default="")
+    tp = models.PositiveIntegerField(null=True)
+    pp = models.PositiveIntegerField(null=True)
+    ep = models.PositiveIntegerField(null=True)
+    workload = models.CharField(max_length=100, blank=True, default="")
+    declared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    declared_at = models.DateTimeField(null=True)  # last change; None: nothing declared
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
 

@@ -14,6 +14,8 @@ from statistics import fmean
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.messages import Message
+from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number, number_or_none
 from jobs.parsers.progress import Progress
 from jobs.parsers.request_times import RequestTimes
@@ -31,6 +33,14 @@ _RATES = {
 }
 _COUNTS = {"prompt_token_count": "input_tokens", "output_token_count": "output_tokens"}
 _PERCENTILES = ("p25", "p50", "p75", "p90", "p95", "p99")
+# Key of a distribution -> our statistic.
+_STATISTICS = {
+    "mean": "mean",
+    "std_dev": "std",
+    "min": "min",
+    "max": "max",
+    **{f"percentiles.{share}": share for share in _PERCENTILES},
+}
 # Our file of prompts (cold.py), with the number of requests in its name.
 _RUN = re.compile(r"prompts-(\d+)-at-\d+\.(?:txt|jsonl)")
 _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
@@ -40,7 +50,7 @@ _DONE = re.compile(r"successful=(\d+) errored=(\d+)")
 class GuidePoint:
     """Point of one concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed
     when no request completed. ``began``: seconds since the epoch, by the host's clock.
-    ``requests``: the completed ones.
+    ``requests``: the completed ones. ``left_out``: figures that cannot be true.
     """
 
     concurrency: int
@@ -49,6 +59,7 @@ class GuidePoint:
     metrics: Mapping[str, float]
     began: float
     requests: Sequence[RequestTimes] = ()
+    left_out: tuple[Message, ...] = ()
 
 
 def parse(path: str, content: bytes) -> GuidePoint:
@@ -74,9 +85,13 @@ def point(path: str, data: Any) -> GuidePoint:
     state = _part(path, run, "scheduler_metrics")
     made = _part(path, state, "requests_made")
     completed, failed = count(path, made, "successful"), count(path, made, "errored")
-    metrics = {"requests": float(completed), "failed_requests": float(failed)}
+    figures = {
+        "requests": Figure("requests_made.successful", completed),
+        "failed_requests": Figure("requests_made.errored", failed),
+    }
     if completed:
-        metrics |= _measured(path, run)
+        figures |= _measured(path, run)
+    metrics, left_out = take(path, figures)
     return GuidePoint(
         concurrency=count(path, strategy, "streams"),
         completed=completed,
@@ -84,6 +99,7 @@ def point(path: str, data: Any) -> GuidePoint:
         metrics=metrics,
         began=number(path, state, "request_start_time"),
         requests=[_times(row) for row in _successes(run)],
+        left_out=left_out,
     )
 
 
@@ -100,23 +116,25 @@ def _times(row: Mapping[str, Any]) -> RequestTimes:
     )
 
 
-def _measured(path: str, run: Mapping[str, Any]) -> dict[str, float]:
-    metrics: dict[str, float | None] = {"duration_s": number_or_none(run, "duration")}
+def _measured(path: str, run: Mapping[str, Any]) -> dict[str, Figure]:
+    figures = {"duration_s": Figure("duration", run.get("duration"))}
     distributions = _part(path, run, "metrics")
     for name, ours in _RATES.items():
-        metrics[ours] = number_or_none(_of_successes(distributions, name), "mean")
+        figures[ours] = _figure(distributions, name, "mean")
     for name, ours in _COUNTS.items():
-        metrics[ours] = number_or_none(_of_successes(distributions, name), "total_sum")
-        metrics[f"{ours}_mean"] = number_or_none(_of_successes(distributions, name), "mean")
+        figures[ours] = _figure(distributions, name, "total_sum")
+        figures[f"{ours}_mean"] = _figure(distributions, name, "mean")
     for name, (family, unit) in _LATENCIES.items():
-        values = _of_successes(distributions, name)
-        shares = values.get("percentiles") or {}
-        metrics[f"{family}_mean_{unit}"] = number_or_none(values, "mean")
-        metrics[f"{family}_std_{unit}"] = number_or_none(values, "std_dev")
-        for share in _PERCENTILES:
-            metrics[f"{family}_{share}_{unit}"] = number_or_none(shares, share)
-    metrics |= _tpot(run)
-    return {name: value for name, value in metrics.items() if value is not None}
+        for key, statistic in _STATISTICS.items():
+            figures[f"{family}_{statistic}_{unit}"] = _figure(distributions, name, key)
+    return figures | _tpot(run)
+
+
+def _figure(distributions: Mapping[str, Any], name: str, key: str) -> Figure:
+    values: Any = _of_successes(distributions, name)
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return Figure(f"{name}.successful.{key}", values)
 
 
 def _of_successes(distributions: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -125,19 +143,24 @@ def _of_successes(distributions: Mapping[str, Any], name: str) -> Mapping[str, A
     return values if values.get("count") else {}
 
 
-def _tpot(run: Mapping[str, Any]) -> dict[str, float | None]:
+def _tpot(run: Mapping[str, Any]) -> dict[str, Figure]:
     """Return TPOT over requests with equal weight; the tool's figures weight requests by tokens.
 
     Percentiles follow the tool's definition: the smallest value that this share does not exceed.
     """
-    latencies = [number_or_none(row, "inter_token_latency_ms") for row in _successes(run)]
-    each = sorted(value for value in latencies if value is not None)
+    key = "inter_token_latency_ms"
+    latencies = [row.get(key) for row in _successes(run)]
+    numbers = [number_or_none(row, key) for row in _successes(run)]
+    for latency, value in zip(latencies, numbers, strict=True):
+        if latency is not None and (value is None or value < 0):
+            return {"tpot_mean_ms": Figure(f"requests.{key}", latency)}
+    each = sorted(value for value in numbers if value is not None)
     if not each or len(each) < len(latencies):
         return {}
-    metrics: dict[str, float | None] = {"tpot_mean_ms": fmean(each)}
+    values = {"mean": fmean(each)}
     for share in _PERCENTILES:
-        metrics[f"tpot_{share}_ms"] = each[ceil(int(share[1:]) * len(each) / 100) - 1]
-    return metrics
+        values[share] = each[ceil(int(share[1:]) * len(each) / 100) - 1]
+    return {f"tpot_{name}_ms": Figure(f"requests.{key}", values[name]) for name in values}
 
 
 def _part(path: str, data: Any, *keys: str) -> dict[str, Any]:

@@ -53,8 +53,7 @@ def save(
         known = {
             "user": user_id,
             "paths": list(files),
-            "device": about.device,
-            "model": about.model,
+            "about": asdict(about),
             "origin": asdict(origin) if origin else None,
         }
         (folder / _ABOUT).write_text(json.dumps(known), encoding="utf-8")
@@ -77,7 +76,8 @@ def load(user_id: int, draft_id: str) -> Draft | None:
     except OSError:  # removed meanwhile
         return None
     origin = known.get("origin")  # drafts of an older version have none
-    about = About(known["device"], known["model"])
+    # Drafts of an older version have two fields.
+    about = About(**known.get("about", {name: known.get(name, "") for name in ("device", "model")}))
     return Draft(draft_id, files, about, Origin(**origin) if origin else None)
 
 

@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.utils.timezone import is_naive, make_aware, now
 from django.utils.translation import gettext as _
 
 from jobs.catalog import MODELS
 from jobs.errors import JobsError, LaunchError
+from jobs.imports import devices
 from jobs.imports.base import Reading
-from jobs.models import Answer, Import, ImportedFile, Result, ResultPoint, SignOff
+from jobs.models import Answer, Baseline, Import, ImportedFile, Result, SignOff
+from jobs.numbers import number_from
 from jobs.queries.results import result_counts
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services.outcomes import answer_rows, identity, shortfall, token_use
-from jobs.services.outcomes.outcomes import stored_numbers
+from jobs.services.outcomes.outcomes import keep_points, stored_numbers
 
 LONGEST = 100
-_COUNT = r"(?P<count>\d{1,5})"
-# "8 × H800", "8x H800", "H800 × 8".
-_DEVICES = (
-    re.compile(rf"{_COUNT}\s*[×xX*]\s*(?P<name>\S.*)"),
-    re.compile(rf"(?P<name>.*\S)\s*[×xX*]\s*{_COUNT}"),
-)
+TEXTS = {
+    "device": LONGEST,
+    "model": LONGEST,
+    "precision": 64,
+    "engine": LONGEST,
+    "workload": LONGEST,
+}
+NUMBERS = ("devices", "tp", "pp", "ep")
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Additions: the ``device`` in words, and the ``model`` (id or text; "": the file's)."""
+    """What a person declares: the ``device`` in words and the number of ``devices``, the ``model``
+    (id or text; "": the file's), precision, engine with its version, parallel sizes, workload.
+    """
 
     device: str = ""
     model: str = ""
+    precision: str = ""
+    engine: str = ""
+    workload: str = ""
+    devices: int | None = None
+    tp: int | None = None
+    pp: int | None = None
+    ep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +73,6 @@ class Kept:
     is_new: bool
 
 
-def device_of(text: str) -> dict[str, Any]:
-    """Return ``{"text", "count"}`` of a device in words; the count is None if it has none."""
-    for pattern in _DEVICES:
-        match = pattern.fullmatch(text)
-        if match and int(match["count"]):
-            return {"text": text, "count": int(match["count"])}
-    return {"text": text, "count": None}
-
-
 def model_of(text: str) -> str:
     """Return the id of a model of the catalogue, by id or name; other text unchanged."""
     wanted = text.casefold()
@@ -76,20 +81,99 @@ def model_of(text: str) -> str:
     )
 
 
-def checked(about: About) -> About:
-    """Return what people added, without spaces around.
+def about_of(given: Mapping[str, str]) -> About:
+    """Return what people entered, by field; other names are ignored.
 
     Raises:
         LaunchError: at the field.
     """
-    values = {}
-    for name in ("device", "model"):
+    values: dict[str, Any] = {name: given.get(name, "") for name in TEXTS}
+    for name in NUMBERS:
+        text = given.get(name, "").strip()
+        number = number_from(text)
+        if text and not number:
+            message = _("Enter a whole number from 1 to %(most)s.")
+            raise LaunchError(message % {"most": devices.MOST}, name)
+        values[name] = number
+    return checked(About(**values))
+
+
+def checked(about: About) -> About:
+    """Return what people declare, without spaces around, with the number of devices in the text.
+
+    Raises:
+        LaunchError: at the field.
+    """
+    values: dict[str, Any] = {}
+    for name, most in TEXTS.items():
         text = " ".join(getattr(about, name).split())
-        if len(text) > LONGEST or not text.isprintable():
+        if len(text) > most or not text.isprintable():
             message = _("Enter one line of at most %(most)s characters.")
-            raise LaunchError(message % {"most": LONGEST}, name)
+            raise LaunchError(message % {"most": most}, name)
         values[name] = text
+    for name in NUMBERS:
+        number = values[name] = getattr(about, name)
+        if number is not None and not 0 < number <= devices.MOST:
+            message = _("Enter a whole number from 1 to %(most)s.")
+            raise LaunchError(message % {"most": devices.MOST}, name)
+    count = devices.count_of(values["device"])
+    if count is not None and values["devices"] not in (None, count):
+        message = _("The device says %(count)s. Correct one of both.")
+        raise LaunchError(message % {"count": count}, "devices")
+    values["devices"] = values["devices"] or count
     return About(**values)
+
+
+def about_row(row: Import) -> About:
+    """Return what is declared of an import."""
+    model = row.result.model_id
+    read = model_of(row.model)
+    values = {name: getattr(row, name) for name in (*TEXTS, *NUMBERS) if name != "model"}
+    return About(**values, model="" if model == read else model)
+
+
+def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[str, list[Any]]:
+    """Replace what is declared of an import; return the changed fields with old and new value.
+
+    Raises:
+        LaunchError: at the field; at ``device`` if the result is a baseline, which belongs to what
+            was declared.
+    """
+    about, before = checked(about), about_row(row)
+    changed = {
+        name: [old, new]
+        for name, new in asdict(about).items()
+        if (old := getattr(before, name)) != new
+    }
+    if not changed:
+        return {}
+    with transaction.atomic():
+        result = Result.objects.select_for_update().get(imported=row)
+        if Baseline.objects.filter(result=result, ended_at=None).exists():
+            raise LaunchError(_("This result is a baseline. Remove the baseline first."), "device")
+        _declare(row, about, user)
+        _apply(result, row, about)
+        identity.keep(result)
+    result_counts.forget()
+    return changed
+
+
+def _declare(row: Import, about: About, user: AbstractBaseUser | None) -> None:
+    for name in (*TEXTS, *NUMBERS):
+        if name != "model":
+            setattr(row, name, getattr(about, name))
+    row.declared_by_id, row.declared_at = (user.pk if user else None), now()
+    row.save()
+
+
+def _apply(result: Result, row: Import, about: About) -> None:
+    """Store in the result what is declared of its import."""
+    result.imported = row
+    result.model_id = model_of(about.model or row.model)
+    result.label, result.what = about.precision, about.workload or row.read_what
+    device = {"text": about.device, "count": about.devices}
+    result.run_context = {**result.run_context, "device": device}
+    result.save(update_fields=["model_id", "label", "what", "run_context"])
 
 
 def earlier(files: Mapping[str, bytes], reading: Reading) -> Import | None:
@@ -114,7 +198,7 @@ def keep(
     ``origin``: None for an upload.
 
     Raises:
-        LaunchError: at the field ``device`` or ``model``; at ``files`` if the disk is full or
+        LaunchError: at the field of ``about``; at ``files`` if the disk is full or
             broken. Results stored before stay.
     """
     about = checked(about)
@@ -170,9 +254,14 @@ def _row(
         tool=_line(reading.tool, 64),
         version=_line(reading.version, 32),
         model=_line(reading.model, LONGEST),
-        device=about.device,
+        read_what=_line(reading.measured.what, 200),
+        measured_at=moment(reading.at),
         created_by_id=user.pk if user else None,
+        **{name: getattr(about, name) for name in (*TEXTS, *NUMBERS) if name != "model"},
     )
+    if about != About():
+        row.declared_by_id, row.declared_at = row.created_by_id, row.created_at
+        row.save(update_fields=["declared_by", "declared_at"])
     ImportedFile.objects.bulk_create(
         ImportedFile(
             imported=row,
@@ -203,26 +292,21 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
         imported=row,
         type=measured.type,
         model_id=model_of(about.model or row.model),
-        label="",
-        what=_line(measured.what, 200),
+        label=about.precision,
+        what=about.workload or row.read_what,
         tool=_line(measured.tool, 64),
         metrics=stored_numbers(measured.metrics),
         asked=dict(reading.asked),
         remarks=sanitize([asdict(remark) for remark in measured.remarks]),
         run_context={
-            "device": device_of(about.device),
+            "device": {"text": about.device, "count": about.devices},
             "sets": sanitize([asdict(one) for one in measured.sets]),
             **({"collected": asdict(origin)} if origin else {}),
         },
         incomplete=shortfall.of_measured(measured).failed > 0 or reading.missing > 0,
         created_by_id=row.created_by_id,
     )
-    ResultPoint.objects.bulk_create(
-        ResultPoint(
-            result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)
-        )
-        for index, (concurrency, metrics) in enumerate(measured.points)
-    )
+    keep_points(result, measured)
     Answer.objects.bulk_create(
         [
             Answer(result=result, index=index, **sanitize(answer))
@@ -270,6 +354,11 @@ def files_folder(import_id: int) -> Path:
 def file_path(file: ImportedFile) -> Path:
     """Return the place of an original file."""
     return files_folder(file.imported_id) / str(file.index)
+
+
+def moment(at: datetime | None) -> datetime | None:
+    """Return a time with a zone: that of the dashboard where the file has none."""
+    return make_aware(at) if at is not None and is_naive(at) else at
 
 
 def _part(reading: Reading) -> str:

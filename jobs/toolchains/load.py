@@ -52,8 +52,9 @@ class HttpLoad:
 
     ``metrics``: engine counters to scrape, if any. Not ``streamed``: the server's stream has
     bare JSON lines, which no tool can parse. ``seed`` None: a new one per concurrency and job.
-    ``key``: name of the API key's secret, for tools that take it from their environment. ``of_team``: the
-    prompts are a team's, which may have several lines. ``sized``: random prompts in their place.
+    ``key``: name of the API key's secret, for tools that take it from their environment.
+    ``of_team``: the prompts are a team's, which may have several lines. ``sized``: random prompts
+    in their place.
     """
 
     concurrency: tuple[int, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields, replace
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +16,7 @@ from dashboard.actions import imports as actions
 from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
-from dashboard.api.requests import ImportAsked
+from dashboard.api.requests import ImportAsked, ImportDeclared
 from dashboard.presenters.imports import as_json, preview
 from dashboard.presenters.result.addresses import ResultId
 from dashboard.text.messages import message
@@ -53,6 +55,7 @@ class ImportedResult(Answer):
     type: str
     model: str = Field(description="as named in the files")
     workload: str
+    measured_at: str | None = Field(description="start; null: not in the files")
     files: list[str]
     completed: int | None = Field(description="requests or questions; null: not in the files")
     failed: int
@@ -79,6 +82,24 @@ class ImportAnswer(Answer):
     unused: list[str]
 
 
+class DeclaredImport(Answer):
+    """What is declared of an import; empty or null: unknown."""
+
+    id: ResultNumber
+    device: str
+    devices: int | None
+    model: str = Field(description="empty: as named in the files")
+    precision: str
+    engine: str
+    tp: int | None
+    pp: int | None
+    ep: int | None
+    workload: str
+    measured_at: datetime | None = Field(description="null: not in the files")
+    declared_by: str | None
+    declared_at: datetime | None
+
+
 class RemovedImport(Answer):
     """A removed import."""
 
@@ -103,7 +124,7 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str,
     """The body is one file, or a .zip or .tar.gz; or ``job`` names a job that collected files of a
     host. The same files twice change nothing.
     """
-    about = imports.checked(About(query.device, query.model))
+    about = imports.checked(_about(query))
     limit = settings.IMPORT_LIMIT_BYTES
     body = request.read(limit + 1)
     source = None if query.job is None else collected(query.job)
@@ -122,6 +143,40 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str,
         actions.keep(request.user, files, recognised, about, origin)
         shown = preview(files, recognised)
     return as_json(shown)
+
+
+@router.patch(
+    "imports/{typed_result:import_result_id}/declared",
+    auth=caller("result.declare"),
+    **answers(DeclaredImport, 422),
+    url_name="api-import-declared",
+    summary="Declare an import",
+)
+def declare_import(
+    request: HttpRequest, import_result_id: ResultId, asked: ImportDeclared
+) -> dict[str, Any]:
+    """Replace what is declared of an import. Fields that are not sent stay."""
+    rows = Import.objects.select_related("result", "declared_by")
+    row = rows.filter(result=import_result_id).first()
+    if row is None:
+        raise missing()
+    sent = asked.model_dump(exclude_unset=True)
+    about = replace(imports.about_row(row), **sent)
+    if "device" in sent and "devices" not in sent:
+        about = replace(about, devices=None)
+    actions.declare(request.user, row, about)
+    row = rows.get(pk=row.pk)
+    return {
+        "id": result_number(row.result.pk),
+        **asdict(imports.about_row(row)),
+        "measured_at": row.measured_at,
+        "declared_by": row.declared_by.get_username() if row.declared_by else None,
+        "declared_at": row.declared_at,
+    }
+
+
+def _about(asked: ImportAsked) -> About:
+    return About(**{one.name: getattr(asked, one.name) for one in fields(About)})
 
 
 @router.delete(

@@ -19,7 +19,17 @@ from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
 from jobs.numbers import result_number
 from jobs.services.collected import collected
-from jobs.services.imports import About, Kept, checked
+from jobs.services.imports import NUMBERS, TEXTS, Kept, about_of
+
+_DECLARED = {
+    "devices": "number of devices (default: as in --device)",
+    "precision": "such as fp8",
+    "engine": "with its version, such as “vLLM 0.7.2”",
+    "tp": "tensor parallel size",
+    "pp": "pipeline parallel size",
+    "ep": "expert parallel size",
+    "workload": "as on the results to compare with, such as “random 1024 → 128 tok”",
+}
 
 
 class Command(base.DashboardCommand):
@@ -33,9 +43,13 @@ class Command(base.DashboardCommand):
         parser.add_argument("file", nargs="*", metavar="FILE", help="file, archive or folder")
         help_text = "files that this job (collect-results) copied from a host"
         parser.add_argument("--job", type=int, help=help_text)
-        parser.add_argument("--device", default="", help='measured on, such as "8 × H800"')
+        parser.add_argument(
+            "--device", default="", help='measured on, such as "8 × H800" or "2 × 8 H800"'
+        )
         help_text = "id of the catalogue, or a name (default: as in the files)"
         parser.add_argument("--model", default="", help=help_text)
+        for name, help_text in _DECLARED.items():
+            parser.add_argument(f"--{name}", default="", help=help_text)
         help_text = "show what would be imported; change nothing"
         parser.add_argument("--dry-run", action="store_true", help=help_text)
         parser.add_argument("--json", action="store_true", help="all figures and questions as JSON")
@@ -43,14 +57,13 @@ class Command(base.DashboardCommand):
         parser.add_argument("--user", default="", help=help_text)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        about = About(device=options["device"], model=options["model"])
         paths = [Path(name) for name in options["file"]]
         if bool(paths) == (options["job"] is not None):
             raise CommandError("Name files, or a job with --job.")
         limit = settings.IMPORT_LIMIT_BYTES
         stored: list[Kept] = []
         try:
-            checked(about)
+            about = about_of({name: options[name] for name in (*TEXTS, *NUMBERS)})
             source = None if paths else collected(options["job"])
             files = (
                 source.files(limit_bytes=limit) if source else read_paths(paths, limit_bytes=limit)

@@ -18,6 +18,7 @@ _BY_MESSAGE: dict[str, str | Promise] = {
         "log shows where it wrote."
     ),
     "benchmark:no_request": _("Check the state and log of the deployment, then retry."),
+    "benchmark:no_request_cause": _("Check the state and log of the deployment, then retry."),
     "evaluate:no_question": _("Check the state and log of the deployment, then retry."),
     "job:unreadable": _(
         "This tool version may use another format. Files are kept under Outputs; an "
@@ -56,7 +57,12 @@ _REMOVED: dict[str, str | Promise] = {
     Job.State.CANCELLED: _("Retry when needed."),
     Job.State.LOST: _("Retry when the host is back."),
 }
-_ABOUT_SERVER = ("job:deployment_gone", "benchmark:no_request", "evaluate:no_question")
+_ABOUT_SERVER = (
+    "job:deployment_gone",
+    "benchmark:no_request",
+    "benchmark:no_request_cause",
+    "evaluate:no_question",
+)
 # Notes on verbatim commands that fail.
 _FAILS_AS_PRINTED = (
     *("guide:align_qkv_fails", "guide:backend_fails", "guide:dataset_name_fails"),

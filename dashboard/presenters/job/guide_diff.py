@@ -35,6 +35,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
         *("--seed", "--percentile-metrics", "--metric-percentiles"),
         *("--trust-remote-code", "--save-detailed"),
     ),
+    "guide:connection_close": ("--header",),
     "guide:greedy": ("--temperature",),
     "guide:plugin_imported": ("step:plug-in",),
     "guide:json_kept": ("--output-json", "/results"),

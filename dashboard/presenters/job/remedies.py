@@ -41,7 +41,12 @@ _ON_HOST = (
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )
 _OF_DEPLOYMENT = (
-    *("job:deployment_gone", "benchmark:no_request", "evaluate:no_question"),
+    *(
+        "job:deployment_gone",
+        "benchmark:no_request",
+        "benchmark:no_request_cause",
+        "evaluate:no_question",
+    ),
     *("check:endpoint_silent", "connection-refused", "all-requests-failed"),
 )
 _AGAIN: str | Promise = _("Retry unchanged")

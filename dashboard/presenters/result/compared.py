@@ -31,7 +31,7 @@ def read_groups(
     ``heads_only``: only the first run of a column has its large fields and related rows.
     """
     rows = Result.objects.select_related(
-        *("host", "job", "deployment__job", "endpoint", "imported", "created_by")
+        *("host", "job", "deployment__job", "endpoint", "imported__declared_by", "created_by")
     )
     numbers = list(dict.fromkeys(pk for group in wanted for pk in group))
     if heads_only:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.provenance import part_text, part_title
-from dashboard.text.formatting import change_text, number
+from dashboard.text.formatting import change_text, full_moment, number
 from dashboard.text.labels import metric_label, metric_text, phrase, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
@@ -43,6 +43,37 @@ def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
 
 
 def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
+    words = _measured_words(comparison, column, change)
+    is_declared = any(side.head.imported_id for side in (comparison.columns[0], column))
+    if is_declared and change.verdict != "barred":
+        return _("%(verdict)s, as declared") % {"verdict": words}
+    return words
+
+
+def declared_words(comparison: Comparison) -> str:
+    """Return on whose words a verdict with an import rests; "" without one."""
+    heads = [
+        column.head
+        for index, column in enumerate(comparison.columns)
+        if column.head.imported_id and index not in comparison.barred
+    ]
+    if not heads or len(comparison.barred) == len(comparison.columns) - 1:
+        return ""
+    told = []
+    for head in heads:
+        row = head.imported
+        if row is not None and row.declared_at is not None:
+            args = {
+                "result": result_name(head),
+                "name": row.declared_by or "–",
+                "at": full_moment(row.declared_at),
+            }
+            told.append(_("%(result)s by %(name)s on %(at)s") % args)
+    text = _("As declared: workload, engine and device of imports are not measured (%(who)s).")
+    return text % {"who": _("; ").join(told)}
+
+
+def _measured_words(comparison: Comparison, column: Column, change: Change) -> str:
     base, main = comparison.columns[0], comparison.rows[0]
     size = _("unchanged") if change.verdict == "same" else size_of(change, main.metric)
     args = {
@@ -127,7 +158,9 @@ def barred_words(comparison: Comparison) -> str:
     if not comparison.barred:
         return ""
     if _is_unchecked(comparison):
-        return _("Not judged: the workload of an imported result is unknown.")
+        return _(
+            "Not judged: the workload of an imported result is unknown. Declare it on its page."
+        )
     if len(comparison.barred) == len(comparison.columns) - 1:
         return _("Not comparable: different workloads.")
     heads = [comparison.columns[index].head for index in sorted(comparison.barred)]

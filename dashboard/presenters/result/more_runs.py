@@ -82,7 +82,11 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     ]
     is_worth = max(each, default=0) <= LAUNCHED_MOST
     beside = disturbers([head for head, _lacked in lacking]) if is_worth else {}
-    sides = [Side(head, lacked, beside.get(head.pk, ())) for head, lacked in lacking]
+    sides = [
+        Side(head, lacked, beside.get(head.pk, ()))
+        for head, lacked in lacking
+        if head.imported_id is None  # measured elsewhere
+    ]
     text = _missing_text(each, lacking, is_first=settle.is_first)
     return MoreRuns(text, sides if is_worth else ())
 
@@ -113,8 +117,8 @@ def _key(result: Result) -> str:
 def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
     if result.imported_id is not None:
-        text = _("%(name)s has no repeats: it was not measured by this dashboard.")
-        return text % {"name": result_name(result)}
+        text = _("%(name)s has no repeats. Unknown: %(parts)s. Declare them on its page.")
+        return text % {"name": result_name(result), "parts": unknown_words(result)}
     text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
     return text % {"name": result_name(result), "parts": unknown_words(result)}
 

@@ -26,6 +26,7 @@ from dashboard.presenters.result.comparison import (
     barrier_words,
     conclusion,
     conclusions,
+    declared_words,
 )
 from dashboard.presenters.result.more_runs import more_runs
 from dashboard.presenters.result.verdict import marks_of
@@ -145,11 +146,11 @@ def _period(heads: Sequence[Result]) -> str:
 
 def _barriers(comparison: Comparison) -> list[str]:
     """Return which columns are not comparable, and why."""
-    words = barred_words(comparison)
+    declared, words = declared_words(comparison), barred_words(comparison)
     if not words:
-        return []
+        return [declared] if declared else []
     reasons = [barrier_words(one, comparison.heads) for one in comparison.barriers]
-    return [f"{words} {_('; ').join(reasons)}"]
+    return [f"{words} {_('; ').join(reasons)}", *([declared] if declared else [])]
 
 
 def _conclusion(

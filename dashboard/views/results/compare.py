@@ -24,7 +24,12 @@ from dashboard.presenters.result.compared import (
     read_groups,
     with_repeats,
 )
-from dashboard.presenters.result.comparison import barred_words, barrier_words, conclusion
+from dashboard.presenters.result.comparison import (
+    barred_words,
+    barrier_words,
+    conclusion,
+    declared_words,
+)
 from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.presenters.result.verdict import marks_of
@@ -155,6 +160,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "more": more_runs(comparison, repeated),
         "marks": marks_of(heads),
         "barred_words": barred_words(comparison),
+        "declared_words": declared_words(comparison),
         "barriers": [barrier_words(one, heads) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
         "ids": ids,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -16,13 +17,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import imports as actions
-from dashboard.presenters.imports import preview
+from dashboard.presenters.imports import declared_fields, preview
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
-from jobs.catalog import MODELS
 from jobs.errors import LaunchError
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads
@@ -30,7 +30,6 @@ from jobs.models import Import, ImportedFile
 from jobs.numbers import number_from, result_number
 from jobs.services import import_drafts, imports
 from jobs.services.collected import Collected, collected
-from jobs.services.imports import About
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,13 +40,12 @@ def import_upload(request: HttpRequest) -> HttpResponse:
     ``job``: a job that collected the files on a host.
     """
     given = request.GET if request.method == "GET" else request.POST
-    about = About(given.get("device", ""), given.get("model", ""))
     source = None
     try:
         source = collected(number_from(given["job"])) if given.get("job") else None
         if request.method == "GET":
-            return _form(request, about, {}, source)
-        about = imports.checked(about)
+            return _form(request, {}, source)
+        about = imports.about_of(given.dict())
         files = _files(request, source)
         recognised = recognise(files)
         shown = preview(files, recognised)
@@ -56,7 +54,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         origin = source.origin if source else None
         draft = import_drafts.save(_own(request), files, about, origin)
     except LaunchError as error:
-        return _form(request, about, {_field(request, error.field): str(error)}, source)
+        return _form(request, {_field(request, error.field): str(error)}, source)
     return redirect("import-preview", draft)
 
 
@@ -111,6 +109,28 @@ def import_file(request: HttpRequest, import_result_id: int, index: int) -> Http
         content_type="application/octet-stream",
         headers={"X-Content-Type-Options": "nosniff"},
     )
+
+
+@require_http_methods(["GET", "POST"])
+@requires("result.declare")
+def import_declare(request: HttpRequest, import_result_id: int) -> HttpResponse:
+    """Form of what is declared of an import (GET); store it (POST)."""
+    row = Import.objects.select_related("result").filter(result=import_result_id).first()
+    if row is None:
+        raise Http404(f"{result_number(import_result_id)} is no import")
+    given = {name: str(value or "") for name, value in asdict(imports.about_row(row)).items()}
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        given = request.POST.dict()
+        try:
+            if actions.declare(request.user, row, imports.about_of(given)):
+                messages.success(request, _("Declared."))
+            return redirect("result-detail", row.result.pk)
+        except LaunchError as error:
+            errors = {error.field or "device": str(error)}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
+    context = {"import": row, "result": row.result, "fields": declared_fields(given, errors)}
+    return render(request, "imports/declare.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -172,15 +192,13 @@ def _field(request: HttpRequest, name: str) -> str:
     return "pasted" if name == "files" and is_pasted else name
 
 
-def _form(
-    request: HttpRequest, about: About, errors: dict[str, str], source: Collected | None
-) -> HttpResponse:
+def _form(request: HttpRequest, errors: dict[str, str], source: Collected | None) -> HttpResponse:
+    given = request.GET if request.method == "GET" else request.POST
     context: dict[str, Any] = {
-        "about": about,
+        "fields": declared_fields(given.dict(), errors),
         "source": source,
         "pasted": request.POST.get("pasted", ""),
         "errors": errors,
-        "models": list(MODELS.values()),
         "limit": size_text(settings.IMPORT_LIMIT_BYTES),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
@@ -191,5 +209,6 @@ urlpatterns: list[URLPattern] = [
     path("import/", import_upload, name="import-upload"),
     path("import/<str:draft_id>/", import_preview, name="import-preview"),
     path("<result:import_result_id>/files/<int:index>/", import_file, name="import-file"),
+    path("<result:import_result_id>/declare/", import_declare, name="import-declare"),
     path("<result:import_result_id>/remove/", import_remove, name="import-remove"),
 ]

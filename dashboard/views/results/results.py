@@ -18,6 +18,7 @@ from dashboard.presenters.answers.hygiene_card import hygiene_card
 from dashboard.presenters.columns import RESULTS, chosen, heads
 from dashboard.presenters.economics.subject_table import subject_table
 from dashboard.presenters.economics.token_card import token_card
+from dashboard.presenters.imports import declared_rows
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
 from dashboard.presenters.result.curve_series import curve_series
@@ -220,6 +221,7 @@ def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
         "is_in_catalogue": page.result.model_id in MODELS,
         "collected": page.result.run_context.get("collected"),
         "imported_files": list(imported.files.all()) if imported else [],
+        "declared": declared_rows(imported) if imported else [],
         "may_remove": imported is not None and allowed(request.user, "result.remove", imported),
     }
 

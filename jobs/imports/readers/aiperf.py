@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
 from jobs.imports.values import inside, text, whole
 from jobs.messages import Message
-from jobs.parsers.files import json_object, number_or_none
+from jobs.parsers.figures import Figure, take
+from jobs.parsers.files import count, json_lines, json_object, number_or_none
+from jobs.parsers.request_times import RequestTimes
 from jobs.units import MS_PER_S
 
 # AIPerf's name -> ours.
@@ -37,10 +40,12 @@ _LATENCIES = {
     "inter_chunk_latency": ("itl_{}_ms", 1.0),
     "request_latency": ("latency_{}_s", 1 / MS_PER_S),
 }
+_HEAD = 65536
+_LONGEST_REASON = 200
 _STATISTICS = {
     "avg": "mean",
     "std": "std",
-    **{name: name for name in ("p25", "p50", "p75", "p90", "p95", "p99")},
+    **{name: name for name in ("min", "max", "p25", "p50", "p75", "p90", "p95", "p99")},
 }
 
 
@@ -67,41 +72,87 @@ def _reading(bundle: Bundle, path: str) -> Reading:
     concurrency = _concurrency(config)
     if not concurrency:
         raise Refused(Message("import:no_concurrency", {"file": path, "runs": "AIPerf"}))
-    completed = int(_needed(path, data, "request_count"))
+    completed = count(
+        path, {"request_count.avg": _needed(path, data, "request_count")}, "request_count.avg"
+    )
     failed = int(number_or_none(inside(data, "completed_request_count"), "avg") or 0) - completed
     failed = failed if failed > 0 else whole(inside(data, "error_request_count"), "avg")
-    metrics = {
-        "concurrency": float(concurrency),
-        "requests": float(completed),
-        "failed_requests": float(failed),
+    requests, beside, damage = _requests(bundle, path)
+    figures = {
+        "concurrency": Figure("concurrency", concurrency),
+        "requests": Figure("request_count.avg", completed),
+        "failed_requests": Figure("error_request_count.avg", failed),
         **(_measured(path, data) if completed else {}),
     }
+    metrics, left_out = take(path, figures)
     asked = _asked(config)
     names = ("input_tokens", "output_tokens")
     sizes = " → ".join(str(asked[name]) for name in names if name in asked)
     return reading(
         Aiperf.tool,
         text(data, "aiperf_version"),
-        [Run(concurrency, completed, failed, metrics)],
+        [Run(concurrency, completed, failed, metrics, (*left_out, *damage), requests)],
         what=f"synthetic {sizes} tok" if len(asked) == len(names) else "",
         model=_model(config),
         sources=(path,),
+        companions=beside,
         remarks=[Message("import:cancelled")] if data.get("was_cancelled") is True else [],
         asked=asked,
+        at=dates.of_text(data.get("start_time")),
     )
 
 
-def _measured(path: str, data: Mapping[str, Any]) -> dict[str, float]:
-    metrics: dict[str, float | None] = {
-        ours: number_or_none(inside(data, theirs), "avg") for theirs, ours in _TOTALS.items()
-    }
-    _needed(path, data, "output_token_throughput")
+def _requests(
+    bundle: Bundle, path: str
+) -> tuple[Sequence[RequestTimes], tuple[str, ...], tuple[Message, ...]]:
+    """Return the completed requests of the file beside the export, the file, and its damage."""
+    names = [
+        one
+        for one in bundle.beside(path)
+        if all(
+            key in bundle.files[one][:_HEAD]
+            for key in (b'"benchmark_phase"', b'"request_start_ns"')
+        )
+    ]
+    if len(names) != 1:
+        return (), (), ()
+    try:
+        rows = json_lines(names[0], bundle.files[names[0]])
+    except ParseError as error:
+        damage = Message("figures:no_requests", {"reason": str(error)[:_LONGEST_REASON]})
+        return (), (), (damage,)
+    return [_times(inside(row, "metrics")) for row in rows if _is_measured(row)], tuple(names), ()
+
+
+def _is_measured(row: Mapping[str, Any]) -> bool:
+    about = inside(row, "metadata")
+    return (
+        about.get("benchmark_phase") == "profiling"
+        and about.get("was_cancelled") is not True
+        and not row.get("error")
+    )
+
+
+def _times(metrics: Mapping[str, Any]) -> RequestTimes:
+    first, further, whole_ms = (
+        number_or_none(inside(metrics, name), "value")
+        for name in ("time_to_first_token", "inter_token_latency", "request_latency")
+    )
+    return RequestTimes(first, further, None if whole_ms is None else whole_ms / MS_PER_S)
+
+
+def _measured(path: str, data: Mapping[str, Any]) -> dict[str, Figure]:
+    if inside(data, "output_token_throughput").get("avg") is None:
+        _needed(path, data, "output_token_throughput")
+    figures = {ours: _figure(data, theirs, "avg") for theirs, ours in _TOTALS.items()}
     for theirs, (ours, factor) in _LATENCIES.items():
-        values = inside(data, theirs)
         for name, statistic in _STATISTICS.items():
-            value = number_or_none(values, name)
-            metrics[ours.format(statistic)] = None if value is None else value * factor
-    return {name: value for name, value in metrics.items() if value is not None}
+            figures[ours.format(statistic)] = _figure(data, theirs, name, factor)
+    return figures
+
+
+def _figure(data: Mapping[str, Any], family: str, key: str, factor: float = 1.0) -> Figure:
+    return Figure(f"{family}.{key}", inside(data, family).get(key), factor)
 
 
 def _needed(path: str, data: Mapping[str, Any], key: str) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import PurePosixPath
 
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import text, title_of
@@ -91,7 +93,15 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
         ),
         tuple(paths),
         companions=(*companions, *configs[:1]),
+        at=_began(bundle, root),
     )
+
+
+def _began(bundle: Bundle, root: str) -> datetime | None:
+    """Return the time in the name of the work folder, else of the first line of its log."""
+    logs = [path for path in bundle if root and path.startswith(f"{root}/logs/")]
+    found = (dates.of_text(root), *(dates.of_log(bundle, path) for path in logs[:1]))
+    return next((at for at in found if at), None)
 
 
 def _evaluation(

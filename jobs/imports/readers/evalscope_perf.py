@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
 from jobs.imports.values import text, whole
 from jobs.messages import Message
-from jobs.parsers.evalscope import evalscope_perf
+from jobs.parsers.evalscope import evalscope_perf, evalscope_requests
+from jobs.parsers.request_times import RequestTimes
 
 _KEYS = ("Success Requests", "Succeed requests", "Failed Requests", "Failed requests")
 _ARGUMENTS = ("parallel", "tokenizer_path", "max_prompt_length")
@@ -24,6 +27,7 @@ class _Part:
     run: Run
     has_percentiles: bool
     arguments: dict[str, Any]
+    at: datetime | None
 
 
 class EvalscopePerf(Reader):
@@ -56,12 +60,28 @@ def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
     arguments = [one for one in beside if alone and bundle.has_keys(one, _ARGUMENTS, 3)]
     pair = (percentiles[0], bundle.files[percentiles[0]]) if len(percentiles) == 1 else None
     point = evalscope_perf.point(path, bundle.files[path], pair)
+    bases = [one for one in beside if alone and evalscope_requests.is_base(bundle.files[one])]
+    requests, damage = (
+        evalscope_requests.read(bases[0], bundle.files[bases[0]]) if len(bases) == 1 else ((), ())
+    )
+    if "ttft_mean_ms" not in point.metrics:  # whole answers: EvalScope writes their time as TTFT
+        requests = [RequestTimes(None, None, one.latency_s) for one in requests]
+    logs = [one for one in beside if one.endswith(".log")]
     return _Part(
         path,
-        (*percentiles[:1], *arguments[:1]),
-        Run(point.concurrency, point.completed, point.failed, point.metrics),
+        (*percentiles[:1], *arguments[:1], *(bases if requests else ())),
+        Run(
+            point.concurrency,
+            point.completed,
+            point.failed,
+            point.metrics,
+            (*point.left_out, *damage),
+            requests,
+        ),
         pair is not None,
         bundle.object(arguments[0]) if len(arguments) == 1 else {},
+        dates.of_text(path)
+        or next((at for log in logs if (at := dates.of_log(bundle, log))), None),
     )
 
 
@@ -80,17 +100,43 @@ def _series(parts: Sequence[_Part]) -> list[list[_Part]]:
 
 def _reading(parts: Sequence[_Part]) -> Reading:
     arguments = next((one.arguments for one in parts if one.arguments), {})
-    dataset, output = text(arguments, "dataset"), whole(arguments, "max_tokens")
-    whole_length = output if output and output == whole(arguments, "min_tokens") else 0
     lacking = [one for one in parts if one.run.completed and not one.has_percentiles]
     return reading(
         EvalscopePerf.tool,
         "",
         [one.run for one in parts],
-        what=f"{dataset} → {output} tok" if dataset and output else dataset,
+        what=_what(arguments),
         model=text(arguments, "model"),
         sources=tuple(one.path for one in parts),
         companions=tuple(file for one in parts for file in one.beside),
         remarks=[Message("import:no_percentiles")] if lacking else [],
-        asked={"output_tokens": whole_length} if whole_length else {},
+        asked=_asked(arguments),
+        at=dates.first(one.at for one in parts),
     )
+
+
+def _what(arguments: dict[str, Any]) -> str:
+    """ "random 40–60 → 32 tok"; without the lengths that the arguments lack."""
+    dataset, output = text(arguments, "dataset"), whole(arguments, "max_tokens")
+    least, most = _prompts(arguments)
+    length = f" {least}" if least == most else f" {least}–{most}"
+    sent = f"{dataset}{length if most else ''}"
+    return f"{sent} → {output} tok" if dataset and output else dataset
+
+
+def _asked(arguments: dict[str, Any]) -> dict[str, int]:
+    """Return the requested lengths; of random prompts between two lengths the middle."""
+    output = whole(arguments, "max_tokens")
+    asked = {
+        "input_tokens": sum(_prompts(arguments)) // 2,
+        "output_tokens": output if output == whole(arguments, "min_tokens") else 0,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def _prompts(arguments: dict[str, Any]) -> tuple[int, int]:
+    """Return the shortest and longest random prompt; 0, 0 for prompts with their own lengths."""
+    if text(arguments, "dataset") != "random":
+        return 0, 0
+    least, most = (whole(arguments, f"{name}_prompt_length") for name in ("min", "max"))
+    return (least, most) if 0 < least <= most else (0, 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
@@ -43,7 +44,16 @@ def _reading(bundle: Bundle, path: str) -> Reading:
             left_out.append(text(strategy, "type_") or "?")
             continue
         point = parser.point(path, one)
-        runs.append(Run(point.concurrency, point.completed, point.failed, point.metrics))
+        runs.append(
+            Run(
+                point.concurrency,
+                point.completed,
+                point.failed,
+                point.metrics,
+                point.left_out,
+                point.requests,
+            )
+        )
     if not runs:
         names = ", ".join(dict.fromkeys(left_out))
         raise Refused(Message("import:no_concurrency", {"file": path, "runs": names}))
@@ -60,6 +70,7 @@ def _reading(bundle: Bundle, path: str) -> Reading:
         sources=(path,),
         remarks=[Message("import:left_out", {"runs": ", ".join(left_out)})] if left_out else [],
         asked=asked,
+        at=dates.first(dates.of_epoch(one.get("start_time")) for one in benchmarks),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import inside, text, title_of, whole
@@ -87,6 +88,7 @@ def _reading(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
         ),
         (path,),
         companions=tuple(samples) if answers else (),
+        at=dates.of_epoch(data.get("date")),
     )
 
 
@@ -106,8 +108,8 @@ def _score(
         mode = ", ".join(key for key in values if key not in ("name", "alias", "sample_len"))
         return SetScore(task, version, "", mode[:100], None, questions or None, group), ""
     value = number_or_none(values, keys[0])
-    if value is None:
-        raise ParseError(f"{path}: 'results.{task}.{keys[0]}' is not a number")
+    if value is None or not 0 <= value <= 1:
+        raise ParseError(f"{path}: 'results.{task}.{keys[0]}' is not a number from 0 to 1")
     return (
         SetScore(task, version, "accuracy", keys[0], 100 * value, questions or None, group),
         keys[0],

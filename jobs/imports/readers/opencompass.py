@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.values import title_of
@@ -169,6 +170,7 @@ def _of_model(run: Run, model: str, files: _Files) -> Reading:
         companions=files.others,
         part=model if len(run.models) > 1 else "",
         missing=len(failed),
+        at=dates.of_text(files.summaries[0]),
     )
 
 

@@ -9,7 +9,7 @@ from jobs.imports.base import Reader, Reading, Refusal, Refused, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
 from jobs.imports.readers.vllm_offline import VllmLatency, VllmThroughput, offline
-from jobs.imports.readers.vllm_serve import VllmServe, concurrency_of
+from jobs.imports.readers.vllm_serve import VllmServe, concurrency_of, run_of
 from jobs.messages import Message
 from jobs.parsers.lines import lines_of
 from jobs.parsers.vllm import vllm_bench_serve, vllm_latency, vllm_throughput
@@ -53,9 +53,9 @@ def _log(path: str, content: bytes) -> Reading:
     if _BLOCK in content:
         return _served(path, content)
     if _LATENCY in content:
-        metrics = vllm_latency.parse_log(path, content).metrics
-        what = "offline benchmark"
-        return offline(VllmLatency.tool, version, metrics, (path,), what=what, at_once=0)
+        run = vllm_latency.parse_log(path, content)
+        about = (VllmLatency.tool, version, run.metrics, (path,))
+        return offline(*about, what="offline benchmark", at_once=0, remarks=run.left_out)
     if _THROUGHPUT in content:
         metrics = vllm_throughput.parse_log(path, content).metrics
         what = "offline benchmark"
@@ -70,7 +70,7 @@ def _served(path: str, content: bytes) -> Reading:
         sent = served.completed + served.failed
         concurrency, notes = concurrency_of(served, sent)
         remarks += notes
-        runs.append(Run(concurrency, served.completed, served.failed, served.metrics))
+        runs.append(run_of(concurrency, served))
     if len({run.concurrency for run in runs}) < len(runs):
         raise Refused(Message("import:same_concurrency", {"file": path}))
     named = next((_MODEL.search(line) for line in _heads(content)), None)

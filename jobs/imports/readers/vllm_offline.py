@@ -43,7 +43,7 @@ class VllmLatency(Reader):
 
 def _throughput(bundle: Bundle, path: str) -> Reading:
     run = vllm_throughput.parse(path, bundle.files[path])
-    remarks = (Message("import:total_tokens"),)
+    remarks = (Message("import:total_tokens"), *run.left_out)
     tool = VllmThroughput.tool
     requests = int(run.metrics["requests"])
     return offline(
@@ -63,6 +63,7 @@ def _latency(bundle: Bundle, path: str) -> Reading:
         what=f"offline, {len(run.latencies_s)} batches",
         at_once=0,
         model=model,
+        remarks=run.left_out,
     )
 
 

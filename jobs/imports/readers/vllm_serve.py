@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
+from jobs.kinds.lib import over_http
 from jobs.messages import Message
 from jobs.parsers.files import number_or_none
 from jobs.parsers.vllm import vllm_bench_serve
@@ -30,6 +33,7 @@ class _File:
     model: str
     run: Run
     remarks: tuple[Message, ...]
+    at: datetime | None
 
     def fits(self, other: _File) -> bool:
         """Return True for another concurrency of the same measurement."""
@@ -72,14 +76,29 @@ class VllmServe(Reader):
 
 
 def _file(bundle: Bundle, path: str) -> _File:
-    served = vllm_bench_serve.parse(path, bundle.files[path])
+    served = vllm_bench_serve.parse_with_requests(path, bundle.files[path])
     data = bundle.object(path)
     sent = served.completed + served.failed
     concurrency, remarks = concurrency_of(served, sent)
-    run = Run(concurrency, served.completed, served.failed, served.metrics)
+    remarks += (Message("benchmark:last_token"),) if served.ends_at_last_token else ()
+    remarks += tuple(over_http.cause_remarks(served.causes))
+    run = run_of(concurrency, served)
     # The last version of the script: each successor writes the key "failed".
     tool = VllmServe.tool if "failed" in data else "vLLM benchmark_serving.py"
-    return _File(path, tool, str(data.get("model_id") or ""), run, remarks)
+    at = dates.of_text(data.get("date"))
+    return _File(path, tool, str(data.get("model_id") or ""), run, remarks, at)
+
+
+def run_of(concurrency: int, served: Served) -> Run:
+    """Return the run with its single requests."""
+    return Run(
+        concurrency,
+        served.completed,
+        served.failed,
+        served.metrics,
+        served.left_out,
+        vllm_bench_serve.times(served),
+    )
 
 
 def concurrency_of(served: Served, sent: int) -> tuple[int, tuple[Message, ...]]:
@@ -97,6 +116,7 @@ def concurrency_of(served: Served, sent: int) -> tuple[int, tuple[Message, ...]]
 
 
 def _reading(files: Sequence[_File]) -> Reading:
+    remarks = [remark for one in files for remark in one.remarks]
     return reading(
         files[0].tool,
         "",
@@ -104,5 +124,6 @@ def _reading(files: Sequence[_File]) -> Reading:
         what="",
         model=files[0].model,
         sources=tuple(one.path for one in files),
-        remarks=[remark for one in files for remark in one.remarks],
+        remarks=[one for index, one in enumerate(remarks) if one not in remarks[:index]],
+        at=dates.first(one.at for one in files),
     )

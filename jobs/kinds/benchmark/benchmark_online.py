@@ -205,7 +205,9 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             notes.append(Message("guide:folder_made"))
         notes += [Message("guide:address_named"), Message("guide:comparable")]
         # vLLM 0.7.2 has no such option and decodes greedily by default.
-        return [*notes, Message("guide:greedy")] if online.sampling_flags else notes
+        if online.sampling_flags:
+            notes.append(Message("guide:greedy"))
+        return [*notes, Message("guide:connection_close")] if online.header_flag else notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark at each concurrency, in the deployment's container if any."""
@@ -252,31 +254,35 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         are counted over all points.
         """
         files = {path: outputs[path] for path in outputs if path.startswith("result")}
-        runs = [_run(path, content) for path, content in files.items()]
+        runs = [
+            vllm_bench_serve.parse_with_requests(path, content) for path, content in files.items()
+        ]
         if not runs:
             runs = list(vllm_bench_serve.parse_log("log", outputs.get(LOG, b"")))
         runs.sort(key=lambda run: run.concurrency or 0)
         done = [run for run in runs if run.completed]
         if done and not any(over_http.RATE in run.metrics for run in done):
             raise ParseError("the result has no output rate")
-        return over_http.outcome(
+        outcome = over_http.outcome(
             runs,
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
-            remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            remarks=[
+                *over_http.failed_remarks(runs),
+                *[why for run in runs for why in over_http.cause_remarks(run.causes)],
+                *over_http.few_remark(params.requests),
+                *over_http.last_token_remark(run.ends_at_last_token for run in runs),
+            ],
             warm_ups=_warm_ups(runs, outputs.get(LOG, b"")),
             requests={run.concurrency or 0: vllm_bench_serve.times(run) for run in runs},
             keeps_failed=False,
             may_have_no_tokens=True,
         )
-
-
-def _run(path: str, content: bytes) -> vllm_bench_serve.Served:
-    """Return a run with its single requests; without them where only their lists are damaged."""
-    try:
-        return vllm_bench_serve.parse(path, content, requests=True)
-    except ParseError:
-        return vllm_bench_serve.parse(path, content)
+        cause = next((cause for run in runs for cause, _failed in run.causes), "")
+        if outcome.failure is None or not cause:
+            return outcome
+        args = {**outcome.failure.args, "cause": cause}
+        return replace(outcome, failure=Message("benchmark:no_request_cause", args))
 
 
 def _warm_ups(runs: Sequence[vllm_bench_serve.Served], log: bytes) -> dict[int, WarmUp]:

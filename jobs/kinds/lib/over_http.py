@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Protocol
 
 from django.utils.translation import gettext as _
@@ -51,6 +51,8 @@ COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
 # With fewer requests, the 99th percentile is the slowest request.
 ENOUGH_FOR_P99 = 100
 RATE = "output_tokens_per_s"
+DISCONNECTED = "ServerDisconnected"  # aiohttp's error
+MOST_LEFT_OUT = 50  # remarks on figures that were not taken
 
 
 class LoadParams(KindParams):
@@ -125,6 +127,10 @@ class Point(Protocol):
     @property
     def metrics(self) -> Mapping[str, float]:
         """By name of ``jobs.metrics``."""
+
+    @property
+    def left_out(self) -> Sequence[Message]:
+        """Figures that cannot be true: see ``jobs.parsers.figures``."""
 
 
 class OverHttp(Kind, params=LoadParams):
@@ -276,6 +282,7 @@ def outcome(
         return Outcome(failure=Message("benchmark:no_request", {"failed": failed}))
     if not may_have_no_tokens and not any(point.metrics.get(RATE) for point in done):
         return Outcome(failure=Message("benchmark:no_token"))
+    whole, uncounted = _whole(points, requests or {})
     best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
     figures = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
     at = {"concurrency": float(best.concurrency)} if best.concurrency else {}  # not all tools say
@@ -289,12 +296,35 @@ def outcome(
             points=[
                 (one.concurrency or 0, one.metrics) for one in (points if keeps_failed else done)
             ],
-            remarks=remarks,
+            remarks=[
+                *remarks,
+                *[why for one in points for why in one.left_out][:MOST_LEFT_OUT],
+                *uncounted,
+            ],
             began=began or {},
             warm_ups=warm_ups or {},
-            requests=requests or {},
+            requests=whole,
         ),
     )
+
+
+def _whole(
+    points: Sequence[Point], requests: Mapping[int, Sequence[RequestTimes]]
+) -> tuple[dict[int, Sequence[RequestTimes]], list[Message]]:
+    """Return the requests of points with all of them, and a remark on each other point: shares and
+    intervals of a part would mislead."""
+    whole: dict[int, Sequence[RequestTimes]] = {}
+    remarks = []
+    for point in points:
+        times = requests.get(point.concurrency or 0, ())
+        if any(value is not None and value < 0 for one in times for value in one):
+            remarks.append(Message("figures:no_requests", {"reason": "a time below 0"}))
+        elif len(times) == point.completed:
+            whole[point.concurrency or 0] = times
+        elif times:
+            counts = {"requests": len(times), "completed": point.completed}
+            remarks.append(Message("figures:other_requests", counts))
+    return whole, remarks
 
 
 def failed_remarks(points: Sequence[Point]) -> list[Message]:
@@ -313,11 +343,27 @@ def failed_remarks(points: Sequence[Point]) -> list[Message]:
     ]
 
 
+def cause_remarks(causes: Iterable[tuple[str, int]]) -> list[Message]:
+    """Return a remark for each cause (the client's error) with its number of requests."""
+    return [
+        Message(
+            "benchmark:disconnected" if DISCONNECTED in cause else "benchmark:cause",
+            {"failed": failed, "cause": cause},
+        )
+        for cause, failed in causes
+    ]
+
+
 def few_remark(requests: int) -> list[Message]:
     """Return a remark on percentiles of too few requests."""
     if requests >= ENOUGH_FOR_P99:
         return []
     return [Message("benchmark:few_requests", {"requests": requests})]
+
+
+def last_token_remark(ends: Iterable[bool]) -> list[Message]:
+    """Return a remark where single requests end at their last token."""
+    return [Message("benchmark:last_token")] if any(ends) else []
 
 
 def missing_remark(asked: Sequence[int], points: Sequence[Point]) -> list[Message]:

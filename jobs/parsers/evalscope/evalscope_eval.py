@@ -15,7 +15,7 @@ from typing import Any
 
 from jobs.errors import ParseError
 from jobs.parsers import thoughts
-from jobs.parsers.files import json_lines, json_object, number_or_none
+from jobs.parsers.files import count, json_lines, json_object, number, number_or_none
 
 # EvalScope's names of finish reasons; "unknown" is left out.
 _FINISH = {"max_tokens": "length", "model_length": "length", "unknown": ""}
@@ -139,15 +139,15 @@ def parse_report(path: str, content: bytes) -> EvalReport:
     data = json_object(path, content)
     try:
         metric = data["metrics"][0] if data["metrics"] else None
-        subsets = _subsets(metric) if metric else {}
+        subsets = _subsets(path, metric) if metric else {}
         execution = data.get("execution_summary")
         if execution is None and "score" not in data:
             raise KeyError("score")
         return EvalReport(
             benchmark=str(data["dataset_name"]),
             metric=str(metric.get("identity", metric)["name"]) if metric else "",
-            score=_score(data, metric),
-            requested=int(execution["requested"]) if execution else _asked(metric, subsets),
+            score=_score(path, data, metric),
+            requested=int(execution["requested"]) if execution else _asked(path, metric, subsets),
             errored=int(execution["errored"]) if execution else None,
             subsets=subsets,
         )
@@ -155,29 +155,36 @@ def parse_report(path: str, content: bytes) -> EvalReport:
         raise ParseError(f"{path} is not a report of EvalScope: {error!r}") from error
 
 
-def _score(data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
+def _score(path: str, data: Mapping[str, Any], metric: Mapping[str, Any] | None) -> float | None:
     """Return the score at the top, else that of the first metric. None without a metric: nothing
     was scored, although old reports write 0.
     """
     if metric is None:
         return None
-    return float(data["score"] if "score" in data else metric["score"])
+    score = number(path, data if "score" in data else metric, "score")
+    if score < 0:
+        raise ParseError(f"{path}: 'score' is {score}")
+    return score
 
 
-def _subsets(metric: Mapping[str, Any]) -> dict[str, tuple[int, float]]:
+def _subsets(path: str, metric: Mapping[str, Any]) -> dict[str, tuple[int, float]]:
     """Return name -> questions and score, without totals over subsets."""
     return {
-        str(subset["name"]): (int(subset["num"]), float(subset["score"]))
+        str(subset["name"]): (count(path, subset, "num"), number(path, subset, "score"))
         for category in metric.get("categories", ())
         for subset in category.get("subsets", ())
         if not subset.get("is_aggregate")
     }
 
 
-def _asked(metric: Mapping[str, Any] | None, subsets: Mapping[str, tuple[int, float]]) -> int:
+def _asked(
+    path: str, metric: Mapping[str, Any] | None, subsets: Mapping[str, tuple[int, float]]
+) -> int:
     if metric is None:
         return 0
-    return int(metric["num"]) if "num" in metric else sum(num for num, _ in subsets.values())
+    return (
+        count(path, metric, "num") if "num" in metric else sum(num for num, _ in subsets.values())
+    )
 
 
 def _scored(

@@ -15,7 +15,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.messages import Message
 from jobs.parsers.engine_counters import WarmUp
+from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, json_of, number_or_none
 from jobs.units import MS_PER_S
 
@@ -67,19 +69,29 @@ _PERCENTILE_COLUMNS: Mapping[str, _Names] = {
     "itl_{}_ms": (("ITL (ms)", 1.0), ("ITL (s)", MS_PER_S)),
     "latency_{}_s": (("Latency (s)", 1.0),),
 }
-_ROWS = {"25%": "p25", "50%": "p50", "75%": "p75", "90%": "p90", "95%": "p95", "99%": "p99"}
+_ROWS = {
+    "min": "min",
+    "max": "max",
+    "25%": "p25",
+    "50%": "p50",
+    "75%": "p75",
+    "90%": "p90",
+    "95%": "p95",
+    "99%": "p99",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PerfPoint:
     """Point of one concurrency. ``metrics`` has names of ``jobs.metrics.METRICS``, without speed
-    when no request completed.
+    when no request completed. ``left_out``: figures that cannot be true.
     """
 
     concurrency: int
     completed: int
     failed: int
     metrics: Mapping[str, float]
+    left_out: tuple[Message, ...] = ()
 
 
 def parse(files: Mapping[str, bytes]) -> list[PerfPoint]:
@@ -140,29 +152,28 @@ def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = Non
     """
     summary = json_object(path, content)
     completed, failed = (_count(path, summary, names) for names in (_COMPLETED, _FAILED))
-    concurrency, duration = (_needed(path, summary, names) for names in (_CONCURRENCY, _DURATION))
-    metrics = {
-        "concurrency": concurrency,
-        "requests": float(completed),
-        "failed_requests": float(failed),
-        "duration_s": duration,
+    concurrency = _needed(path, summary, _CONCURRENCY)
+    figures = {
+        "concurrency": Figure(_CONCURRENCY[0][0], concurrency),
+        "requests": Figure(_COMPLETED[0], completed),
+        "failed_requests": Figure(_FAILED[0], failed),
+        "duration_s": _first(summary, _DURATION),
     }
+    if figures["duration_s"].value is None:
+        _needed(path, summary, _DURATION)
     if completed:
-        for ours, names in _SUMMARY_METRICS.items():
-            value = _first(summary, names)
-            if value is not None:
-                metrics[ours] = value
-        hits = number_or_none(summary, _HITS)
-        if hits:  # also 0 when the server reports no cached tokens
-            metrics["engine_prefix_hits"] = hits / 100
-        if "output_tokens_per_s" not in metrics:
+        figures |= {ours: _first(summary, names) for ours, names in _SUMMARY_METRICS.items()}
+        if summary.get(_HITS):  # also 0 when the server reports no cached tokens
+            figures["engine_prefix_hits"] = Figure(_HITS, summary[_HITS], 0.01)
+        if figures["output_tokens_per_s"].value is None:
             raise ParseError(f"{path} has no known output throughput of EvalScope")
         if percentiles:
-            metrics |= _percentiles(*percentiles)
+            figures |= _percentiles(*percentiles)
     if _came_whole(summary):
         # EvalScope writes the time of the whole answer as TTFT, and 0 between tokens.
-        metrics = {name: metrics[name] for name in metrics if not name.startswith(_OF_STREAMS)}
-    return PerfPoint(int(concurrency), completed, failed, metrics)
+        figures = {name: figures[name] for name in figures if not name.startswith(_OF_STREAMS)}
+    metrics, left_out = take(path, figures)
+    return PerfPoint(concurrency, completed, failed, metrics, left_out)
 
 
 def _came_whole(summary: Mapping[str, Any]) -> bool:
@@ -171,22 +182,22 @@ def _came_whole(summary: Mapping[str, Any]) -> bool:
     return bool(whole) and streamed == 0
 
 
-def _percentiles(path: str, content: bytes) -> dict[str, float]:
+def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
     rows = json_of(path, content)
     if isinstance(rows, dict):  # one column each, as in the tool's memory
         rows = _transposed(path, rows)
     if not isinstance(rows, list):
         raise ParseError(f"{path} does not hold a list")
-    metrics = {}
+    figures = {}
     for row in rows:
-        name = _ROWS.get(row.get("Percentiles", "")) if isinstance(row, dict) else None
-        if name is None:
+        share = str(row.get("Percentiles")) if isinstance(row, dict) else ""
+        if share not in _ROWS:
             continue
         for metric, names in _PERCENTILE_COLUMNS.items():
-            value = _first(row, names)
-            if value is not None:
-                metrics[metric.format(name)] = value
-    return metrics
+            figure = _first(row, names)
+            key = f"{figure.key} {share}"
+            figures[metric.format(_ROWS[share])] = Figure(key, figure.value, figure.factor)
+    return figures
 
 
 def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -199,20 +210,17 @@ def _transposed(path: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise ParseError(f"{path} is damaged: columns differ in length") from error
 
 
-def _first(data: Mapping[str, Any], names: _Names) -> float | None:
-    """Return the value of the first present name in ``names``."""
-    for name, factor in names:
-        value = number_or_none(data, name)
-        if value is not None:
-            return value * factor
-    return None
+def _first(data: Mapping[str, Any], names: _Names) -> Figure:
+    """Return the figure of the first present name in ``names``; without one its value is None."""
+    name, factor = next((one for one in names if data.get(one[0]) is not None), names[0])
+    return Figure(name, data.get(name), factor)
 
 
-def _needed(path: str, data: Mapping[str, Any], names: _Names) -> float:
-    value = _first(data, names)
-    if value is None:
+def _needed(path: str, data: Mapping[str, Any], names: _Names) -> int:
+    figure = _first(data, names)
+    if figure.value is None:
         raise ParseError(f"{path} is not {WHAT}: no {' or '.join(name for name, _ in names)}")
-    return value
+    return count(path, data, figure.key)
 
 
 def _count(path: str, data: Mapping[str, Any], names: Sequence[str]) -> int:

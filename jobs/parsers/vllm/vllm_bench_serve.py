@@ -10,14 +10,18 @@ The exit code is 0 even if every request failed: use :attr:`Served.outcome`.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.errors import ParseError
+from jobs.messages import Message
 from jobs.metrics import METRICS
-from jobs.parsers.files import count, json_object, number, number_or_none
+from jobs.parsers.figures import Figure, take
+from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
 from jobs.parsers.request_times import RequestTimes
 from jobs.units import MS_PER_S
@@ -82,8 +86,12 @@ _ROW_FAMILIES = {
 }
 _TITLE = re.compile(r"=+ serving benchmark result =+", re.I)
 _END = re.compile(r"={50,}")
-_ROW = re.compile(r"(?P<name>\S.*?): +(?P<value>-?\d[\d.]*|inf|nan|None)")
+_ROW = re.compile(r"(?P<name>[^\s:][^:]*): +(?P<value>\S+)")
 _STATISTIC = re.compile(r"(?P<which>mean|median|p[\d.]+) (?P<family>.+) \(ms\)")
+_AT_ONCE = (None, "inf", math.inf)  # request rates without a limit
+_LONGEST_REASON = 200
+_CAUSES = 3
+_ROUNDED = 0.005  # printed with two decimals
 _PROMPTS = re.compile(r"\bnum_prompts=(\d+)\b")
 _LIMIT = re.compile(r"Maximum request concurrency: (\d+|None)")
 
@@ -111,7 +119,7 @@ class Served:
 
     ``concurrency`` is None for unlimited concurrency, ``request_rate`` (per second) is None when
     all requests were sent at once. ``requests`` is filled only on request and if the tool wrote
-    them.
+    them. ``left_out``: figures that cannot be true.
     """
 
     completed: int
@@ -121,6 +129,19 @@ class Served:
     metrics: Mapping[str, float]
     acceptance_by_position: tuple[float, ...] = ()
     requests: tuple[ServedRequest, ...] = ()
+    left_out: tuple[Message, ...] = ()
+
+    @property
+    def ends_at_last_token(self) -> bool:
+        """True where the file has no end of its requests: their latency ends at the last token."""
+        return any(one.latency_s is None for one in self.requests)
+
+    @property
+    def causes(self) -> tuple[tuple[str, int], ...]:
+        """Return the causes of failed requests with their number, the most frequent first: the last
+        line of each error, where the tool wrote single requests."""
+        lines = (one.error.strip().rpartition("\n")[2] for one in self.requests if one.error)
+        return tuple(Counter(line.strip()[:_LONGEST_REASON] for line in lines).most_common(_CAUSES))
 
     @property
     def outcome(self) -> Outcome:
@@ -148,22 +169,43 @@ def parse(path: str, content: bytes, *, requests: bool = False) -> Served:
     return _served(path, data, completed, failed, _requests(path, data) if requests else ())
 
 
+def parse_with_requests(path: str, content: bytes) -> Served:
+    """Return the run with its single requests; without them where only their lists are damaged.
+
+    Raises:
+        ParseError: as :func:`parse`.
+    """
+    try:
+        return parse(path, content, requests=True)
+    except ParseError as error:
+        damaged = Message("figures:no_requests", {"reason": str(error)[:_LONGEST_REASON]})
+        run = parse(path, content)
+        return replace(run, left_out=(*run.left_out, damaged))
+
+
 def times(run: Served) -> list[RequestTimes]:
     """Return the times of the completed requests, empty where the tool did not write them.
 
-    TPOT as the tool defines it: time after the first token divided by the tokens after it.
+    TPOT as the tool defines it: time after the first token divided by the tokens after it. Both
+    TPOT and latency end at the last token where the file has no end of a request, as in 0.7.2:
+    :attr:`Served.ends_at_last_token`.
     """
     return [
-        RequestTimes(MS_PER_S * one.ttft_s, _tpot_ms(one), one.latency_s)
+        RequestTimes(MS_PER_S * one.ttft_s, _tpot_ms(one), _latency_s(one))
         for one in run.requests
         if not one.error
     ]
 
 
+def _latency_s(request: ServedRequest) -> float:
+    return request.ttft_s + sum(request.itls_s) if request.latency_s is None else request.latency_s
+
+
 def _tpot_ms(request: ServedRequest) -> float | None:
-    if request.latency_s is None or request.output_tokens < 2:
+    after_first = _latency_s(request) - request.ttft_s
+    if request.output_tokens < 2 or after_first < 0:
         return None
-    return MS_PER_S * (request.latency_s - request.ttft_s) / (request.output_tokens - 1)
+    return MS_PER_S * after_first / (request.output_tokens - 1)
 
 
 def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Served, ...]:
@@ -177,15 +219,18 @@ def parse_log(path: str, content: bytes, *, sent: int | None = None) -> tuple[Se
     """
     runs: list[Served] = []
     rows: dict[str, Any] | None = None
+    names: dict[str, str] = {}
     prompts, limit = sent, None
     for line in lines_of(content):
         if _TITLE.fullmatch(line.text.strip()):
-            rows = {"max_concurrency": limit}
+            rows, names = {"max_concurrency": limit}, {}
         elif rows is not None and _END.fullmatch(line.text.strip()):
-            runs.append(_printed(f"{path}, line {line.number}", rows, prompts))
+            runs.append(_printed(f"{path}, line {line.number}", rows, names, prompts))
             rows = None
         elif rows is not None:
-            rows |= _row(line.text)
+            found = _row(line.text)
+            rows |= found
+            names |= dict.fromkeys(found, _row_name(line.text))
         elif line.text.startswith("Namespace("):
             match = _PROMPTS.search(line.text)
             prompts = sent if sent is not None or not match else int(match[1])
@@ -203,17 +248,31 @@ def _row(text: str) -> dict[str, Any]:
     matched = _ROW.fullmatch(text.strip())
     if matched is None or matched["value"] == "None":
         return {}
-    name, value = matched["name"].lower(), float(matched["value"])
+    name, value = matched["name"].lower(), _value(matched["value"])
     if name in _ROWS:
         return {_ROWS[name]: value}
-    if name.startswith("position "):
+    if name.startswith("position ") and isinstance(value, float):
         return {f"position {name.split()[1]}": value / 100}
     statistic = _STATISTIC.fullmatch(name)
     family = _ROW_FAMILIES.get(statistic["family"]) if statistic else None
     return {f"{statistic['which']}_{family}_ms": value} if statistic and family else {}
 
 
-def _printed(where: str, rows: dict[str, Any], sent: int | None) -> Served:
+def _value(text: str) -> float | str:
+    """Return a printed number; other text unchanged."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _row_name(text: str) -> str:
+    return text.partition(":")[0].strip()
+
+
+def _printed(
+    where: str, rows: dict[str, Any], names: Mapping[str, str], sent: int | None
+) -> Served:
     completed = count(where, rows, "completed")
     if "failed" in rows:
         failed = count(where, rows, "failed")
@@ -223,7 +282,7 @@ def _printed(where: str, rows: dict[str, Any], sent: int | None) -> Served:
         raise ParseError(f"{where}: the number of sent requests is missing")
     positions = [value for key, value in rows.items() if key.startswith("position ")]
     rows["spec_decode_per_position_acceptance_rates"] = positions
-    return _served(where, rows, completed, failed, ())
+    return _served(where, rows, completed, failed, (), names)
 
 
 def _served(
@@ -232,61 +291,90 @@ def _served(
     completed: int,
     failed: int,
     requests: tuple[ServedRequest, ...],
+    printed: Mapping[str, str] | None = None,
 ) -> Served:
+    """``printed``: names of printed rows, by the file's keys; None: a result file."""
     if failed < 0:
         raise ParseError(f"{where}: {completed} succeeded requests exceed the sent requests")
-    limit = number_or_none(data, "max_concurrency")
-    metrics = {
-        "requests": float(completed),
-        "failed_requests": float(failed),
-        "duration_s": number(where, data, "duration"),
-    }
-    if limit is not None:
-        metrics["concurrency"] = limit
+    limit = None if data.get("max_concurrency") is None else count(where, data, "max_concurrency")
+    if limit == 0:
+        raise ParseError(f"{where}: 'max_concurrency' is 0")
+    needed, keys = ["duration"], dict(_ALWAYS)
     if completed:
-        tokens = {
-            "input_tokens": number(where, data, "total_input_tokens"),
-            "output_tokens": number(where, data, "total_output_tokens"),
-        }
-        metrics |= tokens
-        metrics |= {f"{name}_mean": value / completed for name, value in tokens.items()}
-        number(where, data, "output_throughput")  # mandatory: a file without it is truncated
-        metrics |= _rates(data) | _latencies(data)
+        needed += ["total_input_tokens", "total_output_tokens", "output_throughput"]
+        keys |= _TOKENS | _rates(data) | _latencies(data)
+    for key in needed:
+        if data.get(key) is None:  # a file without it is cut off
+            number(where, data, key)
+    names = printed or {}
+    figures = {
+        "requests": Figure("completed", completed),
+        "failed_requests": Figure("failed", failed),
+        **{
+            metric: Figure(
+                ", ".join(names.get(key, key) for key in one), _agreed(data, one), factor
+            )
+            for metric, (one, factor) in keys.items()
+        },
+    }
+    metrics, left_out = take(where, figures, rounded=0.0 if printed is None else _ROUNDED)
+    if completed:
+        for name in ("input_tokens", "output_tokens"):
+            if name in metrics:
+                metrics[f"{name}_mean"] = metrics[name] / completed
     return Served(
         completed,
         failed,
-        None if limit is None else int(limit),
-        number_or_none(data, "request_rate"),
+        limit,
+        _request_rate(where, data),
         metrics,
         tuple(data.get("spec_decode_per_position_acceptance_rates") or ()),
         requests,
+        left_out,
     )
 
 
-def _rates(data: Mapping[str, Any]) -> dict[str, float]:
-    metrics = {}
-    for theirs, (ours, factor) in _RATES.items():
-        value = number_or_none(data, theirs)
-        if value is not None:
-            metrics[ours] = value * factor
-    return metrics
+def _request_rate(where: str, data: Mapping[str, Any]) -> float | None:
+    return None if data.get("request_rate") in _AT_ONCE else number(where, data, "request_rate")
 
 
-def _latencies(data: Mapping[str, Any]) -> dict[str, float]:
-    """Return the statistics with a metric. A family with mean 0 has no samples (TPOT of one-token
-    answers) and is left out.
+_Keys = dict[str, tuple[tuple[str, ...], float]]  # metric -> keys of the file, and factor
+_ALWAYS: _Keys = {
+    "duration_s": (("duration",), 1.0),
+    "concurrency": (("max_concurrency",), 1.0),
+}
+_TOKENS: _Keys = {
+    "input_tokens": (("total_input_tokens",), 1.0),
+    "output_tokens": (("total_output_tokens",), 1.0),
+}
+
+
+def _agreed(data: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    """Return the value under ``keys``; of two that differ a text with both, which is no number."""
+    values = [data[key] for key in keys if data.get(key) is not None]
+    is_one = all(value == values[0] for value in values)
+    return (values or [None])[0] if is_one else " / ".join(str(value)[:20] for value in values)
+
+
+def _rates(data: Mapping[str, Any]) -> _Keys:
+    return {ours: ((key,), factor) for key, (ours, factor) in _RATES.items() if key in data}
+
+
+def _latencies(data: Mapping[str, Any]) -> _Keys:
+    """Return the statistics with a metric; the median has two keys. A family with mean 0 has no
+    samples (TPOT of one-token answers) and is left out.
     """
-    metrics = {}
+    found: _Keys = {}
     for family, (ours, factor) in _LATENCIES.items():
-        if family != "client_queue_time" and not number_or_none(data, f"mean_{family}_ms"):
+        if family != "client_queue_time" and data.get(f"mean_{family}_ms") in (None, 0):
             continue
         for key in data:
             which, _, rest = key.partition("_")
             metric = ours.format("p50" if which == "median" else which)
-            value = number_or_none(data, key)
-            if rest == f"{family}_ms" and value is not None and metric in METRICS:
-                metrics[metric] = value * factor
-    return metrics
+            if rest == f"{family}_ms" and metric in METRICS:
+                keys, _factor = found.get(metric, ((), factor))
+                found[metric] = ((*keys, key), factor)
+    return found
 
 
 def _requests(path: str, data: Mapping[str, Any]) -> tuple[ServedRequest, ...]:
@@ -310,11 +398,23 @@ def _request(
     input_len: Any, output_len: Any, ttft: Any, itl: Any, error: Any, latency: Any, text: Any
 ) -> ServedRequest:
     return ServedRequest(
-        input_tokens=int(input_len),
-        output_tokens=int(output_len),
-        ttft_s=float(ttft),
-        itls_s=tuple(float(gap) for gap in itl),
-        latency_s=None if latency is None else float(latency),
+        input_tokens=int(_positive(input_len)),
+        output_tokens=int(_positive(output_len)),
+        ttft_s=_positive(ttft),
+        itls_s=tuple(_positive(gap) for gap in itl),
+        latency_s=None if latency is None else _positive(latency),
         error=str(error),
         text=str(text),
     )
+
+
+def _positive(value: Any) -> float:
+    """Return a finite number from 0.
+
+    Raises:
+        ValueError: anything else.
+    """
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(value)
+    return number

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.errors import ParseError
-from jobs.metrics import METRICS
+from jobs.messages import Message
+from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import json_object, number
 from jobs.parsers.lines import lines_of
 
@@ -26,11 +28,12 @@ _PERCENTILES = ("10", "25", "50", "75", "90", "99")
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Run. ``metrics`` has names of ``jobs.metrics.METRICS``; ``latencies_s`` has each iteration,
-    only from the file.
+    only from the file. ``left_out``: figures that cannot be true.
     """
 
     metrics: Mapping[str, float]
     latencies_s: tuple[float, ...] = ()
+    left_out: tuple[Message, ...] = ()
 
 
 def parse(path: str, content: bytes) -> Latency:
@@ -44,12 +47,23 @@ def parse(path: str, content: bytes) -> Latency:
     latencies = data.get("latencies")
     if not isinstance(percentiles, dict) or not isinstance(latencies, list):
         raise ParseError(f"{path} has no 'latencies' and 'percentiles' of vLLM's latency benchmark")
-    seconds = [float(each) for each in latencies if isinstance(each, int | float)]
-    if not seconds or len(seconds) != len(latencies):
-        raise ParseError(f"{path}: its {len(latencies)} latencies are no result")
-    by_percentile = {which: number(path, percentiles, which) for which in _PERCENTILES}
-    metrics = _metrics(mean, by_percentile) | {"iterations": float(len(seconds))}
-    return Latency(metrics, tuple(seconds))
+    seconds = [number(path, {"latencies": each}, "latencies") for each in latencies]
+    if not seconds or min(seconds) < 0:
+        raise ParseError(f"{path}: its {len(latencies)} 'latencies' are no result")
+    for which in _PERCENTILES:
+        if percentiles.get(which) is None:  # a file without it is cut off
+            number(path, percentiles, which)
+    figures = {
+        **_figures(
+            Figure("avg_latency", mean),
+            {which: f"percentiles.{which}" for which in _PERCENTILES},
+            percentiles,
+        ),
+        "batch_latency_min_s": Figure("latencies", min(seconds)),
+        "batch_latency_max_s": Figure("latencies", max(seconds)),
+    }
+    metrics, left_out = take(path, figures)
+    return Latency(metrics | {"iterations": float(len(seconds))}, tuple(seconds), left_out)
 
 
 def parse_log(path: str, content: bytes) -> Latency:
@@ -69,15 +83,22 @@ def parse_log(path: str, content: bytes) -> Latency:
         raise ParseError(f"{path} shows no line 'Avg latency: … seconds'")
     missing = [which for which in _PERCENTILES if which not in by_percentile]
     if missing:
-        raise ParseError(f"{path} is cut off: no {', '.join(missing)} % percentile latency")
-    return Latency(_metrics(mean, by_percentile))
+        raise ParseError(f"{path} is cut off: no {', '.join(missing)}% percentile latency")
+    names = {which: f"{which}% percentile latency" for which in _PERCENTILES}
+    figures = _figures(Figure("Avg latency", mean), names, by_percentile)
+    metrics, left_out = take(path, figures)
+    return Latency(metrics, (), left_out)
 
 
-def _metrics(mean: float, percentiles: Mapping[str, float]) -> dict[str, float]:
-    named = {f"batch_latency_p{which}_s": seconds for which, seconds in percentiles.items()}
+def _figures(
+    mean: Figure, names: Mapping[str, str], percentiles: Mapping[str, Any]
+) -> dict[str, Figure]:
     return {
         "batch_latency_mean_s": mean,
-        **{name: seconds for name, seconds in named.items() if name in METRICS},
+        **{
+            f"batch_latency_p{which}_s": Figure(name, percentiles.get(which))
+            for which, name in names.items()
+        },
     }
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.errors import ParseError
+from jobs.messages import Message
+from jobs.parsers.figures import RATES_APART, Figure, take
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
 
@@ -24,9 +26,12 @@ _TOTAL = re.compile(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Run. ``metrics`` has names of ``jobs.metrics.METRICS``."""
+    """Run. ``metrics`` has names of ``jobs.metrics.METRICS``; ``left_out``: figures that cannot be
+    true.
+    """
 
     metrics: Mapping[str, float]
+    left_out: tuple[Message, ...] = ()
 
 
 def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -> Throughput:
@@ -40,13 +45,18 @@ def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -
     requests, seconds = count(path, data, "num_requests"), number(path, data, "elapsed_time")
     tokens = count(path, data, "total_num_tokens")
     if not requests or not seconds > 0:
-        raise ParseError(f"{path}: {requests} requests in {seconds} s are no result")
-    metrics = {
-        "requests": float(requests),
-        "duration_s": seconds,
-        "requests_per_s": number(path, data, "requests_per_second"),
-        "total_tokens_per_s": number(path, data, "tokens_per_second"),
+        raise ParseError(
+            f"{path}: 'num_requests' {requests} in 'elapsed_time' {seconds} s are no result"
+        )
+    number(path, data, "tokens_per_second")  # mandatory
+    figures = {
+        "requests": Figure("num_requests", requests),
+        "duration_s": Figure("elapsed_time", seconds),
+        "requests_per_s": Figure("requests_per_second", data.get("requests_per_second")),
+        "total_tokens_per_s": Figure("tokens_per_second", data["tokens_per_second"]),
+        "total_tokens": Figure("total_num_tokens", tokens),
     }
+    metrics, left_out = take(path, figures)
     if output_tokens_each is not None:
         output = float(requests * output_tokens_each)
         if output > tokens:
@@ -59,7 +69,7 @@ def parse(path: str, content: bytes, *, output_tokens_each: int | None = None) -
             "input_tokens": tokens - output,
             "output_tokens_per_s": output / seconds,
         }
-    return Throughput(metrics)
+    return Throughput(metrics, left_out)
 
 
 def parse_log(path: str, content: bytes) -> Throughput:
@@ -84,4 +94,11 @@ def parse_log(path: str, content: bytes) -> Throughput:
         raise ParseError(f"{path} shows no line 'Throughput: … requests/s, … total tokens/s'")
     if not metrics["total_tokens_per_s"]:
         raise ParseError(f"{path}: a throughput of 0 tokens/s is no result")
+    named = ("input_tokens", "output_tokens", "output_tokens_per_s")
+    prompts, output, rate = (metrics.get(name) or 0.0 for name in named)
+    total = metrics["total_tokens_per_s"]
+    if rate and output and abs(total - rate * (prompts + output) / output) > RATES_APART * total:
+        raise ParseError(
+            f"{path}: {total} total tokens/s and {rate} output tokens/s do not fit the tokens"
+        )
     return Throughput(metrics)

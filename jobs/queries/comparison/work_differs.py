@@ -18,6 +18,11 @@ QUESTIONS = "questions_sha256"  # identifies the question set
 _NOT_FOR_ACCURACY = frozenset(("batch",))
 # Values of workloads without these parts, which evaluations got later.
 _WITHOUT: Mapping[str, Any] = {"thinking": "", "stop_early": False}
+_SAME_TOOL = {
+    "vllm benchmark_serving.py": "vllm bench serve",
+    "evalscope perf": "evalscope",
+    "evalscope eval": "evalscope",
+}
 _HARDWARE = ("cpu", "cores", "dies")
 
 
@@ -53,6 +58,7 @@ def differences(
     names = dict.fromkeys(name for column in columns for name in column)
     if any(result.imported_id for result in results):
         # Files of others tell little of their workload: one line instead of one for each setting.
+        columns = _as_declared(results, columns)
         names = {name: None for name in names if all(name in column for column in columns)}
         names |= {_WORKLOAD: None}
     for name in names:
@@ -67,6 +73,35 @@ def differences(
     if results[0].type != Result.Type.EVALUATION:
         entries += _real_lengths(metrics)
     return entries
+
+
+def tool_family(tool: str) -> str:
+    """Return a tool without its version; names of one tool are one: vLLM's benchmark over HTTP was
+    a script before it became a command."""
+    words = [word for word in tool.casefold().split() if not word[:1].isdigit()]
+    name = " ".join(words)
+    return _SAME_TOOL.get(name, name)
+
+
+def declared_workload(text: str) -> str:
+    """Return a workload in words for comparison: "random 1024 → 128 tok"."""
+    return " ".join(text.casefold().replace("->", "→").replace("→", " → ").split())
+
+
+def _as_declared(
+    results: Sequence[Result], columns: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the parts of workloads beside an import. The name of an own result's workload stands
+    for all its settings: an import may be declared equal. Unknown of one is unknown of all."""
+    named = [
+        column.get(_WORKLOAD) if result.imported_id else declared_workload(result.what)
+        for result, column in zip(results, columns, strict=True)
+    ]
+    known = named if all(named) else [None] * len(named)
+    return [
+        {**column, "tool": tool_family(result.tool), _WORKLOAD: name}
+        for result, column, name in zip(results, columns, known, strict=True)
+    ]
 
 
 def work(result: Result) -> dict[str, Any]:

@@ -8,6 +8,8 @@ has no fingerprint and no repeats.
 Of an external result, which was measured on an engine that this dashboard did not start, the parts
 are its address, model, engine with version and device instead of arguments and weights, and the
 host that sent the requests. Engine, version and device must be known.
+
+Of an imported result they are the tool, what the files have, and what people declared of it.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ from django.db.models import Q
 from jobs.errors import PlanError
 from jobs.kinds.lib import early_stops
 from jobs.kinds.lib.lengths import has_chosen_length
-from jobs.models import Answer, Job, Result, Weights
+from jobs.models import Answer, Import, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
 from jobs.queries.comparison.pairing import verdicts_text
+from jobs.queries.comparison.work_differs import declared_workload, tool_family
 from jobs.services.outcomes.subject import parallelism_of, stack_of, subject_of
 from jobs.toolchains.load import TEAM_FILE
 from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
@@ -154,20 +157,21 @@ def _client(result: Result, job: Job) -> dict[str, Any]:
 
 
 def _of_import(result: Result) -> dict[str, dict[str, Any]]:
-    """Return what the files tell. Workload, engine and weights stay unknown: an imported result
-    has no repeats, and no other result is comparable by a check of ours.
+    """Return what the files have and people declared. Without a declared workload, engine,
+    precision, parallelism or device an imported result has no repeats.
     """
+    told = result.imported or Import()
     device = result.run_context.get("device") or {}
-    workload: dict[str, Any] = {"workload": None, **result.asked}
+    workload = {"workload": declared_workload(told.workload) or None, **result.asked}
     if result.type == Result.Type.EVALUATION:
         workload["questions_sha256"] = questions_sha256(result)
     return {
-        "measurement": {"tool": result.tool or None},
+        "measurement": {"tool": tool_family(result.tool) or None},
         "workload": workload,
-        "deployment": {"arguments": None},
-        "model": {"model": result.model_id or None, "sha256": None},
-        "engine": {"environment": None},
-        "host": {"device": device.get("text") or None},
+        "deployment": {"parallelism": parallelism_of(result) or None},
+        "model": {"model": result.model_id or None, "precision": told.precision or None},
+        "engine": {"engine": told.engine or None},
+        "host": {"device": device.get("text") or None, "devices": device.get("count")},
     }
 
 

@@ -245,6 +245,18 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,
     )
+    keep_points(result, measured)
+    Answer.objects.bulk_create(
+        Answer(result=result, index=index, **sanitize(answer))
+        for index, answer in enumerate(measured.answers)
+    )
+    identity.keep(result)
+    answer_rows.keep(result)
+    token_use.keep(result)
+
+
+def keep_points(result: Result, measured: Measurement) -> None:
+    """Store the points of a benchmark, with their single requests."""
     points = ResultPoint.objects.bulk_create(
         ResultPoint(
             result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)
@@ -256,13 +268,6 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         for point in points
         if (requests := measured.requests.get(point.concurrency, ()))
     )
-    Answer.objects.bulk_create(
-        Answer(result=result, index=index, **sanitize(answer))
-        for index, answer in enumerate(measured.answers)
-    )
-    identity.keep(result)
-    answer_rows.keep(result)
-    token_use.keep(result)
 
 
 def _endpoint_file(job: Job) -> bytes:

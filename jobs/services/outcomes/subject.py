@@ -33,11 +33,18 @@ def stack_of(result: Result) -> str:
 
 
 def parallelism_of(result: Result) -> str:
-    """Return "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded."""
-    served = result.deployment
-    told = _params(result) if served is None else served.details
-    tp, pp = (_size(told.get(name)) for name in ("tp", "pp"))
-    return (f"tp{tp}" if tp else "") + (f" × pp{pp}" if tp and pp > 1 else "")
+    """Return "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded. An
+    import may have an expert parallel size too: "tp8 × ep16".
+    """
+    served, told = result.deployment, _params(result)
+    if result.imported is not None:
+        told = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
+    elif served is not None:
+        told = served.details
+    tp, pp, ep = (_size(told.get(name)) for name in ("tp", "pp", "ep"))
+    ep = ep if result.imported_id else 0
+    sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
+    return " × ".join([f"tp{tp}", *sizes]) if tp else ""
 
 
 def _size(value: Any) -> int:

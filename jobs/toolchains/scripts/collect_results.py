@@ -17,7 +17,10 @@ from pathlib import Path
 
 ARCHIVE, REPORT = "collected.tar.gz", "collected.json"
 # What the importer of the dashboard reads.
-FORMATS = (".json", ".jsonl", ".csv", ".md", ".txt", ".log", ".out", ".yaml", ".yml")
+FORMATS = (
+    *(".json", ".jsonl", ".csv", ".md", ".txt", ".log", ".out", ".yaml", ".yml"),
+    "benchmark_data.db",  # single requests of EvalScope
+)
 MOST_FILES = 3000
 MOST_NAMES = 100_000
 LARGEST_FILE = 100 * 1000 * 1000

@@ -273,6 +273,8 @@ def _own_argv(
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", PERCENTILES),
         # 0.7.2 sends it by default
         *(("--temperature", "0.0") if online.sampling_flags else ()),
+        # llama.cpp closes a connection after a stream: a reused one loses the next request.
+        *(("--header", "Connection=close") if online.header_flag else ()),
         *(("--save-detailed",) if online.save_detailed else ()),
     )
 

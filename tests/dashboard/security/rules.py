@@ -151,6 +151,7 @@ result-change-view POST owner name=other
 import-upload GET,POST member
 import-preview GET,POST member
 import-file GET viewer
+import-declare GET,POST member
 import-remove GET,POST owner
 result-old GET viewer
 result-old-part GET viewer
@@ -256,6 +257,7 @@ api-result-view DELETE owner
 api-fleet GET viewer
 api-imports POST member
 api-import DELETE owner
+api-import-declared PATCH member
 api-hosts GET viewer
 api-host GET viewer
 api-host-queue GET viewer

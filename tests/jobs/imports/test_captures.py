@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -176,7 +178,10 @@ def test_percentiles_come_from_the_file_beside_the_summary():
 
     assert metric(with_them, "ttft_p99_ms") == rows["99%"]["TTFT (ms)"]
     assert metric(with_them, "latency_p50_s") == rows["50%"]["Latency (s)"]
-    assert (with_them.measured.what, with_them.asked) == ("random → 32 tok", {"output_tokens": 32})
+    assert (with_them.measured.what, with_them.asked) == (
+        "random 40–60 → 32 tok",
+        {"input_tokens": 50, "output_tokens": 32},
+    )
     assert "ttft_p99_ms" not in alone.measured.metrics
     assert "import:no_percentiles" in {remark.id for remark in alone.measured.remarks}
 
@@ -347,3 +352,129 @@ def test_every_reader_is_used_by_a_capture():
 
     missing = {reader.tool for reader in READERS if not reader.is_fallback} - tools
     assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("folder", "at"),
+    [
+        ("vllm-0.7.2/benchmark_serving_ok.json", "2026-11-24 14:11:14"),
+        ("vllm-0.32/bench/serve_random_chat.json", "2026-11-24 14:"),
+        ("guidellm-0.8", "2026-11-24 14:15:26"),
+        ("aiperf-0.13", "2026-11-24 14:16:24"),
+        ("lm-eval-0.4", "2026-11-24 14:16:48"),
+        ("opencompass-0.4.1", "2026-11-24 14:09:27"),
+        ("opencompass-0.5.4", "2026-11-24 14:20:27"),
+    ],
+)
+def test_the_date_of_a_measurement_is_in_its_file(folder, at):
+    assert one(folder).at.strftime("%Y-%m-%d %H:%M:%S").startswith(at)
+
+
+def test_the_date_of_evalscope_is_in_its_log_or_its_folder():
+    folder = "evalscope-1.14-perf/capture/parallel_4_number_20"
+    summary = (DATA / folder / "benchmark_summary.json").read_bytes()
+    log = b"2026-11-24 14:14:34 - evalscope - INFO: Starting benchmark\n"
+
+    (logged,) = recognise({"r/benchmark_summary.json": summary, "r/benchmark.log": log}).readings
+    (named,) = recognise({"outputs/20261124_141434/r/benchmark_summary.json": summary}).readings
+
+    assert one(folder).at is None
+    assert str(logged.at) == str(named.at) == "2026-11-24 14:14:34"
+
+
+@pytest.mark.parametrize("date", ["yesterday", 5, None, "20269924-141114", "9999-01-01", 1e300])
+def test_a_date_that_is_none_is_unknown(date):
+    data = raw("vllm-0.7.2/benchmark_serving_ok.json") | {"date": date}
+
+    (reading,) = recognise({"a.json": json.dumps(data).encode()}).readings
+
+    assert reading.at is None
+
+
+@pytest.mark.parametrize(
+    ("path", "family"),
+    [
+        ("vllm-0.7.2/benchmark_serving_ok.json", "ttft"),
+        ("vllm-0.32/bench/serve_random_chat.json", "ttft"),
+        ("guidellm-0.8", "ttft"),
+        ("aiperf-0.13", "ttft"),
+    ],
+)
+def test_single_requests_have_the_mean_of_the_file(path, family):
+    reading = next(each for each in read(path)[0] if each.measured.points)
+
+    ((_concurrency, times),) = reading.measured.requests.items()
+    mean = sum(row.ttft_ms for row in times) / len(times)
+    assert len(times) == metric(reading, "requests")
+    assert mean == pytest.approx(metric(reading, "ttft_mean_ms"))
+    assert all(row.tpot_ms > 0 and row.latency_s > row.ttft_ms / 1000 for row in times)
+
+
+def test_requests_of_aiperf_come_from_the_file_beside_the_export():
+    reading = one("aiperf-0.13")
+    alone = one("aiperf-0.13/profile_export_aiperf.json")
+
+    assert "aiperf-0.13/profile_export.jsonl" in reading.companions
+    assert alone.measured.requests == {}
+    ((_, times),) = reading.measured.requests.items()
+    latency = sum(row.latency_s for row in times) / len(times)
+    assert latency == pytest.approx(metric(reading, "latency_mean_s"))
+
+
+def base(rows: list[tuple[object, ...]], other: str = "") -> bytes:
+    """A database of EvalScope's requests, with columns of 1.14; or one with ``other``."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        columns = "success, first_chunk_latency, time_per_output_token, latency, completion_tokens"
+        made.execute(f"CREATE {other}" if other else f"CREATE TABLE result ({columns})")
+        if rows:
+            made.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?)", rows)
+        made.commit()
+        return made.serialize()
+
+
+def with_base(content: bytes) -> Reading:
+    folder = DATA / "evalscope-1.14-perf/capture/parallel_4_number_20"
+    files = {f"r/{file.name}": file.read_bytes() for file in folder.iterdir()}
+    (reading,) = recognise({**files, "r/benchmark_data.db": content}).readings
+    return reading
+
+
+def test_requests_of_evalscope_come_from_its_database():
+    reading = with_base(base([(1, 0.2, 0.05, 1.8, 32)] * 19 + [(1, 0.4, 0, 0.4, 1), (0,) * 5]))
+
+    times = reading.measured.requests[4]
+    assert (len(times), times[0]) == (20, (200.0, 50.0, 1.8))
+    assert times[-1] == (400.0, None, 0.4)
+    assert "r/benchmark_data.db" in reading.companions
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        base([(1, 0.2, 0.05, 1.8, 32)] * 7),  # a part
+        base([(1, -0.2, 0.05, 1.8, 32)] * 20),
+        base([(1, "fast", 0.05, 1.8, 32)] * 20),
+        base([], "TABLE result (a, b, c, d, e)"),
+        base([], "VIEW result AS SELECT 1 AS success"),
+        base([(1, 0.2, 0.05, 1.8, 32)] * 20)[:4096],
+        b"SQLite format 3\x00" + b"\xff" * 5000,
+    ],
+    ids=["part", "negative", "text", "other", "view", "cut", "noise"],
+)
+def test_a_damaged_database_is_named_and_the_figures_taken(content):
+    reading = with_base(content)
+
+    assert reading.measured.requests == {}
+    assert metric(reading, "output_tokens_per_s") == 65.6837
+    (remark,) = [each for each in reading.measured.remarks if each.id.startswith("figures:")]
+    assert remark.id in ("figures:no_requests", "figures:other_requests")
+
+
+def test_an_endless_statement_in_a_database_is_stopped():
+    endless = (
+        "VIEW result AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT 1 AS success, 1 AS first_chunk_latency, 1 AS time_per_output_token, 1 AS latency, "
+        "1 AS completion_tokens FROM n"
+    )
+
+    assert with_base(base([], endless)).measured.requests == {}

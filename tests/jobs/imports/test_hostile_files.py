@@ -62,8 +62,9 @@ def tarred(**files: bytes) -> bytes:
         ("completed", -1),
         ("completed", 1.5),
         ("duration", None),
-        ("output_throughput", float("nan")),
-        ("total_output_tokens", [1]),
+        ("max_concurrency", "four"),
+        ("max_concurrency", 0),
+        ("request_rate", "fast"),
     ],
 )
 def test_a_damaged_key_is_named_with_its_file(key, value):
@@ -74,15 +75,18 @@ def test_a_damaged_key_is_named_with_its_file(key, value):
     assert key in reason.args["reason"]
 
 
-@pytest.mark.parametrize("value", [10**300, 1e300, -5.0, 2e15])
-def test_a_figure_that_nothing_can_reach_is_refused(value):
-    reason = refusal(changed(output_throughput=value))
+@pytest.mark.parametrize(
+    "value", [10**400, 10**300, 1e300, -5.0, 2e15, float("nan"), float("inf"), "fast", [1], True]
+)
+def test_a_figure_that_nothing_can_reach_is_named_and_left_out(value):
+    (reading,) = recognise({"result.json": changed(output_throughput=value)}).readings
 
-    assert (reason.id, reason.args["metric"]) == ("import:implausible", "output_tokens_per_s")
-
-
-def test_an_integer_without_a_float_is_no_number():
-    assert refusal(changed(output_throughput=10**400)).id == "import:damaged"
+    (remark,) = [one for one in reading.measured.remarks if one.id == "figures:no_number"]
+    assert remark.args["file"] == "result.json"
+    assert remark.args["figures"].startswith("output_throughput = ")
+    assert len(remark.args["figures"]) < 70
+    assert "output_tokens_per_s" not in reading.measured.metrics
+    assert reading.measured.metrics["requests_per_s"] == SERVE["request_throughput"]
 
 
 def test_a_concurrency_outside_the_database_is_refused():
@@ -91,10 +95,12 @@ def test_a_concurrency_outside_the_database_is_refused():
     assert (reason.id, reason.args["metric"]) == ("import:implausible", "concurrency")
 
 
-def test_an_optional_figure_that_is_not_a_number_is_missing():
-    (reading,) = recognise({"a.json": changed(mean_ttft_ms=float("nan"))}).readings
+@pytest.mark.parametrize("value", [float("nan"), "fast", -1])
+def test_a_damaged_mean_leaves_its_percentiles(value):
+    (reading,) = recognise({"a.json": changed(mean_ttft_ms=value)}).readings
 
-    assert not [name for name in reading.measured.metrics if name.startswith("ttft_")]
+    assert "ttft_mean_ms" not in reading.measured.metrics
+    assert reading.measured.metrics["ttft_p99_ms"] == SERVE["p99_ttft_ms"]
 
 
 @pytest.mark.parametrize("cut", [1, 40, 400, 4000])

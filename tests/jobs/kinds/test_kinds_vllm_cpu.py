@@ -133,7 +133,7 @@ def test_online_runs_use_the_environment_per_concurrency():
         *("--result-dir", WORK, "--result-filename", "result-4.json", "--save-result"),
         *("--seed", "1702", "--trust-remote-code"),
         *("--percentile-metrics", "ttft,tpot,itl,e2el", "--metric-percentiles", "50,90,95,99"),
-        *("--temperature", "0.0", "--save-detailed"),
+        *("--temperature", "0.0", "--header", "Connection=close", "--save-detailed"),
     )
     assert [check.name for check in plan.checks] == ["endpoint"]
     assert ids(benchmark_online) == []

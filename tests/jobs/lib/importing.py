@@ -16,7 +16,7 @@ SERVE = "vllm-0.32/bench/serve_random_chat.json"
 EVALUATION = "opencompass-0.5.4"
 
 
-def keep(path: str, *, user: Any = None, **about: str) -> list[Kept]:
+def keep(path: str, *, user: Any = None, **about: Any) -> list[Kept]:
     """Import a file or folder of ``tests/data``."""
     files = read_paths([DATA / path], limit_bytes=10**9)
     return imports.keep(files, recognise(files).readings, About(**about), user=user)

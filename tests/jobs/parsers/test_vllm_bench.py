@@ -169,7 +169,7 @@ def test_speculative_decoding_is_stored():
         (b"{}", "completed"),
         ((NEW / "latency.json").read_bytes(), "serving benchmark"),
         (changed(NEW_JSON, output_throughput=None)[1], "output_throughput"),
-        (changed(NEW_JSON, duration=float("nan"))[1], "duration"),
+        (changed(NEW_JSON, duration=None)[1], "duration"),
         (changed(NEW_JSON, completed=3.5)[1], "not a count"),
         (changed(OLD_JSON, completed=21)[1], "exceed the sent requests"),
     ],
@@ -388,7 +388,7 @@ def test_a_file_without_a_latency_is_refused(content, says):
 def test_a_latency_that_is_cut_off_is_refused():
     log = (NEW / "latency.stdout").read_bytes()
 
-    with pytest.raises(ParseError, match="no 90, 99 % percentile"):
+    with pytest.raises(ParseError, match="no 90, 99% percentile"):
         vllm_latency.parse_log("log", log[: log.index(b"90% percentile")])
     with pytest.raises(ParseError, match="no line 'Avg latency"):
         vllm_latency.parse_log("log", log[: log.index(b"Avg latency")])
@@ -427,8 +427,13 @@ def test_times_of_single_requests_give_the_tool_s_own_means():
         assert mean == pytest.approx(run.metrics[f"{family}_mean_{unit}"], rel=1e-3)
 
 
-def test_the_older_tool_tells_no_end_of_a_request():
-    rows = times(parse(*read(OLD_JSON), requests=True))
+def test_requests_of_the_older_tool_end_at_their_last_token():
+    run, data = parse(*read(OLD_JSON), requests=True), json.loads(OLD_JSON.read_bytes())
+    rows = times(run)
 
-    assert rows
-    assert {(row.tpot_ms, row.latency_s) for row in rows} == {(None, None)}
+    assert run.ends_at_last_token
+    assert [row.ttft_ms / 1000 for row in rows] == pytest.approx(data["ttfts"])
+    last = data["ttfts"][3] + sum(data["itls"][3])
+    assert rows[3].latency_s == pytest.approx(last)
+    assert rows[3].tpot_ms == pytest.approx(1000 * sum(data["itls"][3]) / 15)
+    assert not parse(*read(NEW_JSON), requests=True).ends_at_last_token

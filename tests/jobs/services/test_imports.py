@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,20 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs.errors import LaunchError
-from jobs.models import Import, ImportedFile, Result, SignOff
+from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.models import model_page
 from jobs.queries.results import result_counts
+from jobs.queries.results.benchmark_curve import curve_of
+from jobs.queries.results.identities import identity_list
+from jobs.queries.results.levels import Level, goodput_of
 from jobs.queries.results.published import published_comparisons
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import Filters, matching, result_list, result_page
 from jobs.queries.storage import count
 from jobs.services import import_drafts, imports
-from jobs.services.imports import About, device_of, model_of
+from jobs.services.imports import About, model_of
+from jobs.services.results import baselines
 from tests.factories import make_host, make_job, make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
 
@@ -117,13 +123,37 @@ def test_a_result_belongs_to_a_job_or_to_an_import():
         ("8 × H800", 8),
         ("8x H800", 8),
         ("H800 * 16", 16),
+        ("2 × 8 H800", 16),
+        ("2台×8卡 H800", 16),
+        ("8卡 H800", 8),
+        ("H800 8卡", 8),
+        ("16 H800", 16),
+        ("RTX 4090 x 8", 8),
+        ("RTX 4090", None),
+        ("2机8卡 H800", None),  # 8 or 16
         ("H800", None),
         ("", None),
         ("0 × H", None),
     ],
 )
 def test_a_device_has_its_count(text, number):
-    assert device_of(text) == {"text": text, "count": number}
+    assert imported(device=text).run_context["device"] == {"text": text, "count": number}
+
+
+def test_two_numbers_of_devices_that_differ_are_refused():
+    with pytest.raises(LaunchError, match="The device says 16") as raised:
+        keep(SERVE, device="2 × 8 H800", devices=8)
+
+    assert raised.value.field == "devices"
+    assert imported(device="2机8卡 H800", devices=16).run_context["device"]["count"] == 16
+
+
+@pytest.mark.parametrize("text", ["none", "0", "-1", "1.5", "9" * 30])
+def test_a_size_that_is_no_count_is_refused(text):
+    with pytest.raises(LaunchError) as raised:
+        imports.about_of({"tp": text})
+
+    assert raised.value.field == "tp"
 
 
 def test_a_model_of_the_catalogue_is_found_by_name():
@@ -180,13 +210,150 @@ def test_a_failed_write_leaves_no_record(monkeypatch):
     assert not Import.objects.exists()
 
 
-def test_an_import_is_no_repeat():
+def test_an_undeclared_import_is_no_repeat():
     first, second = imported(), imported("aiperf-0.13")
 
     assert (first.fingerprint, second.fingerprint) == ("", "")
     assert "workload.workload" in first.identity["unknown"]
     assert not repeats_of(first).exists()
     assert disturbers([first]) == {}
+
+
+DECLARED = {
+    "device": "2 × 8 H800",
+    "precision": "fp8",
+    "engine": "vLLM 0.7.2",
+    "tp": 16,
+    "workload": "random 1024 -> 128 tok",
+}
+
+
+def three_of_theirs(tmp_path: Path, **declared: object) -> list[Result]:
+    """Three runs of one script; the last file is of its successor, a command."""
+    found = []
+    for number in (1, 2, 3):
+        data = json.loads((DATA / "vllm-0.7.2/benchmark_serving_ok.json").read_text())
+        for key in ("duration", "output_throughput", "total_token_throughput"):
+            data[key] *= 1 + number / 1000
+        data["output_throughput"] = data["total_output_tokens"] / data["duration"]
+        if number == 3:
+            data["failed"] = 0
+        file = tmp_path / f"run-{number}.json"
+        file.write_text(json.dumps(data))
+        found.append(imported(str(file), **DECLARED | declared))
+    return found
+
+
+def test_three_imports_with_equal_declarations_are_repeats(tmp_path):
+    first, second, third = three_of_theirs(tmp_path)
+
+    assert [one.tool for one in (first, third)] == [
+        *("vLLM benchmark_serving.py", "vLLM bench serve"),
+    ]
+    assert first.fingerprint
+    assert set(repeats_of(first)) == {second, third}
+    (row,) = identity_list(Filters()).rows
+    assert row.runs == 3
+    assert (first.label, first.parallelism) == ("fp8", "tp16")
+    assert first.subject == third.subject != ""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"device": "8 × H800"},
+        {"precision": "bf16"},
+        {"engine": "vLLM 0.8"},
+        {"tp": 8},
+        {"pp": 2},
+        {"ep": 8},
+        {"workload": "random 1024 → 256 tok"},
+        {"model": "deepseek-r1"},
+    ],
+    ids=str,
+)
+def test_another_declaration_is_no_repeat(other, tmp_path):
+    first = imported("vllm-0.7.2/benchmark_serving_ok.json", **DECLARED)
+    changed = json.loads((DATA / "vllm-0.7.2/benchmark_serving_ok.json").read_text())
+    file = tmp_path / "again.json"
+    file.write_text(json.dumps(changed | {"date": "20261125-141114"}))
+
+    assert imported(str(file), **DECLARED | other).fingerprint not in ("", first.fingerprint)
+
+
+def test_theirs_against_ours_of_the_declared_workload_is_judged_as_declared(tmp_path):
+    theirs = three_of_theirs(tmp_path)
+    metrics = {"input_tokens_mean": 1025.0, "output_tokens_mean": 16.0}
+    ours = [
+        make_measured(
+            points=[(4, {"output_tokens_per_s": speed, **metrics})],
+            what="Random 1024 → 128 tok",
+            tool="vLLM 0.7.2 bench serve",
+        )
+        for speed in (900.0, 905.0, 910.0)
+    ]
+
+    comparison = compare([theirs, ours])
+
+    assert comparison.barriers == []
+    row = next(row for row in comparison.rows if row.metric == "output_tokens_per_s")
+    assert row.changes[0].verdict == "better"
+    imports.declare(theirs[0].imported, replace(ABOUT, workload="sonnet → 128 tok"), None)
+    theirs[0].refresh_from_db()
+    assert [one.name for one in compare([[theirs[0]], ours]).barriers] == ["workload"]
+
+
+ABOUT = About(device="2 × 8 H800", precision="fp8", engine="vLLM 0.7.2", tp=16, workload="x")
+
+
+def test_a_correction_replaces_what_was_declared():
+    ann = make_user("ann")
+    result = imported(device="8 × H800")
+    read = result.what
+
+    changed = imports.declare(result.imported, ABOUT, ann)
+
+    result = Result.objects.get(pk=result.pk)
+    assert changed["devices"] == [8, 16]
+    assert (result.label, result.what, result.device) == ("fp8", "x", "2 × 8 H800")
+    assert (result.imported.declared_by, result.imported.declared_at is not None) == (ann, True)
+    assert result.fingerprint
+    assert imports.declare(result.imported, ABOUT, ann) == {}
+    imports.declare(result.imported, About(), ann)
+    result = Result.objects.get(pk=result.pk)
+    assert (result.label, result.what, result.fingerprint) == ("", read, "")
+
+
+def test_a_baseline_keeps_what_was_declared():
+    result = imported(**DECLARED)
+    baselines.set_baseline(result, make_user("ann"))
+
+    with pytest.raises(LaunchError, match="Remove the baseline first"):
+        imports.declare(result.imported, About(), None)
+
+
+def test_the_date_of_the_measurement_is_that_of_the_file():
+    before = timezone.now()
+
+    result = imported("vllm-0.7.2/benchmark_serving_ok.json")
+
+    at = timezone.localtime(result.imported.measured_at)
+    assert at.strftime("%Y-%m-%d %H:%M:%S") == "2026-11-24 14:11:14"
+    assert result.created_at >= before
+
+
+def test_single_requests_of_a_file_are_stored():
+    result = imported("vllm-0.7.2/benchmark_serving_ok.json")
+
+    (stored,) = PointRequests.objects.filter(point__result=result)
+    data = json.loads((DATA / "vllm-0.7.2/benchmark_serving_ok.json").read_text())
+    assert [row[0] for row in stored.rows] == pytest.approx([1000 * t for t in data["ttfts"]])
+    (point,) = curve_of(result_page(result.pk))
+    assert point.quantiles["ttft_p50_ms"].low < data["median_ttft_ms"]
+    level = Level("chat", {"ttft_p99_ms": 12.0, "tpot_p99_ms": 100.0})
+    assert goodput_of(level, point).value == pytest.approx(
+        sum(t <= 0.012 for t in data["ttfts"]) / 20
+    )
 
 
 def test_an_import_counts_as_no_result_of_ours():

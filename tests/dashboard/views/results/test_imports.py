@@ -380,3 +380,98 @@ def test_viewers_do_not_import(client):
 
     assert client.get("/results/import/").status_code == 403
     assert "Import" not in client.get("/results/").content.decode().partition("<main")[2]
+
+
+DECLARED = {
+    "device": "2 × 8 H800",
+    "precision": "fp8",
+    "engine": "vLLM 0.7.2",
+    "tp": "16",
+    "workload": "random 1024 → 128 tok",
+}
+
+
+def test_what_is_declared_at_an_import_is_shown_with_its_person(client, ann):
+    answer = upload(client, SERVE, **DECLARED)
+    client.post(answer.url, {"do": "import"})
+
+    result = Result.objects.get()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+    assert "Declared by ann" in page
+    for value in ("2 × 8 H800", "fp8", "vLLM 0.7.2", "random 1024 → 128 tok"):
+        assert value in page
+    assert result.run_context["device"]["count"] == 16
+    assert result.fingerprint
+
+
+def test_a_member_corrects_what_another_declared(client, ann):
+    result = imported(device="8 × H800")
+    address = f"/results/res-{result.pk}/declare/"
+    assert 'value="8 × H800"' in client.get(address).content.decode()
+
+    wrong = client.post(address, DECLARED | {"devices": "8"})
+    assert wrong.status_code == 422
+    page = wrong.content.decode()
+    assert "The device says 16" in page
+    assert 'value="vLLM 0.7.2"' in page
+    assert page.count('aria-invalid="true"') == 1
+
+    assert client.post(address, DECLARED).url == f"/results/res-{result.pk}/"
+    row = Import.objects.get()
+    assert (row.devices, row.tp, row.declared_by) == (16, 16, ann)
+    entry = AuditEntry.objects.get(action="result.declare")
+    assert entry.detail["device"] == "8 × H800 → 2 × 8 H800"
+
+
+def test_a_device_without_a_number_says_so_in_the_preview(client, ann):
+    answer = upload(client, SERVE, device="2机8卡 H800")
+
+    assert "number not understood: enter it" in client.get(answer.url).content.decode()
+
+
+def test_measured_is_the_date_of_the_file(client, ann):
+    result = imported("vllm-0.7.2/benchmark_serving_ok.json")
+
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
+
+    assert "2026-11-24" in page
+    assert "<dt>Imported</dt>" in page
+
+
+def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
+    declared = DECLARED | {"tp": 16}
+    theirs = imported("vllm-0.7.2/benchmark_serving_ok.json", user=ann, **declared)
+    points = [(4, {"output_tokens_per_s": 900.0})]
+    ours = make_measured(points=points, what=DECLARED["workload"], tool="vLLM 0.7.2 bench serve")
+
+    page = client.get(f"/results/compare/?id=res-{theirs.pk}&id=res-{ours.pk}").content.decode()
+
+    assert "As declared" in page
+    assert "not judged" not in page.casefold()
+    assert ", as declared" in page
+
+
+def test_the_api_declares_and_corrects(client, ann):
+    ApiToken.objects.create(user=ann, name="t", scope="launch", token_sha256=hashed("t"))
+    result = imported(device="8 × H800")
+
+    answer = client.patch(
+        f"/api/v1/imports/res-{result.pk}/declared",
+        json.dumps({"device": "2 × 8 H800", "precision": "fp8"}),
+        content_type="application/json",
+        headers={"Authorization": "Bearer t"},
+    )
+
+    found = answer.json()
+    assert (answer.status_code, found["devices"], found["precision"]) == (200, 16, "fp8")
+    assert found["declared_by"] == "ann"
+
+
+def test_the_command_declares(capsys):
+    make_user("root", is_staff=True)
+
+    call_command("import", str(DATA / SERVE), device="8卡 H800", precision="fp8", tp="8")
+
+    row = Import.objects.get()
+    assert (row.devices, row.precision, row.tp) == (8, "fp8", 8)
+    assert row.declared_at is not None

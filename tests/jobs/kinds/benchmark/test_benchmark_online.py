@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 
+import aiohttp
 import pytest
 from pytest import approx
 
@@ -96,7 +99,86 @@ def test_today_the_command_is_vllm_s_own():
         "bench",
         "serve",
     )
-    assert argv[-3:] == ("--temperature", "0.0", "--save-detailed")
+    assert argv[-5:] == (
+        *("--temperature", "0.0", "--header", "Connection=close", "--save-detailed"),
+    )
+
+
+class Closing:
+    """An engine as strict as llama.cpp: a connection ends after its first answer, and its client
+    hears of it with the next request. It says so beforehand only when asked."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.I)[1]))
+        asked = b"connection: close" in head.lower()
+        said = b"Connection: close\r\n" if asked else b""
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + said + b"\r\n")
+        writer.write(b"6\r\ndata: \r\n0\r\n\r\n")
+        await writer.drain()
+        self.answered += 1
+        if not asked:
+            await reader.read(1)  # the next request on this connection
+        writer.close()
+
+
+async def lost(headers: dict[str, str]) -> list[str]:
+    """Send twelve requests as vLLM's client does: one session for all, connections kept."""
+    engine = Closing()
+    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
+    errors = []
+    connector = aiohttp.TCPConnector(limit=4, keepalive_timeout=60, force_close=False)
+    async with server, aiohttp.ClientSession(connector=connector) as session:
+        for _request in range(12):
+            try:
+                async with session.post(address, json={}, headers=headers) as response:
+                    await response.read()
+            except aiohttp.ClientError as error:
+                errors.append(type(error).__name__)
+    return errors
+
+
+def test_no_request_is_lost_to_an_engine_that_closes_its_connections():
+    argv = step("measure", **TODAY).argv
+    name, _equals, value = argv[argv.index("--header") + 1].partition("=")
+
+    assert set(asyncio.run(lost({}))) == {"ServerDisconnectedError"}
+    assert asyncio.run(lost({name: value})) == []
+
+
+def test_the_older_script_opens_a_connection_for_each_request():
+    assert "--header" not in step("measure").argv
+
+
+def failing(*errors: str, **values: object) -> dict[str, bytes]:
+    data = json.loads((NEW / "serve_random_chat.json").read_bytes())
+    data["errors"][: len(errors)] = errors
+    completed = 12 - len(errors)
+    rates = {"completed": completed, "failed": len(errors)}
+    rates["request_throughput"] = completed / data["duration"]
+    return {"result.json": json.dumps(data | rates | values).encode()}
+
+
+def test_the_cause_of_lost_requests_is_named():
+    trace = 'Traceback …\n  File "x.py"\naiohttp.client_exceptions.ServerDisconnectedError: Server'
+    outputs = failing(trace, trace, "Traceback\nTimeoutError")
+
+    remarks = outcome_of(outputs, **TODAY).measured.remarks
+
+    lost_ones, other = (one for one in remarks if "cause" in one.args)
+    assert (lost_ones.id, lost_ones.args["failed"]) == ("benchmark:disconnected", 2)
+    assert lost_ones.args["cause"].endswith("ServerDisconnectedError: Server")
+    assert other == Message("benchmark:cause", {"failed": 1, "cause": "TimeoutError"})
+
+
+def test_a_run_without_a_success_names_its_cause():
+    failure = outcome_of(failing(*["Traceback\nTimeoutError"] * 12), **TODAY).failure
+
+    assert failure == Message("benchmark:no_request_cause", {"failed": 12, "cause": "TimeoutError"})
 
 
 def test_the_shared_prefix_of_random_prompts_counts_as_input():
@@ -289,13 +371,16 @@ def test_exit_code_0_with_no_successful_request_is_a_failure():
 
 def test_failed_and_few_requests_are_reported():
     data = json.loads((OLD / "benchmark_serving_ok.json").read_bytes())
-    data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17}
+    data |= {"completed": 17, "errors": ["timeout"] * 3 + [""] * 17, "request_throughput": 26.6}
+    data |= {"request_goodput:": 26.6}
 
     remarks = outcome_of({"result.json": json.dumps(data).encode()}, requests=20).measured.remarks
 
     assert remarks == [
         Message("benchmark:failed_requests", {"failed": 3, "total": 20, "concurrency": 4}),
+        Message("benchmark:cause", {"failed": 3, "cause": "timeout"}),
         Message("benchmark:few_requests", {"requests": 20}),
+        Message("benchmark:last_token"),
     ]
 
 

@@ -1,0 +1,72 @@
+"""Single requests of EvalScope's performance test: the database ``benchmark_data.db`` (SQLite).
+
+The file is a stranger's: it is read in memory, its schema is not trusted, and a statement that runs
+for too long is stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from jobs.messages import Message
+from jobs.parsers.request_times import RequestTimes
+from jobs.units import MS_PER_S
+
+_HEAD = b"SQLite format 3\x00"
+MOST = 100_000  # rows
+_STEPS, _MOST_STEPS = 10_000, 5_000  # instructions of SQLite between two checks, and checks
+_LONGEST_REASON = 200
+_ROWS = """
+    SELECT first_chunk_latency, time_per_output_token, latency, completion_tokens
+    FROM result WHERE success = 1 LIMIT ?
+"""
+
+
+def is_base(content: bytes) -> bool:
+    """Return True for a SQLite database."""
+    return content.startswith(_HEAD)
+
+
+def read(path: str, content: bytes) -> tuple[list[RequestTimes], tuple[Message, ...]]:
+    """Return the completed requests, else a message with the damage."""
+    try:
+        with closing(sqlite3.connect(":memory:")) as base:
+            return _times(base, content), ()
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        reason = f"{path}: {error}"[:_LONGEST_REASON]
+        return [], (Message("figures:no_requests", {"reason": reason}),)
+
+
+def _times(base: sqlite3.Connection, content: bytes) -> list[RequestTimes]:
+    base.deserialize(content)
+    base.execute("PRAGMA trusted_schema = OFF")
+    left = iter(range(_MOST_STEPS))
+    base.set_progress_handler(lambda: next(left, None) is None, _STEPS)
+    kinds = base.execute("SELECT type FROM sqlite_schema WHERE name = 'result'").fetchall()
+    if kinds != [("table",)]:
+        raise ValueError("no table 'result'")
+    rows = base.execute(_ROWS, (MOST + 1,)).fetchall()
+    if len(rows) > MOST:
+        raise ValueError(f"more than {MOST} requests")
+    return [_row(*row) for row in rows]
+
+
+def _row(first_s: Any, further_s: Any, whole_s: Any, tokens: Any) -> RequestTimes:
+    first, further, whole = (_seconds(value) for value in (first_s, further_s, whole_s))
+    has_further = further is not None and _seconds(tokens) not in (None, 0.0, 1.0)
+    return RequestTimes(
+        None if first is None else MS_PER_S * first,
+        MS_PER_S * further if further is not None and has_further else None,
+        whole,
+    )
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{value!r:.40} is no time")
+    return float(value)

@@ -1,0 +1,287 @@
+"""A damaged figure of a real output is refused or left out, and named with its key."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+DATA = Path(__file__).parents[2] / "data"
+pytestmark = pytest.mark.django_db
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """``figures``: keys of single figures; ``swapped``: two percentiles; ``rate``: a rate."""
+
+    folder: str
+    file: str
+    figures: tuple[Keys, ...]
+    swapped: tuple[Keys, Keys] | None = None
+    rate: Keys | None = None
+    named: str = ""  # in messages, where the last key is not
+
+    def __str__(self) -> str:
+        return f"{self.folder}/{self.file}" if self.file else self.folder
+
+
+GUIDE = ("benchmarks", 0, "metrics")
+LM = ("results", "basic_gen", "exact_match,letter")
+JSON = (
+    Capture(
+        "vllm-0.7.2/benchmark_serving_ok.json",
+        "",
+        (("duration",), ("mean_ttft_ms",), ("p99_itl_ms",), ("output_throughput",), ("completed",)),
+        (("p90_ttft_ms",), ("p99_ttft_ms",)),
+        ("output_throughput",),
+    ),
+    Capture(
+        "vllm-0.32/bench/serve_random_chat.json",
+        "",
+        (("duration",), ("median_ttft_ms",), ("request_throughput",), ("total_output_tokens",)),
+        (("p90_tpot_ms",), ("p99_tpot_ms",)),
+        ("total_token_throughput",),
+    ),
+    Capture(
+        "vllm-0.32/bench/throughput.json",
+        "",
+        (("elapsed_time",), ("tokens_per_second",), ("requests_per_second",), ("num_requests",)),
+        None,
+        ("tokens_per_second",),
+    ),
+    Capture(
+        "vllm-0.32/bench/latency.json",
+        "",
+        (("avg_latency",), ("percentiles", "50"), ("latencies", 0)),
+        (("percentiles", "10"), ("percentiles", "99")),
+        None,
+    ),
+    Capture(
+        "guidellm-0.8",
+        "out.json",
+        (
+            ("benchmarks", 0, "duration"),
+            (*GUIDE, "time_to_first_token_ms", "successful", "mean"),
+            (*GUIDE, "request_latency", "successful", "percentiles", "p90"),
+            ("benchmarks", 0, "requests", "successful", 3, "inter_token_latency_ms"),
+        ),
+        (
+            (*GUIDE, "time_to_first_token_ms", "successful", "percentiles", "p50"),
+            (*GUIDE, "time_to_first_token_ms", "successful", "percentiles", "p99"),
+        ),
+        (*GUIDE, "output_tokens_per_second", "successful", "mean"),
+    ),
+    Capture(
+        "aiperf-0.13",
+        "profile_export_aiperf.json",
+        (
+            ("benchmark_duration", "avg"),
+            ("request_latency", "p99"),
+            ("output_token_throughput", "avg"),
+            ("request_count", "avg"),
+        ),
+        (("inter_token_latency", "p50"), ("inter_token_latency", "p99")),
+        ("request_throughput", "avg"),
+    ),
+    Capture(
+        "evalscope-1.14-perf/capture/parallel_4_number_20",
+        "benchmark_summary.json",
+        (
+            ("Test Duration (s)",),
+            ("Avg TTFT (ms)",),
+            ("Output Throughput (tok/s)",),
+            ("KV Cache Hit Rate (%)",),
+        ),
+        None,
+        ("Req Throughput (req/s)",),
+    ),
+    Capture(
+        "evalscope-1.14-perf/capture/parallel_4_number_20",
+        "benchmark_percentile.json",
+        ((8, "Latency (s)"), (9, "TTFT (ms)")),
+        ((5, "TTFT (ms)"), (9, "TTFT (ms)")),
+    ),
+    Capture(
+        "evalscope-1.14-eval/capture",
+        "reports/smollm2/general_mcq.json",
+        (("metrics", 0, "score"), ("metrics", 0, "categories", 0, "subsets", 0, "num")),
+    ),
+    Capture("lm-eval-0.4", "results_2026-11-24T14-16-53.395895.json", (LM,)),
+)
+CSV = (
+    ("opencompass-0.4.1", "20261124_140927/summary/summary_20261124_140927.csv", "cluewsc-dev"),
+    (
+        "opencompass-0.5.4",
+        "workdir/20261124_142027/summary/summary_20261124_142027.csv",
+        "basic_qa",
+    ),
+)
+ROWS = (
+    ("vllm-0.7.2/benchmark_serving_ok.txt", "Mean TTFT (ms)"),
+    ("vllm-0.7.2/benchmark_serving_ok.txt", "P99 ITL (ms)"),
+    ("vllm-0.7.2/benchmark_serving_ok.txt", "Benchmark duration (s)"),
+    ("vllm-0.7.2/benchmark_serving_no_result_dir.txt", "Output token throughput (tok/s)"),
+    ("vllm-0.32/bench/serve_random_chat.stdout", "Request throughput (req/s)"),
+    ("vllm-0.32/bench/latency.stdout", "50% percentile latency"),
+)
+NO_NUMBERS = ("fast", float("nan"), -5.0)
+
+
+def imported(path: Path) -> dict[str, Any]:
+    """Return what ``manage.py import --dry-run --json`` prints."""
+    printed = StringIO()
+    with suppress(SystemExit):  # 1: no result
+        call_command("import", str(path), "--dry-run", "--json", stdout=printed)
+    return json.loads(printed.getvalue())
+
+
+def said(found: dict[str, Any]) -> str:
+    remarks = [text for one in found["results"] for text in one["remarks"]]
+    return "\n".join([*remarks, *(one["reason"] for one in found["refused"])])
+
+
+def values(found: dict[str, Any]) -> Iterator[float]:
+    for one in found["results"]:
+        for metrics in (one["metrics"], *(point["metrics"] for point in one["points"])):
+            yield from (metric["value"] for metric in metrics)
+
+
+def copy(capture: str, target: Path) -> Path:
+    source = DATA / capture
+    if source.is_dir():
+        return Path(shutil.copytree(source, target / source.name))
+    return Path(shutil.copy(source, target / source.name))
+
+
+def damaged(capture: Capture, target: Path, change: Callable[[Any], None]) -> dict[str, Any]:
+    path = copy(capture.folder, target)
+    file = path / capture.file if capture.file else path
+    data = json.loads(file.read_text())
+    change(data)
+    file.write_text(json.dumps(data))
+    return imported(path)
+
+
+def at(data: Any, keys: Keys) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
+def put(data: Any, keys: Keys, value: Any) -> None:
+    at(data, keys[:-1])[keys[-1]] = value
+
+
+def name_of(keys: Keys) -> str:
+    """The word of a message: the last key that is a name."""
+    return next(str(key) for key in reversed(keys) if isinstance(key, str) and key != "mean")
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=["text", "nan", "negative"])
+@pytest.mark.parametrize(
+    ("capture", "keys"),
+    [(one, keys) for one in JSON for keys in one.figures],
+    ids=lambda one: str(one),
+)
+def test_a_figure_without_a_number_is_named_and_not_taken(capture, keys, value, tmp_path):
+    found = damaged(capture, tmp_path, lambda data: put(data, keys, value))
+
+    assert name_of(keys) in said(found)
+    assert all(number >= 0 for number in values(found))
+
+
+@pytest.mark.parametrize("capture", [one for one in JSON if one.swapped], ids=str)
+def test_swapped_percentiles_are_named_and_not_taken(capture, tmp_path):
+    high, low = capture.swapped
+    taken: list[float] = []
+
+    def swap(data: Any) -> None:
+        taken.extend(at(data, keys) for keys in capture.swapped)
+        put(data, high, taken[1])
+        put(data, low, taken[0])
+
+    found = damaged(capture, tmp_path, swap)
+
+    assert "out of order" in said(found)
+    assert all(str(value)[:12] in said(found) for value in taken)
+    assert name_of(low) in said(found)
+    assert not {round(value, 9) for value in taken} & {round(value, 9) for value in values(found)}
+
+
+@pytest.mark.parametrize("capture", [one for one in JSON if one.rate], ids=str)
+def test_a_rate_ten_times_its_count_is_named_and_not_taken(capture, tmp_path):
+    wrong: list[float] = []
+
+    def grow(data: Any) -> None:
+        wrong.append(10 * at(data, capture.rate))
+        put(data, capture.rate, wrong[0])
+
+    found = damaged(capture, tmp_path, grow)
+
+    assert name_of(capture.rate) in said(found)
+    assert wrong[0] not in values(found)
+    if found["results"]:
+        assert any(values(found))  # the other figures are
+
+
+@pytest.mark.parametrize("capture", [one for one in JSON if ("duration",) in one.figures], ids=str)
+def test_a_duration_of_zero_is_named_and_not_taken(capture, tmp_path):
+    found = damaged(capture, tmp_path, lambda data: put(data, ("duration",), 0))
+
+    assert "duration = 0" in said(found)
+    names = {metric["name"] for metric in found["results"][0]["metrics"]}
+    assert "duration_s" not in names
+    assert "ttft_p99_ms" in names
+
+
+@pytest.mark.parametrize("value", ["fast", "nan", "-5.00", "500.00"])
+@pytest.mark.parametrize(("folder", "file", "dataset"), CSV, ids=["0.4.1", "0.5.4"])
+def test_a_score_without_a_share_is_named_and_refused(folder, file, dataset, value, tmp_path):
+    path = copy(f"{folder}/{file}", tmp_path)  # in its folder, files of each set have the score too
+    lines = path.read_text().splitlines()
+    changed = [
+        f"{line.rpartition(',')[0]},{value}" if line.startswith(f"{dataset},") else line
+        for line in lines
+    ]
+    assert changed != lines
+    path.write_text("\n".join(changed) + "\n")
+
+    found = imported(path)
+
+    assert found["results"] == []
+    assert dataset in said(found)
+
+
+@pytest.mark.parametrize("value", ["fast", "nan", "-5.00"])
+@pytest.mark.parametrize(("file", "row"), ROWS)
+def test_a_printed_row_without_a_number_is_named_and_not_taken(file, row, value, tmp_path):
+    path = copy(file, tmp_path)
+    before = path.read_text()
+    after = re.sub(rf"({re.escape(row)}: +)[\d.]+", rf"\g<1>{value}", before)
+    assert after != before
+    path.write_text(after)
+
+    found = imported(path)
+
+    assert row in said(found)
+    assert all(number >= 0 for number in values(found))
+
+
+@pytest.mark.parametrize("capture", sorted({one.folder for one in JSON} | {row[0] for row in ROWS}))
+def test_no_figure_of_a_real_output_is_left_out(capture, tmp_path):
+    found = imported(copy(capture, tmp_path))
+
+    assert found["results"]
+    assert "Not taken" not in said(found)
+    assert "not taken" not in said(found)
