@@ -59,19 +59,30 @@ class QuestionSet:
     name: str
     questions: tuple[Question, ...]
 
-    def part(self, limit: int, seed: int | None = None) -> tuple[Question, ...]:
+    def part(self, limit: int, seed: int = 0) -> tuple[Question, ...]:
         """Return ``limit`` questions in set order; all for 0 or a high limit.
 
-        Without a seed they are spread evenly over the set. A seed draws them: the same seed draws
-        the same questions on every machine, and a lower limit a part of them.
+        Each category of each subset has its share of them, by largest remainders. Within it
+        ``seed`` draws: the same seed draws the same questions on every machine.
         """
         total = len(self.questions)
         if limit <= 0 or limit >= total:
             return self.questions
-        if seed is None:
-            return tuple(self.questions[index * total // limit] for index in range(limit))
-        drawn = sorted(self.questions, key=lambda question: draw(seed, question.id))
-        wanted = {question.id for question in drawn[:limit]}
+        strata: dict[tuple[str, str], list[str]] = {}
+        for one in self.questions:
+            strata.setdefault((one.subset, one.category), []).append(one.id)
+        counts = {stratum: limit * len(ids) // total for stratum, ids in strata.items()}
+        by_remainder = sorted(
+            strata,
+            key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one))),
+        )
+        for stratum in by_remainder[: limit - sum(counts.values())]:
+            counts[stratum] += 1
+        wanted = {
+            question_id
+            for stratum, ids in strata.items()
+            for question_id in sorted(ids, key=lambda one: draw(seed, one))[: counts[stratum]]
+        }
         return tuple(question for question in self.questions if question.id in wanted)
 
     @cached_property

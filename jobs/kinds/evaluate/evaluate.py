@@ -68,15 +68,14 @@ class Params(KindParams):
     )
     limit: int = evaluations.limit_field(
         0,
-        "Sample size, spread evenly over the data set. 0: all questions.",
+        "Sample size, drawn at random with the share of each category. 0: all questions.",
         set_size="questions",
     )
-    question_seed: int | None = Field(
-        None,
+    question_seed: int = Field(
+        0,
         ge=0,
         le=999_999,
-        description="Draws the sample at random: the same number draws the same questions. Empty: "
-        "spread evenly.",
+        description="Draws the sample: the same number draws the same questions.",
         json_schema_extra={"label": "Question seed", "group": "Questions"},
     )
     max_tokens: int = evaluations.answer_field(
@@ -93,6 +92,13 @@ class Params(KindParams):
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
     thinking: Thinking = thinking_field()
+
+
+    @field_validator("question_seed", mode="before")
+    @classmethod
+    def _seed_of_older_jobs(cls, seed: Any) -> Any:
+        """Take the default for none, which older jobs have."""
+        return 0 if seed is None else seed
 
 
 class EvalScopeParams(Params):
@@ -150,8 +156,7 @@ class Evaluate(Kind, params=EvalScopeParams):
         rule = early_stops.rule_of(params, asking.questions, target)
         if rule is None:
             return against(evalscope.eval_plan(asking, here), served, here.python)
-        seed = params.question_seed or 0
-        made = early_stop.decided_plan(asking, rule, here, seed)
+        made = early_stop.decided_plan(asking, rule, here, params.question_seed)
         return against(made, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -212,7 +217,7 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
     """
     chosen = question_set(params.questions)
     check_limit(params.limit, len(chosen.questions))
-    if params.question_seed is not None and not params.limit:
+    if params.question_seed and not params.limit:
         message = _("A seed needs a question limit: all questions are sent.")
         raise LaunchError(message, "question_seed")
     questions = chosen.part(params.limit, params.question_seed)
@@ -248,7 +253,7 @@ def _what(params: Params, asked: int, look: Look | None) -> str:
     asked //= params.samples
     count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
     parts = [f"{params.questions} ({count})"]
-    if params.limit and params.question_seed is not None:
+    if params.limit:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")

@@ -130,6 +130,7 @@ def test_a_result_says_limit_seed_and_samples():
     ("more", "is_repeat"),
     [
         ({"question_seed": None, "samples": 1}, True),
+        ({"question_seed": 0, "samples": 1}, False),
         ({"question_seed": 7, "samples": 1}, False),
         ({"question_seed": None, "samples": 4}, False),
         ({"stop_early": False, "baseline": "17", "margin": 2.0}, True),
