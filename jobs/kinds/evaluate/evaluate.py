@@ -37,6 +37,7 @@ from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.evalscope.looks import Look, last_look
+from jobs.parsers.files import json_lines
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
@@ -91,8 +92,8 @@ class Params(KindParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    retries: int = evaluations.retries_field()
     thinking: Thinking = thinking_field()
-
 
     @field_validator("question_seed", mode="before")
     @classmethod
@@ -150,6 +151,7 @@ class Evaluate(Kind, params=EvalScopeParams):
             temperature=params.temperature,
             samples=params.samples,
             batch=params.batch,
+            retries=params.retries,
             key=str(served.data.get("api_key") or ""),
             extra_body=extra_body(served, params.thinking),
         )
@@ -175,16 +177,24 @@ class Evaluate(Kind, params=EvalScopeParams):
         """Questions, in parallel."""
         return work.shipped_questions(params)
 
-    def scored(self, outputs: Mapping[str, bytes]) -> tuple[Sequence[Scored], int]:
-        """Return the answers, and the number of requested ones."""
+    def scored(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes]
+    ) -> tuple[Sequence[Scored], int]:
+        """Return the answers, failed ones included, and the number of requested ones."""
         evaluation = evalscope_eval.parse(outputs)
-        return evaluation.scored, sum(report.requested for report in evaluation.reports)
+        records = {
+            file.name.removesuffix(".jsonl"): json_lines(file.name, file.text.encode())
+            for file in plan.files
+            if file.name.endswith(".jsonl")
+        }
+        rows = evalscope_eval.named(evaluation.scored, records, params.samples)
+        return rows, sum(report.requested for report in evaluation.reports)
 
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, and each question with its answer and score."""
-        scored, asked = self.scored(outputs)
+        scored, asked = self.scored(params, plan, outputs)
         counted = [row for row in scored if row.score is not None]
         if not counted:
             return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))

@@ -48,7 +48,7 @@ _PLACES = frozenset(
 _NOT_WORK = frozenset(
     (
         *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
-        *("endpoint", "source", "folder", "dataset_source", "token"),
+        *("endpoint", "source", "folder", "dataset_source", "token", "retries"),
     )
 )
 # Checksum of a team's prompts in the workload.

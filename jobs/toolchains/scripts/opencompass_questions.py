@@ -4,9 +4,11 @@ The configuration of the job names the three classes; with_modules.py lets OpenC
 Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
 OpenCompass and EvalScope ask and score the same.
 
-OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
-runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
-"error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
+OpenCompass keeps no finish reason and no tokens, and scores at its end only. The client appends
+them to .asked.jsonl beside the runs, which the host reads as it grows. A line an answer: {"prompt",
+"subset", "right", "finish", "input_tokens", "output_tokens", "seconds"}; a line a request that
+failed to the last retry: {"prompt", "subset", "error"}. A name with a dot, because -r takes the
+last name for a run.
 
 OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
 .texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
@@ -28,6 +30,7 @@ from opencompass.models import OpenAISDK
 from opencompass.openicl.icl_evaluator import BaseEvaluator
 
 ASKED, TEXTS = Path("outputs/.asked.jsonl"), Path("outputs/.texts.jsonl")
+FILES = Path(__file__).parent
 SAVED = "outputs/*/predictions/*/tmp_*.jsonl"  # OpenCompass's own, of sets that are not complete
 OPEN, CLOSE = "<think>", "</think>"
 # Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
@@ -75,36 +78,39 @@ class Client(OpenAISDK):
             "event_hooks": {"response": [_hear]},
             "trust_env": False,
         }
-        return super()._create_fresh_client()
+        # The library would send each of the tool's attempts three times.
+        return super()._create_fresh_client().with_options(max_retries=0)
 
     def _generate(self, input, max_out_len, temperature):
         prompt = _text_of(input)
         text = _take_unsaved(prompt)
         if text is not None:
             return text
+        subset, record = _records().get(prompt, ("", None))
         _heard.answer, began = None, time.monotonic()
         try:
             text = super()._generate(input, max_out_len, temperature)
         except Exception as error:
-            _append(ASKED, {"prompt": prompt, "error": str(error)[:300]})
+            _append(ASKED, {"prompt": prompt, "subset": subset, "error": str(error)[:300]})
             return ""
         answer = _heard.answer or {}
         choice = (answer.get("choices") or [{}])[0]
         usage, message = answer.get("usage") or {}, choice.get("message") or {}
-        _append(
-            ASKED,
-            {
-                "prompt": prompt,
-                "finish": choice.get("finish_reason"),
-                "input_tokens": usage.get("prompt_tokens"),
-                "output_tokens": usage.get("completion_tokens"),
-                "seconds": round(time.monotonic() - began, 3),
-            },
-        )
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
         if thought:
             content = message.get("content") or ""
             text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+        finish = choice.get("finish_reason")
+        line = {
+            "prompt": prompt,
+            "subset": subset,
+            "right": bool(record) and scoring.score(record, text, cut=finish == "length").right,
+            "finish": finish,
+            "input_tokens": usage.get("prompt_tokens"),
+            "output_tokens": usage.get("completion_tokens"),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        _append(ASKED, line)
         _append(TEXTS, {"prompt": prompt, "text": text})
         return text
 
@@ -138,6 +144,16 @@ def _lines(path):
             with contextlib.suppress(ValueError):
                 lines.append(json.loads(line))
     return lines
+
+
+@functools.cache
+def _records():
+    """Return subset and line of each question, by prompt."""
+    return {
+        prompt_of(record): (path.stem, record)
+        for path in FILES.glob("*.jsonl")
+        for record in _lines(path)
+    }
 
 
 @functools.cache

@@ -471,3 +471,34 @@ def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
     scraper.stop()
 
     assert "a reader failed" in caplog.text
+
+
+def test_own_questions_of_opencompass_move_with_each_answer(tmp_path):
+    reader = READERS["asked"](tmp_path, (("short_en", 3), ("choice_zh", 1)), tmp_path / "log")
+    assert reader.read()[""]["answered"] == 0
+    lines = [
+        {"prompt": "a", "subset": "short_en", "right": True, "finish": "stop"},
+        {"prompt": "b", "subset": "short_en", "error": "500"},
+        {"prompt": "c", "subset": "choice_zh", "right": False, "finish": "length"},
+    ]
+    for count, answered in ((1, 1), (2, 1), (3, 2)):
+        text = "".join(json.dumps(line) + "\n" for line in lines[:count])
+        (tmp_path / ".asked.jsonl").write_text(text + '{"prom')
+
+        whole = reader.read()[""]
+
+        assert (whole["answered"], whole["scored"], whole["total"]) == (answered, answered, 4)
+    sets = reader.read()
+    assert [sets["short_en"][name] for name in ("right", "errors", "cut")] == [1, 1, 0]
+    assert [sets["choice_zh"][name] for name in ("right", "errors", "cut")] == [0, 0, 1]
+
+
+def test_a_question_that_a_continued_run_answered_is_no_error(tmp_path):
+    reader = READERS["asked"](tmp_path, (("short_en", 1),), tmp_path / "log")
+    lines = [
+        {"prompt": "a", "subset": "short_en", "error": "500"},
+        {"prompt": "a", "subset": "short_en", "right": True},
+    ]
+    (tmp_path / ".asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    assert reader.read()["short_en"]["errors"] == 0

@@ -154,7 +154,7 @@ print(json.dumps([said, client.asked]))
 """
 
 
-def ask(folder, *prompts):
+def ask(folder, *prompts, script=ASK):
     """Return a new process's answers to prompts, and the prompts that reached the engine."""
     for name, text in STUBS.items():
         path = folder / f"{name}.py"
@@ -162,7 +162,7 @@ def ask(folder, *prompts):
         path.write_text(text)
     (folder / "outputs/run/predictions/model").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", ASK, *prompts],
+        [sys.executable, "-c", script, *prompts],
         cwd=folder,
         env={"PYTHONPATH": f"{SCRIPTS}:{SCRIPTS.parents[1] / 'host'}:{folder}"},
         capture_output=True,
@@ -171,6 +171,30 @@ def ask(folder, *prompts):
     )
     assert done.stderr == ""
     return json.loads(done.stdout)
+
+
+SCORED = """
+import json, shutil, sys
+from pathlib import Path
+shutil.copy(SCRIPT, "files")
+sys.path.insert(0, "files")
+from opencompass_questions import Client, prompt_of
+record = json.loads(Path("files/short_en.jsonl").read_text())
+Client()._generate([{"role": "HUMAN", "prompt": prompt_of(record)}], 9, 0.0)
+print("[]")
+"""
+
+
+def test_each_answer_is_scored_as_it_comes(tmp_path):
+    record = {"id": "q", "language": "en", "question": "Which number?", "answers": ["1"]}
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/short_en.jsonl").write_text(json.dumps(record) + "\n")
+    script = SCORED.replace("SCRIPT", repr(str(SCRIPTS / "opencompass_questions.py")))
+
+    ask(tmp_path, script=script)
+
+    (line,) = (tmp_path / "outputs/.asked.jsonl").read_text().splitlines()
+    assert (json.loads(line)["subset"], json.loads(line)["right"]) == ("short_en", True)
 
 
 def test_an_answer_that_opencompass_had_not_saved_is_not_asked_again(tmp_path):
