@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field, field_validator
@@ -67,6 +67,12 @@ class Params(KindParams):
         description="Included questions, or a set of the team.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
+    language: Literal["all", "en", "zh"] = Field(
+        "all",
+        description="Questions in this language only. A model that knows one language defaults to "
+        "it.",
+        json_schema_extra={"label": "Language", "group": "Questions", "speaks": "deployment"},
+    )
     limit: int = evaluations.limit_field(
         0,
         "Sample size, drawn at random with the share of each category. 0: all questions.",
@@ -80,7 +86,7 @@ class Params(KindParams):
         json_schema_extra={"label": "Question seed", "group": "Questions"},
     )
     max_tokens: int = evaluations.answer_field(
-        32,
+        64,
         8192,
         "Answers are cut off at this length. Reasoning models need thousands.",
         thinks=["deployment", 8192],
@@ -135,6 +141,8 @@ class Evaluate(Kind, params=EvalScopeParams):
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         if field == "baseline":
             return early_stops.baseline_choices(target)
+        if field == "language":
+            return [Choice("all", _("all")), Choice("en", _("English")), Choice("zh", _("Chinese"))]
         return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:
@@ -226,11 +234,14 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
         LaunchError: at the field that does not fit the set or the deployment.
     """
     chosen = question_set(params.questions)
-    check_limit(params.limit, len(chosen.questions))
+    known = chosen.spoken(params.language)
+    if not known:
+        raise LaunchError(_("The set has no question in this language."), "language")
+    check_limit(params.limit, len(known))
     if params.question_seed and not params.limit:
         message = _("A seed needs a question limit: all questions are sent.")
         raise LaunchError(message, "question_seed")
-    questions = chosen.part(params.limit, params.question_seed)
+    questions = chosen.part(params.limit, params.question_seed, params.language)
     check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
     evaluations.check_samples(params.samples, params.temperature)
     return questions
@@ -263,6 +274,8 @@ def _what(params: Params, asked: int, look: Look | None) -> str:
     asked //= params.samples
     count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
     parts = [f"{params.questions} ({count})"]
+    if params.language != "all":
+        parts.append(f"{params.language} only")
     if params.limit:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
@@ -348,9 +361,6 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Mess
         remarks.append(
             Message("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
         )
-    empty = sum(not row.answer.strip() for row in counted)
-    if empty:
-        remarks.append(Message("evaluate:empty", {"empty": empty, "total": len(counted)}))
     remarks += cut(counted, params.max_tokens)
     questions = len(by_question(counted))
     if questions < ENOUGH_QUESTIONS:

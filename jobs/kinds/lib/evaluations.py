@@ -103,7 +103,8 @@ def retries_field() -> Any:
         2,
         ge=0,
         le=10,
-        description="A failed request is sent again so many times. Then its question has no score.",
+        description="How often a failed request is sent again. A question that still fails has no "
+        "score.",
         json_schema_extra={"label": "Retries", "group": "Answers"},
     )
 

@@ -276,7 +276,7 @@ def _scored(
             reasoning=_reasoning(last) or reasoning,
             finish=finishes.get(int(line["index"]), ""),
             status="" if value is not None else str(score.get("status") or "unscored"),
-            detail=_detail(sample, last) | _tags(prediction),
+            detail=_detail(sample, last) | _tags(prediction) | _prompt(sample, asked),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
@@ -317,6 +317,12 @@ def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> 
     if kept:
         return str(kept)
     return _text(asked[-1]["content"]) if asked else ""
+
+
+def _prompt(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the text as sent, where the set has the question without it."""
+    sent = _text(asked[-1]["content"]) if asked else ""
+    return {"prompt": sent} if sent and sent != _question(sample, asked) else {}
 
 
 def _tags(prediction: str) -> dict[str, str]:

@@ -36,9 +36,7 @@ def parse(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
             for line in json_lines(path, content):
                 asked.setdefault(str(line.get("prompt")), []).append(line)
     # Of several samples some may have failed: those without a text.
-    failed = Counter(
-        {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
-    )
+    failed = {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
     rows = []
     for key, predictions in run.predictions.items():
         result = run.results.get(key) or SetResult({})
@@ -82,7 +80,7 @@ def _scored(
         reasoning=row.reasoning,
         finish=str(line.get("finish") or ""),
         status=status,
-        detail=_detail(record, line, judged.rule if judged else ""),
+        detail=_detail(record, line, judged.rule if judged else "") | {"prompt": row.question},
     )
 
 

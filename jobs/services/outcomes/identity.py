@@ -57,7 +57,7 @@ PROMPTS = "prompts_sha256"
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Parameters that evaluations got later, with the value that older ones had: left out then, so that
 # both are repeats.
-_ADDED: Mapping[str, Any] = {"samples": 1}
+_ADDED: Mapping[str, Any] = {"language": "all", "samples": 1}
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
