@@ -43,12 +43,12 @@ def parse(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
         total = len({row.index for row in predictions})
         for row in predictions:
             judged, sample = result.of(row.index, row.sample, total)
-            own = asked.get(row.question, ())
+            lines = asked.get(row.question, ())
             is_empty = not (row.answer or row.reasoning) and failed.get(row.question, 0) > 0
             if is_empty:
                 failed[row.question] -= 1
-            has_failed = is_empty or (bool(own) and all("error" in line for line in own))
-            rows.append(_scored(key[1], row, judged, sample, own, has_failed=has_failed))
+            has_failed = is_empty or (bool(lines) and all("error" in line for line in lines))
+            rows.append(_scored(key[1], row, judged, sample, lines, has_failed=has_failed))
     return tuple(rows)
 
 

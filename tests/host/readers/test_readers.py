@@ -502,3 +502,16 @@ def test_a_question_that_a_continued_run_answered_is_no_error(tmp_path):
     (tmp_path / ".asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     assert reader.read()["short_en"]["errors"] == 0
+
+
+def test_a_real_run_of_own_questions_ends_with_its_counts(tmp_path):
+    folder = DATA / "opencompass-0.5.4-questions-failed" / "outputs"
+    lines = (folder / ".asked.jsonl").read_bytes().splitlines(keepends=True)
+    reader = READERS["asked"](tmp_path, (("short_en", 16), ("choice_en", 4)), tmp_path / "log")
+    seen = []
+    for count in range(len(lines) + 1):
+        (tmp_path / ".asked.jsonl").write_bytes(b"".join(lines[:count]))
+        seen.append(reader.read()[""])
+
+    assert len({(one["answered"], one["errors"]) for one in seen}) == len(lines) + 1
+    assert [seen[-1][name] for name in ("answered", "right", "errors", "total")] == [18, 10, 2, 20]
