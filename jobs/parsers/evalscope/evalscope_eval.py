@@ -103,9 +103,18 @@ def _failed(benchmark: str, subset: str, rows: Sequence[Scored], count: int) -> 
     """Return rows of ``count`` questions without a review, at the indexes that are missing."""
     known = {row.index for row in rows}
     free = (index for index in itertools.count() if index not in known)
-    texts = {"question": "", "expected": "", "answer": "", "extracted": ""}
     return [
-        Scored(benchmark, subset, index, **texts, score=None, status=FAILED)
+        Scored(
+            benchmark=benchmark,
+            subset=subset,
+            index=index,
+            question="",
+            expected="",
+            answer="",
+            score=None,
+            extracted="",
+            status=FAILED,
+        )
         for index in itertools.islice(free, max(0, count))
     ]
 
