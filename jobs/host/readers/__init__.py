@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from jobs.host.readers.asked import AskedReader
 from jobs.host.readers.client import BenchLogReader, ProgressReader
 from jobs.host.readers.counts import Expected
 from jobs.host.readers.dies import DiesReader
@@ -41,7 +40,6 @@ class Reader(Protocol):
 READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
     "evalscope": lambda folder, expected, _log: EvalScopeReader(folder, expected),
     "opencompass": OpenCompassReader,
-    "asked": lambda folder, expected, _log: AskedReader(folder, expected),
     "client": ProgressReader,
     "bench-log": BenchLogReader,
     "dies": lambda numbers, expected, _log: DiesReader(numbers.name, expected),

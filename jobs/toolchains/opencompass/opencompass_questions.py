@@ -84,7 +84,7 @@ def evaluate_plan(asking: OwnQuestionsRun, site: Site) -> Plan:
             Watch(
                 ACCURACY,
                 interval_s=1.0,
-                reader="asked",
+                reader="opencompass",
                 folder=f"{{job_dir}}/work/{OUTPUTS}",
                 expected=tuple(subsets.items()),
             ),

@@ -4,11 +4,10 @@ The configuration of the job names the three classes; with_modules.py lets OpenC
 Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
 OpenCompass and EvalScope ask and score the same.
 
-OpenCompass keeps no finish reason and no tokens, and scores at its end only. The client appends
-them to .asked.jsonl beside the runs, which the host reads as it grows. A line an answer: {"prompt",
-"subset", "right", "finish", "input_tokens", "output_tokens", "seconds"}; a line a request that
-failed to the last retry: {"prompt", "subset", "error"}. A name with a dot, because -r takes the
-last name for a run.
+OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
+runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
+"error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
+"set" is the question's file, "right" its verdict, which OpenCompass has only after all sets.
 
 OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
 .texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
@@ -30,7 +29,6 @@ from opencompass.models import OpenAISDK
 from opencompass.openicl.icl_evaluator import BaseEvaluator
 
 ASKED, TEXTS = Path("outputs/.asked.jsonl"), Path("outputs/.texts.jsonl")
-FILES = Path(__file__).parent
 SAVED = "outputs/*/predictions/*/tmp_*.jsonl"  # OpenCompass's own, of sets that are not complete
 OPEN, CLOSE = "<think>", "</think>"
 # Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
@@ -86,33 +84,54 @@ class Client(OpenAISDK):
         text = _take_unsaved(prompt)
         if text is not None:
             return text
-        subset, record = _records().get(prompt, ("", None))
         _heard.answer, began = None, time.monotonic()
         try:
             text = super()._generate(input, max_out_len, temperature)
         except Exception as error:
-            _append(ASKED, {"prompt": prompt, "subset": subset, "error": str(error)[:300]})
+            line = {"prompt": prompt, "error": str(error)[:300]}
+            _append(ASKED, line | _set_and_verdict(prompt, None))
             return ""
         answer = _heard.answer or {}
         choice = (answer.get("choices") or [{}])[0]
         usage, message = answer.get("usage") or {}, choice.get("message") or {}
+        seconds = round(time.monotonic() - began, 3)
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
         if thought:
             content = message.get("content") or ""
             text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
-        finish = choice.get("finish_reason")
-        line = {
-            "prompt": prompt,
-            "subset": subset,
-            "right": bool(record) and scoring.score(record, text, cut=finish == "length").right,
-            "finish": finish,
-            "input_tokens": usage.get("prompt_tokens"),
-            "output_tokens": usage.get("completion_tokens"),
-            "seconds": round(time.monotonic() - began, 3),
-        }
-        _append(ASKED, line)
+        is_cut = choice.get("finish_reason") == "length"
+        _append(
+            ASKED,
+            {
+                "prompt": prompt,
+                "finish": choice.get("finish_reason"),
+                "input_tokens": usage.get("prompt_tokens"),
+                "output_tokens": usage.get("completion_tokens"),
+                "seconds": seconds,
+                **_set_and_verdict(prompt, text, is_cut=is_cut),
+            },
+        )
         _append(TEXTS, {"prompt": prompt, "text": text})
         return text
+
+
+@functools.cache
+def _asked():
+    """Return file name and question of each prompt of the job."""
+    return {
+        prompt_of(record): (path.stem, record)
+        for path in sorted(Path("../files").glob("*.jsonl"))
+        for record in _lines(path)
+    }
+
+
+def _set_and_verdict(prompt, text, *, is_cut=False):
+    if prompt not in _asked():
+        return {}
+    name, record = _asked()[prompt]
+    if text is None:
+        return {"set": name}
+    return {"set": name, "right": scoring.score(record, text, cut=is_cut).right}
 
 
 def _hear(response):
@@ -144,16 +163,6 @@ def _lines(path):
             with contextlib.suppress(ValueError):
                 lines.append(json.loads(line))
     return lines
-
-
-@functools.cache
-def _records():
-    """Return subset and line of each question, by prompt."""
-    return {
-        prompt_of(record): (path.stem, record)
-        for path in FILES.glob("*.jsonl")
-        for record in _lines(path)
-    }
 
 
 @functools.cache
