@@ -78,6 +78,8 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r" \((?P<n>\d+) of (?P<all>\d+)\)(?=$|, )"), _(" (%(n)s of %(all)s)")),
     (re.compile(r"(?<=\S), (?P<n>\d+) samples each(?=$|, )"), _(", %(n)s samples each")),
     (re.compile(r"(?<=\S), seed (?P<n>\d+)(?=$|, )"), _(", seed %(n)s")),
+    (re.compile(r"(?<=\S), en only(?=$|, )"), _(", English only")),
+    (re.compile(r"(?<=\S), zh only(?=$|, )"), _(", Chinese only")),
     (re.compile(r"(?<=\S), thinking on$"), _(", thinking on")),
     (re.compile(r"(?<=\S), thinking off$"), _(", thinking off")),
     (re.compile(r"\boffline, batch (?P<n>\d+), (?=\d)"), _("offline, batch %(n)s, ")),

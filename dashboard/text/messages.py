@@ -239,8 +239,8 @@ MESSAGES: dict[str, str | Promise] = {
         "The tool exited with 0, but none of %(questions)s questions was scored."
     ),
     "evaluate:unscored": _("%(unscored)s of %(total)s questions were not scored."),
-    "evaluate:empty": _(
-        "%(empty)s of %(total)s answers are empty. Reasoning may have used all tokens."
+    "evaluate:empty": _(  # of older results
+        "%(empty)s of %(total)s answers have no text: empty, or reasoning without an end."
     ),
     "evaluate:cut": _("%(cut)s of %(total)s answers stopped at max tokens (%(max_tokens)s)."),
     "evaluate:cut_guess": _(

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 LETTERS = "ABCDEFGHIJ"
+LANGUAGES = frozenset(("en", "zh"))
+ALL = "all"  # languages
 LONGEST_QUESTION, LONGEST_CHOICE, LONGEST_ANSWER = 20_000, 4_000, 500
 MOST_ANSWERS = 20
 Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWER)]
@@ -59,20 +61,37 @@ class QuestionSet:
     name: str
     questions: tuple[Question, ...]
 
-    def part(self, limit: int, seed: int | None = None) -> tuple[Question, ...]:
-        """Return ``limit`` questions in set order; all for 0 or a high limit.
+    def spoken(self, language: str) -> tuple[Question, ...]:
+        """Return the questions in a language; all for "all"."""
+        return tuple(one for one in self.questions if language in (ALL, one.language))
 
-        Without a seed they are spread evenly over the set. A seed draws them: the same seed draws
-        the same questions on every machine, and a lower limit a part of them.
+    def part(self, limit: int, seed: int = 0, language: str = ALL) -> tuple[Question, ...]:
+        """Return ``limit`` questions in a language, in set order; all of them for 0 or a high
+        limit.
+
+        Each category of each subset has its share of them, by largest remainders. Within it
+        ``seed`` draws: the same seed draws the same questions on every machine.
         """
-        total = len(self.questions)
+        questions = self.spoken(language)
+        total = len(questions)
         if limit <= 0 or limit >= total:
-            return self.questions
-        if seed is None:
-            return tuple(self.questions[index * total // limit] for index in range(limit))
-        drawn = sorted(self.questions, key=lambda question: draw(seed, question.id))
-        wanted = {question.id for question in drawn[:limit]}
-        return tuple(question for question in self.questions if question.id in wanted)
+            return questions
+        strata: dict[tuple[str, str], list[str]] = {}
+        for one in questions:
+            strata.setdefault((one.subset, one.category), []).append(one.id)
+        counts = {stratum: limit * len(ids) // total for stratum, ids in strata.items()}
+        by_remainder = sorted(
+            strata,
+            key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one))),
+        )
+        for stratum in by_remainder[: limit - sum(counts.values())]:
+            counts[stratum] += 1
+        wanted = {
+            question_id
+            for stratum, ids in strata.items()
+            for question_id in sorted(ids, key=lambda one: draw(seed, one))[: counts[stratum]]
+        }
+        return tuple(question for question in questions if question.id in wanted)
 
     @cached_property
     def sha256(self) -> str:

@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Part of a result's tool: results that other rules scored are not repeats of each other.
-VERSION = 3
+VERSION = 4
 LETTERS = "ABCDEFGHIJ"
 
-_THOUGHTS = re.compile(r"^.*?</think>|<think>.*$", re.DOTALL)
+# A thought begins where a sentence or a line does; elsewhere its tag is spoken of.
+_THOUGHT = re.compile(r"(?:\A|(?<=[.!?。！？:：>\n]))[ \t]*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}")
 # Where a sentence ends: every such place, hence the lookahead.
@@ -68,8 +69,14 @@ def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Ver
 
 
 def said(answer: str) -> str:
-    """The answer without its thoughts, open ones included."""
-    return unicodedata.normalize("NFKC", _THOUGHTS.sub("", answer)).strip()
+    """The answer without its thoughts, open ones included; text between two thoughts stays.
+
+    The tag that opens the first one may be missing: the template wrote it into the prompt.
+    """
+    first, *others = _THOUGHT.split(answer)
+    _thought, close, after = first.partition("</think>")
+    spoken = "\n\n".join([after if close else first, *others])
+    return unicodedata.normalize("NFKC", spoken).strip()
 
 
 def plain(text: str) -> str:
@@ -149,6 +156,8 @@ _UNIT = re.compile(r"\W*([a-z]+)")
 _OR = re.compile(r"(?:\bor|或者?)\W*$")
 # Numbers of the question with one of these between them are not its restatement.
 _BETWEEN = re.compile(rf"=|{_CUE.pattern}|\bequals?\b|等于", re.M)
+# Directly before a number: the number is the answer, although the question has it too.
+_CONCLUDES = re.compile(rf"(?:{_ANSWER_IS.pattern}|\banswer:)\W*$", re.M)
 
 
 class _Found(NamedTuple):
@@ -235,11 +244,14 @@ def _without_question(
     asked = [one.value for one in numbers(plain_lines(question)) if keep_one or one.value != 1]
     left = [one for one in numbers(text) if keep_one or one.value != 1]
     left = [one for one in left if not _WRONG.match(text, one.end)]
+    if _whole_number(text) is not None:  # the answer says nothing else
+        return asked, left
     kept, index = list[_Found](), 0
     while asked and index + len(asked) <= len(left):
         span = left[index : index + len(asked)]
         between = text[span[0].end : span[-1].start]
-        if [one.value for one in span] == asked and not _BETWEEN.search(between):
+        is_said = _CONCLUDES.search(text, max(0, span[0].start - _NEAR), span[0].start)
+        if [one.value for one in span] == asked and not (is_said or _BETWEEN.search(between)):
             index += len(asked)
         else:
             kept.append(left[index])

@@ -38,6 +38,7 @@ COUNTS = (
     Metric("answers_empty", "Empty answers", "answers", "lower", is_count=True),
     Metric("answers_failed", "Answers of failed requests", "answers", "lower", is_count=True),
     Metric("answers_looping", "Answers in a loop", "answers", "lower", is_count=True),
+    Metric("answers_no_score", "Answers without a score", "answers", "lower", is_count=True),
     Metric("answers_reasoned", "Answers with reasoning", "answers", "", is_count=True),
     # Only of runs that chose thinking on or off.
     Metric(

@@ -6,6 +6,7 @@
 - ``empty``: no text, although its reasoning ended.
 - ``failed``: the request failed.
 - ``looping``: it repeats itself (:mod:`jobs.parsers.loops`).
+- ``no_score``: the tool scored other answers of its set, but not this one.
 
 An answer may have several. Some need the other answers of the run (:class:`Habits`): a tool that
 extracts nothing in the whole run does not extract at all.
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from jobs.parsers.loops import loops
 
-FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping")
+FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping", "no_score")
 # Stored with a row, a bit each, in this order. The last two compare it with the other answers.
 MARKS = (*FLAGS, "slow", "long")
 # Statuses of tools for a request without an answer; "unscored" and "excluded" are none.
@@ -54,11 +55,13 @@ class Habits:
     """Habits of a run: true for most of its answers.
 
     ``thinks``: most have reasoning. ``extracting``: sets whose tool extracts answers.
-    ``max_tokens``: the limit of an answer, None where unknown.
+    ``scoring``: sets of which the tool scored an answer. ``max_tokens``: the limit of an answer,
+    None where unknown.
     """
 
     thinks: bool
     extracting: frozenset[str]
+    scoring: frozenset[str]
     max_tokens: int | None
 
     @property
@@ -98,16 +101,19 @@ def facts(
 
 def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
     """Return the habits of a run. A set extracts if the tool extracted half of its answers."""
-    thinking, total = 0, 0
+    thinking, total, scoring = 0, 0, set()
     answered: Counter[str] = Counter()
     extracted: Counter[str] = Counter()
     for row in rows:
         total += 1
+        if not row.status:
+            scoring.add(row.subset)
         thinking += row.has_reasoning or row.thought == "closed"
         answered[row.subset] += row.has_answer
         extracted[row.subset] += row.has_answer and row.is_extracted
     extracting = frozenset(name for name, n in extracted.items() if n and 2 * n >= answered[name])
-    return Habits(total > 0 and 2 * thinking >= total, extracting, max_tokens)
+    thinks = total > 0 and 2 * thinking >= total
+    return Habits(thinks, extracting, frozenset(scoring), max_tokens)
 
 
 def tells_length(row: Facts, kept: Habits) -> bool:
@@ -130,6 +136,7 @@ def flags(row: Facts, kept: Habits) -> frozenset[str]:
         "empty": not (row.has_answer or is_open or has_failed),
         "failed": has_failed,
         "looping": row.loops,
+        "no_score": bool(row.status) and not has_failed and row.subset in kept.scoring,
     }
     return frozenset(name for name, holds in found.items() if holds)
 

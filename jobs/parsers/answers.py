@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from jobs.catalog.questions_schema import LETTERS
+
 # Maximum characters of one text: reasoning of 32,768 tokens has about 130,000.
 LONGEST = 400_000
 LONGEST_ID, LONGEST_WORD = 128, 32
@@ -46,6 +48,14 @@ class Answered:
 def question_key(question_id: str, question: str) -> str:
     """Return the question's id in its set, else the hash of its text."""
     return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+
+
+def question_of(record: Mapping[str, Any]) -> str:
+    """Return the question of a line of ours with its choices, without the instruction: as
+    EvalScope's files have it, so that the results of two tools are of the same questions.
+    """
+    choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
+    return "\n".join([str(record.get("question") or ""), *choices])
 
 
 def own_question(question: str) -> str:

@@ -13,7 +13,7 @@ from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.queries.parity.errors import ParityError
 
 _SAME = (
-    *("questions", "limit", "question_seed"),
+    *("questions", "language", "limit", "question_seed"),
     *("max_tokens", "temperature", "batch", "thinking"),
 )
 

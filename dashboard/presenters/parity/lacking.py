@@ -102,7 +102,7 @@ def launch_address(stated: Stated, which: Which, key: str) -> str:
     if job is None:
         raise ValueError("an import has no job")
     values = {"from": job.pk, "host": job.host.name, "questions": key, "limit": 0}
-    query = urlencode({**values, "question_seed": "", "stop_early": 0})
+    query = urlencode({**values, "language": "all", "question_seed": 0, "stop_early": 0})
     return f"{reverse('launch-form', args=[job.kind])}?{query}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import Field, field_validator
@@ -38,6 +38,7 @@ from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_eval import Scored
 from jobs.parsers.evalscope.looks import Look, last_look
+from jobs.parsers.files import json_lines
 from jobs.parsers.progress import Progress
 from jobs.plans import Plan
 from jobs.toolchains import resuming
@@ -67,21 +68,26 @@ class Params(KindParams):
         description="Included questions, or a set of the team.",
         json_schema_extra={"label": "Questions", "group": "Questions"},
     )
+    language: Literal["all", "en", "zh"] = Field(
+        "all",
+        description="Questions in this language only. A model that knows one language defaults to "
+        "it.",
+        json_schema_extra={"label": "Language", "group": "Questions", "speaks": "deployment"},
+    )
     limit: int = evaluations.limit_field(
         0,
-        "Sample size, spread evenly over the data set. 0: all questions.",
+        "Sample size, drawn at random with the share of each category. 0: all questions.",
         set_size="questions",
     )
-    question_seed: int | None = Field(
-        None,
+    question_seed: int = Field(
+        0,
         ge=0,
         le=999_999,
-        description="Draws the sample at random: the same number draws the same questions. Empty: "
-        "spread evenly.",
+        description="Draws the sample: the same number draws the same questions.",
         json_schema_extra={"label": "Question seed", "group": "Questions"},
     )
     max_tokens: int = evaluations.answer_field(
-        32,
+        64,
         8192,
         "Answers are cut off at this length. Reasoning models need thousands.",
         thinks=["deployment", 8192],
@@ -93,7 +99,14 @@ class Params(KindParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    retries: int = evaluations.retries_field()
     thinking: Thinking = thinking_field()
+
+    @field_validator("question_seed", mode="before")
+    @classmethod
+    def _seed_of_older_jobs(cls, seed: Any) -> Any:
+        """Take the default for none, which older jobs have."""
+        return 0 if seed is None else seed
 
 
 class EvalScopeParams(Params):
@@ -130,6 +143,8 @@ class Evaluate(Kind, params=EvalScopeParams):
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         if field == "baseline":
             return early_stops.baseline_choices(target)
+        if field == "language":
+            return [Choice("all", _("all")), Choice("en", _("English")), Choice("zh", _("Chinese"))]
         if field == "goal":
             return early_stops.goal_choices()
         return thinking_choices() if field == NAME else None
@@ -148,14 +163,14 @@ class Evaluate(Kind, params=EvalScopeParams):
             temperature=params.temperature,
             samples=params.samples,
             batch=params.batch,
+            retries=params.retries,
             key=str(served.data.get("api_key") or ""),
             extra_body=extra_body(served, params.thinking),
         )
         rule = early_stops.rule_of(params, asking.questions, target)
         if rule is None:
             return against(evalscope.eval_plan(asking, here), served, here.python)
-        seed = params.question_seed or 0
-        made = early_stop.decided_plan(asking, rule, here, seed)
+        made = early_stop.decided_plan(asking, rule, here, params.question_seed)
         return against(made, served, here.python)
 
     def successors(self, params: Params) -> Sequence[str]:
@@ -174,16 +189,24 @@ class Evaluate(Kind, params=EvalScopeParams):
         """Questions, in parallel."""
         return work.shipped_questions(params)
 
-    def scored(self, outputs: Mapping[str, bytes]) -> tuple[Sequence[Scored], int]:
-        """Return the answers, and the number of requested ones."""
+    def scored(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes]
+    ) -> tuple[Sequence[Scored], int]:
+        """Return the answers, failed ones included, and the number of requested ones."""
         evaluation = evalscope_eval.parse(outputs)
-        return evaluation.scored, sum(report.requested for report in evaluation.reports)
+        records = {
+            file.name.removesuffix(".jsonl"): json_lines(file.name, file.text.encode())
+            for file in plan.files
+            if file.name.endswith(".jsonl")
+        }
+        rows = evalscope_eval.named(evaluation.scored, records, params.samples)
+        return rows, sum(report.requested for report in evaluation.reports)
 
     def parse_outcome(
         self, params: Params, plan: Plan, outputs: Mapping[str, bytes], exit_code: int
     ) -> Outcome:
         """Accuracy over all questions, and each question with its answer and score."""
-        scored, asked = self.scored(outputs)
+        scored, asked = self.scored(params, plan, outputs)
         counted = [row for row in scored if row.score is not None]
         if not counted:
             return Outcome(failure=Message("evaluate:no_question", {"questions": asked}))
@@ -215,11 +238,14 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
         LaunchError: at the field that does not fit the set or the deployment.
     """
     chosen = question_set(params.questions)
-    check_limit(params.limit, len(chosen.questions))
-    if params.question_seed is not None and not params.limit:
+    known = chosen.spoken(params.language)
+    if not known:
+        raise LaunchError(_("The set has no question in this language."), "language")
+    check_limit(params.limit, len(known))
+    if params.question_seed and not params.limit:
         message = _("A seed needs a question limit: all questions are sent.")
         raise LaunchError(message, "question_seed")
-    questions = chosen.part(params.limit, params.question_seed)
+    questions = chosen.part(params.limit, params.question_seed, params.language)
     check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
     evaluations.check_samples(params.samples, params.temperature)
     return questions
@@ -252,7 +278,9 @@ def _what(params: Params, asked: int, look: Look | None) -> str:
     asked //= params.samples
     count = f"{asked} of {look.questions}" if look and look.is_early else str(asked)
     parts = [f"{params.questions} ({count})"]
-    if params.limit and params.question_seed is not None:
+    if params.language != "all":
+        parts.append(f"{params.language} only")
+    if params.limit:
         parts.append(f"seed {params.question_seed}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")
@@ -337,9 +365,6 @@ def _remarks(params: Params, asked: int, counted: Sequence[Scored]) -> list[Mess
         remarks.append(
             Message("evaluate:unscored", {"unscored": asked - len(counted), "total": asked})
         )
-    empty = sum(not row.answer.strip() for row in counted)
-    if empty:
-        remarks.append(Message("evaluate:empty", {"empty": empty, "total": len(counted)}))
     remarks += cut(counted, params.max_tokens)
     questions = len(by_question(counted))
     if questions < ENOUGH_QUESTIONS:

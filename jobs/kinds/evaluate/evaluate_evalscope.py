@@ -114,6 +114,7 @@ class Params(SetsParams):
     )
     samples: int = evaluations.samples_field()
     batch: int = evaluations.batch_field()
+    retries: int = evaluations.retries_field()
     thinking: Thinking = thinking_field()
 
 
@@ -175,6 +176,7 @@ class EvaluateEvalscope(PublicSets, params=Params):
             top_p=params.top_p,
             batch=params.batch,
             samples=params.samples,
+            retries=params.retries,
             metrics=COUNTERS.get(str(served.get("toolchain")), vllm.METRICS),
             key=str(served.get("api_key") or ""),
             extra_body=extra_body(under_test, params.thinking),
@@ -256,7 +258,7 @@ def _metrics(evaluation: Evaluation, rows: Sequence[Scored], samples: int) -> di
         "accuracy_macro": sum(score for score, _size in sets) / len(sets),
         "questions": float(questions),
         "correct": float(round(weighted * questions)),
-        "unanswered": float(sum(not row.answer.strip() for row in rows)),
+        "unanswered": float(sum(not row.answer.strip() for row in evaluation.scored)),
     }
 
 

@@ -175,7 +175,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
                 tool=f"OpenCompass {stack_of(params).evaluation.opencompass}",
                 metrics=metrics,
                 answers=answers,
-                remarks=_remarks(params, run, model),
+                remarks=_remarks(params, run),
                 sets=scores_of(run, model),
             ),
         )
@@ -284,12 +284,8 @@ def unanswered_of(run: Run, model: str) -> int:
     )
 
 
-def _remarks(params: Params, run: Run, model: str) -> list[Message]:
-    asked = sum(len(rows) for (of, _set), rows in run.predictions.items() if of == model)
-    empty = unanswered_of(run, model)
+def _remarks(params: Params, run: Run) -> list[Message]:
     remarks = []
-    if empty:
-        remarks.append(Message("evaluate:empty", {"empty": empty, "total": asked}))
     others = [score.dataset for score in run.scores if score.is_as_published is False]
     if others:
         remarks.append(Message("evaluate:other_prompt", {"sets": ", ".join(others)}))

@@ -42,6 +42,7 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
             temperature=params.temperature,
             samples=params.samples,
             batch=params.batch,
+            retries=params.retries,
             key=str(served.data.get("api_key") or ""),
             extra_body=extra_body(served, params.thinking),
         )
@@ -56,7 +57,9 @@ class EvaluateOpencompassQuestions(Evaluate, params=Params):
         """Subsets generated, then scored."""
         return progress.sets(log)
 
-    def scored(self, outputs: Mapping[str, bytes]) -> tuple[Sequence[Scored], int]:
-        """Return the answers, and the number of requested ones."""
+    def scored(
+        self, params: Params, plan: Plan, outputs: Mapping[str, bytes]
+    ) -> tuple[Sequence[Scored], int]:
+        """Return the answers, failed ones included, and the number of requested ones."""
         rows = parser.parse({path: outputs[path] for path in outputs if "/" in path})
         return rows, len(rows)

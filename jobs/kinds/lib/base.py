@@ -320,6 +320,8 @@ class Kind(ABC):
     - ``on_page``: with guide verbatim of the current stack, whose page prints another value
     - ``follows``: ``[field, key]``; value of the chosen asset under that key
     - ``thinks``: ``[field, value]``; that value if the chosen deployment reasons
+    - ``speaks``: field; the language of questions that the chosen deployment's model knows, if it
+      knows one only
     - ``within``: ``[[field, key, share], …]``; at most that share of the chosen asset's value,
       and the whole value is an upper bound of the field
     - ``beside``: ``[field, tokens]``; at most what the context of the chosen deployment leaves

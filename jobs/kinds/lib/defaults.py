@@ -9,6 +9,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from jobs.catalog import MODELS, QUESTION_SETS, STACKS
+from jobs.catalog.questions_schema import LANGUAGES
 from jobs.catalog.schema import PathName
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
@@ -45,6 +46,7 @@ def defaults_for(
             value = extra.get("on_page", value)
         value = _followed(value, extra.get("follows"), chosen)
         value = _for_thought(value, extra.get("thinks"), chosen)
+        value = _spoken(value, extra.get("speaks"), chosen)
         value = _within(value, extra.get("within", ()), fitting)
         value = min([value, *_beside_prompt(extra, fitting)]) if "beside" in extra else value
         if value and extra.get("free_port") and not (exact and extra.get("printed")):
@@ -143,6 +145,7 @@ def leading(params: type[BaseModel]) -> frozenset[str]:
         fields |= {EXACT, _STACK} if "on_page" in extra else set()
         fields |= {extra["follows"][0]} if "follows" in extra else set()
         fields |= {extra["thinks"][0]} if "thinks" in extra else set()
+        fields |= {extra["speaks"]} if "speaks" in extra else set()
         fields |= set(extra.get("switch_of", ()))
     return frozenset(fields & set(params.model_fields))
 
@@ -200,6 +203,15 @@ def _for_thought(value: Any, rule: Sequence[Any] | None, chosen: Mapping[str, As
     served = chosen[rule[0]].data
     model = MODELS.get(str(served.get("model_id", "")))
     return rule[1] if served.get("reasoning") or (model and model.reasoning) else value
+
+
+def _spoken(value: Any, field: str | None, chosen: Mapping[str, AssetRef]) -> Any:
+    """Return the only language of questions that the model knows; ``value`` if it knows more."""
+    if field is None or field not in chosen:
+        return value
+    model = MODELS.get(str(chosen[field].data.get("model_id", "")))
+    known = LANGUAGES.intersection(model.languages if model else LANGUAGES)
+    return next(iter(known)) if len(known) == 1 else value
 
 
 def _within(value: Any, rules: Iterable[Sequence[Any]], chosen: Mapping[str, AssetRef]) -> Any:

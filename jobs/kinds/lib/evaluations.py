@@ -97,6 +97,18 @@ def batch_field(description: str = "Max concurrent questions.") -> Any:
     )
 
 
+def retries_field() -> Any:
+    """Return the field ``retries``."""
+    return Field(
+        2,
+        ge=0,
+        le=10,
+        description="How often a failed request is sent again. A question that still fails has no "
+        "score.",
+        json_schema_extra={"label": "Retries", "group": "Answers"},
+    )
+
+
 def mmlu_field(default: Literal["all", "ten"]) -> Any:
     """Return the field ``mmlu``."""
     return Field(

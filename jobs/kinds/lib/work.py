@@ -49,8 +49,9 @@ def batches(params: Mapping[str, Any]) -> float:
 
 def shipped_questions(params: Mapping[str, Any]) -> float:
     """Work of an included question set, or one of the team."""
-    questions = QUESTION_SETS[params["questions"]].part(int(params["limit"]))
-    return len(questions) * int(params.get("samples") or 1) / int(params["batch"])
+    asked = len(QUESTION_SETS[params["questions"]].spoken(params.get("language", "all")))
+    asked = min(asked, int(params["limit"]) or asked)
+    return asked * int(params.get("samples") or 1) / int(params["batch"])
 
 
 def questions_of_largest(datasets: Iterable[str]) -> int:

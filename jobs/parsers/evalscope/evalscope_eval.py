@@ -8,15 +8,18 @@ Reviews and predictions are read in the format of 1.14.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.errors import ParseError
 from jobs.parsers import thoughts
+from jobs.parsers.answers import question_of
 from jobs.parsers.files import count, json_lines, json_object, number, number_or_none
 
+FAILED = "error"  # status of a question whose request failed
 # EvalScope's names of finish reasons; "unknown" is left out.
 _FINISH = {"max_tokens": "length", "model_length": "length", "unknown": ""}
 
@@ -50,7 +53,7 @@ class Scored:
 class EvalReport:
     """Report of a benchmark. ``score`` (0 to 1) is None without scored questions; ``errored``
     counts unanswered questions, None in reports of generations without this count. ``subsets`` has
-    the questions and score of each subset.
+    the questions and score of each subset, ``failed`` those of each without a score.
     """
 
     benchmark: str
@@ -59,6 +62,7 @@ class EvalReport:
     requested: int
     errored: int | None
     subsets: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +76,86 @@ class Evaluation:
 def parse(files: Mapping[str, bytes]) -> Evaluation:
     """Return the run in ``files`` (path -> content); questions by benchmark, subset, index.
 
+    EvalScope writes no review of a failed request: its row has neither question nor score.
+
     Raises:
         ParseError: no report, or a file in another format.
     """
     reports = {report.benchmark: report for report in parse_reports(files)}
-    scored: list[Scored] = []
+    scored: dict[tuple[str, str], list[Scored]] = {}
     for path in _below(files, "reviews", ".jsonl"):
         benchmark, subset = _names(path, reports)
         lines = json_lines(path, files[path])
         finishes = _finishes(files, path)
         rows = [_scored(path, line, benchmark, subset, finishes) for line in lines]
-        scored += sorted(rows, key=lambda row: row.index)
-    return Evaluation(tuple(reports.values()), tuple(scored))
+        scored[benchmark, subset] = rows
+    most = sum(map(len, scored.values()))  # a run that failed more often has no result
+    for report in reports.values():
+        for subset, count in report.failed.items():
+            rows = scored.setdefault((report.benchmark, subset), [])
+            rows += _failed(report.benchmark, subset, rows, min(count, most))
+            most -= min(count, most)
+    ordered = (row for rows in scored.values() for row in sorted(rows, key=lambda row: row.index))
+    return Evaluation(tuple(reports.values()), tuple(ordered))
+
+
+def _failed(benchmark: str, subset: str, rows: Sequence[Scored], count: int) -> list[Scored]:
+    """Return rows of ``count`` questions without a review, at the indexes that are missing."""
+    known = {row.index for row in rows}
+    free = (index for index in itertools.count() if index not in known)
+    return [
+        Scored(
+            benchmark=benchmark,
+            subset=subset,
+            index=index,
+            question="",
+            expected="",
+            answer="",
+            score=None,
+            extracted="",
+            status=FAILED,
+        )
+        for index in itertools.islice(free, max(0, count))
+    ]
+
+
+def named(
+    rows: Sequence[Scored], records: Mapping[str, Sequence[Mapping[str, Any]]], samples: int
+) -> tuple[Scored, ...]:
+    """Return the rows with the questions of failed requests, which EvalScope's files lack.
+
+    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without
+    a row are the failed ones, in their order.
+    """
+    known = {(row.subset, row.question_id, row.sample) for row in rows}
+    lacking = {
+        subset: iter(
+            [
+                (record, sample)
+                for record in own
+                for sample in range(samples)
+                if (subset, str(record["id"]), sample) not in known
+            ]
+        )
+        for subset, own in records.items()
+    }
+    return tuple(
+        _of_record(row, *found)
+        if row.status == FAILED and (found := next(lacking.get(row.subset, iter(())), None))
+        else row
+        for row in rows
+    )
+
+
+def _of_record(row: Scored, record: Mapping[str, Any], sample: int) -> Scored:
+    return replace(
+        row,
+        question=question_of(record),
+        expected=" | ".join(map(str, record["answers"])),
+        question_id=str(record["id"]),
+        sample=sample,
+        detail={"id": record["id"], "category": str(record.get("category") or "")},
+    )
 
 
 def parse_reports(files: Mapping[str, bytes]) -> tuple[EvalReport, ...]:
@@ -150,6 +222,7 @@ def parse_report(path: str, content: bytes) -> EvalReport:
             requested=int(execution["requested"]) if execution else _asked(path, metric, subsets),
             errored=int(execution["errored"]) if execution else None,
             subsets=subsets,
+            failed=_failures(execution),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a report of EvalScope: {error!r}") from error
@@ -175,6 +248,11 @@ def _subsets(path: str, metric: Mapping[str, Any]) -> dict[str, tuple[int, float
         for subset in category.get("subsets", ())
         if not subset.get("is_aggregate")
     }
+
+
+def _failures(execution: Mapping[str, Any] | None) -> dict[str, int]:
+    parts = (execution or {}).get("subsets") or {}
+    return {str(name): int(one["requested"]) - int(one["succeeded"]) for name, one in parts.items()}
 
 
 def _asked(
@@ -214,7 +292,7 @@ def _scored(
             reasoning=_reasoning(last) or reasoning,
             finish=finishes.get(int(line["index"]), ""),
             status="" if value is not None else str(score.get("status") or "unscored"),
-            detail=_detail(sample, last) | _tags(prediction),
+            detail=_detail(sample, last) | _tags(prediction) | _prompt(sample, asked),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ParseError(f"{path} is not a review of EvalScope 1.14: {error!r}") from error
@@ -255,6 +333,12 @@ def _question(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> 
     if kept:
         return str(kept)
     return _text(asked[-1]["content"]) if asked else ""
+
+
+def _prompt(sample: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the text as sent, where the set has the question without it."""
+    sent = _text(asked[-1]["content"]) if asked else ""
+    return {"prompt": sent} if sent and sent != _question(sample, asked) else {}
 
 
 def _tags(prediction: str) -> dict[str, str]:

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.catalog.questions_schema import LETTERS
-from jobs.parsers.evalscope.evalscope_eval import Scored
+from jobs.parsers.answers import question_of
+from jobs.parsers.evalscope.evalscope_eval import FAILED, Scored
 from jobs.parsers.files import json_lines, json_object, number_or_none
 from jobs.parsers.opencompass import opencompass
 from jobs.parsers.opencompass.opencompass import Judged, Prediction, SetResult
 
 ASKED = ".asked.jsonl"
-FAILED = "error"  # status of an answer whose request failed
 _BENCHMARK = "questions"
 
 
@@ -36,13 +35,20 @@ def parse(files: Mapping[str, bytes]) -> tuple[Scored, ...]:
         if PurePosixPath(path).name == ASKED:
             for line in json_lines(path, content):
                 asked.setdefault(str(line.get("prompt")), []).append(line)
+    # Of several samples some may have failed: those without a text.
+    failed = {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
     rows = []
     for key, predictions in run.predictions.items():
         result = run.results.get(key) or SetResult({})
         total = len({row.index for row in predictions})
         for row in predictions:
             judged, sample = result.of(row.index, row.sample, total)
-            rows.append(_scored(key[1], row, judged, sample, asked.get(row.question, ())))
+            lines = asked.get(row.question, ())
+            is_empty = not (row.answer or row.reasoning) and failed.get(row.question, 0) > 0
+            if is_empty:
+                failed[row.question] -= 1
+            has_failed = is_empty or (bool(lines) and all("error" in line for line in lines))
+            rows.append(_scored(key[1], row, judged, sample, lines, has_failed=has_failed))
     return tuple(rows)
 
 
@@ -52,18 +58,19 @@ def _scored(
     judged: Judged | None,
     sample: int,
     asked: Sequence[Mapping[str, Any]],
+    *,
+    has_failed: bool,
 ) -> Scored:
     record = json_object(f"gold of {subset}", row.expected.encode())
     heard = [line for line in asked if "error" not in line]
     line = heard[min(sample, len(heard) - 1)] if heard else {}
-    failed = bool(asked) and not heard
     correct = judged.correct if judged else None
-    status = FAILED if failed else "" if correct is not None else "unscored"
+    status = FAILED if has_failed else "" if correct is not None else "unscored"
     return Scored(
         benchmark=_BENCHMARK,
         subset=subset,
         index=row.index,
-        question=_question(record) or row.question,
+        question=question_of(record) or row.question,
         expected=" | ".join(map(str, _list(record.get("answers")))),
         answer=row.answer,
         score=None if status else float(bool(correct)),
@@ -73,16 +80,8 @@ def _scored(
         reasoning=row.reasoning,
         finish=str(line.get("finish") or ""),
         status=status,
-        detail=_detail(record, line, judged.rule if judged else ""),
+        detail=_detail(record, line, judged.rule if judged else "") | {"prompt": row.question},
     )
-
-
-def _question(record: Mapping[str, Any]) -> str:
-    """Return the question with its choices, without the instruction: as EvalScope's files have it,
-    so that both tools' results are of the same questions.
-    """
-    choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
-    return "\n".join([str(record.get("question") or ""), *choices])
 
 
 def _detail(record: Mapping[str, Any], line: Mapping[str, Any], rule: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from jobs.queries.answers.own_questions import (
 )
 
 # Parameters that choose the questions, and those that change no answer.
-CHOICE = frozenset(("questions", "limit", "question_seed"))
-_NOT_ASKED = CHOICE.union(("batch", *early_stops.FIELDS))
+CHOICE = frozenset(("questions", "language", "limit", "question_seed"))
+_NOT_ASKED = CHOICE.union(("batch", "retries", *early_stops.FIELDS))
 _MOST_LATER = 5
 _Key = tuple[str, str]  # set, and id of the question or what replaces it
 

@@ -51,7 +51,7 @@ _PLACES = frozenset(
 _NOT_WORK = frozenset(
     (
         *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
-        *("endpoint", "source", "folder", "dataset_source", "token"),
+        *("endpoint", "source", "folder", "dataset_source", "token", "retries"),
     )
 )
 # Checksum of a team's prompts in the workload.
@@ -60,7 +60,7 @@ PROMPTS = "prompts_sha256"
 _ENGINE_PARAMS = frozenset(("tp", "pp", "max_length", "kv_cache_gib"))
 # Parameters that evaluations got later, with the value that older ones had: left out then, so that
 # both are repeats.
-_ADDED: Mapping[str, Any] = {"question_seed": None, "samples": 1}
+_ADDED: Mapping[str, Any] = {"language": "all", "samples": 1}
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
 _SCORERS = ("ask_and_score", "scoring")
@@ -204,6 +204,8 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
         left_out |= {"prompts"}
     if not params.get("stop_early"):  # its rule does not count
         left_out |= set(early_stops.FIELDS)
+    if not params.get("limit") or params.get("question_seed") is None:  # it drew nothing
+        left_out |= {"question_seed"}
     if "dataset" not in params and not has_chosen_length(params):
         left_out |= {"input_tokens"}
     values = {

@@ -41,7 +41,9 @@ _HEADERS = ("--headers", "Connection=close")
 # must fail immediately, request by request.
 _NO_WAIT = ("--no-test-connection", "--total-timeout", "600")
 # A question without an answer is skipped and reported, instead of ending the run.
-_PATIENCE = {"timeout": 600, "retries": 2, "retry_interval": 1}
+_PATIENCE = {"timeout": 600, "retry_interval": 1}
+# The client library would send each attempt three times.
+ONE_CLIENT = ("--model-args", "max_retries=0")
 # Every request is generated to full length without cache: a cached prompt would distort TTFT, and
 # an early stop the rate.
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
@@ -125,7 +127,7 @@ def _sized(load: HttpLoad, site: Site) -> tuple[Step, ...]:
 @dataclass(frozen=True, slots=True)
 class QuestionRun:
     """Generation settings: concurrency ``batch``, at most ``max_tokens`` per answer, ``samples``
-    answers per question.
+    answers per question, ``retries`` of a failed request.
 
     ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
     """
@@ -135,6 +137,7 @@ class QuestionRun:
     temperature: float
     batch: int
     samples: int = 1
+    retries: int = 2
     key: str = ""
     extra_body: Body = field(default_factory=dict)
 
@@ -151,6 +154,7 @@ def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> P
         "max_tokens": asking.max_tokens,
         "temperature": asking.temperature,
         **_PATIENCE,
+        "retries": asking.retries + 1,  # attempts
         **extra_fields(asking.extra_body),
     }
     argv = (
@@ -160,7 +164,7 @@ def eval_plan(asking: QuestionRun, site: Site, *, folder: str = "../files") -> P
         *("--model", "{deployment.name}", "--model-id", "model"),
         *("--datasets", *datasets),
         *("--dataset-args", literal(json.dumps(datasets, ensure_ascii=False))),
-        *("--generation-config", literal(json.dumps(generation))),
+        *("--generation-config", literal(json.dumps(generation)), *ONE_CLIENT),
         *("--eval-batch-size", str(asking.batch)),
         *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),

@@ -14,7 +14,7 @@ from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.plans import ACCURACY, Check, Output, Plan, Step, Watch, literal
 from jobs.toolchains.data_files import DATA_FOLDER, folder_check
 from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
-from jobs.toolchains.evalscope.evalscope import extra_fields
+from jobs.toolchains.evalscope.evalscope import ONE_CLIENT, extra_fields
 from jobs.toolchains.site import Site, path_in
 from jobs.toolchains.thinking import Body
 
@@ -28,16 +28,16 @@ TEN_OF_MMLU = (
     *("college_mathematics", "college_medicine"),
 )
 _TOP_K = 20  # the same script's
-_PATIENCE = {"timeout": 6000, "retries": 2, "retry_interval": 1}
+_PATIENCE = {"timeout": 6000, "retry_interval": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class HubRun:
     """Evaluation settings. ``hub``: "modelscope" or "huggingface"; "" if ``folder`` has the data.
 
-    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``metrics``:
-    counters of the engine to read. ``key``: name of the API key's secret. ``extra_body``: more
-    fields of each request.
+    ``limit``: questions per subset, 0 for all. ``samples``: answers to each question. ``retries``
+    of a failed request. ``metrics``: counters of the engine to read. ``key``: name of the API key's
+    secret. ``extra_body``: more fields of each request.
     """
 
     datasets: tuple[str, ...]
@@ -52,6 +52,7 @@ class HubRun:
     batch: int
     metrics: tuple[str, ...]
     samples: int = 1
+    retries: int = 2
     key: str = ""
     extra_body: Body = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ def evaluate_plan(asking: HubRun, site: Site) -> Plan:
         *(("--dataset-hub", asking.hub) if asking.hub else ()),
         *("--dataset-args", literal(json.dumps(_dataset_args(asking)))),
         *("--eval-batch-size", str(asking.batch)),
-        *("--generation-config", literal(json.dumps(_generation(asking)))),
+        *("--generation-config", literal(json.dumps(_generation(asking))), *ONE_CLIENT),
         *(("--limit", str(asking.limit)) if asking.limit else ()),
         *(("--repeats", str(asking.samples)) if asking.samples > 1 else ()),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
@@ -147,6 +148,7 @@ def _generation(asking: HubRun) -> dict[str, Any]:
         "n": 1,
         "stream": True,
         **_PATIENCE,
+        "retries": asking.retries + 1,  # attempts
         **extra_fields(asking.extra_body),
     }
 

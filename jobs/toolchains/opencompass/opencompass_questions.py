@@ -39,8 +39,9 @@ _ENV = (
 @dataclass(frozen=True, slots=True)
 class OwnQuestionsRun:
     """Settings: at most ``max_tokens`` per answer, ``samples`` answers per question, ``batch``
-    questions at once. ``model``: name in requests; ``max_total``: tokens of question and answer;
-    ``key``: name of the API key's secret. ``extra_body``: more fields of each request.
+    questions at once, ``retries`` of a failed request. ``model``: name in requests; ``max_total``:
+    tokens of question and answer; ``key``: name of the API key's secret. ``extra_body``: more
+    fields of each request.
     """
 
     questions: tuple[Question, ...]
@@ -50,6 +51,7 @@ class OwnQuestionsRun:
     temperature: float
     batch: int
     samples: int = 1
+    retries: int = 2
     key: str = ""
     extra_body: Body = field(default_factory=dict)
 
@@ -167,6 +169,7 @@ models = [
             ]
         ),
         query_per_second={_STARTS_PER_S},
+        retry={asking.retries + 1},
         max_workers={asking.batch},
         batch_size={asking.batch},
         max_out_len={asking.max_tokens},

@@ -13,7 +13,7 @@ import logging
 import sys
 
 PROMPTS = {
-    ("short_answers", "en"): "Answer with a short sentence: {question}",
+    ("short_answers", "en"): "{question}\nAnswer with one short sentence.",
     ("short_answers", "zh"): "请用一句话简短回答：{question}",
     ("choice_letters", "en"): "{question}\nAnswer with the letter of the right choice only.",
     ("choice_letters", "zh"): "{question}\n只回答正确选项的字母。",

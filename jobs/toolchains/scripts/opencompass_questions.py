@@ -76,7 +76,8 @@ class Client(OpenAISDK):
             "event_hooks": {"response": [_hear]},
             "trust_env": False,
         }
-        return super()._create_fresh_client()
+        # The library would send each of the tool's attempts three times.
+        return super()._create_fresh_client().with_options(max_retries=0)
 
     def _generate(self, input, max_out_len, temperature):
         prompt = _text_of(input)

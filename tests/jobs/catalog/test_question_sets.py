@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
 import pytest
 
 from jobs.catalog.loader import INCLUDED_QUESTIONS
 from jobs.catalog.question_sets import Changed, QuestionSets
 from jobs.catalog.questions_file import read_questions
+from jobs.catalog.questions_schema import Question, QuestionSet
 
 
 def questions(*texts):
@@ -121,5 +125,42 @@ def test_a_seed_draws_the_same_questions_again(limit):
     assert drawn == basics.part(limit, 7)
     assert drawn != basics.part(limit, 8)
     assert drawn != basics.part(limit)
-    assert set(drawn) <= set(basics.part(limit + 1, 7))
     assert [q for q in basics.questions if q in drawn] == list(drawn)
+
+
+def in_categories(*sizes):
+    """A set whose categories come in turn, as long as they have questions."""
+    rows = [
+        Question(
+            id=f"q{place:03}-{category}",
+            sort="short",
+            language="en",
+            category=f"category {category}",
+            question="?",
+            answers=["1"],
+        )
+        for place in range(max(sizes))
+        for category, size in enumerate(sizes)
+        if place < size
+    ]
+    return QuestionSet("in turn", tuple(rows))
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize(
+    ("sizes", "limit", "shares"),
+    [
+        ((60, 60, 60, 60), 30, (7, 7, 8, 8)),
+        ((60, 60, 60, 60), 8, (2, 2, 2, 2)),
+        ((200, 30, 10), 24, (20, 3, 1)),
+        ((10, 10, 4), 5, (2, 2, 1)),
+        ((3,) * 20, 7, (0,) * 13 + (1,) * 7),
+    ],
+)
+def test_a_limit_takes_the_share_of_each_category(sizes, limit, shares, seed):
+    drawn = Counter(one.category for one in in_categories(*sizes).part(limit, seed))
+
+    taken = [drawn[f"category {number}"] for number in range(len(sizes))]
+    assert sorted(taken) == sorted(shares)
+    for number, other in itertools.permutations(range(len(sizes)), 2):
+        assert sizes[number] <= sizes[other] or taken[number] >= taken[other]

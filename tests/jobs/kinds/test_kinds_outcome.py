@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from jobs.errors import ParseError
 from jobs.kinds import KINDS
 from jobs.messages import Message
 from jobs.metrics import METRICS
+from jobs.parsers.evalscope import evalscope_eval
 from jobs.parsers.evalscope.evalscope_perf import SUMMARY
 from jobs.plans import fill
 from tests.jobs.lib.target import DATA, VALUES, files_below, here
@@ -155,6 +158,8 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
             "latency_s": 1.3856399539999984,
             "input_tokens": 66,
             "output_tokens": 16,
+            "prompt": "Which of these is a fruit?\nA) Carrot\nB) Apple\nC) Potato\nD) Onion\n"
+            "Answer with the letter of the right choice only.",
         },
         "question_id": "choice-fruit",
         "sample": 0,
@@ -220,6 +225,42 @@ def test_questions_without_a_score_are_kept_and_not_counted():
     assert measured.metrics["questions"] == 24 - len(lines)
 
 
+def without_answers(outputs, path, places):
+    """The files of a run in which the requests of these lines of reviews failed."""
+    lines = outputs[path].splitlines(keepends=True)
+    gone = [json.loads(lines[place]) for place in places]
+    outputs[path] = b"".join(line for n, line in enumerate(lines) if n not in places)
+    benchmark, _, subset = Path(path).stem.partition("_answers_")
+    report = f"eval/reports/model/{benchmark}_answers.json"
+    data = json.loads(outputs[report])
+    for part in (data["execution_summary"], data["execution_summary"]["subsets"][subset]):
+        part["succeeded"] -= len(places)
+        part["errored"] += len(places)
+    outputs[report] = json.dumps(data).encode()
+    return [line["sample_score"]["sample_metadata"]["id"] for line in gone]
+
+
+def test_a_failed_request_is_a_row_of_the_answers():
+    outputs = files_below(EVAL / "finished")
+    path = "eval/reviews/model/short_answers_short_en.jsonl"
+    asked = [json.loads(line) for line in outputs[path].splitlines()]
+    kept = [
+        one["sample_score"]["sample_metadata"] for one in sorted(asked, key=itemgetter("index"))
+    ]
+    records = [one["record"] | {"id": one["id"], "category": one["category"]} for one in kept]
+    failed = without_answers(outputs, path, [2, 5])
+    rows = evalscope_eval.parse(outputs).scored
+    own = [row for row in rows if row.subset == "short_en"]
+
+    named = evalscope_eval.named(rows, {"short_en": records}, 1)
+
+    assert len(rows) == len(named) == 24
+    assert [row.index for row in own] == list(range(len(own)))
+    lacking = [row for row in named if row.status == "error"]
+    assert [row.question_id for row in lacking] == failed
+    assert all(row.question and row.expected and row.score is None for row in lacking)
+
+
 def test_an_evaluation_in_which_nothing_was_scored_has_failed():
     outcome = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "nobody"))
 
@@ -237,7 +278,7 @@ def test_questions_without_a_score_are_named_beside_the_number():
     assert remarks[0] == Message("evaluate:unscored", {"unscored": 1, "total": 16})
 
 
-def test_answers_of_reasoning_alone_are_named_beside_the_number():
+def test_answers_without_a_text_are_counted_once_by_their_flags():
     outputs = files_below(EVAL / "limit16")
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     lines = [json.loads(line) for line in outputs[path].splitlines()]
@@ -248,7 +289,7 @@ def test_answers_of_reasoning_alone_are_named_beside_the_number():
     measured = outcome_of("evaluate", {"deployment": "3"}, outputs).measured
 
     assert measured.metrics["unanswered"] == 3
-    assert measured.remarks[0] == Message("evaluate:empty", {"empty": 3, "total": 16})
+    assert "evaluate:empty" not in {remark.id for remark in measured.remarks}
 
 
 @pytest.mark.parametrize("run", ["levels", "disconnected"])

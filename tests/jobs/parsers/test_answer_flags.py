@@ -65,7 +65,14 @@ def test_an_empty_answer_is_not_one_without_extraction():
 
 def test_a_failed_request_is_no_empty_answer():
     assert flagged(answer="", extracted="", status="request_error") == {"failed"}
-    assert flagged(answer="4", status="excluded") == frozenset()
+    assert "failed" not in flagged(answer="4", status="excluded")
+
+
+def test_an_answer_without_a_score_is_marked_where_others_have_one():
+    assert flagged(one(), answer="4", status="excluded") == {"no_score"}
+    assert flagged(one(status="unscored"), answer="4", status="unscored") == frozenset()
+    assert flagged(one(subset="other"), answer="4", status="unscored") == frozenset()
+    assert flagged(one(), answer="", extracted="", status="error") == {"failed"}
 
 
 def test_a_loop_in_the_reasoning_is_seen():

@@ -56,6 +56,13 @@ def test_a_thought_is_not_the_answer():
     assert thoughts.split("4 <think>") == ("", "4 <think>")
 
 
+def test_what_stands_between_two_thoughts_is_the_answer():
+    assert thoughts.split("<think>a</think>It is 4.\n<think>b</think>") == ("a\n\nb", "It is 4.")
+    assert thoughts.split("a</think>4.<think>b</think>Yes") == ("a\n\nb", "4.\n\nYes")
+    assert thoughts.split("4.<think>b</think>Yes") == ("b", "4.\n\nYes")
+    assert thoughts.split("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
+
+
 def review_of(content, **score):
     files = files_below(DATA / "evalscope-1.14-eval" / "finished")
     path = "eval/reviews/model/short_answers_short_zh.jsonl"

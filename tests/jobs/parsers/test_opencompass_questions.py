@@ -54,6 +54,36 @@ def test_a_failed_request_is_unscored_not_incorrect():
     assert (rows["short-add-2-3"].score, rows["short-add-2-3"].status) == (None, "error")
 
 
+def test_the_failed_requests_of_a_real_run_are_rows_without_a_score():
+    folder = Path("tests/data/opencompass-0.5.4-questions-failed")
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+
+    rows = parse({path: content for path, content in files.items() if content})
+
+    failed = {row.question_id for row in rows if row.status == "error"}
+    assert failed == {"short-root-49", "short-capital-france"}
+    assert (len(rows), sum(row.score for row in rows if row.score is not None)) == (20, 10)
+
+
+def test_a_failed_sample_is_told_from_an_empty_answer():
+    prompt = "Answer with a short sentence: What is 2 + 3?"
+    lines = [
+        {"prompt": prompt, "error": "Connection refused"},
+        {"prompt": prompt, "finish": "stop"},
+    ]
+    files = without(prompt, *(json.dumps(line).encode() for line in lines))
+    (path,) = [path for path in files if path.endswith("predictions/model/short_en.json")]
+    saved = json.loads(files[path])
+    for one in saved.values():
+        if json.loads(one["gold"])["id"] == "short-add-2-3":
+            one["prediction"] = ""
+    files[path] = json.dumps(saved).encode()
+
+    rows = {row.question_id: row for row in parse(files)}
+
+    assert rows["short-add-2-3"].status == "error"
+
+
 def test_a_request_that_succeeded_later_counts():
     prompt = "Answer with a short sentence: What is 2 + 3?"
     failed = json.dumps({"prompt": prompt, "error": "Connection refused"}).encode()

@@ -11,7 +11,8 @@ _PERMIT = "from jobs.services import sources; sources.add('endpoint', '{url}', u
 
 
 class Engine(ThreadingHTTPServer):
-    """``answer`` returns the text for a question after ``delay_s``; ``log`` has all questions."""
+    """``answer`` returns the text for a question after ``delay_s``, None to fail; ``log`` has all
+    questions."""
 
     daemon_threads = True
 
@@ -49,7 +50,11 @@ class _Handler(BaseHTTPRequestHandler):
         text = content if isinstance(content, str) else content[0]["text"]
         self.server.log.append(text)
         time.sleep(self.server.delay_s)
-        said = {"role": "assistant", "content": self.server.answer(text)}
+        answer = self.server.answer(text)
+        if answer is None:
+            self.say(json.dumps({"error": {"message": "made to fail"}}), status=500)
+            return
+        said = {"role": "assistant", "content": answer}
         head = {"id": "x", "created": 1, "model": MODEL, "object": "chat.completion"}
         usage = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
         if not body.get("stream"):
@@ -62,9 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [*map(json.dumps, chunks), "[DONE]"]
         self.say("".join(f"data: {line}\n\n" for line in lines), "text/event-stream")
 
-    def say(self, text, content_type="application/json"):
+    def say(self, text, content_type="application/json", status=200):
         content = text.encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

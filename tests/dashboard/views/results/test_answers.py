@@ -174,6 +174,29 @@ def test_an_unscored_answer_is_not_incorrect(client, page, pair):
     assert "Unscored is not incorrect: 1 answer" in html
 
 
+@pytest.mark.parametrize(("status", "flag"), [("error", "failed"), ("excluded", "no_score")])
+def test_an_answer_without_a_score_is_faulty(client, page, pair, status, flag):
+    result = pair[1]
+    Answer.objects.filter(result=result, index=1).update(status=status, score=0, answer="")
+    answer_rows.keep(result)
+
+    assert listed(page(result, f"?show={flag}")) == (1,)
+    assert 1 in listed(page(result, "?show=faulty"))
+    html = client.get(reverse("result-detail", args=[result.pk])).content.decode()
+    # 15 of 23 are correct: 62.50 % with the other one incorrect, 66.67 % with it correct.
+    assert re.search(rf"show={flag}.*?62.50 – 66.67", html, re.DOTALL)
+
+
+def test_the_prompt_that_was_sent_is_beside_the_question(page, pair):
+    result = pair[1]
+    answer = Answer.objects.get(result=result, index=4)
+    answer.detail = answer.detail | {"prompt": "number 4?\nAnswer with one <short> sentence."}
+    answer.save()
+
+    assert "Answer with one &lt;short&gt; sentence." in page(result, index=4)
+    assert "Prompt as sent" not in page(result, index=5)
+
+
 def test_a_base_with_other_questions_changes_nothing(page, pair):
     other = make_measured(scores=[1, 0])
 

@@ -109,7 +109,7 @@ def test_the_launch_form_asks_exactly_the_missing(member, pair, deployment):
     form = member.get(answer.headers["Location"]).context["form"]
     values = {field.name: field.value for field in form.fields}
     assert values["questions"] == saved.key
-    assert (values["limit"], values["question_seed"], values["max_tokens"]) == ("0", "", "48")
+    assert (values["limit"], values["question_seed"], values["max_tokens"]) == ("0", "0", "48")
     assert values["deployment"] == str(deployment.pk)
 
 

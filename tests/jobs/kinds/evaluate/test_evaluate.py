@@ -72,10 +72,17 @@ def test_a_seed_draws_the_same_questions_in_every_plan(ours):
     assert drawn != asked(planned(questions=ours.key, limit=4))
 
 
+def test_a_language_leaves_the_other_questions_out():
+    by_id = {one.id: one.language for one in QUESTION_SETS["basics"].questions}
+    assert {by_id[one] for one in asked(planned(language="en"))} == {"en"}
+    assert [by_id[one] for one in asked(planned(language="zh", limit=5))] == ["zh"] * 5
+
+
 @pytest.mark.parametrize(
     ("raw", "field"),
     [
         ({"question_seed": 7}, "question_seed"),
+        ({"language": "zh", "limit": 40}, "limit"),
         ({"samples": 4}, "samples"),
         ({"questions": "nothing"}, "questions"),
     ],
@@ -130,8 +137,11 @@ def test_a_result_says_limit_seed_and_samples():
     ("more", "is_repeat"),
     [
         ({"question_seed": None, "samples": 1}, True),
+        ({"question_seed": 0, "samples": 1}, False),
         ({"question_seed": 7, "samples": 1}, False),
         ({"question_seed": None, "samples": 4}, False),
+        ({"language": "all", "retries": 5}, True),
+        ({"language": "en"}, False),
         ({"stop_early": False, "baseline": "res-17", "margin": 2.0}, True),
         ({"stop_early": True, "baseline": "res-17", "margin": 1.0}, False),
     ],

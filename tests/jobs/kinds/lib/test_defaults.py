@@ -74,9 +74,9 @@ def test_the_guide_s_lengths_ignore_the_deployment():
     [
         ({"model_id": QWEN_7B}, 8192),
         ({"model_id": QWEN_7B, "max_total": 2048}, 1536),
-        ({"model_id": "smollm2-135m-instruct"}, 32),
+        ({"model_id": "smollm2-135m-instruct"}, 64),
         ({"model_id": "smollm2-135m-instruct", "reasoning": True, "max_total": 8192}, 6144),
-        ({"model_id": "not in the catalogue"}, 32),
+        ({"model_id": "not in the catalogue"}, 64),
     ],
 )
 def test_reasoning_models_default_to_long_answers(served, proposed):
@@ -84,8 +84,17 @@ def test_reasoning_models_default_to_long_answers(served, proposed):
 
     defaults = defaults_for(kind.Params, target, {"deployment": "1"})
 
-    assert defaults.get("max_tokens", 32) == proposed
+    assert defaults.get("max_tokens", 64) == proposed
     assert "deployment" in leading(kind.Params)
+
+
+def test_questions_are_in_the_only_language_that_a_model_knows():
+    target = host_with(
+        *(deployment(n, model_id=one) for n, one in enumerate(("smollm2-135m-instruct", QWEN_7B)))
+    )
+    for number, language in (("0", "en"), ("1", None), ("7", None)):
+        defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": number})
+        assert defaults.get("language") == language
 
 
 def test_a_server_with_a_reasoning_parser_says_so():
