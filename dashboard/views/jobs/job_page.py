@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.actions import jobs as job_actions
 from dashboard.api.removed import gone
 from dashboard.charts import growing_accuracy, live
+from dashboard.downloads import Download
 from dashboard.presenters import queue
 from dashboard.presenters.job.advice import advice
 from dashboard.presenters.job.failure import missed_before, outcome_text, why_job
@@ -179,7 +180,7 @@ def _marks(job: Job) -> list[dict[str, Any]]:
 
 @require_GET
 @requires("job.view")
-def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse | JsonResponse:
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> Download | JsonResponse:
     """Download an output file: always an attachment, whatever its type."""
     output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
     if output.job.removed_at is not None:
@@ -188,7 +189,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileRespons
     file = (folder / output.path).resolve()
     if not file.is_relative_to(folder) or not file.is_file():
         raise Http404("the file is not here")
-    return FileResponse(
+    return Download(
         file.open("rb"),
         as_attachment=True,
         filename=file.name,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import imports as actions
+from dashboard.downloads import Download
 from dashboard.presenters.imports import preview
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
@@ -104,7 +105,7 @@ def import_file(request: HttpRequest, import_id: int, index: int) -> HttpRespons
     except OSError as error:
         raise Http404(f"file {index} of import {import_id} is missing") from error
     name = file.path.rpartition("/")[2]
-    return FileResponse(
+    return Download(
         content,
         as_attachment=True,
         filename=name,
