@@ -30,6 +30,7 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
     ),
     "parity:many_tables": _("%(n)s results. Paste two at most."),
     "parity:margin": _("Enter a margin from %(least)s to %(most)s points."),
+    "parity:goal": _("Choose one of: %(goals)s."),
     "parity:planned": _("Enter a whole number of questions, or leave it empty."),
     "parity:fewer_planned": _("Fewer than the %(n)s questions that were asked."),
     "parity:numbers": _("Enter the number of a result, or several of repeats: 11,12."),

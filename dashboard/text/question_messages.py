@@ -19,7 +19,11 @@ QUESTION_MESSAGES: dict[str, str | Promise] = {
         "Decided after %(asked)s of %(questions)s questions: worse than #%(baseline)s. "
         "Difference %(gap)s points [%(low)s, %(high)s]."
     ),
-    "evaluate:look_unknown": _(
+    "evaluate:look_not_worse": _(
+        "Decided after %(asked)s of %(questions)s questions: not worse than #%(baseline)s by more "
+        "than %(margin)s points. Difference %(gap)s points [%(low)s, %(high)s]."
+    ),
+    "evaluate:look_cannot_tell": _(
         "No early stop: after all %(questions)s questions the comparison with #%(baseline)s is not "
         "decided at a margin of ±%(margin)s points. Difference %(gap)s points [%(low)s, %(high)s]."
     ),

@@ -64,6 +64,7 @@ class ComparisonAsked(Asked):
     )
     concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
     margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
 
 
 def build(asked: ComparisonAsked) -> Report:
@@ -79,7 +80,7 @@ def build(asked: ComparisonAsked) -> Report:
         raise ReportError("group" if is_grouped else "id", problem)
     comparison = compare(groups, asked.concurrency)
     heads = comparison.heads
-    found = _stated(comparison, asked.margin)
+    found = _stated(comparison, asked)
     jobs = "-".join(map(result_file_name, heads))
     results = [run for runs in groups for run in runs]
     return Report(
@@ -103,9 +104,9 @@ def build(asked: ComparisonAsked) -> Report:
     )
 
 
-def _stated(comparison: Comparison, margin: str) -> Stated | None:
+def _stated(comparison: Comparison, asked: ComparisonAsked) -> Stated | None:
     try:
-        return of_comparison(comparison, margin)
+        return of_comparison(comparison, asked.margin, asked.goal)
     except ParityError as error:
         raise ReportError(error.field, message(error.reason.id, error.reason.args)) from None
 

@@ -171,7 +171,7 @@ def _drift(cell: CellView) -> str:
         raise ValueError("no drift")
     name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     interval = f"[{change_text(drift.low)}, {change_text(drift.high)}]"
-    if drift.holds_zero:
+    if drift.includes_zero:
         text = _("No significant drift from the first to the last third of the runs.")
     else:
         text = _("The value changed from the first to the last third of the runs.")

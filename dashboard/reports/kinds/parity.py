@@ -32,6 +32,7 @@ class ParityAsked(Asked):
     counts: str = Field("", max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the counts' data sets")
     margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
     planned: str = Field("", max_length=20, description="questions of a run that stops early")
 
 
@@ -80,6 +81,7 @@ def _about(found: Stated) -> Facts:
         (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
         (pgettext("count", "Questions"), number(min(row.questions))),
+        (pgettext("of a statement", "Question"), words.goals()[statement_of(found).goal]),
         (_("Margin"), words.margin_text(statement_of(found).margin)),
         (
             _("Measured"),

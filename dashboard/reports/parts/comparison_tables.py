@@ -249,7 +249,7 @@ def _paired(paired: Paired, *, is_barred: bool) -> list[str]:
     if is_barred:
         return items
     p = "p < 0.001" if paired.p < 0.001 else f"p = {number(paired.p, 3)}"
-    if paired.gap.holds_zero:
+    if paired.gap.includes_zero:
         verdict = _("No significant difference (95 %% interval includes 0):")
     else:
         verdict = _("Significant difference (95 %% interval excludes 0):")

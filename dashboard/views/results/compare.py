@@ -177,10 +177,10 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
 def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
     """Return the parity statement of two evaluations, which is the page's title, and the query of
     its own page."""
-    typed = request.GET.get("margin", "")
+    asked = request.GET.get("margin", ""), request.GET.get("goal", "")
     try:
-        found = of_comparison(comparison, typed)
-    except ParityError:  # another page says what a margin is
+        found = of_comparison(comparison, *asked)
+    except ParityError:  # another page says what a margin and a goal are
         found = of_comparison(comparison, "")
     context = {"tables_query": "&".join(f"id={head.pk}" for head in comparison.heads)}
     columns = comparison.columns
@@ -189,7 +189,7 @@ def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
         context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
     if found is not None:
         context |= {} if comparison.barred else {"title": full_headline(found)}
-        context["parity_query"] += f"&margin={found.margin:g}"
+        context["parity_query"] += f"&margin={found.asks.margin:g}&goal={found.goal}"
     return context
 
 

@@ -26,7 +26,7 @@ from jobs.queries.parity.errors import ParityError
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
-    *("margin", "planned"),
+    *("margin", "goal", "planned"),
 )
 # Fields where a person types results by the names of the pages, and the ids of the address.
 NAMED = {"base_name": "base", "name": "id"}
@@ -50,6 +50,7 @@ def parity(request: HttpRequest) -> HttpResponse:
         "least": f"{LEAST_MARGIN:g}",
         "most": f"{MOST_MARGIN:g}",
         "default": f"{MARGIN:g}",
+        "goals": words.goals(),
         "evaluations": named.choices(),
         "errors": {},
     }
@@ -112,8 +113,8 @@ def _context(found: Stated) -> dict[str, Any]:
         "query": query,
         "report_query": f"{query}&",
         "csv": f"?{query}&format=csv" if query else "",
-        "kept": [(name, value) for name, value in asked if name != "margin"],
-        "margin_value": f"{found.margin:g}",
+        "kept": [(name, value) for name, value in asked if name not in ("margin", "goal")],
+        "margin_value": f"{found.asks.margin:g}",
         "swapped": query_of(found, is_swapped=True),
         "margin_text": words.margin_text(statement.margin),
     }
@@ -129,7 +130,8 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         named = {"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)}
     else:
         return ""
-    more = {"margin": f"{found.margin:g}", "planned": found.planned or ""}
+    asks = found.asks
+    more = {"margin": f"{asks.margin:g}", "goal": found.goal, "planned": asks.planned or ""}
     return urlencode({name: value for name, value in (named | more).items() if value}, safe=",/")
 
 

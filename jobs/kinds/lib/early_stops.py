@@ -23,7 +23,7 @@ from jobs.toolchains.evalscope.evalscope import rules_version
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40
-FIELDS = ("stop_early", "baseline", "margin")  # the first one says whether the others count
+FIELDS = ("stop_early", "baseline", "goal", "margin")  # the first one says whether the others count
 _GROUP = "Early stop"
 _WHEN: list[Any] = [FIELDS[0], "1"]
 # Settings that change answers: both sides need the same.
@@ -50,15 +50,29 @@ def baseline_field() -> Any:
     )
 
 
+def goal_field() -> Any:
+    """Return the field ``goal``."""
+    extra: dict[str, Any] = {"label": "Question asked", "group": _GROUP, "when": _WHEN}
+    return Field("same", json_schema_extra=extra)
+
+
 def margin_field() -> Any:
     """Return the field ``margin``, in points."""
     return Field(
         1.0,
         ge=0.01,
         le=50.0,
-        description="Smaller differences count as equivalent.",
+        description="Smaller differences do not count.",
         json_schema_extra={"label": "Margin", "unit": "points", "group": _GROUP, "when": _WHEN},
     )
+
+
+def goal_choices() -> Sequence[Choice]:
+    """Return what may be asked of the comparison with the baseline."""
+    return [
+        Choice("at_least", _("Is the result at least as accurate?")),
+        Choice("same", _("Are both equally accurate?")),
+    ]
 
 
 def baseline_choices(target: Target) -> Sequence[Choice]:
@@ -101,12 +115,10 @@ def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule 
         raise LaunchError(message % {"job": base.job}, "baseline")
     least = 100 * least_margin(len(questions))
     if params.margin < least:
-        message = _(
-            "%(n)s questions cannot show equivalence within this margin. Enter %(least)s or more."
-        )
+        message = _("%(n)s questions cannot decide within this margin. Enter %(least)s or more.")
         args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
         raise LaunchError(message % args, "margin")
-    return Rule(base.job, params.margin / 100, verdicts)
+    return Rule(base.job, params.margin / 100, params.goal, verdicts)
 
 
 def job_number(text: str) -> str:

@@ -94,7 +94,7 @@ def _hygiene(
     if first is None or second is None:
         return []
     gap = difference(second.interval(), first.interval())
-    if gap.holds_zero and abs(gap.value) < margin:
+    if gap.includes_zero and abs(gap.value) < margin:
         return []
     return [Hygiene(flag, first, second)]
 

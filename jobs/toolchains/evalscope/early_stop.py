@@ -33,6 +33,7 @@ class Rule:
 
     baseline: int
     margin: float
+    goal: paired.Goal
     verdicts: Mapping[str, bool | None]
 
 
@@ -67,7 +68,8 @@ def _rule_file(questions: Sequence[Question], rule: Rule) -> PlanFile:
         }
         for subset, those in evalscope.by_subset(questions).items()
     }
-    content = {"baseline": rule.baseline, "margin": rule.margin, "parts": parts}
+    asked = {"baseline": rule.baseline, "margin": rule.margin, "goal": rule.goal}
+    content = {**asked, "parts": parts}
     return PlanFile(_RULE, json.dumps(content) + "\n")
 
 

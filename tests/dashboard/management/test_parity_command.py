@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from jobs.models import Answer, AnswerRow
 from tests.factories import make_job, make_measured
 
 GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
@@ -26,7 +27,7 @@ def test_bare_counts_need_no_database():
     data = json.loads(run(*GUIDE, "--json"))
 
     pooled = data["pooled"]
-    assert data["verdict"] == "unknown"
+    assert data["verdict"] == "cannot_tell"
     assert [round(pooled[f"{name}_points"], 2) for name in ("difference", "low", "high")] == [
         *(-0.26, -1.97, 1.44)
     ]
@@ -38,9 +39,44 @@ def test_bare_counts_need_no_database():
 def test_a_terminal_gets_sentences():
     text = run(*GUIDE, "--sets", "dev,test")
 
-    assert text.startswith("Cannot tell within 1 point: about 8\u202f000 more questions\n")
+    assert text.startswith("Cannot tell within 1 point: about 7\u202f400 more questions\n")
     assert "accuracy −0.26 points, 95 % interval [−1.97, +1.44]." in text
     assert "\ndev: 154 / 159 (96.86 %)" in text
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "goal", "code"),
+    [
+        ("900/1000", "990/1000", "same", 0),
+        ("9000/10000", "9000/10000", "at_least", 0),
+        ("990/1000", "900/1000", "at_least", 2),
+        ("90/100", "90/100", "same", 3),
+    ],
+)
+def test_a_gate_ends_with_the_code_of_its_verdict(base, result, goal, code):
+    counts = ("--base-counts", base, "--counts", result, "--margin", "2", "--goal", goal)
+    with pytest.raises(SystemExit) as ended:
+        run(*counts, "--gate")
+
+    assert ended.value.code == code
+    assert json.loads(run(*counts, "--json"))["exit_code"] == code
+
+
+@pytest.mark.django_db
+def test_a_gate_tells_what_is_not_comparable_from_an_error():
+    base, other = evaluation(1, 1), evaluation(1, 0)
+    AnswerRow.objects.filter(result=other).update(subset="another")
+    Answer.objects.filter(result=other).update(subset="another")
+
+    for arguments, code in (((base, other), 4), ((base, 12345), 1)):
+        with pytest.raises(CommandError) as error:
+            run(*arguments, "--gate")
+        assert error.value.returncode == code
+
+
+def test_an_unknown_question_is_refused():
+    with pytest.raises(CommandError, match="--goal: Choose one of: at_least, same"):
+        run(*GUIDE, "--goal", "greener")
 
 
 @pytest.mark.django_db

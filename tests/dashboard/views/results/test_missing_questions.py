@@ -169,7 +169,7 @@ def test_other_sampling_is_not_added(member, pair, deployment):
 
 def test_two_runs_are_one_side_of_all_questions(pair, deployment):
     base, result = pair
-    found = parity([base], [result, rest_of(pair, deployment)], 1.0)
+    found = parity([base], [result, rest_of(pair, deployment)], 1.0, "same")
 
     assert (found.statement.pooled.questions, found.statement.pooled.method) == (
         (24, 24),
@@ -186,7 +186,7 @@ def test_runs_of_other_questions_keep_their_warning(pair, deployment):
     Answer.objects.filter(result=later, index=0).update(question="Another text?")
     identity.keep(later)
 
-    found = parity([base], [result, later], 1.0)
+    found = parity([base], [result, later], 1.0, "same")
 
     assert "questions_sha256" in {one.name for one in found.unequal.work}
 

@@ -231,7 +231,7 @@ def test_answers_are_compared_question_by_question():
         (2, True),
         (3, True),
     ]
-    assert paired.gap.holds_zero
+    assert paired.gap.includes_zero
 
 
 def test_only_concurrencies_that_all_have_are_compared():

@@ -109,10 +109,10 @@ def test_a_stopped_result_says_how_many_questions_it_left_out():
 
 
 def test_an_undecided_result_is_of_all_questions():
-    measured = outcome({**LOOK, "asked": 142, "decision": "unknown"}).measured
+    measured = outcome({**LOOK, "asked": 142, "decision": "cannot_tell"}).measured
 
     assert " of " not in measured.what
-    assert measured.remarks[0].id == "evaluate:look_unknown"
+    assert measured.remarks[0].id == "evaluate:look_cannot_tell"
 
 
 def test_a_result_without_looks_has_no_planned_questions():
@@ -137,7 +137,7 @@ def test_a_damaged_file_of_looks_is_refused(line):
 
 def test_a_look_without_pairs_has_no_remark():
     row = {name: LOOK[name] for name in ("asked", "questions")}
-    look = last_look("x", json.dumps({**row, "decision": "unknown"}).encode())
+    look = last_look("x", json.dumps({**row, "decision": "cannot_tell"}).encode())
 
     assert look.interval is None
     assert remarks(EVALUATE.Params(deployment="3"), look) == []
