@@ -92,7 +92,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "dashboard": [
         {"config"},
         {"settings", "celery", "security", "text"},
-        {"charts", "downloads", "server", "tasks", "middleware"},
+        {"charts", "server", "tasks", "middleware"},
         {"consumers", "presenters"},
         {"actions", "chat", "forms"},
         {"context_processors", "templatetags"},

@@ -7,9 +7,9 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from dashboard.downloads import Download
 from dashboard.presenters import manual
 from dashboard.security.permissions import requires
+from dashboard.server.downloads import Download
 
 FIRST = "use/launch"
 

@@ -8,6 +8,7 @@ from typing import Any
 from jobs.catalog import STACKS, ZooModel
 from jobs.catalog.evaluations import EVALUATION_PRESETS
 from jobs.catalog.workloads import WORKLOADS
+from jobs.kinds.compile.compile_vacc import Params as CompileParams
 from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
 from jobs.kinds.lib.lengths import RANDOM
 from jobs.pipelines.base import Pipeline, PipelineJob
@@ -22,6 +23,9 @@ from jobs.pipelines.existing import (
 from jobs.pipelines.options import Options
 from jobs.toolchains.environments import VLLM_CPU
 from jobs.toolchains.vllm.vllm_cpu import FORMAT
+
+TEMPLATE = 64  # tokens of a chat template around a random prompt, at most
+_LENGTHS = frozenset({"max_answer", "max_length", "max_tokens"})
 
 
 def _is_large(model: ZooModel) -> bool:
@@ -56,21 +60,36 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
     measured: Sequence[str] = ()
     for precision in kinds:
         server, *measurements = _served(precision, options)
-        jobs += [_compiled(precision, measured), server, *measurements]
+        jobs += [_compiled(precision, measured, options), server, *measurements]
         measured = [job.name for job in measurements]
     return jobs
 
 
-def _compiled(precision: str, measured: Sequence[str]) -> PipelineJob:
+def _compiled(precision: str, measured: Sequence[str], options: Options) -> PipelineJob:
     """In verbatim mode vamc uses existing calibration data: it is prepared first. ``measured``:
     measurements that a compile would disturb."""
     calibration = {"calibration": "@dataset"} if precision == "int8" else {}
     return PipelineJob(
         f"artifact-{precision}",
         "compile-vacc",
-        {"weights": "@weights", "precision": precision, **calibration},
+        {"weights": "@weights", "precision": precision, **calibration, **_shape(options)},
         after=("modification", *(("dataset",) if calibration else ()), *measured),
     )
+
+
+def _shape(options: Options) -> Mapping[str, int]:
+    """Return the compiled lengths that the chosen workload needs, if it needs longer ones."""
+    if not options.workload:
+        return {}
+    workload, fields = WORKLOADS[options.workload], CompileParams.model_fields
+    prompt = max(fields["max_input"].default, _stepped(max(workload.input_tokens) + TEMPLATE))
+    answer = _stepped(max(workload.output_tokens))
+    return {"max_input": prompt, "max_length": max(fields["max_length"].default, prompt + answer)}
+
+
+def _stepped(tokens: int) -> int:
+    """Return the next multiple of 16, which a compile needs."""
+    return -(-tokens // 16) * 16
 
 
 def _served(precision: str, options: Options) -> list[PipelineJob]:
@@ -121,6 +140,8 @@ def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
     if not options.evaluation:
         return "evaluate", {}
     kind, values = next(iter(EVALUATION_PRESETS[options.evaluation].kinds.items()))
+    # Their lengths follow the deployment, whose context was compiled.
+    values = {name: value for name, value in values.items() if name not in _LENGTHS}
     several = {"datasets": values["datasets"].split(", ")} if "datasets" in values else {}
     return kind, {**values, **several}
 

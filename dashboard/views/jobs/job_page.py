@@ -18,7 +18,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.actions import jobs as job_actions
 from dashboard.api.removed import gone
 from dashboard.charts import growing_accuracy, live
-from dashboard.downloads import Download
 from dashboard.presenters import queue
 from dashboard.presenters.job.advice import advice
 from dashboard.presenters.job.failure import missed_before, outcome_text, why_job
@@ -30,6 +29,7 @@ from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
+from dashboard.server.downloads import Download
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import (
     asset_word,

@@ -16,11 +16,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import imports as actions
-from dashboard.downloads import Download
 from dashboard.presenters.imports import preview
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
+from dashboard.server.downloads import Download
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.catalog import MODELS

@@ -71,6 +71,7 @@ function keep(old, fresh, stays) {
     old.replaceChildren(...fresh.childNodes); // with requests of its own, which are sent again
     return false;
   }
-  if (old instanceof HTMLDetailsElement && fresh instanceof HTMLDetailsElement) fresh.open = old.open;
+  const folds = old instanceof HTMLDetailsElement && fresh instanceof HTMLDetailsElement;
+  if (folds && !fresh.hasAttribute("data-empty")) fresh.open = old.open;
   return true;
 }

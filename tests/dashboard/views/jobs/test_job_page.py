@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.timezone import now
 
-from dashboard.downloads import Download
+from dashboard.server.downloads import Download
 from dashboard.text.messages import message
 from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock

@@ -14,6 +14,8 @@ class Download(FileResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield pieces of ``block_size`` bytes."""
+        if self.file_to_stream is None:
+            raise TypeError("a download needs a file")
         read = sync_to_async(self.file_to_stream.read, thread_sensitive=False)
         while piece := await read(self.block_size):
             yield piece
