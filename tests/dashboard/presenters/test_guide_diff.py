@@ -125,7 +125,7 @@ IN_WORDS = {
     "--random-input-len": "--random-prefix-len",
     "--served-model-name": "model name",
     "--result-dir": "result folder",
-    "-w": "(--name)",  # the line has the container's name, too
+    "-w": "folder|(--name)",  # the line may have the container's name, too
     "-v": "mount",
     "-e": "VACC_VISIBLE_DEVICES",
     "-c": "limited",
@@ -158,7 +158,7 @@ def test_everything_of_ours_in_every_kinds_command_has_its_own_reason(stack):
                 continue
             for part, flag, mark, is_added in own_marks(view):
                 flag = flag.rstrip("=")
-                says = {flag, IN_WORDS.get(flag, flag)}
+                says = {flag, *IN_WORDS.get(flag, flag).split("|")}
                 is_named = not flag.startswith("-") or any(one in mark.reason for one in says)
                 if not mark.number or not (is_named or is_added):
                     wrong.append((name, part, flag, mark.reason))
