@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.catalog import MODELS, ZooModel
-from jobs.errors import LaunchError
+from jobs.errors import LaunchError, PlanError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
@@ -28,7 +28,7 @@ from jobs.models import Host, Job
 from jobs.pipelines.base import Pipeline, PipelineJob
 from jobs.pipelines.definitions import PIPELINES
 from jobs.pipelines.options import Options
-from jobs.plans import Check, Plan, PlanError, Step, fill_text, literal, slots_in
+from jobs.plans import Check, Plan, Step, fill_text, literal, slots_in
 from jobs.queries.hosts.places import common
 from jobs.queries.hosts.targets import promise, target_of
 from jobs.services import lifecycle
