@@ -82,7 +82,7 @@ def reasons(jobs: Iterable[Job]) -> dict[int, Message]:
     messages: dict[int, Message] = {}
     wanted: dict[Host, set[int]] = {}
     for job in jobs:
-        before = [one for one in job.after.all() if one.state != Job.State.SUCCEEDED]
+        before = [one for one in job.after.all() if not one.is_released]
         if before:
             first = min(before, key=lambda one: one.pk)
             messages[job.pk] = Message("wait:after", {"job": first.pk, "title": first.title})

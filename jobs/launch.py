@@ -25,14 +25,23 @@ from jobs.kinds.lib.availability import unavailable
 from jobs.kinds.lib.base import AssetRef, Kind, Target, promised_job
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.kinds.lib.guide_diff import guide_diff
-from jobs.models import Deployment, Host, Job, JobStep
+from jobs.models import Deployment, Host, Job, JobStep, Preflight
 from jobs.models.jobs import last_place
 from jobs.plans import Plan
 from jobs.queries.deployments import deployment_down
+from jobs.queries.hosts.hosts import is_away
 from jobs.queries.hosts.slots import by_hand, slots_of
 from jobs.queries.hosts.targets import ARCHIVED, target_of
 from jobs.sanitize import sanitize
-from jobs.services import confirmations, launch_rights, lifecycle, queue, secrets, sources
+from jobs.services import (
+    confirmations,
+    launch_rights,
+    lifecycle,
+    preflights,
+    queue,
+    secrets,
+    sources,
+)
 from jobs.services.outcomes.assets import made_by
 from jobs.toolchains.environments import ENVIRONMENTS
 from jobs.toolchains.site import site_of
@@ -163,6 +172,19 @@ def confirmed_by_name(
         message = _("This job has no confirmable check “%(name)s”. Available: %(known)s.")
         raise InvalidParams({"confirm": message % {"name": wrong[0], "known": known}})
     return confirmations.by_name(names, user)
+
+
+def ask_checks(host: Host, job_preview: Preview, user: AbstractBaseUser | None) -> Preflight | None:
+    """Ask ``host`` for the checks of a preview now; None: nothing to check, or nobody answers."""
+    plan = job_preview.plan
+    if plan is None or not plan.checks or is_away(host):
+        return None
+    slots = {**job_preview.open_slots, **job_preview.values}
+    # The job's folder is not known yet.
+    known = {name: value for name, value in slots.items() if value and name != "job_dir"}
+    asked = preflights.ask(host, plan.to_json(), known, user=user)
+    agent_tasks.send_check(host.name, asked.pk)
+    return asked
 
 
 def confirm(

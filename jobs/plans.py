@@ -265,6 +265,11 @@ def slots(plan: Plan) -> tuple[str, ...]:
     return tuple(names)
 
 
+def slots_in(text: str) -> set[str]:
+    """Return names of the slots in one text."""
+    return {piece for is_slot, piece in _pieces(text) if is_slot}
+
+
 def secrets(plan: Plan) -> tuple[str, ...]:
     """Return names of the secrets that the plan needs."""
     return tuple(name.removeprefix(SECRET) for name in slots(plan) if name.startswith(SECRET))

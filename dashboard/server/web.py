@@ -20,24 +20,35 @@ WS_BYTES = 4096  # pages send pings only
 DEAF_MS = 300_000
 
 
-def main(descriptor: int) -> None:
-    """Serve on the listening socket with this descriptor until SIGTERM."""
-    config = uvicorn.Config(
+# Longer than the pause between a host's heartbeats (2 s, more under load): a connection that the
+# server closes just when a request comes looks to its host like an absent dashboard.
+KEEP_ALIVE_S = 75
+
+
+def config() -> uvicorn.Config:
+    """Return uvicorn's settings."""
+    return uvicorn.Config(
         "dashboard.asgi:application",
         http=HeadProtocol,
         ws="websockets-sansio",
         ws_max_size=WS_BYTES,
         ws_per_message_deflate=False,  # costs CPU a client; measured in docs/decisions
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEEP_ALIVE_S,
         access_log=False,
         proxy_headers=False,  # dashboard.server.proxies decides whose headers count
         log_level="warning",
         lifespan="off",
         log_config=None,  # Django's settings set up logging
     )
-    config.load()
+
+
+def main(descriptor: int) -> None:
+    """Serve on the listening socket with this descriptor until SIGTERM."""
+    settled = config()
+    settled.load()
     import_module(settings.ROOT_URLCONF)  # all pages: a broken one ends the start, no request
-    uvicorn.Server(config).run(sockets=[listener_of(descriptor)])
+    uvicorn.Server(settled).run(sockets=[listener_of(descriptor)])
 
 
 def listener_of(descriptor: int) -> socket.socket:

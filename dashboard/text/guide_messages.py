@@ -24,8 +24,15 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
         "Commands of the guide's container shell run through docker exec, with unchanged arguments."
     ),
     "guide:own_name": _(
-        "The container has a unique name and label, so that several can run on one host and "
-        "be removed separately."
+        "The container has a name of its own (--name), so that several can run on one host."
+    ),
+    "guide:label": _(
+        "--label vacc.job marks the container with its job: docker ps --filter lists it by this "
+        "label."
+    ),
+    "guide:removed_at_end": _("--rm removes the container once its server ends."),
+    "guide:results_mounted": _(
+        "The job's folder is mounted at /results, so that the result file outlives the container."
     ),
     "guide:dies_named": _(
         "VACC_VISIBLE_DEVICES is set to the dies leased by this job. As printed, the first "
@@ -40,7 +47,8 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
         "and exits on any other host. Set “Listen on” to your host's address."
     ),
     "guide:listens_everywhere": _(
-        "The server listens on all addresses; the guide's 10.24.73.25 is its own machine's."
+        "--host 0.0.0.0: the server listens on all addresses. The guide's 10.24.73.25 is its own "
+        "machine's."
     ),
     "guide:name_is_path": _(
         "As printed, requests must use the model's path as its name: %(name)s."
@@ -86,8 +94,31 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
         "address does not receive them."
     ),
     "guide:comparable": _(
-        "More percentiles and end-to-end latency are requested, so that results are "
-        "comparable. A new seed in each run keeps prompts out of the prefix cache."
+        "More percentiles and end-to-end latency are requested, so that results are comparable."
+    ),
+    "guide:seed": _(
+        "--seed is new in each run, so that the prefix cache does not answer prompts of an "
+        "earlier one."
+    ),
+    "guide:tokenizer_code": _(
+        "--trust-remote-code is added, as for the server: a tokenizer may need the code in the "
+        "weights folder."
+    ),
+    "guide:details_saved": _(
+        "--save-detailed is added: it records every request, not only the percentiles."
+    ),
+    "guide:result_fetched": _(
+        "docker cp copies the result file from the container to the job. The guide leaves it there."
+    ),
+    "guide:result_dir_named": _(
+        "--result-dir names the whole path, which replaces the working folder (-w)."
+    ),
+    "guide:prefix_shared": _(
+        "--random-prefix-len: prompts share their first %(prefix)s tokens, a part of the prompt "
+        "length. The field “Shared prefix” sets it; the page has no such option."
+    ),
+    "guide:waits_ready": _(
+        "Added: a step that waits until the server answers. Only then do other jobs use it."
     ),
     "guide:same_requests": _(
         "As printed, no --seed is sent: every run sends the same requests (seed 0). An "

@@ -52,6 +52,7 @@ MESSAGES: dict[str, str | Promise] = {
     "job:succeeded": _("All steps succeeded."),
     "job:cancelled_in_queue": _("Cancelled by %(user)s before it started."),
     "job:cancelled": _("Cancelled by %(user)s."),
+    "job:server_stopped": _("Deployment %(deployment)s was stopped by %(user)s during the job."),
     "job:predecessor": _("Cancelled: depends on job %(job)s, which ended as %(state)s."),
     "job:input_gone": _("Cancelled: the %(input)s this job needs no longer exists."),
     "job:deployment_gone": _("Cancelled: deployment %(name)s is not running (%(state)s)."),
@@ -337,6 +338,7 @@ MESSAGES: dict[str, str | Promise] = {
     "check:path_missing": _("Not found: %(path)s (%(what)s)."),
     "check:port": _("Port %(port)s is free."),
     "check:port_busy": _("Port %(port)s is in use. Choose another port."),
+    "check:port_held": _("Port %(port)s is in use by %(holder)s. Choose another port."),
     "check:shard_missing": _(
         "%(missing)s of %(shards)s weight files are missing; the first is %(file)s. Run "
         "“Prepare weights” again: the download resumes."
@@ -439,6 +441,7 @@ MESSAGES: dict[str, str | Promise] = {
     "deployment:stopping": _("Stop requested by %(user)s."),
     "deployment:stopping_with_job": _("Stopped: job %(job)s ended as %(state)s."),
     "deployment:stopped": _("Stopped."),
+    "deployment:stopped_by": _("Stopped by %(user)s."),
     "deployment:stopped_on_host": _("Stopped on the host."),
     "deployment:job_failed": _("Job %(job)s ended as %(state)s."),
     "deployment:missing": _("%(host)s is online, but the server process is missing."),

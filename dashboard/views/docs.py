@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
 from dashboard.presenters import manual
 from dashboard.security.permissions import requires
+from dashboard.server.downloads import Download
 
 FIRST = "use/launch"
 
@@ -39,7 +40,7 @@ def docs_image(request: HttpRequest, name: str) -> HttpResponseBase:
     images = {file.name: file for file in (manual.ROOT / "images").glob("*.png")}
     if name not in images:
         raise Http404(name)
-    return FileResponse(images[name].open("rb"))
+    return Download(images[name].open("rb"))
 
 
 urlpatterns: list[URLPattern] = [

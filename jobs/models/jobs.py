@@ -177,6 +177,18 @@ class Job(Retained):
         """True while the job may still change."""
         return self.state in self.OPEN_STATES
 
+    @classmethod
+    def released(cls) -> models.Q:
+        """Return the filter of jobs after which the next may start: see :attr:`is_released`."""
+        measured = models.Q(product__isnull=True) & ~models.Q(state__in=cls.OPEN_STATES)
+        return models.Q(state=cls.State.SUCCEEDED) | measured
+
+    @property
+    def is_released(self) -> bool:
+        """True once jobs ``after`` this one may start: it succeeded, or it only came first (a
+        measurement, which makes nothing that they need) and has ended."""
+        return self.state == self.State.SUCCEEDED or (self.product is None and not self.is_open)
+
     @property
     def open_confirmations(self) -> list[dict[str, Any]]:
         """Return the preflight warnings that a person must confirm before the start."""

@@ -7,6 +7,7 @@ All jobs are rows from the start. Existing assets of the host are reused.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from jobs.catalog import MODELS, ZooModel
-from jobs.errors import LaunchError
+from jobs.errors import LaunchError, PlanError
 from jobs.kinds import KINDS
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import AssetRef, Target
@@ -27,7 +28,8 @@ from jobs.models import Host, Job
 from jobs.pipelines.base import Pipeline, PipelineJob
 from jobs.pipelines.definitions import PIPELINES
 from jobs.pipelines.options import Options
-from jobs.plans import Plan, Step
+from jobs.plans import Check, Plan, Step, fill_text, literal, slots_in
+from jobs.queries.hosts.places import common
 from jobs.queries.hosts.targets import promise, target_of
 from jobs.services import lifecycle
 
@@ -43,8 +45,7 @@ __all__ = [
     "stages",
 ]
 
-# Checks of the machine that no job of a chain can change.
-_MACHINE = frozenset({"avx512", "dies", "disk", "docker", "iommu", "shm", "tool"})
+_DIES = "dies"  # the slot of a chain's checks: the largest choice of its jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +203,60 @@ def _environment_job(name: str) -> PipelineJob:
 def checks_of(pipeline: Pipeline, planned: Sequence[Draft]) -> tuple[Plan, dict[str, str]] | None:
     """Return one preflight for a whole chain, with known slots; None: nothing to check.
 
-    It checks only what no job of the chain can change, and what a person may confirm.
+    It has every check of every job, except those of something that an earlier job of the chain
+    makes. A disk needs room for the job and for those before it.
     """
-    plans = [draft.preview.plan for draft in planned if draft.preview and draft.preview.plan]
-    checks = [check for plan in plans for check in plan.checks]
-    wanted = dict.fromkeys(check for check in checks if check.asks or check.name in _MACHINE)
+    made: list[str] = []
+    disks: list[dict[str, str]] = []
+    wanted: dict[Check, None] = {}
+    dies = ""
+    for draft in planned:
+        if draft.preview is None or draft.preview.plan is None:
+            continue
+        dies = max(dies, draft.preview.open_slots.get(_DIES, ""), key=len)
+        for check in draft.preview.plan.checks:
+            filled = _filled(check, draft.preview.values)
+            if filled is None or common([value for _name, value in filled.args], made):
+                continue
+            if check.name == "disk":
+                disks.append(dict(filled.args))
+                filled = _with_room(filled, disks[:-1])
+            wanted[filled] = None
+        made += _makes(draft)
     if not wanted:
         return None
-    dies = max(
-        (draft.preview.open_slots.get("dies", "") for draft in planned if draft.preview), key=len
-    )
     checked = Plan(kind=pipeline.id, steps=(Step("check", ("true",)),), checks=tuple(wanted))
-    return checked, {"dies": dies} if dies else {}
+    return checked, {_DIES: dies} if dies else {}
+
+
+def _filled(check: Check, values: Mapping[str, str]) -> Check | None:
+    """Return the check with the values of its own job; None: they are set later."""
+    kept = {**values, _DIES: f"{{{_DIES}}}"}
+    try:
+        args = tuple(
+            (name, value if slots_in(value) <= {_DIES} else literal(fill_text(value, kept)))
+            for name, value in check.args
+        )
+    except PlanError:
+        return None
+    return replace(check, args=args)
+
+
+def _with_room(check: Check, before: Sequence[Mapping[str, str]]) -> Check:
+    """Return a disk's check, with what the jobs before need on the same disk."""
+    if check.asks or not before:  # a confirmation names a check by its arguments
+        return check
+    return replace(check, args=(*check.args, ("before", literal(json.dumps(before)))))
+
+
+def _makes(draft: Draft) -> tuple[str, ...]:
+    """Return places and names of what the job makes."""
+    job_preview, kind = draft.preview, KINDS[draft.stage.job.kind]
+    if job_preview is None or job_preview.plan is None or job_preview.params is None:
+        return ()
+    product = kind.product(job_preview.params, draft.target) or {}
+    named = [str(product[name]) for name in ("path", "name") if product.get(name)]
+    return (*named, *job_preview.plan.writes)
 
 
 def _with(target: Target, ref: AssetRef) -> Target:

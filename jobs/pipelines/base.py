@@ -15,8 +15,8 @@ from jobs.pipelines.options import Options
 class PipelineJob:
     """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that job.
 
-    ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs it
-    depends on.
+    ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs that come
+    first: of a measurement the end is enough, any other must succeed.
     """
 
     name: str

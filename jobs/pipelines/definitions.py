@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.catalog import STACKS, ZooModel
+from jobs.catalog.evaluations import EVALUATION_PRESETS
+from jobs.catalog.workloads import WORKLOADS
+from jobs.kinds.compile.compile_vacc import Params as CompileParams
 from jobs.kinds.deploy.deploy_build_in import BATCH_SIZE
+from jobs.kinds.lib.lengths import RANDOM
 from jobs.pipelines.base import Pipeline, PipelineJob
 from jobs.pipelines.existing import (
     dataset,
@@ -20,6 +24,9 @@ from jobs.pipelines.options import Options
 from jobs.toolchains.environments import VLLM_CPU
 from jobs.toolchains.vllm.vllm_cpu import FORMAT
 
+TEMPLATE = 64  # tokens of a chat template around a random prompt, at most
+_LENGTHS = frozenset({"max_answer", "max_length", "max_tokens"})
+
 
 def _is_large(model: ZooModel) -> bool:
     """Return True for a model served by vLLM on dies, not the packaged small one."""
@@ -32,8 +39,8 @@ def _is_small(model: ZooModel) -> bool:
 
 
 def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
-    """Weights, VACC patch, calibration data, compile; then deploy, benchmark, evaluate. Precisions
-    run in sequence, because other work disturbs a benchmark.
+    """Weights, VACC patch, calibration data; of each precision compile, deploy, benchmark,
+    evaluate. Precisions run in sequence, because other work disturbs a benchmark.
     """
     kinds = options.precisions
     jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, weights_of(model))]
@@ -49,40 +56,100 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
                 modified_weights(model),
             )
         )
-    jobs += [_compiled(precision) for precision in kinds]
-    before = [f"artifact-{precision}" for precision in kinds]
+    jobs += _evaluation_tools(options)
+    measured: Sequence[str] = ()
     for precision in kinds:
-        jobs += _served(precision, before, options)
-        before = [f"benchmark-{precision}", f"evaluation-{precision}"]
+        server, *measurements = _served(precision, options)
+        jobs += [_compiled(precision, measured, options), server, *measurements]
+        measured = [job.name for job in measurements]
     return jobs
 
 
-def _compiled(precision: str) -> PipelineJob:
-    """In verbatim mode vamc uses existing calibration data: it is prepared first."""
+def _compiled(precision: str, measured: Sequence[str], options: Options) -> PipelineJob:
+    """In verbatim mode vamc uses existing calibration data: it is prepared first. ``measured``:
+    measurements that a compile would disturb."""
     calibration = {"calibration": "@dataset"} if precision == "int8" else {}
     return PipelineJob(
         f"artifact-{precision}",
         "compile-vacc",
-        {"weights": "@weights", "precision": precision, **calibration},
-        after=("modification", *(("dataset",) if calibration else ())),
+        {"weights": "@weights", "precision": precision, **calibration, **_shape(options)},
+        after=("modification", *(("dataset",) if calibration else ()), *measured),
     )
 
 
-def _served(precision: str, before: Sequence[str], options: Options) -> list[PipelineJob]:
+def _shape(options: Options) -> Mapping[str, int]:
+    """Return the compiled lengths that the chosen workload needs, if it needs longer ones."""
+    if not options.workload:
+        return {}
+    workload, fields = WORKLOADS[options.workload], CompileParams.model_fields
+    prompt = max(fields["max_input"].default, _stepped(max(workload.input_tokens) + TEMPLATE))
+    answer = _stepped(max(workload.output_tokens))
+    return {"max_input": prompt, "max_length": max(fields["max_length"].default, prompt + answer)}
+
+
+def _stepped(tokens: int) -> int:
+    """Return the next multiple of 16, which a compile needs."""
+    return -(-tokens // 16) * 16
+
+
+def _served(precision: str, options: Options) -> list[PipelineJob]:
+    """The server, its measurements one after another, its evaluation."""
     deployment = {"deployment": f"@deployment-{precision}"}
-    room = max([*options.concurrency, BATCH_SIZE])
+    loads = _loads(options)
+    room = max([BATCH_SIZE, *(level for load in loads for level in load.get("concurrency", ()))])
     batch = {"batch_size": room} if room > BATCH_SIZE else {}
-    return [
+    jobs = [
         PipelineJob(
             f"deployment-{precision}",
             "deploy-build-in",
             {"artifact": f"@artifact-{precision}", **batch},
-            after=tuple(before),
-        ),
-        PipelineJob(f"benchmark-{precision}", "benchmark", {**deployment, **_load(options)}),
-        # Dispatch separates both: a failed benchmark does not cancel the evaluation.
-        PipelineJob(f"evaluation-{precision}", "evaluate", deployment),
+        )
     ]
+    for number, load in enumerate(loads, 1):
+        name = f"benchmark-{precision}" if number == 1 else f"benchmark-{precision}-{number}"
+        last = () if number == 1 else (jobs[-1].name,)
+        jobs.append(PipelineJob(name, "benchmark", {**deployment, **load}, after=last))
+    kind, values = _evaluation(options)
+    after = (jobs[-1].name, *(job.name for job in _evaluation_tools(options)))
+    jobs.append(PipelineJob(f"evaluation-{precision}", kind, {**deployment, **values}, after=after))
+    return jobs
+
+
+def _loads(options: Options) -> list[Mapping[str, Any]]:
+    """Return the benchmarks of the chosen workload: a job for each pair of lengths."""
+    if not options.workload:
+        return [_load(options)]
+    workload = WORKLOADS[options.workload]
+    levels = options.concurrency or workload.concurrency
+    requests = workload.requests or (workload.requests_each or 1) * max(levels)
+    return [
+        {
+            "prompts": RANDOM,
+            "input_tokens": prompt,
+            "output_tokens": output,
+            "concurrency": levels,
+            "requests": requests,
+        }
+        for output in workload.output_tokens
+        for prompt in workload.input_tokens
+    ]
+
+
+def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
+    """Return kind and values of the chosen evaluation."""
+    if not options.evaluation:
+        return "evaluate", {}
+    kind, values = next(iter(EVALUATION_PRESETS[options.evaluation].kinds.items()))
+    # Their lengths follow the deployment, whose context was compiled.
+    values = {name: value for name, value in values.items() if name not in _LENGTHS}
+    several = {"datasets": values["datasets"].split(", ")} if "datasets" in values else {}
+    return kind, {**values, **several}
+
+
+def _evaluation_tools(options: Options) -> Sequence[PipelineJob]:
+    """Return the jobs that prepare the chosen evaluation, beside its environment."""
+    kind, _values = _evaluation(options)
+    return _opencompass_tools() if kind == "evaluate-opencompass" else ()
 
 
 def _load(options: Options) -> Mapping[str, Any]:
@@ -96,14 +163,6 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Pipeline
     if options.port or not options.as_in_guide:
         address["port"] = options.port
 
-    def order(measured: str) -> tuple[str, ...]:
-        """Return dependencies that only keep benchmarks in order.
-
-        Verbatim benchmarks are known to fail, which would cancel dependent jobs. There the queue
-        keeps the order, because each needs all dies.
-        """
-        return () if options.as_in_guide and stack == "guide" else (measured,)
-
     return [
         PipelineJob("image", "build-images", there=image(stack)),
         PipelineJob("weights", "prepare-weights", {"model": model.id}, weights_of(model)),
@@ -114,20 +173,16 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Pipeline
             "latency",
             "benchmark-latency",
             {"weights": "@weights"},
-            after=("image", *order("throughput")),
+            after=("image", "throughput"),
         ),
         PipelineJob(
             "deployment",
             "deploy-vllm",
             {"weights": "@weights", **address},
-            after=("image", *order("latency")),
+            after=("image", "latency"),
         ),
         PipelineJob("online", "benchmark-online", {"deployment": "@deployment", **_load(options)}),
-        *(
-            _opencompass(order("online"))
-            if STACKS[stack].evaluation.opencompass
-            else _own_questions(order("online"))
-        ),
+        *(_opencompass() if STACKS[stack].evaluation.opencompass else _own_questions()),
     ]
 
 
@@ -155,29 +210,38 @@ def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
     ]
 
 
-def _opencompass(order: tuple[str, ...]) -> Sequence[PipelineJob]:
+def _opencompass() -> Sequence[PipelineJob]:
     """The guide's evaluation, its tool and its data."""
+    tools = _opencompass_tools()
+    return (
+        *tools,
+        PipelineJob(
+            "evaluation",
+            "evaluate-opencompass",
+            {"deployment": "@deployment"},
+            after=("online", *(job.name for job in tools)),
+        ),
+    )
+
+
+def _opencompass_tools() -> Sequence[PipelineJob]:
+    """OpenCompass and its data."""
     return (
         PipelineJob("opencompass", "prepare-opencompass", there=environment("opencompass")),
         PipelineJob(
-            "dataset",
+            "opencompass-data",
             "prepare-datasets",
             {"dataset": "opencompass"},
             dataset("opencompass"),
             after=("opencompass",),  # unpacked in the checkout, like in the guide
         ),
-        PipelineJob(
-            "evaluation",
-            "evaluate-opencompass",
-            {"deployment": "@deployment"},
-            after=(*order, "opencompass", "dataset"),
-        ),
     )
 
 
-def _own_questions(order: tuple[str, ...]) -> Sequence[PipelineJob]:
+def _own_questions() -> Sequence[PipelineJob]:
     """Return the evaluation with built-in questions, which need no hub."""
-    return (PipelineJob("evaluation", "evaluate", {"deployment": "@deployment"}, after=order),)
+    evaluated = {"deployment": "@deployment"}
+    return (PipelineJob("evaluation", "evaluate", evaluated, after=("online",)),)
 
 
 PIPELINES: dict[str, Pipeline] = {
@@ -188,7 +252,14 @@ PIPELINES: dict[str, Pipeline] = {
             "Build_In",
             lambda model: "build_in" in model.paths,
             _build_in,
-            options=("as_in_guide", "precision", "calibration", "concurrency"),
+            options=(
+                "as_in_guide",
+                "precision",
+                "calibration",
+                "concurrency",
+                "workload",
+                "evaluation",
+            ),
         ),
         Pipeline(
             "pytorch",

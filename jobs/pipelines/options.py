@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from django.utils.translation import gettext as _
 
+from jobs.catalog.evaluations import EVALUATION_PRESETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib import listen, ports
 from jobs.toolchains.vacc.vacc_datasets import DATASETS
@@ -15,6 +16,9 @@ from jobs.toolchains.vacc.vacc_datasets import DATASETS
 BOTH = "both"
 PRECISIONS = ("int8", "fp16", BOTH)
 CALIBRATIONS = tuple(item.name for item in DATASETS.values() if item.calibrates)
+# Without those of matrices only: repeats for hours, published limits, lengths of one's own.
+WORKLOAD_IDS = ("", "quick-look", "customer-report", "saturation")
+EVALUATION_IDS = ("", *(name for name in EVALUATION_PRESETS if name != "own"))
 _MOST_LEVELS, _MOST_REQUESTS = 12, 1024
 _ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
@@ -23,7 +27,8 @@ _ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 class Options:
     """``as_in_guide``: guide verbatim. ``precision``: compiled precision, "both" for one server of
     each. ``calibration``: data set for int8. ``concurrency`` of HTTP benchmarks; empty: each
-    kind's default. ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of
+    kind's default. ``workload``, ``evaluation``: presets of the catalogue; "": the defaults of the
+    forms. ``bind``: listen address in verbatim mode, in place of the guide's. ``port`` of
     the server: 0 for a free one at launch; in verbatim mode the guide's.
     """
 
@@ -33,6 +38,8 @@ class Options:
     concurrency: tuple[int, ...] = ()
     bind: str = ""
     port: int = 0
+    workload: str = ""
+    evaluation: str = ""
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -58,6 +65,8 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
         concurrency=_numbers(given.get("concurrency", "")),
         bind=_address(given.get("bind", "")),
         port=_port(given.get("port", "")),
+        workload=_one_of(given, "workload", WORKLOAD_IDS),
+        evaluation=_one_of(given, "evaluation", EVALUATION_IDS),
     )
 
 

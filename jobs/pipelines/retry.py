@@ -127,7 +127,7 @@ def _renumbered(value: Any, now_for: Any) -> Any:
 def _predecessor(number: int) -> Job | None:
     """None: an environment of another chain, which is requested again."""
     job = Job.objects.get(pk=number)
-    if job.is_open or job.state == Job.State.SUCCEEDED:
+    if job.is_open or job.is_released:
         return job
     if (job.product or {}).get("type") == "environment":
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from jobs.errors import JobsError, LaunchError
 from jobs.kinds.lib import ports
 from jobs.messages import Message
 from jobs.models import Deployment, DeploymentEvent, Host, Job
-from jobs.plans import from_json
+from jobs.plans import ENGINES, from_json
 from jobs.protocol.heartbeat import ServerRun
 from jobs.queries.hosts.capacity_reads import capacity_of
 from jobs.queries.hosts.hosts import leased_dies
@@ -33,6 +33,7 @@ from jobs.services import launch_rights, secrets
 State = Deployment.State
 
 _HEALTH = {"loading": State.LOADING, "ready": State.READY, "unhealthy": State.UNHEALTHY}
+_STOPPING = "deployment:stopping"
 _SERVING = (State.LOADING, State.READY, State.UNHEALTHY)
 # A recovered server's log is completed: its host sends the missing part.
 _KEPT_AGAIN: Mapping[str, Any] = {
@@ -64,12 +65,12 @@ class RunRefused(JobsError):
 def stop_deployment(deployment_id: int, user: AbstractBaseUser | None) -> bool:
     """Request a stop of the server; immediate if not started yet. False: it has ended."""
     deployment = Deployment.objects.select_related("host").get(pk=deployment_id)
-    message = Message("deployment:stopping", {"user": _name(user)})
+    message = Message(_STOPPING, {"user": _name(user)})
     with transaction.atomic():
         if _change(deployment, State.STOPPING, message=message, only_from=_SERVING, wanted=False):
             _tell_stop(deployment)
             return True
-        stopped = Message("deployment:stopped")
+        stopped = Message("deployment:stopped_by", {"user": _name(user)})
         fields = {"wanted": False, "stopped_at": now()}
         return _change(
             deployment, State.STOPPED, message=stopped, only_from=(State.WAITING,), **fields
@@ -228,7 +229,7 @@ def note_ended(
         state: str = State.STOPPED if job.state == "cancelled" else State.FAILED
         message = Message("deployment:job_failed", {"job": job.pk, "state": job.state})
     elif not deployment.wanted:
-        state, message = State.STOPPED, Message("deployment:stopped")
+        state, message = State.STOPPED, _stopped(deployment)
     elif ended["verdict"] == "cancelled":  # on the host itself, e.g. with everything there
         state, message = State.STOPPED, Message("deployment:stopped_on_host")
     else:
@@ -307,10 +308,32 @@ def lose(deployment: Deployment, message: Message) -> bool:
     return _change(
         deployment,
         State.STOPPED,
-        message=Message("deployment:stopped"),
+        message=_stopped(deployment),
         only_from=(State.STOPPING,),
         **fields,
     ) or _change(deployment, State.LOST, message=message, only_from=_SERVING, **fields)
+
+
+def _stopped(deployment: Deployment) -> Message:
+    """Return the message of a requested stop, with the person."""
+    asked = deployment.events.filter(run=deployment.run, message_id=_STOPPING).first()
+    if asked is None:
+        return Message("deployment:stopped")
+    return Message("deployment:stopped_by", {"user": asked.message_args["user"]})
+
+
+def stop_of_server(job: Job) -> Message | None:
+    """Return the message that a person stopped a server of a running job: one that it starts, or
+    one that it uses. None: nobody did."""
+    refs = [job.inputs[name] for name in ENGINES if name in job.inputs]
+    servers = Q(deployment__job=job) | Q(deployment__in=[ref["id"] for ref in refs if "id" in ref])
+    servers |= Q(deployment__job__in=[ref["job"] for ref in refs if ref.get("job")])
+    stops = DeploymentEvent.objects.filter(servers, message_id=_STOPPING)
+    stop = stops.filter(at__gte=job.started_at or now()).select_related("deployment").last()
+    if stop is None:
+        return None
+    args = {"deployment": stop.deployment.name, "user": stop.message_args["user"]}
+    return Message("job:server_stopped", args)
 
 
 def _note_health(deployment: Deployment, serve: ServerRun) -> bool:

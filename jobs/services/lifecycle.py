@@ -177,7 +177,9 @@ def cancel_orphans() -> int:
     :func:`finish_job` does so too, except for a job launched at the same moment.
     """
     closed = [state for state in State if state not in (*Job.OPEN_STATES, State.SUCCEEDED)]
-    orphans = Job.objects.filter(state=State.QUEUED, after__state__in=closed)
+    orphans = Job.objects.filter(
+        state=State.QUEUED, after__state__in=closed, after__product__isnull=False
+    )
     pairs = list(orphans.values_list("after", "after__state").distinct())
     for predecessor, state in pairs:
         with transaction.atomic():
@@ -199,8 +201,9 @@ def _cancel_successors(job_id: int, state: str) -> None:
 
 
 def _waiting_after(ids: Sequence[int]) -> list[int]:
-    """Return queued jobs that directly depend on one of these."""
-    after = Job.objects.filter(after__in=ids, state=State.QUEUED).order_by("pk").distinct()
+    """Return queued jobs that directly depend on the product of one of these."""
+    makers = Job.objects.filter(pk__in=ids).exclude(product__isnull=True)
+    after = Job.objects.filter(after__in=makers, state=State.QUEUED).order_by("pk").distinct()
     return list(after.values_list("pk", flat=True))
 
 

@@ -2,12 +2,15 @@
 /** Launch form: marks changes, follows the host, updates the address, prevents double launch. */
 
 import { watchChecks } from "./lib/launch_checked.js";
+import { PreviewedForm } from "./lib/previewed_form.js";
 
 const form = document.querySelector("[data-launch-form]");
+const previewed = new PreviewedForm(/** @type {HTMLFormElement} */ (form), "#launch-page");
+let isLate = false;
 
 /**
  * Return a field's value in the format of the server's `data-default`.
- * @param {HTMLElement} field
+ * @param {Element} field
  * @returns {string | null} null where there is nothing to fill in
  */
 function valueOf(field) {
@@ -37,6 +40,11 @@ function isChanged(field) {
   if (!(field instanceof HTMLElement)) return false;
   const value = valueOf(field);
   return value !== null && value !== field.dataset.default;
+}
+
+/** Return true if a person gave a field its value. @param {Element} field */
+function isEntered(field) {
+  return isChanged(field) || previewed.isTyped(field.getAttribute("data-field") ?? "");
 }
 
 /** Show a dependent field only with the required value of the other. */
@@ -73,27 +81,38 @@ function markReady() {
 }
 
 /**
- * Reload the form with its current values.
+ * Bring the form to its current values, of those fields that `keeps` names.
  * @param {HTMLFormElement} element
- * @param {(field: Element) => boolean} keeps whether what a field holds goes along
- * @param {string} place where to go on in it
+ * @param {(field: Element) => boolean} keeps
  */
-function openAgain(element, keeps, place = "") {
-  const state = new URLSearchParams();
-  for (const [name, value] of new FormData(element)) {
+async function openAgain(element, keeps) {
+  htmx.trigger(element, "htmx:abort"); // a preview on its way is of the form before
+  const state = previewed.query;
+  for (const name of new Set(state.keys())) {
     const field = document.querySelector(`[data-field="${CSS.escape(name)}"]`);
-    if (["csrfmiddlewaretoken", "confirm"].includes(name) || (field && !keeps(field))) continue;
-    state.set(name, String(value));
+    const last = state.getAll(name).at(-1) ?? "";
+    if (name === "confirm" || (field && !keeps(field))) state.delete(name);
+    else state.set(name, last);
   }
-  location.assign(`${location.pathname}?${state}${place}`);
+  isLate = false;
+  if (!(await previewed.ask(`${location.pathname}?${state}`))) return;
+  showEffects();
+  if (isLate) htmx.trigger(element, "input");
 }
 
 /**
- * After a change of host: keep changed values, recompute defaults, drop assets of the old host.
+ * After a change of host: keep what a person entered and an endpoint, which is no host's. With an
+ * endpoint or a copied job, the numbers stay too. Other defaults and assets are the new host's.
  * @param {HTMLFormElement} element
  */
 function followHost(element) {
-  openAgain(element, (field) => isChanged(field) && !field.hasAttribute("data-asset"));
+  const isEndpoint = (/** @type {Element} */ field) => valueOf(field)?.startsWith("endpoint:") ?? false;
+  const assets = [...element.querySelectorAll("[data-asset]")];
+  const isSettled = assets.some(isEndpoint) || element.querySelector("[name=against]") !== null;
+  openAgain(element, (field) => {
+    if (assets.includes(field)) return isEndpoint(field);
+    return isEntered(field) || (isSettled && field.querySelector("select, [type=radio]") === null);
+  });
 }
 
 /**
@@ -102,9 +121,7 @@ function followHost(element) {
  * @param {HTMLElement} chosen
  */
 function followChoice(element, chosen) {
-  const keeps = (/** @type {Element} */ field) =>
-    field === chosen || field.hasAttribute("data-asset") || isChanged(field);
-  openAgain(element, keeps, `#f-${chosen.dataset.field}`);
+  openAgain(element, (field) => field === chosen || field.hasAttribute("data-asset") || isEntered(field));
 }
 
 /** The copy button copies the current address. */
@@ -113,9 +130,19 @@ function markShare() {
   if (button instanceof HTMLElement) button.dataset.copyText = location.href.split("#", 1)[0];
 }
 
+/** All that follows from the fields' values and from what the server says of them. */
+function showEffects() {
+  for (const field of document.querySelectorAll("[data-field]")) field.classList.toggle("is-changed", isChanged(field));
+  showWhatCounts();
+  markErrors();
+  markReady();
+  markShare();
+}
+
 if (form instanceof HTMLFormElement) {
-  // Submitted and refused: the address lacks the input.
-  if (form.dataset.address) history.replaceState(history.state, "", form.dataset.address);
+  // Submitted and refused: the address lacks the input. (A field may hide `form.dataset`.)
+  const address = form.getAttribute("data-address");
+  if (address) history.replaceState(history.state, "", address);
   markShare();
   showWhatCounts();
   document.body.addEventListener("input", (event) => {
@@ -124,22 +151,23 @@ if (form instanceof HTMLFormElement) {
     if (field) field.classList.toggle("is-changed", isChanged(field));
     showWhatCounts();
   });
-  form.querySelector("[data-host]")?.addEventListener("change", () => followHost(form));
-  document.body.addEventListener("change", (event) => {
-    const chosen = event.target instanceof Element ? event.target.closest("[data-leads]") : null;
-    if (chosen instanceof HTMLElement) followChoice(form, chosen);
+  document.body.addEventListener("change", ({ target }) => {
+    if (!(target instanceof Element)) return;
+    const chosen = target.closest("[data-leads]");
+    if (target.matches("[data-host]")) followHost(form);
+    else if (chosen instanceof HTMLElement) followChoice(form, chosen);
+    else if (target.matches("[data-confirm]")) markReady();
   });
-  // Restore keyboard focus after such a change.
-  const led = document.querySelector(`[data-leads][data-field="${CSS.escape(location.hash.slice("#f-".length))}"]`);
-  const control = led?.querySelector("select, input:checked, input[type=checkbox]");
-  if (control instanceof HTMLElement) control.focus();
+  // While the fields themselves are renewed, a preview waits for them.
+  form.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target !== form || !previewed.isAsking) return;
+    event.preventDefault();
+    isLate = true;
+  });
   form.addEventListener("submit", () => {
     const button = document.querySelector("[data-launch]");
     // After this event loop turn, or the browser would not submit the form.
     setTimeout(() => button?.setAttribute("disabled", ""), 0);
-  });
-  document.body.addEventListener("change", (event) => {
-    if (event.target instanceof Element && event.target.matches("[data-confirm]")) markReady();
   });
   document.body.addEventListener("htmx:afterSettle", () => {
     markErrors();

@@ -91,6 +91,7 @@ def test_a_group_whose_fields_do_not_count_is_not_there(open_form):
 
 
 def choose(page, deployment):
+    page.locator("#f-deployment").focus()
     page.locator("#f-deployment").select_option(deployment)
     page.wait_for_url(f"**deployment={deployment}**")
 

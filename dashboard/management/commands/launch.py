@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,9 +11,13 @@ from dashboard.management import base
 from dashboard.presenters.queue import PRIORITIES, priority_for
 from dashboard.security.audit_log import record
 from dashboard.server import running
+from dashboard.text.messages import message
+from dashboard.text.state_styles import STATES
 from jobs import launch
 from jobs.errors import LaunchError
-from jobs.models import Job
+from jobs.models import Job, Preflight
+
+ANSWER_WITHIN_S = 5.0  # a host answers within a second
 
 
 class Command(base.DashboardCommand):
@@ -42,6 +47,10 @@ class Command(base.DashboardCommand):
         host = base.host_named(options["host"])
         kind, names = options["kind"], options["confirm"]
         try:
+            if not running.is_down():
+                self._print_findings(
+                    launch.ask_checks(host, launch.preview(kind, raw, host, user=user), user)
+                )
             priority = priority_for(user, options["priority"])
             confirmed = launch.confirmed_by_name(kind, raw, host, names, user)
             job = launch.launch(
@@ -61,7 +70,23 @@ class Command(base.DashboardCommand):
             sys.stdout.buffer.flush()
         job.refresh_from_db()
         if job.state != Job.State.SUCCEEDED:
+            words = message(job.message_id, job.message_args)
+            self.stderr.write(f"job {job.pk}: {STATES[job.state].word}. {words}")
             sys.exit(1)
+
+    def _print_findings(self, asked: Preflight | None) -> None:
+        """Print what the host's checks found that keeps the job from starting now."""
+        if asked is None:
+            return
+        deadline = time.monotonic() + ANSWER_WITHIN_S
+        while asked.done_at is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+            asked.refresh_from_db()
+        words = {"failed": "blocked", "warn": "needs confirmation"}
+        for item in asked.findings:
+            if item["level"] in words:
+                text = message(item["message_id"], item["message_args"])
+                self.stderr.write(f"{words[item['level']]}: {text}")
 
 
 def add_launch_arguments(parser: ArgumentParser) -> None:

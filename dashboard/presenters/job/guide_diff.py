@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -22,23 +23,30 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:port_free": ("--port", "-p"),
     "guide:port_other": ("--port", "-p"),
     "guide:docker_exec": ("docker exec",),
-    "guide:own_name": ("--name", "--label", "--rm", "vllm-{deployment.id}", "vllm-bench-{job}"),
-    "guide:dies_named": ("VACC_VISIBLE_DEVICES", "--label", "vllm-bench-{job}"),
-    "guide:listens_everywhere": ("--host", "{port}"),
-    "guide:served_name": ("--served-model-name", "--model"),
+    "guide:own_name": ("--name", "vllm-{deployment.id}", "vllm-bench-{job}"),
+    "guide:label": ("--label",),
+    "guide:removed_at_end": ("--rm",),
+    "guide:results_mounted": ("{job_dir}/work:/results",),
+    "guide:dies_named": ("VACC_VISIBLE_DEVICES",),
+    "guide:listens_everywhere": ("--host",),
+    "guide:waits_ready": ("step:wait",),
+    "guide:served_name": ("--served-model-name",),
     "guide:key_in_environment": ("VLLM_API_KEY",),
     "guide:async_off": ("--no-async-scheduling",),
     "guide:backend_added": ("--backend", "--endpoint"),
-    "guide:folder_made": ("step:folder", "--result-dir", "docker cp"),
+    "guide:folder_made": ("step:folder", "--result-dir"),
+    "guide:result_dir_named": ("--result-dir", "-w"),
+    "guide:result_fetched": ("step:fetch",),
+    "guide:prefix_shared": ("--random-prefix-len", "--random-input-len"),
     "guide:address_named": ("--host", "--port", "--served-model-name"),
-    "guide:comparable": (
-        *("--seed", "--percentile-metrics", "--metric-percentiles"),
-        *("--trust-remote-code", "--save-detailed"),
-    ),
+    "guide:comparable": ("--percentile-metrics", "--metric-percentiles"),
+    "guide:seed": ("--seed",),
+    "guide:tokenizer_code": ("--trust-remote-code",),
+    "guide:details_saved": ("--save-detailed",),
     "guide:connection_close": ("--header",),
     "guide:greedy": ("--temperature",),
     "guide:plugin_imported": ("step:plug-in",),
-    "guide:json_kept": ("--output-json", "/results"),
+    "guide:json_kept": ("--output-json",),
     "guide:dataset_name_dropped": ("--dataset-name",),
     "guide:config_made": ("eval_ds.py",),
     "guide:run_collected": ("step:collect",),
@@ -62,12 +70,15 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:yaml_filled": (".yaml",),
 }
 
+_LOAD = re.compile(r"-[0-9]+$")  # the concurrency in the name of a step
+
 # Notes that also apply to the guide's own plan, because it cannot run as printed.
 _ALWAYS = frozenset(
     {
         *("guide:detached", "guide:docker_exec", "guide:key_in_environment", "guide:conda_yes"),
         *("guide:dataset_source", "guide:evalscope_key", "guide:image_noavx", "guide:yaml_filled"),
         *("guide:workspace_here", "guide:port_free", "guide:port_other"),
+        *("guide:waits_ready", "guide:result_fetched"),
     }
 )
 # The guide's text at these places.
@@ -138,20 +149,35 @@ class Against:
         return next((item.text for item in files if item.name == name), None)
 
     def mark(self, step: str, flag: str, text: str, *, changed: bool) -> Mark | None:
-        """Return the first note on a line; None: equal to the guide."""
-        for number, name in enumerate(self.ids, 1):
-            if not changed and name not in _ALWAYS:
-                continue
-            if any(_is_about(about, flag, text) for about in ABOUT.get(name, ())):
-                return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
+        """Return the note on a line; None: equal to the guide.
+
+        A note on its step comes first, then one on its text, then one on its option.
+        """
+        if changed and (own := self._note_on(step)):
+            return own
+        counts = [
+            (number, name) for number, name in enumerate(self.ids, 1) if changed or name in _ALWAYS
+        ]
+        for is_option in (False, True):
+            for number, name in counts:
+                abouts = [one for one in ABOUT.get(name, ()) if one.startswith("-") == is_option]
+                if any(_is_about(about, flag, text) for about in abouts):
+                    return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
         return Mark(0, _("The guide differs here or has nothing.")) if changed else None
 
     def step_mark(self, step: Step) -> Mark | None:
         """Return the note on an added step; None for a step of the guide."""
-        for number, name in enumerate(self.ids, 1):
-            if f"step:{step.name}" in ABOUT.get(name, ()):
-                return Mark(number, self.notes[number - 1])
+        if own := self._note_on(step.name):
+            return own
         return Mark(0, _("Not a step of the guide.")) if self.step(step).is_new else None
+
+    def _note_on(self, step: str) -> Mark | None:
+        """Return the note on a whole step; those of several loads share it."""
+        wanted = {f"step:{step}", f"step:{_LOAD.sub('', step)}"}
+        for number, name in enumerate(self.ids, 1):
+            if not wanted.isdisjoint(ABOUT.get(name, ())):
+                return Mark(number, self.notes[number - 1])
+        return None
 
     def _changes(self, step: Step, ours: list[str], of: Any) -> Changes:
         if self.plan is None:
@@ -174,6 +200,8 @@ def against(data: Mapping[str, Any]) -> Against:
 
 
 def _compare(guide_text: list[str], ours: list[str]) -> Changes:
+    """Return the differences; options with the same values in another place are equal."""
+    guide_text = _in_our_order(guide_text, ours)
     changed: set[int] = set()
     there: dict[int, str] = {}
     gone = []
@@ -186,6 +214,28 @@ def _compare(guide_text: list[str], ours: list[str]) -> Changes:
         if tag == "delete":
             gone.append(" ".join(guide_text[start:end]))
     return Changes(frozenset(changed), there, tuple(gone))
+
+
+def _in_our_order(guide_text: list[str], ours: list[str]) -> list[str]:
+    """Return the guide's words, with the options that both have in the order of ours."""
+    groups, own = _options(guide_text), _options(ours)
+    common = [group for group in own if group in groups and group[:1] and group[0].startswith("--")]
+    places = [place for place, group in enumerate(groups) if group in common]
+    if sorted(common) != sorted(groups[place] for place in places):
+        return guide_text  # one of them twice
+    for place, group in zip(places, common, strict=True):
+        groups[place] = group
+    return [word for group in groups for word in group]
+
+
+def _options(words: list[str]) -> list[list[str]]:
+    """Split a command at its options: each with its values."""
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith("--"):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
 
 
 def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str]:

@@ -18,6 +18,7 @@ from dashboard.security.permissions import allowed
 from dashboard.text.known_failures import view_of
 from jobs.dispatch import GONE
 from jobs.kinds import KINDS
+from jobs.kinds.lib.base import Kind
 from jobs.kinds.lib.defaults import EXACT
 from jobs.models import Deployment, Job
 from jobs.queries.jobs.chains import chain_of
@@ -182,9 +183,17 @@ def _fix(job: Job, user: AbstractBaseUser | AnonymousUser) -> Action | None:
     if mender and mender.name != job.kind:
         label = gettext("Open form “%(kind)s”") % {"kind": gettext(mender.title)}
         address = reverse("launch-form", args=[mender.name])
-        query = urlencode({"host": job.host.name})
+        query = urlencode({"host": job.host.name, **_common_values(job, mender)})
         return Action(label, f"{address}?{query}", "player-play")
     return None
+
+
+def _common_values(job: Job, mender: Kind) -> dict[str, str]:
+    """Return the failed job's values for the form of the job that fixes its cause."""
+    own = {**job.params, "model": job.params.get("model") or job.model_id}
+    names = ("model", "stack", "weights")
+    fields = mender.Params.model_fields
+    return {name: str(own[name]) for name in names if name in fields and own.get(name)}
 
 
 def _cause(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -22,6 +23,7 @@ from jobs.queries.jobs.forecast import forecasts
 from jobs.queries.jobs.jobs import (
     COLUMNS,
     FAILED_OR_LOST,
+    GROUPS,
     NEEDS_CONFIRMATION,
     NEWEST,
     OPEN,
@@ -44,7 +46,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
     URL parameters: names of FIELDS, ``order`` (``-duration``), and ``after`` for the next page.
     """
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
-    filters = Filters(**asked)
+    dropped = _unknown(asked)
+    filters = Filters(**{name: "" if name in dropped else text for name, text in asked.items()})
     order = read_order(request.GET.get("order", ""), COLUMNS, NEWEST)
     after = request.GET.get("after", "")
     jobs, following = sorted_jobs(filters, order, after)
@@ -55,6 +58,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(job, waiting.get(job.pk)) for job in jobs],
         "filters": filters,
+        "dropped": dropped.values(),
         "title": _title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
         "order": request.GET.get("order", ""),
         "columns": columns,
@@ -66,6 +70,28 @@ def job_list(request: HttpRequest) -> HttpResponse:
         **_choices(filters),
     }
     return render(request, "jobs/list.html", context)
+
+
+def _unknown(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return filters whose value is no choice: name → message."""
+    known: dict[str, Callable[[str], bool]] = {
+        "state": {*Job.State.values, *GROUPS, NEEDS_CONFIRMATION}.__contains__,
+        "kind": KINDS.__contains__,
+        "host": lambda name: Host.objects.filter(name=name).exists(),
+        "person": lambda name: User.objects.filter(username=name).exists(),
+    }
+    text = gettext("Filter ignored: no %(filter)s is called “%(value)s”.")
+    words = {
+        "state": gettext("state"),
+        "kind": gettext("job type"),
+        "host": gettext("host"),
+        "person": gettext("person"),
+    }
+    return {
+        name: text % {"filter": words[name], "value": asked[name][:100]}
+        for name, is_known in known.items()
+        if asked[name] and not is_known(asked[name])
+    }
 
 
 def _choices(filters: Filters) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -29,6 +29,7 @@ from dashboard.presenters.job.step_links import step_links
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
+from dashboard.server.downloads import Download
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import (
     asset_word,
@@ -179,7 +180,7 @@ def _marks(job: Job) -> list[dict[str, Any]]:
 
 @require_GET
 @requires("job.view")
-def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileResponse | JsonResponse:
+def job_output(request: HttpRequest, job_id: int, output_id: int) -> Download | JsonResponse:
     """Download an output file: always an attachment, whatever its type."""
     output = get_object_or_404(OutputFile.objects.select_related("job"), pk=output_id, job=job_id)
     if output.job.removed_at is not None:
@@ -188,7 +189,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> FileRespons
     file = (folder / output.path).resolve()
     if not file.is_relative_to(folder) or not file.is_file():
         raise Http404("the file is not here")
-    return FileResponse(
+    return Download(
         file.open("rb"),
         as_attachment=True,
         filename=file.name,

@@ -23,6 +23,8 @@ from dashboard.text.labels import kind_title
 from dashboard.views.launch.launch_preflight import fragment
 from jobs import agent_tasks
 from jobs.catalog import MODELS, STACKS, ZooModel
+from jobs.catalog.evaluations import EVALUATION_PRESETS
+from jobs.catalog.workloads import WORKLOADS
 from jobs.errors import LaunchError
 from jobs.kinds import KINDS
 from jobs.kinds.lib.vacc import stack_choices
@@ -37,7 +39,14 @@ from jobs.pipelines import (
     launch_pipeline,
     pipelines_of,
 )
-from jobs.pipelines.options import BOTH, CALIBRATIONS, PRECISIONS, read_options
+from jobs.pipelines.options import (
+    BOTH,
+    CALIBRATIONS,
+    EVALUATION_IDS,
+    PRECISIONS,
+    WORKLOAD_IDS,
+    read_options,
+)
 from jobs.queries.hosts.hosts import dies, is_away
 from jobs.queries.hosts.targets import target_of
 from jobs.queries.jobs.forecast import forecast_drafts
@@ -138,6 +147,9 @@ def _context(
         "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
         "precisions": [(name, precision_words(name)) for name in PRECISIONS],
         "calibrations": [(name, DATASETS[name].title) for name in CALIBRATIONS],
+        "workloads": [WORKLOADS[name] for name in WORKLOAD_IDS if name],
+        "evaluations": [EVALUATION_PRESETS[name] for name in EVALUATION_IDS if name],
+        "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
         "drafts": planned,
         "shown": [(draft, _shown(draft)) for draft in planned],
         "outside_guide": _outside_guide(planned),

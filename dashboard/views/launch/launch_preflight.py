@@ -16,10 +16,9 @@ from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text.messages import message
 from dashboard.views.launch.launch import form_preview
-from jobs import agent_tasks
+from jobs.launch import ask_checks
 from jobs.models import Preflight
-from jobs.queries.hosts.hosts import is_away
-from jobs.services import confirmations, preflights
+from jobs.services import confirmations
 
 # The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
@@ -42,14 +41,8 @@ class FindingLine:
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Request the preflight of the form's plan."""
     host, result = form_preview(kind_name, request)
-    if host is None or result.plan is None or not result.plan.checks or is_away(host):
-        return HttpResponse()
-    known = {name: value for name, value in {**result.open_slots, **result.values}.items() if value}
-    # The job's folder is not known yet.
-    known.pop("job_dir", None)
-    asked = preflights.ask(host, result.plan.to_json(), known, user=person(request))
-    agent_tasks.send_check(host.name, asked.pk)
-    return fragment(request, asked)
+    asked = ask_checks(host, result, person(request)) if host else None
+    return fragment(request, asked) if asked else HttpResponse()
 
 
 @require_GET

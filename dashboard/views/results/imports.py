@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -21,6 +21,7 @@ from dashboard.presenters.imports import declared_fields, preview
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
+from dashboard.server.downloads import Download
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
@@ -102,7 +103,7 @@ def import_file(request: HttpRequest, import_result_id: int, index: int) -> Http
     except OSError as error:
         raise Http404(f"file {index} of {result_number(import_result_id)} is missing") from error
     name = file.path.rpartition("/")[2]
-    return FileResponse(
+    return Download(
         content,
         as_attachment=True,
         filename=name,

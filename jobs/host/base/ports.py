@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.host.base import spool as spools
@@ -34,6 +35,32 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listener(port: int) -> str:
+    """Return who listens on the port, "vllm (process 123)"; "" if this user may not see it."""
+    links = {f"socket:[{inode}]" for inode in _listening(port)}
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if links.isdisjoint(str(file.readlink()) for file in folder.iterdir()):
+                continue
+            name = (folder.parent / "comm").read_text(errors="replace").strip()
+        except OSError:  # ended meanwhile, or of another user
+            continue
+        return f"{name} (process {folder.parent.name})"
+    return ""
+
+
+def _listening(port: int) -> Iterator[str]:
+    """Inodes of the sockets that listen on the port: proc_pid_net(5), state 0A."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9]
 
 
 def _given_ports(host_dir: Path) -> set[int]:

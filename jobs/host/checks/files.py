@@ -37,16 +37,17 @@ CONSTANTS = (
 def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
     """The disk of ``path``, or of where it will be, has ``bytes`` free, and the host's reserve.
 
-    With ``resumes`` what an earlier download left in ``path`` counts too.
+    With ``resumes`` what an earlier download left in ``path`` counts too. ``before``: a JSON list
+    of such arguments, which need room on the same disk first.
     """
-    place, wanted = Path(args["path"]), int(int(args["bytes"]) * config.scale)
-    if args.get("resumes"):
-        wanted = max(0, wanted - _bytes_below(place))
-    while not place.exists():
-        place = place.parent
+    place, wanted = _there(Path(args["path"])), _bytes_wanted(config, args)
+    if wanted:
+        before = json.loads(args.get("before", "[]"))
+        same = [one for one in before if _device(_there(Path(one["path"]))) == _device(place)]
+        wanted += sum(_bytes_wanted(config, one) for one in same)
     free = shutil.disk_usage(place).free
     reserve = config.limits.disk_reserve_bytes
-    is_ours = place.stat().st_dev == config.dir.stat().st_dev
+    is_ours = _device(place) == _device(config.dir)
     sizes = {"path": args["path"], "wanted": probe.size_text(wanted), "free": probe.size_text(free)}
     if free < wanted:
         return bad("disk_full", **sizes)
@@ -55,6 +56,23 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
     if not wanted:
         return good("disk_nothing_more", path=sizes["path"], free=sizes["free"])
     return good("disk", **sizes)
+
+
+def _bytes_wanted(config: Config, args: Mapping[str, str]) -> int:
+    """Return bytes still to be written below ``path``."""
+    wanted = int(int(args["bytes"]) * config.scale)
+    return max(0, wanted - _bytes_below(Path(args["path"]))) if args.get("resumes") else wanted
+
+
+def _there(place: Path) -> Path:
+    """Return ``place``, or the nearest folder above it that exists."""
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _device(place: Path) -> int:
+    return place.stat().st_dev
 
 
 def path(config: Config, args: Mapping[str, str]) -> CheckResult:

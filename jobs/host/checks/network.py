@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jobs.host.base import engine_http
 from jobs.host.base.config import Config
-from jobs.host.base.ports import is_free
+from jobs.host.base.ports import is_free, listener
 from jobs.host.checks.results import CheckResult, bad, good
 
 TIMEOUT_S = 10.0  # of a whole answer
@@ -16,7 +16,10 @@ LONGEST = 4 * 1024 * 1024  # bytes of a list of models
 def port(config: Config, args: Mapping[str, str]) -> CheckResult:
     """Nothing listens on ``port``."""
     number = int(args["port"])
-    return good("port", port=number) if is_free(number) else bad("port_busy", port=number)
+    if is_free(number):
+        return good("port", port=number)
+    holder = listener(number)
+    return bad("port_held", port=number, holder=holder) if holder else bad("port_busy", port=number)
 
 
 def endpoint(config: Config, args: Mapping[str, str]) -> CheckResult:

@@ -175,8 +175,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
 
     def can_measure(self, served: AssetRef, target: Target) -> bool:
         """Return False for an endpoint whose tokenizer is not on the host."""
-        model_id = str(served.data.get("model_id") or "")
-        return served.endpoint is None or tokenizer_folder(model_id, target) is not None
+        return served.endpoint is None or tokenizer_folder(served, target) is not None
 
     def title_of(self, params: Params, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
@@ -189,7 +188,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         online, by_script = stack.bench.online, bool(stack.bench.folder)
         if stack.vllm.container is None:
             return ()
-        notes = [Message("guide:docker_exec")]
+        notes = [Message("guide:docker_exec"), Message("guide:result_fetched")]
         if params.as_in_guide and not by_script:
             return [*notes, Message("guide:completions"), Message("guide:same_requests")]
         if params.as_in_guide:
@@ -203,11 +202,16 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
         notes.append(Message("guide:backend_added", {"backend": online.chat_backend}))
         if not online.makes_result_dir:
             notes.append(Message("guide:folder_made"))
-        notes += [Message("guide:address_named"), Message("guide:comparable")]
-        # vLLM 0.7.2 has no such option and decodes greedily by default.
-        if online.sampling_flags:
-            notes.append(Message("guide:greedy"))
-        return [*notes, Message("guide:connection_close")] if online.header_flag else notes
+        if not by_script:
+            notes.append(Message("guide:result_dir_named"))
+        if not by_script and params.prefix_tokens and _dataset(params) == "random":
+            notes.append(Message("guide:prefix_shared", {"prefix": params.prefix_tokens}))
+        added = ["address_named", "comparable", "seed", "tokenizer_code"]
+        # vLLM 0.7.2 has no such options: it decodes greedily, and records every request.
+        added += ["greedy"] if online.sampling_flags else []
+        added += ["details_saved"] if online.save_detailed else []
+        added += ["connection_close"] if online.header_flag else []
+        return [*notes, *(Message(f"guide:{name}") for name in added)]
 
     def plan(self, params: Params, target: Target) -> Plan:
         """The benchmark at each concurrency, in the deployment's container if any."""

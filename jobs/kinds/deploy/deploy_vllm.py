@@ -168,6 +168,7 @@ class DeployVllm(vllm_common.OnVllm, params=Params):
             notes.append(Message("guide:docker_exec"))
         notes += _port_notes(params)
         notes += _exact_notes(stack, serving) if params.as_in_guide else _own_notes(stack, serving)
+        notes.append(Message("guide:waits_ready"))
         if stack.vllm.needs_both_think_tags and params.reasoning:
             notes.append(Message("guide:think_tags"))
         return [*notes, *limited]
@@ -231,9 +232,12 @@ def _own_notes(stack: Stack, serving: vllm.VllmServer) -> list[Message]:
     """Return notes on additions and their reasons."""
     notes = [
         Message("guide:own_name"),
+        Message("guide:label"),
         Message("guide:dies_named"),
         Message("guide:served_name", {"name": serving.name}),
     ]
+    if not _by_hand(stack):
+        notes.append(Message("guide:removed_at_end"))
     if _by_hand(stack) and not serving.only_address:
         notes.append(Message("guide:listens_everywhere"))
     if serving.key:

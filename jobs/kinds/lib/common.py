@@ -68,25 +68,39 @@ def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
     if found is not None:
         return found
     message = _(
-        "This client needs the tokenizer of %(model)s, which is missing on %(host)s. Prepare its "
-        "weights there, or use “Benchmark” or “Evaluate”."
+        "This client needs the tokenizer of %(model)s, which is missing on %(host)s. %(step)s Or "
+        "use “Benchmark” or “Evaluate”."
     )
-    raise LaunchError(message % {"model": model_id, "host": target.name}, "deployment")
+    args = {"model": model_id, "host": target.name, "step": folder_step(model_id, target)}
+    raise LaunchError(message % args, "deployment")
 
 
-def tokenizer_folder(model_id: str, target: Target) -> str | None:
-    """Return the folder on the host with the tokenizer of a model; None: none."""
-    found = _folder_of(model_id, target)
+def folder_step(model_id: str, target: Target) -> str:
+    """Return the next step to a folder with the model's tokenizer, as a sentence."""
+    if any(ref.data.get("model_id") == model_id and ref.id for ref in target.weights):
+        return _(
+            "Its weights are there as one file: run “Convert weights for vLLM” for the folder."
+        )
+    return _("Prepare its weights there first.")
+
+
+def tokenizer_folder(served: AssetRef, target: Target) -> str | None:
+    """Return the folder on the host with the tokenizer of a deployment's model; None: none. A
+    deployment that is queued may have queued weights: it is served from them."""
+    model_id = str(served.data.get("model_id") or "")
+    found = _folder_of(model_id, target, queued=served.is_promised)
     return None if found is None else str(found.data["path"])
 
 
-def _folder_of(model_id: str, target: Target) -> AssetRef | None:
-    for ref in target.weights:
+def _folder_of(model_id: str, target: Target, *, queued: bool = False) -> AssetRef | None:
+    folders = [
+        ref
+        for ref in target.weights
         # Without cards, other weights are GGUF files.
-        is_folder = target.has_dies or bool(ref.data.get("format"))
-        if ref.data.get("model_id") == model_id and is_folder and not ref.is_promised:
-            return ref
-    return None
+        if ref.data.get("model_id") == model_id and (target.has_dies or ref.data.get("format"))
+    ]
+    usable = [ref for ref in folders if not ref.is_promised or (queued and ref.data.get("path"))]
+    return min(usable, key=lambda ref: ref.is_promised, default=None)
 
 
 def tokenizer_check(folder: str) -> Check:

@@ -119,7 +119,8 @@ class Offline(vllm_common.OnVllm, params=EngineParams):
         if exact:
             notes.append(Message("guide:dies_unnamed", {"dies": params.tp}))
         else:
-            notes += [Message("guide:json_kept"), Message("guide:dies_named")]
+            own = ("own_name", "label", "results_mounted", "json_kept", "dies_named")
+            notes += [Message(f"guide:{name}") for name in own]
         findings_of = limits.violated if exact else limits.asked
         return [*notes, *findings_of(model, stack, _loaded(params, model))]
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from jobs.catalog import PROMPT_SETS
 from jobs.errors import LaunchError
 from jobs.kinds.lib.base import AssetRef, Choice, Target, TeamPrompts
-from jobs.kinds.lib.common import tokenizer_folder
+from jobs.kinds.lib.common import folder_step, tokenizer_folder
 from jobs.kinds.lib.lengths import about_tokens
 from jobs.toolchains.load import Sized
 
@@ -70,13 +70,14 @@ def random_of(tokens: int, served: AssetRef, target: Target) -> Chosen:
             "other prompts."
         )
         raise LaunchError(message % {"name": served.title}, "prompts")
-    folder = tokenizer_folder(model_id, target)
+    folder = tokenizer_folder(served, target)
     if folder is None:
         message = _(
-            "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. Prepare "
-            "a folder of its weights there, or choose other prompts."
+            "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. "
+            "%(step)s Or choose other prompts."
         )
-        raise LaunchError(message % {"model": model_id, "host": target.name}, "prompts")
+        args = {"model": model_id, "host": target.name, "step": folder_step(model_id, target)}
+        raise LaunchError(message % args, "prompts")
     return Chosen((), tokens + _TEMPLATE_TOKENS, sized=Sized(tokens, folder))
 
 

@@ -91,9 +91,9 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
         scored[benchmark, subset] = rows
     most = sum(map(len, scored.values()))  # a run that failed more often has no result
     for report in reports.values():
-        for subset, count in report.failed.items():
+        for subset, failed in report.failed.items():
             rows = scored.setdefault((report.benchmark, subset), [])
-            rows += _failed(report.benchmark, subset, rows, min(count, most))
+            rows += _failed(report.benchmark, subset, rows, min(failed, most))
             most -= min(count, most)
     ordered = (row for rows in scored.values() for row in sorted(rows, key=lambda row: row.index))
     return Evaluation(tuple(reports.values()), tuple(ordered))

@@ -97,7 +97,7 @@ def startable_jobs(host: Host) -> Iterator[QueuedJob]:
     Jobs with unfinished predecessors are excluded. Read lazily in parts of ``_AT_ONCE`` and
     without plans: a queue may have ten thousand jobs, and the first few fill the host.
     """
-    unfinished = Job.objects.filter(before=OuterRef("pk")).exclude(state=Job.State.SUCCEEDED)
+    unfinished = Job.objects.filter(~Job.released(), before=OuterRef("pk"))
     queued = Job.objects.filter(
         ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
     )

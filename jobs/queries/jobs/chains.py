@@ -131,14 +131,21 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
 
 def waiting_outside(chain: ChainProgress) -> list[Job]:
     """Return active jobs outside ``chain`` that depend on its active jobs."""
-    dependents: dict[int, Job] = {}
-    wanted = {job.pk for job in chain.to_cancel}
+    return [job for job in dependents([one.pk for one in chain.to_cancel]) if job.chain != chain.id]
+
+
+def dependents(ids: Iterable[int]) -> list[Job]:
+    """Return queued jobs that need a product of these, or of one another: by id, without ``ids``.
+    Such a job is cancelled with the job that it needs."""
+    found: dict[int, Job] = {}
+    wanted = set(ids)
     while wanted:
-        waiting = Job.objects.filter(after__in=wanted, state__in=Job.OPEN_STATES)
-        rest = waiting.exclude(chain=chain.id).exclude(pk__in=dependents).distinct()
+        makers = Job.objects.filter(pk__in=wanted).exclude(product__isnull=True)
+        waiting = Job.objects.filter(after__in=makers, state=Job.State.QUEUED)
+        rest = waiting.exclude(pk__in=found).distinct()
         wanted = {job.pk for job in rest}
-        dependents |= {job.pk: job for job in rest}
-    return [dependents[pk] for pk in sorted(dependents)]
+        found |= {job.pk: job for job in rest}
+    return [found[pk] for pk in sorted(found)]
 
 
 def newest_chain(since: datetime) -> ChainProgress | None:

@@ -274,7 +274,7 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
 def _ahead(job: Job, usual: Durations | None, lacks: Mapping[int, Message]) -> Ahead:
     after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
     if job.pk:
-        after = {one.pk for one in job.after.all() if one.state != Job.State.SUCCEEDED}
+        after = {one.pk for one in job.after.all() if not one.is_released}
     length_s = usual.typical_s if usual else None
     lack = lacks.get(job.pk or 0)
     if job.open_confirmations:  # the time of confirmation is unknown; jobs behind pass meanwhile

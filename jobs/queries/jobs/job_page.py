@@ -17,6 +17,7 @@ from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.work import did_all
 from jobs.models import Deployment, Endpoint, Host, Job, JobStep, OutputFile, Result
 from jobs.queries.hosts.hosts import is_away
+from jobs.queries.jobs.chains import dependents
 from jobs.queries.jobs.running_accuracy import whole_standing
 
 _CHAIN_LIMIT = 60
@@ -156,9 +157,9 @@ class JobPage:
         return max(0.0, (self.job.started_at - self.job.created_at).total_seconds())
 
     @property
-    def before_open(self) -> tuple[Job, ...]:
-        """Active jobs that depend on this one."""
-        return tuple(job for job in self.before if job.is_open)
+    def cancelled_too(self) -> list[Job]:
+        """Return the jobs that a cancel of this one cancels."""
+        return dependents([self.job.pk])
 
     @property
     def folders(self) -> tuple[Folder, ...]:
@@ -210,7 +211,7 @@ def job_page(job_id: int) -> JobPage:
         steps=step_states(steps, job),
         outputs=tuple(job.outputs.all()),
         chain=_chain(job, after, before),
-        after=tuple(each for each in after if each.state != Job.State.SUCCEEDED),
+        after=tuple(each for each in after if not each.is_released),
         before=before,
         result=result,
         deployment=getattr(job, "deployment", None),

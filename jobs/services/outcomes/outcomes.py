@@ -35,6 +35,7 @@ from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
 from jobs.services import lifecycle, outputs
+from jobs.services.deployments import stop_of_server
 from jobs.services.outcomes import (
     answer_rows,
     assets,
@@ -141,6 +142,10 @@ def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) ->
     """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
         return Verdict(state, message)
+    stopped = stop_of_server(job)
+    if stopped is not None:
+        own = {name: message.args[name] for name in ("host",) if name in message.args}
+        return Verdict(state, Message(stopped.id, {**own, **stopped.args}))
     explanation = cause(job, exit_code=ended.get("exit_code"), message=message)
     return Verdict(state, Message(message.id, {**message.args, **explanation}))
 

@@ -39,13 +39,14 @@ export function concerns(element, about) {
  * Bring `old` to what the server says now; focus, scroll, open details and charts stay.
  * @param {Element} old
  * @param {Element} fresh
+ * @param {(node: Element) => boolean} stays further nodes that stay as they are
  */
-export function swap(old, fresh) {
+export function swap(old, fresh, stays = () => false) {
   const before = [...old.querySelectorAll("[data-announce]")].map((element) => element.textContent);
   Idiomorph.morph(old, fresh, {
     morphStyle: "outerHTML",
     ignoreActiveValue: true,
-    callbacks: { beforeNodeMorphed: keep },
+    callbacks: { beforeNodeMorphed: (/** @type {Node} */ was, /** @type {Node} */ now) => keep(was, now, stays) },
   });
   const now = document.getElementById(old.id);
   if (!now) return;
@@ -61,10 +62,16 @@ export function swap(old, fresh) {
  * False for what the browser has made or a person has opened: the server knows nothing of it.
  * @param {Node} old
  * @param {Node} fresh
+ * @param {(node: Element) => boolean} stays
  */
-function keep(old, fresh) {
+function keep(old, fresh, stays) {
   if (!(old instanceof Element)) return true;
-  if (old.matches("[data-keep], .plot, .fig-table > .scroll, dialog[open]")) return false;
-  if (old instanceof HTMLDetailsElement && fresh instanceof HTMLDetailsElement) fresh.open = old.open;
+  if (old.matches("[data-keep], .plot, .fig-table > .scroll, dialog[open]") || stays(old)) return false;
+  if (old.matches("[data-anew]") && fresh instanceof Element) {
+    old.replaceChildren(...fresh.childNodes); // with requests of its own, which are sent again
+    return false;
+  }
+  const folds = old instanceof HTMLDetailsElement && fresh instanceof HTMLDetailsElement;
+  if (folds && !fresh.hasAttribute("data-empty")) fresh.open = old.open;
   return true;
 }

@@ -13,10 +13,13 @@ from django.utils.timezone import now
 
 from dashboard.api.auth import hashed
 from dashboard.management.commands import tour
+from jobs import agent_tasks
 from jobs.host.base.config import load
 from jobs.logstore import store
-from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Result
-from tests.factories import make_host, make_job, make_user
+from jobs.models import ApiToken, AuditEntry, Host, Instance, Job, Preflight, Result
+from jobs.services import preflights
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_guide_weights, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -52,6 +55,25 @@ def test_launch_stores_the_plan_that_plan_printed(host):
     assert job.plan_sha256 in script
     assert job.created_by.username == "admin"
     assert AuditEntry.objects.get().subject == f"job {job.pk}"
+
+
+def test_launch_prints_the_blocked_checks(monkeypatch):
+    make_user("admin", is_staff=True)
+    host = make_host("va16-01", facts=dict(GUIDE_FACTS))
+    weights = make_guide_weights(host=host)
+    held = {"port": 8000, "holder": "nginx (process 7)"}
+
+    def answer(_host, number):
+        finding = {"name": "port", "level": "failed", "message_id": "check:port_held"}
+        preflights.answer(Preflight.objects.get(pk=number), [finding | {"message_args": held}])
+
+    monkeypatch.setattr(agent_tasks, "send_check", answer)
+    errors = StringIO()
+    arguments = ["--host", "va16-01", "--set", f"weights={weights.pk}", "--set", "port=8000"]
+    call_command("launch", "deploy-vllm", *arguments, stdout=StringIO(), stderr=errors)
+
+    assert "blocked: Port 8000 is in use by nginx (process 7)." in errors.getvalue()
+    assert Job.objects.get().state == "queued"
 
 
 @pytest.mark.parametrize(

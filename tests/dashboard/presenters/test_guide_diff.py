@@ -116,23 +116,88 @@ def test_each_note_that_marks_is_a_note_of_some_kind():
     assert set(ABOUT) <= set(MESSAGES)
 
 
-def test_everything_of_ours_in_every_kinds_command_has_a_reason():
-    bare = []
+# Options whose reason speaks of what they do, in other words.
+IN_WORDS = {
+    "--ref": "tag",
+    "--endpoint": "chat endpoint",
+    "--percentile-metrics": "percentiles",
+    "--metric-percentiles": "percentiles",
+    "--random-input-len": "--random-prefix-len",
+    "--served-model-name": "model name",
+    "--result-dir": "result folder",
+    "-w": "folder|(--name)",  # the line may have the container's name, too
+    "-v": "mount",
+    "-e": "VACC_VISIBLE_DEVICES",
+    "-c": "limited",
+}
+
+
+def own_marks(view):
+    """Everything of ours in a view: (step, flag or text, mark, whether its step is ours)."""
+    for part in view.steps:
+        is_added = part.mark is not None
+        if is_added:
+            yield part.name, "", part.mark, True
+        for item in (*part.lines, *part.env):
+            if item.mark:
+                yield part.name, item.flag, item.mark, is_added
+        for item in part.left_out:
+            yield part.name, item.text.split()[0], item.mark, is_added
+
+
+@pytest.mark.parametrize("stack", ["guide", "current"])
+def test_everything_of_ours_in_every_kinds_command_has_its_own_reason(stack):
+    wrong = []
     for name, kind in KINDS.items():
         if EXACT not in kind.Params.model_fields:
             continue
         for model in ("deepseek-r1", "deepseek-r1-distill-qwen-7b"):
             try:
-                view = view_of(name, model)
+                view = view_of(name, model, stack=stack)
             except LaunchError:  # not of this model
                 continue
-            bare += [
-                (name, part.name, item.flag)
-                for part in view.steps
-                for item in part.lines
-                if item.mark and not item.mark.number
-            ]
-    assert bare == []
+            for part, flag, mark, is_added in own_marks(view):
+                flag = flag.rstrip("=")
+                says = {flag, *IN_WORDS.get(flag, flag).split("|")}
+                is_named = not flag.startswith("-") or any(one in mark.reason for one in says)
+                if not mark.number or not (is_named or is_added):
+                    wrong.append((name, part, flag, mark.reason))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "flag", "reason"),
+    [
+        ("deploy-vllm", "container", "--label", "--label vacc.job"),
+        ("deploy-vllm", "container", "--name=", "a name of its own"),
+        ("benchmark-latency", "container", "--name=", "a name of its own"),
+        ("benchmark-throughput", "container", "--label", "--label vacc.job"),
+        ("benchmark-online", "measure", "--trust-remote-code", "a tokenizer may need"),
+    ],
+)
+def test_an_option_has_the_reason_that_it_has(kind, part, flag, reason):
+    assert reason in line(view_of(kind), part, flag).mark.reason
+
+
+@pytest.mark.parametrize("kind", ["benchmark-latency", "benchmark-throughput"])
+def test_the_mount_of_results_is_told_from_that_of_the_workspace(kind):
+    mounts = [item for item in step(host_view(kind), "container").lines if item.flag == "-v"]
+
+    reasons = [item.mark.reason for item in mounts]
+    assert "mounted at /results" in reasons[1]
+    assert "mounted at /ws" in reasons[0]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "part", "reason"),
+    [
+        ("deploy-vllm", "wait", "waits until the server answers"),
+        ("benchmark-online", "fetch", "docker cp copies the result"),
+    ],
+)
+def test_a_step_that_verbatim_has_too_says_that_it_is_ours(kind, part, reason, exact):
+    assert reason in step(view_of(kind, exact=exact), part).mark.reason
 
 
 def test_a_difference_without_a_note_is_marked_too():

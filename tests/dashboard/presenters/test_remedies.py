@@ -15,6 +15,7 @@ from jobs import logstore
 from jobs.messages import Message
 from jobs.models import Job, Preflight
 from jobs.services.outcomes.known_failures import cause
+from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +132,25 @@ def test_odd_arguments_leave_a_readable_message(kept):
 )
 def test_a_retry_is_primary_only_where_it_can_succeed(lin, state, message_id, wanted):
     assert primary(make_job(state=state, message_id=message_id), lin) == wanted
+
+
+def test_a_repair_opens_its_form_with_the_failed_job_s_model(client, lin):
+    host = make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
+    job = make_job(
+        host=host,
+        state="failed",
+        message_id="check:weights_missing",
+        model_id="deepseek-r1-distill-llama-70b",
+        params={"stack": "current"},
+    )
+    (first, *_others) = actions(job, lin)
+    client.force_login(lin)
+
+    form = client.get(first.address).context["form"]
+
+    values = {field.name: field.value for field in form.fields}
+    assert values["model"] == "deepseek-r1-distill-llama-70b"
+    assert values["stack"] == "current"
 
 
 @pytest.mark.parametrize(

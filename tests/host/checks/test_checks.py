@@ -1,9 +1,11 @@
 """A host's preflight checks of a job."""
 
 import json
+import os
 import shutil
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -232,6 +234,17 @@ def test_a_path_that_is_missing_says_what_it_is_for(machine):
     assert check_result(machine, "path", path="/")[0] is True
 
 
+def test_a_disk_needs_room_for_the_jobs_before_too(machine, tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    half, new = str(free * 6 // 10), str(tmp_path / "not" / "yet" / "there")
+    before = json.dumps([{"path": str(tmp_path / "first"), "bytes": half}])
+
+    alone = check_result(machine, "disk", path=new, bytes=half)
+    both = check_result(machine, "disk", path=new, bytes=half, before=before)
+
+    assert (alone[1], both[1]) == ("check:disk", "check:disk_full")
+
+
 def test_conda_is_looked_for_with_its_environment(machine, put, tmp_path):
     assert check_result(machine, "conda")[1] == "check:conda_missing"
     put("conda", "true")
@@ -246,10 +259,11 @@ def test_a_port_is_busy_while_something_listens_on_it(machine):
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        args = {"port": port}
-        assert check_result(machine, "port", port=str(port)) == (False, "check:port_busy", args)
+        own = Path("/proc/self/comm").read_text().strip()
+        args = {"port": port, "holder": f"{own} (process {os.getpid()})"}
+        assert check_result(machine, "port", port=str(port)) == (False, "check:port_held", args)
 
-    assert check_result(machine, "port", port=str(port)) == (True, "check:port", args)
+    assert check_result(machine, "port", port=str(port)) == (True, "check:port", {"port": port})
 
 
 def test_an_endpoint_that_is_silent_says_so(machine, ports):

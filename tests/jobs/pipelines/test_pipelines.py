@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from jobs.catalog import MODELS
 from jobs.errors import LaunchError
+from jobs.launch import cancel
+from jobs.messages import Message
 from jobs.models import Environment, Job, Weights
-from jobs.pipelines import PIPELINES, Options, drafts, launch_pipeline, pipelines_of, stages
+from jobs.pipelines import (
+    PIPELINES,
+    Options,
+    checks_of,
+    drafts,
+    launch_pipeline,
+    pipelines_of,
+    stages,
+)
 from jobs.pipelines.options import read_options
+from jobs.plans import fill_text
+from jobs.queries.hosts.capacity_reads import startable_jobs
+from jobs.queries.jobs.chains import dependents
+from jobs.services import lifecycle
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 from tests.factories import make_host, make_weights
 
@@ -31,6 +47,10 @@ SMALL = "smollm2-135m-instruct"
 
 def kinds(jobs):
     return [job.kind for job in jobs]
+
+
+def jobs_again(jobs):
+    return list(Job.objects.filter(chain=jobs[0].chain).order_by("pk"))
 
 
 def before(jobs):
@@ -61,8 +81,8 @@ def test_the_build_in_pipeline_is_one_chain_of_rows(host):
     waits = before(jobs)
     assert waits["compile-vacc"] == ["apply-modification", "prepare-datasets", "prepare-weights"]
     assert waits["deploy-build-in"] == ["compile-vacc"]
-    # A benchmark that fails cancels no evaluation; dispatch keeps both apart.
-    assert waits["evaluate"] == ["deploy-build-in", "prepare"]
+    # In order: a benchmark that fails cancels no evaluation.
+    assert waits["evaluate"] == ["benchmark", "deploy-build-in", "prepare"]
     assert {job.params["stack"] for job in jobs if "stack" in job.params} == {"current"}
 
 
@@ -210,9 +230,9 @@ def test_both_precisions_are_measured_in_sequence(host):
     served = [job for job in jobs if job.kind == "deploy-build-in"]
     asked = [job for job in jobs if job.kind == "evaluate"]
     assert [job.params["precision"] for job in compiled] == ["fp16", "int8"]
-    assert set(served[0].after.all()) == {*compiled}
+    assert [set(job.after.all()) for job in served] == [{compiled[0]}, {compiled[1]}]
     measured = [job for job in jobs if job.kind == "benchmark"]
-    assert set(served[1].after.all()) == {compiled[1], measured[0], asked[0]}
+    assert {measured[0], asked[0]} <= set(compiled[1].after.all())
     assert [job.params["batch_size"] for job in served] == [32, 32]
     assert len({job.params["publish_port"] for job in served}) == 2
     loads = [job.params["concurrency"] for job in jobs if job.kind == "benchmark"]
@@ -254,17 +274,63 @@ def test_one_switch_makes_every_command_verbatim(host):
     assert served.plan["port"] == 8000
 
 
-def test_a_failing_verbatim_benchmark_cancels_nothing(host):
-    options = Options(as_in_guide=True)
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_failing_benchmark_cancels_nothing_and_the_next_job_starts(host, exact):
+    options = Options(as_in_guide=exact)
     jobs = launch_pipeline("pytorch", R1, host=host, stack="guide", user=None, options=options)
+    by_kind = {job.kind: job for job in jobs}
+    latency = by_kind["benchmark-latency"]
+    assert by_kind["deploy-vllm"].after.contains(latency)
 
-    failing = {"benchmark-throughput", "benchmark-latency", "benchmark-online"}
-    waits = before(jobs)
-    assert not any(failing & set(kinds) for kinds in waits.values())
-    assert waits["deploy-vllm"] == ["build-images", "prepare-weights"]
-    # They share the guide's container name, so they run one by one anyway.
-    named = [job.kind for job in jobs if "docker:vllm_vacc" in job.plan.get("writes", ())]
-    assert named == ["benchmark-throughput", "benchmark-latency", "deploy-vllm"]
+    for job in jobs[:3]:
+        lifecycle.finish_job(job.pk, "succeeded", message=Message("job:succeeded"))
+    lifecycle.finish_job(latency.pk, "failed", message=Message("job:failed"))
+
+    assert {job.state for job in jobs_again(jobs)[4:]} == {"queued"}
+    assert by_kind["deploy-vllm"].pk in [one.id for one in startable_jobs(host)]
+
+
+def test_cancelling_fp16_s_benchmark_leaves_int8_alone(host):
+    options = Options(precision="both")
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    benchmark = next(job for job in jobs if job.kind == "benchmark")
+
+    named = dependents([benchmark.pk])
+    cancel(benchmark.pk, None)
+
+    assert named == []
+    assert list(Job.objects.filter(state="cancelled")) == [benchmark]
+
+
+def test_cancelling_a_server_names_and_cancels_its_measurements(host):
+    options = Options(precision="both")
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+    server = next(job for job in jobs if job.kind == "deploy-build-in")
+
+    named = dependents([server.pk])
+    cancel(server.pk, None)
+
+    assert [job.kind for job in named] == ["benchmark", "evaluate"]
+    assert {*Job.objects.filter(state="cancelled")} == {server, *named}
+
+
+def test_the_build_in_pipeline_measures_the_chosen_workload_and_evaluation(host):
+    options = Options(workload="customer-report", evaluation="guide")
+    jobs = launch_pipeline("build-in", LLAMA, host=host, stack="guide", user=None, options=options)
+
+    measured = [job for job in jobs if job.kind == "benchmark"]
+    lengths = [(job.params["input_tokens"], job.params["output_tokens"]) for job in measured]
+    assert lengths == [(1024, 1024), (4096, 1024), (16384, 1024)]
+    assert {(*job.params["concurrency"], job.params["requests"]) for job in measured} == {
+        (1, 2, 4, 40)
+    }
+    assert measured[1].after.contains(measured[0])
+    asked = next(job for job in jobs if job.kind == "evaluate-opencompass")
+    assert (asked.params["datasets"], asked.params["limit"]) == (
+        ["cluewsc", "math_500", "mmlu"],
+        0,
+    )
+    assert {"prepare-opencompass", "prepare-datasets"} <= set(kinds(jobs))
 
 
 def test_the_server_gets_the_requested_or_a_free_port(host):
@@ -277,6 +343,46 @@ def test_the_server_gets_the_requested_or_a_free_port(host):
     assert port(port=8123) == 8123
     assert port(as_in_guide=True) == 8000
     assert port(as_in_guide=True, port=8123) == 8123
+
+
+FOLDER = f"{GUIDE_FACTS['roots']['weights']}/DeepSeek-R1"
+
+
+def checked(host, pipeline, model, **options):
+    """The checks of a pipeline's form: name → their arguments."""
+    chosen = PIPELINES[pipeline]
+    planned = drafts(chosen, MODELS[model], host, "guide", Options(**options))
+    plan, _values = checks_of(chosen, planned)
+    found = {}
+    for check in plan.checks:
+        found.setdefault(check.name, []).append(dict(check.args))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "port"), [({"as_in_guide": True}, "8000"), ({"port": 8080}, "8080")]
+)
+def test_the_form_checks_the_port_of_a_later_server(host, options, port):
+    assert checked(host, "pytorch", R1, **options)["port"] == [{"port": port}]
+
+
+def test_the_form_checks_what_no_job_of_the_chain_makes(host):
+    make_weights(host=host, model_id=R1, path=FOLDER)
+
+    found = checked(host, "pytorch", R1)
+
+    assert found["weights"] == [{"path": FOLDER}]
+    assert "image" not in found  # built by the first job
+    assert "endpoint" not in found  # served by a later one
+    assert "conda" in found and {"env": "opencompass"} not in found["conda"]
+
+
+def test_the_form_adds_up_the_room_that_the_jobs_need(host):
+    disks = checked(host, "build-in", QWEN, precision="both")["disk"]
+
+    before = json.loads(fill_text(disks[-1]["before"], {}))
+    assert [one["path"] for one in before] == [one["path"] for one in disks[:-1]]
+    assert len(before) >= 2
 
 
 def test_options_are_read_as_a_form_has_them():

@@ -84,7 +84,7 @@ def test_a_retry_reruns_failures_and_dependents(host, jobs):
     assert served.params["artifact"] == f"job:{compiled.pk}"
     assert measured.inputs == {"deployment": {"job": served.pk}}
     after = set(asked.after.values_list("pk", flat=True))
-    assert served.pk in after and measured.pk not in after
+    assert {served.pk, measured.pk} <= after
     assert Deployment.objects.filter(job=served).exists()
 
 
@@ -200,10 +200,9 @@ def test_of_two_precisions_only_the_one_that_broke_runs_again(host):
 
     again = retry_failed_jobs(jobs[0].chain, None)
 
-    assert kinds(again)[0] == "compile-vacc"
+    assert kinds(again) == ["compile-vacc", "deploy-build-in", "benchmark", "evaluate"]
     assert again[0].params["precision"] == "int8"
-    assert kinds(again).count("compile-vacc") == 1
-    servers = [job for job in again if job.kind == "deploy-build-in"]
-    # The first server waits for both compiles, and uses the one that is there.
-    assert set(servers[0].inputs["artifact"]) == {"id"}
-    assert again[0] in servers[0].after.all()
+    # The other server needs nothing of it.
+    assert {job.state for job in Job.objects.filter(pk__in=[job.pk for job in jobs[3:7]])} == {
+        "queued"
+    }

@@ -1,15 +1,19 @@
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from django.utils.timezone import now
 
+from dashboard.text.messages import message
 from jobs import agent_tasks
 from jobs.errors import LaunchError
+from jobs.logstore import store
 from jobs.messages import Message
-from jobs.models import Deployment
+from jobs.models import Deployment, Job
 from jobs.queries.hosts.hosts import free_dies
 from jobs.services import deployments, lifecycle
 from jobs.services.intake import heartbeats
+from jobs.services.outcomes import outcomes
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -227,6 +231,42 @@ def test_a_server_that_was_to_stop_is_stopped(sent, django_capture_on_commit_cal
     assert history(deployment) == ["stopping", "stopped"]
     assert deployment.events.order_by("pk").first().message_args == {"user": "ada"}
     assert not deployments.stop_deployment(deployment.pk, user)
+
+
+def test_a_stopped_server_says_who_stopped_it(sent):
+    deployment, waiting = make_deployment(), make_deployment(state="waiting")
+
+    for one in (deployment, waiting):
+        deployments.stop_deployment(one.pk, make_user(f"ada-{one.pk}"))
+    ended(deployment, "cancelled")
+
+    for one in (deployment, waiting):
+        one.refresh_from_db()
+        assert message(one.message_id, one.message_args) == f"Stopped by ada-{one.pk}."
+
+
+@pytest.mark.parametrize("way", ["uses", "starts"])
+def test_a_job_whose_server_a_person_stopped_says_who_did(sent, way):
+    line = b"Error response from daemon: No such container: vllm-13\n"
+    deployment = make_deployment()
+    job = deployment.job
+    if way == "uses":
+        job = make_job(host=deployment.host, inputs={"deployment": {"id": deployment.pk}})
+    Job.objects.filter(pk=job.pk).update(state="running", started_at=now(), finished_at=None)
+    job.refresh_from_db()
+    store().append(f"job/{job.pk}", 0, line)
+    exited = {"step": "measure", "exit_code": 1}
+    end = {"verdict": "failed", "message_id": "work:exit", "message_args": exited}
+    end |= {"exit_code": 1, "log_sha256": sha256(line).hexdigest()}
+    before = outcomes.evaluate(job, end)
+
+    deployments.stop_deployment(deployment.pk, make_user("lin"))
+    after = outcomes.evaluate(job, end)
+
+    assert before.message.args["failure"]["id"] == "container-gone"
+    assert message(after.message.id, after.message.args) == (
+        f"Deployment {deployment.name} was stopped by lin during the job."
+    )
 
 
 def test_a_server_that_was_stopped_on_its_host_has_not_failed():

@@ -169,7 +169,7 @@ def test_a_closed_job_cannot_be_cancelled():
 
 def test_dependents_of_an_unsuccessful_job_are_cancelled():
     host = make_host()
-    first, second, third = (make_job(host=host) for _ in range(3))
+    first, second, third = (make_job(host=host, product={"type": "weights"}) for _ in range(3))
     second.after.add(first)
     third.after.add(second)
 

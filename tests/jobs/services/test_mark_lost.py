@@ -18,7 +18,7 @@ def away():
 
 
 def test_its_jobs_are_lost_and_dependents_cancelled(away):
-    running = make_job(state="running", host=away)
+    running = make_job(state="running", host=away, product={"type": "weights"})
     waiting = make_job(host=away)
     waiting.after.add(running)
     other = make_job(host=away)

@@ -230,7 +230,8 @@ def test_chains_are_cancelled_during_respacing():
 
     def race():
         # All of one place: each move gives all of them new ones.
-        jobs = [make_job(host=host, place=1 << 40) for _ in range(12)]
+        made = {"type": "weights"}
+        jobs = [make_job(host=host, place=1 << 40, product=made) for _ in range(12)]
         for before, job in pairwise(jobs[:6]):
             job.after.add(before)
 

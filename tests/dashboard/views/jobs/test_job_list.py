@@ -48,6 +48,20 @@ def test_the_list_descends_from_end_to_end_chains_included(client):
     assert page.text.count(reverse("pipeline", args=[first])) == 3
 
 
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [("state", "state"), ("kind", "job type"), ("host", "host"), ("person", "person")],
+)
+def test_a_filter_of_an_unknown_value_is_dropped_with_a_message(client, query, word):
+    client.force_login(make_user())
+    job = make_job()
+
+    page = client.get(reverse("job-list"), {query: "bogus"})
+
+    assert [one for one, _forecast in page.context["rows"]] == [job]
+    assert f"Filter ignored: no {word} is called “bogus”." in page.text
+
+
 def test_a_required_job_is_older_than_its_dependent(client):
     client.force_login(make_user())
     weights = make_weights(host=make_host())

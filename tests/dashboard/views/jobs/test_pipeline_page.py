@@ -165,6 +165,7 @@ def half_done(lin, chain):
     states = {"deploy": "running", "benchmark": "queued", "evaluate": "queued"}
     jobs = make_chain(chain, by=person, **states)
     other = make_job(kind="evaluate", host=jobs[0].host)
+    Job.objects.filter(pk=jobs[-1].pk).update(product={"type": "artifact"})
     other.after.add(jobs[-1])
     return [*jobs, other]
 

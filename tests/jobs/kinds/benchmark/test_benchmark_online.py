@@ -235,16 +235,17 @@ def test_verbatim_notes_what_goes_wrong():
     notes = kind.notes(params(**EXACT), vacc_host())
 
     assert [remark.id for remark in notes] == [
-        *("guide:docker_exec", "guide:backend_fails", "guide:address_unnamed"),
+        *("guide:docker_exec", "guide:result_fetched", "guide:backend_fails"),
+        "guide:address_unnamed",
         *("guide:folder_missing", "guide:same_requests"),
     ]
-    assert notes[1].args == {"backend": "vllm"}
+    assert notes[2].args == {"backend": "vllm"}
 
 
 def test_notes_name_the_corrections():
     assert ids() == [
-        *("guide:docker_exec", "guide:backend_added", "guide:folder_made"),
-        *("guide:address_named", "guide:comparable"),
+        *("guide:docker_exec", "guide:result_fetched", "guide:backend_added", "guide:folder_made"),
+        *("guide:address_named", "guide:comparable", "guide:seed", "guide:tokenizer_code"),
     ]
     assert "guide:folder_made" not in ids(**TODAY)
 
@@ -254,7 +255,8 @@ def test_the_current_page_sends_three_completions():
     filled = params(**{**defaults_for(kind.Params, vacc_host(), raw), **raw})
 
     assert (filled.requests, filled.concurrency, filled.prefix_tokens) == (3, (1,), 0)
-    assert ids(**raw) == ["guide:docker_exec", "guide:completions", "guide:same_requests"]
+    own = ["guide:docker_exec", "guide:result_fetched"]
+    assert ids(**raw) == [*own, "guide:completions", "guide:same_requests"]
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
     )

@@ -94,6 +94,21 @@ def test_what_cannot_be_sent_is_refused_at_its_field(kind, served, raw, field, t
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kept", "step"),
+    [
+        (lambda ref: not ref.data.get("format"), "run “Convert weights for vLLM”"),
+        (lambda ref: False, "Prepare its weights there first"),
+    ],
+)
+def test_a_missing_tokenizer_names_the_step_that_is_missing(kept, step):
+    there = target()
+    lacking = replace(there, weights=tuple(ref for ref in there.weights if kept(ref)))
+
+    with pytest.raises(LaunchError, match=step):
+        KINDS["benchmark"].plan(params("benchmark"), lacking)
+
+
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_a_length_counts_only_for_random_prompts(kind):
     names = KINDS[kind].lengths

@@ -101,8 +101,9 @@ def test_dies_port_and_metrics_are_the_plan_s():
 def test_notes_name_the_differences_from_the_guide():
     assert ids() == [
         *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
-        *("guide:own_name", "guide:dies_named"),
-        *("guide:served_name", "guide:listens_everywhere", "guide:think_tags"),
+        *("guide:own_name", "guide:label", "guide:dies_named"),
+        *("guide:served_name", "guide:listens_everywhere", "guide:waits_ready"),
+        "guide:think_tags",
     ]
 
 
@@ -125,7 +126,7 @@ def test_verbatim_notes_what_goes_wrong():
     assert ids(**EXACT) == [
         *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
         *("guide:dies_unnamed", "guide:address"),
-        *("guide:name_is_path", "guide:think_tags"),
+        *("guide:name_is_path", "guide:waits_ready", "guide:think_tags"),
     ]
 
 
@@ -200,7 +201,7 @@ def test_verbatim_current_commands_lack_what_the_page_describes():
 
     assert (raw["pp"], raw["max_length"]) == (2, 131072)
     assert "--no-async-scheduling" not in step("serve", target, **raw).argv
-    assert ids(target, **raw) == ["guide:dies_unnamed", "guide:async_left"]
+    assert ids(target, **raw) == ["guide:dies_unnamed", "guide:async_left", "guide:waits_ready"]
 
 
 def test_behind_a_published_port_the_server_listens_everywhere():

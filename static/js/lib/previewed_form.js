@@ -1,0 +1,80 @@
+// @ts-check
+/**
+ * A form that shows what its values mean: a change sends them, and the answer brings the whole page
+ * along. An answer never touches a control that is newer than its request, nor the one under the
+ * cursor (docs/decisions/0128-an-answer-keeps-what-is-newer.md).
+ */
+
+import { swap } from "./fragments.js";
+
+export class PreviewedForm {
+  #form;
+  #place;
+  #clock = 0;
+  /** @type {Map<string, number>} when the controls of a name last got input */
+  #typed = new Map();
+  /** @type {AbortController | null} */
+  #request = null;
+
+  /**
+   * @param {HTMLFormElement} form
+   * @param {string} place selector of the part of the page that an answer brings up to date
+   */
+  constructor(form, place) {
+    this.#form = form;
+    this.#place = place;
+    document.addEventListener("input", ({ target }) => {
+      const name = nameOf(target);
+      if (name) this.#typed.set(name, ++this.#clock);
+    });
+  }
+
+  /** True while an answer is on its way. */
+  get isAsking() {
+    return this.#request !== null;
+  }
+
+  /** True if a person gave this control a value on this page. @param {string} name */
+  isTyped(name) {
+    return this.#typed.has(name);
+  }
+
+  /**
+   * Bring the page to `address`, which replaces a request on its way.
+   * @param {string} address
+   * @returns {Promise<boolean>} true once the page has the answer; false: replaced by a newer one
+   */
+  async ask(address) {
+    this.#request?.abort();
+    const request = (this.#request = new AbortController());
+    const sent = this.#clock;
+    try {
+      const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: request.signal });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(this.#place);
+      const old = document.querySelector(this.#place);
+      if (request.signal.aborted) return false;
+      if (!answer.ok || !fresh || !old) return location.assign(address), false; // logged out, or an error
+      swap(old, fresh, (node) => (this.#typed.get(nameOf(node)) ?? 0) > sent);
+    } catch (error) {
+      if (!request.signal.aborted && !(error instanceof TypeError)) throw error;
+      return false; // replaced, or the server is away: the form stays
+    } finally {
+      if (this.#request === request) this.#request = null;
+    }
+    history.replaceState(history.state, "", address);
+    return true;
+  }
+
+  /** The form's values as a query. */
+  get query() {
+    const given = [...new FormData(this.#form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+    return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  }
+}
+
+/** @param {EventTarget | null} node @returns {string} name of a control, "" for another node */
+function nameOf(node) {
+  const isControl =
+    node instanceof HTMLInputElement || node instanceof HTMLSelectElement || node instanceof HTMLTextAreaElement;
+  return isControl ? node.name : "";
+}

@@ -1,0 +1,14 @@
+// @ts-check
+/** Forms of a matrix and of a pipeline: a change shows their jobs anew. */
+
+import { watchChecks } from "./lib/launch_checked.js";
+import { PreviewedForm } from "./lib/previewed_form.js";
+
+const form = document.querySelector("form[data-previewed]");
+
+if (form instanceof HTMLFormElement) {
+  // Not `form.dataset`, which a field of that name hides.
+  const previewed = new PreviewedForm(form, form.getAttribute("data-previewed") ?? "");
+  form.addEventListener("change", () => previewed.ask(`${location.pathname}?${previewed.query}`));
+}
+watchChecks();

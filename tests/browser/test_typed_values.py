@@ -1,0 +1,152 @@
+"""Forms that preview keep what is typed while an answer is on its way.
+
+Answers are held back and let go in the middle of a field's text.
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lib.visits import checked_window
+
+pytestmark = pytest.mark.browser
+
+# A server to measure, and hosts with and without cards.
+RECORDS = """
+from jobs.models import Host
+from jobs.toolchains.vacc_site import GUIDE_FACTS
+from tests.factories import make_deployment, make_endpoint, make_host
+made, host = [], Host.objects.first()
+for most in (4096, 100):
+    details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
+    made.append(make_deployment(host=host, details=details).pk)
+make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
+made.append(make_endpoint("H800").pk)
+print(*made)
+"""
+PIPELINE = "/models/deepseek-r1/pipelines/pytorch/"
+
+
+@pytest.fixture(scope="module")
+def served(own_server):
+    """Numbers, as texts: a server with a long context, one with a short one, an endpoint."""
+    return own_server.shell(RECORDS)
+
+
+class Held:
+    """Answers of the page's own requests, held back until a test lets them go."""
+
+    def __init__(self, page, path):
+        self._page, self._routes = page, []
+        page.route(re.compile(rf"{path}(preview/)?([?].*)?$"), self._hold)
+
+    def _hold(self, route):
+        if route.request.resource_type in ("xhr", "fetch", "document"):
+            self._routes.append(route)
+        else:
+            route.continue_()
+
+    def let_go(self):
+        """Wait for a request, answer all that wait, and wait until the page has the answers."""
+        if not self._routes:
+            self._page.wait_for_event("request", lambda _request: bool(self._routes))
+        routes, self._routes = self._routes, []
+        for route in routes:
+            if route is not routes[-1]:
+                route.abort()
+        address = self._page.url
+        routes[-1].continue_()
+        self._page.wait_for_function("before => location.href !== before", arg=address)
+
+
+@pytest.fixture
+def open_held(browser, own_server, served):
+    """A function that opens a form whose later answers are held."""
+    with checked_window(browser, own_server) as context:
+
+        def open_it(path, query=""):
+            page = context.new_page()
+            page.goto(path + query)
+            return page, Held(page, re.escape(path))
+
+        yield open_it
+
+
+def type_with_a_late_answer(page, held, field, first, rest):
+    """Type ``first`` over the field under the cursor; an older answer arrives; type ``rest``."""
+    expect(field).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(first)
+    held.let_go()
+    page.keyboard.type(rest)
+    page.keyboard.press("Tab")
+
+
+def test_the_matrix_form_keeps_what_is_typed_during_its_previews(open_held, served):
+    page, held = open_held("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
+    fields = {
+        "output_tokens": ("1", "28"),
+        "concurrency": ("1, 2", "2, 4"),
+        "requests": ("6", "4"),
+        "repeats": ("", "4"),
+        "order_seed": ("7", "7"),
+    }
+    page.locator("#f-input_tokens").fill("256")
+    page.keyboard.press("Tab")
+
+    for name, (first, rest) in fields.items():
+        type_with_a_late_answer(page, held, page.locator(f"#f-{name}"), first, rest)
+    held.let_go()
+
+    expect(page.locator("#f-input_tokens")).to_have_value("256")
+    for name, typed in fields.items():
+        expect(page.locator(f"#f-{name}")).to_have_value("".join(typed))
+
+
+def test_the_pipeline_form_keeps_what_is_typed_during_its_previews(open_held):
+    page, held = open_held(PIPELINE, "?host=va16-01")
+    page.locator("#option-stack").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator("#option-concurrency").focus()
+
+    type_with_a_late_answer(page, held, page.locator("#option-concurrency"), "1, 2", "2, 4")
+    type_with_a_late_answer(page, held, page.locator("#option-port"), "80", "80")
+    held.let_go()
+
+    expect(page.locator("#option-concurrency")).to_have_value("1, 22, 4")
+    expect(page.locator("#option-port")).to_have_value("8080")
+    expect(page.locator(".stage", has_text="port 8080").first).to_be_visible()
+
+
+@pytest.mark.parametrize("leading", ["deployment", "host"])
+def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(open_held, served, leading):
+    page, held = open_held("/launch/benchmark-online/", f"?deployment={served[0]}")
+    other = served[1] if leading == "deployment" else "va16-01"
+    page.locator(f"#f-{leading}").select_option(other)
+    requests = page.get_by_label(re.compile("^Requests")).last
+    requests.focus()
+
+    type_with_a_late_answer(page, held, requests, "1", "7")
+
+    expect(requests).to_have_value("17")
+    expect(page.locator(f"#f-{leading}")).to_have_value(other)
+    proposed = {"deployment": "50", "host": "1024"}[leading]
+    expect(page.locator("#f-input_tokens")).to_have_value(proposed)
+    held.let_go()  # the preview of what was typed
+    expect(requests).to_have_value("17")
+    page.wait_for_url("**requests=17**")
+
+
+def test_another_host_keeps_an_endpoint_and_its_numbers(open_held, served):
+    endpoint = f"endpoint:{served[2]}"
+    page, held = open_held("/launch/benchmark-online/", f"?deployment={endpoint}")
+    tokens = page.locator("#f-input_tokens")
+    before = tokens.input_value()
+
+    page.locator("#f-host").select_option("va16-01")
+    held.let_go()
+
+    expect(page.locator("#f-host")).to_have_value("va16-01")
+    expect(page.locator("#f-deployment")).to_have_value(endpoint)
+    expect(tokens).to_have_value(before)
