@@ -187,8 +187,8 @@ def lengths(result: Result) -> SafeString:
 
 @register.simple_tag
 def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeString:
-    """Return the interval of a mean of the metric ``name`` as "± 0.9", of an accuracy as "[41.02,
-    51.44]"; "" without one."""
+    """Return the interval of a mean of the metric ``name`` as "[41.02, 51.44]"; "" without
+    one."""
     if not interval:
         return mark_safe("")
     return format_html('<span class="pm num">{}</span>', interval_text(interval, name))

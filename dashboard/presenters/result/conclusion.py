@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from dashboard.presenters.result.conclusion_steps import StepLine, step_lines
 from dashboard.presenters.result.level_words import check_words, limits_words, metric_words
 from dashboard.presenters.result.two_sides import SidesTable, sides_table
+from dashboard.presenters.result.words import interval_text
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text
 from jobs.models import Result
@@ -30,7 +31,7 @@ WARNING_SHAPES = ("none", "fails", "falls")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Figure of the card: label, value with unit, half width of its interval, what it is of.
+    """Figure of the card: label, value with unit, its interval, what it is of.
 
     ``point``: the point that a rate is of.
     """
@@ -144,16 +145,17 @@ def headline(found: Conclusion) -> str:
 def noise_words(found: Conclusion) -> str:
     """Return why the runs differ too much for the headline; "" where they do not."""
     point = found.noisiest
-    if point is None or point.noise is None:
+    interval = point.interval(RATE) if point else None
+    if point is None or interval is None:
         return ""
     args = {
         "n": point.concurrency,
         "runs": len(point.values(RATE)),
-        "share": number(round(100 * point.noise)),
+        "interval": interval_text(interval, RATE),
     }
     text = _(
         "Uncertain: at concurrency %(n)s, the 95 %% interval of the mean of %(runs)s runs is "
-        "±%(share)s %%. Repeat on an idle host."
+        "%(interval)s tok/s. Repeat on an idle host."
     )
     return text % args
 
@@ -197,16 +199,16 @@ def rate_figure(label: str, point: CurvePoint) -> Figure:
     """Return the mean rate of a point with its interval."""
     text, unit = metric_text(RATE, point.rate)
     note = _("at concurrency %(n)s") % {"n": point.concurrency}
-    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note, point)
+    return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
 
 
 def _text(name: str, value: float) -> str:
     return " ".join(metric_text(name, value))
 
 
-def _half(interval: Interval | None, name: str) -> str:
-    """Return the interval of a mean as "± 0.9"; "" without one."""
-    return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}" if interval else ""
+def _bounds(interval: Interval | None, name: str) -> str:
+    """Return the interval of a mean; "" without one."""
+    return interval_text(interval, name) if interval else ""
 
 
 def _column(name: str) -> str:
@@ -222,7 +224,7 @@ def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
         rows.append(
             Row(
                 point,
-                (value, _half(point.interval(RATE), RATE)),
+                (value, _bounds(point.interval(RATE), RATE)),
                 [_cell(point, name) for name in names],
                 verdict,
                 check_words(verdict) if verdict else "",
@@ -234,14 +236,10 @@ def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
 
 
 def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
-    value, interval = point.mean(name), point.interval(name)
+    value = point.mean(name)
     if value is None:
         return "", ""
-    text = metric_text(name, value)[0]
-    if interval is None:
-        return text, ""
-    low, high = (metric_text(name, bound)[0] for bound in (interval.low, interval.high))
-    return text, f"[{low}, {high}]"
+    return metric_text(name, value)[0], _bounds(point.interval(name), name)
 
 
 def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:

@@ -70,10 +70,10 @@ def whole(name: str, value: Any) -> Cell:
 def compared(figure: Figure, name: str, *, grouped: bool) -> Cell:
     """Return a number of a comparison; for a group with its interval and number of runs."""
     bounds = figure.interval
-    half = interval_text(bounds, name) if grouped and bounds else ""
+    interval = interval_text(bounds, name) if grouped and bounds else ""
     note = runs_text(figure.runs) if grouped else ""
     more: dict[str, Any] = {"n": figure.runs, "of": "runs", "note": note, "tone": "bold"}
-    return bare(name, figure.value, half, bounds, **more)
+    return bare(name, figure.value, interval, bounds, **more)
 
 
 def share(interval: Interval, n: int, value: float | None = None) -> Cell:

@@ -57,10 +57,10 @@ def _completed(row: Row) -> Cell:
 
 
 def _rate(row: Row) -> Cell:
-    text, half = row.rate
+    text, interval = row.rate
     point = row.point
     return numbers.bare(
-        *(RATE, point.rate if text else None, half, point.interval(RATE)),
+        *(RATE, point.rate if text else None, interval, point.interval(RATE)),
         n=len(point.runs),
         of="runs",
         tone="bold",

@@ -88,7 +88,10 @@ class Conclusion:
         noises = {
             one.concurrency: noise
             for one in self.points
-            if one.is_usable and (noise := one.noise or 0.0) and one.rate * (1 + noise) >= least
+            if one.is_usable
+            and (noise := one.noise or 0.0)
+            and (interval := one.interval(RATE))
+            and interval.high >= least
         }
         most = max(self.points, key=lambda one: noises.get(one.concurrency, 0.0))
         return most if noises.get(most.concurrency, 0.0) > CLOSE_IF_NOISE else None

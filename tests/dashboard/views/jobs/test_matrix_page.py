@@ -181,7 +181,7 @@ def test_runs_that_differ_too_much_make_it_uncertain(client, measured_row, rates
 
     text = conclusion(client, measured_row)
 
-    words = "Uncertain: at concurrency 1, the 95 % interval of the mean of 3 runs is ±244 %."
+    words = "the 95 % interval of the mean of 3 runs is [10.5, "
     assert (words in text) == is_noisy
     assert ("Uncertain" in text) == is_noisy
 

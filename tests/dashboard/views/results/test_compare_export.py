@@ -39,7 +39,7 @@ def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
     assert set(rates) == {("base", "1"), ("base", "4"), ("2", "1"), ("2", "4")}
     mean = rates["base", "4"]
     cells = [mean[name] for name in ("value", "n", "unit", "interval")]
-    assert cells == ["102.0", "3", "tokens/s", "t"]
+    assert cells == ["102.0", "3", "tokens/s", "log t"]
     assert float(mean["low"]) < 102 < float(mean["high"])
     assert mean["jobs"] == " ".join(str(run.job_id) for run in base)
     single = rates["2", "4"]

@@ -149,7 +149,7 @@ def test_repeats_give_the_best_its_interval(get):
 
     text = text_of(card(get(runs[0])))
 
-    assert "Best throughput 91.0 tok/s ± 2.48 at concurrency 2" in text
+    assert "Best throughput 91.0 tok/s [88.5, 93.5] at concurrency 2" in text
     assert "Intervals: 95 %, of the mean of three or more runs." in text
 
 
