@@ -305,6 +305,7 @@ class ResultAnswer(Answer):
     remarks: list[str]
     disturbed: bool
     incomplete: bool
+    loaded: bool
     simulated: bool
     stack: str = Field(description="id of a stack, or the toolchain; empty: not recorded")
     parallelism: str
@@ -352,6 +353,7 @@ class WholeResult(ResultAnswer):
     repeats: list[int]
     disturbed_repeats: list[int]
     incomplete_repeats: list[int]
+    loaded_repeats: list[int]
     provenance: dict[str, Any]
     points: list[Point]
     sets: list[SetScore]

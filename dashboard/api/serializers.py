@@ -236,6 +236,7 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "remarks": [message(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
+        "loaded": row.loaded,
         "simulated": row.simulated,
         **organised_fields(row, marks),
         **created(row),
@@ -249,10 +250,11 @@ def whole_result(row: Result) -> dict[str, Any]:
     return {
         **results([row])[0],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
+        # Ids of the results that count as repeats; others count for nothing.
         "repeats": [repeat.pk for repeat in repeats_of(row)],
         "disturbed_repeats": [run.pk for run in uncounted if run.disturbed],
         "incomplete_repeats": [run.pk for run in uncounted if run.incomplete],
+        "loaded_repeats": [run.pk for run in uncounted if run.loaded],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {

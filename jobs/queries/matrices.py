@@ -87,7 +87,7 @@ class CellView:
 
     @property
     def results(self) -> list[Result]:
-        """The results that count: undisturbed, complete ones, or else all; never a warm-up."""
+        """The results that count, or else all; never a warm-up."""
         measured = [
             run.result for run in self.runs if run.result is not None and not run.is_warm_up
         ]
@@ -95,7 +95,7 @@ class CellView:
 
     @property
     def values(self) -> list[float]:
-        """The values that count: of undisturbed, complete runs, or else of all."""
+        """The values that count: of runs that count, or else of all."""
         measured = [run for run in self.runs if run.value is not None and not run.is_warm_up]
         counted = [run for run in measured if run.result is not None and run.result.counts]
         return [run.value for run in counted or measured if run.value is not None]

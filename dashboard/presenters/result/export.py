@@ -148,6 +148,7 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "simulated": row.simulated,
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
+        "loaded": row.loaded,
         "flags": " ".join(remark["id"] for remark in row.remarks),
         "stack": row.stack,
         "parallelism": row.parallelism,

@@ -140,6 +140,8 @@ def repeats(page: ResultPage) -> list[Block]:
             note = _("incomplete, not counted")
         elif row.result.disturbed:
             note = _("disturbed, not counted")
+        elif row.result.loaded:
+            note = _("loaded host, not counted")
         cells = [numbers.bare(metric, value) for value in row.values]
         rows.append([Cell(result_name(row.result), note=note), *cells])
     means = [numbers.compared(figure, metric, grouped=True) for figure in table.means]

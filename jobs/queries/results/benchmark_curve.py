@@ -20,7 +20,7 @@ MOST_REQUESTS = 50_000
 
 
 def runs_of(page: ResultPage) -> list[Result]:
-    """Return the result with its counted repeats; a disturbed or incomplete result alone."""
+    """Return the result with its counted repeats; one that does not count alone."""
     others = [run for run in page.repeats if run.counts] if page.result.counts else []
     return [page.result, *others]
 
