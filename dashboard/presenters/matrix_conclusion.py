@@ -48,10 +48,10 @@ def _conclusion(row: Row) -> RowConclusion:
     points, results = row.points, row.results
     found = conclude(points, limits=limits_of(results[0].deployment))
     figures = []
-    if found.best is not None and found.recommended is not None:
+    if found.best is not None and found.knee is not None:
         figures = [
             rate_figure(_("Best throughput"), found.best),
-            Figure(_("Recommended concurrency"), str(found.recommended.concurrency)),
+            Figure(_("Recommended concurrency"), str(found.knee.concurrency)),
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_table(points, results[0], first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.result.conclusion_steps import StepLine, step_lines
+from dashboard.presenters.result.curve_series import marks_of_points
 from dashboard.presenters.result.level_words import check_words, limits_words, metric_words
 from dashboard.presenters.result.two_sides import SidesTable, sides_table
 from dashboard.presenters.result.words import interval_text
@@ -46,7 +47,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured."""
+    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured.
+    ``marks``: what limits its numbers."""
 
     point: CurvePoint
     rate: tuple[str, str]
@@ -55,6 +57,7 @@ class Row:
     why: str
     is_best: bool
     is_recommended: bool
+    marks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def conclusion_card(
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
         names=names,
         columns=[_column(name) for name in names],
-        rows=_rows(found, names),
+        rows=_rows(found, names, marks_of_points(page)),
         remarks=_remarks(found, names),
         level_text=_level_text(found),
         sides=sides_table(points, result),
@@ -113,7 +116,7 @@ def conclusion_card(
 
 def headline(found: Conclusion) -> str:
     """Return where throughput ended, as a sentence."""
-    best, knee = found.best, found.recommended
+    best, knee = found.best, found.knee
     if best is None or knee is None:
         if any(point.failed for point in found.points):
             return _("No conclusion: too many requests failed at every concurrency.")
@@ -132,6 +135,17 @@ def headline(found: Conclusion) -> str:
     if found.shape == "falls":
         usable = (point for point in found.points if point.is_usable)
         args["n"] = max(point.concurrency for point in usable if point.is_as_good_as(best))
+    if found.shape in ("single", "flat") and found.excluded:
+        texts = {
+            "single": _(
+                "Too many requests failed at every concurrency but %(n)s: saturation is unknown."
+            ),
+            "flat": _(
+                "Saturated at concurrency %(n)s, the lowest without failures. More adds latency "
+                "only."
+            ),
+        }
+        return texts[found.shape] % args
     texts = {
         "single": _("Only concurrency %(n)s was measured: saturation is unknown."),
         "flat": _("Saturated at concurrency %(n)s, the lowest measured. More adds latency only."),
@@ -162,18 +176,9 @@ def noise_words(found: Conclusion) -> str:
 
 def _figures(found: Conclusion, result: Result) -> list[Figure]:
     best, knee = found.best, found.recommended
-    if best is None or knee is None:
+    if best is None:
         return []
-    figures = [
-        rate_figure(_("Best throughput"), best),
-        Figure(
-            _("Recommended concurrency"),
-            str(knee.concurrency),
-            note=_("%(rate)s, as fast as the best") % {"rate": _text(RATE, knee.rate)}
-            if knee is not best
-            else _("the best itself"),
-        ),
-    ]
+    figures = [rate_figure(_("Best throughput"), best), _recommendation(found)]
     if found.level is not None and found.level.best is not None:
         figures.append(rate_figure(_("Best within the level"), found.level.best.point))
     count = device_count(result)
@@ -182,8 +187,8 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
         text, unit = metric_text(RATE, each)
         note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
         figures.append(Figure(_("Per device, at the best"), text, unit, note=note))
-    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")})
-    if user_rate is not None:
+    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")}) if knee else None
+    if knee is not None and user_rate is not None:
         text, unit = metric_text(RATE, user_rate)
         note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
         figures.append(Figure(_("Per user"), text, unit, note=note))
@@ -193,6 +198,23 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
         note = _("at the best, all dies")
         figures.append(Figure(_("Energy per output token"), text, unit, note=note))
     return figures
+
+
+def _recommendation(found: Conclusion) -> Figure:
+    """Return the recommended concurrency and why; "none" where no point is known to hold the
+    level."""
+    label, knee = _("Recommended concurrency"), found.recommended
+    if knee is None:
+        is_unknown = found.level is not None and found.level.unknown
+        note = _("no concurrency is known to meet the level")
+        return Figure(label, _("unknown") if is_unknown else _("none"), note=note)
+    args = {"rate": _text(RATE, knee.rate)}
+    if knee is found.best:
+        return Figure(label, str(knee.concurrency), note=_("the best itself"))
+    if knee is found.knee:
+        return Figure(label, str(knee.concurrency), note=_("%(rate)s, as fast as the best") % args)
+    note = _("%(rate)s, within the level") % args
+    return Figure(label, str(knee.concurrency), note=note)
 
 
 def rate_figure(label: str, point: CurvePoint) -> Figure:
@@ -215,7 +237,7 @@ def _column(name: str) -> str:
     return f"{metric_words(name)}, {name.rpartition('_')[2]}"
 
 
-def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
+def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[str]]) -> list[Row]:
     against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
     rows = []
     for point in found.points:
@@ -230,6 +252,7 @@ def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
                 check_words(verdict) if verdict else "",
                 point is found.best,
                 point is found.recommended,
+                marks.get(point.concurrency, ()),
             )
         )
     return rows
@@ -279,12 +302,17 @@ def _level_text(found: Conclusion) -> str:
         if not missing:
             return _("%(limits)s. Unknown: the tool did not store single requests.") % args
         return _("%(limits)s. Not measured: %(missing)s.") % args
+    args["unknown"] = _(", ").join(str(one.point.concurrency) for one in finding.unknown)
     if finding.best is None:
+        if finding.unknown:
+            return _("%(limits)s. Unknown at concurrency %(unknown)s, missed at the others.") % args
         return _("%(limits)s. No measured concurrency meets it.") % args
     args["n"] = finding.best.point.concurrency
     texts = [_("%(limits)s. Fastest that meets it: concurrency %(n)s.") % args]
-    if not finding.is_binding:
+    if not finding.is_binding and not finding.unknown and not found.excluded:
         texts = [_("%(limits)s. Met at every measured concurrency.") % args]
+    if finding.unknown:
+        texts.append(_("Unknown at concurrency %(unknown)s.") % args)
     if finding.best.goodput is not None:
         share = percent(finding.best.goodput.value)
         low, high = percent(finding.best.goodput.low), percent(finding.best.goodput.high)

@@ -68,7 +68,7 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
     if not any(point.rate for point in points):
         return None
     found = conclude(points, limits=limits_of(page.deployment))
-    best, knee = found.best, found.recommended
+    best, knee = found.best, found.knee
     interval = best.interval(RATE) if best else None
     return {
         "shape": found.shape,

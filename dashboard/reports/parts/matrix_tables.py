@@ -14,6 +14,7 @@ from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.labels import metric_text, state_of
 from dashboard.text.messages import message
+from dashboard.text.point_marks import cell_marks
 from dashboard.text.state_styles import style_of
 from jobs.queries.matrices import CellView, MatrixPage, RunView
 
@@ -44,7 +45,7 @@ def cell_number(cell: CellView, metric: str, *, unit: bool = False, note: str = 
     bounds, runs = cell.interval, len(cell.values)
     interval = interval_text(bounds, metric) if bounds else ""
     sample = f"n={runs}" if runs > 1 else ""
-    note = _(", ").join(filter(None, (note, sample)))
+    note = _(", ").join(filter(None, (note, *cell_marks(cell), sample)))
     shown = numbers.bare(metric, cell.value, interval, bounds, n=runs, of="runs", note=note)
     return replace(shown, unit=metric_text(metric, cell.value or 0.0)[1]) if unit else shown
 

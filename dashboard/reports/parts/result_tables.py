@@ -42,9 +42,12 @@ def conclusion(card: Card) -> Table:
 
 
 def _mark(row: Row) -> str:
+    words = list(row.marks)
     if row.is_recommended:
-        return _("recommended")
-    return pgettext("throughput", "best") if row.is_best else ""
+        words.append(_("recommended"))
+    elif row.is_best:
+        words.append(pgettext("throughput", "best"))
+    return _(", ").join(words)
 
 
 def _runs(row: Row) -> Cell:

@@ -11,7 +11,7 @@ from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from jobs.models import Deployment, Result, ResultPoint
-from jobs.queries.statistics import Interval, mean, mean_interval
+from jobs.queries.statistics import Interval
 
 MOST = 50
 Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics
@@ -104,19 +104,6 @@ def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> 
         for point in result.points.all()
         if point.concurrency == concurrency and metric in point.metrics
     ]
-
-
-def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
-    """Return the spread over ``result`` and its counted repeats; None without another counted run.
-
-    A ``result`` that does not count is left out.
-    """
-    others = repeats_of(result).order_by("created_at", "pk").values_list("pk", flat=True)
-    runs = [*others[: MOST - 1], *([result.pk] if result.counts else [])]
-    values = values_at(read_points(runs, [concurrency]), runs, metric, concurrency)
-    if len(values) < 2:
-        return None
-    return Spread(len(values), mean(values), mean_interval(values))
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:

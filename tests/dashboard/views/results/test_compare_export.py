@@ -108,8 +108,9 @@ def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
     assert set(drawn) == {"throughput", "ttft", "interactivity"}
     for figure in drawn.values():
         symbols = {trace["name"]: trace["marker"].get("symbol", "") for trace in figure["data"]}
-        assert symbols[f"#{other.job_id}"].endswith("-open")
+        assert all(one.endswith("-open") for one in symbols[f"#{other.job_id}"])
         assert not symbols[f"#{one.job_id}"].endswith("-open")
+        assert figure["layout"]["annotations"][0]["text"] == "hollow: disturbed"
 
 
 def test_equal_values_are_grouped_with_their_columns(page, host):
