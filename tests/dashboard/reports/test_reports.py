@@ -211,7 +211,7 @@ def test_marks_stand_beside_the_numbers_of_a_report(write, made):
 
     assert "4 (loaded host)" in result
     assert "hollow: loaded host" in write("result", id=made.base[0].pk)
-    assert "highest output 51.2 tok/s (disturbed)" in matrix
+    assert "51.2 tok/s (disturbed), 1024 → 256" in matrix
     assert "51.2 disturbed" in matrix
 
 
