@@ -19,9 +19,9 @@ HOST_MAY = ("jobs.errors", "jobs.plans", "jobs.redis_addresses", "jobs.host")
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LINES_OF_A_FILE = 500
+LINES_OF_A_FILE = 800
 LINES_OF_A_FUNCTION = 60
-MODULES_OF_A_FOLDER = 24
+MODULES_OF_A_FOLDER = 40
 # Django finds migrations and commands in one folder each; scripts of plans have one folder, too.
 OF_ANY_LENGTH = {"jobs/migrations", "dashboard/management/commands", "jobs/toolchains/scripts"}
 

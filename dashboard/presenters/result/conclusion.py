@@ -93,6 +93,7 @@ def conclusion_card(
     if not points or (len(points) == 1 and len(points[0].runs) == 1):
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
+    marks = marks_of_points(page)
     names = [
         f"{family}_{share}_{unit}"
         for family, unit in FAMILIES.items()
@@ -103,11 +104,11 @@ def conclusion_card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
-        figures=_figures(found, result),
+        figures=_figures(found, result, marks),
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
         names=names,
         columns=[_column(name) for name in names],
-        rows=_rows(found, names, marks_of_points(page)),
+        rows=_rows(found, names, marks),
         remarks=_remarks(found, names),
         level_text=_level_text(found),
         sides=sides_table(points, result),
@@ -174,13 +175,13 @@ def noise_words(found: Conclusion) -> str:
     return text % args
 
 
-def _figures(found: Conclusion, result: Result) -> list[Figure]:
+def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]) -> list[Figure]:
     best, knee = found.best, found.recommended
     if best is None:
         return []
-    figures = [rate_figure(_("Best throughput"), best), _recommendation(found)]
+    figures = [rate_figure(_("Best throughput"), best, marks), _recommendation(found)]
     if found.level is not None and found.level.best is not None:
-        figures.append(rate_figure(_("Best within the level"), found.level.best.point))
+        figures.append(rate_figure(_("Best within the level"), found.level.best.point, marks))
     count = device_count(result)
     each = per_device(best.rate, count)
     if each is not None:
@@ -217,10 +218,11 @@ def _recommendation(found: Conclusion) -> Figure:
     return Figure(label, str(knee.concurrency), note=note)
 
 
-def rate_figure(label: str, point: CurvePoint) -> Figure:
-    """Return the mean rate of a point with its interval."""
+def rate_figure(label: str, point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Figure:
+    """Return the mean rate of a point with its interval, and with what limits it."""
     text, unit = metric_text(RATE, point.rate)
-    note = _("at concurrency %(n)s") % {"n": point.concurrency}
+    at = _("at concurrency %(n)s") % {"n": point.concurrency}
+    note = _(", ").join((at, *marks.get(point.concurrency, ())))
     return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
 
 

@@ -225,8 +225,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
             context=_context_of(about),
         )
         disturbances = [*_disturbed(kept["concurrent_load"]), *matrix_runs.warm_up(job.pk)]
-        load = host_load.remarks(kept["load"], job.host.facts)
-        remarks += [*disturbances, *load]
+        remarks += [*disturbances, *(load := host_load.remarks(kept["load"], job.host.facts))]
     result = Result.objects.create(
         job=job,
         type=measured.type,

@@ -136,7 +136,7 @@ def test_the_mean_of_repeats_is_separate_from_the_run(get, host):
     html = get(reverse("result-detail", args=[last.pk])).content.decode()
 
     facts = text_of(facts_of(html))
-    assert "Peak output 58.0 tok/s TTFT" in facts
+    assert "Output, this run 58.0 tok/s TTFT" in facts
     assert "Mean of 3 runs at concurrency 1 53.0 tok/s [43.2, 65.0]" in facts
 
 

@@ -212,6 +212,14 @@ def test_marks_stand_in_cells_and_heat_map(client, measured_row, flag, word):
     assert heat["layout"]["annotations"][0]["text"] == f"○ {word}"
 
 
+def test_the_best_of_a_row_has_its_mark(client, measured_row):
+    Result.objects.filter(job__cell__concurrency=8).update(disturbed=True)
+
+    text = conclusion(client, measured_row)
+
+    assert "Best throughput 182 tok/s at concurrency 8, disturbed" in text
+
+
 def test_a_cell_with_a_clean_run_has_no_mark(client, measured_row):
     Result.objects.filter(job__cell__concurrency=4, job__cell__repeat=1).update(disturbed=True)
 
