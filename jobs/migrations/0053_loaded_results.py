@@ -35,7 +35,7 @@ def holds(metrics):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0049_endpoint_thinking_switch")]
+    dependencies = [("jobs", "0052_results_by_their_numbers")]
 
     operations = [
         migrations.AddField("result", "loaded", models.BooleanField(default=False)),

@@ -16,15 +16,15 @@ MOST = 100  # choices of a form
 _READ = 300  # to find them
 
 
-def baselines(job: int | None = None) -> Sequence[Baseline]:
+def baselines(pk: int | None = None) -> Sequence[Baseline]:
     """Return evaluations with one answer to each question, in the order of
-    :mod:`~jobs.queries.results.best_first`; of ``job`` its evaluation alone. Those that left
-    questions out are none.
+    :mod:`~jobs.queries.results.best_first`; the result ``pk`` alone. Those that left questions out
+    are none.
     """
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
-    if job is not None:
-        rows = rows.filter(job=job)
+    if pk is not None:
+        rows = rows.filter(pk=pk)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params")
     read = best_first(rows.select_related("job").only(*fields))[:_READ]
     found = [_baseline(row.job, row) for row in read if row.job]
@@ -36,7 +36,7 @@ def _baseline(job: Job, result: Result) -> Baseline:
         return _verdicts(result.pk, asked)
 
     questions = int(result.metrics.get("questions") or 0)
-    about = (job.pk, job.title, questions, result.tool, result.simulated, job.params)
+    about = (result.pk, job.title, questions, result.tool, result.simulated, job.params)
     return Baseline(*about, verdicts)
 
 

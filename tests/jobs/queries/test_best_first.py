@@ -61,7 +61,7 @@ def test_the_overview_has_the_largest_clean_run_of_a_deployment(deployment):
 def test_baselines_are_offered_by_the_rule(deployment):
     large, small = evaluation(deployment.host, 69, 142), evaluation(deployment.host, 4, 6)
 
-    assert [one.job for one in baselines()] == [large.job_id, small.job_id]
+    assert [one.result for one in baselines()] == [large.pk, small.pk]
 
 
 def test_a_published_figure_stands_beside_the_largest_evaluation(deployment):

@@ -52,7 +52,7 @@ def test_a_page_has_its_own_points_only(get, deployment):
     assert "300" not in text_of(html)
     assert {x for trace in figure(html)["data"] for x in trace["x"]} == {1, 4}
     assert title(html) == (f"{deployment.name}: 98.5 tok/s output at concurrency 4, mean of 2 runs")
-    assert f"#{later.job_id} (2)" in text_of(html)
+    assert f"res-{later.pk} (2)" in text_of(html)
 
 
 def test_points_of_other_runs_stand_apart_when_a_person_asks(get, deployment):
@@ -61,7 +61,7 @@ def test_points_of_other_runs_stand_apart_when_a_person_asks(get, deployment):
 
     html = get(first, "?others=on")
 
-    apart = next(one for one in figure(html)["data"] if one["name"] == f"#{later.job_id}")
+    apart = next(one for one in figure(html)["data"] if one["name"] == f"res-{later.pk}")
     assert (apart["x"], apart["y"]) == ([2], [300.0])
     assert title(html).endswith("98.0 tok/s output at concurrency 4")
     conclusion = html[html.index('id="conclusion"') :].partition("</section>")[0]
