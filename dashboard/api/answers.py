@@ -308,6 +308,7 @@ class ResultAnswer(Answer):
     remarks: list[str]
     disturbed: bool
     incomplete: bool
+    loaded: bool
     simulated: bool
     stack: str = Field(description="id of a stack, or the toolchain; empty: not recorded")
     parallelism: str
@@ -362,6 +363,7 @@ class WholeResult(ResultAnswer):
     repeats: list[ResultNumber]
     disturbed_repeats: list[ResultNumber]
     incomplete_repeats: list[ResultNumber]
+    loaded_repeats: list[ResultNumber]
     provenance: dict[str, Any]
     points: list[Point]
     sets: list[SetScore]

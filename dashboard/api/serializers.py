@@ -237,6 +237,7 @@ def _result(row: Result, marks: Marks) -> dict[str, Any]:
         "remarks": [message(remark["id"], remark["args"]) for remark in row.remarks],
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
+        "loaded": row.loaded,
         "simulated": row.simulated,
         **organised_fields(row, marks),
         **created(row),
@@ -250,10 +251,11 @@ def whole_result(row: Result) -> dict[str, Any]:
     return {
         **results([row])[0],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        # Results that count as repeats; disturbed and incomplete ones count for nothing.
+        # Results that count as repeats; others count for nothing.
         "repeats": [result_number(repeat.pk) for repeat in repeats_of(row)],
         "disturbed_repeats": [result_number(run.pk) for run in uncounted if run.disturbed],
         "incomplete_repeats": [result_number(run.pk) for run in uncounted if run.incomplete],
+        "loaded_repeats": [result_number(run.pk) for run in uncounted if run.loaded],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure, margins
-from dashboard.charts.series import FAINT_INK, Series, line, numbered, opening
+from dashboard.charts.series import (
+    FAINT_INK,
+    Series,
+    hollow,
+    legend_of_marks,
+    line,
+    numbered,
+    opening,
+)
 from jobs.queries.results.devices import per_user
 
 # Positions of a label next to its point, best first: offset of the box right of and above the
@@ -38,8 +46,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
     data = []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
-        if series.disturbed:
-            trace["marker"]["symbol"] += "-open"
+        trace = hollow(trace, series, [row[0] for row in rows])
         placed = [next(places) for _row in rows]
         numbers = [str(row[0]) for row in rows]
         data.append(
@@ -58,6 +65,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
             }
         )
     layout = {
+        **legend_of_marks(all_series),
         "showlegend": False,
         "hovermode": "closest",
         "margin": margins(),

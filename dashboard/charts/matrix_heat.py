@@ -6,11 +6,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure, margins
+from dashboard.charts.series import corner
 from dashboard.text.labels import metric_label, metric_text
+from dashboard.text.point_marks import cell_marks
 from jobs.queries.matrices import CellView, MatrixPage
 
 # Two ends of one hue: readable in both themes, also for colour-blind people.
 _SCALE = [[0, "var(--surface-2)"], [1, "var(--d1)"]]
+
+
+_RING = "○"  # of a number that something limits, as the hollow points of other charts
 
 
 def lengths(input_tokens: int | None, output_tokens: int) -> str:
@@ -28,8 +33,16 @@ def _address(cell: CellView) -> str:
 
 
 def _text(page: MatrixPage, cell: CellView) -> str:
-    """Return the number of a cell; "" without one."""
-    return "" if cell.value is None else metric_text(page.metric, cell.value)[0]
+    """Return the number of a cell, with a ring where something limits it; "" without one."""
+    if cell.value is None:
+        return ""
+    text = metric_text(page.metric, cell.value)[0]
+    return f"{_RING} {text}" if cell_marks(cell) else text
+
+
+def _about(cell: CellView) -> str:
+    """Return what limits a cell, for its tooltip."""
+    return "".join(f"<br>{word}" for word in cell_marks(cell))
 
 
 def figure(page: MatrixPage) -> Figure:
@@ -45,7 +58,8 @@ def figure(page: MatrixPage) -> Figure:
         "customdata": [[_address(cell) for cell in row.cells] for row in page.rows],
         "text": [[_text(page, cell) for cell in row.cells] for row in page.rows],
         "texttemplate": "%{text}",
-        "hovertemplate": "%{y}, %{x}: %{text}<extra></extra>",
+        "hovertext": [[_about(cell) for cell in row.cells] for row in page.rows],
+        "hovertemplate": "%{y}, %{x}: %{text}%{hovertext}<extra></extra>",
         "textfont": {"color": "var(--ink)"},
         "opacity": 0.45,  # of the colours, not of the numbers: these stay readable
         # The numbers replace a colour bar, which Plotly draws with a style attribute: the policy
@@ -55,7 +69,10 @@ def figure(page: MatrixPage) -> Figure:
         "ygap": 2,
         "name": metric_label(page.metric),
     }
+    marks = [word for cell in page.cells for word in cell_marks(cell)]
+    words = _(", ").join(dict.fromkeys(marks))
     layout = {
+        **({"annotations": [corner(f"{_RING} {words}")]} if words else {}),
         "margin": margins(left=100, right=14),
         "xaxis": {"title": {"text": _("concurrency")}, "type": "category"},
         "yaxis": {

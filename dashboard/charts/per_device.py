@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure, margins
-from dashboard.charts.series import INK, Series, line, numbered, opening
+from dashboard.charts.series import INK, Series, hollow, legend_of_marks, line, numbered, opening
 from jobs.queries.results.devices import per_device, per_user
 from jobs.queries.results.pareto import frontier
 
@@ -26,8 +26,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
         rows = points(series)
         everything += [(x, y) for _concurrency, x, y in rows]
         trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
-        if series.disturbed:
-            trace["marker"]["symbol"] += "-open"
+        trace = hollow(trace, series, [row[0] for row in rows])
         data.append(
             trace
             | {
@@ -58,6 +57,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
             },
         )
     layout = {
+        **legend_of_marks(all_series),
         "showlegend": False,
         "hovermode": "closest",
         "margin": margins(),

@@ -17,6 +17,8 @@ from dashboard.charts.series import (
     concurrency_axis,
     drawn,
     error_bars,
+    hollow,
+    legend_of_marks,
     opening,
     said,
     tooltips,
@@ -58,16 +60,19 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
         for statistic in shown:
             x, tail = values(series, f"{family}_{statistic}_{unit}")
             thin = {"color": COLOURS[index], "dash": DASHES[index], "width": 1}
+            trace = {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": f"{series.name} {statistic}",
+                "x": x,
+                "y": tail,
+                "line": thin,
+                "marker": {"color": COLOURS[index], "size": 4},
+                "opacity": 0.7,
+            }
             data.append(
                 {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": f"{series.name} {statistic}",
-                    "x": x,
-                    "y": tail,
-                    "line": thin,
-                    "marker": {"color": COLOURS[index], "size": 4},
-                    "opacity": 0.7,
+                    **hollow(trace, series, x),
                     **said(series, x, f"{family}_{statistic}_{unit}", f"{hover} {statistic}"),
                     **error_bars(index, series, f"{family}_{statistic}_{unit}"),
                     **opening(series.results, x),
@@ -75,6 +80,7 @@ def figure(family: str, all_series: Sequence[Series]) -> Figure:
             )
     layout = {
         **tooltips(all_series),
+        **legend_of_marks(all_series),
         "showlegend": False,
         "margin": margins(right=14),
         "xaxis": concurrency_axis(_("concurrency"), all_series),

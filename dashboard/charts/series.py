@@ -26,7 +26,7 @@ Points = Sequence[tuple[int, Mapping[str, Any]]]
 
 
 class Run(NamedTuple):
-    """Run of a group: name, points, disturbed or incomplete, id of its result; None: no page."""
+    """Run of a group: name, points, False where it counts, id of its result; None: no page."""
 
     name: str
     points: Points
@@ -40,14 +40,14 @@ class Series:
 
     ``results``: id of the result whose point opens a panel, by concurrency. For a group, ``points``
     are means, ``intervals`` their 95 % intervals by (concurrency, metric), and ``runs`` are the
-    single runs. Disturbed and incomplete runs are drawn hollow. ``devices``: number of devices that
-    the engine used; None: unknown.
+    single runs. ``marks``: what limits a point, by concurrency: such points are hollow, as are runs
+    that do not count. ``devices``: number of devices that the engine used; None: unknown.
     """
 
     name: str
     points: Points
     results: Mapping[int, int] = field(default_factory=dict)
-    disturbed: bool = False
+    marks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
     runs: Sequence[Run] = ()
     devices: int | None = None
@@ -74,17 +74,49 @@ def drawn(index: int, series: Series, metric: str, hover: str) -> list[dict[str,
     """Return the traces of a metric over concurrency: a line, and for a group error bars and a dot
     per run. ``hover``: what a tooltip says of a value."""
     x, y = values(series, metric)
-    trace = line(index, series.name, x, y) | said(series, x, metric, hover)
-    if series.disturbed:
-        trace["marker"]["symbol"] += "-open"
+    trace = hollow(line(index, series.name, x, y), series, x) | said(series, x, metric, hover)
     bars, opens = error_bars(index, series, metric), opening(series.results, x)
     return [trace | bars | opens, *([_dots(index, series.runs, metric, hover)] * bool(series.runs))]
+
+
+def hollow(trace: dict[str, Any], series: Series, concurrencies: Sequence[int]) -> dict[str, Any]:
+    """Return a trace with the points that have marks hollow."""
+    if not series.marks:
+        return trace
+    symbol = trace["marker"].get("symbol", SYMBOLS[0])
+    symbols = [f"{symbol}-open" if at in series.marks else symbol for at in concurrencies]
+    return {**trace, "marker": {**trace["marker"], "symbol": symbols}}
+
+
+def legend_of_marks(all_series: Sequence[Series]) -> dict[str, Any]:
+    """Return the layout with what hollow points mean, as a text of the picture itself: saved images
+    have no page around them."""
+    words = [word for series in all_series for marks in series.marks.values() for word in marks]
+    if not words:
+        return {}
+    text = gettext("hollow: %(marks)s") % {"marks": gettext(", ").join(dict.fromkeys(words))}
+    return {"annotations": [corner(text)]}
+
+
+def corner(text: str) -> dict[str, Any]:
+    """Return an annotation in the corner above a chart."""
+    return {
+        "text": text,
+        "x": 1,
+        "y": 1,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": 11, "color": FAINT_INK},
+    }
 
 
 def said(series: Series, concurrencies: Sequence[int], metric: str, hover: str) -> dict[str, Any]:
     """Return the tooltip of each point; of a group, with the mean that it shows and of how many
     runs."""
-    if not series.runs:
+    if not series.runs and not series.marks:
         return {"hovertemplate": hover}
     return {
         "hovertext": [numbered(series, concurrency, metric) for concurrency in concurrencies],
@@ -94,16 +126,17 @@ def said(series: Series, concurrencies: Sequence[int], metric: str, hover: str) 
 
 def numbered(series: Series, concurrency: int, metric: str) -> str:
     """Return the concurrency of a point; of a group "4, mean of 3 runs", of those with the metric
-    there."""
+    there; with its marks."""
+    marks = series.marks.get(concurrency, ())
     if not series.runs:
-        return str(concurrency)
+        return gettext(", ").join((str(concurrency), *marks))
     n = sum(
         at == concurrency and metrics.get(metric) is not None
         for run in series.runs
         for at, metrics in run.points
     )
     text = gettext("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
-    return gettext(", ").join((str(concurrency), text % {"n": n}))
+    return gettext(", ").join((str(concurrency), text % {"n": n}, *marks))
 
 
 def tooltips(all_series: Sequence[Series]) -> dict[str, Any]:

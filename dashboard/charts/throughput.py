@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figures import Figure, margins
-from dashboard.charts.series import Series, concurrency_axis, drawn, tooltips
+from dashboard.charts.series import Series, concurrency_axis, drawn, legend_of_marks, tooltips
 
 METRIC = "output_tokens_per_s"
 
@@ -23,6 +23,7 @@ def figure(all_series: Sequence[Series]) -> Figure:
         data += drawn(index, series, METRIC, "%{y:.1f} tok/s")
     layout = {
         **tooltips(all_series),
+        **legend_of_marks(all_series),
         "showlegend": False,
         "margin": margins(right=14),
         "xaxis": concurrency_axis(_("concurrency"), all_series),

@@ -17,6 +17,7 @@ from dashboard.presenters.result.conclusion import (
 )
 from dashboard.presenters.result.flags import LOADED
 from dashboard.presenters.result.two_sides import sides_table
+from dashboard.text.point_marks import cell_marks
 from jobs.models import Result
 from jobs.queries.matrices import MatrixPage, Row
 from jobs.queries.results.benchmark_curve import limits_of
@@ -47,11 +48,12 @@ def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
 def _conclusion(row: Row) -> RowConclusion:
     points, results = row.points, row.results
     found = conclude(points, limits=limits_of(results[0].deployment))
+    marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}
     figures = []
-    if found.best is not None and found.recommended is not None:
+    if found.best is not None and found.knee is not None:
         figures = [
-            rate_figure(_("Best throughput"), found.best),
-            Figure(_("Recommended concurrency"), str(found.recommended.concurrency)),
+            rate_figure(_("Best throughput"), found.best, marks),
+            Figure(_("Recommended concurrency"), str(found.knee.concurrency)),
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_table(points, results[0], first)

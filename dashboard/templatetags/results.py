@@ -27,6 +27,7 @@ from dashboard.presenters.result.words import (
 from dashboard.templatetags.ui import icon, num
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import host_word, metric_text, phrase, result_name, stack_name
+from dashboard.text.point_marks import cell_marks, point_marks
 from jobs.kinds import KINDS
 from jobs.kinds.lib.offline import Offline
 from jobs.models import Job, Result
@@ -35,6 +36,7 @@ from jobs.queries.comparison.comparison import Cell, Change
 from jobs.queries.comparison.engine_settings import NO, YES
 from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.running_accuracy import Standing, whole_standing
+from jobs.queries.matrices import CellView
 from jobs.queries.results import results as queries
 from jobs.queries.statistics import Interval
 
@@ -45,6 +47,12 @@ register = template.Library()
 def at(metrics: Mapping[str, Any], name: str) -> Any:
     """Return the value of a metric; None: not measured."""
     return metrics.get(name)
+
+
+@register.filter(name="cell_marks")
+def marks_of_cell(cell: CellView) -> tuple[str, ...]:
+    """Return what limits the number of a cell of a matrix."""
+    return cell_marks(cell)
 
 
 @register.filter
@@ -187,8 +195,8 @@ def lengths(result: Result) -> SafeString:
 
 @register.simple_tag
 def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeString:
-    """Return the interval of a mean of the metric ``name`` as "± 0.9", of an accuracy as "[41.02,
-    51.44]"; "" without one."""
+    """Return the interval of a mean of the metric ``name`` as "[41.02, 51.44]"; "" without
+    one."""
     if not interval:
         return mark_safe("")
     return format_html('<span class="pm num">{}</span>', interval_text(interval, name))
@@ -232,7 +240,8 @@ def result_figure(result: Result) -> dict[str, Any] | None:
             "figure": accuracy.figure(categories, whole),
             "height": accuracy.height(categories, whole),
         }
-    series = [Series(result_name(result), queries.point_rows(result))]
+    points = queries.point_rows(result)
+    series = [Series(result_name(result), points, marks=point_marks([(result, points)]))]
     if len(series[0].points) < 2 or not was_measured(series, throughput.METRIC):
         return None
     return {"figure": throughput.figure(series), "height": 200}

@@ -28,6 +28,7 @@ from dashboard.presenters import die_grid as grids
 from dashboard.presenters import queue
 from dashboard.presenters.job.plan import command_view
 from dashboard.presenters.result.flags import (
+    all_flags,
     disturbed_words,
     faulty_words,
     missed_words,
@@ -306,6 +307,13 @@ def stamps(result: Result) -> SafeString:
         "thinking": thinking_words(result),
     }
     return render_to_string("_stamps.html", shown) if any(shown.values()) else mark_safe("")
+
+
+@register.simple_tag
+def flag_stamps(result: Result) -> SafeString:
+    """Flags of a number that stands for a model: those of :func:`stamps`, and a small sample."""
+    rows = ((flag.style, flag.why, flag.word) for flag in all_flags(result))
+    return format_html_join(" ", '<span class="stamp {}" title="{}">{}</span>', rows)
 
 
 @register.inclusion_tag("_command.html")

@@ -22,8 +22,9 @@ class Result(models.Model):
     ``jobs.metrics.METRICS``.
 
     A benchmark with several concurrencies has a :class:`ResultPoint` each; its own ``metrics`` are
-    those of the point with the highest output rate, and the requests of all under names of their
-    own (``requests_all``, ``failed_requests_all``).
+    those of the point with the highest output rate, of the points where at most 1 % of the requests
+    failed if there are any. The requests of all points have names of their own (``requests_all``,
+    ``failed_requests_all``).
     An evaluation has :class:`Answer` rows.
     """
 
@@ -63,9 +64,14 @@ class Result(models.Model):
     rows_version = models.PositiveSmallIntegerField(default=0)
     disturbed = models.BooleanField(default=False)  # other work ran on the host meanwhile
     incomplete = models.BooleanField(default=False)  # requests failed, or questions were not scored
+    loaded = models.BooleanField(default=False)  # other programs used the host's processor
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
+
+    # Each of these keeps a run from counting as a repeat.
+    UNCOUNTED: ClassVar = ("disturbed", "incomplete", "loaded")
+    COUNTED: ClassVar = Q(**dict.fromkeys(UNCOUNTED, False))
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
@@ -105,8 +111,8 @@ class Result(models.Model):
 
     @property
     def counts(self) -> bool:
-        """True where it counts as a repeat: neither disturbed nor incomplete."""
-        return not (self.disturbed or self.incomplete)
+        """True where it counts as a repeat: neither disturbed nor incomplete nor loaded."""
+        return not any(getattr(self, name) for name in self.UNCOUNTED)
 
 
 class AnswerQuerySet(models.QuerySet["Answer"]):

@@ -1,7 +1,7 @@
-"""Fleet: the latest accepted speed and accuracy of each model and precision on each stack.
+"""Fleet: what stands for each model and precision on each stack, as speed and as accuracy.
 
-Accepted: neither disturbed nor incomplete. A simulated result counts only where no real one is.
-Devices of others have no stack, so external and imported results are not here.
+:mod:`jobs.queries.results.best_first` has the rule. Devices of others have no stack, so external
+and imported results are not here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, FloatField, Model, Q, Window
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, RowNumber
+from django.db.models import Model
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
 from jobs.queries.comparison.regression import Verdict, verdicts
+from jobs.queries.results.best_first import first_of
 from jobs.queries.results.headline import headline
 from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.results import accuracy
@@ -90,14 +89,14 @@ Place = tuple[str, str, str]  # model, precision, stack
 
 def fleet(days: int = STALE_DAYS) -> Fleet:
     """Return the fleet; results older than ``days`` are stale."""
-    latest = _latest()
+    shown = _standing()
     served, compiled = _served(), _compiled()
-    judged = verdicts(latest.values())
-    best = best_concurrencies(latest.values())
-    reasons = _reasons(latest.values(), now() - timedelta(days=days))
+    judged = verdicts(shown.values())
+    best = best_concurrencies(shown.values())
+    reasons = _reasons(shown.values(), now() - timedelta(days=days))
     values = {
         place: _value(result, judged.get(result.pk), reasons[result.pk], best.get(result.pk))
-        for place, result in latest.items()
+        for place, result in shown.items()
     }
     places: set[Place] = {place[:3] for place in values} | served.keys() | compiled.keys()
     stacks = sorted({stack for _model, _label, stack in places})
@@ -138,28 +137,13 @@ def whole_days(days: int | None) -> int:
     return days if days is not None and 1 <= days <= MOST_DAYS else STALE_DAYS
 
 
-def _latest() -> dict[tuple[str, str, str, str], Result]:
-    """Return the latest accepted result by model, precision, stack and type."""
-    accepted = Result.objects.filter(imported=None, disturbed=False, incomplete=False)
-    accepted = accepted.exclude(stack="").exclude(model_id="")
-    # An early stop left out questions: its accuracy is of a part that its answers chose.
-    accepted = accepted.annotate(
-        planned=Cast(KT("metrics__planned_questions"), FloatField()),
-        asked_of_them=Cast(KT("metrics__questions"), FloatField()),
-    ).filter(Q(planned=None) | Q(planned__lte=F("asked_of_them")))
-    parts = ("model_id", "label", "stack", "type", "simulated")
-    place = Window(
-        RowNumber(),
-        partition_by=[F(name) for name in parts],
-        order_by=[F("created_at").desc(), F("pk").desc()],
-    )
-    ranked = accepted.order_by().annotate(place=place).filter(place=1)
-    numbers = list(ranked.values_list("pk", flat=True))
-    found: dict[tuple[str, str, str, str], Result] = {}
-    for row in Result.objects.filter(pk__in=numbers).order_by("-simulated", "pk"):
-        found[row.model_id, row.label, row.stack, row.type] = row  # a real one replaces
-    _attach_jobs(list(found.values()))
-    return found
+def _standing() -> dict[tuple[str, str, str, str], Result]:
+    """Return what stands for each model, precision, stack and type."""
+    rows = Result.objects.filter(imported=None).exclude(stack="").exclude(model_id="")
+    numbers = first_of(rows, ("model_id", "label", "stack", "type"))
+    found = Result.objects.in_bulk(numbers).values()
+    _attach_jobs(list(found))
+    return {(row.model_id, row.label, row.stack, row.type): row for row in found}
 
 
 def _attach_jobs(rows: Sequence[Result]) -> None:

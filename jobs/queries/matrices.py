@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from jobs.kinds.lib.common import holds_load
 from jobs.messages import Message
 from jobs.metrics import METRICS
 from jobs.models import Job, Matrix, MatrixCell, Result
@@ -17,6 +18,7 @@ from jobs.queries.results.curve import CurvePoint, curve
 from jobs.queries.statistics import Interval, mean, mean_interval, relative_difference
 
 RATE = "output_tokens_per_s"
+_REQUESTS = ("requests", "failed_requests")
 STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
 _BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 
@@ -87,7 +89,7 @@ class CellView:
 
     @property
     def results(self) -> list[Result]:
-        """The results that count: undisturbed, complete ones, or else all; never a warm-up."""
+        """The results that count, or else all; never a warm-up."""
         measured = [
             run.result for run in self.runs if run.result is not None and not run.is_warm_up
         ]
@@ -95,7 +97,7 @@ class CellView:
 
     @property
     def values(self) -> list[float]:
-        """The values that count: of undisturbed, complete runs, or else of all."""
+        """The values that count: of runs that count, or else of all."""
         measured = [run for run in self.runs if run.value is not None and not run.is_warm_up]
         counted = [run for run in measured if run.result is not None and run.result.counts]
         return [run.value for run in counted or measured if run.value is not None]
@@ -104,6 +106,13 @@ class CellView:
     def value(self) -> float | None:
         """The mean of :attr:`values`; None without any."""
         return mean(self.values) if self.values else None
+
+    @property
+    def holds_load(self) -> bool:
+        """True where nearly all requests of the runs that count completed."""
+        numbers = [[one.metrics.get(name) or 0 for one in self.results] for name in _REQUESTS]
+        completed, failed = map(sum, numbers)
+        return holds_load(completed, failed)
 
     @property
     def interval(self) -> Interval | None:
@@ -233,8 +242,8 @@ class MatrixPage:
 
     @property
     def best(self) -> CellView | None:
-        """The cell with the highest value."""
-        known = [cell for cell in self.cells if cell.value is not None]
+        """The cell with the highest value, of those without too many failures."""
+        known = [cell for cell in self.cells if cell.value is not None and cell.holds_load]
         return max(known, key=lambda cell: cell.value or 0.0, default=None)
 
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Artifact, Deployment, Host, Job, Result, Weights
+from jobs.queries.results.best_first import best_first
 
 _RESULTS = 30
 _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
@@ -41,7 +42,7 @@ class OnHost:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model in the list. ``speed`` and ``answers``: its latest results, none simulated or
+    """One model in the list. ``speed`` and ``answers``: what stands for it, none simulated or
     imported.
     """
 
@@ -111,14 +112,14 @@ def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
         ModelRow(
             model,
             sorted(places[model.id].values(), key=lambda item: item.host.name),
-            _latest(model.id, Result.Type.BENCHMARK),
-            _latest(model.id, Result.Type.EVALUATION),
+            _standing(model.id, Result.Type.BENCHMARK),
+            _standing(model.id, Result.Type.EVALUATION),
         )
         for model in wanted.values()
     ]
 
 
-def _latest(model_id: str, result_type: str) -> Result | None:
+def _standing(model_id: str, result_type: str) -> Result | None:
     rows = Result.objects.filter(model_id=model_id, type=result_type, simulated=False)
     rows = rows.filter(endpoint=None, imported=None)  # of ours
-    return rows.select_related("host").first()
+    return best_first(rows.select_related("host")).first()

@@ -15,6 +15,7 @@ from jobs.models import Deployment, Host, Job, Result
 from jobs.queries.deployments import broken_since
 from jobs.queries.jobs.chains import BROKEN_STATES
 from jobs.queries.jobs.job_page import durations, left_s, progress_of
+from jobs.queries.results.best_first import best_first
 from jobs.queries.results.headline import headline, secondary_metric
 from jobs.queries.results.repeats import at_concurrency, repeats_of
 
@@ -76,7 +77,7 @@ class ResultFigures:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """Deployment with its latest benchmark that has an output rate."""
+    """Deployment with the benchmark that stands for it, of those with an output rate."""
 
     deployment: Deployment
     measured: Result | None
@@ -243,6 +244,7 @@ def _history(result: Result, metric: str) -> list[float]:
 
 
 def _serving(deployment: Deployment) -> ServedModel:
-    measured = deployment.results.filter(type=Result.Type.BENCHMARK).order_by("-created_at", "-id")
-    rated = (result for result in measured[:_SPARK] if "output_tokens_per_s" in result.metrics)
-    return ServedModel(deployment, next(rated, None))
+    measured = deployment.results.filter(
+        type=Result.Type.BENCHMARK, metrics__has_key="output_tokens_per_s"
+    )
+    return ServedModel(deployment, best_first(measured).first())

@@ -1,4 +1,4 @@
-"""The public API of the fleet: latest accepted results by model, precision and stack."""
+"""The public API of the fleet: what stands for each model and precision on each stack."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ninja import Query, Router
 from dashboard.api.answers import Answer, ResultNumber, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import FleetAsked
+from dashboard.presenters.result.flags import all_flags
 from dashboard.presenters.result.fleet import stale_text
 from dashboard.presenters.result.verdict import as_data
 from jobs.numbers import number_from, result_number
@@ -19,7 +20,7 @@ router = Router(tags=["Results"])
 
 
 class FleetMetric(Answer):
-    """Main metric of the latest accepted result."""
+    """Main metric of the result that stands for a model."""
 
     result: ResultNumber
     metric: str
@@ -28,6 +29,7 @@ class FleetMetric(Answer):
     low: float | None
     high: float | None
     simulated: bool
+    flags: list[str]
     stale: list[str]
     vs_baseline: dict[str, Any] | None
     created_at: Time
@@ -59,7 +61,8 @@ class FleetAnswer(Answer):
     summary="Read the fleet",
 )
 def read_fleet(request: HttpRequest, query: Query[FleetAsked]) -> dict[str, Any]:
-    """Latest results that are neither disturbed nor incomplete."""
+    """Each value is of the newest sign-off or baseline, else of the largest sample that counts,
+    else of the newest result; ``flags`` says what limits it."""
     days = whole_days(number_from(query.days))
     rows = [
         {
@@ -87,6 +90,7 @@ def _metric(value: FleetValue | None, days: int) -> dict[str, Any] | None:
         "low": value.interval.low if value.interval else None,
         "high": value.interval.high if value.interval else None,
         "simulated": value.result.simulated,
+        "flags": [flag.word for flag in all_flags(value.result)],
         "stale": [stale_text(one, days) for one in value.stale],
         "vs_baseline": as_data(value.verdict),
         "created_at": value.result.created_at.isoformat(),

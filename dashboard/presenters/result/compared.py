@@ -12,6 +12,7 @@ from dashboard.charts import interactivity, per_device, percentiles, throughput
 from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured
 from dashboard.text.labels import phrase, result_name
+from dashboard.text.point_marks import point_marks
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count
@@ -127,7 +128,7 @@ def _series(column: Column) -> Series:
     return Series(
         short_name(column),
         column.points,
-        disturbed=len(column.runs) == 1 and not head.counts,
+        marks=point_marks(zip(column.runs, column.own, strict=True)),
         intervals={
             (concurrency, name): interval
             for concurrency, _metrics in column.points

@@ -32,7 +32,8 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     """Return each column's metrics at every concurrency, with differences to the baseline.
 
     ``value`` is the mean of ``n`` runs. ``low`` and ``high`` are the 95 % interval of the mean
-    ("t") or of an accuracy over its questions ("wilson"). ``difference`` is vs the first column.
+    ("t", of values above 0 "log t") or of an accuracy over its questions ("wilson").
+    ``difference`` is vs the first column.
     """
     columns = comparison.columns
     groups = [list(column.runs) for column in columns]
@@ -90,7 +91,7 @@ def _line(
     ]
     if concurrency is _WHOLE:
         values = [run.metrics[name] for run in column.runs if name in run.metrics]
-    interval, method = mean_interval(values), "t"
+    interval, method = mean_interval(values), "t" if min(values) <= 0 else "log t"
     if is_accuracy(name) and cell is not None and cell.interval:
         interval, method = cell.interval, "wilson"
     elif name == "accuracy":

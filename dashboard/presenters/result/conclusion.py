@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.result.conclusion_steps import StepLine, step_lines
+from dashboard.presenters.result.curve_series import marks_of_points
 from dashboard.presenters.result.level_words import check_words, limits_words, metric_words
 from dashboard.presenters.result.two_sides import SidesTable, sides_table
+from dashboard.presenters.result.words import interval_text
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text
 from jobs.models import Result
@@ -30,7 +32,7 @@ WARNING_SHAPES = ("none", "fails", "falls")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Figure of the card: label, value with unit, half width of its interval, what it is of.
+    """Figure of the card: label, value with unit, its interval, what it is of.
 
     ``point``: the point that a rate is of.
     """
@@ -45,7 +47,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured."""
+    """Concurrency of the table. ``cells``: (value, interval) by column; "" where not measured.
+    ``marks``: what limits its numbers."""
 
     point: CurvePoint
     rate: tuple[str, str]
@@ -54,6 +57,7 @@ class Row:
     why: str
     is_best: bool
     is_recommended: bool
+    marks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ def conclusion_card(
     if not points or (len(points) == 1 and len(points[0].runs) == 1):
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
+    marks = marks_of_points(page)
     names = [
         f"{family}_{share}_{unit}"
         for family, unit in FAMILIES.items()
@@ -99,11 +104,11 @@ def conclusion_card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
-        figures=_figures(found, result),
+        figures=_figures(found, result, marks),
         steps=step_lines(found, result, user) if result.job else [],  # others measure imports
         names=names,
         columns=[_column(name) for name in names],
-        rows=_rows(found, names),
+        rows=_rows(found, names, marks),
         remarks=_remarks(found, names),
         level_text=_level_text(found),
         sides=sides_table(points, result),
@@ -112,7 +117,7 @@ def conclusion_card(
 
 def headline(found: Conclusion) -> str:
     """Return where throughput ended, as a sentence."""
-    best, knee = found.best, found.recommended
+    best, knee = found.best, found.knee
     if best is None or knee is None:
         if any(point.failed for point in found.points):
             return _("No conclusion: too many requests failed at every concurrency.")
@@ -131,6 +136,17 @@ def headline(found: Conclusion) -> str:
     if found.shape == "falls":
         usable = (point for point in found.points if point.is_usable)
         args["n"] = max(point.concurrency for point in usable if point.is_as_good_as(best))
+    if found.shape in ("single", "flat") and found.excluded:
+        texts = {
+            "single": _(
+                "Too many requests failed at every concurrency but %(n)s: saturation is unknown."
+            ),
+            "flat": _(
+                "Saturated at concurrency %(n)s, the lowest without failures. More adds latency "
+                "only."
+            ),
+        }
+        return texts[found.shape] % args
     texts = {
         "single": _("Only concurrency %(n)s was measured: saturation is unknown."),
         "flat": _("Saturated at concurrency %(n)s, the lowest measured. More adds latency only."),
@@ -144,44 +160,36 @@ def headline(found: Conclusion) -> str:
 def noise_words(found: Conclusion) -> str:
     """Return why the runs differ too much for the headline; "" where they do not."""
     point = found.noisiest
-    if point is None or point.noise is None:
+    interval = point.interval(RATE) if point else None
+    if point is None or interval is None:
         return ""
     args = {
         "n": point.concurrency,
         "runs": len(point.values(RATE)),
-        "share": number(round(100 * point.noise)),
+        "interval": interval_text(interval, RATE),
     }
     text = _(
         "Uncertain: at concurrency %(n)s, the 95 %% interval of the mean of %(runs)s runs is "
-        "±%(share)s %%. Repeat on an idle host."
+        "%(interval)s tok/s. Repeat on an idle host."
     )
     return text % args
 
 
-def _figures(found: Conclusion, result: Result) -> list[Figure]:
+def _figures(found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]) -> list[Figure]:
     best, knee = found.best, found.recommended
-    if best is None or knee is None:
+    if best is None:
         return []
-    figures = [
-        rate_figure(_("Best throughput"), best),
-        Figure(
-            _("Recommended concurrency"),
-            str(knee.concurrency),
-            note=_("%(rate)s, as fast as the best") % {"rate": _text(RATE, knee.rate)}
-            if knee is not best
-            else _("the best itself"),
-        ),
-    ]
+    figures = [rate_figure(_("Best throughput"), best, marks), _recommendation(found)]
     if found.level is not None and found.level.best is not None:
-        figures.append(rate_figure(_("Best within the level"), found.level.best.point))
+        figures.append(rate_figure(_("Best within the level"), found.level.best.point, marks))
     count = device_count(result)
     each = per_device(best.rate, count)
     if each is not None:
         text, unit = metric_text(RATE, each)
         note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
         figures.append(Figure(_("Per device, at the best"), text, unit, note=note))
-    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")})
-    if user_rate is not None:
+    user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")}) if knee else None
+    if knee is not None and user_rate is not None:
         text, unit = metric_text(RATE, user_rate)
         note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
         figures.append(Figure(_("Per user"), text, unit, note=note))
@@ -193,27 +201,45 @@ def _figures(found: Conclusion, result: Result) -> list[Figure]:
     return figures
 
 
-def rate_figure(label: str, point: CurvePoint) -> Figure:
-    """Return the mean rate of a point with its interval."""
+def _recommendation(found: Conclusion) -> Figure:
+    """Return the recommended concurrency and why; "none" where no point is known to hold the
+    level."""
+    label, knee = _("Recommended concurrency"), found.recommended
+    if knee is None:
+        is_unknown = found.level is not None and found.level.unknown
+        note = _("no concurrency is known to meet the level")
+        return Figure(label, _("unknown") if is_unknown else _("none"), note=note)
+    args = {"rate": _text(RATE, knee.rate)}
+    if knee is found.best:
+        return Figure(label, str(knee.concurrency), note=_("the best itself"))
+    if knee is found.knee:
+        return Figure(label, str(knee.concurrency), note=_("%(rate)s, as fast as the best") % args)
+    note = _("%(rate)s, within the level") % args
+    return Figure(label, str(knee.concurrency), note=note)
+
+
+def rate_figure(label: str, point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Figure:
+    """Return the mean rate of a point with its interval, and with what limits it."""
     text, unit = metric_text(RATE, point.rate)
-    note = _("at concurrency %(n)s") % {"n": point.concurrency}
-    return Figure(label, text, unit, _half(point.interval(RATE), RATE), note, point)
+    at = _("at concurrency %(n)s") % {"n": point.concurrency}
+    note = _(", ").join((at, *marks.get(point.concurrency, ())))
+    return Figure(label, text, unit, _bounds(point.interval(RATE), RATE), note, point)
 
 
 def _text(name: str, value: float) -> str:
     return " ".join(metric_text(name, value))
 
 
-def _half(interval: Interval | None, name: str) -> str:
-    """Return the interval of a mean as "± 0.9"; "" without one."""
-    return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}" if interval else ""
+def _bounds(interval: Interval | None, name: str) -> str:
+    """Return the interval of a mean; "" without one."""
+    return interval_text(interval, name) if interval else ""
 
 
 def _column(name: str) -> str:
     return f"{metric_words(name)}, {name.rpartition('_')[2]}"
 
 
-def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
+def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[str]]) -> list[Row]:
     against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
     rows = []
     for point in found.points:
@@ -222,26 +248,23 @@ def _rows(found: Conclusion, names: Sequence[str]) -> list[Row]:
         rows.append(
             Row(
                 point,
-                (value, _half(point.interval(RATE), RATE)),
+                (value, _bounds(point.interval(RATE), RATE)),
                 [_cell(point, name) for name in names],
                 verdict,
                 check_words(verdict) if verdict else "",
                 point is found.best,
                 point is found.recommended,
+                marks.get(point.concurrency, ()),
             )
         )
     return rows
 
 
 def _cell(point: CurvePoint, name: str) -> tuple[str, str]:
-    value, interval = point.mean(name), point.interval(name)
+    value = point.mean(name)
     if value is None:
         return "", ""
-    text = metric_text(name, value)[0]
-    if interval is None:
-        return text, ""
-    low, high = (metric_text(name, bound)[0] for bound in (interval.low, interval.high))
-    return text, f"[{low}, {high}]"
+    return metric_text(name, value)[0], _bounds(point.interval(name), name)
 
 
 def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
@@ -281,12 +304,17 @@ def _level_text(found: Conclusion) -> str:
         if not missing:
             return _("%(limits)s. Unknown: the tool did not store single requests.") % args
         return _("%(limits)s. Not measured: %(missing)s.") % args
+    args["unknown"] = _(", ").join(str(one.point.concurrency) for one in finding.unknown)
     if finding.best is None:
+        if finding.unknown:
+            return _("%(limits)s. Unknown at concurrency %(unknown)s, missed at the others.") % args
         return _("%(limits)s. No measured concurrency meets it.") % args
     args["n"] = finding.best.point.concurrency
     texts = [_("%(limits)s. Fastest that meets it: concurrency %(n)s.") % args]
-    if not finding.is_binding:
+    if not finding.is_binding and not finding.unknown and not found.excluded:
         texts = [_("%(limits)s. Met at every measured concurrency.") % args]
+    if finding.unknown:
+        texts.append(_("Unknown at concurrency %(unknown)s.") % args)
     if finding.best.goodput is not None:
         share = percent(finding.best.goodput.value)
         low, high = percent(finding.best.goodput.low), percent(finding.best.goodput.high)

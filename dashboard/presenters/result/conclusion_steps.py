@@ -36,7 +36,7 @@ def step_lines(
     may_launch = allowed(user, "job.launch")
     lines = []
     for step in found.steps:
-        address, label = _form(step, result) if may_launch else ("", "")
+        address, label = _form(step, found, result) if may_launch else ("", "")
         if step.id == "failures" and result.job_id:
             address, label = reverse("job-detail", args=[result.job_id]), _("Open the log")
         text = _text(step, found)
@@ -67,12 +67,12 @@ def _text(step: Step, found: Conclusion) -> str:
         "requests": _("Send %(n)s requests per concurrency: percentiles need them."),
         "kv_cache": _("The KV cache is full. Use shorter lengths, or more devices."),
         "queue": _("Requests mostly wait in the engine's queue. Check its limits."),
-        "level": _("Even concurrency 1 misses the level. Use more or faster devices."),
+        "level": _("Concurrency 1 misses the level. Use more or faster devices."),
     }
     return texts[step.id] % args
 
 
-def _form(step: Step, result: Result) -> tuple[str, str]:
+def _form(step: Step, found: Conclusion, result: Result) -> tuple[str, str]:
     """Return the address of a filled form and its label; "" without one."""
     if step.id == "raise_limit" and result.deployment is not None:
         return _raised(result.deployment.job, step.n)
@@ -83,6 +83,8 @@ def _form(step: Step, result: Result) -> tuple[str, str]:
         values = _possible(job, step.concurrency)
         if not values:
             return "", ""
+        # A conclusion is of the points of one run: the new one measures these once more.
+        values = sorted({*values, *(point.concurrency for point in found.points)})
         return form_address(job, concurrency=", ".join(map(str, values))), _("Open the form")
     if step.id == "requests" and "requests" in KINDS[job.kind].Params.model_fields:
         return form_address(job, requests=str(step.n)), _("Open the form")

@@ -69,7 +69,7 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
     if not any(point.rate for point in points):
         return None
     found = conclude(points, limits=limits_of(page.deployment))
-    best, knee = found.best, found.recommended
+    best, knee = found.best, found.knee
     interval = best.interval(RATE) if best else None
     return {
         "shape": found.shape,
@@ -149,6 +149,7 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "simulated": row.simulated,
         "disturbed": row.disturbed,
         "incomplete": row.incomplete,
+        "loaded": row.loaded,
         "flags": " ".join(remark["id"] for remark in row.remarks),
         "stack": row.stack,
         "parallelism": row.parallelism,

@@ -191,6 +191,7 @@ def _flags() -> dict[str, str]:
         "simulated": _("simulated"),
         "incomplete": _("incomplete"),
         "disturbed": _("disturbed"),
+        "loaded": _("loaded host"),
         "imported": _("imported"),
         "few": _("few samples"),
         "cut": _("answers cut off"),

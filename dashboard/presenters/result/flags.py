@@ -19,10 +19,11 @@ _OTHERS = "result:other_clients"
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag as a word, and its reason as a sentence."""
+    """A flag as a word, and its reason as a sentence. ``style``: class of its stamp."""
 
     word: str
     why: str
+    style: str = "dist"
 
 
 def flags(result: Result) -> list[Flag]:
@@ -31,14 +32,14 @@ def flags(result: Result) -> list[Flag]:
     if result.endpoint:
         why = _("Measured on endpoint %(name)s, an engine that this dashboard did not start.")
         word = _("external") + (_(", ") + result.device if result.device else "")
-        found.append(Flag(word, why % {"name": result.endpoint.name}))
+        found.append(Flag(word, why % {"name": result.endpoint.name}, "ext"))
     if result.imported:
         word = _("imported") + (_(", ") + result.device if result.device else "")
         why = _("Measured by others, read from their file %(file)s.")
-        found.append(Flag(word, why % {"file": result.imported.name}))
+        found.append(Flag(word, why % {"file": result.imported.name}, "ext"))
     if result.simulated:
         why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
-        found.append(Flag(_("simulated"), why))
+        found.append(Flag(_("simulated"), why, "sim"))
     if result.incomplete:
         found.append(Flag(_("incomplete"), missed_words(result)))
     if faulty := faulty_words(result):
@@ -53,6 +54,18 @@ def flags(result: Result) -> list[Flag]:
         if remark["id"] == _OTHERS:
             found.append(Flag(_("other clients"), message(remark["id"], remark["args"])))
     return found
+
+
+def few_words(result: Result) -> str:
+    """Return that the sample is small; "" where it is not."""
+    few = (one for one in result.remarks if ":few_" in one["id"])
+    return " ".join(message(one["id"], one["args"]) for one in few)
+
+
+def all_flags(result: Result) -> list[Flag]:
+    """Return the flags, and one of a small sample: of a number that stands for a model."""
+    few = few_words(result)
+    return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
 
 
 def disturbed_words(result: Result) -> str:

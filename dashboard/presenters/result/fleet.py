@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.job.remedies import form_address
+from dashboard.presenters.result.flags import Flag, all_flags
 from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from dashboard.text.labels import phrase, result_place
 from jobs.models import Deployment, Result
@@ -36,6 +37,7 @@ class Shown:
     at: str
     about: str
     mark: Marks
+    flags: Sequence[Flag]
     stale: Sequence[str]
     address: str
     step: str
@@ -98,10 +100,13 @@ def _cell(
         address, step = _measures(cell, result_type, value, texts) if is_due else ("", "")
         mark = Marks(added.get(value.result.pk, NONE), value.verdict) if value else NO_MARKS
         stale = [texts.stale[one] for one in value.stale] if value else []
+        stamps = all_flags(value.result) if value else []
         of = texts.comma.join((title, row.model_id))
         at = texts.at % {"n": value.concurrency} if value and value.concurrency else ""
         about = _about(value.result, texts.comma) if value else ""
-        shown.append(Shown(result_type, title, value, at, about, mark, stale, address, step, of))
+        shown.append(
+            Shown(result_type, title, value, at, about, mark, stamps, stale, address, step, of)
+        )
     return shown
 
 

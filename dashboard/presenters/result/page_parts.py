@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -14,9 +14,12 @@ from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.results.curve import CurvePoint
-from jobs.queries.results.repeats import spread
+from jobs.queries.results.benchmark_curve import own_points, runs_of
+from jobs.queries.results.conclusion import best_of
+from jobs.queries.results.curve import RATE, CurvePoint
+from jobs.queries.results.repeats import Spread
 from jobs.queries.results.results import ResultPage
+from jobs.queries.statistics import mean, mean_interval
 
 _POINT_COLUMNS = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
@@ -30,8 +33,12 @@ _POINT_COLUMNS = (
 )
 
 
-def page_title(page: ResultPage) -> str:
-    """Return the page title: deployment or model with its main metric."""
+def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
+    """Return the page title: deployment or model with its main metric.
+
+    A rate is that of the best of ``points``, the mean over its runs: the one that the conclusion
+    names.
+    """
     result = page.result
     name = result.measured
     if page.accuracy is not None:
@@ -49,15 +56,29 @@ def page_title(page: ResultPage) -> str:
         return _("%(name)s: batch of %(n)s in %(time)s") % values
     if rate is None:
         return _("%(name)s: measured") % {"name": name}
-    number, unit = metric_text("output_tokens_per_s", rate)
-    best = next((p for p in page.points if p.metrics.get("output_tokens_per_s") == rate), None)
+    if not points:
+        return _("%(name)s: %(rate)s output") % {"name": name, "rate": _rate(rate)}
+    best = best_of(points)
     if best is None:
-        return _("%(name)s: %(rate)s output") % {"name": name, "rate": f"{number} {unit}"}
-    return _("%(name)s: %(rate)s output at concurrency %(concurrency)s") % {
-        "name": name,
-        "rate": f"{number} {unit}",
-        "concurrency": best.concurrency,
-    }
+        return _("%(name)s: too many requests failed") % {"name": name}
+    values = {"name": name, "rate": _rate(best.rate), "concurrency": best.concurrency}
+    runs = len(best.values(RATE))
+    if runs > 1:
+        text = _("%(name)s: %(rate)s output at concurrency %(concurrency)s, mean of %(runs)s runs")
+        return text % {**values, "runs": runs}
+    return _("%(name)s: %(rate)s output at concurrency %(concurrency)s") % values
+
+
+def _rate(value: float) -> str:
+    return " ".join(metric_text(RATE, value))
+
+
+def peak(page: ResultPage, points: Sequence[CurvePoint]) -> Mapping[str, Any]:
+    """Return the metrics of this run at the concurrency of the best point; of all requests those of
+    the run."""
+    best = best_of(points)
+    own = (p.metrics for p in page.points if best and p.concurrency == best.concurrency)
+    return {**page.result.metrics, **next(own, {})}
 
 
 def point_columns(page: ResultPage) -> list[tuple[str, str]]:
@@ -66,13 +87,16 @@ def point_columns(page: ResultPage) -> list[tuple[str, str]]:
     return [(name, _row_label(result, name)) for name in _POINT_COLUMNS if _has(page, name)]
 
 
-def charts(page: ResultPage, drawn: Series) -> dict[str, Any]:
-    """Return charts over concurrency; for one concurrency, tables instead of single dots."""
+def charts(page: ResultPage, drawn: Series, further: Sequence[Series] = ()) -> dict[str, Any]:
+    """Return charts over concurrency; for one concurrency, tables instead of single dots.
+
+    ``further``: other runs at other concurrencies, which stand apart.
+    """
     families = [family for family in _wait_titles() if _has_family(page, family)]
-    if len(drawn.points) == 1:
+    series = [drawn, *further]
+    if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
         tables = [(_wait_titles()[name], percentiles.statistics(name)) for name in families]
         return {"throughput": False, "waits": [], "wait_rows": tables}
-    series = [drawn]
     return {
         "throughput": _has(page, "output_tokens_per_s") and throughput.figure(series),
         "waits": [
@@ -93,12 +117,17 @@ def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
     return found
 
 
-def repeated(page: ResultPage, metric: str) -> dict[str, Any]:
-    """Return the mean of a metric over the repeats, at the concurrency of the best point."""
-    best = page.result.metrics.get(metric)
-    at = next((p.concurrency for p in page.points if p.metrics.get(metric) == best), None)
-    repeats = spread(page.result, metric, at) if at is not None else None
-    return {"spread": repeats, "spread_metric": metric, "spread_at": at}
+def repeated(page: ResultPage, points: Sequence[CurvePoint], metric: str) -> dict[str, Any]:
+    """Return the mean of a metric over the runs of the best point; none with one run."""
+    best, own = best_of(points), page.result.metrics.get(metric)
+    same = (p.concurrency for p in page.points if p.metrics.get(metric) == own)
+    at = best.concurrency if best else next(same, None)
+    rows = (row for run in runs_of(page) for row in own_points(page, run) if row[0] == at)
+    values = [float(metrics[metric]) for _at, metrics in rows if metric in metrics]
+    found = None
+    if len(values) > 1:
+        found = Spread(len(values), mean(values), mean_interval(values))
+    return {"spread": found, "spread_metric": metric, "spread_at": at}
 
 
 def _row_label(result: Result, name: str) -> str:

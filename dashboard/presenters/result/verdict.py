@@ -89,7 +89,7 @@ def sentence(verdict: Verdict) -> str:
     if verdict.state == "own":
         return _("A run of the baseline, %(base)s.") % {"base": base}
     if verdict.state == "uncounted":
-        return _("Disturbed or incomplete runs are not judged.")
+        return _("Disturbed, incomplete and loaded runs are not judged.")
     if verdict.change is None:
         return _("Not comparable with the baseline %(base)s: different workloads.") % {"base": base}
     args = {

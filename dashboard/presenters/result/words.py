@@ -48,13 +48,11 @@ def _arrow(tokens: Mapping[str, float]) -> str:
 
 
 def interval_text(interval: Interval, name: str) -> str:
-    """Return the interval of a mean of the metric ``name`` as "± 0.9".
-
-    That of an accuracy is not symmetric: "[41.02, 51.44]".
-    """
+    """Return the interval of a mean of the metric ``name``: "[41.02, 51.44]"."""
+    low, high = interval.low, interval.high
     if is_accuracy(name):
-        return f"[{percent(interval.low)}, {percent(interval.high)}]"
-    return f"± {metric_text(name, (interval.high - interval.low) / 2)[0]}"
+        return f"[{percent(low)}, {percent(high)}]"
+    return f"[{metric_text(name, low)[0]}, {metric_text(name, high)[0]}]"
 
 
 def runs_text(runs: int) -> str:

@@ -177,7 +177,7 @@ def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
         _("Compared results"),
         heads,
         [comparison_tables.about(column, index) for index, column in enumerate(columns)],
-        [_("Hollow markers: disturbed or incomplete runs.")] if not is_grouped else (),
+        [_("Hollow markers: disturbed, incomplete or loaded runs.")] if not is_grouped else (),
     )
 
 

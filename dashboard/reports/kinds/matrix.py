@@ -29,6 +29,7 @@ from dashboard.reports.parts import matrix_tables, method, numbers, remarks
 from dashboard.text.formatting import change_text, full_moment
 from dashboard.text.labels import host_title, kind_title, metric_label, result_name
 from dashboard.text.messages import message
+from dashboard.text.point_marks import cell_marks
 from dashboard.text.state_styles import style_of
 from jobs.catalog.workloads import WORKLOADS
 from jobs.models import MatrixCell, Result
@@ -89,7 +90,7 @@ def _title(page: MatrixPage) -> str:
     args = {
         "title": page.matrix.title,
         "metric": metric_label(page.metric).lower(),
-        "value": f"{cell.text} {cell.unit}".strip(),
+        "value": numbers.marked(f"{cell.text} {cell.unit}".strip(), cell_marks(best)),
         "lengths": lengths(best.input_tokens, best.output_tokens),
         "n": best.concurrency,
     }
@@ -161,7 +162,7 @@ def _row(found: RowConclusion) -> Listing:
         items.append(_("Preliminary: runs of this row are still open."))
     items += [text for text, _is_flagged in found.texts]
     if found.is_disturbed:
-        items.append(_("Some cells have disturbed runs only. Repeat them on an idle host."))
+        items.append(_("Some cells have only runs that do not count. Repeat them on an idle host."))
     return Listing(items, _("%(lengths)s tokens") % {"lengths": found.lengths})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from dashboard.charts import accuracy
 from dashboard.presenters.result.addresses import ResultId
 from dashboard.presenters.result.conclusion import Card, conclusion_card
 from dashboard.presenters.result.conclusion import Figure as CardFigure
-from dashboard.presenters.result.curve_series import curve_series
+from dashboard.presenters.result.curve_series import curve_series, marks_of_points
 from dashboard.presenters.result.level_choice import NONE
-from dashboard.presenters.result.page_parts import charts, page_title, point_columns
+from dashboard.presenters.result.page_parts import charts, page_title, peak, point_columns
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.result.words import failed_text, lengths_texts
 from dashboard.reports.document import (
@@ -36,7 +36,7 @@ from dashboard.text.labels import phrase, result_name, result_place
 from jobs.models import Result
 from jobs.numbers import result_number
 from jobs.queries.results.benchmark_curve import curve_of
-from jobs.queries.results.curve import RATE
+from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.levels import Level
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.results.team_levels import team_levels
@@ -66,13 +66,13 @@ def build(asked: ResultAsked) -> Report:
     drawn = {} if is_evaluation else charts(page, curve_series(page, points))
     return Report(
         kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
-        title=page_title(page),
+        title=page_title(page, points),
         file=f"report-{result_name(result)}",
         source=remarks.sources([result]),
         about=_about(page),
         warnings=remarks.warnings([result]),
         sections=[
-            Section(_("Conclusion"), _conclusion(page, card, level)),
+            Section(_("Conclusion"), _conclusion(page, points, card, level)),
             Section(_("Numbers"), [*_charts(page, drawn), *_numbers(page, drawn, card)]),
             Section(_("Method"), _method(page)),
             Section(_("Remarks"), _remarks(page) or [remarks.nothing()]),
@@ -121,11 +121,13 @@ def _about(page: ResultPage) -> Facts:
     return Facts([(name, Cell(text)) for name, text in rows if text])
 
 
-def _conclusion(page: ResultPage, card: Card | None, level: Level | None) -> list[Block]:
+def _conclusion(
+    page: ResultPage, points: Sequence[CurvePoint], card: Card | None, level: Level | None
+) -> list[Block]:
     marks = marks_of([page.result])[page.result.pk]
     blocks: list[Block] = []
     if card is None:
-        blocks.append(_main(page))
+        blocks.append(_main(page, points))
     else:
         blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
         rows = [(one.label, _card_cell(one)) for one in card.figures]
@@ -153,7 +155,7 @@ def _card_cell(figure: CardFigure) -> Cell:
     return replace(cell, unit=figure.unit)
 
 
-def _main(page: ResultPage) -> Facts:
+def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
     """Return the main metrics of a result without a conclusion."""
     result, found = page.result, page.result.metrics
     rows: list[tuple[str, Cell]]
@@ -177,6 +179,7 @@ def _main(page: ResultPage) -> Facts:
             for name, label in zip(names, labels, strict=True)
         ]
         return Facts(rows, is_large=True)
+    found = peak(page, points)
     failed = failed_text(found)
     rows = [
         (_("Peak output"), numbers.whole(RATE, found.get(RATE))),
@@ -221,7 +224,10 @@ def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> l
         is_batch = "batch_latency_mean_s" in result.metrics
         title = _("Metrics of %(name)s") % {"name": result_name(result)}
         blocks.append(
-            numbers.points_table(title, page.points, point_columns(page), is_batch=is_batch)
+            numbers.points_table(
+                *(title, page.points, point_columns(page), marks_of_points(page)),
+                is_batch=is_batch,
+            )
         )
     if card is not None and card.sides:
         blocks += result_tables.sides(card.sides)

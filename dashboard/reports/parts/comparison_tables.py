@@ -83,9 +83,10 @@ def _explained(comparison: Comparison, *, grouped: bool) -> str:
         )
     elif grouped:
         text = _(
-            "Values: means of the runs above, with ± the 95 %% interval from three runs. "
-            "Differences of rates and times: ratio of geometric means, which may differ from the "
-            "ratio of the means. Brackets: 95 %% interval of the difference (Welch, on logarithms)."
+            "Values: means of the runs above, with the 95 %% interval in brackets, from three "
+            "runs. Differences of rates and times: ratio of geometric means, which may differ from "
+            "the ratio of the means. Brackets of a difference: 95 %% interval (Welch, on "
+            "logarithms)."
         )
     else:
         text = _("Values of single runs, without intervals.")
@@ -152,10 +153,10 @@ def by_concurrency(comparison: Comparison, *, grouped: bool) -> list[Table]:
             cells = [Cell(str(concurrency))]
             for column, found in zip(columns, by_column, strict=True):
                 bounds = column.interval(name, concurrency)
-                half = interval_text(bounds, name) if bounds else ""
+                interval = interval_text(bounds, name) if bounds else ""
                 runs = sum(name in m for own in column.own for c, m in own if c == concurrency)
                 value = found.get(concurrency)
-                cells.append(numbers.bare(name, value, half, bounds, n=runs, of="runs"))
+                cells.append(numbers.bare(name, value, interval, bounds, n=runs, of="runs"))
             rows.append(cells)
         heading = numbers.heading(name)
         title = _("%(metric)s by concurrency")

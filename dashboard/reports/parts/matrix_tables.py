@@ -14,6 +14,7 @@ from dashboard.reports.document import Cell, Column, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.text.labels import metric_text, state_of
 from dashboard.text.messages import message
+from dashboard.text.point_marks import cell_marks
 from dashboard.text.state_styles import style_of
 from jobs.queries.matrices import CellView, MatrixPage, RunView
 
@@ -33,17 +34,19 @@ def cells(page: MatrixPage) -> Table:
         rows.append([Cell(name), *(_cell(cell, page.metric) for cell in row.cells)])
     heading = numbers.heading(page.metric)
     title = ", ".join(filter(None, (heading.text, heading.unit)))
-    note = _("Columns: concurrency. ± is the 95 %% interval of the mean, from three runs; n: runs.")
+    note = _(
+        "Columns: concurrency. Brackets: 95 %% interval of the mean, from three runs; n: runs."
+    )
     return Table(title, heads, rows, [note % {}])
 
 
 def cell_number(cell: CellView, metric: str, *, unit: bool = False, note: str = "") -> Cell:
     """Return the mean of a cell with its interval and number of runs."""
     bounds, runs = cell.interval, len(cell.values)
-    half = interval_text(bounds, metric) if bounds else ""
+    interval = interval_text(bounds, metric) if bounds else ""
     sample = f"n={runs}" if runs > 1 else ""
-    note = _(", ").join(filter(None, (note, sample)))
-    shown = numbers.bare(metric, cell.value, half, bounds, n=runs, of="runs", note=note)
+    note = _(", ").join(filter(None, (note, *cell_marks(cell), sample)))
+    shown = numbers.bare(metric, cell.value, interval, bounds, n=runs, of="runs", note=note)
     return replace(shown, unit=metric_text(metric, cell.value or 0.0)[1]) if unit else shown
 
 

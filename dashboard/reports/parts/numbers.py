@@ -70,10 +70,10 @@ def whole(name: str, value: Any) -> Cell:
 def compared(figure: Figure, name: str, *, grouped: bool) -> Cell:
     """Return a number of a comparison; for a group with its interval and number of runs."""
     bounds = figure.interval
-    half = interval_text(bounds, name) if grouped and bounds else ""
+    interval = interval_text(bounds, name) if grouped and bounds else ""
     note = runs_text(figure.runs) if grouped else ""
     more: dict[str, Any] = {"n": figure.runs, "of": "runs", "note": note, "tone": "bold"}
-    return bare(name, figure.value, half, bounds, **more)
+    return bare(name, figure.value, interval, bounds, **more)
 
 
 def share(interval: Interval, n: int, value: float | None = None) -> Cell:
@@ -97,16 +97,25 @@ def count(value: int) -> Cell:
     return Cell(metric_text("questions", value)[0], value=value)
 
 
+def marked(text: str, marks: Sequence[str]) -> str:
+    """Return a text with what limits its number: "24.2 (loaded host)"."""
+    return f"{text} ({_(', ').join(marks)})" if marks else text
+
+
 def points_table(
     title: str,
     points: Sequence[ResultPoint],
     columns: Sequence[tuple[str, str]],
+    marks: Mapping[int, Sequence[str]],
     *,
     is_batch: bool,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Return the metrics of one run: a row for each of ``columns``, a column a concurrency."""
-    heads = [Column(str(point.concurrency)) for point in points]
+    """Return the metrics of one run: a row for each of ``columns``, a column a concurrency.
+    ``marks``: what limits the numbers of a concurrency."""
+    heads = [
+        Column(marked(str(point.concurrency), marks.get(point.concurrency, ()))) for point in points
+    ]
     first = Column(_("Batch size") if is_batch else _("Concurrency"), is_number=False)
     rows = [
         [heading(name, label), *(bare(name, point.metrics.get(name)) for point in points)]

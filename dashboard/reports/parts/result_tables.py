@@ -42,9 +42,12 @@ def conclusion(card: Card) -> Table:
 
 
 def _mark(row: Row) -> str:
+    words = list(row.marks)
     if row.is_recommended:
-        return _("recommended")
-    return pgettext("throughput", "best") if row.is_best else ""
+        words.append(_("recommended"))
+    elif row.is_best:
+        words.append(pgettext("throughput", "best"))
+    return _(", ").join(words)
 
 
 def _runs(row: Row) -> Cell:
@@ -57,10 +60,10 @@ def _completed(row: Row) -> Cell:
 
 
 def _rate(row: Row) -> Cell:
-    text, half = row.rate
+    text, interval = row.rate
     point = row.point
     return numbers.bare(
-        *(RATE, point.rate if text else None, half, point.interval(RATE)),
+        *(RATE, point.rate if text else None, interval, point.interval(RATE)),
         n=len(point.runs),
         of="runs",
         tone="bold",
@@ -140,6 +143,8 @@ def repeats(page: ResultPage) -> list[Block]:
             note = _("incomplete, not counted")
         elif row.result.disturbed:
             note = _("disturbed, not counted")
+        elif row.result.loaded:
+            note = _("loaded host, not counted")
         cells = [numbers.bare(metric, value) for value in row.values]
         rows.append([Cell(result_name(row.result), note=note), *cells])
     means = [numbers.compared(figure, metric, grouped=True) for figure in table.means]

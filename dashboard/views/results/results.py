@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -21,11 +21,16 @@ from dashboard.presenters.economics.token_card import token_card
 from dashboard.presenters.imports import declared_rows
 from dashboard.presenters.result import export, level_choice, sets_table
 from dashboard.presenters.result.conclusion import conclusion_card
-from dashboard.presenters.result.curve_series import curve_series
+from dashboard.presenters.result.curve_series import (
+    curve_series,
+    further_series,
+    marks_of_points,
+)
 from dashboard.presenters.result.facets import Asked, asked
 from dashboard.presenters.result.page_parts import (
     charts,
     page_title,
+    peak,
     point_columns,
     repeated,
     spreads,
@@ -42,7 +47,8 @@ from dashboard.views.results.parts import is_filtered, list_head, organised_cont
 from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import Result
-from jobs.queries.results.benchmark_curve import curve_of
+from jobs.queries.results.benchmark_curve import curve_of, further_points
+from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.filters import matching
 from jobs.queries.results.identities import identity_list
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
@@ -56,6 +62,7 @@ from jobs.queries.sorting import in_order, read_order
 from jobs.services.pins import pins_of
 
 GROUPED = "identity"
+OTHERS = "others"  # parameter: points of other runs in the charts
 EXPORT_MOST = 10_000
 LONGEST_NAME = 120
 
@@ -139,9 +146,11 @@ def result_response(
 ) -> HttpResponse:
     """Return the result page; ``errors`` by field of its forms, which keep what was ``typed``."""
     page = _page(result_id)
-    context = _context(page) | _kept(request, page)
+    is_evaluation = page.result.type == Result.Type.EVALUATION
+    points = [] if is_evaluation else curve_of(page)
+    context = _context(page, points) | _kept(request, page)
     context |= organised_context(request, page.result, typed or {}, errors or {})
-    if page.result.type == Result.Type.EVALUATION:
+    if is_evaluation:
         name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
         context |= {"name": name, "markdown": sets_table.markdown(page.sets, name)}
         context |= {"markdown_pattern": sets_table.markdown(page.sets, sets_table.NAME)}
@@ -150,17 +159,28 @@ def result_response(
         tables = [(group, subject_table(page.result, group, sort)) for group in page.sets]
         context |= {"set_tables": tables, "is_sorted": bool(sort)}
     else:
-        points = curve_of(page)
         levels = level_choice.level_choice(request)
         card = conclusion_card(page, points, level=levels.level, user=request.user)
         # Of a single point, which allows no conclusion, both sides are shown all the same.
         sides = None if card else sides_table(points, page.result)
         context |= {"levels": levels, "card": card, "sides": sides}
-        context |= charts(page, curve_series(page, points))
+        context |= _charts(request, page, points)
         context["spreads"] = spreads(points)
         level = {"level": levels.key} if levels.key else {}
         context["report_query"] = f"{urlencode({'id': result_name(page.result), **level})}&"
     return render(request, "results/detail.html", context, status=422 if errors else 200)
+
+
+def _charts(request: HttpRequest, page: ResultPage, points: Sequence[CurvePoint]) -> dict[str, Any]:
+    """Return the charts; ``?others=on`` adds the points of other runs."""
+    is_on = request.GET.get(OTHERS) == "on"
+    marks = marks_of_points(page)
+    return {
+        **charts(page, curve_series(page, points), further_series(page) if is_on else ()),
+        "others": [(run, [at for at, _m in rows]) for run, rows in further_points(page)],
+        "has_others": is_on,
+        "point_heads": [(point, marks.get(point.concurrency, ())) for point in page.points],
+    }
 
 
 @require_GET
@@ -226,12 +246,12 @@ def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     }
 
 
-def _context(page: ResultPage) -> dict[str, Any]:
+def _context(page: ResultPage, points: Sequence[CurvePoint]) -> dict[str, Any]:
     result = page.result
     context: dict[str, Any] = {
         "page": page,
         "result": result,
-        "title": page_title(page),
+        "title": page_title(page, points),
         "report_query": f"id={result_name(result)}&",
         "environments": result.run_context.get("environments", []),
         "is_evaluation": result.type == Result.Type.EVALUATION,
@@ -252,7 +272,8 @@ def _context(page: ResultPage) -> dict[str, Any]:
     return context | {
         "columns": point_columns(page),
         "is_batch": is_batch,
-        **repeated(page, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
+        "peak": peak(page, points),
+        **repeated(page, points, "batch_latency_mean_s" if is_batch else "output_tokens_per_s"),
     }
 
 

@@ -109,6 +109,16 @@ def tokenizer_check(folder: str) -> Check:
     return Check("path", (("path", literal(folder)), ("what", what)))
 
 
+# A point with more failed requests measured another load than requested.
+FAILED_MOST = 0.01
+
+
+def holds_load(completed: float, failed: float) -> bool:
+    """Return True where nearly all requests of a point completed: its rate is of the requested
+    load."""
+    return failed <= FAILED_MOST * (completed + failed)
+
+
 def of_all(best: Mapping[str, float], cells: Iterable[tuple[int, int]]) -> Mapping[str, float]:
     """Return the metrics of a benchmark at several concurrencies: those of ``best``, plus total
     completed and failed requests from ``cells`` (pairs).

@@ -23,6 +23,7 @@ from jobs.kinds.lib.base import (
 from jobs.kinds.lib.common import (
     deployment_field,
     exclusive_field,
+    holds_load,
     of_all,
     overlap_field,
     seed_field,
@@ -269,8 +270,8 @@ def outcome(
     keeps_failed: bool = True,
     may_have_no_tokens: bool = False,
 ) -> Outcome:
-    """Build the outcome: the headline is the point with the highest output rate; requests are
-    counted over all points.
+    """Build the outcome: the headline is the point with the highest output rate, of those that
+    :func:`holds_load` if there are any; requests are counted over all points.
 
     ``began``, ``warm_ups``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points
     without a completed request are kept, with their failures. ``may_have_no_tokens``: answers
@@ -283,7 +284,8 @@ def outcome(
     if not may_have_no_tokens and not any(point.metrics.get(RATE) for point in done):
         return Outcome(failure=Message("benchmark:no_token"))
     whole, uncounted = _whole(points, requests or {})
-    best = max(done, key=lambda point: point.metrics.get(RATE, 0.0))
+    held = [point for point in done if holds_load(point.completed, point.failed)]
+    best = max(held or done, key=lambda point: point.metrics.get(RATE, 0.0))
     figures = {RATE: best.metrics.get(RATE, 0.0), "concurrency": best.concurrency or 0}
     at = {"concurrency": float(best.concurrency)} if best.concurrency else {}  # not all tools say
     return Outcome(

@@ -8,26 +8,26 @@ from jobs.catalog import Question
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
-from jobs.kinds.lib.work import left_questions_out
 from jobs.models import AnswerRow, Job, Result
 from jobs.queries.answers.own_questions import is_same
+from jobs.queries.results.best_first import best_first
 
 MOST = 100  # choices of a form
 _READ = 300  # to find them
 
 
 def baselines(pk: int | None = None) -> Sequence[Baseline]:
-    """Return the newest evaluations with one answer to each question, newest first; the
-    result ``pk`` alone. Those that left questions out are none.
+    """Return evaluations with one answer to each question, in the order of
+    :mod:`~jobs.queries.results.best_first`; the result ``pk`` alone. Those that left questions out
+    are none.
     """
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
     if pk is not None:
         rows = rows.filter(pk=pk)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params")
-    newest = rows.select_related("job").only(*fields)[:_READ]
-    whole = (row for row in newest if not left_questions_out(row.metrics))
-    found = [_baseline(row.job, row) for row in whole if row.job]
+    read = best_first(rows.select_related("job").only(*fields))[:_READ]
+    found = [_baseline(row.job, row) for row in read if row.job]
     return [one for one in found if one.questions and one.params.get("samples", 1) == 1][:MOST]
 
 

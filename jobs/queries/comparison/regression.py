@@ -23,8 +23,8 @@ from jobs.queries.results.identities import best_concurrencies
 from jobs.queries.results.repeats import MOST, Point, first_of_each, read_points, values_at
 from jobs.queries.statistics import LEAST_RUNS
 
-# "own": a run of the baseline itself. "uncounted": disturbed or incomplete. "barred": the measured
-# lengths differ. "unknown": no interval yet.
+# "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. "barred": the
+# measured lengths differ. "unknown": no interval yet.
 State = Literal["own", "uncounted", "barred", "unknown", "regressed", "improved", "same"]
 _STATES: Mapping[str, State] = {
     "better": "improved",
@@ -112,9 +112,8 @@ def _ranked(
     fingerprints: set[str], left_out: set[int], by: Sequence[OrderBy], most: int
 ) -> Mapping[str, list[int]]:
     """Return the ids of the first ``most`` counted runs of each identity in this order."""
-    counted = Result.objects.filter(
-        fingerprint__in=fingerprints, disturbed=False, incomplete=False
-    ).exclude(pk__in=left_out)
+    counted = Result.objects.filter(Result.COUNTED, fingerprint__in=fingerprints)
+    counted = counted.exclude(pk__in=left_out)
     ranked = first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
     runs: dict[str, list[int]] = defaultdict(list)
     for pk, fingerprint in ranked.values_list("pk", "fingerprint"):

@@ -12,6 +12,7 @@ from jobs.numbers import number_from
 from jobs.parsers.request_times import RequestRow
 from jobs.queries.results.conclusion import Limit
 from jobs.queries.results.curve import CurvePoint, curve
+from jobs.queries.results.repeats import Point
 from jobs.queries.results.results import ResultPage, point_rows
 
 WARM_UP = "--warmup-num"  # of EvalScope; vLLM's engine counts requests itself
@@ -20,16 +21,33 @@ MOST_REQUESTS = 50_000
 
 
 def runs_of(page: ResultPage) -> list[Result]:
-    """Return the result with its counted repeats; a disturbed or incomplete result alone."""
+    """Return the result with its counted repeats; one that does not count alone."""
     others = [run for run in page.repeats if run.counts] if page.result.counts else []
     return [page.result, *others]
 
 
 def curve_of(page: ResultPage) -> list[CurvePoint]:
-    """Return the curve of a benchmark over its runs (:func:`runs_of`)."""
+    """Return the curve of a benchmark at its own concurrencies, each over its runs
+    (:func:`runs_of`)."""
     runs = runs_of(page)
     requests = _requests([run.pk for run in runs])
-    return curve([point_rows(run) for run in runs], requests)
+    return curve([own_points(page, run) for run in runs], requests)
+
+
+def own_points(page: ResultPage, run: Result) -> list[Point]:
+    """Return the points of ``run`` at the concurrencies that the page's result measured."""
+    own = {point.concurrency for point in page.points}
+    return [row for row in point_rows(run) if row[0] in own]
+
+
+def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
+    """Return other runs with their points at concurrencies that the page's result did not measure,
+    latest first; runs without such a point are left out."""
+    own = {0, *(point.concurrency for point in page.points)}
+    rows = (
+        (run, [row for row in point_rows(run) if row[0] not in own]) for run in runs_of(page)[1:]
+    )
+    return [(run, points) for run, points in rows if points]
 
 
 def point_curve(runs: Sequence[Result], concurrency: int) -> CurvePoint:

@@ -60,8 +60,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """Conclusion from a curve. ``best`` and ``recommended`` are usable points of it.
+    """Conclusion from a curve. ``best``, ``knee`` and ``recommended`` are usable points of it.
 
+    ``knee``: the lowest that is as good as the best. ``recommended``: the knee, with a level that
+    of the points that hold it; None where points miss the level and none is known to hold it.
     ``limit`` is set where it binds. ``failing``: the lowest concurrency above the usable ones at
     which too many requests fail. ``excluded``: all points with too many failures.
     """
@@ -69,6 +71,7 @@ class Conclusion:
     shape: Shape
     points: Sequence[CurvePoint]
     best: CurvePoint | None = None
+    knee: CurvePoint | None = None
     recommended: CurvePoint | None = None
     limit: Limit | None = None
     failing: CurvePoint | None = None
@@ -88,7 +91,10 @@ class Conclusion:
         noises = {
             one.concurrency: noise
             for one in self.points
-            if one.is_usable and (noise := one.noise or 0.0) and one.rate * (1 + noise) >= least
+            if one.is_usable
+            and (noise := one.noise or 0.0)
+            and (interval := one.interval(RATE))
+            and interval.high >= least
         }
         most = max(self.points, key=lambda one: noises.get(one.concurrency, 0.0))
         return most if noises.get(most.concurrency, 0.0) > CLOSE_IF_NOISE else None
@@ -104,16 +110,17 @@ def conclude(
 ) -> Conclusion:
     """Return the conclusion from ``points``, by concurrency.
 
-    The recommended concurrency is the knee: the smallest whose rate is as good as the best
-    (:meth:`CurvePoint.is_as_good_as`). Above it, more concurrency adds latency only.
+    The knee is the smallest concurrency whose rate is as good as the best
+    (:meth:`CurvePoint.is_as_good_as`). Above it, more concurrency adds latency only. It is
+    recommended, of the points that hold the level if there is one.
     """
     usable = [point for point in points if point.is_usable]
     excluded = [point for point in points if not point.is_usable]
     if not usable:
         steps = [Step("failures")] if any(point.failed for point in points) else []
         return Conclusion("none", points, excluded=excluded, steps=steps)
-    best = max(usable, key=lambda point: point.rate)
-    knee = next(point for point in usable if point.is_as_good_as(best))
+    best, knee = _best_and_knee(usable)
+    finding = hold(level, usable) if level else None
     above = [point for point in excluded if point.concurrency > usable[-1].concurrency]
     lowest = min(limits, key=lambda one: one.most, default=None)
     binding = lowest if lowest and knee.concurrency >= lowest.most else None
@@ -122,16 +129,36 @@ def conclude(
         _shape(usable, best, knee, is_failing=bool(above), is_limited=binding is not None),
         points,
         best=best,
-        recommended=knee,
+        knee=knee,
+        recommended=_recommended(knee, finding),
         limit=binding,
         failing=above[0] if above else None,
         excluded=excluded,
-        level=hold(level, usable) if level else None,
+        level=finding,
         is_cache_full=(best.mean("engine_kv_cache_peak") or 0.0) >= KV_FULL,
         is_queued=_is_queued(top),
     )
     steps = [*_by_shape(found, usable, lowest), *_by_level(found), *_by_samples(found)]
     return replace(found, steps=list(dict.fromkeys(steps)))
+
+
+def best_of(points: Sequence[CurvePoint]) -> CurvePoint | None:
+    """Return the usable point with the highest rate: the one best of a page; None without one."""
+    usable = (point for point in points if point.is_usable)
+    return max(usable, key=lambda point: point.rate, default=None)
+
+
+def _best_and_knee(points: Sequence[CurvePoint]) -> tuple[CurvePoint, CurvePoint]:
+    best = max(points, key=lambda point: point.rate)
+    return best, next(point for point in points if point.is_as_good_as(best))
+
+
+def _recommended(knee: CurvePoint, finding: LevelFinding | None) -> CurvePoint | None:
+    """Return the knee of the points that hold the level; None where none does."""
+    if finding is None or not finding.is_known:
+        return knee
+    met = [one.point for one in finding.points if one.verdict == "met"]
+    return _best_and_knee(met)[1] if met else None
 
 
 def _shape(
@@ -178,12 +205,13 @@ def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | N
         causes += [Step("queue")] if found.is_queued and not found.is_cache_full else []
         higher = _higher(top, lowest)
         return [*([Step("measure_higher", higher)] if higher else []), *causes]
-    steps = [Step("use", n=found.recommended.concurrency if found.recommended else first)]
+    steps = [Step("use", n=found.recommended.concurrency)] if found.recommended else []
     if found.shape == "flat" and first > 1:
         steps.append(Step("measure_lower", tuple(sorted({1, first // 2}))))
-    if found.shape in ("saturated", "falls"):
-        below = [p.concurrency for p in usable if p.concurrency < steps[0].n]
-        between = _between(below[-1], steps[0].n) if below else ()
+    if found.shape in ("saturated", "falls") and found.knee is not None:
+        knee = found.knee.concurrency
+        below = [p.concurrency for p in usable if p.concurrency < knee]
+        between = _between(below[-1], knee) if below else ()
         steps += [Step("measure_between", between)] if between else []
         steps += [Step("kv_cache")] if found.is_cache_full else []
     return steps
@@ -193,7 +221,10 @@ def _by_level(found: Conclusion) -> list[Step]:
     level = found.level
     if level is None or not level.is_binding or level.best is not None:
         return []
-    lowest = level.points[0].point.concurrency
+    first = level.points[0]
+    if first.verdict != "missed":
+        return []
+    lowest = first.point.concurrency
     if lowest > 1:
         return [Step("measure_lower", tuple(sorted({1, lowest // 2})))]
     return [Step("level")]

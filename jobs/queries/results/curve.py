@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from jobs.kinds.lib.common import holds_load
 from jobs.parsers.request_times import RequestRow, RequestTimes
 from jobs.queries.statistics import (
     Interval,
@@ -23,8 +24,6 @@ CLOSE = 0.05
 CLOSE_IF_NOISE = 0.10
 # Percentiles of a latency that tools report.
 PERCENTILES = (50, 90, 95, 99)
-# A point with more failed requests measured another load than requested.
-FAILED_MOST = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class CurvePoint:
     @property
     def is_usable(self) -> bool:
         """Return True where the rate is that of the requested load."""
-        return self.rate > 0 and self.failed_share <= FAILED_MOST
+        return self.rate > 0 and holds_load(self.completed, self.failed)
 
     def is_as_good_as(self, best: CurvePoint) -> bool:
         """Return True where the rate is close to that of ``best``, or apart only by noise."""

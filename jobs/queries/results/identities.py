@@ -95,10 +95,10 @@ def _runs(keys: Sequence[str]) -> QuerySet[Result]:
     rows = Result.objects.filter(fingerprint__in=named) | Result.objects.filter(pk__in=alone)
     place = Window(
         RowNumber(),
-        partition_by=[_KEY, F("disturbed"), F("incomplete")],
+        partition_by=[_KEY, *map(F, Result.UNCOUNTED)],
         order_by=[F("created_at").desc(), F("pk").desc()],
     )
-    light = rows.only("fingerprint", "disturbed", "incomplete", "metrics", "created_at")
+    light = rows.only("fingerprint", *Result.UNCOUNTED, "metrics", "created_at")
     return light.annotate(place=place).filter(place__lte=MOST).order_by("created_at", "pk")
 
 

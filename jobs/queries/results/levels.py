@@ -95,6 +95,11 @@ class LevelFinding:
         return any(one.verdict != "unknown" for one in self.points)
 
     @property
+    def unknown(self) -> list[LevelPoint]:
+        """Return the points without a verdict."""
+        return [one for one in self.points if one.verdict == "unknown"]
+
+    @property
     def is_binding(self) -> bool:
         """Return True when some point exceeds the level."""
         return any(one.verdict == "missed" for one in self.points)

@@ -16,6 +16,7 @@ from jobs.catalog import ZooModel
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.schema import Published
 from jobs.models import Answer, Result
+from jobs.queries.results.best_first import best_first
 from jobs.queries.statistics import Interval, wilson
 
 # Reasons why our figure is not comparable with the published one.
@@ -60,10 +61,10 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class PublishedComparison:
-    """Published figure with our latest and best result on the same data set.
+    """Published figure with what stands for us and our best result on the same data set.
 
-    ``why``: reasons against a comparison, empty for comparable figures. ``best`` is None when the
-    latest result is the best, or when all results are simulated.
+    ``why``: reasons against a comparison, empty for comparable figures. ``best`` is None when
+    ``latest`` is the best, or when all results are simulated.
     """
 
     published: Published
@@ -83,9 +84,11 @@ def published_comparisons(model: ZooModel) -> list[PublishedComparison]:
     """Return every published figure of the model, in order, with our results."""
     results = {
         result.pk: result
-        for result in Result.objects.filter(
-            model_id=model.id, type=Result.Type.EVALUATION, endpoint=None, imported=None
-        ).select_related("host", "deployment", "job")
+        for result in best_first(
+            Result.objects.filter(
+                model_id=model.id, type=Result.Type.EVALUATION, endpoint=None, imported=None
+            ).select_related("host", "deployment", "job")
+        )
     }
     scored = list(
         Answer.objects.scored()
@@ -117,7 +120,7 @@ def _comparison(item: Published, model: ZooModel, ours: Sequence[Ours]) -> Publi
 def _ours(
     dataset: str, results: Mapping[int, Result], scored: Iterable[tuple[int, str, int, float, int]]
 ) -> list[Ours]:
-    """Return results with questions of the set, newest first."""
+    """Return results with questions of the set, in their order."""
     by_result: dict[int, list[tuple[str, float, float, int]]] = {}
     for result_id, subset, answers, right, last in scored:
         if is_of(subset, _SETS.get(dataset, ())):

@@ -11,7 +11,7 @@ from django.db.models import F, OrderBy, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from jobs.models import Deployment, Result, ResultPoint
-from jobs.queries.statistics import Interval, mean, mean_interval
+from jobs.queries.statistics import Interval
 
 MOST = 50
 Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics
@@ -27,11 +27,11 @@ class Spread:
 
 
 def repeats_of(result: Result, *, uncounted: bool = False) -> QuerySet[Result]:
-    """Return other runs of the measurement. ``uncounted``: with disturbed and incomplete runs."""
+    """Return other runs of the measurement. ``uncounted``: with those of ``Result.UNCOUNTED``."""
     if not result.fingerprint:
         return Result.objects.none()
     rows = Result.objects.filter(fingerprint=result.fingerprint).exclude(pk=result.pk)
-    return rows if uncounted else rows.filter(disturbed=False, incomplete=False)
+    return rows if uncounted else rows.filter(Result.COUNTED)
 
 
 def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
@@ -43,10 +43,11 @@ def counted_with(result: Result, *, uncounted: bool = False) -> list[Result]:
 
 def other_runs(results: Sequence[Result]) -> dict[str, list[Result]]:
     """Return the runs of each identity of ``results`` that are not among these, oldest first: at
-    most ``MOST`` counted, disturbed and incomplete ones each. They have no large fields."""
+    most ``MOST`` counted ones, and of each mark that keeps a run from counting. They have no large
+    fields."""
     others = Result.objects.filter(fingerprint__in={one.fingerprint for one in results} - {""})
     others = others.exclude(pk__in=[one.pk for one in results])
-    parts, by = ("fingerprint", "disturbed", "incomplete"), ("created_at", "pk")
+    parts, by = ("fingerprint", *Result.UNCOUNTED), ("created_at", "pk")
     rows = first_of_each(others, parts, [F(name).asc() for name in by]).order_by(*by)
     found: dict[str, list[Result]] = defaultdict(list)
     for run in rows.only(*parts, "created_at", "job_id", "imported_id"):
@@ -103,19 +104,6 @@ def at_concurrency(results: Sequence[Result], metric: str, concurrency: int) -> 
         for point in result.points.all()
         if point.concurrency == concurrency and metric in point.metrics
     ]
-
-
-def spread(result: Result, metric: str, concurrency: int) -> Spread | None:
-    """Return the spread over ``result`` and its counted repeats; None without another counted run.
-
-    A disturbed or incomplete ``result`` is left out.
-    """
-    others = repeats_of(result).order_by("created_at", "pk").values_list("pk", flat=True)
-    runs = [*others[: MOST - 1], *([result.pk] if result.counts else [])]
-    values = values_at(read_points(runs, [concurrency]), runs, metric, concurrency)
-    if len(values) < 2:
-        return None
-    return Spread(len(values), mean(values), mean_interval(values))
 
 
 def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:

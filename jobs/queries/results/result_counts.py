@@ -34,6 +34,7 @@ STAMPS = {
     "simulated": Q(simulated=True),
     "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),
+    "loaded": Q(loaded=True),
     "few": Q(remarks__icontains=":few_"),  # requests of a benchmark, questions of an evaluation
     "cut": Q(remarks__icontains='"evaluate:cut'),  # reported or guessed
     "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]),

@@ -102,7 +102,7 @@ def origin_of(result: Result) -> Origin:
 def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:
     """Return the counted benchmarks by each key of :func:`_keys`, the fastest first."""
     rows = Result.objects.filter(type=Result.Type.BENCHMARK, model_id__in=models)
-    rows = rows.filter(disturbed=False, incomplete=False)
+    rows = rows.filter(Result.COUNTED)
     related = rows.select_related("host", "deployment", "endpoint", "imported")
     known: dict[Any, list[_Candidate]] = defaultdict(list)
     latest = related.defer("verdicts", "remarks").prefetch_related("points")

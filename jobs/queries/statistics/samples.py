@@ -98,12 +98,20 @@ def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """Return the mean of repeats with its interval; None with fewer than three, or without a
-    spread."""
+    spread.
+
+    Of values above 0 (rates, times), Student's interval of the logarithm of the mean, with the
+    variance by the delta method: mean · exp(± t · s / (mean · √n)). No bound is below 0, and the
+    mean is inside. Of others, Student's interval of the mean.
+    """
     if len(values) < LEAST_RUNS or variance(values) == 0:
         return None
     middle = mean(values)
     half = student_t(len(values) - 1) * sqrt(variance(values) / len(values))
-    return Interval(middle, middle - half, middle + half)
+    if min(values) <= 0:
+        return Interval(middle, middle - half, middle + half)
+    factor = exp(half / middle)
+    return Interval(middle, middle / factor, middle * factor)
 
 
 def quantile_interval(ordered: Sequence[float], share: float) -> Interval | None:

@@ -216,7 +216,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
     if measured.type == Result.Type.BENCHMARK:
         measured = with_energy(job, with_engine(job, measured))
     kept = run_context.of_job(job, [about.deployment.job] if about.deployment else [])
-    remarks, disturbances = list(measured.remarks), list[Message]()
+    remarks, disturbances, load = list(measured.remarks), list[Message](), list[Message]()
     if about.endpoint is not None:
         kept |= sanitize(run_context.of_endpoint(about.endpoint, _endpoint_file(job)))
     kept["concurrent_load"] = run_context.concurrent_load(
@@ -230,7 +230,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
             context=_context_of(about),
         )
         disturbances = [*_disturbed(kept["concurrent_load"]), *matrix_runs.warm_up(job.pk)]
-        remarks += [*disturbances, *host_load.remarks(kept["load"], job.host.facts)]
+        remarks += [*disturbances, *(load := host_load.remarks(kept["load"], job.host.facts))]
     result = Result.objects.create(
         job=job,
         type=measured.type,
@@ -246,6 +246,7 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         remarks=sanitize([asdict(remark) for remark in remarks]),
         run_context={**kept, "sets": sanitize([asdict(one) for one in measured.sets])},
         disturbed=bool(disturbances),
+        loaded=bool(load),
         incomplete=shortfall.of_measured(measured).failed > 0,
         simulated=job.host.is_simulated,
         created_by_id=job.created_by_id,

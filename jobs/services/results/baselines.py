@@ -56,6 +56,8 @@ def refusal(result: Result) -> str:
         return _("An incomplete result cannot be the baseline.")
     if result.disturbed:
         return _("A disturbed result cannot be the baseline.")
+    if result.loaded:
+        return _("A result of a loaded host cannot be the baseline.")
     return ""
 
 

@@ -53,6 +53,7 @@ def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, 
     measured(server)
 
     assert Result.objects.get().remarks[-1]["id"] == "result:host_loaded"
+    assert not Result.objects.get().counts
     html = admin_client.get(reverse("result-list")).content.decode()
     assert ">loaded host</span>" in html
 

@@ -28,6 +28,7 @@ from tests.factories import (
 )
 from tests.jobs.lib.importing import imported
 from tests.jobs.lib.token_using import make_used
+from tests.measuring import measured
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -190,6 +191,28 @@ def test_a_level_bounds_the_conclusion(write, made):
     text = text_of(write("result", id=f"res-{made.base[0].pk}", level=str(level.pk)))
 
     assert "Quick: TTFT p50 ≤ 100 ms. Fastest that meets it: concurrency 4." in text
+
+
+def test_a_report_is_titled_by_the_mean_of_its_runs(write, made):
+    rates = (2231.0, 2948.0, 3157.0, 3456.0)
+    runs = [measured(made.base[0].deployment, points=((8, rate),)) for rate in rates]
+
+    text = text_of(write("result", id=f"res-{runs[-1].pk}"))
+
+    assert "2 948 tok/s output at concurrency 8, mean of 4 runs" in text
+
+
+def test_marks_stand_beside_the_numbers_of_a_report(write, made):
+    Result.objects.filter(pk=made.base[0].pk).update(loaded=True)
+    Result.objects.filter(job__cell__matrix=made.matrix).update(disturbed=True)
+
+    result = text_of(write("result", id=f"res-{made.base[0].pk}"))
+    matrix = text_of(write("matrix", id=made.matrix.pk))
+
+    assert "4 (loaded host)" in result
+    assert "hollow: loaded host" in write("result", id=f"res-{made.base[0].pk}")
+    assert "51.2 tok/s (disturbed), 1024 → 256" in matrix
+    assert "51.2 disturbed" in matrix
 
 
 def test_a_matrix_names_skipped_and_failed_cells(write, made):

@@ -246,3 +246,40 @@ def test_failed_requests_are_not_within_a_level():
 
 def test_points_without_a_limit_are_not_on_the_curve():
     assert [one.concurrency for one in curve([[point(0, 90), point(2, 50)]])] == [2]
+
+
+def timed(concurrency, rate, ttft=None, **more):
+    """A point whose TTFT p90 is ``ttft``; None: not measured."""
+    number, metrics = point(concurrency, rate, **more)
+    metrics.pop("ttft_p90_ms")
+    return number, metrics if ttft is None else {**metrics, "ttft_p90_ms": ttft}
+
+
+def test_a_point_that_misses_the_level_is_never_recommended():
+    # Concurrency 1 is as fast as the best and misses, 2 meets.
+    found = concluded(timed(1, 100, 900.0), timed(2, 101, 300.0), level=FAST)
+
+    assert (found.recommended.concurrency, found.knee.concurrency) == (2, 1)
+    assert Step("use", n=2) in found.steps
+
+
+def test_no_point_is_recommended_where_none_meets_the_level():
+    found = concluded(timed(1, 100, 900.0), timed(2, 101, 950.0), level=FAST)
+
+    assert found.recommended is None
+    assert Step("level") in found.steps
+    assert not [step for step in found.steps if step.id == "use"]
+
+
+def test_an_unknown_lowest_concurrency_is_not_said_to_miss():
+    found = concluded(timed(1, 100), timed(2, 101, 900.0), level=FAST)
+
+    assert [one.point.concurrency for one in found.level.unknown] == [1]
+    assert found.recommended is None
+    assert Step("level") not in found.steps
+
+
+def test_an_unknown_level_keeps_the_knee():
+    found = concluded(timed(1, 100), timed(2, 101), level=FAST)
+
+    assert found.recommended.concurrency == 1

@@ -1,11 +1,11 @@
-"""The fleet: latest accepted results, stale and missing ones."""
+"""The fleet: what stands for a model, stale and missing values."""
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
-from jobs.models import Deployment, Environment, Host, Result
+from jobs.models import Baseline, Deployment, Environment, Host, Result, SignOff
 from jobs.queries.fleet import STALE_DAYS, fleet, whole_days
 from jobs.services.results.baselines import set_baseline
 from tests.comparing import OTHER
@@ -34,6 +34,64 @@ def test_the_latest_accepted_result_counts(host):
 
     assert (speed.result, speed.value, speed.concurrency) == (latest, 90.0, 4)
     assert speed.stale == []
+
+
+def sampled(deployment, rate, requests, **marks):
+    result = measured(deployment, points=((1, rate),))
+    metrics = {**result.metrics, "requests": requests}
+    Result.objects.filter(pk=result.pk).update(metrics=metrics, **marks)
+    return result
+
+
+@pytest.mark.parametrize("mark", Result.UNCOUNTED)
+def test_a_later_run_that_does_not_count_replaces_no_clean_one(host, mark):
+    deployment = served(host, stack="guide")
+    clean = sampled(deployment, 101.0, 200)
+    sampled(deployment, 11.1, 600, **{mark: True})
+
+    speed = cell_of(fleet()).speed
+
+    assert (speed.result, speed.value) == (clean, 101.0)
+
+
+def test_a_later_run_of_fewer_requests_replaces_no_larger_one(host):
+    deployment = served(host, stack="guide")
+    large = sampled(deployment, 101.0, 200)
+    sampled(deployment, 140.0, 6)
+
+    assert cell_of(fleet()).speed.result == large
+    same = sampled(deployment, 99.0, 200)
+    assert cell_of(fleet()).speed.result == same
+
+
+def test_a_sign_off_or_baseline_stands_before_larger_runs(host):
+    deployment = served(host, stack="guide")
+    signed, base = sampled(deployment, 90.0, 50), sampled(deployment, 91.0, 40)
+    sampled(deployment, 101.0, 500)
+    row = SignOff.objects.create(result=signed, purpose="customer")
+    assert cell_of(fleet()).speed.result == signed
+
+    set_baseline(base, None)
+    assert cell_of(fleet()).speed.result == base  # the newer of both
+
+    Baseline.objects.update(ended_at=now())
+    assert cell_of(fleet()).speed.result == signed
+    SignOff.objects.filter(pk=row.pk).update(withdrawn_at=now())
+    assert cell_of(fleet()).speed.value == 101.0
+
+
+def test_of_evaluations_the_one_with_the_most_questions_stands(host):
+    for scores in ([1, 0, 1, 0, 1, 0, 1], [1, 1, 1]):
+        job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+        make_measured(job=job, scores=scores)
+
+    assert cell_of(fleet()).accuracy.result.metrics["questions"] == 7
+
+
+def test_a_run_that_does_not_count_shows_without_a_better_one(host):
+    noisy = sampled(served(host, stack="guide"), 11.1, 6, loaded=True)
+
+    assert cell_of(fleet()).speed.result == noisy
 
 
 def test_a_simulated_result_shows_without_a_real_one_only(host):

@@ -54,10 +54,11 @@ def test_a_result_without_a_main_value_has_no_best_concurrency(host):
         assert best_concurrencies(Result.objects.all()) == {}
 
 
-def test_the_latest_counted_run_stands_for_the_identity(host):
+@pytest.mark.parametrize("flag", Result.UNCOUNTED)
+def test_the_latest_counted_run_stands_for_the_identity(host, flag):
     deployment = served(host)
     one, other = measured(deployment), measured(deployment)
-    Result.objects.filter(pk=other.pk).update(disturbed=True)
+    Result.objects.filter(pk=other.pk).update(**{flag: True})
 
     (row,) = identity_list(Filters()).rows
 

@@ -38,9 +38,9 @@ def test_a_trend_has_repeats_at_the_concurrency_shown(server):
 def test_a_trend_has_only_counted_repeats(server):
     earlier(measured(server, output_tokens=512), 9)
     earlier(measured(server, more={"requests": 1}), 8)
-    for number, flags in enumerate(({"disturbed": True}, {"incomplete": True})):
+    for number, flag in enumerate(Result.UNCOUNTED):
         run = earlier(measured(server, points=[(1, 7.0)]), 5 + number)
-        Result.objects.filter(pk=run.pk).update(**flags)
+        Result.objects.filter(pk=run.pk).update(**{flag: True})
 
     last = measured(server, points=[(1, 51.0)])
 

@@ -94,10 +94,11 @@ def test_a_later_run_of_the_same_identity_can_regress(host):
     assert [verdict(run).state for run in later] == ["regressed"] * 3
 
 
-def test_a_disturbed_run_is_not_judged_and_not_pooled(host):
+@pytest.mark.parametrize("flag", Result.UNCOUNTED)
+def test_an_uncounted_run_is_not_judged_and_not_pooled(host, flag):
     set_baseline(runs(served(host), 100, 101, 99)[0], None)
     other = runs(served(host, OTHER), 92, 93, 91, 300)
-    Result.objects.filter(pk=other[3].pk).update(disturbed=True)
+    Result.objects.filter(pk=other[3].pk).update(**{flag: True})
 
     assert verdict(Result.objects.get(pk=other[3].pk)).state == "uncounted"
     assert len(verdict(other[0]).runs) == 3

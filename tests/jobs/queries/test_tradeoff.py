@@ -53,10 +53,10 @@ def test_the_fastest_point_of_the_same_deployment_is_paired(host):
     assert (pair.origin, pair.tokens, pair.share.value) == ("ours", 900.0, 0.75)
 
 
-def test_disturbed_and_incomplete_benchmarks_are_not_paired(host):
+def test_benchmarks_that_do_not_count_are_not_paired(host):
     deployment = served(host)
     evaluated(deployment)
-    for flag in ("disturbed", "incomplete"):
+    for flag in Result.UNCOUNTED:
         Result.objects.filter(pk=measured(deployment).pk).update(**{flag: True})
 
     assert only_pair().speed is None

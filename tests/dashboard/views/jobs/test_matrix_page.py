@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from html import unescape
 
@@ -181,7 +182,7 @@ def test_runs_that_differ_too_much_make_it_uncertain(client, measured_row, rates
 
     text = conclusion(client, measured_row)
 
-    words = "Uncertain: at concurrency 1, the 95 % interval of the mean of 3 runs is ±244 %."
+    words = "the 95 % interval of the mean of 3 runs is [10.5, "
     assert (words in text) == is_noisy
     assert ("Uncertain" in text) == is_noisy
 
@@ -191,6 +192,40 @@ def test_a_conclusion_counts_runs_on_a_loaded_host(client, measured_row):
     Result.objects.filter(job__cell__concurrency=4).update(remarks=[remark])
 
     assert "Other programs used the CPU in 2 of 8 runs." in conclusion(client, measured_row)
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [("disturbed", "disturbed"), ("loaded", "loaded host"), ("incomplete", "failed requests")],
+)
+def test_marks_stand_in_cells_and_heat_map(client, measured_row, flag, word):
+    Result.objects.filter(job__cell__concurrency=4).update(**{flag: True})
+
+    html = page(client, measured_row).content.decode()
+
+    cells = re.findall(r'<td class="cell.*?</td>', html, re.DOTALL)
+    assert [f">{word}</span>" in cell for cell in cells] == [False, False, True, False]
+    heat = json.loads(re.search(r'id="heat-data"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+    assert [text.startswith("○") for text in heat["data"][0]["text"][0]] == [
+        *(False, False, True, False),
+    ]
+    assert heat["layout"]["annotations"][0]["text"] == f"○ {word}"
+
+
+def test_the_best_of_a_row_has_its_mark(client, measured_row):
+    Result.objects.filter(job__cell__concurrency=8).update(disturbed=True)
+
+    text = conclusion(client, measured_row)
+
+    assert "Best throughput 182 tok/s at concurrency 8, disturbed" in text
+
+
+def test_a_cell_with_a_clean_run_has_no_mark(client, measured_row):
+    Result.objects.filter(job__cell__concurrency=4, job__cell__repeat=1).update(disturbed=True)
+
+    html = page(client, measured_row).content.decode()
+
+    assert "disturbed</span>" not in html.partition('id="matrix-runs"')[0]
 
 
 def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
@@ -235,7 +270,7 @@ def test_disturbed_runs_count_only_where_no_others_exist(client, measured_row):
     assert "Saturated at concurrency 4." in conclusion(client, measured_row)
 
     of_top.update(disturbed=True)
-    assert "Some cells have disturbed runs only." in conclusion(client, measured_row)
+    assert "Some cells have only runs that do not count." in conclusion(client, measured_row)
 
 
 def test_a_result_links_the_conclusion_of_its_matrix(client, measured_row):

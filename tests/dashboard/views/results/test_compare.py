@@ -165,13 +165,14 @@ def test_a_disturbed_run_is_hollow_and_can_be_left_out(page, host):
 
     assert "-open" in html
     assert f"?{ids(quiet, other)}".replace("&", "&amp;") in html
-    assert "Exclude 1 disturbed or incomplete run" in text_of(html)
+    assert "Exclude 1 disturbed, loaded or incomplete run" in text_of(html)
 
 
-def test_groups_offer_the_disturbed_repeats(page, host):
+@pytest.mark.parametrize("flag", Result.UNCOUNTED)
+def test_groups_offer_the_uncounted_repeats(page, host, flag):
     base = runs(served(host), 50.0, 51.0, 20.0)
     other = runs(served(host, OTHER), 60.0)[0]
-    Result.objects.filter(pk=base[2].pk).update(disturbed=True)
+    Result.objects.filter(pk=base[2].pk).update(**{flag: True})
 
     as_groups = grouped(base[:2], [other])
     assert f'href="?{as_groups}"'.replace("&", "&amp;") in page(ids(base[0], other))
@@ -179,7 +180,7 @@ def test_groups_offer_the_disturbed_repeats(page, host):
 
     assert "50.5" in numbers(html)[0]
     assert f"?{grouped(base, [other])}".replace("&", "&amp;") in html
-    assert "Include 1 disturbed or incomplete repeat" in text_of(html)
+    assert "Include 1 disturbed, loaded or incomplete repeat" in text_of(html)
 
 
 def test_runs_of_other_work_are_no_group(page, host):
@@ -372,4 +373,4 @@ def test_included_disturbed_repeats_can_be_excluded(page, host):
     html = page(grouped(base, other))
 
     assert f"?{grouped(base[:1], other)}".replace("&", "&amp;") in html
-    assert "Exclude 1 disturbed or incomplete run" in text_of(html)
+    assert "Exclude 1 disturbed, loaded or incomplete run" in text_of(html)

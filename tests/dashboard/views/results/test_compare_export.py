@@ -39,7 +39,7 @@ def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
     assert set(rates) == {("base", "1"), ("base", "4"), ("2", "1"), ("2", "4")}
     mean = rates["base", "4"]
     cells = [mean[name] for name in ("value", "n", "unit", "interval")]
-    assert cells == ["102.0", "3", "tokens/s", "t"]
+    assert cells == ["102.0", "3", "tokens/s", "log t"]
     assert float(mean["low"]) < 102 < float(mean["high"])
     assert mean["jobs"] == " ".join(str(run.job_id) for run in base)
     single = rates["2", "4"]
@@ -108,8 +108,9 @@ def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
     assert set(drawn) == {"throughput", "ttft", "interactivity"}
     for figure in drawn.values():
         symbols = {trace["name"]: trace["marker"].get("symbol", "") for trace in figure["data"]}
-        assert symbols[f"res-{other.pk}"].endswith("-open")
+        assert all(one.endswith("-open") for one in symbols[f"res-{other.pk}"])
         assert not symbols[f"res-{one.pk}"].endswith("-open")
+        assert figure["layout"]["annotations"][0]["text"] == "hollow: disturbed"
 
 
 def test_equal_values_are_grouped_with_their_columns(page, host):

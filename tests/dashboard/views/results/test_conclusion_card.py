@@ -82,7 +82,7 @@ def test_a_next_step_opens_the_form_filled_in(get):
     (link,) = [link for link in links(part) if "concurrency=" in link]
     assert urlsplit(link).path == reverse("launch-form", args=["benchmark"])
     query = parse_qs(urlsplit(link).query)
-    assert (query["concurrency"], query["from"]) == (["4, 8"], [str(job.pk)])
+    assert (query["concurrency"], query["from"]) == (["1, 2, 4, 8"], [str(job.pk)])
 
 
 def test_a_viewer_sees_the_step_without_its_form(client, get):
@@ -149,25 +149,20 @@ def test_repeats_give_the_best_its_interval(get):
 
     text = text_of(card(get(runs[0])))
 
-    assert "Best throughput 91.0 tok/s ± 2.48 at concurrency 2" in text
+    assert "Best throughput 91.0 tok/s [88.5, 93.5] at concurrency 2" in text
     assert "Intervals: 95 %, of the mean of three or more runs." in text
 
 
-def test_a_repeat_at_a_higher_concurrency_extends_the_curve(get):
+def test_an_uncounted_run_concludes_alone(get):
     deployment = served_one()
     first = measured(deployment, points=((1, 50.0), (2, 98.0)))
-    measured(deployment, points=((4, 99.0),))
+    measured(deployment, points=((1, 90.0), (2, 99.0)))
+    type(first).objects.filter(pk=first.pk).update(loaded=True)
 
-    assert "Saturated at concurrency 2." in card(get(first))
+    part = card(get(first))
 
-
-def test_a_disturbed_run_concludes_alone(get):
-    deployment = served_one()
-    first = measured(deployment, points=((1, 50.0), (2, 98.0)))
-    measured(deployment, points=((4, 99.0),))
-    type(first).objects.filter(pk=first.pk).update(disturbed=True)
-
-    assert "Not saturated: throughput still rises at concurrency 2" in card(get(first))
+    assert "Best throughput 98.0 tok/s at concurrency 2" in text_of(part)
+    assert part.count(">loaded host</span>") == 2  # beside each row's number
 
 
 def served_one():

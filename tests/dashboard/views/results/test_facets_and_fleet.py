@@ -115,7 +115,7 @@ def test_the_list_by_identity_is_a_link(client, host):
     page = client.get(LIST, {"group": "identity"}).text
 
     assert page.count("data-step") == 1
-    assert "± " in page and "polyline" in page
+    assert "[95.2, 105]" in page and "polyline" in page
     assert "group=identity" in client.get(LIST).text
 
 

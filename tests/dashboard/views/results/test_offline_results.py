@@ -86,7 +86,7 @@ def test_three_runs_of_a_batch_give_its_mean_an_interval(page):
     text = numbers(page(reverse("result-detail", args=[result.pk])))
 
     assert "Batch latency mean 0.900 s p50" in text
-    assert "Mean of 3 runs at concurrency 4 0.800 s ± 0.248" in text
+    assert "Mean of 3 runs at concurrency 4 0.800 s [0.586, 1.09]" in text
 
 
 def test_the_list_says_how_long_a_batch_takes(page):

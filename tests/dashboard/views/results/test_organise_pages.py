@@ -206,13 +206,17 @@ def test_a_baseline_is_set_replaced_removed_and_undone(client, lin, host):
     assert dids == ["set", "set", "set", "remove"]
 
 
-def test_a_disturbed_result_is_refused_as_baseline(client, lin, host):
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("disturbed", "A disturbed result"), ("loaded", "A result of a loaded host")],
+)
+def test_a_result_that_does_not_count_is_refused_as_baseline(client, lin, host, flag, words):
     result = measured(served(host))
-    Result.objects.update(disturbed=True)
+    Result.objects.update(**{flag: True})
 
     page = client.post(reverse("result-baseline", args=[result.pk]), {"set": "1"}, follow=True).text
 
-    assert "Baseline not set. A disturbed result cannot be the baseline." in page
+    assert f"Baseline not set. {words} cannot be the baseline." in page
     assert not Baseline.objects.exists()
 
 

@@ -43,9 +43,10 @@ def test_three_runs_give_a_mean_with_its_interval(client, result):
     assert "[145, 155]" in text
 
 
-def test_a_disturbed_run_has_no_mean(client, result):
+@pytest.mark.parametrize("flag", Result.UNCOUNTED)
+def test_an_uncounted_run_has_no_mean(client, result, flag):
     measured(result.deployment, points=((4, 148.0),))
-    Result.objects.filter(pk=result.pk).update(disturbed=True)
+    Result.objects.filter(pk=result.pk).update(**{flag: True})
 
     assert "Mean of" not in page(client, result).content.decode()
 

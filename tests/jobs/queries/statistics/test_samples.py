@@ -1,4 +1,5 @@
 from math import exp, sqrt
+from random import Random
 from statistics import variance
 
 import pytest
@@ -49,7 +50,29 @@ def test_missing_runs_follow_the_two_sample_t_test():
 
 def test_three_runs_give_a_mean_its_interval():
     assert mean_interval([1.0, 2.0]) is None
-    assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.516, 13.484)
+    # 11 · exp(± 4.303 · 1 / (11 · √3)), by hand.
+    assert rounded(mean_interval([10.0, 11.0, 12.0]), 3) == (11.0, 8.776, 13.787)
+    assert rounded(mean_interval([-1.0, 0.0, 1.0]), 3) == (0.0, -2.484, 2.484)
+
+
+def test_no_bound_of_a_mean_rate_is_below_zero():
+    interval = mean_interval([17.6, 27.9, 42.4])
+
+    assert interval.value == pytest.approx(29.3)
+    assert 0 < interval.low < interval.value < interval.high
+
+
+@pytest.mark.parametrize("runs", [3, 5, 10])
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.3])
+def test_the_interval_of_a_mean_rate_covers_the_truth(runs, spread):
+    draw = Random(runs)
+    covered = 0
+    for _ in range(4000):
+        values = [draw.lognormvariate(-spread * spread / 2, spread) for _ in range(runs)]
+        interval = mean_interval(values)
+        covered += interval.low <= 1 <= interval.high
+
+    assert 0.935 <= covered / 4000 <= 0.96
 
 
 def test_equal_repeats_have_no_interval():

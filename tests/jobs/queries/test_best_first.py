@@ -1,0 +1,92 @@
+"""One rule says what stands for a model, on every page that shows one of its results."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.catalog import MODELS
+from jobs.catalog.data_sets import DATA_SETS
+from jobs.models import Result
+from jobs.queries.answers.baselines import baselines
+from jobs.queries.models import model_rows
+from jobs.queries.overview import serving
+from jobs.queries.results.published import published_comparisons
+from tests.factories import make_job, make_measured
+from tests.measuring import make_measuring_host, measured, served
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+MODEL = "smollm2-135m-instruct"
+FEW = {"id": "benchmark:few_requests", "args": {"requests": 6}}
+LOADED = {"id": "result:host_loaded", "args": {"load": 12.6, "cores": 2}}
+
+
+@pytest.fixture
+def deployment():
+    return served(make_measuring_host("va16"), stack="guide")
+
+
+def benchmark(deployment, rate, requests, **fields):
+    result = measured(deployment, points=((1, rate),))
+    metrics = {**result.metrics, "requests": requests}
+    Result.objects.filter(pk=result.pk).update(model_id=MODEL, metrics=metrics, **fields)
+    return result
+
+
+def evaluation(host, right, total):
+    job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})
+    return make_measured(job=job, scores=[1] * right + [0] * (total - right))
+
+
+def row_of(model_id):
+    return next(row for row in model_rows() if row.model.id == model_id)
+
+
+def test_the_model_list_has_the_largest_clean_run(deployment):
+    clean = benchmark(deployment, 101.0, 200)
+    benchmark(deployment, 11.1, 6, loaded=True, remarks=[LOADED, FEW])
+    large = evaluation(deployment.host, 69, 142)
+    evaluation(deployment.host, 4, 6)
+
+    row = row_of(MODEL)
+
+    assert (row.speed, row.answers) == (clean, large)
+
+
+def test_the_overview_has_the_largest_clean_run_of_a_deployment(deployment):
+    clean = benchmark(deployment, 101.0, 200)
+    benchmark(deployment, 11.1, 6, loaded=True)
+
+    assert [one.measured for one in serving() if one.deployment == deployment] == [clean]
+
+
+def test_baselines_are_offered_by_the_rule(deployment):
+    large, small = evaluation(deployment.host, 69, 142), evaluation(deployment.host, 4, 6)
+
+    assert [one.result for one in baselines()] == [large.pk, small.pk]
+
+
+def test_a_published_figure_stands_beside_the_largest_evaluation(deployment):
+    by_size = {}
+    for total in (40, 4):
+        result = evaluation(deployment.host, total // 2, total)
+        result.answers.update(subset=DATA_SETS["math_500"].answer_names[0])
+        Result.objects.filter(pk=result.pk).update(model_id="deepseek-r1")
+        by_size[total] = result
+
+    shown = [
+        one.latest.result for one in published_comparisons(MODELS["deepseek-r1"]) if one.latest
+    ]
+
+    assert set(shown) == {by_size[40]}
+
+
+def test_marks_stand_beside_the_number(client, django_user_model, deployment):
+    client.force_login(django_user_model.objects.create_user("lin"))
+    benchmark(deployment, 11.1, 6, loaded=True, remarks=[LOADED, FEW])
+
+    for name in ("result-fleet", "model-list"):
+        html = client.get(reverse(name)).content.decode()
+        assert ">loaded host</span>" in html
+        assert ">few samples</span>" in html
+    places = client.get("/api/v1/fleet").json()["fleet"]
+    flags = [place["speed"]["flags"] for place in places if place["speed"]]
+    assert flags == [["loaded host", "few samples"]]
