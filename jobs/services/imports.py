@@ -41,7 +41,7 @@ NUMBERS = ("devices", "tp", "pp", "ep")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a person declares: the ``device`` in words and the number of ``devices``, the ``model``
+    """Declaration of a person: the ``device`` in words and the number of ``devices``, the ``model``
     (id or text; "": the file's), precision, engine with its version, parallel sizes, workload.
     """
 
