@@ -254,7 +254,7 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
 )
 def test_a_result_page_shows_the_numbers_of_the_api(page, api, result_type, names):
     result = api.ask(f"results?type={result_type}")["results"][-1]
-    page.goto(reverse("result-detail", args=[result["id"]]))
+    page.goto(f"/results/{result['id']}/")
 
     metrics = page.get_by_role("region", name="Metrics")
     shown = metrics.locator("dd .num").all_inner_texts()

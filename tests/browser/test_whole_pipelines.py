@@ -161,7 +161,7 @@ class TestAWay:
 
         assert len(results) >= 2
         for result in results:
-            page.goto(reverse("result-detail", args=[result["id"]]))
+            page.goto(f"/results/{result['id']}/")
             expect(page.locator("main .stamp.sim").first).to_have_text("simulated")
 
     def test_it_ends_in_a_chat(self, page, host, pipeline, model):

@@ -137,6 +137,31 @@ def test_the_deployed_model_thinks_and_answers(served):
     assert "4" in answered
 
 
+def test_opencompass_scores_a_set_while_the_next_is_asked(host, served, break_):
+    break_("second_set_waits")
+    chosen = {"datasets": ["cluewsc"], "deployment": str(served["id"])}
+    number = host.launch("evaluate-opencompass", **chosen)
+
+    def standing():
+        known = host.job(number)["accuracy"]
+        return {one["set"]: one for one in known["sets"]} if known else {}
+
+    def is_first_scored():
+        first = standing().get("cluewsc-dev")
+        return first and first["share"] is not None
+
+    until(is_first_scored, "the first set has its score")
+    first, second = standing()["cluewsc-dev"], standing()["cluewsc-test"]
+    assert (first["scored"], second["answered"], second["share"]) == (24, 0, None)
+    break_()
+
+    job = host.ended(number)
+    assert job["state"] == "succeeded", job["message"]
+    last = standing()
+    assert last["cluewsc-dev"]["share"] == first["share"]
+    assert last["cluewsc-test"]["share"] is not None
+
+
 def vendors_matrix(served):
     """The vendor's matrix of a deployment, with one request a cell."""
     preset = WORKLOADS["vendor"]

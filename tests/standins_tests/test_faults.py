@@ -35,8 +35,8 @@ def bench(host: Host, docker_script, url: str, *more: str):
     )
 
 
-def test_there_are_twenty():
-    assert len(world.FAULTS) == len(set(world.FAULTS)) == 20
+def test_there_are_twenty_one():
+    assert len(world.FAULTS) == len(set(world.FAULTS)) == 21
 
 
 def test_faults_are_named_by_a_file_or_by_the_environment(host):

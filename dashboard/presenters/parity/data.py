@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
@@ -10,8 +11,15 @@ from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.text.formatting import percent, points
+from dashboard.text.labels import result_name
 from jobs.queries.parity.statement import Row, Statement
-from jobs.queries.statistics import Interval
+from jobs.queries.statistics import Decision, Interval
+
+# Exit code of a gate in CI by verdict; 1 is that of an error.
+GATE: Mapping[Decision | Literal["not_comparable"], int] = {
+    **{"better": 0, "equivalent": 0, "not_worse": 0},
+    **{"worse": 2, "cannot_tell": 3, "not_comparable": 4},
+}
 
 
 def as_data(stated: Stated) -> dict[str, Any]:
@@ -19,9 +27,12 @@ def as_data(stated: Stated) -> dict[str, Any]:
     statement = statement_of(stated)
     return {
         "verdict": statement.decision,
+        "exit_code": GATE[statement.decision],
         "text": words.headline(statement),
-        "margin_points": stated.margin,
-        "planned_questions": statement.planned,
+        "margin_points": stated.asks.margin,
+        "goal": statement.goal,
+        "planned_questions": statement.looks.planned,
+        "look": statement.looks.number,
         "base": _side(stated.base),
         "result": _side(stated.result),
         "pooled": _row(statement.pooled, "pooled"),
@@ -52,11 +63,10 @@ def full_headline(stated: Stated) -> str:
 
 
 def _side(side: SideView) -> dict[str, Any]:
-    return {"name": side.name, "results": [result.pk for result in side.results]}
+    return {"name": side.name, "results": [result_name(result) for result in side.results]}
 
 
 def _row(row: Row, name: str) -> dict[str, Any]:
-    missing = row.missing
     return {
         "name": name,
         "group": row.group,
@@ -70,8 +80,7 @@ def _row(row: Row, name: str) -> dict[str, Any]:
         "mcnemar_p": row.p,
         "regressed": row.flips[0] if row.flips else None,
         "fixed": row.flips[1] if row.flips else None,
-        "more_questions": missing.questions if missing else None,
-        "more_if_equal": missing.is_if_equal if missing else None,
+        "more_questions": row.more,
     }
 
 

@@ -38,7 +38,7 @@ def _facts(stated: Stated) -> Facts:
         (_("Difference"), _gap(whole)),
         (_("Baseline"), numbers.share(row.first, row.questions[0])),
         (_("Result"), numbers.share(row.second, row.questions[1])),
-        (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
+        (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.asks.margin)),
     ]
     if row.p is not None:
         rows.append((_("McNemar, exact"), Cell(whole.p, value=row.p, measure="p")))

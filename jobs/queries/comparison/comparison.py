@@ -309,7 +309,7 @@ class _Table:
         before, after = _mean(mine), _mean(theirs)
         found = self._gap(name, before, after, index)
         if found is not None:
-            verdict = "noise" if found.holds_zero else _judged(name, found.value)
+            verdict = "noise" if found.includes_zero else _judged(name, found.value)
             change = Change(after, None, found.value, found.low, found.high, verdict)
         else:
             change = changed(name, mine, theirs)
@@ -350,7 +350,7 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
         if absolute == 0 and not relative:
             verdict = "same"
         return Change(value, relative, absolute, None, None, verdict)
-    verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
+    verdict = "noise" if interval.includes_zero else _judged(name, interval.value)
     return Change(value, relative, absolute, interval.low, interval.high, verdict)
 
 

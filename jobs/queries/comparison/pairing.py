@@ -12,7 +12,14 @@ from hashlib import sha256
 from django.db.models import Case, Q, TextField, Value, When
 
 from jobs.models import Answer, Result
-from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
+from jobs.queries.statistics import (
+    Interval,
+    extended_z,
+    mcnemar,
+    more_questions,
+    paired_difference,
+    paired_variance,
+)
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
@@ -77,7 +84,11 @@ def pair(
     cells = found.cells
     _both, only_base, only_other, _neither = cells
     total, gap = sum(cells), paired_difference(*cells)
-    needed = questions_to_tell(only_base, only_other, total) if gap.holds_zero else None
+    needed = None
+    if gap.includes_zero:
+        variance = paired_variance(only_base, only_other, total)
+        again = extended_z(2)  # of the next look
+        needed = more_questions("differ", (total, gap.value), variance, 0.0, lambda _total: again)
     p = mcnemar(only_base, only_other)
     flips = _flips(base, other, found.changed(asked)[:MOST_FLIPS]) if with_flips else ()
     parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}

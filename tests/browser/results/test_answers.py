@@ -44,7 +44,7 @@ def seeded(own_server):
 def page(browser, own_server, seeded):
     with checked_window(browser, own_server) as context:
         opened = context.new_page()
-        opened.goto(f"/results/{seeded}/answers/8/")
+        opened.goto(f"/results/res-{seeded}/answers/8/")
         yield opened
 
 
@@ -99,7 +99,7 @@ def test_reasoning_opened_just_before_a_key_stays_open(page):
 
 
 def test_hostile_answers_are_harmless(page, seeded):
-    page.goto(f"/results/{seeded}/answers/?order=index")
+    page.goto(f"/results/res-{seeded}/answers/?order=index")
     page.locator("[data-think] summary").click()
     for index in range(HOSTILE):
         shows(page, index)
@@ -115,7 +115,7 @@ def test_hostile_answers_are_harmless(page, seeded):
 
 def test_on_a_phone_list_and_answer_are_two_steps(page, seeded):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"/results/{seeded}/answers/?show=cut")
+    page.goto(f"/results/res-{seeded}/answers/?show=cut")
     expect(page.locator(SHOWN)).to_be_hidden()
     assert too_wide(page) == ""
 

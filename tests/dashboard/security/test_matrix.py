@@ -144,11 +144,15 @@ def made(db):
     )
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
     ResultPoint.objects.create(result=result, index=0, concurrency=1, metrics={})
+    theirs = imported(user=owner)
     numbers = {
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,
-        "import_id": imported(user=owner).imported_id,
+        "import_id": theirs.imported_id,
+        "import_result_id": theirs.pk,
+        "pk": result.pk,
+        "rest": "notes/",
         "index": 0,
         "concurrency": 1,
         "conversation_id": chat.pk,
@@ -224,10 +228,11 @@ def client_of(made, actor):
 
 def address_of(made, case):
     def value(match):
-        _kind, _colon, name = match[1].rpartition(":")
+        kind, _colon, name = match[1].rpartition(":")
         is_log = name == "record_id" and "deployments" in ROUTES[case.name]
         known = {"job_id": made.jobs[case.job], "record_id": made.jobs[case.job], **made.values}
-        return str(known["deployment_id"] if is_log else known.get(name, 1))
+        found = str(known["deployment_id"] if is_log else known.get(name, 1))
+        return f"res-{found}" if kind in ("result", "typed_result") else found
 
     return "/" + re.sub(r"<([^>]+)>", value, ROUTES[case.name].replace("^(?!host/)", "nothing"))
 
