@@ -336,6 +336,7 @@ class SetScore(Answer):
     """A score in per cent, as the tool has it."""
 
     group: str
+    question_set: str = Field(description="of this dashboard that it is a part of; empty: none")
     dataset: str
     version: str
     metric: str

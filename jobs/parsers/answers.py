@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -46,6 +47,13 @@ class Answered:
 def question_key(question_id: str, question: str) -> str:
     """Return the question's id in its set, else the hash of its text."""
     return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:_HASHED]
+
+
+def content_key(question: str, expected: str) -> str:
+    """Return the checksum of a question with its expected answer: 32 hex digits. Ids and sets may
+    have equal names; equal checksums are equal questions."""
+    text = json.dumps([question, expected], ensure_ascii=False)
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASHED]
 
 
 def own_question(question: str) -> str:

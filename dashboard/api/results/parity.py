@@ -55,6 +55,10 @@ class ParityRow(Answer):
     """A data set, a group of them, or all questions; differences in points."""
 
     name: str
+    version: str | None = Field(description="of the data set; null: it has none, or several sets")
+    questions_sha256: str | None = Field(
+        description="of the common questions; null: the same by name only, or several sets"
+    )
     group: str
     base: ParityAccuracy
     result: ParityAccuracy
@@ -87,14 +91,15 @@ class ParityWarning(Answer):
 class ParityAnswer(Answer):
     """Parity of a result with a baseline."""
 
-    verdict: str
+    verdict: str = Field(description="of pooled; not_comparable: no common question, no rows")
     text: str
+    action: str | None = Field(description="what makes the sides comparable; null: they are")
     margin_points: float
     planned_questions: int | None
     base: ParitySide
     result: ParitySide
-    pooled: ParityRow
-    plain_mean_points: float = Field(description="mean of the sets' differences")
+    pooled: ParityRow | None
+    plain_mean_points: float | None = Field(description="mean of the sets' differences")
     means_disagree: bool = Field(description="plain mean and pooled difference differ in sign")
     sets: list[ParityRow]
     groups: list[ParityRow]
@@ -110,7 +115,8 @@ class ParityAnswer(Answer):
     summary="State parity of two results",
 )
 def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, Any]:
-    """Equivalent within the margin, better, worse, or the number of missing questions."""
+    """Equivalent within the margin, better, worse, the number of missing questions, or not
+    comparable."""
     return _stated(query.model_dump())
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.compared import numbers_of, read_groups
+from dashboard.presenters.result.provenance import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.messages import Message
 from jobs.models import Result
@@ -29,6 +30,7 @@ from jobs.queries.parity.compared import (
     parity,
 )
 from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.repeats import no_repeat
 from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import state
 
@@ -54,7 +56,10 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Statement with its request. ``counts``: both sides as typed, for an address."""
+    """Statement with its request; ``parity.statement`` is None for sides that are not comparable.
+
+    ``counts``: both sides as typed, for an address.
+    """
 
     source: Source
     parity: Parity
@@ -154,13 +159,12 @@ def _of_results(base: str, result: str, margin: float, planned: int | None) -> S
     if twice is not None:
         raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
     found = parity(first, second, margin, planned)
-    if found.statement is None:
-        raise ParityError(Message("parity:no_common"), "id")
     return Stated("results", found, _view(first), _view(second), margin, planned)
 
 
 def runs_of(text: str, field: str) -> list[Result]:
-    """Return the evaluations of one side: "11", or "11,12" for repeats.
+    """Return the evaluations of one side: "11"; "11,12" for repeats, or for one measurement whose
+    runs asked parts of the questions.
 
     Raises:
         ParityError: at ``field``.
@@ -178,6 +182,11 @@ def runs_of(text: str, field: str) -> list[Result]:
     for run in groups[0]:
         if run.type != Result.Type.EVALUATION:
             raise ParityError(Message("parity:type", {"name": result_name(run)}), field)
+    if other := no_repeat(groups[0]):
+        run, names = other
+        titles = _(", ").join(dict.fromkeys(map(part_title, names)))
+        args = {"a": result_name(groups[0][0]), "b": result_name(run), "parts": titles}
+        raise ParityError(Message("parity:no_repeats", args), field)
     return groups[0]
 
 
@@ -202,7 +211,8 @@ def _of_counts(typed: tuple[str, str], sets: str, margin: float, planned: int | 
         evidence = counts.evidence_of(base, result, names)
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
-    found = Parity(state(evidence, margin / 100, planned), Notes())
+    notes = Notes(declared=list(names) or [""])
+    found = Parity(state(evidence, margin / 100, planned), notes)
     sides = SideView(_("Baseline")), SideView(_("Result"))
     written = tuple(",".join(one.text for one in side) for side in (base, result))
     return Stated(
@@ -223,15 +233,14 @@ def _of_tables(text: str, base: str, margin: float, planned: int | None, *, turn
         columns.reverse()
     (first, own), (second, other) = columns
     found = of_sides(own, other, margin, planned)
-    if found.statement is None:
-        raise ParityError(Message("parity:no_common"), "tables")
     stated_ = Stated("tables", found, first, second, margin, planned, tables=text)
     return stated_ if base else replace(stated_, **_written(own, other, found))
 
 
 def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
-    """Return the tables as counts, for an address that others can open."""
-    assert found.statement is not None  # noqa: S101 -- checked by the caller
+    """Return the tables as counts, for an address that others can open; {} without a statement."""
+    if found.statement is None:
+        return {}
     names = [row.name for row in found.statement.rows]
     totals = [row.questions for row in found.statement.rows]
     written = [

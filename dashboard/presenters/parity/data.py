@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.parity import words
+from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.text.formatting import percent, points
@@ -15,30 +15,52 @@ from jobs.queries.statistics import Interval
 
 
 def as_data(stated: Stated) -> dict[str, Any]:
-    """Return the statement. Accuracies are from 0 to 1; names with ``points`` are in points."""
-    statement = statement_of(stated)
-    return {
-        "verdict": statement.decision,
-        "text": words.headline(statement),
+    """Return the statement. Accuracies are from 0 to 1; names with ``points`` are in points.
+
+    Sides that are not comparable have no rows; ``action`` says what makes them so.
+    """
+    data: dict[str, Any] = {
+        "verdict": incomparable.VERDICT,
+        "text": headline_of(stated),
+        "action": None,
         "margin_points": stated.margin,
-        "planned_questions": statement.planned,
+        "planned_questions": stated.planned,
         "base": _side(stated.base),
         "result": _side(stated.result),
+        "pooled": None,
+        "plain_mean_points": None,
+        "means_disagree": False,
+        "sets": [],
+        "groups": [],
+        "warnings": [{"id": one.id, "text": one.text} for one in warnings(stated)],
+        "method": [],
+    }
+    statement = stated.parity.statement
+    if statement is None:
+        return data | {"action": incomparable.action(stated)}
+    return data | {
+        "verdict": statement.decision,
+        "planned_questions": statement.planned,
         "pooled": _row(statement.pooled, "pooled"),
         "plain_mean_points": 100 * statement.plain,
         "means_disagree": statement.is_opposed,
-        "sets": [_row(row, words.row_name(row, statement.rows)) for row in statement.rows],
+        "sets": [_row(row, words.row_name(row, statement.rows), stated) for row in statement.rows],
         "groups": [_row(row, name) for name, row in statement.groups.items()],
-        "warnings": [{"id": one.id, "text": one.text} for one in warnings(stated)],
         "method": words.methods(statement),
     }
 
 
 def statement_of(stated: Stated) -> Statement:
-    """Return the statement, which the request has."""
+    """Return the statement of comparable sides."""
     statement = stated.parity.statement
-    assert statement is not None  # noqa: S101 -- asked.stated() raises without one
+    assert statement is not None  # noqa: S101 -- the caller shows other sides without one
     return statement
+
+
+def headline_of(stated: Stated) -> str:
+    """Return the verdict as a title."""
+    statement = stated.parity.statement
+    return words.headline(statement) if statement else incomparable.headline()
 
 
 def full_headline(stated: Stated) -> str:
@@ -46,7 +68,7 @@ def full_headline(stated: Stated) -> str:
     args = {
         "result": stated.result.name,
         "base": stated.base.name,
-        "headline": words.headline(statement_of(stated)),
+        "headline": headline_of(stated),
     }
     return _("%(result)s vs %(base)s: %(headline)s") % args
 
@@ -55,10 +77,13 @@ def _side(side: SideView) -> dict[str, Any]:
     return {"name": side.name, "results": [result.pk for result in side.results]}
 
 
-def _row(row: Row, name: str) -> dict[str, Any]:
+def _row(row: Row, name: str, stated: Stated | None = None) -> dict[str, Any]:
     missing = row.missing
+    identity = stated.parity.notes.identities.get(row.name) if stated else None
     return {
         "name": name,
+        "version": (identity.version if identity else "") or None,
+        "questions_sha256": (identity.sha256 if identity else "") or None,
         "group": row.group,
         "base": _accuracy(row, 0, row.first),
         "result": _accuracy(row, 1, row.second),
@@ -87,7 +112,15 @@ def _accuracy(row: Row, side: int, interval: Interval) -> dict[str, Any]:
 
 def as_text(stated: Stated) -> str:
     """Return the statement for a terminal."""
-    statement = statement_of(stated)
+    statement = stated.parity.statement
+    if statement is None:
+        lines = [
+            incomparable.headline(),
+            incomparable.sentence(stated),
+            incomparable.action(stated),
+            *(one.text for one in warnings(stated)),
+        ]
+        return "\n".join(lines)
     lines = [
         words.headline(statement),
         words.sentence(statement, stated.base.name, stated.result.name),

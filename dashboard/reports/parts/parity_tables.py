@@ -73,12 +73,13 @@ def set_tables(stated: Stated) -> list[Block]:
     """Return the table by data set, its chart, and the sets of large groups."""
     statement = statement_of(stated)
     figure, height = forest_of(statement)
-    rows = shown_rows(statement)
+    notes = stated.parity.notes
+    rows = shown_rows(statement, notes)
     blocks: list[Block] = [
         _table(_("By data set"), rows),
         Figure(_("Differences"), figure, height, _band(statement.margin)),
     ]
-    return blocks + [_table(name, sets) for name, sets in folded_rows(statement)]
+    return blocks + [_table(name, sets) for name, sets in folded_rows(statement, notes)]
 
 
 def _band(margin: float) -> str:
@@ -100,7 +101,7 @@ def _table(title: str, rows: list[ShownRow]) -> Table:
 def _row(shown: ShownRow) -> list[Cell]:
     row = shown.row
     return [
-        Cell(shown.name, tone="bold" if shown.is_sum else ""),
+        Cell(shown.name, note=shown.about, tone="bold" if shown.is_sum else ""),
         _accuracy(row.first, row.questions[0], shown.base_counts),
         _accuracy(row.second, row.questions[1], shown.result_counts),
         _gap(shown),

@@ -12,9 +12,9 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from dashboard.presenters.parity import early, named, words
+from dashboard.presenters.parity import early, incomparable, named, words
 from dashboard.presenters.parity.asked import Source, Stated, is_asked, stated
-from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.data import headline_of
 from dashboard.presenters.parity.lacking import lacking_sides
 from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
 from dashboard.presenters.parity.warnings import warnings
@@ -88,33 +88,43 @@ def _names(data: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _context(found: Stated) -> dict[str, Any]:
-    statement = statement_of(found)
-    chart, height = forest_of(statement)
     query = query_of(found)
     asked = parse_qsl(query)
-    return {
+    context = {
         "stated": found,
-        "statement": statement,
-        "headline": words.headline(statement),
-        "sentence": words.sentence(statement, found.base.name, found.result.name),
-        "reasons": words.reasons(statement),
-        "tone": words.TONES.get(statement.decision, "line"),
+        "statement": found.parity.statement,
+        "headline": headline_of(found),
         "warnings": warnings(found),
         "lacking": lacking_sides(found),
         "base_ids": found.base.ids,
         "result_ids": found.result.ids,
-        "methods": words.methods(statement),
-        "plain": points(statement.plain, 3),
-        "rows": shown_rows(statement),
-        "folded": folded_rows(statement),
-        "figure": chart,
-        "figure_height": height,
         "query": query,
         "report_query": f"{query}&",
         "csv": f"?{query}&format=csv" if query else "",
         "kept": [(name, value) for name, value in asked if name != "margin"],
         "margin_value": f"{found.margin:g}",
         "swapped": query_of(found, is_swapped=True),
+    }
+    return context | _numbers(found)
+
+
+def _numbers(found: Stated) -> dict[str, Any]:
+    """Return verdict, numbers and chart; of sides that are not comparable the cause."""
+    statement = found.parity.statement
+    if statement is None:
+        said = {"sentence": incomparable.sentence(found), "reasons": [incomparable.action(found)]}
+        return {**said, "tone": "line"}
+    chart, height = forest_of(statement)
+    return {
+        "sentence": words.sentence(statement, found.base.name, found.result.name),
+        "reasons": words.reasons(statement),
+        "tone": words.TONES.get(statement.decision, "line"),
+        "methods": words.methods(statement),
+        "plain": points(statement.plain, 3),
+        "rows": shown_rows(statement, found.parity.notes),
+        "folded": folded_rows(statement, found.parity.notes),
+        "figure": chart,
+        "figure_height": height,
         "margin_text": words.margin_text(statement.margin),
     }
 

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.factories import make_job, make_measured
+from tests.jobs.lib import answering
 
 GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
 
@@ -32,7 +33,7 @@ def test_bare_counts_need_no_database():
     ]
     assert round(data["plain_mean_points"], 2) == 0.11
     assert data["means_disagree"]
-    assert [one["id"] for one in data["warnings"]] == ["means_disagree"]
+    assert [one["id"] for one in data["warnings"]] == ["means_disagree", "declared"]
 
 
 def test_a_terminal_gets_sentences():
@@ -87,3 +88,24 @@ def test_a_result_is_not_compared_with_itself():
 
     with pytest.raises(CommandError, match="is on both sides"):
         run(one, one)
+
+
+@pytest.mark.django_db
+def test_sets_of_one_name_without_common_questions_have_no_verdict():
+    base, result = answering.make_sets_of_one_name()
+
+    lines = run(base.pk, result.pk).splitlines()
+
+    assert lines[0] == "Not comparable"
+    assert "Evaluate both with the same version of the same question set." in lines
+    assert "%" not in "".join(lines)
+    assert json.loads(run(base.pk, result.pk, "--json"))["verdict"] == "not_comparable"
+
+
+@pytest.mark.django_db
+def test_a_group_of_two_models_is_refused():
+    job = make_job(kind="evaluate", state="succeeded")
+    other = make_measured(scores=[1, 0], job=job, model_id="r1").pk
+
+    with pytest.raises(CommandError, match=r"BASE: .* are not repeats of one evaluation"):
+        run(f"{evaluation(1, 0)},{other}", evaluation(1, 1))

@@ -26,6 +26,7 @@ from tests.factories import (
     make_plan,
     make_user,
 )
+from tests.jobs.lib import answering
 from tests.jobs.lib.importing import imported
 from tests.jobs.lib.token_using import make_used
 
@@ -251,6 +252,32 @@ def test_a_statement_of_two_results_is_a_report(write):
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_sets_of_one_name_without_common_questions_have_no_verdict(write, format):
+    base, result = answering.make_sets_of_one_name()
+
+    text = write("parity", "en", format, base=str(base.pk), id=str(result.pk)).replace("\\", "")
+
+    assert "Not comparable" in text
+    assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
+    assert not re.search(r"Better|Worse|Equivalent|McNemar|Newcombe", text)
+
+
+def test_a_report_names_a_set_with_its_version(write):
+    sides = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab").pk
+        for n in (1, 3)
+    ]
+
+    texts = [
+        write("parity", "en", "md", base=str(sides[0]), id=str(sides[1])),
+        write("result", "en", "md", id=sides[0]),
+    ]
+
+    for text in texts:
+        assert "ours@0123456789ab/short_en" in text.replace("\\", "")
 
 
 def test_a_statement_has_the_settings_of_both_runs(write):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.models import Import, Result
 from jobs.services.outcomes import answer_rows
-from tests.factories import make_job, make_measured, make_user
+from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,12 @@ def reader(client):
 
 def evaluation(scores, **fields):
     return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"), **fields)
+
+
+def repeats(*each):
+    served = make_deployment()
+    job = {"kind": "evaluate", "state": "succeeded", "host": served.host}
+    return [make_measured(scores=scores, job=make_job(**job), deployment=served) for scores in each]
 
 
 def page(client, status=200, **query):
@@ -105,7 +111,7 @@ def test_a_viewer_is_not_led_to_a_launch(reader):
 
 def test_a_typed_number_is_the_one_that_pages_show(reader):
     make_job()
-    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+    base = repeats([1, 1, 0], [1, 0, 0])
     result = evaluation([1, 1, 1])
     typed = {"base_name": f"#{base[0].job_id}，{base[1].job_id}", "name": str(result.job_id)}
 
@@ -151,7 +157,7 @@ def test_two_results_have_a_statement(reader):
 
 
 def test_repeats_are_one_side(reader):
-    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+    base = repeats([1, 1, 0], [1, 0, 0])
 
     text = page(reader, base=",".join(str(one.pk) for one in base), id=evaluation([1, 1, 1]).pk)
 
@@ -343,3 +349,47 @@ def test_a_result_links_to_its_statement(reader):
     text = reader.get(reverse("result-detail", args=[result.pk])).content.decode()
 
     assert f'{reverse("parity")}?id={result.pk}"' in text
+
+
+def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
+    base, result = answering.make_sets_of_one_name()
+
+    text = page(reader, base=base.pk, id=result.pk)
+
+    statement = text[text.index('id="statement"') :]
+    assert "<b>Not comparable</b>" in statement
+    assert "Evaluate both with the same version of the same question set." in statement
+    assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
+    assert not re.search(r"Better|Worse|Equivalent|%", statement[: statement.index("ask-results")])
+
+
+def test_the_file_of_sides_that_are_not_comparable_has_no_number(reader):
+    base, result = answering.make_sets_of_one_name()
+
+    response = reader.get(reverse("parity"), {"base": base.pk, "id": result.pk, "format": "csv"})
+
+    (_head, line) = response.content.decode("utf-8-sig").splitlines()
+    assert line.startswith("pooled,,,,,,,,,,,,,,,1.0,not_comparable,")
+
+
+def test_a_set_has_its_full_name_and_its_checksum(reader):
+    sides = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab")
+        for n in (1, 3)
+    ]
+
+    text = page(reader, base=sides[0].pk, id=sides[1].pk)
+
+    assert ">ours@0123456789ab/short_en<" in text
+    assert re.search(r"0123456789ab, same questions, SHA-256 [0-9a-f]{12}…", text)
+
+
+def test_a_group_of_two_models_is_refused(reader):
+    base, other, result = (
+        evaluation([1, 0, 1], model_id=model) for model in ("r1", "r1-distill", "r1")
+    )
+
+    text = page(reader, 422, base=f"{base.pk},{other.pk}", id=result.pk)
+
+    assert f"#{base.job_id} and #{other.job_id} are not repeats of one evaluation." in text
+    assert "Model" in text[text.index("are not repeats") :][:80]

@@ -78,11 +78,11 @@ def test_an_unknown_set_is_left_out():
     assert (found.statement, found.notes.uncounted) == (None, ["mine"])
 
 
-def test_another_prompt_has_a_warning_and_no_known_size():
+def test_tables_of_other_prompts_have_no_statement():
     found = notes_of(table("a", ("gsm8k", "1d7fe4", 90.45)), table("b", ("gsm8k", "aaaaaa", 90.45)))
 
     assert found.notes.versions == [("gsm8k", "1d7fe4", "aaaaaa")]
-    assert found.notes.uncounted == ["gsm8k"]
+    assert found.statement is None
 
 
 @pytest.mark.parametrize(
