@@ -29,6 +29,10 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
         "One result only. Paste two tables, or a table with two columns, or name a baseline."
     ),
     "parity:many_tables": _("%(n)s results. Paste two at most."),
+    "parity:which_baseline": _(
+        "The names do not say which is the baseline. Choose: first “%(first)s”, second "
+        "“%(second)s”."
+    ),
     "parity:margin": _("Enter a margin from %(least)s to %(most)s points."),
     "parity:planned": _("Enter a whole number of questions, or leave it empty."),
     "parity:fewer_planned": _("Fewer than the %(n)s questions that were asked."),

@@ -1,7 +1,8 @@
 """Request for a parity statement: results, bare counts or pasted tables; page, API, command.
 
 Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
-names), ``tables`` and ``baseline`` (pasted text, its column), ``margin``, ``planned``.
+names), ``base_title`` and ``title`` (names of both sides of counts), ``tables`` and ``baseline``
+(pasted text, its column: "first", "second", "" by their names), ``margin``, ``planned``.
 """
 
 from __future__ import annotations
@@ -43,10 +44,17 @@ _FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
 
 @dataclass(frozen=True, slots=True)
 class SideView:
-    """A side as shown: its name, and its results if it has any."""
+    """A side as shown: its name, and its results if it has any. ``title``: the name in an address,
+    of counts that have one."""
 
     name: str
     results: Sequence[Result] = ()
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the name next to "Baseline" or "Result"; "" without an own one."""
+        return self.name if self.results else self.title
 
     @property
     def ids(self) -> str:
@@ -96,10 +104,11 @@ def stated(data: Mapping[str, str]) -> Stated:
     if sum(kinds) > 1:
         raise ParityError(Message("parity:both"))
     if given["tables"]:
-        second = data.get("baseline") == "second"
-        found = _of_tables(given["tables"], given["base"], margin, planned, turned=second)
+        chosen = data.get("baseline", "")
+        found = _of_tables(given["tables"], given["base"], margin, planned, chosen)
     elif any(typed):
-        found = _of_counts(typed, data.get("sets", ""), margin, planned)
+        titles = (data.get("base_title", ""), data.get("title", ""))
+        found = _of_counts(typed, titles, data.get("sets", ""), margin, planned)
     else:
         found = _of_results(given["base"], given["id"], margin, planned)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
@@ -201,7 +210,14 @@ def _view(runs: Sequence[Result]) -> SideView:
     return SideView(name, runs)
 
 
-def _of_counts(typed: tuple[str, str], sets: str, margin: float, planned: int | None) -> Stated:
+def _titled(title: str, default: str) -> SideView:
+    own = " ".join(title.split())[:LONGEST_NAME]
+    return SideView(own or default, title=own)
+
+
+def _of_counts(
+    typed: tuple[str, str], titles: tuple[str, str], sets: str, margin: float, planned: int | None
+) -> Stated:
     names = [name.strip()[:LONGEST_NAME] for name in sets.split(",")] if sets.strip() else []
     try:
         base, result = (
@@ -213,15 +229,15 @@ def _of_counts(typed: tuple[str, str], sets: str, margin: float, planned: int | 
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
     notes = Notes(declared=list(names) or [""])
     found = Parity(state(evidence, margin / 100, planned), notes)
-    sides = SideView(_("Baseline")), SideView(_("Result"))
+    sides = _titled(titles[0], _("Baseline")), _titled(titles[1], _("Result"))
     written = tuple(",".join(one.text for one in side) for side in (base, result))
     return Stated(
         "counts", found, *sides, margin, planned, counts=(written[0], written[1]), names=names
     )
 
 
-def _of_tables(text: str, base: str, margin: float, planned: int | None, *, turned: bool) -> Stated:
-    columns = [(SideView(one.name), one.side) for one in pasted.columns_of(text)]
+def _of_tables(text: str, base: str, margin: float, planned: int | None, chosen: str) -> Stated:
+    columns = [(_titled(one.name, one.name), one.side) for one in pasted.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
     if len(columns) == 1 and not base:
@@ -229,12 +245,27 @@ def _of_tables(text: str, base: str, margin: float, planned: int | None, *, turn
     if base:
         runs = runs_of(base, "base")
         columns.insert(0, (_view(runs), side_of(runs)))
-    elif turned:
+    elif _baseline(columns[0][0].name, columns[1][0].name, chosen):
         columns.reverse()
     (first, own), (second, other) = columns
     found = of_sides(own, other, margin, planned)
     stated_ = Stated("tables", found, first, second, margin, planned, tables=text)
     return stated_ if base else replace(stated_, **_written(own, other, found))
+
+
+def _baseline(first: str, second: str, chosen: str) -> int:
+    """Return the index of the baseline: as chosen, else by the names of the columns.
+
+    Raises:
+        ParityError: at "baseline", where the names do not tell.
+    """
+    if chosen in ("first", "second"):
+        return int(chosen == "second")
+    found = pasted.baseline_of(first, second)
+    if found is None:
+        args = {"first": first[:LONGEST_NAME], "second": second[:LONGEST_NAME]}
+        raise ParityError(Message("parity:which_baseline", args), "baseline")
+    return found
 
 
 def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:

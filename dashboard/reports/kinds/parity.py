@@ -31,6 +31,8 @@ class ParityAsked(Asked):
     base_counts: str = Field("", max_length=20000, description="154/159,933/976")
     counts: str = Field("", max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the counts' data sets")
+    base_title: str = Field("", max_length=400, description="name of the baseline of counts")
+    title: str = Field("", max_length=400, description="name of the result of counts")
     margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
     planned: str = Field("", max_length=20, description="questions of a run that stops early")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.parity import words
@@ -36,8 +38,14 @@ def _facts(stated: Stated) -> Facts:
     row = whole.row
     rows = [
         (_("Difference"), _gap(whole)),
-        (_("Baseline"), numbers.share(row.first, row.questions[0])),
-        (_("Result"), numbers.share(row.second, row.questions[1])),
+        (
+            _("Baseline"),
+            replace(numbers.share(row.first, row.questions[0]), note=stated.base.label),
+        ),
+        (
+            _("Result"),
+            replace(numbers.share(row.second, row.questions[1]), note=stated.result.label),
+        ),
         (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
     ]
     if row.p is not None:
@@ -76,21 +84,21 @@ def set_tables(stated: Stated) -> list[Block]:
     notes = stated.parity.notes
     rows = shown_rows(statement, notes)
     blocks: list[Block] = [
-        _table(_("By data set"), rows),
+        _table(stated, _("By data set"), rows),
         Figure(_("Differences"), figure, height, _band(statement.margin)),
     ]
-    return blocks + [_table(name, sets) for name, sets in folded_rows(statement, notes)]
+    return blocks + [_table(stated, name, sets) for name, sets in folded_rows(statement, notes)]
 
 
 def _band(margin: float) -> str:
     return _("band: ±%(margin)s") % {"margin": words.margin_text(margin)}
 
 
-def _table(title: str, rows: list[ShownRow]) -> Table:
+def _table(stated: Stated, title: str, rows: list[ShownRow]) -> Table:
     heads = [
         Column(_("Data set"), is_number=False),
-        Column(_("Baseline")),
-        Column(_("Result")),
+        Column(_("Baseline"), stated.base.label),
+        Column(_("Result"), stated.result.label),
         Column(_("Difference")),
         Column(_("Verdict"), is_number=False),
     ]

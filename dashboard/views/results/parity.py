@@ -26,7 +26,7 @@ from jobs.queries.parity.errors import ParityError
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
-    *("margin", "planned"),
+    *("base_title", "title", "margin", "planned"),
 )
 # Fields where a person types results by the names of the pages, and the ids of the address.
 NAMED = {"base_name": "base", "name": "id"}
@@ -38,7 +38,8 @@ def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
     ``?base=11&id=27&margin=1``; ``11,12`` are repeats. ``base_counts``, ``counts`` and ``sets`` are
-    bare counts. ``format=csv`` exports every digit. The form sends results as pages name them, in
+    bare counts, ``base_title`` and ``title`` the names of both sides. ``format=csv`` exports every
+    digit. The form sends results as pages name them, in
     ``base_name`` and ``name``; a redirect leads to the address of their statement.
     """
     source = request.POST if request.method == "POST" else request.GET
@@ -136,7 +137,10 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         named = {"base": sides[0].ids, "id": sides[1].ids}
     elif any(found.counts):
         typed = found.counts[::-1] if is_swapped else found.counts
-        named = {"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)}
+        named = {
+            **{"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)},
+            **{"base_title": sides[0].title, "title": sides[1].title},
+        }
     else:
         return ""
     more = {"margin": f"{found.margin:g}", "planned": found.planned or ""}

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,6 +28,16 @@ COUNTS = {"base_counts": "154/159,933/976", "counts": "155/159,929/976"}
 def reader(client):
     client.force_login(make_user("lin", role="viewer"))
     return client
+
+
+@pytest.fixture
+def client_of():
+    def of(name):
+        client = Client()
+        client.force_login(make_user(name, role="viewer"))
+        return client
+
+    return of
 
 
 def evaluation(scores, **fields):
@@ -256,16 +267,43 @@ def test_pasted_tables_have_a_statement_at_once(reader):
     assert Result.objects.count() == 0
 
 
-def test_the_link_of_pasted_tables_says_the_same(reader):
-    text = page(
-        reader,
-        base_counts="96.86%159,95.59%976",
-        counts="97.48%159,95.18%976",
-        sets="cluewsc-dev,cluewsc-test",
-    )
+OURS, H800 = "DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768"
 
-    assert "+0.105" in text
-    assert "−0.26 [−1.97, +1.44]" in text
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_names_and_sign_of_pasted_tables_reach_another_person(reader, client_of, is_turned):
+    cut = TABLES.rindex("| dataset |")
+    parts = [TABLES[:cut].strip(), TABLES[cut:].strip()]
+    _status, text = pasted(reader, tables="\n".join(parts[::-1] if is_turned else parts))
+    link = re.search(r'data-copy-text="http://testserver([^"]+)"', text)[1]
+    report = f"{reverse('report-parity')}?{urlsplit(link).query}&format=md"
+
+    another = client_of("wu")
+    texts = [
+        text,
+        html.unescape(another.get(link).content.decode()),
+        another.get(report).content.decode().replace("\\", ""),
+    ]
+
+    for shown in texts:
+        assert f"{OURS} vs {H800}: accuracy −0.26 points" in shown
+        assert "+0.105" in shown
+    for shown in texts[:2]:
+        tiles = re.findall(r'<dt>(\w+)<span class="small sub named">([^<]+)<', shown)
+        heads = re.findall(r'class="r">(\w+)<span class="small sub named">([^<]+)<', shown)
+        assert tiles == heads == [("Baseline", H800), ("Result", OURS)]
+    assert f"| Data set | Baseline ({H800}) | Result ({OURS}) |" in texts[2]
+
+
+def test_names_that_do_not_tell_the_baseline_are_asked(reader):
+    tables = TABLES.replace(OURS, "R1-a").replace(H800, "R1-b")
+
+    status, text = pasted(reader, tables=tables)
+
+    assert status == 422
+    assert "Choose: first “R1-a”, second “R1-b”." in text
+    assert "R1-b vs R1-a" in pasted(reader, tables=tables, baseline="first")[1]
+    assert "R1-a vs R1-b" in pasted(reader, tables=tables, baseline="second")[1]
 
 
 def test_one_table_is_compared_with_a_result(reader):
