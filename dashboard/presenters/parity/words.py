@@ -102,9 +102,14 @@ def reasons(statement: Statement) -> list[str]:
         )
         % {"margin": margin}
     ]
-    if row.missing:
-        texts.append(_missing(row.missing))
+    texts += filter(None, [goal(statement)])
     return texts
+
+
+def goal(statement: Statement) -> str:
+    """Return the missing questions with what they would show; "" when decided."""
+    missing = statement.pooled.missing
+    return _missing(missing) if missing else ""
 
 
 def _missing(missing: Missing) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from jobs.models import Answer, AnswerRow, Result
-from jobs.queries.statistics import Interval, mcnemar, paired_difference, questions_to_tell
+from jobs.queries.statistics import Interval, mcnemar, paired_difference
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
@@ -52,7 +52,6 @@ class Paired:
     neither: int
     gap: Interval
     p: float
-    more_needed: int | None
     flips: Sequence[Flip]
     is_whole: bool
     parts: Mapping[str, Interval]
@@ -75,11 +74,10 @@ def pair(
     cells = found.cells
     _both, only_base, only_other, _neither = cells
     total, gap = sum(cells), paired_difference(*cells)
-    needed = questions_to_tell(only_base, only_other, total) if gap.holds_zero else None
     p = mcnemar(only_base, only_other)
     flips = _flips(base, other, found.changed(asked)[:MOST_FLIPS]) if with_flips else ()
     parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}
-    return Paired(total, *cells, gap, p, needed, flips, found.is_whole, parts)
+    return Paired(total, *cells, gap, p, flips, found.is_whole, parts)
 
 
 @dataclass(frozen=True)

@@ -292,7 +292,7 @@ def test_names_and_sign_of_pasted_tables_reach_another_person(reader, client_of,
         tiles = re.findall(r'<dt>(\w+)<span class="small sub named">([^<]+)<', shown)
         heads = re.findall(r'class="r">(\w+)<span class="small sub named">([^<]+)<', shown)
         assert tiles == heads == [("Baseline", H800), ("Result", OURS)]
-    assert f"| Data set | Baseline ({H800}) | Result ({OURS}) |" in texts[2]
+    assert f"| Data set | Baseline {H800} | Result {OURS} |" in texts[2]
 
 
 def test_names_that_do_not_tell_the_baseline_are_asked(reader):
@@ -431,3 +431,13 @@ def test_a_group_of_two_models_is_refused(reader):
 
     assert f"#{base.job_id} and #{other.job_id} are not repeats of one evaluation." in text
     assert "Model" in text[text.index("are not repeats") :][:80]
+
+
+def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
+    ids = [one.result.pk for one in imported_tables(client)]
+
+    text = html.unescape(client.get(reverse("result-compare"), {"id": ids}).content.decode())
+
+    heading = text[text.index("<h1>") : text.index("</h1>")]
+    assert "Cannot tell within 1 point" in heading
+    assert "mean" not in heading
