@@ -49,6 +49,9 @@ class ParityAccuracy(Answer):
     correct: int | None = Field(description="null: questions have several answers or parts")
     questions: int
     accuracy: float
+    weighted: bool = Field(
+        description="true: not correct / questions; each set weighs the same on both sides"
+    )
     low: float
     high: float
 

@@ -105,6 +105,7 @@ def _accuracy(row: Row, side: int, interval: Interval) -> dict[str, Any]:
         "correct": round(row.rights[side]) if row.rights else None,
         "questions": row.questions[side],
         "accuracy": interval.value,
+        "weighted": words.is_weighted(row, side),
         "low": interval.low,
         "high": interval.high,
     }
@@ -140,7 +141,7 @@ def as_text(stated: Stated) -> str:
 
 def _line(row: Row, name: str, margin: float) -> str:
     sides = " -> ".join(
-        f"{words.right_text(row, side)} ({percent(interval.value)} %)"
+        f"{percent(interval.value)} % ({words.right_text(row, side)})"
         for side, interval in enumerate((row.first, row.second))
     )
     tested = f", {words.p_text(row.p)} (McNemar)" if row.p is not None else ""

@@ -153,6 +153,7 @@ _HEAD = (
     *("correct", "questions", "accuracy", "low", "high", "difference_points", "low_points"),
     *("high_points", "margin_points", "verdict", "method", "mcnemar_p", "regressed", "fixed"),
     *("more_questions", "base", "result", "version", "questions_sha256"),
+    *("base_is_weighted", "is_weighted"),
 )
 
 
@@ -204,4 +205,5 @@ def _line(name: str, row: Row, stated: Stated) -> Sequence[Any]:
         stated.base.name,
         stated.result.name,
         *((identity.version, identity.sha256) if identity else ("", "")),
+        *(words.is_weighted(row, side) for side in (0, 1)),
     ]

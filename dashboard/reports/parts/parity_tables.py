@@ -38,14 +38,8 @@ def _facts(stated: Stated) -> Facts:
     row = whole.row
     rows = [
         (_("Difference"), _gap(whole)),
-        (
-            _("Baseline"),
-            replace(numbers.share(row.first, row.questions[0]), note=stated.base.label),
-        ),
-        (
-            _("Result"),
-            replace(numbers.share(row.second, row.questions[1]), note=stated.result.label),
-        ),
+        (_("Baseline"), _side(whole, stated, 0)),
+        (_("Result"), _side(whole, stated, 1)),
         (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
     ]
     if row.p is not None:
@@ -59,6 +53,16 @@ def _facts(stated: Stated) -> Facts:
         )
         rows.append((_("Plain mean of sets"), plain))
     return Facts(rows, is_large=True)
+
+
+def _side(whole: ShownRow, stated: Stated, side: int) -> Cell:
+    """Return the accuracy of a side with its name and counts."""
+    view, interval, counts = (
+        (stated.base, whole.row.first, whole.base_counts),
+        (stated.result, whole.row.second, whole.result_counts),
+    )[side]
+    note = _("; ").join(filter(None, (view.label, counts)))
+    return replace(numbers.share(interval, whole.row.questions[side]), note=note)
 
 
 def _gap(shown: ShownRow) -> Cell:

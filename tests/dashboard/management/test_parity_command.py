@@ -1,6 +1,7 @@
 """``manage.py parity``: results, bare counts, and what is refused."""
 
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_terminal_gets_sentences():
 
     assert text.startswith("Cannot tell within 1 point: about 8\u202f000 more questions\n")
     assert "accuracy −0.26 points, 95 % interval [−1.97, +1.44]." in text
-    assert "\ndev: 154 / 159 (96.86 %)" in text
+    assert "\ndev: 96.86 % (154 / 159)" in text
 
 
 @pytest.mark.django_db
@@ -109,3 +110,26 @@ def test_a_group_of_two_models_is_refused():
 
     with pytest.raises(CommandError, match=r"BASE: .* are not repeats of one evaluation"):
         run(f"{evaluation(1, 0)},{other}", evaluation(1, 1))
+
+
+UNEQUAL = ("--base-counts", "154/159,933/976", "--counts", "97/100,100/200")
+
+
+def test_a_weighted_share_says_so():
+    text = run(*UNEQUAL)
+
+    line = next(line for line in text.splitlines() if line.startswith("pooled: "))
+    shares = re.findall(r"([0-9.]+) % \(weighted; ([\d\s]+) / ([\d\s]+) = ([0-9.]+) %\)", line)
+    plain = [(1087, 1135, "95.77"), (197, 300, "65.67")]
+    assert [
+        (int(re.sub(r"\s", "", right)), int(re.sub(r"\s", "", total)), share)
+        for _weighted, right, total, share in shares
+    ] == plain
+    assert all(weighted != share for weighted, _right, _total, share in shares)
+
+
+def test_equal_numbers_of_questions_are_not_weighted():
+    assert "weighted" not in run(*GUIDE)
+    sides = [json.loads(run(*GUIDE, "--json"))["pooled"][side] for side in ("base", "result")]
+    assert [side["weighted"] for side in sides] == [False, False]
+    assert json.loads(run(*UNEQUAL, "--json"))["pooled"]["base"]["weighted"] is True
