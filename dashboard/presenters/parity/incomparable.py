@@ -18,8 +18,8 @@ def sentence(stated: Stated) -> str:
     """Return the state with the names of both sides."""
     args = {"result": stated.result.name, "base": stated.base.name}
     text = _(
-        "%(result)s vs %(base)s: no verdict and no difference. Both sides have no question in "
-        "common, and no data set with counts."
+        "%(result)s vs %(base)s: no verdict and no difference. The sides share no question, and "
+        "no data set with counts."
     )
     return text % args
 
