@@ -52,7 +52,7 @@ class SideView:
     title: str = ""
 
     @property
-    def label(self) -> str:
+    def called(self) -> str:
         """Return the name next to "Baseline" or "Result"; "" without an own one."""
         return self.name if self.results else self.title
 

@@ -119,7 +119,8 @@ def _about(row: Row, notes: Notes) -> str:
     known = _("by name only")
     if identity.sha256:
         known = _("same questions, SHA-256 %(sum)s…") % {"sum": identity.sha256[:12]}
-    return _(", ").join(filter(None, (identity.version, known)))
+    version = "" if identity.version in row.name else identity.version
+    return _(", ").join(filter(None, (version, known)))
 
 
 def whole_row(statement: Statement) -> ShownRow:

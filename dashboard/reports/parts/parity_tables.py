@@ -61,7 +61,7 @@ def _side(whole: ShownRow, stated: Stated, side: int) -> Cell:
         (stated.base, whole.row.first, whole.base_counts),
         (stated.result, whole.row.second, whole.result_counts),
     )[side]
-    note = _("; ").join(filter(None, (view.label, counts)))
+    note = _("; ").join(filter(None, (view.called, counts)))
     return replace(numbers.share(interval, whole.row.questions[side]), note=note)
 
 
@@ -101,8 +101,8 @@ def _band(margin: float) -> str:
 def _table(stated: Stated, title: str, rows: list[ShownRow]) -> Table:
     heads = [
         Column(_("Data set"), is_number=False),
-        Column(_("Baseline"), stated.base.label),
-        Column(_("Result"), stated.result.label),
+        Column(_("Baseline"), stated.base.called),
+        Column(_("Result"), stated.result.called),
         Column(_("Difference")),
         Column(_("Verdict"), is_number=False),
     ]
