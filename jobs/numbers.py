@@ -1,8 +1,13 @@
-"""Whole numbers in text of people: addresses, forms, searches."""
+"""Numbers in text of people: addresses, forms, searches. The number of a result has a mark."""
 
 from __future__ import annotations
 
+import re
+
 DIGITS = 18  # numbers of so many digits fit the big integer of every database
+# "res-15", in addresses and everywhere else. "#15" is a job.
+RESULT_PATTERN = rf"res-[1-9][0-9]{{0,{DIGITS - 1}}}"
+_RESULT = re.compile(RESULT_PATTERN)
 
 
 def number_from(text: str) -> int | None:
@@ -12,3 +17,17 @@ def number_from(text: str) -> int | None:
     """
     is_number = len(text) <= DIGITS and text.isascii() and text.isdecimal()
     return int(text) if is_number else None
+
+
+def result_number(pk: int) -> str:
+    """Return the number of a result as people, addresses and the API write it: "res-15"."""
+    return f"res-{pk}"
+
+
+def result_pk(text: str) -> int | None:
+    """Return the id of the result that ``text`` numbers, such as "res-15"; None for other text.
+
+    Spaces around it and the case of its letters do not count.
+    """
+    text = text.strip().lower()
+    return int(text.removeprefix("res-")) if _RESULT.fullmatch(text) else None

@@ -1,21 +1,28 @@
-"""Paired difference of two accuracies: its interval, its decision, and an early stop.
+"""Paired difference of two accuracies: its interval, its verdict, and repeated looks.
 
 One implementation for two places: a job that may stop early runs it as a file of its plan
 (``ask_until_decided.py``), the dashboard imports it. Standard library only, no import of this
 project, because a plan's file stands alone.
 
-The rule: the number of questions is fixed before the start. After a share ``t`` of them, the
-interval uses ``2.2414 / sqrt(t)`` in place of 1.96. All these intervals together miss the true
-difference in at most 5 % of evaluations, however often somebody looks: a Brownian motion leaves the
-boundary before its end with probability ``2 (1 - probability(2.2414)) = 2.5 %`` on each side
-(reflection principle; spending function 1 of Lan and DeMets 1983, Biometrika 70, 659-663). So
-*equivalent*, *better* and *worse* are each said wrongly in at most 2.5 %.
+Every verdict is read off one interval of 95 %, so each is wrong in about 2.5 % of cases at most
+(``python -m tests.coverage`` computes it: 2.7 % at most). Two cases need a wider interval:
+
+Early stop
+    The number of questions is fixed before the start. After a share ``t`` of them, the interval
+    uses ``2.2414 / sqrt(t)`` in place of 1.96. All these intervals together miss the true
+    difference in at most 5 % of evaluations, however many looks: a Brownian motion
+    leaves the boundary before its end with probability ``2 (1 - probability(2.2414)) = 2.5 %`` on
+    each side (reflection principle; spending function 1 of Lan and DeMets 1983, Biometrika 70,
+    659-663).
+Extension
+    Questions are added after a look. Look ``k`` spends ``2.5 % / (k (k - 1))`` on each side: all
+    looks after the first together 2.5 %, however many (Bonferroni), and with the first 5 %.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import copysign, inf, sqrt
+from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +33,9 @@ _NORMAL = NormalDist()
 Z = _NORMAL.inv_cdf(0.975)  # of a 95 % interval
 BOUNDARY = _NORMAL.inv_cdf(1 - 0.025 / 2)
 
-Decision = Literal["equivalent", "better", "worse", "unknown"]
+# What a person asks: is the second at least as accurate as the first, or are both equally accurate?
+Goal = Literal["at_least", "same"]
+Decision = Literal["better", "worse", "equivalent", "not_worse", "cannot_tell"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class Interval:
     high: float
 
     @property
-    def holds_zero(self) -> bool:
-        """Return True when the interval includes 0: not significant."""
+    def includes_zero(self) -> bool:
+        """Return True when the difference is not significant."""
         return self.low <= 0 <= self.high
 
 
@@ -61,94 +70,78 @@ def paired_difference(
 ) -> Interval:
     """Return the accuracy of the second minus that of the first, on the same questions.
 
-    Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
+    Score interval (Tango 1998, Statistics in Medicine 17, 891-908): true differences that are at
+    most ``z`` standard errors away from the observed one. With no change, it is
+    ``± z² / (total + z²)``.
     """
     total = both + only_first + only_second + neither
-    second = wilson(both + only_second, total, z)
-    first = wilson(both + only_first, total, z)
-    return square_and_add(second, first, _phi(both, only_first, only_second, neither))
+    lost, gained = only_first / total, only_second / total
+    value = gained - lost
+    if not only_first and not only_second:
+        half = z * z / (total + z * z)
+        return Interval(0.0, -half, half)
 
-
-def square_and_add(a: Interval, b: Interval, phi: float) -> Interval:
-    """Return ``a - b`` of two shares whose answers correlate by ``phi``."""
-    value = a.value - b.value
-    down, up = a.value - a.low, a.high - a.value
-    b_down, b_up = b.value - b.low, b.high - b.value
-    low = sqrt(max(0.0, down * down - 2 * phi * down * b_up + b_up * b_up))
-    high = sqrt(max(0.0, up * up - 2 * phi * up * b_down + b_down * b_down))
-    return Interval(value, value - low, value + high)
-
-
-def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """Return the correlation of the pairs, with Newcombe's continuity correction if positive."""
-    margins = (
-        (both + only_second)
-        * (only_first + neither)
-        * (both + only_first)
-        * (only_second + neither)
-    )
-    if margins == 0:
-        return 0.0
-    excess: float = both * neither - only_first * only_second
-    if excess > 0:
-        excess = max(0.0, excess - (both + only_first + only_second + neither) / 2)
-    return excess / sqrt(margins)
-
-
-def score_difference(
-    both: int, only_first: int, only_second: int, neither: int, z: float = Z
-) -> Interval:
-    """Return the same difference with the score interval (Tango 1998, Statistics in Medicine 17,
-    891-908).
-
-    For an early stop: at its large ``z``, Newcombe's interval is too narrow when few answers
-    change. With no change, this one is ``± z² / (total + z²)``.
-    """
-    total = both + only_first + only_second + neither
-    value = (only_second - only_first) / total
-
-    def score(gap: float) -> float:
-        """Return the distance of the observed from a true ``gap``, in standard errors."""
+    def excess(gap: float, z: float) -> float:
+        """Return the distance of the observed from a true ``gap``, beyond ``z`` standard errors."""
         # The most likely share of answers that only the first has, with this gap.
-        linear = (2 * total + only_first - only_second) * gap - only_first - only_second
-        constant = -only_first * gap * (1 - gap)
-        root = sqrt(max(0.0, linear**2 - 8 * total * constant))
-        variance = total * ((root - linear) / (2 * total) + gap * (1 - gap))
-        observed = total * (value - gap)
-        return observed / sqrt(variance) if variance > 0 else copysign(inf, observed)
+        linear = (2 - value) * gap - lost - gained
+        root = sqrt(max(0.0, linear**2 + 8 * lost * gap * (1 - gap)))
+        variance = (root - linear) / 2 + gap * (1 - gap)
+        return value - gap - z * sqrt(max(0.0, variance) / total)
 
-    return Interval(value, _crossing(score, -1.0, value, z), _crossing(score, value, 1.0, -z))
+    low = _root(lambda gap: excess(gap, z), -1.0, value)
+    return Interval(value, low, _root(lambda gap: excess(gap, -z), value, 1.0))
 
 
-def _crossing(falling: Callable[[float], float], low: float, high: float, wanted: float) -> float:
-    """Return where a falling function has the wanted value, by bisection."""
-    for _ in range(50):
-        middle = (low + high) / 2
-        if falling(middle) > wanted:
-            low = middle
+def _root(changes_sign: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function goes from positive to negative, between two bounds (false position,
+    Illinois rule)."""
+    left, right = changes_sign(low), changes_sign(high)
+    if left <= 0 or right >= 0:
+        return low if left <= 0 else high
+    kept = 0
+    for _ in range(100):
+        middle = (low * right - high * left) / (right - left)
+        found = changes_sign(middle)
+        if abs(found) < 1e-14 or high - low < 1e-14:
+            break
+        if found > 0:
+            low, left, right = middle, found, right / 2 if kept > 0 else right
+            kept = 1
         else:
-            high = middle
-    return (low + high) / 2
+            high, right, left = middle, found, left / 2 if kept < 0 else left
+            kept = -1
+    return middle
 
 
-def decision(interval: Interval, margin: float) -> Decision:
-    """Return the verdict on a difference; both from 0 to 1. A significant difference inside of the
-    margin is *equivalent*."""
-    if -margin < interval.low and interval.high < margin:
+def decision(interval: Interval, margin: float, goal: Goal) -> Decision:
+    """Return the verdict on a difference; both from 0 to 1.
+
+    *better* and *worse*: all of the interval on one side of 0. *not_worse*: above ``-margin``, the
+    test of non-inferiority. *equivalent*: within the margin. A significant difference inside of
+    the margin is *equivalent*, or *not_worse*.
+    """
+    if goal == "same" and -margin < interval.low and interval.high < margin:
         return "equivalent"
     if interval.low > 0:
         return "better"
-    if interval.high < 0:
-        return "worse"
-    return "unknown"
+    if goal == "at_least" and interval.low > -margin:
+        return "not_worse"
+    return "worse" if interval.high < 0 else "cannot_tell"
 
 
 def least_margin(planned: int) -> float:
-    """Return the margin, from 0 to 1, above which ``planned`` questions can show equivalence: no
+    """Return the margin, from 0 to 1, above which ``planned`` questions can reach a verdict: no
     answer changes, and all are asked."""
-    return score_difference(planned, 0, 0, 0, BOUNDARY).high
+    return paired_difference(planned, 0, 0, 0, BOUNDARY).high
 
 
 def monitored_z(asked: int, planned: int) -> float:
     """Return the quantile of an interval after ``asked`` of ``planned`` questions."""
     return BOUNDARY / sqrt(min(1.0, asked / planned))
+
+
+def extended_z(look: int) -> float:
+    """Return the quantile of an interval at the look number ``look``, each with more questions
+    than the one before; 1.96 at the first."""
+    return Z if look < 2 else _NORMAL.inv_cdf(1 - 0.025 / (look * (look - 1)))

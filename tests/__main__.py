@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
     with ExitStack() as at_end:
         folder = at_end.enter_context(_folder("vacc-tests-"))
         # Of tests that were chosen, none may take the tour.
-        toured = [] if arguments else [f"--toured={folder / 'toured'}"]
+        is_whole = all(argument.startswith("--shuffle=") for argument in arguments)
+        toured = [f"--toured={folder / 'toured'}"] if is_whole else []
         beside = [
             at_end.enter_context(
                 _beside(title, [*arguments, f"--part={part}", *toured], folder / part, {})

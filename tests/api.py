@@ -8,18 +8,17 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from tests.stack import Stack
+from tests.waiting import PATIENCE_S, until
 
 # An answer may be cut off by the very kill that a test is about.
-AGAIN_S = 20.0
+AGAIN_S = 120.0
 CLOSED = ("succeeded", "failed", "errored", "cancelled", "lost")
-_T = TypeVar("_T")
 
 
 class Api:
@@ -40,7 +39,7 @@ class Api:
         deadline = time.monotonic() + AGAIN_S
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                     content: bytes = answer.read()
                     return content
             except urllib.error.HTTPError as error:
@@ -70,7 +69,7 @@ class Api:
         number: int = self.ask("jobs", body)["id"]
         return number
 
-    def ended(self, job_id: int, timeout_s: float = 300) -> dict[str, Any]:
+    def ended(self, job_id: int, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The job, once it is closed."""
         until(lambda: self.job(job_id)["state"] in CLOSED, f"job {job_id} ends", timeout_s)
         return self.job(job_id)
@@ -94,16 +93,6 @@ class Api:
         """Types of the job's events, in their order."""
         lines = (self.spool(job_id) / "events.jsonl").read_text().splitlines()
         return [json.loads(line)["type"] for line in lines]
-
-
-def until(true: Callable[[], _T], what: str, timeout_s: float = 60) -> _T:
-    """The first true value of ``true()``."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if value := true():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited {timeout_s:g} s in vain: {what}")
 
 
 @pytest.fixture(scope="session")

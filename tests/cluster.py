@@ -28,7 +28,6 @@ from jobs.host.base import process
 from jobs.host.base.config import read_env_file
 from jobs.host.retain.adopt import stop_everything
 from jobs.redis_addresses import login_of
-from tests.api import until
 from tests.stack import (
     PASSWORD,
     Stack,
@@ -37,6 +36,7 @@ from tests.stack import (
     free_port,
     start_in_terminal,
 )
+from tests.waiting import PATIENCE_S, until
 
 GRACE_S = 10.0
 # A host's servers get a hundred ports; those of This computer begin at 20000.
@@ -114,7 +114,7 @@ def _valkey(folder: Path) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(GRACE_S)
+        server.wait(PATIENCE_S)
 
 
 def _answers(url: str) -> bool:
@@ -151,7 +151,7 @@ def _host(
     finally:
         stop_everything(own, GRACE_S)
         worker.send_signal(signal.SIGTERM)
-        worker.wait(GRACE_S * 2)
+        worker.wait(PATIENCE_S)
 
 
 def _enter_user(redis_url: str, output: str) -> None:

@@ -29,11 +29,11 @@ def runs(deployment, *rates, **params):
 
 
 def ids(*results):
-    return "&".join(f"id={result.pk}" for result in results)
+    return "&".join(f"id=res-{result.pk}" for result in results)
 
 
 def grouped(*groups):
-    return "&".join("group=" + ",".join(str(run.pk) for run in group) for group in groups)
+    return "&".join("group=" + ",".join(f"res-{run.pk}" for run in group) for group in groups)
 
 
 def text_of(html):

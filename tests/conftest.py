@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["all", "postgresql"], help=text)
     text = "a link to what the tour has installed: made by the run that takes it, for the other"
     parser.addoption("--toured", type=Path, help=text)
+    text = "random order of folders, files and tests; files marked in_order keep theirs"
+    parser.addoption("--shuffle", metavar="SEED", help=text)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -54,6 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in kept if not item.get_closest_marker("vllm")]
     if database := config.getoption("--database"):
         kept = [item for item in kept if _uses_database(item, is_all=database == "all")]
+    if seed := config.getoption("--shuffle"):
+        kept = _shuffled(kept, seed, config.rootpath)
+    if part == "tour":
+        # A browser takes the tour of a dashboard without a job; others use what it made.
+        kept.sort(key=lambda item: not _has(item, "browser"))
     if part == "processes":
         # Those in a browser wait for what the tour of a run beside this one installs, and for a
         # simulated host on which nothing was prepared yet.
@@ -75,6 +83,21 @@ def _check_markers(item: pytest.Item) -> None:
         raise pytest.UsageError(f"{item.nodeid} takes the tour: mark it with pytest.mark.tour")
     if "simulated" in fixtures and not _has(item, "simulated"):
         raise pytest.UsageError(f"{item.nodeid} needs pytest.mark.simulated")
+
+
+def _shuffled(items: list[pytest.Item], seed: str, root: Path) -> list[pytest.Item]:
+    """Shuffle folders, files, and tests within a file. Fixtures of a folder or file stay shared."""
+
+    def place(name: object) -> float:
+        return random.Random(f"{seed} {name}").random()
+
+    def key(at: int) -> list[float]:
+        item = items[at]
+        path = item.path.relative_to(root)
+        folders = [place(folder) for folder in reversed(path.parents)]
+        return [*folders, place(path), at if _has(item, "in_order") else place(item.nodeid)]
+
+    return [items[at] for at in sorted(range(len(items)), key=key)]
 
 
 def _part_of(item: pytest.Item) -> str:

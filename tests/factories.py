@@ -38,7 +38,8 @@ from jobs.services.outcomes import answer_rows, identity
 from jobs.toolchains.load import json_lines
 from jobs.toolchains.vacc_site import GUIDE_FACTS
 
-_numbers = count(1)
+# Of one length: names sort in the order of their making, however many there were before.
+_numbers = (f"{number:06}" for number in count(1))
 HUBS = ("https://huggingface.co", "https://hf-mirror.com")
 
 
@@ -58,7 +59,7 @@ def make_host(name: str = "", **fields: Any) -> Host:
         **{
             "name": name or f"host-{next(_numbers)}",
             "type": Host.Type.THIS_COMPUTER,
-            "key_sha256": hashed(host_key(name)) if name else f"{next(_numbers):064d}",
+            "key_sha256": hashed(host_key(name)) if name else next(_numbers).zfill(64),
             "heartbeat_at": now(),
             "facts": facts,
             **fields,

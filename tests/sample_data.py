@@ -166,7 +166,7 @@ def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[
     made = dict(zip(("speed", "speed2", "speed3"), speeds, strict=True))
     made["single"] = measured(points=[(128, metrics)], label="fp16")
     made["quality"] = measured(scores=[1, 0, 1] * 40, label="fp16")
-    made["import"] = imported(user=person, device="8 × H800").imported_id
+    made["import"] = imported(user=person, device="8 × H800").pk
     for answer in Answer.objects.filter(result_id=made["quality"]):
         answer.detail = {"category": f"high_school_government_and_politics_{answer.index % 60}"}
         answer.question = answer.answer = "a" * 400 + " and more " * 40

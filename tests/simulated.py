@@ -17,11 +17,11 @@ from jobs.toolchains.environments import ENVIRONMENTS, EVALSCOPE
 from tests.api import Api, until
 from tests.stack import ROOT, clean_environment, running
 from tests.standins.lib import world
+from tests.waiting import PATIENCE_S
 
 NAME = "sim-va16"
 DIES = 32
 SPEED = 600
-STOP_S = 60
 DOCKER = ROOT / "tests" / "standins" / "bin" / "docker"
 LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
 LAUNCH_PIPELINE = """
@@ -76,6 +76,9 @@ class SimulatedHost(Api):
         wanted = f"intel_iommu={'on' if 'iommu_on' in faults else 'off'}"
         kernel = self.folder / "root" / "proc" / "cmdline"
         until(lambda: wanted in kernel.read_text(), "the made-up kernel has the setting")
+        if "die_vanished" not in faults:
+            dies = self.folder / "root" / "dev"
+            until(lambda: len(list(dies.glob("vacc*"))) == DIES, "the made-up kernel has its dies")
 
     def docker(self, *arguments):
         """Output of the host's docker."""
@@ -155,4 +158,4 @@ def simulated(tmp_path_factory, pytestconfig):
             for container in api.containers():
                 api.docker("rm", "-f", container)
             simulated.send_signal(signal.SIGINT)
-            simulated.wait(STOP_S)
+            simulated.wait(PATIENCE_S)

@@ -23,11 +23,10 @@ from typing import Any
 import pytest
 
 from jobs.host.base import process
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
-START_S = 180.0  # on a machine with other things to do
-STOP_S = 60.0
 DATABASE = "db.sqlite3"  # in DATA_DIR
 # Words that name a child in its command line.
 CHILDREN = {
@@ -78,20 +77,19 @@ class Stack:
 
     def wait_ready(self) -> None:
         """Wait until it is healthy and This computer has reported its facts."""
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self.process is not None
+        assert self.process is not None
+        deadline = time.monotonic() + PATIENCE_S
+        while self.health()[0] != 200 or not (self.data_dir / "host" / "spool").is_dir():
             if self.process.poll() is not None:
                 raise AssertionError(f"it ended with {self.process.returncode}:\n{self.output}")
-            if self.health()[0] == 200 and (self.data_dir / "host" / "spool").is_dir():
-                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not ready after {PATIENCE_S:g} s:\n{self.output}")
             time.sleep(0.1)
-        raise AssertionError(f"not ready after {START_S} s:\n{self.output}")
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and answer of ``/healthz``; (0, {}) while nothing answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -136,7 +134,7 @@ class Stack:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(STOP_S)
+        return self.process.wait(PATIENCE_S)
 
 
 def make_tables(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
 from jobs.imports import Recognised
 from jobs.models import Import
+from jobs.numbers import result_number
 from jobs.services import imports
 from jobs.services.imports import About, Kept, Origin
 
@@ -33,7 +34,7 @@ def keep(
     for reading in recognised.readings:
         (one,) = imports.keep(files, [reading], about, user=logged_in(user), origin=origin)
         if one.is_new:
-            subject = f"import {one.row.pk}"
+            subject = _subject(one.row)
             audit_log.record(user, "result.import", subject, **_detail(one.row), **_from(origin))
         stored.append(one)
     return stored
@@ -47,9 +48,13 @@ def remove(user: AbstractBaseUser | AnonymousUser, row: Import) -> None:
         Released: its result is signed off.
     """
     check(user, "result.remove", row)
-    number, detail = row.pk, _detail(row)
+    subject, detail = _subject(row), _detail(row)
     imports.remove(row)
-    audit_log.record(user, "result.remove", f"import {number}", **detail)
+    audit_log.record(user, "result.remove", subject, **detail)
+
+
+def _subject(row: Import) -> str:
+    return f"result {result_number(row.result.pk)}"
 
 
 def _detail(row: Import) -> dict[str, str]:

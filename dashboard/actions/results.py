@@ -13,6 +13,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from dashboard.security import audit_log
 from dashboard.security.request import logged_in
 from jobs.models import Note, Result, SavedView, SignOff, Tag
+from jobs.numbers import result_number
 from jobs.services.results import baselines, notes, saved_views, sign_offs, tags
 
 _SHOWN = 200  # characters of a text in the audit log
@@ -29,10 +30,8 @@ def tag(user: User, result_ids: Sequence[int], names: Sequence[str]) -> int:
     wanted = tags.clean(names)
     changed = tags.add(result_ids, wanted, logged_in(user))
     if changed:
-        rows = Result.objects.filter(pk__in=changed).order_by("pk")
-        numbers = rows.values_list("job_id", "imported_id")[:_NAMED]
-        named = [f"#{job}" if job else f"import {imported}" for job, imported in numbers]
-        audit_log.record(user, "result.tag", f"result {changed[0]}", tags=wanted, results=named)
+        named = [result_number(pk) for pk in sorted(changed)[:_NAMED]]
+        audit_log.record(user, "result.tag", _subject(changed[0]), tags=wanted, results=named)
     return len(changed)
 
 
@@ -40,7 +39,7 @@ def untag(user: User, row: Tag) -> bool:
     """Remove a tag from its result. False: it was removed already."""
     if not tags.remove(row):
         return False
-    audit_log.record(user, "result.untag", f"result {row.result_id}", tags=[row.name])
+    audit_log.record(user, "result.untag", _subject(row.result_id), tags=[row.name])
     return True
 
 
@@ -51,7 +50,7 @@ def note(user: User, result: Result, text: str) -> Note:
         LaunchError: the text is refused.
     """
     row = notes.add(result, text, logged_in(user))
-    audit_log.record(user, "result.note", f"result {result.pk}", text=row.text[:_SHOWN])
+    audit_log.record(user, "result.note", _subject(result.pk), text=row.text[:_SHOWN])
     return row
 
 
@@ -64,7 +63,7 @@ def change_note(user: User, row: Note, text: str) -> bool:
     if not notes.change(row, text, logged_in(user)):
         return False
     about = {"before": row.text[:_SHOWN], "text": text.strip()[:_SHOWN]}
-    audit_log.record(user, "result.change_note", f"result {row.result_id}", did="edit", **about)
+    audit_log.record(user, "result.change_note", _subject(row.result_id), did="edit", **about)
     return True
 
 
@@ -73,7 +72,7 @@ def remove_note(user: User, row: Note) -> bool:
     if not notes.remove(row):
         return False
     about = {"text": row.text[:_SHOWN]}
-    audit_log.record(user, "result.change_note", f"result {row.result_id}", did="delete", **about)
+    audit_log.record(user, "result.change_note", _subject(row.result_id), did="delete", **about)
     return True
 
 
@@ -84,7 +83,7 @@ def sign_off(user: User, result: Result, purpose: str) -> SignOff:
         LaunchError: the purpose is refused.
     """
     row = sign_offs.add(result, purpose, logged_in(user))
-    audit_log.record(user, "result.sign_off", f"result {result.pk}", purpose=row.purpose)
+    audit_log.record(user, "result.sign_off", _subject(result.pk), purpose=row.purpose)
     return row
 
 
@@ -92,7 +91,7 @@ def withdraw(user: User, row: SignOff) -> bool:
     """Withdraw a sign-off. False: it was withdrawn already."""
     if not sign_offs.withdraw(row, logged_in(user)):
         return False
-    audit_log.record(user, "result.withdraw", f"result {row.result_id}", purpose=row.purpose)
+    audit_log.record(user, "result.withdraw", _subject(row.result_id), purpose=row.purpose)
     return True
 
 
@@ -104,7 +103,7 @@ def set_baseline(user: User, result: Result) -> bool:
     """
     if not baselines.set_baseline(result, logged_in(user)):
         return False
-    audit_log.record(user, "result.baseline", f"result {result.pk}", did="set")
+    audit_log.record(user, "result.baseline", _subject(result.pk), did="set")
     return True
 
 
@@ -112,7 +111,7 @@ def remove_baseline(user: User, result: Result) -> bool:
     """End the baseline that a result is. False: it is not."""
     if not baselines.remove_baseline(result, logged_in(user)):
         return False
-    audit_log.record(user, "result.baseline", f"result {result.pk}", did="remove")
+    audit_log.record(user, "result.baseline", _subject(result.pk), did="remove")
     return True
 
 
@@ -154,6 +153,11 @@ def remove_view(user: User, row: SavedView) -> bool:
     about = _about(row)
     audit_log.record(user, "result.change_view", f"view {row.name}", did="delete", **about)
     return True
+
+
+def _subject(pk: int) -> str:
+    """Return a result as the subject of an entry."""
+    return f"result {result_number(pk)}"
 
 
 def _about(row: SavedView) -> dict[str, Any]:

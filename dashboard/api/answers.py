@@ -11,10 +11,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
+from dashboard.presenters.result.addresses import SCHEMA
 from jobs.models import Deployment, Job, Secret
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 JobState = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Job.State.values)})]
+# The number of a result, as pages and addresses have it.
+ResultNumber = Annotated[str, WithJsonSchema(SCHEMA)]
 ServerState = Annotated[
     str, WithJsonSchema({"type": "string", "enum": list(Deployment.State.values)})
 ]
@@ -193,7 +196,7 @@ class WholeJob(JobAnswer):
     log_sha256: str
     steps: list[StepAnswer]
     outputs: list[Output]
-    result: int | None
+    result: ResultNumber | None
     deployment: int | None
     waits: PlacedWait | None
     accuracy: Accuracy | None
@@ -223,7 +226,7 @@ class PipelineJob(JobAnswer):
     after: list[int]
     waits: Wait | None
     earlier: list[int] = Field(description="earlier attempts")
-    result: int | None
+    result: ResultNumber | None
     deployment: int | None
 
 
@@ -282,9 +285,9 @@ class Deployments(Answer):
 class ResultAnswer(Answer):
     """A result as lists have it."""
 
-    id: int
+    id: ResultNumber
     job: int | None = Field(description="null for an imported result")
-    imported: int | None = Field(description="number of its import, or null")
+    imported: bool = Field(description="measured by others: an import")
     type: str
     host: str | None = Field(description="null for an imported result")
     deployment: int | None
@@ -332,8 +335,15 @@ class Point(Answer):
     measured: dict[str, Any]
 
 
+class ScoreInterval(Answer):
+    """Bounds of a score, in per cent."""
+
+    low: float
+    high: float
+
+
 class SetScore(Answer):
-    """A score in per cent, as the tool has it."""
+    """A score and its 95 % interval, in per cent."""
 
     group: str
     question_set: str = Field(description="of this dashboard that it is a part of; empty: none")
@@ -343,16 +353,16 @@ class SetScore(Answer):
     mode: str
     value: float | None
     questions: int | None
-    interval: Any
+    interval: ScoreInterval | None
 
 
 class WholeResult(ResultAnswer):
     """A result with its points and answers, its identity, repeats and provenance."""
 
     identity: dict[str, Any]
-    repeats: list[int]
-    disturbed_repeats: list[int]
-    incomplete_repeats: list[int]
+    repeats: list[ResultNumber]
+    disturbed_repeats: list[ResultNumber]
+    incomplete_repeats: list[ResultNumber]
     provenance: dict[str, Any]
     points: list[Point]
     sets: list[SetScore]

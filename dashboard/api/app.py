@@ -41,6 +41,8 @@ Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or wi
 `manage.py create_token NAME`.
 
 Lists are newest first; `next` is the address of what is older, null at the end.
+A result is numbered `res-15`, in paths, queries, bodies and answers. Plain numbers are of jobs and
+other objects.
 Every error is `{"error": code, "message": words, "fields": {field: what is wrong}}`.
 """
 

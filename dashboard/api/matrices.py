@@ -11,13 +11,14 @@ from ninja import Router, Status
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from dashboard.actions import matrices as matrix_actions
-from dashboard.api.answers import Answer, JobState, Number, Time, answers
+from dashboard.api.answers import Answer, JobState, Number, ResultNumber, Time, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import Priority
 from dashboard.api.rest import launch_host
 from dashboard.api.serializers import created
 from dashboard.presenters.queue import priority_for
+from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs import launch
 from jobs.launch import InvalidParams
@@ -55,7 +56,7 @@ class MatrixRunAnswer(Answer):
     job: int | None
     job_state: JobState | None
     message: str
-    result: int | None
+    result: ResultNumber | None
     metrics: dict[str, Any]
 
 
@@ -325,6 +326,6 @@ def _run(run: RunView) -> dict[str, Any]:
         "job": job.pk if job else None,
         "job_state": job.state if job else None,
         "message": message(job.message_id, job.message_args) if job else "",
-        "result": result.pk if result else None,
+        "result": result_name(result) if result else None,
         "metrics": result.metrics if result else {},
     }

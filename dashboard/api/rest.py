@@ -44,6 +44,7 @@ from dashboard.api.requests import (
     ResultsAsked,
 )
 from dashboard.presenters.queue import priority_for
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.security import audit_log
 from jobs import launch
 from jobs.models import Deployment, Host, Job, Result
@@ -292,14 +293,14 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Answer:
 
 
 @router.get(
-    "results/{int:result_id}",
+    "results/{typed_result:result_id}",
     auth=caller("result.view"),
     **answers(WholeResult),
     url_name="api-result",
     tags=["Results"],
     summary="Read a result",
 )
-def read_result(request: HttpRequest, result_id: int) -> Answer:
+def read_result(request: HttpRequest, result_id: ResultId) -> Answer:
     """With its points and answers, its identity, repeats and provenance."""
     rows = Result.objects.select_related("host", "created_by")
     return serializers.whole_result(get_object_or_404(rows, pk=result_id))

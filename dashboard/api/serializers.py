@@ -21,6 +21,7 @@ from jobs.kinds.lib.lengths import measured
 from jobs.logstore import store
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Result
+from jobs.numbers import result_number
 from jobs.queries.hosts.host_page import queue_position, queue_positions
 from jobs.queries.hosts.hosts import is_away
 from jobs.queries.jobs.chains import ChainProgress
@@ -29,7 +30,7 @@ from jobs.queries.jobs.running_accuracy import Standing, standings
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows
-from jobs.queries.results.set_scores import set_groups
+from jobs.queries.results.set_scores import SetRow, set_groups
 from jobs.services.intake.intake import log_key
 from jobs.services.launch_rights import launcher_names
 
@@ -112,7 +113,7 @@ def whole_job(row: Job) -> dict[str, Any]:
             {"name": file.name, "path": file.path, "bytes": file.bytes, "sha256": file.sha256}
             for file in row.outputs.all()
         ],
-        "result": result,
+        "result": result_number(result) if result else None,
         "deployment": deployment,
         "waits": waits_of(row),
         "accuracy": _accuracy(row),
@@ -181,7 +182,7 @@ def pipeline(chain: ChainProgress) -> dict[str, Any]:
                 "after": sorted(one.pk for one in row.after.all()),
                 "waits": _wait(*reasons[row.pk]) if row.pk in reasons else None,
                 "earlier": [one.pk for one in chain.earlier.get(row.pk, ())],
-                "result": row.result.pk if hasattr(row, "result") else None,
+                "result": result_number(row.result.pk) if hasattr(row, "result") else None,
                 "deployment": row.deployment.pk if hasattr(row, "deployment") else None,
             }
             for row in chain.jobs
@@ -208,9 +209,9 @@ def results(rows: Sequence[Result]) -> list[dict[str, Any]]:
 
 def _result(row: Result, marks: Marks) -> dict[str, Any]:
     return {
-        "id": row.pk,
+        "id": result_number(row.pk),
         "job": row.job_id,
-        "imported": row.imported_id,
+        "imported": row.imported_id is not None,
         "type": row.type,
         "host": row.host.name if row.host else None,
         "deployment": row.deployment_id,
@@ -249,10 +250,10 @@ def whole_result(row: Result) -> dict[str, Any]:
     return {
         **results([row])[0],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        # Ids of the results that count as repeats; disturbed and incomplete ones count for nothing.
-        "repeats": [repeat.pk for repeat in repeats_of(row)],
-        "disturbed_repeats": [run.pk for run in uncounted if run.disturbed],
-        "incomplete_repeats": [run.pk for run in uncounted if run.incomplete],
+        # Results that count as repeats; disturbed and incomplete ones count for nothing.
+        "repeats": [result_number(repeat.pk) for repeat in repeats_of(row)],
+        "disturbed_repeats": [result_number(run.pk) for run in uncounted if run.disturbed],
+        "incomplete_repeats": [result_number(run.pk) for run in uncounted if run.incomplete],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "points": [
             {
@@ -262,10 +263,17 @@ def whole_result(row: Result) -> dict[str, Any]:
             }
             for point in row.points.all()
         ],
-        # Scores in per cent, as the tool has them.
-        "sets": [{"group": g.name, **asdict(one)} for g in set_groups(row) for one in g.rows],
+        "sets": [_set(group.name, one) for group in set_groups(row) for one in group.rows],
         "answers": answer_rows(row),
     }
+
+
+def _set(group: str, row: SetRow) -> dict[str, Any]:
+    """Return a score of a data set with its interval, both in per cent."""
+    bounds = (
+        {"low": 100 * row.interval.low, "high": 100 * row.interval.high} if row.interval else None
+    )
+    return {"group": group, **asdict(row), "interval": bounds}
 
 
 def host(row: Host) -> dict[str, Any]:

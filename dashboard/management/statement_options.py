@@ -1,4 +1,4 @@
-"""Options of the commands that state parity: bare counts, margin, planned questions."""
+"""Options of the commands that state parity: bare counts, margin, goal, planned questions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from jobs.queries.parity.compared import MARGIN
 
-_FIELDS = ("base_counts", "counts", "sets", "base_title", "title", "margin", "planned")
+_FIELDS = ("base_counts", "counts", "sets", "base_title", "title", "margin", "goal", "planned")
 # Fields of the statement under the names of the options.
 _OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
 
@@ -28,6 +28,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--title", default="", metavar="NAME", help=help_text)
     help_text = f"points within which results are equivalent (default: {MARGIN:g})"
     parser.add_argument("--margin", default="", metavar="POINTS", help=help_text)
+    help_text = (
+        "question: is RESULT at least as accurate (at_least), or are both equally accurate (same)? "
+        "Default: at_least against an external baseline and of counts, else same"
+    )
+    parser.add_argument("--goal", default="", metavar="GOAL", help=help_text)
     help_text = "all questions of an evaluation that stops early when decided"
     parser.add_argument("--planned", default="", metavar="QUESTIONS", help=help_text)
 

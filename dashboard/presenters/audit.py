@@ -15,7 +15,7 @@ from dashboard.text.audit_labels import action_label, detail_pairs, origin_label
 from dashboard.text.labels import host_word
 from jobs.catalog import MODELS
 from jobs.models import AuditEntry, Deployment, Host, Job, Result
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_pk
 
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
 
@@ -64,8 +64,7 @@ class _Found:
     deployments: frozenset[int]
     hosts: frozenset[str]
     people: dict[int, str]
-    results: dict[int, Result]
-    imports: dict[int, int]  # number of an import -> that of its result
+    results: frozenset[int]
 
     @classmethod
     def of(cls, entries: Iterable[AuditEntry]) -> _Found:
@@ -79,7 +78,8 @@ class _Found:
             return [number for number in found if number is not None]
 
         jobs, deployments, people = numbers("job"), numbers("deployment"), numbers("user")
-        hosts, imports, results = named.get("host", set()), numbers("import"), numbers("result")
+        hosts = named.get("host", set())
+        results = [pk for pk in map(result_pk, named.get("result", ())) if pk is not None]
         return cls(
             frozenset(Job.objects.filter(pk__in=jobs).values_list("pk", flat=True))
             if jobs
@@ -93,10 +93,9 @@ class _Found:
             dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
             if people
             else {},
-            Result.objects.only("job_id", "imported_id").in_bulk(results) if results else {},
-            dict(Result.objects.filter(imported__in=imports).values_list("imported_id", "pk"))
-            if imports
-            else {},
+            frozenset(Result.objects.filter(pk__in=results).values_list("pk", flat=True))
+            if results
+            else frozenset(),
         )
 
     def subject(self, entry: AuditEntry) -> Subject:
@@ -113,13 +112,9 @@ class _Found:
         if kind == "user" and number is not None:
             known = self.people.get(number)
             return Subject(known or gettext("Account #%(n)s") % {"n": number}, reverse("people"))
-        if kind == "result" and number is not None:
-            result = self.results.get(number)
-            href = reverse("result-detail", args=[number]) if result else ""
-            if result and result.imported_id:
-                return Subject(gettext("Import %(n)s") % {"n": result.imported_id}, href)
-            job = result.job_id if result else name  # the number people see
-            return Subject(gettext("Result #%(n)s") % {"n": job}, href)
+        if kind == "result" and (pk := result_pk(name)) is not None:
+            href = reverse("result-detail", args=[pk]) if pk in self.results else ""
+            return Subject(gettext("Result %(name)s") % {"name": name}, href)
         if kind == "host":
             href = reverse("host-detail", args=[name]) if name in self.hosts else ""
             return Subject(host_word(name), href)
@@ -138,9 +133,8 @@ class _Found:
             given = entry.detail.get("address") if isinstance(entry.detail, dict) else None
             return Subject(str(given or name), reverse("source-list"))
         if kind == "import":
-            result_id = self.imports.get(number or 0)
-            href = reverse("result-detail", args=[result_id]) if result_id else ""
-            return Subject(gettext("Import %(n)s") % {"n": name}, href)
+            # Of an earlier version, and removed since.
+            return Subject(gettext("Import %(n)s") % {"n": name})
         if kind == "token":
             given = entry.detail.get("name") if isinstance(entry.detail, dict) else None
             text = given or gettext("API token #%(n)s") % {"n": name}

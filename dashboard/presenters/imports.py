@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.text.labels import metric_label, metric_text
+from dashboard.text.labels import metric_label, metric_text, result_name
 from dashboard.text.messages import message
 from jobs.imports import Recognised
 from jobs.imports.base import Reading, Refusal
@@ -145,8 +145,7 @@ def _result(found: Found) -> dict[str, Any]:
             for row in measured.answers
         ],
         "remarks": list(found.remarks),
-        "import": found.earlier.pk if found.earlier else None,
-        "result": found.earlier.result.pk if found.earlier else None,
+        "result": result_name(found.earlier.result) if found.earlier else None,
     }
 
 
@@ -182,7 +181,7 @@ def as_text(shown: Preview) -> str:
             lines += [f"  questions with answers: {len(reading.measured.answers)}"]
         lines += [f"  note: {remark}" for remark in one.remarks]
         if one.earlier:
-            lines += [f"  already imported: import {one.earlier.pk}"]
+            lines += [f"  already imported: {result_name(one.earlier.result)}"]
     lines += [f"{', '.join(one.files)}: refused. {one.reason}" for one in shown.refused]
     if shown.unused:
         lines += [f"not used: {', '.join(shown.unused)}"]

@@ -27,7 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("run/storage", "run/security", "run/threat-model", "run/vllm-on-cpu"),
     ),
     gettext_noop("Development"): (
-        *("glossary", "architecture", "decisions/README", "performance", "reliability"),
+        *("glossary", "architecture", "decisions/README", "performance", "reliability", "coverage"),
     ),
 }
 # Where a page of the dashboard is explained: the beginning of its view's name, and the address

@@ -185,7 +185,7 @@ def bytes(count: Any) -> SafeString:
 @register.simple_tag
 def gigabytes_per_s(rate: float | None) -> SafeString:
     """A rate of bytes in GB/s, with the unit in the heading."""
-    return num(rate / 1e9 if rate is not None else None)
+    return num(rate / 1e9 if rate else None)
 
 
 @register.simple_tag

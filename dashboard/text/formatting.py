@@ -16,7 +16,9 @@ from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 THIN = "\u202f"  # narrow no-break space
 MINUS = "\u2212"
+_MS_BELOW_S = 0.1
 MANIFOLD = 2  # relative changes from here on are shown as a factor
+_DECIMALS = 4  # most of a number that they do not make zero
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -66,7 +68,9 @@ def change_text(share: float) -> str:
 def _three_significant(size: float) -> int:
     if size == 0:
         return 1
-    return min(4, max(0, 2 - math.floor(math.log10(size))))
+    power = math.floor(math.log10(size))
+    # What four decimals would show as zero has two digits.
+    return 1 - power if power < -_DECIMALS else min(_DECIMALS, max(0, 2 - power))
 
 
 def size(count: float) -> tuple[str, str]:
@@ -79,10 +83,12 @@ def size(count: float) -> tuple[str, str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as text: "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h"."""
+    """Return a duration as text: "3.10 ms", "0.42 s", "12.4 s", "29 min 04 s", "1 h 12 min"."""
     seconds = max(0.0, float(seconds))
     day, hour, minute, second = pgettext("days", "d"), gettext("h"), gettext("min"), gettext("s")
     whole = round(seconds)
+    if 0 < seconds < _MS_BELOW_S:
+        return f"{number(1000 * seconds)} ms"
     if round(seconds, 1) < 60:
         # A whole number of seconds is an estimate or a setting: add no decimals.
         if seconds.is_integer():

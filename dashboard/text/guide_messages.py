@@ -152,6 +152,10 @@ GUIDE_MESSAGES: dict[str, str | Promise] = {
     "guide:details_kept": _(
         "--dump-eval-details is added: it records whether each answer is correct."
     ),
+    "guide:scored_meanwhile": _(
+        "Each set is scored once it is answered, while others are asked (-m infer, then -m eval). "
+        "The guide's command scores only after all sets."
+    ),
     "guide:in_parallel": _(
         "Concurrency is %(batch)s (batch_size, query_per_second); the guide sends one "
         "question at a time."

@@ -16,6 +16,7 @@ from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.metrics import METRICS
 from jobs.models import Account, Host, Job, Result
+from jobs.numbers import result_number
 from jobs.queries.hosts.hosts import is_away
 from jobs.toolchains import external
 from jobs.toolchains.environments import ENVIRONMENTS
@@ -267,15 +268,8 @@ def host_title(host: Host) -> str:
 
 
 def result_name(result: Result) -> str:
-    """Return the number of a result as shown: that of its job, or of its import."""
-    if result.imported_id is not None:
-        return gettext("import %(n)s") % {"n": result.imported_id}
-    return f"#{result.job_id}"
-
-
-def result_file_name(result: Result) -> str:
-    """Return the number of a result for the name of a file: that of its job, or of its import."""
-    return str(result.job_id) if result.job_id else f"import-{result.imported_id}"
+    """Return the number of a result: "res-15"."""
+    return result_number(result.pk)
 
 
 def result_place(result: Result) -> str:

@@ -34,13 +34,11 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
         "“%(second)s”."
     ),
     "parity:margin": _("Enter a margin from %(least)s to %(most)s points."),
+    "parity:goal": _("Choose one of: %(goals)s."),
     "parity:planned": _("Enter a whole number of questions, or leave it empty."),
     "parity:fewer_planned": _("Fewer than the %(n)s questions that were asked."),
-    "parity:numbers": _("Enter the number of a result, or several of repeats: 11,12."),
-    "parity:result_names": _(
-        "Enter numbers as pages show them, such as #11 or import 3. Repeats: #11, #12."
-    ),
-    "parity:missing": _("Result %(ids)s does not exist or was removed."),
+    "parity:numbers": _("Enter the number of a result, or several of repeats: res-11,res-12."),
+    "parity:missing": _("%(ids)s does not exist or was removed."),
     "parity:no_result": _("%(names)s has no result. Choose an evaluation from the list."),
     "parity:type": _("%(name)s is a benchmark. Choose an evaluation."),
     "parity:same": _("%(name)s is on both sides. Choose two results."),

@@ -8,19 +8,23 @@ from django.utils.translation import gettext_lazy as _
 QUESTION_MESSAGES: dict[str, str | Promise] = {
     # Last look of an evaluation that may stop early.
     "evaluate:look_equivalent": _(
-        "Decided after %(asked)s of %(questions)s questions: equivalent to #%(baseline)s within "
+        "Decided after %(asked)s of %(questions)s questions: equivalent to %(baseline)s within "
         "±%(margin)s points. Difference %(gap)s points [%(low)s, %(high)s]."
     ),
     "evaluate:look_better": _(
-        "Decided after %(asked)s of %(questions)s questions: better than #%(baseline)s. "
+        "Decided after %(asked)s of %(questions)s questions: better than %(baseline)s. "
         "Difference %(gap)s points [%(low)s, %(high)s]."
     ),
     "evaluate:look_worse": _(
-        "Decided after %(asked)s of %(questions)s questions: worse than #%(baseline)s. "
+        "Decided after %(asked)s of %(questions)s questions: worse than %(baseline)s. "
         "Difference %(gap)s points [%(low)s, %(high)s]."
     ),
-    "evaluate:look_unknown": _(
-        "No early stop: after all %(questions)s questions the comparison with #%(baseline)s is not "
+    "evaluate:look_not_worse": _(
+        "Decided after %(asked)s of %(questions)s questions: not worse than %(baseline)s by more "
+        "than %(margin)s points. Difference %(gap)s points [%(low)s, %(high)s]."
+    ),
+    "evaluate:look_cannot_tell": _(
+        "No early stop: after all %(questions)s questions the comparison with %(baseline)s is not "
         "decided at a margin of ±%(margin)s points. Difference %(gap)s points [%(low)s, %(high)s]."
     ),
     # Why the questions of an evaluation cannot be saved as a set.

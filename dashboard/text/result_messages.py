@@ -27,6 +27,12 @@ RESULT_MESSAGES: dict[str, str | Promise] = {
         "%(failed)s of %(total)s questions were not scored (half or more): no result is stored. "
         "Check the deployment and its log, then retry."
     ),
+    # Texts in place of a result's number (jobs.queries.results.named).
+    "result:number": _("“%(text)s” is no result. Results are written as res-15."),
+    "result:number_of_job": _(
+        "“%(text)s” is no result. Results are written as res-15. #%(job)s is a job; its result is "
+        "%(result)s."
+    ),
     "result:failed": _("%(failed)s of %(total)s requests failed."),
     "result:unscored": _("%(failed)s of %(total)s questions were not scored."),
     # Other work on the host during the run (jobs.services.outcomes.run_context).

@@ -15,6 +15,7 @@ from dashboard.reports.kinds import KINDS
 from dashboard.reports.kinds.base import Asked, Kind, ReportError
 from dashboard.reports.make import download, make
 from dashboard.security.permissions import requires
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.validation_errors import messages
 
 
@@ -23,6 +24,7 @@ def _view(kind: Kind) -> Callable[..., HttpResponseBase]:
 
     @require_GET
     @requires(kind.action)
+    @with_old_queries(*kind.results)
     def report(request: HttpRequest) -> HttpResponse:
         try:
             return download(make(kind, _asked(kind, request.GET)))

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.models.results import Result
+from jobs.numbers import result_number
 
 
 class Added(models.Model):
@@ -37,7 +38,7 @@ class Tag(Added):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} of result {self.result_id}"
+        return f"{self.name} of {result_number(self.result_id)}"
 
 
 class Note(Added):
@@ -54,7 +55,7 @@ class Note(Added):
         ordering: ClassVar = ["created_at", "id"]
 
     def __str__(self) -> str:
-        return f"note {self.pk} of result {self.result_id}"
+        return f"note {self.pk} of {result_number(self.result_id)}"
 
 
 class SignOff(Added):
@@ -71,7 +72,7 @@ class SignOff(Added):
         ordering: ClassVar = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"sign-off {self.pk} of result {self.result_id}"
+        return f"sign-off {self.pk} of {result_number(self.result_id)}"
 
 
 class Baseline(Added):
@@ -100,7 +101,7 @@ class Baseline(Added):
         ]
 
     def __str__(self) -> str:
-        return f"baseline {self.pk}, result {self.result_id}"
+        return f"baseline {self.pk}, {result_number(self.result_id)}"
 
 
 class SavedView(Added):

@@ -14,6 +14,7 @@ from jobs.models.endpoints import Endpoint
 from jobs.models.hosts import Host
 from jobs.models.imports import Import
 from jobs.models.jobs import Job
+from jobs.numbers import result_number
 
 
 class Result(models.Model):
@@ -89,8 +90,7 @@ class Result(models.Model):
         ]
 
     def __str__(self) -> str:
-        origin = f"import {self.imported_id}" if self.imported_id else f"job {self.job_id}"
-        return f"{self.type} of {self.model_id}, {origin}"
+        return f"{result_number(self.pk)}, {self.type} of {self.model_id}"
 
     @property
     def measured(self) -> str:
@@ -129,7 +129,7 @@ class ResultPoint(models.Model):
         ordering: ClassVar = ["result_id", "index"]
 
     def __str__(self) -> str:
-        return f"concurrency {self.concurrency} of result {self.result_id}"
+        return f"concurrency {self.concurrency} of {result_number(self.result_id)}"
 
 
 class PointRequests(models.Model):
@@ -174,7 +174,7 @@ class Answer(models.Model):
         ordering: ClassVar = ["result_id", "index"]
 
     def __str__(self) -> str:
-        return f"question {self.index} of result {self.result_id}"
+        return f"question {self.index} of {result_number(self.result_id)}"
 
 
 class AnswerRow(models.Model):
@@ -217,4 +217,4 @@ class AnswerRow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"row of question {self.index} of result {self.result_id}"
+        return f"row of question {self.index} of {result_number(self.result_id)}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from jobs.parsers.engine_values import KV_CACHE, Values, kv_cache, output_tokens, running
@@ -25,6 +26,7 @@ Samples: TypeAlias = Sequence[tuple[float, Values]]
 # Names of each metric across versions, newest first.
 _QUEUE = "vllm:request_queue_time_seconds"
 _TTFT = "vllm:time_to_first_token_seconds"
+_TTFT_PARTS = frozenset({f"{_TTFT}_sum", f"{_TTFT}_count"})
 _PREEMPTIONS = "vllm:num_preemptions_total"
 _HIT_RATE = "vllm:gpu_prefix_cache_hit_rate"
 # (tokens found, all tokens searched)
@@ -49,6 +51,18 @@ VLLM: tuple[str, ...] = (
     *(name for hits, searched in _HITS[:2] for name in (hits, *searched)),
 )
 LLAMA_CPP: tuple[str, ...] = ("llamacpp:prompt_tokens_cached_total",)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Requests before the measured ones of a point, and their output tokens, which only the engine
+    counts. ``until``: start of the first measured request (seconds since the epoch, host clock);
+    None: unknown. Warm-ups may still run then.
+    """
+
+    requests: int
+    tokens: float
+    until: float | None = None
 
 
 def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
@@ -82,9 +96,15 @@ def during(samples: Samples, begin: float, end: float) -> dict[str, float]:
 
 
 def served(
-    samples: Samples, begin: float, end: float, *, until: float = math.inf
+    samples: Samples,
+    begin: float,
+    end: float,
+    *,
+    until: float = math.inf,
+    warm_up: WarmUp | None = None,
 ) -> dict[str, float]:
-    """Return what the engine served between ``begin`` and ``end``: tokens, requests, mean TTFT.
+    """Return what the engine served between ``begin`` and ``end``: tokens, requests, mean TTFT,
+    without those of ``warm_up``.
 
     The first sample after the end counts, because tokens of the last second are in no earlier one;
     not past ``until``, when the next requests begin. ``engine_gap_s`` is the time at the end
@@ -96,23 +116,33 @@ def served(
     after = after or [row for row in samples if begin < row[0] <= end][-1:]
     if not before or not after or before[0][0] >= after[0][0]:
         return {}
-    (_at, old), (at, new) = before[0], after[0]
+    (first, old), (at, new) = before[0], after[0]
     metrics: dict[str, float] = {}
+    left_out = warm_up or WarmUp(0, 0.0)
     tokens_before, tokens = output_tokens(old), output_tokens(new)
     if tokens_before is not None and tokens is not None:
-        metrics["engine_output_tokens"] = round(tokens - tokens_before)
-    counted = {f"{_TTFT}_{part}" for part in ("sum", "count")}
-    if counted <= old.keys() and counted <= new.keys():
-        requests = new[f"{_TTFT}_count"] - old[f"{_TTFT}_count"]
-        metrics["engine_requests"] = requests
+        metrics["engine_output_tokens"] = round(tokens - tokens_before - left_out.tokens)
+    if old.keys() >= _TTFT_PARTS and new.keys() >= _TTFT_PARTS:
+        metrics["engine_requests"] = _first_tokens(new) - _first_tokens(old) - left_out.requests
+        # From the reading at which all warm-ups had their first token.
+        warmed = _first_tokens(old) + left_out.requests
+        rows = (
+            row for one_at, row in samples if first <= one_at <= at and row.keys() >= _TTFT_PARTS
+        )
+        base = next((row for row in rows if _first_tokens(row) >= warmed), new)
+        requests = _first_tokens(new) - _first_tokens(base)
         if requests > 0:
-            total_s = new[f"{_TTFT}_sum"] - old[f"{_TTFT}_sum"]
+            total_s = new[f"{_TTFT}_sum"] - base[f"{_TTFT}_sum"]
             metrics["engine_ttft_mean_ms"] = MS_PER_S * total_s / requests
     if any(value < 0 for value in metrics.values()):
         return {}
     if metrics and at < end:
         metrics["engine_gap_s"] = end - at
     return metrics
+
+
+def _first_tokens(values: Values) -> float:
+    return values[f"{_TTFT}_count"]
 
 
 def running_peak(samples: Samples, begin: float, end: float) -> float | None:

@@ -1,14 +1,14 @@
-"""Numbers of questions for a margin of error, before a launch. Pure functions with sources.
+"""Numbers of questions for a margin, before a launch. Pure functions with sources.
 
 Kept apart from ``statistics``: that module judges what was measured, this one plans.
 """
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from math import ceil
 
-from jobs.paired import Z
-from jobs.queries.statistics.base import Z_POWER
+from jobs.paired import Goal, Z
+from jobs.queries.statistics.base import POWER, quantile
 
 MARGIN = 0.01  # one point
 USUAL_ACCURACY = 0.9  # where nothing was measured
@@ -22,18 +22,25 @@ def questions_for_interval(accuracy: float, margin: float = MARGIN) -> int:
     return ceil(Z * Z * _spread(accuracy) / margin**2)
 
 
-def questions_unpaired(accuracy: float, margin: float = MARGIN) -> int:
-    """Return questions on each side that show a difference of ``margin`` with a power of 80 %, if
-    both sides answer different questions (Fleiss 1981, Statistical Methods for Rates, 3.2, without
-    continuity correction)."""
-    return ceil(2 * (Z + Z_POWER) ** 2 * _spread(accuracy) / margin**2)
+def questions_unpaired(goal: Goal, accuracy: float, margin: float = MARGIN, z: float = Z) -> int:
+    """Return questions on each side that show the goal with a power of 80 %, if both are equally
+    accurate and answer different questions."""
+    return _questions(goal, 2 * _spread(accuracy), margin, z)
 
 
-def questions_paired(changed: float = USUAL_CHANGED, margin: float = MARGIN) -> int:
-    """Return questions that both sides answer to show a difference of ``margin`` with a power of
-    80 %, if the share ``changed`` of the answers differs (Connor 1987, Biometrics 43, 207-211)."""
-    share = max(changed, margin)
-    return ceil(((Z * sqrt(share) + Z_POWER * sqrt(share - margin**2)) / margin) ** 2)
+def questions_paired(
+    goal: Goal, changed: float = USUAL_CHANGED, margin: float = MARGIN, z: float = Z
+) -> int:
+    """Return questions that both sides answer to show the goal with a power of 80 %, if both are
+    equally accurate and the share ``changed`` of the answers differs."""
+    return _questions(goal, changed, margin, z)
+
+
+def _questions(goal: Goal, variance: float, margin: float, z: float) -> int:
+    """Chow, Shao and Wang 2008, Sample Size Calculations in Clinical Research, 3.2: of two tests at
+    once, each may lose half of what the power leaves. ``variance``: of one question."""
+    power = POWER if goal == "at_least" else (1 + POWER) / 2
+    return ceil(variance * ((z + quantile(power)) / margin) ** 2)
 
 
 def _spread(accuracy: float) -> float:

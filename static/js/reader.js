@@ -69,6 +69,7 @@ async function show(link) {
     return;
   }
   if (mine !== turn) return; // another key came meanwhile
+  view.keep(pane);
   pane.replaceChildren(...elements(text));
   history.replaceState(history.state, "", link.href);
   const top = root.getBoundingClientRect().top + window.scrollY;
@@ -193,6 +194,7 @@ root.addEventListener("click", (event) => {
   else turnTo(link.href).then(head);
 });
 
+view.keep(pane);
 view.dress(pane);
 const current = rows()[place()];
 if (current && !narrow.matches) current.closest("tr")?.scrollIntoView({ block: "nearest" });

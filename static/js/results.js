@@ -45,16 +45,16 @@ function bindSelection(list) {
     const chosen = boxes.filter((box) => box.checked).toSorted(older);
     bar.hidden = chosen.length === 0;
     part("count").textContent = interpolate(ngettext("%(n)s selected", "%(n)s selected", chosen.length), { n: chosen.length }, true);
-    part("names").textContent = chosen.map((box) => box.dataset.name).join(", ");
+    part("names").textContent = chosen.map((box) => box.value).join(", ");
     part("why").textContent = problem(chosen);
     submit.disabled = problem(chosen) !== "";
   }
 
   // The oldest result is the baseline, independent of the list's order.
   list.addEventListener("formdata", (event) => {
-    const ids = event.formData.getAll("id").map(Number).toSorted((a, b) => a - b);
+    const ids = event.formData.getAll("id").map(String).toSorted(byNumber);
     event.formData.delete("id");
-    for (const id of ids) event.formData.append("id", String(id));
+    for (const id of ids) event.formData.append("id", id);
   });
   // The form of the tags has the selection of this list.
   const tagging = document.getElementById("tagging");
@@ -69,9 +69,14 @@ function bindSelection(list) {
   show();
 }
 
+/** Compare numbers of results, "res-9" before "res-10". @param {string} a @param {string} b */
+function byNumber(a, b) {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
 /** Compare results by age. @param {HTMLInputElement} a @param {HTMLInputElement} b */
 function older(a, b) {
-  return Number(a.value) - Number(b.value);
+  return byNumber(a.value, b.value);
 }
 
 /** Return why the selection cannot be compared, "" when it can. @param {HTMLInputElement[]} chosen */

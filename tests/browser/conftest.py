@@ -9,16 +9,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import ARGUMENTS, WIDE, Complaints, Visitor, own_window
+from tests.browser.lib.visits import ARGUMENTS, PATIENCE_MS, WIDE, Complaints, Visitor, own_window
 from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
-PATIENCE_MS = 120_000  # of a machine that does much else
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=PATIENCE_MS)
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests below this folder into their order; others stay where they are."""
     here = Path(__file__).parent
@@ -114,7 +114,6 @@ def open_page(
     """A function that opens the job's page; nothing may be complained of until the end."""
     with own_window(browser, server, viewport=WIDE) as context:
         complaints.listen(context)
-        context.set_default_timeout(PATIENCE_MS)
 
         def open_it(fragment: str = "") -> Page:
             page = context.new_page()

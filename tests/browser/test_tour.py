@@ -18,7 +18,7 @@ from jobs.logstore import unframe
 from tests.api import until
 from tests.browser.lib.visits import Complaints, log_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
 TYPES = ["benchmark", "evaluation"]
 KINDS = ["prepare", "compile", "deploy", "benchmark", "evaluate"]
@@ -254,7 +254,7 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
 )
 def test_a_result_page_shows_the_numbers_of_the_api(page, api, result_type, names):
     result = api.ask(f"results?type={result_type}")["results"][-1]
-    page.goto(reverse("result-detail", args=[result["id"]]))
+    page.goto(f"/results/{result['id']}/")
 
     metrics = page.get_by_role("region", name="Metrics")
     shown = metrics.locator("dd .num").all_inner_texts()

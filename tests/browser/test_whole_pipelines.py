@@ -20,7 +20,7 @@ from tests.browser.lib.checks import Inspector
 from tests.browser.lib.visits import Complaints, Visitor
 from tests.simulated import LARGE, NAME, SMALL
 
-pytestmark = [pytest.mark.browser, pytest.mark.simulated]
+pytestmark = [pytest.mark.browser, pytest.mark.simulated, pytest.mark.in_order]
 
 TOUR_S = 600
 PIPELINE_S = 300  # much less, but for a machine that does other things as well
@@ -161,7 +161,7 @@ class TestAWay:
 
         assert len(results) >= 2
         for result in results:
-            page.goto(reverse("result-detail", args=[result["id"]]))
+            page.goto(f"/results/{result['id']}/")
             expect(page.locator("main .stamp.sim").first).to_have_text("simulated")
 
     def test_it_ends_in_a_chat(self, page, host, pipeline, model):

@@ -20,12 +20,17 @@ print(json.dumps(sample_data.make(), separators=(",", ":")))
 MORE = [
     "/jobs/{silent}/",
     "/search/?q=deep",
-    "/results/compare/?id={speed}&id={speed2}&id={speed3}&all=1",
-    "/results/{single}/",
+    "/results/compare/?id=res-{speed}&id=res-{speed2}&id=res-{speed3}&all=1",
+    "/results/res-{single}/",
     "/jobs/{away}/",
     "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
 ]
-PATHS = [*TURNS, "/results/compare/?id={quality}", "/playground/?deployment={deployment}", *MORE]
+PATHS = [
+    *TURNS,
+    "/results/compare/?id=res-{quality}",
+    "/playground/?deployment={deployment}",
+    *MORE,
+]
 # Numbers of the list in sight, by the heads above them.
 IN_SIGHT = """() => [...document.querySelectorAll(".results thead th")].filter((head) => {
   const { left, right } = head.getBoundingClientRect();

@@ -191,6 +191,25 @@ def test_a_duration_is_written_as_the_pages_scripts_write_it():
     assert [[seconds, formatting.duration(seconds)] for seconds, _text in table] == table
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.0"),
+        (0.0035, "0.0035"),
+        (0.00012, "0.0001"),
+        (0.0000234, "0.000023"),
+        (-4e-5, "\u22120.000040"),
+    ],
+)
+def test_no_measured_number_is_shown_as_zero(value, text):
+    assert formatting.number(value) == text
+
+
+def test_a_rate_that_was_not_measured_is_no_zero():
+    assert "not measured" in render("{% gigabytes_per_s 0 %}")
+    assert "0.000023" in render("{% gigabytes_per_s 23400.0 %}")
+
+
 def test_a_size_is_written_as_the_pages_scripts_write_it():
     table = json.loads((Path(__file__).parents[1] / "data/sizes.json").read_text())
 

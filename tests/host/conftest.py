@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from jobs.host.run import environment
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
 from tests.host.stub_server import Site
+from tests.waiting import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -117,7 +117,7 @@ def launch(started):
         popen = subprocess.Popen(argv, cwd=REPOSITORY, start_new_session=True)
         started.append(popen)
         if wait:
-            assert popen.wait(60) == 0
+            assert popen.wait(PATIENCE_S) == 0
         return popen
 
     return start
@@ -169,14 +169,3 @@ def plan_of(*steps, **plan):
 def record_of(*steps, values=None, deployment=None, **plan):
     """A queued job of the intake."""
     return Record(plan_of(*steps, **plan), values or {}, deployment)
-
-
-def until(what, timeout_s=30):
-    """The first true value of ``what()``."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        value = what()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError("it never became true")

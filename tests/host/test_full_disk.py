@@ -12,7 +12,8 @@ from jobs.host.base import spool as spools
 from jobs.host.retain import adopt
 from jobs.host.retain.adopt import close_dead
 from jobs.host.ship import shipper
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -46,7 +47,7 @@ def test_the_verdict_waits_for_room_and_is_the_right_one(small_disk, make_spool,
 
     (spool.work / "fill").unlink()
 
-    assert launcher.wait(30) == 0
+    assert launcher.wait(PATIENCE_S) == 0
     assert (spool.exit()["message_id"], spool.exit()["exit_code"]) == ("work:exit", 3)
     kinds = [event["type"] for event in spool.read_events()]
     assert kinds == ["started", "step_started", "step_ended", "ended"]
@@ -105,7 +106,7 @@ def test_a_dead_launcher_with_a_long_log_blocks_no_other_job(
 
     def slowly(spool):
         reading.set()
-        read.wait(60)
+        read.wait(PATIENCE_S)
         return close(spool)
 
     monkeypatch.setattr(adopt, "close_dead", slowly)

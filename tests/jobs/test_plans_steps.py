@@ -22,6 +22,7 @@ from jobs.plans import (
     secrets,
     step_script,
 )
+from tests.waiting import PATIENCE_S
 
 
 def plan_of(*steps: Step, **fields: object) -> Plan:
@@ -31,7 +32,7 @@ def plan_of(*steps: Step, **fields: object) -> Plan:
 def run_script(plan: Plan, folder: Path, values: dict[str, str] | None = None) -> int:
     path = folder / "run.sh"
     path.write_text(script(plan, values), encoding="utf-8")
-    return subprocess.run(["bash", str(path)], cwd=folder, timeout=30).returncode
+    return subprocess.run(["bash", str(path)], cwd=folder, timeout=PATIENCE_S).returncode
 
 
 def test_a_plan_without_new_parts_has_the_first_schema():

@@ -30,13 +30,13 @@ test("a value without an interval has none in the table", () => {
 
 test("a cell of the table has the address of its point", () => {
   const data = [
-    { name: "#1", x: [1, 4], y: [50, 90], customdata: ["/results/1/points/1/", "/results/1/points/4/"] },
+    { name: "#1", x: [1, 4], y: [50, 90], customdata: ["/results/res-1/points/1/", "/results/res-1/points/4/"] },
     { name: "#2", x: [4], y: [70], customdata: ["https://elsewhere.example/"] },
   ];
 
   assert.deepEqual(table({ data }).links, [
-    ["", "/results/1/points/1/", ""],
-    ["", "/results/1/points/4/", ""],
+    ["", "/results/res-1/points/1/", ""],
+    ["", "/results/res-1/points/4/", ""],
   ]);
 });
 

@@ -11,25 +11,28 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from jobs.logstore import unframe
-from tests.api import Api, until
+from tests.api import Api
 from tests.cluster import cluster
 from tests.dashboard.lib.logged_in import LoggedIn
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
-HOSTS, WATCHERS = 5, 6
-LINES = 3000
-# A job past the launch form on each host: no kind prints chosen lines for seconds.
+HOSTS, WATCHERS = 5, 3  # of each job, with each web process
+ENOUGH = "enough"  # a file in a job's working folder, at which the job ends
+# A job past the launch form on each host: no kind prints lines until it is told to end.
 PRINTERS = f"""
 from jobs import dispatch
 from jobs.models import Host
 from jobs.plans import Output, Plan, Step
 from tests.factories import make_job
 code = (
-    "import json, sys, time\\n"
-    "for number in range({LINES}):\\n"
+    "import itertools, json, os, sys, time\\n"
+    "for number in itertools.count():\\n"
     "    print(sys.argv[1], number, 'x' * 80, flush=True)\\n"
-    "    time.sleep(0.002)\\n"
+    "    time.sleep(0.005)\\n"
+    "    if os.path.exists({ENOUGH!r}):\\n"
+    "        break\\n"
     "json.dump(dict(seconds=1), open('ready.json', 'w'))\\n"
 )
 kept = (Output("ready", "ready.json"),)
@@ -51,7 +54,7 @@ def made(tmp_path_factory):
 def api(made):
     api = Api(made.stack)
     hosts = lambda: [host for host in api.ask("hosts")["hosts"] if host["facts"]]  # noqa: E731
-    until(lambda: len(hosts()) == HOSTS + 1, "all hosts have reported", 120)
+    until(lambda: len(hosts()) == HOSTS + 1, "all hosts have reported")
     return api
 
 
@@ -61,7 +64,7 @@ class Watcher(threading.Thread):
     def __init__(self, stack, cookie, job):
         super().__init__(daemon=True)
         self.address = f"{stack.url.replace('http', 'ws', 1)}/ws/log/job/{job}/?from="
-        self.stack, self.cookie = stack, cookie
+        self.stack, self.cookie, self.job = stack, cookie, job
         self.got = b""
         self.came_back = 0
         self.start()
@@ -71,18 +74,53 @@ class Watcher(threading.Thread):
             self.came_back += 1
 
     def _follow(self):
-        with contextlib.suppress(OSError, WebSocketException):
-            options = {"additional_headers": {"Cookie": self.cookie}, "compression": None}
-            with connect(
-                self.address + str(len(self.got)), origin=self.stack.url, **options
-            ) as page:
-                for message in page:
-                    if isinstance(message, str):
-                        return True  # the end
-                    offset, _, data = unframe(message)
-                    assert offset == len(self.got)
-                    self.got += data
+        with (
+            contextlib.suppress(OSError, WebSocketException),
+            connect(
+                self.address + str(len(self.got)),
+                origin=self.stack.url,
+                additional_headers={"Cookie": self.cookie},
+                compression=None,
+                # It comes back after a kill, not because a process or the machine was slow.
+                open_timeout=PATIENCE_S,
+                ping_interval=None,
+            ) as page,
+        ):
+            for message in page:
+                if isinstance(message, str):
+                    return True  # the end
+                offset, _, data = unframe(message)
+                assert offset == len(self.got)
+                self.got += data
         return False
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """A process that does nothing for the time of the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def watching(made, cookie, jobs, *, without):
+    """Watchers of each log. None is with the web process ``without``, which accepts nobody."""
+    with stopped(without):
+        group = [Watcher(made.stack, cookie, job) for job in jobs for _ in range(WATCHERS)]
+        until(lambda: all(watcher.got for watcher in group), "everyone sees a log grow")
+    return group
+
+
+def kill(pid, watchers):
+    """Kill a web process, and wait until its watchers come back."""
+    before = [watcher.came_back for watcher in watchers]
+    os.kill(pid, signal.SIGKILL)
+    until(
+        lambda: all(w.came_back > n for w, n in zip(watchers, before, strict=True)),
+        "all its watchers come back",
+    )
 
 
 def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
@@ -90,34 +128,34 @@ def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
     first, second = made.webs()
     made.stack.manage("shell", "--no-imports", "-v", "0", "-c", PRINTERS)
     jobs = [job["id"] for job in api.jobs()]
-    watchers = {job: [Watcher(made.stack, cookie, job) for _ in range(WATCHERS)] for job in jobs}
-    everyone = [watcher for group in watchers.values() for watcher in group]
+    assert len(jobs) == HOSTS
+    spools = {job: made.hosts[api.job(job)["host"]] / "spool" / str(job) for job in jobs}
 
-    until(lambda: all(watcher.got for watcher in everyone), "everyone sees a log grow")
-    os.kill(first, signal.SIGKILL)
+    until(lambda: all(api.raw(f"jobs/{job}/log?from=0") for job in jobs), "each log grows")
+    of_first = watching(made, cookie, jobs, without=second)
+    of_second = watching(made, cookie, jobs, without=first)
+
+    kill(first, of_first)
     until(lambda: len(made.webs()) == 2 and first not in made.webs(), "its successor is there")
-    os.kill(second, signal.SIGKILL)
+    kill(second, of_second)
+    # Only now: each watcher has come back to a log that grows.
+    for spool in spools.values():
+        (spool / "work" / ENOUGH).touch()
     ended = [api.ended(job) for job in jobs]
 
-    assert len(jobs) == HOSTS
     assert {job["state"] for job in ended} == {"succeeded"}
-    for job in ended:
-        for watcher in watchers[job["id"]]:
-            watcher.join(30)
-            assert hashlib.sha256(watcher.got).hexdigest() == job["log_sha256"]
-        kept = made.hosts[job["host"]] / "spool" / str(job["id"]) / "log"
-        assert hashlib.sha256(kept.read_bytes()).hexdigest() == job["log_sha256"]
-    # Both processes had watchers: else one of the kills would have been of an idle one.
-    assert all(any(w.came_back for w in group) for group in watchers.values())
+    sha256s = {job["id"]: job["log_sha256"] for job in ended}
+    for watcher in (*of_first, *of_second):
+        watcher.join(PATIENCE_S)
+        assert hashlib.sha256(watcher.got).hexdigest() == sha256s[watcher.job]
+    for job, spool in spools.items():
+        assert hashlib.sha256((spool / "log").read_bytes()).hexdigest() == sha256s[job]
 
 
 def test_the_dashboard_answers_while_a_web_process_is_away(made, api):
     (first, _second) = made.webs()
 
-    os.kill(first, signal.SIGSTOP)
-    try:
+    with stopped(first):
         answers = [made.stack.health()[0] for _ in range(20)]
-    finally:
-        os.kill(first, signal.SIGCONT)
 
     assert answers == [200] * 20

@@ -33,11 +33,11 @@ def test_a_worse_engine_is_told_before_all_questions_are_asked(api):
         assert api.ended(whole)["state"] == "succeeded"
         assert len(good.log) == len(QUESTIONS)
         asked = {"deployment": other, "max_tokens": 32, "batch": 2}
-        rule = {"stop_early": True, "baseline": str(whole), "margin": 5.0}
+        rule = {"stop_early": True, "baseline": api.result(whole)["id"], "margin": 5.0}
         stopped = api.launch("evaluate", **asked, **rule)
         looks = api.spool(stopped) / "work/eval/looks.jsonl"
-        until(lambda: looks.is_file() and looks.read_text().count("\n") == 1, "a look", 300)
-        until(lambda: len(bad.log) > 18, "the second look asks", 300)
+        until(lambda: looks.is_file() and looks.read_text().count("\n") == 1, "a look")
+        until(lambda: len(bad.log) > 18, "the second look asks")
         api.ask(f"jobs/{stopped}/cancel", {})
         assert api.ended(stopped)["state"] == "cancelled"
 

@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 # Long enough to be still in the middle of it when all are back, on a machine that does much else.
 LOAD = {"concurrency": [1], "requests": 16, "output_tokens": 128}
-START_S = 120  # EvalScope takes its time to load
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def benchmark(toured):
     """A benchmark that is sending requests just now; its number."""
     deployment = toured.ask("deployments?state=ready")["deployments"][-1]["id"]  # the tour's own
     number = toured.launch("benchmark", deployment=str(deployment), **LOAD)
-    until(lambda: is_loading(toured.spool(number)), "requests are being sent", START_S)
+    until(lambda: is_loading(toured.spool(number)), "requests are being sent")
     return number
 
 

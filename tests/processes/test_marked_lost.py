@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,6 @@ def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(api):
     until(lambda: log.stat().st_size > size + 40_000_000, "it prints on")
     (api.spool(1) / "work" / "enough").touch()
     until((api.spool(1) / "exit.json").exists, "it ends by itself")
-    time.sleep(1.0)
     os.kill(web, signal.SIGCONT)
 
     assert api.ended(1)["message"] == "Step print failed with exit code 3."

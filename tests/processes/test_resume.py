@@ -23,7 +23,7 @@ def test_a_resumed_evaluation_asks_no_answered_question(api):
     with engine(lambda text: "5", delay_s=0.25) as served:
         asked = {"deployment": served.join(api, "H800"), "limit": QUESTIONS, "batch": 1}
         stopped = api.launch("evaluate", **asked)
-        until(lambda: len(served.log) >= STOPPED_AT, "questions are asked", 300)
+        until(lambda: len(served.log) >= STOPPED_AT, "questions are asked")
         api.ask(f"jobs/{stopped}/cancel", {})
         assert api.ended(stopped)["state"] == "cancelled"
         files = (api.spool(stopped) / "work/eval/predictions/model").glob("*.jsonl")

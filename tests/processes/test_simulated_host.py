@@ -15,10 +15,11 @@ import pytest
 
 from jobs.catalog.workloads import WORKLOADS
 from tests.api import until
-from tests.simulated import DIES, LARGE, NAME, SMALL, has_dies
+from tests.simulated import DIES, LARGE, NAME, SMALL
 from tests.stack import ROOT, clean_environment
+from tests.waiting import PATIENCE_S
 
-pytestmark = [pytest.mark.processes, pytest.mark.simulated]
+pytestmark = [pytest.mark.processes, pytest.mark.simulated, pytest.mark.in_order]
 
 # EvalScope is really installed, with pip, for these; the browser's pipeline borrows the tour's.
 NEED_EVALSCOPE = ("benchmark-int8", "evaluation-int8")
@@ -127,13 +128,38 @@ def test_the_deployed_model_thinks_and_answers(served):
         {"Content-Type": "application/json"},
     )
 
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         message = json.load(answer)["choices"][0]["message"]
 
     # The parser of 0.7.2 splits off no thought whose <think> the chat template has given.
     thought, _, answered = message["content"].partition("</think>")
     assert "Step by step" in thought
     assert "4" in answered
+
+
+def test_opencompass_scores_a_set_while_the_next_is_asked(host, served, break_):
+    break_("second_set_waits")
+    chosen = {"datasets": ["cluewsc"], "deployment": str(served["id"])}
+    number = host.launch("evaluate-opencompass", **chosen)
+
+    def standing():
+        known = host.job(number)["accuracy"]
+        return {one["set"]: one for one in known["sets"]} if known else {}
+
+    def is_first_scored():
+        first = standing().get("cluewsc-dev")
+        return first and first["share"] is not None
+
+    until(is_first_scored, "the first set has its score")
+    first, second = standing()["cluewsc-dev"], standing()["cluewsc-test"]
+    assert (first["scored"], second["answered"], second["share"]) == (24, 0, None)
+    break_()
+
+    job = host.ended(number)
+    assert job["state"] == "succeeded", job["message"]
+    last = standing()
+    assert last["cluewsc-dev"]["share"] == first["share"]
+    assert last["cluewsc-test"]["share"] is not None
 
 
 def vendors_matrix(served):
@@ -282,7 +308,8 @@ def test_a_fault_is_named_and_leaves_nothing(
     break_()
     assert job["state"] == "failed"
     assert text in job["message"]
-    until(lambda: has_dies(host), "its dies are there again")
+    # A die that was away at the agent's look is reported again after the next one, 60 s later.
+    until(lambda: tell(job["id"])["free"] == DIES, "its dies are free and there again")
     assert tell(job["id"]) == {"dispatched": True, "failure": failure, "free": DIES}
     until(lambda: not host.containers(), "its container is gone")
 

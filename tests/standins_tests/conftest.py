@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.standins.lib import world
-from tests.standins_tests.host import Done, Host, get, until
+from tests.standins_tests.host import Done, Host, get
+from tests.waiting import until
 
 VVI = "registry.example/ai_deliver/vllm_vacc:VVI-26.02"
 MESSAGES = [{"role": "user", "content": "What is 17 + 25?"}]

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import Any
 from tests.standins import root
 from tests.standins import run as standins
 from tests.standins.lib import world
+from tests.waiting import PATIENCE_S
 
 SPEED = "3000"
-WAIT_S = 60.0
 Done = subprocess.CompletedProcess[str]
 
 
@@ -70,7 +70,7 @@ class Host:
             env=self.environment(env),
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         # Not as text: that would make a line's end of every carriage return.
@@ -102,7 +102,7 @@ class Host:
         finally:
             popen.send_signal(signal.SIGTERM)
             try:
-                popen.wait(WAIT_S)
+                popen.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 popen.kill()
                 popen.wait()
@@ -132,16 +132,7 @@ class Started:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait(self) -> int:
-        return self.popen.wait(WAIT_S)
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Wait until ``what()`` is true; its value."""
-    deadline = time.monotonic() + WAIT_S
-    while not (value := what()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return value
+        return self.popen.wait(PATIENCE_S)
 
 
 def free_port() -> int:
@@ -163,7 +154,7 @@ def post(url: str, body: Mapping[str, Any], key: str = "") -> tuple[int, str]:
 
 def _answer(request: urllib.request.Request) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from tests.standins_tests.conftest import MESSAGES
-from tests.standins_tests.host import Host, events, free_port, get, post, until
+from tests.standins_tests.host import Host, events, free_port, get, post
 from tests.standins_tests.vamc import NAME, config, modify
+from tests.waiting import PATIENCE_S, until
 
 
 def last(host: Host, path: str, **env: str) -> tuple[int, str]:
@@ -138,7 +139,7 @@ def test_llmdeploy_streams_bare_lines_of_json(compiled):
         text = post(f"{url}/v1/chat/completions", {"messages": MESSAGES, "stream": True})[1]
         refused = json.loads(post(f"{url}/v1/chat/completions", {})[1])
         last = urllib.request.Request(f"{url}/v1/models", headers={"Connection": "close"})
-        with urllib.request.urlopen(last, timeout=20) as answer:
+        with urllib.request.urlopen(last, timeout=PATIENCE_S) as answer:
             connection = answer.headers["Connection"]
 
     chunks = [json.loads(line) for line in text.splitlines()]

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from tests.standins_tests.conftest import VVI
-from tests.standins_tests.host import Host, until
+from tests.standins_tests.host import Host
+from tests.waiting import until
 
 GUIDE = ["--ipc=host", "--rm", "-dit", "--shm-size=256g", "--network", "host", "--privileged"]
 

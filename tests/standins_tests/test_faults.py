@@ -8,10 +8,11 @@ import signal
 import pytest
 
 from tests.standins.lib import world
-from tests.standins_tests.host import Host, free_port, get, post, until
+from tests.standins_tests.host import Host, free_port, get, post
 from tests.standins_tests.opencompass import configured
 from tests.standins_tests.vamc import config, modify
 from tests.standins_tests.vllm import CHAT, NEW, OLD, QWEN, of_port, serving
+from tests.waiting import until
 
 REPO = f"deepseek-ai/{QWEN}"
 R1 = "DeepSeek-R1"
@@ -34,8 +35,8 @@ def bench(host: Host, docker_script, url: str, *more: str):
     )
 
 
-def test_there_are_twenty():
-    assert len(world.FAULTS) == len(set(world.FAULTS)) == 20
+def test_there_are_twenty_one():
+    assert len(world.FAULTS) == len(set(world.FAULTS)) == 21
 
 
 def test_faults_are_named_by_a_file_or_by_the_environment(host):
@@ -112,6 +113,14 @@ def test_die_vanished(host):
     assert done.returncode == 1
     assert "RuntimeError: VACC device /dev/vacc4 is not available" in done.stdout
     assert not (host.root / "dev/vacc4").exists()
+
+
+def test_a_vanished_die_comes_back_without_its_fault(docker_host):
+    die = docker_host.root / "dev/vacc4"
+
+    die.unlink()
+
+    until(die.exists)
 
 
 def test_zip_not_unpacked(host):

@@ -14,7 +14,7 @@ from jobs.host.probe import vacc
 from tests.standins import furnish, root
 from tests.standins import run as standins
 from tests.standins_tests.conftest import VVI
-from tests.standins_tests.host import until
+from tests.waiting import until
 
 
 def test_the_probe_finds_32_dies_and_no_iommu_in_the_fake_root(host):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.standins_tests.host import until
+from tests.waiting import until
 
 R1 = "deepseek-ai/DeepSeek-R1"
 SMALL = 8000  # bytes; only shards are larger

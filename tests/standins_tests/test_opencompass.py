@@ -8,9 +8,10 @@ import re
 import signal
 from pathlib import Path
 
-from tests.standins_tests.host import Host, until
+from tests.standins_tests.host import Host
 from tests.standins_tests.opencompass import configured
 from tests.standins_tests.vllm import OLD, QWEN, serving
+from tests.waiting import until
 
 CAPTURES = Path(__file__).parent.parent / "data/opencompass-0.4.1"
 
@@ -122,6 +123,31 @@ def test_a_killed_run_goes_on_with_reuse(prepared):
     assert done.returncode == 0
     assert kept.stat().st_mtime_ns == before
     assert (run_folder(prepared) / "results/deepseek-r1-va16/math-500.json").is_file()
+
+
+def test_answers_are_scored_by_themselves_once(prepared):
+    with serving(prepared, OLD) as (url, _):
+        asked = prepared.run("opencompass", configured(prepared, url), "-m", "infer")
+    folder = run_folder(prepared)
+    assert asked.returncode == 0
+    assert not (folder / "results").exists() and not (folder / "summary").exists()
+    (folder / "predictions/deepseek-r1-va16/math-500.json").rename(folder / "kept")
+    refused = prepared.run("opencompass", "eval_ds.py", "-m", "eval")
+    assert refused.returncode == 1
+    assert "You must specify -r or --reuse" in refused.stderr
+
+    first = prepared.run("opencompass", "eval_ds.py", "-m", "eval", "-r", folder.name)
+    scores = {path.name: path.stat().st_mtime_ns for path in folder.glob("results/*/*.json")}
+    (folder / "kept").rename(folder / "predictions/deepseek-r1-va16/math-500.json")
+    second = prepared.run("opencompass", "eval_ds.py", "-m", "eval", "-r")
+
+    assert f"Reusing experiements from {folder.name}\n" in first.stdout
+    assert "Partitioned into 3 tasks." in first.stdout
+    assert sorted(scores) == ["cluewsc-dev.json", "cluewsc-test.json"]
+    assert "Partitioned into 1 tasks." in second.stdout  # of those without a score
+    again = {path.name: path.stat().st_mtime_ns for path in folder.glob("results/*/*.json")}
+    assert again.keys() - scores.keys() == {"math-500.json"}
+    assert all(again[name] == at for name, at in scores.items())
 
 
 def test_the_log_shows_how_far_it_is(prepared):

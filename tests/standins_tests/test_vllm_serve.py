@@ -8,8 +8,9 @@ import json
 import pytest
 
 from tests.standins_tests.conftest import MESSAGES
-from tests.standins_tests.host import events, free_port, get, post, until
+from tests.standins_tests.host import events, free_port, get, post
 from tests.standins_tests.vllm import NEW, OLD, QWEN, metric, serving
+from tests.waiting import until
 
 
 def test_the_guides_version_starts_in_its_phases(host):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.standins_tests.conftest import ready
-from tests.standins_tests.host import Host, Started, free_port, until
+from tests.standins_tests.host import Host, Started, free_port
+from tests.waiting import until
 
 OLD, NEW = "0.7.2", "0.17.0"
 

@@ -7,12 +7,12 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from dashboard.api.answers import Answer, Time, answers
+from dashboard.api.answers import Answer, ResultNumber, Time, answers
 from dashboard.api.auth import caller
 from dashboard.api.requests import FleetAsked
 from dashboard.presenters.result.fleet import stale_text
 from dashboard.presenters.result.verdict import as_data
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_number
 from jobs.queries.fleet import FleetValue, fleet, whole_days
 
 router = Router(tags=["Results"])
@@ -21,7 +21,7 @@ router = Router(tags=["Results"])
 class FleetMetric(Answer):
     """Main metric of the latest accepted result."""
 
-    result: int
+    result: ResultNumber
     metric: str
     value: float | None
     concurrency: int | None
@@ -80,7 +80,7 @@ def _metric(value: FleetValue | None, days: int) -> dict[str, Any] | None:
     if value is None:
         return None
     return {
-        "result": value.result.pk,
+        "result": result_number(value.result.pk),
         "metric": value.metric,
         "value": value.value,
         "concurrency": value.concurrency,

@@ -11,16 +11,18 @@ from ninja import Query, Router
 from pydantic import Field
 
 from dashboard.actions import imports as actions
-from dashboard.api.answers import Answer, answers
+from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import ImportAsked
 from dashboard.presenters.imports import as_json, preview
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import read_uploads
 from jobs.models import Import
+from jobs.numbers import result_number
 from jobs.services import imports
 from jobs.services.collected import collected
 from jobs.services.imports import About
@@ -59,8 +61,7 @@ class ImportedResult(Answer):
     sets: list[dict[str, Any]]
     questions: list[dict[str, Any]]
     remarks: list[str]
-    import_: int | None = Field(alias="import", description="null: not imported (dry run)")
-    result: int | None
+    result: ResultNumber | None = Field(description="null: not imported (dry run)")
 
 
 class RefusedFiles(Answer):
@@ -79,10 +80,9 @@ class ImportAnswer(Answer):
 
 
 class RemovedImport(Answer):
-    """Numbers of a removed import and its result."""
+    """A removed import."""
 
-    id: int
-    result: int
+    id: ResultNumber
 
 
 def _taking_bytes(described: dict[str, Any]) -> dict[str, Any]:
@@ -125,19 +125,19 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str,
 
 
 @router.delete(
-    "imports/{int:import_id}",
+    "imports/{typed_result:import_result_id}",
     auth=caller("result.remove"),
     **answers(RemovedImport, 409),
     url_name="api-import",
     summary="Remove an import",
 )
-def remove_import(request: HttpRequest, import_id: int) -> dict[str, Any]:
+def remove_import(request: HttpRequest, import_result_id: ResultId) -> dict[str, Any]:
     """Its result and original files go. Only who imported it, or an administrator, may do this."""
-    row = Import.objects.select_related("result").filter(pk=import_id).first()
+    row = Import.objects.select_related("result").filter(result=import_result_id).first()
     if row is None:
         raise missing()
     must(request.user, "result.remove", row)
-    answer = {"id": row.pk, "result": row.result.pk}
+    answer = {"id": result_number(import_result_id)}
     try:
         actions.remove(request.user, row)
     except imports.Released as refused:

@@ -10,12 +10,14 @@ from ninja import Router, Status
 from pydantic import Field
 
 from dashboard.actions import results as actions
-from dashboard.api.answers import Answer, Time, answers
+from dashboard.api.answers import Answer, ResultNumber, Time, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import missing
 from dashboard.api.requests import NoteAsked, SignOffAsked, TagsAsked
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.presenters.result.verdict import as_data, marks_of
 from jobs.models import Baseline, Note, Result, SignOff, Tag
+from jobs.numbers import result_number
 from jobs.queries.results.organised import baseline_history, notes_of, sign_offs_of
 
 _Row = TypeVar("_Row", Tag, Note, SignOff)
@@ -68,7 +70,7 @@ class SignOffs(Answer):
 class BaselineRow(Answer):
     """A baseline of the subject."""
 
-    result: int
+    result: ResultNumber
     set_by: str | None
     set_at: Time
     ended_by: str | None
@@ -78,19 +80,19 @@ class BaselineRow(Answer):
 class BaselineAnswer(Answer):
     """Baselines of the result's subject, newest first, and the verdict on the result."""
 
-    baseline: int | None = Field(description="result that is the baseline now")
+    baseline: ResultNumber | None = Field(description="result that is the baseline now")
     vs_baseline: dict[str, Any] | None
     history: list[BaselineRow]
 
 
 @router.post(
-    "results/{int:result_id}/tags",
+    "results/{typed_result:result_id}/tags",
     auth=caller("result.tag"),
     **answers(TagsAnswer, 413, 422),
     url_name="api-result-tags",
     summary="Add tags to a result",
 )
-def tag_result(request: HttpRequest, result_id: int, asked: TagsAsked) -> dict[str, Any]:
+def tag_result(request: HttpRequest, result_id: ResultId, asked: TagsAsked) -> dict[str, Any]:
     """The spelling in use is kept; a result has at most 12 tags."""
     result = get_object_or_404(Result, pk=result_id)
     actions.tag(request.user, [result.pk], asked.tags)
@@ -98,13 +100,13 @@ def tag_result(request: HttpRequest, result_id: int, asked: TagsAsked) -> dict[s
 
 
 @router.delete(
-    "results/{int:result_id}/tags/{path:tag}",
+    "results/{typed_result:result_id}/tags/{path:tag}",
     auth=caller("result.untag"),
     **answers(TagsAnswer),
     url_name="api-result-tag",
     summary="Remove a tag from a result",
 )
-def untag_result(request: HttpRequest, result_id: int, tag: str) -> dict[str, Any]:
+def untag_result(request: HttpRequest, result_id: ResultId, tag: str) -> dict[str, Any]:
     """Own tags; administrators: any."""
     row = _of_result(Tag, result_id, name=tag)
     must(request.user, "result.untag", row)
@@ -113,40 +115,40 @@ def untag_result(request: HttpRequest, result_id: int, tag: str) -> dict[str, An
 
 
 @router.get(
-    "results/{int:result_id}/notes",
+    "results/{typed_result:result_id}/notes",
     auth=caller("result.view"),
     **answers(Notes),
     url_name="api-result-notes",
     summary="List the notes of a result",
 )
-def list_notes(request: HttpRequest, result_id: int) -> dict[str, Any]:
+def list_notes(request: HttpRequest, result_id: ResultId) -> dict[str, Any]:
     """Oldest first."""
     result = get_object_or_404(Result, pk=result_id)
     return {"notes": [_note(row) for row in notes_of(result)], "next": None}
 
 
 @router.post(
-    "results/{int:result_id}/notes",
+    "results/{typed_result:result_id}/notes",
     auth=caller("result.note"),
     **answers(NoteAnswer, 413, 422, status=201),
     url_name="api-result-notes",
     summary="Add a note to a result",
 )
-def add_note(request: HttpRequest, result_id: int, asked: NoteAsked) -> Status[dict[str, Any]]:
+def add_note(request: HttpRequest, result_id: ResultId, asked: NoteAsked) -> Status[dict[str, Any]]:
     """Text with line breaks, at most 4,000 characters."""
     result = get_object_or_404(Result, pk=result_id)
     return Status(201, _note(actions.note(request.user, result, asked.text)))
 
 
 @router.patch(
-    "results/{int:result_id}/notes/{int:note_id}",
+    "results/{typed_result:result_id}/notes/{int:note_id}",
     auth=caller("result.change_note"),
     **answers(NoteAnswer, 413, 422),
     url_name="api-result-note",
     summary="Edit a note",
 )
 def edit_note(
-    request: HttpRequest, result_id: int, note_id: int, asked: NoteAsked
+    request: HttpRequest, result_id: ResultId, note_id: int, asked: NoteAsked
 ) -> dict[str, Any]:
     """Own notes; administrators: any."""
     row = _of_result(Note, result_id, pk=note_id)
@@ -156,13 +158,13 @@ def edit_note(
 
 
 @router.delete(
-    "results/{int:result_id}/notes/{int:note_id}",
+    "results/{typed_result:result_id}/notes/{int:note_id}",
     auth=caller("result.change_note"),
     **answers(NoteAnswer),
     url_name="api-result-note",
     summary="Remove a note",
 )
-def remove_note(request: HttpRequest, result_id: int, note_id: int) -> dict[str, Any]:
+def remove_note(request: HttpRequest, result_id: ResultId, note_id: int) -> dict[str, Any]:
     """Own notes; administrators: any."""
     row = _of_result(Note, result_id, pk=note_id)
     must(request.user, "result.change_note", row)
@@ -173,27 +175,27 @@ def remove_note(request: HttpRequest, result_id: int, note_id: int) -> dict[str,
 
 
 @router.get(
-    "results/{int:result_id}/sign-offs",
+    "results/{typed_result:result_id}/sign-offs",
     auth=caller("result.view"),
     **answers(SignOffs),
     url_name="api-result-sign-offs",
     summary="List the sign-offs of a result",
 )
-def list_sign_offs(request: HttpRequest, result_id: int) -> dict[str, Any]:
+def list_sign_offs(request: HttpRequest, result_id: ResultId) -> dict[str, Any]:
     """Newest first, withdrawn ones included."""
     result = get_object_or_404(Result, pk=result_id)
     return {"sign_offs": [_sign_off(row) for row in sign_offs_of(result)], "next": None}
 
 
 @router.post(
-    "results/{int:result_id}/sign-offs",
+    "results/{typed_result:result_id}/sign-offs",
     auth=caller("result.sign_off"),
     **answers(SignOffAnswer, 413, 422, status=201),
     url_name="api-result-sign-offs",
     summary="Sign a result off",
 )
 def sign_off_result(
-    request: HttpRequest, result_id: int, asked: SignOffAsked
+    request: HttpRequest, result_id: ResultId, asked: SignOffAsked
 ) -> Status[dict[str, Any]]:
     """Record that the result was released, and to whom."""
     result = get_object_or_404(Result, pk=result_id)
@@ -201,13 +203,15 @@ def sign_off_result(
 
 
 @router.post(
-    "results/{int:result_id}/sign-offs/{int:sign_off_id}/withdraw",
+    "results/{typed_result:result_id}/sign-offs/{int:sign_off_id}/withdraw",
     auth=caller("result.withdraw"),
     **answers(SignOffAnswer),
     url_name="api-result-withdraw",
     summary="Withdraw a sign-off",
 )
-def withdraw_sign_off(request: HttpRequest, result_id: int, sign_off_id: int) -> dict[str, Any]:
+def withdraw_sign_off(
+    request: HttpRequest, result_id: ResultId, sign_off_id: int
+) -> dict[str, Any]:
     """Own sign-offs; administrators: any. It stays in the history."""
     row = _of_result(SignOff, result_id, pk=sign_off_id)
     must(request.user, "result.withdraw", row)
@@ -216,25 +220,25 @@ def withdraw_sign_off(request: HttpRequest, result_id: int, sign_off_id: int) ->
 
 
 @router.get(
-    "results/{int:result_id}/baseline",
+    "results/{typed_result:result_id}/baseline",
     auth=caller("result.view"),
     **answers(BaselineAnswer),
     url_name="api-result-baseline",
     summary="Read the baseline of a result's subject",
 )
-def read_baseline(request: HttpRequest, result_id: int) -> dict[str, Any]:
+def read_baseline(request: HttpRequest, result_id: ResultId) -> dict[str, Any]:
     """With the verdict on the result and earlier baselines."""
     return _baseline(get_object_or_404(Result, pk=result_id))
 
 
 @router.put(
-    "results/{int:result_id}/baseline",
+    "results/{typed_result:result_id}/baseline",
     auth=caller("result.baseline"),
     **answers(BaselineAnswer, 422),
     url_name="api-result-baseline",
     summary="Set a result as baseline",
 )
-def set_baseline(request: HttpRequest, result_id: int) -> dict[str, Any]:
+def set_baseline(request: HttpRequest, result_id: ResultId) -> dict[str, Any]:
     """Replaces the baseline of its subject; 422 for a result that cannot be one."""
     result = get_object_or_404(Result, pk=result_id)
     actions.set_baseline(request.user, result)
@@ -242,13 +246,13 @@ def set_baseline(request: HttpRequest, result_id: int) -> dict[str, Any]:
 
 
 @router.delete(
-    "results/{int:result_id}/baseline",
+    "results/{typed_result:result_id}/baseline",
     auth=caller("result.baseline"),
     **answers(BaselineAnswer),
     url_name="api-result-baseline",
     summary="Remove a baseline",
 )
-def remove_baseline(request: HttpRequest, result_id: int) -> dict[str, Any]:
+def remove_baseline(request: HttpRequest, result_id: ResultId) -> dict[str, Any]:
     """Nothing changes if the result is not the baseline."""
     result = get_object_or_404(Result, pk=result_id)
     actions.remove_baseline(request.user, result)
@@ -290,7 +294,7 @@ def _sign_off(row: SignOff) -> dict[str, Any]:
 def _baseline(result: Result) -> dict[str, Any]:
     history = baseline_history(result)
     return {
-        "baseline": history.current.result_id if history.current else None,
+        "baseline": result_number(history.current.result_id) if history.current else None,
         "vs_baseline": as_data(marks_of([result])[result.pk].verdict),
         "history": [_baseline_row(row) for row in history.rows],
     }
@@ -298,7 +302,7 @@ def _baseline(result: Result) -> dict[str, Any]:
 
 def _baseline_row(row: Baseline) -> dict[str, Any]:
     return {
-        "result": row.result_id,
+        "result": result_number(row.result_id),
         "set_by": _name(row.created_by),
         "set_at": row.created_at.isoformat(),
         "ended_by": _name(row.ended_by),

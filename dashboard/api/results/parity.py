@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from dashboard.api.answers import Answer, answers
+from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller
 from dashboard.api.errors import invalid, missing
 from dashboard.presenters.parity.asked import stated
@@ -19,15 +19,21 @@ from jobs.queries.parity.errors import ParityError
 
 router = Router(tags=["Results"])
 _MARGIN = Field(f"{MARGIN:g}", max_length=20, description="points")
+_GOAL = Field(
+    "",
+    max_length=20,
+    description="at_least or same; empty: at_least against an external baseline",
+)
 _PLANNED = Field("", max_length=20, description="questions of a run that stops early")
 
 
 class ParityAsked(BaseModel):
-    """Two results; ``11,12`` are repeats of one evaluation."""
+    """Two results; ``res-11,res-12`` are repeats of one evaluation."""
 
     base: str = Field(max_length=400, description="baseline")
     id: str = Field(max_length=400, description="result")
     margin: str = _MARGIN
+    goal: str = _GOAL
     planned: str = _PLANNED
 
 
@@ -40,6 +46,7 @@ class CountsAsked(BaseModel):
     base_title: str = Field("", max_length=400, description="name of the baseline of counts")
     title: str = Field("", max_length=400, description="name of the result of counts")
     margin: str = _MARGIN
+    goal: str = _GOAL
     planned: str = _PLANNED
 
 
@@ -70,20 +77,21 @@ class ParityRow(Answer):
     difference_points: float
     low_points: float
     high_points: float
-    method: str = Field(description="paired, score, clustered, bootstrap or unpaired")
-    verdict: str = Field(description="equivalent, better, worse or unknown")
-    mcnemar_p: float | None
+    method: str = Field(description="paired, clustered, bootstrap or unpaired")
+    verdict: str = Field(description="better, worse, equivalent, not_worse or cannot_tell")
+    mcnemar_p: float | None = Field(description="null: does not apply, or several looks")
     regressed: int | None
     fixed: int | None
-    more_questions: int | None = Field(description="until a verdict, power 80 %; null: decided")
-    more_if_equal: bool | None = Field(description="true: if both are equally accurate")
+    more_questions: int | None = Field(
+        description="until a verdict if both are equally accurate, power 80 %; null: decided"
+    )
 
 
 class ParitySide(Answer):
     """A side; no results: typed counts."""
 
     name: str
-    results: list[int]
+    results: list[ResultNumber]
 
 
 class ParityWarning(Answer):
@@ -97,10 +105,15 @@ class ParityAnswer(Answer):
     """Parity of a result with a baseline."""
 
     verdict: str = Field(description="of pooled; not_comparable: no common question, no rows")
+    exit_code: int = Field(
+        description="of a gate: 0 passes, 2 worse, 3 cannot tell, 4 not comparable"
+    )
     text: str
     action: str | None = Field(description="what makes the sides comparable; null: they are")
     margin_points: float
+    goal: str | None = Field(description="at_least or same; null: not comparable, none chosen")
     planned_questions: int | None
+    look: int = Field(description="number of this look; each had more questions")
     base: ParitySide
     result: ParitySide
     pooled: ParityRow | None
@@ -120,7 +133,7 @@ class ParityAnswer(Answer):
     summary="State parity of two results",
 )
 def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, Any]:
-    """Equivalent within the margin, better, worse, the number of missing questions, or not
+    """Not worse, equivalent within the margin, better, worse, the missing questions, or not
     comparable."""
     return _stated(query.model_dump())
 

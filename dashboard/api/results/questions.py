@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from dashboard.actions import question_sets as actions
 from dashboard.api.answers import answers
 from dashboard.api.auth import caller
 from dashboard.api.sets.questions import DataSetAnswer, team_answer
 from dashboard.presenters.answers.question_export import Export, export
+from dashboard.presenters.result.addresses import ResultId
+from dashboard.text.labels import result_name
 from jobs.catalog.questions_schema import jsonl
 from jobs.errors import LaunchError
 from jobs.models import Result
+from jobs.numbers import result_number
 
 router = Router(tags=["Results"])
 
@@ -26,7 +29,9 @@ class ListedAsked(BaseModel):
     """Filters as in the address of the reader; empty: all answers."""
 
     show: str = Field("", max_length=200, description="such as changed or incorrect,cut")
-    base: str = Field("", max_length=20, description="result against which answers changed")
+    base: Annotated[ResultId | None, BeforeValidator(lambda text: text or None)] = Field(
+        None, description="result against which answers changed: res-15"
+    )
     set: str = Field("", max_length=200)
     category: str = Field("", max_length=200)
     q: str = Field("", max_length=200, description="text in question, reasoning or answer")
@@ -41,14 +46,14 @@ class SetAsked(ListedAsked):
 
 
 @router.get(
-    "results/{int:result_id}/questions",
+    "results/{typed_result:result_id}/questions",
     auth=caller("result.view"),
     **answers(None, 422),
     url_name="api-result-questions",
     summary="Download questions of an evaluation",
 )
 def read_result_questions(
-    request: HttpRequest, result_id: int, query: Query[ListedAsked]
+    request: HttpRequest, result_id: ResultId, query: Query[ListedAsked]
 ) -> HttpResponse:
     """JSON lines in the form that an upload accepts. Questions of a set of this dashboard only."""
     own = _listed(result_id, query).own
@@ -57,14 +62,14 @@ def read_result_questions(
 
 
 @router.post(
-    "results/{int:result_id}/questions",
+    "results/{typed_result:result_id}/questions",
     auth=caller("questions.change"),
     **answers(DataSetAnswer, 413, 422, status=201),
     url_name="api-result-questions",
     summary="Save questions of an evaluation as a set",
 )
 def save_result_questions(
-    request: HttpRequest, result_id: int, asked: SetAsked
+    request: HttpRequest, result_id: ResultId, asked: SetAsked
 ) -> Status[dict[str, Any]]:
     """A new set of the team, such as of the changed answers; it can be launched by its key."""
     found = _listed(result_id, asked)
@@ -77,11 +82,13 @@ def _listed(result_id: int, asked: ListedAsked) -> Export:
     result = get_object_or_404(Result.objects.select_related("job"), pk=result_id)
     if result.type != Result.Type.EVALUATION:
         raise LaunchError(
-            _("Result %(id)s is a benchmark. Choose an evaluation.") % {"id": result.pk}
+            _("%(name)s is a benchmark. Choose an evaluation.") % {"name": result_name(result)}
         )
     query = QueryDict(mutable=True)
     query.setlist("show", [name.strip() for name in asked.show.split(",") if name.strip()])
-    for name in ("base", "set", "category", "q"):
+    if asked.base is not None:
+        query["base"] = result_number(asked.base)
+    for name in ("set", "category", "q"):
         if value := getattr(asked, name):
             query[name] = value
     found = export(query, result)

@@ -17,6 +17,7 @@ from dashboard.presenters.imports import as_json, as_text, preview
 from jobs.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
+from jobs.numbers import result_number
 from jobs.services.collected import collected
 from jobs.services.imports import About, Kept, checked
 
@@ -68,6 +69,6 @@ class Command(base.DashboardCommand):
             self.stdout.write(as_text(shown))
             for one in stored:
                 if one.is_new:
-                    self.stdout.write(f"imported: import {one.row.pk}, result {one.row.result.pk}")
+                    self.stdout.write(f"imported: {result_number(one.row.result.pk)}")
         if not shown.found:
             sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,21 +12,25 @@ from django.core.management.base import BaseCommand
 from dashboard.management import base
 from dashboard.management.statement_options import add_options, fields_of, refusal
 from dashboard.presenters.parity.asked import stated
-from dashboard.presenters.parity.data import as_data, as_text
+from dashboard.presenters.parity.data import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
 from jobs.queries.parity.errors import ParityError
 
 
 class Command(BaseCommand):
     help = (
-        "State whether a result is as accurate as a baseline: equivalent within a margin, better, "
-        "worse, or how many questions are missing. BASE and RESULT are numbers of results, as in "
-        "the addresses of pages; 11,12 are repeats. Or bare counts, one for each data set."
+        "State whether a result is as accurate as a baseline: not worse, equivalent within a "
+        "margin, better, worse, or how many questions are missing. BASE and RESULT are numbers of "
+        "results, as pages have them: res-11; res-11,res-12 are repeats. Or bare counts, one for "
+        "each data set. With --gate, the exit code is 0 where the result passes (better, "
+        "equivalent, not worse), 2 where it is worse, 3 where it cannot be told, 4 where the two "
+        "are not comparable, and 1 for an error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("results", nargs="*", metavar="BASE RESULT")
         add_options(parser)
+        parser.add_argument("--gate", action="store_true", help="exit code by verdict, for CI")
         parser.add_argument("--json", action="store_true", help="all numbers as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,3 +46,5 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(as_data(found)))
         else:
             self.stdout.write(as_text(found))
+        if options["gate"]:
+            sys.exit(GATE[verdict_of(found)])

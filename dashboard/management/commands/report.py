@@ -29,8 +29,8 @@ STDOUT = "-"
 class Command(base.DashboardCommand):
     help = (
         "Write the report of a result, of a comparison of two to eight results, of a parity "
-        "statement, or of a matrix. The numbers are those in the addresses of the pages. 11,12,13 "
-        "is a group of repeats."
+        "statement, or of a matrix. Results are written as pages have them: res-11. "
+        "res-11,res-12 is a group of repeats."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

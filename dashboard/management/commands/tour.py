@@ -17,6 +17,7 @@ from jobs import launch
 from jobs.errors import LaunchError
 from jobs.logstore import store
 from jobs.models import Host, Job, Result
+from jobs.numbers import result_number
 from jobs.queries.jobs.chains import TOUR_KINDS
 
 HEADLINE = ("output_tokens_per_s", "ttft_p50_ms", "accuracy", "questions")
@@ -110,7 +111,12 @@ def report_of(chain: uuid.UUID) -> dict[str, Any]:
             for job in rows
         ],
         "results": [
-            {"id": result.pk, "job": result.job_id, "type": result.type, "metrics": result.metrics}
+            {
+                "id": result_number(result.pk),
+                "job": result.job_id,
+                "type": result.type,
+                "metrics": result.metrics,
+            }
             for result in results
         ],
     }

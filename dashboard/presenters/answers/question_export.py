@@ -64,17 +64,12 @@ def _listed(query: QueryDict, result: Result) -> tuple[OwnQuestions, dict[str, s
     own = questions_at(result, matches(result, wanted).indexes)
     require(own)
     name = _("Answers of %(name)s") % {"name": result_name(result)}
-    set_id = f"answers-{number_of(result)}"
+    set_id = f"answers-{result_name(result)}"
     if wanted.base is not None and "changed" in shown:
         args = {"base": result_name(wanted.base), "result": result_name(result)}
         name = _("Changed answers, %(base)s → %(result)s") % args
-        set_id = f"changed-{number_of(wanted.base)}-{number_of(result)}"
+        set_id = f"changed-{result_name(wanted.base)}-{result_name(result)}"
     return own, proposed(set_id, name, own)
-
-
-def number_of(result: Result) -> str:
-    """Return the number in a result's name, for an id."""
-    return str(result.job_id) if result.job_id else f"i{result.imported_id}"
 
 
 def require(own: OwnQuestions) -> None:

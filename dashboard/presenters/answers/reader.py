@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy
 from dashboard.presenters.columns import Column
 from dashboard.text.answers import MEANINGS, TITLES
 from dashboard.text.labels import result_name
+from dashboard.text.messages import message
 from jobs.models import Result
-from jobs.numbers import number_from
+from jobs.numbers import result_pk
 from jobs.queries.answers.answer_list import (
     FIRST,
     ORDERS,
@@ -24,6 +25,7 @@ from jobs.queries.answers.answer_list import (
     Wanted,
     bases_of,
 )
+from jobs.queries.results.named import NotNumbered, pk_of
 from jobs.queries.sorting import Order
 
 LONGEST = 200
@@ -82,10 +84,10 @@ def asked(query: QueryDict, result: Result) -> Asked:
     """Return the filters of an address. Unknown values are left out."""
     bases, base, problem = bases_of(result), None, ""
     if text := query.get("base", ""):
-        number = number_from(text)
+        number = result_pk(text)
         base = next((one for one in bases if one.pk == number), None) or _other(number, result)
         if base is None:
-            problem = _("No evaluation with answers to compare with: %(id)s.") % {"id": text[:20]}
+            problem = _base_problem(text)
     shown = [name for name in SHOWN if name in query.getlist("show")]
     if base is None:
         shown = [name for name in shown if name != "changed"]
@@ -100,6 +102,14 @@ def asked(query: QueryDict, result: Result) -> Asked:
         base=base,
     )
     return Asked(wanted, bases, problem)
+
+
+def _base_problem(text: str) -> str:
+    try:
+        pk_of(text)
+    except NotNumbered as error:
+        return message(error.reason.id, error.reason.args)
+    return _("No evaluation with answers to compare with: %(id)s.") % {"id": text[:30]}
 
 
 def _order(text: str) -> Order:
@@ -151,12 +161,12 @@ def without(query: QueryDict, *names: str) -> str:
     return _written(kept)
 
 
-def base_choices(read: Asked) -> list[tuple[int, str]]:
+def base_choices(read: Asked) -> list[tuple[str, str]]:
     """Return the results to compare with, as number and words."""
     known = list(read.bases)
     if read.wanted.base is not None and read.wanted.base not in known:
         known.insert(0, read.wanted.base)
-    return [(one.pk, f"{result_name(one)} {one.measured}") for one in known]
+    return [(result_name(one), f"{result_name(one)} {one.measured}") for one in known]
 
 
 def _written(query: QueryDict) -> str:

@@ -43,6 +43,7 @@ ABOUT: Mapping[str, tuple[str, ...]] = {
     "guide:run_collected": ("step:collect",),
     "guide:own_folder": ("-w", "COMPASS_DATA_CACHE", "follow_run.py"),
     "guide:details_kept": ("--dump-eval-details",),
+    "guide:scored_meanwhile": ("step:score", "-m"),
     "guide:dataset_source": ("DATASET_SOURCE",),
     "guide:evalscope_key": ("EVALSCOPE_API_KEY", "--api-key"),
     "guide:verify_added": ("step:verify",),

@@ -2,7 +2,7 @@
 
 Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
 names), ``base_title`` and ``title`` (names of both sides of counts), ``tables`` and ``baseline``
-(pasted text, its column: "first", "second", "" by their names), ``margin``, ``planned``.
+(pasted text, its column: "first", "second", "" by their names), ``margin``, ``goal``, ``planned``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from django.utils.translation import gettext as _
 
-from dashboard.presenters.result.compared import numbers_of, read_groups
+from dashboard.presenters.result.compared import read_groups
 from dashboard.presenters.result.provenance import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.messages import Message
 from jobs.models import Result
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_number
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import counts, pasted
 from jobs.queries.parity.compared import (
@@ -29,17 +29,35 @@ from jobs.queries.parity.compared import (
     Parity,
     of_sides,
     parity,
+    usual_goal,
 )
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.repeats import no_repeat
 from jobs.queries.parity.sides import Notes, Side, side_of
-from jobs.queries.parity.statement import state
+from jobs.queries.parity.statement import Looks, state
+from jobs.queries.results.named import NotNumbered, pks_of
+from jobs.queries.statistics import Goal
 
 MOST_RUNS = 16
+GOALS: Sequence[str] = get_args(Goal)
+TABLE_GOAL: Goal = "at_least"  # of counts and tables: the baseline is somebody else's
 LONGEST_NAME = 120
 Source = Literal["results", "counts", "tables"]
 # Where an error of counts is shown.
 _FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What is asked about two sides. ``margin`` in points. ``goal``: None for the usual one."""
+
+    margin: float
+    goal: Goal | None
+    planned: int | None
+
+    def looks(self) -> Looks:
+        """Return the looks at sides that are no results."""
+        return Looks(self.planned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class SideView:
     @property
     def ids(self) -> str:
         """Return the numbers of the results, as in the address."""
-        return ",".join(str(result.pk) for result in self.results)
+        return ",".join(map(result_name, self.results))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +91,16 @@ class Stated:
     parity: Parity
     base: SideView
     result: SideView
-    margin: float
-    planned: int | None
+    asks: Asks
     counts: tuple[str, str] = ("", "")
     names: Sequence[str] = ()
     tables: str = ""
+
+    @property
+    def goal(self) -> Goal | None:
+        """Return what is asked: the usual goal if nobody chose one; None: neither."""
+        statement = self.parity.statement
+        return statement.goal if statement else self.asks.goal
 
     @property
     def results(self) -> list[Result]:
@@ -97,7 +120,7 @@ def stated(data: Mapping[str, str]) -> Stated:
     Raises:
         ParityError: at a field, with what to do.
     """
-    margin, planned = margin_of(data.get("margin", "")), _planned(data.get("planned", ""))
+    asks = _asks_of(data)
     given = {name: data.get(name, "").strip() for name in ("base", "id", "tables")}
     typed = (data.get("base_counts", "").strip(), data.get("counts", "").strip())
     kinds = [bool(given["id"]), any(typed), bool(given["tables"])]
@@ -105,43 +128,51 @@ def stated(data: Mapping[str, str]) -> Stated:
         raise ParityError(Message("parity:both"))
     if given["tables"]:
         chosen = data.get("baseline", "")
-        found = _of_tables(given["tables"], given["base"], margin, planned, chosen)
+        found = _of_tables(given["tables"], given["base"], asks, chosen)
     elif any(typed):
         titles = (data.get("base_title", ""), data.get("title", ""))
-        found = _of_counts(typed, titles, data.get("sets", ""), margin, planned)
+        found = _of_counts(typed, titles, data.get("sets", ""), asks)
     else:
-        found = _of_results(given["base"], given["id"], margin, planned)
+        found = _of_results(given["base"], given["id"], asks)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
-    if planned is not None and planned < min(asked):
+    if asks.planned is not None and asks.planned < min(asked):
         raise ParityError(Message("parity:fewer_planned", {"n": min(asked)}), "planned")
     return found
 
 
-def of_comparison(comparison: Comparison, margin: str) -> Stated | None:
+def of_comparison(comparison: Comparison, margin: str, goal: str = "") -> Stated | None:
     """Return the statement of two compared evaluations; None for others, for different work, and
     without a common data set. The work of an import is unknown: it has a statement, with a warning.
 
     Raises:
-        ParityError: at "margin".
+        ParityError: at "margin" or "goal".
     """
-    points = margin_of(margin)
+    asks = _asks_of({"margin": margin, "goal": goal})
     sides = [list(column.runs) for column in comparison.columns]
     is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
     is_known = all(barrier.is_unknown for barrier in comparison.barriers)
     if len(sides) != 2 or not is_evaluation or not is_known:
         return None
-    found = parity(sides[0], sides[1], points)
+    found = _parity(sides[0], sides[1], asks)
     if found.statement is None:
         return None
-    return Stated("results", found, _view(sides[0]), _view(sides[1]), points, None)
+    return Stated("results", found, _view(sides[0]), _view(sides[1]), asks)
 
 
-def margin_of(text: str) -> float:
-    """Return a margin in points; the default of no text.
+def _asks_of(data: Mapping[str, str]) -> Asks:
+    goal = data.get("goal", "").strip()
+    if goal and goal not in GOALS:
+        raise ParityError(Message("parity:goal", {"goals": ", ".join(GOALS)}), "goal")
+    planned = _planned(data.get("planned", ""))
+    return Asks(_margin(data.get("margin", "")), cast("Goal", goal) if goal else None, planned)
 
-    Raises:
-        ParityError: no number, or outside of the bounds.
-    """
+
+def _parity(base: Sequence[Result], result: Sequence[Result], asks: Asks) -> Parity:
+    goal = asks.goal or usual_goal(base, result)
+    return parity(base, result, asks.margin, goal, asks.planned)
+
+
+def _margin(text: str) -> float:
     try:
         margin = float(text) if text.strip() else MARGIN
     except ValueError:
@@ -161,32 +192,34 @@ def _planned(text: str) -> int | None:
     return planned
 
 
-def _of_results(base: str, result: str, margin: float, planned: int | None) -> Stated:
+def _of_results(base: str, result: str, asks: Asks) -> Stated:
     first, second = runs_of(base, "base"), runs_of(result, "id")
     own = {run.pk for run in first}
     twice = next((run for run in second if run.pk in own), None)
     if twice is not None:
         raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
-    found = parity(first, second, margin, planned)
-    return Stated("results", found, _view(first), _view(second), margin, planned)
+    found = _parity(first, second, asks)
+    return Stated("results", found, _view(first), _view(second), asks)
 
 
 def runs_of(text: str, field: str) -> list[Result]:
-    """Return the evaluations of one side: "11"; "11,12" for repeats, or for one measurement whose
-    runs asked parts of the questions.
+    """Return the evaluations of one side: "res-11"; "res-11,res-12" for repeats, or for one
+    measurement whose runs asked parts of the questions.
 
     Raises:
         ParityError: at ``field``.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    numbers = numbers_of(parts)
-    if not numbers or len(numbers) < len(set(parts)):
+    try:
+        numbers = pks_of(text.split(","))
+    except NotNumbered as error:
+        raise ParityError(error.reason, field) from error
+    if not numbers:
         raise ParityError(Message("parity:numbers"), field)
     if len(numbers) > MOST_RUNS:
         raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)
     groups, absent = read_groups([numbers])
     if absent:
-        ids = ", ".join(map(str, absent))
+        ids = ", ".join(map(result_number, absent))
         raise ParityError(Message("parity:missing", {"ids": ids}), field)
     for run in groups[0]:
         if run.type != Result.Type.EVALUATION:
@@ -215,9 +248,7 @@ def _titled(title: str, default: str) -> SideView:
     return SideView(own or default, title=own)
 
 
-def _of_counts(
-    typed: tuple[str, str], titles: tuple[str, str], sets: str, margin: float, planned: int | None
-) -> Stated:
+def _of_counts(typed: tuple[str, str], titles: tuple[str, str], sets: str, asks: Asks) -> Stated:
     names = [name.strip()[:LONGEST_NAME] for name in sets.split(",")] if sets.strip() else []
     try:
         base, result = (
@@ -227,16 +258,14 @@ def _of_counts(
         evidence = counts.evidence_of(base, result, names)
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
-    notes = Notes(declared=list(names) or [""])
-    found = Parity(state(evidence, margin / 100, planned), notes)
+    statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
+    found = Parity(statement, Notes(declared=list(names) or [""]))
     sides = _titled(titles[0], _("Baseline")), _titled(titles[1], _("Result"))
     written = tuple(",".join(one.text for one in side) for side in (base, result))
-    return Stated(
-        "counts", found, *sides, margin, planned, counts=(written[0], written[1]), names=names
-    )
+    return Stated("counts", found, *sides, asks, counts=(written[0], written[1]), names=names)
 
 
-def _of_tables(text: str, base: str, margin: float, planned: int | None, chosen: str) -> Stated:
+def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     columns = [(_titled(one.name, one.name), one.side) for one in pasted.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
@@ -248,8 +277,8 @@ def _of_tables(text: str, base: str, margin: float, planned: int | None, chosen:
     elif _baseline(columns[0][0].name, columns[1][0].name, chosen):
         columns.reverse()
     (first, own), (second, other) = columns
-    found = of_sides(own, other, margin, planned)
-    stated_ = Stated("tables", found, first, second, margin, planned, tables=text)
+    found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, asks.looks())
+    stated_ = Stated("tables", found, first, second, asks, tables=text)
     return stated_ if base else replace(stated_, **_written(own, other, found))
 
 

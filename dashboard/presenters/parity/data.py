@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 
@@ -10,8 +11,16 @@ from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.text.formatting import percent, points
+from dashboard.text.labels import result_name
 from jobs.queries.parity.statement import Row, Statement
-from jobs.queries.statistics import Interval
+from jobs.queries.statistics import Decision, Interval
+
+# Exit code of a gate in CI by verdict; 1 is that of an error.
+Verdict = Decision | Literal["not_comparable"]
+GATE: Mapping[Verdict, int] = {
+    **{"better": 0, "equivalent": 0, "not_worse": 0},
+    **{"worse": 2, "cannot_tell": 3, "not_comparable": 4},
+}
 
 
 def as_data(stated: Stated) -> dict[str, Any]:
@@ -20,11 +29,14 @@ def as_data(stated: Stated) -> dict[str, Any]:
     Sides that are not comparable have no rows; ``action`` says what makes them so.
     """
     data: dict[str, Any] = {
-        "verdict": incomparable.VERDICT,
+        "verdict": verdict_of(stated),
+        "exit_code": GATE[verdict_of(stated)],
         "text": headline_of(stated),
         "action": None,
-        "margin_points": stated.margin,
-        "planned_questions": stated.planned,
+        "margin_points": stated.asks.margin,
+        "goal": stated.goal,
+        "planned_questions": stated.asks.planned,
+        "look": 1,
         "base": _side(stated.base),
         "result": _side(stated.result),
         "pooled": None,
@@ -39,8 +51,8 @@ def as_data(stated: Stated) -> dict[str, Any]:
     if statement is None:
         return data | {"action": incomparable.action(stated)}
     return data | {
-        "verdict": statement.decision,
-        "planned_questions": statement.planned,
+        "planned_questions": statement.looks.planned,
+        "look": statement.looks.number,
         "pooled": _row(statement.pooled, "pooled"),
         "plain_mean_points": 100 * statement.plain,
         "means_disagree": statement.is_opposed,
@@ -48,6 +60,12 @@ def as_data(stated: Stated) -> dict[str, Any]:
         "groups": [_row(row, name) for name, row in statement.groups.items()],
         "method": words.methods(statement),
     }
+
+
+def verdict_of(stated: Stated) -> Verdict:
+    """Return the verdict on all questions; "not_comparable" without a statement."""
+    statement = stated.parity.statement
+    return statement.decision if statement else "not_comparable"
 
 
 def statement_of(stated: Stated) -> Statement:
@@ -74,11 +92,10 @@ def full_headline(stated: Stated) -> str:
 
 
 def _side(side: SideView) -> dict[str, Any]:
-    return {"name": side.name, "results": [result.pk for result in side.results]}
+    return {"name": side.name, "results": [result_name(result) for result in side.results]}
 
 
 def _row(row: Row, name: str, stated: Stated | None = None) -> dict[str, Any]:
-    missing = row.missing
     identity = stated.parity.notes.identities.get(row.name) if stated else None
     return {
         "name": name,
@@ -95,8 +112,7 @@ def _row(row: Row, name: str, stated: Stated | None = None) -> dict[str, Any]:
         "mcnemar_p": row.p,
         "regressed": row.flips[0] if row.flips else None,
         "fixed": row.flips[1] if row.flips else None,
-        "more_questions": missing.questions if missing else None,
-        "more_if_equal": missing.is_if_equal if missing else None,
+        "more_questions": row.more,
     }
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from dashboard.presenters.parity.asked import runs_of
+from dashboard.text.labels import result_name
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate.evaluate import Evaluate
 from jobs.queries.parity.errors import ParityError
@@ -18,9 +19,9 @@ _SAME = (
 
 
 def launch_address(text: str) -> str:
-    """Return the launch form that asks the questions of a result, "11"; "" where it is no baseline.
+    """Return the launch form that asks the questions of a result, "res-11".
 
-    The person chooses host and deployment.
+    "" where it is no baseline. The person chooses host and deployment.
     """
     try:
         runs = runs_of(text, "id")
@@ -32,5 +33,5 @@ def launch_address(text: str) -> str:
     if job.params.get("samples", 1) != 1:
         return ""
     same = {name: job.params[name] for name in _SAME if job.params.get(name) is not None}
-    query = urlencode({**same, "stop_early": 1, "baseline": job.pk})
+    query = urlencode({**same, "stop_early": 1, "baseline": result_name(runs[0])})
     return f"{reverse('launch-form', args=[Evaluate.name])}?{query}"

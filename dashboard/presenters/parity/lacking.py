@@ -13,7 +13,6 @@ from django.utils.translation import ngettext
 
 from dashboard.presenters.answers.question_export import (
     Export,
-    number_of,
     proposed,
     require,
     text_of,
@@ -77,7 +76,7 @@ def export_of(stated: Stated, which: Which) -> Export:
 
 
 def sentence(stated: Stated, which: Which, total: int) -> str:
-    """Return "60 questions of #11 have no scored answer in #27."."""
+    """Return "60 questions of res-11 have no scored answer in res-27."."""
     side, other = _views(stated, which)
     text = ngettext(
         "%(n)s question of %(other)s has no scored answer in %(side)s.",
@@ -120,7 +119,7 @@ def _lacking_side(stated: Stated, which: Which) -> LackingSide | None:
                 one.answered,
             )
             % {"result": result_name(one.result), "n": number(one.answered)},
-            f"{side.ids},{one.result.pk}",
+            f"{side.ids},{result_name(one.result)}",
         )
         for one in found.later
     ]
@@ -148,4 +147,4 @@ def _views(stated: Stated, which: Which) -> tuple[SideView, SideView]:
 
 
 def _set_id(side: SideView) -> str:
-    return f"missing-{number_of(side.results[0])}"
+    return f"missing-{result_name(side.results[0])}"

@@ -81,7 +81,7 @@ class ShownRow:
     @property
     def more(self) -> str:
         """Return the missing questions; "" when decided."""
-        return words.more(self.row.missing) if self.row.missing else ""
+        return words.more(self.row.more)
 
     @property
     def method(self) -> str:
@@ -152,8 +152,8 @@ def forest_of(statement: Statement) -> tuple[Figure, int]:
 _HEAD = (
     *("set", "group", "base_correct", "base_questions", "base_accuracy", "base_low", "base_high"),
     *("correct", "questions", "accuracy", "low", "high", "difference_points", "low_points"),
-    *("high_points", "margin_points", "verdict", "method", "mcnemar_p", "regressed", "fixed"),
-    *("more_questions", "base", "result", "version", "questions_sha256"),
+    *("high_points", "margin_points", "goal", "verdict", "method", "mcnemar_p", "regressed"),
+    *("fixed", "more_questions", "base", "result", "version", "questions_sha256"),
     *("base_is_weighted", "is_weighted"),
 )
 
@@ -166,7 +166,7 @@ def parity_csv(stated: Stated) -> HttpResponse:
     if statement is None:
         known = {
             "set": "pooled",
-            "margin_points": stated.margin,
+            "margin_points": stated.asks.margin,
             "verdict": incomparable.VERDICT,
             "base": stated.base.name,
             "result": stated.result.name,
@@ -197,12 +197,13 @@ def _line(name: str, row: Row, stated: Stated) -> Sequence[Any]:
         *(rights[0], row.questions[0], row.first.value, row.first.low, row.first.high),
         *(rights[1], row.questions[1], row.second.value, row.second.low, row.second.high),
         *(100 * one for one in (row.gap.value, row.gap.low, row.gap.high)),
-        stated.margin,
+        stated.asks.margin,
+        stated.goal,
         row.decision,
         row.method,
         "" if row.p is None else row.p,
         *(row.flips or ("", "")),
-        row.missing.questions if row.missing else "",
+        "" if row.more is None else row.more,
         stated.base.name,
         stated.result.name,
         *((identity.version, identity.sha256) if identity else ("", "")),

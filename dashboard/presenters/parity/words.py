@@ -10,10 +10,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number, percent, points
+from jobs.kinds.lib.early_stops import goal_choices
 from jobs.queries.parity.statement import Method, Row, Statement
-from jobs.queries.statistics import Decision, Interval, Missing
+from jobs.queries.statistics import Decision, Interval, Z
 
-TONES: dict[Decision, str] = {"equivalent": "good", "better": "good", "worse": "bad"}
+TONES: dict[Decision, str] = {
+    **{"equivalent": "good", "better": "good", "not_worse": "good"},
+    "worse": "bad",
+}
+
+
+def goals() -> dict[str, str]:
+    """Return what a person may ask of two sides, in words."""
+    return {choice.value: choice.label for choice in goal_choices()}
 
 
 def bounds(interval: Interval) -> str:
@@ -36,32 +45,39 @@ def about(count: int) -> str:
 
 def verdict(row: Row, margin: float) -> str:
     """Return the verdict in a few words, for a table."""
+    args = {"margin": margin_text(margin)}
     return {
-        "equivalent": _("equivalent within %(margin)s") % {"margin": margin_text(margin)},
+        "equivalent": _("equivalent within %(margin)s") % args,
+        "not_worse": _("not worse by more than %(margin)s") % args,
         "better": _("better"),
         "worse": _("worse"),
-        "unknown": _("cannot tell"),
+        "cannot_tell": _("cannot tell"),
     }[row.decision]
 
 
 def headline(statement: Statement) -> str:
     """Return the verdict on all questions as a title."""
     row = statement.pooled
-    args = {"margin": margin_text(statement.margin), "points": points(row.gap.value)}
-    if row.decision == "equivalent":
-        return _("Equivalent within %(margin)s") % args
-    if row.decision == "better":
-        return _("Better by %(points)s points") % (args | {"points": points(row.gap.value)[1:]})
-    if row.decision == "worse":
-        return _("Worse by %(points)s points") % (args | {"points": points(row.gap.value)[1:]})
-    return _("Cannot tell within %(margin)s: %(more)s") % (args | {"more": more(row.missing)})
+    args = {
+        "margin": margin_text(statement.margin),
+        "points": points(row.gap.value)[1:],
+        "more": more(row.more),
+    }
+    return {
+        "equivalent": _("Equivalent within %(margin)s"),
+        "not_worse": _("Not worse by more than %(margin)s"),
+        "better": _("Better by %(points)s points"),
+        "worse": _("Worse by %(points)s points"),
+        "cannot_tell": _("Cannot tell within %(margin)s: %(more)s"),
+    }[row.decision] % args
 
 
-def more(missing: Missing | None) -> str:
-    """Return the missing questions: "about 8 000 more questions"."""
-    n = missing.questions if missing else 0
-    text = ngettext("about %(n)s more question", "about %(n)s more questions", n)
-    return text % {"n": about(n)}
+def more(count: int | None) -> str:
+    """Return the missing questions: "about 8 000 more questions"; "" when decided."""
+    if count is None:
+        return ""
+    text = ngettext("about %(n)s more question", "about %(n)s more questions", count)
+    return text % {"n": about(count)}
 
 
 def sentence(statement: Statement, base: str, result: str) -> str:
@@ -79,53 +95,62 @@ def sentence(statement: Statement, base: str, result: str) -> str:
 
 def reasons(statement: Statement) -> list[str]:
     """Return the meaning of the verdict, and its limit."""
-    row, margin = statement.pooled, margin_text(statement.margin)
-    if row.decision == "equivalent":
-        texts = [
-            _(
-                "The whole interval is within ±%(margin)s. This rule calls models with a "
-                "difference of %(margin)s or more equivalent in at most 5 %% of cases."
-            )
-            % {"margin": margin}
-        ]
-        if statement.is_significant:
-            texts.append(_("The difference is significant, but smaller than the margin."))
-        return texts
+    row, args = statement.pooled, {"margin": margin_text(statement.margin)}
     if row.decision == "better":
         return [_("The whole interval is above 0.")]
     if row.decision == "worse":
         return [_("The whole interval is below 0.")]
-    texts = [
-        _(
-            "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
-            "parity is shown."
+    if row.decision == "cannot_tell":
+        return _undecided(statement)
+    if row.decision == "equivalent":
+        text = _(
+            "The whole interval is within ±%(margin)s. This rule calls models with a "
+            "difference of %(margin)s or more equivalent in at most 5 %% of cases."
         )
-        % {"margin": margin}
-    ]
-    texts += filter(None, [goal(statement)])
+    else:
+        text = _(
+            "The whole interval is above −%(margin)s. This rule says so of a model that is worse "
+            "by %(margin)s or more in at most 5 %% of cases."
+        )
+    texts = [text % args]
+    if statement.is_significant:
+        texts.append(_("The difference is significant, but smaller than the margin."))
     return texts
 
 
-def goal(statement: Statement) -> str:
-    """Return the missing questions with what they would show; "" when decided."""
-    missing = statement.pooled.missing
-    return _missing(missing) if missing else ""
-
-
-def _missing(missing: Missing) -> str:
-    count = more(missing)
-    if missing.is_if_equal:
-        text = _("If both are equally accurate, %(more)s show it (power 80 %%).")
+def _undecided(statement: Statement) -> list[str]:
+    row, args = statement.pooled, {"margin": margin_text(statement.margin)}
+    if statement.goal == "at_least":
+        text = _(
+            "The interval includes 0 and reaches below −%(margin)s. Neither a loss nor its absence "
+            "is shown."
+        )
     else:
-        text = _("If the difference stays, %(more)s decide (power 80 %%).")
-    return text % {"more": count}
+        text = _(
+            "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
+            "parity is shown."
+        )
+    texts = [text % args]
+    if statement.goal == "same" and row.gap.low > -statement.margin:
+        texts.append(_("A loss of %(margin)s or more is excluded.") % args)
+    return [*texts, needed(statement)]
+
+
+def needed(statement: Statement) -> str:
+    """Return the missing questions with what they would show; "" when decided."""
+    if statement.pooled.more is None:
+        return ""
+    text = _(
+        "If both are equally accurate, %(more)s show it with a power of 80 %%. The count starts "
+        "from this difference, and the interval of the next look is wider."
+    )
+    return text % {"more": more(statement.pooled.more)}
 
 
 def method_name(method: Method) -> str:
     """Return the name of a formula, for a table."""
     return {
-        "paired": _("paired, Newcombe"),
-        "score": _("paired, Tango"),
+        "paired": _("paired, Tango"),
         "clustered": _("by question, clustered"),
         "bootstrap": _("bootstrap"),
         "unpaired": _("unpaired, Newcombe"),
@@ -138,16 +163,13 @@ def methods(statement: Statement) -> list[str]:
     used = {row.method for row in rows}
     texts = {
         "paired": _(
-            "Paired: both answered the same questions, once each. Newcombe 1998, method 10, on "
+            "Paired: both answered the same questions, once each. Tango 1998, score interval of "
             "the pairs; McNemar's exact test."
-        ),
-        "score": _(
-            "Paired, with an early stop: both answered the same questions, once each. Tango 1998, "
-            "score interval of the pairs; McNemar's exact test."
         ),
         "clustered": _(
             "Clustered: questions with several answers. The mean score of a question is one "
-            "observation (Miller 2024); Student's interval, adjusted as by Agresti and Min 2005."
+            "observation (Miller 2024); Student's interval with the degrees of freedom by O'Neill "
+            "2014."
         ),
         "bootstrap": _(
             "Bootstrap: scores between 0 and 1. Questions are resampled (BCa, Efron 1987) with a "
@@ -159,7 +181,13 @@ def methods(statement: Statement) -> list[str]:
         ),
     }
     shown = [text for name, text in texts.items() if name in used]
-    shown.append(_("Accuracies: Wilson's 95 % interval."))
+    asked = min(statement.pooled.questions)
+    z = statement.looks.z(asked)
+    if z > Z:
+        wider = _("Accuracies: Wilson's interval with the quantile %(z)s in place of 1.96.")
+        shown.append(wider % {"z": number(z, 2)})
+    else:
+        shown.append(_("Accuracies: Wilson's 95 % interval."))
     if any(is_weighted(row, side) for row in rows for side in (0, 1)):
         shown.append(
             _(
@@ -175,27 +203,41 @@ def methods(statement: Statement) -> list[str]:
                 "their number: of 20 sets, one may differ by chance."
             )
         )
-    shown.append(
-        _(
-            "Equivalent: the whole 95 %% interval within ±%(margin)s (two one-sided tests, 2.5 %% "
-            "each). Better or worse: the whole interval on one side of 0."
-        )
-        % {"margin": margin_text(statement.margin)}
-    )
-    if statement.planned is not None:
-        shown.append(planned_words(statement))
+    shown.append(_rule(statement) % {"margin": margin_text(statement.margin)})
+    shown += looks_words(statement)
     return shown
 
 
-def planned_words(statement: Statement) -> str:
-    """Return the rule of an early stop."""
-    asked = min(statement.pooled.questions)
-    args = {"asked": number(asked), "planned": number(statement.planned or 0)}
-    text = _(
-        "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan and "
-        "DeMets 1983). Looks at any time miss the true difference in at most 5 %% of evaluations."
+def _rule(statement: Statement) -> str:
+    if statement.goal == "at_least":
+        return _(
+            "Not worse: the whole 95 %% interval above −%(margin)s (one-sided test, 2.5 %%). "
+            "Better or worse: the whole interval on one side of 0."
+        )
+    return _(
+        "Equivalent: the whole 95 %% interval within ±%(margin)s (two one-sided tests, 2.5 %% "
+        "each). Better or worse: the whole interval on one side of 0."
     )
-    return text % args
+
+
+def looks_words(statement: Statement) -> list[str]:
+    """Return what the interval allows for: an early stop, an extension, or nothing."""
+    looks, found = statement.looks, []
+    if looks.planned is not None:
+        args = {"asked": number(min(statement.pooled.questions)), "planned": number(looks.planned)}
+        text = _(
+            "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan "
+            "and DeMets 1983). Looks at any time miss the true difference in at most 5 %% of "
+            "evaluations."
+        )
+        found.append(text % args)
+    elif looks.number > 1:
+        text = _(
+            "Extended: look number %(n)s, each with more questions. The interval is wider "
+            "(Bonferroni), so that each verdict is wrong in at most 5 %% of cases over all looks."
+        )
+        found.append(text % {"n": looks.number})
+    return found
 
 
 def p_text(p: float) -> str:

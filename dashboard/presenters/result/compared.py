@@ -13,7 +13,6 @@ from dashboard.charts.figures import Figure
 from dashboard.charts.series import Run, Series, measured
 from dashboard.text.labels import phrase, result_name
 from jobs.models import Result
-from jobs.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Column, Comparison
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
@@ -43,12 +42,6 @@ def read_groups(
         results = rows.in_bulk(numbers)
     groups = [[results[pk] for pk in group if pk in results] for group in wanted]
     return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
-
-
-def numbers_of(texts: Sequence[str]) -> list[int]:
-    """Return unique ids in order."""
-    numbers = (number_from(text) for text in texts)
-    return list(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def problem_of(groups: Sequence[Sequence[Result]]) -> str:
@@ -115,7 +108,7 @@ def charts(comparison: Comparison) -> dict[str, Any]:
 
 
 def short_name(column: Column) -> str:
-    """Return the name of a column's first result with its number of runs: "#12 × 3"."""
+    """Return the name of a column's first result with its number of runs: "res-12 × 3"."""
     name = result_name(column.head)
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 
 from dashboard.presenters.result.export import as_csv, fixed, unit_name
 from dashboard.presenters.result.verdict import Marks, marks_of
+from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Cell, Change, Column, Comparison, compare
@@ -18,7 +19,7 @@ from jobs.queries.statistics import Interval, mean, mean_interval
 
 _OF_RUN = (
     *("result", "job", "disturbed", "flags", "tags", "is_baseline", "verdict_vs_baseline"),
-    *("baseline_job", "by", "at"),
+    *("baseline", "by", "at"),
 )
 _HEAD = (
     *("concurrency", "metric", "unit", "value", "low", "high", "interval", "n"),
@@ -39,14 +40,14 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     at = at or {_WHOLE: comparison}
     marks = marks_of(comparison.heads)
     abouts = [_about(column.head, marks[column.head.pk]) for column in columns]
-    head = ["column", "results", "jobs", "uncounted_jobs", *abouts[0], *_HEAD]
+    head = ["column", "results", "jobs", "uncounted_results", *abouts[0], *_HEAD]
     lines: list[Sequence[Any]] = [head]
     for index, column in enumerate(columns):
         named = [
             "base" if index == 0 else index + 1,
-            " ".join(str(run.pk) for run in column.runs),
+            " ".join(map(result_name, column.runs)),
             " ".join(str(run.job_id or "") for run in column.runs).strip(),
-            " ".join(str(run.job_id or "") for run in column.runs if not run.counts).strip(),
+            " ".join(result_name(run) for run in column.runs if not run.counts),
             *abouts[index].values(),
         ]
         for concurrency, name in _numbers(column):
@@ -55,10 +56,8 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
             cell = cells[0] if concurrency is _WHOLE and cells else None
             lines.append([*named, *_line(column, concurrency, name, change, cell)])
     response = as_csv(lines)
-    jobs = "-".join(
-        str(column.head.job_id or f"import{column.head.imported_id}") for column in columns
-    )
-    response["Content-Disposition"] = f'attachment; filename="compare-{jobs}.csv"'
+    names = "-".join(result_name(column.head) for column in columns)
+    response["Content-Disposition"] = f'attachment; filename="compare-{names}.csv"'
     return response
 
 

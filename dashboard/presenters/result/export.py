@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from django.utils.timezone import now
 
 from dashboard.presenters.result.verdict import Marks, as_data, marks_of, organised_fields
+from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
 from jobs.queries.results.benchmark_curve import curve_of, limits_of
@@ -51,7 +52,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
         "notes": [_note(note) for note in notes_of(row)],
         "sign_offs": [_sign_off(one) for one in sign_offs_of(row)],
         "identity": {"fingerprint": row.fingerprint, **row.identity},
-        "repeats": [other.pk for other in page.repeats if other.counts],
+        "repeats": [result_name(other) for other in page.repeats if other.counts],
         "provenance": {**known.parts, "missing": list(known.missing)},
         "plan_sha256": row.job.plan_sha256 if row.job else None,
         "artifact_sha256": page.artifact.sha256 if page.artifact else None,
@@ -132,9 +133,9 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
     """Return the context of a number: columns of a CSV, fields of a JSON."""
     verdict = as_data(marks.verdict) or {}
     return {
-        "result": row.pk,
+        "result": result_name(row),
         "job": row.job_id or "",
-        "import": row.imported_id or "",
+        "imported": row.imported_id is not None,
         "type": row.type,
         "model": row.model_id,
         "precision": row.label,
@@ -155,7 +156,7 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "released": "; ".join(one.purpose for one in marks.added.sign_offs),
         "is_baseline": marks.added.is_baseline,
         "verdict_vs_baseline": verdict.get("state", ""),
-        "baseline_job": verdict.get("baseline_job", ""),
+        "baseline": verdict.get("baseline", ""),
         "identity": row.fingerprint,
         "by": _name(row.created_by),
         "at": row.created_at.isoformat(),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from dashboard.presenters.result.export import as_csv, fixed, unit_name
 from dashboard.presenters.result.provenance import part_text, part_title
 from dashboard.presenters.result.verdict import marks_of
+from dashboard.text.labels import result_name
 from jobs.queries.comparison.history import History, PartChange, Period
 
 _HEAD = (
@@ -79,7 +80,7 @@ def history_csv(history: History) -> HttpResponse:
             measured = ("" if value is None else value, run.counts)
             lines.append([*own, at, *measured, *_of_period(period), *about[run.pk].values()])
     response = as_csv(lines)
-    name = f"history-{history.result.job_id}.csv"
+    name = f"history-{result_name(history.result)}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

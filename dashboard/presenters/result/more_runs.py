@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import prefetch_related_objects
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -114,9 +113,9 @@ def _stands_alone(result: Result) -> str:
     """Return why more runs give no interval: parts of the identity are unknown."""
     if result.imported_id is not None:
         text = _("%(name)s has no repeats: it was not measured by this dashboard.")
-        return text % {"name": capfirst(result_name(result))}
-    text = _("More runs of #%(job)s cannot be grouped as repeats. Unknown: %(parts)s.")
-    return text % {"job": result.job_id, "parts": unknown_words(result)}
+        return text % {"name": result_name(result)}
+    text = _("More runs of %(name)s cannot be grouped as repeats. Unknown: %(parts)s.")
+    return text % {"name": result_name(result), "parts": unknown_words(result)}
 
 
 def _counted(comparison: Comparison, runs: Sequence[Result]) -> int:
@@ -135,7 +134,8 @@ def _missing_text(
     most = max(each)
     is_equal = all(lacked == most for lacked in each)
     named = _(", ").join(
-        _("%(n)s of #%(job)s") % {"n": lacked, "job": head.job_id} for head, lacked in lacking
+        _("%(n)s of %(name)s") % {"n": lacked, "name": result_name(head)}
+        for head, lacked in lacking
     )
     if is_first and is_equal:
         text = ngettext(

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 
 from dashboard.presenters.result.export import as_csv, fixed
 from dashboard.presenters.result.verdict import marks_of
+from dashboard.text.labels import result_name
 from jobs.models import PointRequests, Result
 
 _HEAD = ("concurrency", "request", "ttft_ms [ms]", "tpot_ms [ms]", "latency_s [s]")
@@ -24,6 +25,6 @@ def requests_csv(result: Result) -> HttpResponse:
             known = ("" if value is None else value for value in times)
             lines.append([concurrency, number, *known, *about.values()])
     response = as_csv(lines)
-    name = f"result-{result.job_id}-requests.csv"
+    name = f"{result_name(result)}-requests.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

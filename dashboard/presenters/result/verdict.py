@@ -15,6 +15,7 @@ from dashboard.presenters.result.comparison import interval_of, size_of
 from dashboard.text.formatting import joined
 from dashboard.text.labels import metric_label, result_name
 from jobs.models import Result
+from jobs.numbers import result_number
 from jobs.queries.comparison.regression import State, Verdict, verdicts
 from jobs.queries.results.organised import NONE, Organised, organised
 from jobs.queries.statistics import LEAST_RUNS
@@ -154,16 +155,15 @@ def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
     is_relative = change is not None and change.relative is not None
     return {
         "state": verdict.state,
-        "baseline": verdict.baseline.result_id,
-        "baseline_job": verdict.baseline.result.job_id,
+        "baseline": result_name(verdict.baseline.result),
         "metric": verdict.metric or None,
         "concurrency": verdict.concurrency,
         "change": change.relative if change is not None and is_relative else size,
         "is_relative": is_relative,
         "low": change.low if change else None,
         "high": change.high if change else None,
-        "baseline_runs": list(verdict.base_runs),
-        "runs": list(verdict.runs),
+        "baseline_runs": list(map(result_number, verdict.base_runs)),
+        "runs": list(map(result_number, verdict.runs)),
         "more_runs": {"baseline": verdict.more[0], "result": verdict.more[1]},
         "text": sentence(verdict),
     }
@@ -190,6 +190,6 @@ def compare_query(verdict: Verdict, result: Result) -> str:
         return ""
     groups: Sequence[Sequence[int]] = (verdict.base_runs, verdict.runs)
     if verdict.metric == "accuracy":
-        return "&".join(f"id={runs[0]}" for runs in groups)
+        return "&".join(f"id={result_number(runs[0])}" for runs in groups)
     at = "" if verdict.concurrency is None else f"&concurrency={verdict.concurrency}"
-    return "&".join("group=" + ",".join(map(str, runs)) for runs in groups) + at
+    return "&".join("group=" + ",".join(map(result_number, runs)) for runs in groups) + at

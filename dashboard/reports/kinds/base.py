@@ -29,7 +29,8 @@ class Asked(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of report. ``action``: the right that it needs; ``asked``: its parameters.
+    """A kind of report. ``action``: the right that it needs; ``asked``: its parameters, of which
+    ``results`` name results.
 
     ``build`` returns the document in the active language. Raises ``Http404`` for a missing record,
     ``ReportError`` for records that give no report.
@@ -40,6 +41,7 @@ class Kind:
     action: str
     asked: type[Asked]
     build: Callable[[Any], Report]
+    results: Sequence[str] = ()
 
 
 class ReportError(Exception):
@@ -50,7 +52,7 @@ class ReportError(Exception):
         self.field = field
 
 
-def absent(what: str, numbers: Sequence[int]) -> Http404:
+def absent(what: str, numbers: Sequence[object]) -> Http404:
     """Return the error for records that do not exist."""
     return Http404(f"{what}: {', '.join(map(str, numbers))}")
 

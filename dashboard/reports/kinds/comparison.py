@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.presenters.economics.token_card import budget_figure
 from dashboard.presenters.parity.asked import Stated, of_comparison
 from dashboard.presenters.parity.data import full_headline
 from dashboard.presenters.parity.warnings import warnings
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.presenters.result.compared import (
     charts,
-    numbers_of,
     problem_of,
     read_groups,
     short_name,
@@ -43,12 +44,14 @@ from dashboard.reports.document import (
 from dashboard.reports.kinds.base import Asked, Id, Kind, ReportError, absent
 from dashboard.reports.parts import comparison_tables, method, parity_tables, remarks
 from dashboard.text.formatting import full_moment
-from dashboard.text.labels import phrase, result_file_name, result_name
+from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
 from jobs.models import Result
+from jobs.numbers import result_number
 from jobs.queries.comparison.comparison import Column as Side
 from jobs.queries.comparison.comparison import Comparison, compare
 from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import result_page
 
@@ -58,39 +61,40 @@ _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
 class ComparisonAsked(Asked):
     """Report of a comparison; the first result or group is the baseline."""
 
-    id: list[Id] = Field(default_factory=list, description="results, each alone; repeat it")
+    id: list[ResultId] = Field(default_factory=list, description="results, each alone; repeat it")
     group: list[str] = Field(
-        default_factory=list, description="repeats of one measurement, such as 11,12; repeat it"
+        default_factory=list,
+        description="repeats of one measurement: res-11,res-12; repeat it",
     )
     concurrency: Id | None = Field(None, description="compared one; null: the highest common one")
     margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
 
 
 def build(asked: ComparisonAsked) -> Report:
     """Return the report."""
     is_grouped = bool(asked.group)
-    wanted = [numbers_of(text.split(",")) for text in asked.group]
+    try:
+        wanted = [pks_of(text.split(",")) for text in asked.group]
+    except NotNumbered as error:
+        raise ReportError("group", message(error.reason.id, error.reason.args)) from None
     wanted = wanted or [[pk] for pk in dict.fromkeys(asked.id)]
     groups, missing = read_groups(wanted)
     if missing:
-        raise absent("results", missing)
+        raise absent("results", list(map(result_number, missing)))
     problem = problem_of(groups)
     if problem:
         raise ReportError("group" if is_grouped else "id", problem)
     comparison = compare(groups, asked.concurrency)
     heads = comparison.heads
-    found = _stated(comparison, asked.margin)
-    jobs = "-".join(map(result_file_name, heads))
+    found = _stated(comparison, asked)
+    names = "-".join(map(result_name, heads))
     results = [run for runs in groups for run in runs]
     return Report(
         kicker=_("Comparison report"),
         title=full_headline(found) if found else conclusion(comparison),
-        file=f"report-compare-{jobs}",
-        source=_("Jobs %(jobs)s, results %(results)s")
-        % {
-            "jobs": remarks.jobs_of(results),
-            "results": _(", ").join(str(result.pk) for result in results),
-        },
+        file=f"report-compare-{names}",
+        source=remarks.sources(results),
         about=_about(comparison),
         warnings=[*_barriers(comparison), *remarks.warnings(results)],
         sections=[
@@ -103,9 +107,9 @@ def build(asked: ComparisonAsked) -> Report:
     )
 
 
-def _stated(comparison: Comparison, margin: str) -> Stated | None:
+def _stated(comparison: Comparison, asked: ComparisonAsked) -> Stated | None:
     try:
-        return of_comparison(comparison, margin)
+        return of_comparison(comparison, asked.margin, asked.goal)
     except ParityError as error:
         raise ReportError(error.field, message(error.reason.id, error.reason.args)) from None
 
@@ -166,7 +170,7 @@ def _columns(columns: Sequence[Side], *, is_grouped: bool) -> Table:
         Column(_("Name"), is_number=False),
         Column(_("Precision"), is_number=False),
         Column(_("Device"), is_number=False),
-        Column(_("Jobs"), is_number=False),
+        Column(pgettext("of a measurement", "Runs"), is_number=False),
     ]
     return Table(
         _("Compared results"),
@@ -235,4 +239,11 @@ def _remarks(results: Sequence[Result]) -> list[Block]:
     return blocks
 
 
-KIND = Kind("comparison", "Report of a comparison", "result.view", ComparisonAsked, build)
+KIND = Kind(
+    "comparison",
+    "Report of a comparison",
+    "result.view",
+    ComparisonAsked,
+    build,
+    results=("id", "group"),
+)

@@ -171,7 +171,7 @@ def _drift(cell: CellView) -> str:
         raise ValueError("no drift")
     name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     interval = f"[{change_text(drift.low)}, {change_text(drift.high)}]"
-    if drift.holds_zero:
+    if drift.includes_zero:
         text = _("No significant drift from the first to the last third of the runs.")
     else:
         text = _("The value changed from the first to the last third of the runs.")
@@ -251,7 +251,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     for result in results:
         for text in remarks.remarks_of(result):
             by_text.setdefault(text, []).append(result)
-    items = [f"{remarks.jobs_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
+    items = [f"{remarks.names_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
     blocks += [Listing(items, _("Remarks of runs"))] if items else []
     marks = marks_of(results)
     for result in results:

@@ -26,14 +26,15 @@ from jobs.queries.results.results import result_page
 class ParityAsked(Asked):
     """Report of a parity statement: results, or bare counts."""
 
-    base: str = Field("", max_length=400, description="baseline: 11; repeats 11,12")
-    id: str = Field("", max_length=400, description="result: 27; repeats 27,28")
+    base: str = Field("", max_length=400, description="baseline: res-11; repeats res-11,res-12")
+    id: str = Field("", max_length=400, description="result: res-27; repeats res-27,res-28")
     base_counts: str = Field("", max_length=20000, description="154/159,933/976")
     counts: str = Field("", max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the counts' data sets")
     base_title: str = Field("", max_length=400, description="name of the baseline of counts")
     title: str = Field("", max_length=400, description="name of the result of counts")
     margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
+    goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
     planned: str = Field("", max_length=20, description="questions of a run that stops early")
 
 
@@ -74,11 +75,7 @@ def _statement(found: Stated) -> list[Section]:
 def _source(found: Stated) -> str:
     if not found.results:
         return _("Typed counts")
-    args = {
-        "jobs": remarks.jobs_of(found.results),
-        "results": _(", ").join(str(result.pk) for result in found.results),
-    }
-    return _("Jobs %(jobs)s, results %(results)s") % args
+    return remarks.sources(found.results)
 
 
 def _about(found: Stated) -> Facts:
@@ -92,7 +89,8 @@ def _about(found: Stated) -> Facts:
         (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
         (pgettext("count", "Questions"), asked),
-        (_("Margin"), words.margin_text(found.margin / 100)),
+        (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
+        (_("Margin"), words.margin_text(found.asks.margin / 100)),
         (
             _("Measured"),
             " – ".join(dict.fromkeys(full_moment(head.created_at) for head in heads)),
@@ -124,4 +122,11 @@ def _remarks(found: Stated) -> list[Block]:
     return blocks
 
 
-KIND = Kind("parity", "Report of a parity statement", "result.view", ParityAsked, build)
+KIND = Kind(
+    "parity",
+    "Report of a parity statement",
+    "result.view",
+    ParityAsked,
+    build,
+    results=("base", "id"),
+)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from dashboard.charts import accuracy
+from dashboard.presenters.result.addresses import ResultId
 from dashboard.presenters.result.conclusion import Card, conclusion_card
 from dashboard.presenters.result.conclusion import Figure as CardFigure
 from dashboard.presenters.result.curve_series import curve_series
@@ -28,11 +29,12 @@ from dashboard.reports.document import (
     Report,
     Section,
 )
-from dashboard.reports.kinds.base import Asked, Id, Kind, absent, unknown_level
+from dashboard.reports.kinds.base import Asked, Kind, absent, unknown_level
 from dashboard.reports.parts import method, numbers, remarks, result_tables
 from dashboard.text.formatting import duration, full_moment
-from dashboard.text.labels import phrase, result_file_name, result_name, result_place
+from dashboard.text.labels import phrase, result_name, result_place
 from jobs.models import Result
+from jobs.numbers import result_number
 from jobs.queries.results.benchmark_curve import curve_of
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.levels import Level
@@ -46,7 +48,7 @@ _BATCH = ("mean", "p50", "p90", "p99")
 class ResultAsked(Asked):
     """Report of one result."""
 
-    id: Id
+    id: ResultId
     level: str = Field("", description="service level of the conclusion: see the address of a page")
 
 
@@ -55,7 +57,7 @@ def build(asked: ResultAsked) -> Report:
     try:
         page = result_page(asked.id)
     except Result.DoesNotExist:
-        raise absent("result", [asked.id]) from None
+        raise absent("result", [result_number(asked.id)]) from None
     result = page.result
     level = _level(asked.level)
     is_evaluation = result.type == Result.Type.EVALUATION
@@ -65,9 +67,8 @@ def build(asked: ResultAsked) -> Report:
     return Report(
         kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
         title=page_title(page),
-        file=f"report-{result_file_name(result)}",
-        source=_("%(name)s, result %(result)s")
-        % {"name": result_name(result), "result": result.pk},
+        file=f"report-{result_name(result)}",
+        source=remarks.sources([result]),
         about=_about(page),
         warnings=remarks.warnings([result]),
         sections=[
@@ -246,4 +247,4 @@ def _remarks(page: ResultPage) -> list[Block]:
     return [*blocks, *remarks.organised(result, marks_of([result])[result.pk])]
 
 
-KIND = Kind("result", "Report of a result", "result.view", ResultAsked, build)
+KIND = Kind("result", "Report of a result", "result.view", ResultAsked, build, results=("id",))

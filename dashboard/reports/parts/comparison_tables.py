@@ -14,6 +14,7 @@ from dashboard.presenters.result.flags import flags
 from dashboard.presenters.result.words import change_texts, interval_text
 from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
+from dashboard.reports.parts.remarks import sources
 from dashboard.templatetags.results import setting_text
 from dashboard.text.formatting import full_moment, number
 from dashboard.text.labels import phrase, result_name, result_place, setting_title
@@ -43,13 +44,12 @@ def about(column: Side, index: int) -> list[Cell]:
     if count and not head.device:
         dies = ngettext("%(n)s die", "%(n)s dies", count) % {"n": count}
         device = _("%(host)s, %(dies)s") % {"host": device, "dies": dies}
-    runs = _(", ").join(result_name(run) for run in column.runs)
     return [
         Cell(short_name(column), note=_(", ").join(words)),
         Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
         Cell(phrase(head.label)),
         Cell(device, note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
-        Cell(runs, note=full_moment(head.created_at)),
+        Cell(sources(column.runs), note=full_moment(head.created_at)),
     ]
 
 
@@ -249,7 +249,7 @@ def _paired(paired: Paired, *, is_barred: bool) -> list[str]:
     if is_barred:
         return items
     p = "p < 0.001" if paired.p < 0.001 else f"p = {number(paired.p, 3)}"
-    if paired.gap.holds_zero:
+    if paired.gap.includes_zero:
         verdict = _("No significant difference (95 %% interval includes 0):")
     else:
         verdict = _("Significant difference (95 %% interval excludes 0):")

@@ -40,7 +40,7 @@ def _facts(stated: Stated) -> Facts:
         (_("Difference"), _gap(whole)),
         (_("Baseline"), _side(whole, stated, 0)),
         (_("Result"), _side(whole, stated, 1)),
-        (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.margin)),
+        (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.asks.margin)),
     ]
     if row.p is not None:
         rows.append((_("McNemar, exact"), Cell(whole.p, value=row.p, measure="p")))

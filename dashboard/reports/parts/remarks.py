@@ -21,19 +21,28 @@ _SETS = "evaluate:sets"  # has a table of its own
 
 
 def warnings(results: Sequence[Result]) -> list[str]:
-    """Return what limits the numbers of all results; of several, with their jobs."""
+    """Return what limits the numbers of all results; of several, with their names."""
     by_text: dict[str, list[Result]] = {}
     for result in results:
         for flag in flags(result):
             by_text.setdefault(f"{capfirst(flag.word)}{_(': ')}{flag.why}", []).append(result)
     if len(results) == 1:
         return list(by_text)
-    return [f"{jobs_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
+    return [f"{names_of(those)}{_(': ')}{text}" for text, those in by_text.items()]
 
 
-def jobs_of(results: Sequence[Result]) -> str:
-    """Return the jobs of results: "#1, #2"."""
-    return _(", ").join(result_name(result) for result in results)
+def names_of(results: Sequence[Result]) -> str:
+    """Return results by their numbers: "res-1, res-2"."""
+    return _(", ").join(map(result_name, results))
+
+
+def sources(results: Sequence[Result]) -> str:
+    """Return results with their jobs: "res-1 (job #5), res-2"; an import has no job."""
+    text = _("%(result)s (job #%(job)s)")
+    return _(", ").join(
+        text % {"result": result_name(one), "job": one.job_id} if one.job_id else result_name(one)
+        for one in results
+    )
 
 
 def remarks_of(result: Result) -> list[str]:

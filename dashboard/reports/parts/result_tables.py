@@ -125,7 +125,7 @@ def repeats(page: ResultPage) -> list[Block]:
         return []
     if not table.concurrencies:
         others = _(", ").join(result_name(other) for other in page.repeats)
-        text = _("Repeats at other concurrencies: %(jobs)s") % {"jobs": others}
+        text = _("Repeats at other concurrencies: %(runs)s") % {"runs": others}
         return [Listing([text])]
     metric = table.metric
     heads = [Column(pgettext("of a measurement", "Run"), is_number=False)]

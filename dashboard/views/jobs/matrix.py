@@ -144,7 +144,7 @@ def _drift(cell: CellView) -> dict[str, Any]:
     low, high = change_text(drift.low), change_text(drift.high)
     name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
     text = f"{change_text(drift.value)} [{low}, {high}]"
-    return {"cell_name": name, "holds_zero": drift.holds_zero, "text": text}
+    return {"cell_name": name, "includes_zero": drift.includes_zero, "text": text}
 
 
 def _query(matrix: Matrix) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from dashboard.forms.launch import (
 )
 from dashboard.forms.launch_summary import checks
 from dashboard.presenters import queue
-from dashboard.presenters.evaluation_plan import evaluation_plan
+from dashboard.presenters.evaluation_plan import better_known, evaluation_plan
 from dashboard.presenters.job.guide_diff import against
 from dashboard.presenters.job.plan import command_view
 from dashboard.security import audit_log
@@ -205,7 +205,7 @@ def _context(
         "origin": origin,
         "address": _address(kind, form, origin, priority),
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        **_of_evaluation(kind, target, form, result if plan else None),
+        **_expected(kind, target, form, result if plan else None, host=host),
         "errors": problems,
         "general_error": problems.get("", ""),
         "script": result.script if plan else None,
@@ -219,7 +219,6 @@ def _context(
         if plan
         else None,
         "checks": checks(host, result, form, starts),
-        "earlier": durations(draft_of(kind, result, target), host) if plan else None,
         "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
@@ -227,14 +226,17 @@ def _context(
     }
 
 
-def _of_evaluation(
-    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None
+def _expected(
+    kind: Kind, target: Target, form: LaunchForm, planned: Preview | None, *, host: Host
 ) -> dict[str, Any]:
-    """Return presets, and what the launch will take; empty for kinds that evaluate nothing."""
+    """Return presets, what the launch will take, and earlier runs."""
     params = planned.params if planned else None
+    before = evaluation_plan(kind, params.model_dump(), target) if params else None
+    earlier = durations(draft_of(kind, planned, target), host) if planned else None
     return {
         "presets": preset_links(kind, target, form),
-        "before": evaluation_plan(kind, params.model_dump(), target) if params else None,
+        "before": before,
+        "earlier": better_known(before, earlier),
     }
 
 

@@ -14,6 +14,7 @@ from dashboard.presenters.answers.issue_text import issue_text
 from dashboard.presenters.answers.question_export import reason_of
 from dashboard.presenters.columns import heads
 from dashboard.security.permissions import requires
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.models import Answer, Result
 from jobs.numbers import number_from
 from jobs.queries.answers.answer_list import (
@@ -36,6 +37,7 @@ PANE, LIST = "answer", "answer-list"
 
 @require_GET
 @requires("result.view")
+@with_old_queries("base")
 def answers(request: HttpRequest, result_id: int) -> HttpResponse:
     """List of answers, with the first of them beside it."""
     return _page(request, _result(result_id), None)
@@ -43,6 +45,7 @@ def answers(request: HttpRequest, result_id: int) -> HttpResponse:
 
 @require_GET
 @requires("result.view")
+@with_old_queries("base")
 def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
     """One answer with all that is stored, beside the list that has it.
 
@@ -66,7 +69,7 @@ def _answer(result: Result, index: int) -> Answer:
     try:
         return answer_of(result.pk, index)
     except Answer.DoesNotExist as error:
-        raise Http404(f"result {result.pk} has no question {index}") from error
+        raise Http404(f"the result has no question {index}") from error
 
 
 def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpResponse:
@@ -131,6 +134,6 @@ def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
 
 
 urlpatterns: list[URLPattern] = [
-    path("<int:result_id>/answers/", answers, name="result-answers"),
-    path("<int:result_id>/answers/<int:index>/", answer, name="result-answer"),
+    path("<result:result_id>/answers/", answers, name="result-answers"),
+    path("<result:result_id>/answers/<int:index>/", answer, name="result-answer"),
 ]

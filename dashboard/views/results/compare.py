@@ -21,7 +21,6 @@ from dashboard.presenters.parity.asked import of_comparison
 from dashboard.presenters.parity.data import full_headline, statement_of
 from dashboard.presenters.result.compared import (
     charts,
-    numbers_of,
     problem_of,
     read_groups,
     with_repeats,
@@ -31,12 +30,16 @@ from dashboard.presenters.result.comparison_export import comparison_csv
 from dashboard.presenters.result.more_runs import LAUNCHED_MOST, more_runs
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.security.permissions import allowed, requires
+from dashboard.text.labels import result_name
+from dashboard.text.messages import message
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.errors import LaunchError
 from jobs.models import Result
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_number
 from jobs.queries.answers.answer_list import wrong_answers
 from jobs.queries.comparison.comparison import MOST, Comparison, compare
 from jobs.queries.parity.errors import ParityError
+from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.queries.results.repeats import other_runs
 
 _BATCH = "batch_latency_mean_s"
@@ -44,14 +47,22 @@ _BATCH = "batch_latency_mean_s"
 
 @require_GET
 @requires("result.view")
+@with_old_queries("id", "group")
 def compare_results(request: HttpRequest) -> HttpResponse:
-    """Compare several ``?id=`` (runs) or ``?group=1,2,3`` (repeats); the first is the baseline.
+    """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats).
+
+    The first is the baseline.
 
     The URL names all runs: later runs do not change the page. ``concurrency`` selects the metrics,
     ``all=1`` shows equal values too, ``format=csv`` exports all concurrencies.
     """
     is_grouped = "group" in request.GET
-    groups, missing = read_groups(_wanted(request), heads_only=True)
+    try:
+        wanted = _wanted(request)
+    except NotNumbered as error:
+        problem = message(error.reason.id, error.reason.args)
+        return render(request, "results/compare.html", {"problem": problem}, status=400)
+    groups, missing = read_groups(wanted, heads_only=True)
     if missing:
         return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]
@@ -73,7 +84,11 @@ def compare_results(request: HttpRequest) -> HttpResponse:
 def run_more(request: HttpRequest) -> HttpResponse:
     """Launch ``n`` more runs of each result ``id`` (same position), then return to the
     comparison, or with ``from=result`` to the first result."""
-    wanted = numbers_of(request.POST.getlist("id"))[:MOST]
+    try:
+        wanted = pks_of(request.POST.getlist("id"))[:MOST]
+    except NotNumbered as error:
+        messages.error(request, message(error.reason.id, error.reason.args))
+        wanted = []
     counts = [number_from(text) or 1 for text in request.POST.getlist("n")] or [1]
     counts += [counts[-1]] * (len(wanted) - len(counts))
     results = Result.objects.select_related("job").in_bulk(wanted)
@@ -88,11 +103,11 @@ def run_more(request: HttpRequest) -> HttpResponse:
     except LaunchError as error:
         messages.error(request, str(error))
     if launched:
-        message = ngettext(
+        text = ngettext(
             "%(n)s run is queued: %(jobs)s.", "%(n)s runs are queued: %(jobs)s.", len(launched)
         )
         jobs = _(", ").join(f"#{job.pk}" for job in launched)
-        messages.success(request, message % {"n": len(launched), "jobs": jobs})
+        messages.success(request, text % {"n": len(launched), "jobs": jobs})
     if request.POST.get("from") == "result" and wanted:
         return redirect("result-detail", wanted[0])
     query = request.POST.get("back", "")
@@ -100,10 +115,10 @@ def run_more(request: HttpRequest) -> HttpResponse:
 
 
 def _wanted(request: HttpRequest) -> list[list[int]]:
-    """Return the ids of each column in URL order."""
+    """Return the ids of each column in URL order. Raises ``NotNumbered``."""
     if "group" in request.GET:
-        return [numbers_of(text.split(",")) for text in request.GET.getlist("group")]
-    return [[pk] for pk in numbers_of(request.GET.getlist("id"))]
+        return [pks_of(text.split(",")) for text in request.GET.getlist("group")]
+    return [[pk] for pk in pks_of(request.GET.getlist("id"))]
 
 
 def _missing(
@@ -111,13 +126,13 @@ def _missing(
 ) -> HttpResponse:
     """Return the page for missing results, with a link to the rest."""
     text = ngettext(
-        "Result %(ids)s does not exist or was removed.",
-        "Results %(ids)s do not exist or were removed.",
+        "%(ids)s does not exist or was removed.",
+        "%(ids)s do not exist or were removed.",
         len(missing),
     )
     write = _grouped if "group" in request.GET else lambda those: _as_runs([r[0] for r in those])
     context = {
-        "problem": text % {"ids": _(", ").join(map(str, missing))},
+        "problem": text % {"ids": _(", ").join(map(result_number, missing))},
         "results": [runs[0] for runs in groups],
         "the_rest": write(groups) if not problem_of(groups) else "",
     }
@@ -182,19 +197,19 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
 def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
     """Return the parity statement of two evaluations, which is the page's title, and the query of
     its own page."""
-    typed = request.GET.get("margin", "")
+    asked = request.GET.get("margin", ""), request.GET.get("goal", "")
     try:
-        found = of_comparison(comparison, typed)
-    except ParityError:  # another page says what a margin is
+        found = of_comparison(comparison, *asked)
+    except ParityError:  # another page says what a margin and a goal are
         found = of_comparison(comparison, "")
-    context = {"tables_query": "&".join(f"id={head.pk}" for head in comparison.heads)}
+    context = {"tables_query": _as_runs(comparison.heads)}
     columns = comparison.columns
     if len(columns) == 2 and columns[0].head.type == Result.Type.EVALUATION:
-        ids = [",".join(str(run.pk) for run in column.runs) for column in columns]
+        ids = [",".join(map(result_name, column.runs)) for column in columns]
         context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
     if found is not None:
-        context |= {"title": full_headline(found), "goal": words.goal(statement_of(found))}
-        context["parity_query"] += f"&margin={found.margin:g}"
+        context |= {"title": full_headline(found), "needed": words.needed(statement_of(found))}
+        context["parity_query"] += f"&margin={found.asks.margin:g}&goal={found.goal}"
     return context
 
 
@@ -246,8 +261,8 @@ def _switches(
 
 
 def _as_runs(results: Sequence[Result]) -> str:
-    return "&".join(f"id={result.pk}" for result in results)
+    return "&".join(f"id={result_name(result)}" for result in results)
 
 
 def _grouped(groups: Sequence[Sequence[Result]]) -> str:
-    return "&".join("group=" + ",".join(str(run.pk) for run in runs) for runs in groups)
+    return "&".join("group=" + ",".join(map(result_name, runs)) for runs in groups)

@@ -25,7 +25,7 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
     try:
         found = history(result_id, request.GET.get("metric", ""), concurrency)
     except Result.DoesNotExist as error:
-        raise Http404(f"there is no result {result_id}") from error
+        raise Http404("there is no such result") from error
     if request.GET.get("format") == "csv":
         return history_csv(found)
     query = f"metric={found.metric}"
@@ -46,5 +46,5 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
 
 
 urlpatterns: list[URLPattern] = [
-    path("<int:result_id>/history/", result_history, name="result-history"),
+    path("<result:result_id>/history/", result_history, name="result-history"),
 ]

@@ -27,7 +27,7 @@ from jobs.errors import LaunchError
 from jobs.imports import Recognised, recognise
 from jobs.imports.uploads import pasted, read_uploads
 from jobs.models import Import, ImportedFile
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_number
 from jobs.services import import_drafts, imports
 from jobs.services.collected import Collected, collected
 from jobs.services.imports import About
@@ -94,15 +94,15 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
 
 @require_GET
 @requires("result.view")
-def import_file(request: HttpRequest, import_id: int, index: int) -> HttpResponseBase:
+def import_file(request: HttpRequest, import_result_id: int, index: int) -> HttpResponseBase:
     """Download an original file."""
-    file = ImportedFile.objects.filter(imported_id=import_id, index=index).first()
+    file = ImportedFile.objects.filter(imported__result=import_result_id, index=index).first()
     if file is None:
-        raise Http404(f"import {import_id} has no file {index}")
+        raise Http404(f"{result_number(import_result_id)} has no original file {index}")
     try:
         content = imports.file_path(file).open("rb")
     except OSError as error:
-        raise Http404(f"file {index} of import {import_id} is missing") from error
+        raise Http404(f"file {index} of {result_number(import_result_id)} is missing") from error
     name = file.path.rpartition("/")[2]
     return FileResponse(
         content,
@@ -115,11 +115,15 @@ def import_file(request: HttpRequest, import_id: int, index: int) -> HttpRespons
 
 @require_http_methods(["GET", "POST"])
 @requires("result.remove")
-def import_remove(request: HttpRequest, import_id: int) -> HttpResponse:
+def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
     """Ask (GET), then remove an import with its result (POST)."""
-    row = Import.objects.select_related("result", "created_by").filter(pk=import_id).first()
+    row = (
+        Import.objects.select_related("result", "created_by")
+        .filter(result=import_result_id)
+        .first()
+    )
     if row is None:
-        raise Http404(import_id)
+        raise Http404(f"{result_number(import_result_id)} is no import")
     check(request.user, "result.remove", row)
     if request.method == "POST":
         name = result_name(row.result)
@@ -186,6 +190,6 @@ def _form(
 urlpatterns: list[URLPattern] = [
     path("import/", import_upload, name="import-upload"),
     path("import/<str:draft_id>/", import_preview, name="import-preview"),
-    path("imports/<int:import_id>/files/<int:index>/", import_file, name="import-file"),
-    path("imports/<int:import_id>/remove/", import_remove, name="import-remove"),
+    path("<result:import_result_id>/files/<int:index>/", import_file, name="import-file"),
+    path("<result:import_result_id>/remove/", import_remove, name="import-remove"),
 ]

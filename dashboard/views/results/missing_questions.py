@@ -17,6 +17,7 @@ from dashboard.presenters.parity.lacking import (
     sentence,
 )
 from dashboard.security.permissions import requires
+from dashboard.views.results.old_addresses import with_old_queries
 from dashboard.views.results.parity import query_of
 from dashboard.views.results.question_sets import form_page
 from jobs.catalog.question_sets import TeamSet
@@ -25,10 +26,11 @@ from jobs.queries.parity.errors import ParityError
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("questions.change")
+@with_old_queries("base", "id")
 def parity_missing(request: HttpRequest) -> HttpResponse:
     """Save the missing questions of ``side`` as a set, then open the form that asks them.
 
-    The address has the statement: ``?base=11&id=27&side=result``.
+    The address has the statement: ``?base=res-11&id=res-27&side=result``.
     """
     found = _stated(request)
     which = next((side for side in SIDES if side == request.GET.get("side", "result")), None)

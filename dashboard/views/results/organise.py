@@ -15,10 +15,12 @@ from dashboard.actions import results as actions
 from dashboard.presenters.result.facets import kept
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
+from dashboard.text.labels import result_name
+from dashboard.text.messages import message
 from dashboard.views.results.results import result_response
 from jobs.errors import LaunchError
 from jobs.models import Note, Result, SavedView, SignOff, Tag
-from jobs.numbers import number_from
+from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.services.results import tags
 
 
@@ -26,11 +28,15 @@ from jobs.services.results import tags
 @requires("result.tag")
 def tag_results(request: HttpRequest) -> HttpResponse:
     """Add ``tags`` to each result ``id``; then redirect to ``next``."""
-    numbers = [number_from(text) for text in request.POST.getlist("id")]
-    wanted = [number for number in numbers if number is not None]
+    wanted: list[int] = []
     text = request.POST.get("tags", "")
     try:
+        wanted = pks_of(request.POST.getlist("id"))
         changed = actions.tag(request.user, wanted, tags.parse(text))
+    except NotNumbered as error:
+        why = message(error.reason.id, error.reason.args)
+        messages.error(request, _("Not tagged. %(why)s") % {"why": why})
+        return _back(request)
     except LaunchError as error:
         if len(wanted) == 1 and request.POST.get("from") == "result":
             return result_response(request, wanted[0], typed={"tags": text}, errors=_at(error))
@@ -115,14 +121,14 @@ def withdraw(request: HttpRequest, sign_off_id: int) -> HttpResponse:
 def baseline(request: HttpRequest, result_id: int) -> HttpResponse:
     """``set=1`` makes a result the baseline, ``0`` ends it; then redirect to ``next``."""
     result = get_object_or_404(Result, pk=result_id)
-    job = {"job": result.job_id}
+    name = {"name": result_name(result)}
     if request.POST.get("set") != "1":
         if actions.remove_baseline(request.user, result):
-            messages.success(request, _("#%(job)s is no longer the baseline.") % job)
+            messages.success(request, _("%(name)s is no longer the baseline.") % name)
         return _back(request, result_id, "baseline")
     try:
         if actions.set_baseline(request.user, result):
-            messages.success(request, _("#%(job)s is the baseline now.") % job)
+            messages.success(request, _("%(name)s is the baseline now.") % name)
     except LaunchError as error:
         messages.error(request, _("Baseline not set. %(why)s") % {"why": error})
     return _back(request, result_id, "baseline")
@@ -187,12 +193,12 @@ def _back(request: HttpRequest, result_id: int | None = None, anchor: str = "") 
 
 urlpatterns: list[URLPattern] = [
     path("tags/", tag_results, name="result-tag"),
-    path("<int:result_id>/untag/", untag_result, name="result-untag"),
-    path("<int:result_id>/notes/", add_note, name="result-note"),
+    path("<result:result_id>/untag/", untag_result, name="result-untag"),
+    path("<result:result_id>/notes/", add_note, name="result-note"),
     path("notes/<int:note_id>/", change_note, name="result-change-note"),
-    path("<int:result_id>/sign-off/", sign_off, name="result-sign-off"),
+    path("<result:result_id>/sign-off/", sign_off, name="result-sign-off"),
     path("sign-offs/<int:sign_off_id>/withdraw/", withdraw, name="result-withdraw"),
-    path("<int:result_id>/baseline/", baseline, name="result-baseline"),
+    path("<result:result_id>/baseline/", baseline, name="result-baseline"),
     path("views/", save_view, name="result-save-view"),
     path("views/<int:view_id>/", change_view, name="result-change-view"),
 ]

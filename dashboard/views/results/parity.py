@@ -21,26 +21,28 @@ from dashboard.presenters.parity.warnings import warnings
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import points
 from dashboard.text.messages import message
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from jobs.queries.parity.errors import ParityError
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
-    *("base_title", "title", "margin", "planned"),
+    *("base_title", "title", "margin", "goal", "planned"),
 )
-# Fields where a person types results by the names of the pages, and the ids of the address.
+# Fields where a person types results, and those of the address.
 NAMED = {"base_name": "base", "name": "id"}
 
 
 @require_http_methods(["GET", "POST"])
 @requires("result.view")
+@with_old_queries("base", "id")
 def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
-    ``?base=11&id=27&margin=1``; ``11,12`` are repeats. ``base_counts``, ``counts`` and ``sets`` are
-    bare counts, ``base_title`` and ``title`` the names of both sides. ``format=csv`` exports every
-    digit. The form sends results as pages name them, in
-    ``base_name`` and ``name``; a redirect leads to the address of their statement.
+    ``?base=res-11&id=res-27&margin=1``; ``res-11,res-12`` are repeats. ``base_counts``, ``counts``
+    and ``sets`` are bare counts, ``base_title`` and ``title`` the names of both sides.
+    ``format=csv`` exports every digit. The form sends typed results in ``base_name`` and ``name``,
+    also "#11" for the result of a job; a redirect leads to the address of their statement.
     """
     source = request.POST if request.method == "POST" else request.GET
     data = {name: source.get(name, "") for name in FIELDS}
@@ -51,6 +53,7 @@ def parity(request: HttpRequest) -> HttpResponse:
         "least": f"{LEAST_MARGIN:g}",
         "most": f"{MOST_MARGIN:g}",
         "default": f"{MARGIN:g}",
+        "goals": words.goals(),
         "evaluations": named.choices(),
         "errors": {},
     }
@@ -84,8 +87,8 @@ def _form_of(data: Mapping[str, str]) -> Source:
 
 
 def _names(data: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    """Return the results as typed, else as pages name those of the address."""
-    return {name: names[name] or named.named(data[field]) for name, field in NAMED.items()}
+    """Return the results as typed, else those of the address."""
+    return {name: names[name] or data[field].replace(",", ", ") for name, field in NAMED.items()}
 
 
 def _context(found: Stated) -> dict[str, Any]:
@@ -102,8 +105,8 @@ def _context(found: Stated) -> dict[str, Any]:
         "query": query,
         "report_query": f"{query}&",
         "csv": f"?{query}&format=csv" if query else "",
-        "kept": [(name, value) for name, value in asked if name != "margin"],
-        "margin_value": f"{found.margin:g}",
+        "kept": [(name, value) for name, value in asked if name not in ("margin", "goal")],
+        "margin_value": f"{found.asks.margin:g}",
         "swapped": query_of(found, is_swapped=True),
     }
     return context | _numbers(found)
@@ -143,7 +146,8 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         }
     else:
         return ""
-    more = {"margin": f"{found.margin:g}", "planned": found.planned or ""}
+    asks = found.asks
+    more = {"margin": f"{asks.margin:g}", "goal": found.goal, "planned": asks.planned or ""}
     return urlencode({name: value for name, value in (named | more).items() if value}, safe=",/")
 
 

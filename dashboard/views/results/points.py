@@ -20,7 +20,7 @@ def result_point(request: HttpRequest, result_id: int, concurrency: int) -> Http
     try:
         page = point_page(result_id, concurrency)
     except Result.DoesNotExist as error:
-        raise Http404(f"result {result_id} has no point at {concurrency}") from error
+        raise Http404(f"the result has no point at {concurrency}") from error
     context = {
         "page": page,
         "result": page.result,
@@ -33,5 +33,5 @@ def result_point(request: HttpRequest, result_id: int, concurrency: int) -> Http
 
 
 urlpatterns: list[URLPattern] = [
-    path("<int:result_id>/points/<int:concurrency>/", result_point, name="result-point"),
+    path("<result:result_id>/points/<int:concurrency>/", result_point, name="result-point"),
 ]

@@ -18,6 +18,7 @@ from dashboard.presenters.answers import reader
 from dashboard.presenters.answers.question_export import Export, export
 from dashboard.security.permissions import requires
 from dashboard.text.labels import result_name
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.catalog.question_sets import TeamSet
 from jobs.catalog.questions_schema import jsonl
 from jobs.errors import LaunchError
@@ -29,6 +30,7 @@ _SHOWN = 5
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires("questions.change")
+@with_old_queries("base")
 def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
     """Preview of the listed answers' questions and form (GET); a POST saves them as a new set."""
     result = _result(result_id)
@@ -54,13 +56,14 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
 
 @require_GET
 @requires("result.view")
+@with_old_queries("base")
 def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:
     """Download the listed answers' questions in the form that an upload accepts."""
     result = _result(result_id)
     found = export(request.GET, result)
     if found.own is None:
         raise Http404(found.problem)
-    name = f"{found.proposed['id'] or result.pk}.jsonl"
+    name = f"{found.proposed['id'] or result_name(result)}.jsonl"
     return HttpResponse(
         jsonl(found.own.questions),
         content_type="application/x-ndjson; charset=utf-8",
@@ -102,9 +105,9 @@ def _result(result_id: int) -> Result:
 
 
 urlpatterns: list[URLPattern] = [
-    path("<int:result_id>/answers/questions/", result_questions, name="result-questions"),
+    path("<result:result_id>/answers/questions/", result_questions, name="result-questions"),
     path(
-        "<int:result_id>/answers/questions.jsonl",
+        "<result:result_id>/answers/questions.jsonl",
         result_questions_file,
         name="result-questions-file",
     ),

@@ -19,9 +19,9 @@ def result_requests(request: HttpRequest, result_id: int) -> HttpResponse:
     try:
         return requests_csv(rows.get(pk=result_id))
     except Result.DoesNotExist as error:
-        raise Http404(f"there is no result {result_id}") from error
+        raise Http404("there is no such result") from error
 
 
 urlpatterns: list[URLPattern] = [
-    path("<int:result_id>/requests.csv", result_requests, name="result-requests"),
+    path("<result:result_id>/requests.csv", result_requests, name="result-requests"),
 ]

@@ -35,6 +35,7 @@ from dashboard.presenters.result.two_sides import sides_table
 from dashboard.presenters.result.verdict import marks_of
 from dashboard.presenters.retention import may_pin, pinned_words, removal_words, removed_words
 from dashboard.security.permissions import allowed, requires
+from dashboard.text.labels import result_name
 from dashboard.views.results.compare import compare_results, run_more
 from dashboard.views.results.parts import is_filtered, list_head, organised_context
 from jobs.catalog import MODELS
@@ -157,7 +158,7 @@ def result_response(
         context |= charts(page, curve_series(page, points))
         context["spreads"] = spreads(points)
         level = {"level": levels.key} if levels.key else {}
-        context["report_query"] = f"{urlencode({'id': result_id, **level})}&"
+        context["report_query"] = f"{urlencode({'id': result_name(page.result), **level})}&"
     return render(request, "results/detail.html", context, status=422 if errors else 200)
 
 
@@ -171,8 +172,7 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
         response: HttpResponse = JsonResponse(data, json_dumps_params={"indent": 1})
     else:
         response = export.result_csv(page)
-    number = page.result.job_id or f"import-{page.result.imported_id}"  # as shown on the page
-    name = f"result-{number}.{ending}"
+    name = f"{result_name(page.result)}.{ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -202,7 +202,7 @@ def _page(result_id: int) -> ResultPage:
     try:
         return result_page(result_id)
     except Result.DoesNotExist as error:
-        raise Http404(f"there is no result {result_id}") from error
+        raise Http404("there is no such result") from error
 
 
 def _kept(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _context(page: ResultPage) -> dict[str, Any]:
         "page": page,
         "result": result,
         "title": page_title(page),
-        "report_query": f"id={result.pk}&",
+        "report_query": f"id={result_name(result)}&",
         "environments": result.run_context.get("environments", []),
         "is_evaluation": result.type == Result.Type.EVALUATION,
         "identity": identity_rows(result),
@@ -269,6 +269,6 @@ urlpatterns: list[URLPattern] = [
     path("", results, name="result-list"),
     path("compare/", compare_results, name="result-compare"),
     path("compare/more/", run_more, name="result-run-more"),
-    path("<int:result_id>/", result, name="result-detail"),
-    path("<int:result_id>/result.<str:ending>", result_file, name="result-file"),
+    path("<result:result_id>/", result, name="result-detail"),
+    path("<result:result_id>/result.<str:ending>", result_file, name="result-file"),
 ]

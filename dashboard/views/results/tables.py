@@ -11,10 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from dashboard.presenters.result import sets_table
-from dashboard.presenters.result.compared import numbers_of, read_groups
+from dashboard.presenters.result.compared import read_groups
 from dashboard.security.permissions import requires
+from dashboard.text.messages import message
+from dashboard.views.results.old_addresses import with_old_queries
 from jobs.models import Result
 from jobs.queries.comparison.comparison import MOST
+from jobs.queries.results.named import NotNumbered, pks_of
 from jobs.queries.results.set_scores import set_groups
 
 LONGEST_NAME = 120
@@ -22,10 +25,16 @@ LONGEST_NAME = 120
 
 @require_GET
 @requires("result.view")
+@with_old_queries("id")
 def result_tables(request: HttpRequest) -> HttpResponse:
-    """Show ``?id=11&id=27`` as tables; ``name`` is the heading of each in turn. ``format=md`` is a
-    file."""
-    wanted = numbers_of(request.GET.getlist("id"))[:MOST]
+    """Show ``?id=res-11&id=res-27`` as tables; ``name`` is the heading of each in turn.
+
+    ``format=md`` is a file.
+    """
+    try:
+        wanted, problem = pks_of(request.GET.getlist("id"))[:MOST], ""
+    except NotNumbered as error:
+        wanted, problem = [], message(error.reason.id, error.reason.args)
     groups, missing = read_groups([[pk] for pk in wanted])
     results = [runs[0] for runs in groups if runs[0].type == Result.Type.EVALUATION]
     typed = request.GET.getlist("name")
@@ -41,7 +50,8 @@ def result_tables(request: HttpRequest) -> HttpResponse:
         return response
     context: dict[str, Any] = {"named": named, "text": text, "query": request.GET.urlencode()}
     if missing or not text:
-        context["problem"] = _("Select evaluations in the list, then Compare, then Tables.")
+        advice = _("Select evaluations in the list, then Compare, then Tables.")
+        context["problem"] = problem or advice
     status = 404 if missing or not named else 200
     return render(request, "results/tables.html", context, status=status)
 

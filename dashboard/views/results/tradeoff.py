@@ -42,11 +42,11 @@ def paired_result(request: HttpRequest, result_id: int) -> HttpResponse:
     rows = Result.objects.select_related("host", "deployment", "endpoint", "imported")
     found = pairs(rows.filter(pk=result_id, type=Result.Type.EVALUATION))
     if not found:
-        raise Http404(f"result {result_id} has no accuracy")
+        raise Http404("the result has no accuracy")
     return render(request, "results/paired.html", {"row": pair_row(found[0])})
 
 
 urlpatterns: list[URLPattern] = [
     path("tradeoff/", tradeoff_page, name="result-tradeoff"),
-    path("<int:result_id>/paired/", paired_result, name="result-paired"),
+    path("<result:result_id>/paired/", paired_result, name="result-paired"),
 ]

@@ -3,8 +3,10 @@
 ``<folder>/<run>/predictions/<model>/tmp_<set>.json`` is written anew after each batch, and
 ``<set>.json`` once all is answered: an object with a member a question, indented by four spaces, in
 the order of the questions. So a member stays at the same bytes. No answer is scored before
-``<folder>/<run>/results/<model>/<set>.json`` is written, after all sets were asked. Neither file
-has tokens or why an answer ended. Standard library only.
+``<folder>/<run>/results/<model>/<set>.json`` is written: after the set where the plan scores sets
+meanwhile, after all sets by the guide's command. Neither file has tokens or why an answer ended.
+The client of the dashboard's own questions scores each answer itself: ``<folder>/.asked.jsonl`` has
+a line an answer, with the set. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jobs.host.readers.counts import MOST_FILES, Counts, Expected, rows
@@ -44,6 +47,7 @@ class OpenCompassReader:
         self._run = ""
         self._asked: dict[str, _Growing] = {}  # by file, without "tmp_"
         self._scored: dict[str, _Result] = {}
+        self._judged = _Judged(self._sizes)
 
     def read(self) -> dict[str, dict[str, float]]:
         """Counts so far by data set, those of all under ""."""
@@ -54,7 +58,12 @@ class OpenCompassReader:
                 self._asked, self._scored = {}, {}
         if self._run:
             self._look(self._folder / self._run)
-        return rows(self._sets())
+        self._judged.read(self._folder / ".asked.jsonl")
+        sets = self._sets()
+        for name, counts in self._judged.sets.items():
+            if not sets[name].scored:
+                sets[name] = replace(counts, total=sets[name].total)
+        return rows(sets)
 
     def _look(self, run: Path) -> None:
         for path in sorted(run.glob("predictions/*/*.json")):
@@ -130,6 +139,39 @@ class _Growing:
         self.empty += not answer.strip()
         # A thought without an end: the answer was cut in it.
         self.cut += "<think>" in answer and "</think>" not in answer
+
+
+class _Judged:
+    """Answers that were scored one by one, counted by set, of the ``expected`` sets."""
+
+    def __init__(self, expected: Collection[str]) -> None:
+        self.sets: dict[str, Counts] = {}
+        self._expected, self._failed = expected, set[str]()
+        self._tail = Tail()
+
+    def read(self, path: Path) -> None:
+        """Count the added lines. A failed question that is asked again is counted once."""
+        for line in self._tail.read(path)[0]:
+            try:
+                row = json.loads(line)
+                name, prompt, right = row["set"], str(row["prompt"]), row.get("right")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+            if name in self._expected:
+                counts = self.sets.setdefault(name, Counts())
+                counts.errors -= prompt in self._failed
+                self._failed.discard(prompt)
+                self._add(counts, prompt, right, is_cut=row.get("finish") == "length")
+
+    def _add(self, counts: Counts, prompt: str, right: object, *, is_cut: bool) -> None:
+        if isinstance(right, bool):
+            counts.answered += 1
+            counts.scored += 1
+            counts.right += right
+            counts.cut += is_cut
+        else:
+            counts.errors += 1
+            self._failed.add(prompt)
 
 
 class _Result:

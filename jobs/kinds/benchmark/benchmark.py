@@ -48,5 +48,6 @@ class Benchmark(over_http.OverHttp, params=Params):
         are counted over all points.
         """
         points = evalscope_perf.parse(outputs)
-        began = evalscope_perf.began(outputs.get(evalscope.WINDOWS, b""))
-        return self.measured(params, plan, points, began)
+        windows = outputs.get(evalscope.WINDOWS, b"")
+        began, warm_ups = evalscope_perf.began(windows), evalscope_perf.warm_ups(windows)
+        return self.measured(params, plan, points, began, warm_ups=warm_ups)

@@ -38,6 +38,7 @@ from jobs.kinds.lib.vacc import (
 )
 from jobs.messages import Message
 from jobs.parsers import progress
+from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.progress import Progress
 from jobs.parsers.vllm import vllm_bench_serve
 from jobs.plans import Plan, literal
@@ -48,6 +49,7 @@ from jobs.toolchains.vllm.own_prompts import DATASET, OwnPrompts
 from jobs.toolchains.vllm.vllm_bench import BenchLoad
 
 SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")
+_TEST = b"Starting initial single prompt test run"
 # Input and output each take at most half of the deployment's context.
 _FITS_HALF = (("deployment", "max_total", 0.5),)
 _FITS_INPUT = (*_FITS_HALF, ("deployment", "max_input", 1))
@@ -262,6 +264,7 @@ class BenchmarkOnline(vllm_common.OnVllm, params=Params):
             what=_what(params),
             tool=f"vLLM {stack_of(params).vllm.version} bench serve",
             remarks=[*over_http.failed_remarks(runs), *over_http.few_remark(params.requests)],
+            warm_ups=_warm_ups(runs, outputs.get(LOG, b"")),
             requests={run.concurrency or 0: vllm_bench_serve.times(run) for run in runs},
             keeps_failed=False,
             may_have_no_tokens=True,
@@ -274,6 +277,19 @@ def _run(path: str, content: bytes) -> vllm_bench_serve.Served:
         return vllm_bench_serve.parse(path, content, requests=True)
     except ParseError:
         return vllm_bench_serve.parse(path, content)
+
+
+def _warm_ups(runs: Sequence[vllm_bench_serve.Served], log: bytes) -> dict[int, WarmUp]:
+    """Return the test request before each run: its first prompt, sent once more."""
+    if _TEST not in log:
+        return {}
+    warm_ups = {}
+    for run in runs:
+        tokens = run.metrics.get("output_tokens", 0.0) / max(1, run.completed)
+        if run.requests and not run.requests[0].error:
+            tokens = run.requests[0].output_tokens
+        warm_ups[run.concurrency or 0] = WarmUp(1, tokens)
+    return warm_ups
 
 
 def _external(load: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:

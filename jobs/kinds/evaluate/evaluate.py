@@ -32,6 +32,7 @@ from jobs.kinds.lib.thinking import (
     workload_part,
 )
 from jobs.messages import Message
+from jobs.paired import Goal
 from jobs.parsers import progress
 from jobs.parsers.answers import Answered, kept
 from jobs.parsers.evalscope import evalscope_eval
@@ -100,12 +101,13 @@ class EvalScopeParams(Params):
 
     stop_early: bool = early_stops.stop_field()
     baseline: str = early_stops.baseline_field()
+    goal: Goal = early_stops.goal_field()
     margin: float = early_stops.margin_field()
 
     @field_validator("baseline")
     @classmethod
     def _named(cls, text: str) -> str:
-        return early_stops.job_number(text)
+        return early_stops.one_spelling(text)
 
 
 class Evaluate(Kind, params=EvalScopeParams):
@@ -128,6 +130,8 @@ class Evaluate(Kind, params=EvalScopeParams):
             return [Choice(key, f"{each.name} ({len(each.questions)})") for key, each in sets]
         if field == "baseline":
             return early_stops.baseline_choices(target)
+        if field == "goal":
+            return early_stops.goal_choices()
         return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:

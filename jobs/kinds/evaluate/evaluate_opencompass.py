@@ -40,8 +40,6 @@ from jobs.toolchains.opencompass.opencompass import CEVAL, FOLLOW, OpenCompassRu
 Sets = Literal["cluewsc", "math_500", "mmlu", "gsm8k", "gpqa", "aime2024", "ceval", "ifeval"]
 GUIDE_SETS: tuple[Sets, ...] = ("cluewsc", "math_500", "mmlu")
 GUIDE_ABBR = "deepseek-r1-va16"
-# For the time estimate: published for R1 on other hardware; none is published for VACC.
-MS_A_TOKEN, TOKENS_AN_ANSWER = 31, 1000
 LEAST_TOKENS = 256  # of question and answer: the minimum for both
 
 
@@ -97,7 +95,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
     steps: ClassVar = {**opencompass.STEPS, **resuming.STEPS}
 
     def notes(self, params: Params, target: Target) -> Sequence[Message]:
-        """Return notes on differences from the guide, and the estimated duration."""
+        """Return notes on differences from the guide."""
         asking, exact = _asking(params, target), is_exact(params)
         notes = [
             Message("guide:config_made", {"model": asking.model}),
@@ -115,21 +113,12 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
             notes += [
                 Message("guide:own_folder"),
                 Message("guide:details_kept"),
+                Message("guide:scored_meanwhile"),
                 Message("guide:in_parallel", {"batch": asking.batch}),
             ]
         if asking.modelscope:
             notes.append(Message("guide:dataset_source"))
-        seconds = asking.questions * TOKENS_AN_ANSWER * MS_A_TOKEN / 1000 / asking.batch
-        args = {
-            "questions": asking.questions,
-            "batch": asking.batch,
-            "ms": MS_A_TOKEN,
-            "tokens": TOKENS_AN_ANSWER,
-        }
-        if seconds < 3600:
-            minutes = str(max(1, round(seconds / 60)))
-            return [*notes, Message("evaluate:estimate_min", {**args, "minutes": minutes})]
-        return [*notes, Message("evaluate:estimate", {**args, "hours": f"{seconds / 3600:.1f}"})]
+        return notes
 
     def plan(self, params: Params, target: Target) -> Plan:
         """A dry run, which verifies that all data exists, then the run."""

@@ -18,6 +18,7 @@ from jobs.catalog import Question
 from jobs.errors import LaunchError
 from jobs.messages import Message
 from jobs.numbers import number_from
+from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.progress import Progress
 from jobs.parsers.request_times import RequestTimes
 from jobs.plans import ASSET_SLOTS, Plan
@@ -119,12 +120,12 @@ class TeamPrompts:
 class Baseline:
     """Evaluation of a team's or included question set, to compare another one with.
 
-    ``job`` is its number for people, ``params`` its request. ``tool`` names tool and scoring rules.
-    ``verdicts`` returns id -> correct, None without a score; of the given questions whose text and
-    answer it has.
+    ``result`` is the id of its result, ``params`` its request. ``tool`` names tool and scoring
+    rules. ``verdicts`` returns id -> correct, None without a score; of the given questions whose
+    text and answer it has.
     """
 
-    job: int
+    result: int
     title: str
     questions: int
     tool: str
@@ -141,7 +142,7 @@ class Target:
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
-    ``baselines`` reads the evaluations to compare with, newest first; of a job that alone.
+    ``baselines`` reads the evaluations to compare with, newest first; of a result that alone.
     """
 
     name: str
@@ -155,7 +156,7 @@ class Target:
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
     baselines: Callable[[int | None], Sequence[Baseline]] = field(
-        default=lambda job: (), compare=False, repr=False
+        default=lambda result: (), compare=False, repr=False
     )
 
     @property
@@ -236,7 +237,8 @@ class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
     ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
-    the tool tells it. ``requests``: concurrency -> its completed requests, if the tool wrote them.
+    the tool tells it. ``warm_ups``: concurrency -> what was sent before, and is in no figure.
+    ``requests``: concurrency -> its completed requests, if the tool wrote them.
     """
 
     type: str
@@ -247,6 +249,7 @@ class Measurement:
     answers: Sequence[Mapping[str, Any]] = ()  # fields of models.Answer, without index
     remarks: Sequence[Message] = ()
     began: Mapping[int, float] = field(default_factory=dict)
+    warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
     requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
 

@@ -15,7 +15,7 @@ from jobs.errors import LaunchError
 from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
 from jobs.messages import Message
-from jobs.numbers import number_from
+from jobs.numbers import result_number, result_pk
 from jobs.paired import least_margin
 from jobs.parsers.evalscope.looks import Look
 from jobs.toolchains.evalscope.early_stop import Rule
@@ -23,7 +23,7 @@ from jobs.toolchains.evalscope.evalscope import rules_version
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40
-FIELDS = ("stop_early", "baseline", "margin")  # the first one says whether the others count
+FIELDS = ("stop_early", "baseline", "goal", "margin")  # the first one says whether the others count
 _GROUP = "Early stop"
 _WHEN: list[Any] = [FIELDS[0], "1"]
 # Settings that change answers: both sides need the same.
@@ -41,7 +41,7 @@ def stop_field() -> Any:
 
 
 def baseline_field() -> Any:
-    """Return the field ``baseline``: number of a job."""
+    """Return the field ``baseline``: number of a result."""
     return Field(
         "",
         max_length=20,
@@ -50,24 +50,39 @@ def baseline_field() -> Any:
     )
 
 
+def goal_field() -> Any:
+    """Return the field ``goal``."""
+    extra: dict[str, Any] = {"label": "Question asked", "group": _GROUP, "when": _WHEN}
+    return Field("same", json_schema_extra=extra)
+
+
 def margin_field() -> Any:
     """Return the field ``margin``, in points."""
     return Field(
         1.0,
         ge=0.01,
         le=50.0,
-        description="Smaller differences count as equivalent.",
+        description="Smaller differences do not count.",
         json_schema_extra={"label": "Margin", "unit": "points", "group": _GROUP, "when": _WHEN},
     )
 
 
+def goal_choices() -> Sequence[Choice]:
+    """Return what may be asked of the comparison with the baseline."""
+    return [
+        Choice("at_least", _("Is the result at least as accurate?")),
+        Choice("same", _("Are both equally accurate?")),
+    ]
+
+
 def baseline_choices(target: Target) -> Sequence[Choice]:
     """Return the evaluations to compare with, none first."""
-    return [Choice("", ""), *(Choice(str(one.job), _label(one)) for one in target.baselines(None))]
+    found = target.baselines(None)
+    return [Choice("", ""), *(Choice(result_number(one.result), _label(one)) for one in found)]
 
 
 def _label(one: Baseline) -> str:
-    label = f"#{one.job} {one.title} ({one.questions})"
+    label = f"{result_number(one.result)} {one.title} ({one.questions})"
     return f"{label}, {_('simulated')}" if one.is_simulated else label
 
 
@@ -91,35 +106,36 @@ def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule 
     lacking = sum(one.id not in verdicts for one in questions)
     if lacking:
         message = ngettext(
-            "#%(job)s has no answer to %(n)s of these questions. Choose another baseline.",
-            "#%(job)s has no answers to %(n)s of these questions. Choose another baseline.",
+            "%(name)s has no answer to %(n)s of these questions. Choose another baseline.",
+            "%(name)s has no answers to %(n)s of these questions. Choose another baseline.",
             lacking,
         )
-        raise LaunchError(message % {"job": base.job, "n": lacking}, "baseline")
+        raise LaunchError(message % {"name": result_number(base.result), "n": lacking}, "baseline")
     if sum(right is not None for right in verdicts.values()) < LEAST_QUESTIONS:
-        message = _("#%(job)s has too few scored answers. Choose another baseline.")
-        raise LaunchError(message % {"job": base.job}, "baseline")
+        message = _("%(name)s has too few scored answers. Choose another baseline.")
+        raise LaunchError(message % {"name": result_number(base.result)}, "baseline")
     least = 100 * least_margin(len(questions))
     if params.margin < least:
-        message = _(
-            "%(n)s questions cannot show equivalence within this margin. Enter %(least)s or more."
-        )
+        message = _("%(n)s questions cannot decide within this margin. Enter %(least)s or more.")
         args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
         raise LaunchError(message % args, "margin")
-    return Rule(base.job, params.margin / 100, verdicts)
+    return Rule(result_number(base.result), params.margin / 100, params.goal, verdicts)
 
 
-def job_number(text: str) -> str:
-    """Return the number of a job as pages show it, "17" for "#017"; other text unchanged."""
-    number = number_from(text.strip().removeprefix("#"))
-    return text if number is None else str(number)
+def one_spelling(text: str) -> str:
+    """Return the number of a result in its one spelling, "res-17" for "RES-17"; other text
+    unchanged."""
+    pk = result_pk(text)
+    return text if pk is None else result_number(pk)
 
 
 def _baseline(key: str, target: Target) -> Baseline:
     if not key:
         raise LaunchError(_("Choose the baseline of the comparison."), "baseline")
-    number = number_from(key)
-    found = target.baselines(number) if number else ()
+    pk = result_pk(key)
+    if pk is None:
+        raise LaunchError(_("Results are written as res-15. Choose one from the list."), "baseline")
+    found = target.baselines(pk)
     if not found:
         raise LaunchError(_("Unknown baseline. Choose one from the list."), "baseline")
     return found[0]
@@ -130,14 +146,14 @@ def _check_same(params: Any, base: Baseline) -> None:
     for name in _SAME:
         other = base.params.get(name, type(params).model_fields[name].default)
         if other != getattr(params, name):
-            message = _("The baseline #%(job)s has %(value)s. Enter the same.")
+            message = _("The baseline %(name)s has %(value)s. Enter the same.")
             shown = thinking.WORDS.get(other, other) if name == thinking.NAME else other
-            raise LaunchError(message % {"job": base.job, "value": shown}, name)
+            raise LaunchError(message % {"name": result_number(base.result), "value": shown}, name)
     if base.tool.rpartition(", rules ")[2] != rules_version():
         message = _(
-            "#%(job)s was scored by older rules. Evaluate it again, or choose another baseline."
+            "%(name)s was scored by older rules. Evaluate it again, or choose another baseline."
         )
-        raise LaunchError(message % {"job": base.job}, "baseline")
+        raise LaunchError(message % {"name": result_number(base.result)}, "baseline")
 
 
 def remarks(params: Any, look: Look | None) -> list[Message]:

@@ -38,6 +38,7 @@ from jobs.kinds.lib.prompts import (
     team_choices,
 )
 from jobs.messages import Message
+from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.request_times import RequestTimes
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
@@ -212,9 +213,10 @@ class OverHttp(Kind, params=LoadParams):
         points: Sequence[Point],
         began: Mapping[int, float],
         *,
+        warm_ups: Mapping[int, WarmUp] | None = None,
         requests: Mapping[int, Sequence[RequestTimes]] | None = None,
     ) -> Outcome:
-        """Return the outcome with its remarks. ``began``, ``requests``: see
+        """Return the outcome with its remarks. ``began``, ``warm_ups``, ``requests``: see
         :class:`Measurement`."""
         streamed = any("ttft_mean_ms" in point.metrics for point in points)
         return outcome(
@@ -228,6 +230,7 @@ class OverHttp(Kind, params=LoadParams):
                 *missing_remark(params.concurrency, points),
             ],
             began=began,
+            warm_ups=warm_ups,
             requests=requests,
         )
 
@@ -255,6 +258,7 @@ def outcome(
     tool: str,
     remarks: Sequence[Message],
     began: Mapping[int, float] | None = None,
+    warm_ups: Mapping[int, WarmUp] | None = None,
     requests: Mapping[int, Sequence[RequestTimes]] | None = None,
     keeps_failed: bool = True,
     may_have_no_tokens: bool = False,
@@ -262,9 +266,9 @@ def outcome(
     """Build the outcome: the headline is the point with the highest output rate; requests are
     counted over all points.
 
-    ``began``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points without a completed
-    request are kept, with their failures. ``may_have_no_tokens``: answers without tokens are not a
-    failure.
+    ``began``, ``warm_ups``, ``requests``: see :class:`Measurement`. ``keeps_failed``: points
+    without a completed request are kept, with their failures. ``may_have_no_tokens``: answers
+    without tokens are not a failure.
     """
     done = [point for point in points if point.completed]
     if not done:
@@ -287,6 +291,7 @@ def outcome(
             ],
             remarks=remarks,
             began=began or {},
+            warm_ups=warm_ups or {},
             requests=requests or {},
         ),
     )

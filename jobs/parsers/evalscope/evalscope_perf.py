@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jobs.errors import ParseError
+from jobs.parsers.engine_counters import WarmUp
 from jobs.parsers.files import count, json_object, json_of, number_or_none
 from jobs.units import MS_PER_S
 
@@ -111,6 +112,24 @@ def began(content: bytes) -> dict[int, float]:
         except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
             continue
     return {concurrency: at for concurrency, at in starts.items() if math.isfinite(at)}
+
+
+def warm_ups(content: bytes) -> dict[int, WarmUp]:
+    """Return concurrency -> its warm-up requests, as recorded by send_cold.py.
+
+    Other lines are left out.
+    """
+    found = {}
+    for line in content.splitlines():
+        try:
+            record = json.loads(line)
+            level, requests = int(record["concurrency"]), int(record["warm_ups"])
+            tokens, until = float(record["warm_up_tokens"]), float(record["measured"])
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            continue
+        if math.isfinite(until) and 0 <= tokens < math.inf and requests >= 0:
+            found[level] = WarmUp(requests, tokens, until)
+    return found
 
 
 def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> PerfPoint:

@@ -29,7 +29,7 @@ class Look:
     @property
     def is_early(self) -> bool:
         """Return True if it left questions out."""
-        return self.decision != "unknown" and self.asked < self.questions
+        return self.decision != "cannot_tell" and self.asked < self.questions
 
 
 def last_look(path: str, content: bytes) -> Look:

@@ -16,14 +16,14 @@ MOST = 100  # choices of a form
 _READ = 300  # to find them
 
 
-def baselines(job: int | None = None) -> Sequence[Baseline]:
-    """Return the newest evaluations with one answer to each question, newest first; of ``job`` its
-    evaluation alone. Those that left questions out are none.
+def baselines(pk: int | None = None) -> Sequence[Baseline]:
+    """Return the newest evaluations with one answer to each question, newest first; the
+    result ``pk`` alone. Those that left questions out are none.
     """
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
-    if job is not None:
-        rows = rows.filter(job=job)
+    if pk is not None:
+        rows = rows.filter(pk=pk)
     fields = ("metrics", "tool", "simulated", "job__title", "job__params")
     newest = rows.select_related("job").only(*fields)[:_READ]
     whole = (row for row in newest if not left_questions_out(row.metrics))
@@ -36,7 +36,7 @@ def _baseline(job: Job, result: Result) -> Baseline:
         return _verdicts(result.pk, asked)
 
     questions = int(result.metrics.get("questions") or 0)
-    about = (job.pk, job.title, questions, result.tool, result.simulated, job.params)
+    about = (result.pk, job.title, questions, result.tool, result.simulated, job.params)
     return Baseline(*about, verdicts)
 
 

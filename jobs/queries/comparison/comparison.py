@@ -307,7 +307,7 @@ class _Table:
         found = self._gap(name, before, after, index)
         if found is None:
             return changed(name, mine, theirs)
-        verdict = "noise" if found.holds_zero else _judged(name, found.value)
+        verdict = "noise" if found.includes_zero else _judged(name, found.value)
         return Change(after, None, found.value, found.low, found.high, verdict)
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
@@ -343,7 +343,7 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
         if absolute == 0 and not relative:
             verdict = "same"
         return Change(value, relative, absolute, None, None, verdict)
-    verdict = "noise" if interval.holds_zero else _judged(name, interval.value)
+    verdict = "noise" if interval.includes_zero else _judged(name, interval.value)
     return Change(value, relative, absolute, interval.low, interval.high, verdict)
 
 

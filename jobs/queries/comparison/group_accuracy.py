@@ -19,9 +19,11 @@ from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import (
     Interval,
     Share,
+    cells_of,
     design_effect,
     difference,
     mean_of_differences,
+    paired_difference,
 )
 
 _PART_OF = {"accuracy": "", **{f"accuracy_{part}": part for part in PARTS}}
@@ -73,9 +75,14 @@ def gap(
     first, second = base.scores(metric), other.scores(metric)
     common = [key for key in first if key in second]
     if common and len(common) == max(len(first), len(second)):
-        fewest = min(len(side[key]) for side in (first, second) for key in common)
-        gaps = [fmean(second[key]) - fmean(first[key]) for key in common]
-        paired = mean_of_differences(gaps, 1 / fewest)
+        sides = [[scores[key] for key in common] for scores in (first, second)]
+        cells = cells_of(*sides)
+        if cells:
+            paired = paired_difference(*cells)
+        else:
+            fewest = min(len(scores) for side in sides for scores in side)
+            gaps = [fmean(after) - fmean(before) for before, after in zip(*sides, strict=True)]
+            paired = mean_of_differences(gaps, 1 / fewest)
         if isclose(paired.value, theirs - mine, abs_tol=1e-9):
             return paired
     before, after = base.interval(metric, mine), other.interval(metric, theirs)

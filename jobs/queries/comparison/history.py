@@ -247,6 +247,6 @@ def _compare(period: Period, base: Period, metric: str) -> None:
         period.is_barred = True
         return
     better = (gap.value > 0) == (METRICS[metric].better == "higher")
-    verdict: Verdict = "noise" if gap.holds_zero else "better" if better else "worse"
+    verdict: Verdict = "noise" if gap.includes_zero else "better" if better else "worse"
     value = period.values[-1]
     period.change = Change(value, None, gap.value, gap.low, gap.high, verdict)

@@ -181,7 +181,7 @@ def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
     if gap is None:
         return Verdict("barred", baseline, "accuracy")
     state: State = "same"
-    if not gap.holds_zero:
+    if not gap.includes_zero:
         state = "improved" if gap.value > 0 else "regressed"
     value = float(other.metrics.get("accuracy") or 0)
     change = Change(value, None, gap.value, gap.low, gap.high)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 from django.db.models import Q
 
 from jobs.kinds import KINDS
+from jobs.kinds.lib.defaults import EXACT
 from jobs.kinds.lib.thinking import NAME
 from jobs.models import Deployment, Result, ResultPoint
 from jobs.numbers import number_from
@@ -20,8 +22,9 @@ _RATE, _TOKENS = "output_tokens_per_s", "output_tokens_mean"
 class EvaluationEstimate:
     """Duration of ``answers`` with ``tokens`` each at ``rate`` tokens a second.
 
-    ``rated_by``: the benchmark of the rate. ``counted_by``: the evaluation whose answers had so
-    many tokens; None: the answer limit, so that the duration is an upper bound.
+    ``rated_by``: the benchmark of the rate; ``is_scaled``: it had other concurrencies.
+    ``counted_by``: the evaluation whose answers had so many tokens; None: the answer limit, so that
+    the duration is an upper bound.
     """
 
     seconds: float
@@ -30,56 +33,79 @@ class EvaluationEstimate:
     rate: float
     rated_by: Result
     counted_by: Result | None
+    is_scaled: bool = False
 
 
 def evaluation_estimate(kind_name: str, params: Mapping[str, Any]) -> EvaluationEstimate | None:
     """Return the estimate; None without a benchmark of the deployment."""
     kind, number = KINDS[kind_name], number_from(str(params.get("deployment", "")))
-    deployment = Deployment.objects.filter(pk=number).first() if number is not None else None
+    served = Deployment.objects.select_related("job__host")
+    deployment = served.filter(pk=number).first() if number is not None else None
     amount = kind.work(params)
     if deployment is None or amount is None:
         return None
-    batch = int(params["batch"])
-    rated = _rated(deployment, batch)
+    answers = round(amount * int(params["batch"]))
+    rated = _rated(deployment, 1 if params.get(EXACT) else int(params["batch"]))
     if rated is None:
         return None
-    rated_by, rate = rated
-    counted_by = _counted(deployment.model_id, str(params.get(NAME) or ""))
+    rated_by, rate, is_scaled = rated
+    counted_by = _counted(deployment, str(params.get(NAME) or ""))
     limit = float(params[kind.answer_limit])
     tokens = min(limit, float(counted_by.metrics[_TOKENS])) if counted_by else limit
-    answers = round(amount * batch)
-    return EvaluationEstimate(answers * tokens / rate, answers, tokens, rate, rated_by, counted_by)
+    seconds = answers * tokens / rate
+    return EvaluationEstimate(seconds, answers, tokens, rate, rated_by, counted_by, is_scaled)
 
 
 def latest_accuracy(model_id: str) -> Result | None:
     """Return the newest evaluation of a model with an accuracy, none simulated or imported."""
-    return _newest(Result.Type.EVALUATION, "accuracy", model_id=model_id)
+    return _newest(Result.Type.EVALUATION, "accuracy", model_id=model_id, simulated=False)
 
 
-def _rated(deployment: Deployment, batch: int) -> tuple[Result, float] | None:
-    """Return the newest benchmark, and its rate at the concurrency closest to ``batch``."""
+def _rated(deployment: Deployment, concurrency: int) -> tuple[Result, float, bool] | None:
+    """Return the newest benchmark, its rate at ``concurrency``, and True if the rate is scaled.
+
+    A simulated deployment has simulated benchmarks, which tell its speed.
+    """
     result = _newest(Result.Type.BENCHMARK, _RATE, deployment=deployment)
     if result is None:
         return None
-    points = list(ResultPoint.objects.filter(result=result))
-    near = min(points, key=lambda point: abs(point.concurrency - batch), default=None)
-    rate = (near.metrics if near else result.metrics).get(_RATE) or result.metrics[_RATE]
-    return result, float(rate)
+    points = ResultPoint.objects.filter(result=result, concurrency__gt=0)
+    rates = {one.concurrency: float(one.metrics.get(_RATE) or 0.0) for one in points}
+    rates = {level: rate for level, rate in rates.items() if rate > 0}
+    if not rates:
+        return result, float(result.metrics[_RATE]), True
+    return result, _at(rates, concurrency), concurrency not in rates
 
 
-def _counted(model_id: str, thinking: str) -> Result | None:
-    """Return the newest evaluation of a model with as much thinking."""
-    if not model_id:
+def _at(rates: Mapping[int, float], concurrency: int) -> float:
+    """Return the rate at a concurrency: measured, between two measured ones, or beyond them.
+
+    A line through the logarithms of the two closest ones, rising by no more than the concurrency;
+    proportional to the concurrency where only one was measured.
+    """
+    near = sorted(rates, key=lambda level: abs(log(level / concurrency)))[:2]
+    slope = 1.0
+    if len(near) > 1:
+        one, other = near
+        slope = log(rates[one] / rates[other]) / log(one / other)
+        slope = min(1.0, max(0.0, slope))
+    return rates[near[0]] * float((concurrency / near[0]) ** slope)
+
+
+def _counted(deployment: Deployment, thinking: str) -> Result | None:
+    """Return the newest evaluation of the deployment's model with as much thinking, simulated for
+    a simulated deployment only."""
+    if not deployment.model_id:
         return None
     alike = Q(**{f"job__params__{NAME}": thinking})
     alike = alike if thinking else ~Q(job__params__has_key=NAME)
-    return _newest(Result.Type.EVALUATION, _TOKENS, alike, model_id=model_id)
+    is_simulated = deployment.job.host.is_simulated
+    of_model = {"model_id": deployment.model_id, "simulated": is_simulated}
+    return _newest(Result.Type.EVALUATION, _TOKENS, alike, **of_model)
 
 
 def _newest(result_type: str, metric: str, *alike: Q, **of: Any) -> Result | None:
-    rows = Result.objects.filter(*alike, type=result_type, simulated=False, imported=None, **of)[
-        :50
-    ]
+    rows = Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]
     return next((row for row in rows if _is_positive(row.metrics.get(metric))), None)
 
 

@@ -23,7 +23,15 @@ from jobs.plans import ENGINES
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob
 from jobs.queries.hosts.capacity_reads import capacity_of, queued_job_of
 from jobs.queries.hosts.hosts import is_away, lacks_room
-from jobs.queries.jobs.job_page import PAST_COLUMNS, Durations, Past, left_s, pasts, typical
+from jobs.queries.jobs.job_page import (
+    PAST_COLUMNS,
+    Durations,
+    Past,
+    left_s,
+    only_same,
+    pasts,
+    typical,
+)
 
 # Remarks that need action by a person.
 FOR_A_PERSON = frozenset(
@@ -258,7 +266,8 @@ def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     for job in jobs:
         amount = work_of(job.kind, job.params)
         exact = job.params.get(EXACT) is True
-        durations.append(typical(by_kind[job.kind], job.title, job.model_id, amount, exact=exact))
+        own, past = only_same(job.kind), by_kind[job.kind]
+        durations.append(typical(past, job.title, job.model_id, amount, exact=exact, only_same=own))
     return durations
 
 

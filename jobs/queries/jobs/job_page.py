@@ -9,6 +9,7 @@ from statistics import linear_regression, median
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 from django.utils.timezone import now
 
 from jobs.kinds import KINDS, work_done, work_of
@@ -41,7 +42,8 @@ class StepState:
 @dataclass(frozen=True, slots=True)
 class Past:
     """An earlier job for estimates. ``work``: amount done, see ``Kind.work``; ``asked``: requested
-    amount, if different; ``exact``: guide verbatim.
+    amount, if different; ``exact``: guide verbatim; ``paced_s``: the part of ``seconds`` that grows
+    with the work, None if unknown.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Past:
     work: float | None = None
     asked: float | None = None
     exact: bool = False
+    paced_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,23 +233,52 @@ def durations(job: Job, host: Host) -> Durations | None:
     rows = done.order_by("-created_at", "-id").values_list(*PAST_COLUMNS)[:50]
     amount = work_of(job.kind, job.params)
     exact = _is_exact(job.params)
-    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact)
+    own = only_same(job.kind)
+    return typical(pasts(rows), job.title, job.model_id, amount, exact=exact, only_same=own)
 
 
-# Columns of a job for :func:`pasts`.
-PAST_COLUMNS = ("kind", "title", "model_id", "duration_s", "params", "result__metrics")
+def only_same(kind: str) -> bool:
+    """Return True for installations: those of other things do not tell their durations."""
+    return kind in KINDS and KINDS[kind].brings
+
+
+# Columns of a job for :func:`pasts`; the last one has the counts of all data sets together.
+PAST_COLUMNS = (
+    *("kind", "title", "model_id", "duration_s", "params", "result__metrics"),
+    KeyTransform("", "scores"),
+)
 
 
 def pasts(rows: Iterable[tuple[Any, ...]]) -> list[Past]:
     """Return earlier jobs from columns, without those that did not complete their work."""
     past_jobs = []
-    for kind, title, model, seconds, params, metrics in rows:
+    for kind, title, model, seconds, params, metrics, counts in rows:
         measured = metrics or {}
         if did_all(params, measured):
             amounts = work_done(kind, params, measured), work_of(kind, params)
             exact = _is_exact(params)
-            past_jobs.append(Past(title, model, seconds or 0.0, *amounts, exact=exact))
+            paced_s = _paced_s(seconds or 0.0, measured, params, counts or {})
+            past = Past(title, model, seconds or 0.0, *amounts, exact=exact, paced_s=paced_s)
+            past_jobs.append(past)
     return past_jobs
+
+
+def _paced_s(
+    seconds: float,
+    metrics: Mapping[str, Any],
+    params: Mapping[str, Any],
+    counts: Mapping[str, Any],
+) -> float | None:
+    """Return how long requests took: of an evaluation by its counts, of a benchmark by its tool."""
+    asked = counts.get("answered", 0) + counts.get("errors", 0)
+    grown = asked - counts.get("base", 0)
+    span = counts.get("at", 0.0) - counts.get("since", 0.0)
+    if grown > 0 and span > 0:
+        return float(min(seconds, span * asked / grown))
+    duration = metrics.get("duration_s")
+    if duration and len(params.get("concurrency") or ()) == 1:
+        return float(min(seconds, duration))
+    return None
 
 
 def _is_exact(params: Mapping[str, Any]) -> bool:
@@ -260,14 +292,20 @@ def typical(
     amount: float | None = None,
     *,
     exact: bool = False,
+    only_same: bool = False,
 ) -> Durations | None:
     """Return durations of jobs of one kind, latest first: same title, else same model, else all.
     Verbatim and corrected runs (``exact``) differ. Jobs with the same ``amount`` take precedence;
-    other durations are scaled.
+    other durations are scaled. ``only_same``: the title alone tells, and runs that found their
+    content there are left out, because the first one did not.
     """
     same = [row for row in rows if row.title == title and row.exact == exact]
-    alike = [row for row in rows if model and row.model == model]
-    chosen = same or alike or list(rows)
+    if only_same:
+        alike, rest = [], []
+        same = [row for row in same if row.seconds >= same[-1].seconds / 2]
+    else:
+        alike, rest = [row for row in rows if model and row.model == model], list(rows)
+    chosen = same or alike or rest
     equal = [row for row in chosen if _is_as_much(row.work, amount) or _repeats(row, title, amount)]
     # Rows of an older version lack amounts: their durations are used as they are.
     scaled = _scaled(chosen, amount) if amount is not None and not equal else []
@@ -284,12 +322,15 @@ def typical(
 def _scaled(rows: Sequence[Past], amount: float) -> list[float]:
     """Scale the durations of ``rows`` to another amount of work.
 
-    Fixed time (start, warm-up) comes from a least-squares line through several amounts; with one
-    amount, all time is scaled.
+    Fixed time (start, warm-up) is what the requests did not take. Where that is unknown, it comes
+    from a least-squares line through several amounts; with one amount, all time is scaled.
     """
     known = [(row.work, row.seconds) for row in rows if row.work]
+    rests = [row.seconds - row.paced_s for row in rows if row.work and row.paced_s is not None]
     fixed = 0.0
-    if len({did for did, _seconds in known}) > 1:
+    if rests:
+        fixed = min(median(rests), *(seconds for _did, seconds in known))
+    elif len({did for did, _seconds in known}) > 1:
         line = linear_regression(*zip(*known, strict=True))
         fixed = min(max(0.0, line.intercept), *(seconds for _did, seconds in known))
     squares = sum(did * did for did, _seconds in known)

@@ -55,11 +55,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Standings:
-    """States of a run's data sets, in plan order."""
+    """States of a run's data sets, in plan order. ``scores_last``: the tool scores no set before
+    all are asked."""
 
     whole: Standing
     sets: tuple[Standing, ...]
     begun_at: float | None = None  # start of the last set (seconds, host clock)
+    scores_last: bool = False
 
     @property
     def scored_sets(self) -> int:
@@ -79,7 +81,15 @@ def standings(job: Job) -> Standings | None:
     has_begun = all(one.asked for one in sets)
     whole = replace(_standing("", known.get(""), total), is_partial=not has_begun)
     starts = [_since(known, one.name)[0] for one in sets] if has_begun else []
-    return Standings(whole, tuple(sets), max(starts, default=None))
+    return Standings(
+        whole, tuple(sets), max(starts, default=None), scores_last=_scores_last(job.plan)
+    )
+
+
+def _scores_last(plan: Mapping[str, Any]) -> bool:
+    """Return True for OpenCompass in one step, such as the guide's."""
+    has_step = any(step.get("name") == "score" for step in plan.get("steps", ()))
+    return plan.get("kind") == "evaluate-opencompass" and not has_step
 
 
 def whole_standing(job: Job) -> Standing | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.models import Result
+from jobs.models import AnswerRow, Result
 from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
-from jobs.queries.parity.statement import Statement, state
+from jobs.queries.parity.statement import Looks, Statement, state
 from jobs.queries.parity.warnings import Unequal, unequal
+from jobs.queries.statistics import Goal
 
 MARGIN = 1.0  # points, unless the address has another
 LEAST_MARGIN, MOST_MARGIN = 0.01, 50.0
@@ -24,13 +25,17 @@ class Parity:
 
 
 def parity(
-    base: Sequence[Result], result: Sequence[Result], margin: float, planned: int | None = None
+    base: Sequence[Result],
+    result: Sequence[Result],
+    margin: float,
+    goal: Goal,
+    planned: int | None = None,
 ) -> Parity:
     """Return the parity of two evaluations, or groups of their repeats; ``margin`` in points."""
-    share = margin / 100
     planned = max((planned or 0, *map(planned_questions, (*base, *result)))) or None
-    found = of_sides(side_of(base), side_of(result), margin, planned)
-    return Parity(found.statement, found.notes, unequal(base, result, share))
+    looks = Looks(planned, max(looks_at(base), looks_at(result)))
+    found = of_sides(side_of(base), side_of(result), margin, goal, looks)
+    return Parity(found.statement, found.notes, unequal(base, result, margin / 100))
 
 
 def planned_questions(result: Result) -> int:
@@ -38,7 +43,38 @@ def planned_questions(result: Result) -> int:
     return int(result.metrics.get("planned_questions") or 0)
 
 
-def of_sides(base: Side, result: Side, margin: float, planned: int | None = None) -> Parity:
+def looks_at(runs: Sequence[Result]) -> int:
+    """Return the number of looks at a side: one, and one for each later run that asked questions
+    that the runs before had not asked."""
+    if len(runs) < 2:
+        return 1
+    asked: dict[int, set[tuple[str, str, str]]] = {}
+    rows = AnswerRow.objects.filter(result__in=runs).order_by("result_id")
+    for run, *question in rows.values_list("result_id", "subset", "question_id", "content"):
+        subset, own, content = question
+        asked.setdefault(run, set()).add((subset, own, content))
+    known, looks = set[tuple[str, str, str]](), 0
+    for questions in asked.values():
+        looks += not questions <= known
+        known |= questions
+    return max(1, looks)
+
+
+def is_external(result: Result) -> bool:
+    """Return True for a measurement of another engine than those that the dashboard deploys."""
+    return result.imported is not None or bool(result.device)
+
+
+def usual_goal(base: Sequence[Result], result: Sequence[Result]) -> Goal:
+    """Return what is asked if nobody says: ours at least as accurate as an external baseline, or
+    the same accuracy."""
+    ours = not any(map(is_external, result))
+    return "at_least" if ours and all(map(is_external, base)) else "same"
+
+
+def of_sides(
+    base: Side, result: Side, margin: float, goal: Goal, looks: Looks | None = None
+) -> Parity:
     """Return the parity of two sides; ``margin`` in points."""
     evidence, notes = evidence_of(base, result)
-    return Parity(state(evidence, margin / 100, planned) if evidence else None, notes)
+    return Parity(state(evidence, margin / 100, goal, looks) if evidence else None, notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.queries.statistics import Share, design_effect
+from jobs.queries.statistics import Share, cells_of, design_effect
 
 Scores = Mapping[object, Sequence[float]]  # question -> scores of its answers, from 0 to 1
 ALL = ""  # name of counts without a set's name
@@ -50,17 +50,12 @@ def from_scores(name: str, group: str, first: Scores, second: Scores) -> Evidenc
     is_share = _is_share(sides)
     gaps = [_mean(after) - _mean(before) for before, after in zip(*sides, strict=True)]
     fewest = min(len(scores) for side in sides for scores in side)
-    cells = None
-    if is_share and all(len(scores) == 1 for side in sides for scores in side):
-        pairs = [(before[0] >= 0.5, after[0] >= 0.5) for before, after in zip(*sides, strict=True)]
-        both, lost = pairs.count((True, True)), pairs.count((True, False))
-        cells = (both, lost, pairs.count((False, True)), pairs.count((False, False)))
     return Evidence(
         name,
         group,
         _share(sides[0]),
         _share(sides[1]),
-        cells=cells,
+        cells=cells_of(*sides),
         gaps=gaps,
         step=1 / fewest,
         is_share=is_share,

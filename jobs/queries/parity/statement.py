@@ -1,4 +1,4 @@
-"""Statement about two sides: difference of each data set and of all, with its verdict. Pure."""
+"""Statement on two sides: difference of each data set and of all, with its verdict. Pure."""
 
 from __future__ import annotations
 
@@ -6,29 +6,54 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jobs.paired import BOUNDARY
 from jobs.queries.parity.evidence import Evidence
 from jobs.queries.statistics import (
     Decision,
+    Goal,
     Interval,
-    Missing,
     Share,
     Z,
     bootstrap_difference,
     decision,
+    extended_z,
     mcnemar,
     mean_of_differences,
-    missing,
     monitored_z,
+    more_questions,
     paired_difference,
     paired_variance,
     pooled,
     pooled_difference,
-    score_difference,
     weights_of,
 )
 
 # Formula of a difference: see jobs.queries.statistics.
-Method = Literal["paired", "score", "clustered", "bootstrap", "unpaired"]
+Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Looks at a comparison that is not made once, with a fixed number of questions.
+
+    ``planned``: questions of an evaluation that may stop early, fixed before; None for others.
+    ``number``: of this look, where each had more questions than the one before.
+    """
+
+    planned: int | None = None
+    number: int = 1
+
+    def z(self, asked: int) -> float:
+        """Return the quantile of the intervals after ``asked`` questions."""
+        if self.planned is None:
+            return extended_z(self.number)
+        if asked <= self.planned:
+            return monitored_z(asked, self.planned)
+        return max(BOUNDARY, extended_z(self.number))
+
+    def next_z(self, asked: int) -> float:
+        """Return the quantile of the intervals of the next look."""
+        return Looks(self.planned, self.number + 1).z(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +62,8 @@ class Row:
 
     ``first`` and ``second``: accuracies with their intervals. ``rights``: correct answers of each
     side, None where they are means of several answers. ``p``: of McNemar's test, None where it does
-    not apply. ``flips``: regressed and fixed questions of it.
+    not apply, and with several looks, which the test does not count. ``flips``: regressed and fixed
+    questions. ``more``: questions until a verdict, if both sides are equally accurate.
     """
 
     name: str
@@ -51,21 +77,22 @@ class Row:
     p: float | None
     flips: tuple[int, int] | None
     decision: Decision
-    missing: Missing | None
+    more: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """``margin`` from 0 to 1. ``groups``: of several sets, pooled, by name. ``plain``: mean over
-    the sets of their differences. ``planned``: questions of an evaluation that may stop early.
+    the sets of their differences. ``looks``: those that the intervals allow for.
     """
 
     margin: float
+    goal: Goal
     rows: Sequence[Row]
     groups: Mapping[str, Row]
     pooled: Row
     plain: float
-    planned: int | None
+    looks: Looks
 
     @property
     def decision(self) -> Decision:
@@ -80,47 +107,58 @@ class Statement:
     @property
     def is_significant(self) -> bool:
         """Return True for a difference from 0, of any size."""
-        return not self.pooled.gap.holds_zero
+        return not self.pooled.gap.includes_zero
 
 
-def state(evidence: Sequence[Evidence], margin: float, planned: int | None = None) -> Statement:
-    """Return the statement; at least one set is needed.
-
-    ``planned``: the evaluation ends early if decided; all of its questions, fixed before. The
-    intervals are then wider, so that looks at any time miss the truth in 5 % at most.
-    """
+def state(
+    evidence: Sequence[Evidence], margin: float, goal: Goal, looks: Looks | None = None
+) -> Statement:
+    """Return the statement; at least one set is needed."""
+    looks = looks or Looks()
     asked = min(sum(one.first.total for one in evidence), sum(one.second.total for one in evidence))
-    z = Z if planned is None else monitored_z(asked, planned)
+    asks = _Asks(margin, goal, looks, looks.z(asked))
     in_groups: dict[str, list[Evidence]] = {}
     for one in evidence:
         in_groups.setdefault(one.group, []).append(one)
     return Statement(
         margin,
-        [_row([one], margin, z, one.name) for one in evidence],
+        goal,
+        [_row([one], asks, one.name) for one in evidence],
         {
-            name: _row(ones, margin, z, name)
+            name: _row(ones, asks, name)
             for name, ones in in_groups.items()
             if name and len(ones) > 1 and len(in_groups) > 1
         },
-        _row(evidence, margin, z, ""),
+        _row(evidence, asks, ""),
         sum(one.gap for one in evidence) / len(evidence),
-        planned,
+        looks,
     )
 
 
-def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Asks:
+    """Request of a statement. ``z``: quantile of its intervals."""
+
+    margin: float
+    goal: Goal
+    looks: Looks
+    z: float
+
+
+def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
-    weights = weights_of(firsts, seconds)
+    weights, z = weights_of(firsts, seconds), asks.z
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
-    gap, method, variance = _difference(evidence, z, is_monitored=z > Z)
+    gap, method, variance = _difference(evidence, z)
     cells = _summed(evidence)
-    said = decision(gap, margin)
+    said = decision(gap, asks.margin, asks.goal)
     is_counted = all(one.is_share and _is_whole(one) for one in evidence)
     rights = (sum(one.right for one in firsts), sum(one.right for one in seconds))
     more = None
-    if said == "unknown":
-        more = missing(variance, min(questions), gap.value, margin, z)
+    if said == "cannot_tell":
+        seen = (min(questions), gap.value)
+        more = more_questions(asks.goal, seen, variance, asks.margin, asks.looks.next_z)
     return Row(
         name,
         evidence[0].group,
@@ -130,7 +168,7 @@ def _row(evidence: Sequence[Evidence], margin: float, z: float, name: str) -> Ro
         questions,
         gap,
         method,
-        mcnemar(cells[1], cells[2]) if cells else None,
+        mcnemar(cells[1], cells[2]) if cells and z <= Z else None,
         cells[1:3] if cells else None,
         said,
         more,
@@ -162,15 +200,11 @@ def _summed(evidence: Sequence[Evidence]) -> tuple[int, int, int, int] | None:
     return both, lost, gained, neither
 
 
-def _difference(
-    evidence: Sequence[Evidence], z: float, *, is_monitored: bool
-) -> tuple[Interval, Method, float]:
+def _difference(evidence: Sequence[Evidence], z: float) -> tuple[Interval, Method, float]:
     """Return the difference, its method, and the variance of one question's difference."""
     cells = _summed(evidence)
     if cells:
         variance = paired_variance(cells[1], cells[2], sum(cells))
-        if is_monitored:
-            return score_difference(*cells, z), "score", variance
         return paired_difference(*cells, z), "paired", variance
     gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
     if all(one.gaps is not None for one in evidence):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jobs.kinds.lib import early_stops
 from jobs.models import AnswerRow, Result
+from jobs.numbers import result_number
 from jobs.queries.answers.hygiene import unswitched
 from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
 from jobs.queries.parity.lacking import CHOICE, are_same_questions
@@ -83,7 +84,7 @@ def _was_compared(result: Result, base: Result) -> bool:
     """Return True if ``result`` could stop early against ``base``: it asked a part of the same
     questions, which its launch checked."""
     asked = result.job.params if result.job else {}
-    return bool(asked.get("stop_early")) and str(asked.get("baseline")) == str(base.job_id)
+    return bool(asked.get("stop_early")) and asked.get("baseline") == result_number(base.pk)
 
 
 def _hygiene(
@@ -94,7 +95,7 @@ def _hygiene(
     if first is None or second is None:
         return []
     gap = difference(second.interval(), first.interval())
-    if gap.holds_zero and abs(gap.value) < margin:
+    if gap.includes_zero and abs(gap.value) < margin:
         return []
     return [Hygiene(flag, first, second)]
 

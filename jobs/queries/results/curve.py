@@ -110,7 +110,9 @@ class CurvePoint:
         if self.rate >= (1 - CLOSE) * best.rate:
             return True
         gap = relative_difference(best.values(RATE), self.values(RATE))
-        return gap is not None and gap.holds_zero and self.rate >= (1 - CLOSE_IF_NOISE) * best.rate
+        return (
+            gap is not None and gap.includes_zero and self.rate >= (1 - CLOSE_IF_NOISE) * best.rate
+        )
 
 
 def curve(

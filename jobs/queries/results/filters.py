@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from jobs.models import Baseline, Host, Job, Note, Result, SignOff, Tag
-from jobs.numbers import number_from
+from jobs.numbers import number_from, result_pk
 from jobs.queries.results.result_counts import FACETS, STAMPS
 
 # What people added, as a filter: name -> ids of the results that have it.
@@ -109,7 +109,7 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
 
 
 def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    number = number_from(word.removeprefix("#"))
+    job, pk = number_from(word.removeprefix("#")), result_pk(word)
     matches = (
         Q(model_id__icontains=word)
         | Q(label__icontains=word)
@@ -125,4 +125,6 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     stamp = stamp_words.get(word.casefold())
     if stamp is not None:
         matches |= STAMPS[stamp]
-    return matches if number is None else matches | Q(job_id=number) | Q(imported_id=number)
+    if job is not None:
+        matches |= Q(job_id=job)
+    return matches if pk is None else matches | Q(pk=pk)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jobs import logstore
 from jobs.errors import PlanError
 from jobs.models import JobStep, Result
+from jobs.numbers import result_number
 from jobs.plans import Step, from_json
 from jobs.queries.results.benchmark_curve import point_curve
 from jobs.queries.results.curve import CurvePoint
@@ -36,7 +37,7 @@ def point_page(result_id: int, concurrency: int) -> PointPage:
     result = rows.get(pk=result_id)
     own = point_curve([result], concurrency)
     if not own.runs:
-        raise Result.DoesNotExist(f"result {result_id} has no point at {concurrency}")
+        raise Result.DoesNotExist(f"{result_number(result_id)} has no point at {concurrency}")
     runs = counted_with(result) if result.counts else [result]
     step = _step(result, concurrency)
     return PointPage(

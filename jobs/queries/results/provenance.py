@@ -32,6 +32,9 @@ class Provenance:
     missing: tuple[str, ...]
 
 
+_CARRIER = "docker"
+
+
 def provenance(result: Result) -> Provenance:
     """Return the provenance of ``result``."""
     kept, identity = result.run_context, result.identity.get("parts") or {}
@@ -88,6 +91,7 @@ def _is_unknown(name: str, value: Any) -> bool:
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return (serving, measuring) programs: name -> version, or fingerprint of an environment.
+    docker only carries the tool.
 
     Without a deployment, both are the same: the second is empty. An endpoint is served by what its
     engine told.
@@ -107,6 +111,7 @@ def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str]
             (served if is_engine else tools)[name] = version
     if engine.get("image"):
         served["image"] = str(engine["image"])
+    tools.pop(_CARRIER, None)
     return served, tools
 
 
@@ -117,7 +122,8 @@ def _external_versions(kept: Mapping[str, Any]) -> tuple[dict[str, str], dict[st
         f"environment {one['name']}": str(one["fingerprint"])[:16]
         for one in kept.get("environments") or []
     }
-    programs = {name: version for name, version in (kept.get("programs") or {}).items() if version}
+    kept_programs = (kept.get("programs") or {}).items()
+    programs = {name: version for name, version in kept_programs if version and name != _CARRIER}
     return ({str(name): str(version)} if name and version else {}), {**tools, **programs}
 
 

@@ -5,26 +5,23 @@ Not here: which numbers are compared (`comparison`, `parity`).
 
 from jobs.paired import (
     Decision,
+    Goal,
     Interval,
     Z,
     decision,
+    extended_z,
     monitored_z,
     paired_difference,
-    score_difference,
     wilson,
 )
 from jobs.queries.statistics.bootstrap import bootstrap_difference
 from jobs.queries.statistics.clusters import (
+    cells_of,
     clustered_error,
     design_effect,
     mean_of_differences,
 )
-from jobs.queries.statistics.equivalence import (
-    Missing,
-    missing,
-    paired_variance,
-    questions_for_equivalence,
-)
+from jobs.queries.statistics.power import conditional_power, more_questions, paired_variance
 from jobs.queries.statistics.samples import (
     LEAST_RUNS,
     least_samples,
@@ -36,44 +33,40 @@ from jobs.queries.statistics.samples import (
     relative_difference,
     runs_to_tell,
 )
-from jobs.queries.statistics.shares import (
-    difference,
-    mcnemar,
-    questions_to_tell,
-)
+from jobs.queries.statistics.shares import difference, mcnemar
 from jobs.queries.statistics.strata import Share, pooled, pooled_difference, weights_of
 
 __all__ = [
     "LEAST_RUNS",
     "Decision",
+    "Goal",
     "Interval",
-    "Missing",
     "Share",
     "Z",
     "bootstrap_difference",
+    "cells_of",
     "clustered_error",
+    "conditional_power",
     "decision",
     "design_effect",
     "difference",
+    "extended_z",
     "least_samples",
     "mcnemar",
     "mean",
     "mean_difference",
     "mean_interval",
     "mean_of_differences",
-    "missing",
     "monitored_z",
+    "more_questions",
     "paired_difference",
     "paired_variance",
     "pooled",
     "pooled_difference",
     "quantile_interval",
-    "questions_for_equivalence",
-    "questions_to_tell",
     "relative_change",
     "relative_difference",
     "runs_to_tell",
-    "score_difference",
     "weights_of",
     "wilson",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from statistics import NormalDist
 
 from jobs.paired import Z
 
 _NORMAL = NormalDist()
-Z_POWER = _NORMAL.inv_cdf(0.8)  # power 80 %
+POWER = 0.8
+Z_POWER = _NORMAL.inv_cdf(POWER)
 # Student's t, 97.5 %, for 1 … 30 degrees of freedom.
 _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -28,6 +30,8 @@ def probability(z: float) -> float:
 
 def student_t(freedom: float) -> float:
     """Return Student's t at 97.5 %, rounded to the safe side between whole degrees of freedom."""
+    if freedom == inf:
+        return Z
     whole = max(1, int(freedom))
     if whole <= len(_T):
         return _T[whole - 1]

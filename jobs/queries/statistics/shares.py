@@ -1,17 +1,19 @@
-"""Shares of correct answers: differences of other questions, McNemar's test, sample size."""
+"""Shares of correct answers: differences of other questions, McNemar's test."""
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from math import sqrt
 
-from jobs.paired import Interval, Z, square_and_add
-from jobs.queries.statistics.base import Z_POWER
+from jobs.paired import Interval
 
 
 def difference(second: Interval, first: Interval) -> Interval:
-    """Return ``second - first``, shares of different questions (Newcombe 1998, ibid. 873-890,
-    method 10)."""
-    return square_and_add(second, first, 0.0)
+    """Return ``second - first``, shares of different questions (Newcombe 1998, Statistics in
+    Medicine 17, 873-890, method 10)."""
+    value = second.value - first.value
+    down, up = second.value - second.low, second.high - second.value
+    first_down, first_up = first.value - first.low, first.high - first.value
+    return Interval(value, value - sqrt(down**2 + first_up**2), value + sqrt(up**2 + first_down**2))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -23,17 +25,3 @@ def mcnemar(only_first: int, only_second: int) -> float:
         total += ways
     p: float = 2 * total / 2**flips
     return min(1.0, p)
-
-
-def questions_to_tell(only_first: int, only_second: int, total: int) -> int | None:
-    """Return about how many more questions make this difference significant (power 80 %); None
-    without a difference.
-
-    Sample size of McNemar's test (Connor 1987, Biometrics 43, 207-211).
-    """
-    if only_first == only_second:
-        return None
-    gap = abs(only_second - only_first) / total
-    flips = (only_first + only_second) / total
-    wanted = ((Z * sqrt(flips) + Z_POWER * sqrt(flips - gap * gap)) / gap) ** 2
-    return max(0, ceil(wanted) - total)

@@ -32,7 +32,7 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     engine_metrics = {
         concurrency: {
             **during(samples, *window),
-            **_served(samples, concurrency, windows, measured.began),
+            **_served(samples, concurrency, windows, measured),
         }
         for concurrency, window in windows.items()
     }
@@ -61,17 +61,23 @@ def _served(
     samples: Samples,
     concurrency: int,
     windows: Mapping[int, Window],
-    began: Mapping[int, float],
+    measured: Measurement,
 ) -> dict[str, float]:
     """Return what the engine served at one point, from before its first request to before the next
-    point's. A first request comes at its recorded start, else when the tool has loaded."""
+    point's, without warm-ups. A first request comes at its recorded start, else when the tool has
+    loaded."""
     starts = {
-        one: begin if one in began else begin + _START_UP_S
-        for one, (begin, _end) in windows.items()
+        one: measured.began.get(one, begin + _START_UP_S) for one, (begin, _end) in windows.items()
     }
     own, end = starts[concurrency], windows[concurrency][1]
     later = (start for start in starts.values() if start > own)
-    return served(samples, min(own, end), end, until=min(later, default=math.inf))
+    return served(
+        samples,
+        min(own, end),
+        end,
+        until=min(later, default=math.inf),
+        warm_up=measured.warm_ups.get(concurrency),
+    )
 
 
 def _others_remark(
@@ -100,7 +106,8 @@ def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
     """Return concurrency → time window by the host's clock (seconds since the epoch).
 
     The window of a point is its own step, from the start that the tool recorded; of points that
-    share one step, the recorded starts divide it.
+    share one step, the recorded starts divide it. It begins with the first measured request, where
+    that is known.
     """
     steps = {step.name: window for step in job.steps.all() if (window := _window(job, step))}
     windows = {}
@@ -110,7 +117,12 @@ def windows_of(job: Job, measured: Measurement) -> dict[int, Window]:
         if window is not None:
             begin, end = window
             windows[concurrency] = (max(begin, measured.began.get(concurrency, begin)), end)
-    return windows or _recorded(measured.began, steps.get(_STEP))
+    windows = windows or _recorded(measured.began, steps.get(_STEP))
+    warmed = {level: one.until or 0.0 for level, one in measured.warm_ups.items()}
+    return {
+        level: (min(max(begin, warmed.get(level, begin)), end), end)
+        for level, (begin, end) in windows.items()
+    }
 
 
 def _recorded(began: Mapping[int, float], whole: Window | None) -> dict[int, Window]:

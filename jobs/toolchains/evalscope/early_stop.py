@@ -28,11 +28,12 @@ _FORMULAS = Path(paired.__file__)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``verdicts`` of the baseline, the result of job ``baseline``: question id -> correct, None
+    """``verdicts`` of the result ``baseline``, such as "res-15": question id -> correct, None
     without a score. ``margin`` is from 0 to 1."""
 
-    baseline: int
+    baseline: str
     margin: float
+    goal: paired.Goal
     verdicts: Mapping[str, bool | None]
 
 
@@ -67,7 +68,8 @@ def _rule_file(questions: Sequence[Question], rule: Rule) -> PlanFile:
         }
         for subset, those in evalscope.by_subset(questions).items()
     }
-    content = {"baseline": rule.baseline, "margin": rule.margin, "parts": parts}
+    asked = {"baseline": rule.baseline, "margin": rule.margin, "goal": rule.goal}
+    content = {**asked, "parts": parts}
     return PlanFile(_RULE, json.dumps(content) + "\n")
 
 

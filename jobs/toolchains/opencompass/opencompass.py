@@ -24,12 +24,14 @@ PROGRAMS = ("opencompass", "python3")
 STEPS = {
     "dry-run": pgettext_lazy("step", "dry run"),
     "evaluate": pgettext_lazy("step", "evaluate"),
+    "score": pgettext_lazy("step", "score"),
     "collect": pgettext_lazy("step", "collect"),
 }
 KIND = "evaluate-opencompass"
 CONFIG = "eval_ds.py"
 OUTPUTS = "outputs"
 FOLLOW = "follow_run.py"  # of corrected runs, in the job's own folder
+SCORE_SETS = "SCORE_SETS"  # with follow_run.py: names of the sets to score
 BASE = "VACC_API_BASE"
 MODELSCOPE = "ModelScope"
 MMLU = "lukaemon_mmlu_"
@@ -123,7 +125,10 @@ class OpenCompassRun:
 
 
 def evaluate_plan(asking: OpenCompassRun, site: VaccSite) -> Plan:
-    """Plan a dry run, which loads every set, then the run."""
+    """Plan a dry run, which loads every set, then the run.
+
+    Verbatim the tool asks all sets, then scores them.
+    """
     steps = _printed_steps(asking, site) if asking.exact else _own_steps(asking, site)
     config = PlanFile(
         CONFIG,
@@ -187,16 +192,16 @@ def _own_steps(asking: OpenCompassRun, site: VaccSite) -> tuple[Step, ...]:
     """Return steps in the job's own folder, with the checkout's data, so that the checkout stays
     clean.
 
-    Details record whether each answer is correct.
+    Details record whether each answer is correct. Each set is scored when it is answered; the last
+    step scores what is left, and makes the table of all.
     """
     tool, argv = _Tool(asking, site), ("opencompass", f"{FILES}/{CONFIG}", "-w", OUTPUTS)
-    followed = (
-        *(site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets))),
-        *(*argv, "--dump-eval-details"),
-    )
+    details = (*argv, "--dump-eval-details")
+    follow = (site.python_word, f"{FILES}/{FOLLOW}", OUTPUTS, str(len(asking.sets)))
     return (
         tool.step("dry-run", (*argv, "--dry-run")),
-        tool.step("evaluate", followed),
+        tool.step("evaluate", (*follow, *details, "-m", "infer")),
+        tool.step("score", (*details, "-m", "eval", "-r")),
     )
 
 
@@ -268,6 +273,7 @@ def config_text(asking: OpenCompassRun) -> str:
             *_ten(asking),
             f"datasets = {_sum(asking, families)}",
             *_limited(asking),
+            *([] if asking.exact else _ANSWERED),
             "",
             "models = [",
             "    dict(",
@@ -303,6 +309,14 @@ def _limited(asking: OpenCompassRun) -> list[str]:
         f"    one['reader_cfg']['test_range'] = '[0:{asking.limit}]'",
         "del one",
     ]
+
+
+_ANSWERED = (
+    f"only = os.environ.get({SCORE_SETS!r})  # sets that are scored while others are asked",
+    "if only:",
+    "    datasets = [one for one in datasets if one['abbr'] in only.split(',')]",
+    "del only",
+)
 
 
 def _model(asking: OpenCompassRun) -> Mapping[str, str]:

@@ -1,9 +1,9 @@
 """Ask questions in parts, and stop when the comparison with a baseline is decided.
 
 Command line: ``ask_until_decided.py RULE ARGUMENTS``. RULE is a JSON file: ``margin`` (from 0 to
-1), ``baseline`` (its result), and for each file of questions ``reviews`` (where EvalScope writes
-its scores), ``baseline`` (1, 0 or null for each line) and ``looks`` (lines asked by each look).
-ARGUMENTS are those of ask_and_score.py.
+1), ``goal`` (at_least or same), ``baseline`` (its result), and for each file of questions
+``reviews`` (where EvalScope writes its scores), ``baseline`` (1, 0 or null for each line) and
+``looks`` (lines asked by each look). ARGUMENTS are those of ask_and_score.py.
 
 Each look writes the first lines of each file to ``asked``, and runs ask_and_score.py on them:
 EvalScope takes the answers of earlier looks from its folder ``eval``. Each look adds a line to
@@ -58,14 +58,14 @@ def look_at(rule, look):
         "asked": sum(part["looks"][look] for part in parts),
         "questions": questions,
         "pairs": len(pairs),
-        "decision": "unknown",
+        "decision": "cannot_tell",
     }
     if pairs:
         z = paired.monitored_z(len(pairs), questions)
         cells = [pairs.count(one) for one in ((1, 1), (1, 0), (0, 1), (0, 0))]
-        gap = paired.score_difference(*cells, z)
+        gap = paired.paired_difference(*cells, z)
         row |= {"difference": gap.value, "low": gap.low, "high": gap.high}
-        row["decision"] = paired.decision(gap, rule["margin"])
+        row["decision"] = paired.decision(gap, rule["margin"], rule["goal"])
     return row
 
 
@@ -82,8 +82,7 @@ def text_of(row):
     points = "{:+.2f} points [{:+.2f}, {:+.2f}]".format(
         *(100 * row[name] for name in ("difference", "low", "high"))
     )
-    verdict = "cannot tell" if row["decision"] == "unknown" else row["decision"]
-    return f"{head}{points}, {verdict}."
+    return f"{head}{points}, {row['decision'].replace('_', ' ')}."
 
 
 def made_looks():
@@ -100,7 +99,7 @@ def main(arguments):
     made = made_looks()
     for row in made:
         print(text_of(row), flush=True)
-    if made and made[-1]["decision"] != "unknown":
+    if made and made[-1]["decision"] != "cannot_tell":
         return 0
     for look in range(len(made), looks_of(rule)):
         write_questions(rule["parts"], look)
@@ -112,7 +111,7 @@ def main(arguments):
         with LOOKS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(text_of(row), flush=True)
-        if row["decision"] != "unknown":
+        if row["decision"] != "cannot_tell":
             break
     return 0
 

@@ -7,6 +7,7 @@ OpenCompass and EvalScope ask and score the same.
 OpenCompass keeps no finish reason and no tokens. The client appends them to .asked.jsonl beside the
 runs, a line an answer: {"prompt", "finish", "input_tokens", "output_tokens", "seconds"}; {"prompt",
 "error"} for a request that failed. A name with a dot, because -r takes the last name for a run.
+"set" is the question's file, "right" its verdict, which OpenCompass has only after all sets.
 
 OpenCompass saves answers in the order of the questions, so a kill loses those that came early.
 .texts.jsonl has each answer as it comes: a continued run takes them from there, and asks no more.
@@ -86,11 +87,18 @@ class Client(OpenAISDK):
         try:
             text = super()._generate(input, max_out_len, temperature)
         except Exception as error:
-            _append(ASKED, {"prompt": prompt, "error": str(error)[:300]})
+            line = {"prompt": prompt, "error": str(error)[:300]}
+            _append(ASKED, line | _set_and_verdict(prompt, None))
             return ""
         answer = _heard.answer or {}
         choice = (answer.get("choices") or [{}])[0]
         usage, message = answer.get("usage") or {}, choice.get("message") or {}
+        seconds = round(time.monotonic() - began, 3)
+        thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        if thought:
+            content = message.get("content") or ""
+            text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+        is_cut = choice.get("finish_reason") == "length"
         _append(
             ASKED,
             {
@@ -98,15 +106,31 @@ class Client(OpenAISDK):
                 "finish": choice.get("finish_reason"),
                 "input_tokens": usage.get("prompt_tokens"),
                 "output_tokens": usage.get("completion_tokens"),
-                "seconds": round(time.monotonic() - began, 3),
+                "seconds": seconds,
+                **_set_and_verdict(prompt, text, is_cut=is_cut),
             },
         )
-        thought = message.get("reasoning_content") or message.get("reasoning") or ""
-        if thought:
-            content = message.get("content") or ""
-            text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
         _append(TEXTS, {"prompt": prompt, "text": text})
         return text
+
+
+@functools.cache
+def _asked():
+    """Return file name and question of each prompt of the job."""
+    return {
+        prompt_of(record): (path.stem, record)
+        for path in sorted(Path("../files").glob("*.jsonl"))
+        for record in _lines(path)
+    }
+
+
+def _set_and_verdict(prompt, text, *, is_cut=False):
+    if prompt not in _asked():
+        return {}
+    name, record = _asked()[prompt]
+    if text is None:
+        return {"set": name}
+    return {"set": name, "right": scoring.score(record, text, cut=is_cut).right}
 
 
 def _hear(response):

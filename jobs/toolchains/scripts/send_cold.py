@@ -11,7 +11,9 @@ When each concurrency began is written to the windows' FILE, one JSON object a l
 progress goes, twice a second while it changes, what the client has done so far: requests sent, done
 and failed, tokens received (pieces of a stream until its request has ended), and the concurrency.
 Warm-up requests, the first of each concurrency, are not among sent, done and failed; "warm" counts
-those that run. All else is EvalScope's own command line.
+those that run. EvalScope sends the first measured request while the last warm-ups still run, so no
+moment divides them: a second line of the windows' FILE has that request's start, and the number and
+tokens of the warm-ups, once the last has ended. All else is EvalScope's own command line.
 
 An API key comes as API_KEY in the environment, because the process list shows arguments. A redirect
 is a failed request: neither key nor prompt goes to another address.
@@ -37,13 +39,14 @@ EVERY_S = 0.5
 class Client:
     """Counter of requests and answers, written to a file by a thread.
 
-    ``is_whole``: answers are not streamed.
+    ``is_whole``: answers are not streamed. ``windows``: file for the warm-ups of each concurrency.
     """
 
-    def __init__(self, path, *, is_whole=False):
+    def __init__(self, path, *, windows=None, is_whole=False):
         names = ("sent", "done", "failed", "tokens", "level", "warm")
         self.counts = dict.fromkeys(names, 0)
-        self._path, self._warm_ups = path, 0
+        self._path, self._windows, self._warm_ups = path, windows, 0
+        self._warmed = {}
         self._is_whole = is_whole
         self._paces = deque(maxlen=1)  # tokens a second of answers, the last ones
         self._request = contextvars.ContextVar("request")
@@ -51,6 +54,8 @@ class Client:
     def begin_level(self, concurrency, warm_ups):
         """Requests are sent at this concurrency from now on, the first ones to warm up."""
         self.counts["level"], self._warm_ups = concurrency, warm_ups
+        self._left = warm_ups
+        self._warmed = {"concurrency": concurrency, "warm_ups": warm_ups, "warm_up_tokens": 0}
         self._paces = deque(maxlen=concurrency)
 
     def begin(self):
@@ -60,6 +65,9 @@ class Client:
         self._request.set({"pieces": 0, "began": began, "is_warm_up": is_warm_up})
         self._warm_ups -= is_warm_up
         self.counts["warm" if is_warm_up else "sent"] += 1
+        if not is_warm_up and self._warmed:
+            self._warmed.setdefault("measured", time.time())
+            self._write_warm_ups()
 
     def receive(self, pieces):
         """Pieces of a stream came for the request of this task."""
@@ -70,15 +78,23 @@ class Client:
 
     def end(self, is_done, tokens):
         """The request has ended; ``tokens`` as the server counted them, None where it did not."""
-        if self._request.get()["is_warm_up"]:
+        own = self._request.get()
+        if own["is_warm_up"]:
             self.counts["warm"] -= 1
+            self._left -= 1
+            self._warmed["warm_up_tokens"] += own["pieces"] if tokens is None else tokens
+            self._write_warm_ups()
         else:
             self.counts["done" if is_done else "failed"] += 1
         if tokens is not None:
-            own = self._request.get()
             self.counts["tokens"] += tokens - own["pieces"]
             if is_done:
                 self._paces.append(tokens / max(time.monotonic() - own["began"], 1e-6))
+
+    def _write_warm_ups(self):
+        if self._left == 0 and "measured" in self._warmed and self._warmed["warm_ups"]:
+            add_line(self._windows, self._warmed)
+            self._left = -1  # written
 
     def current_counts(self):
         """The counts as they are now, and the rate of answers that come whole."""
@@ -101,6 +117,13 @@ class Client:
                     file.write(json.dumps({"t": time.time(), **counts}) + "\n")
                 written = counts
             time.sleep(EVERY_S)
+
+
+def add_line(path, line):
+    """Append a line of JSON."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def count(client):
@@ -148,8 +171,7 @@ def register(seeds, windows, client):
             parallel = self.query_parameters.parallel
             concurrency = parallel[0] if isinstance(parallel, list) else parallel
             client.begin_level(concurrency, self.query_parameters.warmup_count)
-            with windows.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"concurrency": concurrency, "began": time.time()}) + "\n")
+            add_line(windows, {"concurrency": concurrency, "began": time.time()})
             for prompt in self.prompts_at(concurrency):
                 yield self.prepare_messages(prompt)
 
@@ -173,7 +195,7 @@ if __name__ == "__main__":
     print(f"EvalScope is loading; requests follow at concurrency {levels}", flush=True)
     from evalscope.cli.cli import run_cmd
 
-    client = Client(Path(own[5]), is_whole="--no-stream" in sys.argv)
+    client = Client(Path(own[5]), windows=Path(own[3]), is_whole="--no-stream" in sys.argv)
     register(seeds_of(own[1]), Path(own[3]), client)
     count(client)
     client.follow()

@@ -17,25 +17,27 @@ export class AnswerView {
     this.texts = new Map();
   }
 
+  /**
+   * Keep which folds of a pane are open, before another answer takes its place. A fold may have been
+   * opened before the script had come, or just now: its "toggle" comes later than the next key may.
+   * @param {HTMLElement} pane
+   */
+  keep(pane) {
+    this.isOpen = this.#fold(pane, "think")?.open ?? this.isOpen;
+    this.isPaired = this.#fold(pane, "pair")?.open ?? this.isPaired;
+  }
+
   /** Show what a pane has now. @param {HTMLElement} pane */
   dress(pane) {
     this.texts.clear();
     for (const element of this.#all(pane)) this.texts.set(element, element.textContent ?? "");
-    const think = /** @type {HTMLDetailsElement | null} */ (pane.querySelector("[data-think]"));
+    const think = this.#fold(pane, "think");
     if (think) {
       think.open = this.isOpen;
-      think.addEventListener("toggle", () => {
-        this.isOpen = think.open;
-        if (think.open) this.#show(think);
-      });
+      think.addEventListener("toggle", () => think.open && this.#show(think));
     }
-    const pair = /** @type {HTMLDetailsElement | null} */ (pane.querySelector("[data-pair]"));
-    if (pair) {
-      pair.open = this.isPaired;
-      pair.addEventListener("toggle", () => {
-        this.isPaired = pair.open;
-      });
-    }
+    const pair = this.#fold(pane, "pair");
+    if (pair) pair.open = this.isPaired;
     const raw = /** @type {HTMLElement | null} */ (pane.querySelector("[data-raw]"));
     if (raw) {
       raw.hidden = false;
@@ -51,8 +53,13 @@ export class AnswerView {
 
   /** Open or fold the reasoning. @param {HTMLElement} pane */
   fold(pane) {
-    const think = /** @type {HTMLDetailsElement | null} */ (pane.querySelector("[data-think]"));
+    const think = this.#fold(pane, "think");
     if (think) think.open = !think.open;
+  }
+
+  /** @param {HTMLElement} pane @param {string} name @returns {HTMLDetailsElement | null} */
+  #fold(pane, name) {
+    return pane.querySelector(`[data-${name}]`);
   }
 
   /** @param {HTMLElement} part */

@@ -3,6 +3,8 @@
 
 const THIN = "\u202f"; // narrow no-break space
 const MINUS = "\u2212";
+const DECIMALS = 4; // most of a number that they do not make zero
+const MS_BELOW_S = 0.1;
 const SIZES = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /**
@@ -20,7 +22,10 @@ export function number(value, { counted = false, decimals } = {}) {
 
 /** @param {number} absolute */
 function threeSignificant(absolute) {
-  return absolute ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(absolute)))) : 1;
+  if (!absolute) return 1;
+  const power = Math.floor(Math.log10(absolute));
+  // What four decimals would show as zero has two digits.
+  return power < -DECIMALS ? 1 - power : Math.min(DECIMALS, Math.max(0, 2 - power));
 }
 
 /** Return a count with all digits. @param {number} value */
@@ -39,11 +44,12 @@ export function size(bytes) {
 }
 
 /**
- * Return a duration as text: "0.0941 s", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h".
+ * Return a duration as text: "3.10 ms", "12.4 s", "29 min 04 s", "1 h 12 min", "3 d 4 h".
  * @param {number} seconds
  */
 export function duration(seconds) {
   const span = Math.max(0, seconds);
+  if (span > 0 && span < MS_BELOW_S) return `${number(1000 * span)} ms`;
   if (span < 59.95 && !Number.isInteger(span)) {
     return `${span < 9.95 ? number(span) : span.toFixed(1)} ${gettext("s")}`;
   }

@@ -250,8 +250,8 @@ def _places() -> dict[str, Any]:
     return {
         "result": most[0][0],
         "evaluation": large[0].pk,
-        "runs": "&".join(f"id={runs[0]}" for runs in most),
-        "groups": "&".join(f"group={','.join(map(str, runs))}" for runs in most),
-        "evaluations": "&".join(f"id={result.pk}" for result in others),
-        "large": "&".join(f"id={result.pk}" for result in large),
+        "runs": "&".join(f"id=res-{runs[0]}" for runs in most),
+        "groups": "&".join("group=" + ",".join(f"res-{pk}" for pk in runs) for runs in most),
+        "evaluations": "&".join(f"id=res-{result.pk}" for result in others),
+        "large": "&".join(f"id=res-{result.pk}" for result in large),
     }

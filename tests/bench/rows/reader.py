@@ -45,7 +45,7 @@ def measure(bench: Bench) -> Readings:
             page = context.new_page()
             for _ in range(rounds):
                 for name, result in made.items():
-                    place = f"/results/{result}/answers/"
+                    place = f"/results/res-{result}/answers/"
                     found = {
                         "open": _open(page, place),
                         "step": _step(page),

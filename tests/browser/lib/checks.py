@@ -8,7 +8,8 @@ from typing import Literal
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, too_wide
+from tests.browser.lib.visits import PATIENCE_MS, PHONE, WIDE, Complaints, axe, too_wide
+from tests.waiting import PATIENCE_S
 
 SIZES = {"1440 px": WIDE, "390 px": PHONE}
 Looks = Mapping[str, Literal["light", "dark"]]
@@ -23,7 +24,6 @@ IN_TURNS: Sequence[Mapping[str, Looks]] = (
     {"en": {"1440 px": "dark"}, "zh": {"390 px": "light"}},
 )
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
-SETTLE_MS = 60_000
 # Colours fade when something appears or changes, and axe would judge colours on the way.
 NO_FADING = """() => {
   const sheet = new CSSStyleSheet();
@@ -72,7 +72,7 @@ class Inspector:
 
     def _settle(self) -> None:
         """Wait as :func:`settle`, but only until several looks in a row find no open request."""
-        quiet, deadline = 0, time.monotonic() + SETTLE_MS / 1000
+        quiet, deadline = 0, time.monotonic() + PATIENCE_S
         while quiet < QUIET_LOOKS:
             assert time.monotonic() < deadline, f"still asked for: {[r.url for r in self._open]}"
             self._page.evaluate(AT_REST)
@@ -83,13 +83,13 @@ class Inspector:
 
 def settle(page: Page) -> None:
     """Until modules have run, charts are drawn and nothing is asked for any more."""
-    page.wait_for_load_state("networkidle", timeout=SETTLE_MS)
+    page.wait_for_load_state("networkidle", timeout=PATIENCE_MS)
     _wait_for_charts(page)
 
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Let the page run until ``is_so``, for at least a minute."""
-    for _ in range(1200):
+    """Let the page run until ``is_so``."""
+    for _ in range(PATIENCE_MS // 50):
         if is_so():
             return
         page.wait_for_timeout(50)
@@ -101,5 +101,5 @@ def _wait_for_charts(page: Page) -> None:
         "() => [...document.querySelectorAll('[data-chart]')]"
         ".every((chart) => chart.closest('[hidden]') || chart.querySelector('.main-svg'))",
         polling=POLL_MS,
-        timeout=SETTLE_MS,
+        timeout=PATIENCE_MS,
     )

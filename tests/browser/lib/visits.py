@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
 from tests.dashboard.lib.socket_server import Server
 from tests.stack import PASSWORD, Stack
+from tests.waiting import PATIENCE_S
 
 # Each window would load two pages for its address bar, which no test uses. The switch takes the
 # place of Playwright's own; the first two of those matter here.
@@ -20,6 +21,7 @@ ARGUMENTS = [
     f"--disable-features={','.join(NOT_NEEDED)}",
 ]
 AXE = Path(__file__).parent.parent / "vendor" / "axe" / "axe.min.js"
+PATIENCE_MS = int(PATIENCE_S * 1000)
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # Everything that axe knows of WCAG 2.2 to AA, and its own best practices.
 RUN_AXE = """async () => {
@@ -83,6 +85,7 @@ class Visitor:
         if logged_in:
             options["storage_state"] = self._logged_in()
         with self._browser.new_context(base_url=self._stack.url, **options) as context:
+            context.set_default_timeout(PATIENCE_MS)
             yield context
 
     def _logged_in(self) -> Any:
@@ -98,6 +101,7 @@ def own_window(browser: Browser, server: Server, **options: Any) -> Iterator[Bro
     """A window in which the user of ``server`` is logged in. Its addresses may be relative."""
     name, value = server.cookie.split("=", 1)
     with browser.new_context(base_url=server.url, **options) as context:
+        context.set_default_timeout(PATIENCE_MS)
         context.add_cookies([{"name": name, "value": value, "url": server.url}])
         yield context
 

@@ -44,7 +44,7 @@ def seeded(own_server):
 def page(browser, own_server, seeded):
     with checked_window(browser, own_server) as context:
         opened = context.new_page()
-        opened.goto(f"/results/{seeded}/answers/8/")
+        opened.goto(f"/results/res-{seeded}/answers/8/")
         yield opened
 
 
@@ -68,8 +68,38 @@ def test_keys_step_and_the_address_follows(page):
     assert axe(page) == []
 
 
+def test_reasoning_opened_before_the_script_came_stays_open(page, seeded):
+    def opens_first(script):
+        page.locator("[data-think] summary").click()
+        script.continue_()
+
+    page.route("**/reader*.js", opens_first)
+    page.goto(f"/results/{seeded}/answers/8/")
+    expect(page.locator("[data-raw]")).to_be_visible()  # the script has come
+
+    expect(page.locator("[data-think] .body")).to_be_visible()
+    page.keyboard.press("j")
+    shows(page, 9)
+    expect(page.locator("[data-think] .body")).to_be_visible()
+
+
+def test_reasoning_opened_just_before_a_key_stays_open(page):
+    page.keyboard.press("j")
+    shows(page, 9)
+    page.keyboard.press("k")
+    shows(page, 8)
+    # In one task: answer 9 is here already, and "toggle" comes after it is shown.
+    page.evaluate("""() => {
+      document.querySelector("[data-think] summary").click();
+      document.dispatchEvent(new KeyboardEvent("keydown", { key: "j" }));
+    }""")
+
+    shows(page, 9)
+    expect(page.locator("[data-think] .body")).to_be_visible()
+
+
 def test_hostile_answers_are_harmless(page, seeded):
-    page.goto(f"/results/{seeded}/answers/?order=index")
+    page.goto(f"/results/res-{seeded}/answers/?order=index")
     page.locator("[data-think] summary").click()
     for index in range(HOSTILE):
         shows(page, index)
@@ -85,7 +115,7 @@ def test_hostile_answers_are_harmless(page, seeded):
 
 def test_on_a_phone_list_and_answer_are_two_steps(page, seeded):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"/results/{seeded}/answers/?show=cut")
+    page.goto(f"/results/res-{seeded}/answers/?show=cut")
     expect(page.locator(SHOWN)).to_be_hidden()
     assert too_wide(page) == ""
 

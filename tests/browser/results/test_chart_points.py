@@ -29,7 +29,7 @@ def opened(browser, own_server):
     (number,) = own_server.shell(SEED)
     with checked_window(browser, own_server) as context:
         page = context.new_page()
-        page.goto(f"/results/{number}/")
+        page.goto(f"/results/res-{number}/")
         expect(page.locator("#throughput .main-svg").first).to_be_attached()
         yield page, number
 
@@ -51,7 +51,7 @@ def test_a_click_on_a_point_opens_its_panel(opened):
     expect(panel(page)).to_contain_text("/e/evalscope/bin/evalscope perf")
     expect(panel(page).get_by_role("link", name="Result")).to_have_attribute(
         "href",
-        re.compile(r"^/results/\d+/$"),  # of the mean, or of one of its runs
+        re.compile(r"^/results/res-\d+/$"),  # of the mean, or of one of its runs
     )
     page.keyboard.press("Escape")
     expect(panel(page)).to_have_count(0)
@@ -95,7 +95,7 @@ def test_the_distribution_has_a_row_for_each_share(opened):
 
 def test_the_history_marks_the_changed_argument(opened):
     page, number = opened
-    page.goto(f"/results/{number}/")
+    page.goto(f"/results/res-{number}/")
 
     page.get_by_role("link", name="History").click()
 

@@ -33,7 +33,7 @@ def page(browser, own_server):
     made = own_server.shell(SEED)
     with checked_window(browser, own_server) as context:
         opened = context.new_page()
-        opened.goto(f"/results/compare/?id={made[0]}&id={made[1]}")
+        opened.goto(f"/results/compare/?id=res-{made[0]}&id=res-{made[1]}")
         expect(opened.locator("#throughput .main-svg").first).to_be_attached()
         yield opened
 

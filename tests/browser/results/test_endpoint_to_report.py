@@ -15,7 +15,7 @@ from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import WIDE, Complaints, axe
 from tests.jobs.lib.scripted_engine import engine
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
 NAME, TAG = "H800 beside the rack", "nightly"
 DATA = Path(__file__).parents[2] / "data"
@@ -109,7 +109,7 @@ def test_the_matrix_and_its_results_lead_to_the_conclusion(page):
 
     cells(page, "done").last.locator("a").first.click()
 
-    page.wait_for_url(re.compile(r"/results/\d+/$"))
+    page.wait_for_url(re.compile(r"/results/res-\d+/$"))
     expect(page.locator(".stamp.ext").first).to_contain_text("8 × H800")
     page.get_by_role("link", name=re.compile(r"^matrix \d+$")).click()
     expect(conclusion.locator(".verdict")).to_have_text(headline)
@@ -184,7 +184,7 @@ def test_a_result_of_others_is_imported(page, way, shown):
 
     page.get_by_role("button", name="Import", exact=True).click()
 
-    page.wait_for_url(re.compile(r"/results/\d+/$"))
+    page.wait_for_url(re.compile(r"/results/res-\d+/$"))
     expect(page.get_by_text("1 result imported.")).to_be_visible()
     expect(page.locator(".head .stamp", has_text="imported")).to_be_visible()
 

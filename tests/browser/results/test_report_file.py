@@ -76,8 +76,8 @@ def opened(page, file):
 @pytest.mark.parametrize(("link", "title"), [("中文 HTML", "结论"), ("English HTML", "Conclusion")])
 @pytest.mark.parametrize("kind", ["result", "comparison"])
 def test_a_report_opens_without_a_network(saved, offline, results, kind, link, title):
-    query = "&".join(f"id={pk}" for pk in results)
-    address = f"/results/{results[0]}/" if kind == "result" else f"/results/compare/?{query}"
+    query = "&".join(f"id=res-{pk}" for pk in results)
+    address = f"/results/res-{results[0]}/" if kind == "result" else f"/results/compare/?{query}"
     file = saved(address, link)
 
     page = opened(offline, file)
@@ -93,8 +93,8 @@ def test_a_report_opens_without_a_network(saved, offline, results, kind, link, t
 
 @pytest.mark.parametrize("kind", ["result", "comparison"])
 def test_a_report_prints_to_a4_with_nothing_cut(saved, offline, results, kind):
-    query = "&".join(f"id={pk}" for pk in results)
-    address = f"/results/{results[0]}/" if kind == "result" else f"/results/compare/?{query}"
+    query = "&".join(f"id=res-{pk}" for pk in results)
+    address = f"/results/res-{results[0]}/" if kind == "result" else f"/results/compare/?{query}"
     page = opened(offline, saved(address, "English HTML"))
 
     pdf = page.pdf(prefer_css_page_size=True)

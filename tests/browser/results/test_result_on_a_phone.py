@@ -41,7 +41,7 @@ def test_long_names_do_not_widen_the_page(person, results):
     page = person.new_page()
     page.set_viewport_size(PHONE)
 
-    page.goto(f"/results/{results[0]}/")
+    page.goto(f"/results/res-{results[0]}/")
 
     assert not too_wide(page)
     page.close()
@@ -51,9 +51,9 @@ def test_pages_of_a_batch_without_a_server_are_well(inspector, results):
     _served, one, other = results
 
     faults = [
-        *inspector.faults(f"/results/{one}/"),
+        *inspector.faults(f"/results/res-{one}/"),
         *inspector.faults("/results/"),
-        *inspector.faults(f"/results/compare/?id={one}&id={other}&all=1"),
+        *inspector.faults(f"/results/compare/?id=res-{one}&id=res-{other}&all=1"),
     ]
 
     assert faults == []

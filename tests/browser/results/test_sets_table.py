@@ -32,7 +32,7 @@ def page(browser, own_server):
     result = json.loads(own_server.shell(SEED)[0])
     with own_window(browser, own_server) as context:
         opened = context.new_page()
-        opened.goto(f"/results/{result}/")
+        opened.goto(f"/results/res-{result}/")
         yield opened
 
 

@@ -138,7 +138,7 @@ def test_one_job_is_returned_whole(api):
 
 
 def test_what_is_not_there_is_missing(api):
-    for path in ("jobs/9", "deployments/9", "results/9", "hosts/nobody"):
+    for path in ("jobs/9", "deployments/9", "results/res-9", "hosts/nobody"):
         assert api.get(path).json()["error"] == "missing"
 
 
@@ -237,7 +237,7 @@ def test_a_result_is_returned_with_its_points_and_answers(api):
     result = make_result(remarks=[{"id": "evaluate:few_questions", "args": {"questions": 3}}])
     result.points.create(index=0, concurrency=4, metrics={"requests": 8})
 
-    answer = api.get(f"results/{result.pk}").json()
+    answer = api.get(f"results/res-{result.pk}").json()
 
     assert answer["metrics"] == {"output_tokens_per_s": 61.9}
     point = {"concurrency": 4, "metrics": {"requests": 8}, "measured": {}}
@@ -251,7 +251,7 @@ def test_results_can_be_narrowed(api):
     make_result()
 
     assert [row["id"] for row in api.get("results", job=result.job_id).json()["results"]] == [
-        result.pk
+        f"res-{result.pk}"
     ]
     assert api.get("results", deployment="x").json()["results"] == []
     assert api.get("results", model="nothing").json()["results"] == []
@@ -287,14 +287,14 @@ def test_a_result_has_requested_and_measured_lengths(api):
     result = make_result(asked={"input_tokens": 1024, "output_tokens": 1024}, metrics=lengths)
     result.points.create(index=0, concurrency=4, metrics=lengths)
 
-    answer = api.get(f"results/{result.pk}").json()
+    answer = api.get(f"results/res-{result.pk}").json()
 
     assert answer["asked"] == {"input_tokens": 1024, "output_tokens": 1024}
     assert answer["measured"] == {"input_tokens": 1019.0, "output_tokens": 272.11}
     assert answer["points"][0]["measured"] == answer["measured"]
 
 
-@pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "results/x"])
+@pytest.mark.parametrize("path", ["nowhere", "jobs/1/nowhere", "jobs/x"])
 def test_an_unknown_api_address_is_answered_in_json(api, path):
     for answer in (api.get(path), api.post(path, {})):
         assert answer.status_code == 404
@@ -337,7 +337,7 @@ def test_a_cursor_of_no_moment_is_refused_at_its_field(api, path, moment):
         (lambda api: api.post("jobs", [1]), 400, "invalid", []),
         (lambda api: api.post("jobs/1/pin", {"pinned": 3}), 400, "invalid", ["pinned"]),
         (lambda api: Client().get("/api/v1/jobs"), 401, "login", []),
-        (lambda api: api.get("results/9"), 404, "missing", []),
+        (lambda api: api.get("results/res-9"), 404, "missing", []),
         (lambda api: api.get("nowhere"), 404, "path", []),
         (lambda api: api.post("results"), 405, "method", []),
         (lambda api: api.post("hosts/x/queue"), 405, "method", []),

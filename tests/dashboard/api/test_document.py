@@ -56,7 +56,7 @@ ADDED = {
     "tag": _tag,
     "note_id": lambda result: Note.objects.create(result_id=result, text="warm").pk,
     "sign_off_id": lambda result: SignOff.objects.create(result_id=result, purpose="ACME").pk,
-    "import_id": lambda _result: imported().imported_id,
+    "import_result_id": lambda _result: f"res-{imported().pk}",
     "view_id": lambda _result: SavedView.objects.create(name="nightly").pk,
 }
 
@@ -97,7 +97,7 @@ def known(connection_stays):
         "deployment_id": deployment.pk,
         "endpoint_id": unwell.endpoint(),
         "prompt_set_id": unwell.prompts(),
-        "result_id": result.pk,
+        "result_id": f"res-{result.pk}",
         "chain_id": str(chain),
         "name": host.name,
         "secret": "HF_TOKEN",
@@ -127,7 +127,7 @@ def test_every_operation_answers_as_the_document_says(case, known):
     if "source_id" in parameters:
         parameters["source_id"] = unwell.source()
     for name in ADDED.keys() & parameters.keys():
-        parameters[name] = ADDED[name](known["result_id"])
+        parameters[name] = ADDED[name](int(known["result_id"].removeprefix("res-")))
     if parameters:
         case.path_parameters = parameters
         answer = case.call(headers=headers)

@@ -18,13 +18,13 @@ def result(client):
 @pytest.mark.parametrize("name", ["report-result", "api-report-result"])
 @pytest.mark.parametrize("format", sorted(TYPES))
 def test_a_report_is_a_download(client, result, name, format):
-    query = {"id": result.pk, "language": "zh", "format": format}
+    query = {"id": f"res-{result.pk}", "language": "zh", "format": format}
 
     answer = client.get(reverse(name), query)
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == f"{TYPES[format]}; charset=utf-8"
-    file = f"report-{result.job_id}.zh.{format}"
+    file = f"report-res-{result.pk}.zh.{format}"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{file}"'
     assert "结论" in answer.content.decode()
 
@@ -34,13 +34,13 @@ def test_a_report_is_a_download(client, result, name, format):
     [
         ("result", "id=x", "id"),
         ("result", "", "id"),
-        ("result", "id={id}&language=fr", "language"),
-        ("result", "id={id}&format=pdf", "format"),
-        ("result", "id={id}&level=gone", "level"),
-        ("comparison", "id={id}", "id"),
-        ("comparison", "group={id}", "group"),
+        ("result", "id=res-{id}&language=fr", "language"),
+        ("result", "id=res-{id}&format=pdf", "format"),
+        ("result", "id=res-{id}&level=gone", "level"),
+        ("comparison", "id=res-{id}", "id"),
+        ("comparison", "group=res-{id}", "group"),
         ("comparison", "", "id"),
-        ("comparison", "id={id}&concurrency=x", "concurrency"),
+        ("comparison", "id=res-{id}&concurrency=x", "concurrency"),
         ("matrix", "id=-1", "id"),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_wrong_parameter_is_named(client, result, kind, query, field):
     assert "No report" in page.content.decode()
 
 
-@pytest.mark.parametrize("query", ["result/?id={id}&level=gone", "comparison/?id={id}"])
+@pytest.mark.parametrize("query", ["result/?id=res-{id}&level=gone", "comparison/?id=res-{id}"])
 def test_a_refusal_is_in_the_language_of_the_reader(client, result, query):
     page = client.get(f"/reports/{query.format(id=result.pk)}&language=zh")
 
@@ -67,6 +67,8 @@ def test_a_refusal_is_in_the_language_of_the_reader(client, result, query):
 @pytest.mark.parametrize("kind", ["result", "comparison", "matrix"])
 @pytest.mark.parametrize("number", ["999999", "9" * 18])
 def test_a_record_that_is_not_there_is_404(client, result, prefix, kind, number):
+    number = number if kind == "matrix" else f"res-{number}"
+
     answer = client.get(f"{reverse(f'{prefix}report-{kind}')}?id={number}")
 
     assert answer.status_code == 404
@@ -74,7 +76,7 @@ def test_a_record_that_is_not_there_is_404(client, result, prefix, kind, number)
 
 def test_the_pages_have_the_links(client, result):
     other = make_measured(points=[(1, {"output_tokens_per_s": 60.5})])
-    one, both = f"id={result.pk}&amp;", f"id={result.pk}&id={other.pk}"
+    one, both = f"id=res-{result.pk}&amp;", f"id=res-{result.pk}&id=res-{other.pk}"
 
     page = client.get(reverse("result-detail", args=[result.pk])).content.decode()
     compared = client.get(f"{reverse('result-compare')}?{both}").content.decode()

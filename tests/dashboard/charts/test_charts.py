@@ -188,6 +188,6 @@ def test_runs_of_a_group_are_one_trace_of_their_own_panels():
     assert (len(figure.data), figure.layout.hovermode) == (2, "closest")
     dots = figure.data[1]
     assert (dots.x, dots.y, dots.text) == ((1, 1), (50.0, 52.0), ("#7", "#8"))
-    assert dots.customdata == ("/results/3/points/1/", "/results/4/points/1/")
+    assert dots.customdata == ("/results/res-3/points/1/", "/results/res-4/points/1/")
     assert dots.marker.symbol == ("circle", "circle-open")
     assert throughput.figure([ONE]).checked().layout.hovermode is None

@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.config import env
 from dashboard.config.renamed import RENAMED
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,7 +67,7 @@ def test_the_start_ends_with_the_message(tmp_path):
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

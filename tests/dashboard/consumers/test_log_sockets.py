@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from jobs.logstore import MAX_FRAME_BYTES, unframe
 from tests.dashboard.lib.socket_server import running_server
 from tests.dashboard.lib.valkey_server import running_valkey
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.processes
 
-PATIENCE_S = 120  # of a machine that does much else
 LINE = b"step %06d \xe5\xae\x8c\xe6\x88\x90 loss 0.123 \x1b[32mINFO\x1b[0m and so on\n"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import zstandard
 
+from tests.waiting import PATIENCE_S
+
 
 class HttpHost:
     """Sends a host's requests to a running dashboard, in the protocol ``protocol``."""
@@ -24,7 +26,7 @@ class HttpHost:
         own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
         request = urllib.request.Request(self.url + path, data, own_headers | headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())

@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 
 from tests.stack import PASSWORD, Stack
+from tests.waiting import PATIENCE_S
 
 
 class LoggedIn:
@@ -38,7 +39,7 @@ class LoggedIn:
     def _answer(self, path: str, data: bytes | None = None) -> tuple[str, str]:
         headers = {"Referer": self._url}
         request = urllib.request.Request(f"{self._url}/{path}", data, headers)
-        with self._opener.open(request, timeout=60) as answer:
+        with self._opener.open(request, timeout=PATIENCE_S) as answer:
             content = answer.read().decode()
             return str(answer.geturl()).removeprefix(self._url), content
 

@@ -61,13 +61,14 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
         "source_id": made["source"],
         "level_id": made["level"],
         "user_id": made["person"],
-        "import_id": made.get("import"),
+        "import_result_id": made.get("import"),
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}
 
     def value(match: re.Match[str]) -> str:
-        _kind, _colon, name = match[1].rpartition(":")
-        return str(numbers.get(name) or texts.get(name) or 1)
+        kind, _colon, name = match[1].rpartition(":")
+        value = str(numbers.get(name) or texts.get(name) or 1)
+        return f"res-{value}" if kind in ("result", "typed_result") else value
 
     return "/" + re.sub(r"<([^>]+)>", value, route.replace("^(?!host/)", "unknown"))

@@ -11,7 +11,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -22,7 +21,8 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
-from tests.stack import DATABASE, ROOT, START_S, clean_environment, make_tables
+from tests.stack import DATABASE, ROOT, clean_environment, make_tables
+from tests.waiting import PATIENCE_S, listens, until
 
 START = "2026-01-01 00:00:00"
 
@@ -64,7 +64,7 @@ class Server:
             f"{self.url}/api/v1/{path}",
             headers={"Cookie": self.cookie if cookie is None else cookie},
         )
-        return urllib.request.urlopen(request, timeout=20)
+        return urllib.request.urlopen(request, timeout=PATIENCE_S)
 
     def set_state(self, state: str) -> None:
         """Write the job's state past all services, as another process would."""
@@ -113,7 +113,7 @@ class Server:
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with closing(sqlite3.connect(self.data_dir / DATABASE, timeout=20)) as database:
+        with closing(sqlite3.connect(self.data_dir / DATABASE, timeout=PATIENCE_S)) as database:
             database.execute(statement, values)
             database.commit()
 
@@ -148,7 +148,7 @@ def running_server(
         yield Server(process, port, data_dir, **filled)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 def fill(environment: dict[str, str]) -> dict[str, Any]:
@@ -167,14 +167,7 @@ def fill(environment: dict[str, str]) -> dict[str, Any]:
 
 def wait_for(port: int) -> None:
     """Until something listens on the port of this computer, which may do much else."""
-    for _ in range(int(START_S * 10)):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on port {port}")
+    until(lambda: listens(port), f"something listens on port {port}")
 
 
 def _fill() -> None:

@@ -2,11 +2,11 @@
 
 import contextlib
 import subprocess
-import time
 
 import redis
 
 from dashboard.server.valkey import prepare
+from tests.waiting import PATIENCE_S, until
 
 MEMORY = 32_000_000
 
@@ -17,13 +17,16 @@ def running_valkey(folder, listen=None):
     valkey = prepare(folder, "", MEMORY, listen)
     process = subprocess.Popen(valkey.argv(), stdout=subprocess.DEVNULL)
     client = redis.Redis.from_url(valkey.url)
-    for _ in range(100):
-        with contextlib.suppress(redis.RedisError):
-            client.ping()
-            break
-        time.sleep(0.05)
     try:
+        until(lambda: answers(client), "Valkey answers")
         yield valkey, process, client
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
+
+
+def answers(client):
+    """Return True once this client's server answers."""
+    with contextlib.suppress(redis.RedisError):
+        return client.ping()
+    return False

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from tests.dashboard.lib.socket_server import Server, fill
 from tests.stack import ROOT, clean_environment
+from tests.waiting import PATIENCE_S
 
 NAME, PASSWORD = "lin.yue", "quite-long-7"
 _SERVE = """
@@ -57,7 +58,7 @@ def running_web(
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 @dataclass

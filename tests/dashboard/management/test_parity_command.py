@@ -7,6 +7,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from jobs.models import Answer, AnswerRow
+from jobs.numbers import result_pk
 from tests.factories import make_job, make_measured
 from tests.jobs.lib import answering
 
@@ -21,14 +23,14 @@ def run(*arguments):
 
 def evaluation(*scores):
     job = make_job(kind="evaluate", state="succeeded")
-    return make_measured(scores=scores, job=job).pk
+    return f"res-{make_measured(scores=scores, job=job).pk}"
 
 
 def test_bare_counts_need_no_database():
     data = json.loads(run(*GUIDE, "--json"))
 
     pooled = data["pooled"]
-    assert data["verdict"] == "unknown"
+    assert data["verdict"] == "cannot_tell"
     assert [round(pooled[f"{name}_points"], 2) for name in ("difference", "low", "high")] == [
         *(-0.26, -1.97, 1.44)
     ]
@@ -40,9 +42,46 @@ def test_bare_counts_need_no_database():
 def test_a_terminal_gets_sentences():
     text = run(*GUIDE, "--sets", "dev,test")
 
-    assert text.startswith("Cannot tell within 1 point: about 8\u202f000 more questions\n")
+    assert text.startswith("Cannot tell within 1 point: about 7\u202f400 more questions\n")
     assert "accuracy −0.26 points, 95 % interval [−1.97, +1.44]." in text
     assert "\ndev: 96.86 % (154 / 159)" in text
+
+
+@pytest.mark.parametrize(
+    ("base", "result", "goal", "code"),
+    [
+        ("900/1000", "990/1000", "same", 0),
+        ("9000/10000", "9000/10000", "at_least", 0),
+        ("990/1000", "900/1000", "at_least", 2),
+        ("90/100", "90/100", "same", 3),
+    ],
+)
+def test_a_gate_ends_with_the_code_of_its_verdict(base, result, goal, code):
+    counts = ("--base-counts", base, "--counts", result, "--margin", "2", "--goal", goal)
+    with pytest.raises(SystemExit) as ended:
+        run(*counts, "--gate")
+
+    assert ended.value.code == code
+    assert json.loads(run(*counts, "--json"))["exit_code"] == code
+
+
+@pytest.mark.django_db
+def test_a_gate_tells_what_is_not_comparable_from_an_error():
+    base, other = evaluation(1, 1), evaluation(1, 0)
+    for rows in (AnswerRow, Answer):
+        rows.objects.filter(result=result_pk(other)).update(subset="another")
+
+    with pytest.raises(SystemExit) as ended:
+        run(base, other, "--gate")
+    assert ended.value.code == 4
+    with pytest.raises(CommandError) as error:
+        run(base, "res-12345", "--gate")
+    assert error.value.returncode == 1
+
+
+def test_an_unknown_question_is_refused():
+    with pytest.raises(CommandError, match="--goal: Choose one of: at_least, same"):
+        run(*GUIDE, "--goal", "greener")
 
 
 @pytest.mark.django_db
@@ -59,8 +98,9 @@ def test_two_results_are_compared():
     [
         ((), "Name two results, or --base-counts and --counts."),
         (("1",), "Name two results: BASE RESULT."),
-        (("1", "2"), "BASE: Result 1 does not exist or was removed."),
-        (("x", "2"), "BASE: Enter the number of a result"),
+        (("res-1", "res-2"), "BASE: res-1 does not exist or was removed."),
+        (("1", "res-2"), "BASE: “1” is no result. Results are written as res-15."),
+        (("x", "res-2"), "BASE: “x” is no result."),
         (("--counts", "1/2"), "--base-counts: Enter counts such as"),
         (("--counts", "3/2", "--base-counts", "1/2"), "--counts: “3/2”: more correct answers"),
         (("--counts", "1/2", "--base-counts", "1/2,1/2"), "the baseline has 2, the result 1"),
@@ -77,10 +117,25 @@ def test_what_is_wrong_is_named_at_its_option(arguments, problem):
 
 @pytest.mark.django_db
 def test_a_benchmark_has_no_accuracy():
-    benchmark = make_measured(points=[(1, {"output_tokens_per_s": 5.0})]).pk
+    benchmark = f"res-{make_measured(points=[(1, {'output_tokens_per_s': 5.0})]).pk}"
 
     with pytest.raises(CommandError, match=r"RESULT: .* is a benchmark"):
         run(evaluation(1, 0), benchmark)
+
+
+@pytest.mark.django_db
+def test_the_number_of_a_job_is_refused_with_its_result():
+    make_job()  # so that the job of one result has the number of another
+    base, result = evaluation(1, 1), evaluation(1, 0)
+    job = result.removeprefix("res-")
+
+    with pytest.raises(CommandError) as refused:
+        run(job, result)
+
+    assert str(refused.value) == (
+        f"BASE: “{job}” is no result. Results are written as res-15. #{job} is a job; its result "
+        f"is {base}."
+    )
 
 
 @pytest.mark.django_db
@@ -95,12 +150,15 @@ def test_a_result_is_not_compared_with_itself():
 def test_sets_of_one_name_without_common_questions_have_no_verdict():
     base, result = answering.make_sets_of_one_name()
 
-    lines = run(base.pk, result.pk).splitlines()
+    lines = run(f"res-{base.pk}", f"res-{result.pk}").splitlines()
 
     assert lines[0] == "Not comparable"
     assert "Evaluate both with the same version of the same question set." in lines
     assert "%" not in "".join(lines)
-    assert json.loads(run(base.pk, result.pk, "--json"))["verdict"] == "not_comparable"
+    assert (
+        json.loads(run(f"res-{base.pk}", f"res-{result.pk}", "--json"))["verdict"]
+        == "not_comparable"
+    )
 
 
 @pytest.mark.django_db
@@ -109,7 +167,7 @@ def test_a_group_of_two_models_is_refused():
     other = make_measured(scores=[1, 0], job=job, model_id="r1").pk
 
     with pytest.raises(CommandError, match=r"BASE: .* are not repeats of one evaluation"):
-        run(f"{evaluation(1, 0)},{other}", evaluation(1, 1))
+        run(f"{evaluation(1, 0)},res-{other}", evaluation(1, 1))
 
 
 UNEQUAL = ("--base-counts", "154/159,933/976", "--counts", "97/100,100/200")

@@ -18,7 +18,8 @@ def run(*arguments):
 
 @pytest.fixture
 def results():
-    return [make_measured(points=[(1, {"output_tokens_per_s": rate})]).pk for rate in (50.5, 60.5)]
+    made = (make_measured(points=[(1, {"output_tokens_per_s": rate})]) for rate in (50.5, 60.5))
+    return [f"res-{one.pk}" for one in made]
 
 
 def test_a_result_is_written_to_standard_output(results):
@@ -38,7 +39,7 @@ def test_two_results_are_a_comparison_in_a_file(results, tmp_path):
 
 def evaluation(*scores):
     job = make_job(kind="evaluate", state="succeeded")
-    return make_measured(scores=scores, job=job).pk
+    return f"res-{make_measured(scores=scores, job=job).pk}"
 
 
 def test_a_parity_statement_is_a_report():
@@ -71,17 +72,20 @@ def test_a_comparison_states_parity_within_the_margin():
     [
         (("--parity",), "Name two results, or --base-counts and --counts."),
         (("--parity", "1"), "Name two results: BASE RESULT."),
-        (("--parity", "1", "2"), "Not found: Result 1 does not exist or was removed."),
+        (("--parity", "res-1", "res-2"), "Not found: res-1 does not exist or was removed."),
+        (("--parity", "1", "res-2"), "BASE: “1” is no result. Results are written as res-15."),
         (("--counts", "5/9", "--matrix", "1"), "Name a parity statement, or --matrix ID."),
         (("--base-counts", "5/9", "--counts", "x"), "--counts: "),
         (("--base-counts", "5/9", "--counts", "5/9", "--margin", "x"), "--margin: "),
         ((), "Name results, or --matrix ID."),
         (("1", "--matrix", "1"), "Name results, or --matrix ID."),
-        (("999999",), "Not found: result: 999999."),
+        (("res-999999",), "Not found: result: res-999999."),
+        (("999999",), "id: “999999” is no result. Results are written as res-15."),
         (("--matrix", "999999"), "Not found: matrix: 999999."),
-        (("x",), "id: Enter a whole number."),
+        (("x",), "id: “x” is no result."),
         (("--matrix", "9" * 30), "id: Enter less than"),
-        (("1,2",), "Not found: results: 1, 2."),
+        (("res-1,res-2",), "Not found: results: res-1, res-2."),
+        (("1,2",), "“1” is no result."),
     ],
 )
 def test_a_wrong_report_says_what_is_wrong(arguments, problem):

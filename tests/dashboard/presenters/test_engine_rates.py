@@ -192,4 +192,4 @@ def test_the_peak_of_a_past_benchmark_is_no_rate_of_now(client):
     assert 'class="v num"' not in text
     plain = " ".join(re.sub(r"<[^>]+>", " ", text).split())
     assert "No live rate: not reported by the engine." in plain
-    assert f"Last benchmark: #{peak.job_id}, peak 2 111 tok/s" in plain
+    assert f"Last benchmark: res-{peak.pk}, peak 2 111 tok/s" in plain

@@ -124,7 +124,7 @@ def test_api_and_export_mark_an_incomplete_run(admin_client):
 
     assert list(repeats_of(whole)) == []
     answer = admin_client.get(reverse("api-result", args=[whole.pk])).json()
-    assert (answer["repeats"], answer["incomplete_repeats"]) == ([], [lacking.pk])
+    assert (answer["repeats"], answer["incomplete_repeats"]) == ([], [f"res-{lacking.pk}"])
     assert admin_client.get(reverse("api-result", args=[lacking.pk])).json()["incomplete"] is True
     exported = admin_client.get(reverse("result-file", args=[lacking.pk, "json"])).json()
     assert exported["incomplete"] is True

@@ -63,8 +63,8 @@ def test_the_api_returns_identity_repeats_provenance(get, host):
     assert data["identity"]["fingerprint"] == one.fingerprint
     assert data["identity"]["parts"]["workload"]["requests"] == 50
     assert data["identity"]["unknown"] == []
-    assert data["repeats"] == [other.pk]
-    assert data["disturbed_repeats"] == [disturbed.pk]
+    assert data["repeats"] == [f"res-{other.pk}"]
+    assert data["disturbed_repeats"] == [f"res-{disturbed.pk}"]
     assert data["provenance"]["weights_sha256"] == "b" * 64
     assert data["provenance"]["missing"] == ["host_load"]
 
@@ -248,10 +248,10 @@ def test_a_result_is_first_compared_with_an_undisturbed_one(get, host):
     address = reverse("result-detail", args=[one.pk])
 
     Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
-    assert f"Compare with #{quiet.job_id}" in get(address).content.decode()
+    assert f"Compare with res-{quiet.pk}" in get(address).content.decode()
 
     Result.objects.filter(pk=quiet.pk).update(disturbed=True)
-    assert f"Compare with #{disturbed.job_id}" in get(address).content.decode()
+    assert f"Compare with res-{disturbed.pk}" in get(address).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_repeats_stand_at_the_concurrencies_that_they_share(get, host):
 
     assert "output tokens/s by concurrency" in text.lower()
     assert "Concurrency 1 4 Compare" in text
-    assert f"#{own.job_id} this run 50.0 90.0" in text
-    assert f"#{other.job_id} 52.0 91.0 Compare" in text
-    assert f"#{noisy.job_id} disturbed, not counted 20.0 n/a" in text
+    assert f"res-{own.pk} this run 50.0 90.0" in text
+    assert f"res-{other.pk} 52.0 91.0 Compare" in text
+    assert f"res-{noisy.pk} disturbed, not counted 20.0 n/a" in text
     assert "mean 51.0 of 2 runs 90.5 of 2 runs" in text
     assert "300" not in text
 
@@ -292,7 +292,7 @@ def test_repeats_at_other_concurrencies_have_no_number(get, host):
 
     text = panel(get, own, "repeats")
 
-    assert f"1 repeat at other concurrencies: #{other.job_id}" in text
+    assert f"1 repeat at other concurrencies: res-{other.pk}" in text
     assert "91" not in text
 
 
@@ -304,5 +304,5 @@ def test_an_export_is_named_after_the_job_as_its_page_is(get, host, ending):
     response = get(reverse("result-file", args=[result.pk, ending]))
 
     assert result.pk != result.job_id
-    name = f'attachment; filename="result-{result.job_id}.{ending}"'
+    name = f'attachment; filename="res-{result.pk}.{ending}"'
     assert response["Content-Disposition"] == name

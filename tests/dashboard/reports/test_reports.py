@@ -40,9 +40,9 @@ TITLES = {
 
 
 def given(kind, made):
-    runs = {"id": [run.pk for run in (made.base[0], made.other[0])]}
+    runs = {"id": [f"res-{run.pk}" for run in (made.base[0], made.other[0])]}
     return {
-        "result": {"id": made.base[0].pk},
+        "result": {"id": f"res-{made.base[0].pk}"},
         "comparison": runs,
         "matrix": {"id": made.matrix.pk},
         "parity": {"base_counts": "154/159", "counts": "155/159"},
@@ -76,10 +76,10 @@ def test_the_language_is_not_the_readers(write, made, kind):
 def test_evaluations_and_groups_have_reports(write, made, one, other, format):
     runs = [getattr(made, name) for name in (one, other)]
     if one == "base":
-        groups = [",".join(str(run.pk) for run in group) for group in runs]
+        groups = [",".join(f"res-{run.pk}" for run in group) for group in runs]
         text = write("comparison", format=format, group=groups)
     else:
-        text = write("comparison", format=format, id=[run.pk for run in runs])
+        text = write("comparison", format=format, id=[f"res-{run.pk}" for run in runs])
         assert "2 correct in both" in text
 
     assert "Conclusion" in text
@@ -89,10 +89,10 @@ def test_the_numbers_are_those_of_the_api(write, made, client):
     client.force_login(make_user("ada"))
     result = made.base[0]
 
-    rows = rows_of(write("result", format="csv", id=result.pk))
+    rows = rows_of(write("result", format="csv", id=f"res-{result.pk}"))
 
     points = client.get(reverse("api-result", args=[result.pk])).json()["points"]
-    part = f"Metrics of #{result.job_id}"
+    part = f"Metrics of res-{result.pk}"
     shown = {
         (row["row"], row["column"]): float(row["value"])
         for row in rows
@@ -105,7 +105,7 @@ def test_the_numbers_are_those_of_the_api(write, made, client):
 
 
 def test_means_have_intervals_and_sample_sizes(write, made):
-    groups = [",".join(str(run.pk) for run in group) for group in (made.base, made.other)]
+    groups = [",".join(f"res-{run.pk}" for run in group) for group in (made.base, made.other)]
 
     rows = rows_of(write("comparison", format="csv", group=groups))
 
@@ -122,9 +122,9 @@ def test_texts_are_those_of_the_page(write, made, client):
     result = made.base[0]
     page = text_of(client.get(reverse("result-detail", args=[result.pk])).content.decode())
 
-    report = text_of(write("result", id=result.pk))
+    report = text_of(write("result", id=f"res-{result.pk}"))
 
-    title = re.search("<title>(.*?)</title>", write("result", id=result.pk))[1]
+    title = re.search("<title>(.*?)</title>", write("result", id=f"res-{result.pk}"))[1]
     assert title in page
     for text in ("Saturated at concurrency 2. More concurrency adds latency only.", "95.5 tok/s"):
         assert text in page
@@ -134,7 +134,7 @@ def test_texts_are_those_of_the_page(write, made, client):
 def test_a_comparison_begins_with_its_verdict(write, made):
     runs = [made.base[0], made.other[0]]
 
-    text = write("comparison", id=[run.pk for run in runs])
+    text = write("comparison", id=[f"res-{run.pk}" for run in runs])
 
     title = escape(conclusion(compare([[run] for run in runs])))
     assert f"<h1>{title}</h1>" in text
@@ -143,8 +143,8 @@ def test_a_comparison_begins_with_its_verdict(write, made):
 def test_a_simulated_result_says_so_before_its_numbers(write):
     result = make_measured(points=[(1, {"output_tokens_per_s": 50.0})], simulated=True)
 
-    text = text_of(write("result", id=result.pk))
-    chinese = write("result", "zh", id=result.pk)
+    text = text_of(write("result", id=f"res-{result.pk}"))
+    chinese = write("result", "zh", id=f"res-{result.pk}")
 
     words = "The numbers were not measured on hardware."
     assert text.index(words) < text.index("Conclusion")
@@ -156,7 +156,7 @@ def test_notes_and_releases_are_remarks(write, made):
     Note.objects.create(result=result, text="cold aisle", created_by=ada)
     SignOff.objects.create(result=result, purpose="ACME", created_by=ada)
 
-    text = write("result", format="md", id=result.pk)
+    text = write("result", format="md", id=f"res-{result.pk}")
 
     remarks = text.partition("## Remarks")[2]
     assert "cold aisle" in remarks
@@ -168,7 +168,7 @@ def test_the_commands_are_those_of_the_job(write, made, client):
     job = made.base[0].job
     script = client.get(reverse("job-script", args=[job.pk])).content.decode()
 
-    text = write("result", format="md", id=made.base[0].pk)
+    text = write("result", format="md", id=f"res-{made.base[0].pk}")
 
     assert f"```sh\n{script}```" in text
 
@@ -180,7 +180,7 @@ def test_a_secret_is_a_name_in_a_report(write):
     result = make_measured(job=job, points=[(1, {"output_tokens_per_s": 50.0})])
 
     for format in FORMATS:
-        text = write("result", format=format, id=result.pk)
+        text = write("result", format=format, id=f"res-{result.pk}")
         assert "SECRET_HF_TOKEN" in text
         assert value not in text
 
@@ -188,7 +188,7 @@ def test_a_secret_is_a_name_in_a_report(write):
 def test_a_level_bounds_the_conclusion(write, made):
     level = make_level(name="Quick", limits={"ttft_p50_ms": 100.0})
 
-    text = text_of(write("result", id=made.base[0].pk, level=str(level.pk)))
+    text = text_of(write("result", id=f"res-{made.base[0].pk}", level=str(level.pk)))
 
     assert "Quick: TTFT p50 ≤ 100 ms. Fastest that meets it: concurrency 4." in text
 
@@ -228,8 +228,8 @@ def test_a_matrix_has_each_command_once_with_its_cells(write, db):
 def test_a_report_of_an_import_says_who_measured(write, made, format):
     result = imported(device="8 × H800")
 
-    alone = write("result", format=format, id=result.pk)
-    both = write("comparison", format=format, id=[made.base[0].pk, result.pk])
+    alone = write("result", format=format, id=f"res-{result.pk}")
+    both = write("comparison", format=format, id=[f"res-{made.base[0].pk}", f"res-{result.pk}"])
 
     for text in (alone, both):
         assert "8 × H800" in text
@@ -244,11 +244,11 @@ def evaluation(scores, **params):
 def test_a_statement_of_two_results_is_a_report(write):
     base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
 
-    text = write("parity", "en", "md", base=str(base.pk), id=str(result.pk), margin="2")
-    rows = rows_of(write("parity", "en", "csv", base=str(base.pk), id=str(result.pk)))
+    text = write("parity", "en", "md", base=f"res-{base.pk}", id=f"res-{result.pk}", margin="2")
+    rows = rows_of(write("parity", "en", "csv", base=f"res-{base.pk}", id=f"res-{result.pk}"))
 
     assert "# Cannot tell within 2 points: about" in text
-    assert f"#{result.job_id}" in text
+    assert f"res-{result.pk}" in text
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
@@ -258,7 +258,9 @@ def test_a_statement_of_two_results_is_a_report(write):
 def test_sets_of_one_name_without_common_questions_have_no_verdict(write, format):
     base, result = answering.make_sets_of_one_name()
 
-    text = write("parity", "en", format, base=str(base.pk), id=str(result.pk)).replace("\\", "")
+    text = write("parity", "en", format, base=f"res-{base.pk}", id=f"res-{result.pk}").replace(
+        "\\", ""
+    )
 
     assert "Not comparable" in text
     assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
@@ -272,8 +274,8 @@ def test_a_report_names_a_set_with_its_version(write):
     ]
 
     texts = [
-        write("parity", "en", "md", base=str(sides[0]), id=str(sides[1])),
-        write("result", "en", "md", id=sides[0]),
+        write("parity", "en", "md", base=f"res-{sides[0]}", id=f"res-{sides[1]}"),
+        write("result", "en", "md", id=f"res-{sides[0]}"),
     ]
 
     for text in texts:
@@ -281,18 +283,18 @@ def test_a_report_names_a_set_with_its_version(write):
 
 
 def test_a_statement_has_the_settings_of_both_runs(write):
-    sides = [evaluation([1, 1, 0], max_tokens=most, limit=0).pk for most in (48, 64)]
+    sides = [evaluation([1, 1, 0], max_tokens=most, limit=0) for most in (48, 64)]
 
-    text = write("parity", "en", "md", base=str(sides[0]), id=str(sides[1]))
+    text = write("parity", "en", "md", base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
 
     assert re.findall(r"Max output tokens \| (\d+)", text) == ["48", "64"]
     assert text.count("| Question limit | none |") == 2  # 0: all questions
 
 
 def test_a_chinese_report_has_chinese_signs(write):
-    sides = [evaluation(scores).pk for scores in ([1, 1, 0], [1, 0, 0])]
+    sides = [evaluation(scores) for scores in ([1, 1, 0], [1, 0, 0])]
 
-    text = write("parity", "zh", "md", base=str(sides[0]), id=str(sides[1]))
+    text = write("parity", "zh", "md", base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
 
     assert "（配对，Newcombe）" in text
     assert re.search(r"日 \d\d:\d\d:\d\d UTC", text)
@@ -303,8 +305,8 @@ def test_a_comparison_has_the_budget_curve_with_its_table(write):
     base, result = make_used(), make_used(limit=None)
     Result.objects.filter(pk=result.pk).update(label="int8")
 
-    html = write("comparison", "en", "html", id=[base.pk, result.pk])
-    rows = rows_of(write("comparison", "en", "csv", id=[base.pk, result.pk]))
+    html = write("comparison", "en", "html", id=[f"res-{base.pk}", f"res-{result.pk}"])
+    rows = rows_of(write("comparison", "en", "csv", id=[f"res-{base.pk}", f"res-{result.pk}"]))
 
     assert "Accuracy vs token budget" in html
     within = [
@@ -320,7 +322,7 @@ def test_a_comparison_has_the_budget_curve_with_its_table(write):
 
 
 def test_evaluations_without_tokens_have_no_budget_curve(write):
-    numbers = [evaluation([1, 0]).pk, evaluation([1, 1]).pk]
+    numbers = [f"res-{evaluation(scores).pk}" for scores in ([1, 0], [1, 1])]
 
     assert "token budget" not in write("comparison", "en", "html", id=numbers)
 
@@ -331,7 +333,7 @@ def test_equal_repeats_have_an_interval_in_a_report(write):
         pks = [run.pk for run in runs]
         Result.objects.filter(pk__in=pks).update(fingerprint=f"group {index}")
 
-    named = [",".join(str(run.pk) for run in runs) for runs in groups]
+    named = [",".join(f"res-{run.pk}" for run in runs) for runs in groups]
     rows = rows_of(write("comparison", "en", "csv", group=named))
 
     means = [row for row in rows if row["part"] == "Metrics" and row["row"].startswith("Accuracy")]
@@ -342,7 +344,7 @@ def test_equal_repeats_have_an_interval_in_a_report(write):
 def test_a_comparison_of_evaluations_begins_with_its_statement(write):
     base, result = evaluation([1] * 9 + [0]), evaluation([1] * 8 + [0, 0])
 
-    text = write("comparison", "en", "md", id=[base.pk, result.pk], margin="2")
+    text = write("comparison", "en", "md", id=[f"res-{base.pk}", f"res-{result.pk}"], margin="2")
 
     assert "Cannot tell within 2 points: about" in text.partition("\n")[0]
     assert text.index("## Parity statement") < text.index("## Conclusion")

@@ -152,6 +152,9 @@ import-upload GET,POST member
 import-preview GET,POST member
 import-file GET viewer
 import-remove GET,POST owner
+result-old GET viewer
+result-old-part GET viewer
+result-old-import GET viewer
 search GET viewer
 search-list GET viewer
 playground GET viewer

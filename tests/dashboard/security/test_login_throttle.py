@@ -16,6 +16,7 @@ from django.urls import reverse
 from dashboard.security import login_throttle
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.factories import make_user
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 
@@ -265,7 +266,7 @@ def test_processes_share_a_count_and_without_redis_each_has_its_own(
         assert done.stdout == "[0, 0, 0]\n"
         assert [login_throttle.seconds_to_wait("lin", HERE) for _ in range(3)] == [0, 0, 300]
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         alone = [login_throttle.seconds_to_wait("lin", HERE) for _ in range(6)]
         login_throttle.forget("lin", HERE)
 

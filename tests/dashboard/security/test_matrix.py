@@ -53,6 +53,7 @@ from tests.factories import (
     make_user,
 )
 from tests.jobs.lib.importing import imported
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 
@@ -143,11 +144,15 @@ def made(db):
     )
     result = make_measured(job=measured, scores=[1, 0], created_by=owner)
     ResultPoint.objects.create(result=result, index=0, concurrency=1, metrics={})
+    theirs = imported(user=owner)
     numbers = {
         "deployment_id": deployment.pk,
         "owner_id": job.pk,
         "result_id": result.pk,
-        "import_id": imported(user=owner).imported_id,
+        "import_id": theirs.imported_id,
+        "import_result_id": theirs.pk,
+        "pk": result.pk,
+        "rest": "notes/",
         "index": 0,
         "concurrency": 1,
         "conversation_id": chat.pk,
@@ -223,10 +228,11 @@ def client_of(made, actor):
 
 def address_of(made, case):
     def value(match):
-        _kind, _colon, name = match[1].rpartition(":")
+        kind, _colon, name = match[1].rpartition(":")
         is_log = name == "record_id" and "deployments" in ROUTES[case.name]
         known = {"job_id": made.jobs[case.job], "record_id": made.jobs[case.job], **made.values}
-        return str(known["deployment_id"] if is_log else known.get(name, 1))
+        found = str(known["deployment_id"] if is_log else known.get(name, 1))
+        return f"res-{found}" if kind in ("result", "typed_result") else found
 
     return "/" + re.sub(r"<([^>]+)>", value, ROUTES[case.name].replace("^(?!host/)", "nothing"))
 
@@ -376,10 +382,10 @@ async def _first_message(path, session):
     scope |= {"client": ("127.0.0.1", 1), "subprotocols": [], "scheme": "ws"}
     socket = ApplicationCommunicator(application, scope)
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(timeout=20))["type"] == "websocket.accept"
-    message = await socket.receive_output(timeout=20)
+    assert (await socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.accept"
+    message = await socket.receive_output(timeout=PATIENCE_S)
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait(timeout=20)
+    await socket.wait(timeout=PATIENCE_S)
     return {name: message[name] for name in ("type", "code") if name in message}
 
 

@@ -11,6 +11,7 @@ from dashboard.security.search_turns import NoTurn, search_turn
 from jobs.logstore import store
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_job, make_user
+from tests.waiting import PATIENCE_S
 
 HOLDER = """
 import fcntl, sys
@@ -48,7 +49,7 @@ def test_a_search_begins_when_the_one_before_has_ended():
         thread = threading.Thread(target=second)
         thread.start()
         order.append("first")
-    thread.join(30)
+    thread.join(PATIENCE_S)
 
     assert order == ["first", "second"]
 
@@ -79,7 +80,7 @@ def test_web_processes_share_the_turns_and_a_killed_one_has_none(settings, no_wa
         with pytest.raises(NoTurn), search_turn(1):
             pass
         other.kill()
-        other.wait(30)
+        other.wait(PATIENCE_S)
 
     with search_turn(1):
         pass

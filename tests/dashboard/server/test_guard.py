@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from dashboard.server import web
 from tests.dashboard.lib.web_server import PASSWORD, Browser, running_web
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
-PATIENCE_S = 120.0  # of a machine that does much else
 MIB = 1024 * 1024
 # Short, so that the tests do not wait for long.
 LIMITS = {
@@ -92,13 +92,6 @@ def is_open(page):
     return True
 
 
-def wait_until(holds):
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_300_mib_for_the_login_page_are_refused_unread(server):
     before = memory_of(server)
     sent = 0
@@ -168,9 +161,9 @@ def test_of_400_half_sent_bodies_few_stay_open(server, many_files):
             page.sendall(head("/login/", "Content-Length: 1000") + b"username=")
         # Whole requests of the same address are served meanwhile.
         assert Browser(server.port).log_in(PASSWORD).status == 302
-        wait_until(lambda: sum(is_open(page) for page in opened) <= 32)
-        wait_until(lambda: not any(is_open(page) for page in opened))
-    wait_until(lambda: open_files(server) < 200)
+        until(lambda: sum(is_open(page) for page in opened) <= 32)
+        until(lambda: not any(is_open(page) for page in opened))
+    until(lambda: open_files(server) < 200)
 
 
 def test_of_400_half_sent_heads_few_stay_open(server, many_files):
@@ -178,9 +171,9 @@ def test_of_400_half_sent_heads_few_stay_open(server, many_files):
         opened = [pages.enter_context(connected(server)) for _ in range(400)]
         for page in opened:
             page.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
-        wait_until(lambda: sum(is_open(page) for page in opened) <= 64)
+        until(lambda: sum(is_open(page) for page in opened) <= 64)
         assert Browser(server.port).ask("/login/").status == 200
-        wait_until(lambda: not any(is_open(page) for page in opened))
+        until(lambda: not any(is_open(page) for page in opened))
 
 
 def test_100_connections_of_one_address_are_served(server):
@@ -207,7 +200,7 @@ def test_a_connection_without_a_whole_request_is_closed(server, sent):
 def test_the_second_request_of_a_connection_has_its_time_too(server):
     with connected(server) as page:
         page.sendall(head("/healthz", method="GET"))
-        wait_until(lambda: select.select([page], [], [], 0)[0])
+        until(lambda: select.select([page], [], [], 0)[0])
         page.sendall(b"GET /healthz HTTP/1.1\r\n")
 
         assert b"HTTP/1.1 408" in answer_of(page)
@@ -255,7 +248,7 @@ def test_a_person_opens_a_limited_number_of_sockets(server):
         with pytest.raises(ConnectionClosed):
             one_more.recv(timeout=PATIENCE_S)
         pages[0].close()
-        wait_until(lambda: is_served(server))
+        until(lambda: is_served(server))
 
     assert all("hello" in hello for hello in hellos)
     assert one_more.close_code == 4429

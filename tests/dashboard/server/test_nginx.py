@@ -7,13 +7,13 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 from websockets.sync.client import connect
 
 from tests.dashboard.lib.web_server import NAME, PASSWORD, Browser, running_web
 from tests.stack import ROOT, free_port
+from tests.waiting import PATIENCE_S, listens, until
 
 pytestmark = pytest.mark.processes
 
@@ -69,16 +69,12 @@ def running_nginx(program, folder, port, behind):
     errors = folder / "error.log"
     process = subprocess.Popen([program, "-p", folder, "-c", config, "-e", errors])
     try:
-        for _ in range(300):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            assert process.poll() is None, errors.read_text()
-            time.sleep(0.1)
+        until(lambda: listens(port) or process.poll() is not None, "nginx listens")
+        assert process.poll() is None, errors.read_text()
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 class Site:
@@ -164,7 +160,7 @@ def test_a_log_arrives_over_its_socket(site):
     server = site.server
     server.logs.append(f"job/{server.job}", 0, b"one line\n")
     with (
-        socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection,
+        socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE_S) as connection,
         connect(
             f"wss://{HOST}:{site.port}/ws/log/job/{server.job}/",
             sock=connection,
@@ -174,7 +170,7 @@ def test_a_log_arrives_over_its_socket(site):
             additional_headers={"Cookie": server.cookie},
         ) as page,
     ):
-        assert page.recv(timeout=60).endswith(b"one line\n")
+        assert page.recv(timeout=PATIENCE_S).endswith(b"one line\n")
 
 
 def test_a_body_that_is_too_large_is_refused(site):

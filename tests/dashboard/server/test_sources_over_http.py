@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 
 from tests.dashboard.lib.web_server import PASSWORD, Browser, running_web
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.processes
 
@@ -52,7 +53,7 @@ def post(server, person, path, body):
         {"Authorization": f"Bearer {person}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)

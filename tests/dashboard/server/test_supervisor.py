@@ -16,6 +16,7 @@ from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import process
 from tests.api import until
 from tests.stack import CHILDREN, ROOT, Stack, clean_environment, free_port, running
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.processes
 
@@ -37,7 +38,12 @@ STATES = "from jobs.models import Job; print(*Job.objects.order_by('pk').values_
 def refused(**environ: str) -> str:
     """Return the error of a ``make run`` that cannot start."""
     done = subprocess.run(
-        RUN, cwd=ROOT, env=clean_environment() | environ, capture_output=True, text=True, timeout=60
+        RUN,
+        cwd=ROOT,
+        env=clean_environment() | environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -186,7 +192,7 @@ def test_a_child_that_is_killed_comes_back(long_stack, child):
 def test_a_request_during_a_web_restart_is_answered(long_stack):
     long_stack.kill("web")
 
-    with urllib.request.urlopen(f"{long_stack.url}/healthz", timeout=30) as answer:
+    with urllib.request.urlopen(f"{long_stack.url}/healthz", timeout=PATIENCE_S) as answer:
         assert answer.status == 200
 
 

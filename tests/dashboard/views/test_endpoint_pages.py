@@ -312,9 +312,9 @@ def test_a_result_shows_stamp_device_and_endpoint(client, lin):
     result = make_result(endpoint=row, run_context=device, label="")
 
     for page in (
-        client.get(f"/results/{result.pk}/").text,
+        client.get(f"/results/res-{result.pk}/").text,
         client.get("/results/?stamp=external").text,
-        client.get(f"/results/compare/?id={result.pk}&id={make_result().pk}").text,
+        client.get(f"/results/compare/?id=res-{result.pk}&id=res-{make_result().pk}").text,
     ):
         assert "external, 8 × H800" in " ".join(page.split())
 

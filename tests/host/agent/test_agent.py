@@ -12,7 +12,8 @@ from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 from jobs.host.probe.disk_usage import FOLDERS
 from jobs.plans import Output, PlanFile, Step
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -292,7 +293,7 @@ def test_sigterm_ends_the_agent_and_leaves_the_job(intake, start_agent, config):
 
     agent.terminate()
 
-    assert agent.wait(20) == 0
+    assert agent.wait(PATIENCE_S) == 0
     assert Spool(config.dir / "spool" / "7").is_running()
 
 
@@ -379,4 +380,4 @@ def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):
 
     agent._begin(busy, 7, done.set, "check 7")
 
-    assert done.wait(20)
+    assert done.wait(PATIENCE_S)

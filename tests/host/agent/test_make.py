@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.host.conftest import REPOSITORY, until
+from tests.host.conftest import REPOSITORY
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("target", ["run", "worker", "demo-host"])

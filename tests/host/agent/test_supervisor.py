@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.host.base import process
-from tests.host.conftest import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -59,7 +59,7 @@ def test_sigterm_stops_the_children_last_first(supervise, tmp_path):
 
     popen.send_signal(signal.SIGTERM)
 
-    assert popen.wait(20) == 0
+    assert popen.wait(PATIENCE_S) == 0
     assert _numbers(tmp_path / "order") == [2, 1]
     assert not any(process.is_running(pid) for pid in pids)
 

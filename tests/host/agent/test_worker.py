@@ -17,8 +17,9 @@ from dashboard.server import valkey
 from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from jobs.redis_addresses import for_celery
-from tests.host.conftest import REPOSITORY, record_of, until
+from tests.host.conftest import REPOSITORY, record_of
 from tests.host.intake import KEY
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -71,7 +72,7 @@ def host(host_python, tmp_path, intake, host_dir, redis_url, ports):
     yield popen
     popen.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        popen.wait(30)
+        popen.wait(PATIENCE_S)
     popen.kill()
 
 
@@ -156,5 +157,5 @@ def test_stopping_the_host_leaves_its_jobs(host, intake, send, host_dir):
 
     host.terminate()
 
-    assert host.wait(40) == 0
+    assert host.wait(PATIENCE_S) == 0
     assert Spool(host_dir / "spool" / "7").is_running()

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.host.base.config import ConfigError, load
 from jobs.host.base.renamed import RENAMED
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 NAMES = [("HOST_PROGRAMS", "AGENT_ALLOWED_PROGRAMS"), ("HOST_ROOTS", "AGENT_ALLOWED_PATHS")]
@@ -57,7 +58,7 @@ def test_the_program_ends_with_the_message(values, tmp_path, program):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

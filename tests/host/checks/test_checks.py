@@ -13,7 +13,7 @@ from jobs.host.checks import CHECKS, network
 from jobs.host.claim import preflight
 from jobs.host.probe import probe
 from jobs.plans import Check, Plan, Step
-from tests.host.conftest import until
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
 from jobs.host.run import serving
 from jobs.plans import Step, from_json
-from tests.host.conftest import plan_of, record_of, until
+from tests.host.conftest import plan_of, record_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -128,7 +129,7 @@ def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, c
         lock = spool.lock()
 
         asks.start()
-        asks.join(20)
+        asks.join(PATIENCE_S)
 
         assert answers == [kind == "job"]  # the next run of a server is asked for again
         os.close(lock)
@@ -186,7 +187,7 @@ def test_a_claim_waits_for_another_dashboards_job_of_its_number(
     assert old.is_running()
 
     old.ask_cancel()
-    popen.wait(30)
+    popen.wait(PATIENCE_S)
     assert claim.claim_job(config, client, 7) is True
 
 

@@ -16,9 +16,10 @@ from jobs.host.claim.policy import policy_of
 from jobs.kinds import KINDS
 from jobs.kinds.lib.guide import plan_for
 from jobs.plans import Plan, PlanFile, Step, Watch
-from tests.host.conftest import plan_of, record_of, until
+from tests.host.conftest import plan_of, record_of
 from tests.jobs.lib.target import PARAMS, VALUES, here
 from tests.jobs.lib.vacc_target import VACC_PARAMS, vacc_host, vacc_values
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from jobs.host.agent import agent as agents
 from jobs.host.probe import vasmi
-from tests.host.conftest import until
 from tests.standins import root as standin_root
+from tests.waiting import until
 
 STANDINS = Path(__file__).parents[2] / "standins" / "bin"
 # The one public text of a card (vendor's SDK): a block for each device.

@@ -471,3 +471,25 @@ def test_a_reader_that_breaks_ends_no_job(tmp_path, monkeypatch, caplog):
     scraper.stop()
 
     assert "a reader failed" in caplog.text
+
+
+def test_own_questions_count_as_each_is_answered(compass):
+    asked = compass.run.parent / ".asked.jsonl"
+
+    def tell(*rows):
+        with asked.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    of_set = {"set": "math-500", "prompt": "a"}
+    tell(of_set | {"right": True}, of_set | {"prompt": "b", "right": False, "finish": "length"})
+    tell(of_set | {"prompt": "c", "error": "500"}, {"prompt": "d", "right": True}, {"set": []}, 1)
+    tell({"set": "unknown", "prompt": "e", "right": True})
+
+    first = compass()["math-500"]
+    tell(of_set | {"prompt": "c", "right": True})
+    again = compass()
+
+    counts = {"answered": 2, "scored": 2, "right": 1, "cut": 1, "errors": 1, "total": 6}
+    assert first == counts
+    assert again["math-500"] == counts | {"answered": 3, "scored": 3, "right": 2, "errors": 0}
+    assert again[""]["scored"] == 3

@@ -9,7 +9,7 @@ import pytest
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.retain.adopt import Adopter, close_dead, stop_everything
-from tests.host.conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 

@@ -10,7 +10,8 @@ from jobs.host.base import spool as spools
 from jobs.host.base.limits import HostLimits
 from jobs.host.base.spool import Meta
 from jobs.host.retain.cleaning import Cleaner
-from tests.host.conftest import plan_of, record_of, until
+from tests.host.conftest import plan_of, record_of
+from tests.waiting import until
 
 DAY = 86_400
 

@@ -3,6 +3,7 @@ import threading
 from pathlib import Path
 
 from jobs.host.run.inotify import FolderChanges
+from tests.waiting import PATIENCE_S
 
 OPEN = Path("/proc/self/fd")
 
@@ -13,16 +14,16 @@ def test_a_wait_ends_when_something_is_written(tmp_path):
         writer = threading.Timer(0.05, lambda: os.write(log.fileno(), b"a line\n"))
         writer.start()
 
-        assert changes.wait(30)
+        assert changes.wait(PATIENCE_S)
 
 
 def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
     with FolderChanges(tmp_path) as changes:
         (tmp_path / "new").write_bytes(b"x")
-        assert changes.wait(30)
+        assert changes.wait(PATIENCE_S)
 
         (tmp_path / "new").replace(tmp_path / "exit.json")
-        assert changes.wait(30)
+        assert changes.wait(PATIENCE_S)
 
 
 def test_without_a_write_there_is_no_event(tmp_path):

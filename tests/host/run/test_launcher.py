@@ -12,8 +12,9 @@ import pytest
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import args_of, until
+from tests.host.conftest import args_of
 from tests.host.metrics_server import METRICS_SERVER
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -24,7 +25,7 @@ DAEMON = "setsid sh -c 'echo $$ > daemon.pid; trap \"\" HUP; sleep 600' &"
 def test_every_step_is_recorded_with_its_place_in_the_log(make_spool, launch):
     spool = make_spool("printf one", "printf two >&2", "cat {job_dir}/files/a.txt")
 
-    launch(spool, wait=False).wait(30)
+    launch(spool, wait=False).wait(PATIENCE_S)
 
     events = spool.read_events()
     assert [e["type"] for e in events][:3] == ["started", "step_started", "step_ended"]
@@ -202,7 +203,7 @@ def test_cancelling_ends_grandchildren_that_left_the_session(make_spool, launch)
 
     spool.ask_cancel()
 
-    popen.wait(30)
+    popen.wait(PATIENCE_S)
     assert (spool.exit()["verdict"], spool.exit()["message_id"]) == ("cancelled", "cancelled")
     assert not process.is_running(daemon)
     assert spool.log.read_text() == ""
@@ -224,7 +225,7 @@ def test_a_command_that_ignores_sigterm_is_killed_later(make_spool, launch):
 
     popen.send_signal(signal.SIGTERM)
 
-    popen.wait(30)
+    popen.wait(PATIENCE_S)
     assert spool.exit()["verdict"] == "cancelled"
     assert [e["exit_code"] for e in spool.read_events() if e["type"] == "step_ended"] == [-9]
 
@@ -247,7 +248,7 @@ def test_a_command_may_use_the_grace_to_write_its_last_words(make_spool, launch)
 
     spool.ask_cancel()
 
-    popen.wait(30)
+    popen.wait(PATIENCE_S)
     assert spool.log.read_text() == "up\nbye\n"
     assert spool.exit()["verdict"] == "cancelled"
     assert spool.exit()["log_bytes"] == 7
@@ -260,7 +261,7 @@ def test_a_second_launcher_of_a_spool_goes_away(make_spool, launch):
 
     second = launch(spool, wait=False)
 
-    assert (second.wait(30), first.wait(30)) == (1, 0)
+    assert (second.wait(PATIENCE_S), first.wait(PATIENCE_S)) == (1, 0)
     assert spool.log.read_text() == "once\n"
 
 

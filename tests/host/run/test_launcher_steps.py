@@ -10,7 +10,8 @@ from jobs.host.base import spool as spools
 from jobs.host.retain.adopt import Adopter
 from jobs.host.ship.health import Health
 from jobs.plans import PlanFile, Step
-from tests.host.conftest import args_of, until
+from tests.host.conftest import args_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -89,7 +90,7 @@ def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
     until(lambda: spool.log.stat().st_size)
 
     spool.ask_cancel()
-    started.wait(30)
+    started.wait(PATIENCE_S)
 
     assert spool.exit()["verdict"] == "cancelled"
     assert _cleaned(spool) == ["a"]

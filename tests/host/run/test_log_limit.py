@@ -13,7 +13,8 @@ from jobs.host.base.limits import HostLimits
 from jobs.host.run import environment, log_limit
 from jobs.host.run.log_limit import LogLimit
 from jobs.plans import Step
-from tests.host.conftest import args_of, until
+from tests.host.conftest import args_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -183,7 +184,7 @@ def test_a_log_that_fills_the_disk_ends_only_its_own_job(disk_of_64_mb, make_spo
     size = quiet.log.stat().st_size
     until(lambda: quiet.log.stat().st_size > size)
     (quiet.work / "done").touch()
-    assert other.wait(30) == 0
+    assert other.wait(PATIENCE_S) == 0
     assert quiet.exit()["verdict"] == "succeeded"
 
 

@@ -16,7 +16,8 @@ from jobs.host.run import redact as redact_module
 from jobs.host.run.redact import forms, redact, unfinished
 from jobs.host.ship.shipper import Outcome, Shipper
 from jobs.plans import Output, Step
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
+from tests.waiting import PATIENCE_S, until
 
 TOKEN = "hf_0123456789"
 STARS = b"*" * len(TOKEN)
@@ -219,7 +220,7 @@ def test_a_secret_on_disk_is_readable_by_this_user_alone(given, launch):
     assert json.loads(path.read_bytes()) == {"HF_TOKEN": TOKEN}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     spool.ask_cancel()
-    started.wait(30)
+    started.wait(PATIENCE_S)
     assert not path.exists()
 
 

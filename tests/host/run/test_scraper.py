@@ -10,8 +10,9 @@ from jobs.host.run import scraper
 from jobs.host.run.scraper import QUIET_S, STILL_S, Points
 from jobs.host.ship.shipper import Shipper
 from jobs.plans import PlanFile, Step, Watch
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
 from tests.host.metrics_server import METRICS_SERVER
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.run.spawn import Standby
-from tests.host.conftest import REPOSITORY, until
+from tests.host.conftest import REPOSITORY
+from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 

@@ -2,13 +2,13 @@
 
 import http.server
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
 
 from jobs.host.ship import health
 from jobs.plans import HEALTH_MARK, Plan, Step
+from tests.waiting import until
 
 STEP = Step("serve", ("x",), serves=True, health="/v1/models")
 MARKED = f"/v1/models?{HEALTH_MARK}"
@@ -45,9 +45,7 @@ def asked(monkeypatch):
         )
         one = health.Health(spool, server.server_address[1], lambda: None)
         ends.extend([one.stop, server.shutdown])
-        until = time.monotonic() + 10
-        while len(came) < 6 and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: len(came) >= 6, "it is asked")
         return one, came[:6]
 
     yield start

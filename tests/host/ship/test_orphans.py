@@ -6,7 +6,8 @@ from jobs.host.agent import agent
 from jobs.host.base.spool import Spool
 from jobs.host.ship import orphans, shipper
 from jobs.host.ship.orphans import Orphans
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 

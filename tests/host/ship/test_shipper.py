@@ -9,7 +9,8 @@ from jobs.host.base import spool as spools
 from jobs.host.base.client import Unreachable
 from jobs.host.ship.shipper import CHUNK, Outcome, Shipper
 from jobs.plans import Output
-from tests.host.conftest import record_of, until
+from tests.host.conftest import record_of
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -29,7 +30,7 @@ def ship(intake, client):
         threads.append(run)
 
         def wait():
-            run.join(60)
+            run.join(PATIENCE_S)
             assert outcome, "the shipper did not end"
             return outcome[0]
 
@@ -38,7 +39,7 @@ def ship(intake, client):
     yield start
     stopped.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_log_arrives_whole_through_drops_repeats_and_crashes(intake, taken, la
         until(lambda: len(intake.jobs[1].log) > 100_000 or spool.exit())
         intake.close()
         intake.open()
-    popen.wait(120)
+    popen.wait(PATIENCE_S)
 
     assert wait() is Outcome.COMPLETE
     assert intake.jobs[1].log == spool.log.read_bytes()

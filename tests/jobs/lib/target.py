@@ -72,7 +72,7 @@ BASELINE = Baseline(
     lambda asked: {one.id: True for one in asked},
 )
 
-EARLY = {"max_tokens": 64, "stop_early": True, "baseline": "17", "margin": 5.0}
+EARLY = {"max_tokens": 64, "stop_early": True, "baseline": "res-17", "margin": 5.0}
 
 # One set of Params a kind (prepare: one for each thing that it prepares) that plans on ``here()``.
 PARAMS: list[tuple[str, dict[str, Any]]] = [
@@ -139,7 +139,7 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
             AssetRef("deployment", "deployment", id=3, data=DEPLOYMENT),
             AssetRef("deployment", "of vLLM", id=5, data=SERVED_BY_VLLM),
         ),
-        baselines=lambda job: (BASELINE,) if job in (None, BASELINE.job) else (),
+        baselines=lambda pk: (BASELINE,) if pk in (None, BASELINE.result) else (),
     )
 
 

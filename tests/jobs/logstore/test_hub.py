@@ -5,6 +5,7 @@ import pytest
 
 from jobs.logstore import Hub, LogStore, unframe
 from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES
+from tests.waiting import PATIENCE_S
 
 KEY = "job/1"
 
@@ -45,7 +46,7 @@ async def take(frames, size):
     """Frames that hold ``size`` bytes together."""
     taken = []
     while sum(len(data) for _, data in frames_of(taken)) < size:
-        taken.append(await asyncio.wait_for(anext(frames), 10))
+        taken.append(await asyncio.wait_for(anext(frames), PATIENCE_S))
     return taken
 
 
@@ -138,7 +139,7 @@ def test_followers_are_sent_away_when_their_reader_breaks(logs):
 
     async def scenario():
         with pytest.raises(RuntimeError, match="broke"):
-            await asyncio.wait_for(anext(Hub(logs, broken).follow(KEY, 0)), 10)
+            await asyncio.wait_for(anext(Hub(logs, broken).follow(KEY, 0)), PATIENCE_S)
 
     asyncio.run(scenario())
 
@@ -170,7 +171,7 @@ def test_a_reader_that_leaves_takes_nothing_from_the_others(logs):
         await asyncio.sleep(0)
         leaving.cancel()
 
-        [(_, data)] = frames_of([await asyncio.wait_for(staying, 10)])
+        [(_, data)] = frames_of([await asyncio.wait_for(staying, PATIENCE_S)])
         assert len(data) == MAX_FRAME_BYTES
 
     asyncio.run(scenario())

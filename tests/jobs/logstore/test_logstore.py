@@ -16,6 +16,7 @@ from jobs.logstore.expressions import InvalidExpression
 from jobs.logstore.files import open_log
 from jobs.logstore.lines import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import SearchTooSlow
+from tests.waiting import PATIENCE_S
 
 KEY = "job/17"
 
@@ -216,7 +217,7 @@ def test_two_processes_that_send_the_same_bytes_do_not_mix_them(logs, tmp_path):
     for sender in senders:
         sender.start()
     for sender in senders:
-        sender.join(60)
+        sender.join(PATIENCE_S)
 
     assert [sender.exitcode for sender in senders] == [0, 0, 0]
     assert logs.path(KEY).read_bytes() == data

@@ -15,6 +15,7 @@ from jobs.errors import OffsetMismatch
 from jobs.logstore import LogStore, packing
 from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, names, noise
+from tests.waiting import PATIENCE_S, until
 
 fork = multiprocessing.get_context("fork")
 
@@ -40,14 +41,14 @@ def test_several_packers_at_once_pack_a_log_once(logs, tmp_path):
         won = fork.Value("i", 0)
 
         def packs(key=key, gate=gate, won=won):
-            gate.wait(20)
+            gate.wait(PATIENCE_S)
             if LogStore(tmp_path / "logs").pack(key):
                 with won.get_lock():
                     won.value += 1
 
         packers = [in_child(packs) for _ in range(4)]
         for packer in packers:
-            packer.join(30)
+            packer.join(PATIENCE_S)
         assert [packer.exitcode for packer in packers] == [0] * 4
         assert won.value == 1
         assert logs.read(key, 0, 2**30) == data
@@ -82,7 +83,7 @@ def test_readers_see_every_byte_during_packing_and_unpacking(logs, tmp_path):
     finally:
         over.set()
         for reader in readers:
-            reader.join(30)
+            reader.join(PATIENCE_S)
     assert [reader.exitcode for reader in readers] == [0, 0]
 
 
@@ -105,10 +106,10 @@ def test_nothing_appended_during_packing_is_lost(logs, tmp_path):
 
     writers, packers = [in_child(appends) for _ in range(2)], [in_child(packs) for _ in range(2)]
     for writer in writers:
-        writer.join(60)
+        writer.join(PATIENCE_S)
     over.set()
     for packer in packers:
-        packer.join(30)
+        packer.join(PATIENCE_S)
 
     assert [process.exitcode for process in (*writers, *packers)] == [0] * 4
     assert logs.read(KEY, 0, 2**30) == data
@@ -120,13 +121,6 @@ def waits_for_lock(path):
     inode = path.stat().st_ino
     waiting = [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     return any(f":{inode} " in line for line in waiting)
-
-
-def until(holds):
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_an_append_that_waits_for_packing_succeeds(logs, monkeypatch):
@@ -143,7 +137,7 @@ def test_an_append_that_waits_for_packing_succeeds(logs, monkeypatch):
 
     monkeypatch.setattr(packing, "_sync_folder", meanwhile)
     assert logs.pack(KEY)
-    appender.join(20)
+    appender.join(PATIENCE_S)
 
     assert logs.read(KEY, 0, 2**30) == data + b"more\n"
 
@@ -162,7 +156,7 @@ def test_a_log_that_is_being_appended_to_is_not_packed(logs, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", slowly)
     logs.append(KEY, len(data), b"more\n")
-    packer.join(20)
+    packer.join(PATIENCE_S)
 
     assert packed_it == [False]
     assert logs.read(KEY, 0, 2**30) == data + b"more\n"
@@ -221,7 +215,7 @@ def test_a_kill_at_any_step_leaves_every_byte(logs, tmp_path, work, step, moment
         own.pack(KEY) if work == "pack" else own.append(KEY, len(data), b"more\n")
 
     child = in_child(dies)
-    child.join(30)
+    child.join(PATIENCE_S)
 
     if (work, step) != ("unpack", "write_packed"):
         assert child.exitcode == -signal.SIGKILL
@@ -254,7 +248,7 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
         size += len(line)
         time.sleep(chance.uniform(0, 0.05))
         child.kill()
-        child.join(30)
+        child.join(PATIENCE_S)
         os.set_blocking(read_end, False)
         with suppress(BlockingIOError):
             size += len(os.read(read_end, 65536)) * len(line)

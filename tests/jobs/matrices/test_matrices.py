@@ -283,7 +283,7 @@ def test_drift_compares_the_first_and_last_third_of_the_runs(host, spec):
 
     (cell,) = matrix_page(matrix.pk).cells
     assert cell.drift.value == pytest.approx(-0.332, abs=0.002)
-    assert not cell.drift.holds_zero
+    assert not cell.drift.includes_zero
 
 
 def test_the_remaining_time_is_learnt_from_past_cells(host, spec):

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.host.run.scraper import samples
 from jobs.metrics import METRICS
-from jobs.parsers.engine_counters import during, hits_since_start, served
+from jobs.parsers.engine_counters import WarmUp, during, hits_since_start, served
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.vllm import vllm
 from tests.jobs.lib.target import DATA
@@ -169,3 +169,22 @@ def test_tokens_of_the_last_second_are_in_the_next_reading():
 
 def test_a_restart_in_the_window_gives_no_tokens():
     assert served(counted({TOKENS: 900.0}, {TOKENS: 10.0}), 100.0, 101.0) == {}
+
+
+def test_warm_ups_are_left_out_of_what_was_served():
+    sum_, count = "vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count"
+    rows = [
+        (100.0, {TOKENS: 50.0, sum_: 1.0, count: 1.0}),
+        (101.0, {TOKENS: 250.0, sum_: 9.0, count: 4.0}),  # a warm-up waits for its first token
+        (102.0, {TOKENS: 400.0, sum_: 13.0, count: 6.0}),
+        (103.0, {TOKENS: 1074.0, sum_: 14.0, count: 17.0}),
+    ]
+
+    metrics = served(rows, 100.0, 103.0, warm_up=WarmUp(4, 256.0))
+
+    assert metrics == {
+        "engine_output_tokens": 768,
+        "engine_requests": 12.0,
+        "engine_ttft_mean_ms": pytest.approx(1000 * 1.0 / 11),  # after all had their first token
+    }
+    assert served(rows[:2], 100.0, 101.0, warm_up=WarmUp(4, 256.0)) == {}  # only warm-ups came

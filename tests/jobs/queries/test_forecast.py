@@ -13,7 +13,7 @@ from jobs.plans import Step
 from jobs.queries.hosts.capacity import HostCapacity, QueuedJob, RunningJob, Server
 from jobs.queries.jobs import forecast as forecast_module
 from jobs.queries.jobs.forecast import Ahead, forecast, forecast_drafts, forecasts
-from jobs.queries.jobs.job_page import Past, left_s, pasts, typical
+from jobs.queries.jobs.job_page import Past, durations, left_s, pasts, typical
 from tests.factories import make_deployment, make_host, make_job, make_plan
 
 
@@ -138,6 +138,28 @@ def test_times_of_smaller_runs_are_scaled_and_marked():
     assert (as_much.typical_s, as_much.count, as_much.same, as_much.scaled) == (
         *(60.0, 1, True, False),
     )
+
+
+def test_only_the_time_of_the_requests_is_scaled():
+    """12 of 142 questions in 33.6 s, of which 30 are the start of the tool."""
+    counts = {"answered": 12, "errors": 0, "base": 2, "since": 100.0, "at": 103.0}
+    row = ("evaluate", "small", "r1", 33.6, {"questions": "basics", "limit": 12, "batch": 1})
+    past = pasts([(*row, {"questions": 12.0}, counts)])
+
+    estimate = typical(past, "small", "r1", 142.0)
+
+    assert estimate.scaled
+    assert estimate.typical_s == pytest.approx(30.0 + 142 * 0.3)
+
+
+def test_an_installation_is_expected_from_installations_of_the_same():
+    rows = [Past("EvalScope", "", seconds) for seconds in (4.8, 190.0, 5.1, 208.0)]
+    others = [Past("SmolLM2", "", 4.8), Past("llama.cpp", "", 30.0)]
+
+    known = typical([*others, *rows], "EvalScope", "", only_same=True)
+
+    assert (known.typical_s, known.count) == (199.0, 2)
+    assert typical(others, "EvalScope", "", only_same=True) is None
 
 
 def test_what_a_run_takes_whatever_it_does_is_not_scaled():
@@ -357,7 +379,7 @@ BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}
     ],
 )
 def test_runs_with_failed_requests_do_not_count(measured, works):
-    runs = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured)])
+    runs = pasts([("benchmark", "r1 @ 1, 4", "r1", 60.0, BENCHMARK, measured, None)])
 
     assert [one.work for one in runs] == works
 
@@ -367,7 +389,7 @@ def test_an_evaluation_that_stopped_early_does_not_count(asked, count):
     params = {"questions": "basics", "limit": 0, "batch": 2}
     measured = {"questions": asked, "planned_questions": 142.0}
 
-    assert len(pasts([("evaluate", "small, basics", "r1", 60.0, params, measured)])) == count
+    assert len(pasts([("evaluate", "small, basics", "r1", 60.0, params, measured, None)])) == count
 
 
 def test_runs_with_cut_answers_do_not_count_elsewhere():
@@ -377,3 +399,19 @@ def test_runs_with_cut_answers_do_not_count_elsewhere():
 
     assert (again.typical_s, again.scaled) == (60.0, False)
     assert (other.typical_s, other.scaled) == (600.0, True)
+
+
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_counts_of_an_evaluation_tell_how_long_its_questions_took():
+    params = {"questions": "basics", "limit": 12, "batch": 1}
+    counts = {"answered": 12, "errors": 0, "base": 2, "since": 100.0, "at": 103.0}
+    about = {"kind": "evaluate", "title": "small", "host": make_host(), "params": params}
+    for scores in (None, {"": counts, "short_en": counts}):
+        make_job(**about, state="succeeded", duration_s=33.6, scores=scores)
+    draft = Job(kind="evaluate", title="small", params={**params, "limit": 0})
+
+    usual = durations(draft, about["host"])
+
+    assert usual.shortest_s == usual.longest_s
+    assert usual.typical_s == pytest.approx(30.0 + 142 * 0.3)

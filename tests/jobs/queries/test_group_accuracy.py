@@ -81,7 +81,7 @@ def test_the_difference_is_that_of_the_parity_statement():
 
     change = row_of(base, other).changes[0]
 
-    gap = parity(base, other, 1.0).statement.pooled.gap
+    gap = parity(base, other, 1.0, "same").statement.pooled.gap
     assert (change.absolute, change.verdict) == (pytest.approx(-0.1), "noise")
     assert (change.low, change.high) == pytest.approx(bounds(gap))
 

@@ -3,7 +3,6 @@
 import pytest
 
 from jobs.queries.sample_size import questions_for_interval, questions_paired, questions_unpaired
-from jobs.queries.statistics import questions_to_tell
 
 
 @pytest.mark.parametrize(
@@ -15,18 +14,19 @@ def test_an_interval_needs_the_tabulated_number(share, margin, expected):
     assert questions_for_interval(share, margin) == expected
 
 
-def test_a_difference_needs_twice_the_number_on_each_side():
-    # 2 (1.96 + 0.8416)² 0.9 · 0.1 / 0.01² = 14,128
-    assert questions_unpaired(0.9) == 14128
+@pytest.mark.parametrize(
+    ("goal", "paired", "unpaired"),
+    # One test: (1.96 + 0.8416)² · 0.05 / 0.01², and of 2 · 0.9 · 0.1. Two: 1.2816 for 0.8416.
+    [("at_least", 3925, 14128), ("same", 5254, 18914)],
+)
+def test_a_plan_is_made_for_the_question_asked(goal, paired, unpaired):
+    assert questions_paired(goal) == paired
+    assert questions_unpaired(goal, 0.9) == unpaired
 
 
-def test_pairs_need_the_number_of_mcnemars_test():
-    # The test's own estimate: 30 against 20 of 1,000 answers changed, a difference of a point.
-    assert questions_paired(0.05, 0.01) == 1000 + questions_to_tell(30, 20, 1000)
-
-
-def test_pairs_need_fewer_questions():
-    assert questions_paired() < questions_for_interval(0.5) < questions_unpaired(0.9)
+def test_another_error_rate_needs_another_number():
+    # (1.645 + 1.2816)² · 2 · 0.75 · 0.25 / 0.2² = 80.3
+    assert questions_unpaired("same", 0.75, 0.2, 1.6448536) == 81
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

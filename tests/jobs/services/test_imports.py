@@ -208,7 +208,7 @@ def test_an_import_is_found_by_flag_number_and_device():
 
     assert list(matching(Filters(stamps=["imported"]))) == [result]
     assert list(matching(Filters(text="h800"))) == [result]
-    assert result in matching(Filters(text=f"#{result.imported_id}"))
+    assert result in matching(Filters(text=f"res-{result.pk}"))
     assert set(result_list(Filters()).results) == {mine, result}
     assert result_counts.by(result_counts.count_all(), "imported")[True] == 1
     assert result_page(result.pk).outputs == []

@@ -19,6 +19,7 @@ from jobs.valkey_acl import host_rules
 from tests.api import until
 from tests.dashboard.lib.valkey_server import running_valkey
 from tests.stack import ROOT, clean_environment, free_port
+from tests.waiting import PATIENCE_S
 
 # Changes reach Valkey when their transaction is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -180,7 +181,7 @@ def worker(url, folder):
         yield process
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE_S)
 
 
 def test_a_hosts_worker_takes_its_commands_with_these_rights(valkey, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from jobs.toolchains.site import SCRIPTS
 from tests import hostile_server
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import MODEL, engine
+from tests.waiting import PATIENCE_S
 
 KEY = "sk-very-secret-0123456789"
 
@@ -24,7 +25,7 @@ def run(url, cwd, *options, model=MODEL, key="", **environ):
         env={**os.environ, **({"API_KEY": key} if key else {}), **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

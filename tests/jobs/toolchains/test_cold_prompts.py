@@ -12,6 +12,7 @@ from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.scripts import cold
 from jobs.toolchains.site import SCRIPTS, site_of
 from tests.jobs.lib.target import here
+from tests.waiting import PATIENCE_S
 
 LINES = list(PROMPT_SETS["everyday"])
 
@@ -49,7 +50,7 @@ def written(folder, seeds, requests=20):
     lines.write_text("\n".join(LINES) + "\n\n", encoding="utf-8")
     script = str(SCRIPTS / "cold.py")
     argv = [sys.executable, script, "--requests", str(requests), "--seeds", seeds, str(lines)]
-    subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=PATIENCE_S)
     return {path.name: path.read_text(encoding="utf-8").splitlines() for path in folder.iterdir()}
 
 
@@ -81,7 +82,7 @@ def test_what_evalscope_runs_in_finds_the_script_beside_itself(tmp_path):
         (tmp_path / item.name).write_text(item.text, encoding="utf-8")
     argv = [sys.executable, "send_cold.py", "--seeds", "2=7", "--windows", "w", "--progress", "p"]
 
-    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
 
     assert "at concurrency 2" in done.stdout
     assert "No module named 'cold'" not in done.stderr

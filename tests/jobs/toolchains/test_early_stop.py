@@ -9,7 +9,7 @@ import pytest
 from jobs.catalog import QUESTION_SETS
 from jobs.kinds.lib.common import site
 from jobs.queries.parity.evidence import from_scores
-from jobs.queries.parity.statement import state
+from jobs.queries.parity.statement import Looks, state
 from jobs.toolchains.evalscope.early_stop import LOOKS_FILE, Rule, decided_plan
 from jobs.toolchains.evalscope.evalscope import CONTINUE, QuestionRun
 from tests.jobs.lib.target import here
@@ -40,7 +40,7 @@ for path in sorted(pathlib.Path("asked").glob("*.jsonl")):
 
 def planned(verdicts, margin=0.05, seed=0):
     asking = QuestionRun(QUESTIONS, 32, 0.0, 4)
-    return decided_plan(asking, Rule(17, margin, verdicts), site(here()), seed)
+    return decided_plan(asking, Rule("res-17", margin, "same", verdicts), site(here()), seed)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_an_undecided_run_asks_all_questions(run):
 
     assert (ended.returncode, len(looks)) == (0, 10)
     assert looks[-1]["asked"] == len(QUESTIONS)
-    assert looks[-1]["decision"] == "unknown"
+    assert looks[-1]["decision"] == "cannot_tell"
     assert [look["asked"] for look in looks] == sorted({look["asked"] for look in looks})
 
 
@@ -157,7 +157,9 @@ def test_a_look_has_the_interval_of_the_statement(run):
     _ended, looks, _calls = run(changed, **UNDECIDED)
 
     base, own = ({name: [score] for name, score in one.items()} for one in (mixed(), changed))
-    stated = state([from_scores("basics", "", base, own)], 0.001, len(QUESTIONS)).pooled
+    stated = state(
+        [from_scores("basics", "", base, own)], 0.001, "same", Looks(len(QUESTIONS))
+    ).pooled
     last = looks[-1]
     assert last["asked"] == len(QUESTIONS)
     gap = (stated.gap.value, stated.gap.low, stated.gap.high)

@@ -12,6 +12,7 @@ from jobs.toolchains.site import SCRIPTS
 from tests import hostile_server
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import MODEL, engine
+from tests.waiting import PATIENCE_S
 
 SAME = ("The", " capital", " is", " in", " Paris", ".")
 OTHER = ("The", " capital", " is", " in", " Lyon", ".")
@@ -45,7 +46,7 @@ def run(urls, cwd, *, prompts=("one", "two"), again=1, keys=(), more=("--logprob
         env={**os.environ, **named},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from jobs.toolchains.scripts.ask_and_score import PROMPTS
 from jobs.toolchains.site import SCRIPTS
 from tests.jobs.lib.target import DATA, files_below
+from tests.waiting import PATIENCE_S
 
 REAL = DATA / "opencompass-0.4.1" / "20261124_140927"
 # What OpenCompass does, in small: a log of its task that grows while its console says nothing.
@@ -86,8 +88,67 @@ def test_a_signal_ends_the_tool_too(tmp_path):
 
     popen.send_signal(signal.SIGTERM)
 
-    assert popen.wait(30) == 128 + signal.SIGTERM
+    assert popen.wait(PATIENCE_S) == 128 + signal.SIGTERM
     popen.stdout.close()
+
+
+# Asks two sets, the second one after it was tried to score the first.
+ASKS_AND_SCORES = """
+import json, os, pathlib, sys, time
+run = pathlib.Path("outputs/20261124_140927")
+mode = [after for word, after in zip(sys.argv, sys.argv[1:]) if word == "-m"][-1]
+def write(name, data):
+    path = run / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".new").write_text(json.dumps(data))
+    path.with_suffix(".new").rename(path)
+if mode == "infer":
+    write("predictions/m/tmp_first.json", {})
+    write("predictions/m/first.json", {})
+    while not (run / "tried").exists():
+        time.sleep(0.01)
+    write("predictions/m/tmp_second.json", {})
+else:
+    assert sys.argv[-1] == run.name and os.environ["SCORE_SETS"] == "first", sys.argv
+    write(f"summary/summary_{run.name}.csv", "only first")
+    if sys.argv[1] == "scores":
+        write("results/m/first.json", {"accuracy": 50.0})
+    (run / "tried").touch()
+    print("what it says")
+    sys.exit(sys.argv[1] != "scores")
+"""
+
+
+def ask_and_score(tmp_path, word):
+    command = (sys.executable, "-c", ASKS_AND_SCORES, word, "-m", "infer")
+    return run("follow_run.py", "outputs", 2, *command, cwd=tmp_path)
+
+
+def test_an_answered_set_is_scored_while_the_next_is_asked(tmp_path):
+    done = ask_and_score(tmp_path, "scores")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["Scored: first"]
+    files = files_below(tmp_path / "outputs/20261124_140927")
+    assert files["results/m/first.json"] == b'{"accuracy": 50.0}'
+    assert not [path for path in files if path.startswith("summary")]  # that of all comes last
+
+
+def test_a_failed_scoring_is_left_to_the_last_step(tmp_path):
+    done = ask_and_score(tmp_path, "fails")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["Not scored yet: first", "what it says", ""]
+
+
+def test_a_score_that_a_kill_cut_off_is_made_again(tmp_path):
+    torn = tmp_path / "outputs/20261124_140927/results/m/first.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_text('{"accuracy": 5')
+
+    ask_and_score(tmp_path, "scores")
+
+    assert torn.read_text() == '{"accuracy": 50.0}'
 
 
 @pytest.fixture
@@ -154,8 +215,9 @@ print(json.dumps([said, client.asked]))
 """
 
 
-def ask(folder, *prompts):
+def ask(job, *prompts):
     """Return a new process's answers to prompts, and the prompts that reached the engine."""
+    folder = job / "work"
     for name, text in STUBS.items():
         path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,6 +239,21 @@ def test_an_answer_that_opencompass_had_not_saved_is_not_asked_again(tmp_path):
     assert ask(tmp_path, "a", "b", "b") == [["answer 1", "answer 2", "answer 3"], ["a", "b", "b"]]
     saved = [{"origin_prompt": [{"role": "HUMAN", "prompt": one}]} for one in ("a", "b")]
     lines = "".join(json.dumps(line) + "\n" for line in saved) + '{"origin_pro'
-    (tmp_path / "outputs/run/predictions/model/tmp_set.jsonl").write_text(lines)
+    (tmp_path / "work/outputs/run/predictions/model/tmp_set.jsonl").write_text(lines)
 
     assert ask(tmp_path, "b", "b", "c") == [["answer 3", "answer 1", "answer 2"], ["b", "c"]]
+
+
+def test_each_answer_is_scored_as_it_comes(tmp_path):
+    question = {"id": "q", "language": "en", "question": "Say answer 1.", "answers": ["answer 1"]}
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/short_en.jsonl").write_text(json.dumps(question) + "\n")
+    prompt = PROMPTS["short_answers", "en"].format(question=question["question"])
+
+    ask(tmp_path, prompt, prompt, "of no file")
+
+    lines = (tmp_path / "work/outputs/.asked.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row.get("set"), row.get("right")) for row in rows] == [
+        *(("short_en", True), ("short_en", False), (None, None)),
+    ]

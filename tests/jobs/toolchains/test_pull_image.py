@@ -6,11 +6,11 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
 from jobs.toolchains.site import SCRIPTS
+from tests.waiting import PATIENCE_S, until
 
 PASSWORD = "pa55-Marker-0123"
 # A docker that says what it was given, and keeps the password as docker does.
@@ -64,7 +64,7 @@ def having(folder):
 def test_it_logs_in_over_standard_input_and_pulls(pull, tmp_path):
     done = pull(*IMAGE)
 
-    out, _ = done.communicate(timeout=30)
+    out, _ = done.communicate(timeout=PATIENCE_S)
 
     assert done.returncode == 4
     assert (tmp_path / "calls").read_text().splitlines() == [
@@ -79,7 +79,7 @@ def test_it_logs_in_over_standard_input_and_pulls(pull, tmp_path):
 def test_without_a_login_there_is_no_pull(pull, tmp_path):
     done = pull(*IMAGE, LOGIN="7")
 
-    out, _ = done.communicate(timeout=30)
+    out, _ = done.communicate(timeout=PATIENCE_S)
 
     assert done.returncode == 7
     assert b"Login at registry.lan:5000 failed with exit code 7." in out
@@ -90,16 +90,14 @@ def test_without_a_login_there_is_no_pull(pull, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_pull_leaves_no_password(pull, tmp_path, number):
     started = pull(*IMAGE, TAKES="600")
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "pulling").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until((tmp_path / "pulling").exists, "docker pulls")
     assert having(tmp_path) == ["config.json"]
 
     started.send_signal(number)
-    started.wait(30)
+    started.wait(PATIENCE_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)  # the docker of a killed script
     if number == signal.SIGKILL:
-        assert pull("--clean").wait(30) == 0
+        assert pull("--clean").wait(PATIENCE_S) == 0
 
     assert having(tmp_path) == []

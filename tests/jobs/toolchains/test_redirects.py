@@ -9,6 +9,7 @@ import pytest
 from jobs.toolchains.site import SCRIPTS
 from tests import hostile_server
 from tests.hostile_server import hostile
+from tests.waiting import PATIENCE_S
 
 KEY = "sk-not-a-real-one-0123456789"
 AIOHTTP = """
@@ -49,7 +50,7 @@ def redirected(argv, status, cwd):
             cwd=cwd,
             env={**os.environ, "API_KEY": KEY, "PYTHONPATH": str(SCRIPTS)},
             capture_output=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         return b"".join(asked.requests), b"".join(other.requests)

@@ -18,6 +18,7 @@ import pytest
 from jobs.toolchains.site import SCRIPTS
 from tests import hostile_server
 from tests.hostile_server import hostile
+from tests.waiting import PATIENCE_S
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
 
@@ -384,7 +385,7 @@ def test_only_processes_with_the_argument_are_stopped():
     done = subprocess.run([sys.executable, "-c", program, mark], check=False)
 
     ours, other = started
-    assert (done.returncode, ours.wait(30), other.poll()) == (0, -15, None)
+    assert (done.returncode, ours.wait(PATIENCE_S), other.poll()) == (0, -15, None)
     other.kill()
     other.wait()
     for popen in started:

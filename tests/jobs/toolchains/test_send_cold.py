@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 from jobs.host.readers.client import ProgressReader
 from jobs.host.run.scraper import Scraper
+from jobs.parsers.engine_counters import WarmUp
+from jobs.parsers.evalscope import evalscope_perf
 from jobs.toolchains.evalscope.evalscope import perf_plan
 from jobs.toolchains.load import HttpLoad
 from jobs.toolchains.scripts import send_cold
@@ -63,6 +66,36 @@ def test_warm_up_requests_are_not_counted(tmp_path):
     counts = {name: client.counts[name] for name in ("sent", "done", "failed", "warm")}
     assert counts == {"sent": 24, "done": 24, "failed": 0, "warm": 0}
     assert max(warm) == 4
+
+
+def test_warm_ups_of_each_concurrency_are_written_with_the_first_measured_request(tmp_path):
+    windows = tmp_path / "windows.jsonl"
+    client = send_cold.Client(tmp_path / "client.jsonl", windows=windows)
+    ended = []
+
+    async def request(tokens):
+        client.begin()
+        client.receive(2)
+        await asyncio.sleep(0)
+        client.end(tokens is not None, tokens)
+        ended.append(windows.exists())
+
+    async def level(concurrency, *tokens):
+        client.begin_level(concurrency, 2)
+        await asyncio.gather(*map(request, tokens))
+
+    began = time.time()
+    # The server counted no tokens of one: pieces of its stream stand for them.
+    asyncio.run(level(1, 64, None, 64, 64))
+    asyncio.run(level(4, 10, 11, 12))
+
+    rows = [json.loads(line) for line in windows.read_text().splitlines()]
+    sums = [(row["concurrency"], row["warm_ups"], row["warm_up_tokens"]) for row in rows]
+    assert sums == [(1, 2, 64 + 2), (4, 2, 10 + 11)]
+    assert all(began <= row["measured"] <= time.time() for row in rows)
+    assert ended[0] is False  # not before the last warm-up has ended
+    read = evalscope_perf.warm_ups(windows.read_bytes() + b'{"concurrency": 1, "began": 2}\n{')
+    assert read[4] == WarmUp(2, 21, rows[1]["measured"])
 
 
 def test_changes_are_written_down_as_they_come(tmp_path):

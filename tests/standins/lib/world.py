@@ -29,6 +29,7 @@ FAULTS = (
     "compile_error",
     "exit0_no_result",
     "opencompass_all_dash",
+    "second_set_waits",
     "iommu_on",
     "disk_full",
     "image_missing",

@@ -24,12 +24,12 @@ def send(caller, method, path, body=None):
 
 def test_tags_are_added_filtered_and_removed(lin):
     result, other = make_result(), make_result()
-    place = f"results/{result.pk}/tags"
+    place = f"results/res-{result.pk}/tags"
 
     assert lin.post(place, {"tags": ["v3/rc", "夜间"]}).json() == {"tags": ["v3/rc", "夜间"]}
     listed = lin.get("results?tag=v3/rc").json()["results"]
-    assert [(row["id"], row["tags"]) for row in listed] == [(result.pk, ["v3/rc", "夜间"])]
-    assert lin.get(f"results/{other.pk}").json()["tags"] == []
+    assert [(row["id"], row["tags"]) for row in listed] == [(f"res-{result.pk}", ["v3/rc", "夜间"])]
+    assert lin.get(f"results/res-{other.pk}").json()["tags"] == []
 
     assert send(lin, "delete", f"{place}/v3/rc").json() == {"tags": ["夜间"]}
     assert send(lin, "delete", f"{place}/v3/rc").status_code == 404
@@ -37,14 +37,14 @@ def test_tags_are_added_filtered_and_removed(lin):
 
 @pytest.mark.parametrize("tags", [[], [""], ["x" * 33], ["a,b"], [f"{n}" for n in range(13)]])
 def test_a_wrong_tag_is_at_its_field(lin, tags):
-    answer = lin.post(f"results/{make_result().pk}/tags", {"tags": tags})
+    answer = lin.post(f"results/res-{make_result().pk}/tags", {"tags": tags})
 
     assert answer.status_code == 422
     assert "tags" in answer.json()["fields"]
 
 
 def test_a_note_is_added_edited_and_removed(lin):
-    place = f"results/{make_result().pk}/notes"
+    place = f"results/res-{make_result().pk}/notes"
 
     made = lin.post(place, {"text": "warm"})
     note = made.json()
@@ -61,7 +61,7 @@ def test_a_note_is_added_edited_and_removed(lin):
 
 def test_a_sign_off_is_added_and_withdrawn(lin):
     result = make_result()
-    place = f"results/{result.pk}/sign-offs"
+    place = f"results/res-{result.pk}/sign-offs"
 
     row = lin.post(place, {"purpose": "ACME"}).json()
     listed = lin.get("results?released=1").json()["results"]
@@ -78,27 +78,27 @@ def test_a_baseline_is_set_judges_and_is_removed(lin):
     host = make_measuring_host()
     base, *_others = (measured(served(host), points=((1, n),)) for n in (100, 101, 99))
     later, *_others = (measured(served(host, OTHER), points=((1, n),)) for n in (92, 93, 91))
-    place = f"results/{base.pk}/baseline"
+    place = f"results/res-{base.pk}/baseline"
 
-    assert send(lin, "put", place).json()["baseline"] == base.pk
-    verdict = lin.get(f"results/{later.pk}").json()["vs_baseline"]
+    assert send(lin, "put", place).json()["baseline"] == f"res-{base.pk}"
+    verdict = lin.get(f"results/res-{later.pk}").json()["vs_baseline"]
     assert (verdict["state"], verdict["baseline"], verdict["is_relative"]) == (
         "regressed",
-        base.pk,
+        f"res-{base.pk}",
         True,
     )
     assert verdict["low"] < verdict["change"] < verdict["high"] < 0
-    assert lin.get(f"results/{base.pk}").json()["is_baseline"] is True
+    assert lin.get(f"results/res-{base.pk}").json()["is_baseline"] is True
     gone = send(lin, "delete", place).json()
 
     assert (gone["baseline"], gone["history"][0]["ended_by"]) == (None, "lin")
-    assert lin.get(f"results/{later.pk}").json()["vs_baseline"] is None
+    assert lin.get(f"results/res-{later.pk}").json()["vs_baseline"] is None
     dids = [row.detail["did"] for row in AuditEntry.objects.order_by("pk")]
     assert dids == ["set", "remove"]
 
 
 def test_a_result_without_a_subject_is_no_baseline(lin):
-    answer = send(lin, "put", f"results/{make_result().pk}/baseline")
+    answer = send(lin, "put", f"results/res-{make_result().pk}/baseline")
 
     assert answer.status_code == 422
 
@@ -126,7 +126,7 @@ def test_the_fleet_has_each_place_with_its_values(lin):
 
     places = {place["stack"]: place for place in answer["fleet"]}
     speed = places["guide"]["speed"]
-    assert (speed["result"], speed["value"], speed["concurrency"]) == (result.pk, 90.0, 4)
+    assert (speed["result"], speed["value"], speed["concurrency"]) == (f"res-{result.pk}", 90.0, 4)
     assert (speed["stale"], places["guide"]["accuracy"]) == ([], None)
     assert answer["days"] == 7
     assert lin.get("fleet?days=many").json()["days"] == 30
@@ -135,7 +135,7 @@ def test_the_fleet_has_each_place_with_its_values(lin):
 @pytest.mark.parametrize("scope", ["read", "launch"])
 def test_a_token_changes_results_within_its_scope(lin, scope):
     lin.user.api_tokens.update(scope=scope)
-    place = f"results/{make_result().pk}/tags"
+    place = f"results/res-{make_result().pk}/tags"
 
     status = lin.post(place, {"tags": ["a"]}).status_code
 

@@ -22,15 +22,15 @@ def post(client, body):
 
 
 def evaluation(*scores):
-    return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded")).pk
+    job = make_job(kind="evaluate", state="succeeded")
+    return f"res-{make_measured(scores=scores, job=job).pk}"
 
 
 def test_counts_have_a_statement(reader):
     data = post(reader, COUNTS).json()
 
-    assert data["verdict"] == "unknown"
+    assert data["verdict"] == "cannot_tell"
     assert round(data["pooled"]["difference_points"], 2) == -0.26
-    assert data["pooled"]["more_if_equal"] is True
     assert data["means_disagree"] is True
 
 
@@ -63,7 +63,7 @@ def test_wrong_counts_are_named(reader, body, field):
 
 
 def test_a_missing_result_is_404(reader):
-    answer = reader.get(reverse("api-parity"), {"base": "999998", "id": "999999"})
+    answer = reader.get(reverse("api-parity"), {"base": "res-999998", "id": "res-999999"})
 
     assert answer.status_code == 404
 
@@ -71,9 +71,12 @@ def test_a_missing_result_is_404(reader):
 def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
     base, result = answering.make_sets_of_one_name()
 
-    data = reader.get(reverse("api-parity"), {"base": base.pk, "id": result.pk}).json()
+    data = reader.get(
+        reverse("api-parity"), {"base": f"res-{base.pk}", "id": f"res-{result.pk}"}
+    ).json()
 
-    assert (data["verdict"], data["text"]) == ("not_comparable", "Not comparable")
+    assert (data["verdict"], data["exit_code"]) == ("not_comparable", 4)
+    assert data["text"] == "Not comparable"
     assert data["action"] == "Evaluate both with the same version of the same question set."
     assert (data["pooled"], data["sets"], data["plain_mean_points"]) == (None, [], None)
     assert [one["id"] for one in data["warnings"]][-1] == "apart"
@@ -85,7 +88,7 @@ def test_a_set_has_name_version_and_checksum(reader):
         for n in (1, 3)
     ]
 
-    query = {"base": sides[0].pk, "id": sides[1].pk}
+    query = {"base": f"res-{sides[0].pk}", "id": f"res-{sides[1].pk}"}
     rows = reader.get(reverse("api-parity"), query).json()["sets"]
 
     assert [row["name"] for row in rows] == [
@@ -99,7 +102,7 @@ def test_a_group_of_two_models_is_refused(reader):
     job = make_job(kind="evaluate", state="succeeded")
     other = make_measured(scores=[1, 0], job=job, model_id="r1").pk
 
-    query = {"base": f"{evaluation(1, 0)},{other}", "id": evaluation(1, 1)}
+    query = {"base": f"{evaluation(1, 0)},res-{other}", "id": evaluation(1, 1)}
     answer = reader.get(reverse("api-parity"), query)
 
     assert answer.status_code == 400

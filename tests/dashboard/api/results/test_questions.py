@@ -27,7 +27,7 @@ def lin():
 def test_changed_questions_are_a_file(lin, pair):
     base, result = pair
 
-    answer = lin.get(f"results/{result.pk}/questions", show="changed", base=base.pk)
+    answer = lin.get(f"results/res-{result.pk}/questions", show="changed", base=f"res-{base.pk}")
 
     lines = [json.loads(line) for line in answer.content.decode().splitlines()]
     assert [line["id"] for line in lines] == ["q1", "q4", "q6"]
@@ -35,9 +35,9 @@ def test_changed_questions_are_a_file(lin, pair):
 
 def test_changed_questions_are_saved_as_a_set(lin, pair):
     base, result = pair
-    asked = {"id": "hard", "show": "changed, correct", "base": str(base.pk)}
+    asked = {"id": "hard", "show": "changed, correct", "base": f"res-{base.pk}"}
 
-    answer = lin.post(f"results/{result.pk}/questions", asked)
+    answer = lin.post(f"results/res-{result.pk}/questions", asked)
 
     assert answer.status_code == 201
     shown = answer.json()
@@ -48,7 +48,7 @@ def test_changed_questions_are_saved_as_a_set(lin, pair):
 def test_filters_without_a_base_are_refused(lin, pair):
     _base, result = pair
 
-    answer = lin.post(f"results/{result.pk}/questions", {"id": "hard", "show": "changed"})
+    answer = lin.post(f"results/res-{result.pk}/questions", {"id": "hard", "show": "changed"})
 
     assert answer.status_code == 422
     assert answer.json()["message"] == "Choose the result against which the answers changed."
@@ -58,7 +58,7 @@ def test_filters_without_a_base_are_refused(lin, pair):
 def test_a_benchmark_has_no_questions(lin):
     result = make_measured(points=[(1, {"output_tokens_per_s": 8.5})])
 
-    answer = lin.get(f"results/{result.pk}/questions")
+    answer = lin.get(f"results/res-{result.pk}/questions")
 
     assert (answer.status_code, answer.json()["error"]) == (422, "launch")
     assert "is a benchmark" in answer.json()["message"]

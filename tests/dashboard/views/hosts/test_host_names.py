@@ -60,7 +60,7 @@ def addresses(made):
         reverse("result-list"),
         reverse("result-list") + f"?host={NAME}",
         reverse("result-detail", args=[first]),
-        reverse("result-compare") + f"?id={first}&id={second}&all=1",
+        reverse("result-compare") + f"?id=res-{first}&id=res-{second}&all=1",
         reverse("launch-form", args=["benchmark"]),
         reverse("playground"),
     ]

@@ -393,10 +393,10 @@ def test_a_job_with_a_watch_has_curves_while_it_runs(page):
 def test_an_estimate_rests_on_the_same_work_first():
     host = make_host()
     for title, seconds in (("a", 10.0), ("a", 30.0), ("a", 20.0), ("b", 500.0)):
-        make_job(host=host, title=title, state="succeeded", duration_s=seconds)
-    make_job(host=host, title="a", state="failed", duration_s=1.0)
+        make_job(kind="compile", host=host, title=title, state="succeeded", duration_s=seconds)
+    make_job(kind="compile", host=host, title="a", state="failed", duration_s=1.0)
 
-    same, other = (durations(Job(kind="prepare", title=title), host) for title in ("a", "new"))
+    same, other = (durations(Job(kind="compile", title=title), host) for title in ("a", "new"))
 
     assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
     assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)

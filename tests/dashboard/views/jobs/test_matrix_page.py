@@ -369,7 +369,7 @@ def test_the_list_counts_runs(client, matrix):
 
 def test_three_more_runs_are_one_click_on_a_result(client, matrix):
     job = matrix.cells.get(column=0).job
-    fields = {"id": job.result.pk, "n": 3, "from": "result"}
+    fields = {"id": f"res-{job.result.pk}", "n": 3, "from": "result"}
 
     answer = client.post(reverse("result-run-more"), fields)
 

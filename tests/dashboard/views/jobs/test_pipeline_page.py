@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -62,6 +63,15 @@ def test_each_job_stands_with_its_state_and_why_it_waits(lin, chain):
     assert f"Running: #{jobs[2].pk}" in text_of(html)
     assert f"Next: #{jobs[3].pk}" in text_of(html)
     assert 'data-live="job deployment"' in html
+
+
+def test_what_remains_is_a_round_estimate(lin, chain):
+    running = make_chain(chain, deploy="succeeded", benchmark="running", evaluate="queued")[3]
+    progress = {"done": 99.0, "total": 100.0, "unit": "%"}
+    started = now() - timedelta(seconds=40.1)
+    Job.objects.filter(pk=running.pk).update(progress=progress, started_at=started)
+
+    assert re.search(r"remaining\s+5 s", text_of(shown(lin, chain)))
 
 
 def test_its_title_names_the_model(chain):

@@ -100,6 +100,17 @@ def test_a_set_that_is_scored_at_its_end_says_so_until_then(job, tell, page):
     assert standings(job).sets[0].is_done
 
 
+def test_the_guide_s_command_says_that_it_scores_after_all_sets(job, tell, page):
+    tell((1.0, EN, counts(96, 0)), (1.0, "", counts(96, 0)))
+    verbatim = {"kind": "evaluate-opencompass", "steps": [{"name": "evaluate", "argv": ["x"]}]}
+    for steps, text in (([], "scored after all sets"), (["score"], "scored at the end of the set")):
+        more = [{"name": name, "argv": ["x"]} for name in steps]
+        job.plan = {**job.plan, **verbatim, "steps": [*verbatim["steps"], *more]}
+        job.save()
+
+        assert text in page.get(reverse("job-accuracy-table", args=[job.pk])).text
+
+
 def test_the_curve_ends_at_the_last_count(job, tell, page):
     tell(*((float(n), "", counts(n, right=n // 2)) for n in range(1, 11)))
     address = reverse("job-accuracy", args=[job.pk])

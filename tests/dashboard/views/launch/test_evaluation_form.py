@@ -146,6 +146,44 @@ def test_an_estimate_names_its_basis(form, served):
     assert (known.seconds, known.tokens, known.counted_by) == (5.0, 50.0, counted)
 
 
+@pytest.mark.parametrize(
+    ("rates", "batch", "rate", "is_scaled"),
+    [
+        ({4: 100.0}, 4, 100.0, False),
+        ({1: 50.0}, 4, 200.0, True),  # proportional: nothing tells more
+        ({1: 50.0, 4: 100.0}, 2, 100.0 / 2**0.5, True),
+        ({1: 50.0, 4: 50.0}, 8, 50.0, True),  # more concurrency gave nothing
+        ({1: 90.0, 4: 100.0, 16: 80.0}, 32, 80.0, True),
+    ],
+)
+def test_a_measured_speed_is_scaled_to_the_concurrency(served, rates, batch, rate, is_scaled):
+    points = [(level, {"output_tokens_per_s": one}) for level, one in rates.items()]
+    make_measured(deployment=served, model_id=served.model_id, points=points, simulated=True)
+    params = {"deployment": str(served.pk), "limit": 10, "max_tokens": 200, "batch": batch}
+
+    estimate = evaluation_estimate("evaluate", params | {"questions": "basics"})
+
+    assert (estimate.rate, estimate.is_scaled) == (pytest.approx(rate), is_scaled)
+    assert estimate.seconds == pytest.approx(10 * 200 / rate)
+
+
+def test_a_measured_speed_tells_more_than_another_amount_of_work(form, served):
+    points = [(4, {"output_tokens_per_s": 100.0})]
+    make_measured(deployment=served, model_id=served.model_id, points=points)
+    query = {"host": "near", "deployment": served.pk, "max_tokens": 200, "limit": 10}
+    params = {"questions": "basics", "limit": 5, "batch": 4}
+    about = {"host": served.job.host, "kind": "evaluate", "model_id": served.model_id}
+    make_job(**about, params=params, state="succeeded", duration_s=33.0)
+    assert form("evaluate", **query)["earlier"].scaled
+
+    counted = make_measured(model_id=served.model_id, scores=[1, 0])
+    counted.metrics |= {"output_tokens_mean": 50.0}
+    counted.save()
+
+    shown = form("evaluate", **query)
+    assert (shown["earlier"], shown["before"].estimate.seconds) == (None, 5.0)
+
+
 def test_an_estimate_counts_answers_with_as_much_thinking(served):
     points = [(4, {"output_tokens_per_s": 100.0})]
     make_measured(deployment=served, model_id=served.model_id, points=points)

@@ -52,8 +52,8 @@ def count(html, title):
         ("?show=not_extracted", answering.NOT_EXTRACTED),
         ("?show=looping", answering.LOOPING),
         ("?show=faulty", (2, 3, 5, 7, 11, 13, 17, 19)),
-        ("?show=changed&base={base}", answering.CHANGED),
-        ("?show=changed&show=correct&base={base}", (4, 6)),
+        ("?show=changed&base=res-{base}", answering.CHANGED),
+        ("?show=changed&show=correct&base=res-{base}", (4, 6)),
         ("?show=cut&set=short_zh", (2,)),
         ("?show=cut&category=other", ()),
         ("?show=long", (23,)),
@@ -85,39 +85,39 @@ def test_the_first_question_has_number_one_everywhere(client, page, pair):
     assert "<title>Answer 24 of" in page(result, index=23)
     assert "- Question: 24, " in page(result, index=23)
     link = reverse("result-answer", args=[result.pk, 4])
-    address = f"{reverse('result-compare')}?id={base.pk}&id={result.pk}"
+    address = f"{reverse('result-compare')}?id=res-{base.pk}&id=res-{result.pk}"
     compared = client.get(address).content.decode()
     assert re.search(rf'href="{link}[^"]*">5</a>', compared)
 
 
 def test_counts_say_what_each_filter_leaves(page, pair):
     base, result = pair
-    html = page(result, f"?base={base.pk}")
+    html = page(result, f"?base=res-{base.pk}")
 
     titles = ("Incorrect", "Correct", "Cut off", "Not extracted", "Loop", "Changed")
     assert [count(html, title) for title in titles] == [9, 15, 5, 2, 1, 3]
-    html = page(result, f"?base={base.pk}&show=correct")
+    html = page(result, f"?base=res-{base.pk}&show=correct")
     assert [count(html, title) for title in ("Incorrect", "Correct", "Changed")] == [9, 15, 2]
 
 
 def test_an_answer_shows_all_that_is_stored(page, pair):
     base, result = pair
-    html = page(result, f"?base={base.pk}", index=4)
+    html = page(result, f"?base=res-{base.pk}", index=4)
 
     for text in ("number 4?", "It is **4**.", "at place 4 is 4", "12 → 24", "Numeric comparison"):
         assert text in html
     assert "temperature 0.0" in html and "max_tokens 64" in html
-    assert f"In #{base.job_id}" in html
+    assert f"In res-{base.pk}" in html
 
 
 def test_both_reasonings_are_side_by_side_from_the_first_difference(page, pair):
     base, result = pair
-    html = page(result, f"?base={base.pk}", index=4).split("data-pair")[1]
+    html = page(result, f"?base=res-{base.pk}", index=4).split("data-pair")[1]
 
     marks = re.findall(r"([^>]*)<mark>([^<]*)</mark>", html)
     assert [mark for _before, mark in marks] == ["5.", "4."]
     assert all(before.endswith("the one at place 4 is ") for before, _mark in marks)
-    assert "reasoning equal" in page(result, f"?base={base.pk}", index=0)
+    assert "reasoning equal" in page(result, f"?base=res-{base.pk}", index=0)
 
 
 def test_equal_incorrect_answers_are_counted(pair):
@@ -131,12 +131,12 @@ def test_equal_incorrect_answers_are_counted(pair):
 
 def test_a_comparison_leads_to_the_changed_answers(client, page, pair):
     base, result = pair
-    query = f"?id={base.pk}&id={result.pk}"
+    query = f"?id=res-{base.pk}&id=res-{result.pk}"
     html = client.get(reverse("result-compare") + query).content.decode()
 
     answers = reverse("result-answers", args=[result.pk])
-    assert f'{answers}?show=changed&amp;base={base.pk}"' in html
-    assert f'{answers}4/?show=changed&amp;base={base.pk}"' in html
+    assert f'{answers}?show=changed&amp;base=res-{base.pk}"' in html
+    assert f'{answers}4/?show=changed&amp;base=res-{base.pk}"' in html
     assert "6 of 6 answers that are incorrect in both are the same." in html
 
 
@@ -177,8 +177,8 @@ def test_an_unscored_answer_is_not_incorrect(client, page, pair):
 def test_a_base_with_other_questions_changes_nothing(page, pair):
     other = make_measured(scores=[1, 0])
 
-    assert listed(page(pair[1], f"?show=changed&base={other.pk}")) == ()
-    assert "No evaluation with answers to compare with: 999" in page(pair[1], "?base=999")
+    assert listed(page(pair[1], f"?show=changed&base=res-{other.pk}")) == ()
+    assert "No evaluation with answers to compare with: res-999" in page(pair[1], "?base=res-999")
 
 
 def test_hidden_characters_are_shown(page, pair):
@@ -199,7 +199,7 @@ def test_the_text_for_an_issue_has_question_and_facts(page, pair):
     html = page(result, index=2)
     text = unescape(re.search(r'data-copy-text="([^"]*)"', html)[1])
 
-    assert f"- Result: #{result.job_id}" in text and "- Flags: Cut off" in text
+    assert f"- Result: res-{result.pk}" in text and "- Flags: Cut off" in text
     assert reverse("result-answer", args=[result.pk, 2]) in text
     assert "````text\n```\nnot out of it\n```\n````" in text
 

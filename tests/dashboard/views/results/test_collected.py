@@ -90,7 +90,7 @@ def test_the_result_names_host_folder_and_job(client, ann, job):
     client.post(answer.url, {"do": "import"})
 
     result = Result.objects.get()
-    page = client.get(f"/results/{result.pk}/").content.decode()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
     entry = AuditEntry.objects.get(action="result.import")
     client.force_login(make_user("root", is_staff=True))
     audit = client.get("/audit/").content.decode()
@@ -177,7 +177,7 @@ def test_the_command_imports_what_a_job_collected(job):
     text = run("--job", str(job.pk), "--device", "8 × H800")
 
     assert shown["results"][0]["tool"] == "vLLM bench serve"
-    assert "imported: import" in text
+    assert "imported: res-" in text
     assert Result.objects.get().run_context["collected"]["job"] == job.pk
     with pytest.raises(CommandError, match="Name files, or a job"):
         run("--job", str(job.pk), str(DATA / SERVE))
@@ -212,7 +212,7 @@ def test_an_upload_has_no_folder(client, ann):
     result = imported()
 
     assert "collected" not in result.run_context
-    page = client.get(f"/results/{result.pk}/").content.decode()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
     assert re.search(r'href="/jobs/\d', page) is None
 
 

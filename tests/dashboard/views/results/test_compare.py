@@ -117,7 +117,7 @@ def test_other_work_gives_no_verdict_and_says_why(page, host):
     html = page(ids(one, other))
 
     text = text_of(html)
-    assert re.search(rf"#{other.job_id}\b[^:]*: not comparable, different workloads", text)
+    assert re.search(rf"res-{other.pk}\b[^:]*: not comparable, different workloads", text)
     assert "Output length: 64 / 128" in text
     assert "not comparable" in text
 
@@ -165,7 +165,7 @@ def test_equal_numbers_of_other_work_are_no_verdict(page, host):
 
     text = text_of(page(ids(one, other) + "&all=1"))
 
-    assert re.search(rf"#{other.job_id}\b[^:]*: not comparable, different workloads", text)
+    assert re.search(rf"res-{other.pk}\b[^:]*: not comparable, different workloads", text)
     assert "unchanged" not in text
     assert "equal" not in text
 
@@ -176,9 +176,9 @@ def test_only_the_column_with_other_work_has_no_verdict(page, host):
 
     text = text_of(page(grouped(base, other, apart)))
 
-    barred = f"Not comparable with #{base[0].job_id}: #{apart[0].job_id}. Different workloads."
+    barred = f"Not comparable with res-{base[0].pk}: res-{apart[0].pk}. Different workloads."
     assert barred in text
-    headline = rf"#{other[0].job_id} \(Q8_0 from Q4_1\), 3 runs vs #{base[0].job_id}\b[^:]*: "
+    headline = rf"res-{other[0].pk} \(Q8_0 from Q4_1\), 3 runs vs res-{base[0].pk}\b[^:]*: "
     headline += r"output tokens/s \+39\.2 % at concurrency 1, significant difference"
     assert re.search(headline, text)
     rate = compare([base, other, apart]).rows[0]
@@ -226,7 +226,7 @@ def test_runs_of_other_work_are_no_group(page, host):
 
     text = text_of(page(grouped([one, other], [third])))
 
-    assert f"#{one.job_id} and #{other.job_id} are not repeats" in text
+    assert f"res-{one.pk} and res-{other.pk} are not repeats" in text
 
 
 def test_eight_are_compared_and_nine_are_refused_in_words(page, host):
@@ -251,7 +251,7 @@ def test_the_switch_to_runs_is_not_the_time_that_a_job_has_run(client, host):
     client.force_login(make_user("lin"))
     client.cookies["django_language"] = "zh-hans"
 
-    answer = client.get(f"{reverse('result-compare')}?id={first.pk}&id={second.pk}")
+    answer = client.get(f"{reverse('result-compare')}?id=res-{first.pk}&id=res-{second.pk}")
 
     switch = re.search(r'<div class="seg".*?</div>', answer.content.decode(), re.DOTALL)[0]
     assert re.findall(r">([^<>]+)</a>", switch) == ["运行", "分组"]
@@ -297,7 +297,7 @@ def test_the_reason_for_no_verdict_has_chinese_punctuation(client, host):
 
     assert re.search(r"：128 / 64；", text)
     assert (
-        f"#{other.job_id} Q8_0（源自Q4_1）对比#{one.job_id} Q8_0（源自Q4_1）：负载不同，不可比较"
+        f"res-{other.pk} Q8_0（源自Q4_1）对比res-{one.pk} Q8_0（源自Q4_1）：负载不同，不可比较"
         in text
     )
 

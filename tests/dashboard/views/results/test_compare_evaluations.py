@@ -48,7 +48,7 @@ def test_many_changed_answers_are_read_in_the_reader(page):
 
     assert html.count("fixed</span>") == 20
     assert "The first 20 of 21 changed answers." in text_of(html)
-    assert f"show=changed&amp;base={base.pk}" in html
+    assert f"show=changed&amp;base=res-{base.pk}" in html
 
 
 def test_different_questions_have_no_difference(page):
@@ -135,7 +135,7 @@ def test_tables_of_several_columns_are_read_when_opened(page):
     folded, table = page(ids(base, *others)), page(ids(base, others[1]))
 
     assert "question 1" not in folded
-    assert f'hx-get="/results/compare/?id={base.pk}&amp;id={others[1].pk}"' in folded
+    assert f'hx-get="/results/compare/?id=res-{base.pk}&amp;id=res-{others[1].pk}"' in folded
     assert text_of(folded).count("1 fixed, 1 regressed") == 2
     assert "question 1" in table and 'id="flips"' in table
 

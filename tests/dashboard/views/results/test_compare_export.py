@@ -34,7 +34,7 @@ def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
 
     name, rows = lines(grouped(base, [other]))
 
-    assert name == f'attachment; filename="compare-{base[0].job_id}-{other.job_id}.csv"'
+    assert name == f'attachment; filename="compare-res-{base[0].pk}-res-{other.pk}.csv"'
     rates = {(r["column"], r["concurrency"]): r for r in rows if r["metric"] == RATE}
     assert set(rates) == {("base", "1"), ("base", "4"), ("2", "1"), ("2", "4")}
     mean = rates["base", "4"]
@@ -55,12 +55,12 @@ def test_a_line_of_a_comparison_says_what_its_number_is_of(lines, host):
     _name, rows = lines(ids(one, other))
 
     last = rows[-1]
-    assert last["results"] == str(other.pk)
+    assert last["results"] == f"res-{other.pk}"
     assert last["model"] == other.model_id
     assert last["precision"] == other.label
     assert last["host"] == host.name
     assert last["identity"] == other.fingerprint
-    assert (rows[0]["uncounted_jobs"], last["uncounted_jobs"]) == ("", str(other.job_id))
+    assert (rows[0]["uncounted_results"], last["uncounted_results"]) == ("", f"res-{other.pk}")
 
 
 def test_exported_evaluations_have_both_intervals(lines):
@@ -93,8 +93,8 @@ def test_a_saved_picture_knows_model_and_precision_of_each_line(page, host):
 
     for figure in figures(page(grouped(base, other))).values():
         assert figure["layout"]["meta"]["names"] == {
-            f"#{base[0].job_id} × 2": f"#{base[0].job_id} × 2, {base[0].model_id}, Q8_0 from Q4_1",
-            f"#{other[0].job_id}": f"#{other[0].job_id}, {other[0].model_id}, Q8_0 from Q4_1",
+            f"res-{base[0].pk} × 2": f"res-{base[0].pk} × 2, {base[0].model_id}, Q8_0 from Q4_1",
+            f"res-{other[0].pk}": f"res-{other[0].pk}, {other[0].model_id}, Q8_0 from Q4_1",
         }
 
 
@@ -108,8 +108,8 @@ def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
     assert set(drawn) == {"throughput", "ttft", "interactivity"}
     for figure in drawn.values():
         symbols = {trace["name"]: trace["marker"].get("symbol", "") for trace in figure["data"]}
-        assert symbols[f"#{other.job_id}"].endswith("-open")
-        assert not symbols[f"#{one.job_id}"].endswith("-open")
+        assert symbols[f"res-{other.pk}"].endswith("-open")
+        assert not symbols[f"res-{one.pk}"].endswith("-open")
 
 
 def test_equal_values_are_grouped_with_their_columns(page, host):
@@ -119,7 +119,7 @@ def test_equal_values_are_grouped_with_their_columns(page, host):
 
     text = text_of(page(ids(*few, many)))
 
-    lengths = f"Output length: 64 (#{few[0].job_id}, #{few[1].job_id}), 128 (#{many.job_id})"
+    lengths = f"Output length: 64 (res-{few[0].pk}, res-{few[1].pk}), 128 (res-{many.pk})"
     assert lengths in text
 
 
@@ -127,10 +127,10 @@ def test_a_missing_result_is_named_and_the_others_are_offered(client, host):
     client.force_login(make_user("lin"))
     one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
 
-    query = f"id={one.pk}&id=987654&id={other.pk}"
+    query = f"id=res-{one.pk}&id=res-987654&id=res-{other.pk}"
     answer = client.get(f"{reverse('result-compare')}?{query}")
 
     html = answer.content.decode()
     assert answer.status_code == 404
-    assert "Result 987654 does not exist or was removed." in html
+    assert "res-987654 does not exist or was removed." in html
     assert f'href="?{ids(one, other)}"'.replace("&", "&amp;") in html

@@ -32,7 +32,8 @@ def test_the_button_launches_the_runs_in_turn(client, host):
 
     back = ids(one, other)
     response = client.post(
-        reverse("result-run-more"), {"id": [one.pk, other.pk], "n": "2", "back": back}
+        reverse("result-run-more"),
+        {"id": [f"res-{one.pk}", f"res-{other.pk}"], "n": "2", "back": back},
     )
 
     assert response.url == f"{reverse('result-compare')}?{back}"
@@ -46,7 +47,7 @@ def more_forms(html):
     return [
         dict(
             zip(
-                *(re.findall(f'name="{n}" value="([0-9]+)"', form) for n in ("id", "n")),
+                *(re.findall(f'name="{n}" value="(?:res-)?([0-9]+)"', form) for n in ("id", "n")),
                 strict=True,
             )
         )
@@ -60,7 +61,7 @@ def test_missing_runs_are_launched_for_each_side(page, client, host):
     html = page(grouped(base, other))
 
     assert (
-        f"No interval: three runs of each are needed. Missing: 1 of #{other[0].job_id}."
+        f"No interval: three runs of each are needed. Missing: 1 of res-{other[0].pk}."
         in text_of(html)
     )
     assert more_forms(html) == [{str(other[0].pk): "1"}]
@@ -73,7 +74,11 @@ def test_each_side_launches_its_own_missing_runs(page, client, host):
     html = page(grouped(base, other))
     client.post(
         reverse("result-run-more"),
-        {"id": [base[0].pk, other[0].pk], "n": ["2", "1"], "back": ids(base[0], other[0])},
+        {
+            "id": [f"res-{base[0].pk}", f"res-{other[0].pk}"],
+            "n": ["2", "1"],
+            "back": ids(base[0], other[0]),
+        },
     )
 
     mine, theirs = str(base[0].pk), str(other[0].pk)
@@ -100,8 +105,8 @@ def test_deployments_that_disturb_new_runs_are_named(page, host):
     text = text_of(page(ids(base[0], other[0])))
 
     assert "Other deployments would disturb new runs" in text
-    assert f"Stop first: {theirs.name} for #{base[0].job_id}" in text
-    assert f"for #{other[0].job_id}" not in text
+    assert f"Stop first: {theirs.name} for res-{base[0].pk}" in text
+    assert f"for res-{other[0].pk}" not in text
 
 
 def test_missing_runs_of_compared_repeats_count_once(page, host):
@@ -141,5 +146,5 @@ def test_no_more_runs_are_offered_where_the_identity_is_unknown(page, host):
 
     assert not more_forms(html)
     assert "more run" not in text_of(html)
-    known = f"More runs of #{other[0].job_id} cannot be grouped as repeats. Unknown: Program"
+    known = f"More runs of res-{other[0].pk} cannot be grouped as repeats. Unknown: Program"
     assert f"{known} llmdeploy." in text_of(html)

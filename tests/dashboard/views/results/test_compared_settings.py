@@ -105,7 +105,7 @@ def test_the_pages_show_no_word_of_the_program(client):
         for _ in range(2)
     ]
 
-    query = "&".join(f"id={result.pk}" for result in results)
+    query = "&".join(f"id=res-{result.pk}" for result in results)
     compared = client.get(f"{reverse('result-compare')}?{query}&all=1").content.decode()
     own = client.get(reverse("result-detail", args=[results[0].pk])).content.decode()
 

@@ -44,7 +44,7 @@ def test_an_upload_is_shown_before_it_is_stored(client, ann):
 
     done = client.post(answer.url, {"do": "import"})
     result = Result.objects.get()
-    assert done.url == f"/results/{result.pk}/"
+    assert done.url == f"/results/res-{result.pk}/"
     assert (result.model_id, result.metrics["output_tokens_per_s"]) == ("deepseek-r1", RATE)
     assert client.get(answer.url).url == "/results/import/"  # the draft is gone
 
@@ -110,9 +110,9 @@ def test_a_second_import_names_the_first(client, ann):
 
     answer = upload(client, SERVE)
     page = client.get(answer.url).content.decode()
-    assert f"/results/{first.pk}/" in page
+    assert f"/results/res-{first.pk}/" in page
     assert 'value="import"' not in page
-    assert client.post(answer.url, {"do": "import"}).url == f"/results/{first.pk}/"
+    assert client.post(answer.url, {"do": "import"}).url == f"/results/res-{first.pk}/"
     assert Import.objects.count() == 1
 
 
@@ -126,90 +126,92 @@ def test_a_draft_of_somebody_else_is_not_shown(client, ann):
 
 def test_pages_of_an_imported_result_name_its_origin(client, ann):
     result = imported(device="8 × H800", user=ann)
-    name = f"import {result.imported_id}"
+    name = f"res-{result.pk}"
 
-    page = client.get(f"/results/{result.pk}/").content.decode()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
     for text in (name, "8 × H800", "serve_random_chat.json", "imported", "Remove import"):
         assert text in page
     assert "#None" not in page
     for address in (
         "/results/",
         "/results/?stamp=imported",
-        f"/search/?q={name.replace(' ', '+')}",
+        f"/search/?q={name}",
     ):
         listed = client.get(address).content.decode()
         assert "#None" not in listed
-        assert f"/results/{result.pk}/" in listed or "search" in address
+        assert f"/results/res-{result.pk}/" in listed or "search" in address
 
 
 def test_questions_of_an_imported_result_have_pages(client, ann):
     result = imported(EVALUATION)
 
-    assert client.get(f"/results/{result.pk}/").status_code == 200
-    page = client.get(f"/results/{result.pk}/answers/0/").content.decode()
-    assert f"import {result.imported_id}" in page
+    assert client.get(f"/results/res-{result.pk}/").status_code == 200
+    page = client.get(f"/results/res-{result.pk}/answers/0/").content.decode()
+    assert f"res-{result.pk}" in page
     assert "#None" not in page
 
 
 def test_imports_of_every_type_have_pages(client, ann):
     for path in ("vllm-0.32/bench/latency.json", "vllm-0.32/bench/throughput.json", "lm-eval-0.4"):
         result = imported(path)
-        assert client.get(f"/results/{result.pk}/").status_code == 200
+        assert client.get(f"/results/res-{result.pk}/").status_code == 200
     summary = "opencompass-0.4.1/20261124_140927/summary/summary_20261124_140927.csv"
-    page = client.get(f"/results/{imported(summary).pk}/").content.decode()
+    page = client.get(f"/results/res-{imported(summary).pk}/").content.decode()
     assert "Accuracy, mean of sets" in page
 
 
 def test_a_comparison_says_that_a_result_is_imported(client, ann):
     mine, theirs = make_measured(points=[(4, {"output_tokens_per_s": 50.0})]), imported()
 
-    page = client.get(f"/results/compare/?id={mine.pk}&id={theirs.pk}").content.decode()
+    page = client.get(f"/results/compare/?id=res-{mine.pk}&id=res-{theirs.pk}").content.decode()
 
     assert "An imported result is included" in page
-    assert f"import {theirs.imported_id}" in page
+    assert f"res-{theirs.pk}" in page
     assert "#None" not in page
-    grouped = client.get(f"/results/compare/?group={theirs.pk},{mine.pk}&group={mine.pk}")
+    grouped = client.get(
+        f"/results/compare/?group=res-{theirs.pk},res-{mine.pk}&group=res-{mine.pk}"
+    )
     assert "#None" not in grouped.content.decode()
-    table = client.get(f"/results/compare/?id={mine.pk}&id={theirs.pk}&format=csv")
+    table = client.get(f"/results/compare/?id=res-{mine.pk}&id=res-{theirs.pk}&format=csv")
     assert "None" not in table.content.decode()
 
 
 def test_exports_have_the_import_and_its_device(client, ann):
     result = imported(device="8 × H800")
 
-    data = client.get(f"/results/{result.pk}/result.json").json()
-    assert (data["import"], data["device"], data["host"]) == (result.imported_id, "8 × H800", "")
-    response = client.get(f"/results/{result.pk}/result.csv")
-    assert f"result-import-{result.imported_id}.csv" in response["Content-Disposition"]
+    data = client.get(f"/results/res-{result.pk}/result.json").json()
+    assert (data["imported"], data["device"], data["host"]) == (True, "8 × H800", "")
+    response = client.get(f"/results/res-{result.pk}/result.csv")
+    assert f'"res-{result.pk}.csv"' in response["Content-Disposition"]
     assert client.get("/results/?format=csv").status_code == 200
 
 
 def test_an_import_is_tagged_noted_and_signed_off(client, ann):
     result = imported(device="8 × H800")
-    address = f"/results/{result.pk}/"
+    address = f"/results/res-{result.pk}/"
 
-    client.post("/results/tags/", {"id": result.pk, "tags": "vendor"})
+    client.post("/results/tags/", {"id": f"res-{result.pk}", "tags": "vendor"})
     client.post(f"{address}notes/", {"text": "from the vendor"})
     client.post(f"{address}sign-off/", {"purpose": "ACME"})
     page = client.get(address).content.decode()
 
     assert all(text in page for text in ("vendor", "from the vendor", "ACME"))
     entry = AuditEntry.objects.get(action="result.tag")
-    assert entry.detail["results"] == [f"import {result.imported_id}"]
+    assert entry.detail["results"] == [f"res-{result.pk}"]
     assert "#None" not in client.get("/results/?group=identity").content.decode()
     client.force_login(make_user("root", is_staff=True))
-    assert f"Import {result.imported_id}" in client.get("/audit/").content.decode()
+    assert f"Result res-{result.pk}" in client.get("/audit/").content.decode()
 
 
 def test_an_import_is_no_baseline_and_not_in_the_fleet(client, ann):
     result = imported()
 
-    client.post(f"/results/{result.pk}/baseline/", {"set": "1"})
+    client.post(f"/results/res-{result.pk}/baseline/", {"set": "1"})
     fleet = client.get("/results/fleet/").content.decode()
 
     assert not Baseline.objects.exists()
     assert (result.stack, result.subject) == ("", "")
-    assert f"/results/{result.pk}/" not in fleet
+    assert f"/results/res-{result.pk}/" not in fleet
 
 
 def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
@@ -220,7 +222,7 @@ def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
         result=result, index=1, concurrency=2 * point.concurrency, metrics=more
     )
 
-    page = client.get(f"/results/{result.pk}/").content.decode()
+    page = client.get(f"/results/res-{result.pk}/").content.decode()
 
     assert 'id="conclusion"' in page
     assert "Measure a higher concurrency" not in page
@@ -229,16 +231,16 @@ def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
 def test_an_original_file_is_downloaded(client, ann):
     result = imported()
 
-    answer = client.get(f"/results/imports/{result.imported_id}/files/0/")
+    answer = client.get(f"/results/res-{result.pk}/files/0/")
 
     assert b"".join(answer.streaming_content) == (DATA / SERVE).read_bytes()
     assert answer["Content-Disposition"].startswith("attachment")
-    assert client.get(f"/results/imports/{result.imported_id}/files/9/").status_code == 404
+    assert client.get(f"/results/res-{result.pk}/files/9/").status_code == 404
 
 
 def test_an_import_is_removed_by_who_did_it(client, ann):
     result = imported(user=ann)
-    address = f"/results/imports/{result.imported_id}/remove/"
+    address = f"/results/res-{result.pk}/remove/"
     other = Client()
     other.force_login(make_user("ben"))
 
@@ -255,13 +257,13 @@ def test_an_import_is_removed_by_who_did_it(client, ann):
 def test_a_released_import_stays_with_the_reason(client, ann):
     result = imported(user=ann)
     SignOff.objects.create(result=result, purpose="customer A")
-    address = f"/results/imports/{result.imported_id}/remove/"
+    address = f"/results/res-{result.pk}/remove/"
 
     asked = client.get(address).content.decode()
     page = client.post(address, follow=True).content.decode()
     ApiToken.objects.create(user=ann, name="t", scope="launch", token_sha256=hashed("secret"))
     headers = {"Authorization": "Bearer secret"}
-    answer = client.delete(f"/api/v1/imports/{result.imported_id}", headers=headers)
+    answer = client.delete(f"/api/v1/imports/res-{result.pk}", headers=headers)
 
     assert "Withdraw its sign-off first" in asked
     assert "Withdraw its sign-off first" in page
@@ -272,7 +274,7 @@ def test_a_released_import_stays_with_the_reason(client, ann):
 def test_more_runs_of_an_import_cannot_be_launched(client, ann):
     result = imported()
 
-    client.post("/results/compare/more/", {"id": result.pk, "n": 2})
+    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
 
     assert Result.objects.count() == 1
 
@@ -326,8 +328,8 @@ def test_the_command_imports_for_an_account():
 
     result = Result.objects.get()
     assert result.created_by == root
-    assert f"imported: import {result.imported_id}, result {result.pk}" in text
-    assert f"already imported: import {result.imported_id}" in run(str(DATA / SERVE))
+    assert f"imported: res-{result.pk}\n" in text
+    assert f"already imported: res-{result.pk}" in run(str(DATA / SERVE))
     with pytest.raises(CommandError, match="device: Enter one line"):
         run(str(DATA / SERVE), device="x" * 101)
     with pytest.raises(CommandError, match="No such file"):
@@ -348,16 +350,14 @@ def test_the_api_imports_a_file_and_removes_it(client):
 
     (result,) = answer["results"]
     stored = Result.objects.get()
-    assert (result["import"], result["result"]) == (stored.imported_id, stored.pk)
+    assert result["result"] == f"res-{stored.pk}"
     headers = {"Authorization": "Bearer secret"}
-    row = client.get(f"/api/v1/results/{stored.pk}", headers=headers).json()
+    row = client.get(f"/api/v1/results/res-{stored.pk}", headers=headers).json()
     assert (row["job"], row["host"], row["imported"], row["device"]) == (
-        *(None, None, stored.imported_id),
+        *(None, None, True),
         "8 H800",
     )
-    assert (
-        client.delete(f"/api/v1/imports/{stored.imported_id}", headers=headers).status_code == 200
-    )
+    assert client.delete(f"/api/v1/imports/res-{stored.pk}", headers=headers).status_code == 200
     assert not Result.objects.exists()
 
 
@@ -371,7 +371,7 @@ def test_the_api_refuses_with_the_reason(client):
 def test_the_api_shows_a_dry_run(client):
     answer = api(client, make_user("ann"), "dry_run=true", (DATA / SERVE).read_bytes())
 
-    assert answer.json()["results"][0]["import"] is None
+    assert answer.json()["results"][0]["result"] is None
     assert not Import.objects.exists()
 
 

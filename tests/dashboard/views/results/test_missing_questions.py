@@ -71,13 +71,13 @@ def page(client, base, result):
 
 
 def missing(base, result, side="result"):
-    return f"{reverse('parity-missing')}?base={base.pk}&id={result.pk}&margin=2&side={side}"
+    return f"{reverse('parity-missing')}?base=res-{base.pk}&id=res-{result.pk}&margin=2&side={side}"
 
 
 def test_a_statement_counts_the_missing_questions(member, pair):
     base, result = pair
 
-    text = page(member, base.pk, result.pk)
+    text = page(member, f"res-{base.pk}", f"res-{result.pk}")
 
     assert "8 questions of " in text and "have no scored answer in" in text
     assert reverse("parity-missing") in text
@@ -115,7 +115,7 @@ def test_the_launch_form_asks_exactly_the_missing(member, pair, deployment):
 
 def test_missing_questions_of_an_early_stop_are_all_asked(member, pair):
     base, result = pair
-    result.job.params |= {"stop_early": True, "baseline": str(base.job_id), "margin": 5.0}
+    result.job.params |= {"stop_early": True, "baseline": f"res-{base.pk}", "margin": 5.0}
     result.job.save()
 
     answer = member.post(missing(base, result), {"id": "more", "name": "More"})
@@ -138,7 +138,7 @@ def test_the_plan_has_exactly_the_missing(member, pair):
 
 def test_the_same_questions_are_saved_once(member, pair):
     base, result = pair
-    first = member.post(missing(base, result), {"id": f"missing-{result.job_id}"})
+    first = member.post(missing(base, result), {"id": f"missing-res-{result.pk}"})
 
     again = member.get(missing(base, result))
 
@@ -152,11 +152,11 @@ def test_a_later_run_is_added_to_its_side(member, pair, deployment):
     base, result = pair
     later = rest_of(pair, deployment)
 
-    text = page(member, base.pk, result.pk)
+    text = page(member, f"res-{base.pk}", f"res-{result.pk}")
 
-    assert f"id={result.pk},{later.pk}" in text
+    assert f"id=res-{result.pk},res-{later.pk}" in text
     assert "answered 8 of them." in text
-    both = page(member, base.pk, f"{result.pk},{later.pk}")
+    both = page(member, f"res-{base.pk}", f"res-{result.pk},res-{later.pk}")
     assert "Missing questions" not in both and "Only in" not in both
 
 
@@ -164,12 +164,12 @@ def test_other_sampling_is_not_added(member, pair, deployment):
     base, result = pair
     rest_of(pair, deployment, temperature=0.6)
 
-    assert "answered 8 of them." not in page(member, base.pk, result.pk)
+    assert "answered 8 of them." not in page(member, f"res-{base.pk}", f"res-{result.pk}")
 
 
 def test_two_runs_are_one_side_of_all_questions(pair, deployment):
     base, result = pair
-    found = parity([base], [result, rest_of(pair, deployment)], 1.0)
+    found = parity([base], [result, rest_of(pair, deployment)], 1.0, "same")
 
     assert (found.statement.pooled.questions, found.statement.pooled.method) == (
         (24, 24),
@@ -187,7 +187,7 @@ def test_runs_of_other_questions_keep_their_warning(pair, deployment):
     answer_rows.keep(later)
     identity.keep(later)
 
-    found = parity([base], [result, later], 1.0)
+    found = parity([base], [result, later], 1.0, "same")
 
     assert "questions_sha256" in {one.name for one in found.unequal.work}
 
@@ -198,7 +198,7 @@ def test_an_import_cannot_be_asked(member, pair):
     job.kind = "evaluate-opencompass"
     job.save()
 
-    text = page(member, base.pk, result.pk)
+    text = page(member, f"res-{base.pk}", f"res-{result.pk}")
 
     assert "cannot be asked here" in text
     assert reverse("parity-missing") not in text
@@ -209,11 +209,13 @@ def test_a_complete_pair_has_nothing_to_ask(member, pair):
     base, _result = pair
     other = answering.evaluation(answering.answers(), questions=base.job.params["questions"])
 
-    assert "Missing questions" not in page(member, base.pk, other.pk)
+    assert "Missing questions" not in page(member, f"res-{base.pk}", f"res-{other.pk}")
     assert "No question is missing." in text_of(member.get(missing(base, other)))
 
 
-@pytest.mark.parametrize("query", ["", "?base=1&id=2&side=none", "?base=x&id=y", "?base=1&id=1"])
+@pytest.mark.parametrize(
+    "query", ["", "?base=res-1&id=res-2&side=none", "?base=x&id=y", "?base=res-1&id=res-1"]
+)
 def test_a_wrong_address_is_not_found(member, query):
     assert member.get(f"{reverse('parity-missing')}{query}").status_code == 404
 
@@ -222,7 +224,7 @@ def test_a_viewer_sees_the_count_and_no_button(client, pair):
     base, result = pair
     client.force_login(make_user("vi", role="viewer"))
 
-    text = page(client, base.pk, result.pk)
+    text = page(client, f"res-{base.pk}", f"res-{result.pk}")
 
     assert "8 questions of " in text
     assert reverse("parity-missing") not in text

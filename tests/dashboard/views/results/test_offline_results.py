@@ -103,7 +103,7 @@ def test_two_batches_are_compared_by_how_long_they_take(page):
     base, other = measured(label="a"), measured(label="b")
 
     rows = {row.metric: row.base for row in compare([[base], [other]]).rows}
-    html = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}&all=1")
+    html = page(f"{reverse('result-compare')}?id=res-{base.pk}&id=res-{other.pk}&all=1")
 
     assert rows["batch_latency_mean_s"] == 0.781
     assert rows["batch_latency_p99_s"] == 0.93
@@ -121,7 +121,7 @@ def test_a_comparison_of_batches_speaks_of_batches(page, factor, change):
             kept = of_identity(label)
             chosen.append(make_measured(points=[(4, metrics)], job=job, label=label, **kept).pk)
 
-    groups = "group={},{},{}&group={},{},{}".format(*chosen)
+    groups = "group=res-{},res-{},res-{}&group=res-{},res-{},res-{}".format(*chosen)
     html = page(f"{reverse('result-compare')}?{groups}")
 
     title = text_of(html[html.index("<h1>") : html.index("</h1>")])

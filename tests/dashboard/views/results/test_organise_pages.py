@@ -39,7 +39,9 @@ def test_the_selection_of_the_list_is_tagged(client, lin):
     one, other, third = (make_result() for _ in range(3))
 
     page = client.post(
-        reverse("result-tag"), {"id": [one.pk, other.pk], "tags": "nightly, v3"}, follow=True
+        reverse("result-tag"),
+        {"id": [f"res-{one.pk}", f"res-{other.pk}"], "tags": "nightly, v3"},
+        follow=True,
     ).text
 
     assert "2 results tagged." in page
@@ -48,7 +50,7 @@ def test_the_selection_of_the_list_is_tagged(client, lin):
     entry = AuditEntry.objects.get()
     assert entry.detail == {
         "tags": ["nightly", "v3"],
-        "results": [f"#{one.job_id}", f"#{other.job_id}"],
+        "results": [f"res-{one.pk}", f"res-{other.pk}"],
     }
     assert third not in rows_of(client, tag="nightly")
 
@@ -67,7 +69,9 @@ def test_a_wrong_tag_is_at_its_field_and_stays(client, lin):
     result = make_result()
     typed = "x" * 40
 
-    answer = client.post(reverse("result-tag"), {"id": result.pk, "tags": typed, "from": "result"})
+    answer = client.post(
+        reverse("result-tag"), {"id": f"res-{result.pk}", "tags": typed, "from": "result"}
+    )
 
     assert answer.status_code == 422
     assert f'value="{typed}"' in answer.text
@@ -76,7 +80,7 @@ def test_a_wrong_tag_is_at_its_field_and_stays(client, lin):
 
 def test_a_wrong_tag_of_a_selection_is_said(client, lin):
     page = client.post(
-        reverse("result-tag"), {"id": make_result().pk, "tags": ""}, follow=True
+        reverse("result-tag"), {"id": f"res-{make_result().pk}", "tags": ""}, follow=True
     ).text
 
     assert "Not tagged. Enter a tag." in page
@@ -151,7 +155,7 @@ def test_a_page_with_an_error_is_whole_and_its_links_lead_back(client, lin):
 def test_a_sign_off_is_stamped_everywhere_and_withdrawn(client, lin):
     one, other = (make_measured(points=[(1, {"output_tokens_per_s": 5.0})]) for _ in range(2))
     client.post(reverse("result-sign-off", args=[one.pk]), {"purpose": "ACME"})
-    compare = f"{reverse('result-compare')}?id={one.pk}&id={other.pk}"
+    compare = f"{reverse('result-compare')}?id=res-{one.pk}&id=res-{other.pk}"
     places = [page_of(one), LIST, compare]
     for address in places:
         assert "released</span>" in client.get(address).text
@@ -189,15 +193,15 @@ def test_a_baseline_is_set_replaced_removed_and_undone(client, lin, host):
         return list(Baseline.objects.filter(ended_at=None).values_list("result", flat=True))
 
     post(one, "1")
-    assert f"Replace #{one.job_id} as baseline" in client.get(page_of(other)).text
+    assert f"Replace res-{one.pk} as baseline" in client.get(page_of(other)).text
     post(other, "1")
     assert current() == [other.pk]
     page = client.get(page_of(other)).text
-    assert f"Undo: #{one.job_id} as baseline again" in page
+    assert f"Undo: res-{one.pk} as baseline again" in page
     post(one, "1")
     post(one, "0")
     assert current() == []
-    assert f"Undo: #{one.job_id} as baseline again" in client.get(page_of(other)).text
+    assert f"Undo: res-{one.pk} as baseline again" in client.get(page_of(other)).text
     dids = [one.detail["did"] for one in AuditEntry.objects.order_by("pk")]
     assert dids == ["set", "set", "set", "remove"]
 
@@ -225,7 +229,7 @@ def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, hos
     listed = text_of(client.get(LIST).text)
     csv = client.get(f"{LIST}?format=csv").text
 
-    assert f"Regressed: output tokens/s at concurrency 1 −8.0 % vs #{base[0].job_id}" in page
+    assert f"Regressed: output tokens/s at concurrency 1 −8.0 % vs res-{base[0].pk}" in page
     assert "(runs: 3, then 3)" in page
     assert listed.count("regressed −8.0 %") == 2 * len(later)  # for a phone, too
     assert csv.count("regressed") == len(later) and csv.count(",own,") == len(base)

@@ -18,9 +18,9 @@ PAGES = {
     "tag": "/results/?tag=week",
     "identities": "/results/?group=identity",
     "fleet": "/results/fleet/",
-    "history": "/results/{first}/history/",
-    "point": "/results/{first}/points/1/",
-    "result": "/results/{first}/",
+    "history": "/results/res-{first}/history/",
+    "point": "/results/res-{first}/points/1/",
+    "result": "/results/res-{first}/",
 }
 
 
@@ -81,7 +81,7 @@ def test_more_columns_take_no_more_queries(client, host, parameter):
         pair = [measured(deployment, points=((1, rate),)) for rate in (100.0, 101.0)]
         set_baseline(pair[0], None)
         numbers = pair if parameter == "group" else pair[:1]
-        columns.append(f"{parameter}={','.join(str(run.pk) for run in numbers)}")
+        columns.append(f"{parameter}={','.join(f'res-{run.pk}' for run in numbers)}")
     asked_of = [asked(client, f"/results/compare/?{'&'.join(columns[:count])}") for count in (2, 8)]
 
     assert asked_of[1] <= asked_of[0]
@@ -92,7 +92,7 @@ def test_a_comparison_reads_the_answers_of_its_baseline_only(client, host, count
     client.force_login(make_user("reader"))
     fill(host, make_user("lin"), 0, count)
     evaluations = Result.objects.filter(type="evaluation").order_by("pk")[:count]
-    query = "&".join(f"id={result.pk}" for result in evaluations)
+    query = "&".join(f"id=res-{result.pk}" for result in evaluations)
 
     with CaptureQueriesContext(connection) as captured:
         client.get(f"/results/compare/?{query}")

@@ -62,9 +62,9 @@ def test_an_empty_page_asks_for_two_sides(reader):
     text = page(reader)
 
     assert "As accurate as the baseline?" in text
-    option = text.partition(f'<option value="#{one.job_id}">')[2].partition("</option>")[0]
+    option = text.partition(f'<option value="res-{one.pk}">')[2].partition("</option>")[0]
     when = f"{timezone.localtime(one.created_at):%Y-%m-%d %H:%M}"
-    assert option.split(", ") == [f"#{one.job_id} {one.model_id}", one.label, one.what, when]
+    assert option.split(", ") == [f"res-{one.pk} {one.model_id}", one.label, one.what, when]
     assert 'id="statement"' not in text
 
 
@@ -72,26 +72,25 @@ def test_a_link_from_a_result_fills_one_side(reader):
     make_job()  # its number is no result's
     one = evaluation([1, 0])
 
-    text = page(reader, id=one.pk)
+    text = page(reader, id=f"res-{one.pk}")
 
     assert one.pk != one.job_id
-    assert f'name="name" value="#{one.job_id}"' in text
+    assert f'name="name" value="res-{one.pk}"' in text
     assert "form-error" not in text
-    assert 'name="name" value=""' in page(reader, id="999999")
 
 
 def test_one_result_leads_to_an_evaluation_that_stops_early(client):
     client.force_login(make_user("lin"))
     base, _result = answering.make_evaluations(questions="basics")
 
-    body = page(client, id=base.pk)
+    body = page(client, id=f"res-{base.pk}")
 
     href = html.unescape(re.search(r'href="(/launch/evaluate/\?[^"]*stop_early=1[^"]*)"', body)[1])
     sent = parse_qs(urlsplit(href).query)
-    assert (sent["baseline"], sent["questions"]) == ([str(base.job_id)], ["basics"])
+    assert (sent["baseline"], sent["questions"]) == ([f"res-{base.pk}"], ["basics"])
     assert (sent["max_tokens"], sent["temperature"]) == (["64"], ["0.0"])
     form = client.get(href).content.decode()
-    assert re.search(rf'<option value="{base.job_id}" selected', form)
+    assert re.search(rf'<option value="res-{base.pk}" selected', form)
 
 
 def test_stored_planned_questions_stay_out_of_links(reader):
@@ -99,11 +98,11 @@ def test_stored_planned_questions_stay_out_of_links(reader):
     early.metrics["planned_questions"] = 20  # of 24: a host may say what it likes
     early.save()
 
-    text = page(reader, base=base.pk, id=early.pk)
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{early.pk}")
 
     assert "planned=" not in text
     assert "24 of 20 planned questions" in text
-    by_name = {"base_name": f"#{base.job_id}", "name": f"#{early.job_id}"}
+    by_name = {"base_name": f"res-{base.pk}", "name": f"res-{early.pk}"}
     assert reader.get(reverse("parity"), by_name).status_code == 302
 
 
@@ -111,37 +110,40 @@ def test_a_result_with_several_samples_is_no_baseline(client):
     client.force_login(make_user("lin"))
     base, _result = answering.make_evaluations(samples=4)
 
-    assert "stop_early" not in page(client, id=base.pk)
+    assert "stop_early" not in page(client, id=f"res-{base.pk}")
 
 
 def test_a_viewer_is_not_led_to_a_launch(reader):
     base, _result = answering.make_evaluations()
 
-    assert "stop_early" not in page(reader, id=base.pk)
+    assert "stop_early" not in page(reader, id=f"res-{base.pk}")
 
 
-def test_a_typed_number_is_the_one_that_pages_show(reader):
-    make_job()
+def test_a_typed_number_of_a_job_becomes_that_of_its_result(reader):
+    make_job()  # so that the job of one result has the number of another
     base = repeats([1, 1, 0], [1, 0, 0])
     result = evaluation([1, 1, 1])
-    typed = {"base_name": f"#{base[0].job_id}，{base[1].job_id}", "name": str(result.job_id)}
+    typed = {"base_name": f"res-{base[0].pk}，#{base[1].job_id}", "name": f"#{result.job_id}"}
 
     response = reader.get(reverse("parity"), {**typed, "margin": "2"})
 
-    ids = f"{base[0].pk},{base[1].pk}"
-    assert response["Location"] == f"{reverse('parity')}?base={ids}&id={result.pk}&margin=2"
+    ids = f"res-{base[0].pk},res-{base[1].pk}"
+    query = f"base={ids}&id=res-{result.pk}&margin=2&goal=same"
+    assert response["Location"] == f"{reverse('parity')}?{query}"
     text = html.unescape(reader.get(response["Location"]).content.decode())
-    assert f'name="base_name" value="#{base[0].job_id}, #{base[1].job_id}"' in text
+    assert f'name="base_name" value="res-{base[0].pk}, res-{base[1].pk}"' in text
 
 
-@pytest.mark.parametrize("word", ["import {}", "Import{}", "导入{}", "import #{}"])
-def test_an_import_is_typed_as_pages_name_it(client, word):
-    first, second = imported_tables(client)
-    names = {"base_name": word.format(first.pk), "name": f"import {second.pk}"}
+def test_a_typed_number_without_a_mark_names_the_result_of_the_job(reader):
+    make_job()
+    base, result = evaluation([1, 1]), evaluation([1, 0])
 
-    response = client.get(reverse("parity"), names)
+    text = page(reader, 422, base_name=str(base.job_id), name=f"res-{result.pk}")
 
-    assert f"base={first.result.pk}&id={second.result.pk}" in response["Location"]
+    assert (
+        f"“{base.job_id}” is no result. Results are written as res-15. #{base.job_id} is a job; "
+        f"its result is res-{base.pk}."
+    ) in text
 
 
 def test_a_warning_names_both_sides(reader):
@@ -150,7 +152,7 @@ def test_a_warning_names_both_sides(reader):
         one.metrics |= {"answers_total": 40, "answers_cut": cut}
         one.save()
 
-    text = page(reader, base=base.pk, id=result.pk)
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
 
     assert "Cut at the token limit: baseline 2.50 %, result 75.00 %." in text
 
@@ -158,19 +160,22 @@ def test_a_warning_names_both_sides(reader):
 def test_two_results_have_a_statement(reader):
     base, result = evaluation([1] * 90 + [0] * 10), evaluation([1] * 60 + [0] * 40)
 
-    text = page(reader, base=base.pk, id=result.pk)
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
 
     assert "<b>Worse by 30.00 points</b>" in text
     assert "0 fixed, 30 regressed" in text
-    assert "paired, Newcombe" in text
+    assert "paired, Tango" in text
     assert "p < 0.001" in text
-    assert f"base={result.pk}&id={base.pk}&margin=1" in text  # swapped
+    assert f"base=res-{result.pk}&id=res-{base.pk}&margin=1" in text  # swapped
 
 
 def test_repeats_are_one_side(reader):
     base = repeats([1, 1, 0], [1, 0, 0])
 
-    text = page(reader, base=",".join(str(one.pk) for one in base), id=evaluation([1, 1, 1]).pk)
+    result = evaluation([1, 1, 1])
+
+    both = ",".join(f"res-{one.pk}" for one in base)
+    text = page(reader, base=both, id=f"res-{result.pk}")
 
     assert "by question, clustered" in text
     assert ", 2 runs" in text
@@ -179,7 +184,7 @@ def test_repeats_are_one_side(reader):
 def test_counts_have_the_guides_statement(reader):
     text = page(reader, **COUNTS, margin="1", sets="cluewsc-dev,cluewsc-test")
 
-    assert "Cannot tell within 1 point: about 8\u202f000 more questions" in text
+    assert "Cannot tell within 1 point: about 7\u202f400 more questions" in text
     assert "−0.26 [−1.97, +1.44]" in text
     assert "differ in sign" in text
     assert ">cluewsc-test</th>" in text
@@ -188,7 +193,7 @@ def test_counts_have_the_guides_statement(reader):
 def test_a_margin_is_kept_in_the_address(reader):
     text = page(reader, base_counts="9000/10000", counts="9001/10000", margin="1.5")
 
-    assert "Equivalent within 1.5 points" in text
+    assert "Not worse by more than 1.5 points" in text
     assert "wrong" not in text
     assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
 
@@ -205,17 +210,19 @@ def test_the_numbers_are_a_file(reader):
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ({"base": "x", "id": "1"}, "Enter the number of a result"),
-        ({"base": "999999", "id": "1"}, "Result 999999 does not exist"),
+        ({"base": "x", "id": "1"}, "“x” is no result. Results are written as res-15."),
+        ({"base": ",", "id": "res-1"}, "Enter the number of a result"),
+        ({"base": "res-999999", "id": "res-1"}, "res-999999 does not exist"),
         ({"base_name": "#999999", "name": "1"}, "#999999 has no result."),
-        ({"base_name": "R1", "name": "1"}, "Enter numbers as pages show them, such as #11"),
-        ({"base_name": "9" * 30}, "Enter numbers as pages show them"),
-        ({"base_name": "1," * 17}, "At most 16 results a side."),
+        ({"base_name": "R1", "name": "1"}, "“R1” is no result. Results are written as res-15."),
+        ({"base_name": "15"}, "“15” is no result. Results are written as res-15."),
+        ({"base_name": "import 3"}, "“import 3” is no result."),
+        ({"base_name": "res-1," * 17}, "At most 16 results a side."),
         ({"base_counts": "3/2", "counts": "1/2"}, "“3/2”: more correct answers than questions."),
         ({"base_counts": "1/2"}, "Enter counts such as 154/159, 933/976."),
         ({**COUNTS, "margin": "0"}, "Enter a margin from 0.01 to 50 points."),
         ({**COUNTS, "planned": "12"}, "Fewer than the 1135 questions"),
-        ({**COUNTS, "base": "1", "id": "2"}, "not several at once"),
+        ({**COUNTS, "base": "res-1", "id": "res-2"}, "not several at once"),
     ],
 )
 def test_what_is_wrong_stands_at_its_field(reader, query, problem):
@@ -238,7 +245,7 @@ def test_a_wrong_baseline_of_a_table_stands_at_the_table(reader):
     text = pasted(reader, tables=table, base_name="x")[1]
 
     assert text.count("form-error") == 1
-    assert text.index('id="ask-tables"') < text.index("Enter numbers as pages show them")
+    assert text.index('id="ask-tables"') < text.index("“x” is no result.")
 
 
 @pytest.mark.parametrize("text", ["٣/٤", "1/2" * 5000, "<script>", "9" * 30, "1%2%3"])
@@ -312,10 +319,10 @@ def test_one_table_is_compared_with_a_result(reader):
     answer_rows.keep(base)
     table = TABLES[TABLES.rindex("| dataset |") :]
 
-    status, text = pasted(reader, tables=table, base_name=f"#{base.job_id}")
+    status, text = pasted(reader, tables=table, base_name=f"res-{base.pk}")
 
     assert status == 200
-    assert f"DeepSeek-R1-h800-32768 vs #{base.job_id}" in text
+    assert f"DeepSeek-R1-h800-32768 vs res-{base.pk}" in text
     assert "Only in the result, left out: cluewsc-test." in text
 
 
@@ -343,7 +350,7 @@ def imported_tables(client):
 
 def test_pasted_tables_come_back_as_the_same_text(client):
     first, second = imported_tables(client)
-    ids = [first.result.pk, second.result.pk]
+    ids = [f"res-{first.result.pk}", f"res-{second.result.pk}"]
 
     compared = client.get(reverse("result-compare"), {"id": ids})
     address = f"{reverse('result-tables')}?id={ids[0]}&id={ids[1]}"
@@ -356,13 +363,13 @@ def test_pasted_tables_come_back_as_the_same_text(client):
 def test_names_of_tables_can_be_typed(reader):
     result = evaluation([1, 0, 1])
 
-    response = reader.get(reverse("result-tables"), {"id": result.pk, "name": "R1 | int8"})
+    response = reader.get(reverse("result-tables"), {"id": f"res-{result.pk}", "name": "R1 | int8"})
 
     assert "| dataset | version | metric | mode | R1 \\| int8 |" in response.content.decode()
 
 
 def test_tables_of_nothing_say_so(reader):
-    response = reader.get(reverse("result-tables"), {"id": 999999})
+    response = reader.get(reverse("result-tables"), {"id": "res-999999"})
 
     assert response.status_code == 404
     assert "Select evaluations" in response.content.decode()
@@ -372,13 +379,15 @@ def test_a_comparison_has_the_verdict_as_its_title(reader):
     base, result = evaluation([1, 1, 0, 0] * 5), evaluation([1, 0, 1, 0] * 5)
 
     text = html.unescape(
-        reader.get(reverse("result-compare"), {"id": [base.pk, result.pk]}).content.decode()
+        reader.get(
+            reverse("result-compare"), {"id": [f"res-{base.pk}", f"res-{result.pk}"]}
+        ).content.decode()
     )
 
     heading = text[text.index("<h1>") : text.index("</h1>")]
     assert "Cannot tell within 1 point: about" in heading
     assert "significant" not in heading
-    assert f"{reverse('parity')}?base={base.pk}&id={result.pk}&margin=1" in text
+    assert f"{reverse('parity')}?base=res-{base.pk}&id=res-{result.pk}&margin=1" in text
 
 
 def test_a_result_links_to_its_statement(reader):
@@ -386,13 +395,13 @@ def test_a_result_links_to_its_statement(reader):
 
     text = reader.get(reverse("result-detail", args=[result.pk])).content.decode()
 
-    assert f'{reverse("parity")}?id={result.pk}"' in text
+    assert f'{reverse("parity")}?id=res-{result.pk}"' in text
 
 
 def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
     base, result = answering.make_sets_of_one_name()
 
-    text = page(reader, base=base.pk, id=result.pk)
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
 
     statement = text[text.index('id="statement"') :]
     assert "<b>Not comparable</b>" in statement
@@ -404,10 +413,12 @@ def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
 def test_the_file_of_sides_that_are_not_comparable_has_no_number(reader):
     base, result = answering.make_sets_of_one_name()
 
-    response = reader.get(reverse("parity"), {"base": base.pk, "id": result.pk, "format": "csv"})
+    response = reader.get(
+        reverse("parity"), {"base": f"res-{base.pk}", "id": f"res-{result.pk}", "format": "csv"}
+    )
 
     (_head, line) = response.content.decode("utf-8-sig").splitlines()
-    assert line.startswith("pooled,,,,,,,,,,,,,,,1.0,not_comparable,")
+    assert line.startswith("pooled,,,,,,,,,,,,,,,1.0,,not_comparable,")
 
 
 def test_a_set_has_its_full_name_and_its_checksum(reader):
@@ -416,7 +427,7 @@ def test_a_set_has_its_full_name_and_its_checksum(reader):
         for n in (1, 3)
     ]
 
-    text = page(reader, base=sides[0].pk, id=sides[1].pk)
+    text = page(reader, base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
 
     assert ">ours@0123456789ab/short_en<" in text
     assert re.search(r">same questions, SHA-256 [0-9a-f]{12}…<", text)
@@ -427,14 +438,14 @@ def test_a_group_of_two_models_is_refused(reader):
         evaluation([1, 0, 1], model_id=model) for model in ("r1", "r1-distill", "r1")
     )
 
-    text = page(reader, 422, base=f"{base.pk},{other.pk}", id=result.pk)
+    text = page(reader, 422, base=f"res-{base.pk},res-{other.pk}", id=f"res-{result.pk}")
 
-    assert f"#{base.job_id} and #{other.job_id} are not repeats of one evaluation." in text
+    assert f"res-{base.pk} and res-{other.pk} are not repeats of one evaluation." in text
     assert "Model" in text[text.index("are not repeats") :][:80]
 
 
 def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
-    ids = [one.result.pk for one in imported_tables(client)]
+    ids = [f"res-{one.result.pk}" for one in imported_tables(client)]
 
     text = html.unescape(client.get(reverse("result-compare"), {"id": ids}).content.decode())
 

@@ -113,4 +113,4 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
 def test_points_of_each_chart_open_their_panel(draw):
     trace = draw([Series("#1", POINTS, results={4: 7}, devices=8)]).checked().data[0]
 
-    assert (trace.customdata, trace.meta) == (("/results/7/points/4/",), POINT)
+    assert (trace.customdata, trace.meta) == (("/results/res-7/points/4/",), POINT)

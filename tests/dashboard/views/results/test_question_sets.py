@@ -46,7 +46,7 @@ def page(client, result, query="", status=200):
 
 
 def changed(base):
-    return f"?show=changed&base={base.pk}"
+    return f"?show=changed&base=res-{base.pk}"
 
 
 def ids_of(text):
@@ -69,7 +69,7 @@ def test_the_changed_answers_are_saved_as_a_set(member, pair):
 
 def test_the_form_proposes_a_free_id(member, pair):
     base, result = pair
-    own = f"changed-{base.job_id}-{result.job_id}"
+    own = f"changed-res-{base.pk}-res-{result.pk}"
     assert f'value="{own}"' in page(member, result, changed(base))
 
     answering.save_set(own)
@@ -117,7 +117,7 @@ def test_the_file_has_what_the_filters_list(member, pair, query, ids):
     ("query", "text"),
     [
         ("?show=changed", "Choose the result against which the answers changed."),
-        ("?show=changed&base=999", "Choose the result against which the answers changed."),
+        ("?show=changed&base=res-999", "Choose the result against which the answers changed."),
         ("?show=nonsense", "Unknown filter: nonsense."),
         ("?q=nowhere", "No answer matches the filters. Change them."),
     ],

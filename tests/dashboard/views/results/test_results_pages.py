@@ -231,7 +231,7 @@ def test_answers_are_compared_question_by_question():
         (2, True),
         (3, True),
     ]
-    assert paired.gap.holds_zero
+    assert paired.gap.includes_zero
 
 
 def test_only_concurrencies_that_all_have_are_compared():
@@ -247,9 +247,9 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
     base = make_measured(points=[point(1, 50.0)], label="a")
     other = make_measured(points=[point(1, 60.0)], label="b")
 
-    text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
+    text = page(f"{reverse('result-compare')}?id=res-{base.pk}&id=res-{other.pk}")
 
-    names = f"#{other.job_id} (b) vs #{base.job_id} (a)"
+    names = f"res-{other.pk} (b) vs res-{base.pk} (a)"
     assert f"{names}: output tokens/s +20.0 % at concurrency 1" in text
     assert '<td class="chg">b</td>' in text
 
@@ -257,7 +257,7 @@ def test_the_comparison_concludes_and_shows_what_differs(page):
 def test_a_benchmark_and_an_evaluation_are_not_compared(page):
     ids = [make_measured(points=[point(1, 50.0)]).pk, make_measured(scores=[1]).pk]
 
-    text = page(f"{reverse('result-compare')}?id={ids[0]}&id={ids[1]}")
+    text = page(f"{reverse('result-compare')}?id=res-{ids[0]}&id=res-{ids[1]}")
 
     assert "have no common metrics" in text
 
@@ -302,7 +302,7 @@ def test_the_list_is_exported_as_it_is_filtered(client):
 
     data = client.get(f"{reverse('result-list')}?precision=a&format=json").json()
 
-    assert [row["result"] for row in data["results"]] == [wanted.pk]
+    assert [row["result"] for row in data["results"]] == [f"res-{wanted.pk}"]
 
 
 def test_the_list_is_exported_in_the_order_that_is_shown(client):
@@ -316,8 +316,8 @@ def test_the_list_is_exported_in_the_order_that_is_shown(client):
     lines = client.get(f"{address}&format=csv").content.decode("utf-8-sig").splitlines()
 
     assert shown == [slow.pk, fast.pk, unordered.pk]
-    assert [row["result"] for row in data["results"]] == shown
-    assert [int(line.split(",")[0]) for line in lines[1:]] == shown
+    assert [row["result"] for row in data["results"]] == [f"res-{pk}" for pk in shown]
+    assert [line.split(",")[0] for line in lines[1:]] == [f"res-{pk}" for pk in shown]
 
 
 def test_the_menu_of_exports_says_what_is_in_them(client, monkeypatch):
@@ -337,7 +337,7 @@ def test_a_result_that_is_not_there_is_not_found(client):
     client.force_login(make_user())
 
     assert client.get(reverse("result-detail", args=[99])).status_code == 404
-    assert client.get(f"{reverse('result-compare')}?id=98&id=99").status_code == 404
+    assert client.get(f"{reverse('result-compare')}?id=res-98&id=res-99").status_code == 404
     assert Result.objects.count() == 0
 
 
@@ -374,7 +374,7 @@ def test_failed_requests_are_compared_over_all_concurrencies(page):
     other = make_measured(label="b", **SOME_FAILED)
 
     rows = {row.metric: row for row in compare([[base], [other]], concurrency=4).rows}
-    text = page(f"{reverse('result-compare')}?id={base.pk}&id={other.pk}")
+    text = page(f"{reverse('result-compare')}?id=res-{base.pk}&id=res-{other.pk}")
 
     assert (rows["failed_requests"].base, rows["failed_requests"].changes[0].value) == (1, 2)
     assert "all concurrencies" in text

@@ -61,7 +61,7 @@ def test_a_comparison_names_an_early_stop_once(page):
 def test_a_statement_warns_of_other_thinking(get):
     base, result = evaluated(thinking="on"), evaluated(thinking="off")
 
-    text = get("parity", base=base.pk, id=result.pk)
+    text = get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}")
 
     assert "Different settings, baseline / result: Thinking: on / off." in text
 
@@ -69,10 +69,10 @@ def test_a_statement_warns_of_other_thinking(get):
 def test_a_statement_warns_of_a_switch_without_effect(get):
     base, result = evaluated(thinking="off"), evaluated(thinking="off")
 
-    text = get("parity", base=base.pk, id=result.pk)
+    text = get("parity", base=f"res-{base.pk}", id=f"res-{result.pk}")
 
     assert "Different settings" not in text
-    assert f"#{base.job_id}: Thinking was off, but 24 of 24 answers have reasoning" in text
+    assert f"res-{base.pk}: Thinking was off, but 24 of 24 answers have reasoning" in text
 
 
 def test_the_card_tells_of_a_switch_without_effect(get):

@@ -87,7 +87,7 @@ def test_a_comparison_has_a_line_each(get):
     html = get("result-compare", query=ids(one, two))
     data = drawn(html, "budget")["data"]
 
-    assert [trace["name"] for trace in data[:2]] == [f"#{one.job_id}", f"#{two.job_id}"]
+    assert [trace["name"] for trace in data[:2]] == [f"res-{one.pk}", f"res-{two.pk}"]
     assert [trace["mode"] for trace in data] == ["lines", "lines", "markers", "markers"]
     bars = dict(zip(data[0]["x"], data[0]["error_y"]["array"], strict=True))
     assert bars[32] > 0 and bars[35] is None
@@ -144,7 +144,7 @@ def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
 
     assert (trace["x"], trace["y"], trace["marker"]["symbol"]) == ([100.0], [75.0], ["circle"])
     assert trace["customdata"] == [reverse("result-paired", args=[evaluation.pk])]
-    assert f"#{benchmark.job_id}" in text_of(html)
+    assert f"res-{benchmark.pk}" in text_of(html)
     assert "same deployment" in text_of(html)
 
 
@@ -156,8 +156,8 @@ def test_the_panel_of_a_point_names_both_measurements(get, host):
 
     text = text_of(get("result-paired", evaluation.pk))
 
-    assert f"Evaluation #{evaluation.job_id}" in text
-    assert f"Benchmark #{benchmark.job_id}" in text
+    assert f"Evaluation res-{evaluation.pk}" in text
+    assert f"Benchmark res-{benchmark.pk}" in text
     assert "Concurrency 4" in text
 
 

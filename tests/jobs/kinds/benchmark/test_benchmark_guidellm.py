@@ -15,6 +15,7 @@ from jobs.metrics import METRICS
 from jobs.parsers import guidellm
 from jobs.plans import fill
 from tests.jobs.lib.target import DATA, VALUES, here
+from tests.waiting import PATIENCE_S
 
 KIND = KINDS["benchmark-guidellm"]
 OUT = (DATA / "guidellm-0.8" / "out.json").read_bytes()
@@ -67,7 +68,7 @@ def written(folder, job, **raw):
         (folder / "files" / item.name).write_text(item.text, encoding="utf-8")
     step, *runs = plan.steps
     argv = (sys.executable, *step.argv[1:])
-    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=PATIENCE_S)
     read = [run.argv[run.argv.index("--data") + 1].partition("path=")[2] for run in runs]
     return [Path(path).read_text(encoding="utf-8").splitlines() for path in read]
 

@@ -266,6 +266,18 @@ def test_a_run_of_today_s_is_a_result():
     assert outcome.measured.metrics["output_tokens_per_s"] > 0
 
 
+def test_the_request_before_the_run_is_a_warm_up():
+    result = {"result.json": (OLD / "benchmark_serving_ok.json").read_bytes()}
+    log = (OLD / "benchmark_serving_ok.txt").read_bytes()
+
+    measured = outcome_of(result | {LOG: log}).measured
+
+    ((level, one),) = measured.warm_ups.items()
+    assert (level, one.requests, one.until) == (4, 1, None)
+    assert 0 < one.tokens <= measured.metrics["output_tokens"]
+    assert outcome_of(result | {LOG: b"Skipping endpoint ready check."}).measured.warm_ups == {}
+
+
 def test_exit_code_0_with_no_successful_request_is_a_failure():
     outcome = outcome_of({"result.json": (NEW / "serve_fail.json").read_bytes()}, **TODAY)
 

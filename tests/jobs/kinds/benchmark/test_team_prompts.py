@@ -15,6 +15,7 @@ from jobs.matrices.spec import has_input
 from jobs.plans import fill
 from tests.jobs.lib.target import ON_CPU, VALUES, here
 from tests.jobs.lib.vacc_target import vacc_host
+from tests.waiting import PATIENCE_S
 
 PROMPTS = ["Why?", "为什么？\n请\u2028回答。"]
 LINES = "".join(json.dumps({"prompt": one}, ensure_ascii=False) + "\n" for one in PROMPTS)
@@ -41,7 +42,7 @@ def written(plan, folder, python_of):
     step = next(step for step in plan.steps if step.name == "prompts")
     assert step.argv[0].endswith(python_of)
     argv = (sys.executable, *step.argv[1:])
-    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, cwd=folder / "work", check=True, capture_output=True, timeout=PATIENCE_S)
     return {
         path.name: [json.loads(line)["prompt"] for line in path.read_text().splitlines()]
         for path in (folder / "work").iterdir()

@@ -23,9 +23,9 @@ LOOK = {
 
 
 def planned(base=BASELINE, **raw):
-    rule = {"stop_early": True, "baseline": "17", "margin": 5.0}
+    rule = {"stop_early": True, "baseline": "res-17", "margin": 5.0}
     chosen = {"deployment": "3", "max_tokens": 64, **rule, **raw}
-    target = replace(here(), baselines=lambda job: [base] if job in (None, base.job) else [])
+    target = replace(here(), baselines=lambda pk: [base] if pk in (None, base.result) else [])
     return EVALUATE.plan(EVALUATE.Params(**chosen), target)
 
 
@@ -43,7 +43,7 @@ def test_an_early_stop_is_a_script_around_the_usual_one():
 
 
 def test_without_an_early_stop_its_settings_do_not_count():
-    assert planned(stop_early=False, baseline="99") == planned(stop_early=False, baseline="")
+    assert planned(stop_early=False, baseline="res-99") == planned(stop_early=False, baseline="")
 
 
 def other(**fields):
@@ -54,7 +54,9 @@ def other(**fields):
     ("base", "raw", "field", "says"),
     [
         (BASELINE, {"baseline": ""}, "baseline", "Choose the baseline"),
-        (BASELINE, {"baseline": "18"}, "baseline", "Unknown baseline"),
+        (BASELINE, {"baseline": "res-18"}, "baseline", "Unknown baseline"),
+        (BASELINE, {"baseline": "17"}, "baseline", "Results are written as res-15"),
+        (BASELINE, {"baseline": "#17"}, "baseline", "Results are written as res-15"),
         (BASELINE, {"limit": 39}, "stop_early", "at least 40"),
         (BASELINE, {"margin": 3.4}, "margin", "Enter 3.5"),
         (BASELINE, {"limit": 40, "margin": 5.0}, "margin", "Enter 11.2"),
@@ -80,12 +82,12 @@ def test_a_comparison_that_cannot_be_made_is_refused(base, raw, field, says):
 
 
 def test_the_form_offers_baselines_after_none():
-    target = replace(here(), baselines=lambda job: [BASELINE, other(job=12, is_simulated=True)])
+    target = replace(here(), baselines=lambda pk: [BASELINE, other(result=12, is_simulated=True)])
 
     choices = EVALUATE.choices("baseline", target)
 
-    assert [one.value for one in choices] == ["", "17", "12"]
-    assert choices[1].label == f"#17 small-fp16, basics ({len(QUESTIONS)})"
+    assert [one.value for one in choices] == ["", "res-17", "res-12"]
+    assert choices[1].label == f"res-17 small-fp16, basics ({len(QUESTIONS)})"
     assert choices[2].label.endswith(", simulated")
 
 
@@ -93,7 +95,7 @@ def outcome(look):
     outputs = files_below(FINISHED)
     if look:
         outputs["eval/looks.jsonl"] = f"{json.dumps(look)}\n".encode()
-    params = EVALUATE.Params(deployment="3", max_tokens=64, stop_early=True, baseline="17")
+    params = EVALUATE.Params(deployment="3", max_tokens=64, stop_early=True, baseline="res-17")
     return EVALUATE.parse_outcome(params, planned(), outputs, 0)
 
 
@@ -104,15 +106,15 @@ def test_a_stopped_result_says_how_many_questions_it_left_out():
     assert measured.what.startswith("basics (") and " of 142)" in measured.what
     first = measured.remarks[0]
     assert first.id == "evaluate:look_worse"
-    assert (first.args["asked"], first.args["baseline"]) == (44, "17")
+    assert (first.args["asked"], first.args["baseline"]) == (44, "res-17")
     assert (first.args["gap"], first.args["low"]) == (-0.25, -0.45)
 
 
 def test_an_undecided_result_is_of_all_questions():
-    measured = outcome({**LOOK, "asked": 142, "decision": "unknown"}).measured
+    measured = outcome({**LOOK, "asked": 142, "decision": "cannot_tell"}).measured
 
     assert " of " not in measured.what
-    assert measured.remarks[0].id == "evaluate:look_unknown"
+    assert measured.remarks[0].id == "evaluate:look_cannot_tell"
 
 
 def test_a_result_without_looks_has_no_planned_questions():
@@ -137,7 +139,7 @@ def test_a_damaged_file_of_looks_is_refused(line):
 
 def test_a_look_without_pairs_has_no_remark():
     row = {name: LOOK[name] for name in ("asked", "questions")}
-    look = last_look("x", json.dumps({**row, "decision": "unknown"}).encode())
+    look = last_look("x", json.dumps({**row, "decision": "cannot_tell"}).encode())
 
     assert look.interval is None
     assert remarks(EVALUATE.Params(deployment="3"), look) == []
@@ -157,6 +159,6 @@ def test_progress_counts_looks(log, done):
     assert share_of_looks("Running[eval]: 0%|  | 0/2 [00:00<?, ?b/s]") is None
 
 
-@pytest.mark.parametrize("text", ["17", "#17", "017", " #17 "])
+@pytest.mark.parametrize("text", ["res-17", "RES-17", " res-17 "])
 def test_a_baseline_is_stored_as_the_number_that_pages_show(text):
-    assert EVALUATE.Params(deployment="3", baseline=text).baseline == "17"
+    assert EVALUATE.Params(deployment="3", baseline=text).baseline == "res-17"

@@ -132,8 +132,8 @@ def test_a_result_says_limit_seed_and_samples():
         ({"question_seed": None, "samples": 1}, True),
         ({"question_seed": 7, "samples": 1}, False),
         ({"question_seed": None, "samples": 4}, False),
-        ({"stop_early": False, "baseline": "17", "margin": 2.0}, True),
-        ({"stop_early": True, "baseline": "17", "margin": 1.0}, False),
+        ({"stop_early": False, "baseline": "res-17", "margin": 2.0}, True),
+        ({"stop_early": True, "baseline": "res-17", "margin": 1.0}, False),
     ],
 )
 def test_later_fields_change_no_identity_unless_set(more, is_repeat):

@@ -67,8 +67,9 @@ def test_it_runs_in_the_job_s_folder_with_the_checkout_s_data():
     assert dry.argv == (*argv, "--dry-run")
     assert evaluate.argv[1:] == (
         *("/data/host/spool/17/files/follow_run.py", "outputs", "60"),
-        *(*argv, "--dump-eval-details"),
+        *(*argv, "--dump-eval-details", "-m", "infer"),
     )
+    assert step("score").argv == (*argv, "--dump-eval-details", "-m", "eval", "-r")
     assert (evaluate.cwd, evaluate.path) == ("", (ENVIRONMENT,))
     assert dict(evaluate.env) == dict(dry.env)
     assert dict(evaluate.env)["COMPASS_DATA_CACHE"] == CHECKOUT
@@ -197,7 +198,7 @@ def test_the_file_has_no_module_objects():
     modules = {a.name for node in tree.body if isinstance(node, ast.Import) for a in node.names}
     deleted = [t.id for node in tree.body if isinstance(node, ast.Delete) for t in node.targets]
     assert modules == {"os"}
-    assert deleted == ["one", "os"]
+    assert deleted == ["one", "only", "os"]
 
 
 def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
@@ -210,31 +211,24 @@ def test_a_name_that_could_be_python_stays_a_name(tmp_path, monkeypatch):
     assert [model["path"] for model in reader.load(path).models] == [odd]
 
 
+def test_answered_sets_are_scored_alone(config, monkeypatch):
+    monkeypatch.setenv("SCORE_SETS", "cluewsc-test,math-500")
+
+    assert [item["abbr"] for item in config().datasets] == ["cluewsc-test", "math-500"]
+    assert len(config(**EXACT).datasets) == 60  # verbatim stays to the letter
+
+
 # -- remarks ------------------------------------------------------------------------------------
 
 
-def test_notes_name_the_corrections_and_the_duration():
+def test_notes_name_the_corrections():
     remarks = notes()
 
     assert list(remarks) == [
         *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
-        *("guide:in_parallel", "evaluate:estimate"),
+        *("guide:scored_meanwhile", "guide:in_parallel"),
     ]
     assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
-
-
-def test_one_after_the_other_the_guide_s_sets_take_days():
-    estimate = notes(**EXACT)["evaluate:estimate"]
-
-    assert estimate["questions"] == 15677
-    assert float(estimate["hours"]) / 24 == pytest.approx(5.6, abs=0.1)
-
-
-def test_a_limit_and_ten_subsets_count_in_the_estimate():
-    estimate = notes(limit=10, mmlu="ten")["evaluate:estimate_min"]
-
-    assert estimate["questions"] == 13 * 10
-    assert 1 <= int(estimate["minutes"]) < 60
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,17 @@ QUESTIONS = answering.question_set()
 
 
 def offered():
-    return {one.job: one for one in baselines()}
+    return {one.result: one for one in baselines()}
 
 
 def test_evaluations_of_our_questions_are_offered_newest_first():
     first, second = answering.make_evaluations()
 
-    assert list(offered()) == [second.job_id, first.job_id]
+    assert list(offered()) == [second.pk, first.pk]
     one = baselines()[0]
     assert isinstance(one, Baseline)
     assert (one.questions, one.params["max_tokens"]) == (answering.QUESTIONS, 64)
-    assert target_of(first.host).baselines(None)[0].job == second.job_id
+    assert target_of(first.host).baselines(None)[0].result == second.pk
 
 
 def test_several_answers_to_a_question_are_no_baseline():
@@ -37,16 +37,16 @@ def test_an_evaluation_that_left_questions_out_is_no_baseline():
     second.metrics["planned_questions"] = answering.QUESTIONS + 1
     second.save()
 
-    assert list(offered()) == [first.job_id]
+    assert list(offered()) == [first.pk]
 
 
-def test_a_job_has_its_own_evaluation(monkeypatch):
+def test_a_result_is_found_by_its_id(monkeypatch):
     first, second = answering.make_evaluations()
     monkeypatch.setattr("jobs.queries.answers.baselines.MOST", 1)
 
-    assert list(offered()) == [second.job_id]
-    assert [one.job for one in baselines(first.job_id)] == [first.job_id]
-    assert not baselines(first.job_id + 100)
+    assert list(offered()) == [second.pk]
+    assert [one.result for one in baselines(first.pk)] == [first.pk]
+    assert not baselines(first.pk + 100)
 
 
 def test_a_benchmark_is_no_baseline():
@@ -62,7 +62,7 @@ def test_verdicts_are_those_of_equal_questions():
     answers[4] |= {"expected": "another answer"}
     result = answering.evaluation(answers)
 
-    verdicts = offered()[result.job_id].verdicts(QUESTIONS)
+    verdicts = offered()[result.pk].verdicts(QUESTIONS)
 
     assert (verdicts["q0"], verdicts["q1"], verdicts["q2"]) == (True, False, None)
     assert not {"q3", "q4"} & verdicts.keys()

@@ -17,13 +17,13 @@ def table(name, *rows):
 
 def notes_of(*tables):
     first, second = columns_of("\n".join(tables))
-    return of_sides(first.side, second.side, 1.0)
+    return of_sides(first.side, second.side, 1.0, "same")
 
 
 def test_the_guides_tables_give_the_statement():
     vacc, h800 = columns_of(GUIDE[GUIDE.index("| dataset |") :])
 
-    found = of_sides(h800.side, vacc.side, 1.0)
+    found = of_sides(h800.side, vacc.side, 1.0, "same")
 
     assert (vacc.name, h800.name) == ("DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768")
     gap = found.statement.pooled.gap
@@ -40,7 +40,7 @@ def test_two_columns_of_a_table_are_two_results():
     )
 
     first, second = columns_of(text)
-    found = of_sides(first.side, second.side, 1.0)
+    found = of_sides(first.side, second.side, 1.0, "same")
 
     assert [one.name for one in found.statement.rows] == ["gsm8k"]
     assert found.notes.no_share == ["math-500"]

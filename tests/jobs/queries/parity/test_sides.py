@@ -1,7 +1,7 @@
 import pytest
 
 from jobs.models import Answer
-from jobs.queries.parity.compared import parity
+from jobs.queries.parity.compared import looks_at, parity, usual_goal
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_job, make_measured
 from tests.jobs.lib import answering
@@ -34,7 +34,7 @@ def scored(scores, **metrics):
 def test_answers_of_two_results_are_paired():
     base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
 
-    found = parity([base], [result], 1.0)
+    found = parity([base], [result], 1.0, "same")
 
     assert found.statement.pooled.method == "paired"
     assert found.statement.pooled.flips == (1, 1)
@@ -45,7 +45,7 @@ def test_repeats_are_several_answers_to_a_question():
     base = [evaluation([1, 1, 0, 0]), evaluation([1, 1, 1, 0])]
     result = [evaluation([1, 0, 0, 0])]
 
-    row = parity(base, result, 1.0).statement.pooled
+    row = parity(base, result, 1.0, "same").statement.pooled
 
     assert (row.method, row.questions) == ("clustered", (4, 4))
     assert row.gap.value == pytest.approx(0.25 - 0.625)
@@ -56,7 +56,7 @@ def test_an_answer_without_a_score_is_not_incorrect():
     Answer.objects.filter(result=result, index=2).update(status="failed", score=0)
     answer_rows.keep(result)
 
-    found = parity([base], [result], 1.0)
+    found = parity([base], [result], 1.0, "same")
 
     assert found.statement.pooled.questions == (3, 3)
     assert found.statement.pooled.gap.value == 0
@@ -68,7 +68,7 @@ def test_sets_without_answers_are_counted():
     base = scored([("cluewsc-dev", 100 * 154 / 159, 159), ("other", 50.0, 10)])
     result = scored([("cluewsc-dev", 97.48, None)])
 
-    found = parity([base], [result], 1.0)
+    found = parity([base], [result], 1.0, "same")
 
     (row,) = found.statement.rows
     assert (row.method, row.rights) == ("unpaired", (154, 155))
@@ -79,14 +79,17 @@ def test_sets_without_answers_are_counted():
 def test_one_of_several_runs_without_answers_counts():
     base = [scored([("gsm8k", 90.0, 100)]), scored([("gsm8k", 91.0, 100)])]
 
-    found = parity(base, [scored([("gsm8k", 92.0, 100)])], 1.0)
+    found = parity(base, [scored([("gsm8k", 92.0, 100)])], 1.0, "same")
 
     assert found.statement.pooled.questions == (100, 100)
     assert found.notes.alone == ["gsm8k"]
 
 
 def test_results_without_a_common_set_have_no_statement():
-    assert parity([scored([("a", 90.0, 100)])], [scored([("b", 90.0, 100)])], 1.0).statement is None
+    assert (
+        parity([scored([("a", 90.0, 100)])], [scored([("b", 90.0, 100)])], 1.0, "same").statement
+        is None
+    )
 
 
 def test_other_tools_and_work_are_named():
@@ -95,7 +98,7 @@ def test_other_tools_and_work_are_named():
     result.identity["parts"]["workload"]["max_tokens"] = 99
     base.identity["parts"]["workload"]["max_tokens"] = 512
 
-    unequal = parity([base], [result], 1.0).unequal
+    unequal = parity([base], [result], 1.0, "same").unequal
 
     assert list(unequal.tools) == ["evalscope 1.14.1", "OpenCompass 0.4.1"]
     assert [(one.name, list(one.values)) for one in unequal.work] == [("max_tokens", [512, 99])]
@@ -106,7 +109,7 @@ def test_hygiene_that_differs_is_named():
     base.metrics |= {"answers_total": 1000, "answers_cut": 2, "answers_empty": 0}
     result.metrics |= {"answers_total": 1000, "answers_cut": 40, "answers_empty": 1}
 
-    unequal = parity([base], [result], 1.0).unequal
+    unequal = parity([base], [result], 1.0, "same").unequal
 
     assert [one.flag for one in unequal.hygiene] == ["answers_cut"]
 
@@ -115,7 +118,7 @@ def test_hygiene_that_one_side_lacks_says_nothing():
     base, result = evaluation([1, 0]), evaluation([1, 0])
     base.metrics |= {"answers_total": 1000, "answers_cut": 500}
 
-    assert parity([base], [result], 1.0).unequal.hygiene == []
+    assert parity([base], [result], 1.0, "same").unequal.hygiene == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_a_set_and_its_answers_count_once(name, subset):
         answer_rows.keep(one)
         sides.append(one)
 
-    found = parity([sides[0]], [sides[1]], 1.0)
+    found = parity([sides[0]], [sides[1]], 1.0, "same")
 
     assert [row.name for row in found.statement.rows] == [name]
     assert found.statement.pooled.questions == (4, 4)
@@ -147,30 +150,55 @@ def test_answers_of_several_parts_replace_their_sum():
         answer_rows.keep(one)
         sides.append(one)
 
-    found = parity([sides[0]], [sides[1]], 1.0)
+    found = parity([sides[0]], [sides[1]], 1.0, "same")
 
     assert [row.name for row in found.statement.rows] == ["mmlu/law", "mmlu/virology"]
 
 
 def test_a_rule_for_an_early_stop_is_no_difference_of_settings():
     base = answering.evaluation(answering.answers(wrong={1}))
-    rule = {"stop_early": True, "baseline": str(base.job_id), "margin": 5.0}
+    rule = {"stop_early": True, "baseline": f"res-{base.pk}", "margin": 5.0}
     early = answering.evaluation(answering.answers(wrong={1})[:12], **rule)
-    against_another = answering.evaluation(answering.answers()[:12], **{**rule, "baseline": "0"})
+    against_another = answering.evaluation(
+        answering.answers()[:12], **{**rule, "baseline": "res-999"}
+    )
 
-    assert not {one.name for one in parity([base], [early], 1.0).unequal.work}
-    other = parity([base], [against_another], 1.0).unequal.work
+    assert not {one.name for one in parity([base], [early], 1.0, "same").unequal.work}
+    other = parity([base], [against_another], 1.0, "same").unequal.work
     assert {one.name for one in other} == {"questions_sha256"}
+
+
+def test_a_later_run_with_more_questions_is_another_look():
+    first, again, more = evaluation([1, 0]), evaluation([1, 1]), evaluation([1, 0, 1, 1])
+    other = evaluation([1, 1, 1, 1])
+
+    assert looks_at([first]) == 1
+    assert looks_at([first, again]) == 1  # repeats ask nothing new
+    assert looks_at([more, first]) == 2  # in the order of time
+    looked = parity([other], [first, again, more], 1.0, "same").statement
+    assert looked.looks.number == 2
+    assert looked.pooled.p is None
+    once = parity([other], [more], 1.0, "same").statement
+    assert looked.looks.z(4) > once.looks.z(4)
+
+
+def test_ours_against_an_external_baseline_is_asked_whether_it_is_at_least_as_accurate():
+    ours, external = evaluation([1]), evaluation([1])
+    external.run_context = {"device": {"text": "8 × H800"}}
+
+    assert usual_goal([external], [ours]) == "at_least"
+    assert usual_goal([ours], [external]) == "same"
+    assert usual_goal([ours], [ours]) == "same"
 
 
 def test_a_result_that_could_stop_early_has_a_wider_interval():
     base, result = evaluation([1, 1, 0, 0]), evaluation([1, 0, 1, 0])
-    usual = parity([base], [result], 1.0).statement
+    usual = parity([base], [result], 1.0, "same").statement
     result.metrics["planned_questions"] = 16
 
-    early = parity([base], [result], 1.0).statement
+    early = parity([base], [result], 1.0, "same").statement
 
-    assert (usual.planned, early.planned) == (None, 16)
+    assert (usual.looks.planned, early.looks.planned) == (None, 16)
     assert early.pooled.gap.low < usual.pooled.gap.low
-    assert parity([result], [base], 1.0).statement.planned == 16
-    assert parity([base], [result], 1.0, planned=20).statement.planned == 20
+    assert parity([result], [base], 1.0, "same").statement.looks.planned == 16
+    assert parity([base], [result], 1.0, "same", planned=20).statement.looks.planned == 20

@@ -3,13 +3,13 @@ import pytest
 from jobs.queries.parity.counts import counts_of, evidence_of
 from jobs.queries.parity.errors import ParityError
 from jobs.queries.parity.evidence import from_scores
-from jobs.queries.parity.statement import state
+from jobs.queries.parity.statement import Looks, state
 from jobs.queries.statistics import wilson
 
 
-def counted(base, result, margin=0.01, **more):
+def counted(base, result, margin=0.01, goal="same", **looks):
     evidence = evidence_of(counts_of(base, "base"), counts_of(result, "result"))
-    return state(evidence, margin, **more)
+    return state(evidence, margin, goal, Looks(**looks))
 
 
 def points(interval):
@@ -26,11 +26,10 @@ def test_the_guides_counts_give_the_guides_statement():
     assert points(statement.pooled.gap) == [-0.26, -1.97, 1.44]
     assert round(100 * statement.plain, 4) == 0.1095
     assert statement.is_opposed
-    assert statement.decision == "unknown"
+    assert statement.decision == "cannot_tell"
     assert statement.pooled.rights == (1087, 1084)
-    # (1.96 + 1.2816)² · (0.0414 + 0.0438) / 0.01², less the 1135; each p with one answer more.
-    assert 7600 < statement.pooled.missing.questions < 8000
-    assert statement.pooled.missing.is_if_equal
+    # With a second look: (2.2414 + 1.2816)² · (0.0414 + 0.0438) / 0.01², less the 1135, is 9440.
+    assert 9000 < statement.pooled.more < 9500
 
 
 def test_the_guides_scores_have_the_guides_mean():
@@ -61,8 +60,33 @@ def test_an_accuracy_has_the_interval_of_its_own_page():
 def test_no_difference_of_few_questions_is_no_parity():
     statement = counted("90/100", "90/100")
 
-    assert statement.decision == "unknown"
-    assert statement.pooled.missing.questions > 10_000
+    assert statement.decision == "cannot_tell"
+    assert statement.pooled.more > 10_000
+
+
+def test_the_question_asked_decides_the_verdict():
+    # A gain of 1.41 points, and no loss of 5.
+    same = counted("142/213", "145/213", 0.05)
+    at_least = counted("142/213", "145/213", 0.08, "at_least")
+
+    assert same.decision == "cannot_tell"
+    assert at_least.decision == "not_worse"
+
+
+def test_each_later_look_needs_a_wider_interval():
+    widths = [
+        counted("900/1000", "900/1000", number=number).pooled.gap.high for number in (1, 2, 3)
+    ]
+
+    assert widths[1] / widths[0] == pytest.approx(2.2414 / 1.96, rel=0.01)
+    assert widths[2] > widths[1]
+
+
+def test_missing_questions_count_the_next_look():
+    first = counted("900/1000", "900/1000")
+    second = counted("900/1000", "900/1000", number=2)
+
+    assert second.pooled.more > first.pooled.more
 
 
 def test_an_early_stop_needs_a_wider_interval():
@@ -114,7 +138,7 @@ def test_answers_to_the_same_questions_are_paired():
     first = answered(*[1] * 80, *[0] * 20)
     second = answered(*[1] * 76, *[0] * 4, *[1] * 10, *[0] * 10)
 
-    row = state([from_scores("x", "", first, second)], 0.01).pooled
+    row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
 
     assert (row.method, row.flips) == ("paired", (4, 10))
     assert row.gap.value == pytest.approx(0.06)
@@ -128,7 +152,7 @@ def test_several_answers_to_a_question_are_clustered():
         k: v for k, v in second.items() if v
     })  # fmt: skip
 
-    row = state([one], 0.01).pooled
+    row = state([one], 0.01, "same").pooled
 
     assert (row.method, row.p, row.rights, row.questions) == ("clustered", None, None, (50, 50))
     assert row.gap.value == pytest.approx(-0.25)
@@ -138,7 +162,7 @@ def test_scores_that_are_no_share_are_resampled():
     first = {index: [index % 10 / 10] for index in range(200)}
     second = {index: [(index + index % 3) % 10 / 10] for index in range(200)}
 
-    row = state([from_scores("x", "", first, second)], 0.01).pooled
+    row = state([from_scores("x", "", first, second)], 0.01, "same").pooled
 
     assert (row.method, row.p) == ("bootstrap", None)
     assert row.gap.low < row.gap.value < row.gap.high
@@ -162,7 +186,7 @@ def test_a_paired_set_and_an_unpaired_one_pool_unpaired():
     paired = from_scores("x", "", answered(1, 1, 0), answered(1, 0, 1))
     counts = evidence_of(counts_of("5/9", "base"), counts_of("6/9", "result"))
 
-    statement = state([paired, *counts], 0.01)
+    statement = state([paired, *counts], 0.01, "same")
 
     assert [row.method for row in statement.rows] == ["paired", "unpaired"]
     assert (statement.pooled.method, statement.pooled.p) == ("unpaired", None)
@@ -174,7 +198,7 @@ def test_sets_of_one_group_are_pooled_too():
         type(one)(one.name, g, one.first, one.second) for one, g in zip(sets, "mmn", strict=True)
     ]
 
-    statement = state(grouped, 0.01)
+    statement = state(grouped, 0.01, "same")
 
     assert list(statement.groups) == ["m"]
     assert statement.groups["m"].questions == (18, 18)

@@ -1,35 +1,41 @@
 import pytest
 
+from jobs.paired import least_margin
 from jobs.queries.statistics import (
     Interval,
+    Z,
+    conditional_power,
     decision,
-    missing,
+    extended_z,
     monitored_z,
+    more_questions,
     paired_variance,
-    questions_for_equivalence,
 )
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("low", "high", "same", "at_least"),
     [
-        (-0.009, 0.009, "equivalent"),
-        (-0.009, -0.001, "equivalent"),  # worse, but by less than the margin
-        (-0.03, -0.001, "worse"),
-        (0.001, 0.03, "better"),
-        (-0.0197, 0.0144, "unknown"),
-        (-0.01, 0.005, "unknown"),  # a bound on the margin is not inside
+        (-0.009, 0.009, "equivalent", "not_worse"),
+        (-0.009, -0.001, "equivalent", "not_worse"),  # worse, but by less than the margin
+        (0.001, 0.009, "equivalent", "better"),
+        (-0.03, -0.001, "worse", "worse"),
+        (0.001, 0.03, "better", "better"),
+        (-0.009, 0.03, "cannot_tell", "not_worse"),
+        (-0.0197, 0.0144, "cannot_tell", "cannot_tell"),
+        (-0.01, 0.005, "cannot_tell", "cannot_tell"),  # a bound on the margin is not inside
     ],
 )
-def test_a_decision_is_that_of_the_interval(low, high, said):
-    assert decision(Interval((low + high) / 2, low, high), 0.01) == said
+def test_a_decision_is_that_of_the_interval_and_the_question(low, high, same, at_least):
+    interval = Interval((low + high) / 2, low, high)
+
+    assert decision(interval, 0.01, "same") == same
+    assert decision(interval, 0.01, "at_least") == at_least
 
 
-def test_questions_for_equivalence_are_those_of_the_book():
-    # Chow, Shao and Wang 2008, page 91: 65 and 85 %, margin 5 %, one-sided 5 %: 136.
-    wanted = questions_for_equivalence(0.65 * 0.35 + 0.85 * 0.15, 0.05, 0.2, z=1.6448536)
-
-    assert 135 < wanted <= 136
+def test_a_loss_beyond_the_margin_is_excluded():
+    # +1.41 points [-2.68, +5.48] at a margin of 5.
+    assert decision(Interval(0.0141, -0.0268, 0.0548), 0.05, "at_least") == "not_worse"
 
 
 def test_a_variance_of_pairs_never_promises_nothing():
@@ -37,25 +43,56 @@ def test_a_variance_of_pairs_never_promises_nothing():
     assert paired_variance(16, 6, 160) == pytest.approx(23 / 162 - (10 / 162) ** 2)
 
 
-def test_missing_questions_assume_equality_first():
-    # (1.96 + 1.2816)² · 0.0834 / 0.01² = 8763, less the 1135.
-    few = missing(0.0834, 1135, -0.0026, 0.01)
-
-    assert few.is_if_equal
-    assert few.questions == pytest.approx(8763 - 1135, abs=3)
+def after(aim, seen, variance, margin, z=Z):
+    return more_questions(aim, seen, variance, margin, lambda _asked: z)
 
 
-def test_with_many_questions_the_difference_counts():
-    # 0.8 points of 20,000 questions: significance comes first.
-    many = missing(0.0834, 20_000, 0.008, 0.01)
+@pytest.mark.parametrize(
+    ("first", "second", "total", "fresh"),
+    # Correct answers of both sides to other questions; what a fresh design less those asked says.
+    [(9975, 9912, 10_500, 62), (9500, 9440, 10_000, 570)],
+)
+def test_more_questions_start_from_the_difference_that_was_seen(first, second, total, fresh):
+    shares = first / total, second / total
+    variance = sum(share * (1 - share) for share in shares)
+    seen = (total, shares[1] - shares[0])
 
-    assert not many.is_if_equal
-    # 0.0834 · ((1.96 + 0.8416) / 0.008)² = 10,228: enough already, so one more at least.
-    assert many.questions == 1
-    assert missing(0.0834, 9000, 0.0, 0.01).questions == 1
+    more = more_questions("same", seen, variance, 0.01, lambda _asked: extended_z(2))
+
+    def power(count):
+        return conditional_power("same", seen, count, variance, 0.01, extended_z(2))
+
+    assert power(fresh) < 0.05
+    assert power(more - 1) < 0.8 <= power(more)
+
+
+def test_more_questions_of_nothing_seen_are_a_fresh_design():
+    # (1.96 + 1.2816)² · 0.0834 / 0.01² = 8763, and 6546 with one test at 0.8416.
+    assert after("same", (1, 0.0), 0.0834, 0.01) == pytest.approx(8763, abs=3)
+    assert after("at_least", (1, 0.0), 0.0834, 0.01) == pytest.approx(6546, abs=3)
+
+
+def test_a_gain_that_was_seen_needs_fewer_questions_than_a_loss():
+    assert after("at_least", (500, 0.02), 0.1, 0.02) < after("at_least", (500, -0.02), 0.1, 0.02)
+
+
+def test_a_difference_needs_no_number_without_one():
+    assert after("differ", (100, 0.0), 0.1, 0.0) is None
+    assert after("differ", (100, 0.02), 0.1, 0.0) == after("differ", (100, -0.02), 0.1, 0.0)
 
 
 def test_the_boundary_of_early_stops_is_the_reflection_principles():
     assert monitored_z(100, 100) == pytest.approx(2.241403)
     assert monitored_z(25, 100) == pytest.approx(2 * 2.241403)
     assert monitored_z(200, 100) == monitored_z(100, 100)
+
+
+def test_an_extension_spends_as_much_as_the_first_look_in_all():
+    # On each side: 2.5 % at the first look, half, a sixth, a twelfth of it at the next.
+    assert extended_z(1) == pytest.approx(1.959964)
+    assert extended_z(2) == pytest.approx(2.241403)
+    assert [extended_z(look) for look in (3, 4)] == pytest.approx([2.638257, 2.865260], abs=1e-5)
+
+
+def test_few_questions_cannot_decide_within_a_small_margin():
+    assert least_margin(142) == pytest.approx(0.0342, abs=1e-4)

@@ -1,10 +1,13 @@
+from math import inf
 from random import Random
+from statistics import stdev
 
 import pytest
 
 from jobs.queries.statistics import (
     Share,
     bootstrap_difference,
+    cells_of,
     clustered_error,
     design_effect,
     difference,
@@ -12,6 +15,7 @@ from jobs.queries.statistics import (
     pooled_difference,
     wilson,
 )
+from jobs.queries.statistics.clusters import freedom
 
 BASE = [Share(154, 159), Share(933, 976)]
 OTHER = [Share(155, 159), Share(929, 976)]
@@ -74,7 +78,9 @@ def test_equal_answers_to_a_question_are_one_answer():
     assert design_effect([[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0]] * 50) == 1
     assert design_effect([[1, 1, 1]] * 20) == 1
     assert design_effect([[1, 0]] * 20) == 0.5
-    assert design_effect(SAMPLES) == pytest.approx(0.1402709**2 / (14 * 10 / 24**2 / 6))
+    # Means of the questions: 9.09 degrees of freedom, with 9 of which t is 2.262.
+    plain = 0.1402709**2 * 6 / 5 / (14 * 10 / 24**2 / 6)
+    assert design_effect(SAMPLES) == pytest.approx(plain * (2.262 / 1.959964) ** 2)
 
 
 def test_samples_narrow_the_interval_of_a_share():
@@ -87,13 +93,29 @@ def test_samples_narrow_the_interval_of_a_share():
     assert four.variance == pytest.approx(0.4 * once.variance)
 
 
-def test_a_mean_of_differences_is_agrestis_and_mins():
-    # 16 fixed, 6 regressed of 161: their centre 10/163, squares 22 + 1; t of 160 is 1.9749.
-    half = 1.9749 * ((23 / 163 - (10 / 163) ** 2) / 163) ** 0.5
-    interval = mean_of_differences([1] * 16 + [-1] * 6 + [0] * 139, 1)
+def test_a_mean_of_differences_is_students():
+    differences = [draw.gauss(0.1, 0.2) for draw in [Random(5)] for _ in range(25)]
+    spread = stdev(differences)
 
-    assert interval.value == 10 / 161
-    assert (interval.low, interval.high) == pytest.approx((10 / 163 - half, 10 / 163 + half), 1e-3)
+    interval = mean_of_differences(differences, 0.01)
+
+    # Their kurtosis leaves 24 degrees of freedom at most, where t is 2.064.
+    assert interval.high - interval.value >= 2.06 * spread / 5
+    assert interval.value - interval.low == pytest.approx(interval.high - interval.value)
+
+
+def test_outliers_leave_fewer_degrees_of_freedom():
+    assert freedom([0.0, 1.0] * 20) > 40
+    assert freedom([0.0] * 39 + [1.0]) == 3
+    assert freedom([0.5] * 20) == inf
+
+
+def test_equal_repeats_are_the_pairs_of_one_run():
+    first, second = [[1, 1, 1]] * 9 + [[0, 0, 0]] * 3, [[1, 1]] * 8 + [[0, 0]] * 4
+
+    assert cells_of(first, second) == (8, 1, 0, 3)
+    assert cells_of([[1, 0]], [[1, 1]]) is None
+    assert cells_of([[0.5]], [[1]]) is None
 
 
 def test_equal_answers_leave_a_width():

@@ -5,8 +5,6 @@ from jobs.queries.statistics import (
     difference,
     mcnemar,
     paired_difference,
-    questions_to_tell,
-    score_difference,
     wilson,
 )
 
@@ -80,30 +78,17 @@ def test_a_score_that_is_no_share_has_an_interval_too(right, share):
     assert wilson(right, 3).value == share
 
 
-def test_the_paired_interval_is_newcombes_method_10():
-    # The paper's r, s, t, u = 36, 12, 2, 0; with phi from its own formula, computed apart.
-    assert rounded(paired_difference(36, 2, 12, 0)) == (0.2000, 0.0569, 0.3404)
-
-
 def test_without_flips_nothing_differs():
     interval = paired_difference(50, 0, 0, 50)
 
     assert interval.value == 0
-    assert interval.holds_zero
+    assert interval.includes_zero
 
 
 def test_mcnemar_is_exact():
     assert mcnemar(1, 9) == pytest.approx(22 / 1024)
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(5, 5) == 1.0
-
-
-def test_a_small_difference_needs_more_questions():
-    # Connor 1987: N = (1.95996 √0.17606 + 0.84162 √(0.17606 - 0.00243))² / 0.00243
-    # = 566.3, less the 142.
-    assert questions_to_tell(9, 16, 142) == 425
-    assert questions_to_tell(16, 9, 142) == 425
-    assert questions_to_tell(5, 5, 100) is None
 
 
 @pytest.mark.parametrize(
@@ -116,14 +101,14 @@ def test_a_small_difference_needs_more_questions():
         ((30, 0, 0, 20), -0.0713, 0.0713),
     ],
 )
-def test_the_score_interval_is_that_of_the_literature(cells, low, high):
-    found = score_difference(*cells)
+def test_the_paired_interval_is_that_of_the_literature(cells, low, high):
+    found = paired_difference(*cells)
 
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.0005)
 
 
-def test_the_score_interval_is_symmetric():
-    one, turned = score_difference(20, 7, 2, 30, 3.0), score_difference(20, 2, 7, 30, 3.0)
+def test_the_paired_interval_is_symmetric():
+    one, turned = paired_difference(20, 7, 2, 30, 3.0), paired_difference(20, 2, 7, 30, 3.0)
 
     assert (one.low, one.value, one.high) == pytest.approx(
         (-turned.high, -turned.value, -turned.low)
@@ -132,11 +117,3 @@ def test_the_score_interval_is_symmetric():
 
 def test_few_questions_have_a_least_margin():
     assert [round(100 * least_margin(n), 2) for n in (40, 142, 500)] == [11.16, 3.42, 0.99]
-
-
-def test_an_early_look_without_changes_decides_nothing_small():
-    assert (
-        score_difference(40, 0, 0, 31, 3.17).high
-        > 0.12
-        > paired_difference(40, 0, 0, 31, 3.17).high
-    )

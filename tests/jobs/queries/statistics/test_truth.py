@@ -13,32 +13,24 @@ SETS = [(0.6, 198), (0.9, 500), (0.95, 1135)]
     [
         (truth.unpaired(0.955, 0.0, 1135), 0.0),
         (truth.unpaired(0.8, -0.03, 500), -0.03),
-        (truth.paired(0.9, 0.01, 0.1, 1135), 0.01),
-        (truth.paired(0.8, -0.02, 0.08, 5000), -0.02),
         (truth.in_sets(SETS, 0.01), 0.01),
     ],
-    ids=["unpaired", "unpaired-worse", "paired", "paired-many", "sets"],
+    ids=["unpaired", "unpaired-worse", "sets"],
 )
 def test_an_interval_covers_the_truth_in_95_per_cent(one, gap):
     assert truth.simulate(one, gap, MARGIN, RUNS).covered == pytest.approx(0.95, abs=0.01)
-
-
-def test_an_interval_of_several_samples_covers_the_truth():
-    one = truth.sampled(100, 4, 0.03)
-
-    assert truth.simulate(one, 0.03, MARGIN, 1000).covered == pytest.approx(0.95, abs=0.02)
 
 
 @pytest.mark.parametrize(
     ("one", "gap"),
     [
         (truth.unpaired(0.9, -0.01, 20_000), -0.01),
-        (truth.paired(0.9, 0.01, 0.04, 5000), 0.01),
+        (truth.in_sets(SETS, 0.01), 0.01),
     ],
-    ids=["unpaired", "paired"],
+    ids=["unpaired", "sets"],
 )
 def test_equivalent_is_rarely_said_wrongly(one, gap):
-    assert 0.01 < truth.simulate(one, gap, MARGIN, RUNS).wrong(gap, MARGIN) <= 0.05
+    assert truth.simulate(one, gap, MARGIN, RUNS).wrong(gap, MARGIN) <= 0.05
 
 
 def test_equal_models_are_called_equivalent_with_the_power():
@@ -55,16 +47,6 @@ def test_twenty_looks_miss_the_truth_in_at_most_5_per_cent():
 
     assert found.covered >= 0.95
     assert found.wrong(0.01, MARGIN) <= 0.05
-
-
-def test_ten_looks_at_few_questions_miss_the_truth_in_at_most_5_per_cent():
-    # Nearly all changes in one direction, the difference at the margin: hardest for "equivalent".
-    one = truth.monitored(0.5, -0.05, 0.06, 140, 10, 0.05)
-
-    found = truth.simulate(one, -0.05, 0.05, 2000)
-
-    assert found.covered >= 0.95
-    assert found.wrong(-0.05, 0.05) <= 0.025
 
 
 def test_a_fixed_interval_at_twenty_looks_misses_more_often(monkeypatch):

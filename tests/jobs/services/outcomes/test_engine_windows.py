@@ -10,8 +10,9 @@ import pytest
 
 from jobs.kinds.lib.base import Measurement
 from jobs.models import JobStep, PointBlock
+from jobs.parsers.engine_counters import WarmUp
 from jobs.plans import Step
-from jobs.services.outcomes.engine_windows import with_engine
+from jobs.services.outcomes.engine_windows import windows_of, with_engine
 from tests.factories import make_host, make_job, make_measured, make_plan
 from tests.past import models_of
 
@@ -114,6 +115,24 @@ def test_a_recorded_start_narrows_the_window_of_its_step():
 
     assert [m["engine_prefix_hits"] for _, m in whole] == [0.5, 0.8]
     assert [m["engine_prefix_hits"] for _, m in by_start] == [0.0, 0.8]
+
+
+def test_the_engine_s_tokens_leave_warm_ups_out():
+    tokens = "vllm:generation_tokens_total"
+    job = measured_job(steps=("measure",))
+    counts = (0.0, 256.0, 1024.0, 1280.0, 2048.0)
+    scraped(job, *({tokens: count, KV: 0.1} for count in counts), every_s=2.5)
+    points = [(1, {"output_tokens": 768.0}), (4, {"output_tokens": 768.0})]
+    warm_ups = {1: WarmUp(4, 256.0, 1002.5), 4: WarmUp(4, 256.0, 1007.5)}
+    began = {1: 1000.0, 4: 1005.0}
+
+    with_them = with_engine(job, replace(MEASURED, points=points, began=began))
+    without = with_engine(job, replace(MEASURED, points=points, began=began, warm_ups=warm_ups))
+
+    assert [m["engine_output_tokens"] for _, m in with_them.points] == [1024, 1024]
+    assert [m["engine_output_tokens"] for _, m in without.points] == [768, 768]
+    windows = windows_of(job, replace(MEASURED, began=began, warm_ups=warm_ups))
+    assert windows == {1: (1002.5, 1005.0), 4: (1007.5, 1010.0)}
 
 
 def test_other_watches_are_none_of_the_engine_s():

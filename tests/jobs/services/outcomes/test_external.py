@@ -225,3 +225,11 @@ def test_provenance_names_the_engine_and_asks_for_no_weights(host):
     assert known.parts["engine"] == {"vllm": "0.9.1"}
     assert "environment evalscope" in known.parts["measured_in"]
     assert "weights_sha256" not in known.missing
+
+
+def test_docker_carries_a_tool_and_is_none(host):
+    result = external(make_endpoint(), host)
+    result.run_context |= {"programs": {"docker": "26.1.3", "python": "3.11.2"}}
+
+    assert provenance(result).parts["measured_in"]["python"] == "3.11.2"
+    assert "docker" not in provenance(result).parts["measured_in"]

@@ -71,8 +71,8 @@ def _keep_root() -> None:
         if (world.root() / "dev").is_dir():
             if "iommu_on" in now ^ before:
                 root.set_iommu(world.root(), on="iommu_on" in now)
-            # Not when it begins: a die may have gone by then, and stays away until it ends.
-            if "die_vanished" in before - now:
+            # By what is there: a fault may end and begin again between two looks.
+            if "die_vanished" not in now and len(kernel.dies()) < count:
                 root.build(world.root(), count)
         before = now
         time.sleep(0.3)

@@ -50,6 +50,10 @@ def main(argv: Sequence[str]) -> int:
         return _crash(f"FileNotFoundError: [Errno 2] No such file or directory: '{args.config}'")
     except Exception as error:  # the file is a program: it may raise anything
         return _crash(f"{type(error).__name__}: {error}")
+    if args.mode in ("eval", "viz") and not args.reuse:
+        return _crash(
+            "ValueError: You must specify -r or --reuse when running in eval or viz mode!"
+        )
     return _Run(args, settings).run()
 
 
@@ -71,15 +75,18 @@ class _Run:
 
     def run(self) -> int:
         """Infer, evaluate, summarise; the exit code."""
+        if self._args.reuse:
+            world.out(say(f"Reusing experiements from {self._stamp}"))
         world.out(say(f"Current exp folder: {self._shown}"))
         (self._folder / "configs").mkdir(parents=True, exist_ok=True)
         kept = self._folder / "configs" / f"{time.strftime('%Y%m%d_%H%M%S')}_{os.getpid()}.py"
         kept.write_text(config.dump(self._config), encoding="utf-8")
-        world.out(say("SlurmRunner is not used, so the partition argument is ignored.", "WARNING"))
-        missing = self._missing()
-        if missing:
-            return self._say_missing(missing)
         if self._args.mode in ("all", "infer"):
+            ignored = "SlurmRunner is not used, so the partition argument is ignored."
+            world.out(say(ignored, "WARNING"))
+            missing = self._missing()
+            if missing:
+                return self._say_missing(missing)
             self._infer()
         if self._args.dry_run:
             return 0
@@ -120,7 +127,7 @@ class _Run:
         groups = [
             (model, part)
             for model in self._config.models
-            for part in _shares(self._config.datasets, self._args.max_num_workers)
+            for part in _shares(self._left("predictions", model), self._args.max_num_workers)
         ]
         world.out(say(f"Partitioned into {len(groups)} tasks."))
         if self._args.dry_run:
@@ -143,6 +150,13 @@ class _Run:
                     "ERROR",
                 )
             )
+
+    def _left(self, what: str, model: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The data sets without a file of predictions or results: only these become tasks."""
+        folder = self._folder / what / str(model["abbr"])
+        return [
+            one for one in self._config.datasets if not (folder / f"{one['abbr']}.json").exists()
+        ]
 
     def _infer_one(
         self, model: Mapping[str, Any], part: Sequence[Mapping[str, Any]], bar: bars.Bar | None
@@ -173,7 +187,7 @@ class _Run:
     # -- evaluation -------------------------------------------------------------------------------
 
     def _evaluate(self) -> None:
-        pairs = [(m, d) for m in self._config.models for d in self._config.datasets]
+        pairs = [(m, d) for m in self._config.models for d in self._left("results", m)]
         world.out(say(f"Partitioned into {len(pairs)} tasks."))
         bar = None if self._args.debug else bars.Bar(len(pairs))
         for model, dataset in pairs:
@@ -261,6 +275,8 @@ class _Opened:
 
 def _shares(datasets: Sequence[Any], count: int) -> list[list[Any]]:
     """The data sets in ``count`` parts at most, in their order."""
+    if not datasets:
+        return []
     count = max(1, min(count, len(datasets)))
     size = -(-len(datasets) // count)
     return [list(datasets[at : at + size]) for at in range(0, len(datasets), size)]

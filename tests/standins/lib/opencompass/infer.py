@@ -64,7 +64,9 @@ class Task:
                     "Calling OpenAI API failed after retrying for 2 times. "
                     "Check the logs for details."
                 )
-            for dataset in self.datasets:
+            for number, dataset in enumerate(self.datasets):
+                while number == 1 and world.fault("second_set_waits"):
+                    world.sleep(START_S / 10)
                 asyncio.run(self._dataset(dataset))
         except FailedError as error:
             self._write(
