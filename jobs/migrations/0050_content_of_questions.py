@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0049_endpoint_thinking_switch")]
+    dependencies = [("jobs", "0052_results_by_their_numbers")]
 
     operations = [
         migrations.AddField("answerrow", "content", models.CharField(default="", max_length=32)),
