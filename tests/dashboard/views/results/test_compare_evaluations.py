@@ -81,7 +81,7 @@ def test_a_page_has_one_number_of_missing_questions_with_its_goal(page):
     counts = re.findall("[Aa]bout ([0-9 ]+) more question", text)
     assert len(counts) > 1
     assert len(set(counts)) == 1
-    assert re.search(rf"If [^.]*, about {counts[0]} more questions [^.]*\(power 80 %\)\.", text)
+    assert re.search(rf"If [^.]*, about {counts[0]} more questions [^.]* power of 80 %", text)
 
 
 def test_questions_of_one_id_and_other_texts_are_not_paired():
