@@ -287,7 +287,7 @@ def make_measured(
         )
         for index, score in enumerate(scores)
     )
+    answer_rows.keep(result)
     if "identity" not in fields:
         identity.keep(result)
-    answer_rows.keep(result)
     return result

@@ -347,6 +347,7 @@ class SetScore(Answer):
     """A score and its 95 % interval, in per cent."""
 
     group: str
+    question_set: str = Field(description="of this dashboard that it is a part of; empty: none")
     dataset: str
     version: str
     metric: str

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from jobs.queries.parity.compared import MARGIN
 
-_FIELDS = ("base_counts", "counts", "sets", "margin", "goal", "planned")
+_FIELDS = ("base_counts", "counts", "sets", "base_title", "title", "margin", "goal", "planned")
 # Fields of the statement under the names of the options.
 _OPTIONS = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
 
@@ -22,6 +22,10 @@ def add_options(parser: ArgumentParser) -> None:
     help_text = "the same of the result; 97.48%%159 is a score with its questions"
     parser.add_argument("--counts", default="", metavar="COUNTS", help=help_text)
     parser.add_argument("--sets", default="", help="names of the sets: cluewsc-dev,cluewsc-test")
+    help_text = "name of the baseline of counts, such as H800"
+    parser.add_argument("--base-title", default="", metavar="NAME", help=help_text)
+    help_text = "name of the result of counts"
+    parser.add_argument("--title", default="", metavar="NAME", help=help_text)
     help_text = f"points within which results are equivalent (default: {MARGIN:g})"
     parser.add_argument("--margin", default="", metavar="POINTS", help=help_text)
     help_text = (

@@ -20,7 +20,6 @@ from dashboard.presenters.result.words import (
     change_texts,
     failed_text,
     interval_text,
-    is_equal,
     lengths_texts,
     runs_text,
 )
@@ -204,10 +203,12 @@ def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeStrin
 
 @register.simple_tag
 def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
-    """Return a number of a comparison; for a group with interval and number of runs."""
+    """Return a number of a comparison with its interval; for a group with its number of runs."""
     text = format_html('<b class="b">{}</b>', bare(name, figure.value))
-    if not grouped or figure.value is None:
+    if figure.value is None:
         return text
+    if not grouped:
+        return format_html("{} {}", text, interval_of(figure.interval, name))
     return format_html(
         '{} {} <span class="pm num">{}</span>',
         text,
@@ -218,12 +219,12 @@ def compared(figure: Cell, name: str, *, grouped: bool) -> SafeString:
 
 @register.simple_tag
 def delta(change: Change, name: str) -> SafeString:
-    """Return a difference of the metric ``name``: signed size, interval, better or worse. For
-    different workloads, the column's heading says "not comparable".
+    """Return a difference of the metric ``name``: signed size, interval, better or worse; a dash
+    without comparability.
     """
     size, details = change_texts(change, name)
     css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
-    if change.absolute is None or is_equal(change):
+    if change.absolute is None or change.verdict == "same":
         return format_html('<span class="delta">{}</span>', size)
     return format_html('<span class="delta {}"><b>{}</b><i>{}</i></span>', css, size, details)
 

@@ -29,6 +29,10 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
         "One result only. Paste two tables, or a table with two columns, or name a baseline."
     ),
     "parity:many_tables": _("%(n)s results. Paste two at most."),
+    "parity:which_baseline": _(
+        "The names do not say which is the baseline. Choose: first “%(first)s”, second "
+        "“%(second)s”."
+    ),
     "parity:margin": _("Enter a margin from %(least)s to %(most)s points."),
     "parity:goal": _("Choose one of: %(goals)s."),
     "parity:planned": _("Enter a whole number of questions, or leave it empty."),
@@ -39,8 +43,9 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
     "parity:type": _("%(name)s is a benchmark. Choose an evaluation."),
     "parity:same": _("%(name)s is on both sides. Choose two results."),
     "parity:many": _("At most %(most)s results a side."),
-    "parity:no_common": _(
-        "No common data set with a known number of questions. Compare results of the same sets."
+    "parity:no_repeats": _(
+        "%(a)s and %(b)s are not repeats of one evaluation. Different or unknown: %(parts)s. "
+        "Compare them with each other, or name one of them."
     ),
     "parity:both": _("Choose results, or enter counts, or paste tables: not several at once."),
 }

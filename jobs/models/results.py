@@ -204,6 +204,8 @@ class AnswerRow(models.Model):
     sample = models.PositiveIntegerField()
     question = models.CharField(max_length=160, blank=True)  # shortened
     key = models.CharField(max_length=32)  # shared with the answers of other runs to this question
+    # Checksum of question and expected answer, shared by its samples: jobs.parsers.answers.
+    content = models.CharField(max_length=32, default="")
     # Of the extracted answer, equal for equal ones; "": nothing was extracted.
     said = models.CharField(max_length=16, blank=True)
     verdict = models.CharField(max_length=16, choices=Verdict)

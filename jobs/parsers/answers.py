@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -56,6 +57,13 @@ def question_of(record: Mapping[str, Any]) -> str:
     """
     choices = [f"{letter}) {record[letter]}" for letter in LETTERS if letter in record]
     return "\n".join([str(record.get("question") or ""), *choices])
+
+
+def content_key(question: str, expected: str) -> str:
+    """Return the checksum of a question with its expected answer: 32 hex digits. Ids and sets may
+    have equal names; equal checksums are equal questions."""
+    text = json.dumps([question, expected], ensure_ascii=False)
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:_HASHED]
 
 
 def own_question(question: str) -> str:

@@ -314,8 +314,8 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
         ],
         batch_size=1000,
     )
-    identity.keep(result)
     answer_rows.keep(result)
+    identity.keep(result)
     token_use.keep(result)
 
 

@@ -12,12 +12,12 @@ from tests.factories import make_job, make_measured
 from tests.past import models_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-migration = import_module("jobs.migrations.0052_results_by_their_numbers")
+migration = import_module("jobs.migrations.0050_results_by_their_numbers")
 
 
 @pytest.fixture
 def apps():
-    return models_of("0052_results_by_their_numbers")
+    return models_of("0050_results_by_their_numbers")
 
 
 def stopped_early(baseline: str) -> Result:

@@ -8,7 +8,7 @@ from django.apps import apps
 from jobs.models import Result
 from tests.factories import make_measured
 
-migration = import_module("jobs.migrations.0053_loaded_results")
+migration = import_module("jobs.migrations.0052_loaded_results")
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 

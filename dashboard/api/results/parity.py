@@ -43,6 +43,8 @@ class CountsAsked(BaseModel):
     base_counts: str = Field(max_length=20000, description="154/159,933/976")
     counts: str = Field(max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the data sets")
+    base_title: str = Field("", max_length=400, description="name of the baseline of counts")
+    title: str = Field("", max_length=400, description="name of the result of counts")
     margin: str = _MARGIN
     goal: str = _GOAL
     planned: str = _PLANNED
@@ -54,6 +56,9 @@ class ParityAccuracy(Answer):
     correct: int | None = Field(description="null: questions have several answers or parts")
     questions: int
     accuracy: float
+    weighted: bool = Field(
+        description="true: not correct / questions; each set weighs the same on both sides"
+    )
     low: float
     high: float
 
@@ -62,6 +67,10 @@ class ParityRow(Answer):
     """A data set, a group of them, or all questions; differences in points."""
 
     name: str
+    version: str | None = Field(description="of the data set; null: it has none, or several sets")
+    questions_sha256: str | None = Field(
+        description="of the common questions; null: the same by name only, or several sets"
+    )
     group: str
     base: ParityAccuracy
     result: ParityAccuracy
@@ -95,17 +104,20 @@ class ParityWarning(Answer):
 class ParityAnswer(Answer):
     """Parity of a result with a baseline."""
 
-    verdict: str
-    exit_code: int = Field(description="of a gate: 0 passes, 2 worse, 3 cannot tell")
+    verdict: str = Field(description="of pooled; not_comparable: no common question, no rows")
+    exit_code: int = Field(
+        description="of a gate: 0 passes, 2 worse, 3 cannot tell, 4 not comparable"
+    )
     text: str
+    action: str | None = Field(description="what makes the sides comparable; null: they are")
     margin_points: float
-    goal: str = Field(description="at_least or same")
+    goal: str | None = Field(description="at_least or same; null: not comparable, none chosen")
     planned_questions: int | None
     look: int = Field(description="number of this look; each had more questions")
     base: ParitySide
     result: ParitySide
-    pooled: ParityRow
-    plain_mean_points: float = Field(description="mean of the sets' differences")
+    pooled: ParityRow | None
+    plain_mean_points: float | None = Field(description="mean of the sets' differences")
     means_disagree: bool = Field(description="plain mean and pooled difference differ in sign")
     sets: list[ParityRow]
     groups: list[ParityRow]
@@ -121,7 +133,8 @@ class ParityAnswer(Answer):
     summary="State parity of two results",
 )
 def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> dict[str, Any]:
-    """Not worse, equivalent within the margin, better, worse, or the missing questions."""
+    """Not worse, equivalent within the margin, better, worse, the missing questions, or not
+    comparable."""
     return _stated(query.model_dump())
 
 

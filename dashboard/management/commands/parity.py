@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from dashboard.management import base
 from dashboard.management.statement_options import add_options, fields_of, refusal
 from dashboard.presenters.parity.asked import stated
-from dashboard.presenters.parity.data import GATE, as_data, as_text, statement_of
+from dashboard.presenters.parity.data import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
 from jobs.queries.parity.errors import ParityError
 
@@ -40,13 +40,11 @@ class Command(BaseCommand):
         try:
             found = stated(fields)
         except ParityError as error:
-            refused = refusal(error.field, message(error.reason.id, error.reason.args))
-            if options["gate"] and error.reason.id == "parity:no_common":
-                refused.returncode = GATE["not_comparable"]
-            raise refused from None
+            text = message(error.reason.id, error.reason.args)
+            raise refusal(error.field, text) from None
         if options["json"]:
             self.stdout.write(json.dumps(as_data(found)))
         else:
             self.stdout.write(as_text(found))
         if options["gate"]:
-            sys.exit(GATE[statement_of(found).decision])
+            sys.exit(GATE[verdict_of(found)])

@@ -41,8 +41,8 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             self._collect_static()
         instance_id()
-        identity.keep_missing()
         answer_rows.keep_missing()
+        identity.keep_missing()  # reads the rows
         token_use.keep_missing()
         self._earlier_secrets()
         self._first_administrator()

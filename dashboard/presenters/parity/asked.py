@@ -1,7 +1,8 @@
 """Request for a parity statement: results, bare counts or pasted tables; page, API, command.
 
 Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
-names), ``tables`` and ``baseline`` (pasted text, its column), ``margin``, ``goal``, ``planned``.
+names), ``base_title`` and ``title`` (names of both sides of counts), ``tables`` and ``baseline``
+(pasted text, its column: "first", "second", "" by their names), ``margin``, ``goal``, ``planned``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.result.compared import read_groups
+from dashboard.presenters.result.provenance import part_title
 from dashboard.text.labels import phrase, result_name
 from jobs.messages import Message
 from jobs.models import Result
@@ -30,6 +32,7 @@ from jobs.queries.parity.compared import (
     usual_goal,
 )
 from jobs.queries.parity.errors import ParityError
+from jobs.queries.parity.repeats import no_repeat
 from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import Looks, state
 from jobs.queries.results.named import NotNumbered, pks_of
@@ -59,10 +62,17 @@ class Asks:
 
 @dataclass(frozen=True, slots=True)
 class SideView:
-    """A side as shown: its name, and its results if it has any."""
+    """A side as shown: its name, and its results if it has any. ``title``: the name in an address,
+    of counts that have one."""
 
     name: str
     results: Sequence[Result] = ()
+    title: str = ""
+
+    @property
+    def called(self) -> str:
+        """Return the name next to "Baseline" or "Result"; "" without an own one."""
+        return self.name if self.results else self.title
 
     @property
     def ids(self) -> str:
@@ -72,7 +82,10 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Statement with its request. ``counts``: both sides as typed, for an address."""
+    """Statement with its request; ``parity.statement`` is None for sides that are not comparable.
+
+    ``counts``: both sides as typed, for an address.
+    """
 
     source: Source
     parity: Parity
@@ -84,10 +97,10 @@ class Stated:
     tables: str = ""
 
     @property
-    def goal(self) -> Goal:
-        """Return what is asked: the usual goal if nobody chose one."""
-        assert self.parity.statement is not None  # noqa: S101 -- stated() raises without one
-        return self.parity.statement.goal
+    def goal(self) -> Goal | None:
+        """Return what is asked: the usual goal if nobody chose one; None: neither."""
+        statement = self.parity.statement
+        return statement.goal if statement else self.asks.goal
 
     @property
     def results(self) -> list[Result]:
@@ -114,10 +127,11 @@ def stated(data: Mapping[str, str]) -> Stated:
     if sum(kinds) > 1:
         raise ParityError(Message("parity:both"))
     if given["tables"]:
-        second = data.get("baseline") == "second"
-        found = _of_tables(given["tables"], given["base"], asks, turned=second)
+        chosen = data.get("baseline", "")
+        found = _of_tables(given["tables"], given["base"], asks, chosen)
     elif any(typed):
-        found = _of_counts(typed, data.get("sets", ""), asks)
+        titles = (data.get("base_title", ""), data.get("title", ""))
+        found = _of_counts(typed, titles, data.get("sets", ""), asks)
     else:
         found = _of_results(given["base"], given["id"], asks)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
@@ -185,13 +199,12 @@ def _of_results(base: str, result: str, asks: Asks) -> Stated:
     if twice is not None:
         raise ParityError(Message("parity:same", {"name": result_name(twice)}), "id")
     found = _parity(first, second, asks)
-    if found.statement is None:
-        raise ParityError(Message("parity:no_common"), "id")
     return Stated("results", found, _view(first), _view(second), asks)
 
 
 def runs_of(text: str, field: str) -> list[Result]:
-    """Return the evaluations of one side: "res-11", or "res-11,res-12" for repeats.
+    """Return the evaluations of one side: "res-11"; "res-11,res-12" for repeats, or for one
+    measurement whose runs asked parts of the questions.
 
     Raises:
         ParityError: at ``field``.
@@ -211,6 +224,11 @@ def runs_of(text: str, field: str) -> list[Result]:
     for run in groups[0]:
         if run.type != Result.Type.EVALUATION:
             raise ParityError(Message("parity:type", {"name": result_name(run)}), field)
+    if other := no_repeat(groups[0]):
+        run, names = other
+        titles = _(", ").join(dict.fromkeys(map(part_title, names)))
+        args = {"a": result_name(groups[0][0]), "b": result_name(run), "parts": titles}
+        raise ParityError(Message("parity:no_repeats", args), field)
     return groups[0]
 
 
@@ -225,7 +243,12 @@ def _view(runs: Sequence[Result]) -> SideView:
     return SideView(name, runs)
 
 
-def _of_counts(typed: tuple[str, str], sets: str, asks: Asks) -> Stated:
+def _titled(title: str, default: str) -> SideView:
+    own = " ".join(title.split())[:LONGEST_NAME]
+    return SideView(own or default, title=own)
+
+
+def _of_counts(typed: tuple[str, str], titles: tuple[str, str], sets: str, asks: Asks) -> Stated:
     names = [name.strip()[:LONGEST_NAME] for name in sets.split(",")] if sets.strip() else []
     try:
         base, result = (
@@ -236,14 +259,14 @@ def _of_counts(typed: tuple[str, str], sets: str, asks: Asks) -> Stated:
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
     statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
-    found = Parity(statement, Notes())
-    sides = SideView(_("Baseline")), SideView(_("Result"))
+    found = Parity(statement, Notes(declared=list(names) or [""]))
+    sides = _titled(titles[0], _("Baseline")), _titled(titles[1], _("Result"))
     written = tuple(",".join(one.text for one in side) for side in (base, result))
     return Stated("counts", found, *sides, asks, counts=(written[0], written[1]), names=names)
 
 
-def _of_tables(text: str, base: str, asks: Asks, *, turned: bool) -> Stated:
-    columns = [(SideView(one.name), one.side) for one in pasted.columns_of(text)]
+def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
+    columns = [(_titled(one.name, one.name), one.side) for one in pasted.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
     if len(columns) == 1 and not base:
@@ -251,19 +274,33 @@ def _of_tables(text: str, base: str, asks: Asks, *, turned: bool) -> Stated:
     if base:
         runs = runs_of(base, "base")
         columns.insert(0, (_view(runs), side_of(runs)))
-    elif turned:
+    elif _baseline(columns[0][0].name, columns[1][0].name, chosen):
         columns.reverse()
     (first, own), (second, other) = columns
     found = of_sides(own, other, asks.margin, asks.goal or TABLE_GOAL, asks.looks())
-    if found.statement is None:
-        raise ParityError(Message("parity:no_common"), "tables")
     stated_ = Stated("tables", found, first, second, asks, tables=text)
     return stated_ if base else replace(stated_, **_written(own, other, found))
 
 
+def _baseline(first: str, second: str, chosen: str) -> int:
+    """Return the index of the baseline: as chosen, else by the names of the columns.
+
+    Raises:
+        ParityError: at "baseline", where the names do not tell.
+    """
+    if chosen in ("first", "second"):
+        return int(chosen == "second")
+    found = pasted.baseline_of(first, second)
+    if found is None:
+        args = {"first": first[:LONGEST_NAME], "second": second[:LONGEST_NAME]}
+        raise ParityError(Message("parity:which_baseline", args), "baseline")
+    return found
+
+
 def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
-    """Return the tables as counts, for an address that others can open."""
-    assert found.statement is not None  # noqa: S101 -- checked by the caller
+    """Return the tables as counts, for an address that others can open; {} without a statement."""
+    if found.statement is None:
+        return {}
     names = [row.name for row in found.statement.rows]
     totals = [row.questions for row in found.statement.rows]
     written = [

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts import forest
 from dashboard.charts.figures import Figure
-from dashboard.presenters.parity import words
+from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import Stated
-from dashboard.presenters.parity.data import statement_of
 from dashboard.presenters.result.export import as_csv
 from dashboard.text.formatting import percent, points
+from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.results.set_scores import MOST_ROWS
 from jobs.queries.statistics import Interval
@@ -23,11 +23,13 @@ from jobs.queries.statistics import Interval
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """Row with its texts. ``is_sum``: several sets; ``is_whole``: all questions."""
+    """Row with its texts. ``is_sum``: several sets; ``is_whole``: all questions; ``about``: version
+    and checksum of a set."""
 
     name: str
     row: Row
     margin: float
+    about: str = ""
     is_sum: bool = False
     is_whole: bool = False
 
@@ -92,7 +94,7 @@ def _share(interval: Interval) -> str:
     return f"{percent(interval.value)} [{low}, {high}]"
 
 
-def shown_rows(statement: Statement) -> list[ShownRow]:
+def shown_rows(statement: Statement, notes: Notes) -> list[ShownRow]:
     """Return sets, groups of sets and all questions. A group of many sets is one row."""
     margin, rows = statement.margin, statement.rows
     sizes = {name: sum(row.group == name for row in rows) for name in statement.groups}
@@ -100,7 +102,7 @@ def shown_rows(statement: Statement) -> list[ShownRow]:
     for index, row in enumerate(rows):
         is_last = index + 1 == len(rows) or rows[index + 1].group != row.group
         if sizes.get(row.group, 0) <= MOST_ROWS:
-            shown.append(ShownRow(words.row_name(row, rows), row, margin))
+            shown.append(ShownRow(words.row_name(row, rows), row, margin, _about(row, notes)))
         if row.group in sizes and is_last:
             args = {"name": row.group, "n": sizes[row.group]}
             name = _("%(name)s, all %(n)s") % args
@@ -110,19 +112,31 @@ def shown_rows(statement: Statement) -> list[ShownRow]:
     return shown
 
 
+def _about(row: Row, notes: Notes) -> str:
+    identity = notes.identities.get(row.name)
+    if identity is None:
+        return ""
+    known = _("by name only")
+    if identity.sha256:
+        known = _("same questions, SHA-256 %(sum)s…") % {"sum": identity.sha256[:12]}
+    version = "" if identity.version in row.name else identity.version
+    return _(", ").join(filter(None, (version, known)))
+
+
 def whole_row(statement: Statement) -> ShownRow:
     """Return the row of all questions."""
     name = _("all questions")
     return ShownRow(name, statement.pooled, statement.margin, is_sum=True, is_whole=True)
 
 
-def folded_rows(statement: Statement) -> list[tuple[str, list[ShownRow]]]:
+def folded_rows(statement: Statement, notes: Notes) -> list[tuple[str, list[ShownRow]]]:
     """Return the sets of each group that is one row."""
     found = []
     for name in statement.groups:
         rows = [row for row in statement.rows if row.group == name]
         if len(rows) > MOST_ROWS:
-            found.append((name, [ShownRow(row.name, row, statement.margin) for row in rows]))
+            shown = [ShownRow(row.name, row, statement.margin, _about(row, notes)) for row in rows]
+            found.append((name, shown))
     return found
 
 
@@ -130,7 +144,7 @@ def forest_of(statement: Statement) -> tuple[Figure, int]:
     """Return the chart of the differences, and its height."""
     rows = [
         forest.Difference(one.name, one.row.gap, is_whole=one.is_whole)
-        for one in shown_rows(statement)
+        for one in shown_rows(statement, Notes())
     ]
     return forest.figure(rows, statement.margin), forest.height(rows)
 
@@ -138,27 +152,30 @@ def forest_of(statement: Statement) -> tuple[Figure, int]:
 _HEAD = (
     *("set", "group", "base_correct", "base_questions", "base_accuracy", "base_low", "base_high"),
     *("correct", "questions", "accuracy", "low", "high", "difference_points", "low_points"),
-    *(
-        "high_points",
-        "margin_points",
-        "goal",
-        "verdict",
-        "method",
-        "mcnemar_p",
-        "regressed",
-        "fixed",
-    ),
-    *("more_questions", "base", "result"),
+    *("high_points", "margin_points", "goal", "verdict", "method", "mcnemar_p", "regressed"),
+    *("fixed", "more_questions", "base", "result", "version", "questions_sha256"),
+    *("base_is_weighted", "is_weighted"),
 )
 
 
 def parity_csv(stated: Stated) -> HttpResponse:
-    """Return a line for each set, each group of sets and all questions, with every digit."""
-    statement = statement_of(stated)
-    named = [(words.row_name(row, statement.rows), row) for row in statement.rows]
-    named += [*statement.groups.items(), ("pooled", statement.pooled)]
+    """Return a line for each set, each group of sets and all questions, with every digit; of sides
+    that are not comparable one line with the verdict."""
+    statement = stated.parity.statement
     lines: list[Sequence[Any]] = [_HEAD]
-    lines += [_line(name, row, stated) for name, row in named]
+    if statement is None:
+        known = {
+            "set": "pooled",
+            "margin_points": stated.asks.margin,
+            "verdict": incomparable.VERDICT,
+            "base": stated.base.name,
+            "result": stated.result.name,
+        }
+        lines.append([known.get(name, "") for name in _HEAD])
+    else:
+        named = [(words.row_name(row, statement.rows), row) for row in statement.rows]
+        named += [*statement.groups.items(), ("pooled", statement.pooled)]
+        lines += [_line(name, row, stated) for name, row in named]
     response = as_csv(lines)
     response["Content-Disposition"] = f'attachment; filename="{file_name(stated)}.csv"'
     return response
@@ -173,6 +190,7 @@ def file_name(stated: Stated) -> str:
 
 def _line(name: str, row: Row, stated: Stated) -> Sequence[Any]:
     rights = [round(right) for right in row.rights] if row.rights else ["", ""]
+    identity = stated.parity.notes.identities.get(row.name)
     return [
         name,
         row.group,
@@ -188,4 +206,6 @@ def _line(name: str, row: Row, stated: Stated) -> Sequence[Any]:
         "" if row.more is None else row.more,
         stated.base.name,
         stated.result.name,
+        *((identity.version, identity.sha256) if identity else ("", "")),
+        *(words.is_weighted(row, side) for side in (0, 1)),
     ]

@@ -114,11 +114,14 @@ def _notes(notes: Notes) -> list[Warned]:
         ("no_share", notes.no_share),
         ("alone", notes.alone),
         ("catalogue", notes.catalogue),
+        ("declared", [name for name in notes.declared if name]),
     )
     texts = {
-        "version": _("Different versions of a data set: %(names)s."),
+        "version": _(
+            "Different versions of a data set, which only common questions compare: %(names)s."
+        ),
         "partly": _("Common questions only: %(names)s."),
-        "apart": _("No common questions, compared as different ones: %(names)s."),
+        "apart": _("Left out, no common questions: %(names)s."),
         "only_base": _("Only in the baseline, left out: %(names)s."),
         "only_result": _("Only in the result, left out: %(names)s."),
         "uncounted": _("Left out, number of questions unknown: %(names)s."),
@@ -126,8 +129,15 @@ def _notes(notes: Notes) -> list[Warned]:
         "no_share": _("Left out, no share of questions and no answers stored: %(names)s."),
         "alone": _("No answers stored: one run of several counts for %(names)s."),
         "catalogue": _("Number of questions from the catalogue: %(names)s."),
+        "declared": _("Declared by name only, without a checksum of the questions: %(names)s."),
     }
-    return [Warned(name, texts[name] % {"names": _listed(names)}) for name, names in named if names]
+    found = [
+        Warned(name, texts[name] % {"names": _listed(names)}) for name, names in named if names
+    ]
+    if "" in notes.declared:
+        text = _("Typed counts: both sides are taken as the same questions.")
+        found.append(Warned("declared", text))
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:

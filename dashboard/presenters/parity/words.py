@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.text.formatting import number, points
+from dashboard.text.formatting import number, percent, points
 from jobs.kinds.lib.early_stops import goal_choices
 from jobs.queries.parity.statement import Method, Row, Statement
 from jobs.queries.statistics import Decision, Interval, Z
@@ -133,11 +133,18 @@ def _undecided(statement: Statement) -> list[str]:
     texts = [text % args]
     if statement.goal == "same" and row.gap.low > -statement.margin:
         texts.append(_("A loss of %(margin)s or more is excluded.") % args)
+    return [*texts, needed(statement)]
+
+
+def needed(statement: Statement) -> str:
+    """Return the missing questions with what they would show; "" when decided."""
+    if statement.pooled.more is None:
+        return ""
     text = _(
         "If both are equally accurate, %(more)s show it with a power of 80 %%. The count starts "
         "from this difference, and the interval of the next look is wider."
     )
-    return [*texts, text % {"more": more(row.more)}]
+    return text % {"more": more(statement.pooled.more)}
 
 
 def method_name(method: Method) -> str:
@@ -169,7 +176,7 @@ def methods(statement: Statement) -> list[str]:
             "fixed seed."
         ),
         "unpaired": _(
-            "Unpaired: no answers are stored for one side, or the questions differ. Newcombe 1998, "
+            "Unpaired: no answers are stored for one side. Newcombe 1998, "
             "hybrid score interval. The same questions would need fewer."
         ),
     }
@@ -181,6 +188,13 @@ def methods(statement: Statement) -> list[str]:
         shown.append(wider % {"z": number(z, 2)})
     else:
         shown.append(_("Accuracies: Wilson's 95 % interval."))
+    if any(is_weighted(row, side) for row in rows for side in (0, 1)):
+        shown.append(
+            _(
+                "Weighted: the sides have different numbers of questions. Each data set weighs the "
+                "same on both sides, so a share differs from that of its counts."
+            )
+        )
     if len(statement.rows) > 1:
         shown.append(
             _(
@@ -241,9 +255,25 @@ def row_name(row: Row, rows: Sequence[Row]) -> str:
 
 
 def right_text(row: Row, side: int) -> str:
-    """Return the correct answers of the questions: "154 / 159"; questions only for means."""
+    """Return the correct answers of the questions: "154 / 159"; questions only for means. Says
+    where the share of the row is another one than this: "weighted; 1 087 / 1 135 = 95.77 %"."""
     total = number(row.questions[side])
-    return f"{number(round(row.rights[side]))} / {total}" if row.rights else total
+    if not row.rights:
+        return total
+    counts = f"{number(round(row.rights[side]))} / {total}"
+    if not is_weighted(row, side):
+        return counts
+    plain = percent(row.rights[side] / row.questions[side])
+    return _("weighted; %(counts)s = %(plain)s %%") % {"counts": counts, "plain": plain}
+
+
+def is_weighted(row: Row, side: int) -> bool:
+    """Return True where a share is not that of the row's counts: sides with unequal numbers of
+    questions, whose sets weigh the same on both sides."""
+    shown = (row.first, row.second)[side].value
+    if row.rights is None:
+        return row.questions[0] != row.questions[1]
+    return abs(row.rights[side] / row.questions[side] - shown) > 1e-9
 
 
 def plain_words(statement: Statement) -> str:

@@ -23,7 +23,7 @@ def conclusion(comparison: Comparison) -> str:
     changes = _changes(comparison)
     if not changes:
         return _("No common metrics")
-    comparable = [item for item in changes if item[1].verdict != "barred"] or changes
+    comparable = [item for item in changes if item[1].verdict != "not_comparable"] or changes
     column, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
     return _verdict_words(comparison, column, change)
 
@@ -82,9 +82,9 @@ def _measured_words(comparison: Comparison, column: Column, change: Change) -> s
         "change": _measured(main.metric, size, comparison.concurrency),
         "interval": interval_of(change, main.metric),
     }
-    if change.verdict == "barred" and _is_unchecked(comparison):
-        return _("%(name)s vs %(base)s: %(change)s, workload of the import unknown") % args
-    if change.verdict == "barred":
+    if change.verdict == "not_comparable" and _is_unchecked(comparison):
+        return _("%(name)s vs %(base)s: not judged, workload of the import unknown") % args
+    if change.verdict == "not_comparable":
         return _("%(name)s vs %(base)s: not comparable, different workloads") % args
     if change.verdict in ("same", "") and change.low is None:
         return _("%(name)s vs %(base)s: %(change)s") % args

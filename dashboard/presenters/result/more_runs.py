@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.presenters.result.provenance import unknown_words
-from dashboard.text.formatting import number
 from dashboard.text.labels import result_name
 from jobs.models import Deployment, Result
 from jobs.queries.comparison.comparison import Comparison
@@ -64,8 +63,8 @@ def more_runs(comparison: Comparison, with_repeats: Sequence[Sequence[Result]]) 
     """Return the missing runs of ``comparison``; ``with_repeats`` are its columns with all
     undisturbed repeats."""
     settle = comparison.settle
-    if settle is None:
-        return MoreRuns(_settled_by_questions(comparison))
+    if settle is None:  # the statement on two evaluations has their missing questions
+        return MoreRuns("")
     if alone := [column.head for column in comparison.columns if not column.head.fingerprint]:
         return MoreRuns(" ".join(map(_stands_alone, alone)))
     each = list(settle.each)
@@ -172,12 +171,3 @@ def _missing_text(
         most,
     )
     return text % {"n": most}
-
-
-def _settled_by_questions(comparison: Comparison) -> str:
-    """Return how many more questions paired evaluations need."""
-    paired = comparison.paired[0] if len(comparison.paired) == 1 else None
-    if comparison.barriers or paired is None or not paired.more_needed:
-        return ""
-    text = _("Needed if the difference stays: about %(n)s more questions (power 80 %%).")
-    return text % {"n": number(paired.more_needed)}

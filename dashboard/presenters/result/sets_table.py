@@ -26,7 +26,7 @@ def _table(group: SetGroup, name: str) -> str:
     ]
     if not group.is_folded:
         for row in group.rows:
-            cells = (row.dataset, row.version, row.metric, row.mode, _score(row.value))
+            cells = (row.title, row.version, row.metric, row.mode, _score(row.value))
             lines.append(_row(*cells))
     if group.is_folded or group.macro is not None:
         lines.append(_mean(group))

@@ -60,22 +60,17 @@ def runs_text(runs: int) -> str:
     return ngettext("of %(n)s run", "of %(n)s runs", runs) % {"n": runs}
 
 
-def is_equal(change: Change) -> bool:
-    """Return True where both numbers are the same."""
-    return change.verdict == "same" or (change.verdict == "barred" and change.absolute == 0)
-
-
 def change_texts(change: Change, name: str) -> tuple[str, str]:
     """Return a difference of the metric ``name``: signed size, then interval and verdict.
 
-    For different workloads, the heading of the column says "not comparable".
+    Without comparability a dash: the heading of the column says "not comparable".
     """
     if change.value is None:
         return gettext("not measured"), ""
-    if is_equal(change):
+    if change.verdict == "same":
         return gettext("equal"), ""
     if change.absolute is None:
-        return gettext("different questions"), ""
+        return "–", ""
     points = gettext("%(n)s pt")
     interval = interval_of(change, name, points)
     return size_of(change, name, points), f"{interval} {_verdict_label(change)}".strip()

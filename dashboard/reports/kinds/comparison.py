@@ -93,7 +93,7 @@ def build(asked: ComparisonAsked) -> Report:
     results = [run for runs in groups for run in runs]
     return Report(
         kicker=_("Comparison report"),
-        title=full_headline(found) if found and not comparison.barred else conclusion(comparison),
+        title=full_headline(found) if found else conclusion(comparison),
         file=f"report-compare-{names}",
         source=remarks.sources(results),
         about=_about(comparison),

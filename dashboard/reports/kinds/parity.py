@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.presenters.parity import words
+from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import Stated, stated
-from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.data import headline_of
 from dashboard.presenters.parity.rows import file_name
 from dashboard.presenters.parity.warnings import warnings
 from dashboard.reports.document import Block, Cell, Facts, Listing, Report, Section
@@ -31,6 +31,8 @@ class ParityAsked(Asked):
     base_counts: str = Field("", max_length=20000, description="154/159,933/976")
     counts: str = Field("", max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the counts' data sets")
+    base_title: str = Field("", max_length=400, description="name of the baseline of counts")
+    title: str = Field("", max_length=400, description="name of the result of counts")
     margin: str = Field(f"{MARGIN:g}", max_length=20, description="points")
     goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
     planned: str = Field("", max_length=20, description="questions of a run that stops early")
@@ -47,18 +49,27 @@ def build(asked: ParityAsked) -> Report:
         raise ReportError(error.field, text) from None
     return Report(
         kicker=_("Parity report"),
-        title=words.headline(statement_of(found)),
+        title=headline_of(found),
         file=f"report-{file_name(found)}",
         source=_source(found),
         about=_about(found),
         warnings=[*(one.text for one in warnings(found)), *remarks.warnings(found.results)],
         sections=[
-            Section(_("Conclusion"), parity_tables.statement_blocks(found)),
-            Section(_("Numbers"), parity_tables.set_tables(found)),
+            *_statement(found),
             Section(_("Method"), _method(found)),
             Section(_("Remarks"), _remarks(found) or [remarks.nothing()]),
         ],
     )
+
+
+def _statement(found: Stated) -> list[Section]:
+    if found.parity.statement is None:
+        said = [incomparable.sentence(found), incomparable.action(found)]
+        return [Section(_("Conclusion"), [Listing(said)])]
+    return [
+        Section(_("Conclusion"), parity_tables.statement_blocks(found)),
+        Section(_("Numbers"), parity_tables.set_tables(found)),
+    ]
 
 
 def _source(found: Stated) -> str:
@@ -69,16 +80,17 @@ def _source(found: Stated) -> str:
 
 def _about(found: Stated) -> Facts:
     heads = [side.results[0] for side in (found.base, found.result) if side.results]
-    row = statement_of(found).pooled
+    statement = found.parity.statement
+    asked = number(min(statement.pooled.questions)) if statement else ""
     rows = [
         (_("Baseline"), found.base.name),
         (_("Result"), found.result.name),
         (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
         (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
-        (pgettext("count", "Questions"), number(min(row.questions))),
-        (pgettext("of a statement", "Question"), words.goals()[statement_of(found).goal]),
-        (_("Margin"), words.margin_text(statement_of(found).margin)),
+        (pgettext("count", "Questions"), asked),
+        (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
+        (_("Margin"), words.margin_text(found.asks.margin / 100)),
         (
             _("Measured"),
             " – ".join(dict.fromkeys(full_moment(head.created_at) for head in heads)),
@@ -88,7 +100,7 @@ def _about(found: Stated) -> Facts:
 
 
 def _method(found: Stated) -> list[Block]:
-    blocks: list[Block] = [parity_tables.methods(found)]
+    blocks: list[Block] = [parity_tables.methods(found)] if found.parity.statement else []
     for side in (found.base, found.result):
         for result in side.results[:1]:
             page, name = result_page(result.pk), result_name(result)

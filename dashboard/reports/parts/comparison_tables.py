@@ -77,7 +77,7 @@ def _explained(comparison: Comparison, *, grouped: bool) -> str:
         )
     elif is_evaluation:
         text = _(
-            "Brackets: 95 %% interval of the difference, paired by question (Newcombe). Not "
+            "Brackets: 95 %% interval, of a difference paired by question (Tango). Not "
             "significant: the interval includes 0. Different question sets have no difference: "
             "each value covers its own questions."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext as _
 
 from dashboard.presenters.parity import words
@@ -36,8 +38,8 @@ def _facts(stated: Stated) -> Facts:
     row = whole.row
     rows = [
         (_("Difference"), _gap(whole)),
-        (_("Baseline"), numbers.share(row.first, row.questions[0])),
-        (_("Result"), numbers.share(row.second, row.questions[1])),
+        (_("Baseline"), _side(whole, stated, 0)),
+        (_("Result"), _side(whole, stated, 1)),
         (_("Margin"), Cell(words.margin_text(statement.margin), value=stated.asks.margin)),
     ]
     if row.p is not None:
@@ -51,6 +53,16 @@ def _facts(stated: Stated) -> Facts:
         )
         rows.append((_("Plain mean of sets"), plain))
     return Facts(rows, is_large=True)
+
+
+def _side(whole: ShownRow, stated: Stated, side: int) -> Cell:
+    """Return the accuracy of a side with its name and counts."""
+    view, interval, counts = (
+        (stated.base, whole.row.first, whole.base_counts),
+        (stated.result, whole.row.second, whole.result_counts),
+    )[side]
+    note = _("; ").join(filter(None, (view.called, counts)))
+    return replace(numbers.share(interval, whole.row.questions[side]), note=note)
 
 
 def _gap(shown: ShownRow) -> Cell:
@@ -73,23 +85,24 @@ def set_tables(stated: Stated) -> list[Block]:
     """Return the table by data set, its chart, and the sets of large groups."""
     statement = statement_of(stated)
     figure, height = forest_of(statement)
-    rows = shown_rows(statement)
+    notes = stated.parity.notes
+    rows = shown_rows(statement, notes)
     blocks: list[Block] = [
-        _table(_("By data set"), rows),
+        _table(stated, _("By data set"), rows),
         Figure(_("Differences"), figure, height, _band(statement.margin)),
     ]
-    return blocks + [_table(name, sets) for name, sets in folded_rows(statement)]
+    return blocks + [_table(stated, name, sets) for name, sets in folded_rows(statement, notes)]
 
 
 def _band(margin: float) -> str:
     return _("band: ±%(margin)s") % {"margin": words.margin_text(margin)}
 
 
-def _table(title: str, rows: list[ShownRow]) -> Table:
+def _table(stated: Stated, title: str, rows: list[ShownRow]) -> Table:
     heads = [
         Column(_("Data set"), is_number=False),
-        Column(_("Baseline")),
-        Column(_("Result")),
+        Column(_("Baseline"), stated.base.called),
+        Column(_("Result"), stated.result.called),
         Column(_("Difference")),
         Column(_("Verdict"), is_number=False),
     ]
@@ -100,7 +113,7 @@ def _table(title: str, rows: list[ShownRow]) -> Table:
 def _row(shown: ShownRow) -> list[Cell]:
     row = shown.row
     return [
-        Cell(shown.name, tone="bold" if shown.is_sum else ""),
+        Cell(shown.name, note=shown.about, tone="bold" if shown.is_sum else ""),
         _accuracy(row.first, row.questions[0], shown.base_counts),
         _accuracy(row.second, row.questions[1], shown.result_counts),
         _gap(shown),

@@ -191,7 +191,7 @@ def _group(group: SetGroup, groups: Sequence[SetGroup]) -> list[list[Cell]]:
 
 
 def _set(row: SetRow) -> list[Cell]:
-    names = [Cell(row.dataset), Cell(row.version), Cell(row.metric), Cell(row.mode)]
+    names = [Cell(row.title), Cell(row.version), Cell(row.metric), Cell(row.mode)]
     bounds, score = row.interval, Cell("-")
     if row.value is not None:
         low, high = (bounds.low, bounds.high) if bounds else (None, None)

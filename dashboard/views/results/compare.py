@@ -16,8 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from dashboard.actions import jobs as job_actions
 from dashboard.presenters.economics.token_card import budget_figure
+from dashboard.presenters.parity import words
 from dashboard.presenters.parity.asked import of_comparison
-from dashboard.presenters.parity.data import full_headline
+from dashboard.presenters.parity.data import full_headline, statement_of
 from dashboard.presenters.result.compared import (
     charts,
     problem_of,
@@ -170,7 +171,11 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "report_query": f"{ids}{kept}&",
         "show_all": show_all,
         "is_evaluation": is_evaluation,
-        "rows": [row for row in comparison.rows if show_all or row.differs],
+        "rows": [
+            row
+            for row in comparison.rows
+            if show_all or row.differs or row.metric in ("accuracy", comparison.rows[0].metric)
+        ],
         "settings": comparison.settings if show_all else differing,
         "differing": len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,
@@ -209,7 +214,7 @@ def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:
         ids = [",".join(map(result_name, column.runs)) for column in columns]
         context["parity_query"] = urlencode({"base": ids[0], "id": ids[1]}, safe=",")
     if found is not None:
-        context |= {} if comparison.barred else {"title": full_headline(found)}
+        context |= {"title": full_headline(found), "needed": words.needed(statement_of(found))}
         context["parity_query"] += f"&margin={found.asks.margin:g}&goal={found.goal}"
     return context
 

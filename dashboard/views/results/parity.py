@@ -12,9 +12,9 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from dashboard.presenters.parity import early, named, words
+from dashboard.presenters.parity import early, incomparable, named, words
 from dashboard.presenters.parity.asked import Source, Stated, is_asked, stated
-from dashboard.presenters.parity.data import statement_of
+from dashboard.presenters.parity.data import headline_of
 from dashboard.presenters.parity.lacking import lacking_sides
 from dashboard.presenters.parity.rows import folded_rows, forest_of, parity_csv, shown_rows
 from dashboard.presenters.parity.warnings import warnings
@@ -27,7 +27,7 @@ from jobs.queries.parity.errors import ParityError
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
-    *("margin", "goal", "planned"),
+    *("base_title", "title", "margin", "goal", "planned"),
 )
 # Fields where a person types results, and those of the address.
 NAMED = {"base_name": "base", "name": "id"}
@@ -40,9 +40,9 @@ def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
     ``?base=res-11&id=res-27&margin=1``; ``res-11,res-12`` are repeats. ``base_counts``, ``counts``
-    and ``sets`` are bare counts. ``format=csv`` exports every digit. The form sends typed results
-    in ``base_name`` and ``name``, also "#11" for the result of a job; a redirect leads to the
-    address of their statement.
+    and ``sets`` are bare counts, ``base_title`` and ``title`` the names of both sides.
+    ``format=csv`` exports every digit. The form sends typed results in ``base_name`` and ``name``,
+    also "#11" for the result of a job; a redirect leads to the address of their statement.
     """
     source = request.POST if request.method == "POST" else request.GET
     data = {name: source.get(name, "") for name in FIELDS}
@@ -92,33 +92,43 @@ def _names(data: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _context(found: Stated) -> dict[str, Any]:
-    statement = statement_of(found)
-    chart, height = forest_of(statement)
     query = query_of(found)
     asked = parse_qsl(query)
-    return {
+    context = {
         "stated": found,
-        "statement": statement,
-        "headline": words.headline(statement),
-        "sentence": words.sentence(statement, found.base.name, found.result.name),
-        "reasons": words.reasons(statement),
-        "tone": words.TONES.get(statement.decision, "line"),
+        "statement": found.parity.statement,
+        "headline": headline_of(found),
         "warnings": warnings(found),
         "lacking": lacking_sides(found),
         "base_ids": found.base.ids,
         "result_ids": found.result.ids,
-        "methods": words.methods(statement),
-        "plain": points(statement.plain, 3),
-        "rows": shown_rows(statement),
-        "folded": folded_rows(statement),
-        "figure": chart,
-        "figure_height": height,
         "query": query,
         "report_query": f"{query}&",
         "csv": f"?{query}&format=csv" if query else "",
         "kept": [(name, value) for name, value in asked if name not in ("margin", "goal")],
         "margin_value": f"{found.asks.margin:g}",
         "swapped": query_of(found, is_swapped=True),
+    }
+    return context | _numbers(found)
+
+
+def _numbers(found: Stated) -> dict[str, Any]:
+    """Return verdict, numbers and chart; of sides that are not comparable the cause."""
+    statement = found.parity.statement
+    if statement is None:
+        said = {"sentence": incomparable.sentence(found), "reasons": [incomparable.action(found)]}
+        return {**said, "tone": "line"}
+    chart, height = forest_of(statement)
+    return {
+        "sentence": words.sentence(statement, found.base.name, found.result.name),
+        "reasons": words.reasons(statement),
+        "tone": words.TONES.get(statement.decision, "line"),
+        "methods": words.methods(statement),
+        "plain": points(statement.plain, 3),
+        "rows": shown_rows(statement, found.parity.notes),
+        "folded": folded_rows(statement, found.parity.notes),
+        "figure": chart,
+        "figure_height": height,
         "margin_text": words.margin_text(statement.margin),
     }
 
@@ -130,7 +140,10 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         named = {"base": sides[0].ids, "id": sides[1].ids}
     elif any(found.counts):
         typed = found.counts[::-1] if is_swapped else found.counts
-        named = {"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)}
+        named = {
+            **{"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)},
+            **{"base_title": sides[0].title, "title": sides[1].title},
+        }
     else:
         return ""
     asks = found.asks

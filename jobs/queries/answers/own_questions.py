@@ -47,11 +47,19 @@ def set_of(result: Result) -> QuestionSet:
         raise NoQuestions(Message("questions:imported"))
     if not isinstance(KINDS.get(result.job.kind), Evaluate):
         raise NoQuestions(Message("questions:of_tool", {"tool": result.tool}))
-    key = str(result.job.params.get("questions", ""))
+    key = set_key(result)
     known = QUESTION_SETS.get(key)
     if known is None:
         raise NoQuestions(Message("questions:set_gone", {"key": key}))
     return known
+
+
+def set_key(result: Result) -> str:
+    """Return the key of the question set that a result asked, "ours@1f2e3d4c5b6a"; "" for others'
+    sets."""
+    if result.job is None or not isinstance(KINDS.get(result.job.kind), Evaluate):
+        return ""
+    return str(result.job.params.get("questions") or "")
 
 
 def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:

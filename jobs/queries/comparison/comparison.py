@@ -17,8 +17,9 @@ from jobs.models import Result
 from jobs.queries.comparison.compared_settings import Setting, settings
 from jobs.queries.comparison.group_accuracy import GroupAccuracy, gap, group_accuracy, is_accuracy
 from jobs.queries.comparison.pairing import PARTS, Paired, asked_of, pair
-from jobs.queries.comparison.work_differs import QUESTIONS, Difference, differences
+from jobs.queries.comparison.work_differs import Difference, differences
 from jobs.queries.results.repeats import Point, read_points
+from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import (
     LEAST_RUNS,
     Interval,
@@ -33,8 +34,8 @@ from jobs.queries.statistics import (
 )
 
 MOST = 8
-# "barred": different workloads. "same": equal numbers. "": no direction is better.
-Verdict = Literal["better", "worse", "noise", "unknown", "same", "barred", ""]
+# "not_comparable": other work. "same": equal numbers. "": no direction is better.
+Verdict = Literal["better", "worse", "noise", "unknown", "same", "not_comparable", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -56,7 +57,7 @@ class Change:
 
     ``relative`` is the difference as a share of the baseline: ratio of geometric means minus 1.
     Shares have only an ``absolute`` difference. ``low`` and ``high`` are the 95 % interval in the
-    same unit; None without one. For different questions all are None.
+    same unit; None without one. Columns that are not comparable have the value alone.
     """
 
     value: float | None
@@ -69,8 +70,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Metric of one column: mean of its runs, number of runs, interval from three runs; of an
-    accuracy that of its questions."""
+    """Metric of one column: mean of its runs, number of runs, interval from three runs; of the
+    accuracy of one run or a group that of its questions."""
 
     value: float | None
     runs: int
@@ -203,15 +204,10 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     }
     named = {one.name for entries in apart.values() for one in entries}
     barriers = [one for one in differences(heads, at_chosen) if one.name in named]
-    other_questions = frozenset(
-        index
-        for index, entries in apart.items()
-        if any(one.name == QUESTIONS and not one.is_unknown for one in entries)
-    )
     shares = None
     if is_evaluation and any(len(column.runs) > 1 for column in columns):
         shares = [group_accuracy(column.runs) for column in columns]
-    table = _Table(columns, chosen, paired, frozenset(apart), other_questions, shares)
+    table = _Table(columns, chosen, paired, frozenset(apart), shares)
     rows = [table.row(name) for name in _names(heads)]
     rows = [row for row in rows if row.base is not None]
     return Comparison(
@@ -282,7 +278,6 @@ class _Table:
     concurrency: int | None
     paired: Sequence[Paired | None]
     barred: frozenset[int]
-    other_questions: frozenset[int]
     shares: Sequence[GroupAccuracy] | None
 
     def row(self, name: str) -> MetricRow:
@@ -297,6 +292,8 @@ class _Table:
         value, interval = _mean(samples), mean_interval(samples)
         if self.shares and is_accuracy(name):
             interval = self.shares[index].interval(name, value)
+        elif name == "accuracy":
+            interval = accuracy(self.columns[index].head, value)
         return Cell(value, len(samples), interval)
 
     def _change(
@@ -304,18 +301,14 @@ class _Table:
     ) -> Change:
         if not mine or not theirs:
             return Change(_mean(theirs) if theirs else None)
-        if index in self.other_questions:
-            return Change(_mean(theirs), verdict="barred")
         before, after = _mean(mine), _mean(theirs)
-        found = self._gap(name, before, after, index)
-        if found is not None:
-            verdict = "noise" if found.includes_zero else _judged(name, found.value)
-            change = Change(after, None, found.value, found.low, found.high, verdict)
-        else:
-            change = changed(name, mine, theirs)
         if index in self.barred:
-            return Change(change.value, change.relative, change.absolute, verdict="barred")
-        return change
+            return Change(after, verdict="not_comparable")
+        found = self._gap(name, before, after, index)
+        if found is None:
+            return changed(name, mine, theirs)
+        verdict = "noise" if found.includes_zero else _judged(name, found.value)
+        return Change(after, None, found.value, found.low, found.high, verdict)
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
         """Return the paired difference of two accuracies; the unpaired one when the paired one does

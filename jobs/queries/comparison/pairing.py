@@ -9,22 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
-from django.db.models import Case, Q, TextField, Value, When
-
-from jobs.models import Answer, Result
-from jobs.queries.statistics import (
-    Interval,
-    extended_z,
-    mcnemar,
-    more_questions,
-    paired_difference,
-    paired_variance,
-)
+from jobs.models import Answer, AnswerRow, Result
+from jobs.queries.statistics import Interval, mcnemar, paired_difference
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
 MOST_FLIPS = 20  # read with their texts; the reader of answers has all
-Key = tuple[str, str, str, int]  # of a question: set, id, text without an id, number of the sample
+Key = tuple[str, str, str, int]  # of a question: set, id, its checksum, number of the sample
 Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, correct or not
 Cells = tuple[
     int, int, int, int
@@ -61,7 +52,6 @@ class Paired:
     neither: int
     gap: Interval
     p: float
-    more_needed: int | None
     flips: Sequence[Flip]
     is_whole: bool
     parts: Mapping[str, Interval]
@@ -84,15 +74,10 @@ def pair(
     cells = found.cells
     _both, only_base, only_other, _neither = cells
     total, gap = sum(cells), paired_difference(*cells)
-    needed = None
-    if gap.includes_zero:
-        variance = paired_variance(only_base, only_other, total)
-        again = extended_z(2)  # of the next look
-        needed = more_questions("differ", (total, gap.value), variance, 0.0, lambda _total: again)
     p = mcnemar(only_base, only_other)
     flips = _flips(base, other, found.changed(asked)[:MOST_FLIPS]) if with_flips else ()
     parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}
-    return Paired(total, *cells, gap, p, needed, flips, found.is_whole, parts)
+    return Paired(total, *cells, gap, p, flips, found.is_whole, parts)
 
 
 @dataclass(frozen=True)
@@ -222,13 +207,15 @@ def _flips(base: Result, other: Result, changed: Sequence[tuple[int, Key, bool]]
 
 def _answers(result: Result, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:
     """Return the scored answers to these questions, with their indexes."""
-    named = Q(question_id__in=[key for _set, key, _text, _sample in keys if key])
-    unnamed = Q(question_id="", question__in=[text for _set, key, text, _s in keys if not key])
-    rows = Answer.objects.scored().filter(named | unnamed, result=result)
-    parts = rows.values_list("subset", "question_id", "question", "sample", "index", "answer")
+    rows = AnswerRow.objects.filter(
+        result=result, content__in=[content for _s, _i, content, _ in keys]
+    )
+    parts = rows.values_list(
+        "subset", "question_id", "content", "sample", "index", "answer__answer"
+    )
     return {
-        (subset, key, "" if key else text, sample): (index, answer)
-        for subset, key, text, sample, index, answer in parts
+        (subset, own, content, sample): (index, answer)
+        for subset, own, content, sample, index, answer in parts
     }
 
 
@@ -260,11 +247,12 @@ def verdicts_text(result: Result) -> str:
 
 
 def verdicts_by_question(result: Result) -> Verdicts:
-    """Return the scored answers by question, in order. Reads what identifies a question only."""
-    text = Case(When(question_id="", then="question"), default=Value(""), output_field=TextField())
-    rows = Answer.objects.scored().filter(result=result).annotate(text=text).order_by("index")
-    named = rows.values_list("subset", "question_id", "text", "sample", "index", "score")
+    """Return the scored answers by question, in order, from the rows of the reader."""
+    rows = AnswerRow.objects.filter(result=result).exclude(verdict=AnswerRow.Verdict.UNSCORED)
+    named = rows.order_by("index").values_list(
+        "subset", "question_id", "content", "sample", "index", "verdict"
+    )
     return {
-        (subset, key, own, sample): (index, score >= 0.5)
-        for subset, key, own, sample, index, score in named.iterator()
+        (subset, own, content, sample): (index, verdict == AnswerRow.Verdict.CORRECT)
+        for subset, own, content, sample, index, verdict in named.iterator()
     }

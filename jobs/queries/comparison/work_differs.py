@@ -13,6 +13,7 @@ from jobs.models import Result
 LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
 _WORKLOAD = "workload"  # unknown as a whole
+_REQUESTS = "requests"
 QUESTIONS = "questions_sha256"  # identifies the question set
 # The concurrency of questions affects speed, not accuracy.
 _NOT_FOR_ACCURACY = frozenset(("batch",))
@@ -66,6 +67,8 @@ def differences(
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):
             entries.append(Difference(name, values))
+    if any(one.name == _REQUESTS for one in entries) and all(map(_is_sample, results)):
+        entries = [one for one in entries if one.name != _REQUESTS]
     if any(
         one.name == early_stops.FIELDS[0] for one in entries
     ):  # one side has no rule for an early stop
@@ -110,6 +113,16 @@ def work(result: Result) -> dict[str, Any]:
     asked = {**parts.get("measurement", {}), **parts.get("workload", {})}
     left_out = _NOT_FOR_ACCURACY if result.type == Result.Type.EVALUATION else frozenset()
     return {name: value for name, value in asked.items() if name not in left_out}
+
+
+def _is_sample(result: Result) -> bool:
+    """Return True where the number of requests is a sample size: enough to reach each concurrency.
+    Without a concurrency all are sent at once, and their number is the load."""
+    params = result.job.params if result.job else {}
+    requests, levels = params.get(_REQUESTS), params.get("concurrency")
+    if not isinstance(requests, int) or not isinstance(levels, list | tuple) or not levels:
+        return False
+    return all(isinstance(level, int) and level <= requests for level in levels)
 
 
 def hardware(result: Result) -> Any:

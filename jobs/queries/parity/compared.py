@@ -50,9 +50,9 @@ def looks_at(runs: Sequence[Result]) -> int:
         return 1
     asked: dict[int, set[tuple[str, str, str]]] = {}
     rows = AnswerRow.objects.filter(result__in=runs).order_by("result_id")
-    for run, *question in rows.values_list("result_id", "subset", "question_id", "key"):
-        subset, own, key = question
-        asked.setdefault(run, set()).add((subset, own, "" if own else key))
+    for run, *question in rows.values_list("result_id", "subset", "question_id", "content"):
+        subset, own, content = question
+        asked.setdefault(run, set()).add((subset, own, content))
     known, looks = set[tuple[str, str, str]](), 0
     for questions in asked.values():
         looks += not questions <= known

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.kinds.lib import early_stops
-from jobs.models import Answer, AnswerRow, Result
+from jobs.models import AnswerRow, Result
 from jobs.queries.answers.own_questions import (
     NoQuestions,
     OwnQuestions,
@@ -20,7 +20,7 @@ from jobs.queries.answers.own_questions import (
 CHOICE = frozenset(("questions", "language", "limit", "question_seed"))
 _NOT_ASKED = CHOICE.union(("batch", "retries", *early_stops.FIELDS))
 _MOST_LATER = 5
-_Key = tuple[str, str]  # set, and id of the question or what replaces it
+_Key = tuple[str, str, str]  # set, id of the question, its checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def lacking_questions(other: Sequence[Result], found: Lacking) -> OwnQuestions:
 def are_same_questions(base: Sequence[Result], result: Sequence[Result]) -> bool:
     """Return True when both sides answered the same questions, with equal texts and expected
     answers, however these were spread over their runs."""
-    texts = _texts(base)
-    return bool(texts) and texts == _texts(result)
+    answered = _answered(base).keys()
+    return bool(answered) and answered == _answered(result).keys()
 
 
 def _answered(results: Sequence[Result]) -> dict[_Key, tuple[int, int]]:
@@ -84,23 +84,11 @@ def _answered(results: Sequence[Result]) -> dict[_Key, tuple[int, int]]:
     rows = AnswerRow.objects.filter(result__in=results).exclude(verdict=AnswerRow.Verdict.UNSCORED)
     answered: dict[_Key, tuple[int, int]] = {}
     named = rows.order_by("result_id", "index")
-    for pk, index, subset, own, key in named.values_list(
-        "result_id", "index", "subset", "question_id", "key"
+    for pk, index, subset, own, content in named.values_list(
+        "result_id", "index", "subset", "question_id", "content"
     ):
-        answered.setdefault((subset, own or key), (pk, index))
+        answered.setdefault((subset, own, content), (pk, index))
     return answered
-
-
-def _texts(results: Sequence[Result]) -> dict[_Key, tuple[str, str]] | None:
-    """Return question and expected answer by key; None where two runs differ in them, or where a
-    question has no id."""
-    texts: dict[_Key, tuple[str, str]] = {}
-    rows = Answer.objects.scored().filter(result__in=results).order_by("result_id", "index")
-    named = rows.values_list("subset", "question_id", "question", "expected")
-    for subset, own, question, expected in named.iterator():
-        if not own or texts.setdefault((subset, own), (question, expected)) != (question, expected):
-            return None
-    return texts
 
 
 def _later(

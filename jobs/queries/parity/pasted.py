@@ -15,6 +15,14 @@ from jobs.queries.parity.sides import Side, TableSet
 
 MOST_BYTES = 200_000
 _NAME = "table"
+# Words in the name of a column, which tell a baseline from a result on VACC.
+_BASELINES = frozenset(
+    (
+        *("h20", "h100", "h200", "h800", "a100", "a800", "b200", "nvidia", "cuda", "gpu"),
+        *("official", "baseline", "reference", "官方", "基线"),
+    )
+)
+_OURS = frozenset(("va1", "va10", "va16", "vacc", "vastai", "ours"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,21 @@ def columns_of(text: str) -> list[Pasted]:
             columns.append((score.model, {}))
         columns[-1][1][score.dataset] = score
     return [Pasted(name, _side(list(rows.values()))) for name, rows in columns]
+
+
+def baseline_of(first: str, second: str) -> int | None:
+    """Return the index of the column that is the baseline, by its name; None where names do not
+    tell."""
+    words = [_words(name) for name in (first, second)]
+    for known, is_base in ((_BASELINES, True), (_OURS, False)):
+        found = [not known.isdisjoint(own) for own in words]
+        if found[0] != found[1]:
+            return found.index(is_base)
+    return None
+
+
+def _words(name: str) -> list[str]:
+    return "".join(one if one.isalnum() else " " for one in name.lower()).split()
 
 
 def _side(scores: Sequence[Score]) -> Side:

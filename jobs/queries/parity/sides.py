@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.models import Answer, Result
+from jobs.queries.answers.own_questions import set_key
 from jobs.queries.answers.question_scores import scores_by_question
 from jobs.queries.parity.counts import right_of
 from jobs.queries.parity.evidence import Evidence, Scores, from_scores
@@ -16,14 +18,15 @@ from jobs.queries.statistics import Share
 
 @dataclass(slots=True)
 class Notes:
-    """Limits of the evidence, each with the names of its data sets.
+    """Limits of the evidence, each with the names of its data sets, and the identity of each set.
 
     ``only_base``, ``only_result``: sets of one side. ``partly``: common questions of a set and all
-    of both sides. ``apart``: no common question. ``catalogue``: number of questions from the
-    catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``: left out, the score
-    is of another number of questions. ``no_share``: left out, neither a share nor answers.
-    ``versions``: other prompts. ``alone``: one of several runs counts, because no answers are
-    stored.
+    of both sides. ``apart``: left out, no common question. ``catalogue``: number of questions from
+    the catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``: left out, the
+    score is of another number of questions. ``no_share``: left out, neither a share nor answers.
+    ``versions``: other prompts, left out without common questions. ``alone``: one of several runs
+    counts, because no answers are stored. ``declared``: the same by name only, because a side has
+    no answers; "": typed counts without names.
     """
 
     only_base: list[str] = field(default_factory=list)
@@ -36,6 +39,16 @@ class Notes:
     no_share: list[str] = field(default_factory=list)
     versions: list[tuple[str, str, str]] = field(default_factory=list)
     alone: list[str] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
+    identities: dict[str, SetIdentity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetIdentity:
+    """Version of a set and SHA-256 of its common questions; "": unknown."""
+
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +66,30 @@ class TableSet:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Sets of a side in the order of its tool. ``answers``: scores by set and question."""
+    """Sets of a side in the order of its tool. ``answers``: scores by set and question.
+
+    ``key``: the question set of this dashboard that has these sets, "ours@1f2e3d4c5b6a" or
+    "basics"; "" for sets of a tool.
+    """
 
     sets: Mapping[str, TableSet]
     answers: Mapping[str, Scores]
     runs: int = 1
+    key: str = ""
 
     @property
     def names(self) -> list[str]:
         """Return the names of all sets."""
         return list(dict.fromkeys([*self.sets, *self.answers]))
+
+    def title(self, name: str) -> str:
+        """Return the full name of a set: question sets share short ones, such as "short_en"."""
+        return f"{self.key}/{name}" if self.key else name
+
+    def version(self, name: str) -> str:
+        """Return the version of a set; "" where it has none."""
+        row = self.sets.get(name)
+        return self.key.partition("@")[2] or (row.version if row else "")
 
 
 def side_of(results: Sequence[Result]) -> Side:
@@ -74,8 +101,9 @@ def side_of(results: Sequence[Result]) -> Side:
         for row in group.rows
     }
     if not sets and not answers:
-        sets = _whole(results[0])
-    return Side(*_joined(sets, answers), len(results))
+        return Side(_whole(results[0]), {}, len(results))
+    keys = dict.fromkeys(filter(None, map(set_key, results)))
+    return Side(*_joined(sets, answers), len(results), " + ".join(keys))
 
 
 def _joined(
@@ -115,9 +143,11 @@ def _whole(result: Result) -> dict[str, TableSet]:
 def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
     """Return the evidence of the common sets, and its limits."""
     notes, found = Notes(), []
-    common = [name for name in base.names if name in result.names]
-    notes.only_base = [name for name in base.names if name not in common]
-    notes.only_result = [name for name in result.names if name not in common]
+    common = [
+        name for name in base.names if name in result.names and _may_match(name, base, result)
+    ]
+    notes.only_base = [base.title(name) for name in base.names if name not in common]
+    notes.only_result = [result.title(name) for name in result.names if name not in common]
     for name in common:
         one = _evidence(name, base, result, notes)
         if one is not None:
@@ -125,26 +155,48 @@ def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
     return found, notes
 
 
+def _may_match(name: str, base: Side, result: Side) -> bool:
+    """Return True for one full name; with other ones the questions of both sides decide."""
+    if base.title(name) == result.title(name):
+        return True
+    return bool(base.answers.get(name) and result.answers.get(name))
+
+
 def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | None:
     rows = base.sets.get(name), result.sets.get(name)
     group = next((row.group for row in rows if row), "")
-    versions = [row.version for row in rows if row and row.version]
-    if len(set(versions)) > 1:
-        notes.versions.append((name, versions[0], versions[1]))
+    title = " / ".join(dict.fromkeys((base.title(name), result.title(name))))
+    versions = [version for side in (base, result) if (version := side.version(name))]
+    is_other = len(set(versions)) > 1
+    if is_other and base.key == result.key:  # else the title has them
+        notes.versions.append((title, versions[0], versions[1]))
     first, second = base.answers.get(name), result.answers.get(name)
     if first and second:
-        common = sum(key in second for key in first)
+        common = [key for key in first if key in second]
         if not common:
-            notes.apart.append(name)
-        elif common < max(len(first), len(second)):
-            notes.partly.append((name, common, max(len(first), len(second))))
-        return from_scores(name, group, first, second)
+            notes.apart.append(title)
+            return None
+        if len(common) < max(len(first), len(second)):
+            notes.partly.append((title, len(common), max(len(first), len(second))))
+        version = " / ".join(dict.fromkeys(versions))
+        notes.identities[title] = SetIdentity(version, _checksum(common))
+        return from_scores(title, group, first, second)
+    if is_other:
+        return None
     before, after = _counted(name, base, notes), _counted(name, result, notes)
     if before is None or after is None:
         return None
     if max(base.runs, result.runs) > 1:
-        notes.alone.append(name)
-    return Evidence(name, group, before[0], after[0], printed=(before[1], after[1]))
+        notes.alone.append(title)
+    notes.declared.append(title)
+    notes.identities[title] = SetIdentity(versions[0] if versions else "", "")
+    return Evidence(title, group, before[0], after[0], printed=(before[1], after[1]))
+
+
+def _checksum(questions: Sequence[object]) -> str:
+    """Return the SHA-256 of questions in any order, in hex."""
+    text = "\n".join(sorted(map(str, questions)))
+    return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
@@ -154,18 +206,18 @@ def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
         return own, own.value
     row = side.sets[name]
     if row.value is None or row.metric not in SHARES:
-        _once(notes.no_share, name)
+        _once(notes.no_share, side.title(name))
         return None
     total = row.questions
     if total is None:
         known = EVALUATION_SETS.get(name)
         if known is None or (row.version and row.version != known.version):
-            _once(notes.uncounted, name)
+            _once(notes.uncounted, side.title(name))
             return None
         total = known.questions
-        _once(notes.catalogue, name)
+        _once(notes.catalogue, side.title(name))
         if right_of(row.value, total, row.decimals) is None:
-            _once(notes.unfit, name)
+            _once(notes.unfit, side.title(name))
             return None
     right = right_of(row.value, total, row.decimals)
     exact = total * row.value / 100 if right is None else right

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count, Q
 
 from jobs.models import AnswerRow, Result
+from jobs.queries.answers.own_questions import set_key
 from jobs.queries.statistics import Interval, wilson
 
 # A group with more sets is one row that expands.
@@ -20,7 +21,8 @@ _SCORE = re.compile(r"(?P<name>.+?)(?: \((?P<sets>\d+)\))? (?P<value>\d+(?:\.\d+
 @dataclass(frozen=True, slots=True)
 class SetRow:
     """Score of a data set. ``value`` is in per cent; ``interval`` is from 0 to 1, None when the
-    number of questions is unknown.
+    number of questions is unknown. ``question_set``: key of the set of this dashboard that the data
+    set is a part of; "" for others.
     """
 
     dataset: str
@@ -30,6 +32,12 @@ class SetRow:
     value: float | None
     questions: int | None
     interval: Interval | None
+    question_set: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return the full name: question sets share names of parts, such as "short_en"."""
+        return f"{self.question_set}/{self.dataset}" if self.question_set else self.dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,10 @@ def set_groups(result: Result) -> list[SetGroup]:
         return []
     rows = _stored(result) or _from_remark(result) or _from_answers(result)
     groups: dict[str, list[SetRow]] = {}
+    key = set_key(result)
     for group, row in rows:
-        groups.setdefault(group, []).append(row)
+        own = replace(row, question_set=key, version=row.version or key.partition("@")[2])
+        groups.setdefault(group, []).append(own)
     return [_group(name, group_rows) for name, group_rows in groups.items()]
 
 

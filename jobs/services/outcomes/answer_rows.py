@@ -19,7 +19,7 @@ from jobs.kinds.lib.thinking import NAME
 from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers import answer_flags
 from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
-from jobs.parsers.answers import own_question
+from jobs.parsers.answers import content_key, own_question
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
 VERSION = 4
@@ -28,8 +28,8 @@ _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
 PERCENTILE = 0.95
 _FIELDS = (
-    *("pk", "index", "subset", "question", "question_id", "sample", "answer", "extracted"),
-    *("reasoning", "finish", "status", "score", "detail"),
+    *("pk", "index", "subset", "question", "question_id", "sample", "expected", "answer"),
+    *("extracted", "reasoning", "finish", "status", "score", "detail"),
 )
 
 
@@ -93,8 +93,10 @@ def _read(result: Result) -> tuple[list[AnswerRow], list[Facts]]:
 def _row(
     result: Result, one: dict[str, Any], detail: dict[str, Any], tokens: int | None
 ) -> AnswerRow:
-    same = "" if one["question_id"] else one["question"]
-    key = json.dumps([one["subset"], one["question_id"], same, one["sample"]], ensure_ascii=False)
+    content = content_key(one["question"], one["expected"])
+    key = json.dumps(
+        [one["subset"], one["question_id"], content, one["sample"]], ensure_ascii=False
+    )
     said = " ".join(one["extracted"].split()).lower()
     verdict = AnswerRow.Verdict.CORRECT if one["score"] >= 0.5 else AnswerRow.Verdict.INCORRECT
     return AnswerRow(
@@ -107,6 +109,7 @@ def _row(
         sample=one["sample"],
         question=" ".join(own_question(one["question"])[:640].split())[:160],
         key=_digest(key)[:32],
+        content=content,
         said=_digest(said)[:16] if said else "",
         verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
         tokens=tokens,

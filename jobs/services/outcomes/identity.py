@@ -37,9 +37,9 @@ from jobs.toolchains.load import TEAM_FILE
 from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
-# Schemas 3 and 4 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
-# well, schema 4 the verdicts.
-SCHEMA = 4
+# Schemas 3 to 5 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
+# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question.
+SCHEMA = 5
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
@@ -70,7 +70,8 @@ _KEPT_AT_ONCE = 200
 
 
 def keep(result: Result) -> None:
-    """Store the identity of ``result`` and what derives from it, after points and answers."""
+    """Store the identity of ``result`` and what derives from it, after points and rows of
+    answers."""
     result.identity = identity_of(result)
     result.fingerprint = fingerprint(result.identity)
     result.stack, result.parallelism = stack_of(result), parallelism_of(result)

@@ -256,8 +256,8 @@ def _keep_result(job: Job, measured: Measurement, *, duration_s: float | None) -
         Answer(result=result, index=index, **sanitize(answer))
         for index, answer in enumerate(measured.answers)
     )
-    identity.keep(result)
     answer_rows.keep(result)
+    identity.keep(result)
     token_use.keep(result)
 
 

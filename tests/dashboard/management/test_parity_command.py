@@ -1,6 +1,7 @@
 """``manage.py parity``: results, bare counts, and what is refused."""
 
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from jobs.models import Answer, AnswerRow
 from jobs.numbers import result_pk
 from tests.factories import make_job, make_measured
+from tests.jobs.lib import answering
 
 GUIDE = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976", "--margin", "1")
 
@@ -34,7 +36,7 @@ def test_bare_counts_need_no_database():
     ]
     assert round(data["plain_mean_points"], 2) == 0.11
     assert data["means_disagree"]
-    assert [one["id"] for one in data["warnings"]] == ["means_disagree"]
+    assert [one["id"] for one in data["warnings"]] == ["means_disagree", "declared"]
 
 
 def test_a_terminal_gets_sentences():
@@ -42,7 +44,7 @@ def test_a_terminal_gets_sentences():
 
     assert text.startswith("Cannot tell within 1 point: about 7\u202f400 more questions\n")
     assert "accuracy −0.26 points, 95 % interval [−1.97, +1.44]." in text
-    assert "\ndev: 154 / 159 (96.86 %)" in text
+    assert "\ndev: 96.86 % (154 / 159)" in text
 
 
 @pytest.mark.parametrize(
@@ -69,10 +71,12 @@ def test_a_gate_tells_what_is_not_comparable_from_an_error():
     for rows in (AnswerRow, Answer):
         rows.objects.filter(result=result_pk(other)).update(subset="another")
 
-    for arguments, code in (((base, other), 4), ((base, "res-12345"), 1)):
-        with pytest.raises(CommandError) as error:
-            run(*arguments, "--gate")
-        assert error.value.returncode == code
+    with pytest.raises(SystemExit) as ended:
+        run(base, other, "--gate")
+    assert ended.value.code == 4
+    with pytest.raises(CommandError) as error:
+        run(base, "res-12345", "--gate")
+    assert error.value.returncode == 1
 
 
 def test_an_unknown_question_is_refused():
@@ -140,3 +144,50 @@ def test_a_result_is_not_compared_with_itself():
 
     with pytest.raises(CommandError, match="is on both sides"):
         run(one, one)
+
+
+@pytest.mark.django_db
+def test_sets_of_one_name_without_common_questions_have_no_verdict():
+    base, result = answering.make_sets_of_one_name()
+
+    lines = run(f"res-{base.pk}", f"res-{result.pk}").splitlines()
+
+    assert lines[0] == "Not comparable"
+    assert "Evaluate both with the same version of the same question set." in lines
+    assert "%" not in "".join(lines)
+    assert (
+        json.loads(run(f"res-{base.pk}", f"res-{result.pk}", "--json"))["verdict"]
+        == "not_comparable"
+    )
+
+
+@pytest.mark.django_db
+def test_a_group_of_two_models_is_refused():
+    job = make_job(kind="evaluate", state="succeeded")
+    other = make_measured(scores=[1, 0], job=job, model_id="r1").pk
+
+    with pytest.raises(CommandError, match=r"BASE: .* are not repeats of one evaluation"):
+        run(f"{evaluation(1, 0)},res-{other}", evaluation(1, 1))
+
+
+UNEQUAL = ("--base-counts", "154/159,933/976", "--counts", "97/100,100/200")
+
+
+def test_a_weighted_share_says_so():
+    text = run(*UNEQUAL)
+
+    line = next(line for line in text.splitlines() if line.startswith("pooled: "))
+    shares = re.findall(r"([0-9.]+) % \(weighted; ([\d\s]+) / ([\d\s]+) = ([0-9.]+) %\)", line)
+    plain = [(1087, 1135, "95.77"), (197, 300, "65.67")]
+    assert [
+        (int(re.sub(r"\s", "", right)), int(re.sub(r"\s", "", total)), share)
+        for _weighted, right, total, share in shares
+    ] == plain
+    assert all(weighted != share for weighted, _right, _total, share in shares)
+
+
+def test_equal_numbers_of_questions_are_not_weighted():
+    assert "weighted" not in run(*GUIDE)
+    sides = [json.loads(run(*GUIDE, "--json"))["pooled"][side] for side in ("base", "result")]
+    assert [side["weighted"] for side in sides] == [False, False]
+    assert json.loads(run(*UNEQUAL, "--json"))["pooled"]["base"]["weighted"] is True

@@ -26,6 +26,7 @@ from tests.factories import (
     make_plan,
     make_user,
 )
+from tests.jobs.lib import answering
 from tests.jobs.lib.importing import imported
 from tests.jobs.lib.token_using import make_used
 from tests.measuring import measured
@@ -276,6 +277,34 @@ def test_a_statement_of_two_results_is_a_report(write):
     assert (gap["n"], gap["n_of"], gap["unit"]) == ("10", "questions", "points")
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_sets_of_one_name_without_common_questions_have_no_verdict(write, format):
+    base, result = answering.make_sets_of_one_name()
+
+    text = write("parity", "en", format, base=f"res-{base.pk}", id=f"res-{result.pk}").replace(
+        "\\", ""
+    )
+
+    assert "Not comparable" in text
+    assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
+    assert not re.search(r"Better|Worse|Equivalent|McNemar|Newcombe", text)
+
+
+def test_a_report_names_a_set_with_its_version(write):
+    sides = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab").pk
+        for n in (1, 3)
+    ]
+
+    texts = [
+        write("parity", "en", "md", base=f"res-{sides[0]}", id=f"res-{sides[1]}"),
+        write("result", "en", "md", id=f"res-{sides[0]}"),
+    ]
+
+    for text in texts:
+        assert "ours@0123456789ab/short_en" in text.replace("\\", "")
+
+
 def test_a_statement_has_the_settings_of_both_runs(write):
     sides = [evaluation([1, 1, 0], max_tokens=most, limit=0) for most in (48, 64)]
 
@@ -290,7 +319,7 @@ def test_a_chinese_report_has_chinese_signs(write):
 
     text = write("parity", "zh", "md", base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
 
-    assert "（配对，Newcombe）" in text
+    assert "（配对，Tango）" in text
     assert re.search(r"日 \d\d:\d\d:\d\d UTC", text)
     assert "| 题数 | 3 |" in text
 

@@ -52,8 +52,8 @@ def evaluation(
     Answer.objects.bulk_create(
         Answer(result=result, index=index, **one) for index, one in enumerate(answers)
     )
-    identity.keep(result)
     answer_rows.keep(result)
+    identity.keep(result)
     return result
 
 
@@ -93,6 +93,16 @@ def question_set() -> tuple[Question, ...]:
         )
         for one in asked
     )
+
+
+def make_sets_of_one_name() -> tuple[Result, Result]:
+    """Evaluations of the included questions and of a set of the team. Both have parts "short_en"
+    and "short_zh", and ids q0 to q23, of different questions."""
+    ours = answers(wrong={1, 2, 3})
+    for one in ours:
+        one["question"] = f"Another: {one['question']}"
+    base = evaluation(answers(wrong=range(12)), questions="basics")
+    return base, evaluation(ours, questions="ours@0123456789ab")
 
 
 def save_set(set_id: str = "ours", questions: tuple[Question, ...] | None = None) -> str:

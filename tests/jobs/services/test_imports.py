@@ -388,7 +388,7 @@ def test_compared_with_ours_the_workload_is_unknown():
     comparison = compare([[mine], [theirs]])
 
     row = next(row for row in comparison.rows if row.metric == "output_tokens_per_s")
-    assert (row.cells[1].value, row.changes[0].verdict) == (67.41737017939066, "barred")
+    assert (row.cells[1].value, row.changes[0].verdict) == (67.41737017939066, "not_comparable")
     assert comparison.barred == frozenset({1})
     assert [one.name for one in comparison.barriers if one.is_unknown] == ["workload"]
     devices = next(one for one in comparison.settings if one.name == "device")

@@ -112,30 +112,67 @@ def test_a_difference_not_significant_keeps_its_sign(page, host):
 
 def test_other_work_gives_no_verdict_and_says_why(page, host):
     deployment = served(host)
-    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 60.0, requests=100)[0]
+    one, other = (measured(deployment, output_tokens=length) for length in (64, 128))
 
-    text = text_of(page(ids(one, other)))
+    html = page(ids(one, other))
 
+    text = text_of(html)
     assert re.search(rf"res-{other.pk}\b[^:]*: not comparable, different workloads", text)
-    assert "Requests: 50 / 100" in text
-    assert "+20.0 %" in text
+    assert "Output length: 64 / 128" in text
     assert "not comparable" in text
+
+
+def test_other_work_has_values_and_a_dash(page, host):
+    deployment = served(host)
+    one = measured(deployment, points=((1, 50.0),), output_tokens=64)
+    other = measured(deployment, points=((1, 1345.0),), output_tokens=128)
+
+    rows = numbers(page(ids(one, other)))
+
+    assert re.fullmatch(r"Output tokens/s 50.0 1.345 –", rows[0])
+    assert all(row.endswith(" –") for row in rows)
+    report = compare([[one], [other]])
+    assert {change.absolute for row in report.rows for change in row.changes} == {None}
+
+
+def test_another_number_of_requests_is_a_larger_sample(page, host):
+    deployment = served(host)
+    few, many = (
+        runs(deployment, *rates, requests=requests)
+        for rates, requests in (((50.0, 51.0, 52.0), 100), ((60.0, 61.0, 62.0), 200))
+    )
+
+    text = text_of(page(grouped(few, many)))
+
+    assert "output tokens/s +19.6 % at concurrency 1, significant difference" in text
+    assert "Not comparable" not in text
+    assert "Requests 100 200" in text  # among the settings that differ
+
+
+def test_requests_that_never_reach_the_concurrency_are_other_work(host):
+    deployment = served(host)
+    few, many = (
+        measured(deployment, points=((16, 50.0),), concurrency=[16], requests=requests)
+        for requests in (8, 100)
+    )
+
+    assert [one.name for one in compare([[few], [many]]).barriers] == ["requests"]
 
 
 def test_equal_numbers_of_other_work_are_no_verdict(page, host):
     deployment = served(host)
-    one, other = runs(deployment, 50.0, requests=50)[0], runs(deployment, 50.0, requests=100)[0]
+    one, other = (measured(deployment, output_tokens=length) for length in (64, 128))
 
     text = text_of(page(ids(one, other) + "&all=1"))
 
     assert re.search(rf"res-{other.pk}\b[^:]*: not comparable, different workloads", text)
     assert "unchanged" not in text
-    assert "equal" in text
+    assert "equal" not in text
 
 
 def test_only_the_column_with_other_work_has_no_verdict(page, host):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), 70.0, 71.0, 72.0)
-    apart = runs(served(host), 60.0, 61.0, 62.0, requests=100)
+    apart = runs(served(host), 60.0, 61.0, 62.0, output_tokens=128)
 
     text = text_of(page(grouped(base, other, apart)))
 
@@ -145,7 +182,7 @@ def test_only_the_column_with_other_work_has_no_verdict(page, host):
     headline += r"output tokens/s \+39\.2 % at concurrency 1, significant difference"
     assert re.search(headline, text)
     rate = compare([base, other, apart]).rows[0]
-    assert [change.verdict for change in rate.changes] == ["better", "barred"]
+    assert [change.verdict for change in rate.changes] == ["better", "not_comparable"]
 
 
 def test_real_lengths_that_differ_give_no_verdict(page, host):
@@ -254,12 +291,12 @@ def test_the_reason_for_no_verdict_has_chinese_punctuation(client, host):
     client.force_login(make_user())
     client.cookies["django_language"] = "zh-hans"
     deployment = served(host)
-    one = measured(deployment)
-    other = measured(deployment, points=((1, 60.0),), requests=100, output_tokens=64)
+    one = measured(deployment, output_tokens=128, dataset="sonnet")
+    other = measured(deployment, points=((1, 60.0),), output_tokens=64, dataset="random")
 
     text = text_of(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
 
-    assert "请求数：50 / 100；" in text
+    assert re.search(r"：128 / 64；", text)
     assert (
         f"res-{other.pk} Q8_0（源自Q4_1）对比res-{one.pk} Q8_0（源自Q4_1）：负载不同，不可比较"
         in text

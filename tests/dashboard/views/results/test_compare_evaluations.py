@@ -1,5 +1,7 @@
 """Comparison of evaluations, paired by question."""
 
+import re
+
 import pytest
 
 from jobs.models import Answer, Result
@@ -7,6 +9,7 @@ from jobs.queries.comparison.pairing import pair
 from jobs.services.outcomes import identity
 from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured
+from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +59,36 @@ def test_different_questions_have_no_difference(page):
 
     row = numbers(html)[0]
     assert "50.00" in row
-    assert "different questions" in row
+    assert row.endswith("–")
     assert " pt" not in row
-    assert "12 common questions" in text_of(html)
+    assert "different question sets" in html  # 12 of 40 questions have equal texts
+
+
+def test_equal_accuracies_are_shown_with_their_intervals(page):
+    sides = [make_measured(scores=[1, 0] * 20, label=label) for label in "ab"]
+
+    row = numbers(page(ids(*sides)))[0]
+
+    assert row.startswith("Accuracy % 50.00 [35.20, 64.80] 50.00 [35.20, 64.80] 0.00 pt ")
+
+
+def test_a_page_has_one_number_of_missing_questions_with_its_goal(page):
+    base = make_measured(scores=[1, 1, 1, 0] * 60, label="a")
+    other = make_measured(scores=[1, 1, 1, 0] * 59 + [0, 0, 1, 1], label="b")
+
+    text = text_of(page(ids(base, other)))
+
+    counts = re.findall("[Aa]bout ([0-9 ]+) more question", text)
+    assert len(counts) > 1
+    assert len(set(counts)) == 1
+    assert re.search(rf"If [^.]*, about {counts[0]} more questions [^.]* power of 80 %", text)
+
+
+def test_questions_of_one_id_and_other_texts_are_not_paired():
+    base, result = answering.make_sets_of_one_name()
+
+    assert pair(base, result) is None
+    assert base.verdicts.split(":")[0] != result.verdicts.split(":")[0]
 
 
 def test_an_unscored_question_keeps_values_consistent(page):

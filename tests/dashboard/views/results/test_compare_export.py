@@ -115,12 +115,13 @@ def test_a_disturbed_run_is_hollow_in_every_chart(page, host):
 
 def test_equal_values_are_grouped_with_their_columns(page, host):
     deployment = served(host)
-    few = [runs(deployment, 50.0, requests=50)[0], runs(served(host, OTHER), 50.0, requests=50)[0]]
-    many = runs(deployment, 60.0, requests=100)[0]
+    few = [measured(one, output_tokens=64) for one in (deployment, served(host, OTHER))]
+    many = measured(deployment, output_tokens=128)
 
     text = text_of(page(ids(*few, many)))
 
-    assert f"Requests: 50 (res-{few[0].pk}, res-{few[1].pk}), 100 (res-{many.pk})" in text
+    lengths = f"Output length: 64 (res-{few[0].pk}, res-{few[1].pk}), 128 (res-{many.pk})"
+    assert lengths in text
 
 
 def test_a_missing_result_is_named_and_the_others_are_offered(client, host):

@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Import, Result
 from jobs.services.outcomes import answer_rows
-from tests.factories import make_job, make_measured, make_user
+from tests.factories import make_deployment, make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
 pytestmark = pytest.mark.django_db
@@ -29,8 +30,24 @@ def reader(client):
     return client
 
 
+@pytest.fixture
+def client_of():
+    def of(name):
+        client = Client()
+        client.force_login(make_user(name, role="viewer"))
+        return client
+
+    return of
+
+
 def evaluation(scores, **fields):
     return make_measured(scores=scores, job=make_job(kind="evaluate", state="succeeded"), **fields)
+
+
+def repeats(*each):
+    served = make_deployment()
+    job = {"kind": "evaluate", "state": "succeeded", "host": served.host}
+    return [make_measured(scores=scores, job=make_job(**job), deployment=served) for scores in each]
 
 
 def page(client, status=200, **query):
@@ -104,7 +121,7 @@ def test_a_viewer_is_not_led_to_a_launch(reader):
 
 def test_a_typed_number_of_a_job_becomes_that_of_its_result(reader):
     make_job()  # so that the job of one result has the number of another
-    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+    base = repeats([1, 1, 0], [1, 0, 0])
     result = evaluation([1, 1, 1])
     typed = {"base_name": f"res-{base[0].pk}，#{base[1].job_id}", "name": f"#{result.job_id}"}
 
@@ -153,7 +170,7 @@ def test_two_results_have_a_statement(reader):
 
 
 def test_repeats_are_one_side(reader):
-    base = [evaluation([1, 1, 0]), evaluation([1, 0, 0])]
+    base = repeats([1, 1, 0], [1, 0, 0])
 
     result = evaluation([1, 1, 1])
 
@@ -257,16 +274,43 @@ def test_pasted_tables_have_a_statement_at_once(reader):
     assert Result.objects.count() == 0
 
 
-def test_the_link_of_pasted_tables_says_the_same(reader):
-    text = page(
-        reader,
-        base_counts="96.86%159,95.59%976",
-        counts="97.48%159,95.18%976",
-        sets="cluewsc-dev,cluewsc-test",
-    )
+OURS, H800 = "DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768"
 
-    assert "+0.105" in text
-    assert "−0.26 [−1.97, +1.44]" in text
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_names_and_sign_of_pasted_tables_reach_another_person(reader, client_of, is_turned):
+    cut = TABLES.rindex("| dataset |")
+    parts = [TABLES[:cut].strip(), TABLES[cut:].strip()]
+    _status, text = pasted(reader, tables="\n".join(parts[::-1] if is_turned else parts))
+    link = re.search(r'data-copy-text="http://testserver([^"]+)"', text)[1]
+    report = f"{reverse('report-parity')}?{urlsplit(link).query}&format=md"
+
+    another = client_of("wu")
+    texts = [
+        text,
+        html.unescape(another.get(link).content.decode()),
+        another.get(report).content.decode().replace("\\", ""),
+    ]
+
+    for shown in texts:
+        assert f"{OURS} vs {H800}: accuracy −0.26 points" in shown
+        assert "+0.105" in shown
+    for shown in texts[:2]:
+        tiles = re.findall(r'<dt>(\w+)<span class="small sub named">([^<]+)<', shown)
+        heads = re.findall(r'class="r">(\w+)<span class="small sub named">([^<]+)<', shown)
+        assert tiles == heads == [("Baseline", H800), ("Result", OURS)]
+    assert f"| Data set | Baseline {H800} | Result {OURS} |" in texts[2]
+
+
+def test_names_that_do_not_tell_the_baseline_are_asked(reader):
+    tables = TABLES.replace(OURS, "R1-a").replace(H800, "R1-b")
+
+    status, text = pasted(reader, tables=tables)
+
+    assert status == 422
+    assert "Choose: first “R1-a”, second “R1-b”." in text
+    assert "R1-b vs R1-a" in pasted(reader, tables=tables, baseline="first")[1]
+    assert "R1-a vs R1-b" in pasted(reader, tables=tables, baseline="second")[1]
 
 
 def test_one_table_is_compared_with_a_result(reader):
@@ -352,3 +396,59 @@ def test_a_result_links_to_its_statement(reader):
     text = reader.get(reverse("result-detail", args=[result.pk])).content.decode()
 
     assert f'{reverse("parity")}?id=res-{result.pk}"' in text
+
+
+def test_sets_of_one_name_without_common_questions_have_no_verdict(reader):
+    base, result = answering.make_sets_of_one_name()
+
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{result.pk}")
+
+    statement = text[text.index('id="statement"') :]
+    assert "<b>Not comparable</b>" in statement
+    assert "Evaluate both with the same version of the same question set." in statement
+    assert "Left out, no common questions: basics/short_en / ours@0123456789ab/short_en" in text
+    assert not re.search(r"Better|Worse|Equivalent|%", statement[: statement.index("ask-results")])
+
+
+def test_the_file_of_sides_that_are_not_comparable_has_no_number(reader):
+    base, result = answering.make_sets_of_one_name()
+
+    response = reader.get(
+        reverse("parity"), {"base": f"res-{base.pk}", "id": f"res-{result.pk}", "format": "csv"}
+    )
+
+    (_head, line) = response.content.decode("utf-8-sig").splitlines()
+    assert line.startswith("pooled,,,,,,,,,,,,,,,1.0,,not_comparable,")
+
+
+def test_a_set_has_its_full_name_and_its_checksum(reader):
+    sides = [
+        answering.evaluation(answering.answers(wrong={n}), questions="ours@0123456789ab")
+        for n in (1, 3)
+    ]
+
+    text = page(reader, base=f"res-{sides[0].pk}", id=f"res-{sides[1].pk}")
+
+    assert ">ours@0123456789ab/short_en<" in text
+    assert re.search(r">same questions, SHA-256 [0-9a-f]{12}…<", text)
+
+
+def test_a_group_of_two_models_is_refused(reader):
+    base, other, result = (
+        evaluation([1, 0, 1], model_id=model) for model in ("r1", "r1-distill", "r1")
+    )
+
+    text = page(reader, 422, base=f"res-{base.pk},res-{other.pk}", id=f"res-{result.pk}")
+
+    assert f"res-{base.pk} and res-{other.pk} are not repeats of one evaluation." in text
+    assert "Model" in text[text.index("are not repeats") :][:80]
+
+
+def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
+    ids = [f"res-{one.result.pk}" for one in imported_tables(client)]
+
+    text = html.unescape(client.get(reverse("result-compare"), {"id": ids}).content.decode())
+
+    heading = text[text.index("<h1>") : text.index("</h1>")]
+    assert "Cannot tell within 1 point" in heading
+    assert "mean" not in heading

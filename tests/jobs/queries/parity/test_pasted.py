@@ -4,7 +4,7 @@ import pytest
 
 from jobs.queries.parity.compared import of_sides
 from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.pasted import columns_of
+from jobs.queries.parity.pasted import baseline_of, columns_of
 
 GUIDE = Path("tests/data/guide/seed.md").read_text()
 HEAD = "| dataset | version | metric | mode | {} |\n|---|---|---|---|---|\n"
@@ -78,11 +78,11 @@ def test_an_unknown_set_is_left_out():
     assert (found.statement, found.notes.uncounted) == (None, ["mine"])
 
 
-def test_another_prompt_has_a_warning_and_no_known_size():
+def test_tables_of_other_prompts_have_no_statement():
     found = notes_of(table("a", ("gsm8k", "1d7fe4", 90.45)), table("b", ("gsm8k", "aaaaaa", 90.45)))
 
     assert found.notes.versions == [("gsm8k", "1d7fe4", "aaaaaa")]
-    assert found.notes.uncounted == ["gsm8k"]
+    assert found.statement is None
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,20 @@ def test_another_text_is_no_table(text):
 def test_a_paste_has_a_limit():
     with pytest.raises(ParityError, match="parity:long_table"):
         columns_of("x" * 200_001)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "index"),
+    [
+        ("DeepSeek-R1-va16-0403-32768", "DeepSeek-R1-h800-32768", 1),
+        ("R1 (H800)", "R1 int8", 0),
+        ("R1 int8", "official", 1),
+        ("vacc", "fp16", 1),
+        ("h800-vacc-tuned", "h800", 1),
+        ("R1", "R1", None),
+        ("h2048", "R1", None),
+        ("H800", "H100", None),
+    ],
+)
+def test_a_baseline_is_told_by_the_name_of_its_column(first, second, index):
+    assert baseline_of(first, second) == index

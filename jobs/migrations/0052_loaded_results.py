@@ -35,7 +35,7 @@ def holds(metrics):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0052_results_by_their_numbers")]
+    dependencies = [("jobs", "0051_content_of_questions")]
 
     operations = [
         migrations.AddField("result", "loaded", models.BooleanField(default=False)),

@@ -10,7 +10,7 @@ TEXTS = (("precision", 64), ("engine", 100), ("workload", 100), ("read_what", 20
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("jobs", "0053_loaded_results"),
+        ("jobs", "0052_loaded_results"),
     ]
 
     operations = [
