@@ -45,7 +45,7 @@ def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
 def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
     words = _measured_words(comparison, column, change)
     is_declared = any(side.head.imported_id for side in (comparison.columns[0], column))
-    if is_declared and change.verdict != "barred":
+    if is_declared and change.verdict != "not_comparable":
         return _("%(verdict)s, as declared") % {"verdict": words}
     return words
 

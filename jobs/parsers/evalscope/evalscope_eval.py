@@ -94,7 +94,7 @@ def parse(files: Mapping[str, bytes]) -> Evaluation:
         for subset, failed in report.failed.items():
             rows = scored.setdefault((report.benchmark, subset), [])
             rows += _failed(report.benchmark, subset, rows, min(failed, most))
-            most -= min(count, most)
+            most -= min(failed, most)
     ordered = (row for rows in scored.values() for row in sorted(rows, key=lambda row: row.index))
     return Evaluation(tuple(reports.values()), tuple(ordered))
 
