@@ -9,7 +9,7 @@ from jobs.kinds.lib.base import TeamPrompts
 from jobs.models import Dataset, Environment, Job, Preflight, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.results.provenance import provenance
-from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of, spread
+from jobs.queries.results.repeats import at_concurrency, counted_with, repeats_of
 from jobs.services.outcomes import identity
 from jobs.toolchains.vacc import build_in
 from tests.factories import make_host, make_prompts
@@ -70,8 +70,6 @@ def test_runs_with_a_shared_concurrency_are_repeats(host):
     assert runs == [one, other]
     assert at_concurrency(runs, "output_tokens_per_s", 4) == [90.0, 94.0]
     assert at_concurrency(runs, "output_tokens_per_s", 8) == [99.0]
-    assert spread(one, "output_tokens_per_s", 4).mean == 92.0
-    assert spread(one, "output_tokens_per_s", 1) is None
 
 
 @pytest.mark.parametrize(
