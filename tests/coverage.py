@@ -142,6 +142,11 @@ SPREADS = {
     "always or never": (0.0, 1.0, 1.0),
 }
 SIZES = ((30, 64), (30, 4), (142, 4))
+# Accuracy, difference, changed answers, number of questions.
+PAIRED_SETS = {
+    "equal differences": [(0.6, -0.01, 0.1, 198), (0.9, -0.01, 0.04, 1000)],
+    "opposed differences": [(0.5, -0.1, 0.2, 198), (0.9, 0.02, 0.04, 1000)],
+}
 SETS = [(0.6, 198), (0.9, 500), (0.95, 1135)]
 
 
@@ -161,6 +166,9 @@ def simulated(runs: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Simulated
     for share, gap, total in ((0.955, 0.0, 1135), (0.5, -0.01, 198), (0.8, -0.03, 500)):
         title = f"other questions, {share:.0%} {100 * gap:+.0f}, {total}"
         yield _covered(title, truth.unpaired(share, gap, total), gap, runs)
+    for name, sets in PAIRED_SETS.items():
+        one, gap = truth.paired_in_sets(sets)
+        yield _covered(f"sets of the same questions, {name}", one, gap, runs)
     for gap in (0.0, 0.01):
         one = truth.in_sets(SETS, gap)
         yield _covered(f"three sets, other questions, {100 * gap:+.0f}", one, gap, runs)

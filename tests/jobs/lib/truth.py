@@ -113,6 +113,27 @@ def paired(share: float, gap: float, changed: float, total: int) -> Callable[[Ra
     return one
 
 
+def paired_in_sets(
+    sets: Sequence[tuple[float, float, float, int]],
+) -> tuple[Callable[[Random], Interval], float]:
+    """Return evaluations on the same questions of several sets, and their true difference. A set:
+    accuracy, difference, changed answers, questions."""
+    total = sum(size for *_, size in sets)
+
+    def one(draw: Random) -> Interval:
+        sums = [0, 0, 0, 0]
+        for share, gap, changed, size in sets:
+            flips = binomial(draw, size, changed)
+            gained = binomial(draw, flips, (changed + gap) / (2 * changed))
+            kept = (share - (changed - gap) / 2) / (1 - changed)
+            both = binomial(draw, size - flips, kept)
+            cells = (both, flips - gained, gained, size - flips - both)
+            sums = [sum(pair) for pair in zip(sums, cells, strict=True)]
+        return paired_difference(*sums)
+
+    return one, sum(gap * size for _share, gap, _changed, size in sets) / total
+
+
 def in_sets(sets: Sequence[tuple[float, int]], gap: float) -> Callable[[Random], Interval]:
     """Return pooled evaluations of (accuracy, questions)."""
 
