@@ -79,11 +79,6 @@ class ShownRow:
         return words.TONES.get(self.row.decision, "line")
 
     @property
-    def more(self) -> str:
-        """Return the missing questions; "" when decided."""
-        return words.more(self.row.more)
-
-    @property
     def method(self) -> str:
         """Return the name of the formula."""
         return words.method_name(self.row.method)

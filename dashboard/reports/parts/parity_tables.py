@@ -119,7 +119,7 @@ def _row(shown: ShownRow) -> list[Cell]:
         _gap(shown),
         Cell(
             shown.verdict,
-            note=_("; ").join(filter(None, (shown.p, shown.more))),
+            note=shown.p,
             tone=_TONES.get(shown.tone, ""),
         ),
     ]
