@@ -1,6 +1,7 @@
 """No query string, form field or frame of a socket makes the dashboard fail."""
 
 import json
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -136,7 +137,8 @@ def test_fields_of_other_forms(person, name, fields):
 @given(number=st.one_of(st.integers(min_value=0), st.sampled_from([2**31, 2**63, 10**30])))
 def test_numbers_in_addresses(person, number):
     for name, pattern in _numbered():
-        path = reverse(name, kwargs=dict.fromkeys(pattern, number))
+        path = reverse(name, kwargs=dict.fromkeys(pattern, 7))
+        path = re.sub(r"\b7\b", str(number), path)  # also those that no address can have
         assert person.get(path).status_code < 500, path
 
 

@@ -157,11 +157,12 @@ def test_it_leases_its_dies_and_looks_first(kind):
 def test_notes_name_the_corrections(kind):
     note_ids = ids(kind)
 
-    assert note_ids[:6] == [
-        *("guide:detached", "guide:workspace_here", "guide:docker_exec"),
-        *("guide:plugin_imported", "guide:json_kept", "guide:dies_named"),
+    assert note_ids[:9] == [
+        *("guide:detached", "guide:workspace_here", "guide:docker_exec", "guide:plugin_imported"),
+        *("guide:own_name", "guide:label", "guide:results_mounted"),
+        *("guide:json_kept", "guide:dies_named"),
     ]
-    assert note_ids[6:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
+    assert note_ids[9:] == (["guide:dataset_name_dropped"] if kind is benchmark_throughput else [])
 
 
 @both

@@ -8,7 +8,7 @@ from jobs.kinds.lib.over_http import outcome
 def point(concurrency, rate, completed, failed):
     metrics = {"output_tokens_per_s": rate}
     return SimpleNamespace(
-        concurrency=concurrency, completed=completed, failed=failed, metrics=metrics
+        concurrency=concurrency, completed=completed, failed=failed, metrics=metrics, left_out=()
     )
 
 

@@ -108,7 +108,12 @@ def test_of_several_schedulers_one_has_the_round():
 
 
 def test_a_job_launched_after_a_failure_is_cancelled():
-    first, second, third = make_job(state="failed"), make_job(), make_job()
+    made = {"table": "artifact"}
+    first, second, third = (
+        make_job(state="failed", product=made),
+        make_job(product=made),
+        make_job(),
+    )
     second.after.add(first)
     third.after.add(second)
 
