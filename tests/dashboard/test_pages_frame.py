@@ -303,17 +303,6 @@ def test_filters_are_in_the_address_and_narrow_the_list(member):
     assert numbers(q="alpha there") == []
 
 
-@pytest.mark.parametrize("state", ["broke", "asks", "no such state"])
-def test_an_unknown_state_in_the_address_matches_no_job(member, state):
-    make_job(state="failed")
-    make_job(needs_confirmation=[{"check": "shm", "message_id": "check:shm", "message_args": {}}])
-
-    response = member.get(reverse("job-list"), {"state": state})
-
-    assert response.status_code == 200
-    assert '<tr id="job-' not in response.content.decode()
-
-
 def test_an_empty_list_offers_to_clear_the_filters(member):
     make_job()
 

@@ -117,11 +117,12 @@ def test_each_level_has_its_own_seed():
     assert fixed[fixed.index("--seeds") + 1] == "1=7,8=7"
 
 
-def test_unparsable_streams_are_not_requested():
+def test_bare_streams_are_passed_on_as_events():
     load = HttpLoad(concurrency=(1,), requests=1, output_tokens=1, prompts=("a",), metrics=())
 
-    assert "--no-stream" not in evalscope.perf_plan(load, SITE).steps[0].argv
-    assert "--no-stream" in evalscope.perf_plan(replace(load, streamed=False), SITE).steps[0].argv
+    for is_streamed, name in ((True, "sse"), (False, "bare")):
+        argv = evalscope.perf_plan(replace(load, streamed=is_streamed), SITE).steps[0].argv
+        assert argv[argv.index("--stream") + 1] == name
 
 
 def test_a_benchmark_measures_no_cache_and_cuts_no_answer_short():

@@ -166,10 +166,11 @@ def test_a_job_queued_for_an_exclusive_host_can_waive_that(member, host, lin):
 def test_a_job_page_shows_its_place_and_start_time(member, host, lin):
     host.draining, host.slots = False, 1
     host.save()
-    make_job(host=host, state="succeeded", duration_s=3600.0)
-    make_job(host=host, state="running", progress={"done": 0, "total": 1, "unit": "%"})
-    make_job(host=host, created_by=lin)
-    job = make_job(host=host, created_by=lin)
+    of = {"host": host, "title": "llama.cpp"}  # an installation is expected from its own
+    make_job(**of, state="succeeded", duration_s=3600.0)
+    make_job(**of, state="running", progress={"done": 0, "total": 1, "unit": "%"})
+    make_job(**of, created_by=lin)
+    job = make_job(**of, created_by=lin)
 
     text = text_of(member.get(f"/jobs/{job.pk}/"))
 
@@ -213,10 +214,9 @@ def test_a_job_that_starts_next_is_not_blocked_by_those_ahead(member, host, lin)
 def test_a_job_behind_an_ending_one_does_not_start_next(member, host, lin):
     host.draining, host.slots = False, 4
     host.save()
-    make_job(host=host, created_by=lin, state="succeeded", duration_s=30.0)
-    ends = make_job(
-        host=host, created_by=lin, state="running", started_at=now() - timedelta(seconds=28)
-    )
+    of = {"host": host, "created_by": lin, "title": "llama.cpp", "product": {"table": "artifact"}}
+    make_job(**of, state="succeeded", duration_s=30.0)
+    ends = make_job(**of, state="running", started_at=now() - timedelta(seconds=28))
     job = make_job(host=host, created_by=lin)
     job.after.add(ends)
 
