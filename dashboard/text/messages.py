@@ -163,7 +163,7 @@ MESSAGES: dict[str, str | Promise] = {
     ),
     "benchmark:bare_stream": _(
         "The server streams bare JSON lines, which EvalScope cannot parse. The job's script passes "
-        "each line on as an event when it arrives; TTFT and TPOT are times of these lines."
+        "each line on as an event when it arrives. TTFT and TPOT are times of these lines."
     ),
     "benchmark:failed_requests": _(
         "%(failed)s of %(total)s requests failed at concurrency %(concurrency)s."

@@ -109,8 +109,8 @@ def reasons(statement: Statement) -> list[str]:
         )
     else:
         text = _(
-            "The whole interval is above −%(margin)s. This rule says so of a model that is worse "
-            "by %(margin)s or more in at most 5 %% of cases."
+            "The whole interval is above −%(margin)s. This rule is wrong about models that lose "
+            "%(margin)s or more in at most 5 %% of cases."
         )
     texts = [text % args]
     if statement.is_significant:
@@ -168,8 +168,7 @@ def methods(statement: Statement) -> list[str]:
         ),
         "clustered": _(
             "Clustered: questions with several answers. The mean score of a question is one "
-            "observation (Miller 2024); Student's interval with the degrees of freedom by O'Neill "
-            "2014."
+            "observation (Miller 2024). Student's interval; degrees of freedom: O'Neill 2014."
         ),
         "bootstrap": _(
             "Bootstrap: scores between 0 and 1. Questions are resampled (BCa, Efron 1987) with a "
@@ -234,7 +233,7 @@ def looks_words(statement: Statement) -> list[str]:
     elif looks.number > 1:
         text = _(
             "Extended: look number %(n)s, each with more questions. The interval is wider "
-            "(Bonferroni), so that each verdict is wrong in at most 5 %% of cases over all looks."
+            "(Bonferroni). Over all looks, each verdict is wrong in at most 5 %% of cases."
         )
         found.append(text % {"n": looks.number})
     return found

@@ -53,7 +53,7 @@ def baseline_field() -> Any:
 def goal_field() -> Any:
     """Return the field ``goal``."""
     extra: dict[str, Any] = {"label": "Question asked", "group": _GROUP, "when": _WHEN}
-    return Field("same", json_schema_extra=extra)
+    return Field("same", description="Answered by the verdict.", json_schema_extra=extra)
 
 
 def margin_field() -> Any:
