@@ -196,7 +196,7 @@ def test_the_api_pins_and_unpins(client, lin):
     result = make_result(job=job)
     make_result()
     rows = client.get("/api/v1/results?pinned=1").json()["results"]
-    assert [row["id"] for row in rows] == [result.pk]
+    assert [row["id"] for row in rows] == [f"res-{result.pk}"]
 
 
 def test_the_api_does_not_pin_what_is_gone(client, lin):
