@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 Z = _NORMAL.inv_cdf(0.975)  # of a 95 % interval
 BOUNDARY = _NORMAL.inv_cdf(1 - 0.025 / 2)
+_BESIDE = 1e-9
 
 # What a person asks: is the second at least as accurate as the first, or are both equally accurate?
 Goal = Literal["at_least", "same"]
@@ -89,8 +90,10 @@ def paired_difference(
         variance = (root - linear) / 2 + gap * (1 - gap)
         return value - gap - z * sqrt(max(0.0, variance) / total)
 
-    low = _root(lambda gap: excess(gap, z), -1.0, value)
-    return Interval(value, low, _root(lambda gap: excess(gap, -z), value, 1.0))
+    # At -1 and 1 no variance is left: the search begins beside them.
+    low = _root(lambda gap: excess(gap, z), -1.0, min(value, 1 - _BESIDE))
+    high = _root(lambda gap: excess(gap, -z), max(value, _BESIDE - 1), 1.0)
+    return Interval(value, min(value, low), max(value, high))
 
 
 def _root(changes_sign: Callable[[float], float], low: float, high: float) -> float:

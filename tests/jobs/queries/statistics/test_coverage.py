@@ -35,6 +35,16 @@ def test_the_interval_ends_where_the_grid_says(cells):
     assert coverage.score(total, lost, gained, interval.high) == pytest.approx(-Z, abs=1e-4)
 
 
+@pytest.mark.parametrize("z", [Z, 3.17, 7.09])
+@pytest.mark.parametrize("total", [1, 5, 15, 142])
+def test_where_every_answer_changes_the_interval_has_a_width(total, z):
+    lost, gained = paired_difference(0, total, 0, 0, z), paired_difference(0, 0, total, 0, z)
+
+    assert (lost.low, lost.value, gained.value, gained.high) == (-1, -1, 1, 1)
+    assert coverage.score(total, total, 0, lost.high) == pytest.approx(-z, abs=1e-4)
+    assert gained.low == pytest.approx(-lost.high)
+
+
 def test_the_grid_lists_what_cannot_be():
     # Of 10 % correct answers, no 10.5 % can be lost.
     assert (0.1, 0.2, 0.005) in coverage.impossible()
