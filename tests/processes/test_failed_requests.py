@@ -55,7 +55,9 @@ def test_failed_requests_stay_in_rows_flags_and_bounds(api):
     assert (metrics["questions"], metrics["answers_total"]) == (38, 40)
     assert metrics["answers_failed"] == 2
     assert metrics["accuracy"] == pytest.approx(27 / 38)
-    output = api.stack.manage("shell", "--no-imports", "-c", SHOWN.format(result["id"])).stdout
+    output = api.stack.manage(
+        "shell", "--no-imports", "-c", SHOWN.format(result["id"].removeprefix("res-"))
+    ).stdout
     rows, unscored, low, high, is_doubtful = json.loads(output)
     assert (rows, unscored, is_doubtful) == (40, 2, True)
     assert (low, high) == (pytest.approx(27 / 40), pytest.approx(29 / 40))
