@@ -247,7 +247,7 @@ class PromptSetAsked(BaseModel):
 
 
 class ImportDeclared(BaseModel):
-    """What people declare of an import."""
+    """Declared parts of an import."""
 
     device: str = Field("", description="measured on, such as 8 × H800 or 2 × 8 H800")
     model: str = Field("", description="id of the catalogue or a name; empty: as in the files")

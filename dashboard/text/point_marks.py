@@ -1,4 +1,4 @@
-"""What limits the number of a point or of a cell, in words that stand beside it."""
+"""Limits of the number of a point or of a cell, in words beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people declare of imports, and the time of the measurement from its files."""
+"""Declared parts of imports, and the time of the measurement from its files."""
 
 import django.db.models.deletion
 from django.conf import settings

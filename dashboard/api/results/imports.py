@@ -83,7 +83,7 @@ class ImportAnswer(Answer):
 
 
 class DeclaredImport(Answer):
-    """What is declared of an import; empty or null: unknown."""
+    """Declared parts of an import; empty or null: unknown."""
 
     id: ResultNumber
     device: str

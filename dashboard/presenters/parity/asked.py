@@ -49,7 +49,7 @@ _FIELDS = {"base": "base_counts", "result": "counts", "names": "sets"}
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """What is asked about two sides. ``margin`` in points. ``goal``: None for the usual one."""
+    """Question about two sides. ``margin`` in points. ``goal``: None for the usual one."""
 
     margin: float
     goal: Goal | None

@@ -1,4 +1,4 @@
-"""What stands for a model: the order of results, the best first."""
+"""Order of results, the one that stands for a model first."""
 
 from __future__ import annotations
 
