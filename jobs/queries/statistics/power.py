@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Literal
 
 from jobs.paired import Goal
 from jobs.queries.statistics.base import POWER, probability
 
 MOST_QUESTIONS = 10**9
-# A question of a page: a goal of a statement, or whether there is a difference at all.
-Aim = Literal[Goal, "differ"]
 
 
 def paired_variance(only_first: int, only_second: int, total: int) -> float:
@@ -28,49 +25,45 @@ def paired_variance(only_first: int, only_second: int, total: int) -> float:
 
 
 def conditional_power(
-    aim: Aim, seen: tuple[int, float], more: int, variance: float, margin: float, z: float
+    goal: Goal, seen: tuple[int, float], more: int, variance: float, margin: float, z: float
 ) -> float:
-    """Return the probability that ``more`` questions after those ``seen`` show the aim.
+    """Return the probability that ``more`` questions after those ``seen`` show the goal, if both
+    sides are equally accurate.
 
     ``seen``: number of questions and their difference, from 0 to 1. ``variance``: of one question.
-    ``z``: quantile of the interval with all questions. Condition of *at_least* and *same*: both
-    sides are equally accurate. Condition of *differ*: the difference stays as it is.
+    ``z``: quantile of the interval with all questions.
     """
     asked, gap = seen
     total = asked + more
-    middle = gap if aim == "differ" else asked * gap / total
+    middle = asked * gap / total
     spread = sqrt(variance * more) / total
     half = z * sqrt(variance / total)
 
     def above(bound: float) -> float:
         return 1 - probability((bound - middle) / spread)
 
-    if aim == "differ":
-        return above(half) if gap > 0 else 1 - above(-half)
-    if aim == "at_least":
+    if goal == "at_least":
         return above(half - margin)
     return max(0.0, above(half - margin) - above(margin - half))
 
 
 def more_questions(
-    aim: Aim,
+    goal: Goal,
     seen: tuple[int, float],
     variance: float,
     margin: float,
     z_of: Callable[[int], float],
-) -> int | None:
-    """Return about how many more questions show the aim with a power of 80 %; at most
-    ``MOST_QUESTIONS``. None for *differ* without a difference.
+) -> int:
+    """Return about how many more questions show the goal with a power of 80 %; at most
+    ``MOST_QUESTIONS``.
 
     ``z_of``: quantile of the interval by the number of all questions, because another look needs
     a wider one. For the other arguments see :func:`conditional_power`.
     """
-    if aim == "differ" and not seen[1]:
-        return None
 
     def is_enough(more: int) -> bool:
         z = z_of(seen[0] + more)
-        return conditional_power(aim, seen, more, variance, margin, z) >= POWER
+        return conditional_power(goal, seen, more, variance, margin, z) >= POWER
 
     high = 1
     while not is_enough(high):

@@ -76,11 +76,6 @@ def test_a_gain_that_was_seen_needs_fewer_questions_than_a_loss():
     assert after("at_least", (500, 0.02), 0.1, 0.02) < after("at_least", (500, -0.02), 0.1, 0.02)
 
 
-def test_a_difference_needs_no_number_without_one():
-    assert after("differ", (100, 0.0), 0.1, 0.0) is None
-    assert after("differ", (100, 0.02), 0.1, 0.0) == after("differ", (100, -0.02), 0.1, 0.0)
-
-
 def test_the_boundary_of_early_stops_is_the_reflection_principles():
     assert monitored_z(100, 100) == pytest.approx(2.241403)
     assert monitored_z(25, 100) == pytest.approx(2 * 2.241403)
