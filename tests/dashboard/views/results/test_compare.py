@@ -296,7 +296,8 @@ def test_the_reason_for_no_verdict_has_chinese_punctuation(client, host):
 
     text = text_of(client.get(f"{reverse('result-compare')}?{ids(one, other)}").content.decode())
 
-    assert re.search(r"：128 / 64；", text)
+    # Settings stand in the order of the database.
+    assert re.search(r"输出长度：128 / 64；数据集：|数据集：sonnet / random；输出长度：", text)
     assert (
         f"res-{other.pk} Q8_0（源自Q4_1）对比res-{one.pk} Q8_0（源自Q4_1）：负载不同，不可比较"
         in text

@@ -194,7 +194,7 @@ def test_a_margin_is_kept_in_the_address(reader):
     text = page(reader, base_counts="9000/10000", counts="9001/10000", margin="1.5")
 
     assert "Not worse by more than 1.5 points" in text
-    assert "wrong" not in text
+    assert "is-invalid" not in text
     assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
 
 
