@@ -198,6 +198,9 @@ IMPORT_LIMIT_BYTES = ENV.import_limit_bytes
 HOST_STORAGE_LIMIT_BYTES = ENV.host_storage_limit_bytes
 DISK_RESERVE_BYTES = ENV.disk_reserve_bytes
 
+# Modules with tasks that read a stranger's bytes: imported by workers, never by the web process.
+CONFINED_MODULES = ["jobs.services.outcomes.closing"]
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -6,6 +6,7 @@ Standard library only, Python 3.10 or newer: a host imports this module.
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -54,6 +55,16 @@ class OffsetMismatch(JobsError):
     def __init__(self, size: int) -> None:
         super().__init__(f"the file has {size} bytes")
         self.size = size
+
+
+class Incomplete(JobsError):
+    """An ``ended`` event arrived before all its data. ``have`` lists the present data."""
+
+    id = "intake:incomplete"
+
+    def __init__(self, have: Mapping[str, Any]) -> None:
+        super().__init__(f"incomplete: {have}")
+        self.have = dict(have)
 
 
 class DamagedLog(JobsError):

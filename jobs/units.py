@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MS_PER_S = 1000.0
+MB = 1_000_000
+GB = 1_000_000_000
 
 # pip and most tools count in powers of ten under these names, llama.cpp in powers of two.
 _BYTES = {

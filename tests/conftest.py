@@ -12,6 +12,9 @@ import pytest
 from django.core.cache import caches
 from django.utils import translation
 
+from jobs.confined import worker
+from jobs.confined.pool import Pool, taken
+
 pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -130,6 +133,17 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR.mkdir()
     settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": PLAIN_STATIC}}
     caches["process"].clear()
+
+
+@pytest.fixture(autouse=True)
+def confined_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run confined tasks in the test's own process, where its database and stand-ins are."""
+
+    def run(pool: Pool, name: str, args: tuple[Any, ...]) -> bytes:
+        language = translation.get_language() or "en"
+        return taken(*worker.answered(name, args, language, pool.limits), pool.limits)
+
+    monkeypatch.setattr(Pool, "run", run)
 
 
 @pytest.fixture(autouse=True)

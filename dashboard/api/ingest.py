@@ -18,7 +18,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.api.auth import PROTOCOL, host_answer, host_only, upgraded_host_only
 from dashboard.text.messages import message
 from jobs import dispatch
-from jobs.errors import JobsError, OffsetMismatch
+from jobs.confined import Busy
+from jobs.errors import Incomplete, JobsError, OffsetMismatch
 from jobs.messages import Message
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.numbers import number_from
@@ -28,7 +29,6 @@ from jobs.services import deployments, hosts, lifecycle, outputs, preflights, se
 from jobs.services.intake import heartbeats, intake, limits, points
 from jobs.services.intake.intake import Owner
 from jobs.services.intake.limits import DiskReserved, LimitReached
-from jobs.services.outcomes.outcomes import Incomplete
 
 logger = logging.getLogger(__name__)
 
@@ -254,6 +254,8 @@ def _appended(
         return _refused(host, str(intake.log_key(record)), error)
     except DiskReserved as error:
         return host_answer(507, error="disk", detail=str(error))
+    except Busy as error:
+        return host_answer(503, error="busy", detail=str(error))
 
 
 def _refused(host: Host, about: str, error: JobsError) -> JsonResponse:

@@ -119,7 +119,7 @@ class Job(Retained):
     # The host's "ended" event, stored until log and outputs are complete.
     ended = models.JSONField(null=True)
     progress = models.JSONField(null=True)  # {"done": float, "total": float, "unit": str}
-    # Load of its host while it runs: jobs.services.outcomes.host_load.
+    # Load of its host while it runs: jobs.services.host_load.
     host_load = models.JSONField(default=dict)
     # Counts of an evaluation so far: jobs.services.intake.scores.
     scores = models.JSONField(null=True)

@@ -105,6 +105,11 @@ class Result(models.Model):
         return measured.name if measured else self.model_id
 
     @property
+    def is_external(self) -> bool:
+        """Return True for a measurement of an engine that the dashboard did not deploy."""
+        return self.imported_id is not None or self.endpoint_id is not None
+
+    @property
     def device(self) -> str:
         """Return the device of an external or imported result in words; "" if nobody stated it."""
         return str((self.run_context.get("device") or {}).get("text") or "")

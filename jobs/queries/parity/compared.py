@@ -60,16 +60,11 @@ def looks_at(runs: Sequence[Result]) -> int:
     return max(1, looks)
 
 
-def is_external(result: Result) -> bool:
-    """Return True for a measurement of another engine than those that the dashboard deploys."""
-    return result.imported is not None or bool(result.device)
-
-
 def usual_goal(base: Sequence[Result], result: Sequence[Result]) -> Goal:
     """Return what is asked if nobody says: ours at least as accurate as an external baseline, or
     the same accuracy."""
-    ours = not any(map(is_external, result))
-    return "at_least" if ours and all(map(is_external, base)) else "same"
+    ours = not any(one.is_external for one in result)
+    return "at_least" if ours and all(one.is_external for one in base) else "same"
 
 
 def of_sides(

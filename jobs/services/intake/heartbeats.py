@@ -23,8 +23,7 @@ from jobs.protocol import facts
 from jobs.protocol.base import read
 from jobs.protocol.heartbeat import Heartbeat, JobRun, ServerRun
 from jobs.queries.hosts.hosts import all_dies, is_away, lacks_room
-from jobs.services import deployments, lifecycle, preflights
-from jobs.services.outcomes import host_load
+from jobs.services import deployments, host_load, lifecycle, preflights
 
 FACTS_FRESH_FOR = timedelta(minutes=10)
 RESEND_MAX = 100  # jobs per heartbeat; others follow

@@ -11,14 +11,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeAlias, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
 
 from django.core.cache import caches
 from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
-from jobs.errors import DamagedLog, OffsetMismatch
+from jobs.confined import Exceeded
+from jobs.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.protocol.events import (
     Ended,
@@ -31,15 +32,13 @@ from jobs.protocol.events import (
     parse_events,
 )
 from jobs.services import deployments, lifecycle, outputs
-from jobs.services.intake import limits, progress
-from jobs.services.outcomes import outcomes
-from jobs.services.outcomes.known_failures import servers_cause
-from jobs.services.outcomes.outcomes import Incomplete, Verdict
+from jobs.services.intake import limits, progress, verdicts
 
 logger = logging.getLogger(__name__)
 
 Owner = Job | Deployment
 Events: TypeAlias = Sequence[tuple[bytes, Event | None]]  # each with its line
+Close: TypeAlias = Callable[[Job, Mapping[str, Any]], object]
 Taken = TypeVar("Taken")
 # Max raw bytes of a log per append. Each append costs a request and a sync, so fast logs come in
 # large pieces. Hosts receive the limit, because older ones send less.
@@ -156,8 +155,7 @@ def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
         OffsetMismatch: the events do not end at ``offset``.
         Incomplete: an ``ended`` event came too early. The events before it are taken.
     """
-    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-    events = list(zip(lines, parse_events(lines), strict=True))
+    events = events_of(data)
     return (
         _job_events(owner, offset, events)
         if isinstance(owner, Job)
@@ -165,35 +163,60 @@ def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
     )
 
 
+def events_of(data: bytes) -> Events:
+    """Return the events in the complete lines of ``data``.
+
+    Raises:
+        BadMessage: an event breaks the protocol.
+    """
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    return list(zip(lines, parse_events(lines), strict=True))
+
+
 def _job_events(job: Job, offset: int, events: Events) -> int:
-    taken, verdict, incomplete = events, None, None
     for number, (_line, event) in enumerate(events):
-        if not isinstance(event, Ended):
-            continue
-        ended = event.model_dump()
-        try:
-            outcomes.check_whole(job, ended)
-            # Parsing may take seconds; no lock is held meanwhile.
-            verdict = outcomes.evaluate(job, ended) if job.is_open else None
-        except Incomplete as error:
-            taken, incomplete = events[:number], error
-        break
+        if isinstance(event, Ended):
+            return _end_of_job(job, offset, events, number)
+    return apply_to_job(job, offset, events)
+
+
+def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
+    """Apply events of which that with this ``number`` ends the job."""
+    ended = cast("Ended", events[number][1]).model_dump()
+    try:
+        log_sha256 = verdicts.check_whole(job, ended)
+    except Incomplete:
+        apply_to_job(job, offset, events[:number])
+        raise
+    if not job.is_open:
+        return apply_to_job(job, offset, events)
+    try:
+        return verdicts.close(job, offset, b"".join(line for line, _event in events), log_sha256)
+    except Exceeded as exceeded:
+        unread = partial(verdicts.close_unread, reason=exceeded.message)
+        return apply_to_job(job, offset, events, unread)
+
+
+def apply_to_job(job: Job, offset: int, events: Events, close: Close | None = None) -> int:
+    """Apply events to a job; return their new size. ``close``: what to do at its end.
+
+    Raises:
+        OffsetMismatch: the events do not end at ``offset``.
+    """
     with transaction.atomic():
         row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
         if row.events_bytes != offset:
             raise OffsetMismatch(row.events_bytes)
-        for _line, event in taken:
+        for _line, event in events:
             if event is not None:
-                _apply_to_job(row, event, verdict)
-        size = offset + sum(len(line) for line, _event in taken)
+                _apply_to_job(row, event, close)
+        size = offset + sum(len(line) for line, _event in events)
         Job.objects.filter(pk=job.pk).update(events_bytes=size)
         transaction.on_commit(partial(notifications.notify, "job", id=job.pk))
-    if incomplete is not None:
-        raise incomplete
     return size
 
 
-def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
+def _apply_to_job(job: Job, event: Event, close: Close | None) -> None:
     match event:
         case Started():
             lifecycle.start_job(job.pk, values=event.values, at=_moment(job, event))
@@ -211,9 +234,9 @@ def _apply_to_job(job: Job, event: Event, verdict: Verdict | None) -> None:
             if deployment is not None:
                 port = deployment.job.values.get("port")
                 deployments.note_started(deployment, run=event.run, port=port)
-        case Ended() if verdict is not None:
+        case Ended() if close is not None:
             job.refresh_from_db()
-            outcomes.apply(job, event.model_dump(), verdict)
+            close(job, event.model_dump())
 
 
 def _step(job: Job, event: StepEvent) -> QuerySet[JobStep]:
@@ -251,7 +274,7 @@ def _cause_of(deployment: Deployment, events: Events, log_bytes: int) -> Mapping
         if not isinstance(event, Ended) or event.run != deployment.run:
             continue
         if event.verdict == "failed" and log_bytes >= event.log_bytes:
-            return servers_cause(
+            return verdicts.cause_of_server(
                 deployment,
                 log_from=log_from,
                 exit_code=event.exit_code,

@@ -34,13 +34,11 @@ from jobs.parsers import engine_about
 from jobs.parsers.files import UNEXPECTED
 from jobs.plans import from_json
 from jobs.sanitize import sanitize, sanitize_text
-from jobs.services import lifecycle, outputs
+from jobs.services import host_load, lifecycle, outputs
 from jobs.services.deployments import stop_of_server
 from jobs.services.outcomes import (
     answer_rows,
     assets,
-    digests,
-    host_load,
     identity,
     matrix_runs,
     run_context,
@@ -60,16 +58,6 @@ MOST_REQUESTS = 10_000
 _STORE_ERRORS = (*UNEXPECTED, DataError, IntegrityError)
 
 
-class Incomplete(JobsError):
-    """An ``ended`` event arrived before all its data. ``have`` lists the present data."""
-
-    id = "intake:incomplete"
-
-    def __init__(self, have: Mapping[str, Any]) -> None:
-        super().__init__(f"incomplete: {have}")
-        self.have = dict(have)
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Final state of a job with its result."""
@@ -80,37 +68,15 @@ class Verdict:
     measured: Measurement | None = None
 
 
-def check_whole(job: Job, ended: Mapping[str, Any]) -> None:
-    """Raise :class:`Incomplete` unless log, points and outputs are complete.
-
-    A job with removed log and files is always complete.
-    """
-    if job.removed_at is not None:
-        return
-    log_bytes = logstore.store().size(f"job/{job.pk}")
-    arrived = outputs.received(job)
-    wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}
-    if (
-        log_bytes < ended["log_bytes"]
-        or (job.points_bytes < ended.get("points_bytes", 0) and not job.points_refused)
-        or any(arrived.get(path) != size for path, size in wanted.items())
-    ):
-        raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
-
-
-def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
-    """Return the verdict on an ended job with complete data (:func:`check_whole`).
-
-    Raises:
-        Incomplete: the checksum of a long log is not finished; the host must retry.
-    """
+def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
+    """Return the verdict on an ended job with complete data, and ``log_sha256`` of its log."""
     host_message = Message(
         ended.get("message_id") or f"job:{ended['verdict']}", ended.get("message_args") or {}
     )
     if ended["verdict"] == "lost":
         # After a power cut the host may have less of the log than it had sent.
         return Verdict(State.LOST, host_message)
-    if _sha256_of_log(job) != ended["log_sha256"]:
+    if log_sha256 != ended["log_sha256"]:
         # Appending cannot repair this: do not ask the host again.
         return Verdict(State.ERRORED, Message("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
@@ -129,13 +95,6 @@ def evaluate(job: Job, ended: Mapping[str, Any]) -> Verdict:
         return _failed(job, ended, State.FAILED, failure)
     message = shortfall.worded(outcome.message or host_message, outcome.measured)
     return Verdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
-
-
-def _sha256_of_log(job: Job) -> str:
-    try:
-        return digests.sha256(f"job/{job.pk}", job.claim_token)
-    except digests.Unfinished as error:
-        raise Incomplete({"hashed": error.hashed}) from None
 
 
 def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) -> Verdict:

@@ -24,7 +24,7 @@ from jobs.models import (
 )
 from jobs.parsers.engine_about import read_file
 from jobs.plans import ENGINES
-from jobs.services.outcomes.host_load import summary
+from jobs.services.host_load import summary
 from jobs.toolchains.vacc_site import inside_of
 
 # Clocks differ slightly: shorter overlaps count as consecutive.
@@ -39,7 +39,7 @@ def of_job(job: Job, others: Iterable[Job] = ()) -> dict[str, Any]:
 
     ``{"host": {fact: value}, "environments": [{"name", "fingerprint", "versions"}], "images":
     {name: id}, "programs": {name: version}, "dies": [ids], "load":
-    jobs.services.outcomes.host_load}``.
+    jobs.services.host_load}``.
 
     Environments and programs are those in the commands of ``job`` or of ``others`` (the job that
     started the server under test); images are those found by preflight checks; dies are the leased

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from jobs import logstore
-from jobs.services.outcomes import digests
+from jobs.services.intake import digests
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 
 pytestmark = pytest.mark.django_db

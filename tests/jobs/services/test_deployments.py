@@ -258,10 +258,10 @@ def test_a_job_whose_server_a_person_stopped_says_who_did(sent, way):
     exited = {"step": "measure", "exit_code": 1}
     end = {"verdict": "failed", "message_id": "work:exit", "message_args": exited}
     end |= {"exit_code": 1, "log_sha256": sha256(line).hexdigest()}
-    before = outcomes.evaluate(job, end)
+    before = outcomes.evaluate(job, end, end["log_sha256"])
 
     deployments.stop_deployment(deployment.pk, make_user("lin"))
-    after = outcomes.evaluate(job, end)
+    after = outcomes.evaluate(job, end, end["log_sha256"])
 
     assert before.message.args["failure"]["id"] == "container-gone"
     assert message(after.message.id, after.message.args) == (

@@ -184,7 +184,7 @@ def test_a_later_run_with_more_questions_is_another_look():
 
 def test_ours_against_an_external_baseline_is_asked_whether_it_is_at_least_as_accurate():
     ours, external = evaluation([1]), evaluation([1])
-    external.run_context = {"device": {"text": "8 × H800"}}
+    external.endpoint_id = 1  # whose device nobody stated
 
     assert usual_goal([external], [ours]) == "at_least"
     assert usual_goal([ours], [external]) == "same"

@@ -7,8 +7,8 @@ from django.utils.timezone import now
 
 from jobs.models import Conversation, DeploymentEvent, Environment, Turn
 from jobs.plans import Plan, Step
+from jobs.services.host_load import remarks
 from jobs.services.outcomes import run_context
-from jobs.services.outcomes.host_load import remarks
 from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

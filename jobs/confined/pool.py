@@ -1,0 +1,172 @@
+"""Tasks and the workers that run them."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import queue
+import signal
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
+
+from django.utils import translation
+from pydantic import TypeAdapter
+
+from jobs.confined import worker
+from jobs.confined.worker import Limits
+from jobs.errors import JobsError
+from jobs.messages import Message
+from jobs.units import GB, MB
+
+Answer = TypeVar("Answer")
+# For a free worker.
+PATIENCE_S = 30.0
+
+
+class Exceeded(JobsError):
+    """A task took more than its limits, or its worker ended. ``message`` says it to people."""
+
+    id = "confined:exceeded"
+
+    def __init__(self, reason: str, limits: Limits) -> None:
+        super().__init__(f"{reason} of {limits}")
+        self.reason = reason
+        args: dict[str, dict[str, Any]] = {
+            "memory": {"gb": f"{limits.memory / GB:g}"},
+            "time": {"seconds": limits.cpu_s},
+            "answer": {"mb": f"{limits.answer / MB:g}"},
+            "ended": {},
+        }
+        self.message = Message(f"confined:{reason}", args[reason])
+
+
+class Busy(JobsError):
+    """All workers are at work: try again later."""
+
+    id = "confined:busy"
+
+
+class Failed(RuntimeError):
+    """A task raised an error that nobody expected. Its worker has logged it."""
+
+
+class Pool:
+    """At most ``most`` workers with equal limits. They start when needed and stay."""
+
+    def __init__(self, limits: Limits, most: int) -> None:
+        self.limits = limits
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _number in range(most):
+            self._free.put(None)
+
+    def run(self, name: str, args: tuple[Any, ...]) -> bytes:
+        """Return the answer of a task as JSON.
+
+        Raises:
+            Exceeded: see there.
+            Busy: no worker is free.
+            JobsError: as the function raises it.
+            Failed: the function raised another error.
+        """
+        try:
+            hand = self._free.get(timeout=PATIENCE_S)
+        except queue.Empty:
+            raise Busy("no worker is free") from None
+        try:
+            if hand is None or not hand.lives:
+                hand = _Worker(self.limits)
+            answer = hand.ask(name, args)
+            stays = answer[1:2] == worker.STAYS
+        except BaseException:
+            stays = False
+            raise
+        finally:
+            if hand is not None and not stays:
+                hand.kill()
+            self._free.put(hand if stays else None)
+        return taken(answer[:1], answer[2:], self.limits)
+
+
+class Task(Generic[Answer]):
+    """A function of the workers by its name, "package.module:function", and the type of its answer,
+    which is that of the function. Arguments are pickled."""
+
+    def __init__(self, name: str, answer: type[Answer], pool: Pool) -> None:
+        self.name = name
+        self.pool = pool
+        self.adapter: TypeAdapter[Answer] = TypeAdapter(answer)
+
+    def __call__(self, *args: Any) -> Answer:
+        """Run it: see :meth:`Pool.run`."""
+        return self.adapter.validate_json(self.pool.run(self.name, args))
+
+
+class _Worker:
+    """One child process."""
+
+    def __init__(self, limits: Limits) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["jobs.confined.preload"])
+        self._limits = limits
+        self._connection, far = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=worker.serve, args=(far, limits), name="confined", daemon=True
+        )
+        self._process.start()
+        far.close()
+
+    @property
+    def lives(self) -> bool:
+        """True while it can take a task."""
+        return self._process.is_alive()
+
+    def ask(self, name: str, args: tuple[Any, ...]) -> bytes:
+        """Return the answer to a task.
+
+        Raises:
+            Exceeded: the worker has ended, or has to.
+        """
+        try:
+            self._connection.send((name, args, translation.get_language() or "en"))
+            if not self._connection.poll(self._limits.wall_s):
+                raise Exceeded("time", self._limits)
+            return self._connection.recv_bytes(2 + self._limits.answer)
+        except (EOFError, OSError) as error:
+            self._process.join(5)
+            is_time = self._process.exitcode == -signal.SIGXCPU
+            raise Exceeded("time" if is_time else "ended", self._limits) from error
+
+    def kill(self) -> None:
+        """End it now."""
+        self._process.kill()
+        self._process.join(5)
+        self._connection.close()
+
+
+def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
+    """Return the JSON of an answer, or raise the error that it is.
+
+    Raises:
+        Exceeded, JobsError, Failed: see :meth:`Pool.run`.
+    """
+    if kind == worker.VALUE:
+        return content
+    if kind == worker.ERROR:
+        raise _error(json.loads(content))
+    if kind == worker.FAILED:
+        raise Failed(content.decode())
+    raise Exceeded("memory" if kind == worker.MEMORY else "answer", limits)
+
+
+def _error(described: dict[str, Any]) -> JobsError:
+    module, name = described["class"]
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and issubclass(found, JobsError)):
+        raise Failed(f"{module}.{name}: {described['args']}")
+    error = found.__new__(found)
+    error.args = tuple(described["args"])
+    vars(error).update(described["state"])
+    return error

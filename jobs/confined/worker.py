@@ -1,0 +1,134 @@
+"""Worker: a child process that runs one task after another, within limits.
+
+It is forked from a server process that has Django and the readers imported, and no connection
+open. Tasks come as pickles of this program; answers go back as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import signal
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+from django.utils import translation
+from pydantic import TypeAdapter
+
+from jobs.errors import JobsError
+
+logger = logging.getLogger(__name__)
+
+# First byte of an answer; the second one tells whether the worker stays.
+VALUE, ERROR, MEMORY, TOO_LONG, FAILED = b"=", b"e", b"m", b"l", b"f"
+STAYS, LEAVES = b"+", b"-"
+_PAGE = resource.getpagesize()
+_NICE = 5
+# Killed first when the machine runs out of memory.
+_OOM_SCORE = "500"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a worker: ``memory`` above that of a new one and ``answer`` in bytes, ``cpu_s`` and
+    ``wall_s`` for each task, ``files`` open at once."""
+
+    memory: int
+    answer: int
+    cpu_s: int
+    wall_s: float
+    files: int = 256
+
+
+def load() -> None:
+    """Import what tasks need, once; in the server process, so that each worker begins with it."""
+    if not apps.ready:
+        django.setup()
+    for name in settings.CONFINED_MODULES:
+        import_module(name)
+
+
+def serve(connection: Connection, limits: Limits) -> None:
+    """Answer tasks until the other end is gone, or memory has grown by half of what is allowed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the web process ends it
+    load()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = os.open(
+        "/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC
+    )  # now: a task may use up all files
+    begun = _bytes(statm)
+    _limit(limits, begun)
+    while True:
+        try:
+            name, args, language = connection.recv()
+        except EOFError:
+            return
+        cpu_s = int(time.process_time()) + limits.cpu_s + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
+        kind, content = answered(name, args, language, limits)
+        connections.close_all()
+        leaves = kind in (MEMORY, FAILED) or _bytes(statm) - begun > limits.memory // 2
+        try:
+            connection.send_bytes(kind + (LEAVES if leaves else STAYS) + content)
+        except OSError:
+            return
+        if leaves:
+            return
+
+
+def function_of(name: str) -> Any:
+    """Return the function of a task: "package.module:function"."""
+    module, _colon, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+def answered(
+    name: str, args: tuple[Any, ...], language: str, limits: Limits
+) -> tuple[bytes, bytes]:
+    """Run a task and return the kind of its answer, and its content as JSON."""
+    try:
+        function = function_of(name)
+        with translation.override(language):
+            value = function(*args)
+        answer = TypeAdapter(get_type_hints(function)["return"]).dump_json(value)
+        return (VALUE, answer) if len(answer) <= limits.answer else (TOO_LONG, b"")
+    except MemoryError:
+        return MEMORY, b""
+    except JobsError as error:
+        return ERROR, _described(error)
+    except Exception as error:
+        logger.exception("%s failed", name)
+        return FAILED, type(error).__name__.encode()
+
+
+def _described(error: JobsError) -> bytes:
+    kind = type(error)
+    state = {name: value for name, value in vars(error).items() if not name.startswith("__")}
+    described = {"class": [kind.__module__, kind.__qualname__], "args": error.args, "state": state}
+    return json.dumps(described, default=str).encode()
+
+
+def _limit(limits: Limits, begun: int) -> None:
+    """Set the limits of this process, which has an address space of ``begun`` bytes."""
+    os.nice(_NICE)
+    Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    for kind, most in (
+        (resource.RLIMIT_AS, begun + limits.memory),
+        (resource.RLIMIT_NOFILE, limits.files),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def _bytes(statm: int) -> int:
+    """Return the address space of this process."""
+    return int(os.pread(statm, 32, 0).split()[0]) * _PAGE

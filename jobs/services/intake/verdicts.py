@@ -1,0 +1,110 @@
+"""Ends of jobs and servers: whole before they are judged, and judged by confined workers.
+
+A verdict reads what a tool wrote. Workers do that and store it; here is what limits them, and what
+becomes of a job whose outputs exceed the limits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.cache import caches
+
+from jobs import logstore
+from jobs.confined import Busy, Exceeded, Limits, Pool, Task
+from jobs.errors import Incomplete
+from jobs.messages import Message
+from jobs.models import Deployment, Job
+from jobs.services import lifecycle, outputs
+from jobs.services.intake import digests
+from jobs.units import GB, MB
+
+# The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
+READERS = Pool(Limits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
+_CLOSE = Task("jobs.services.outcomes.closing:close", int, READERS)
+_CAUSE = Task("jobs.services.outcomes.closing:cause_of_server", dict[str, Any], READERS)
+# A worker that something else ended, such as the kernel for lack of memory, is tried again.
+_MOST_DEATHS = 3
+_DEATHS_KEPT_S = 3600
+
+_judged: set[int] = set()
+_choosing = threading.Lock()
+
+
+def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a job's log, in hex digits.
+
+    Raises:
+        Incomplete: log, points or outputs are not complete, or the checksum is not finished. A job
+            with removed log and files is always complete.
+    """
+    if job.removed_at is None:
+        log_bytes = logstore.store().size(f"job/{job.pk}")
+        arrived = outputs.received(job)
+        wanted = {output["path"]: output["bytes"] for output in ended["outputs"]}
+        if (
+            log_bytes < ended["log_bytes"]
+            or (job.points_bytes < ended.get("points_bytes", 0) and not job.points_refused)
+            or any(arrived.get(path) != size for path, size in wanted.items())
+        ):
+            raise Incomplete({"log": log_bytes, "points": job.points_bytes, "outputs": arrived})
+    if not job.is_open or ended["verdict"] == "lost":
+        return ""
+    try:
+        return digests.sha256(f"job/{job.pk}", job.claim_token)
+    except digests.Unfinished as error:
+        raise Incomplete({"hashed": error.hashed}) from None
+
+
+def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
+    """Judge an open job by its ``ended`` event in ``data``, store all; return the size of events.
+
+    Raises:
+        OffsetMismatch: the events do not end at ``offset``.
+        Busy: no worker is free, the job's verdict is under way, or its worker died.
+        Exceeded: the outputs exceed a limit. Nothing is stored.
+    """
+    with _choosing:
+        if job.pk in _judged:
+            raise Busy("its verdict is under way")
+        _judged.add(job.pk)
+    try:
+        return _CLOSE(job.pk, offset, data, log_sha256)
+    except Exceeded as error:
+        if error.reason == "ended" and _deaths(job) < _MOST_DEATHS:
+            raise Busy(str(error)) from error
+        raise
+    finally:
+        with _choosing:
+            _judged.discard(job.pk)
+
+
+def close_unread(job: Job, ended: Mapping[str, Any], reason: Message) -> bool:
+    """Close a job whose outputs nobody can read. False: it was closed already."""
+    fields = {"ended": dict(ended), "log_bytes": ended["log_bytes"]}
+    Job.objects.filter(pk=job.pk).update(log_sha256=ended["log_sha256"], **fields)
+    duration_s = ended.get("duration_s")
+    return lifecycle.finish_job(job.pk, Job.State.ERRORED, message=reason, duration_s=duration_s)
+
+
+def cause_of_server(
+    deployment: Deployment, *, log_from: int, exit_code: int | None, args: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the cause for a server that exited unexpectedly: see
+    :func:`jobs.services.outcomes.known_failures.servers_cause`. Empty if that takes too long.
+
+    Raises:
+        Busy: no worker is free.
+    """
+    try:
+        return _CAUSE(deployment.pk, log_from, exit_code, dict(args))
+    except Exceeded:
+        return {}
+
+
+def _deaths(job: Job) -> int:
+    key = f"deaths:{job.pk}"
+    caches["process"].add(key, 0, _DEATHS_KEPT_S)
+    return int(caches["process"].incr(key))

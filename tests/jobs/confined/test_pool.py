@@ -1,0 +1,82 @@
+"""Workers of confined tasks, as processes."""
+
+import threading
+
+import pytest
+
+from jobs.confined import Exceeded, Failed, Limits, Pool, Task
+from jobs.errors import LaunchError, OffsetMismatch
+from jobs.units import MB
+
+HELPERS = "tests.jobs.confined.helpers"
+LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """One worker for the tests of this file."""
+    return Pool(LIMITS, 1)
+
+
+def task(pool, name, answer=int):
+    return Task(f"{HELPERS}:{name}", answer, pool)
+
+
+def test_a_task_answers_from_another_process_that_stays(pool):
+    number = task(pool, "number_of_process")
+
+    assert task(pool, "double")(21) == 42
+    assert number() == number()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("eat_memory", "memory"), ("eat_processor", "time"), ("say_much", "answer"), ("die", "ended")],
+)
+def test_what_exceeds_a_limit_is_named_and_the_next_task_is_served(pool, name, reason):
+    with pytest.raises(Exceeded) as raised:
+        task(pool, name, str)()
+
+    assert raised.value.reason == reason
+    assert raised.value.message.id == f"confined:{reason}"
+    assert task(pool, "double")(1) == 2
+
+
+def test_a_task_that_only_waits_ends_too():
+    pool = Pool(Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=0.5), 1)
+
+    with pytest.raises(Exceeded, match="time"):
+        task(pool, "sleep")()
+
+
+def test_a_task_has_few_files_open(pool):
+    with pytest.raises(Failed, match="OSError"):
+        task(pool, "open_many")()
+
+
+def test_errors_of_a_task_are_raised_as_they_are(pool):
+    with pytest.raises(OffsetMismatch) as mismatch:
+        task(pool, "refuse")(7)
+    with pytest.raises(LaunchError) as refused:
+        task(pool, "refuse_field")("Too many")
+    with pytest.raises(Failed, match="ZeroDivisionError"):
+        task(pool, "go_wrong")()
+
+    assert mismatch.value.size == 7
+    assert str(refused.value) == "Too many"
+    assert refused.value.field == "files"
+    assert refused.value.args_for_people == {"most": 3}
+
+
+def test_tasks_of_several_threads_share_the_workers():
+    pool = Pool(LIMITS, 2)
+    found = []
+    threads = [
+        threading.Thread(target=lambda n=n: found.append(task(pool, "double")(n))) for n in range(8)
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+    assert sorted(found) == [2 * n for n in range(8)]
