@@ -81,19 +81,25 @@ def paired_difference(
     if not only_first and not only_second:
         half = z * z / (total + z * z)
         return Interval(0.0, -half, half)
-
-    def excess(gap: float, z: float) -> float:
-        """Return the distance of the observed from a true ``gap``, beyond ``z`` standard errors."""
-        # The most likely share of answers that only the first has, with this gap.
-        linear = (2 - value) * gap - lost - gained
-        root = sqrt(max(0.0, linear**2 + 8 * lost * gap * (1 - gap)))
-        variance = (root - linear) / 2 + gap * (1 - gap)
-        return value - gap - z * sqrt(max(0.0, variance) / total)
-
     # At -1 and 1 no variance is left: the search begins beside them.
-    low = _root(lambda gap: excess(gap, z), -1.0, min(value, 1 - _BESIDE))
-    high = _root(lambda gap: excess(gap, -z), max(value, _BESIDE - 1), 1.0)
+    low = _root(lambda gap: excess(lost, gained, total, gap, z), -1.0, min(value, 1 - _BESIDE))
+    high = _root(lambda gap: excess(lost, gained, total, gap, -z), max(value, _BESIDE - 1), 1.0)
     return Interval(value, min(value, low), max(value, high))
+
+
+def excess(lost: float, gained: float, total: float, gap: float, z: float) -> float:
+    """Return the distance of the observed difference from a true ``gap``, beyond ``z`` standard
+    errors. Positive: the low end of the interval is above ``gap``.
+
+    ``lost`` and ``gained``: shares of the questions that only the first, or only the second, has
+    correct.
+    """
+    value = gained - lost
+    # The most likely share of answers that only the first has, with this gap.
+    linear = (2 - value) * gap - lost - gained
+    root = sqrt(max(0.0, linear**2 + 8 * lost * gap * (1 - gap)))
+    variance = (root - linear) / 2 + gap * (1 - gap)
+    return value - gap - z * sqrt(max(0.0, variance) / total)
 
 
 def _root(changes_sign: Callable[[float], float], low: float, high: float) -> float:

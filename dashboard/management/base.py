@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from dashboard.forms.launch import offers
@@ -28,10 +28,28 @@ CHUNK_BYTES = 1024 * 1024
 MOST_CHOICES = 20
 
 
-class DashboardCommand(BaseCommand):
-    """A command on the records of a dashboard, which must have been started at least once."""
+class DashboardParser(CommandParser):
+    """Parser whose errors end with exit code 1, that of each error: 2 is a verdict of a gate."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the command."""
+        super().exit(min(status, 1), message)
+
+
+class PlainCommand(BaseCommand):
+    """A command that needs no records of a dashboard."""
 
     requires_system_checks = ()  # they load every page, which takes longer than the command
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return the parser of the command line."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = DashboardParser
+        return parser
+
+
+class DashboardCommand(PlainCommand):
+    """A command on the records of a dashboard, which must have been started at least once."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Look first; then as any command."""

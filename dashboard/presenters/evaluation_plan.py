@@ -71,7 +71,7 @@ def evaluation_plan(kind: Kind, params: Mapping[str, Any], target: Target) -> Ev
     asked = [
         (cast("Goal", choice.value), choice.label)
         for choice in early_stops.goal_choices()
-        if not is_early or choice.value == params["goal"]
+        if not (is_early and params["goal"]) or choice.value == params["goal"]
     ]
     return EvaluationPlan(
         estimate=evaluation_estimate(kind.name, params),

@@ -17,10 +17,12 @@ from dashboard.charts.series import Series
 from dashboard.charts.series import measured as was_measured
 from dashboard.presenters.result.verdict import NO_MARKS, Marks
 from dashboard.presenters.result.words import (
+    PairedWords,
     change_texts,
     failed_text,
     interval_text,
     lengths_texts,
+    paired_words,
     runs_text,
 )
 from dashboard.templatetags.ui import icon, num
@@ -33,6 +35,7 @@ from jobs.models import Job, Result
 from jobs.queries.comparison.compared_settings import text_of
 from jobs.queries.comparison.comparison import Cell, Change
 from jobs.queries.comparison.engine_settings import NO, YES
+from jobs.queries.comparison.pairing import Paired
 from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.running_accuracy import Standing, whole_standing
 from jobs.queries.matrices import CellView
@@ -46,6 +49,12 @@ register = template.Library()
 def at(metrics: Mapping[str, Any], name: str) -> Any:
     """Return the value of a metric; None: not measured."""
     return metrics.get(name)
+
+
+@register.simple_tag(name="paired_words")
+def words_of_pair(pair: Paired, is_barred: bool) -> PairedWords:
+    """Return how many answers changed between two evaluations, in words."""
+    return paired_words(pair, is_barred=is_barred)
 
 
 @register.filter(name="cell_marks")

@@ -58,6 +58,11 @@ def points(share: float, decimals: int = 2) -> str:
     return number(100 * share, decimals, signed=True)
 
 
+def p_text(p: float) -> str:
+    """Return a p value: "p = 0.052", "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
+
+
 def change_text(share: float) -> str:
     """Return a relative change as text: "+20.2 %", "−4.1 %"; from a factor of three "× 40.6"."""
     if share >= MANIFOLD:

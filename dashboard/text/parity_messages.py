@@ -19,6 +19,11 @@ PARITY_MESSAGES: dict[str, str | Promise] = {
         "Each side needs one count for each data set: the baseline has %(base)s, the result "
         "%(result)s."
     ),
+    "parity:other_numbers": _(
+        "Data set %(name)s: %(base)s questions in the baseline, %(result)s in the result. Enter "
+        "counts of the same questions."
+    ),
+    "parity:bad_score": _("%(name)s: “%(score)s” is no score from 0 to 100."),
     "parity:names": _("%(names)s names for %(sets)s data sets. Enter one name for each."),
     "parity:long_table": _("Paste at most %(most)s kB."),
     "parity:no_table": _(

@@ -12,6 +12,8 @@ QUALITY = (
     Metric("accuracy", "Accuracy", "%", "higher"),
     Metric("accuracy_macro", "Accuracy, mean of sets", "%", "higher"),
     Metric("accuracy_weighted", "Accuracy, mean of questions", "%", "higher"),
+    # Of several answers to a question: variance relative to one answer each.
+    Metric("accuracy_effect", "Design effect of the samples", "", ""),
     Metric("accuracy_short", "Accuracy, short answers", "%", "higher"),
     Metric("accuracy_choice", "Accuracy, multiple choice", "%", "higher"),
     Metric("accuracy_en", "Accuracy, English", "%", "higher"),

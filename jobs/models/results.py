@@ -170,7 +170,7 @@ class Answer(models.Model):
     question = models.TextField()
     expected = models.TextField()
     answer = models.TextField()
-    score = models.FloatField()  # 0 or 1
+    score = models.FloatField()  # from 0 to 1
     question_id = models.CharField(max_length=128, default="")  # the set's own; "": it has none
     sample = models.PositiveIntegerField(default=0)  # of several answers to one question
     extracted = models.TextField(default="")  # what was taken for the answer
@@ -213,7 +213,8 @@ class AnswerRow(models.Model):
     content = models.CharField(max_length=32, default="")
     # Of the extracted answer, equal for equal ones; "": nothing was extracted.
     said = models.CharField(max_length=16, blank=True)
-    verdict = models.CharField(max_length=16, choices=Verdict)
+    verdict = models.CharField(max_length=16, choices=Verdict)  # correct: a score from 0.5
+    score = models.FloatField(default=0.0)  # from 0 to 1
     # Bits: see jobs.parsers.answer_flags.MARKS.
     marks = models.PositiveIntegerField()
     tokens = models.PositiveIntegerField(null=True)  # of reasoning and answer; None: not reported

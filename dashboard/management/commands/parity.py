@@ -7,8 +7,6 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from dashboard.management import base
 from dashboard.management.statement_options import add_options, fields_of, refusal
 from dashboard.presenters.parity.asked import stated
@@ -17,7 +15,7 @@ from dashboard.text.messages import message
 from jobs.queries.parity.errors import ParityError
 
 
-class Command(BaseCommand):
+class Command(base.PlainCommand):
     help = (
         "State whether a result is as accurate as a baseline: not worse, equivalent within a "
         "margin, better, worse, or how many questions are missing. BASE and RESULT are numbers of "

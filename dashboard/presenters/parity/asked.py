@@ -1,8 +1,9 @@
 """Request for a parity statement: results, bare counts or pasted tables; page, API, command.
 
 Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
-names), ``base_title`` and ``title`` (names of both sides of counts), ``tables`` and ``baseline``
-(pasted text, its column: "first", "second", "" by their names), ``margin``, ``goal``, ``planned``.
+names), ``left_out`` (names of sets without counts), ``base_title`` and ``title`` (names of both
+sides of counts), ``tables`` and ``baseline`` (pasted text, its column: "first", "second", "" by
+their names), ``margin``, ``goal``, ``planned``.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Asks:
 
     def looks(self) -> Looks:
         """Return the looks at sides that are no results."""
-        return Looks(self.planned)
+        return Looks(self.planned, are_known=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class SideView:
 class Stated:
     """Statement with its request; ``parity.statement`` is None for sides that are not comparable.
 
-    ``counts``: both sides as typed, for an address.
+    For an address: ``counts``, both sides as typed; ``left_out``, names of sets without counts.
     """
 
     source: Source
@@ -94,11 +95,12 @@ class Stated:
     asks: Asks
     counts: tuple[str, str] = ("", "")
     names: Sequence[str] = ()
+    left_out: Sequence[str] = ()
     tables: str = ""
 
     @property
     def goal(self) -> Goal | None:
-        """Return what is asked: the usual goal if nobody chose one; None: neither."""
+        """Return the question: the usual one if nobody chose one; None without a statement."""
         statement = self.parity.statement
         return statement.goal if statement else self.asks.goal
 
@@ -131,7 +133,7 @@ def stated(data: Mapping[str, str]) -> Stated:
         found = _of_tables(given["tables"], given["base"], asks, chosen)
     elif any(typed):
         titles = (data.get("base_title", ""), data.get("title", ""))
-        found = _of_counts(typed, titles, data.get("sets", ""), asks)
+        found = _of_counts(typed, titles, data, asks)
     else:
         found = _of_results(given["base"], given["id"], asks)
     asked = found.parity.statement.pooled.questions if found.parity.statement else (0, 0)
@@ -248,8 +250,10 @@ def _titled(title: str, default: str) -> SideView:
     return SideView(own or default, title=own)
 
 
-def _of_counts(typed: tuple[str, str], titles: tuple[str, str], sets: str, asks: Asks) -> Stated:
-    names = [name.strip()[:LONGEST_NAME] for name in sets.split(",")] if sets.strip() else []
+def _of_counts(
+    typed: tuple[str, str], titles: tuple[str, str], data: Mapping[str, str], asks: Asks
+) -> Stated:
+    names, left_out = (_names_in(data.get(name, "")) for name in ("sets", "left_out"))
     try:
         base, result = (
             counts.counts_of(text, field)
@@ -259,10 +263,15 @@ def _of_counts(typed: tuple[str, str], titles: tuple[str, str], sets: str, asks:
     except ParityError as error:
         raise ParityError(error.reason, _FIELDS.get(error.field, error.field)) from error
     statement = state(evidence, asks.margin / 100, asks.goal or TABLE_GOAL, asks.looks())
-    found = Parity(statement, Notes(declared=list(names) or [""]))
+    found = Parity(statement, Notes(declared=list(names) or [""], left_out=left_out))
     sides = _titled(titles[0], _("Baseline")), _titled(titles[1], _("Result"))
     written = tuple(",".join(one.text for one in side) for side in (base, result))
-    return Stated("counts", found, *sides, asks, counts=(written[0], written[1]), names=names)
+    both = written[0], written[1]
+    return Stated("counts", found, *sides, asks, counts=both, names=names, left_out=left_out)
+
+
+def _names_in(text: str) -> list[str]:
+    return [name.strip()[:LONGEST_NAME] for name in text.split(",")] if text.strip() else []
 
 
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
@@ -310,4 +319,5 @@ def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
         )
         for index, side in enumerate((own, other))
     ]
-    return {"counts": (written[0], written[1]), "names": names}
+    left_out = [name for name in dict.fromkeys((*own.names, *other.names)) if name not in names]
+    return {"counts": (written[0], written[1]), "names": names, "left_out": left_out}

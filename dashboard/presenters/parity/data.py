@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import SideView, Stated
 from dashboard.presenters.parity.warnings import warnings
-from dashboard.text.formatting import percent, points
+from dashboard.text.formatting import p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.statistics import Decision, Interval
@@ -135,7 +135,7 @@ def as_text(stated: Stated) -> str:
             incomparable.headline(),
             incomparable.sentence(stated),
             incomparable.action(stated),
-            *(one.text for one in warnings(stated)),
+            *(f"warning: {one.text}" for one in warnings(stated)),
         ]
         return "\n".join(lines)
     lines = [
@@ -160,6 +160,6 @@ def _line(row: Row, name: str, margin: float) -> str:
         f"{percent(interval.value)} % ({words.right_text(row, side)})"
         for side, interval in enumerate((row.first, row.second))
     )
-    tested = f", {words.p_text(row.p)} (McNemar)" if row.p is not None else ""
+    tested = f", {p_text(row.p)} (McNemar)" if row.p is not None else ""
     gap = f"{points(row.gap.value)} {words.bounds(row.gap)}"
     return f"{name}: {sides}, {gap} points, {words.verdict(row, margin)}{tested}"

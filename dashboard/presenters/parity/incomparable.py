@@ -29,6 +29,8 @@ def action(stated: Stated) -> str:
     notes = stated.parity.notes
     if notes.uncounted or notes.unfit or notes.no_share:
         return _("Enter correct answers and questions of each data set as counts.")
+    if notes.unequal:
+        return _("Compare the same questions: the numbers of questions differ.")
     if notes.apart:
         return _("Evaluate both with the same version of the same question set.")
     return _("Evaluate both on the same data sets, in the same version.")

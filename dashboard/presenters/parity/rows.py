@@ -14,7 +14,7 @@ from dashboard.charts.figures import Figure
 from dashboard.presenters.parity import incomparable, words
 from dashboard.presenters.parity.asked import Stated
 from dashboard.presenters.result.export import as_csv
-from dashboard.text.formatting import percent, points
+from dashboard.text.formatting import p_text, percent, points
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.results.set_scores import MOST_ROWS
@@ -66,7 +66,7 @@ class ShownRow:
     @property
     def p(self) -> str:
         """Return the p value of McNemar's test; "" where it does not apply."""
-        return words.p_text(self.row.p) if self.row.p is not None else ""
+        return p_text(self.row.p) if self.row.p is not None else ""
 
     @property
     def verdict(self) -> str:

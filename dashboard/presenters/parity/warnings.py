@@ -107,6 +107,8 @@ def _notes(notes: Notes) -> list[Warned]:
         ("version", [f"{name} {a} / {b}" for name, a, b in notes.versions]),
         ("partly", [f"{name} {common} / {all_}" for name, common, all_ in notes.partly]),
         ("apart", notes.apart),
+        ("unequal", [f"{name} {a} / {b}" for name, a, b in notes.unequal]),
+        ("left_out", notes.left_out),
         ("only_base", notes.only_base),
         ("only_result", notes.only_result),
         ("uncounted", notes.uncounted),
@@ -122,6 +124,8 @@ def _notes(notes: Notes) -> list[Warned]:
         ),
         "partly": _("Common questions only: %(names)s."),
         "apart": _("Left out, no common questions: %(names)s."),
+        "unequal": _("Left out, other numbers of questions: %(names)s."),
+        "left_out": _("In the pasted tables, but left out: %(names)s."),
         "only_base": _("Only in the baseline, left out: %(names)s."),
         "only_result": _("Only in the result, left out: %(names)s."),
         "uncounted": _("Left out, number of questions unknown: %(names)s."),
@@ -135,7 +139,7 @@ def _notes(notes: Notes) -> list[Warned]:
         Warned(name, texts[name] % {"names": _listed(names)}) for name, names in named if names
     ]
     if "" in notes.declared:
-        text = _("Typed counts: both sides are taken as the same questions.")
+        text = _("Typed counts: taken as the same questions on both sides.")
         found.append(Warned("declared", text))
     return found
 

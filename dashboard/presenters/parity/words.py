@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number, percent, points
 from jobs.kinds.lib.early_stops import goal_choices
-from jobs.queries.parity.statement import Method, Row, Statement
-from jobs.queries.statistics import Decision, Interval, Z
+from jobs.queries.parity.statement import Row, Statement
+from jobs.queries.statistics import Decision, Interval, Method, Z
 
 TONES: dict[Decision, str] = {
     **{"equivalent": "good", "better": "good", "not_worse": "good"},
@@ -61,14 +61,13 @@ def headline(statement: Statement) -> str:
     args = {
         "margin": margin_text(statement.margin),
         "points": points(row.gap.value)[1:],
-        "more": more(row.more),
     }
     return {
         "equivalent": _("Equivalent within %(margin)s"),
         "not_worse": _("Not worse by more than %(margin)s"),
         "better": _("Better by %(points)s points"),
         "worse": _("Worse by %(points)s points"),
-        "cannot_tell": _("Cannot tell within %(margin)s: %(more)s"),
+        "cannot_tell": _("Cannot tell within %(margin)s"),
     }[row.decision] % args
 
 
@@ -140,10 +139,16 @@ def needed(statement: Statement) -> str:
     """Return the missing questions with what they would show; "" when decided."""
     if statement.pooled.more is None:
         return ""
-    text = _(
-        "If both are equally accurate, %(more)s show it with a power of 80 %%. The count starts "
-        "from this difference, and the interval of the next look is wider."
-    )
+    if statement.looks.are_known:
+        text = _(
+            "If both are equally accurate, %(more)s show it with a power of 80 %%. The count "
+            "starts from this difference and has the wider interval of another look."
+        )
+    else:
+        text = _(
+            "If both are equally accurate, %(more)s show it with a power of 80 %%. The count "
+            "starts from this difference."
+        )
     return text % {"more": more(statement.pooled.more)}
 
 
@@ -164,7 +169,7 @@ def methods(statement: Statement) -> list[str]:
     texts = {
         "paired": _(
             "Paired: both answered the same questions, once each. Tango 1998, score interval of "
-            "the pairs; McNemar's exact test."
+            "the pairs. McNemar's exact test is stricter where few answers change."
         ),
         "clustered": _(
             "Clustered: questions with several answers. The mean score of a question is one "
@@ -222,7 +227,17 @@ def _rule(statement: Statement) -> str:
 def looks_words(statement: Statement) -> list[str]:
     """Return what the interval allows for: an early stop, an extension, or nothing."""
     looks, found = statement.looks, []
-    if looks.planned is not None:
+    if not looks.are_known:
+        found.append(_("Counts do not tell of earlier looks: this is the interval of a first one."))
+    asked = min(statement.pooled.questions)
+    if looks.planned is not None and asked > looks.planned:
+        args = {"asked": number(asked), "planned": number(looks.planned), "n": looks.number}
+        text = _(
+            "Early stop, then extended: %(asked)s questions, of which %(planned)s were planned. "
+            "Look number %(n)s. Over all looks, each verdict is wrong in at most 7.5 %% of cases."
+        )
+        found.append(text % args)
+    elif looks.planned is not None:
         args = {"asked": number(min(statement.pooled.questions)), "planned": number(looks.planned)}
         text = _(
             "Early stop: %(asked)s of %(planned)s planned questions, with a wider interval (Lan "
@@ -239,18 +254,13 @@ def looks_words(statement: Statement) -> list[str]:
     return found
 
 
-def p_text(p: float) -> str:
-    """Return a p value: "p = 0.052", "p < 0.001"."""
-    return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
-
-
 def row_name(row: Row, rows: Sequence[Row]) -> str:
     """Return the name of a set; of bare counts its number."""
     if row.name:
         return row.name
     if len(rows) == 1:
         return _("all questions")
-    return _("Set %(n)s") % {"n": [*rows].index(row) + 1}
+    return _("Set %(n)s") % {"n": next(at for at, one in enumerate(rows, 1) if one is row)}
 
 
 def right_text(row: Row, side: int) -> str:

@@ -172,7 +172,7 @@ def barred_words(comparison: Comparison) -> str:
 def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
     """Return a difference in workload: "Requests: 50 / 100"; of a checksum only its name.
 
-    More than two columns are grouped by value: "64 tokens (#1, #2), 48 tokens (#3)".
+    More than two columns are grouped by value: "64 tokens (res-1, res-2), 48 tokens (res-3)".
     """
     if barrier.is_unknown:
         return _("Unknown: %(name)s") % {"name": part_title(barrier.name)}

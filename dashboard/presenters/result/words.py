@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext, ngettext
 
 from dashboard.presenters.result.comparison import interval_of, size_of
-from dashboard.text.formatting import number, percent
+from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import metric_text
 from jobs.kinds.lib.lengths import INPUT, OUTPUT, measured
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change
 from jobs.queries.comparison.group_accuracy import is_accuracy
+from jobs.queries.comparison.pairing import Paired
 from jobs.queries.statistics import Interval
 
 
@@ -84,3 +85,36 @@ def _verdict_label(change: Change) -> str:
         "unknown": gettext("too few runs"),
     }
     return labels.get(change.verdict, "")
+
+
+class PairedWords(NamedTuple):
+    """Words on two evaluations by question; ``verdict`` is "" where they are not comparable."""
+
+    common: str
+    changed: str
+    verdict: str
+
+
+def paired_words(paired: Paired, *, is_barred: bool) -> PairedWords:
+    """Return how many answers changed between two evaluations, and what that shows."""
+    args = {"n": paired.answers, "both": paired.both, "neither": paired.neither}
+    if paired.p is None:
+        text = gettext("%(n)s common answers: %(both)s correct in both, %(neither)s in neither")
+    else:
+        text = gettext("%(n)s common questions: %(both)s correct in both, %(neither)s in neither")
+    common = text % args
+    if not paired.is_whole:
+        note = gettext("(different question sets: common questions only)")
+        common = f"{common} {note}"
+    changed = gettext("%(gained)s fixed, %(lost)s regressed.")
+    changed %= {"gained": paired.only_other, "lost": paired.only_base}
+    if is_barred:
+        return PairedWords(common, changed, "")
+    if paired.gap.includes_zero:
+        verdict = gettext("No significant difference (95 %% interval includes 0):") % {}
+    else:
+        verdict = gettext("Significant difference (95 %% interval excludes 0):") % {}
+    shown = f"[{points(paired.gap.low)}, {points(paired.gap.high)}]"
+    if paired.p is not None:
+        shown += f"{gettext(', ')}{p_text(paired.p)} {gettext('(McNemar, exact)')}"
+    return PairedWords(common, changed, f"{verdict} {shown}{gettext('.')}")

@@ -11,7 +11,7 @@ from dashboard.charts.budget import is_doubling, points_of
 from dashboard.presenters.economics.token_card import budget_uses
 from dashboard.presenters.result.compared import short_name
 from dashboard.presenters.result.flags import flags
-from dashboard.presenters.result.words import change_texts, interval_text
+from dashboard.presenters.result.words import change_texts, interval_text, paired_words
 from dashboard.reports.document import Block, Cell, Column, Listing, Table, Tone
 from dashboard.reports.parts import numbers
 from dashboard.reports.parts.remarks import sources
@@ -21,7 +21,6 @@ from dashboard.text.labels import phrase, result_name, result_place, setting_tit
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Comparison, MetricRow
 from jobs.queries.comparison.comparison import Column as Side
-from jobs.queries.comparison.pairing import Paired
 from jobs.queries.results.devices import device_count
 from jobs.queries.results.results import accuracy
 from jobs.queries.results.token_use import BudgetUse
@@ -77,9 +76,9 @@ def _explained(comparison: Comparison, *, grouped: bool) -> str:
         )
     elif is_evaluation:
         text = _(
-            "Brackets: 95 %% interval, of a difference paired by question (Tango). Not "
-            "significant: the interval includes 0. Different question sets have no difference: "
-            "each value covers its own questions."
+            "Brackets: 95 %% interval, of a difference paired by question. Not significant: the "
+            "interval includes 0. Each value covers its own questions, a difference the common "
+            "ones."
         )
     elif grouped:
         text = _(
@@ -234,24 +233,6 @@ def changed_answers(comparison: Comparison) -> list[Block]:
             args = {"a": result_name(base), "b": result_name(column.head)}
             title = _("Changed answers, %(a)s → %(b)s") % args
             is_barred = index in comparison.barred
-            blocks.append(Listing(_paired(paired, is_barred=is_barred), title))
+            said = paired_words(paired, is_barred=is_barred)
+            blocks.append(Listing([text for text in said if text], title))
     return blocks
-
-
-def _paired(paired: Paired, *, is_barred: bool) -> list[str]:
-    common = _("%(n)s common questions: %(both)s correct in both, %(neither)s in neither")
-    items = [common % {"n": paired.questions, "both": paired.both, "neither": paired.neither}]
-    if not paired.is_whole:
-        items.append(_("(different question sets: common questions only)"))
-    items.append(
-        _("%(gained)s fixed, %(lost)s regressed.")
-        % {"gained": paired.only_other, "lost": paired.only_base}
-    )
-    if is_barred:
-        return items
-    p = "p < 0.001" if paired.p < 0.001 else f"p = {number(paired.p, 3)}"
-    if paired.gap.includes_zero:
-        verdict = _("No significant difference (95 %% interval includes 0):")
-    else:
-        verdict = _("Significant difference (95 %% interval excludes 0):")
-    return [*items, " ".join((verdict % {}, p, _("(McNemar, exact)")))]

@@ -67,7 +67,8 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     except NotNumbered as error:
         problem = message(error.reason.id, error.reason.args)
         return render(request, "results/compare.html", {"problem": problem}, status=400)
-    groups, missing = read_groups(wanted, heads_only=True)
+    # The statement on two groups reads all of their runs.
+    groups, missing = read_groups(wanted, heads_only=len(wanted) != 2)
     if missing:
         return _missing(request, groups, missing)
     heads = [runs[0] for runs in groups]

@@ -57,7 +57,7 @@ def parity_missing(request: HttpRequest) -> HttpResponse:
 
 
 def _stated(request: HttpRequest) -> Stated:
-    data = {name: request.GET.get(name, "") for name in ("base", "id", "margin")}
+    data = {name: request.GET.get(name, "") for name in ("base", "id", "margin", "goal", "planned")}
     if not is_asked(data):
         raise Http404("no two sides")
     try:

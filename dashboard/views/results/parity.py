@@ -26,7 +26,7 @@ from jobs.queries.parity.compared import LEAST_MARGIN, MARGIN, MOST_MARGIN
 from jobs.queries.parity.errors import ParityError
 
 FIELDS = (
-    *("base", "id", "base_counts", "counts", "sets", "tables", "baseline"),
+    *("base", "id", "base_counts", "counts", "sets", "left_out", "tables", "baseline"),
     *("base_title", "title", "margin", "goal", "planned"),
 )
 # Fields where a person types results, and those of the address.
@@ -107,6 +107,7 @@ def _context(found: Stated) -> dict[str, Any]:
         "csv": f"?{query}&format=csv" if query else "",
         "kept": [(name, value) for name, value in asked if name not in ("margin", "goal")],
         "margin_value": f"{found.asks.margin:g}",
+        "asks_query": _query(_asks(found)),
         "swapped": query_of(found, is_swapped=True),
     }
     return context | _numbers(found)
@@ -142,13 +143,24 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
         typed = found.counts[::-1] if is_swapped else found.counts
         named = {
             **{"base_counts": typed[0], "counts": typed[1], "sets": ",".join(found.names)},
+            "left_out": ",".join(found.left_out),
             **{"base_title": sides[0].title, "title": sides[1].title},
         }
     else:
         return ""
-    asks = found.asks
-    more = {"margin": f"{asks.margin:g}", "goal": found.goal, "planned": asks.planned or ""}
-    return urlencode({name: value for name, value in (named | more).items() if value}, safe=",/")
+    return _query(named | _asks(found))
+
+
+def _asks(found: Stated) -> dict[str, Any]:
+    return {
+        "margin": f"{found.asks.margin:g}",
+        "goal": found.goal,
+        "planned": found.asks.planned or "",
+    }
+
+
+def _query(named: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in named.items() if value}, safe=",/")
 
 
 urlpatterns: list[URLPattern] = [path("", parity, name="parity")]

@@ -114,7 +114,7 @@ class EvalScopeParams(Params):
 
     stop_early: bool = early_stops.stop_field()
     baseline: str = early_stops.baseline_field()
-    goal: Goal = early_stops.goal_field()
+    goal: Goal | Literal[""] = early_stops.goal_field()
     margin: float = early_stops.margin_field()
 
     @field_validator("baseline")
@@ -146,7 +146,7 @@ class Evaluate(Kind, params=EvalScopeParams):
         if field == "language":
             return [Choice("all", _("all")), Choice("en", _("English")), Choice("zh", _("Chinese"))]
         if field == "goal":
-            return early_stops.goal_choices()
+            return [early_stops.usual_choice(), *early_stops.goal_choices()]
         return thinking_choices() if field == NAME else None
 
     def title_of(self, params: Params, target: Target) -> str:

@@ -121,8 +121,8 @@ class Baseline:
     """Evaluation of a team's or included question set, to compare another one with.
 
     ``result`` is the id of its result, ``params`` its request. ``tool`` names tool and scoring
-    rules. ``verdicts`` returns id -> correct, None without a score; of the given questions whose
-    text and answer it has.
+    rules. ``is_external``: of an engine that the dashboard did not deploy. ``verdicts`` returns
+    id -> correct, None without a score; of the given questions whose text and answer it has.
     """
 
     result: int
@@ -134,6 +134,7 @@ class Baseline:
     verdicts: Callable[[Sequence[Question]], Mapping[str, bool | None]] = field(
         compare=False, repr=False
     )
+    is_external: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from jobs.kinds.lib import thinking
 from jobs.kinds.lib.base import Baseline, Choice, Target
 from jobs.messages import Message
 from jobs.numbers import result_number, result_pk
-from jobs.paired import least_margin
+from jobs.paired import Goal, least_margin
 from jobs.parsers.evalscope.looks import Look
 from jobs.toolchains.evalscope.early_stop import Rule
 from jobs.toolchains.evalscope.evalscope import rules_version
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40
-FIELDS = ("stop_early", "baseline", "goal", "margin")  # the first one says whether the others count
+FIELDS = ("stop_early", "baseline", "goal", "margin")  # without the first, no other counts
 _GROUP = "Early stop"
 _WHEN: list[Any] = [FIELDS[0], "1"]
 # Settings that change answers: both sides need the same.
@@ -53,7 +53,7 @@ def baseline_field() -> Any:
 def goal_field() -> Any:
     """Return the field ``goal``."""
     extra: dict[str, Any] = {"label": "Question asked", "group": _GROUP, "when": _WHEN}
-    return Field("same", description="Answered by the verdict.", json_schema_extra=extra)
+    return Field("", description="Answered by the verdict.", json_schema_extra=extra)
 
 
 def margin_field() -> Any:
@@ -65,6 +65,12 @@ def margin_field() -> Any:
         description="Smaller differences do not count.",
         json_schema_extra={"label": "Margin", "unit": "points", "group": _GROUP, "when": _WHEN},
     )
+
+
+def usual_choice() -> Choice:
+    """Return the choice of a question by the two sides."""
+    words = _("At least as accurate as an external baseline; else: equally accurate?")
+    return Choice("", words)
 
 
 def goal_choices() -> Sequence[Choice]:
@@ -119,7 +125,15 @@ def rule_of(params: Any, questions: Sequence[Question], target: Target) -> Rule 
         message = _("%(n)s questions cannot decide within this margin. Enter %(least)s or more.")
         args = {"n": len(questions), "least": f"{ceil(10 * least) / 10:g}"}
         raise LaunchError(message % args, "margin")
-    return Rule(result_number(base.result), params.margin / 100, params.goal, verdicts)
+    goal = params.goal or _usual_goal(params, base, target)
+    return Rule(result_number(base.result), params.margin / 100, goal, verdicts)
+
+
+def _usual_goal(params: Any, base: Baseline, target: Target) -> Goal:
+    """Return the question if nobody chose one: ours is asked to be at least as accurate as an
+    external baseline."""
+    is_ours = target.asset("deployment", params.deployment).endpoint is None
+    return "at_least" if is_ours and base.is_external else "same"
 
 
 def one_spelling(text: str) -> str:

@@ -25,7 +25,7 @@ def baselines(pk: int | None = None) -> Sequence[Baseline]:
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
     if pk is not None:
         rows = rows.filter(pk=pk)
-    fields = ("metrics", "tool", "simulated", "job__title", "job__params")
+    fields = ("metrics", "tool", "simulated", "job__title", "job__params", "endpoint", "imported")
     read = best_first(rows.select_related("job").only(*fields))[:_READ]
     found = [_baseline(row.job, row) for row in read if row.job]
     return [one for one in found if one.questions and one.params.get("samples", 1) == 1][:MOST]
@@ -37,7 +37,7 @@ def _baseline(job: Job, result: Result) -> Baseline:
 
     questions = int(result.metrics.get("questions") or 0)
     about = (result.pk, job.title, questions, result.tool, result.simulated, job.params)
-    return Baseline(*about, verdicts)
+    return Baseline(*about, verdicts, result.is_external)
 
 
 def _verdicts(result: int, asked: Sequence[Question]) -> dict[str, bool | None]:

@@ -30,7 +30,6 @@ from jobs.queries.statistics import (
     relative_change,
     relative_difference,
     runs_to_tell,
-    wilson,
 )
 
 MOST = 8
@@ -311,19 +310,22 @@ class _Table:
         return Change(after, None, found.value, found.low, found.high, verdict)
 
     def _gap(self, name: str, mine: float, theirs: float, index: int) -> Interval | None:
-        """Return the paired difference of two accuracies; the unpaired one when the paired one does
-        not match the shown values. None without either, and for other metrics."""
+        """Return the paired difference of two accuracies; the unpaired one when that of the same
+        questions does not match the shown values. None without either, and for other metrics."""
         runs = len(self.columns[0].runs), len(self.columns[index].runs)
         if self.shares and is_accuracy(name) and runs != (1, 1):
             return gap(self.shares[0], self.shares[index], name, mine, theirs)
         paired = self.paired[index - 1]
-        if paired is not None and paired.is_whole:
+        if paired is not None:
             known = paired.gap if name == "accuracy" else paired.parts.get(name)
-            if known is not None and isclose(known.value, theirs - mine, abs_tol=1e-9):
+            # Of different questions, such as those whose request failed, the common ones count.
+            is_shown = known and isclose(known.value, theirs - mine, abs_tol=1e-9)
+            if known is not None and (is_shown or not paired.is_whole):
                 return known
         if name != "accuracy":
             return None
-        return difference(_share(self.columns[index].head), _share(self.columns[0].head))
+        before, after = (accuracy(self.columns[at].head) for at in (0, index))
+        return difference(after, before) if before and after else None
 
 
 def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change:
@@ -373,11 +375,6 @@ def _settle(
     if not open_ones:
         return None
     return Settle(each if any(each) else (), is_first=False)
-
-
-def _share(result: Result) -> Interval:
-    total = max(1, int(result.metrics.get("questions") or 0))
-    return wilson(result.metrics.get("accuracy", 0.0) * total, total)
 
 
 def _judged(name: str, gap: float) -> Verdict:

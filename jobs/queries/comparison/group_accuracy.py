@@ -10,24 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
-from statistics import fmean
 
 from jobs.models import Result
-from jobs.queries.answers.question_scores import scores_by_question
+from jobs.queries.answers.question_scores import Scores, scores_by_question
 from jobs.queries.comparison.pairing import PARTS
 from jobs.queries.results.results import accuracy
 from jobs.queries.statistics import (
     Interval,
     Share,
-    cells_of,
     design_effect,
     difference,
-    mean_of_differences,
-    paired_difference,
+    difference_of,
+    from_scores,
 )
 
 _PART_OF = {"accuracy": "", **{f"accuracy_{part}": part for part in PARTS}}
-Scores = Mapping[object, Sequence[float]]  # question -> scores of its answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class GroupAccuracy:
 
 def group_accuracy(runs: Sequence[Result]) -> GroupAccuracy:
     """Return the accuracies of runs of one identity."""
-    return GroupAccuracy(runs[0], scores_by_question(runs))
+    return GroupAccuracy(runs[0], scores_by_question(runs).scores)
 
 
 def is_accuracy(metric: str) -> bool:
@@ -73,16 +70,8 @@ def gap(
     """Return the difference of two means: paired by question; else, where the common questions do
     not give the shown difference, unpaired. None without known questions."""
     first, second = base.scores(metric), other.scores(metric)
-    common = [key for key in first if key in second]
-    if common and len(common) == max(len(first), len(second)):
-        sides = [[scores[key] for key in common] for scores in (first, second)]
-        cells = cells_of(*sides)
-        if cells:
-            paired = paired_difference(*cells)
-        else:
-            fewest = min(len(scores) for side in sides for scores in side)
-            gaps = [fmean(after) - fmean(before) for before, after in zip(*sides, strict=True)]
-            paired = mean_of_differences(gaps, 1 / fewest)
+    if first and first.keys() == second.keys():
+        paired = difference_of([from_scores("", "", first, second)]).interval
         if isclose(paired.value, theirs - mine, abs_tol=1e-9):
             return paired
     before, after = base.interval(metric, mine), other.interval(metric, theirs)

@@ -1,22 +1,34 @@
-"""Paired comparison of two evaluations by question."""
+"""Paired comparison of two evaluations by question.
+
+Most have one answer a question, correct or not: these verdicts are stored as bits, so that lists
+compare many pairs without reading answers. Of others the scores of each question are compared.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
 from jobs.models import Answer, AnswerRow, Result
-from jobs.queries.statistics import Interval, mcnemar, paired_difference
+from jobs.queries.answers.question_scores import scores_by_question
+from jobs.queries.statistics import (
+    Interval,
+    difference_of,
+    from_scores,
+    mcnemar,
+    paired_difference,
+)
 
 # Parts of the included questions, from names of sets such as "short_en".
 PARTS = ("short", "choice", "en", "zh")
+CORRECT = 0.5  # a score from here counts as correct where an answer is or is not
 MOST_FLIPS = 20  # read with their texts; the reader of answers has all
 Key = tuple[str, str, str, int]  # of a question: set, id, its checksum, number of the sample
-Verdicts = Mapping[Key, tuple[int, bool]]  # index of the answer, correct or not
+Verdicts = Mapping[Key, tuple[int, float]]  # index of the answer, its score
 Cells = tuple[
     int, int, int, int
 ]  # questions correct in both, only the first, only the second, none
@@ -40,25 +52,26 @@ class Flip:
 class Paired:
     """Baseline and another result on their common questions.
 
-    ``flips`` are the first :data:`MOST_FLIPS` of ``changed`` questions, if read. ``is_whole``: both
-    have the same questions. ``parts`` has the difference for each part of the questions by metric,
-    such as "accuracy_en".
+    ``answers``: number of pairs, one a question; with several samples one a sample. Then, and for
+    scores between 0 and 1, ``p`` of McNemar's test is None. ``flips`` are the first
+    :data:`MOST_FLIPS` of ``changed`` answers, if read. ``is_whole``: both have the same questions.
+    ``parts`` has the difference for each part of the questions by metric, such as "accuracy_en".
     """
 
-    questions: int
+    answers: int
     both: int
     only_base: int
     only_other: int
     neither: int
     gap: Interval
-    p: float
+    p: float | None
     flips: Sequence[Flip]
     is_whole: bool
     parts: Mapping[str, Interval]
 
     @property
     def changed(self) -> int:
-        """Return the number of questions with a different verdict."""
+        """Return the number of answers with a different verdict."""
         return self.only_base + self.only_other
 
 
@@ -71,13 +84,12 @@ def pair(
     found = _by_bits(asked, other) or _by_question(asked, verdicts_by_question(other))
     if found is None:
         return None
-    cells = found.cells
-    _both, only_base, only_other, _neither = cells
-    total, gap = sum(cells), paired_difference(*cells)
-    p = mcnemar(only_base, only_other)
     flips = _flips(base, other, found.changed(asked)[:MOST_FLIPS]) if with_flips else ()
-    parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}
-    return Paired(total, *cells, gap, p, flips, found.is_whole, parts)
+    cells, gap, parts, p = found.cells, found.gap, found.gaps, None
+    if gap is None:
+        gap, p = paired_difference(*cells), mcnemar(cells[1], cells[2])
+        parts = {name: paired_difference(*counts) for name, counts in found.parts.items()}
+    return Paired(sum(cells), *cells, gap, p, flips, found.is_whole, parts)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Asked:
     @cached_property
     def bits(self) -> int:
         """Return the verdicts."""
-        return _bits(self.verdicts[key][1] for key in self.keys)
+        return _bits(self.verdicts[key][1] >= CORRECT for key in self.keys)
 
     @cached_property
     def parts(self) -> Mapping[str, int]:
@@ -122,12 +134,14 @@ def asked_of(base: Result) -> Asked:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Counts of the common questions, and of those of each part. ``flips``: the changed ones, as
-    (question, gained)."""
+    (question, gained). ``gap`` and ``gaps``: differences that these counts do not give."""
 
     cells: Cells
     parts: Mapping[str, Cells]
     flips: Callable[[], Iterable[tuple[Key, bool]]]
     is_whole: bool
+    gap: Interval | None = None
+    gaps: Mapping[str, Interval] = field(default_factory=dict)
 
     def changed(self, asked: Asked) -> list[tuple[int, Key, bool]]:
         """Return the changed questions in the order of the baseline, with their indexes there."""
@@ -162,20 +176,47 @@ def _by_bits(asked: Asked, other: Result) -> _Found | None:
 def _by_question(asked: Asked, theirs: Verdicts) -> _Found | None:
     """Return the counts of the questions that both have; None without any."""
     mine = asked.verdicts
-    pairs = {key: (mine[key][1], theirs[key][1]) for key in mine if key in theirs}
+    pairs = {
+        key: (mine[key][1] >= CORRECT, theirs[key][1] >= CORRECT) for key in mine if key in theirs
+    }
     if not pairs:
         return None
     by_set: dict[str, Counter[tuple[bool, bool]]] = defaultdict(Counter)
     for (subset, *_rest), verdicts in pairs.items():
         by_set[subset][verdicts] += 1
-    parts = {}
-    for part in PARTS:
-        sets = [counts for subset, counts in by_set.items() if part in subset.split("_")]
-        if sets:
-            parts[f"accuracy_{part}"] = _cells(sum(sets, Counter()))
+    named = {
+        f"accuracy_{part}": sets
+        for part in PARTS
+        if (sets := {subset for subset in by_set if part in subset.split("_")})
+    }
+    parts = {
+        name: _cells(sum((by_set[subset] for subset in sets), Counter()))
+        for name, sets in named.items()
+    }
     changed = [(key, after) for key, (before, after) in pairs.items() if before != after]
     is_whole = len(pairs) == len(mine) == len(theirs)
-    return _Found(_cells(Counter(pairs.values())), parts, lambda: changed, is_whole)
+    found = _Found(_cells(Counter(pairs.values())), parts, lambda: changed, is_whole)
+    if is_plain(mine) and is_plain(theirs):
+        return found
+    gaps = {name: _gap_of(mine, theirs, sets) for name, sets in {"": by_set, **named}.items()}
+    return replace(found, gap=gaps.pop(""), gaps=gaps)
+
+
+def is_plain(verdicts: Verdicts) -> bool:
+    """Return True where each question has one answer, correct or not."""
+    return all(score in (0, 1) and not key[3] for key, (_index, score) in verdicts.items())
+
+
+def _gap_of(mine: Verdicts, theirs: Verdicts, sets: Container[str]) -> Interval:
+    """Return the difference of the common questions of some sets, with all answers to each."""
+    sides: list[dict[object, list[float]]] = []
+    for verdicts in (mine, theirs):
+        scores: dict[object, list[float]] = defaultdict(list)
+        for (subset, own, content, _sample), (_index, score) in verdicts.items():
+            if subset in sets:
+                scores[subset, own, content].append(score)
+        sides.append(scores)
+    return difference_of([from_scores("", "", *sides)]).interval
 
 
 def _cells(counts: Counter[tuple[bool, bool]]) -> Cells:
@@ -222,10 +263,13 @@ def _answers(result: Result, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:
 def paired_gap(base: Result, other: Result) -> Interval | None:
     """Return the difference of two accuracies on the same questions; None if these differ.
 
-    Reads the stored verdicts only, so that a list can ask for many pairs.
+    Reads the stored verdicts, so that a list can ask for many pairs; the answers only of two
+    results that have none.
     """
     mine, theirs = (result.verdicts.rpartition(":") for result in (base, other))
-    if not base.verdicts or mine[0] != theirs[0]:
+    if not (base.verdicts or other.verdicts):
+        return _gap_of_answers(base, other)
+    if mine[0] != theirs[0]:
         return None
     first, second = int(mine[2], 16), int(theirs[2], 16)
     both, either = (first & second).bit_count(), (first | second).bit_count()
@@ -234,15 +278,24 @@ def paired_gap(base: Result, other: Result) -> Interval | None:
     return paired_difference(both, only_first, only_second, total - either)
 
 
+def _gap_of_answers(base: Result, other: Result) -> Interval | None:
+    if not all("answers_total" in result.metrics for result in (base, other)):
+        return None
+    first, second = (scores_by_question([result]).pooled for result in (base, other))
+    if not first or first.keys() != second.keys():
+        return None
+    return difference_of([from_scores("", "", first, second)]).interval
+
+
 def verdicts_text(result: Result) -> str:
     """Return the verdicts on an evaluation's questions: "questions' SHA-256:number:hex", with a bit
-    for each question in the order of their keys; "" without scored answers."""
+    for each question in the order of their keys; "" unless each has one answer, correct or not."""
     verdicts = verdicts_by_question(result)
-    if not verdicts:
+    if not verdicts or not is_plain(verdicts):
         return ""
     keys = sorted(verdicts)
     digest = sha256(json.dumps(keys).encode()).hexdigest()
-    bits = _bits(verdicts[key][1] for key in keys)
+    bits = _bits(verdicts[key][1] >= CORRECT for key in keys)
     return f"{digest}:{len(keys)}:{bits:x}"
 
 
@@ -250,9 +303,9 @@ def verdicts_by_question(result: Result) -> Verdicts:
     """Return the scored answers by question, in order, from the rows of the reader."""
     rows = AnswerRow.objects.filter(result=result).exclude(verdict=AnswerRow.Verdict.UNSCORED)
     named = rows.order_by("index").values_list(
-        "subset", "question_id", "content", "sample", "index", "verdict"
+        "subset", "question_id", "content", "sample", "index", "score"
     )
     return {
-        (subset, own, content, sample): (index, verdict == AnswerRow.Verdict.CORRECT)
-        for subset, own, content, sample, index, verdict in named.iterator()
+        (subset, own, content, sample): (index, score)
+        for subset, own, content, sample, index, score in named.iterator()
     }

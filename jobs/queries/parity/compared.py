@@ -44,12 +44,13 @@ def planned_questions(result: Result) -> int:
 
 
 def looks_at(runs: Sequence[Result]) -> int:
-    """Return the number of looks at a side: one, and one for each later run that asked questions
-    that the runs before had not asked."""
+    """Return the number of looks at a side: one, and one for each later run that has scored answers
+    to questions without one before."""
     if len(runs) < 2:
         return 1
     asked: dict[int, set[tuple[str, str, str]]] = {}
-    rows = AnswerRow.objects.filter(result__in=runs).order_by("result_id")
+    rows = AnswerRow.objects.filter(result__in=runs).exclude(verdict=AnswerRow.Verdict.UNSCORED)
+    rows = rows.order_by("result_id")
     for run, *question in rows.values_list("result_id", "subset", "question_id", "content"):
         subset, own, content = question
         asked.setdefault(run, set()).add((subset, own, content))

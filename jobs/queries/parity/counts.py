@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from jobs.messages import Message
 from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.evidence import ALL, Evidence
-from jobs.queries.statistics import Share
+from jobs.queries.statistics import ALL, Evidence, Share
 
 MOST_SETS = 500
 MOST_QUESTIONS = 10_000_000
@@ -94,7 +93,7 @@ def evidence_of(
     """Return the evidence of counts, set by set.
 
     Raises:
-        ParityError: the sides have different numbers of sets, or there are other names.
+        ParityError: the sides have different numbers of sets or questions, or other names.
     """
     if len(base) != len(result):
         raise ParityError(
@@ -104,6 +103,11 @@ def evidence_of(
         raise ParityError(
             Message("parity:names", {"names": len(names), "sets": len(base)}), "names"
         )
+    for index, (first, second) in enumerate(zip(base, result, strict=True)):
+        if first.total != second.total:
+            name = names[index] if names else str(index + 1)
+            args = {"name": name, "base": first.total, "result": second.total}
+            raise ParityError(Message("parity:other_numbers", args), "result")
     return [
         Evidence(
             names[index] if names else ALL,

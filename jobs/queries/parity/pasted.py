@@ -76,5 +76,8 @@ def _side(scores: Sequence[Score]) -> Side:
 
 
 def _set(score: Score) -> TableSet:
+    if score.value is not None and not 0 <= score.value <= 100:
+        args = {"name": score.dataset[:100], "score": score.text[:40]}
+        raise ParityError(Message("parity:bad_score", args), "tables")
     head = (score.dataset, group_of(score.dataset), score.version, score.metric, score.value)
     return TableSet(*head, questions=None, decimals=decimals_of(score.text))

@@ -11,28 +11,30 @@ from jobs.models import Answer, Result
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.answers.question_scores import scores_by_question
 from jobs.queries.parity.counts import right_of
-from jobs.queries.parity.evidence import Evidence, Scores, from_scores
 from jobs.queries.results.set_scores import SHARES, SetRow, set_groups
-from jobs.queries.statistics import Share
+from jobs.queries.statistics import Evidence, Scores, Share, from_scores
 
 
 @dataclass(slots=True)
 class Notes:
     """Limits of the evidence, each with the names of its data sets, and the identity of each set.
 
-    ``only_base``, ``only_result``: sets of one side. ``partly``: common questions of a set and all
-    of both sides. ``apart``: left out, no common question. ``catalogue``: number of questions from
-    the catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``: left out, the
-    score is of another number of questions. ``no_share``: left out, neither a share nor answers.
-    ``versions``: other prompts, left out without common questions. ``alone``: one of several runs
-    counts, because no answers are stored. ``declared``: the same by name only, because a side has
-    no answers; "": typed counts without names.
+    ``only_base``, ``only_result``: sets of one side. ``partly``: scored questions of a set that
+    both have, and the most that a side was asked. ``apart``: left out, no common question.
+    ``unequal``: left out, other numbers of questions, which are given. ``catalogue``: number of
+    questions from the catalogue. ``uncounted``: left out, number of questions unknown. ``unfit``:
+    left out, the score is of another number of questions. ``no_share``: left out, neither a share
+    nor answers. ``versions``: other prompts, left out without common questions. ``alone``: one of
+    several runs counts, because no answers are stored. ``declared``: the same by name and number
+    only, because a side has no answers; "": typed counts without names. ``left_out``: sets of
+    pasted tables that are not in their counts.
     """
 
     only_base: list[str] = field(default_factory=list)
     only_result: list[str] = field(default_factory=list)
     partly: list[tuple[str, int, int]] = field(default_factory=list)
     apart: list[str] = field(default_factory=list)
+    unequal: list[tuple[str, int, int]] = field(default_factory=list)
     catalogue: list[str] = field(default_factory=list)
     uncounted: list[str] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Notes:
     versions: list[tuple[str, str, str]] = field(default_factory=list)
     alone: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     identities: dict[str, SetIdentity] = field(default_factory=dict)
 
 
@@ -66,16 +69,19 @@ class TableSet:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Sets of a side in the order of its tool. ``answers``: scores by set and question.
+    """Sets of a side in the order of its tool. ``answers``: scores by set and question; ``asked``:
+    number of a set's questions, those without a score included.
 
     ``key``: the question set of this dashboard that has these sets, "ours@1f2e3d4c5b6a" or
-    "basics"; "" for sets of a tool.
+    "basics"; "" for sets of a tool. ``checksum``: SHA-256 of all questions; "": unknown.
     """
 
     sets: Mapping[str, TableSet]
     answers: Mapping[str, Scores]
     runs: int = 1
     key: str = ""
+    asked: Mapping[str, int] = field(default_factory=dict)
+    checksum: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -94,36 +100,50 @@ class Side:
 
 def side_of(results: Sequence[Result]) -> Side:
     """Return the sets of a result, or of several runs of one evaluation."""
-    answers = scores_by_question(results)
+    found = scores_by_question(results)
+    checksum = _checksum_of(results[0])
     sets = {
         row.dataset: _table_set(group.name, row)
         for group in set_groups(results[0])
         for row in group.rows
     }
-    if not sets and not answers:
-        return Side(_whole(results[0]), {}, len(results))
+    if not sets and not found.scores:
+        return Side(_whole(results[0]), {}, len(results), checksum=checksum)
     keys = dict.fromkeys(filter(None, map(set_key, results)))
-    return Side(*_joined(sets, answers), len(results), " + ".join(keys))
+    left, names = _joined(sets, found.scores)
+    return Side(
+        left,
+        {names.get(name, name): scores for name, scores in found.scores.items()},
+        len(results),
+        " + ".join(keys),
+        {names.get(name, name): asked for name, asked in found.asked.items()},
+        checksum,
+    )
+
+
+def _checksum_of(result: Result) -> str:
+    workload = (result.identity.get("parts") or {}).get("workload") or {}
+    return str(workload.get("questions_sha256") or "")
 
 
 def _joined(
     sets: Mapping[str, TableSet], answers: Mapping[str, Scores]
-) -> tuple[dict[str, TableSet], dict[str, Scores]]:
-    """Return sets and answers under common names, so that no question counts twice.
+) -> tuple[dict[str, TableSet], dict[str, str]]:
+    """Return sets, and names of answers -> names of sets, so that no question counts twice.
 
     Answers of a set may have a longer name ("gsm8k/main" of gsm8k), or one that was cut.
     """
-    left, named = dict(sets), dict(answers)
+    left, names = dict(sets), dict[str, str]()
     longest = Answer._meta.get_field("subset").max_length
     for name in sets:
-        if name in named:
+        if name in answers:
             continue
-        own = [one for one in named if one == name[:longest] or one.startswith(f"{name}/")]
+        own = [one for one in answers if one == name[:longest] or one.startswith(f"{name}/")]
         if len(own) == 1:
-            named[name] = named.pop(own[0])
+            names[own[0]] = name
         elif own:
             del left[name]
-    return left, named
+    return left, names
 
 
 def _table_set(group: str, row: SetRow) -> TableSet:
@@ -176,8 +196,9 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
         if not common:
             notes.apart.append(title)
             return None
-        if len(common) < max(len(first), len(second)):
-            notes.partly.append((title, len(common), max(len(first), len(second))))
+        asked = max(len(first), len(second), base.asked.get(name, 0), result.asked.get(name, 0))
+        if len(common) < asked:
+            notes.partly.append((title, len(common), asked))
         version = " / ".join(dict.fromkeys(versions))
         notes.identities[title] = SetIdentity(version, _checksum(common))
         return from_scores(title, group, first, second)
@@ -185,6 +206,15 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
         return None
     before, after = _counted(name, base, notes), _counted(name, result, notes)
     if before is None or after is None:
+        return None
+    numbers = before[0].total, after[0].total
+    sides = zip(numbers, (base, result), strict=True)
+    first_asked, second_asked = ({total, side.asked.get(name, total)} for total, side in sides)
+    if not first_asked & second_asked:
+        notes.unequal.append((title, *numbers))
+        return None
+    if base.checksum and result.checksum and base.checksum != result.checksum:
+        notes.apart.append(title)
         return None
     if max(base.runs, result.runs) > 1:
         notes.alone.append(title)
@@ -208,7 +238,7 @@ def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
     if row.value is None or row.metric not in SHARES:
         _once(notes.no_share, side.title(name))
         return None
-    total = row.questions
+    total = row.questions or None
     if total is None:
         known = EVALUATION_SETS.get(name)
         if known is None or (row.version and row.version != known.version):

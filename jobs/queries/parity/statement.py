@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from jobs.paired import BOUNDARY
-from jobs.queries.parity.evidence import Evidence
 from jobs.queries.statistics import (
     Decision,
+    Evidence,
     Goal,
     Interval,
+    Method,
+    Seen,
     Share,
     Z,
-    bootstrap_difference,
     decision,
+    difference_of,
     extended_z,
     mcnemar,
-    mean_of_differences,
     monitored_z,
     more_questions,
-    paired_difference,
-    paired_variance,
     pooled,
-    pooled_difference,
     weights_of,
 )
-
-# Formula of a difference: see jobs.queries.statistics.
-Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +31,13 @@ class Looks:
     """Looks at a comparison that is not made once, with a fixed number of questions.
 
     ``planned``: questions of an evaluation that may stop early, fixed before; None for others.
-    ``number``: of this look, where each had more questions than the one before.
+    ``number``: of this look, where each had more questions than the one before. ``are_known``:
+    False for counts, which do not tell.
     """
 
     planned: int | None = None
     number: int = 1
+    are_known: bool = True
 
     def z(self, asked: int) -> float:
         """Return the quantile of the intervals after ``asked`` questions."""
@@ -53,7 +49,7 @@ class Looks:
 
     def next_z(self, asked: int) -> float:
         """Return the quantile of the intervals of the next look."""
-        return Looks(self.planned, self.number + 1).z(asked)
+        return Looks(self.planned, self.number + self.are_known).z(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +146,16 @@ def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
     weights, z = weights_of(firsts, seconds), asks.z
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
-    gap, method, variance = _difference(evidence, z)
-    cells = _summed(evidence)
+    found = difference_of(evidence, z)
+    gap, cells = found.interval, found.cells
     said = decision(gap, asks.margin, asks.goal)
     is_counted = all(one.is_share and _is_whole(one) for one in evidence)
     rights = (sum(one.right for one in firsts), sum(one.right for one in seconds))
     more = None
     if said == "cannot_tell":
-        seen = (min(questions), gap.value)
-        more = more_questions(asks.goal, seen, variance, asks.margin, asks.looks.next_z)
+        changed = cells[1] + cells[2] if cells else None
+        seen = Seen(min(questions), gap.value, found.variance, changed)
+        more = more_questions(asks.goal, seen, asks.margin, asks.looks.next_z)
     return Row(
         name,
         evidence[0].group,
@@ -167,7 +164,7 @@ def _row(evidence: Sequence[Evidence], asks: _Asks, name: str) -> Row:
         rights if is_counted else None,
         questions,
         gap,
-        method,
+        found.method,
         mcnemar(cells[1], cells[2]) if cells and z <= Z else None,
         cells[1:3] if cells else None,
         said,
@@ -189,40 +186,3 @@ def _side(
 
 def _is_whole(one: Evidence) -> bool:
     return all(abs(side.right - round(side.right)) < 1e-6 for side in (one.first, one.second))
-
-
-def _summed(evidence: Sequence[Evidence]) -> tuple[int, int, int, int] | None:
-    """Return the pairs of all sets; None where a set has none."""
-    each = [one.cells for one in evidence if one.cells is not None]
-    if len(each) < len(evidence):
-        return None
-    both, lost, gained, neither = map(sum, zip(*each, strict=True))
-    return both, lost, gained, neither
-
-
-def _difference(evidence: Sequence[Evidence], z: float) -> tuple[Interval, Method, float]:
-    """Return the difference, its method, and the variance of one question's difference."""
-    cells = _summed(evidence)
-    if cells:
-        variance = paired_variance(cells[1], cells[2], sum(cells))
-        return paired_difference(*cells, z), "paired", variance
-    gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
-    if all(one.gaps is not None for one in evidence):
-        step = max(one.step for one in evidence)
-        if all(one.is_share for one in evidence):
-            interval, is_resampled = mean_of_differences(gaps, step, z), False
-        else:
-            interval, is_resampled = bootstrap_difference(gaps, step, z)
-        variance = len(gaps) * ((interval.high - interval.low) / (2 * z)) ** 2
-        return interval, "bootstrap" if is_resampled else "clustered", variance
-    firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
-    return pooled_difference(firsts, seconds, z), "unpaired", _unpaired(firsts, seconds)
-
-
-def _unpaired(firsts: Sequence[Share], seconds: Sequence[Share]) -> float:
-    """Return the variance of one question's difference, each set with its weight."""
-    total = min(sum(one.total for one in firsts), sum(one.total for one in seconds))
-    return total * sum(
-        weight**2 * (a.variance / a.total + b.variance / b.total)
-        for weight, a, b in zip(weights_of(firsts, seconds), firsts, seconds, strict=True)
-    )

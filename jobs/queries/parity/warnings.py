@@ -73,7 +73,7 @@ def unequal(base: Sequence[Result], result: Sequence[Result], margin: float) -> 
         # The interval of the statement has the rule of an early stop.
         [one for one in work if one.name not in _TOOL.union(early_stops.FIELDS)],
         [one for flag in FLAGS for one in _hygiene(flag, base, result, margin)],
-        unscored if unscored[0] != unscored[1] else None,
+        unscored if any(unscored) else None,
         [run for run in (*base, *result) if unswitched(run)],
         any(run.simulated for run in (*base, *result)),
         any(run.imported_id for run in (*base, *result)),

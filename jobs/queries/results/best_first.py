@@ -5,18 +5,18 @@ from __future__ import annotations
 from django.db.models import (
     BooleanField,
     Case,
-    Exists,
     F,
     FloatField,
     OrderBy,
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Value,
     When,
 )
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Greatest
 
 from jobs.models import Baseline, Result, SignOff
 from jobs.queries.results.repeats import first_of_each
@@ -31,7 +31,7 @@ def best_first(rows: QuerySet[Result]) -> QuerySet[Result]:
     1. A real result, then a simulated one.
     2. A sign-off or a current baseline.
     3. A run that counts: neither disturbed nor incomplete nor of a loaded host.
-    4. Of sign-offs and baselines the newest; of others the one with the most requests or questions.
+    4. Of sign-offs and baselines the latest choice; of others the most requests or questions.
     5. The newest.
 
     Evaluations that stopped early are left out: the answers chose which questions they cover.
@@ -49,6 +49,7 @@ ORDER: tuple[OrderBy, ...] = (
     F("simulated").asc(),
     F("is_chosen").desc(),
     F("is_counted").desc(),
+    F("chosen_at").desc(nulls_last=True),
     F("sample").desc(),
     F("created_at").desc(),
     F("pk").desc(),
@@ -58,8 +59,12 @@ ORDER: tuple[OrderBy, ...] = (
 def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
     """Add the terms of ``ORDER``; leave out what stopped early."""
     own = {"result": OuterRef("pk")}
-    chosen = Exists(SignOff.objects.filter(withdrawn_at=None, **own)) | Exists(
-        Baseline.objects.filter(ended_at=None, **own)
+    choices = (
+        SignOff.objects.filter(withdrawn_at=None, **own),
+        Baseline.objects.filter(ended_at=None, **own),
+    )
+    signed, base = (
+        Subquery(rows.order_by("-created_at").values("created_at")[:1]) for rows in choices
     )
     planned, asked = (_number(name) for name in ("planned_questions", "questions"))
     sample = Coalesce(*map(_number, _SAMPLES), Value(0.0))
@@ -67,7 +72,9 @@ def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
         Q(planned=None) | Q(planned__lte=F("asked_of_them"))
     )
     return rated.annotate(
-        is_chosen=_true_where(Q(chosen)),
+        # The later of both, where there are both: a database may not compare with NULL.
+        chosen_at=Coalesce(Greatest(signed, base), signed, base),
+        is_chosen=_true_where(Q(chosen_at__isnull=False)),
         is_counted=_true_where(Result.COUNTED),
         sample=Case(When(is_chosen=True, then=Value(0.0)), default=sample),
     )

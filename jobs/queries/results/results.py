@@ -16,9 +16,10 @@ from jobs.queries.results.result_counts import FACETS, STAMPS, Counts
 from jobs.queries.results.result_orders import COLUMNS, NEWEST
 from jobs.queries.results.set_scores import SetGroup, set_groups
 from jobs.queries.sorting import Order, sorted_page
-from jobs.queries.statistics import Interval, wilson
+from jobs.queries.statistics import Interval, Share, wilson
 
 PAGE = 50
+EFFECT = "accuracy_effect"
 MOST_TAGS = 40  # in the facet
 MOST_CATEGORIES = 24  # more rows do not fit into a chart
 ANSWER_FIELDS = (
@@ -190,7 +191,7 @@ def points_of(result: Result) -> list[ResultPoint]:
 
 
 def accuracy(result: Result, share: float | None = None) -> Interval | None:
-    """Return an evaluation's accuracy with its Wilson interval.
+    """Return an evaluation's accuracy with its Wilson interval over the questions.
 
     ``share``: mean of the result and its repeats. Repeats ask the same questions, so their number
     is that of one run.
@@ -199,7 +200,8 @@ def accuracy(result: Result, share: float | None = None) -> Interval | None:
     if result.type != Result.Type.EVALUATION or not questions:
         return None
     share = result.metrics.get("accuracy", 0.0) if share is None else share
-    return wilson(share * questions, questions)
+    effect = float(result.metrics.get(EFFECT) or 1.0)
+    return Share(share * questions, questions, effect).interval()
 
 
 def categories(result: Result) -> list[Category]:

@@ -14,14 +14,22 @@ from jobs.paired import (
     paired_difference,
     wilson,
 )
-from jobs.queries.statistics.bootstrap import bootstrap_difference
 from jobs.queries.statistics.clusters import (
     cells_of,
     clustered_error,
     design_effect,
     mean_of_differences,
 )
-from jobs.queries.statistics.power import conditional_power, more_questions, paired_variance
+from jobs.queries.statistics.evidence import (
+    ALL,
+    Difference,
+    Evidence,
+    Method,
+    Scores,
+    difference_of,
+    from_scores,
+)
+from jobs.queries.statistics.power import Seen, more_questions
 from jobs.queries.statistics.samples import (
     LEAST_RUNS,
     least_samples,
@@ -37,20 +45,26 @@ from jobs.queries.statistics.shares import difference, mcnemar
 from jobs.queries.statistics.strata import Share, pooled, pooled_difference, weights_of
 
 __all__ = [
+    "ALL",
     "LEAST_RUNS",
     "Decision",
+    "Difference",
+    "Evidence",
     "Goal",
     "Interval",
+    "Method",
+    "Scores",
+    "Seen",
     "Share",
     "Z",
-    "bootstrap_difference",
     "cells_of",
     "clustered_error",
-    "conditional_power",
     "decision",
     "design_effect",
     "difference",
+    "difference_of",
     "extended_z",
+    "from_scores",
     "least_samples",
     "mcnemar",
     "mean",
@@ -60,7 +74,6 @@ __all__ = [
     "monitored_z",
     "more_questions",
     "paired_difference",
-    "paired_variance",
     "pooled",
     "pooled_difference",
     "quantile_interval",

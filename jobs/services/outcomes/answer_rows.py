@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from math import ceil, isfinite
 from typing import Any
@@ -20,9 +20,11 @@ from jobs.models import Answer, AnswerRow, Result
 from jobs.parsers import answer_flags
 from jobs.parsers.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.parsers.answers import content_key, own_question
+from jobs.queries.results.results import EFFECT
+from jobs.queries.statistics import design_effect
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 4
+VERSION = 5
 _MOST = 2**31 - 1
 _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
@@ -50,8 +52,13 @@ def keep(result: Result) -> None:
         row.marks = answer_flags.bits([*answer_flags.flags(one, habits), *extra])
     AnswerRow.objects.filter(result=result).delete()
     AnswerRow.objects.bulk_create(rows, batch_size=1000)
-    kept = {name: n for name, n in result.metrics.items() if not name.startswith("answers_")}
-    result.metrics = kept | _counts(rows, facts, habits) | _thinking(params.get(NAME), facts)
+    kept = {
+        name: n
+        for name, n in result.metrics.items()
+        if not name.startswith("answers_") and name != EFFECT
+    }
+    counts = _counts(rows, facts, habits) | _thinking(params.get(NAME), facts)
+    result.metrics = kept | counts | _effect(rows)
     result.rows_version = VERSION
     result.save(update_fields=["metrics", "rows_version"])
 
@@ -112,6 +119,7 @@ def _row(
         content=content,
         said=_digest(said)[:16] if said else "",
         verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
+        score=min(1.0, max(0.0, one["score"])),
         tokens=tokens,
         latency_s=_seconds(detail.get("latency_s")),
         characters=len(one["reasoning"]) + len(one["answer"]),
@@ -165,6 +173,20 @@ def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
         answered = sum(one.has_answer and one.finish != "length" for one in facts)
         counts["answers_unswitched"] = 0 if reasoned else answered
     return counts
+
+
+def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
+    """Return the design effect of several answers to a question, with the weights of the sets; {}
+    for one answer each."""
+    sets: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.verdict != AnswerRow.Verdict.UNSCORED:
+            sets[row.subset][row.question_id, row.content].append(row.score)
+    questions = [list(scores.values()) for scores in sets.values()]
+    if all(len(scores) == 1 for one in questions for scores in one):
+        return {}
+    total = sum(map(len, questions))
+    return {EFFECT: sum(len(one) * design_effect(one) for one in questions) / total}
 
 
 def _whole(value: Any) -> int | None:

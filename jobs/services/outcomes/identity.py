@@ -38,8 +38,9 @@ from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
 # Schemas 3 to 5 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
-# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question.
-SCHEMA = 5
+# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question, schema 6 only where
+# each question has one answer, correct or not.
+SCHEMA = 6
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (

@@ -80,6 +80,16 @@ def test_a_sign_off_or_baseline_stands_before_larger_runs(host):
     assert cell_of(fleet()).speed.value == 101.0
 
 
+def test_of_two_sign_offs_the_later_one_stands(host):
+    deployment = served(host, stack="guide")
+    older, newer = sampled(deployment, 90.0, 50), sampled(deployment, 91.0, 40)
+    SignOff.objects.create(result=newer, purpose="customer")
+
+    SignOff.objects.create(result=older, purpose="correction")
+
+    assert cell_of(fleet()).speed.result == older
+
+
 def test_of_evaluations_the_one_with_the_most_questions_stands(host):
     for scores in ([1, 0, 1, 0, 1, 0, 1], [1, 1, 1]):
         job = make_job(host=host, kind="evaluate", state="succeeded", params={"stack": "guide"})

@@ -8,8 +8,8 @@ import pytest
 
 from jobs.catalog import QUESTION_SETS
 from jobs.kinds.lib.common import site
-from jobs.queries.parity.evidence import from_scores
 from jobs.queries.parity.statement import Looks, state
+from jobs.queries.statistics import from_scores
 from jobs.toolchains.evalscope.early_stop import LOOKS_FILE, Rule, decided_plan
 from jobs.toolchains.evalscope.evalscope import CONTINUE, QuestionRun
 from tests.jobs.lib.target import here

@@ -28,14 +28,15 @@ def test_other_questions_give_no_verdict(page):
 
 
 def test_significance_of_changed_answers_names_its_measure(page):
-    """Five of five changes: the interval excludes 0, the exact test gives p = 0.063."""
+    """Five of five changes: the interval excludes 0, the exact test gives p = 0.062."""
     base = make_measured(scores=[0, 0, 0, 0, 0, 1], label="a")
     other = make_measured(scores=[1, 1, 1, 1, 1, 1], label="b")
     far = make_measured(scores=[1] * 40, label="c")
     low = make_measured(scores=[0] * 40, label="d")
 
-    assert "Significant difference (95 % interval excludes 0): p = 0.063" in text_of(
-        page(ids(base, other))
+    assert re.search(
+        r"Significant difference \(95 % interval excludes 0\): \[[^]]*\], p = 0.062",
+        text_of(page(ids(base, other))),
     )
     assert "p &lt; 0.001" in page(ids(low, far))
 
@@ -79,7 +80,6 @@ def test_a_page_has_one_number_of_missing_questions_with_its_goal(page):
     text = text_of(page(ids(base, other)))
 
     counts = re.findall("[Aa]bout ([0-9 ]+) more question", text)
-    assert len(counts) > 1
     assert len(set(counts)) == 1
     assert re.search(rf"If [^.]*, about {counts[0]} more questions [^.]* power of 80 %", text)
 

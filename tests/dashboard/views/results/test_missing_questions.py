@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_statement_counts_the_missing_questions(member, pair):
     assert "8 questions of " in text and "have no scored answer in" in text
     assert reverse("parity-missing") in text
     assert "side=result" in text and "side=base" not in text
+
+
+def test_question_and_planned_number_stay_on_the_way_to_them(member, pair):
+    base, result = pair
+    asks = {"goal": "at_least", "margin": "2", "planned": "24"}
+    sides = {"base": f"res-{base.pk}", "id": f"res-{result.pk}"}
+
+    text = text_of(member.get(reverse("parity"), {**sides, **asks}))
+
+    (link,) = re.findall(rf'href="({reverse("parity-missing")}[^"]*)"', text)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    assert asked == {**sides, **asks, "side": "result"}
+    back = text_of(member.get(link))
+    assert "goal=at_least&planned=24" in back
 
 
 def test_an_answer_without_a_score_is_missing(member, pair):

@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -101,7 +103,7 @@ def test_stored_planned_questions_stay_out_of_links(reader):
     text = page(reader, base=f"res-{base.pk}", id=f"res-{early.pk}")
 
     assert "planned=" not in text
-    assert "24 of 20 planned questions" in text
+    assert "24 questions, of which 20 were planned. Look number 1." in text
     by_name = {"base_name": f"res-{base.pk}", "name": f"res-{early.pk}"}
     assert reader.get(reverse("parity"), by_name).status_code == 302
 
@@ -184,7 +186,7 @@ def test_repeats_are_one_side(reader):
 def test_counts_have_the_guides_statement(reader):
     text = page(reader, **COUNTS, margin="1", sets="cluewsc-dev,cluewsc-test")
 
-    assert "Cannot tell within 1 point: about 7\u202f400 more questions" in text
+    assert "about 5\u202f900 more questions show it with a power of 80 %" in text
     assert "−0.26 [−1.97, +1.44]" in text
     assert "differ in sign" in text
     assert ">cluewsc-test</th>" in text
@@ -385,7 +387,7 @@ def test_a_comparison_has_the_verdict_as_its_title(reader):
     )
 
     heading = text[text.index("<h1>") : text.index("</h1>")]
-    assert "Cannot tell within 1 point: about" in heading
+    assert "Cannot tell within 1 point" in heading
     assert "significant" not in heading
     assert f"{reverse('parity')}?base=res-{base.pk}&id=res-{result.pk}&margin=1" in text
 
@@ -452,3 +454,53 @@ def test_a_comparison_of_two_imports_has_the_statement_as_its_title(client):
     heading = text[text.index("<h1>") : text.index("</h1>")]
     assert "Cannot tell within 1 point" in heading
     assert "mean" not in heading
+
+
+@pytest.mark.parametrize("score", ["nan", "150", "-5"])
+def test_a_score_that_is_none_is_refused_at_the_tables(reader, score):
+    status, text = pasted(reader, tables=TABLES.replace("97.48", score))
+
+    assert status == 422
+    assert f"cluewsc-dev: “{score}” is no score from 0 to 100." in text
+
+
+def test_a_shared_link_of_tables_names_what_was_left_out(reader, client_of):
+    other = "| gsm8k | 1d7fe4 | accuracy | gen | 92.1 |"
+    _status, shown = pasted(reader, tables=TABLES.replace("| avg", f"{other}\n| avg", 1))
+    link = re.search(r'data-copy-text="([^"]*)"', shown)[1]
+
+    text = html.unescape(client_of("wu").get(link).content.decode())
+
+    assert "In the pasted tables, but left out: gsm8k." in text
+
+
+def test_counts_of_other_questions_are_refused_at_their_field(reader):
+    text = page(reader, 422, base_counts="90/100", counts="900/1000", sets="gsm8k")
+
+    assert "Data set gsm8k: 100 questions in the baseline, 1000 in the result." in text
+
+
+def test_two_sets_of_equal_counts_have_numbers_of_their_own(reader):
+    text = page(reader, base_counts="154/159,154/159", counts="155/159,155/159")
+
+    assert "Set 1</th>" in text
+    assert "Set 2</th>" in text
+
+
+def test_a_form_of_results_asks_the_usual_question_first(reader):
+    options = page(reader).partition('id="r-goal"')[2].partition("</select>")[0]
+
+    assert options.partition("<option")[2].startswith(' value="">usual for these two sides')
+
+
+def test_a_comparison_of_groups_needs_no_query_for_each_run(client):
+    client.force_login(make_user("lin", role="viewer"))
+
+    def queries(runs):
+        sides = [repeats(*[[1, 1, 0, 1]] * runs), repeats(*[[1, 0, 0, 1]] * runs)]
+        groups = "&".join("group=" + ",".join(f"res-{one.pk}" for one in side) for side in sides)
+        with CaptureQueriesContext(connection) as found:
+            assert client.get(f"{reverse('result-compare')}?{groups}").status_code == 200
+        return len(found)
+
+    assert queries(6) <= queries(2) + 2

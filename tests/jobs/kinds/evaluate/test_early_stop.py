@@ -42,6 +42,19 @@ def test_an_early_stop_is_a_script_around_the_usual_one():
     assert asked == list(usual.argv[2:])
 
 
+@pytest.mark.parametrize(
+    ("is_external", "chosen", "goal"),
+    [(False, "", "same"), (True, "", "at_least"), (True, "same", "same")],
+)
+def test_an_external_baseline_is_asked_whether_ours_is_at_least_as_accurate(
+    is_external, chosen, goal
+):
+    plan = planned(replace(BASELINE, is_external=is_external), goal=chosen)
+
+    (rule,) = [one for one in plan.files if one.name == "early_stop.json"]
+    assert json.loads(rule.text)["goal"] == goal
+
+
 def test_without_an_early_stop_its_settings_do_not_count():
     assert planned(stop_early=False, baseline="res-99") == planned(stop_early=False, baseline="")
 

@@ -202,3 +202,66 @@ def test_a_result_that_could_stop_early_has_a_wider_interval():
     assert early.pooled.gap.low < usual.pooled.gap.low
     assert parity([result], [base], 1.0, "same").statement.looks.planned == 16
     assert parity([base], [result], 1.0, "same", planned=20).statement.looks.planned == 20
+
+
+def test_scores_between_0_and_1_are_compared_as_they_are():
+    base, result = evaluation([0.9] * 40), evaluation([0.6] * 40)
+
+    row = parity([base], [result], 1.0, "same").statement.pooled
+
+    assert (row.first.value, row.second.value) == pytest.approx((0.9, 0.6))
+    assert row.decision == "worse"
+
+
+@pytest.mark.parametrize("other", [("gsm8k", 85.0, 1319), ("gsm8k", 85.0, 39)])
+def test_sets_of_other_numbers_of_questions_have_no_verdict(other):
+    base, result = scored([other]), scored([("gsm8k", 20.0, 40)])
+
+    found = parity([base], [result], 1.0, "same")
+
+    assert found.statement is None
+    assert found.notes.unequal == [("gsm8k", other[2], 40)]
+
+
+def test_results_without_answers_and_with_other_checksums_have_no_verdict():
+    sides = [scored([("gsm8k", share, 40)]) for share in (60.0, 20.0)]
+    for number, side in enumerate(sides):
+        side.identity = {"parts": {"workload": {"questions_sha256": f"{number}" * 64}}}
+
+    found = parity([sides[0]], [sides[1]], 1.0, "same")
+
+    assert found.statement is None
+    assert found.notes.apart == ["gsm8k"]
+
+
+def without_score(result, *indexes):
+    Answer.objects.filter(result=result, index__in=indexes).update(status="failed", score=0)
+    answer_rows.keep(result)
+    return result
+
+
+def test_questions_whose_request_failed_are_asked_in_a_second_look():
+    first = without_score(evaluation([1, 1, 0, 0]), 2, 3)
+    more = evaluation([1, 1, 0, 0])
+
+    assert looks_at([first, more]) == 2
+
+
+def test_a_failed_request_of_a_repeat_is_no_look():
+    first, again = evaluation([1, 1, 0, 0]), evaluation([1, 1, 0, 0])
+    Answer.objects.filter(result=again, index=2).update(
+        status="failed", score=0, question="", expected=""
+    )
+    answer_rows.keep(again)
+
+    assert looks_at([first, again]) == 1
+
+
+def test_equal_numbers_of_failed_requests_are_told():
+    base = without_score(evaluation([1, 1, 0, 0]), 0)
+    result = without_score(evaluation([1, 1, 0, 0]), 0)
+
+    found = parity([base], [result], 1.0, "same")
+
+    assert found.unequal.unscored == (1, 1)
+    assert [(common, asked) for _name, common, asked in found.notes.partly] == [(3, 4)]

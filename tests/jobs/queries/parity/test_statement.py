@@ -2,9 +2,8 @@ import pytest
 
 from jobs.queries.parity.counts import counts_of, evidence_of
 from jobs.queries.parity.errors import ParityError
-from jobs.queries.parity.evidence import from_scores
 from jobs.queries.parity.statement import Looks, state
-from jobs.queries.statistics import wilson
+from jobs.queries.statistics import from_scores, wilson
 
 
 def counted(base, result, margin=0.01, goal="same", **looks):
@@ -166,14 +165,6 @@ def test_scores_that_are_no_share_are_resampled():
 
     assert (row.method, row.p) == ("bootstrap", None)
     assert row.gap.low < row.gap.value < row.gap.high
-
-
-def test_other_questions_are_not_paired():
-    first, second = {index: [1.0] for index in range(9)}, {-index: [1.0] for index in range(1, 9)}
-
-    one = from_scores("x", "", first, second)
-
-    assert (one.gaps, one.first.total, one.second.total) == (None, 9, 8)
 
 
 def test_only_common_questions_count():

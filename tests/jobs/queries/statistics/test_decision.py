@@ -1,16 +1,21 @@
+from functools import cache
+from math import log, log1p
+from random import Random
+
 import pytest
 
 from jobs.paired import least_margin
 from jobs.queries.statistics import (
     Interval,
+    Seen,
     Z,
-    conditional_power,
     decision,
     extended_z,
     monitored_z,
     more_questions,
-    paired_variance,
+    paired_difference,
 )
+from jobs.queries.statistics.power import conditional_power, paired_variance
 
 
 @pytest.mark.parametrize(
@@ -43,8 +48,8 @@ def test_a_variance_of_pairs_never_promises_nothing():
     assert paired_variance(16, 6, 160) == pytest.approx(23 / 162 - (10 / 162) ** 2)
 
 
-def after(aim, seen, variance, margin, z=Z):
-    return more_questions(aim, seen, variance, margin, lambda _asked: z)
+def after(goal, seen, margin, z=Z):
+    return more_questions(goal, seen, margin, lambda _asked: z)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +60,12 @@ def after(aim, seen, variance, margin, z=Z):
 def test_more_questions_start_from_the_difference_that_was_seen(first, second, total, fresh):
     shares = first / total, second / total
     variance = sum(share * (1 - share) for share in shares)
-    seen = (total, shares[1] - shares[0])
+    seen = Seen(total, shares[1] - shares[0], variance)
 
-    more = more_questions("same", seen, variance, 0.01, lambda _asked: extended_z(2))
+    more = more_questions("same", seen, 0.01, lambda _asked: extended_z(2))
 
     def power(count):
-        return conditional_power("same", seen, count, variance, 0.01, extended_z(2))
+        return conditional_power("same", seen, count, 0.01, extended_z(2))
 
     assert power(fresh) < 0.05
     assert power(more - 1) < 0.8 <= power(more)
@@ -68,12 +73,50 @@ def test_more_questions_start_from_the_difference_that_was_seen(first, second, t
 
 def test_more_questions_of_nothing_seen_are_a_fresh_design():
     # (1.96 + 1.2816)² · 0.0834 / 0.01² = 8763, and 6546 with one test at 0.8416.
-    assert after("same", (1, 0.0), 0.0834, 0.01) == pytest.approx(8763, abs=3)
-    assert after("at_least", (1, 0.0), 0.0834, 0.01) == pytest.approx(6546, abs=3)
+    assert after("same", Seen(1, 0.0, 0.0834), 0.01) == pytest.approx(8763, abs=3)
+    assert after("at_least", Seen(1, 0.0, 0.0834), 0.01) == pytest.approx(6546, abs=3)
 
 
 def test_a_gain_that_was_seen_needs_fewer_questions_than_a_loss():
-    assert after("at_least", (500, 0.02), 0.1, 0.02) < after("at_least", (500, -0.02), 0.1, 0.02)
+    gain, loss = (after("at_least", Seen(500, gap, 0.1), 0.02) for gap in (0.02, -0.02))
+
+    assert gain < loss
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total", "margin"),
+    [
+        *((0, 0, 240, 0.01), (0, 0, 380, 0.01), (0, 0, 60, 0.05), (0, 0, 30, 0.1)),
+        *((2, 1, 240, 0.02), (1, 0, 240, 0.01), (10, 8, 500, 0.01), (20, 15, 198, 0.02)),
+    ],
+)
+@pytest.mark.parametrize("goal", ["at_least", "same"])
+def test_promised_questions_show_the_goal_in_four_of_five_cases(lost, gained, total, margin, goal):
+    z, draw = extended_z(2), Random(22)
+    variance = paired_variance(lost, gained, total)
+    seen = Seen(total, (gained - lost) / total, variance, lost + gained)
+    more = after(goal, seen, margin, z)
+
+    @cache
+    def is_shown(changed, fixed):
+        cells = (0, lost + changed - fixed, gained + fixed)
+        gap = paired_difference(total + more - sum(cells), *cells[1:], 0, z)
+        return decision(gap, margin, goal) not in ("cannot_tell", "worse")
+
+    shown = 0
+    for _run in range(1000):
+        changed = binomial(draw, more, seen.rate)
+        shown += is_shown(changed, binomial(draw, changed, 0.5))
+
+    assert 740 <= shown <= 960
+
+
+def binomial(draw, count, share):
+    """Draw the number of successes, from the gaps between them."""
+    found, at = 0, 0
+    while share and (at := at + int(log(1 - draw.random()) / log1p(-share)) + 1) <= count:
+        found += 1
+    return found
 
 
 def test_the_boundary_of_early_stops_is_the_reflection_principles():

@@ -6,7 +6,6 @@ import pytest
 
 from jobs.queries.statistics import (
     Share,
-    bootstrap_difference,
     cells_of,
     clustered_error,
     design_effect,
@@ -15,6 +14,7 @@ from jobs.queries.statistics import (
     pooled_difference,
     wilson,
 )
+from jobs.queries.statistics.bootstrap import bootstrap_difference
 from jobs.queries.statistics.clusters import freedom
 
 BASE = [Share(154, 159), Share(933, 976)]
