@@ -24,6 +24,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "messages",
             "numbers",
             "paired",
+            "patterns",
             "units",
             "redis_addresses",
             "sanitize",

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from jobs.catalog import strict_yaml
+from jobs.patterns import pattern
 
 # error: repeats until fixed. transient: a retry may be enough.
 # warning: the job continues, but its numbers are doubtful.
@@ -33,7 +34,7 @@ class _Strict(BaseModel):
 
 
 class Signature(_Strict):
-    """Line that contains ``text`` and matches the optional regular expression ``pattern``.
+    """Line that contains ``text`` and matches the optional ``pattern`` (:mod:`jobs.patterns`).
 
     Every signature has plain text, for a fast search of large logs. Named groups of the pattern
     fill the texts.
@@ -50,16 +51,13 @@ class Signature(_Strict):
     @field_validator("pattern")
     @classmethod
     def _is_a_pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+        pattern(value)
         return value
 
     @cached_property
     def compiled(self) -> re.Pattern[str] | None:
         """The pattern, None without one."""
-        return re.compile(self.pattern) if self.pattern else None
+        return pattern(self.pattern) if self.pattern else None
 
     def match(self, line: str) -> Mapping[str, str] | None:
         """Return arguments of the texts if the line matches, else None."""
@@ -100,7 +98,7 @@ class KnownFailure(_Strict):
                 raise ValueError(f"its own example is not matched: {line!r}")
         filled = set(_PLACEHOLDER.findall(self.cause + self.advice))
         for signature in self.signatures:
-            missing = filled - set(re.compile(signature.pattern).groupindex)
+            missing = filled - set(pattern(signature.pattern).groupindex)
             if missing:
                 raise ValueError(f"{signature.text!r} does not fill {sorted(missing)}")
         for text in (self.cause, self.advice):

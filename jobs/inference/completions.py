@@ -22,6 +22,7 @@ from typing import Any
 
 from jobs.inference.reasoning import Parts, parts, split
 from jobs.inference.sse import Event, events
+from jobs.patterns import pattern
 
 __all__ = ["CHAT_PATH", "Exchange", "Reply", "error_text", "parse_reply", "request_body", "split"]
 
@@ -29,11 +30,15 @@ SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 CHAT_PATH = "/v1/chat/completions"
 ERROR_LENGTH = 2000
+# Read of an error: JSON, and a page, whose title stands at its begin.
+ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
 _WORDS_LENGTH = 500
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
-_HTML = re.compile(r"\s*<(?:!doctype|html|head|body|h1|center|p)\b", re.IGNORECASE)
-_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_TITLE = pattern(r"<title[^>]*>([^<]*)", ignore_case=True)
+_HTML = pattern(r"^\s*<(?:!doctype|html|head|body|h1|center|p)\b", ignore_case=True)
+_TAGS = pattern(
+    r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<[^>]*>", ignore_case=True, dot_all=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +240,11 @@ def error_text(raw: bytes, http_status: int) -> str:
 
     Of a page of a web server its title, without markup.
     """
-    text = raw[: 1024 * 1024].decode(errors="replace").strip()
-    message = _message(_loaded(raw))
-    if not message and _HTML.match(text):
+    text = raw[:PAGE_BYTES].decode(errors="replace").strip()
+    message = _message(_loaded(raw[:ERROR_BYTES]))
+    if not message and _HTML.search(text):
         title = _TITLE.search(text)
-        content = unescape(title[1] if title else _TAGS.sub(" ", text[:20_000]))
+        content = unescape(title[1] if title else _TAGS.sub(" ", text))
         message = " ".join(content.split())[:_WORDS_LENGTH]
         if str(http_status) not in message:
             message = f"HTTP {http_status}: {message}".removesuffix(": ")

@@ -13,7 +13,7 @@ ESCAPES = re.compile(
     rb"|\x1b[ -/]*[0-~]"
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x7f]"
 )
-# Maximum part of a line without an end, such as a progress bar redrawn for hours.
+# Longer lines come in parts: a line without an end, such as a progress bar redrawn for hours.
 LONGEST_PART = 64 * 1024
 
 
@@ -42,7 +42,8 @@ class Lines:
         """Return the lines that end in ``chunk``."""
         *ended, self._rest = (self._rest + chunk).split(b"\n")
         for raw in ended:
-            yield from self._states(raw)
+            for start in range(0, max(1, len(raw)), LONGEST_PART):
+                yield from self._states(raw[start : start + LONGEST_PART])
             self._offset += self._read + len(raw) + 1
             self._number, self._read = self._number + 1, 0
         while len(self._rest) > LONGEST_PART:

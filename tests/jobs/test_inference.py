@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from jobs.inference.completions import (
+    ERROR_BYTES,
+    PAGE_BYTES,
     Exchange,
     Reply,
     error_text,
@@ -335,6 +337,20 @@ def test_an_error_in_a_stream_is_kept_beside_the_text_before_it(line):
 def test_an_error_has_the_engines_words(raw, text):
     assert error_text(raw, 502) == text
     assert parse_stream(raw, http_status=502) == Reply(error=text)
+
+
+def test_an_error_page_is_read_at_its_begin_only():
+    head = b"<html>" + b" " * PAGE_BYTES
+
+    assert error_text(head + b"<title>Bad Gateway</title>", 502) == "HTTP 502"
+    assert error_text(b"<html><title>Bad Gateway</title>" + head, 502) == "HTTP 502: Bad Gateway"
+    assert len(error_text(b"<html>" + b"<title" * 100_000, 502)) < 600
+
+
+def test_an_error_of_megabytes_is_no_json():
+    text = json.dumps({"error": {"message": "x" * ERROR_BYTES}})
+
+    assert error_text(text.encode(), 500).startswith('{"error"')
 
 
 def test_a_request_repeats_the_answers_without_their_reasoning():

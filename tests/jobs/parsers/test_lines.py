@@ -32,3 +32,16 @@ def test_a_line_without_an_end_does_not_fill_the_memory():
     assert len(parsed) == 20 * 4000 + 1
     assert {line.number for line in parsed[:-1]} == {1}
     assert (parsed[-1].number, parsed[-1].offset) == (2, 20 * len(piece) + 1)
+
+
+def test_a_long_line_comes_in_parts_of_one_number():
+    long = b"x" * (LONGEST_PART + 10)
+
+    found = list(lines_of(b"a\n" + long + b"\nb\n"))
+
+    assert [(one.number, one.offset, len(one.text)) for one in found] == [
+        (1, 0, 1),
+        (2, 2, LONGEST_PART),
+        (2, 2, 10),
+        (3, 2 + len(long) + 1, 1),
+    ]
