@@ -32,6 +32,7 @@ ROOMS: dict[str, list[set[str]]] = {
             "web_addresses",
             "valkey_acl",
             "metrics",
+            "bounds",
             "catalog",
         },
         {"plans", "parsers", "toolchains", "protocol"},

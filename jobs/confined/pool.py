@@ -21,7 +21,9 @@ from jobs.units import GB, MB
 
 Answer = TypeVar("Answer")
 # For a free worker.
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
+# Exit codes of a worker. Libraries in C and Rust abort without memory.
+_REASONS = {-signal.SIGXCPU: "time", -signal.SIGABRT: "memory"}
 
 
 class Exceeded(JobsError):
@@ -42,7 +44,7 @@ class Exceeded(JobsError):
 
 
 class Busy(JobsError):
-    """All workers are at work: try again later."""
+    """All workers are at work, or the database is away: try again later."""
 
     id = "confined:busy"
 
@@ -74,8 +76,10 @@ class Pool:
         except queue.Empty:
             raise Busy("no worker is free") from None
         try:
-            if hand is None or not hand.lives:
-                hand = _Worker(self.limits)
+            if hand is not None and not hand.lives:
+                hand.kill()
+                hand = None
+            hand = hand or _Worker.start(self.limits)
             answer = hand.ask(name, args)
             stays = answer[1:2] == worker.STAYS
         except BaseException:
@@ -116,6 +120,18 @@ class _Worker:
         self._process.start()
         far.close()
 
+    @classmethod
+    def start(cls, limits: Limits) -> _Worker:
+        """Return a new worker.
+
+        Raises:
+            Exceeded: the server process that forks workers has just ended; the next call starts it.
+        """
+        try:
+            return cls(limits)
+        except (EOFError, OSError) as error:
+            raise Exceeded("ended", limits) from error
+
     @property
     def lives(self) -> bool:
         """True while it can take a task."""
@@ -134,8 +150,8 @@ class _Worker:
             return self._connection.recv_bytes(2 + self._limits.answer)
         except (EOFError, OSError) as error:
             self._process.join(5)
-            is_time = self._process.exitcode == -signal.SIGXCPU
-            raise Exceeded("time" if is_time else "ended", self._limits) from error
+            reason = _REASONS.get(self._process.exitcode or 0, "ended")
+            raise Exceeded(reason, self._limits) from error
 
     def kill(self) -> None:
         """End it now."""
@@ -154,6 +170,8 @@ def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
         return content
     if kind == worker.ERROR:
         raise _error(json.loads(content))
+    if kind == worker.NO_DATABASE:
+        raise Busy("the database is away")
     if kind == worker.FAILED:
         raise Failed(content.decode())
     raise Exceeded("memory" if kind == worker.MEMORY else "answer", limits)

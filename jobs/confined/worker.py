@@ -21,7 +21,7 @@ from typing import Any, get_type_hints
 import django
 from django.apps import apps
 from django.conf import settings
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import translation
 from pydantic import TypeAdapter
 
@@ -30,7 +30,7 @@ from jobs.errors import JobsError
 logger = logging.getLogger(__name__)
 
 # First byte of an answer; the second one tells whether the worker stays.
-VALUE, ERROR, MEMORY, TOO_LONG, FAILED = b"=", b"e", b"m", b"l", b"f"
+VALUE, ERROR, MEMORY, TOO_LONG, FAILED, NO_DATABASE = b"=", b"e", b"m", b"l", b"f", b"d"
 STAYS, LEAVES = b"+", b"-"
 _PAGE = resource.getpagesize()
 _NICE = 5
@@ -106,6 +106,9 @@ def answered(
         return MEMORY, b""
     except JobsError as error:
         return ERROR, _described(error)
+    except (OperationalError, InterfaceError) as error:  # it may be back soon
+        logger.error("%s: %s", name, error)
+        return NO_DATABASE, b""
     except Exception as error:
         logger.exception("%s failed", name)
         return FAILED, type(error).__name__.encode()

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
+from jobs import bounds
 from jobs.errors import LaunchError
 from jobs.sanitize import sanitize_text
 
@@ -22,6 +23,7 @@ MOST_FILES = 3000
 LONGEST_PATH = 280
 PASTED = "pasted.txt"
 _CHUNK = 1024 * 1024
+_PIECE = 64 * 1024
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _TAR = (257, b"ustar")
@@ -137,6 +139,7 @@ def _add(files: _Files, name: str, content: bytes) -> None:
 
 def _unzip(files: _Files, name: str, content: bytes) -> None:
     try:
+        _check_directory(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
             if len(members) > MOST_FILES:
@@ -152,22 +155,36 @@ def _unzip(files: _Files, name: str, content: bytes) -> None:
         raise _damaged(name, error) from error
 
 
+def _check_directory(content: bytes) -> None:
+    """Refuse a list of files that takes long to read: its end record has its size (PKZIP
+    APPNOTE 6.3, section 4.3.16)."""
+    at = content.rfind(b"PK\x05\x06")
+    size = int.from_bytes(content[at + 12 : at + 16], "little") if at >= 0 else 0
+    if size > bounds.ZIP_DIRECTORY_BYTES:
+        raise _error(_("More than %(most)s files. Import a part of them.") % {"most": MOST_FILES})
+
+
 def _gunzip(files: _Files, name: str, content: bytes) -> bytes:
     """Unpack at most what fits, plus the headers of a tar."""
-    most = files.left + _TAR_OVERHEAD
-    plain, rest = b"", content
-    while rest.startswith(_GZIP):  # parallel packers write several streams
+    most, plain = files.left + _TAR_OVERHEAD, bytearray()
+    at, members = 0, 0
+    while content.startswith(_GZIP, at):  # parallel packers write several members
+        members += 1
+        if members > bounds.GZIP_MEMBERS:
+            raise _damaged(name, ValueError(f"more than {bounds.GZIP_MEMBERS} members"))
         unpacker = zlib.decompressobj(wbits=31)
-        try:
-            plain += unpacker.decompress(rest, most + 1 - len(plain))
-        except zlib.error as error:
-            raise _damaged(name, error) from error
-        if len(plain) > most:
-            raise files.too_large()
-        if not unpacker.eof:
-            raise _damaged(name, EOFError("cut off"))
-        rest = unpacker.unused_data
-    return plain
+        while not unpacker.eof:
+            piece = content[at : at + _PIECE]
+            if not piece:
+                raise _damaged(name, EOFError("cut off"))
+            try:
+                plain += unpacker.decompress(piece, most + 1 - len(plain))
+            except zlib.error as error:
+                raise _damaged(name, error) from error
+            if len(plain) > most:
+                raise files.too_large()
+            at += len(piece) - len(unpacker.unused_data or unpacker.unconsumed_tail)
+    return bytes(plain)
 
 
 def _untar(files: _Files, name: str, content: bytes) -> None:

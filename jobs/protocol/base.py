@@ -7,6 +7,8 @@ a greatest size. :func:`parse` is the one way in.
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -20,9 +22,12 @@ from pydantic import (
     ValidationError,
 )
 
+from jobs import bounds
 from jobs.endpoints import PORT_MAX, port_from
 from jobs.errors import JobsError
 from jobs.sanitize import sanitize
+
+logger = logging.getLogger(__name__)
 
 # Largest number of bytes, items or an id that a 64-bit database column holds with room to add.
 COUNT_MAX = 2**60
@@ -121,6 +126,24 @@ def load(data: bytes, where: str = "") -> Any:
     if deep:
         raise BadMessage(where, f"nested deeper than {_DEPTH}")
     return sanitize(value)
+
+
+def check_lines(lines: Sequence[bytes], where: str) -> None:
+    """Raise :class:`BadMessage` for more lines than a chunk may have."""
+    if len(lines) > bounds.LINES:
+        raise BadMessage(where, f"more than {bounds.LINES} lines")
+
+
+def note_torn(number: int, where: str, first: bytes) -> None:
+    """Log lines that were left out, once for all.
+
+    Raises:
+        BadMessage: they are more than a power cut tears.
+    """
+    if number > bounds.TORN_LINES:
+        raise BadMessage(where, f"more than {bounds.TORN_LINES} lines are no JSON object")
+    if number:
+        logger.error("%s: %s lines are no JSON object, left out: %.200r", where, number, first)
 
 
 def read(model: type[Model], value: Any, where: str = "") -> Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -22,11 +21,11 @@ from jobs.protocol.base import (
     Sha256,
     Text64,
     Text1000,
+    check_lines,
     load,
+    note_torn,
     read,
 )
-
-logger = logging.getLogger(__name__)
 
 OUTPUTS_MAX = 10_000  # files that one job may leave
 PATH_CHARS = 400
@@ -132,18 +131,23 @@ def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
 
     Raises:
         BadMessage: an event breaks the protocol; ``field`` is like ``events[2].message_args``.
+            Or there are more lines, or more torn ones, than :mod:`jobs.bounds` allows.
     """
-    return [_event(line, f"events[{index}]") for index, line in enumerate(lines)]
+    check_lines(lines, "events")
+    sent = [_sent(line) for line in lines]
+    torn = [line for line, one in zip(lines, sent, strict=True) if one is None]
+    note_torn(len(torn), "events", torn[0] if torn else b"")
+    return [_event(one, f"events[{index}]") for index, one in enumerate(sent)]
 
 
-def _event(line: bytes, where: str) -> Event | None:
+def _sent(line: bytes) -> dict[str, Any] | None:
     try:
-        sent = load(line, where)
-    except BadMessage as error:
-        logger.error("%s, skipped: %.200r", error, line)
+        sent = load(line)
+    except BadMessage:
         return None
-    if not isinstance(sent, dict) or not isinstance(sent.get("type"), str):
-        logger.error("%s: no event, skipped: %.200r", where, line)
-        return None
-    model = _EVENTS.get(sent["type"])
-    return read(model, from_host(sent), where) if model else None
+    return sent if isinstance(sent, dict) and isinstance(sent.get("type"), str) else None
+
+
+def _event(sent: dict[str, Any] | None, where: str) -> Event | None:
+    model = _EVENTS.get(sent["type"]) if sent else None
+    return read(model, from_host(sent), where) if model and sent else None

@@ -6,7 +6,17 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from jobs.protocol.base import BadMessage, HostModel, Moment, Number, Text64, load, read
+from jobs.protocol.base import (
+    BadMessage,
+    HostModel,
+    Moment,
+    Number,
+    Text64,
+    check_lines,
+    load,
+    note_torn,
+    read,
+)
 
 VALUES_MAX = 256
 # watch -> [[seconds since the epoch by the host's clock, {metric: value}], …]
@@ -25,15 +35,21 @@ def parse_points(data: bytes) -> dict[str, Rows]:
     """Return the rows of whole lines by watch. Lines that are no JSON were torn: left out.
 
     Raises:
-        BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``.
+        BadMessage: a point breaks the protocol; ``field`` is like ``points[7].v.waiting``. Or there
+            are more lines, or more torn ones, than :mod:`jobs.bounds` allows.
     """
     rows: dict[str, Rows] = {}
-    for index, line in enumerate(data.splitlines()):
+    lines = data.splitlines()
+    check_lines(lines, "points")
+    torn = []
+    for index, line in enumerate(lines):
         where = f"points[{index}]"
         try:
             sent = load(line, where)
         except BadMessage:
+            torn.append(line)
             continue
         point = read(Point, sent, where)
         rows.setdefault(point.w, []).append([point.t, point.v])
+    note_torn(len(torn), "points", torn[0] if torn else b"")
     return rows

@@ -18,7 +18,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs import logstore, notifications
-from jobs.confined import Exceeded
 from jobs.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.models import Deployment, Job, JobStep
 from jobs.protocol.events import (
@@ -192,9 +191,9 @@ def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
         return apply_to_job(job, offset, events)
     try:
         return verdicts.close(job, offset, b"".join(line for line, _event in events), log_sha256)
-    except Exceeded as exceeded:
-        unread = partial(verdicts.close_unread, reason=exceeded.message)
-        return apply_to_job(job, offset, events, unread)
+    except verdicts.Unread as unread:
+        close = partial(verdicts.close_unread, reason=unread.message)
+        return apply_to_job(job, offset, events, close)
 
 
 def apply_to_job(job: Job, offset: int, events: Events, close: Close | None = None) -> int:

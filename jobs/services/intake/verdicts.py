@@ -13,8 +13,8 @@ from typing import Any
 from django.core.cache import caches
 
 from jobs import logstore
-from jobs.confined import Busy, Exceeded, Limits, Pool, Task
-from jobs.errors import Incomplete
+from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.errors import Incomplete, JobsError
 from jobs.messages import Message
 from jobs.models import Deployment, Job
 from jobs.services import lifecycle, outputs
@@ -31,6 +31,16 @@ _DEATHS_KEPT_S = 3600
 
 _judged: set[int] = set()
 _choosing = threading.Lock()
+
+
+class Unread(JobsError):
+    """Outputs that nobody can read. ``message`` says why."""
+
+    id = "job:unreadable"
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message.id)
+        self.message = message
 
 
 def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
@@ -64,7 +74,7 @@ def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
     Raises:
         OffsetMismatch: the events do not end at ``offset``.
         Busy: no worker is free, the job's verdict is under way, or its worker died.
-        Exceeded: the outputs exceed a limit. Nothing is stored.
+        Unread: the outputs exceed a limit, or their reader fails. Nothing is stored.
     """
     with _choosing:
         if job.pk in _judged:
@@ -72,10 +82,13 @@ def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
         _judged.add(job.pk)
     try:
         return _CLOSE(job.pk, offset, data, log_sha256)
-    except Exceeded as error:
-        if error.reason == "ended" and _deaths(job) < _MOST_DEATHS:
+    except (Exceeded, Failed) as error:
+        is_sure = isinstance(error, Exceeded) and error.reason != "ended"
+        if not is_sure and _deaths(job) < _MOST_DEATHS:
             raise Busy(str(error)) from error
-        raise
+        if isinstance(error, Exceeded):
+            raise Unread(error.message) from error
+        raise Unread(Message(Unread.id, {"reason": str(error)})) from error
     finally:
         with _choosing:
             _judged.discard(job.pk)
@@ -100,7 +113,7 @@ def cause_of_server(
     """
     try:
         return _CAUSE(deployment.pk, log_from, exit_code, dict(args))
-    except Exceeded:
+    except (Exceeded, Failed):
         return {}
 
 

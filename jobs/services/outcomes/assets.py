@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.timezone import now
 
+from jobs import bounds
 from jobs.errors import ParseError
 from jobs.models import Artifact, Dataset, Deployment, Environment, Job, Weights
 
@@ -54,6 +56,14 @@ def check_product(product: Mapping[str, Any]) -> None:
     missing = [name for name in wanted if product.get(name) in (None, "")]
     if missing:
         raise ParseError(f"the {product['type']} has no {', '.join(missing)}")
+    for name, value in product.items():
+        if isinstance(value, str) and len(value) > bounds.PRODUCT_TEXT_CHARS:
+            most = bounds.PRODUCT_TEXT_CHARS
+            raise ParseError(f"{name} of the {product['type']} has more than {most} characters")
+    if len(json.dumps(product, default=str)) > bounds.PRODUCT_BYTES:
+        raise ParseError(
+            f"the {product['type']} has more than {bounds.PRODUCT_BYTES} bytes of facts"
+        )
 
 
 def register(job: Job, product: Mapping[str, Any]) -> Record | None:

@@ -178,6 +178,6 @@ def _tools(job: Job, step: object) -> Collection[str] | None:
         steps = {each.name: each for each in from_json(job.plan).steps}
     except (PlanError, LookupError, TypeError):
         return None
-    if step not in steps:
+    if str(step) not in steps:
         return None
     return {PurePosixPath(word).name for word in steps[str(step)].argv}

@@ -1,0 +1,176 @@
+"""What a tool printed or wrote is read in workers with limits: jobs close, pages answer."""
+
+import hashlib
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from jobs.host.base import process
+from tests.api import Api
+from tests.dashboard.lib.http_host import HttpHost
+from tests.dashboard.lib.logged_in import LoggedIn
+from tests.processes.test_forged_messages import lines, peak_bytes
+from tests.stack import running
+from tests.waiting import until
+
+pytestmark = pytest.mark.processes
+
+# Jobs past the launch form: no kind runs on a host that was never there.
+JOBS = """
+from jobs import dispatch
+from jobs.models import Host
+from jobs.plans import Output, Plan, Step
+from tests.factories import make_job
+steps = (Step("print", ("python3", "-c", "print(1)")),)
+plan = Plan(kind="prepare", steps=steps, outputs=(Output("made", "*.json"),))
+Host.objects.filter(name="hostile").update(slots=9)
+host = Host.objects.get(name="hostile")
+params = {"what": "weights", "model": "smollm2-135m-instruct"}
+print(*(make_job(plan=plan, host=host, params=params).pk for _ in range(4)))
+dispatch.run()
+"""
+MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
+CHUNK = 1024 * 1024
+# Each of its positions begins a path for the signature.
+QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
+NESTED = b'{"x":[' + b"[]," * 60_000_000 + b"[]]}"
+HONEST = b'{"path": "/w/x", "bytes": 5, "sha256": "' + b"a" * 64 + b'", "precision": "Q4_1"}'
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("strangers") / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def host(stack):
+    printed = stack.manage("add_host", "hostile").stdout.decode()
+    found = HttpHost(stack.url, re.search(r"HOST_KEY=(\S+)", printed)[1])
+    found.beat()
+    return found
+
+
+@pytest.fixture(scope="module")
+def jobs(stack, host):
+    """Jobs that were sent to the host."""
+    printed = stack.manage("shell", "--no-imports", "-v", "0", "-c", JOBS).stdout.split()
+    return iter(map(int, printed))
+
+
+@pytest.fixture
+def job(host, jobs):
+    """A claimed job, as (number, token): just now, because this host names none in heartbeats."""
+    pk = next(jobs)
+    return pk, host.send(f"jobs/{pk}/claim", {"claim_id": "n"})[1]["token"]
+
+
+def send_log(host, job, log):
+    for at in range(0, len(log), CHUNK):
+        assert host.append(*job, "log", at, log[at : at + CHUNK])[0] == 200
+
+
+def send_output(host, job, content):
+    """Send ``weights.json``; return what the end says of it."""
+    digest = hashlib.sha256(content).hexdigest()
+    headers = {"X-Name": "made", "X-Total": str(len(content)), "X-Sha256": digest}
+    for at in range(0, len(content), CHUNK):
+        path = f"jobs/{job[0]}/outputs?path=weights.json&offset={at}"
+        assert host.chunk(path, job[1], content[at : at + CHUNK], **headers)[0] == 200
+    return {"name": "made", "path": "weights.json", "bytes": len(content), "sha256": digest}
+
+
+def send_end(host, job, log=b"", *, outputs=(), **fields):
+    """Send the end until it is taken, as a host does; return the statuses."""
+    ended = {
+        **{"type": "ended", "verdict": "succeeded", "message_id": "work:done", "exit_code": 0},
+        **{"message_args": {}, "duration_s": 1.0, "points_bytes": 0, "run": 1},
+        **{"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()},
+        **{"outputs": list(outputs), **fields},
+    }
+    events = lines({"type": "started", "values": {}}, ended)
+    statuses = []
+
+    def is_taken():
+        statuses.append(host.append(*job, "events", 0, events)[0])
+        return statuses[-1] in (200, 409)
+
+    until(is_taken, "the end is taken")
+    return statuses
+
+
+def job_of(stack, job):
+    return Api(stack).job(job[0])
+
+
+def test_a_log_that_no_pattern_reads_fast_holds_up_no_page(stack, host, job):
+    person = LoggedIn(stack)
+    before = peak_bytes(stack.children()["web"])
+    send_log(host, job, QUADRATIC)
+    step = {"step": "print"}
+    failed = {"verdict": "failed", "message_id": "work:exit", "exit_code": 1}
+
+    end = threading.Thread(
+        target=send_end, args=(host, job, QUADRATIC), kwargs={**failed, "message_args": step}
+    )
+    end.start()
+    while end.is_alive():
+        person.page("jobs/")
+        assert host.beat()[0] == 200
+    end.join()
+
+    assert job_of(stack, job)["state"] == "failed"
+    assert peak_bytes(stack.children()["web"]) - before < MEMORY_BYTES
+
+
+def test_a_report_that_grows_when_it_is_read_ends_its_job(stack, host, job):
+    person = LoggedIn(stack)
+    before = peak_bytes(stack.children()["web"])
+    sent = send_output(host, job, NESTED)
+
+    end = threading.Thread(target=send_end, args=(host, job), kwargs={"outputs": [sent]})
+    end.start()
+    while end.is_alive():
+        person.page("jobs/")
+    end.join()
+
+    closed = job_of(stack, job)
+    assert closed["state"] == "errored"
+    assert "more than 2 GB of memory" in closed["message"]
+    assert peak_bytes(stack.children()["web"]) - before < MEMORY_BYTES
+
+
+def test_a_verdict_whose_reader_was_killed_is_made_again(stack, host, job):
+    sent = send_output(host, job, HONEST)
+    killed = []
+
+    def kill():
+        while not killed:
+            for pid in process.descendants(stack.children()["web"]):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.001)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    send_end(host, job, outputs=[sent])
+    killer.join()
+
+    assert killed
+    assert job_of(stack, job)["state"] == "succeeded"
+
+
+def test_an_argument_of_another_type_closes_its_job(stack, host, job):
+    failed = {"verdict": "failed", "message_id": "work:exit", "exit_code": 1}
+
+    statuses = send_end(host, job, **failed, message_args={"step": [1]})
+
+    assert statuses == [200]
+    assert job_of(stack, job)["state"] == "failed"
