@@ -1,19 +1,18 @@
 """A hostile host beside an honest one: pages answer, memory stays, the honest log is whole."""
 
 import hashlib
-import json
 import re
 import statistics
 import sys
 import time
 import urllib.error
-from pathlib import Path
 
 import pytest
 
 from tests.api import Api
 from tests.dashboard.lib.http_host import HttpHost
 from tests.dashboard.lib.logged_in import LoggedIn
+from tests.processes.lib.hostile import lines, peak_bytes
 from tests.stack import running
 
 pytestmark = pytest.mark.processes
@@ -39,14 +38,6 @@ CHUNK = 16_384
 MEMORY_BYTES = 100 * 2**20  # more of the web process's memory than before
 DEEP = b"[" * 1000 + b"]" * 1000
 BEAT = {"boot_id": "b", "agent_started_at": 1.0, "now": 1.0, "load": {}, "jobs": [], "serves": []}
-
-
-def lines(*items):
-    """Events or points as a stream."""
-    clock = {"at": time.time(), "mono": 1.0}
-    return b"".join(
-        json.dumps({"seq": n, **clock, **item}).encode() + b"\n" for n, item in enumerate(items)
-    )
 
 
 def forged(host, job, token):
@@ -84,12 +75,6 @@ def forged(host, job, token):
         "stream of another host's job": lambda: host.append(1, token, "log", 0, b"forged\n"),
     }.items():
         yield name, send()[0]
-
-
-def peak_bytes(pid):
-    """Highest memory of a process so far."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) * 1024
 
 
 def seconds(person):

@@ -13,7 +13,7 @@ from jobs.host.base import process
 from tests.api import Api
 from tests.dashboard.lib.http_host import HttpHost
 from tests.dashboard.lib.logged_in import LoggedIn
-from tests.processes.test_forged_messages import lines, peak_bytes
+from tests.processes.lib.hostile import lines, peak_bytes
 from tests.stack import running
 from tests.waiting import until
 
