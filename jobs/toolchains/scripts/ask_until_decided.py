@@ -89,7 +89,11 @@ def made_looks():
     """Return the looks of an earlier job that this one continues."""
     if not LOOKS.is_file():
         return []
-    return [json.loads(line) for line in LOOKS.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in LOOKS.read_text(encoding="utf-8").splitlines()]
+    # Older plans wrote "unknown".
+    return [
+        {**row, "decision": "cannot_tell"} if row["decision"] == "unknown" else row for row in rows
+    ]
 
 
 def main(arguments):
