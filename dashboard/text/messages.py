@@ -236,6 +236,7 @@ MESSAGES: dict[str, str | Promise] = {
     "figures:other_requests": _(
         "Single requests were not taken: the file has %(requests)s, but %(completed)s completed."
     ),
+    "figures:many_requests": _("Single requests were not taken: more than %(most)s."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     **LENGTH_MESSAGES,
     **QUESTION_MESSAGES,

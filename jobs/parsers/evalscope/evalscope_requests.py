@@ -14,11 +14,10 @@ from contextlib import closing
 from typing import Any
 
 from jobs.messages import Message
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 _HEAD = b"SQLite format 3\x00"
-MOST = 100_000  # rows
 _STEPS = 1_000  # instructions of SQLite between two checks
 _MOST_S = 5.0  # processor time
 _LONGEST_VALUE = 10_000_000  # bytes, also of a row
@@ -54,10 +53,7 @@ def _times(base: sqlite3.Connection, content: bytes) -> list[RequestTimes]:
     base.set_progress_handler(lambda: time.thread_time() > end, _STEPS)
     if base.execute(_KIND).fetchall() != [("CREATE TABLE ",)] or base.execute(_COMPUTED).fetchone():
         raise ValueError("no plain table 'result'")
-    times = [_row(*row) for row in base.execute(_ROWS, (MOST + 1,))]
-    if len(times) > MOST:
-        raise ValueError(f"more than {MOST} requests")
-    return times
+    return [_row(*row) for row in base.execute(_ROWS, (MOST_REQUESTS + 1,))]
 
 
 def _row(first_s: Any, further_s: Any, whole_s: Any, tokens: Any) -> RequestTimes:
