@@ -126,12 +126,14 @@ def _is_sample(result: Result) -> bool:
 
 
 def hardware(result: Result) -> Any:
-    """Return what speed depends on: the device in words, else equal hosts share their hardware.
+    """Return what speed depends on: the device in words with the number of devices, else equal
+    hosts share their hardware.
 
     Accuracy does not depend on it; a host with an unknown processor equals only itself.
     """
     if device := result.run_context.get("device"):
-        return device.get("text") if isinstance(device, dict) else str(device)
+        is_known = isinstance(device, dict)
+        return [device.get("text"), device.get("count")] if is_known else str(device)
     if result.type == Result.Type.EVALUATION:
         return None
     host = (result.identity.get("parts") or {}).get("host") or {}
