@@ -107,7 +107,8 @@ def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[st
     """Return the statistics of a family that cannot be true beside the others.
 
     Percentiles rise. Where they do not, the longest rising part is true; one that is not in every
-    such part is in doubt. A mean is between the smallest and the largest value.
+    such part is in doubt. A mean is between the smallest and the largest value, and no less than
+    half the median.
     """
     names = [f"{family}_{statistic}_{unit}" for statistic in _RISING]
     known = [name for name in names if name in numbers]
@@ -120,7 +121,8 @@ def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[st
     ]
     mean = f"{family}_mean_{unit}"
     bounds = {name: numbers[name] for name in known if name not in doubtful}
-    least, largest = bounds.get(names[0], 0.0), bounds.get(names[-1], math.inf)
+    median = bounds.get(f"{family}_p50_{unit}", 0.0)
+    least, largest = bounds.get(names[0], median / 2), bounds.get(names[-1], math.inf)
     slack = 1 + RATES_APART  # a mean may be rounded to fewer digits
     is_outside = mean in numbers and not least / slack <= numbers[mean] <= largest * slack
     return [*doubtful, *([mean] if is_outside else [])]

@@ -129,7 +129,6 @@ class Served:
     concurrency: int | None
     request_rate: float | None
     metrics: Mapping[str, float]
-    acceptance_by_position: tuple[float, ...] = ()
     requests: tuple[ServedRequest, ...] = ()
     errors: tuple[str, ...] = ()
     left_out: tuple[Message, ...] = ()
@@ -255,8 +254,6 @@ def _row(text: str) -> dict[str, Any]:
     name, value = matched["name"].lower(), _value(matched["value"])
     if name in _ROWS:
         return {_ROWS[name]: value}
-    if name.startswith("position ") and isinstance(value, float):
-        return {f"position {name.split()[1]}": value / 100}
     statistic = _STATISTIC.fullmatch(name)
     family = _ROW_FAMILIES.get(statistic["family"]) if statistic else None
     return {f"{statistic['which']}_{family}_ms": value} if statistic and family else {}
@@ -284,8 +281,6 @@ def _printed(
         failed = sent - completed
     else:
         raise ParseError(f"{where}: the number of sent requests is missing")
-    positions = [value for key, value in rows.items() if key.startswith("position ")]
-    rows["spec_decode_per_position_acceptance_rates"] = positions
     return _served(where, rows, completed, failed, (), names)
 
 
@@ -332,7 +327,6 @@ def _served(
         limit,
         _request_rate(where, data),
         metrics,
-        tuple(data.get("spec_decode_per_position_acceptance_rates") or ()),
         requests,
         _errors(data),
         left_out,
@@ -372,17 +366,18 @@ def _rates(data: Mapping[str, Any]) -> _Keys:
 
 
 def _latencies(data: Mapping[str, Any]) -> _Keys:
-    """Return the statistics with a metric; the median has two keys. A family with mean 0 has no
+    """Return the statistics with a metric; the median has two keys. A family of zeros has no
     samples (TPOT of one-token answers) and is left out.
     """
     found: _Keys = {}
     for family, (ours, factor) in _LATENCIES.items():
-        if family != "client_queue_time" and data.get(f"mean_{family}_ms") in (None, 0):
+        own = [key for key in data if key.partition("_")[2] == f"{family}_ms"]
+        if family != "client_queue_time" and all(data[key] in (None, 0) for key in own):
             continue
-        for key in data:
-            which, _, rest = key.partition("_")
+        for key in own:
+            which = key.partition("_")[0]
             metric = ours.format("p50" if which == "median" else which)
-            if rest == f"{family}_ms" and metric in METRICS:
+            if metric in METRICS:
                 keys, _factor = found.get(metric, ((), factor))
                 found[metric] = ((*keys, key), factor)
     return found
@@ -401,7 +396,7 @@ def _requests(path: str, data: Mapping[str, Any], failed: int) -> tuple[ServedRe
     try:
         rows = zip(*columns, latencies, texts, strict=True)
         return tuple(_request(*row) for row in islice(rows, MOST_REQUESTS + 1 + failed))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ParseError(f"{path}: the lists of requests are incomplete: {error!r}") from error
 
 
