@@ -51,7 +51,6 @@ def take(
         name: number * figure.factor
         for name, figure in figures.items()
         if (number := _number(figure.value)) is not None
-        and not (_is_share(name) and number * figure.factor > 1)
     }
     failed = {
         "figures:no_number": [
@@ -60,6 +59,8 @@ def take(
             if figure.value is not None and name not in numbers
         ]
     }
+    failed["figures:no_share"] = [name for name in numbers if _is_share(name) and numbers[name] > 1]
+    _drop(numbers, failed["figures:no_share"])
     failed["figures:no_duration"] = [name for name in ("duration_s",) if numbers.get(name) == 0]
     _drop(numbers, failed["figures:no_duration"])
     failed["figures:order"] = [
@@ -68,6 +69,8 @@ def take(
     _drop(numbers, failed["figures:order"])
     failed["figures:rate"] = _wrong_rates(numbers, rounded)
     _drop(numbers, failed["figures:rate"])
+    failed["figures:goodput"] = _wrong_goodput(numbers)
+    _drop(numbers, failed["figures:goodput"])
     messages = tuple(
         Message(why, {"file": file, "figures": ", ".join(_named(figures[name]) for name in names)})
         for why, names in failed.items()
@@ -138,7 +141,7 @@ def _longest_rise(values: Sequence[float]) -> int:
 
 
 def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
-    """Return rates that are not their count ÷ duration, and a goodput above the request rate."""
+    """Return rates that are not their count ÷ duration."""
     wrong = []
     duration = numbers.get("duration_s")
     for rate, names in _RATES.items():
@@ -149,10 +152,13 @@ def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
         most = (1 + RATES_APART) * sum(counts) / max(duration - rounded, duration / 2) + rounded
         if not least <= numbers[rate] <= most:
             wrong.append(rate)
-    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s")
-    if sent is not None and good is not None and "requests_per_s" not in wrong:
-        wrong += ["goodput_requests_per_s"] if good > (1 + RATES_APART) * sent else []
     return wrong
+
+
+def _wrong_goodput(numbers: Mapping[str, float]) -> list[str]:
+    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s", 0.0)
+    is_above = sent is not None and good > (1 + RATES_APART) * sent
+    return ["goodput_requests_per_s"] if is_above else []
 
 
 def _count(name: str, numbers: Mapping[str, float]) -> float | None:
