@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import early_stops, lengths
 from jobs.models import Result
 
-# Measured lengths that differ by more than this share are different workloads.
-LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
 _WORKLOAD = "workload"  # unknown as a whole
 _REQUESTS = "requests"
@@ -146,6 +144,6 @@ def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
     for name in _LENGTHS:
         values = [row.get(name) for row in metrics]
         known = [value for value in values if value]
-        if known and max(known) > (1 + LENGTHS_APART) * min(known):
+        if known and max(known) > (1 + lengths.APART) * min(known):
             entries.append(Difference(name, values, is_metric=True))
     return entries
