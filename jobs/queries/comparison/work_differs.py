@@ -56,7 +56,7 @@ def differences(
     entries = []
     names = dict.fromkeys(name for column in columns for name in column)
     if any(result.imported_id for result in results):
-        # Files of others tell little of their workload: one line instead of one for each setting.
+        # Files of others lack most of their workload: one line instead of one for each setting.
         columns = _as_declared(results, columns)
         names = {name: None for name in names if all(name in column for column in columns)}
         names |= {_WORKLOAD: None}

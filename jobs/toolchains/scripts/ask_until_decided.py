@@ -7,7 +7,7 @@ Command line: ``ask_until_decided.py RULE ARGUMENTS``. RULE is a JSON file: ``ma
 
 Each look writes the first lines of each file to ``asked``, and runs ask_and_score.py on them:
 EvalScope takes the answers of earlier looks from its folder ``eval``. Each look adds a line to
-``eval/looks.jsonl``. The formulas are in paired.py, which lies beside this file
+``eval/looks.jsonl``. The formulas are in paired.py, in the same folder
 (jobs/paired.py).
 """
 

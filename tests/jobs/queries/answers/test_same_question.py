@@ -1,4 +1,4 @@
-"""The same question in another result."""
+"""Rows of one question in two results."""
 
 import pytest
 
