@@ -23,7 +23,7 @@ from jobs.toolchains.evalscope.evalscope import rules_version
 
 # With fewer, the first looks have a question of each subset only.
 LEAST_QUESTIONS = 40
-FIELDS = ("stop_early", "baseline", "goal", "margin")  # without the first, the others do not count
+FIELDS = ("stop_early", "baseline", "goal", "margin")  # without the first, no other counts
 _GROUP = "Early stop"
 _WHEN: list[Any] = [FIELDS[0], "1"]
 # Settings that change answers: both sides need the same.

@@ -37,10 +37,10 @@ from jobs.toolchains.load import TEAM_FILE
 from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
-# Schemas 3 to 6 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
-# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question, schema 6 subjects
+# Schemas 3 to 7 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
+# well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question, schema 7 subjects
 # with the number of devices, and parallelism without a tensor parallel size.
-SCHEMA = 6
+SCHEMA = 7
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
