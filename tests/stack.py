@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from typing import Any
 import pytest
 
 from jobs.host.base import process
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
@@ -77,14 +76,16 @@ class Stack:
 
     def wait_ready(self) -> None:
         """Wait until it is healthy and This computer has reported its facts."""
+        try:
+            until(self._is_ready, "it is ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.output}") from error
+
+    def _is_ready(self) -> bool:
         assert self.process is not None
-        deadline = time.monotonic() + PATIENCE_S
-        while self.health()[0] != 200 or not (self.data_dir / "host" / "spool").is_dir():
-            if self.process.poll() is not None:
-                raise AssertionError(f"it ended with {self.process.returncode}:\n{self.output}")
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not ready after {PATIENCE_S:g} s:\n{self.output}")
-            time.sleep(0.1)
+        if self.process.poll() is not None:
+            raise AssertionError(f"it ended with {self.process.returncode}")
+        return self.health()[0] == 200 and (self.data_dir / "host" / "spool").is_dir()
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and answer of ``/healthz``; (0, {}) while nothing answers."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.labels import metric_label, metric_text, result_name
 from dashboard.text.messages import message
@@ -20,6 +20,27 @@ from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.outcomes import stored_numbers
+
+# Declared part -> label, hint and example of its field.
+_DECLARED = {
+    "device": (_("Device"), _("With the number of devices, also of several servers."), "8 × H800"),
+    "devices": (_("Devices"), _("Empty: as in the text above."), ""),
+    "model": (
+        _("Model"),
+        _("A model of the catalogue, or another name. Empty: as named in the files."),
+        "",
+    ),
+    "precision": (_("Precision"), "", "fp8"),
+    "engine": (_("Engine"), _("With its version."), "vLLM 0.7.2"),
+    "tp": (_("Tensor parallel size (TP)"), "", ""),
+    "pp": (_("Pipeline parallel size (PP)"), "", ""),
+    "ep": (_("Expert parallel size (EP)"), "", ""),
+    "workload": (
+        _("Workload"),
+        _("As on the results to compare with. Equal words are the same workload."),
+        "random 1024 → 1024 tok",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +120,6 @@ def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
 
 def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[Field]:
     """Return the fields of a form, with what was entered and the errors."""
-    texts: dict[str, tuple[str, str, str]] = {
-        "device": (
-            _("Device"),
-            _("With the number of devices, also of several servers."),
-            "8 × H800",
-        ),
-        "devices": (_("Devices"), _("Empty: as in the text above."), ""),
-        "model": (
-            _("Model"),
-            _("A model of the catalogue, or another name. Empty: as named in the files."),
-            "",
-        ),
-        "precision": (_("Precision"), "", "fp8"),
-        "engine": (_("Engine"), _("With its version."), "vLLM 0.7.2"),
-        "tp": (_("Tensor parallel size (TP)"), "", ""),
-        "pp": (_("Pipeline parallel size (PP)"), "", ""),
-        "ep": (_("Expert parallel size (EP)"), "", ""),
-        "workload": (
-            _("Workload"),
-            _("As on the results to compare with. Equal words are the same workload."),
-            "random 1024 → 1024 tok",
-        ),
-    }
     options = {
         "model": [(model.id, model.name) for model in MODELS.values()],
         "workload": [(what, "") for what in own_workloads()],
@@ -129,20 +127,23 @@ def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list
     return [
         Field(
             name,
-            *(label, given.get(name, ""), errors.get(name, ""), hint, example),
+            *(str(label), given.get(name, ""), errors.get(name, ""), str(hint), example),
             most=imports.TEXTS.get(name, 6),
             is_number=name in imports.NUMBERS,
             options=options.get(name, ()),
         )
-        for name, (label, hint, example) in texts.items()
+        for name, (label, hint, example) in _DECLARED.items()
     ]
 
 
 def declared_rows(row: Import) -> list[tuple[str, str]]:
     """Return label and value of what is declared of an import; without empty ones."""
-    about = {name: str(value or "") for name, value in asdict(imports.about_row(row)).items()}
-    fields = declared_fields(about, {})
-    return [(one.label, one.value) for one in fields if one.value and one.name != "model"]
+    about = asdict(imports.about_row(row))
+    return [
+        (str(label), str(about[name]))
+        for name, (label, _hint, _example) in _DECLARED.items()
+        if about[name] and name != "model"
+    ]
 
 
 def _found(files: Mapping[str, bytes], reading: Reading) -> Found:

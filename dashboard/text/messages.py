@@ -221,6 +221,9 @@ MESSAGES: dict[str, str | Promise] = {
     "figures:no_number": _(
         "Not taken from %(file)s, because a finite number from 0 was expected: %(figures)s."
     ),
+    "figures:no_share": _(
+        "Not taken from %(file)s, because a share is at most 100 %%: %(figures)s."
+    ),
     "figures:no_duration": _(
         "Not taken from %(file)s, because a duration is above 0: %(figures)s."
     ),
@@ -230,12 +233,17 @@ MESSAGES: dict[str, str | Promise] = {
     "figures:rate": _(
         "Not taken from %(file)s, because count ÷ duration differs by more than 5 %%: %(figures)s."
     ),
+    "figures:goodput": _(
+        "Not taken from %(file)s, because goodput exceeds the request rate by more than 5 %%: "
+        "%(figures)s."
+    ),
     "figures:no_requests": _(
         "Single requests were not taken, because they are damaged: %(reason)s."
     ),
     "figures:other_requests": _(
         "Single requests were not taken: the file has %(requests)s, but %(completed)s completed."
     ),
+    "figures:many_requests": _("Single requests were not taken: more than %(most)s."),
     "benchmark:not_measured": _("Not measured: concurrency %(concurrency)s."),
     **LENGTH_MESSAGES,
     **QUESTION_MESSAGES,

@@ -21,7 +21,13 @@ _FORMS = tuple(
         rf"(?P<name>.*\S)\s+(?P<a>{_NUMBER}){_UNIT}",
     )
 )
-_OF_NAME = re.compile(rf"{_NUMBER}(?:{_UNIT}|{_TIMES})|{_TIMES}{_NUMBER}", re.IGNORECASE)
+# In a name: a further count, as in "2机8卡 H800" (8 or 16), but no part of "MI300X 192GB"; further
+# devices; no letter, as in "8 × 4090".
+_NOT_ONE = re.compile(
+    rf"(?<![A-Za-z\d]){_NUMBER}(?:{_UNIT}|{_TIMES})|(?:[×*✕]|\sx)\s*\d"
+    r"|[+＋&和与及]|\band\b|[,，、;；]\s*\d|\s/\s*\d|^[\W\d]*$",
+    re.IGNORECASE,
+)
 
 
 def count_of(text: str) -> int | None:
@@ -30,8 +36,8 @@ def count_of(text: str) -> int | None:
         match = form.fullmatch(text.strip())
         if match is None:
             continue
-        if _OF_NAME.search(match["name"]):
-            return None  # further numbers: "2机8卡" may be 8 or 16
+        if _NOT_ONE.search(match["name"]):
+            return None
         found = int(match["a"]) * int(match.groupdict().get("b") or 1)
         return found if 0 < found <= MOST else None
     return None

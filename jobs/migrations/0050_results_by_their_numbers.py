@@ -1,7 +1,7 @@
 """Results by their numbers, "res-15", in params of jobs, in remarks, and in the audit log.
 
 The baseline of an early stop was the number of its job, a subject of the audit log the id of a
-result or of an import.
+result or of an import. The remark on an undecided early stop gets its name of today, too.
 """
 
 from django.db import migrations
@@ -10,6 +10,7 @@ from django.db.models.functions import Concat, Substr
 
 MARK = "res-"  # frozen: a later version may write numbers in another way
 LOOK = "evaluate:look_"
+UNDECIDED = ("evaluate:look_unknown", "evaluate:look_cannot_tell")
 
 
 def rename_baselines(apps, numbers):
@@ -31,6 +32,14 @@ def rename_remarks(apps, job, numbers):
         result.save(update_fields=["remarks"])
 
 
+def rename_undecided(apps, old, new):
+    for result in apps.get_model("jobs", "Result").objects.filter(remarks__icontains=old):
+        for remark in result.remarks:
+            if remark["id"] == old:
+                remark["id"] = new
+        result.save(update_fields=["remarks"])
+
+
 def of_jobs(apps):
     """Return (job, result) of every result that a job made."""
     results = apps.get_model("jobs", "Result").objects.exclude(job=None).order_by()
@@ -39,6 +48,7 @@ def of_jobs(apps):
 
 def forwards(apps, schema_editor):
     rename_baselines(apps, {str(job): f"{MARK}{pk}" for job, pk in of_jobs(apps)})
+    rename_undecided(apps, *UNDECIDED)
     entries = apps.get_model("jobs", "AuditEntry").objects
     named = entries.filter(subject__startswith="result ").exclude(
         subject__startswith=f"result {MARK}"
@@ -51,6 +61,7 @@ def forwards(apps, schema_editor):
 
 def backwards(apps, schema_editor):
     rename_baselines(apps, {f"{MARK}{pk}": str(job) for job, pk in of_jobs(apps)})
+    rename_undecided(apps, *reversed(UNDECIDED))
     entries = apps.get_model("jobs", "AuditEntry").objects
     named = entries.filter(subject__startswith=f"result {MARK}")
     start = len(f"result {MARK}") + 1

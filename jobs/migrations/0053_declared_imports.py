@@ -3,8 +3,16 @@
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models import OuterRef, Subquery
 
 TEXTS = (("precision", 64), ("engine", 100), ("workload", 100), ("read_what", 200))
+
+
+def copy_workloads(apps, schema_editor):
+    """Store the workload of earlier imports as read from their files: nothing was declared."""
+    results = apps.get_model("jobs", "Result").objects.filter(imported=OuterRef("pk"))
+    imports = apps.get_model("jobs", "Import").objects.exclude(result=None)
+    imports.update(read_what=Subquery(results.values("what")[:1]))
 
 
 class Migration(migrations.Migration):
@@ -36,4 +44,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField("import", "declared_at", models.DateTimeField(null=True)),
+        migrations.RunPython(copy_workloads, migrations.RunPython.noop),
     ]

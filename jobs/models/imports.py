@@ -13,7 +13,8 @@ class Import(models.Model):
     """One imported result. Its files are in ``DATA_DIR/imports/<id>/<index>``.
 
     ``sha256`` covers the files with the figures; with ``part``, which tells apart several results
-    in the same files, it is unique. ``version`` is "" if no file has it; ``measured_at`` is None.
+    in the same files, it is unique. ``version`` is "" and ``measured_at`` None if no file has it.
+    Imports of earlier versions have no ``measured_at`` either.
 
     People declare what files do not have: ``device`` in words with the number of ``devices``,
     ``precision``, ``engine`` with its version, parallel sizes, ``workload``. "" and None: unknown.

@@ -74,14 +74,15 @@ def own_question(question: str) -> str:
 
 def kept(answers: Iterable[Answered]) -> list[dict[str, Any]]:
     """Return the answers as records. Questions with the same key get a number, in the order of the
-    set: "…~2" for the second.
+    set: "…~2" for the second. Failed requests without a question have none.
     """
     counts: dict[tuple[str, str, int], int] = {}
     records = []
     for answer in answers:
         bounded = _bounded(answer)
         times = counts[bounded.key] = counts.get(bounded.key, 0) + 1
-        if times > 1:
+        is_named = bounded.question or bounded.question_id
+        if times > 1 and (is_named or not bounded.status):
             same = question_key(bounded.question_id, bounded.question)
             bounded = replace(bounded, question_id=f"{same}~{times}")
         records.append(asdict(bounded))

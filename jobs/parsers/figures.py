@@ -51,7 +51,6 @@ def take(
         name: number * figure.factor
         for name, figure in figures.items()
         if (number := _number(figure.value)) is not None
-        and not (_is_share(name) and number * figure.factor > 1)
     }
     failed = {
         "figures:no_number": [
@@ -60,6 +59,8 @@ def take(
             if figure.value is not None and name not in numbers
         ]
     }
+    failed["figures:no_share"] = [name for name in numbers if _is_share(name) and numbers[name] > 1]
+    _drop(numbers, failed["figures:no_share"])
     failed["figures:no_duration"] = [name for name in ("duration_s",) if numbers.get(name) == 0]
     _drop(numbers, failed["figures:no_duration"])
     failed["figures:order"] = [
@@ -68,6 +69,8 @@ def take(
     _drop(numbers, failed["figures:order"])
     failed["figures:rate"] = _wrong_rates(numbers, rounded)
     _drop(numbers, failed["figures:rate"])
+    failed["figures:goodput"] = _wrong_goodput(numbers)
+    _drop(numbers, failed["figures:goodput"])
     messages = tuple(
         Message(why, {"file": file, "figures": ", ".join(_named(figures[name]) for name in names)})
         for why, names in failed.items()
@@ -107,7 +110,8 @@ def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[st
     """Return the statistics of a family that cannot be true beside the others.
 
     Percentiles rise. Where they do not, the longest rising part is true; one that is not in every
-    such part is in doubt. A mean is between the smallest and the largest value.
+    such part is in doubt. A mean is between the smallest and the largest value, and no less than
+    half the median.
     """
     names = [f"{family}_{statistic}_{unit}" for statistic in _RISING]
     known = [name for name in names if name in numbers]
@@ -120,7 +124,8 @@ def _disordered(family: str, unit: str, numbers: Mapping[str, float]) -> list[st
     ]
     mean = f"{family}_mean_{unit}"
     bounds = {name: numbers[name] for name in known if name not in doubtful}
-    least, largest = bounds.get(names[0], 0.0), bounds.get(names[-1], math.inf)
+    median = bounds.get(f"{family}_p50_{unit}", 0.0)
+    least, largest = bounds.get(names[0], median / 2), bounds.get(names[-1], math.inf)
     slack = 1 + RATES_APART  # a mean may be rounded to fewer digits
     is_outside = mean in numbers and not least / slack <= numbers[mean] <= largest * slack
     return [*doubtful, *([mean] if is_outside else [])]
@@ -136,7 +141,7 @@ def _longest_rise(values: Sequence[float]) -> int:
 
 
 def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
-    """Return rates that are not their count ÷ duration, and a goodput above the request rate."""
+    """Return rates that are not their count ÷ duration."""
     wrong = []
     duration = numbers.get("duration_s")
     for rate, names in _RATES.items():
@@ -147,10 +152,13 @@ def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
         most = (1 + RATES_APART) * sum(counts) / max(duration - rounded, duration / 2) + rounded
         if not least <= numbers[rate] <= most:
             wrong.append(rate)
-    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s")
-    if sent is not None and good is not None and "requests_per_s" not in wrong:
-        wrong += ["goodput_requests_per_s"] if good > (1 + RATES_APART) * sent else []
     return wrong
+
+
+def _wrong_goodput(numbers: Mapping[str, float]) -> list[str]:
+    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s", 0.0)
+    is_above = sent is not None and good > (1 + RATES_APART) * sent
+    return ["goodput_requests_per_s"] if is_above else []
 
 
 def _count(name: str, numbers: Mapping[str, float]) -> float | None:

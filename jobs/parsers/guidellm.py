@@ -18,7 +18,7 @@ from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number, number_or_none
 from jobs.parsers.progress import Progress
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 
 WHAT = "the result of a GuideLLM benchmark"
 # GuideLLM's name -> our family, unit and factor.
@@ -98,7 +98,7 @@ def point(path: str, data: Any) -> GuidePoint:
         failed=failed,
         metrics=metrics,
         began=number(path, state, "request_start_time"),
-        requests=[_times(row) for row in _successes(run)],
+        requests=[_times(row) for row in _successes(run)[: MOST_REQUESTS + 1]],
         left_out=left_out,
     )
 

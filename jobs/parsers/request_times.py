@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# Stored of a point. Of more none is taken, because goodput and intervals of a part would mislead;
+# parsers read one more to show that.
+MOST_REQUESTS = 10_000
+
 
 class RequestTimes(NamedTuple):
     """Times of one completed request; None: not reported by the tool."""

@@ -46,6 +46,19 @@ def test_baselines_become_results_and_go_back(apps):
     assert baselines(result) == (str(base.job_id), str(base.job_id))
 
 
+def test_an_undecided_look_gets_its_name_of_today_and_goes_back(apps):
+    remark = {"id": "evaluate:look_unknown", "args": {"baseline": "999999"}}
+    result = make_measured(scores=[1, 0], remarks=[remark])
+
+    migration.forwards(apps, None)
+    result.refresh_from_db()
+    assert result.remarks[0]["id"] == "evaluate:look_cannot_tell"
+
+    migration.backwards(apps, None)
+    result.refresh_from_db()
+    assert result.remarks[0]["id"] == "evaluate:look_unknown"
+
+
 def test_subjects_of_the_audit_log_get_the_number(apps):
     files = Import.objects.create(sha256="0" * 64, bytes=1)
     imported = Result.objects.create(imported=files, type="benchmark", model_id="r1")

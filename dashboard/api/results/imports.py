@@ -95,7 +95,7 @@ class DeclaredImport(Answer):
     pp: int | None
     ep: int | None
     workload: str
-    measured_at: datetime | None = Field(description="null: not in the files")
+    measured_at: datetime | None = Field(description="null: unknown")
     declared_by: str | None
     declared_at: datetime | None
 

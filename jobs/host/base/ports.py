@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.host.base import spool as spools
@@ -42,13 +43,19 @@ def listener(port: int) -> str:
     links = {f"socket:[{inode}]" for inode in _listening(port)}
     for folder in Path("/proc").glob("[0-9]*/fd"):
         try:
-            if links.isdisjoint(str(file.readlink()) for file in folder.iterdir()):
+            if links.isdisjoint(_links(folder)):
                 continue
             name = (folder.parent / "comm").read_text(errors="replace").strip()
         except OSError:  # ended meanwhile, or of another user
             continue
         return f"{name} (process {folder.parent.name})"
     return ""
+
+
+def _links(folder: Path) -> Iterator[str]:
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(file.readlink())
 
 
 def _listening(port: int) -> Iterator[str]:

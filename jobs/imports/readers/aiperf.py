@@ -7,6 +7,7 @@ it: our TPOT. Its inter-chunk latency is each gap of a stream: our ITL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from jobs.errors import ParseError
@@ -18,7 +19,7 @@ from jobs.imports.values import inside, text, whole
 from jobs.messages import Message
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_lines, json_object, number_or_none
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 # AIPerf's name -> ours.
@@ -121,7 +122,8 @@ def _requests(
     except ParseError as error:
         damage = Message("figures:no_requests", {"reason": str(error)[:_LONGEST_REASON]})
         return (), (), (damage,)
-    return [_times(inside(row, "metrics")) for row in rows if _is_measured(row)], tuple(names), ()
+    measured = islice(filter(_is_measured, rows), MOST_REQUESTS + 1)
+    return [_times(inside(row, "metrics")) for row in measured], tuple(names), ()
 
 
 def _is_measured(row: Mapping[str, Any]) -> bool:

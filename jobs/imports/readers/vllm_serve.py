@@ -11,7 +11,7 @@ from jobs.imports import dates
 from jobs.imports.base import Reader, Reading, Refusal, attempt
 from jobs.imports.bundle import Bundle
 from jobs.imports.over_http import Run, reading
-from jobs.kinds.lib import over_http
+from jobs.kinds.lib import lengths, over_http
 from jobs.messages import Message
 from jobs.parsers.files import number_or_none
 from jobs.parsers.vllm import vllm_bench_serve
@@ -22,8 +22,6 @@ _KEYS = (
     *("total_token_throughput", "total_output_tokens", "mean_ttft_ms", "max_concurrency"),
 )
 _LEAST = 4
-# Lengths that differ by more are another workload: see jobs.queries.comparison.work_differs.
-_LENGTHS_APART = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,12 @@ class _File:
         """Return True for another concurrency of the same measurement."""
         if (self.tool, self.model) != (other.tool, other.model):
             return False
-        lengths = [
+        means = [
             [one.run.metrics.get(name, 0.0) for one in (self, other)]
             for name in ("input_tokens_mean", "output_tokens_mean")
         ]
         return self.run.concurrency != other.run.concurrency and all(
-            max(pair) <= (1 + _LENGTHS_APART) * min(pair) for pair in lengths
+            max(pair) <= (1 + lengths.APART) * min(pair) for pair in means
         )
 
 
@@ -80,7 +78,7 @@ def _file(bundle: Bundle, path: str) -> _File:
     data = bundle.object(path)
     sent = served.completed + served.failed
     concurrency, remarks = concurrency_of(served, sent)
-    remarks += (Message("benchmark:last_token"),) if served.ends_at_last_token else ()
+    remarks += tuple(over_http.last_token_remark([served.ends_at_last_token]))
     remarks += tuple(over_http.cause_remarks(served.causes))
     run = run_of(concurrency, served)
     # The last version of the script: each successor writes the key "failed".

@@ -143,7 +143,8 @@ class Target:
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
-    ``baselines`` reads the evaluations to compare with, newest first; of a result that alone.
+    ``baselines`` reads the evaluations to compare with, newest first; with a result's id only that
+    result.
     """
 
     name: str

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from jobs.errors import LaunchError
 from jobs.messages import Message
 
-APART = 0.1  # relative difference that is not reported
+APART = 0.1  # relative difference of lengths: more is reported, and is another workload
 INPUT, OUTPUT = "input_tokens", "output_tokens"
 # Prompts of a chosen length, of other clients.
 RANDOM = "random"

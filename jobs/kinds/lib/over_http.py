@@ -40,7 +40,7 @@ from jobs.kinds.lib.prompts import (
 )
 from jobs.messages import Message
 from jobs.parsers.engine_counters import WarmUp
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.plans import Plan
 from jobs.toolchains import llama_cpp
 from jobs.toolchains.environments import ENVIRONMENTS, TOKENIZERS
@@ -319,7 +319,9 @@ def _whole(
     remarks = []
     for point in points:
         times = requests.get(point.concurrency or 0, ())
-        if any(value is not None and value < 0 for one in times for value in one):
+        if len(times) > MOST_REQUESTS:
+            remarks.append(Message("figures:many_requests", {"most": MOST_REQUESTS}))
+        elif any(value is not None and value < 0 for one in times for value in one):
             remarks.append(Message("figures:no_requests", {"reason": "a time below 0"}))
         elif len(times) == point.completed:
             whole[point.concurrency or 0] = times

@@ -15,6 +15,7 @@ from jobs.paired import Decision
 from jobs.parsers.files import count, json_lines, number
 
 DECISIONS: Mapping[str, Decision] = {word: word for word in get_args(Decision)}
+_EARLIER: Mapping[str, Decision] = {"unknown": "cannot_tell"}  # words of older plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def last_look(path: str, content: bytes) -> Look:
     if not lines:
         raise ParseError(f"{path} has no look")
     row = lines[-1]
-    decision = DECISIONS.get(str(row.get("decision")))
+    decision = {**DECISIONS, **_EARLIER}.get(str(row.get("decision")))
     if decision is None:
         raise ParseError(f"{path}: {row.get('decision')!r:.80} is no decision")
     asked, questions = (count(path, row, key) for key in ("asked", "questions"))

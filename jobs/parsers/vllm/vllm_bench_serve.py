@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 
 from jobs.errors import ParseError
@@ -23,7 +24,7 @@ from jobs.metrics import METRICS
 from jobs.parsers.figures import Figure, take
 from jobs.parsers.files import count, json_object, number
 from jobs.parsers.lines import lines_of
-from jobs.parsers.request_times import RequestTimes
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 from jobs.units import MS_PER_S
 
 Outcome = Literal["whole", "partial", "none"]
@@ -119,7 +120,8 @@ class Served:
 
     ``concurrency`` is None for unlimited concurrency, ``request_rate`` (per second) is None when
     all requests were sent at once. ``requests`` is filled only on request and if the tool wrote
-    them. ``left_out``: figures that cannot be true.
+    them; of more than are stored, it has a part. ``errors`` are those of all requests.
+    ``left_out``: figures that cannot be true.
     """
 
     completed: int
@@ -127,8 +129,8 @@ class Served:
     concurrency: int | None
     request_rate: float | None
     metrics: Mapping[str, float]
-    acceptance_by_position: tuple[float, ...] = ()
     requests: tuple[ServedRequest, ...] = ()
+    errors: tuple[str, ...] = ()
     left_out: tuple[Message, ...] = ()
 
     @property
@@ -140,7 +142,7 @@ class Served:
     def causes(self) -> tuple[tuple[str, int], ...]:
         """Return the causes of failed requests with their number, the most frequent first: the last
         line of each error, where the tool wrote single requests."""
-        lines = (one.error.strip().rpartition("\n")[2] for one in self.requests if one.error)
+        lines = (error.strip().rpartition("\n")[2] for error in self.errors)
         return tuple(Counter(line.strip()[:_LONGEST_REASON] for line in lines).most_common(_CAUSES))
 
     @property
@@ -166,7 +168,8 @@ def parse(path: str, content: bytes, *, requests: bool = False) -> Served:
         if "failed" in data
         else count(path, data, "num_prompts") - completed
     )
-    return _served(path, data, completed, failed, _requests(path, data) if requests else ())
+    rows = _requests(path, data, failed) if requests else ()
+    return _served(path, data, completed, failed, rows)
 
 
 def parse_with_requests(path: str, content: bytes) -> Served:
@@ -251,8 +254,6 @@ def _row(text: str) -> dict[str, Any]:
     name, value = matched["name"].lower(), _value(matched["value"])
     if name in _ROWS:
         return {_ROWS[name]: value}
-    if name.startswith("position ") and isinstance(value, float):
-        return {f"position {name.split()[1]}": value / 100}
     statistic = _STATISTIC.fullmatch(name)
     family = _ROW_FAMILIES.get(statistic["family"]) if statistic else None
     return {f"{statistic['which']}_{family}_ms": value} if statistic and family else {}
@@ -280,8 +281,6 @@ def _printed(
         failed = sent - completed
     else:
         raise ParseError(f"{where}: the number of sent requests is missing")
-    positions = [value for key, value in rows.items() if key.startswith("position ")]
-    rows["spec_decode_per_position_acceptance_rates"] = positions
     return _served(where, rows, completed, failed, (), names)
 
 
@@ -328,10 +327,16 @@ def _served(
         limit,
         _request_rate(where, data),
         metrics,
-        tuple(data.get("spec_decode_per_position_acceptance_rates") or ()),
         requests,
+        _errors(data),
         left_out,
     )
+
+
+def _errors(data: Mapping[str, Any]) -> tuple[str, ...]:
+    errors = data.get("errors")
+    listed = errors if isinstance(errors, list) else ()
+    return tuple(error for error in listed if error and isinstance(error, str))
 
 
 def _request_rate(where: str, data: Mapping[str, Any]) -> float | None:
@@ -361,23 +366,24 @@ def _rates(data: Mapping[str, Any]) -> _Keys:
 
 
 def _latencies(data: Mapping[str, Any]) -> _Keys:
-    """Return the statistics with a metric; the median has two keys. A family with mean 0 has no
+    """Return the statistics with a metric; the median has two keys. A family of zeros has no
     samples (TPOT of one-token answers) and is left out.
     """
     found: _Keys = {}
     for family, (ours, factor) in _LATENCIES.items():
-        if family != "client_queue_time" and data.get(f"mean_{family}_ms") in (None, 0):
+        own = [key for key in data if key.partition("_")[2] == f"{family}_ms"]
+        if family != "client_queue_time" and all(data[key] in (None, 0) for key in own):
             continue
-        for key in data:
-            which, _, rest = key.partition("_")
+        for key in own:
+            which = key.partition("_")[0]
             metric = ours.format("p50" if which == "median" else which)
-            if rest == f"{family}_ms" and metric in METRICS:
+            if metric in METRICS:
                 keys, _factor = found.get(metric, ((), factor))
                 found[metric] = ((*keys, key), factor)
     return found
 
 
-def _requests(path: str, data: Mapping[str, Any]) -> tuple[ServedRequest, ...]:
+def _requests(path: str, data: Mapping[str, Any], failed: int) -> tuple[ServedRequest, ...]:
     if not any(name in data for name in _LISTS):
         return ()  # since 0.17 only written with --save-detailed
     columns: list[Any] = [data.get(name) for name in _LISTS]
@@ -389,8 +395,8 @@ def _requests(path: str, data: Mapping[str, Any]) -> tuple[ServedRequest, ...]:
     texts = data.get("generated_texts") or [""] * size
     try:
         rows = zip(*columns, latencies, texts, strict=True)
-        return tuple(_request(*row) for row in rows)
-    except (TypeError, ValueError) as error:
+        return tuple(_request(*row) for row in islice(rows, MOST_REQUESTS + 1 + failed))
+    except (TypeError, ValueError, OverflowError) as error:
         raise ParseError(f"{path}: the lists of requests are incomplete: {error!r}") from error
 
 

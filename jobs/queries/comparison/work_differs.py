@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.kinds.lib import early_stops
+from jobs.kinds.lib import early_stops, lengths
 from jobs.models import Result
 
-# Measured lengths that differ by more than this share are different workloads.
-LENGTHS_APART = 0.1
 _LENGTHS = ("input_tokens_mean", "output_tokens_mean")
 _WORKLOAD = "workload"  # unknown as a whole
 _REQUESTS = "requests"
@@ -58,7 +56,7 @@ def differences(
     entries = []
     names = dict.fromkeys(name for column in columns for name in column)
     if any(result.imported_id for result in results):
-        # Files of others tell little of their workload: one line instead of one for each setting.
+        # Files of others lack most of their workload: one line instead of one for each setting.
         columns = _as_declared(results, columns)
         names = {name: None for name in names if all(name in column for column in columns)}
         names |= {_WORKLOAD: None}
@@ -126,12 +124,14 @@ def _is_sample(result: Result) -> bool:
 
 
 def hardware(result: Result) -> Any:
-    """Return what speed depends on: the device in words, else equal hosts share their hardware.
+    """Return what speed depends on: the device in words with the number of devices, else equal
+    hosts share their hardware.
 
     Accuracy does not depend on it; a host with an unknown processor equals only itself.
     """
     if device := result.run_context.get("device"):
-        return device.get("text") if isinstance(device, dict) else str(device)
+        is_known = isinstance(device, dict)
+        return [device.get("text"), device.get("count")] if is_known else str(device)
     if result.type == Result.Type.EVALUATION:
         return None
     host = (result.identity.get("parts") or {}).get("host") or {}
@@ -144,6 +144,6 @@ def _real_lengths(metrics: Sequence[Mapping[str, Any]]) -> list[Difference]:
     for name in _LENGTHS:
         values = [row.get(name) for row in metrics]
         known = [value for value in values if value]
-        if known and max(known) > (1 + LENGTHS_APART) * min(known):
+        if known and max(known) > (1 + lengths.APART) * min(known):
             entries.append(Difference(name, values, is_metric=True))
     return entries

@@ -298,12 +298,13 @@ def typical(
     """Return durations of jobs of one kind, latest first: same title, else same model, else all.
     Verbatim and corrected runs (``exact``) differ. Jobs with the same ``amount`` take precedence;
     other durations are scaled. ``only_same``: the title alone tells, and runs that found their
-    content there are left out, because the first one did not.
+    content there are left out: they took less than half of the longest.
     """
     same = [row for row in rows if row.title == title and row.exact == exact]
     if only_same:
         alike, rest = [], []
-        same = [row for row in same if row.seconds >= same[-1].seconds / 2]
+        longest = max((row.seconds for row in same), default=0.0)
+        same = [row for row in same if row.seconds >= longest / 2]
     else:
         alike, rest = [row for row in rows if model and row.model == model], list(rows)
     chosen = same or alike or rest

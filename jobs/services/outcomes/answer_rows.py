@@ -24,7 +24,7 @@ from jobs.queries.results.results import EFFECT
 from jobs.queries.statistics import design_effect
 
 # Raise it when flags or rows change: results of an older version get new rows at the next start.
-VERSION = 5
+VERSION = 6
 _MOST = 2**31 - 1
 _AT_ONCE = 200
 # Slow and long are answers above the 95th percentile of their run.
@@ -101,9 +101,10 @@ def _row(
     result: Result, one: dict[str, Any], detail: dict[str, Any], tokens: int | None
 ) -> AnswerRow:
     content = content_key(one["question"], one["expected"])
-    key = json.dumps(
-        [one["subset"], one["question_id"], content, one["sample"]], ensure_ascii=False
-    )
+    named = [one["subset"], one["question_id"], content, one["sample"]]
+    if one["status"] and not (one["question"] or one["question_id"]):
+        named.append(one["index"])  # a failed request: only its place tells the question
+    key = json.dumps(named, ensure_ascii=False)
     said = " ".join(one["extracted"].split()).lower()
     verdict = AnswerRow.Verdict.CORRECT if one["score"] >= 0.5 else AnswerRow.Verdict.INCORRECT
     return AnswerRow(

@@ -26,7 +26,7 @@ from django.db.models import Q
 from jobs.errors import PlanError
 from jobs.kinds.lib import early_stops
 from jobs.kinds.lib.lengths import has_chosen_length
-from jobs.models import Answer, Import, Job, Result, Weights
+from jobs.models import Answer, Baseline, Import, Job, Result, Weights
 from jobs.plans import Plan, from_json
 from jobs.queries.comparison.compared_settings import asset_fields
 from jobs.queries.comparison.engine_settings import engine_settings, images, without_folder
@@ -37,10 +37,11 @@ from jobs.toolchains.load import TEAM_FILE
 from jobs.toolchains.vllm.own_prompts import DATASET as CUSTOM
 
 # Stored in each identity; results with an older schema get a new identity at the next start.
-# Schemas 3 to 5 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
+# Schemas 3 to 7 have the parts of schema 2. Schema 3 derives stack, parallelism and subject as
 # well, schema 4 the verdicts, schema 5 verdicts by the checksum of a question, schema 6 only where
-# each question has one answer, correct or not.
-SCHEMA = 6
+# each question has one answer, correct or not, schema 7 subjects with the number of devices, and
+# parallelism without a tensor parallel size.
+SCHEMA = 7
 # Keys of a generated server file (llmdeploy's YAML) for places and names.
 _PLACES = frozenset(
     (
@@ -90,8 +91,20 @@ def keep_missing() -> int:
     for start in range(0, len(numbers), _KEPT_AT_ONCE):
         with transaction.atomic():  # one disk sync for many rows
             for result in rows.filter(pk__in=numbers[start : start + _KEPT_AT_ONCE]):
+                subject = result.subject
                 keep(result)
+                _move_baselines(result, subject)
     return len(numbers)
+
+
+def _move_baselines(result: Result, earlier: str) -> None:
+    """Give the result's baselines its new subject. A subject has one that has not ended."""
+    if not result.subject or result.subject == earlier:
+        return
+    moved = Baseline.objects.filter(result=result, subject=earlier)
+    if Baseline.objects.filter(subject=result.subject, ended_at=None).exists():
+        moved = moved.exclude(ended_at=None)
+    moved.update(subject=result.subject)
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:

@@ -50,8 +50,6 @@ from jobs.services.outcomes.engine_windows import with_engine
 from jobs.services.outcomes.known_failures import cause
 
 State = Job.State
-# Kept of a point, in the order of the tool's file: intervals and goodput need no more.
-MOST_REQUESTS = 10_000
 
 # The job is *errored* after an error of parsing: the dashboard failed, not the work.
 # Database errors for invalid values; a connection failure raises other errors.
@@ -229,7 +227,7 @@ def keep_points(result: Result, measured: Measurement) -> None:
         for index, (concurrency, metrics) in enumerate(measured.points)
     )
     PointRequests.objects.bulk_create(
-        PointRequests(point=point, rows=sanitize([list(one) for one in requests[:MOST_REQUESTS]]))
+        PointRequests(point=point, rows=sanitize([list(one) for one in requests]))
         for point in points
         if (requests := measured.requests.get(point.concurrency, ()))
     )

@@ -34,7 +34,7 @@ def stack_of(result: Result) -> str:
 
 def parallelism_of(result: Result) -> str:
     """Return "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded. An
-    import may have an expert parallel size too: "tp8 × ep16".
+    import may have an expert parallel size too, or lack the first: "pp4 × ep16".
     """
     served, told = result.deployment, _params(result)
     if result.imported is not None:
@@ -44,7 +44,7 @@ def parallelism_of(result: Result) -> str:
     tp, pp, ep = (_size(told.get(name)) for name in ("tp", "pp", "ep"))
     ep = ep if result.imported_id else 0
     sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
-    return " × ".join([f"tp{tp}", *sizes]) if tp else ""
+    return " × ".join([f"tp{tp}", *sizes] if tp else sizes)
 
 
 def _size(value: Any) -> int:

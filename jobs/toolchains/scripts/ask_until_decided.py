@@ -7,7 +7,7 @@ Command line: ``ask_until_decided.py RULE ARGUMENTS``. RULE is a JSON file: ``ma
 
 Each look writes the first lines of each file to ``asked``, and runs ask_and_score.py on them:
 EvalScope takes the answers of earlier looks from its folder ``eval``. Each look adds a line to
-``eval/looks.jsonl``. The formulas are in paired.py, which lies beside this file
+``eval/looks.jsonl``. The formulas are in paired.py, in the same folder
 (jobs/paired.py).
 """
 
@@ -89,7 +89,11 @@ def made_looks():
     """Return the looks of an earlier job that this one continues."""
     if not LOOKS.is_file():
         return []
-    return [json.loads(line) for line in LOOKS.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in LOOKS.read_text(encoding="utf-8").splitlines()]
+    # Older plans wrote "unknown".
+    return [
+        {**row, "decision": "cannot_tell"} if row["decision"] == "unknown" else row for row in rows
+    ]
 
 
 def main(arguments):

@@ -160,7 +160,7 @@ def read_bare_lines():
 
 
 def events_of(text):
-    """Return the server-sent events of bare lines, and the rest that is no whole line yet.
+    """Return the server-sent events of bare lines, and the text after the last complete line.
 
     A last line without an end counts once it is a whole object.
     """

@@ -13,6 +13,7 @@ from jobs.imports import READERS, recognise
 from jobs.imports.base import Reading, Refusal
 from jobs.imports.uploads import read_paths
 from jobs.imports.values import title_of
+from jobs.parsers.evalscope import evalscope_requests
 
 DATA = Path(__file__).parents[2] / "data"
 LIMIT = 100_000_000
@@ -456,10 +457,20 @@ def test_requests_of_evalscope_come_from_its_database():
         base([(1, "fast", 0.05, 1.8, 32)] * 20),
         base([], "TABLE result (a, b, c, d, e)"),
         base([], "VIEW result AS SELECT 1 AS success"),
+        base(
+            [(1, 0, 0.05, 1.8, 32)] * 20,
+            "TABLE result (success, other, time_per_output_token, latency, completion_tokens, "
+            "first_chunk_latency AS (length(zeroblob(9))))",
+        ),
+        base(
+            [(1, 0.2, 0.05, 1.8, 32)] * 20,
+            "VIRTUAL TABLE result USING fts5 (success, first_chunk_latency, "
+            "time_per_output_token, latency, completion_tokens)",
+        ),
         base([(1, 0.2, 0.05, 1.8, 32)] * 20)[:4096],
         b"SQLite format 3\x00" + b"\xff" * 5000,
     ],
-    ids=["part", "negative", "text", "other", "view", "cut", "noise"],
+    ids=["part", "negative", "text", "other", "view", "generated", "virtual", "cut", "noise"],
 )
 def test_a_damaged_database_is_named_and_the_figures_taken(content):
     reading = with_base(content)
@@ -470,11 +481,52 @@ def test_a_damaged_database_is_named_and_the_figures_taken(content):
     assert remark.id in ("figures:no_requests", "figures:other_requests")
 
 
-def test_an_endless_statement_in_a_database_is_stopped():
-    endless = (
-        "VIEW result AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-        "SELECT 1 AS success, 1 AS first_chunk_latency, 1 AS time_per_output_token, 1 AS latency, "
-        "1 AS completion_tokens FROM n"
-    )
+def test_a_long_value_in_a_database_is_not_read():
+    reading = with_base(base([(1, 0.2, 0.05, 1.8, "x" * 10_000_001)] * 20))
 
-    assert with_base(base([], endless)).measured.requests == {}
+    (remark,) = [each for each in reading.measured.remarks if each.id == "figures:no_requests"]
+    assert "too big" in remark.args["reason"]
+
+
+def test_a_database_that_takes_too_long_is_stopped(monkeypatch):
+    monkeypatch.setattr(evalscope_requests, "_MOST_S", 0.0)
+
+    times, (damage,) = evalscope_requests.read("a.db", base([(1, 0.2, 0.05, 1.8, 32)] * 2000))
+
+    assert times == []
+    assert "interrupted" in damage.args["reason"]
+
+
+def many(path: str) -> dict[str, bytes]:
+    """Files of a capture with 10,001 requests or more."""
+    files = read_paths([DATA / path], limit_bytes=LIMIT)
+    for name, content in files.items():
+        if name.endswith(".jsonl"):
+            files[name] = content * 501
+        elif name.endswith("ok.json"):
+            data = json.loads(content)
+            for key in ("input_lens", "output_lens", "ttfts", "itls", "errors", "generated_texts"):
+                data[key] *= 501
+            files[name] = json.dumps(data | {"completed": 10020, "num_prompts": 10020}).encode()
+        elif name.endswith("out.json"):
+            data = json.loads(content)
+            data["benchmarks"][0]["requests"]["successful"] *= 501
+            files[name] = json.dumps(data).encode()
+    return files
+
+
+@pytest.mark.parametrize(
+    "path", ["vllm-0.7.2/benchmark_serving_ok.json", "guidellm-0.8", "aiperf-0.13"]
+)
+def test_of_too_many_requests_none_is_taken(path):
+    reading = next(one for one in recognise(many(path)).readings if one.measured.points)
+
+    assert reading.measured.requests == {}
+    assert "figures:many_requests" in [each.id for each in reading.measured.remarks]
+
+
+def test_a_database_with_too_many_requests_is_not_taken():
+    reading = with_base(base([(1, 0.2, 0.05, 1.8, 32)] * 10_001))
+
+    assert reading.measured.requests == {}
+    assert "figures:many_requests" in [each.id for each in reading.measured.remarks]

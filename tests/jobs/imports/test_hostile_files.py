@@ -89,6 +89,24 @@ def test_a_figure_that_nothing_can_reach_is_named_and_left_out(value):
     assert reading.measured.metrics["requests_per_s"] == SERVE["request_throughput"]
 
 
+@pytest.mark.parametrize(
+    ("values", "cause"),
+    [
+        ({"request_goodput": 99.0}, "figures:goodput"),
+        ({"request_throughput": 99.0}, "figures:rate"),
+        ({"spec_decode_acceptance_rate": 120.0}, "figures:no_share"),
+        ({"spec_decode_acceptance_rate": "high"}, "figures:no_number"),
+    ],
+    ids=str,
+)
+def test_a_figure_is_left_out_with_its_own_cause(values, cause):
+    (reading,) = recognise({"a.json": changed(**values)}).readings
+
+    (remark,) = [one for one in reading.measured.remarks if one.id.startswith("figures:")]
+    ((key, value),) = values.items()
+    assert (remark.id, remark.args["figures"]) == (cause, f"{key} = {value}")
+
+
 def test_a_concurrency_outside_the_database_is_refused():
     reason = refusal(changed(max_concurrency=10**12))
 

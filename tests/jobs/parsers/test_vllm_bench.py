@@ -9,10 +9,11 @@ import pytest
 from jobs.errors import ParseError
 from jobs.metrics import METRICS
 from jobs.parsers.vllm import vllm_latency, vllm_throughput
-from jobs.parsers.vllm.vllm_bench_serve import parse, parse_log, times
+from jobs.parsers.vllm.vllm_bench_serve import parse, parse_log, parse_with_requests, times
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32" / "bench"
+RANKS = ("p50", "p90", "p99")
 OLD_JSON, NEW_JSON = OLD / "benchmark_serving_ok.json", NEW / "serve_random_chat.json"
 
 
@@ -103,12 +104,22 @@ def test_a_run_with_only_failures_has_no_speed():
 
 def test_a_latency_of_zero_is_no_sample():
     """One-token answers have no inter-token latency: the tool writes 0."""
-    one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", "p50", "p99")}
+    one_token = {f"{which}_tpot_ms": 0.0 for which in ("mean", "median", "std", *RANKS)}
 
     metrics = parse(*changed(NEW_JSON, **one_token)).metrics
 
     assert not {name for name in metrics if name.startswith("tpot")}
     assert "ttft_mean_ms" in metrics
+
+
+@pytest.mark.parametrize("mean", [0, None])
+def test_percentiles_stay_without_their_mean(mean):
+    run = parse(*changed(NEW_JSON, mean_ttft_ms=mean))
+
+    assert "ttft_mean_ms" not in run.metrics
+    assert run.metrics["ttft_p99_ms"] == json.loads(NEW_JSON.read_bytes())["p99_ttft_ms"]
+    named = [why.args["figures"] for why in run.left_out if why.id == "figures:order"]
+    assert named == ([] if mean is None else ["mean_ttft_ms = 0"])
 
 
 def test_requests_are_read_one_by_one_when_asked_for():
@@ -135,6 +146,15 @@ def test_requests_that_were_not_saved_are_none():
     assert parse(*changed(NEW_JSON, **lists), requests=True).requests == ()
 
 
+def test_a_number_beyond_all_bounds_leaves_out_only_the_requests():
+    ttfts = [10**400, *json.loads(NEW_JSON.read_bytes())["ttfts"][1:]]
+
+    run = parse_with_requests(*changed(NEW_JSON, ttfts=ttfts))
+
+    assert run.metrics == parse(*read(NEW_JSON)).metrics
+    assert (run.requests, [why.id for why in run.left_out]) == ((), ["figures:no_requests"])
+
+
 def test_lists_of_unequal_length_are_refused():
     with pytest.raises(ParseError, match="not lists of the same length"):
         parse(*changed(NEW_JSON, ttfts=[0.1]), requests=True)
@@ -149,14 +169,13 @@ def test_speculative_decoding_is_stored():
         "spec_decode_num_drafts": 1700,
         "spec_decode_draft_tokens": 1700,
         "spec_decode_accepted_tokens": 1394,
-        "spec_decode_per_position_acceptance_rates": [0.82],
+        "spec_decode_per_position_acceptance_rates": 5,
     }
 
     run = parse(*changed(NEW_JSON, **spec))
 
     assert run.metrics["acceptance_rate"] == pytest.approx(0.82)
     assert run.metrics["acceptance_length_tokens"] == 1.82
-    assert run.acceptance_by_position == (0.82,)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +287,6 @@ def test_rows_that_only_some_runs_have_are_read_too():
         "accepted_tokens": 1394.0,
     }
     assert {name: run.metrics[name] for name in wanted} == pytest.approx(wanted)
-    assert run.acceptance_by_position == (0.82, 0.41)
 
 
 def test_several_runs_of_one_log_come_in_their_order():

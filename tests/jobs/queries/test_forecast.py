@@ -162,6 +162,14 @@ def test_an_installation_is_expected_from_installations_of_the_same():
     assert typical(others, "EvalScope", "", only_same=True) is None
 
 
+def test_the_longest_of_the_known_runs_is_an_installation():
+    rows = [Past("EvalScope", "", seconds) for seconds in (5.0, 5.0, 5.0, 208.0, 5.0)]
+
+    known = typical(rows, "EvalScope", "", only_same=True)
+
+    assert (known.typical_s, known.count) == (208.0, 1)
+
+
 def test_what_a_run_takes_whatever_it_does_is_not_scaled():
     rows = [Past("r1 @ 4", "r1", 20.0 + 0.1 * amount, amount) for amount in (100.0, 200.0, 400.0)]
 

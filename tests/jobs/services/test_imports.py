@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -129,6 +131,21 @@ def test_a_result_belongs_to_a_job_or_to_an_import():
         ("H800 8卡", 8),
         ("16 H800", 16),
         ("RTX 4090 x 8", 8),
+        ("8 × MI300X", 8),
+        ("8 MI300X", 8),
+        ("8x MI300X", 8),
+        ("MI300X × 8", 8),
+        ("MI300X x8", 8),
+        ("8卡 MI250X", 8),
+        ("MI250X 8卡", 8),
+        ("2 × 8 MI300X", 16),
+        ("8 × MI300X 192GB", 8),
+        ("MI300X", None),
+        ("8 H800 + 8 H20", None),
+        ("8 H800, 8 H20", None),
+        ("8卡H800和8卡H20", None),
+        ("8 × H800 (SXM)", 8),
+        ("8 × 4090", None),  # of what?
         ("RTX 4090", None),
         ("2机8卡 H800", None),  # 8 or 16
         ("H800", None),
@@ -322,6 +339,17 @@ def test_a_correction_replaces_what_was_declared():
     imports.declare(result.imported, About(), ann)
     result = Result.objects.get(pk=result.pk)
     assert (result.label, result.what, result.fingerprint) == ("", read, "")
+
+
+def test_an_import_of_an_earlier_version_keeps_the_workload_of_its_files():
+    result = imported()
+    Import.objects.update(read_what="")
+    read = import_module("jobs.migrations.0053_declared_imports")
+
+    read.copy_workloads(apps, None)
+
+    imports.declare(Import.objects.get(), replace(ABOUT, workload=""), None)
+    assert Result.objects.get().what == result.what == "12 requests"
 
 
 def test_a_baseline_keeps_what_was_declared():

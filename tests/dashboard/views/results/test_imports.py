@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from dashboard.api.auth import hashed
+from dashboard.presenters.imports import declared_rows
 from jobs.models import ApiToken, AuditEntry, Baseline, Import, Result, ResultPoint, SignOff
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
@@ -402,6 +403,18 @@ def test_what_is_declared_at_an_import_is_shown_with_its_person(client, ann):
         assert value in page
     assert result.run_context["device"]["count"] == 16
     assert result.fingerprint
+
+
+def test_what_is_declared_is_shown_without_other_results(ann, django_assert_num_queries):
+    row = imported(device="8 × H800", tp=8).imported
+    assert row.result
+
+    with django_assert_num_queries(0):
+        shown = declared_rows(row)
+
+    assert shown == [
+        *(("Device", "8 × H800"), ("Devices", "8"), ("Tensor parallel size (TP)", "8")),
+    ]
 
 
 def test_a_member_corrects_what_another_declared(client, ann):

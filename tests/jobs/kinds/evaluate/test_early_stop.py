@@ -130,6 +130,12 @@ def test_an_undecided_result_is_of_all_questions():
     assert measured.remarks[0].id == "evaluate:look_cannot_tell"
 
 
+def test_an_undecided_look_of_an_older_plan_cannot_tell():
+    look = last_look("x", json.dumps({**LOOK, "decision": "unknown"}).encode())
+
+    assert look.decision == "cannot_tell"
+
+
 def test_a_result_without_looks_has_no_planned_questions():
     assert "planned_questions" not in outcome(None).measured.metrics
 

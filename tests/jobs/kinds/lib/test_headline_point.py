@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 from jobs.kinds.lib.over_http import outcome
+from jobs.messages import Message
+from jobs.parsers.request_times import MOST_REQUESTS, RequestTimes
 
 
 def point(concurrency, rate, completed, failed):
@@ -24,3 +26,14 @@ def test_a_point_with_failures_is_no_headline():
 
 def test_without_a_point_that_holds_its_load_the_fastest_is_the_headline():
     assert headline(point(1, 24.2, 2, 2), point(2, 8.8, 4, 4)) == (1, 24.2)
+
+
+def test_more_requests_than_are_stored_are_not_taken():
+    one, most = RequestTimes(1.0, 1.0, 1.0), MOST_REQUESTS
+    points = [point(1, 24.2, most, 0), point(2, 8.8, most + 1, 0)]
+
+    requests = {1: [one] * most, 2: [one] * (most + 1)}
+    measured = outcome(points, what="", tool="", remarks=(), requests=requests).measured
+
+    assert measured.requests == {1: requests[1]}
+    assert measured.remarks == [Message("figures:many_requests", {"most": most})]

@@ -2,11 +2,13 @@
 
 import pytest
 
-from jobs.models import Artifact
+from jobs.models import Artifact, Baseline, Result
 from jobs.plans import Plan, Step
 from jobs.services.outcomes import identity
+from jobs.services.results import baselines
 from tests.comparing import OTHER
 from tests.factories import make_artifact, make_deployment, make_job, make_measured
+from tests.jobs.lib.importing import imported
 from tests.measuring import FACTS, SERVE, make_measuring_host, measured, served
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -76,10 +78,15 @@ def test_an_unknown_workload_has_no_subject(host):
         ({"tp": 32}, "tp32"),
         ({"tp": 8, "pp": 1}, "tp8"),
         ({"tp": 8, "pp": 4}, "tp8 × pp4"),
+        ({"pp": 4}, "pp4"),
     ],
 )
 def test_parallelism_is_in_words(host, details, words):
     assert measured(served(host, **details)).parallelism == words
+
+
+def test_declared_sizes_need_no_tensor_parallel_size():
+    assert imported(pp=4, ep=8).parallelism == "pp4 × ep8"
 
 
 @pytest.mark.parametrize("tp", ["8", None, [8], True, 0, -8, 10**40])
@@ -109,6 +116,43 @@ def test_a_device_of_others_has_no_stack_and_its_own_subject(host):
 
     assert theirs.stack == ""
     assert theirs.subject not in ("", ours.subject)
+
+
+def with_devices(host, count):
+    result = measured(served(host))
+    result.run_context = {**result.run_context, "device": {"text": "H800", "count": count}}
+    result.save()
+    identity.keep(result)
+    return result
+
+
+def test_another_number_of_devices_is_another_subject(host):
+    eight, again, sixteen = (with_devices(host, count) for count in (8, 8, 16))
+
+    assert eight.subject == again.subject != sixteen.subject
+
+
+def test_a_baseline_follows_its_subject_at_the_next_start(host):
+    result = with_devices(host, 8)
+    baselines.set_baseline(result, None)
+    earlier = "0" * 64
+    Baseline.objects.update(subject=earlier)
+    Result.objects.update(subject=earlier, identity={**result.identity, "schema": 5})
+
+    identity.keep_missing()
+
+    assert Baseline.objects.get().subject == result.subject
+
+
+def test_a_baseline_takes_no_subject_that_has_one(host):
+    current, earlier = with_devices(host, 8), with_devices(host, 8)
+    for one, subject in ((current, current.subject), (earlier, "0" * 64)):
+        Baseline.objects.create(result=one, subject=subject)
+    Result.objects.filter(pk=earlier.pk).update(subject="0" * 64, identity={})
+
+    identity.keep_missing()
+
+    assert Baseline.objects.get(subject=current.subject).result == current
 
 
 def test_an_accuracy_has_one_subject_on_every_host():
