@@ -2,43 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.translation import gettext as _
 
+from dashboard.presenters.imports import Preview
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
 from dashboard.security.request import logged_in
-from jobs.imports import Recognised
+from dashboard.text.messages import message
+from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.errors import JobsError, LaunchError
 from jobs.models import Import
 from jobs.numbers import result_number
 from jobs.services import imports
-from jobs.services.imports import About, Kept, Origin
+from jobs.services.imports import About
+from jobs.units import GB, MB
+
+Answer = TypeVar("Answer")
 
 
-def keep(
-    user: AbstractBaseUser | AnonymousUser,
-    files: Mapping[str, bytes],
-    recognised: Recognised,
-    about: About,
-    origin: Origin | None = None,
-) -> list[Kept]:
-    """Store the recognised results. ``origin``: None for an upload.
+# Answer of an API call, with all questions.
+ANSWER_BYTES = 64 * MB
+READERS = Pool(Limits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.0), most=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What somebody imports: files as (name, content), pasted text, or the files of a job."""
+
+    files: Sequence[tuple[str, bytes]] = ()
+    text: str = ""
+    job: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who imports, and from which address (``audit_log.origin``)."""
+
+    user: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Results of a draft, by number, and those of them that are new."""
+
+    results: Sequence[int]
+    new: Sequence[int]
+
+
+class Gone(JobsError):
+    """A draft that is removed, or another person's."""
+
+    id = "import:draft_gone"
+
+
+_DRAFT = Task("dashboard.actions.import_tasks:make_draft", str, READERS)
+_SHOWN = Task("dashboard.actions.import_tasks:show_draft", Preview, READERS)
+_KEEP = Task("dashboard.actions.import_tasks:keep_draft", Stored, READERS)
+_IMPORT = Task("dashboard.actions.import_tasks:import_files", dict[str, Any], READERS)
+
+
+def make_draft(user: AbstractBaseUser, sent: Sent, about: About) -> str:
+    """Store what somebody sent as a draft; return its id.
 
     Raises:
         PermissionDenied: ``user`` may not import.
-        LaunchError: a field is wrong.
+        LaunchError: at ``files`` or ``job``: nothing can be imported, or read within the limits.
     """
     check(user, "result.import")
-    stored: list[Kept] = []
-    for reading in recognised.readings:
-        (one,) = imports.keep(files, [reading], about, user=logged_in(user), origin=origin)
-        if one.is_new:
-            subject = _subject(one.row)
-            audit_log.record(user, "result.import", subject, **_detail(one.row), **_from(origin))
-        stored.append(one)
-    return stored
+    return _within_limits(_DRAFT, _by(user), sent, about)
+
+
+def show_draft(user: AbstractBaseUser, draft_id: str) -> Preview:
+    """Return what a draft has.
+
+    Raises:
+        LaunchError: as :func:`make_draft`.
+        Gone: there is no such draft of this person.
+    """
+    return _within_limits(_SHOWN, user.pk, draft_id)
+
+
+def keep_draft(user: AbstractBaseUser, draft_id: str) -> Stored:
+    """Store the results of a draft, and remove it.
+
+    Raises:
+        PermissionDenied: ``user`` may not import.
+        LaunchError, Gone: as :func:`show_draft`.
+    """
+    check(user, "result.import")
+    return _within_limits(_KEEP, _by(user), draft_id)
+
+
+def import_files(
+    user: AbstractBaseUser, sent: Sent, about: About, *, is_dry: bool
+) -> dict[str, Any]:
+    """Return what files have, as JSON; store it unless ``is_dry``.
+
+    Raises:
+        PermissionDenied: ``user`` may not import.
+        LaunchError: a field is wrong, or as :func:`make_draft`.
+    """
+    check(user, "result.import")
+    return _within_limits(_IMPORT, _by(user), sent, about, is_dry)
+
+
+def _by(user: AbstractBaseUser) -> By:
+    return By(user.pk, audit_log.current_origin())
+
+
+def _within_limits(task: Task[Answer], *args: Any) -> Answer:
+    try:
+        return task(*args)
+    except Exceeded as error:
+        raise LaunchError(message(error.message.id, error.message.args), "files") from error
+    except Busy as error:
+        text = _("Other files are being read. Try again in a minute.")
+        raise LaunchError(text, "files") from error
+    except Failed as error:
+        raise LaunchError(_("These files cannot be read (%s).") % error, "files") from error
 
 
 def declare(user: AbstractBaseUser | AnonymousUser, row: Import, about: About) -> bool:
@@ -52,7 +139,7 @@ def declare(user: AbstractBaseUser | AnonymousUser, row: Import, about: About) -
     changed = imports.declare(row, about, logged_in(user))
     if changed:
         detail = {name: f"{old or '–'} → {new or '–'}" for name, (old, new) in changed.items()}
-        audit_log.record(user, "result.declare", _subject(row), **detail)
+        audit_log.record(user, "result.declare", subject_of(row), **detail)
     return bool(changed)
 
 
@@ -64,16 +151,18 @@ def remove(user: AbstractBaseUser | AnonymousUser, row: Import) -> None:
         Released: its result is signed off.
     """
     check(user, "result.remove", row)
-    subject, detail = _subject(row), _detail(row)
+    subject, detail = subject_of(row), detail_of(row)
     imports.remove(row)
     audit_log.record(user, "result.remove", subject, **detail)
 
 
-def _subject(row: Import) -> str:
+def subject_of(row: Import) -> str:
+    """Return the subject of an audit entry."""
     return f"result {result_number(row.result.pk)}"
 
 
-def _detail(row: Import) -> dict[str, str]:
+def detail_of(row: Import) -> dict[str, str]:
+    """Return the detail of an audit entry."""
     return {
         "file": row.name,
         "tool": f"{row.tool} {row.version}".strip(),
@@ -84,9 +173,3 @@ def _detail(row: Import) -> dict[str, str]:
             if value and name != "model"
         },
     }
-
-
-def _from(origin: Origin | None) -> dict[str, str]:
-    if origin is None:
-        return {}
-    return {"host": origin.host, "folder": origin.folder, "job": f"#{origin.job}"}

@@ -1,25 +1,18 @@
-"""Recognised content of an import: for the preview, the command and the API."""
+"""Content of an import before it is stored, and the form of what a person declares of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.text.labels import metric_label, metric_text, result_name
-from dashboard.text.messages import message
 from jobs.catalog import MODELS
-from jobs.imports import Recognised
-from jobs.imports.base import Reading, Refusal
-from jobs.metrics import METRICS
+from jobs.kinds.lib.base import SetScore
 from jobs.models import Import
 from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports
-from jobs.services.outcomes import shortfall
-from jobs.services.outcomes.outcomes import stored_numbers
 
 # Declared part -> label, hint and example of its field.
 _DECLARED = {
@@ -70,15 +63,24 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A recognised result. ``earlier``: the import that has its files already. ``at``: start of the
-    measurement; None: not in the files."""
+    """A recognised result. ``earlier``: number of the result that has its files already. ``at``:
+    start of the measurement; None: not in the files. ``answers``: their number."""
 
-    reading: Reading
+    tool: str
+    version: str
+    type: str
+    model: str
+    what: str
+    sources: Sequence[str]
+    files: Sequence[str]
+    concurrencies: Sequence[int]
+    answers: int
+    sets: Sequence[SetScore]
     figures: Sequence[Figure]
     completed: int | None
     failed: int
     remarks: Sequence[str]
-    earlier: Import | None
+    earlier: int | None
     at: datetime | None
 
 
@@ -109,15 +111,6 @@ class Preview:
         return " ".join(one.reason for one in self.refused)
 
 
-def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
-    """Return what is in ``files``, with the imports that exist already."""
-    return Preview(
-        [_found(files, reading) for reading in recognised.readings],
-        [_not_taken(refusal) for refusal in recognised.refusals],
-        recognised.unused,
-    )
-
-
 def declared_fields(given: Mapping[str, str], errors: Mapping[str, str]) -> list[Field]:
     """Return the fields of a form, with what was entered and the errors."""
     options = {
@@ -144,118 +137,3 @@ def declared_rows(row: Import) -> list[tuple[str, str]]:
         for name, (label, _hint, _example) in _DECLARED.items()
         if about[name] and name != "model"
     ]
-
-
-def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
-    measured = reading.measured
-    missed, total = shortfall.of_measured(measured)
-    if measured.type == "evaluation":
-        scored = measured.metrics.get("questions")
-        completed = None if scored is None else int(scored)
-    else:
-        completed = total - missed or None
-    return Found(
-        reading,
-        [_figure(name, measured.metrics[name]) for name in METRICS if name in measured.metrics],
-        completed,
-        missed,
-        [message(remark.id, remark.args) for remark in measured.remarks],
-        imports.earlier(files, reading),
-        imports.moment(reading.at),
-    )
-
-
-def _not_taken(refusal: Refusal) -> NotTaken:
-    return NotTaken(refusal.files, message(refusal.reason.id, refusal.reason.args))
-
-
-def _figure(name: str, value: float) -> Figure:
-    text, unit = metric_text(name, value)
-    return Figure(name, metric_label(name), text, unit)
-
-
-def as_json(shown: Preview) -> dict[str, Any]:
-    """Return the preview as JSON, with exact values: metrics, points, sets and questions."""
-    return {
-        "results": [_result(one) for one in shown.found],
-        "refused": [{"files": list(one.files), "reason": one.reason} for one in shown.refused],
-        "unused": list(shown.unused),
-    }
-
-
-def _result(found: Found) -> dict[str, Any]:
-    reading, measured = found.reading, found.reading.measured
-    return {
-        "tool": reading.tool,
-        "version": reading.version or None,
-        "type": measured.type,
-        "model": reading.model,
-        "workload": measured.what,
-        "measured_at": found.at.isoformat() if found.at else None,
-        "files": list(reading.files),
-        "completed": found.completed,
-        "failed": found.failed,
-        "metrics": _metrics(measured.metrics),
-        "points": [
-            {"concurrency": concurrency, "metrics": _metrics(metrics)}
-            for concurrency, metrics in measured.points
-        ],
-        "sets": [
-            {
-                "dataset": one.dataset,
-                "metric": one.metric,
-                "value": one.value,
-                "questions": one.questions,
-            }
-            for one in measured.sets
-        ],
-        "questions": [
-            {
-                name: row[name]
-                for name in ("subset", "question_id", "question", "expected", "answer", "extracted")
-            }
-            | {"score": None if row["status"] else row["score"]}
-            for row in measured.answers
-        ],
-        "remarks": list(found.remarks),
-        "result": result_name(found.earlier.result) if found.earlier else None,
-    }
-
-
-def _metrics(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return name, value and unit; a share is from 0 to 1, as in exports."""
-    return [
-        {"name": name, "value": value, "unit": unit if unit != "%" else "share"}
-        for name, value in stored_numbers(metrics).items()
-        for unit in (METRICS[name].unit,)
-    ]
-
-
-def as_text(shown: Preview) -> str:
-    """Return the preview for a terminal."""
-    lines: list[str] = []
-    for one in shown.found:
-        reading = one.reading
-        version = reading.version or "version not in the files"
-        lines += [f"{', '.join(reading.sources)}: {reading.tool}, {version}"]
-        lines += [f"  model: {reading.model or 'not in the files'}"]
-        lines += [f"  workload: {reading.measured.what}"]
-        unit = "questions" if reading.measured.type == "evaluation" else "requests"
-        known = "unknown" if one.completed is None else str(one.completed)
-        lines += [f"  {unit}: {known} completed, {one.failed} failed"]
-        lines += [f"  {each.name}: {each.value} {each.unit}".rstrip() for each in one.figures]
-        if len(reading.measured.points) > 1:
-            at = ", ".join(str(concurrency) for concurrency, _metrics in reading.measured.points)
-            lines += [f"  concurrencies: {at}"]
-        for score in reading.measured.sets:
-            value = "no score" if score.value is None else f"{score.value:.2f}"
-            lines += [f"  set {score.dataset}: {value} ({score.metric})"]
-        if reading.measured.answers:
-            lines += [f"  questions with answers: {len(reading.measured.answers)}"]
-        lines += [f"  note: {remark}" for remark in one.remarks]
-        if one.earlier:
-            lines += [f"  already imported: {result_name(one.earlier.result)}"]
-    lines += [f"{', '.join(one.files)}: refused. {one.reason}" for one in shown.refused]
-    if shown.unused:
-        lines += [f"not used: {', '.join(shown.unused)}"]
-    return "\n".join(lines)

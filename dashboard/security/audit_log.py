@@ -25,6 +25,11 @@ def origin(address: str) -> Iterator[None]:
         _origin.reset(token)
 
 
+def current_origin() -> str:
+    """Return the origin of what happens now, to hand it to another process."""
+    return _origin.get()
+
+
 def record(
     user: AbstractBaseUser | AnonymousUser | None, action: str, subject: str, **detail: Any
 ) -> None:

@@ -63,16 +63,15 @@ def save(
     return number
 
 
-def load(user_id: int, draft_id: str) -> Draft | None:
+def load(user_id: int, draft_id: str, *, with_files: bool = True) -> Draft | None:
     """Return a draft of this person; None if there is none."""
     known = _about(draft_id)
     if known is None or known["user"] != user_id:
         return None
     folder = _root() / draft_id
+    paths = known["paths"] if with_files else ()
     try:
-        files = {
-            path: (folder / str(index)).read_bytes() for index, path in enumerate(known["paths"])
-        }
+        files = {path: (folder / str(index)).read_bytes() for index, path in enumerate(paths)}
     except OSError:  # removed meanwhile
         return None
     origin = known.get("origin")  # drafts of an older version have none

@@ -17,16 +17,13 @@ from dashboard.api.answers import Answer, ResultNumber, answers
 from dashboard.api.auth import caller, must
 from dashboard.api.errors import Refused, error, missing
 from dashboard.api.requests import ImportAsked, ImportDeclared
-from dashboard.presenters.imports import as_json, preview
 from dashboard.presenters.result.addresses import ResultId
+from dashboard.security.request import member
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
-from jobs.imports import recognise
-from jobs.imports.uploads import read_uploads
 from jobs.models import Import
 from jobs.numbers import result_number
 from jobs.services import imports
-from jobs.services.collected import collected
 from jobs.services.imports import About
 
 router = Router(tags=["Results"])
@@ -125,24 +122,12 @@ def import_results(request: HttpRequest, query: Query[ImportAsked]) -> dict[str,
     host. The same files twice change nothing.
     """
     about = imports.checked(_about(query))
-    limit = settings.IMPORT_LIMIT_BYTES
-    body = request.read(limit + 1)
-    source = None if query.job is None else collected(query.job)
-    if source is None:
-        files = read_uploads([(query.name, body)], limit_bytes=limit)
-    elif body:
+    body = request.read(settings.IMPORT_LIMIT_BYTES + 1)
+    if body and query.job is not None:
         raise LaunchError(_("Send a file or name a job, not both."), "job")
-    else:
-        files = source.files(limit_bytes=limit)
-    recognised = recognise(files)
-    shown = preview(files, recognised)
-    if not query.dry_run:
-        if not shown.found:
-            raise LaunchError(shown.reasons, "files")
-        origin = source.origin if source else None
-        actions.keep(request.user, files, recognised, about, origin)
-        shown = preview(files, recognised)
-    return as_json(shown)
+    files = [] if query.job is not None else [(query.name, body)]
+    sent = actions.Sent(files, job=query.job)
+    return actions.import_files(member(request.user), sent, about, is_dry=query.dry_run)
 
 
 @router.patch(

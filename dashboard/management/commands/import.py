@@ -11,9 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from dashboard.actions import imports
+from dashboard.actions.import_tasks import keep
+from dashboard.actions.imports import By
 from dashboard.management import base
-from dashboard.presenters.imports import as_json, as_text, preview
+from dashboard.presenters.recognised import as_json, as_text, preview
+from dashboard.security import audit_log
 from jobs.errors import LaunchError
 from jobs.imports import recognise
 from jobs.imports.uploads import read_paths
@@ -73,11 +75,12 @@ class Command(base.DashboardCommand):
             if not options["dry_run"]:
                 user = base.user_named(options["user"])
                 origin = source.origin if source else None
-                stored = imports.keep(user, files, recognised, about, origin)
+                by = By(user.pk, audit_log.current_origin())
+                stored = keep(by, files, recognised, about, origin)
         except LaunchError as error:
             raise base.refused(error, "Not imported.") from error
         if options["json"]:
-            self.stdout.write(json.dumps(as_json(preview(files, recognised) if stored else shown)))
+            self.stdout.write(json.dumps(as_json(files, recognised)))
         else:
             self.stdout.write(as_text(shown))
             for one in stored:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.actions import imports as actions
-from dashboard.presenters.imports import declared_fields, preview
+from dashboard.presenters.imports import declared_fields
 from dashboard.presenters.retention import size_text
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import person
@@ -25,8 +25,6 @@ from dashboard.server.downloads import Download
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.errors import LaunchError
-from jobs.imports import Recognised, recognise
-from jobs.imports.uploads import pasted, read_uploads
 from jobs.models import Import, ImportedFile
 from jobs.numbers import number_from, result_number
 from jobs.services import import_drafts, imports
@@ -47,13 +45,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         if request.method == "GET":
             return _form(request, {}, source)
         about = imports.about_of(given.dict())
-        files = _files(request, source)
-        recognised = recognise(files)
-        shown = preview(files, recognised)
-        if not shown.found:
-            raise LaunchError(shown.reasons, "files")
-        origin = source.origin if source else None
-        draft = import_drafts.save(_own(request), files, about, origin)
+        draft = actions.make_draft(_own(request), _sent(request, source), about)
     except LaunchError as error:
         return _form(request, {_field(request, error.field): str(error)}, source)
     return redirect("import-preview", draft)
@@ -63,31 +55,32 @@ def import_upload(request: HttpRequest) -> HttpResponse:
 @requires("result.import")
 def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     """Show what a draft has (GET); store it (POST)."""
-    draft = import_drafts.load(_own(request), draft_id)
-    if draft is None:
+    draft = import_drafts.load(_own(request).pk, draft_id, with_files=False)
+    try:
+        if draft is None:
+            raise actions.Gone(draft_id)
+        if request.method == "GET":
+            context = {"draft": draft, "preview": actions.show_draft(_own(request), draft_id)}
+            return render(request, "imports/preview.html", context)
+        if request.POST.get("do") == "discard":
+            import_drafts.remove(draft)
+            return redirect("import-upload")
+        stored = actions.keep_draft(_own(request), draft_id)
+    except actions.Gone:
         messages.info(request, _("These files are no longer here. Choose them again."))
         return redirect("import-upload")
-    recognised: Recognised = recognise(draft.files)
-    if request.method == "GET":
-        context = {"draft": draft, "preview": preview(draft.files, recognised)}
-        return render(request, "imports/preview.html", context)
-    if request.POST.get("do") == "discard":
-        import_drafts.remove(draft)
-        return redirect("import-upload")
-    try:
-        stored = actions.keep(request.user, draft.files, recognised, draft.about, draft.origin)
     except LaunchError as error:
         messages.error(request, str(error))
-        return redirect("import-preview", draft_id)
-    import_drafts.remove(draft)
-    new = [one.row for one in stored if one.is_new]
+        is_shown = request.method == "POST"
+        return redirect("import-preview", draft_id) if is_shown else redirect("import-upload")
+    new = stored.new
     if not new:
         messages.info(request, _("Nothing changed: these files were imported before."))
     else:
         text = ngettext("%(n)s result imported.", "%(n)s results imported.", len(new))
         messages.success(request, text % {"n": len(new)})
-    if len(stored) == 1:
-        return redirect("result-detail", stored[0].row.result.pk)
+    if len(stored.results) == 1:
+        return redirect("result-detail", stored.results[0])
     return redirect("result-list")
 
 
@@ -160,31 +153,29 @@ def import_remove(request: HttpRequest, import_result_id: int) -> HttpResponse:
     return render(request, "imports/remove.html", context)
 
 
-def _own(request: HttpRequest) -> int:
-    """Return the number of the person, whose drafts nobody else reads."""
+def _own(request: HttpRequest) -> AbstractBaseUser:
+    """Return the person, whose drafts nobody else reads."""
     user = person(request)
     assert user is not None  # noqa: S101 -- strangers do not come here
-    return int(user.pk)
+    return user
 
 
-def _files(request: HttpRequest, source: Collected | None) -> Mapping[str, bytes]:
+def _sent(request: HttpRequest, source: Collected | None) -> actions.Sent:
     """Return uploaded, pasted or collected files.
 
     Raises:
-        LaunchError: at ``files``, or at ``job``.
+        LaunchError: at ``files``: none, or both of two.
     """
-    limit = settings.IMPORT_LIMIT_BYTES
     if source is not None:
-        return source.files(limit_bytes=limit)
+        return actions.Sent(job=source.job.pk)
     uploads = [(one.name or "file", one) for one in request.FILES.getlist("files")]
     text = request.POST.get("pasted", "").strip()
     if uploads and text:
         raise LaunchError(_("Choose files or paste text, not both."), "files")
-    if text:
-        return pasted(text)
-    if not uploads:
+    if not (uploads or text):
         raise LaunchError(_("Choose a file, or paste a table or JSON."), "files")
-    return read_uploads(((name, one.read(limit + 1)) for name, one in uploads), limit_bytes=limit)
+    limit = settings.IMPORT_LIMIT_BYTES
+    return actions.Sent([(name, one.read(limit + 1)) for name, one in uploads], text)
 
 
 def _field(request: HttpRequest, name: str) -> str:
