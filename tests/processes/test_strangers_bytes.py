@@ -1,11 +1,15 @@
 """What a tool printed or wrote is read in workers with limits: jobs close, pages answer."""
 
 import hashlib
+import io
 import os
 import re
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
+import zipfile
 
 import pytest
 
@@ -15,7 +19,7 @@ from tests.dashboard.lib.http_host import HttpHost
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.processes.lib.hostile import lines, peak_bytes
 from tests.stack import running
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -38,6 +42,7 @@ CHUNK = 1024 * 1024
 # Each of its positions begins a path for the signature.
 QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
 NESTED = b'{"x":[' + b"[]," * 60_000_000 + b"[]]}"
+VLLM = b'{"request_throughput":1,"output_throughput":1,"mean_ttft_ms":1,"completed":1,"x":['
 HONEST = b'{"path": "/w/x", "bytes": 5, "sha256": "' + b"a" * 64 + b'", "precision": "Q4_1"}'
 
 
@@ -141,6 +146,37 @@ def test_a_report_that_grows_when_it_is_read_ends_its_job(stack, host, job):
     closed = job_of(stack, job)
     assert closed["state"] == "errored"
     assert "more than 2 GB of memory" in closed["message"]
+    assert peak_bytes(stack.children()["web"]) - before < MEMORY_BYTES
+
+
+def test_an_archive_that_grows_when_it_is_read_is_refused(stack, host, tmp_path):
+    person, token = LoggedIn(stack), stack.manage("create_token", "admin").stdout.decode().strip()
+    before = peak_bytes(stack.children()["web"])
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("result.json", VLLM + b"{}," * 32_000_000 + b"{}]}")
+    request = urllib.request.Request(
+        f"{stack.url}/api/v1/imports?name=a.zip",
+        packed.getvalue(),
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"},
+    )
+    answers = []
+
+    def send():
+        try:
+            urllib.request.urlopen(request, timeout=PATIENCE_S)
+        except urllib.error.HTTPError as error:
+            answers.append((error.code, error.read().decode()))
+
+    sent = threading.Thread(target=send)
+    sent.start()
+    while sent.is_alive():
+        person.page("jobs/")
+    sent.join()
+
+    (status, text) = answers[0]
+    assert status == 422
+    assert "more than 2 GB of memory" in text
     assert peak_bytes(stack.children()["web"]) - before < MEMORY_BYTES
 
 
