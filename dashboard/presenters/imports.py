@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from dashboard.text.formatting import full_moment
 from dashboard.text.labels import metric_label, metric_text, result_name
 from dashboard.text.messages import message
 from jobs.catalog import MODELS
 from jobs.imports import Recognised
 from jobs.imports.base import Reading, Refusal
 from jobs.metrics import METRICS
-from jobs.models import Import
+from jobs.models import Import, Result
 from jobs.queries.results.workloads import own_workloads
 from jobs.services import imports
 from jobs.services.outcomes import shortfall
@@ -145,6 +147,38 @@ def declared_rows(row: Import) -> list[tuple[str, str]]:
     return [(one.label, one.value) for one in fields if one.value and one.name != "model"]
 
 
+def declared_text(row: Import) -> str:
+    """Return what is declared of an import, by whom and when; "" if nothing is."""
+    if row.declared_at is None:
+        return ""
+    args = {
+        "values": _(", ").join(f"{label}{_(': ')}{value}" for label, value in declared_rows(row)),
+        "name": row.declared_by or "–",
+        "at": full_moment(row.declared_at),
+    }
+    return _("%(values)s (declared by %(name)s on %(at)s)") % args
+
+
+def measured_text(results: Sequence[Result]) -> str:
+    """Return when results were measured, from the first to the last."""
+    moments = sorted(one.measured_at for one in results if one.measured_at is not None)
+    if not moments:
+        return _("not in the files") if results else ""
+    known = " – ".join(dict.fromkeys((full_moment(moments[0]), full_moment(moments[-1]))))
+    undated = _(", ").join(result_name(one) for one in results if one.measured_at is None)
+    return known + (_("; %(results)s: not in the files") % {"results": undated} if undated else "")
+
+
+def declared_facts(results: Sequence[Result]) -> list[tuple[str, str]]:
+    """Return label and text of what is declared of each import; of several, with its number."""
+    found = [(one, one.imported) for one in results if one.imported is not None]
+    title = _("Declared")
+    return [
+        (title if len(results) == 1 else f"{title} {result_name(one)}", declared_text(row))
+        for one, row in found
+    ]
+
+
 def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
     measured = reading.measured
     missed, total = shortfall.of_measured(measured)
@@ -239,6 +273,8 @@ def as_text(shown: Preview) -> str:
         lines += [f"{', '.join(reading.sources)}: {reading.tool}, {version}"]
         lines += [f"  model: {reading.model or 'not in the files'}"]
         lines += [f"  workload: {reading.measured.what}"]
+        measured = f"{localtime(one.at):%Y-%m-%d %H:%M:%S %z}" if one.at else "not in the files"
+        lines += [f"  measured: {measured}"]
         unit = "questions" if reading.measured.type == "evaluation" else "requests"
         known = "unknown" if one.completed is None else str(one.completed)
         lines += [f"  {unit}: {known} completed, {one.failed} failed"]
@@ -254,6 +290,8 @@ def as_text(shown: Preview) -> str:
         lines += [f"  note: {remark}" for remark in one.remarks]
         if one.earlier:
             lines += [f"  already imported: {result_name(one.earlier.result)}"]
+            declared = declared_text(one.earlier)
+            lines += [f"  declared: {declared}"] if declared else []
     lines += [f"{', '.join(one.files)}: refused. {one.reason}" for one in shown.refused]
     if shown.unused:
         lines += [f"not used: {', '.join(shown.unused)}"]

@@ -152,7 +152,9 @@ def declare(row: Import, about: About, user: AbstractBaseUser | None) -> dict[st
         if Baseline.objects.filter(result=result, ended_at=None).exists():
             raise LaunchError(_("This result is a baseline. Remove the baseline first."), "device")
         if is_released(row):
-            raise LaunchError(_("This result is signed off. Withdraw the sign-off first."), "device")
+            raise LaunchError(
+                _("This result is signed off. Withdraw the sign-off first."), "device"
+            )
         _declare(row, about, user)
         _apply(result, row, about)
         identity.keep(result)
