@@ -82,6 +82,11 @@ class Params(SetsParams):
     )
     temperature: float = evaluations.temperature_field()
     batch: int = evaluations.batch_field("Max concurrent questions; the guide sends one at a time.")
+    retries: int = evaluations.retries_field(
+        1,
+        "How often OpenCompass sends a failed request again; the OpenAI library sends each up to "
+        "twice more. A question that still fails ends its set.",
+    )
     thinking: Thinking = thinking_field()
 
 
@@ -115,6 +120,7 @@ class EvaluateOpencompass(OnOpencompass, PublicSets, params=Params):
                 Message("guide:details_kept"),
                 Message("guide:scored_meanwhile"),
                 Message("guide:in_parallel", {"batch": asking.batch}),
+                Message("guide:retries", {"retries": params.retries}),
             ]
         if asking.modelscope:
             notes.append(Message("guide:dataset_source"))
@@ -224,6 +230,7 @@ def _asking(params: Params, target: Target) -> OpenCompassRun:
         temperature=params.temperature,
         batch=1 if exact else params.batch,
         per_second=None if exact else params.batch,
+        attempts=None if exact else params.retries + 1,
         modelscope=params.dataset_source == "modelscope",
         exact=exact,
         key=str(served.get("api_key") or ""),

@@ -97,14 +97,17 @@ def batch_field(description: str = "Max concurrent questions.") -> Any:
     )
 
 
-def retries_field() -> Any:
+def retries_field(
+    default: int = 2,
+    description: str = "How often a failed request is sent again. A question that still fails has "
+    "no score.",
+) -> Any:
     """Return the field ``retries``."""
     return Field(
-        2,
+        default,
         ge=0,
         le=10,
-        description="How often a failed request is sent again. A question that still fails has no "
-        "score.",
+        description=description,
         json_schema_extra={"label": "Retries", "group": "Answers"},
     )
 

@@ -86,6 +86,7 @@ class OpenCompassRun:
     temperature: float
     batch: int
     per_second: int | None
+    attempts: int | None  # of a request; None: the tool's own
     modelscope: bool
     exact: bool
     key: str = ""
@@ -321,7 +322,7 @@ _ANSWERED = (
 
 def _model(asking: OpenCompassRun) -> Mapping[str, str]:
     """Return the model's dict: field -> Python code."""
-    rate = {} if asking.per_second is None else {"query_per_second": repr(asking.per_second)}
+    own = {"query_per_second": asking.per_second, "retry": asking.attempts}
     return {
         "abbr": repr(asking.abbr),
         "type": "OpenAISDK",
@@ -334,7 +335,7 @@ def _model(asking: OpenCompassRun) -> Mapping[str, str]:
         "max_seq_len": repr(asking.max_length),
         "temperature": repr(asking.temperature),
         "batch_size": repr(asking.batch),
-        **rate,
+        **{name: repr(value) for name, value in own.items() if value is not None},
         **({"extra_body": repr(asking.extra_body)} if asking.extra_body else {}),
         "pred_postprocessor": "dict(type=extract_non_reasoning_content)",
     }

@@ -150,6 +150,7 @@ def test_the_file_uses_the_guide_s_r1_settings(config):
         "temperature": 0.6,
         "batch_size": 4,
         "query_per_second": 4,
+        "retry": 2,
         "pred_postprocessor": {
             "type": "opencompass.utils.text_postprocessors.extract_non_reasoning_content"
         },
@@ -160,7 +161,16 @@ def test_verbatim_sends_one_question_at_a_time(config):
     (model,) = config(**EXACT).models
 
     assert (model["abbr"], model["batch_size"]) == ("deepseek-r1-va16", 1)
-    assert "query_per_second" not in model
+    assert not {"query_per_second", "retry"} & set(model)
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (3, 4)])
+def test_a_failed_request_is_sent_again_as_often_as_the_form_says(config, retries, attempts):
+    (model,) = config(retries=retries).models
+
+    assert model["retry"] == attempts
+    assert notes(retries=retries)["guide:retries"] == {"retries": retries}
+    assert "guide:retries" not in notes(retries=retries, **EXACT)
 
 
 def test_the_guide_s_sets_are_asked_unless_others_are_chosen(config):
@@ -226,7 +236,7 @@ def test_notes_name_the_corrections():
 
     assert list(remarks) == [
         *("guide:config_made", "guide:conda_path", "guide:own_folder", "guide:details_kept"),
-        *("guide:scored_meanwhile", "guide:in_parallel"),
+        *("guide:scored_meanwhile", "guide:in_parallel", "guide:retries"),
     ]
     assert remarks["guide:config_made"] == {"model": "DeepSeek-R1"}
 
