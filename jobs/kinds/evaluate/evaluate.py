@@ -79,12 +79,8 @@ class Params(KindParams):
         "Sample size, drawn at random with the share of each category. 0: all questions.",
         set_size="questions",
     )
-    question_seed: int | None = Field(  # None: older jobs took every k-th question
-        None,
-        ge=0,
-        le=999_999,
-        description="Draws the sample: the same number draws the same questions.",
-        json_schema_extra={"label": "Question seed", "group": "Questions", "at_launch": 0},
+    question_seed: int | None = evaluations.seed_field(
+        "Draws the sample: the same number draws the same questions."
     )
     max_tokens: int = evaluations.answer_field(
         64,
@@ -236,9 +232,7 @@ def questions_of(params: Params, served: AssetRef) -> tuple[Question, ...]:
     if not known:
         raise LaunchError(_("The set has no question in this language."), "language")
     check_limit(params.limit, len(known))
-    if params.question_seed and not params.limit:
-        message = _("A seed needs a question limit: all questions are sent.")
-        raise LaunchError(message, "question_seed")
+    evaluations.check_seed(params.question_seed, params.limit)
     questions = chosen.part(params.limit, params.question_seed or 0, params.language)
     check_answer(served.data, "max_tokens", params.max_tokens, question_tokens(questions))
     evaluations.check_samples(params.samples, params.temperature)
